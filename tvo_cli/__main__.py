@@ -1,0 +1,5 @@
+"""`python -m tvo_cli` is `tvo`."""
+
+from tvo_cli.cli.main import run
+
+run()

@@ -1,0 +1,11 @@
+"""One error for everything a user can mend: it names the key, the value, and what to do."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input. The CLI prints it as one line and exits with code 2, without a traceback."""
+
+    def __init__(self, key: str, value: object, problem: str, remedy: str = "") -> None:
+        self.key, self.value, self.problem, self.remedy = key, value, problem, remedy
+        super().__init__(f"{key}={value}: {problem}" + (f" {remedy}" if remedy else ""))

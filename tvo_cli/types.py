@@ -1,0 +1,98 @@
+"""The nouns of the pipeline, and the letters of every shape.
+
+P prompts, G responses a prompt, B = P·G responses (row p·G + g is response g of prompt p), T response
+tokens, V vocabulary. Masks are bool, True on a response token, in every file of this package.
+Log-probabilities and entropies are in nats, at the sampling temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with a verifiable answer."""
+
+    id: str  # unique inside its data set, stable between runs: seeds depend on it
+    question: str  # as the data set states it, without template
+    answer: str  # the gold, as the data set states it
+    source: str  # the data set's name; baselines are never shared between sources
+    level: str = ""
+    subject: str = ""
+    scorer: str = ""  # how the answer is judged: "" = the run's own, "integer", "digits", "reasoning_gym:TASK"
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the grader says of one response."""
+
+    correct: bool
+    extracted: str | None  # the answer that was judged; None when there was none
+    reason: str  # "equal", "different", "no answer", "several answers", "timeout", "crash", "too long", …
+    failed: bool = False  # the grader itself broke: `correct` is then not a judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """P·G sampled responses, right-padded; prompts left-padded. Row p·G + g belongs to prompt p."""
+
+    prompt_ids: Tensor  # int64 [B, L], left-padded
+    prompt_mask: Tensor  # bool [B, L]
+    response_ids: Tensor  # int64 [B, T], right-padded, the end token included when it was produced
+    mask: Tensor  # bool [B, T]
+    logp: Tensor  # float32 [B, T], the sampler's log π(y_t | x, y_<t); 0 on padding
+    finished: Tensor  # bool [B]: ended by itself (end token or stop string), not by the length limit
+    group: Tensor  # int64 [B], the prompt's index p
+    texts: tuple[str, ...]  # the decoded responses, special tokens removed
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What an advantage estimator may look at: one rollout batch, graded. No gradients anywhere."""
+
+    rewards: Tensor  # float32 [B]
+    mask: Tensor  # bool [B, T]
+    group: Tensor  # int64 [B]
+    source: Tensor  # int64 [B], index of the data source
+    old_logp: Tensor  # float32 [B, T]
+    ref_logp: Tensor | None = None  # float32 [B, T]
+    values: Tensor | None = None  # float32 [B, T], the critic's V(s_t) before y_t; None without a critic
+
+
+@dataclass(frozen=True, slots=True)
+class Advantage:
+    """Â and what it takes to read it in units of reward."""
+
+    values: Tensor  # [B, T], 0 on padding
+    scale: float  # κ: Â is κ times a quantity in units of reward
+    returns: Tensor | None = None  # [B, T], the critic's targets
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an objective may look at: response tokens of one minibatch (or a slice), every tensor [B, T]."""
+
+    logp: Tensor  # log π_θ(y_t | x, y_<t), differentiable
+    old_logp: Tensor  # the same under the policy that sampled, no gradient
+    entropy: Tensor  # H[π_θ(· | x, y_<t)], differentiable
+    collision: Tensor  # Σ_v π_θ(v | x, y_<t)², differentiable
+    advantage: Tensor  # Â, no gradient
+    mask: Tensor  # bool; False on padding
+    share: Tensor  # the reduction's weight of each token: a reduced quantity is Σ share · x
+    scale: float = 1.0  # κ of the advantage
+    ref_logp: Tensor | None = None  # under the frozen reference, no gradient
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A scalar to descend and the named scalars it is the sum of."""
+
+    total: Tensor
+    parts: Mapping[str, Tensor]
