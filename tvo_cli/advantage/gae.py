@@ -1,0 +1,60 @@
+"""PPO's advantage: a critic and GAE, with the KL to the reference inside the reward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tvo_cli.advantage.estimator import Stateless
+from tvo_cli.maths import masked
+from tvo_cli.maths.divergence import kl_k1
+from tvo_cli.maths.policy_gradient import generalised_advantage
+from tvo_cli.types import Advantage, Experience
+
+
+@dataclass(slots=True)
+class GeneralisedAdvantage(Stateless):
+    """r_t = −c_KL·k1_t + 1[t last]·R;  Â by GAE(γ, λ) on the critic's values; returns G = Â + V, then Â whitened.
+
+    Schulman et al. 2017 arXiv:1707.06347; per-token KL: Ziegler et al. 2019 arXiv:1909.08593.
+    λ = γ = 1, c_KL = 0, V = 0 recover Â_t = R for every t. κ is the whitening factor.
+    """
+
+    needs_critic: ClassVar[bool] = True
+    discount: float
+    trace: float
+    kl_coef: float
+    whiten: bool
+    epsilon: float = 1e-8
+
+    @property
+    def needs_reference(self) -> bool:  # type: ignore[override]
+        """Only for the KL inside the reward."""
+        return self.kl_coef != 0.0
+
+    def __call__(self, experience: Experience) -> Advantage:
+        """Estimate Â and the critic's targets, both [B, T]."""
+        if experience.values is None:
+            raise ValueError("GAE needs the critic's values")
+        mask, values = experience.mask, experience.values
+        raw = generalised_advantage(self.token_rewards(experience), values, mask, self.discount, self.trace)
+        returns = torch.where(mask, raw + values, 0.0)
+        if not self.whiten:
+            return Advantage(raw, scale=1.0, returns=returns)
+        scale = float(torch.rsqrt(masked.variance(raw, mask) + self.epsilon))
+        return Advantage(masked.whiten(raw, mask, self.epsilon), scale=scale, returns=returns)
+
+    def token_rewards(self, experience: Experience) -> Tensor:
+        """The outcome on the last response token, minus the KL penalty on each, [B, T]."""
+        mask = experience.mask
+        rewards = torch.zeros(mask.shape, dtype=experience.rewards.dtype, device=mask.device)
+        length = mask.sum(1)
+        rows = torch.arange(len(mask), device=mask.device)[length > 0]
+        rewards[rows, length[rows] - 1] = experience.rewards[rows]
+        if self.kl_coef != 0.0 and experience.ref_logp is not None:
+            kl = kl_k1(experience.old_logp, experience.ref_logp)
+            rewards = rewards - self.kl_coef * torch.where(mask, kl, 0.0)
+        return rewards

@@ -1,0 +1,77 @@
+"""Baselines from the responses of one prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tvo_cli.advantage.estimator import Stateless, spread
+from tvo_cli.maths import groups
+from tvo_cli.types import Advantage, Experience
+
+
+@dataclass(slots=True)
+class GroupNormalised(Stateless):
+    """GRPO: Â_i = (R_i − mean_g)/(std_g + ε), std with n−1; a group of equal rewards gets exactly 0.
+
+    Shao et al. 2024, arXiv:2402.03300. Its scale κ differs by group; the one reported is rms Â / rms centred R.
+    """
+
+    minimum_samples: ClassVar[int] = 2
+    epsilon: float
+
+    def __call__(self, experience: Experience) -> Advantage:
+        """Estimate Â, [B, T]."""
+        rewards, group = experience.rewards, experience.group
+        centred = rewards - groups.group_mean(rewards, group)[group]
+        normal = centred / (groups.group_variance(rewards, group).sqrt()[group] + self.epsilon)
+        return Advantage(spread(normal, experience.mask), scale=_ratio(_rms(normal), _rms(centred)))
+
+
+@dataclass(slots=True)
+class LeaveOneOut(Stateless):
+    """RLOO: Â_i = R_i − mean of the other responses of the prompt. arXiv:2402.14740. κ = 1."""
+
+    minimum_samples: ClassVar[int] = 2
+
+    def __call__(self, experience: Experience) -> Advantage:
+        """Estimate Â, [B, T]."""
+        baseline = groups.leave_one_out_mean(experience.rewards, experience.group)
+        return Advantage(spread(experience.rewards - baseline, experience.mask), scale=1.0)
+
+
+@dataclass(slots=True)
+class BatchScaledGroup(Stateless):
+    """TVO without variance pieces: winsorised rewards, group-centred, divided by their std over the batch.
+
+    Â_i = (W_i − mean_g W)/(std_batch(W − mean_g W) + ε), W = R clipped to its batch quantiles
+    [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md 1.5. tail = 0: no clipping.
+    """
+
+    minimum_samples: ClassVar[int] = 2
+    tail: float
+    epsilon: float
+
+    def __call__(self, experience: Experience) -> Advantage:
+        """Estimate Â, [B, T]."""
+        rewards = winsorise(experience.rewards, self.tail)
+        centred = rewards - groups.group_mean(rewards, experience.group)[experience.group]
+        scale = 1.0 / (float(centred.std()) + self.epsilon)
+        return Advantage(spread(centred * scale, experience.mask), scale=scale)
+
+
+def winsorise(rewards: Tensor, tail: float) -> Tensor:
+    """Clip to the batch quantiles [tail, 1 − tail], [B]; unchanged when the two coincide or tail = 0."""
+    low, high = (float(torch.quantile(rewards.float(), q)) for q in (tail, 1.0 - tail))
+    return rewards.clamp(low, high) if high > low else rewards
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0.0 else 1.0

@@ -1,0 +1,30 @@
+"""How far two policies are apart, from the log-probabilities of the sampled tokens alone."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+LOG_RATIO_LIMIT = 20.0
+
+
+def binary_total_variation(logp: Tensor, old_logp: Tensor) -> Tensor:
+    """D = |π_θ(a|s) − π_old(a|s)|, [B, T], probability: TV after collapsing V to {a, not a}.
+
+    D ≤ TV(π_θ, π_old) by data processing; constant time in V given the two log-probabilities.
+    The divergence of TVO (abstract) and DPPO (arXiv:2602.04879).
+    """
+    return (logp.exp() - old_logp.exp()).abs()
+
+
+def kl_k1(logp: Tensor, ref_logp: Tensor) -> Tensor:
+    """k1 = log π − log π_ref, [B, T]: unbiased for KL(π‖π_ref) under π, of either sign (Schulman 2020)."""
+    return logp - ref_logp
+
+
+def kl_k3(logp: Tensor, ref_logp: Tensor) -> Tensor:
+    """k3 = e^u − u − 1 with u = log π_ref − log π, [B, T], ≥ 0; ∂k3/∂logp = 1 − e^u.
+
+    Unbiased for KL(π‖π_ref) under π; its gradient is not (Schulman 2020). GRPO's penalty, arXiv:2402.03300.
+    """
+    u = (ref_logp - logp).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
+    return u.exp() - u - 1

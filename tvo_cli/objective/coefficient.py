@@ -1,0 +1,66 @@
+"""Numbers a run may adapt between rollout batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Coefficient(Protocol):
+    """A number that may be adapted between batches."""
+
+    value: float
+
+    def update(self, entropy: float) -> None: ...
+
+    def state_dict(self) -> dict[str, float]: ...
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None: ...
+
+
+@dataclass(slots=True)
+class Constant:
+    """A coefficient that stays."""
+
+    value: float
+
+    def update(self, entropy: float) -> None:
+        """Nothing to adapt."""
+
+    def state_dict(self) -> dict[str, float]:
+        """Nothing changes, nothing is carried: the configuration is the truth."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Nothing to restore."""
+
+
+@dataclass(slots=True)
+class EntropyThermostat:
+    """T ← clip(T + rate · (share · H₀ − H) / H₀, low, high), once a batch; H₀ is the first batch's entropy.
+
+    docs/tvo.md 1.5; entropy in nats a token. rate = 0 recovers a constant.
+    """
+
+    value: float
+    rate: float
+    share: float
+    low: float
+    high: float
+    initial_entropy: float = 0.0
+
+    def update(self, entropy: float) -> None:
+        """Move once, after a rollout batch of mean token entropy `entropy`."""
+        if self.initial_entropy == 0.0:
+            self.initial_entropy = max(entropy, 1e-6)
+        move = self.rate * (self.share * self.initial_entropy - entropy) / self.initial_entropy
+        self.value = min(max(self.value + move, self.low), self.high)
+
+    def state_dict(self) -> dict[str, float]:
+        """Temperature and the entropy it started from."""
+        return {"value": self.value, "initial_entropy": self.initial_entropy}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Restore `state_dict`."""
+        self.value, self.initial_entropy = state["value"], state["initial_entropy"]

@@ -1,0 +1,115 @@
+"""L(θ) = reduce[ −w · S(ρ, Â − Σ_f a_f φ_f) ] + Σ_f reduce[ E_f ] + Σ_k c_k · reduce[ R_k ].
+
+An algorithm is a choice of these pieces, made in conf/algorithm/<name>.yaml:
+
+    shape      Â ← Â(tokens)            how credit is reshaped token by token
+    forces     φ_f sampled, E_f exact   temperature, control variate
+    ratio      ρ ← ρ(log π − log π_old) token- or sequence-level
+    surrogate  S(ρ, Â)                  what is ascended
+    weight     w(tokens)                which tokens learn, and how much; no gradient
+    penalties  R_k, c_k                 what is descended besides, and how strongly
+    reduce     mask → share             how tokens are averaged: reduce[x] = Σ share · x
+
+The shares of a minibatch are computed once from its mask, so that any split of the minibatch into
+micro-batches sums to the same loss and the same gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tvo_cli.objective.coefficient import Coefficient
+from tvo_cli.objective.force import Force
+from tvo_cli.types import Loss, Tokens
+
+
+class TokenFn(Protocol):
+    """Anything computed token by token: a shaping, a weight, a penalty."""
+
+    def __call__(self, tokens: Tokens, /) -> Tensor: ...
+
+
+class Ratio(Protocol):
+    """Log-ratio [B, T] and mask [B, T] to importance ratio [B, T]."""
+
+    def __call__(self, log_ratio: Tensor, mask: Tensor, /) -> Tensor: ...
+
+
+class Surrogate(Protocol):
+    """Ratio [B, T] and advantage [B, T] to gain [B, T]."""
+
+    def __call__(self, ratio: Tensor, advantage: Tensor, /) -> Tensor: ...
+
+
+class Reduction(Protocol):
+    """Mask of a whole minibatch [B, T] to each token's share [B, T]."""
+
+    def __call__(self, mask: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """A term and how strongly it is descended."""
+
+    term: TokenFn
+    coef: Coefficient
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """See the module's equation."""
+
+    shape: TokenFn
+    ratio: Ratio
+    surrogate: Surrogate
+    weight: TokenFn
+    reduce: Reduction
+    forces: Mapping[str, Force] = field(default_factory=dict)
+    penalties: Mapping[str, Penalty] = field(default_factory=dict)
+
+    def __call__(self, tokens: Tokens) -> Loss:
+        """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
+        advantage = self.shape(tokens)
+        for force in self.forces.values():
+            advantage = advantage - force.sampled(tokens).detach()
+        ratio = self.ratio(tokens.logp - tokens.old_logp, tokens.mask)
+        gain = self.weight(tokens).detach() * self.surrogate(ratio, advantage)
+        parts = {"policy": _reduced(-gain, tokens)}
+        parts |= {name: _reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
+        for name, penalty in self.penalties.items():
+            parts[name] = penalty.coef.value * _reduced(penalty.term(tokens), tokens)
+        return Loss(total=torch.stack(list(parts.values())).sum(), parts=parts)
+
+    def observe(self, tokens: Tokens) -> None:
+        """Let every adaptive piece see tokens of the current batch; acts only at `end_batch`."""
+        for force in self.forces.values():
+            force.observe(tokens)
+
+    def end_batch(self, entropy: float) -> None:
+        """Adapt coefficients once after a rollout batch, from its mean token entropy (nats) and what was observed."""
+        for force in self.forces.values():
+            force.end_batch(entropy)
+        for penalty in self.penalties.values():
+            penalty.coef.update(entropy)
+
+    def state_dict(self) -> dict[str, dict[str, float]]:
+        """What adaptive pieces carry between batches."""
+        forces = {f"forces.{name}": force.state_dict() for name, force in self.forces.items()}
+        coefs = {f"penalties.{name}": penalty.coef.state_dict() for name, penalty in self.penalties.items()}
+        return forces | coefs
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
+        """Restore `state_dict`."""
+        for name, force in self.forces.items():
+            force.load_state_dict(state[f"forces.{name}"])
+        for name, penalty in self.penalties.items():
+            penalty.coef.load_state_dict(state[f"penalties.{name}"])
+
+
+def _reduced(x: Tensor, tokens: Tokens) -> Tensor:
+    return torch.where(tokens.mask, x * tokens.share, 0.0).sum()

@@ -1,0 +1,64 @@
+"""The pieces several algorithms share; what only one method uses lives in tvo_cli/methods."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tvo_cli.maths.divergence import kl_k3
+from tvo_cli.maths.policy_gradient import capped_surrogate, clipped_surrogate, importance_ratio
+from tvo_cli.types import Tokens
+
+
+def plain_advantage(tokens: Tokens) -> Tensor:
+    """Â as it was estimated, [B, T]."""
+    return tokens.advantage
+
+
+def token_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
+    """ρ per token, [B, T]; 1 on padding."""
+    return importance_ratio(torch.where(mask, log_ratio, 0.0))
+
+
+def importance(ratio: Tensor, advantage: Tensor) -> Tensor:
+    """ρÂ, [B, T]: importance-weighted REINFORCE, no trust region."""
+    return ratio * advantage
+
+
+def clip(ratio: Tensor, advantage: Tensor, *, low: float, high: float) -> Tensor:
+    """PPO's clipped gain, [B, T]; low = high = infinity recovers `importance`."""
+    return clipped_surrogate(ratio, advantage, low, high)
+
+
+def capped(ratio: Tensor, advantage: Tensor, *, cap: float) -> Tensor:
+    """Gain with gradient factor min(ρ, cap), [B, T]; cap = infinity recovers `importance`."""
+    return capped_surrogate(ratio, advantage, cap)
+
+
+def every_token(tokens: Tokens) -> Tensor:
+    """Weight 1 for all, [B, T]."""
+    return torch.ones_like(tokens.logp)
+
+
+def token_mean(mask: Tensor) -> Tensor:
+    """Every response token of the minibatch counts alike (DAPO): share = mask / Σ mask, [B, T]."""
+    return mask / mask.sum().clamp(min=1)
+
+
+def sequence_mean(mask: Tensor) -> Tensor:
+    """Every response counts alike (GRPO): share = mask / |o_i| / rows with a token, [B, T]."""
+    length = mask.sum(1, keepdim=True)
+    rows = (length > 0).sum().clamp(min=1)
+    return mask / length.clamp(min=1) / rows
+
+
+def reference_kl(tokens: Tokens) -> Tensor:
+    """k3 estimate of KL(π_θ‖π_ref) per token, nats, [B, T]; 0 without a reference."""
+    if tokens.ref_logp is None:
+        return torch.zeros_like(tokens.logp)
+    return kl_k3(tokens.logp, tokens.ref_logp)
+
+
+def negative_entropy(tokens: Tokens) -> Tensor:
+    """−H[π_θ], nats, [B, T]: descending it is the classical entropy bonus."""
+    return -tokens.entropy
