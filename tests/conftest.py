@@ -1,0 +1,86 @@
+"""Fixtures every test may use; nothing here touches the network or a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+
+import pytest
+import torch
+
+from tvo_cli.objective.pieces import token_mean
+from tvo_cli.types import Experience, Tokens
+
+torch.set_num_threads(1)
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of MATH and AIME copies, where there is one."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared/data")
+    return SHARED
+
+
+@pytest.fixture
+def make_tokens() -> Callable[..., Tokens]:
+    """A minibatch of 4 responses of up to 6 tokens over 5 words, a little off-policy, in float64."""
+
+    def make(seed: int = 0, drift: float = 0.1) -> Tokens:
+        rng = torch.Generator().manual_seed(seed)
+        logits = torch.randn(4, 6, 5, generator=rng, dtype=torch.float64)
+        log_pi = logits.log_softmax(-1)
+        logp = log_pi[..., 0].clone()
+        noise = drift * torch.randn(4, 6, generator=rng, dtype=torch.float64)
+        reference = (logp + 0.2 * torch.randn(4, 6, generator=rng, dtype=torch.float64)).detach()
+        mask = torch.arange(6) < torch.tensor([[6], [4], [1], [5]])
+        advantage = torch.tensor([[1.0], [-1.0], [0.5], [-0.5]], dtype=torch.float64)
+        return Tokens(
+            logp=logp.requires_grad_(),
+            old_logp=(logp + noise).detach().clamp(max=0.0),
+            entropy=(-(log_pi.exp() * log_pi).sum(-1)).requires_grad_(),
+            collision=log_pi.exp().square().sum(-1).requires_grad_(),
+            advantage=advantage * mask,
+            mask=mask,
+            share=token_mean(mask).double(),
+            scale=2.0,
+            ref_logp=reference,
+        )
+
+    return make
+
+
+@pytest.fixture
+def f0() -> dict[str, torch.Tensor]:
+    """Fixture F0 of the methods' specification: four responses of two prompts, off-policy."""
+    double = {"dtype": torch.float64}
+    old = torch.tensor([[-0.1, -1.0, -2.0], [-0.5, -0.2, 0], [-0.3, -1.5, -0.7], [-0.05, 0, 0]], **double)
+    step = torch.tensor([[0.05, 0.4, -0.3], [-0.4, 0.1, 0], [0, 0.2, -0.1], [0.02, 0, 0]], **double)
+    reference = torch.tensor([[-0.1, 0.2, 0], [0, 0, 0], [0.1, 0, 0], [0, 0, 0]], **double)
+    return {
+        "mask": torch.tensor([[1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 0, 0]], dtype=torch.bool),
+        "rewards": torch.tensor([1.0, 0.0, 0.0, 1.0], dtype=torch.float64),
+        "group": torch.tensor([0, 0, 1, 1]),
+        "old": old,
+        "logp": old + step,
+        "ref": old + reference,
+        "entropy": torch.tensor([[0.3, 1.2, 2.1], [0.8, 0.4, 0], [0.6, 1.7, 0.9], [0.1, 0, 0]], **double),
+    }
+
+
+@pytest.fixture
+def f0_experience(f0) -> Experience:
+    """F0 as an estimator sees it."""
+    return Experience(
+        rewards=f0["rewards"],
+        mask=f0["mask"],
+        group=f0["group"],
+        source=torch.zeros(4, dtype=torch.int64),
+        old_logp=f0["old"],
+        ref_logp=f0["ref"],
+    )

@@ -1,0 +1,203 @@
+"""The contract: what must hold for each conf/algorithm/*.yaml, with no list of algorithms to keep."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from tvo_cli import config
+from tvo_cli.types import Tokens
+
+ALGORITHMS = config.names("algorithm")
+every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
+LEAVES = ("logp", "entropy", "collision")
+INF = "algorithm.objective"
+
+# Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
+NEUTRAL = {
+    "grpo": ("reinforce", [f"{INF}.surrogate.low=inf", f"{INF}.surrogate.high=inf"]),
+    "grpo_viscous": ("grpo", []),
+    "grpo_shrunk": ("grpo", []),
+    "grpo_shrunk_cv": ("grpo", [f"{INF}.forces.control.beta=0"]),
+    "ppo": ("grpo", [f"{INF}.reduce._target_=tvo_cli.objective.pieces.sequence_mean"]),
+    "tvo": ("tvo_rec", [f"{INF}.forces.control.beta=0"]),
+    "tvo_macro": ("tvo", [f"{INF}.surrogate.cap=5", f"{INF}.weight.delta=0.3"]),
+    "tvo_micro": ("tvo", []),
+    "tvo_rec": (
+        "reinforce",
+        [
+            f"{INF}.surrogate.cap=inf",
+            f"{INF}.weight.delta=inf",
+            f"{INF}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+        ],
+    ),
+}
+
+
+def composed(name: str, *overrides: str) -> DictConfig:
+    return config.compose([f"algorithm={name}", "logger=none", *overrides])
+
+
+def objective(name: str, *overrides: str):
+    return config.build(composed(name, *overrides).algorithm.objective)
+
+
+def loss_and_gradient(name: str, tokens: Tokens, *overrides: str):
+    built = objective(name, *overrides)
+    tokens = replace(tokens, share=built.reduce(tokens.mask).double())
+    loss = built(tokens)
+    found = torch.autograd.grad(loss.total, [getattr(tokens, leaf) for leaf in LEAVES], allow_unused=True)
+    return loss, [torch.zeros_like(tokens.logp) if g is None else g for g in found]
+
+
+def nodes(node: DictConfig):
+    for child in node.values():
+        if isinstance(child, DictConfig):
+            if "_target_" in child:
+                yield child
+            yield from nodes(child)
+
+
+@every_algorithm
+def test_the_yaml_names_exactly_the_keywords_of_its_target(name):
+    for node in nodes(composed(name).algorithm):
+        target = get_object(node._target_)
+        given = {key for key in node if not str(key).startswith("_")}
+        parameters = [p for p in inspect.signature(target).parameters.values() if p.name != "self"]
+        keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        required = {p.name for p in parameters if p.default is p.empty} if inspect.isclass(target) else keyword_only
+        optional = {p.name for p in parameters} if inspect.isclass(target) else keyword_only
+        assert required <= given <= optional, node._target_
+
+
+@every_algorithm
+def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name):
+    assert len(config.about("algorithm", name)) > 20
+    assert composed(name).algorithm.name == name
+
+
+@every_algorithm
+def test_loss_and_gradient_are_finite_and_not_nothing(name, make_tokens):
+    loss, gradients = loss_and_gradient(name, make_tokens())
+    assert loss.total.isfinite()
+    assert all(g.isfinite().all() for g in gradients)
+    assert gradients[0].abs().sum() > 0
+
+
+@every_algorithm
+def test_padding_neither_learns_nor_leaks(name, make_tokens):
+    tokens = make_tokens()
+    dirty = {
+        key: torch.where(tokens.mask, getattr(tokens, key).detach(), 7.0)
+        for key in (*LEAVES, "old_logp", "advantage", "ref_logp")
+    }
+    for leaf in LEAVES:
+        dirty[leaf].requires_grad_()
+    soiled = replace(make_tokens(), **dirty)
+    clean, _ = loss_and_gradient(name, tokens)
+    other, gradients = loss_and_gradient(name, soiled)
+    torch.testing.assert_close(other.total, clean.total, rtol=1e-12, atol=1e-12)
+    for gradient in gradients:
+        assert (gradient[~soiled.mask] == 0).all()
+
+
+@every_algorithm
+def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(name, make_tokens):
+    tokens = make_tokens()
+    built = objective(name, *beta_on(name))
+    tokens = replace(tokens, share=built.reduce(tokens.mask).double())
+    whole = built(tokens).total
+    whole_gradient = torch.autograd.grad(whole, tokens.logp)[0]
+    parts = []
+    for rows in ([0], [1, 2], [3]):
+        tensors = {
+            key: getattr(tokens, key)[rows]
+            for key in (*LEAVES, "old_logp", "advantage", "mask", "share", "ref_logp")
+        }
+        parts.append(built(replace(tokens, **tensors)).total)
+    torch.testing.assert_close(sum(parts), whole, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(torch.autograd.grad(sum(parts), tokens.logp)[0], whole_gradient, rtol=1e-12, atol=0)
+
+
+def beta_on(name: str) -> list[str]:
+    forces = composed(name).algorithm.objective.forces
+    return [f"{INF}.forces.control.beta=0.3"] if "control" in forces else []
+
+
+@every_algorithm
+def test_the_total_is_the_sum_of_its_parts(name, make_tokens):
+    loss, _ = loss_and_gradient(name, make_tokens())
+    torch.testing.assert_close(loss.total, sum(loss.parts.values()))
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_at_neutral_settings_it_is_its_base(name, make_tokens):
+    base, overrides = NEUTRAL[name]
+    ours, gradient = loss_and_gradient(name, make_tokens(), *overrides)
+    theirs, expected = loss_and_gradient(base, make_tokens())
+    torch.testing.assert_close(ours.total, theirs.total, rtol=0, atol=0)
+    torch.testing.assert_close(gradient[0], expected[0], rtol=0, atol=0)
+
+
+def test_every_algorithm_but_the_root_has_a_neutral_setting():
+    assert set(NEUTRAL) | {"reinforce"} >= set(ALGORITHMS)
+
+
+@every_algorithm
+def test_on_policy_good_tokens_rise_and_bad_ones_fall(name, make_tokens):
+    tokens = make_tokens(drift=0.0)
+    _, gradients = loss_and_gradient(name, tokens)
+    assert (torch.sign(gradients[0]) == -torch.sign(tokens.advantage) * tokens.mask).all()
+
+
+@every_algorithm
+def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name, make_tokens):
+    """At D = 0 and at the same advantages, surrogates and mobilities are inert: only averaging may differ."""
+    averaging = [f"{INF}.reduce._target_=tvo_cli.objective.pieces.token_mean"]
+    _, ours = loss_and_gradient(name, make_tokens(drift=0.0), *averaging)
+    _, plain = loss_and_gradient("reinforce", make_tokens(drift=0.0), *averaging)
+    torch.testing.assert_close(ours[0], plain[0], rtol=1e-12, atol=0)
+
+
+@every_algorithm
+@pytest.mark.parametrize("case", ["certain", "vanishing", "equal rewards", "one token", "empty row"])
+def test_it_survives_the_extremes(name, case, make_tokens):
+    tokens = make_tokens()
+    changes = {
+        "certain": {"logp": torch.zeros(4, 6), "old_logp": torch.zeros(4, 6), "entropy": torch.zeros(4, 6)},
+        "vanishing": {"old_logp": torch.full((4, 6), math.log(1e-8))},
+        "equal rewards": {"advantage": torch.zeros(4, 6)},
+        "one token": {"mask": torch.arange(6).expand(4, 6) < 1},
+        "empty row": {"mask": tokens.mask & (torch.arange(4)[:, None] > 0)},
+    }[case]
+    typed = {k: v if v.dtype is torch.bool else v.double() for k, v in changes.items()}
+    for leaf in LEAVES:
+        typed.setdefault(leaf, getattr(tokens, leaf).detach())
+        typed[leaf] = typed[leaf].clone().requires_grad_()
+    loss, gradients = loss_and_gradient(name, replace(tokens, **typed), *beta_on(name))
+    assert loss.total.isfinite()
+    assert all(g.isfinite().all() for g in gradients)
+
+
+@every_algorithm
+def test_every_piece_builds_and_its_state_survives_a_round_trip(name, make_tokens):
+    node = composed(name).algorithm
+    first, second = (config.build(node.objective) for _ in range(2))
+    first.observe(replace(make_tokens(), logp=make_tokens().logp.detach()))
+    first.end_batch(entropy=0.7)
+    second.load_state_dict(first.state_dict())
+    assert second.state_dict() == first.state_dict()
+    for part in (node.estimator, node.step_rule):
+        one, other = config.build(part), config.build(part)
+        other.load_state_dict(one.state_dict())
+        assert other.state_dict() == one.state_dict()
+
+
+def test_config_is_plain_data():
+    assert OmegaConf.to_container(composed("tvo").algorithm, resolve=True)

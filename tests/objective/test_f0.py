@@ -1,0 +1,85 @@
+"""GRPO and its kin on fixture F0, whose numbers were worked out elsewhere (methods' specification, section a)."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tvo_cli import config
+from tvo_cli.types import Tokens
+
+D = torch.float64
+GRPO = [[-0.061947, 0, -0.043653], [0, 0.097684, 0], [0.058925, 0.071972, 0.053318], [-0.180348, 0, 0]]
+TOKEN_MEAN = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
+
+
+def loss(f0, *overrides, advantage=(0.707106, -0.707106, -0.707106, 0.707106)):
+    objective = config.build(config.compose(["algorithm=grpo", "logger=none", *overrides]).algorithm.objective)
+    logp = f0["logp"].clone().requires_grad_()
+    tokens = Tokens(
+        logp=logp,
+        old_logp=f0["old"],
+        entropy=f0["entropy"],
+        collision=torch.zeros_like(logp),
+        advantage=torch.tensor(advantage, dtype=D)[:, None] * f0["mask"],
+        mask=f0["mask"],
+        share=objective.reduce(f0["mask"]).double(),
+        ref_logp=f0["ref"],
+    )
+    total = objective(tokens).total
+    return total.item(), torch.autograd.grad(total, logp)[0]
+
+
+def test_grpo(f0):
+    value, gradient = loss(f0)
+    assert value == pytest.approx(-0.004048, abs=1e-6)
+    torch.testing.assert_close(gradient, torch.tensor(GRPO, dtype=D), rtol=0, atol=1e-6)
+
+
+def test_grpo_with_the_papers_kl(f0):
+    value, gradient = loss(f0, "algorithm.objective.penalties.kl.coef.value=0.04")
+    assert value == pytest.approx(-0.003201, abs=1e-6)
+    assert gradient[1, 0].item() == pytest.approx(-0.04 * (torch.tensor(0.4).exp().item() - 1) / 8, abs=1e-6)
+    assert gradient[0, 1].item() == pytest.approx(0.000604, abs=1e-6)
+    assert gradient[1, 0].item() == pytest.approx(-0.002459, abs=1e-6)
+
+
+def test_clip_higher_with_the_token_mean(f0):
+    value, gradient = loss(
+        f0,
+        "algorithm.objective.surrogate.high=0.28",
+        "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.token_mean",
+    )
+    assert value == pytest.approx(0.073784, abs=1e-6)
+    torch.testing.assert_close(gradient, torch.tensor(TOKEN_MEAN, dtype=D), rtol=0, atol=1e-6)
+
+
+def test_a_group_constant_changes_nothing_but_an_identical_policy_still_learns(f0):
+    same = dict(f0) | {"logp": f0["old"].clone()}
+    value, gradient = loss(same)
+    assert value == pytest.approx(0.0, abs=1e-7)
+    assert gradient.abs().sum() > 0.1
+
+
+def test_temperature_and_control_variate_act_as_stated(make_tokens):
+    tokens = replace(make_tokens(drift=0.0), scale=2.0)
+    nodes = config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective
+    nodes.forces.control.beta, nodes.forces.temperature.coef.value = 0.3, 0.1
+    total = config.build(nodes)(tokens).total
+    by_logp, by_collision = torch.autograd.grad(total, (tokens.logp, tokens.collision))
+    phi = tokens.logp.exp() - tokens.collision
+    soft = tokens.advantage - 2.0 * 0.1 * (tokens.logp + tokens.entropy) - 2.0 * 0.3 * phi
+    torch.testing.assert_close(by_logp, (-soft * tokens.share * tokens.mask).detach(), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(by_collision, -2.0 * 0.3 * 0.5 * tokens.share * tokens.mask, rtol=1e-12, atol=0)
+
+
+def test_beta_is_the_regression_of_earlier_batches(make_tokens):
+    tokens = make_tokens(drift=0.0)
+    control = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective.forces.control)
+    control.observe(tokens)
+    assert control.beta == 0.0
+    control.end_batch(entropy=1.0)
+    p, s2 = tokens.logp.exp()[tokens.mask], tokens.collision[tokens.mask]
+    q, phi, a = 1 - 2 * p + s2, p - s2, (tokens.advantage / 2.0)[tokens.mask]
+    fitted = float((q * a * phi).sum() / (q * phi * phi).sum())
+    assert control.beta == pytest.approx(min(max(fitted, 0.0), 1.0), abs=1e-12)

@@ -1,0 +1,87 @@
+"""The viscosity controller: its law by hand, its fixed point, its limits."""
+
+import math
+
+import pytest
+import torch
+
+from tvo_cli.optim import Constant, Cosine, Free, Inverse, Linear, LogitDisplacement, Probability, Viscosity
+
+
+def rule(**changes):
+    fields = {
+        "set_point": Probability(0.012),
+        "schedule": Constant(),
+        "exponent": 0.5,
+        "initial": 10.0,
+        "maximum": 256.0,
+    }
+    return Viscosity(**{**fields, **changes})
+
+
+def begin(viscosity, step=0, steps=30):
+    viscosity.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), step, steps)
+
+
+def test_the_law_by_hand():
+    viscosity = rule()
+    begin(viscosity)
+    assert viscosity.viscosity(0.0) == 10.0
+    assert viscosity.viscosity(0.012) == pytest.approx(20.0, rel=1e-12)
+    assert viscosity.viscosity(0.024) == pytest.approx(50.0, rel=1e-12)
+    viscosity.end_batch()
+    assert viscosity.base == pytest.approx(10.0 * math.sqrt(2.0), rel=1e-12)
+    viscosity.viscosity(0.0)
+    viscosity.end_batch()
+    assert viscosity.base == 1.0
+    viscosity.viscosity(1.0)
+    for _ in range(20):
+        viscosity.end_batch()
+    assert viscosity.base == 256.0
+
+
+@pytest.mark.parametrize("eta", [1e-4, 3e-4, 1e-3, 3e-3])
+def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta):
+    """D = c·η/ν_b: log ν_b obeys a linear recursion with factor 1 − κ, so D → d̄ for every η."""
+    viscosity = rule(maximum=1e9)
+    for _ in range(60):
+        begin(viscosity)
+        viscosity.viscosity(200.0 * eta / viscosity.base)
+        viscosity.end_batch()
+    assert 200.0 * eta / viscosity.base == pytest.approx(0.012, rel=1e-3)
+
+
+def test_neutral_viscosity_is_one():
+    inert = rule(set_point=Probability(math.inf), initial=1.0, exponent=0.0)
+    begin(inert)
+    assert [inert.viscosity(d) for d in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0] == [Free().viscosity(0.3)] * 3
+
+
+def test_the_set_point_is_a_displacement_in_logits():
+    logp = torch.tensor([[0.5, 0.9, 0.1]], dtype=torch.float64).log()
+    mask = torch.tensor([[True, True, False]])
+    assert LogitDisplacement(0.11)(logp, mask) == pytest.approx(0.11 * (0.25 + 0.09) / 2, rel=1e-9)
+    moved = (logp.exp() / (1 - logp.exp())).log() + 1e-4
+    measured = (moved.sigmoid() - logp.exp())[mask].mean() / 1e-4
+    assert float(measured) == pytest.approx(LogitDisplacement(1.0)(logp, mask), rel=1e-4)
+
+
+def test_schedules():
+    linear, inverse, cosine = Linear(1.75, 0.25), Inverse(1.75, 20.0), Cosine(1.0, 0.1)
+    assert [linear(k, 30) for k in (0, 15, 30, 60)] == pytest.approx([1.75, 1.0, 0.25, 0.25])
+    assert [inverse(k, 0) for k in (0, 20, 60)] == pytest.approx([1.75, 0.875, 0.4375])
+    assert [cosine(k, 10) for k in (0, 5, 10, 20)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
+
+
+def test_cooling_moves_the_set_point_and_state_survives():
+    viscosity = rule(schedule=Linear(1.75, 0.25))
+    begin(viscosity, step=15)
+    assert viscosity.target == pytest.approx(0.012)
+    viscosity.viscosity(0.02)
+    viscosity.end_batch()
+    viscosity.thicken(2.0)
+    other = rule(schedule=Linear(1.75, 0.25))
+    other.load_state_dict(viscosity.state_dict())
+    assert other.state_dict() == viscosity.state_dict()
+    begin(viscosity, 16), begin(other, 16)
+    assert other.viscosity(0.01) == viscosity.viscosity(0.01)

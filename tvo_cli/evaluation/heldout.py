@@ -1,0 +1,109 @@
+"""pass@1 on held-out problems, with its interval, by the run's own grader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from tvo_cli.data.prompts import render
+from tvo_cli.model import Policy
+from tvo_cli.reward import Grader
+from tvo_cli.rollout import Sampling, generate
+from tvo_cli.stats import Interval, clustered_interval
+from tvo_cli.types import Problem, Rollout, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation found; `records` hold every completion with its verdict."""
+
+    accuracy: Interval  # pass@1, clustered by problem
+    any_correct: float  # pass@k with k = samples
+    samples: int
+    problems: int
+    length: float  # mean response tokens
+    truncated: float
+    unanswered: float
+    grader_failed: int
+    records: tuple[dict[str, object], ...]
+
+    def metrics(self) -> dict[str, float]:
+        """Named as in docs/metrics.md."""
+        return {
+            "eval/pass@1": self.accuracy.mean,
+            "eval/pass@1_low": self.accuracy.low,
+            "eval/pass@1_high": self.accuracy.high,
+            f"eval/pass@{self.samples}": self.any_correct,
+            "eval/length": self.length,
+            "eval/truncated": self.truncated,
+            "eval/unanswered": self.unanswered,
+            "eval/grader_failed": float(self.grader_failed),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A fixed set of problems and a fixed way to sample them: the same at every evaluation of a run."""
+
+    problems: tuple[Problem, ...]
+    prompts: tuple[str, ...]
+    sampling: Sampling
+    grader: Grader
+    confidence: float
+    seed: int
+
+    def __call__(self, policy: Policy) -> Evaluation:
+        """Sample, grade, summarise."""
+        keys = [problem.id for problem in self.problems]
+        with torch.no_grad():
+            rollout = generate(policy, self.prompts, keys, self.sampling, seed=self.seed)
+        verdicts = self._grade(rollout)
+        return _summary(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
+
+    def _grade(self, rollout: Rollout) -> list[Verdict]:
+        asked = [self.problems[p] for p in rollout.group.tolist()]
+        return self.grader.grade(rollout.texts, asked, rollout.finished.tolist())
+
+
+def prompts(problems: Sequence[Problem], prompt_node: object, policy: Policy) -> tuple[str, ...]:
+    """The problems as the model is shown them."""
+    return tuple(render(problem, prompt_node, policy.tokenizer) for problem in problems)
+
+
+def _summary(
+    problems: Sequence[Problem], rollout: Rollout, verdicts: Sequence[Verdict], samples: int, confidence: float
+) -> Evaluation:
+    correct = torch.tensor([verdict.correct for verdict in verdicts], dtype=torch.float64).view(-1, samples)
+    return Evaluation(
+        accuracy=clustered_interval(correct.tolist(), confidence),
+        any_correct=float(correct.amax(1).mean()),
+        samples=samples,
+        problems=len(problems),
+        length=float(rollout.mask.sum(1).float().mean()),
+        truncated=float((~rollout.finished).float().mean()),
+        unanswered=sum(verdict.extracted is None for verdict in verdicts) / len(verdicts),
+        grader_failed=sum(verdict.failed for verdict in verdicts),
+        records=tuple(_records(problems, rollout, verdicts, samples)),
+    )
+
+
+def _records(
+    problems: Sequence[Problem], rollout: Rollout, verdicts: Sequence[Verdict], samples: int
+) -> list[dict[str, object]]:
+    lengths = rollout.mask.sum(1).tolist()
+    return [
+        {
+            "id": problems[row // samples].id,
+            "sample": row % samples,
+            "gold": problems[row // samples].answer,
+            "completion": rollout.texts[row],
+            "extracted": verdict.extracted,
+            "correct": verdict.correct,
+            "reason": verdict.reason,
+            "tokens": lengths[row],
+            "finished": bool(rollout.finished[row]),
+        }
+        for row, verdict in enumerate(verdicts)
+    ]

@@ -1,0 +1,186 @@
+"""The composition root: a resolved configuration becomes connected parts, and a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from tvo_cli import config as configuration
+from tvo_cli import data
+from tvo_cli.check import check
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation import Evaluation, HeldOut
+from tvo_cli.evaluation.heldout import prompts as rendered
+from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
+from tvo_cli.reward import Grader, Rewards
+from tvo_cli.rollout import Sampling
+from tvo_cli.stability import Smoother, Watch
+from tvo_cli.tracking import Tracker
+from tvo_cli.training import keeping, loop
+from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
+from tvo_cli.training.runtime import Runtime, start
+from tvo_cli.training.session import Limits, Session
+from tvo_cli.training.update import Passes
+
+log = logging.getLogger("tvo")
+
+
+def train(config: DictConfig) -> dict[str, Any]:
+    """Run one training; the summary that is also written to summary.json."""
+    check(config)
+    folder = Path(config.output_dir)
+    with ExitStack() as resources:
+        session = _session(config, folder, resources)
+        _resume(session, str(config.trainer.resume))
+        evaluation = loop.train(session)
+        return session.tracker.finish(_summary(session, evaluation))
+
+
+def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
+    trainer = config.trainer
+    runtime = start(
+        trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
+    )
+    policy = load_policy(config.model, device=runtime.device)
+    problems = data.load(config.dataset, split="train", seed=config.seed)
+    grader = resources.enter_context(Grader(config.reward))
+    heldout = _heldout(config, policy, grader)
+    learner = _learner(config, policy, runtime)
+    tracker = resources.enter_context(Tracker(config, folder))
+    return Session(
+        seed=int(config.seed),
+        folder=folder,
+        learner=learner,
+        cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
+        prompt=config.model.prompt,
+        sampling=Sampling.of(config.rollout),
+        passes=_passes(config),
+        grader=grader,
+        rewards=Rewards(config.reward),
+        heldout=heldout,
+        watch=Watch.of(config.stability),
+        smoother=Smoother(),
+        tracker=tracker,
+        limits=_limits(config, runtime),
+        neutral_ids=_neutral_ids(problems, policy),
+    )
+
+
+def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
+    chosen, optimizer = config.algorithm, config.optimizer
+    algorithm = Algorithm(
+        name=str(chosen.name),
+        estimator=configuration.build(chosen.estimator),
+        objective=configuration.build(chosen.objective),
+        step_rule=configuration.build(chosen.step_rule),
+    )
+    parameters = [p for p in policy.network.parameters() if p.requires_grad]
+    return Learner(
+        policy=policy,
+        algorithm=algorithm,
+        optimizer=configuration.build(optimizer.make)(parameters, lr=float(optimizer.lr)),
+        schedule=configuration.build(optimizer.schedule),
+        lr=float(optimizer.lr),
+        clip_norm=float(optimizer.clip_norm),
+        runtime=runtime,
+        reference=clone_frozen(policy) if config.stability.reference else None,
+        critic=_critic(config, policy) if chosen.critic else None,
+    )
+
+
+def _critic(config: DictConfig, policy: Policy) -> CriticLearner:
+    node = config.algorithm.critic
+    critic = Critic(policy)
+    optimizer = configuration.build(config.optimizer.make)(list(critic.parameters()), lr=float(node.lr))
+    return CriticLearner(critic, optimizer, clip=float(node.clip), clip_norm=float(node.clip_norm))
+
+
+def _passes(config: DictConfig) -> Passes:
+    return Passes(
+        epochs=int(config.rollout.epochs),
+        minibatches=int(config.rollout.minibatches),
+        microbatch_rows=int(config.trainer.microbatch_rows),
+        variance_parts=int(config.trainer.variance_parts),
+        temperature=float(config.rollout.temperature) or 1.0,
+    )
+
+
+def _limits(config: DictConfig, runtime: Runtime) -> Limits:
+    trainer, evaluation, stability = config.trainer, config.evaluation, config.stability
+    automatic = "trainer" if runtime.accelerator.mixed_precision != "no" else "sampler"
+    return Limits(
+        steps=int(trainer.steps),
+        prompts=int(config.rollout.prompts),
+        evaluate_every=int(evaluation.every),
+        evaluate_at_start=bool(evaluation.at_start),
+        checkpoint_every=int(trainer.checkpoint_every),
+        keep=int(trainer.keep),
+        nonfinite_limit=int(trainer.nonfinite_limit),
+        snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
+        thicken=float(stability.thicken),
+        old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
+        importance_cap=float(trainer.importance_cap),
+    )
+
+
+def _heldout(config: DictConfig, policy: Policy, grader: Grader) -> HeldOut | None:
+    node = config.evaluation
+    if int(node.problems) == 0:
+        return None
+    problems = data.load(config.dataset, split="test", seed=int(node.seed))
+    count = int(node.problems) if problems.size is None else min(int(node.problems), problems.size)
+    chosen = tuple(problems.problem(index) for index in range(count))
+    sampling = Sampling.of(
+        {
+            **_plain(config.rollout),
+            "samples": int(node.samples),
+            "temperature": float(node.temperature),
+            "max_tokens": int(node.max_tokens),
+            "top_p": 1.0,
+            "top_k": 0,
+        }
+    )
+    prompts = rendered(chosen, config.model.prompt, policy)
+    return HeldOut(chosen, prompts, sampling, grader, float(node.confidence), int(node.seed))
+
+
+def _neutral_ids(problems: data.Problems, policy: Policy) -> tuple[int, ...]:
+    """Token ids of words that no reward touches: the gauge of mode collapse on the embedded tasks."""
+    words = list(problems.neutral_words)
+    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
+
+
+def _resume(session: Session, mode: str) -> None:
+    found = None if mode == "never" else keeping.resume(session)
+    if mode == "must" and found is None:
+        raise UserError("trainer.resume", mode, f"no whole checkpoint in {session.folder / 'checkpoints'}.")
+    if found is not None:
+        log.info("continuing %s from %s", session.folder, found.name)
+
+
+def _summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
+    counters = session.counters
+    return {
+        "algorithm": session.learner.algorithm.name,
+        "seed": session.seed,
+        "steps": counters.step,
+        "rollouts": counters.rollouts,
+        "tokens": counters.tokens,
+        "skipped_updates": counters.skipped,
+        "rollbacks": counters.rollbacks,
+        "best_fresh_accuracy": counters.best_accuracy,
+        "best_step": counters.best_step,
+        "collapse": session.watch.verdict(),
+        "evaluation": evaluation.metrics() if evaluation else None,
+        "grader": dict(session.grader.counts),
+    }
+
+
+def _plain(node: DictConfig) -> Mapping[str, Any]:
+    found = OmegaConf.to_container(node, resolve=True)
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}

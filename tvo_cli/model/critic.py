@@ -1,0 +1,29 @@
+"""PPO's critic: a backbone of its own and one number a position."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from tvo_cli.model.policy import Policy, backbone, predicting_states
+from tvo_cli.model.scores import spread
+
+
+class Critic(nn.Module):
+    """V(s_t) of the state before response token t; starts from the policy's backbone and a head of zeros."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self.body = copy.deepcopy(backbone(policy.network)).requires_grad_(True)
+        reference = next(self.body.parameters())
+        width = int(policy.network.config.get_text_config().hidden_size)
+        self.head = nn.Linear(width, 1, device=reference.device, dtype=torch.float32)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def values(self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor) -> Tensor:
+        """[B, T], 0 off the mask, differentiable."""
+        hidden = predicting_states(self.body, prompt_ids, prompt_mask, response_ids, mask)
+        return spread(self.head(hidden.float()).squeeze(-1), mask)

@@ -1,0 +1,110 @@
+"""From a folder or a hub id to a policy: safetensors only, no remote code, one clear line for what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+
+from tvo_cli.errors import UserError
+from tvo_cli.model.policy import Policy
+
+WEIGHTS = Path(__file__).parent / "weights"
+PROBE = "7 + 3 = \\boxed{ 10 }\nx"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
+    """The policy that a model node names: `packaged:NAME`, a local folder, or a hub id with an optional revision."""
+    place, options = _place(node)
+    chosen = dtype or _dtype(str(node["dtype"]))
+    try:
+        config = AutoConfig.from_pretrained(place, **options)
+        network = AutoModelForCausalLM.from_pretrained(
+            place,
+            config=config,
+            dtype=chosen,
+            use_safetensors=True,
+            attn_implementation=str(node["attention"]),
+            **options,
+        )
+        tokenizer = _tokenizer(place, options)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError("model.path", node["path"], _first_line(error), _remedy(place)) from error
+    if node["gradient_checkpointing"]:
+        network.gradient_checkpointing_enable()
+    network.to(device).eval()
+    return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(tokenizer))
+
+
+def _place(node: Any) -> tuple[str, dict[str, Any]]:
+    """Where to load from, and with which options."""
+    path = str(node["path"])
+    options: dict[str, Any] = {"trust_remote_code": False}
+    if path.startswith("packaged:"):
+        return str(_checked(WEIGHTS / path.removeprefix("packaged:"), path)), options | {"local_files_only": True}
+    if Path(path).exists() or path.startswith((".", "/", "~", "outputs")):
+        return str(_checked(Path(path).expanduser(), path)), options | {"local_files_only": True}
+    return path, options | ({"revision": node["revision"]} if node.get("revision") else {})
+
+
+def _checked(folder: Path, given: str) -> Path:
+    """A local folder that holds a model, or the reason why it does not."""
+    if not folder.is_dir():
+        raise UserError("model.path", given, "no such folder.", "Give a folder in the hub's format, or a hub id.")
+    for file in ("config.json", "tokenizer_config.json"):
+        if not (folder / file).is_file():
+            raise UserError("model.path", given, f"the folder has no {file}.", "Save model and tokenizer there.")
+    if not list(folder.glob("*.safetensors")):
+        pickled = list(folder.glob("*.bin")) + list(folder.glob("*.pt"))
+        remedy = "Convert them to safetensors; pickles are never loaded." if pickled else "Save the model there."
+        raise UserError("model.path", given, "the folder has no safetensors weights.", remedy)
+    return folder
+
+
+def _tokenizer(place: str, options: dict[str, Any]) -> PreTrainedTokenizerFast:
+    """AutoTokenizer, unless its class drops characters of a custom tokenizer that the plain one keeps."""
+    tokenizer = AutoTokenizer.from_pretrained(place, **options)
+    plain = Path(place, "tokenizer.json")
+    if plain.is_file():
+        direct = PreTrainedTokenizerFast.from_pretrained(place, **options)
+        if _round_trip(tokenizer) != _round_trip(direct):
+            tokenizer = direct
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _round_trip(tokenizer: PreTrainedTokenizerFast) -> str:
+    return str(tokenizer.decode(tokenizer(PROBE, add_special_tokens=False)["input_ids"]))
+
+
+def _dtype(name: str) -> torch.dtype:
+    if name not in DTYPES:
+        raise UserError("model.dtype", name, "not a dtype.", f"Choose {', '.join(DTYPES)}.")
+    return DTYPES[name]
+
+
+def _end_ids(network: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
+    """End tokens of the tokenizer and of the generation config."""
+    configured = network.generation_config.eos_token_id
+    listed = configured if isinstance(configured, list) else [configured]
+    return frozenset(int(i) for i in [*listed, tokenizer.eos_token_id] if i is not None)
+
+
+def _pad_id(tokenizer: PreTrainedTokenizerFast) -> int:
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"cannot be loaded ({lines[0] if lines else type(error).__name__})"
+
+
+def _remedy(place: str) -> str:
+    if Path(place).is_dir():
+        return "The folder must hold a transformers causal LM with its tokenizer."
+    return "Check the id and the network, or give a local folder."

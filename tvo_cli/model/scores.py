@@ -1,0 +1,94 @@
+"""Log-probability, entropy and collision of chosen tokens, without ever holding the logits of a whole batch.
+
+The three readings of a token come from the same row of logits z ∈ R^V, π = softmax(z):
+
+    logp = log π(y)          ∂logp/∂z_v = 1[v = y] − π_v
+    H    = −Σ π log π        ∂H/∂z_v    = −π_v (log π_v + H)        (nats)
+    C    = Σ π²              ∂C/∂z_v    = 2 π_v (π_v − C)
+
+Autograd would keep four arrays of V numbers a token for them; the closed forms need one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+CHUNK_BYTES = 64 * 2**20  # of float32 logits alive at once
+
+
+class Scores(NamedTuple):
+    """What the policy says of given responses, each [B, T] float32 and 0 off the mask; differentiable."""
+
+    logp: Tensor  # log π(y_t | x, y_<t) at the given temperature, ≤ 0
+    entropy: Tensor  # H[π(· | x, y_<t)] in nats, in [0, log V]
+    collision: Tensor  # Σ_v π(v | x, y_<t)², in [1/V, 1]
+
+
+class _TokenReadings(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_pi = torch.log_softmax(logits, dim=-1)
+        pi = log_pi.exp()
+        logp = log_pi.gather(-1, targets[:, None]).squeeze(-1)
+        # π log π → 0 where π = 0, also where a logit is −inf and the product would be 0 · (−inf).
+        entropy = -torch.linalg.vecdot(pi, log_pi.clamp(min=torch.finfo(log_pi.dtype).min))
+        collision = torch.linalg.vecdot(pi, pi)
+        ctx.save_for_backward(log_pi, targets, entropy, collision)
+        return logp, entropy, collision
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, by_logp: Tensor, by_entropy: Tensor, by_collision: Tensor) -> tuple[Tensor, None]:
+        log_pi, targets, entropy, collision = ctx.saved_tensors
+        pi = log_pi.exp()
+        # grad_z = π · [2 g_C (π − C) − g_H (log π + H) − g_logp] + g_logp · onehot(y)
+        inner = log_pi.clamp(min=torch.finfo(log_pi.dtype).min) * (-by_entropy)[:, None]
+        inner.addcmul_(pi, (2 * by_collision)[:, None])
+        inner.sub_((by_logp + by_entropy * entropy + 2 * by_collision * collision)[:, None])
+        grad = inner.mul_(pi)
+        return grad.scatter_add_(-1, targets[:, None], by_logp[:, None]), None
+
+
+def token_readings(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(log π(y), H, C) of each row: logits [N, V] float, targets [N] int64 → three [N]; first derivatives only."""
+    logp, entropy, collision = _TokenReadings.apply(logits, targets)
+    return logp, entropy, collision
+
+
+def chunked_readings(
+    head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    targets: Tensor,
+    temperature: float,
+    vocabulary: int,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`token_readings` of head(hidden)/temperature in float32, `chunk_bytes` of logits at a time.
+
+    hidden [N, H], targets [N] → three [N]. With more than one chunk the logits are recomputed in the backward
+    pass: one more matrix product buys a memory use that does not grow with N·V.
+    """
+
+    def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return token_readings(head(part).float() / temperature, chosen)
+
+    rows = max(1, chunk_bytes // (4 * vocabulary))
+    if hidden.shape[0] <= rows:
+        return readings(hidden, targets)
+    parts = [
+        checkpoint(readings, part, chosen, use_reentrant=False, preserve_rng_state=False)
+        for part, chosen in zip(hidden.split(rows), targets.split(rows), strict=True)
+    ]
+    logp, entropy, collision = (torch.cat(column) for column in zip(*parts, strict=True))
+    return logp, entropy, collision
+
+
+def spread(values: Tensor, mask: Tensor) -> Tensor:
+    """[N] values of the True places of mask [B, T], in row order → [B, T], 0 elsewhere."""
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)

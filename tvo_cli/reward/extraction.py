@@ -1,0 +1,127 @@
+r"""The answer of a response: its last `\boxed{…}`, unless the response hedges. Linear time on any text."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tvo_cli.reward.normal import canonical
+
+TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
+GAP = 200  # characters: a box further before the last one is an intermediate result
+SHORT_GAP = 40  # the same where a blank line lies between
+TAIL = 2000  # characters after the last box that are searched for a retraction
+MOST = 4  # different boxes of a final answer that are still judged together
+
+NEXT_ANSWER = re.compile(
+    r"^[\s$.,;:)\]}*!\\-]*(?:\\text\s*\{\s*)?"
+    r"(?:either\s+|and/or\b|or\b(?!\s+(?:equivalently|approximately|about|simply|roughly))|and\b(?=\W{0,12}[\d\\$])|,\s*\$?\\?[\d$])"
+    r"[^.\n]{0,80}[\d\\$]",
+    re.IGNORECASE,
+)
+RETRACTION = re.compile(
+    r"\b(?:wait|correction|on second thought|i made (?:a|an) (?:mistake|error)|(?:is|was) (?:wrong|incorrect)|"
+    r"let me (?:re-?check|re-?consider|re-?think|re-?do|re-?calculate|try again)|(?:might|may|could) (?:also )?be|"
+    r"maybe|perhaps|possibly|alternatively|not (?:quite )?(?:sure|certain|correct|right)|instead of)\b",
+    re.IGNORECASE,
+)
+
+
+class Box(NamedTuple):
+    """A closed box: its content is text[inner:end − 1]."""
+
+    start: int
+    inner: int
+    end: int
+
+
+class Found(NamedTuple):
+    """The different boxes of the final answer, in order; `reason` is "" when they may be judged."""
+
+    answers: tuple[str, ...]
+    reason: str
+
+    @property
+    def last(self) -> str | None:
+        """The last box; None when there is none."""
+        return self.answers[-1] if self.answers else None
+
+
+def tail(text: str, cap_bytes: int) -> str:
+    """The last `cap_bytes` bytes of the text in UTF-8: the answer stands at the end."""
+    if len(text) * 4 <= cap_bytes:
+        return text
+    data = text[-cap_bytes:].encode("utf-8", "replace")
+    return data[-cap_bytes:].decode("utf-8", "ignore")
+
+
+def boxes(text: str) -> tuple[list[Box], bool]:
+    """The outermost closed boxes in order, and whether a box that never closes follows the last of them."""
+    closed: list[Box] = []
+    open_: list[re.Match[str]] = []
+    for token in TOKEN.finditer(text):
+        mark = token.group()
+        if mark[-1] == "{" and mark != "\\{":
+            open_.append(token)
+        elif mark == "}" and open_:
+            start = open_.pop()
+            if len(start.group()) > 1:
+                _close(closed, Box(start.start(), start.end(), token.end()))
+    last = closed[-1].end if closed else 0
+    return closed, any(len(token.group()) > 1 and token.start() >= last for token in open_)
+
+
+def _close(closed: list[Box], box: Box) -> None:
+    """A box that closes takes the place of the boxes inside it."""
+    while closed and closed[-1].start > box.start:
+        closed.pop()
+    closed.append(box)
+
+
+def final_answer(text: str) -> Found:
+    r"""The boxes of the final answer: the last one and different ones close before it.
+
+    "no answer": no closed box, an empty one, or one that was being written when the text ended.
+    "several answers": more of them than can be meant, or a hedge or retraction after the last.
+    """
+    found, unclosed = boxes(text)
+    if not found or unclosed:
+        return Found((), "no answer")
+    answers = tuple(reversed(_distinct(text, found)))
+    if not answers or not answers[-1]:
+        return Found((), "no answer")
+    hedged = len(answers) > MOST or _hedged(text[found[-1].end :][:TAIL])
+    return Found(answers, "several answers" if hedged else "")
+
+
+def _distinct(text: str, found: list[Box]) -> list[str]:
+    """Different contents from the last box backwards, while the boxes stand together."""
+    answers, seen, following = [], set(), None
+    for box in reversed(found):
+        if (following is not None and not _together(text[box.end : following.start])) or len(answers) > MOST:
+            break
+        content = content_of(text, box)
+        if canonical(content) not in seen:
+            seen.add(canonical(content))
+            answers.append(content)
+        following = box
+    return answers
+
+
+def content_of(text: str, box: Box) -> str:
+    """What stands in the box; a box that holds nothing but a box is opened too."""
+    content = text[box.inner : box.end - 1].strip()
+    inner = boxes(content)[0] if "\\boxed" in content or "\\fbox" in content else []
+    while len(inner) == 1 and inner[0].start == 0 and inner[0].end == len(content):
+        content = content[inner[0].inner : -1].strip()
+        inner = boxes(content)[0] if len(content) < GAP else []
+    return content
+
+
+def _together(gap: str) -> bool:
+    blank = re.search(r"\n\s*\n", gap[: GAP + 1]) is not None
+    return len(gap.strip()) <= (SHORT_GAP if blank else GAP)
+
+
+def _hedged(after: str) -> bool:
+    return NEXT_ANSWER.search(after) is not None or RETRACTION.search(after) is not None

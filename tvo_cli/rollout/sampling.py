@@ -1,0 +1,87 @@
+"""How a token is drawn: temperature, top-k, top-p, by inverse CDF from one uniform number a token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Decoding settings; temperature 0 is greedy, top_p 1 and top_k 0 are off."""
+
+    samples: int
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    stop: tuple[str, ...] = ()
+    batch_rows: int = 512
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any] | Any) -> Sampling:
+        """From a rollout node."""
+        return cls(
+            samples=int(node["samples"]),
+            max_tokens=int(node["max_tokens"]),
+            temperature=float(node["temperature"]),
+            top_p=float(node["top_p"]),
+            top_k=int(node["top_k"]),
+            stop=tuple(node["stop"] or ()),
+            batch_rows=int(node["batch_rows"]),
+        )
+
+
+def uniforms(seed: int, keys: Sequence[str], samples: int, length: int) -> Tensor:
+    """One number in [0, 1) for each (key, sample, position), float64 [len(keys)·samples, length].
+
+    Row key·samples + g is a pure function of (seed, key, g): neither batching nor other rows can change it.
+    """
+    rows = [_row(seed, key, g, length) for key in keys for g in range(samples)]
+    return torch.from_numpy(np.stack(rows))
+
+
+def _row(seed: int, key: str, sample: int, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=16).digest()
+    bits = np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64))
+    return np.random.Generator(bits).random(length)
+
+
+def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """A token and its log π for each row: logits float [n, V], uniform [n] → int64 [n], float32 [n].
+
+    log π is that of the whole distribution at the sampling temperature (at temperature 1 for greedy), whatever
+    top-k and top-p cut off: the objective's ratio must not see the truncation.
+    """
+    log_pi = torch.log_softmax(logits.float() / (sampling.temperature or 1.0), dim=-1)
+    if sampling.temperature == 0.0:
+        token = log_pi.argmax(-1)
+    else:
+        token = _inverse_cdf(_truncated(log_pi.exp(), sampling), uniform)
+    return token, log_pi.gather(-1, token[:, None]).squeeze(-1)
+
+
+def _inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
+    """The first token whose cumulated weight exceeds u times the total; never one of weight 0."""
+    cumulated = weights.double().cumsum(-1)
+    threshold = uniform.to(cumulated)[:, None] * cumulated[:, -1:]
+    return torch.searchsorted(cumulated, threshold, right=True).squeeze(-1).clamp(max=weights.shape[-1] - 1)
+
+
+def _truncated(pi: Tensor, sampling: Sampling) -> Tensor:
+    """π with everything outside the top k and outside the nucleus set to 0."""
+    if sampling.top_k > 0 and sampling.top_k < pi.shape[-1]:
+        least = pi.topk(sampling.top_k, dim=-1).values[:, -1:]
+        pi = torch.where(pi >= least, pi, 0.0)
+    if sampling.top_p < 1.0:
+        ordered, index = pi.sort(dim=-1, descending=True)
+        before = ordered.cumsum(-1) - ordered
+        kept = before < sampling.top_p * ordered.sum(-1, keepdim=True)
+        pi = torch.zeros_like(pi).scatter(-1, index, torch.where(kept, ordered, 0.0))
+    return pi

@@ -1,0 +1,17 @@
+"""Statistics of evaluations: pass@k, maj@k, confidence intervals. Standard library only."""
+
+from __future__ import annotations
+
+from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, standard_error, wilson
+from tvo_cli.stats.passing import Majority, majority, pass_at_k
+
+__all__ = [
+    "Interval",
+    "Majority",
+    "clustered_interval",
+    "majority",
+    "mean_interval",
+    "pass_at_k",
+    "standard_error",
+    "wilson",
+]

@@ -1,0 +1,45 @@
+"""pass@k and maj@k."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+
+class Majority(NamedTuple):
+    """The most frequent answer; `tied` names every answer with as many votes, the winner first."""
+
+    answer: str | None
+    votes: int
+    tied: tuple[str, ...]
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """1 − C(n−c, k)/C(n, k) = 1 − Π_{i=n−c+1…n} (1 − k/i): the chance that k of n samples, c correct, hold a correct one.
+
+    The product form does not overflow. Chen et al. 2021, arXiv:2107.03374. k > n cannot be estimated: ValueError.
+    """
+    if not 0 <= c <= n or k < 1:
+        raise ValueError(f"pass@{k} of {c} correct in {n} samples")
+    if k > n:
+        raise ValueError(f"pass@{k} needs at least {k} samples of a problem, there are {n}")
+    if n - c < k:
+        return 1.0
+    return 1.0 - math.prod(1.0 - k / i for i in range(n - c + 1, n + 1))
+
+
+def majority(answers: Sequence[str | None], equal: Callable[[str, str], bool]) -> Majority:
+    """Clusters equal answers in their order; None does not vote. A tie goes to the answer that came first."""
+    clusters: list[list[str]] = []
+    for answer in answers:
+        if answer is None:
+            continue
+        home = next((cluster for cluster in clusters if equal(cluster[0], answer)), None)
+        if home is None:
+            clusters.append([answer])
+        else:
+            home.append(answer)
+    votes = max(map(len, clusters), default=0)
+    tied = tuple(cluster[0] for cluster in clusters if len(cluster) == votes)
+    return Majority(tied[0] if tied else None, votes, tied)

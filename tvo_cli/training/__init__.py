@@ -1,0 +1,1 @@
+"""Training: the loop, one rollout batch, one update, checkpoints."""

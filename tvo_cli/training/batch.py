@@ -1,0 +1,76 @@
+"""One graded rollout batch, and how it is cut into minibatches and micro-batches of whole prompts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything an update may use; no gradients anywhere."""
+
+    problems: tuple[Problem, ...]  # P of them
+    rollout: Rollout
+    verdicts: tuple[Verdict, ...]  # B
+    experience: Experience
+    advantage: Advantage
+    importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
+
+
+@dataclass(frozen=True, slots=True)
+class Minibatch:
+    """Rows of one optimiser step, and the micro-batches they are forwarded in."""
+
+    epoch: int
+    index: int
+    rows: Tensor  # int64, whole groups, groups adjacent
+    parts: tuple[Tensor, ...]  # the same rows, in order, cut between groups
+
+
+def stream(seed: int, *names: object) -> torch.Generator:
+    """A generator that depends on (seed, names) alone: no random state is ever carried between steps."""
+    digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def minibatches(
+    group: Tensor, *, epochs: int, count: int, microbatch_rows: int, variance_parts: int, seed: int, step: int
+) -> Iterator[Minibatch]:
+    """Every optimiser step of a rollout batch: `epochs` passes over `count` minibatches of whole prompts.
+
+    The first minibatch, where π_θ = π_old, is cut into equal parts for the gradient-variance reading.
+    """
+    prompts = int(group.max()) + 1
+    rows_of = [torch.nonzero(group == p).flatten() for p in range(prompts)]
+    for epoch in range(epochs):
+        order = torch.randperm(prompts, generator=stream(seed, "minibatch", step, epoch)).tolist()
+        size = prompts // count
+        for index in range(count):
+            chosen = [rows_of[p] for p in order[index * size : (index + 1) * size]]
+            first = epoch == 0 and index == 0
+            parts = _equal_parts(chosen, variance_parts) if first else _parts_of(chosen, microbatch_rows)
+            yield Minibatch(epoch, index, torch.cat(chosen), parts)
+
+
+def _equal_parts(groups: list[Tensor], most: int) -> tuple[Tensor, ...]:
+    """As many parts of equally many prompts as divide evenly, at most `most`."""
+    count = max(n for n in range(1, max(most, 1) + 1) if len(groups) % n == 0)
+    size = len(groups) // count
+    return tuple(torch.cat(groups[i : i + size]) for i in range(0, len(groups), size))
+
+
+def _parts_of(groups: list[Tensor], rows: int) -> tuple[Tensor, ...]:
+    """Consecutive groups up to `rows` rows a part; 0: all in one."""
+    parts: list[list[Tensor]] = [[]]
+    for one in groups:
+        if rows and parts[-1] and sum(map(len, parts[-1])) + len(one) > rows:
+            parts.append([])
+        parts[-1].append(one)
+    return tuple(torch.cat(part) for part in parts)

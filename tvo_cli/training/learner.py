@@ -1,0 +1,106 @@
+"""What learns: a policy with its optimiser, the algorithm that moves it, and the critic when there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from tvo_cli.advantage import Estimator
+from tvo_cli.maths import masked
+from tvo_cli.maths.policy_gradient import clipped_value_loss
+from tvo_cli.model import Critic, Policy
+from tvo_cli.model.scores import Scores
+from tvo_cli.objective import Objective
+from tvo_cli.optim import StepRule
+from tvo_cli.optim.schedule import Schedule
+from tvo_cli.training.batch import Batch
+from tvo_cli.training.runtime import Runtime
+
+
+@dataclass(slots=True)
+class Algorithm:
+    """A choice of every piece of the equation."""
+
+    name: str
+    estimator: Estimator
+    objective: Objective
+    step_rule: StepRule
+
+    def state_dict(self) -> dict[str, Any]:
+        """What its pieces carry between batches: baselines, coefficients, viscosity."""
+        return {
+            "estimator": self.estimator.state_dict(),
+            "objective": self.objective.state_dict(),
+            "step_rule": self.step_rule.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self.estimator.load_state_dict(state["estimator"])
+        self.objective.load_state_dict(state["objective"])
+        self.step_rule.load_state_dict(state["step_rule"])
+
+
+@dataclass(slots=True)
+class CriticLearner:
+    """V with its own backbone, head and optimiser: ½ max((V − G)², (clip(V, V_old ± ε) − G)²), token mean."""
+
+    critic: Critic
+    optimizer: Optimizer
+    clip: float
+    clip_norm: float
+
+    def step(self, batch: Batch, rows: Tensor) -> float:
+        """One optimiser step on the rows; the loss before it, nan and no step when it is not finite."""
+        rollout, experience, returns = batch.rollout, batch.experience, batch.advantage.returns
+        if experience.values is None or returns is None:
+            raise ValueError("a critic learns from its own values and returns; this estimator gave none")
+        values = self.critic.values(
+            rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows]
+        )
+        error = clipped_value_loss(values, experience.values[rows], returns[rows], self.clip)
+        loss = masked.mean(error, rollout.mask[rows])
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.clip_norm)
+        if not bool(torch.isfinite(norm)):
+            return float("nan")
+        self.optimizer.step()
+        return float(loss)
+
+
+@dataclass(slots=True)
+class Learner:
+    """The policy under training and all that moves it."""
+
+    policy: Policy
+    algorithm: Algorithm
+    optimizer: Optimizer
+    schedule: Schedule
+    lr: float
+    clip_norm: float
+    runtime: Runtime
+    reference: Policy | None = None
+    critic: CriticLearner | None = None
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """What the optimiser moves."""
+        return [p for p in self.policy.network.parameters() if p.requires_grad]
+
+    def score(
+        self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor, temperature: float
+    ) -> Scores:
+        """log π, H and Σπ² of response tokens, [B, T], under the training precision."""
+        with self.autocast():
+            return self.policy.score(prompt_ids, prompt_mask, response_ids, mask, temperature)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The runtime's precision."""
+        return self.runtime.autocast()

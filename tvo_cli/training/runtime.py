@@ -1,0 +1,52 @@
+"""Device and precision. The only file that knows accelerate; one process is world size 1."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from tvo_cli.errors import UserError
+
+PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where tensors live and in which precision the training forward runs."""
+
+    accelerator: Accelerator
+    device: torch.device
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The training forward's precision."""
+        context: AbstractContextManager[Any] = self.accelerator.autocast()
+        return context
+
+
+def start(device: str, precision: str, model_dtype: str, threads: int, deterministic: bool) -> Runtime:
+    """Choose the device and precision and set torch up for them."""
+    chosen = model_dtype if precision == "auto" else precision
+    if chosen not in PRECISIONS:
+        raise UserError("trainer.precision", precision, "not a precision.", f"Choose auto, {', '.join(PRECISIONS)}.")
+    where = _device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    accelerator = Accelerator(mixed_precision=PRECISIONS[chosen], cpu=where.type == "cpu")
+    if accelerator.num_processes > 1:
+        raise UserError("trainer", f"{accelerator.num_processes} processes", "only one process is supported.")
+    return Runtime(accelerator, where)
+
+
+def _device(name: str) -> torch.device:
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    if not available.get(name.split(":")[0], False):
+        offered = ", ".join(kind for kind, there in available.items() if there)
+        raise UserError("trainer.device", name, "this device is not available here.", f"Choose auto or {offered}.")
+    return torch.device(name)

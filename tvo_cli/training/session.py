@@ -1,0 +1,124 @@
+"""Everything a run carries from step to step, and nothing else: what a checkpoint holds is this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tvo_cli.data import Cursor
+from tvo_cli.evaluation import HeldOut
+from tvo_cli.reward import Grader, Rewards
+from tvo_cli.rollout import Sampling
+from tvo_cli.stability import Smoother, Watch
+from tvo_cli.tracking import Tracker
+from tvo_cli.training import checkpoint
+from tvo_cli.training.learner import Learner
+from tvo_cli.training.update import Passes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long, how often, how many: the plain numbers of a run."""
+
+    steps: int
+    prompts: int
+    evaluate_every: int
+    evaluate_at_start: bool
+    checkpoint_every: int
+    keep: int
+    nonfinite_limit: int
+    snapshot_every: int
+    thicken: float  # factor on the viscosity after a rollback
+    old_logp: str
+    importance_cap: float
+
+
+@dataclass(slots=True)
+class Counters:
+    """Where the run is."""
+
+    step: int = 0  # rollout batches done
+    rollouts: int = 0
+    tokens: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0
+    best_accuracy: float = -1.0
+    best_step: int = -1
+
+
+@dataclass(slots=True)
+class Session:
+    """A run: its fixed parts, and the state that moves."""
+
+    seed: int
+    folder: Path
+    learner: Learner
+    cursor: Cursor
+    prompt: Mapping[str, Any]
+    sampling: Sampling
+    passes: Passes
+    grader: Grader
+    rewards: Rewards
+    heldout: HeldOut | None
+    watch: Watch
+    smoother: Smoother
+    tracker: Tracker
+    limits: Limits
+    neutral_ids: tuple[int, ...] = ()
+    counters: Counters = field(default_factory=Counters)
+    previous: dict[str, float] = field(default_factory=dict)  # readings that the next step compares with
+    snapshot: tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None = None
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Tensors besides the policy's weights, by part."""
+        parts = {"optimizer": checkpoint.optimizer_tensors(self.learner.optimizer)}
+        if self.learner.critic is not None:
+            parts["critic"] = dict(self.learner.critic.critic.state_dict())
+            parts["critic_optimizer"] = checkpoint.optimizer_tensors(self.learner.critic.optimizer)
+        return parts
+
+    def state(self) -> dict[str, Any]:
+        """All that is not a tensor."""
+        return {
+            "seed": self.seed,
+            "counters": {name: getattr(self.counters, name) for name in Counters.__slots__},
+            "previous": dict(self.previous),
+            "algorithm": self.learner.algorithm.state_dict(),
+            "cursor": self.cursor.state_dict(),
+            "watch": self.watch.state_dict(),
+            "smoother": self.smoother.state_dict(),
+        }
+
+    def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
+        """Put `tensors` and `state`, and the policy's weights, back."""
+        self.restore_learner(policy, parts, state)
+        self.counters = Counters(**state["counters"])
+        self.previous = dict(state["previous"])
+        self.cursor.load_state_dict(state["cursor"])
+        self.watch.load_state_dict(state["watch"])
+        self.smoother.load_state_dict(state["smoother"])
+
+    def restore_learner(
+        self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any
+    ) -> None:
+        """Put back only what learns: weights, optimisers, the algorithm's own state."""
+        learner = self.learner
+        learner.policy.network.load_state_dict(dict(policy), strict=True)
+        checkpoint.restore_optimizer(learner.optimizer, parts["optimizer"])
+        if learner.critic is not None:
+            learner.critic.critic.load_state_dict(dict(parts["critic"]))
+            checkpoint.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
+        learner.algorithm.load_state_dict(state["algorithm"])
+
+    def photograph(self) -> None:
+        """Keep a copy of what learns in memory, for a rollback."""
+        with torch.no_grad():
+            weights = {name: value.clone() for name, value in self.learner.policy.network.state_dict().items()}
+            parts = {part: {k: v.clone() for k, v in named.items()} for part, named in self.tensors().items()}
+        self.snapshot = {"policy": weights, **parts}, self.state()

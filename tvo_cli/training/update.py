@@ -1,0 +1,180 @@
+"""The inner loop: several passes over one rollout batch, θ ← θ − (η/ν)·P·∇L."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tvo_cli.maths import masked
+from tvo_cli.maths.divergence import binary_total_variation
+from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
+from tvo_cli.training.batch import Batch, Minibatch, minibatches
+from tvo_cli.training.learner import Learner
+from tvo_cli.types import Loss, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How often and in which pieces a batch is used."""
+
+    epochs: int
+    minibatches: int
+    microbatch_rows: int
+    variance_parts: int
+    temperature: float
+
+
+class TokenForces(NamedTuple):
+    """What one micro-batch leaves behind, every tensor [b, T] and detached."""
+
+    rows: Tensor
+    logp: Tensor
+    entropy: Tensor
+    push: Tensor  # ∂L/∂log π, the force on each token
+
+
+@dataclass(slots=True)
+class UpdateReport:
+    """What an update did: everything that the readings of a step are computed from."""
+
+    gradient: GradientReading | None = None
+    norms: list[float] = field(default_factory=list)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    rates: list[float] = field(default_factory=list)
+    viscosities: list[float] = field(default_factory=list)
+    divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
+    last_epoch: list[TokenForces] = field(default_factory=list)
+    predicted_dissipation: float = 0.0  # Σ over steps of (η/ν)·‖∇L‖² after clipping
+    skipped: int = 0
+    nonfinite: str = ""  # what was not finite, of the first skipped step
+    critic_losses: list[float] = field(default_factory=list)
+
+
+def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: int, steps: int) -> UpdateReport:
+    """Use one rollout batch up. A step whose loss or gradient is not finite is skipped and counted."""
+    algorithm, report = learner.algorithm, UpdateReport()
+    experience = batch.experience
+    algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
+    for minibatch in minibatches(
+        experience.group.cpu(),
+        epochs=passes.epochs,
+        count=passes.minibatches,
+        microbatch_rows=passes.microbatch_rows,
+        variance_parts=passes.variance_parts,
+        seed=seed,
+        step=step,
+    ):
+        report.last_epoch = report.last_epoch if minibatch.index else []
+        divergence = _descend(learner, batch, minibatch, passes, report)
+        if divergence is not None:
+            _step(learner, divergence, report, learner.schedule(step, steps))
+        if learner.critic is not None:
+            report.critic_losses.append(learner.critic.step(batch, minibatch.rows))
+    algorithm.step_rule.end_batch()
+    entropy = float(masked.mean(-experience.old_logp, experience.mask))
+    algorithm.objective.end_batch(entropy)
+    algorithm.estimator.end_batch(experience)
+    return report
+
+
+def _descend(
+    learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, report: UpdateReport
+) -> float | None:
+    """Put the minibatch's gradient into .grad; its mean binary TV, or None when something was not finite."""
+    learner.optimizer.zero_grad(set_to_none=True)
+    mask = batch.experience.mask[minibatch.rows]
+    shares = learner.algorithm.objective.reduce(mask).split([len(part) for part in minibatch.parts])
+    measured = minibatch.epoch == 0 and minibatch.index == 0 and len(minibatch.parts) > 1
+    reading = MicroBatchVariance(learner.parameters) if measured else None
+    moved = torch.zeros((), device=mask.device)
+    for rows, share in zip(minibatch.parts, shares):
+        tokens, scores = _tokens(learner, batch, rows, share, passes)
+        loss = learner.algorithm.objective(tokens)
+        if not torch.isfinite(loss.total):
+            return _skip(report, "loss")
+        forces = _token_forces(loss, tokens)
+        if reading is None:
+            _backward(scores, forces)
+        else:
+            with reading.part():
+                _backward(scores, forces)
+        moved += masked.total(binary_total_variation(tokens.logp.detach(), tokens.old_logp), tokens.mask)
+        _remember(report, loss, tokens, rows, forces[0], learner, minibatch.epoch)
+    norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
+    if not math.isfinite(norm):
+        return _skip(report, "gradient")
+    if reading is not None:
+        report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
+    report.norms.append(norm)
+    return float(moved / mask.sum().clamp(min=1))
+
+
+def _tokens(
+    learner: Learner, batch: Batch, rows: Tensor, share: Tensor, passes: Passes
+) -> tuple[Tokens, tuple[Tensor, ...]]:
+    """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
+    rollout, experience = batch.rollout, batch.experience
+    scores = learner.score(
+        rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows],
+        passes.temperature,
+    )  # fmt: skip
+    leaves = tuple(score.detach().requires_grad_() for score in scores)
+    weight = share if batch.importance is None else share * batch.importance[rows]
+    tokens = Tokens(
+        *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),
+        advantage=batch.advantage.values[rows],
+        mask=experience.mask[rows],
+        share=weight,
+        scale=batch.advantage.scale,
+        ref_logp=None if experience.ref_logp is None else experience.ref_logp[rows],
+    )
+    return tokens, tuple(scores)
+
+
+def _token_forces(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
+    """∂L/∂(log π, H, Σπ²), each [b, T]."""
+    leaves = (tokens.logp, tokens.entropy, tokens.collision)
+    found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
+    return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
+
+
+def _backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
+    torch.autograd.backward(scores, forces)
+
+
+def _skip(report: UpdateReport, what: str) -> None:
+    report.skipped += 1
+    report.nonfinite = report.nonfinite or what
+
+
+def _remember(
+    report: UpdateReport, loss: Loss, tokens: Tokens, rows: Tensor, push: Tensor, learner: Learner, epoch: int
+) -> None:
+    for name, part in loss.parts.items():
+        report.losses.setdefault(name, []).append(float(part))
+    detached = replace(
+        tokens,
+        logp=tokens.logp.detach(),
+        entropy=tokens.entropy.detach(),
+        collision=tokens.collision.detach(),
+    )
+    if epoch == 0:
+        learner.algorithm.objective.observe(detached)
+    report.last_epoch.append(TokenForces(rows, detached.logp, detached.entropy, push))
+
+
+def _step(learner: Learner, divergence: float, report: UpdateReport, factor: float) -> None:
+    """One optimiser step at η·factor/ν."""
+    viscosity = learner.algorithm.step_rule.viscosity(divergence)
+    rate = learner.lr * factor / viscosity
+    for parameters in learner.optimizer.param_groups:
+        parameters["lr"] = rate
+    learner.optimizer.step()
+    report.rates.append(rate)
+    report.viscosities.append(viscosity)
+    report.divergences.append(divergence)
+    report.predicted_dissipation += rate * min(report.norms[-1], learner.clip_norm) ** 2
