@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+import torch
+from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import data
@@ -25,6 +26,7 @@ from tvo_cli.training import keeping, loop
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Session
+from tvo_cli.training.sft import Report, Schooling, fine_tune, record
 from tvo_cli.training.update import Passes
 
 log = logging.getLogger("tvo")
@@ -39,6 +41,37 @@ def train(config: DictConfig) -> dict[str, Any]:
         _resume(session, str(config.trainer.resume))
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
+
+
+def sft(config: DictConfig, report: Report) -> dict[str, Any]:
+    """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
+    runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
+    policy = load_policy(config.model, device=runtime.device)
+    taught = data.load(config.dataset, split="train", seed=config.seed)
+    if not hasattr(taught, "teacher_solution"):
+        raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
+    fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
+    folder = Path(config.output_dir)
+    policy.save(folder)
+    with Grader(config.reward) as grader:
+        heldout = _sampled(config, policy, grader, int(config.problems), int(config.samples), 1.0)
+        evaluation = heldout(policy)
+    found = {"steps": int(config.steps), "seed": int(config.seed), "dataset": str(config.dataset.name)}
+    return record(folder, found | evaluation.metrics() | {"torch": torch.__version__})
+
+
+def _schooling(config: DictConfig) -> Schooling:
+    return Schooling(
+        steps=int(config.steps),
+        rows=int(config.rows),
+        lr=float(config.lr),
+        betas=(float(config.betas[0]), float(config.betas[1])),
+        weight_decay=float(config.weight_decay),
+        clip_norm=float(config.clip_norm),
+        warm_up=int(config.warm_up),
+        decay=float(config.decay),
+        seed=int(config.seed),
+    )
 
 
 def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
@@ -132,21 +165,43 @@ def _heldout(config: DictConfig, policy: Policy, grader: Grader) -> HeldOut | No
     node = config.evaluation
     if int(node.problems) == 0:
         return None
-    problems = data.load(config.dataset, split="test", seed=int(node.seed))
-    count = int(node.problems) if problems.size is None else min(int(node.problems), problems.size)
-    chosen = tuple(problems.problem(index) for index in range(count))
-    sampling = Sampling.of(
-        {
-            **_plain(config.rollout),
-            "samples": int(node.samples),
-            "temperature": float(node.temperature),
-            "max_tokens": int(node.max_tokens),
-            "top_p": 1.0,
-            "top_k": 0,
-        }
+    return _sampled(
+        config,
+        policy,
+        grader,
+        *(int(node.problems), int(node.samples), float(node.temperature)),
+        max_tokens=int(node.max_tokens),
+        confidence=float(node.confidence),
+        seed=int(node.seed),
     )
-    prompts = rendered(chosen, config.model.prompt, policy)
-    return HeldOut(chosen, prompts, sampling, grader, float(node.confidence), int(node.seed))
+
+
+def _sampled(
+    config: DictConfig,
+    policy: Policy,
+    grader: Grader,
+    count: int,
+    samples: int,
+    temperature: float,
+    *,
+    max_tokens: int | None = None,
+    confidence: float = 0.95,
+    seed: int = 4242,
+) -> HeldOut:
+    """Held-out problems of the configured data set, sampled without truncation of the distribution."""
+    problems = data.load(config.dataset, split="test", seed=seed)
+    chosen = tuple(
+        problems.problem(i) for i in range(count if problems.size is None else min(count, problems.size))
+    )
+    sampling = replace(
+        Sampling.of(config.rollout),
+        samples=samples,
+        temperature=temperature,
+        max_tokens=max_tokens or int(config.rollout.max_tokens),
+        top_p=1.0,
+        top_k=0,
+    )
+    return HeldOut(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)
 
 
 def _neutral_ids(problems: data.Problems, policy: Policy) -> tuple[int, ...]:
@@ -179,8 +234,3 @@ def _summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
         "evaluation": evaluation.metrics() if evaluation else None,
         "grader": dict(session.grader.counts),
     }
-
-
-def _plain(node: DictConfig) -> Mapping[str, Any]:
-    found = OmegaConf.to_container(node, resolve=True)
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}

@@ -10,14 +10,18 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
+from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 
 WEIGHTS = Path(__file__).parent / "weights"
-PROBE = "7 + 3 = \\boxed{ 10 }\nx"
+PROBE = "7 + 3 = "
+FRESH = "fresh"  # the embedded model before any training
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
     """The policy that a model node names: `packaged:NAME`, a local folder, or a hub id with an optional revision."""
+    if str(node["path"]) == FRESH:
+        return _fresh(device)
     place, options = _place(node)
     chosen = dtype or _dtype(str(node["dtype"]))
     try:
@@ -36,6 +40,13 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     if node["gradient_checkpointing"]:
         network.gradient_checkpointing_enable()
     network.to(device).eval()
+    return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(tokenizer))
+
+
+def _fresh(device: torch.device | str) -> Policy:
+    """The embedded model with random weights; always the same."""
+    tokenizer = tiny_tokenizer()
+    network = tiny_network(tokenizer, seed=0).to(device).eval()
     return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(tokenizer))
 
 

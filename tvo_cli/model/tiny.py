@@ -17,13 +17,13 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from tvo_cli.data.vocabulary import WORDS
 
-PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+PAD, BOS, EOS, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
 
 def tiny_tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
     """One token a whitespace-separated word; `<s>` is put in front of what is encoded; decoding joins with spaces."""
-    vocabulary = {word: index for index, word in enumerate((PAD, BOS, EOS, *words))}
-    raw = Tokenizer(WordLevel(vocabulary))
+    vocabulary = {word: index for index, word in enumerate((PAD, BOS, EOS, UNKNOWN, *words))}
+    raw = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
     raw.pre_tokenizer = WhitespaceSplit()
     raw.post_processor = TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, vocabulary[BOS])])
     return PreTrainedTokenizerFast(
@@ -31,6 +31,7 @@ def tiny_tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
         pad_token=PAD,
         bos_token=BOS,
         eos_token=EOS,
+        unk_token=UNKNOWN,
         padding_side="left",
         clean_up_tokenization_spaces=False,
         model_max_length=64,

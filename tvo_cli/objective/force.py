@@ -112,8 +112,8 @@ class ControlVariate:
         q = thermo.score_norm_proxy(tokens.logp, tokens.collision)
         phi, mask = self._phi(tokens), tokens.mask
         reward_units = tokens.advantage / tokens.scale
-        work = float(torch.where(mask, q * reward_units * phi, 0.0).sum())
-        norm = float(torch.where(mask, q * phi.square(), 0.0).sum())
+        work = float(torch.where(mask, q * reward_units * phi, 0.0).sum().detach())
+        norm = float(torch.where(mask, q * phi.square(), 0.0).sum().detach())
         self.current = (self.current[0] + work, self.current[1] + norm)
 
     def end_batch(self, entropy: float) -> None:

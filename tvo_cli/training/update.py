@@ -92,16 +92,16 @@ def _descend(
     reading = MicroBatchVariance(learner.parameters) if measured else None
     moved = torch.zeros((), device=mask.device)
     for rows, share in zip(minibatch.parts, shares):
-        tokens, scores = _tokens(learner, batch, rows, share, passes)
+        tokens, scores = tokens_of(learner, batch, rows, share, passes.temperature)
         loss = learner.algorithm.objective(tokens)
         if not torch.isfinite(loss.total):
             return _skip(report, "loss")
-        forces = _token_forces(loss, tokens)
+        forces = forces_on(loss, tokens)
         if reading is None:
-            _backward(scores, forces)
+            backward(scores, forces)
         else:
             with reading.part():
-                _backward(scores, forces)
+                backward(scores, forces)
         moved += masked.total(binary_total_variation(tokens.logp.detach(), tokens.old_logp), tokens.mask)
         _remember(report, loss, tokens, rows, forces[0], learner, minibatch.epoch)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
@@ -113,14 +113,14 @@ def _descend(
     return float(moved / mask.sum().clamp(min=1))
 
 
-def _tokens(
-    learner: Learner, batch: Batch, rows: Tensor, share: Tensor, passes: Passes
+def tokens_of(
+    learner: Learner, batch: Batch, rows: Tensor, share: Tensor, temperature: float
 ) -> tuple[Tokens, tuple[Tensor, ...]]:
     """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
     rollout, experience = batch.rollout, batch.experience
     scores = learner.score(
         rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows],
-        passes.temperature,
+        temperature,
     )  # fmt: skip
     leaves = tuple(score.detach().requires_grad_() for score in scores)
     weight = share if batch.importance is None else share * batch.importance[rows]
@@ -135,14 +135,15 @@ def _tokens(
     return tokens, tuple(scores)
 
 
-def _token_forces(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
+def forces_on(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
     """∂L/∂(log π, H, Σπ²), each [b, T]."""
     leaves = (tokens.logp, tokens.entropy, tokens.collision)
     found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
 
 
-def _backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
+def backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
+    """Carry the forces on the tokens through the network into .grad."""
     torch.autograd.backward(scores, forces)
 
 
@@ -155,7 +156,7 @@ def _remember(
     report: UpdateReport, loss: Loss, tokens: Tokens, rows: Tensor, push: Tensor, learner: Learner, epoch: int
 ) -> None:
     for name, part in loss.parts.items():
-        report.losses.setdefault(name, []).append(float(part))
+        report.losses.setdefault(name, []).append(float(part.detach()))
     detached = replace(
         tokens,
         logp=tokens.logp.detach(),

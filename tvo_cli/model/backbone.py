@@ -1,0 +1,115 @@
+"""Hidden states where the next token is predicted, and the head that turns them into logits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Head:
+    """Hidden states [N, H] → logits [N, V], as the architecture itself would compute them.
+
+    `split` is False where backbone and output embedding do not reproduce the network's own logits (an
+    architecture with more between the two than a scale and a soft cap): then the "hidden states" are the full
+    logits of the network, and this is the identity: correct, only dearer.
+    """
+
+    project: nn.Module | None
+    scale: float = 1.0
+    cap: float | None = None
+
+    @property
+    def split(self) -> bool:
+        """Whether backbone and head can be run apart."""
+        return self.project is not None
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Logits [N, V] of hidden states [N, H]."""
+        if self.project is None:
+            return hidden
+        logits: Tensor = self.project(hidden)
+        if self.scale != 1.0:
+            logits = logits * self.scale
+        return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
+
+    def vocabulary(self, network: PreTrainedModel) -> int:
+        """V, the number of logits a row."""
+        return int(network.config.get_text_config().vocab_size)
+
+    @classmethod
+    def of(cls, network: PreTrainedModel) -> Head:
+        """The head of a network, checked once against the network's own logits on a few tokens."""
+        config, project = network.config.get_text_config(), network.get_output_embeddings()
+        if project is None or network.base_model is network:
+            return cls(None)
+        scale = getattr(config, "logit_scale", None) or 1.0 / (getattr(config, "logits_scaling", None) or 1.0)
+        head = cls(project, float(scale), getattr(config, "final_logit_softcapping", None))
+        return head if _reproduces(head, network) else cls(None)
+
+
+@torch.no_grad()
+def _reproduces(head: Head, network: PreTrainedModel) -> bool:
+    device = next(network.parameters()).device
+    probe = torch.arange(4, device=device)[None] % head.vocabulary(network)
+    was_training = network.training
+    network.eval()
+    full = network(input_ids=probe, use_cache=False).logits.float()
+    parts = head(network.base_model(input_ids=probe, use_cache=False).last_hidden_state).float()
+    network.train(was_training)
+    if parts.shape != full.shape:
+        return False
+    tolerance = 1e-5 if next(network.parameters()).dtype == torch.float32 else 2e-2
+    return bool((parts - full).abs().max() <= tolerance * full.abs().max().clamp(min=1.0))
+
+
+def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments a forward knows: not every architecture has positions (ALiBi) or `logits_to_keep`."""
+    known = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return arguments
+    return {name: value for name, value in arguments.items() if name in known}
+
+
+def positions(attention: Tensor) -> Tensor:
+    """Position of each token counted from the first real one: [B, S] bool → int64, 0 on left padding."""
+    return (attention.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def trimmed(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Prompts without the columns that are padding in every row."""
+    real = prompt_mask.any(0)
+    first = int(real.float().argmax())
+    return prompt_ids[:, first:], prompt_mask[:, first:]
+
+
+def predicting_states(
+    network: PreTrainedModel,
+    head: Head | None,
+    prompt_ids: Tensor,
+    prompt_mask: Tensor,
+    response_ids: Tensor,
+    mask: Tensor,
+) -> Tensor:
+    """[N, H]: the last hidden state at the position that predicts each True token of `mask`, in row order.
+
+    With a `head` that does not split, [N, V] logits instead. Left padding is invisible: it is masked from
+    attention and not counted in positions. Right padding needs no mask, a causal model never looks ahead.
+    """
+    prompt_ids, prompt_mask = trimmed(prompt_ids, prompt_mask)
+    length, last = prompt_ids.shape[1], int(mask.any(0).sum())
+    ids = torch.cat([prompt_ids, response_ids[:, : max(last - 1, 0)]], dim=1)
+    arguments: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+    if not bool(prompt_mask.all()):
+        attention = torch.cat([prompt_mask, mask.new_ones(mask.shape[0], ids.shape[1] - length)], dim=1)
+        arguments |= {"attention_mask": attention.long(), "position_ids": positions(attention)}
+    run = network if head is not None and not head.split else network.base_model
+    outputs = run(**accepted(run.forward, arguments))
+    states: Tensor = outputs.logits if run is network else outputs.last_hidden_state
+    return states[:, length - 1 :][mask[:, :last]]

@@ -1,0 +1,101 @@
+"""Supervised fine-tuning on worked solutions: how the embedded checkpoints are made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from tvo_cli.data.prompts import render
+from tvo_cli.errors import UserError
+from tvo_cli.model import Policy
+
+Report = Callable[[int, float], object]
+
+
+class Taught(Protocol):
+    """Problems with a teacher."""
+
+    size: int | None
+
+    def problem(self, index: int) -> Any: ...
+
+    def teacher_solution(self, index: int, seed: int) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Schooling:
+    """The plain numbers of a fine-tuning."""
+
+    steps: int
+    rows: int
+    lr: float
+    betas: tuple[float, float]
+    weight_decay: float
+    clip_norm: float
+    warm_up: int
+    decay: float
+    seed: int
+
+
+def fine_tune(policy: Policy, problems: Taught, prompt: Any, schooling: Schooling, report: Report) -> None:
+    """Minimise −log π(solution | question) a token; the rate rises linearly, stays, and falls linearly to 0."""
+    policy.network.train()
+    optimizer = torch.optim.AdamW(
+        list(policy.parameters()), lr=schooling.lr, betas=schooling.betas, weight_decay=schooling.weight_decay
+    )
+    for step in range(schooling.steps):
+        first = step * schooling.rows
+        indices = [i % problems.size if problems.size else i for i in range(first, first + schooling.rows)]
+        loss = _loss(policy, *_encode(policy, problems, indices, prompt, schooling.seed))
+        optimizer.param_groups[0]["lr"] = schooling.lr * _factor(schooling, step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(policy.parameters()), schooling.clip_norm)
+        optimizer.step()
+        report(step + 1, float(loss.detach()))
+    policy.network.eval()
+
+
+def _factor(schooling: Schooling, step: int) -> float:
+    left = (schooling.steps - step) / max(schooling.decay * schooling.steps, 1.0)
+    return min(1.0, (step + 1) / schooling.warm_up, left)
+
+
+def _encode(
+    policy: Policy, problems: Taught, indices: Sequence[int], prompt: Any, seed: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Questions left-padded, solutions with their end token right-padded."""
+    tokenizer, device = policy.tokenizer, next(policy.parameters()).device
+    questions = [render(problems.problem(i), prompt, tokenizer) for i in indices]
+    solutions = [problems.teacher_solution(i, seed) for i in indices]
+    asked = tokenizer(questions, padding=True, padding_side="left", return_tensors="pt").to(device)
+    answered = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in solutions]
+    length = max(map(len, answered)) + 1
+    ids = torch.full((len(answered), length), policy.pad_id, dtype=torch.int64)
+    mask = torch.zeros(len(answered), length, dtype=torch.bool)
+    for row, tokens in enumerate(answered):
+        ids[row, : len(tokens) + 1] = torch.tensor([*tokens, tokenizer.eos_token_id])
+        mask[row, : len(tokens) + 1] = True
+    return asked["input_ids"], asked["attention_mask"].bool(), ids.to(device), mask.to(device)
+
+
+def _loss(policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    loss: Tensor = -policy.score(prompt_ids, prompt_mask, ids, mask, 1.0).logp.sum() / mask.sum()
+    return loss
+
+
+def record(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write sft.json: how the checkpoint was made, and the checksum of its weights."""
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise UserError("output_dir", folder, "no weights were written there.")
+    facts = facts | {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    (folder / "sft.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return facts
