@@ -1,0 +1,41 @@
+# Two commands to begin with: `make demo` and `make test`. Both set up .venv by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEV_STAMP := .venv/.installed-dev
+
+.PHONY: demo test test-slow check format docs clean
+
+demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
+	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
+
+test: $(DEV_STAMP)  ## the fast tests
+	$(BIN)/python -m pytest -n 2
+
+test-slow: $(DEV_STAMP)  ## minutes: throughput, coverage, long runs
+	$(BIN)/python -m pytest -m slow -n 2
+
+check: $(DEV_STAMP)  ## what must pass before a commit
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -n 2
+
+format: $(DEV_STAMP)
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: $(STAMP)  ## regenerate docs/algorithms.md from conf/
+	$(BIN)/tvo list algorithms --markdown > docs/algorithms.md
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("tvo needs Python 3.11 or newer; try: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(STAMP): .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(DEV_STAMP): .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev,tensorboard,reasoning-gym]'
+	touch $@ $(STAMP)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist
