@@ -13,16 +13,19 @@ SHORT_GAP = 40  # the same where a blank line lies between
 TAIL = 2000  # characters after the last box that are searched for a retraction
 MOST = 4  # different boxes of a final answer that are still judged together
 
+BETWEEN = r"[\s$.,;:)\]}*!\\-]*(?:\\text\s*\{\s*)?"
+VALUE = r"\W{0,6}(?:\d|\\frac|\\sqrt|\\pi|\\text|\\boxed)"
+SAME_AGAIN = r"(?!\s+(?:equivalently|approximately|about|simply|roughly))"
 NEXT_ANSWER = re.compile(
-    r"^[\s$.,;:)\]}*!\\-]*(?:\\text\s*\{\s*)?"
-    r"(?:either\s+|and/or\b|or\b(?!\s+(?:equivalently|approximately|about|simply|roughly))|and\b(?=\W{0,12}[\d\\$])|,\s*\$?\\?[\d$])"
-    r"[^.\n]{0,80}[\d\\$]",
+    rf"^{BETWEEN}(?:(?:either|and/or)\b|or\b{SAME_AGAIN}[^.\n]{{0,80}}[\d\\$]|and\b{VALUE})"
+    r"|^[\s$]*[,;/|][\s$]*-?\d[\d.]*[\s$]*[.!]?\s*$",
     re.IGNORECASE,
 )
 RETRACTION = re.compile(
-    r"\b(?:wait|correction|on second thought|i made (?:a|an) (?:mistake|error)|(?:is|was) (?:wrong|incorrect)|"
-    r"let me (?:re-?check|re-?consider|re-?think|re-?do|re-?calculate|try again)|(?:might|may|could) (?:also )?be|"
-    r"maybe|perhaps|possibly|alternatively|not (?:quite )?(?:sure|certain|correct|right)|instead of)\b",
+    r"\b(?:wait|correction|on second thought|i made an? (?:mistake|error)|(?:is|was) (?:wrong|incorrect)|"
+    r"let me (?:re-?check|re-?consider|re-?think|re-?do|re-?calculate|try again)|"
+    r"not (?:quite )?(?:sure|certain|correct|right)|"
+    rf"(?:maybe|perhaps|possibly|alternatively|(?:might|may|could) (?:also )?be|instead){VALUE})",
     re.IGNORECASE,
 )
 
@@ -96,7 +99,9 @@ def final_answer(text: str) -> Found:
 
 def _distinct(text: str, found: list[Box]) -> list[str]:
     """Different contents from the last box backwards, while the boxes stand together."""
-    answers, seen, following = [], set(), None
+    answers: list[str] = []
+    seen: set[str] = set()
+    following: Box | None = None
     for box in reversed(found):
         if (following is not None and not _together(text[box.end : following.start])) or len(answers) > MOST:
             break

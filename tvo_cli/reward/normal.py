@@ -1,4 +1,4 @@
-r"""One spelling for what means the same in LaTeX: `\dfrac` is `\frac`, `\left(` is `(`, `\mathrm{cm}` is `\text{cm}`."""
+r"""One spelling for what means the same in LaTeX: `\dfrac` is `\frac`, `\left(` is `(`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,25 @@ import re
 
 UNICODE = str.maketrans(
     {
-        **{"−": "-", "–": "-", "×": "\\times ", "·": "\\cdot ", "÷": "/", "π": "\\pi ", "∞": "\\infty ", "°": "^\\circ "},
-        **{"≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "∪": "\\cup ", "∈": "\\in ", "±": "\\pm "},
+        **{
+            "−": "-",
+            "–": "-",
+            "×": "\\times ",
+            "·": "\\cdot ",
+            "÷": "/",
+            "π": "\\pi ",
+            "∞": "\\infty ",
+            "°": "^\\circ ",
+        },
+        **{
+            "≤": "\\le ",
+            "≥": "\\ge ",
+            "≠": "\\ne ",
+            "≈": "\\approx ",
+            "∪": "\\cup ",
+            "∈": "\\in ",
+            "±": "\\pm ",
+        },
         **{"\u00a0": " ", "\u2009": " ", "\u202f": " ", "，": ",", "θ": "\\theta "},
     }
 )
@@ -17,16 +34,19 @@ REWRITES = tuple(
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:left|right|[bB]igg?[lr]?)(?![a-zA-Z])\s*\.?", ""),
         (r"\\(?:displaystyle|textstyle|limits|nolimits)(?![a-zA-Z])", ""),
-        (r"\\(?:mathrm|mathbf|mathit|textbf|textit|textrm|textnormal|textsf|mbox|operatorname)\s*\{", r"\\text{"),
+        (
+            r"\\(?:mathrm|mathbf|mathit|textbf|textit|textrm|textnormal|textsf|mbox|operatorname)\s*\{",
+            r"\\text{",
+        ),
         (r"\\(?:leq|leqslant)(?![a-zA-Z])", r"\\le "),
         (r"\\(?:geq|geqslant)(?![a-zA-Z])", r"\\ge "),
         (r"\\neq(?![a-zA-Z])", r"\\ne "),
         (r"\\(?:lbrace)(?![a-zA-Z])", r"\\{"),
         (r"\\(?:rbrace)(?![a-zA-Z])", r"\\}"),
-        (r"\\!", ""),
+        (r"(?<!\\)\\!", ""),
         (r"(?<=\d)(?:\\,|\{,\}|,\s?\{\})(?=\d{3}(?!\d))", ","),
         (r"\{,\}", ","),
-        (r"\\[,;: ]|~|\\q?quad(?![a-zA-Z])", " "),
+        (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![a-zA-Z])", " "),
         (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
         (r"\\frac\s*(\{[^{}]*\})\s*(\d)", r"\\frac\1{\2}"),
@@ -35,12 +55,13 @@ REWRITES = tuple(
         (r"\^\s*\{\s*\\circ\s*\}", r"^\\circ "),
         (r"\\text\s*\{\s*\}", ""),
         (r"\\\$\s*(?=[\d.])(.*)$", r"\1\\text{ dollars}"),
-        (r"\\\(|\\\)|\\\[|\\\]|(?<!\\)\$", ""),
+        (r"(?<!\\)\\[()\[\]]|(?<!\\)\$", ""),
+        (r"\\\\(?:\[[^\]]*\])?\s*", r"\\\\ "),
         (r"^\+(?=[\d\\.])", ""),
         (r"(?<=[(\[,])\s*\+(?=\\infty)", ""),
     )
 )
-SPACE = re.compile(r"\s+(?![A-Za-z0-9])|(?<![A-Za-z0-9])\s+")
+SPACE = re.compile(r"\s+(?![A-Za-z0-9])|(?<![A-Za-z0-9\\])\s+")
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 LONGEST = 2000  # characters of an answer

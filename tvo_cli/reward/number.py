@@ -1,4 +1,4 @@
-r"""Numbers written as numbers, compared exactly: 42, 1,024, −0.50, 3/4, \frac{3}{4}, 1\frac{1}{2}, 1.5 × 10^3."""
+r"""Numbers written as numbers, compared exactly: 42, 1,024, −0.50, 3/4, 1\frac{1}{2}, 1.5 × 10^3."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from fractions import Fraction
 PLAIN = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(?:\.(\d*))?", re.ASCII)
 DECIMAL = r"\d+(?:\.\d*)?|\.\d+"
 RATIO = re.compile(
-    rf"([+-]?)(?:(\d+)\s*(?=\\frac))?(?:\\frac\{{([+-]?)({DECIMAL})\}}\{{([+-]?)({DECIMAL})\}}|({DECIMAL})/({DECIMAL}))", re.ASCII
+    rf"([+-]?)(?:(\d+)\s*(?=\\frac))?(?:\\frac\{{([+-]?)({DECIMAL})\}}\{{([+-]?)({DECIMAL})\}}|({DECIMAL})/({DECIMAL}))",
+    re.ASCII,
 )
 MIXED = re.compile(r"([+-]?\d+)\s+(\d+)/(\d+)", re.ASCII)
 REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)\\overline\{(\d+)\}", re.ASCII)
-SCIENTIFIC = re.compile(rf"([+-]?(?:{DECIMAL}))(?:\\times|\\cdot)10\^(?:\{{([+-]?\d+)\}}|(\d))", re.ASCII)
+SCIENTIFIC = re.compile(rf"([+-]?(?:{DECIMAL}))(?:\\times|\\cdot)\s?10\^(?:\{{([+-]?\d+)\}}|(\d))", re.ASCII)
 DIGITS = 1000  # more digits than this are no answer, and cost time
 EXPONENT = 400
 

@@ -10,7 +10,7 @@ PRECISION = 1e-15
 
 
 def quantile(probability: float, degrees: float) -> float:
-    """x with P(T ≤ x) = probability for T of Student's t with `degrees` of freedom; error below 1e-10·(1 + |x|).
+    """x with P(T ≤ x) = probability for Student's T with `degrees` of freedom; error below 1e-10·(1 + |x|).
 
     By bisection of `cumulative`, which is monotone: slower than a series, but exact for every degree.
     """

@@ -1,0 +1,123 @@
+"""Equality of two expressions, equations or inequalities by math-verify, in the grader's children."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+CLOSE = 1e-12  # relative: numbers further apart than this differ, whatever rounding says
+DIGITS = 30
+DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?:\\overline\{(\d+)\})?(?![\w.])", re.ASCII)
+JUXTAPOSED = re.compile(r"\d\s+[\d.]", re.ASCII)  # latex2sympy reads "5 6" as 5 + 6
+FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+
+
+class GoldUnreadable(Exception):
+    """math-verify cannot read the gold, so nothing can be said of the answer."""
+
+
+def same(gold: str, answer: str) -> bool:
+    """Whether two canonical texts mean the same expression."""
+    if JUXTAPOSED.search(answer):
+        return False
+    complex_ = _complex(gold) or _complex(answer)
+    try:
+        expected = _parsed(gold, complex_)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        raise GoldUnreadable(gold) from error
+    try:
+        said = _parse(answer, complex_)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # the parser refuses with many kinds of error; what it cannot read is not the gold
+        return False
+    return _compare(expected, said)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(gold: str, complex_: bool) -> Any:
+    """Parsed golds are kept: a group asks for the same one G times."""
+    return _parse(gold, complex_)
+
+
+def _parse(text: str, complex_: bool) -> Any:
+    """LaTeX to sympy by math-verify's own parser; decimals become exact fractions first."""
+    from latex2sympy2_extended.latex2sympy2 import NormalizationConfig, latex2sympy, normalize_latex  # type: ignore[import-untyped]
+
+    rules = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="none"
+    )
+    clean = normalize_latex(DECIMAL.sub(_fraction, text), config=rules)
+    return latex2sympy(clean, is_real=not complex_, convert_degrees=False, normalization_config=None)
+
+
+def _fraction(found: re.Match[str]) -> str:
+    whole, part, period = found[1] or "0", found[2], found[3]
+    if period is None:
+        return rf"\frac{{{int(whole + part)}}}{{{10 ** len(part)}}}"
+    scale = 10 ** len(part)
+    nines = 10 ** len(period) - 1
+    return rf"\frac{{{int(whole + part) * nines + int(period)}}}{{{nines * scale}}}"
+
+
+def _complex(text: str) -> bool:
+    from math_verify.grader import should_treat_as_complex
+
+    return bool(should_treat_as_complex(text))
+
+
+def _compare(gold: Any, said: Any) -> bool:
+    from math_verify import verify
+    from math_verify.grader import is_relation
+
+    if is_relation(gold) and is_relation(said):
+        return _same_relation(gold, said)
+    if _apart(gold, said):
+        return False
+    return bool(
+        verify(
+            gold, said, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=is_relation(said)
+        )
+    )
+
+
+def _apart(gold: Any, said: Any) -> bool:
+    """Whether two numbers differ relative to their size: math-verify drops everything below 1e-15."""
+    if not (getattr(gold, "is_number", False) and getattr(said, "is_number", False)):
+        return False
+    if not (gold.is_finite and said.is_finite):
+        return False
+    left, right = gold.evalf(DIGITS), said.evalf(DIGITS)
+    return bool(abs(left - right) > CLOSE * max(abs(left), abs(right)))
+
+
+def _same_relation(gold: Any, said: Any) -> bool:
+    """Equations equal up to a factor; inequalities also in direction.
+
+    Not by solving: two equations without real solutions would then be equal.
+    """
+    left, right = _relations(gold), _relations(said)
+    if len(left) != len(right):
+        return False
+    pairs = zip(left, right, strict=True)
+    return all(_proportional(a, b) for a, b in pairs) or (
+        len(left) > 1 and all(_proportional(a, b) for a, b in zip(left, right[::-1], strict=True))
+    )
+
+
+def _relations(expression: Any) -> list[Any]:
+    return list(getattr(expression, "_unsorted_args", [expression]))
+
+
+def _proportional(gold: Any, said: Any) -> bool:
+    from sympy import simplify  # type: ignore[import-untyped]
+
+    ratio = simplify((gold.lhs - gold.rhs) / (said.lhs - said.rhs))
+    if not ratio.is_number or not ratio.is_finite or ratio.is_zero is not False:
+        return False
+    if gold.rel_op in ("==", "!="):
+        return bool(gold.rel_op == said.rel_op)
+    return bool(said.rel_op == (gold.rel_op if ratio.is_positive else FLIPPED[gold.rel_op]))

@@ -1,0 +1,87 @@
+"""A grader's child: reads one row a line from its input, writes one finding a line. It imports no torch.
+
+Row: row, gold, answers, scorer, entry, deadline. Finding: row, correct, reason, failed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from tvo_cli.reward import sandbox
+from tvo_cli.reward.equality import equal
+
+RECURSION = 3000
+READY = "ready"
+FULL_MARKS = 1.0 - 1e-9
+
+
+def main(parent: str, megabytes: str) -> None:
+    """Serve until the input ends."""
+    sandbox.die_with_parent(int(parent))
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii", buffering=1)
+    os.dup2(2, 1)  # nothing a library prints may look like a finding
+    logging.disable(logging.CRITICAL)
+    sys.setrecursionlimit(RECURSION)
+    _import_before_the_limits()
+
+    sandbox.lock()
+    sandbox.limit_memory(int(megabytes))
+    print(json.dumps(READY), file=answers)
+    for line in sys.stdin.buffer:
+        row = json.loads(line)
+        sandbox.limit_time(row["deadline"])
+        finding = judge(row)
+        print(json.dumps({"row": row["row"], **finding}), file=answers)
+        if finding["reason"] == "memory":
+            os._exit(0)  # the next row shall find as much memory as this one did
+
+
+def _import_before_the_limits() -> None:
+    """The limits are for rows, not for the libraries; and a first row shall not pay for the imports."""
+    import math_verify  # noqa: F401
+
+    import tvo_cli.reward.algebra  # noqa: F401
+
+
+def judge(row: Mapping[str, Any]) -> dict[str, object]:
+    """Correct when every answer of the row is; what breaks is named, and is no judgement."""
+    from tvo_cli.reward.algebra import GoldUnreadable
+
+    try:
+        score = _scorer(row["scorer"])
+        correct = all(score(row, answer) for answer in row["answers"])
+    except MemoryError:
+        return {"correct": False, "reason": "memory", "failed": True}
+    except GoldUnreadable:
+        return {"correct": False, "reason": "gold unreadable", "failed": True}
+    except (
+        Exception
+    ) as error:  # a library's own failure, of any kind: counted by its name, never taken for a verdict
+        return {"correct": False, "reason": f"error {type(error).__name__}", "failed": True}
+    return {"correct": correct, "reason": "equal" if correct else "different", "failed": False}
+
+
+def _scorer(name: str) -> Callable[[Mapping[str, Any], str], bool]:
+    return _math if name == "math" else _reasoning_gym(name.partition(":")[2])
+
+
+def _math(row: Mapping[str, Any], answer: str) -> bool:
+    from tvo_cli.reward.algebra import same
+
+    return equal(row["gold"], answer, same)
+
+
+@lru_cache(maxsize=64)
+def _reasoning_gym(task: str) -> Callable[[Mapping[str, Any], str], bool]:
+    """Full marks by the task's own scorer."""
+    import reasoning_gym
+
+    sandbox.guard_modules("reasoning_gym")
+    score = reasoning_gym.get_score_answer_fn(task)
+    return lambda row, answer: float(score(answer, row["entry"])) >= FULL_MARKS

@@ -1,0 +1,214 @@
+"""From responses to verdicts: extract, compare, and count what could not be judged."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.reward import extraction, number
+from tvo_cli.reward.equality import Undecided, equal, is_list, undecided
+from tvo_cli.reward.extraction import Found, final_answer
+from tvo_cli.reward.normal import canonical, defect
+from tvo_cli.reward.pool import Pool
+from tvo_cli.types import Problem, Verdict
+
+PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}
+UNFINISHED = ("wrong", "graded")
+INTEGER = re.compile(r"0*([0-9]{1,3})", re.ASCII)
+RESTATED = re.compile(r"[\\^+*/!]|(?<=\d)-")
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to grade. The defaults are those of conf/reward/math.yaml."""
+
+    profile: str = "math"
+    unfinished: str = "wrong"
+    workers: int = 0  # 0: one a processor, at most eight
+    deadline: float = 5.0  # seconds a row
+    cap_bytes: int = 65536
+    memory_mb: int = 1024
+
+    def __post_init__(self) -> None:
+        for key, offered in (("profile", tuple(PROFILES)), ("unfinished", UNFINISHED)):
+            if getattr(self, key) not in offered:
+                raise UserError(
+                    f"reward.{key}", getattr(self, key), "not a choice.", f"Choose {', '.join(offered)}."
+                )
+        least = {"workers": 0, "deadline": 0.01, "cap_bytes": 256, "memory_mb": 256}
+        for key, limit in least.items():
+            if getattr(self, key) < limit:
+                raise UserError(f"reward.{key}", getattr(self, key), f"must be at least {limit}.")
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any]) -> Settings:
+        """From the reward node; what it does not name keeps its default."""
+        kinds = {
+            "profile": str,
+            "unfinished": str,
+            "deadline": float,
+            "workers": int,
+            "cap_bytes": int,
+            "memory_mb": int,
+        }
+        return cls(**{key: kind(node[key]) for key, kind in kinds.items() if node.get(key) is not None})
+
+
+class Grader:
+    """Judges responses; a context manager that ends its children. `counts`: rows it failed to judge, by reason."""
+
+    def __init__(self, node: Mapping[str, Any]) -> None:
+        self.settings = Settings.of(node)
+        self.counts: Counter[str] = Counter()
+        workers = self.settings.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+        self.pool = Pool(workers, self.settings.deadline, self.settings.memory_mb)
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the children."""
+        self.pool.close()
+
+    def grade(
+        self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]
+    ) -> list[Verdict]:
+        """One verdict a response; texts[i] answers problems[i]. The same from any thread, in any company."""
+        verdicts: list[Verdict | None] = []
+        requests: dict[int, dict[str, Any]] = {}
+        for row, (text, problem, ended) in enumerate(zip(texts, problems, finished, strict=True)):
+            judged = self._judge(text, problem, bool(ended))
+            verdicts.append(judged if isinstance(judged, Verdict) else None)
+            if not isinstance(judged, Verdict):
+                requests[row] = judged
+        findings = self.pool.judge(list(requests.values()))
+        for (row, request), finding in zip(requests.items(), findings, strict=True):
+            verdicts[row] = _verdict(request, finding)
+        result = [verdict for verdict in verdicts if verdict is not None]
+        self.counts.update(verdict.reason for verdict in result if verdict.failed)
+        return result
+
+    def equal(self, gold: str, answer: str) -> bool:
+        """Whether two extracted answers are the same, as maj@k needs it."""
+        try:
+            return equal(gold, answer, undecided)
+        except Undecided:
+            return bool(self.pool.judge([_request("math", gold, (answer,))])[0]["correct"])
+
+    def _judge(self, text: str, problem: Problem, finished: bool) -> Verdict | dict[str, Any]:
+        """The verdict, or the request to a child that can give it."""
+        found = final_answer(extraction.tail(text, self.settings.cap_bytes))
+        if found.last is None:
+            return Verdict(False, None, found.reason)
+        flaw = found.reason or max(map(defect, found.answers)) or self._unfinished(finished)
+        if flaw:
+            return Verdict(False, found.last, flaw)
+        scorer = problem.scorer or PROFILES[self.settings.profile]
+        if scorer in ("integer", "digits"):
+            return _by_digits(found, problem, scorer)
+        if scorer.startswith("reasoning_gym:"):
+            return _by_task(found, problem, scorer)
+        if scorer != "math":
+            raise UserError(
+                "dataset.scorer",
+                scorer,
+                "no such scorer.",
+                "Choose math, integer, digits, reasoning_gym:TASK.",
+            )
+        return _by_mathematics(found, problem)
+
+    def _unfinished(self, finished: bool) -> str:
+        return "" if finished or self.settings.unfinished == "graded" else "unfinished"
+
+
+def _by_mathematics(found: Found, problem: Problem) -> Verdict | dict[str, Any]:
+    answers = found.answers
+    if len(answers) > 1 and is_list(problem.answer):
+        answers = (", ".join(answers),)
+    if any(_restates(answer, problem) for answer in answers):
+        return Verdict(False, found.last, "restates the question")
+    try:
+        correct = all([equal(problem.answer, answer, undecided) for answer in answers])
+    except Undecided:
+        return _request("math", problem.answer, answers)
+    return _of(correct, found.last, len(answers))
+
+
+def _restates(answer: str, problem: Problem) -> bool:
+    """An expression copied from the question, where the gold is written otherwise."""
+    said = canonical(answer)
+    if said == canonical(problem.answer) or not RESTATED.search(said) or number.plain(said) is not None:
+        return False
+    return said in canonical_question(problem.question)
+
+
+def canonical_question(question: str) -> str:
+    """The question in the spelling of answers."""
+    return canonical(question)
+
+
+def _by_digits(found: Found, problem: Problem, scorer: str) -> Verdict:
+    read = _integer if scorer == "integer" else _digits
+    gold = read(problem.answer)
+    if gold is None:
+        raise UserError(
+            "dataset.answer",
+            problem.answer,
+            f"the answer of {problem.id} is not one the {scorer} scorer knows.",
+        )
+    return _of(all(read(answer) == gold for answer in found.answers), found.last, len(found.answers))
+
+
+def _integer(text: str) -> str | None:
+    """0 … 999 without leading zeros."""
+    found = INTEGER.fullmatch(text.replace("$", "").strip())
+    return str(int(found[1])) if found else None
+
+
+def _digits(text: str) -> str | None:
+    """The digits 0 … 9 of the text in their order."""
+    return re.sub(r"[^0-9]", "", text) or None
+
+
+def _by_task(found: Found, problem: Problem, scorer: str) -> Verdict | dict[str, Any]:
+    if len(found.answers) > 1:
+        return Verdict(False, found.last, "several answers")
+    if importlib.util.find_spec("reasoning_gym") is None:
+        raise UserError(
+            "dataset.scorer",
+            scorer,
+            "reasoning_gym is not installed.",
+            "Run: pip install 'tvo-cli[reasoning-gym]'",
+        )
+    entry = {"question": problem.question, "answer": problem.answer, "metadata": dict(problem.metadata)}
+    return {**_request(scorer, problem.answer, found.answers), "entry": entry}
+
+
+def _request(scorer: str, gold: str, answers: Sequence[str]) -> dict[str, Any]:
+    return {"scorer": scorer, "gold": gold, "answers": list(answers), "entry": None}
+
+
+def _verdict(request: Mapping[str, Any], finding: Mapping[str, Any]) -> Verdict:
+    answers = request["answers"]
+    if finding["failed"]:
+        return Verdict(False, answers[-1], str(finding["reason"]), failed=True)
+    return _of(bool(finding["correct"]), answers[-1], len(answers))
+
+
+def _of(correct: bool, answer: str | None, count: int) -> Verdict:
+    if correct:
+        return Verdict(True, answer, "equal")
+    return Verdict(False, answer, "several answers" if count > 1 else "different")

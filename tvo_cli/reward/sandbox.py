@@ -1,0 +1,104 @@
+"""What a grader's child may not do: outlive its parent, take all memory, run a model's text, write files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+FORBIDDEN = frozenset(
+    [
+        *("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "subprocess.Popen"),
+        *(
+            "pty.spawn",
+            "socket.connect",
+            "socket.bind",
+            "os.remove",
+            "os.rename",
+            "os.rmdir",
+            "os.mkdir",
+            "os.chmod",
+        ),
+        *("os.truncate", "os.link", "os.symlink", "shutil.rmtree"),
+    ]
+)
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+PR_SET_PDEATHSIG = 1
+GRACE = 2  # seconds of processor time beyond the deadline
+
+
+def die_with_parent(parent: int) -> None:
+    """Linux kills this process when the thread that started it ends; elsewhere the closed pipe ends it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def limit_memory(megabytes: int) -> None:
+    """Bound the address space, and write neither core dumps nor files."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+
+def limit_time(seconds: float) -> None:
+    """The kernel ends a row whose parent is gone or asleep: processor time from now."""
+    import resource
+    import time
+
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + seconds) + GRACE, hard))
+
+
+def lock() -> None:
+    """Refuse writing, programs and connections from here on; put our evaluator where eval was."""
+    guard_sympy()
+    sys.addaudithook(_audit)
+
+
+def guard_sympy() -> None:
+    """sympy's parse_expr, and with it sympify of text, would run Python: let it walk the syntax tree."""
+    from sympy.parsing import sympy_parser  # type: ignore[import-untyped]
+
+    from tvo_cli.reward.expression import evaluate, sympy_names
+
+    def eval_expr(code: str, local_dict: dict[str, Any], global_dict: dict[str, Any]) -> Any:
+        return evaluate(code, sympy_names(global_dict, local_dict))
+
+    sympy_parser.eval_expr = eval_expr
+
+
+def guard_modules(package: str) -> None:
+    """Every module of a package finds our evaluator under the name eval, and no exec."""
+    from tvo_cli.reward.expression import Refused, evaluate
+
+    def literal(source: object, *_: object) -> Any:
+        return evaluate(str(source))
+
+    def refuse(*_: object) -> None:
+        raise Refused("exec")
+
+    for name, module in list(sys.modules.items()):
+        if name == package or name.startswith(f"{package}."):
+            vars(module).update(eval=literal, exec=refuse)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in FORBIDDEN:
+        raise PermissionError(f"{event} is not for a grader")
+    if event == "open" and _writes(arguments):
+        raise PermissionError("a grader writes no files")
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    path, mode, flags = (*arguments, None, None, None)[:3]
+    if isinstance(path, int):
+        return False
+    by_mode = isinstance(mode, str) and any(letter in mode for letter in "wax+")
+    return by_mode or (isinstance(flags, int) and bool(flags & WRITING))
