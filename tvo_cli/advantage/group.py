@@ -48,7 +48,7 @@ class BatchScaledGroup(Stateless):
     """TVO without variance pieces: winsorised rewards, group-centred, divided by their std over the batch.
 
     Â_i = (W_i − mean_g W)/(std_batch(W − mean_g W) + ε), W = R clipped to its batch quantiles
-    [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md 1.5. tail = 0: no clipping.
+    [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md. tail = 0: no clipping.
     """
 
     minimum_samples: ClassVar[int] = 2

@@ -20,7 +20,7 @@ class ShrunkLeaveOneOut:
     James–Stein shrinkage of a group's mean (quenched: of this prompt) to the mean over the *other* prompts of
     the same data source. w is the variance of R within a group, τ² that of the groups' true means; both are
     averages over earlier batches, so the baseline holds nothing of sample i and the estimate is unbiased.
-    docs/tvo.md, third study, A. κ = 1/rms(Â) over the batch when `normalise`, else 1.
+    docs/tvo.md, section 7. κ = 1/rms(Â) over the batch when `normalise`, else 1.
 
     τ² = infinity recovers leave-one-out, τ² = 0 the mean of the other prompts; G = 1 forces λ = 1.
     """

@@ -1,4 +1,4 @@
-"""The thermodynamic quantities of TVO (docs/algorithms.md, derivation in docs/tvo.md)."""
+"""The thermodynamic quantities of TVO (derivation in docs/tvo.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """TVO's micro viscosity: a token that has already moved far in total variation learns more slowly.
 
-TVO (Thermodynamic Variational Optimization), abstract; derivation in docs/tvo.md section 1.3 (no arXiv id yet).
+TVO (Thermodynamic Variational Optimization), abstract; derivation in docs/tvo.md, section 3 (no arXiv id yet).
 Changes REINFORCE at: weight.
 """
 

@@ -40,7 +40,7 @@ class Constant:
 class EntropyThermostat:
     """T ← clip(T + rate · (share · H₀ − H) / H₀, low, high), once a batch; H₀ is the first batch's entropy.
 
-    docs/tvo.md 1.5; entropy in nats a token. rate = 0 recovers a constant.
+    docs/tvo.md, section 6; entropy in nats a token. rate = 0 recovers a constant.
     """
 
     value: float

@@ -75,7 +75,7 @@ class Temperature:
 
 @dataclass(slots=True)
 class ControlVariate:
-    """Sample the force at a virtual temperature β and give it back exactly (docs/tvo.md, third study, B).
+    """Sample the force at a virtual temperature β and give it back exactly (docs/tvo.md, section 7).
 
     ĝ = Σ_t [(Â − κβφ_t)∇log π(a_t) + κβ Σ_v πφ∇log π]: unbiased on-policy for every β that does not depend on
     the batch. When `adaptive`, β = clip(Σ q Â φ / Σ q φ², 0, high), q = 1 − 2π + Σπ², both sums over *earlier*

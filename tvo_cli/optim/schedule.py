@@ -36,7 +36,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Inverse:
-    """start/(1 + k/period): cooling without a known horizon (docs/tvo.md, second study; η ∝ 1/t of arXiv:2505.10559)."""
+    """start/(1 + k/period): cooling without a known horizon (docs/tvo.md, section 5; η ∝ 1/t of arXiv:2505.10559)."""
 
     start: float
     period: float

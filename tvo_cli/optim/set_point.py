@@ -21,7 +21,7 @@ class SetPoint(Protocol):
 class LogitDisplacement:
     """d̄ = displacement · mean_t π_old(1 − π_old): a constant displacement in logits, |dπ| ≈ π(1−π)|d logit|.
 
-    docs/tvo.md, second study 2b. Unit of displacement: nats of logit a batch.
+    docs/tvo.md, section 5. Unit of displacement: nats of logit a batch.
     """
 
     displacement: float

@@ -69,7 +69,7 @@ class Viscosity:
 
     D is the mean binary TV of the minibatch before the step (0 at the first step of a batch: ν_b alone protects
     it), D_end that of the last minibatch. A scalar, so the direction of ∇F survives and dF/dt ≤ 0 holds
-    (docs/tvo.md 1.2–1.5). The controller is stable for 0 < κ·β < 2 with D ∝ (η/ν)^β, whatever η.
+    (docs/tvo.md, sections 2–4). The controller is stable for 0 < κ·β < 2 with D ∝ (η/ν)^β, whatever η.
 
     d̄ = set_point × schedule. set_point = Probability(inf), initial = 1 and exponent = 0 recover ν = 1.
     """
