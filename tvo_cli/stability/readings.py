@@ -1,0 +1,149 @@
+"""The other readings of a step: pure functions of tensors to named floats, the same for every algorithm.
+
+[B, T] tensors with a bool mask, True on response tokens; what lies under False is never read. `logp` is the
+log-probability of the sampled tokens. docs/metrics.md says how to read each, and when it misleads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tvo_cli.maths import masked
+from tvo_cli.maths.divergence import binary_total_variation, kl_k1, kl_k3
+from tvo_cli.maths.groups import group_size
+from tvo_cli.maths.policy_gradient import importance_ratio
+
+QUANTILES = {"p01": 0.01, "p50": 0.5, "p99": 0.99, "max": 1.0}
+
+
+def entropy(logp: Tensor, exact: Tensor | None, mask: Tensor) -> dict[str, float]:
+    """Mean entropy of a token in nats: −log π of the sampled ones, and H[π(·|s)] where it is at hand.
+
+    Both have the same mean under the policy that sampled; the sampled one costs nothing and is noisier.
+    """
+    sampled = float(masked.mean(-logp, mask))
+    mean = sampled if exact is None else float(masked.mean(exact, mask))
+    return {"policy/entropy": mean, "policy/entropy_sampled": sampled}
+
+
+def total_variation(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
+    """Mean and largest |π(a|s) − π_old(a|s)| over tokens, a lower bound of the total variation."""
+    gap = torch.where(mask, binary_total_variation(logp, old_logp), 0.0)
+    return {"policy/tv": float(masked.mean(gap, mask)), "policy/tv_max": float(gap.max())}
+
+
+def kl_from_sampler(sampler_logp: Tensor, other_logp: Tensor, mask: Tensor, name: str) -> dict[str, float]:
+    """KL(π_sampler ‖ π_other) a token in nats, from tokens that π_sampler drew: k3, and k1 beside it.
+
+    k3 ≥ 0 with less noise while the two are close; k1 is unbiased too and has no heavy tail when they are
+    far apart: where the two disagree, trust k1.
+
+    Args:
+        sampler_logp: log π of the policy that drew the tokens, [B, T].
+        other_logp: log π of the policy under training, or of the reference, [B, T].
+        mask: bool [B, T].
+        name: "kl_old" or "kl_ref".
+    """
+    return {
+        f"policy/{name}": float(masked.mean(kl_k3(sampler_logp, other_logp), mask)),
+        f"policy/{name}_k1": float(masked.mean(kl_k1(sampler_logp, other_logp), mask)),
+    }
+
+
+def ratio_quantiles(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
+    """Quantiles of ρ = π/π_old over tokens, by nearest rank: torch.quantile stops at 2²⁴ entries."""
+    ratio = importance_ratio(logp - old_logp)[mask].sort().values
+    if not len(ratio):
+        return {f"policy/ratio_{name}": 1.0 for name in QUANTILES}
+    ranks = {name: max(math.ceil(q * len(ratio)) - 1, 0) for name, q in QUANTILES.items()}
+    return {f"policy/ratio_{name}": float(ratio[rank]) for name, rank in ranks.items()}
+
+
+def damping(weight: Tensor, mask: Tensor) -> dict[str, float]:
+    """What the trust region takes away: the share of tokens with no gradient left, and the mean of 1 − w.
+
+    Args:
+        weight: [B, T] factor of a token's policy gradient against the unclipped ρÂ∇log π: 0 for a clipped
+            token, the mobility for TVO, 1 for a free one.
+        mask: bool [B, T].
+    """
+    clipped = (weight == 0).to(weight.dtype)
+    return {
+        "policy/clipped": float(masked.mean(clipped, mask)),
+        "policy/damped": float(masked.mean(1.0 - weight.clamp(0.0, 1.0), mask)),
+    }
+
+
+def groups(rewards: Tensor, group: Tensor) -> dict[str, float]:
+    """Share of groups whose rewards are all equal; a group of one has no contrast and does not count."""
+    size = group_size(group)
+    blank = rewards.new_zeros(len(size))
+    highest = blank.scatter_reduce(0, group, rewards, "amax", include_self=False)
+    lowest = blank.scatter_reduce(0, group, rewards, "amin", include_self=False)
+    equal = ((highest == lowest) & (size > 1)).sum() / (size > 1).sum().clamp(min=1)
+    return {"group/zero_advantage": float(equal)}
+
+
+def rewards(rewards: Tensor, correct: Sequence[bool]) -> dict[str, float]:
+    """Mean and population spread of the rewards, and pass@1 of the fresh responses."""
+    return {
+        "reward/mean": float(rewards.mean()),
+        "reward/std": float(rewards.std(correction=0)),
+        "accuracy/fresh": sum(correct) / len(correct),
+    }
+
+
+def responses(mask: Tensor, finished: Tensor) -> dict[str, float]:
+    """Length in tokens, and the share that did not end by itself."""
+    length = mask.sum(1).float()
+    return {
+        "response/length": float(length.mean()),
+        "response/length_max": float(length.max()),
+        "response/truncated": float((~finished).float().mean()),
+    }
+
+
+def answers(extracted: Sequence[str | None], group: Sequence[int]) -> dict[str, float]:
+    """Spread of the final answers inside a group, over the responses that gave one; others are counted apart.
+
+    Entropy in nats of the group's empirical distribution, at most log G, so comparable only at equal G;
+    distinct answers as a share of the answers given. Groups without any answer do not count.
+    """
+    by_group: dict[int, Counter[str]] = {}
+    for answer, p in zip(extracted, group):
+        if answer is not None:
+            by_group.setdefault(p, Counter())[answer] += 1
+    counts = list(by_group.values())
+    return {
+        "answer/entropy": _mean([_entropy(list(count.values())) for count in counts]),
+        "answer/distinct": _mean([len(count) / count.total() for count in counts]),
+        "grader/unanswered": sum(answer is None for answer in extracted) / len(extracted),
+    }
+
+
+def neutral(response_ids: Tensor, mask: Tensor, neutral_ids: Sequence[int]) -> dict[str, float]:
+    """Entropy in nats of the first response token over words no reward touches; at most log of their count.
+
+    Mode collapse shows here first: nothing but drift can move this distribution. No entry without neutral
+    words, or when none was drawn.
+    """
+    first = response_ids[:, 0][mask[:, 0]].tolist()
+    count = Counter(token for token in first if token in set(neutral_ids))
+    if not count:
+        return {}
+    return {"neutral/entropy": _entropy(list(count.values())), "neutral/share": count.total() / len(first)}
+
+
+def _entropy(counts: Sequence[int]) -> float:
+    """Plug-in entropy of counts, nats."""
+    total = sum(counts)
+    return max(-math.fsum(c / total * math.log(c / total) for c in counts), 0.0)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0
