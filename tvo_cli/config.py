@@ -1,85 +1,371 @@
-"""Compose conf/ into one configuration, and build objects from it. Files are the registry: there is no other."""
+"""Where conf/ is, what it offers, how it is composed and turned into objects.
+
+A config file is code: `_target_` names a callable. `build` therefore reads the whole tree first and refuses
+every name outside the allowed rooms before anything is imported or called.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+import hashlib
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-_INSTALLED = Path(__file__).parent / "conf"
-_CHECKOUT = Path(__file__).parent.parent / "conf"
-ALLOWED_TARGETS = ("tvo_cli.", "torch.optim.")
+ALLOWED = ("tvo_cli.", "torch.optim.")
+CLOSED_ROOMS = ("tvo_cli.cli", "tvo_cli.config", "tvo_cli.experiment", "tvo_cli.report", "tvo_cli.tracking")
+NOT_THE_EXPERIMENT = (
+    "output_dir",
+    "experiment_name",
+    "run_name",
+    "logger",
+    "hydra",
+)  # left out of fingerprints
+SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
+MASK = "***"
+
+
+class About(NamedTuple):
+    """The first comment line of a yaml, taken apart."""
+
+    what: str
+    changes: str
+    paper: str
+
+
+# ---------------------------------------------------------------- where conf/ is and what it offers
 
 
 def conf_dir() -> Path:
-    """conf/ inside an installed wheel, or of this checkout."""
-    return _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+    """The folder of the configs: inside the installed package, else beside it in the checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise UserError(
+        "conf", package / "conf", "no configuration was installed with the package.", "Reinstall."
+    )
 
 
-def names(group: str) -> list[str]:
-    """What a config group offers: its files, those with a leading underscore apart."""
-    return sorted(path.stem for path in (conf_dir() / group).glob("[!_]*.yaml"))
+def groups(folder: Path | None = None) -> list[str]:
+    """The names of the config groups: folders of conf/ that hold a yaml."""
+    root = folder or conf_dir()
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and any(path.glob("*.yaml")))
 
 
-def groups() -> list[str]:
-    """The config groups: the folders."""
-    return sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
+def group_called(word: str, folder: Path | None = None) -> str:
+    """The group a person means by `word`: `algorithm`, `algorithms`, `stabilities` …"""
+    known = groups(folder)
+    for candidate in (word, word.removesuffix("s"), word.removesuffix("ies") + "y"):
+        if candidate in known:
+            return candidate
+    raise UserError("group", word, "there is no such group.", nearest(word, known))
 
 
-def about(group: str, name: str) -> str:
-    """The first comment line of a config file, Hydra's `# @package` header apart: its documentation."""
-    text = (conf_dir() / group / f"{name}.yaml").read_text(encoding="utf-8")
-    comments = (line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#"))
+def names(group: str, folder: Path | None = None) -> list[str]:
+    """The choices of a group; files that begin with an underscore are parts of others, not choices."""
+    files = ((folder or conf_dir()) / group).glob("*.yaml")
+    return sorted(path.stem for path in files if not path.stem.startswith("_"))
+
+
+def about(group: str, name: str, folder: Path | None = None) -> str:
+    """The first comment line of a choice: what it is, with paper and what it changes."""
+    text = ((folder or conf_dir()) / group / f"{name}.yaml").read_text(encoding="utf-8")
+    comments = (line.lstrip("# ").strip() for line in text.split("\n") if line.startswith("#"))
     return next((line for line in comments if not line.startswith("@")), "")
 
 
-def nearest(word: str, offered: Sequence[str]) -> str:
-    """A sentence with the names closest to a word, or with all of them."""
-    close = difflib.get_close_matches(word, offered, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(close)}?" if close else f"Choose {', '.join(offered)}."
+def take_apart(line: str) -> About:
+    """`what. Changes GRPO at: x. arXiv:1` → what, `GRPO at: x`, `arXiv:1`."""
+    paper = re.search(r"arXiv:\d{4}\.\d{4,5}(?:v\d+)?|[A-Z][\w-]+(?: et al\.)? (?:19|20)\d\d(?=\.?$)", line)
+    rest = line.replace(paper.group(), "", 1) if paper else line
+    changes = re.search(r"Changes (.+?)\.?\s*$", rest)
+    what = rest[: changes.start()] if changes else rest
+    return About(
+        what.strip().rstrip(".").strip(),
+        changes.group(1).strip().rstrip(".") if changes else "",
+        paper.group() if paper else "",
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`Nearest: a, b.`, or all of a short list when nothing is near."""
+    choices = sorted(set(known))
+    close = difflib.get_close_matches(word, choices, n=3, cutoff=0.55)
+    if close:
+        return f"Nearest: {', '.join(close)}."
+    return f"There are: {', '.join(choices)}." if 0 < len(choices) <= 24 else ""
+
+
+# ---------------------------------------------------------------- composing
 
 
 def register_resolvers() -> None:
-    """`${times:a,b}`: the product of two numbers; the only arithmetic a configuration may do."""
+    """`times` for learning rates; `sweep_dir` and `sweep_name` for the folders of a multirun."""
     from omegaconf import OmegaConf
 
-    if not OmegaConf.has_resolver("times"):
-        OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
+    OmegaConf.register_new_resolver("times", times, replace=True)
+    OmegaConf.register_new_resolver("sweep_dir", sweep_dir, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
-def compose(overrides: Sequence[str] = (), root: str = "train") -> DictConfig:
-    """The configuration that conf/<root>.yaml and Hydra overrides such as algorithm=ppo describe."""
-    import hydra
+def times(left: float, right: float) -> float:
+    """The product of two numbers: `${times:5.0e-5,${model.lr_scale}}`."""
+    for value in (left, right):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"times needs two numbers, not {value!r}")
+    return float(left) * float(right)
+
+
+def sweep_dir(overrides: Sequence[str], default: str) -> str:
+    """The folder of a multirun: `output_dir` when the command line names one, else the default."""
+    given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
+    return given[-1] if given else default
+
+
+def sweep_name(overrides: Sequence[str], number: int) -> str:
+    """A job's folder in a multirun, readable: `algorithm=tvo,seed=0`; without slashes, at most 120 letters."""
+    pairs = (split_override(word) for word in overrides)
+    kept = [(key, value) for key, value in pairs if key not in NOT_THE_EXPERIMENT]
+    shown = (f"{key}={Path(value).name if '/' in value else value}" for key, value in kept)
+    name = re.sub(r"[^\w.=+,-]", "_", ",".join(shown)) or f"job-{number}"
+    if len(name) <= 120:
+        return name
+    return f"{name[:108]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def split_override(word: str) -> tuple[str, str]:
+    """`+a.b='x y'` → (`a.b`, `x y`)."""
+    key, _, value = word.partition("=")
+    return key.lstrip("+~").partition("@")[0], value.strip().strip("'\"")
+
+
+@contextmanager
+def _initialised(folder: Path) -> Iterator[None]:
+    from hydra import initialize_config_dir
 
     register_resolvers()
-    with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        return hydra.compose(root, list(overrides))
+    with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+        yield
+
+
+def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None) -> DictConfig:
+    """One config from conf/ROOT.yaml and Hydra overrides, without sweeps and without the hydra node."""
+    from hydra import compose as hydra_compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    with _initialised(folder or conf_dir()):
+        try:
+            return hydra_compose(root, overrides=list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise explain(error, overrides, root, folder) from error
+
+
+def plain(config: Any) -> Any:
+    """Dicts, lists and scalars, with every interpolation resolved."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not OmegaConf.is_config(config):
+        return config
+    try:
+        return OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise explain(error) from error
+
+
+def masked(tree: Any, key: str = "") -> Any:
+    """The tree with texts under secret-looking keys replaced: what may be written to disk or shown."""
+    if isinstance(tree, Mapping):
+        return {name: masked(value, str(name)) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [masked(value, key) for value in tree]
+    return MASK if isinstance(tree, str) and tree and is_secret(key) else tree
+
+
+def is_secret(key: str) -> bool:
+    """Whether a key names something that must not be written down; a tokenizer is none."""
+    return bool(SECRET.search(key.lower().replace("tokenizer", "")))
+
+
+def masked_words(words: Iterable[str]) -> list[str]:
+    """Command-line words with the values of secret-looking keys replaced."""
+    out = []
+    for word in words:
+        key, equals, _ = word.partition("=")
+        out.append(f"{key}={MASK}" if equals and is_secret(key.rsplit(".", 1)[-1]) else word)
+    return out
+
+
+def fingerprint(config: Any) -> str:
+    """sha256 of what decides a run's numbers: the resolved config without its name, folder and loggers."""
+    tree = {key: value for key, value in plain(config).items() if key not in NOT_THE_EXPERIMENT}
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
+
+
+# ---------------------------------------------------------------- Hydra's errors in one line
+
+
+def explain(
+    error: BaseException, overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None
+) -> UserError:
+    """A Hydra or OmegaConf error as one line that names the key, the value and the nearest names."""
+    from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, OverrideParseException):
+        remedy = "Put quotes around brackets: 'key=[1,2]'."
+        return UserError("override", error.override, f"cannot be read: {_first_line(error)}.", remedy)
+    if isinstance(error, MissingConfigException):
+        return _missing_choice(error, folder)
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
+        return error.__cause__
+    unknown = re.match(r"Could not override '([^']+)'", str(error))
+    if unknown:
+        return _unknown_key(unknown.group(1), overrides, root, folder)
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    key = getattr(cause, "full_key", None) or "config"
+    value = dict(map(split_override, overrides)).get(str(key), root)
+    return UserError(str(key), value, _first_line(error).rstrip(".") + ".")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _missing_choice(error: Any, folder: Path | None) -> UserError:
+    missing = str(error.missing_cfg_file or "")
+    group, _, name = missing.rpartition("/")
+    if not group:
+        known = [path.stem for path in (folder or conf_dir()).glob("*.yaml")]
+        return UserError("--config-name", name or missing, "there is no such config.", nearest(name, known))
+    options = [option for option in error.options or [] if not option.startswith("_")]
+    remedy = f"{nearest(name, options)} All of them: tvo list {group}".strip()
+    return UserError(group, name, f"there is no such {group}.", remedy)
+
+
+def _unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
+    value = dict(map(split_override, overrides)).get(key, "")
+    remedy = (
+        f"{nearest(key, _known_keys(overrides, root, folder))} A new key is added with +{key}={value}".strip()
+    )
+    return UserError(key, value, "there is no such key.", remedy)
+
+
+def _known_keys(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:
+    """The keys that exist once the choices of groups are made, whatever else the overrides say."""
+    known = groups(folder)
+    choices = [word for word in overrides if split_override(word)[0] in known and "," not in word]
+    try:
+        return list(key_paths(compose(choices, root, folder)))
+    except UserError:
+        return known
+
+
+def key_paths(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a config, nodes and leaves, without resolving anything."""
+    from omegaconf import OmegaConf
+
+    tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        yield f"{prefix}{name}"
+        yield from key_paths(value, f"{prefix}{name}.")
+
+
+# ---------------------------------------------------------------- building
 
 
 def build(node: Any) -> Any:
-    """What a node with _target_ describes; every _target_ of the tree is checked before anything is built."""
+    """The object a node describes, its children first; `None` for `None`.
+
+    Three passes over the resolved tree: every `_target_` is read, then every one is looked up, then Hydra
+    instantiates (`_convert_="all"`: plain dicts and lists). A refusal in the first two leaves nothing built.
+    """
+    from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    for key, target in _targets(node, ""):
-        if not str(target).startswith(ALLOWED_TARGETS):
-            raise UserError(f"{key}_target_", target, "is not allowed.", f"Targets begin with {ALLOWED_TARGETS}.")
-    return instantiate(node, _convert_="all")
+    tree = plain(node)
+    if tree is None:
+        return None
+    found = list(targets(tree))
+    for key, target in found:
+        check_name(key, target)
+    for key, target in found:
+        check_object(key, target)
+    try:
+        return instantiate(tree, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from error
+        lines = str(error).split("\n")
+        raise UserError(
+            "_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + "."
+        ) from error
 
 
-def _targets(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    from omegaconf import DictConfig, ListConfig
+def targets(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every `_target_` of a tree with its dotted place, inside mappings, lists and `_args_` alike."""
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            if name == "_target_":
+                yield f"{path}_target_", value
+            yield from targets(value, f"{path}{name}.")
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from targets(value, f"{path}{index}.")
 
-    if isinstance(node, DictConfig | dict):
-        for key, value in node.items():
-            if key == "_target_":
-                yield prefix, value
-            yield from _targets(value, f"{prefix}{key}.")
-    elif isinstance(node, ListConfig | list):
-        for index, value in enumerate(node):
-            yield from _targets(value, f"{prefix}{index}.")
+
+def check_name(key: str, target: object) -> None:
+    """Refuse a name outside the allowed rooms; a private or dunder part would reach out of them."""
+    allowed = isinstance(target, str) and target.startswith(ALLOWED)
+    closed = isinstance(target, str) and any(
+        target == room or target.startswith(room + ".") for room in CLOSED_ROOMS
+    )
+    private = isinstance(target, str) and any(part.startswith("_") or not part for part in target.split("."))
+    if not allowed or closed or private:
+        remedy = "A config may build public things of tvo_cli's own parts and of torch.optim only."
+        raise UserError(key, target, "refused before anything was built.", remedy)
+
+
+def check_object(key: str, target: object) -> None:
+    """Refuse a name that leads through an allowed module to something defined elsewhere (`tvo_cli.x.os.system`)."""
+    from hydra.utils import get_object
+
+    try:
+        found = get_object(str(target))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(key, target, f"cannot be found: {_first_line(error)}.") from error
+    home = f"{getattr(found, '__module__', '')}."
+    if inspect.ismodule(found) or not callable(found) or not home.startswith(ALLOWED):
+        raise UserError(key, target, f"refused: it is not a callable of {ALLOWED[0]}* or {ALLOWED[1]}*.")
+
+
+# ---------------------------------------------------------------- the command
+
+
+def command_line() -> str:
+    """The command that makes this very run, ready to copy; a sweep's job has its own. Secrets are masked."""
+    import shlex
+    import sys
+
+    from hydra.core.hydra_config import HydraConfig
+
+    words = sys.argv[1:]
+    if (
+        HydraConfig.initialized()
+        and HydraConfig.get().mode is not None
+        and "MULTIRUN" in str(HydraConfig.get().mode)
+    ):
+        words = [*HydraConfig.get().overrides.task, f"output_dir={HydraConfig.get().runtime.output_dir}"]
+    program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
+    return f"{program} {shlex.join(masked_words(words))}".strip()

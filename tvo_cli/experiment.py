@@ -190,9 +190,7 @@ def _sampled(
 ) -> HeldOut:
     """Held-out problems of the configured data set, sampled without truncation of the distribution."""
     problems = data.load(config.dataset, split="test", seed=seed)
-    chosen = tuple(
-        problems.problem(i) for i in range(count if problems.size is None else min(count, problems.size))
-    )
+    chosen = tuple(problems.problem(i) for i in range(count if problems.size is None else min(count, problems.size)))
     sampling = replace(
         Sampling.of(config.rollout),
         samples=samples,

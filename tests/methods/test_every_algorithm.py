@@ -117,8 +117,7 @@ def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(name, mak
     parts = []
     for rows in ([0], [1, 2], [3]):
         tensors = {
-            key: getattr(tokens, key)[rows]
-            for key in (*LEAVES, "old_logp", "advantage", "mask", "share", "ref_logp")
+            key: getattr(tokens, key)[rows] for key in (*LEAVES, "old_logp", "advantage", "mask", "share", "ref_logp")
         }
         parts.append(built(replace(tokens, **tensors)).total)
     torch.testing.assert_close(sum(parts), whole, rtol=1e-12, atol=1e-14)

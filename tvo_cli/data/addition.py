@@ -2,8 +2,8 @@
 
 Question `_ _ 4 7 3 2 + _ _ 9 1 5 0 =` (blanks keep the width fixed). A solution is a neutral opener and, in a
 box, per digit from the right the digit of the sum and one of three synonyms for "no carry" or for "carry",
-then `1` when a carry is left: `well \\boxed{ 2 plain 8 none 8 clean 3 over 1 }`. The answer is the digits right to
-left, `28831`; the grader keeps the digits of the box (scorer "digits").
+then `1` when a carry is left: `well \\boxed{ 2 plain 8 none 8 clean 3 over 1 }`. The answer is the digits
+right to left, `28831`; the grader keeps the digits of the box (scorer "digits").
 """
 
 from __future__ import annotations

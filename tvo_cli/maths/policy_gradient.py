@@ -42,9 +42,7 @@ def capped_surrogate(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:
     return ratio * (ratio.clamp(max=cap) / ratio).detach() * advantage
 
 
-def generalised_advantage(
-    rewards: Tensor, values: Tensor, mask: Tensor, discount: float, trace: float
-) -> Tensor:
+def generalised_advantage(rewards: Tensor, values: Tensor, mask: Tensor, discount: float, trace: float) -> Tensor:
     """GAE: δ_t = r_t + γ V_{t+1} − V_t,  Â_t = δ_t + γλ Â_{t+1}, backwards over response tokens, [B, T].
 
     Schulman et al. 2016, arXiv:1506.02438, eq. 16. Padding is stepped over: V and Â are carried across it.

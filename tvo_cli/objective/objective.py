@@ -74,16 +74,20 @@ class Objective:
 
     def __call__(self, tokens: Tokens) -> Loss:
         """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
-        advantage = self.shape(tokens)
-        for force in self.forces.values():
-            advantage = advantage - force.sampled(tokens).detach()
         ratio = self.ratio(tokens.logp - tokens.old_logp, tokens.mask)
-        gain = self.weight(tokens).detach() * self.surrogate(ratio, advantage)
+        gain = self.weight(tokens).detach() * self.surrogate(ratio, self.soft_advantage(tokens))
         parts = {"policy": _reduced(-gain, tokens)}
         parts |= {name: _reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
         for name, penalty in self.penalties.items():
             parts[name] = penalty.coef.value * _reduced(penalty.term(tokens), tokens)
         return Loss(total=torch.stack(list(parts.values())).sum(), parts=parts)
+
+    def soft_advantage(self, tokens: Tokens) -> Tensor:
+        """Â after shaping, minus the sampled forces, [B, T]; no gradient flows through a force."""
+        advantage = self.shape(tokens)
+        for force in self.forces.values():
+            advantage = advantage - force.sampled(tokens).detach()
+        return advantage
 
     def observe(self, tokens: Tokens) -> None:
         """Let every adaptive piece see tokens of the current batch; acts only at `end_batch`."""

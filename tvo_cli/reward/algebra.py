@@ -9,6 +9,7 @@ from typing import Any
 CLOSE = 1e-12  # relative: numbers further apart than this differ, whatever rounding says
 DIGITS = 30
 DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?:\\overline\{(\d+)\})?(?![\w.])", re.ASCII)
+COMMAND = re.compile(r"\\[A-Za-z]+")
 JUXTAPOSED = re.compile(r"\d\s+[\d.]", re.ASCII)  # latex2sympy reads "5 6" as 5 + 6
 FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
@@ -19,7 +20,7 @@ class GoldUnreadable(Exception):
 
 def same(gold: str, answer: str) -> bool:
     """Whether two canonical texts mean the same expression."""
-    if JUXTAPOSED.search(answer):
+    if JUXTAPOSED.search(answer) or _another_case(gold, answer):
         return False
     complex_ = _complex(gold) or _complex(answer)
     try:
@@ -61,6 +62,12 @@ def _fraction(found: re.Match[str]) -> str:
     scale = 10 ** len(part)
     nines = 10 ** len(period) - 1
     return rf"\frac{{{int(whole + part) * nines + int(period)}}}{{{nines * scale}}}"
+
+
+def _another_case(gold: str, answer: str) -> bool:
+    """Whether the answer writes a for A; latex2sympy takes them for the same."""
+    expected, said = (set(COMMAND.sub(" ", text)) for text in (gold, answer))
+    return any(letter.swapcase() in expected for letter in said - expected if letter.isalpha())
 
 
 def _complex(text: str) -> bool:

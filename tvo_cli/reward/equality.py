@@ -3,8 +3,8 @@ r"""When two answers are equal: our rules, in order, before any algebra.
 A false accept costs more than a false reject.
 
 1. One spelling (normal.py): the same text is the same answer.
-2. Numbers written as numbers are compared exactly, in any spelling; where the gold is one, an answer that would
-   have to be worked out ("17·23") is wrong: it may be the question itself.
+2. Numbers written as numbers are compared exactly, in any spelling; where the gold is one, an answer that
+   would have to be worked out ("17·23") is wrong: it may be the question itself.
 3. Lists, sets and unions are equal in any order, tuples and intervals part by part with the same brackets.
 4. `x = 5` is 5 and `x = y = 5` too; "371 = 372" is neither. Several values never equal one.
 5. Units and bases: equal, or left out on one side. 50% is 0.5, and 50 where the gold is a whole number.
@@ -33,7 +33,7 @@ BASE_NAMES = {
     "eight": "8",
     "nine": "9",
 }
-PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])")
+PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])\s*")
 MOST_PARTS = 40
 
 

@@ -11,6 +11,7 @@ TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
 GAP = 200  # characters: a box further before the last one is an intermediate result
 SHORT_GAP = 40  # the same where a blank line lies between
 TAIL = 2000  # characters after the last box that are searched for a retraction
+MOST_BOXES = 32  # boxes of a final answer, equal ones counted; beyond, each counts as another answer
 MOST = 4  # different boxes of a final answer that are still judged together
 
 BETWEEN = r"[\s$.,;:)\]}*!\\-]*(?:\\text\s*\{\s*)?"
@@ -99,18 +100,17 @@ def final_answer(text: str) -> Found:
 
 def _distinct(text: str, found: list[Box]) -> list[str]:
     """Different contents from the last box backwards, while the boxes stand together."""
-    answers: list[str] = []
-    seen: set[str] = set()
+    answers: dict[str, str] = {}
     following: Box | None = None
-    for box in reversed(found):
-        if (following is not None and not _together(text[box.end : following.start])) or len(answers) > MOST:
+    for count, box in enumerate(reversed(found)):
+        if following is not None and not _together(text[box.end : following.start]):
             break
         content = content_of(text, box)
-        if canonical(content) not in seen:
-            seen.add(canonical(content))
-            answers.append(content)
+        answers.setdefault(canonical(content) if count < MOST_BOXES else str(count), content)
+        if len(answers) > MOST:
+            break
         following = box
-    return answers
+    return list(answers.values())
 
 
 def content_of(text: str, box: Box) -> str:

@@ -63,7 +63,7 @@ class Settings:
 
 
 class Grader:
-    """Judges responses; a context manager that ends its children. `counts`: rows it failed to judge, by reason."""
+    """Judges responses; a context manager that ends its children. `counts`: its failures, by reason."""
 
     def __init__(self, node: Mapping[str, Any]) -> None:
         self.settings = Settings.of(node)

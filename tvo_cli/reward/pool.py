@@ -1,7 +1,7 @@
 """Child processes that judge rows, each row within a deadline: what takes longer is killed with its child.
 
-The children are fresh interpreters, not forks: no thread, lock or gigabyte of the trainer is in them. One thread,
-which lives as long as the pool, starts them all, since Linux ends a child with the thread that started it.
+The children are fresh interpreters, not forks: no thread, lock or gigabyte of the trainer is in them. One
+thread, which lives as long as the pool, starts them: Linux ends a child with the thread that started it.
 """
 
 from __future__ import annotations

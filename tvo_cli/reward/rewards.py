@@ -11,7 +11,7 @@ from tvo_cli.types import Verdict
 
 
 class Rewards:
-    """reward = 1[correct] + format · 1[exactly one box] + weight · overlong(length); 0 if the grader failed."""
+    """reward = 1[correct] + format · 1[exactly one box] + weight · overlong(length); 0 after a failure."""
 
     def __init__(self, node: Mapping[str, Any]) -> None:
         self.format = float(node.get("format") or 0.0)

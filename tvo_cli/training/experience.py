@@ -24,9 +24,7 @@ def sample(session: Session, problems: Sequence[Problem]) -> Rollout:
         return generate(policy, prompts, keys, session.sampling, seed=session.seed)
 
 
-def grade(
-    session: Session, problems: Sequence[Problem], rollout: Rollout
-) -> tuple[tuple[Verdict, ...], list[float]]:
+def grade(session: Session, problems: Sequence[Problem], rollout: Rollout) -> tuple[tuple[Verdict, ...], list[float]]:
     """A verdict and a reward for each response."""
     finished = rollout.finished.tolist()
     asked = [problems[p] for p in rollout.group.tolist()]
@@ -66,9 +64,7 @@ def _old_logp(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | None
     recomputed = _scored(session, session.learner.policy, rollout)
     if recomputed is None:
         return rollout.logp, None
-    return recomputed, truncated_importance(
-        rollout.logp, recomputed, rollout.mask, session.limits.importance_cap
-    )
+    return recomputed, truncated_importance(rollout.logp, recomputed, rollout.mask, session.limits.importance_cap)
 
 
 @torch.no_grad()

@@ -2,29 +2,139 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from tvo_cli.maths import masked
+from tvo_cli.objective import ControlVariate, Temperature
+from tvo_cli.rollout import mismatch
+from tvo_cli.stability import dissipation, free_energy, log_fluctuation, readings
+from tvo_cli.stability.thermo import FreeEnergy
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.session import Session
 from tvo_cli.training.update import UpdateReport
 
 
 def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
-    e=batch.experience
-    correct=torch.tensor([v.correct for v in batch.verdicts]).float()
-    m={"accuracy/fresh":float(correct.mean()),"reward/mean":float(e.rewards.mean()),
-       "policy/entropy":-float(masked.mean(e.old_logp,e.mask)),
-       "policy/tv":report.divergences[-1] if report.divergences else float("nan"),
-       "gradient/norm":sum(report.norms)/max(len(report.norms),1),
-       "optimizer/lr":report.rates[-1] if report.rates else 0.0}
-    m|=session.learner.algorithm.step_rule.readings()
-    for name,f in session.learner.algorithm.objective.forces.items():
-        if hasattr(f,"beta"): m["control/beta"]=f.beta
-    if report.gradient: m["gradient/variance"]=report.gradient.variance
-    if session.neutral_ids:
-        first=batch.rollout.response_ids[:,0]
-        c=torch.tensor([float((first==i).sum()) for i in session.neutral_ids]); q=c/c.sum()
-        m["neutral/entropy"]=-float((q*q.clamp(min=1e-12).log()).sum())
-    return m
+    """Every reading of one rollout batch by name; docs/metrics.md defines each."""
+    return (
+        _of_responses(session, batch)
+        | _of_divergence(batch, report)
+        | _of_gradient(session, report)
+        | _of_thermodynamics(session, batch)
+        | _of_update(session, batch, report)
+    )
+
+
+def _of_responses(session: Session, batch: Batch) -> dict[str, float]:
+    experience, rollout, verdicts = batch.experience, batch.rollout, batch.verdicts
+    return (
+        readings.rewards(experience.rewards, [verdict.correct for verdict in verdicts])
+        | readings.groups(experience.rewards, experience.group)
+        | readings.responses(rollout.mask, rollout.finished)
+        | readings.answers([verdict.extracted for verdict in verdicts], rollout.group.tolist())
+        | readings.neutral(rollout.response_ids, rollout.mask, session.neutral_ids)
+        | mismatch(rollout.logp, experience.old_logp, rollout.mask)
+        | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
+    )
+
+
+class _LastPass(NamedTuple):
+    """Tokens as the last pass over the batch found them, before each of its steps, every tensor [B, T]."""
+
+    logp: Tensor
+    old_logp: Tensor
+    entropy: Tensor
+    weight: Tensor
+    mask: Tensor
+
+
+def _last_pass(batch: Batch, report: UpdateReport) -> _LastPass:
+    rows = torch.cat([forces.rows for forces in report.last_epoch])
+    return _LastPass(
+        logp=torch.cat([forces.logp for forces in report.last_epoch]),
+        old_logp=batch.experience.old_logp[rows],
+        entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
+        weight=torch.cat([forces.weight for forces in report.last_epoch]),
+        mask=batch.experience.mask[rows],
+    )
+
+
+def _of_divergence(batch: Batch, report: UpdateReport) -> dict[str, float]:
+    """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
+    experience = batch.experience
+    found: dict[str, float] = {}
+    if experience.ref_logp is not None:
+        found |= readings.kl_from_sampler(experience.old_logp, experience.ref_logp, experience.mask, "kl_ref")
+    if not report.last_epoch:
+        return found | readings.entropy(experience.old_logp, None, experience.mask)
+    last = _last_pass(batch, report)
+    return (
+        found
+        | readings.entropy(last.logp, last.entropy, last.mask)
+        | readings.total_variation(last.logp, last.old_logp, last.mask)
+        | readings.kl_from_sampler(last.old_logp, last.logp, last.mask, "kl_old")
+        | readings.ratio_quantiles(last.logp, last.old_logp, last.mask)
+        | readings.damping(last.weight, last.mask)
+    )
+
+
+def _of_gradient(session: Session, report: UpdateReport) -> dict[str, float]:
+    norms = report.norms
+    found = {"gradient/norm": sum(norms) / len(norms), "gradient/norm_max": max(norms)} if norms else {}
+    found["gradient/log_fluctuation"] = log_fluctuation(norms, session.previous.get("gradient/norm_last"))
+    if norms:
+        session.previous["gradient/norm_last"] = norms[-1]
+        clipped = sum(norm > session.learner.clip_norm for norm in norms)
+        found["gradient/clipped"] = clipped / len(norms)
+    if report.gradient is not None:
+        found |= report.gradient.metrics() | session.smoother(report.gradient)
+    return found
+
+
+def _of_thermodynamics(session: Session, batch: Batch) -> dict[str, float]:
+    """Free energy of this on-policy batch, and how much of it the last update dissipated."""
+    experience, previous = batch.experience, session.previous
+    now = free_energy(experience.rewards, experience.old_logp, experience.mask, _temperature(session))
+    found = now.metrics() | session.learner.algorithm.step_rule.readings()
+    if "energy" in previous:
+        before = FreeEnergy(previous["energy"], previous["entropy"], now.temperature)
+        found["thermo/dissipation"] = dissipation(before, now)
+    previous |= {"energy": now.energy, "entropy": now.entropy}
+    return found
+
+
+def _temperature(session: Session) -> float:
+    forces = session.learner.algorithm.objective.forces.values()
+    return sum(force.coef.value for force in forces if isinstance(force, Temperature))
+
+
+def _of_update(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
+    algorithm = session.learner.algorithm
+    found = {f"loss/{name}": sum(parts) / len(parts) for name, parts in report.losses.items()}
+    found |= {"optimizer/skipped": float(report.skipped), "optimizer/steps": float(len(report.rates))}
+    if report.rates:
+        found["optimizer/lr"] = report.rates[-1]
+    for force in algorithm.objective.forces.values():
+        if isinstance(force, ControlVariate):
+            found["control/beta"] = force.beta
+    if report.nonfinite:
+        found["loss/nonfinite"] = 1.0
+    return found | _of_critic(batch, report)
+
+
+def _of_critic(batch: Batch, report: UpdateReport) -> dict[str, float]:
+    """Its loss, and 1 − Var(G − V)/Var(G) of the values that the advantages were made from."""
+    values, returns = batch.experience.values, batch.advantage.returns
+    if values is None or returns is None:
+        return {}
+    mask = batch.experience.mask
+    spread = float(returns[mask].var())
+    explained = 1.0 - float((returns - values)[mask].var()) / spread if spread > 0.0 else 0.0
+    losses = [loss for loss in report.critic_losses if math.isfinite(loss)]
+    return {
+        "critic/loss": sum(losses) / len(losses) if losses else math.nan,
+        "critic/explained_variance": explained,
+    }

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.maths.divergence import binary_total_variation
+from tvo_cli.maths.policy_gradient import importance_ratio
 from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
 from tvo_cli.training.learner import Learner
@@ -35,6 +36,7 @@ class TokenForces(NamedTuple):
     logp: Tensor
     entropy: Tensor
     push: Tensor  # ∂L/∂log π, the force on each token
+    weight: Tensor  # push over that of the unclipped ρÂ: 0 where clipped, the mobility where damped, 1 where free
 
 
 @dataclass(slots=True)
@@ -48,7 +50,6 @@ class UpdateReport:
     viscosities: list[float] = field(default_factory=list)
     divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
     last_epoch: list[TokenForces] = field(default_factory=list)
-    predicted_dissipation: float = 0.0  # Σ over steps of (η/ν)·‖∇L‖² after clipping
     skipped: int = 0
     nonfinite: str = ""  # what was not finite, of the first skipped step
     critic_losses: list[float] = field(default_factory=list)
@@ -163,9 +164,12 @@ def _remember(
         entropy=tokens.entropy.detach(),
         collision=tokens.collision.detach(),
     )
+    objective = learner.algorithm.objective
     if epoch == 0:
-        learner.algorithm.objective.observe(detached)
-    report.last_epoch.append(TokenForces(rows, detached.logp, detached.entropy, push))
+        objective.observe(detached)
+    free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * objective.soft_advantage(detached)
+    weight = torch.where(free != 0, push / free, 1.0)
+    report.last_epoch.append(TokenForces(rows, detached.logp, detached.entropy, push, weight))
 
 
 def _step(learner: Learner, divergence: float, report: UpdateReport, factor: float) -> None:
@@ -178,4 +182,3 @@ def _step(learner: Learner, divergence: float, report: UpdateReport, factor: flo
     report.rates.append(rate)
     report.viscosities.append(viscosity)
     report.divergences.append(divergence)
-    report.predicted_dissipation += rate * min(report.norms[-1], learner.clip_norm) ** 2
