@@ -51,9 +51,7 @@ def conf_dir() -> Path:
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "train.yaml").is_file():
             return folder
-    raise UserError(
-        "conf", package / "conf", "no configuration was installed with the package.", "Reinstall."
-    )
+    raise UserError("conf", package / "conf", "no configuration was installed with the package.", "Reinstall.")
 
 
 def groups(folder: Path | None = None) -> list[str]:
@@ -133,7 +131,7 @@ def sweep_dir(overrides: Sequence[str], default: str) -> str:
 
 
 def sweep_name(overrides: Sequence[str], number: int) -> str:
-    """A job's folder in a multirun, readable: `algorithm=tvo,seed=0`; without slashes, at most 120 letters."""
+    """A job's folder in a multirun: `algorithm=tvo,seed=0`; without slashes, at most 120 letters."""
     pairs = (split_override(word) for word in overrides)
     kept = [(key, value) for key, value in pairs if key not in NOT_THE_EXPERIMENT]
     shown = (f"{key}={Path(value).name if '/' in value else value}" for key, value in kept)
@@ -166,7 +164,8 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
 
     with _initialised(folder or conf_dir()):
         try:
-            return hydra_compose(root, overrides=list(overrides))
+            config: DictConfig = hydra_compose(root, overrides=list(overrides))
+            return config
         except (HydraException, OmegaConfBaseException) as error:
             raise explain(error, overrides, root, folder) from error
 
@@ -256,9 +255,7 @@ def _missing_choice(error: Any, folder: Path | None) -> UserError:
 
 def _unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
     value = dict(map(split_override, overrides)).get(key, "")
-    remedy = (
-        f"{nearest(key, _known_keys(overrides, root, folder))} A new key is added with +{key}={value}".strip()
-    )
+    remedy = f"{nearest(key, _known_keys(overrides, root, folder))} A new key is added with +{key}={value}".strip()
     return UserError(key, value, "there is no such key.", remedy)
 
 
@@ -278,8 +275,8 @@ def key_paths(node: Any, prefix: str = "") -> Iterator[str]:
 
     tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
     for name, value in tree.items() if isinstance(tree, dict) else ():
-        yield f"{prefix}{name}"
-        yield from key_paths(value, f"{prefix}{name}.")
+        yield f"{prefix}{name!s}"
+        yield from key_paths(value, f"{prefix}{name!s}.")
 
 
 # ---------------------------------------------------------------- building
@@ -308,9 +305,7 @@ def build(node: Any) -> Any:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from error
         lines = str(error).split("\n")
-        raise UserError(
-            "_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + "."
-        ) from error
+        raise UserError("_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + ".") from error
 
 
 def targets(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
@@ -328,9 +323,7 @@ def targets(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
 def check_name(key: str, target: object) -> None:
     """Refuse a name outside the allowed rooms; a private or dunder part would reach out of them."""
     allowed = isinstance(target, str) and target.startswith(ALLOWED)
-    closed = isinstance(target, str) and any(
-        target == room or target.startswith(room + ".") for room in CLOSED_ROOMS
-    )
+    closed = isinstance(target, str) and any(target == room or target.startswith(room + ".") for room in CLOSED_ROOMS)
     private = isinstance(target, str) and any(part.startswith("_") or not part for part in target.split("."))
     if not allowed or closed or private:
         remedy = "A config may build public things of tvo_cli's own parts and of torch.optim only."
@@ -361,11 +354,7 @@ def command_line() -> str:
     from hydra.core.hydra_config import HydraConfig
 
     words = sys.argv[1:]
-    if (
-        HydraConfig.initialized()
-        and HydraConfig.get().mode is not None
-        and "MULTIRUN" in str(HydraConfig.get().mode)
-    ):
+    if HydraConfig.initialized() and HydraConfig.get().mode is not None and "MULTIRUN" in str(HydraConfig.get().mode):
         words = [*HydraConfig.get().overrides.task, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
     return f"{program} {shlex.join(masked_words(words))}".strip()

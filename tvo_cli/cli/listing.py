@@ -1,0 +1,34 @@
+"""`tvo list`: what conf/ offers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tvo_cli.cli.completion import complete_group
+
+GROUP_HELP = "algorithms, models, datasets, rewards, loggers, experiments …; without one: the groups"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("list")(listing)
+
+
+def listing(
+    group: Annotated[str | None, typer.Argument(help=GROUP_HELP, autocompletion=complete_group)] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A table for a page.")] = False,
+) -> None:
+    """List what a config group offers, one line each: name, what it is, what it changes, paper."""
+    from tvo_cli import config
+    from tvo_cli.cli import render
+
+    if group is None:
+        rows = [[name, ", ".join(config.names(name))] for name in config.groups()]
+        render.table(("group", "choices"), rows, markdown=markdown)
+        return
+    found = config.group_called(group)
+    parts = [(name, config.take_apart(config.about(found, name))) for name in config.names(found)]
+    rows = [[name, about.what, about.changes, about.paper] for name, about in parts]
+    render.table((found, "what it is", "what it changes", "paper"), rows, markdown=markdown)

@@ -1,0 +1,61 @@
+"""`tvo`: the application and its entry point."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tvo_cli import __version__
+from tvo_cli.cli import evaluate, listing, sft, train
+
+EPILOG = "First: tvo train (three minutes on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
+
+app = typer.Typer(
+    name="tvo",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich's help costs 0.1 s
+    pretty_exceptions_enable=False,
+    epilog=EPILOG,
+    help="Train language models with reinforcement learning and see whether it is stable.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tvo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+train.add_to(app)
+sft.add_to(app)
+evaluate.add_to(app)
+listing.add_to(app)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; its exit code: 0, 2 for something the user can mend, 130 interrupted, 1 a defect."""
+    from tvo_cli.cli import failure
+
+    given = sys.argv[1:] if words is None else words
+    try:
+        code = app(args=given, prog_name="tvo", standalone_mode=False)
+    except (KeyboardInterrupt, Exception) as error:  # every failure becomes a line and a code
+        return failure.report(error, debug="--debug" in given)
+    except SystemExit as leaving:  # argparse inside Hydra, shell completion
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    return code if isinstance(code, int) else 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The figure of a run: what it learned and how steady it was, legible in print and without colour."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli.report.runs import Run, firings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette: told apart by every common form of colour blindness.
+BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#000000"
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tvo",
+}
+
+
+def draw(run: Run, folder: Path | None = None) -> list[Path]:
+    """Write run.svg and run.png into figures/; their paths. Nothing is drawn without a step."""
+    if not run.steps:
+        return []
+    import matplotlib
+
+    target = folder or run.folder / "figures"
+    target.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({**STYLE, "backend": "Agg"}):
+        figure = _page(run)
+        paths = [target / "run.svg", target / "run.png"]
+        figure.savefig(paths[0], metadata={"Date": None})
+        figure.savefig(paths[1], dpi=150)
+    return paths
+
+
+def _page(run: Run) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+    (reward, entropy), (variance, steadiness) = figure.subplots(2, 2, sharex=True)
+    _reward(reward, run)
+    _entropy(entropy, run)
+    _variance(variance, run)
+    _steadiness(steadiness, run)
+    for axes in (reward, entropy, variance, steadiness):
+        _collapse_marks(axes, run)
+    for axes in (variance, steadiness):
+        axes.set_xlabel("rollout batch")
+    title = (run.algorithm, _named(run, "model"), _named(run, "dataset"), f"seed {run.config.get('seed', '?')}")
+    figure.suptitle(" · ".join(title), fontsize=10)
+    return figure
+
+
+def _named(run: Run, group: str) -> str:
+    return str(run.config.get(group, {}).get("name", "?"))
+
+
+def _line(axes: Axes, run: Run, name: str, label: str, colour: str, dashes: str = "-") -> None:
+    steps, values = run.curve(name)
+    if any(math.isfinite(value) for value in values):
+        mark = "o" if len(values) < 3 else ""
+        axes.plot(steps, values, dashes, color=colour, label=label, marker=mark, markersize=3)
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="best")
+
+
+def _reward(axes: Axes, run: Run) -> None:
+    axes.set_title("reward and accuracy")
+    _line(axes, run, "reward/mean", "reward", BLUE)
+    _line(axes, run, "accuracy/fresh", "accuracy, fresh rollouts", ORANGE, "--")
+    steps, values = run.curve("eval/pass@1", evaluations=True)
+    low = run.curve("eval/pass@1_low", evaluations=True)[1]
+    high = run.curve("eval/pass@1_high", evaluations=True)[1]
+    if values and len(low) == len(high) == len(values):
+        below = [max(v - a, 0.0) for v, a in zip(values, low, strict=True)]
+        above = [max(b - v, 0.0) for v, b in zip(values, high, strict=True)]
+        axes.errorbar(
+            steps, values, yerr=[below, above], fmt="D", color=BLACK, markersize=4, capsize=3, label="held out"
+        )
+    _legend(axes)
+
+
+def _entropy(axes: Axes, run: Run) -> None:
+    axes.set_title("entropy (nats)")
+    _line(axes, run, "policy/entropy", "a token", BLUE)
+    _line(axes, run, "neutral/entropy", "neutral tokens", GREEN, "--")
+    _line(axes, run, "answer/entropy", "answers of a group", ORANGE, ":")
+    axes.set_ylim(bottom=0)
+    _legend(axes)
+
+
+def _variance(axes: Axes, run: Run) -> None:
+    axes.set_title("gradient (log scale)")
+    _line(axes, run, "gradient/variance", "variance", BLUE)
+    _line(axes, run, "gradient/norm", "norm", ORANGE, "--")
+    values = run.curve("gradient/variance")[1] + run.curve("gradient/norm")[1]
+    if any(math.isfinite(value) and value > 0 for value in values):
+        axes.set_yscale("log")
+    _legend(axes)
+
+
+def _steadiness(axes: Axes, run: Run) -> None:
+    axes.set_title("step: binary TV and viscosity")
+    _line(axes, run, "policy/tv", "TV, sampling → updated policy", BLUE)
+    _line(axes, run, "thermo/set_point", "TV aimed at", BLACK, ":")
+    axes.set_ylim(bottom=0)
+    steps, values = run.curve("thermo/viscosity")
+    if any(math.isfinite(value) for value in values):
+        right = axes.twinx()
+        right.plot(steps, values, "--", color=RED, label="viscosity ν (right)")
+        right.grid(False)
+        right.spines["right"].set_visible(True)
+        right.set_ylim(bottom=0)
+        handles, labels = axes.get_legend_handles_labels()
+        more, names = right.get_legend_handles_labels()
+        right.legend(handles + more, labels + names, loc="best")
+    else:
+        _legend(axes)
+
+
+def _collapse_marks(axes: Axes, run: Run) -> None:
+    """A red line where a collapse rule first fired."""
+    for found in firings(run):
+        if isinstance(found.get("step"), int):
+            axes.axvline(int(found["step"]), color=RED, linewidth=1.0, linestyle="-.")
+            if axes.get_subplotspec() is not None and axes.get_subplotspec().is_first_row():  # type: ignore[union-attr]
+                axes.annotate(
+                    str(found.get("rule", "")),
+                    (int(found["step"]), 1.0),
+                    xycoords=("data", "axes fraction"),
+                    rotation=90,
+                    va="top",
+                    ha="right",
+                    fontsize=7,
+                    color=RED,
+                )

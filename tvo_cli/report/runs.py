@@ -1,0 +1,84 @@
+"""Read a run folder: its config, metrics, summary and collapse verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.tracking import metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run, finished or not."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    steps: Sequence[Mapping[str, Any]]  # training rows of metrics.jsonl, in order
+    evaluations: Sequence[Mapping[str, Any]]  # evaluation rows, in order
+    summary: Mapping[str, Any]  # empty while the run has not finished
+    collapse: Mapping[str, Any]  # empty without collapse.json
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm's name."""
+        return str(self.config.get("algorithm", {}).get("name", "?"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run wrote its summary."""
+        return bool(self.summary)
+
+    def curve(self, name: str, *, evaluations: bool = False) -> tuple[list[int], list[float]]:
+        """Steps and values of a metric, where it was recorded."""
+        rows = self.evaluations if evaluations else self.steps
+        found = [(int(row["step"]), float(row[name])) for row in rows if name in row]
+        return [step for step, _ in found], [value for _, value in found]
+
+    def last(self, name: str, *, evaluations: bool = False) -> float | None:
+        """The last finite value of a metric."""
+        _, values = self.curve(name, evaluations=evaluations)
+        return next((value for value in reversed(values) if math.isfinite(value)), None)
+
+
+def load(folder: Path | str) -> Run:
+    """A run folder as it is on disk; UserError when it is none."""
+    place = Path(folder)
+    if not (place / "metrics.jsonl").is_file() or not (place / "config.yaml").is_file():
+        raise UserError("run", place, "is not a run folder.", "It needs a config.yaml and a metrics.jsonl.")
+    rows = metrics.read(place / "metrics.jsonl")
+    return Run(
+        folder=place,
+        config=_yaml(place / "config.yaml"),
+        steps=[row for row in rows if not metrics.evaluates(row)],
+        evaluations=[row for row in rows if metrics.evaluates(row)],
+        summary=_json(place / "summary.json"),
+        collapse=_json(place / "collapse.json"),
+    )
+
+
+def firings(run: Run) -> list[Mapping[str, Any]]:
+    """The collapse rules that fired: mappings with rule, step, value, threshold."""
+    return [found for found in run.collapse.get("firings") or () if isinstance(found, Mapping)]
+
+
+def _yaml(path: Path) -> Mapping[str, Any]:
+    from omegaconf import OmegaConf
+
+    found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError("run", path, "is not JSON.") from error
+    return found if isinstance(found, dict) else {}

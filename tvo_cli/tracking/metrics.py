@@ -1,0 +1,112 @@
+"""metrics.jsonl: the truth of a run. One strict JSON line a step, flushed, every float as it was.
+
+An evaluation has a line of its own (only `eval/…` beside the step), so that a step's line is never rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.tracking.names import is_evaluation
+
+Row = dict[str, Any]
+NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def encode(value: float) -> float | str:
+    """A float as itself (the shortest text that reads back exactly); what is not finite as text."""
+    number = float(value)
+    return number if math.isfinite(number) else str(number)
+
+
+def line(step: int, metrics: Mapping[str, float]) -> str:
+    """A step as one strict JSON line."""
+    row = {"step": step} | {name: encode(value) for name, value in metrics.items()}
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def parse(text: str) -> Row:
+    """The row of a line; `nan`, `inf` and `-inf` are numbers again."""
+    row = json.loads(text)
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        raise ValueError("not a metrics row")
+    return {name: NOT_FINITE.get(value, value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def evaluates(row: Row) -> bool:
+    """Whether a row is an evaluation's."""
+    return all(name == "step" or is_evaluation(name) for name in row)
+
+
+def read(path: Path) -> list[Row]:
+    """All whole rows of a file; a torn last line is left out, any other broken line is an error."""
+    rows, _ = _read(path)
+    return rows
+
+
+def _read(path: Path) -> tuple[list[Row], bool]:
+    if not path.exists():
+        return [], False
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    rows, torn = [], bool(lines[-1])
+    for number, text in enumerate(lines[:-1], start=1):
+        try:
+            rows.append(parse(text))
+        except ValueError as error:
+            if number < len(lines) - 1:
+                raise UserError(str(path), f"line {number}", "is not a metrics row.") from error
+            torn = True
+    return rows, torn
+
+
+class MetricsFile:
+    """Appends rows; can forget the rows of steps that will be done again."""
+
+    def __init__(self, path: Path, say: Callable[[str], None] = print) -> None:
+        self.path = path
+        rows, torn = _read(path)
+        if torn:
+            self._rewrite(rows)
+            say(f"{path}: the last line was torn (the run was killed while writing) and has been removed")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+
+    def append(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write one row and hand it to the operating system at once."""
+        self._file.write(line(step, metrics))
+        self._file.flush()
+
+    def truncate_after(self, step: int) -> int:
+        """Forget the rows of later steps; how many there were."""
+        return self._keep(lambda row: row["step"] <= step)
+
+    def forget_from(self, step: int, *, evaluations: bool) -> int:
+        """Forget the evaluations, or the training steps, from this step on; how many there were."""
+        return self._keep(lambda row: row["step"] < step or evaluates(row) != evaluations)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _keep(self, wanted: Callable[[Row], bool]) -> int:
+        rows = read(self.path)
+        kept = [row for row in rows if wanted(row)]
+        if len(kept) < len(rows):
+            self._file.close()
+            self._rewrite(kept)
+            self._file = self.path.open("a", encoding="utf-8")
+        return len(rows) - len(kept)
+
+    def _rewrite(self, rows: Iterable[Row]) -> None:
+        partial = self.path.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(line(row["step"], {k: v for k, v in row.items() if k != "step"}) for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)

@@ -1,0 +1,140 @@
+"""What a run leaves on disk besides metrics and checkpoints: config, command, versions, log, summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tvo_cli import config as configuration
+
+PACKAGES = (
+    "tvo-cli",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "accelerate",
+    "hydra-core",
+    "omegaconf",
+    "datasets",
+    "math-verify",
+    "reasoning-gym",
+    "numpy",
+    "wandb",
+    "rich",
+    "typer",
+)
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write strict JSON whole or not at all; numbers that are not finite become null."""
+    write_text(path, json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write strict JSON lines whole or not at all."""
+    lines = (json.dumps(_strict(row), allow_nan=False, ensure_ascii=False) + "\n" for row in rows)
+    write_text(path, "".join(lines))
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _strict(child) for name, child in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_strict(child) for child in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def describe(folder: Path, config: Any, command: str) -> None:
+    """config.yaml (resolved, secrets masked), command.txt, versions.json."""
+    from omegaconf import OmegaConf
+
+    tree = configuration.masked(configuration.plain(config))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(tree)))
+    write_text(folder / "command.txt", command + "\n")
+    write_json(folder / "versions.json", versions() | {"fingerprint": configuration.fingerprint(config)})
+
+
+def versions() -> dict[str, Any]:
+    """What ran: python, packages, machine, threads, and the checkout's commit when there is one."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "hostname": socket.gethostname(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "threads": _torch_threads(),
+        "processors": os.cpu_count(),
+        "git": git_state(Path(__file__).resolve().parents[2]),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _torch_threads() -> int | None:
+    """As torch has it, if something has imported torch: this room does not."""
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else None
+
+
+def git_state(checkout: Path) -> dict[str, Any] | None:
+    """Commit and whether tracked files differ from it; None outside a checkout."""
+    if not (checkout / ".git").exists():
+        return None
+    commit, changes = _git(checkout, "rev-parse", "HEAD"), _git(checkout, "status", "--porcelain", "-uno")
+    return None if commit is None else {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(checkout: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def log_to(path: Path) -> logging.Handler:
+    """Send the program's log, and everybody's warnings, to a file; the handler is for `log_no_more`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("tvo").setLevel(logging.INFO)
+    return handler
+
+
+def log_no_more(handler: logging.Handler) -> None:
+    """Take a handler off and close it."""
+    logging.getLogger().removeHandler(handler)
+    handler.close()

@@ -1,0 +1,48 @@
+"""Numbers as text: sparklines, durations, short figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ABSENT = "—"
+
+
+def sparkline(values: Sequence[float], width: int = 32) -> str:
+    """The last `width` values as blocks between their extremes; a gap where a value is not finite."""
+    shown = list(values)[-width:]
+    finite = [value for value in shown if math.isfinite(value)]
+    if not finite:
+        return ""
+    low, span = min(finite), max(finite) - min(finite)
+    return "".join(_block(value, low, span) for value in shown)
+
+
+def _block(value: float, low: float, span: float) -> str:
+    if not math.isfinite(value):
+        return " "
+    share = 0.5 if span == 0 else (value - low) / span
+    return BLOCKS[min(int(share * len(BLOCKS)), len(BLOCKS) - 1)]
+
+
+def duration(seconds: float) -> str:
+    """`45s`, `3:07`, `2:03:07`."""
+    if not math.isfinite(seconds):
+        return ABSENT
+    whole = round(max(seconds, 0.0))
+    hours, rest = divmod(whole, 3600)
+    if hours:
+        return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
+    return f"{rest // 60}:{rest % 60:02d}" if rest >= 60 else f"{rest}s"
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number for a reader: fixed digits when it is ordinary, powers of ten when not."""
+    if value is None:
+        return ABSENT
+    if not math.isfinite(value):
+        return str(value)
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}f}"

@@ -1,0 +1,45 @@
+"""TensorBoard as a mirror, through its own event writer: no torch needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.tracking.mirror import RunInfo
+
+
+class TensorboardMirror:
+    """Event files under tensorboard/ of the run folder."""
+
+    def __init__(self) -> None:
+        self._writer: Any = None
+
+    def start(self, run: RunInfo) -> None:
+        """Open the event file, or say which extra is missing."""
+        try:
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError as error:
+            remedy = "Install it: pip install 'tvo-cli[tensorboard]', or take logger=none."
+            raise UserError("logger", "tensorboard", "the package tensorboard is not installed.", remedy) from error
+        self._writer = EventFileWriter(str(run.folder / "tensorboard"))
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write a step."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        if self._writer is not None:
+            values = [Summary.Value(tag=name, simple_value=float(value)) for name, value in metrics.items()]
+            self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+            self._writer.flush()
+
+    def alert(self, title: str, text: str) -> None:
+        """TensorBoard has nobody to tell; the console and collapse.json do."""
+
+    def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
+        """Close the event file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

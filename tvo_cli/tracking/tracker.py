@@ -1,0 +1,166 @@
+"""The one thing the training loop tells everything to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tvo_cli import config as configuration
+from tvo_cli.errors import UserError
+from tvo_cli.tracking import run_folder
+from tvo_cli.tracking.console import Display, Progress, display
+from tvo_cli.tracking.metrics import MetricsFile
+from tvo_cli.tracking.mirror import Mirror, RunInfo, Shielded
+
+log = logging.getLogger("tvo")
+LOGGERS = ("none", "wandb", "tensorboard")
+
+
+class Tracker:
+    """Opens the run folder on entering, closes every view on leaving, whatever happened between.
+
+    `log` and `log_evaluation` take a step; `rewind(step)` (after a resume) forgets what came later.
+    Without a rewind the first row of a kind replaces rows of the same kind from its step on: a run that
+    starts anew in an old folder leaves no trace of the old one's metrics.
+    """
+
+    def __init__(self, config: Any, folder: Path, *, console: Display | None = None) -> None:
+        self._config, self._folder = config, Path(folder)
+        self._run = run_info(config, self._folder)
+        self._mirrors = mirrors(config.logger)
+        chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
+        self._display = console or display(*chosen)
+        self._progress = Progress(self._run)
+        self._fresh = {True: True, False: True}  # kinds of rows not yet written: evaluations, steps
+        self._summary: dict[str, Any] = {}
+
+    def __enter__(self) -> Tracker:
+        self._log_file = run_folder.log_to(self._folder / "run.log")
+        try:
+            self._open()
+        except BaseException:
+            run_folder.log_no_more(self._log_file)
+            raise
+        return self
+
+    def _open(self) -> None:
+        """Everything that can fail for want of space or permission fails here, before the first step."""
+        run_folder.describe(self._folder, self._config, configuration.command_line())
+        self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
+        self._relay = _Relay(self._display)
+        logging.getLogger().addHandler(self._relay)
+        self._begun = time.monotonic()
+        self._progress.start()
+        self._display.start(self._progress)
+        for mirror in self._mirrors:
+            mirror.start(self._run)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            log.error("stopped by %s: %s", type(error).__name__, error)
+        self._display.close()
+        for mirror in self._mirrors:
+            mirror.finish(self._summary, exit_code=0 if error is None else 1)
+        logging.getLogger().removeHandler(self._relay)
+        self._file.close()
+        run_folder.log_no_more(self._log_file)
+
+    def rewind(self, step: int) -> None:
+        """Forget the rows after a step: the run goes on from there."""
+        forgotten = self._file.truncate_after(step)
+        if forgotten:
+            log.info("metrics.jsonl: %d rows after step %d are done again", forgotten, step)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Record a training step."""
+        self._record(step, metrics, evaluations=False)
+        self._progress.add(step, metrics)
+        self._display.step(self._progress)
+
+    def log_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Record an evaluation after a step."""
+        self._record(step, metrics, evaluations=True)
+        self._progress.add_evaluation(step, metrics)
+        log.info("evaluation: %s", self._progress.evaluation, extra={"shown": True})
+        self._display.evaluated(self._progress)
+
+    def _record(self, step: int, metrics: Mapping[str, float], *, evaluations: bool) -> None:
+        if self._fresh[evaluations]:
+            self._file.forget_from(step, evaluations=evaluations)
+            self._fresh[evaluations] = False
+        self._file.append(step, metrics)
+        for mirror in self._mirrors:
+            mirror.log(step, metrics)
+
+    def alert(self, title: str, text: str) -> None:
+        """Say at once that something is wrong: log, console, and the mirrors that can reach a person."""
+        self._progress.alerts.append(f"{title}: {text}")
+        log.warning("%s: %s", title, text)
+        self._display.step(self._progress) if self._progress.latest else None
+        for mirror in self._mirrors:
+            mirror.alert(title, text)
+
+    def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """Write summary.json; what was written."""
+        self._summary = {
+            **summary,
+            "name": self._run.name,
+            "seconds": round(time.monotonic() - self._begun, 3),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "fingerprint": configuration.fingerprint(self._config),
+        }
+        run_folder.write_json(self._folder / "summary.json", self._summary)
+        return self._summary
+
+
+class _Relay(logging.Handler):
+    """Shows the program's messages, and everybody's warnings, between the steps."""
+
+    def __init__(self, shown: Display) -> None:
+        super().__init__(logging.INFO)
+        self._shown = shown
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Ours from INFO on, others' from WARNING on; not what the display has shown itself."""
+        ours = record.name == "tvo" or record.name.startswith("tvo.")
+        if getattr(record, "shown", False) or not (ours or record.levelno >= logging.WARNING):
+            return
+        mark = "⚠ " if record.levelno >= logging.WARNING else ""
+        self._shown.say(f"{mark}{record.getMessage()}")
+
+
+def run_info(config: Any, folder: Path) -> RunInfo:
+    """A run's introduction, from its config."""
+    tree = configuration.masked(configuration.plain(config))
+    return RunInfo(
+        name=folder.name,
+        group=str(tree["algorithm"]["name"]),
+        model=str(tree["model"]["name"]),
+        dataset=str(tree["dataset"]["name"]),
+        steps=int(tree["trainer"]["steps"]),
+        folder=folder,
+        config=tree,
+    )
+
+
+def mirrors(node: Any) -> list[Mirror]:
+    """The mirrors that `logger` asks for; a mirror's module is imported only when it is used."""
+    name = str(node.name)
+    if name == "none":
+        return []
+    if name == "wandb":
+        from tvo_cli.tracking.wandb_mirror import WandbMirror
+
+        return [Shielded(WandbMirror(str(node.project), str(node.mode)), name)]
+    if name == "tensorboard":
+        from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
+
+        return [Shielded(TensorboardMirror(), name)]
+    raise UserError("logger", name, "there is no such logger.", f"Loggers: {', '.join(LOGGERS)}.")
