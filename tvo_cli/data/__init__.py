@@ -1,32 +1,47 @@
 """Problems with verifiable answers: two embedded tasks, MATH, AIME24, GSM8K, any JSONL or hub data set."""
 
+from __future__ import annotations
 
-def load(node, *, split, seed):
-    from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
-    from tvo_cli.data.addition import AdditionProblems, AdditionSettings
+from collections.abc import Mapping
+from typing import Any
 
-    return (
-        ArithmeticProblems(ArithmeticSettings(), split=split, seed=seed)
-        if node["kind"] == "arithmetic"
-        else AdditionProblems(AdditionSettings(), split=split, seed=seed)
-    )
+from tvo_cli.data.addition import AdditionProblems, AdditionSettings
+from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
+from tvo_cli.data.cursor import Cursor
+from tvo_cli.data.generated import settings_of
+from tvo_cli.data.hub import load_hub
+from tvo_cli.data.jsonl import load_jsonl
+from tvo_cli.data.problems import Problems, fingerprint
+from tvo_cli.data.prompts import render
+from tvo_cli.data.reasoning_tasks import load_reasoning
+from tvo_cli.data.selection import limit_of
+from tvo_cli.errors import UserError
+
+__all__ = ["Cursor", "Problems", "fingerprint", "load", "render"]
+
+KINDS = ("arithmetic", "addition", "jsonl", "hub", "reasoning_gym")
 
 
-class Problems: ...
+def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
+    """The problems of one split of a dataset node.
 
-
-class Cursor:
-    def __init__(self, problems, seed, shuffle):
-        self.p = problems
-        self.i = 0
-
-    def take(self, n):
-        r = [self.p.problem(j) for j in range(self.i, self.i + n)]
-        self.i += n
-        return r
-
-    def state_dict(self):
-        return {"i": self.i}
-
-    def load_state_dict(self, s):
-        self.i = s["i"]
+    Generated data depend on dataset.seed where it is set, else on `seed`; data that are read depend on neither.
+    """
+    if split not in ("train", "test"):
+        raise UserError("split", split, "no such split.", "Choose train or test.")
+    chosen = node.get("seed")
+    seed = seed if chosen is None else int(chosen)
+    match node["kind"]:
+        case "arithmetic":
+            arithmetic = settings_of(ArithmeticSettings, node)
+            return ArithmeticProblems(arithmetic, split=split, seed=seed, limit=limit_of(node))
+        case "addition":
+            addition = settings_of(AdditionSettings, node)
+            return AdditionProblems(addition, split=split, seed=seed, limit=limit_of(node))
+        case "jsonl":
+            return load_jsonl(node, split=split)
+        case "hub":
+            return load_hub(node, split=split)
+        case "reasoning_gym":
+            return load_reasoning(node, split=split, seed=seed)
+    raise UserError("dataset.kind", node["kind"], "no such kind of data.", f"Choose among {', '.join(KINDS)}.")

@@ -49,11 +49,11 @@ class AdditionProblems:
     """Problems without end; `problem(index)` is a pure function of (settings, seed, split, index)."""
 
     name = "addition"
-    size: int | None = None
     neutral_words = OPENERS
 
-    def __init__(self, settings: AdditionSettings, *, split: str, seed: int) -> None:
+    def __init__(self, settings: AdditionSettings, *, split: str, seed: int, limit: int | None = None) -> None:
         self.settings, self.split, self.seed = settings, split, seed
+        self.size = limit
         self._offsets, self._errors, self._carry_errors = _misconceptions(settings)
 
     def problem(self, index: int) -> Problem:

@@ -48,11 +48,11 @@ class ArithmeticProblems:
     """Problems without end; `problem(index)` is a pure function of (settings, seed, split, index)."""
 
     name = "arithmetic"
-    size: int | None = None
     neutral_words = OPENERS
 
-    def __init__(self, settings: ArithmeticSettings, *, split: str, seed: int) -> None:
+    def __init__(self, settings: ArithmeticSettings, *, split: str, seed: int, limit: int | None = None) -> None:
         self.settings, self.split, self.seed = settings, split, seed
+        self.size = limit
         self._offsets, self._errors = _misconceptions(settings)
 
     def problem(self, index: int) -> Problem:
@@ -126,8 +126,7 @@ def _misconceptions(settings: ArithmeticSettings) -> tuple[list[int], list[float
     entries = 3 * settings.modulus**2
     offsets = [1 + int(rng.random() * (settings.modulus - 1)) for _ in range(entries)]
     errors = [
-        settings.hard_error if rng.random() < settings.hard_share else settings.easy_error
-        for _ in range(entries)
+        settings.hard_error if rng.random() < settings.hard_share else settings.easy_error for _ in range(entries)
     ]
     return offsets, errors
 

@@ -1,0 +1,76 @@
+"""Where a run is in its problems; exactly resumable from three integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from tvo_cli.data.problems import Problems
+from tvo_cli.data.seeding import stream
+from tvo_cli.errors import UserError
+from tvo_cli.types import Problem
+
+
+class Cursor:
+    """Takes problems without replacement, in an order that is new in each epoch and depends on (seed, epoch).
+
+    A batch never holds a problem twice (two rollouts of one problem would be the same rollout): the
+    last few of an epoch, too few for the batch asked for, are left out. Problems without end come in order.
+    """
+
+    def __init__(self, problems: Problems, seed: int, shuffle: bool = True) -> None:
+        self.problems, self.seed, self.shuffle = problems, seed, shuffle
+        self.epoch = 0
+        self.position = 0
+
+    def take(self, count: int) -> list[Problem]:
+        """The next `count` problems, all different."""
+        size = self.problems.size
+        if size is not None:
+            self._make_room(count, size)
+        start, self.position = self.position, self.position + count
+        return [self.problems.problem(self._index(at)) for at in range(start, self.position)]
+
+    def state_dict(self) -> dict[str, int]:
+        """Plain integers; size 0 stands for problems without end."""
+        return {"epoch": self.epoch, "position": self.position, "size": self.problems.size or 0}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Continue where `state_dict` was taken, on the same problems."""
+        size = self.problems.size or 0
+        if int(state["size"]) != size:
+            raise UserError(
+                "dataset",
+                self.problems.name,
+                f"has {_counted(size)} now, but the checkpoint was made with {_counted(int(state['size']))}.",
+                "Restore the data set, or start a new run.",
+            )
+        self.epoch, self.position = int(state["epoch"]), int(state["position"])
+
+    def _make_room(self, count: int, size: int) -> None:
+        if count > size:
+            raise UserError(
+                "rollout.prompts",
+                count,
+                f"is more than the {size} problems of {self.problems.name}.",
+                f"Use rollout.prompts={size} or less.",
+            )
+        if self.position + count > size:
+            self.epoch, self.position = self.epoch + 1, 0
+
+    def _index(self, at: int) -> int:
+        size = self.problems.size
+        if size is None or not self.shuffle:
+            return at
+        return _order(self.seed, self.epoch, size)[at]
+
+
+def _counted(size: int) -> str:
+    return f"{size} problems" if size else "problems without end"
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, size: int) -> tuple[int, ...]:
+    order = list(range(size))
+    stream("order", seed, epoch, size).shuffle(order)
+    return tuple(order)

@@ -1,0 +1,75 @@
+"""Any task of the reasoning_gym package, generated offline (pip install 'tvo-cli[reasoning-gym]')."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tvo_cli.data.seeding import stable_hash
+from tvo_cli.data.selection import limit_of
+from tvo_cli.errors import UserError
+from tvo_cli.types import Problem
+
+STREAMS = 2**30  # reasoning_gym seeds entry i by seed + i: the two splits draw from streams this far apart
+
+
+class ReasoningProblems:
+    """`size` entries of one task, each generated when it is asked for; judged by the task's own scorer."""
+
+    neutral_words: tuple[str, ...] = ()
+
+    def __init__(self, name: str, task: str, entries: Any, size: int, split: str, seed: int) -> None:
+        self.name, self.task, self.split, self.seed = name, task, split, seed
+        self.size: int | None = size
+        self._entries = entries
+
+    def problem(self, index: int) -> Problem:
+        """The problem with this index, from 0 up; metadata is the entry's, as JSON knows it."""
+        entry = self._entries[index]
+        return Problem(
+            id=f"{self.task}/{self.seed}/{self.split}/{index}",
+            question=str(entry["question"]),
+            answer="" if entry["answer"] is None else str(entry["answer"]),
+            source=self.name,
+            subject=self.task,
+            scorer=f"reasoning_gym:{self.task}",
+            metadata=json.loads(json.dumps(entry["metadata"], default=str)),
+        )
+
+
+def load_reasoning(node: Mapping[str, Any], *, split: str, seed: int) -> ReasoningProblems:
+    """dataset.task with dataset.size entries a split; dataset.options go to the task's own configuration."""
+    task, size = str(node.get("task") or ""), node.get("size")
+    if not isinstance(size, int) or not 1 <= size < STREAMS:
+        raise UserError("dataset.size", size, "is not a number of problems.", "Give 1 or more.")
+    size = min(size, limit_of(node) or size)
+    start = stable_hash("reasoning_gym", seed) % STREAMS + (STREAMS if split == "test" else 0)
+    entries = _create(task, size, start, dict(node.get("options") or {}))
+    return ReasoningProblems(str(node["name"]), task, entries, size, split, seed)
+
+
+def _create(task: str, size: int, seed: int, options: Mapping[str, Any]) -> Any:
+    try:
+        import reasoning_gym
+        from reasoning_gym.factory import DATASETS
+    except ImportError as error:
+        raise UserError(
+            "dataset",
+            "reasoning_gym",
+            "the package reasoning_gym is not installed.",
+            "Run: pip install 'tvo-cli[reasoning-gym]'",
+        ) from error
+    if task not in DATASETS:
+        near = difflib.get_close_matches(task, DATASETS, n=3, cutoff=0.5) or sorted(DATASETS)[:3]
+        raise UserError(
+            "dataset.task",
+            task,
+            f"is none of the {len(DATASETS)} tasks of reasoning_gym.",
+            f"Did you mean {', '.join(near)}?",
+        )
+    try:
+        return reasoning_gym.create_dataset(task, size=size, seed=seed, **options)
+    except (AssertionError, TypeError, ValueError) as error:
+        raise UserError("dataset.options", dict(options), f"{task} refuses them: {error}.") from error

@@ -1,0 +1,81 @@
+"""Which of the rows a run sees: those of its split, of the wanted levels and subjects, and not too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tvo_cli.data.problems import Rows
+from tvo_cli.data.seeding import stable_hash
+from tvo_cli.errors import UserError
+from tvo_cli.types import Problem
+
+AUTOMATIC_SHARE = 10  # dataset.holdout=null holds out one row in ten …
+AUTOMATIC_MOST = 200  # … but not more than this
+
+
+def select(problems: Sequence[Problem], node: Mapping[str, Any], *, split: str, shared: bool) -> Rows:
+    """The problems of this split. `shared`: the rows serve both splits, and dataset.holdout divides them.
+
+    The division comes first, so that no choice of levels, subjects or limit trains on a held-out row.
+    """
+    if shared:
+        problems = divide(problems, _holdout(node, len(problems)), split)
+    problems = _of(problems, "level", node.get("levels"), "dataset.levels")
+    problems = _of(problems, "subject", node.get("subjects"), "dataset.subjects")
+    return Rows(str(node["name"]), problems[: limit_of(node)])
+
+
+def divide(problems: Sequence[Problem], holdout: int, split: str) -> list[Problem]:
+    """The last `holdout` of a fixed shuffle are the test split, the others the training split.
+
+    The shuffle orders by a hash of the question, so it depends on no seed, and equal questions stay together.
+    """
+    if holdout == 0:
+        return list(problems) if split == "train" else []
+    marks = [stable_hash("holdout", problem.question) for problem in problems]
+    first = sorted(marks)[-holdout]
+    return [problem for problem, mark in zip(problems, marks, strict=True) if (mark >= first) == (split == "test")]
+
+
+def limit_of(node: Mapping[str, Any]) -> int | None:
+    """dataset.limit: at most so many problems of a split; None for all."""
+    limit = node.get("limit")
+    if limit is None:
+        return None
+    if not isinstance(limit, int) or limit < 1:
+        raise UserError("dataset.limit", limit, "is not a number of problems.", "Give 1 or more, or null for all.")
+    return limit
+
+
+def _holdout(node: Mapping[str, Any], rows: int) -> int:
+    holdout = node.get("holdout")
+    if holdout is None:
+        return min(AUTOMATIC_MOST, max(1, rows // AUTOMATIC_SHARE)) if rows > 1 else 0
+    if not isinstance(holdout, int) or not 0 <= holdout < rows:
+        raise UserError(
+            "dataset.holdout",
+            holdout,
+            f"cannot be held out of {rows} rows.",
+            f"Give 0 to {rows - 1}, or null for a tenth.",
+        )
+    return holdout
+
+
+def _of(problems: Sequence[Problem], noun: str, wanted: Iterable[object] | None, key: str) -> Sequence[Problem]:
+    """Only the problems whose level (or subject) is wanted."""
+    if wanted is None:
+        return problems
+    if isinstance(wanted, str | int):
+        wanted = [wanted]
+    names = {str(name) for name in wanted}
+    there = sorted({getattr(problem, noun) for problem in problems})
+    unknown = sorted(names - set(there))
+    if unknown or not names:
+        raise UserError(
+            key,
+            sorted(names),
+            f"no problem has {noun} {unknown[0]!r}." if unknown else f"names no {noun}.",
+            f"There are: {', '.join(map(repr, there))}.",
+        )
+    return [problem for problem in problems if getattr(problem, noun) in names]
