@@ -62,17 +62,17 @@ def tail(text: str, cap_bytes: int) -> str:
 def boxes(text: str) -> tuple[list[Box], bool]:
     """The outermost closed boxes in order, and whether a box that never closes follows the last of them."""
     closed: list[Box] = []
-    open_: list[re.Match[str]] = []
+    open_: list[tuple[int, int] | None] = []  # where a box and its content start; None for any other brace
     for token in TOKEN.finditer(text):
         mark = token.group()
         if mark[-1] == "{" and mark != "\\{":
-            open_.append(token)
+            open_.append(token.span() if len(mark) > 1 else None)
         elif mark == "}" and open_:
             start = open_.pop()
-            if len(start.group()) > 1:
-                _close(closed, Box(start.start(), start.end(), token.end()))
+            if start is not None:
+                _close(closed, Box(*start, token.end()))
     last = closed[-1].end if closed else 0
-    return closed, any(len(token.group()) > 1 and token.start() >= last for token in open_)
+    return closed, any(start is not None and start[0] >= last for start in open_)
 
 
 def _close(closed: list[Box], box: Box) -> None:

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -144,7 +145,7 @@ def _by_mathematics(found: Found, problem: Problem) -> Verdict | dict[str, Any]:
         correct = all([equal(problem.answer, answer, undecided) for answer in answers])
     except Undecided:
         return _request("math", problem.answer, answers)
-    return _of(correct, found.last, len(answers))
+    return _of(correct, answers[-1], len(answers))
 
 
 def _restates(answer: str, problem: Problem) -> bool:
@@ -155,8 +156,9 @@ def _restates(answer: str, problem: Problem) -> bool:
     return said in canonical_question(problem.question)
 
 
+@lru_cache(maxsize=4096)
 def canonical_question(question: str) -> str:
-    """The question in the spelling of answers."""
+    """The question in the spelling of answers; G responses ask for the same one."""
     return canonical(question)
 
 

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tvo_cli.reward.extraction import boxes, final_answer, tail
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{5}", "5"),
+        (r"\boxed{1} is wrong." + "\n\nMuch later, after a long calculation and a blank line:\n\n" + r"\boxed{2}", "2"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\boxed{\{1,2\}}", r"\{1,2\}"),
+        (r"\boxed{\boxed{7}}", "7"),
+        (r"\boxed {7}", "7"),
+        (r"\fbox{7}", "7"),
+        (r"a stray { brace, then \boxed{7}", "7"),
+        (r"a stray } brace, then \boxed{7}", "7"),
+        (r"\boxed{3} and so again \boxed{3}.", "3"),
+        (r"\boxed{3}. I hope it is correct.", "3"),
+        (r"\boxed{3}, which occurs when $x=2$ and $y=1$.", "3"),
+        (r"\boxed{\frac{1}{2}} or equivalently 0.5", r"\frac{1}{2}"),
+    ],
+)
+def test_the_answer_is_in_the_last_box(text: str, answer: str) -> None:
+    found = final_answer(text)
+    assert (found.last, found.reason, len(found.answers)) == (answer, "", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "5", r"\boxed{}", r"\boxed{ }", r"\boxed{5", r"\boxed 5", r"boxed{5}", r"\boxed{5}\boxed{6", r"\boxed{\frac{1}{2}"],
+)
+def test_no_answer(text: str) -> None:
+    assert final_answer(text) == ((), "no answer")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\boxed{371} or 372",
+        r"\boxed{371}, 372",
+        r"$\boxed{371}$ or $372$",
+        r"\boxed{371} \text{ or } 372",
+        r"\boxed{371}. Wait, that is 372.",
+        r"\boxed{371}. Or perhaps 372.",
+        r"\boxed{371} (it might be 372)",
+        r"\boxed{371}. Alternatively 372.",
+        r"\boxed{371}. Let me recheck.",
+    ],
+)
+def test_hedges_after_the_box(text: str) -> None:
+    assert final_answer(text).reason == "several answers"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\boxed{371} or \boxed{372}",
+        r"\boxed{371}\boxed{372}",
+        "\\boxed{371}\n\nor\n\n\\boxed{372}",
+        r"The answer is \boxed{371}, but it might be \boxed{372}.",
+    ],
+)
+def test_different_boxes_together(text: str) -> None:
+    assert final_answer(text).answers == ("371", "372")
+
+
+def test_many_boxes_together_are_several_answers() -> None:
+    assert final_answer(" ".join(rf"\boxed{{{i}}}" for i in range(1000))).reason == "several answers"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\boxed{" * 150_000,
+        r"\boxed{" * 50_000 + "}" * 50_000,
+        r"\boxed{1}" * 100_000,
+        "{" * 1_000_000,
+        "}" * 1_000_000,
+        "\\" * 1_000_000,
+        r"\boxed{" + "{" * 10_000 + "}" * 10_000 + "}",
+        r"\boxed{5}" + " or" * 300_000,
+        r"\boxed" + " " * 1_000_000,
+    ],
+)
+def test_hostile_text_takes_linear_time(text: str) -> None:
+    start = time.perf_counter()
+    final_answer(text)
+    assert time.perf_counter() - start < 4.0  # a quadratic step on 1 MB takes hours
+
+
+def test_boxes_are_outermost() -> None:
+    found, unclosed = boxes(r"a \boxed{1 \boxed{2}} b \boxed{3} \boxed{")
+    assert [(box.start, box.end) for box in found] == [(2, 21), (24, 33)] and unclosed
+
+
+def test_the_tail_is_kept_in_bytes() -> None:
+    assert tail("é" * 1000 + "end", 9) == "ééé" + "end"
+    assert tail("x" * 100 + "end", 5) == "xxend"
+    assert tail("short", 65536) == "short"

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.reward.conftest import SETTINGS, problem
+from tvo_cli.errors import UserError
+from tvo_cli.reward import Grader
+from tvo_cli.types import Verdict
+
+Judge = Callable[..., Verdict]
+
+
+@pytest.mark.parametrize("text", [r"\boxed{371} or \boxed{372}", r"\boxed{372} or \boxed{371}", r"\boxed{371 or 372}"])
+def test_a_hedge_is_not_rewarded(judge: Judge, text: str) -> None:
+    assert not judge(text, "371").correct
+    assert not judge(text, "371", scorer="integer").correct
+
+
+def test_boxes_of_a_list_are_one_answer(judge: Judge) -> None:
+    assert judge(r"\boxed{2} and \boxed{1}", "1,2").correct
+    assert judge(r"\boxed{2} and \boxed{3}", "1,2") == Verdict(False, "2, 3", "different")
+
+
+def test_equal_boxes_are_one_answer(judge: Judge) -> None:
+    assert judge(r"\boxed{1/2}, that is \boxed{0.5}", r"\frac12").correct
+
+
+def test_what_is_said_of_no_answer(judge: Judge) -> None:
+    assert judge("five", "5") == Verdict(False, None, "no answer")
+
+
+def test_an_unfinished_response_is_wrong_unless_asked_otherwise(judge: Judge) -> None:
+    assert judge(r"\boxed{5}", "5", finished=False) == Verdict(False, "5", "unfinished")
+    with Grader({**SETTINGS, "unfinished": "graded"}) as lenient:
+        assert lenient.grade([r"\boxed{5}"], [problem("5")], [False])[0].correct
+
+
+@pytest.mark.parametrize(
+    ("answer", "correct"),
+    [
+        ("33", True),
+        ("033", True),
+        (" $33$ ", True),
+        ("0033", True),
+        ("33.0", False),
+        ("-33", False),
+        ("x=33", False),
+        (r"33^\circ", False),
+        ("33 or 34", False),
+        ("1033", False),
+        ("33,", False),
+        ("٣٣", False),
+        (r"\frac{66}{2}", False),
+    ],
+)
+def test_integers(judge: Judge, answer: str, correct: bool) -> None:
+    assert judge(rf"\boxed{{{answer}}}", "033", scorer="integer").correct is correct
+
+
+def test_the_profile_judges_where_the_problem_does_not_say() -> None:
+    with Grader({**SETTINGS, "profile": "aime"}) as aime:
+        texts = [r"\boxed{33.0}", r"\boxed{33}"]
+        assert [v.correct for v in aime.grade(texts, [problem("033")] * 2, [True, True])] == [False, True]
+        assert aime.grade([r"\boxed{33.0}"], [problem("033", scorer="math")], [True])[0].correct
+
+
+@pytest.mark.parametrize(
+    ("text", "correct"),
+    [
+        (r"well \boxed{ 2 plain 8 none 8 clean 3 over 1 }", False),
+        (r"well \boxed{ 2 plain 8 none 8 clean 3 over 8 none 2 }", True),
+        (r"\boxed{288382}", True),
+        (r"\boxed{28838²}", False),
+        (r"\boxed{ plain }", False),
+    ],
+)
+def test_digits(judge: Judge, text: str, correct: bool) -> None:
+    assert judge(text, "288382", scorer="digits").correct is correct
+
+
+def test_a_gold_the_scorer_cannot_read_is_the_users_error(judge: Judge) -> None:
+    with pytest.raises(UserError, match="answer"):
+        judge(r"\boxed{1}", "x+1", scorer="integer")
+    with pytest.raises(UserError, match="scorer"):
+        judge(r"\boxed{1}", "1", scorer="guess")
+
+
+@pytest.mark.parametrize(("key", "value"), [("profile", "maths"), ("unfinished", "perhaps"), ("deadline", 0.0), ("cap_bytes", 1)])
+def test_settings_are_checked(key: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"reward.{key}"):
+        Grader({**SETTINGS, key: value})
+
+
+def test_the_answer_after_a_megabyte_is_found(judge: Judge) -> None:
+    assert judge("x" * 1_000_000 + r" \boxed{5}", "5").correct
+
+
+def test_the_answer_before_the_cap_is_not(judge: Judge) -> None:
+    assert judge(r"\boxed{5}" + "x" * 100_000, "5").reason == "no answer"
+
+
+def test_a_hundred_plain_answers_start_no_child_and_take_milliseconds() -> None:
+    with Grader(SETTINGS) as fresh:
+        texts = [rf"so ; \boxed{{ {i % 16} }}" for i in range(128)]
+        asked = [problem(str(i % 8)) for i in range(128)]
+        best = min(_seconds(lambda: fresh.grade(texts, asked, [True] * 128)) for _ in range(5))
+        assert fresh.pool.pids == ()
+        assert best < 0.02  # about 3 ms alone on a core
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def test_lengths_must_agree(grader: Grader) -> None:
+    with pytest.raises(ValueError):
+        grader.grade(["a"], [], [])
+
+
+def test_a_reasoning_gym_task_scores_in_the_child(judge: Judge) -> None:
+    pytest.importorskip("reasoning_gym")
+    import reasoning_gym
+
+    entry = reasoning_gym.create_dataset("spell_backward", size=1, seed=3)[0]
+    fields = {"scorer": "reasoning_gym:spell_backward", "metadata": entry["metadata"]}
+    assert judge(rf"\boxed{{{entry['answer']}}}", entry["answer"], **fields).correct
+    assert not judge(rf"\boxed{{{entry['answer']}x}}", entry["answer"], **fields).correct
+
+
+def test_without_reasoning_gym_the_user_is_told_what_to_install(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"tvo-cli\[reasoning-gym\]"):
+        judge(r"\boxed{1}", "1", scorer="reasoning_gym:spell_backward")
+
+
+def test_the_package_needs_no_torch() -> None:
+    import subprocess
+
+    program = "import tvo_cli.reward.grader, tvo_cli.reward.rewards, tvo_cli.stats, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "sympy", "math_verify", "omegaconf"} & set(loaded)

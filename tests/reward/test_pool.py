@@ -1,0 +1,231 @@
+"""Hostile answers, killed children, threads, orphans: on the real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.reward.conftest import SETTINGS, problem
+from tvo_cli.reward import Grader
+from tvo_cli.types import Verdict
+
+GOLD = r"2\sqrt{3}"  # not a plain number: a child must compare
+BOMB = r"\boxed{\sqrt{9^{9^{9^{9^{9}}}}}}"
+RIGHT, WRONG = r"\boxed{\sqrt{12}}", r"\boxed{\sqrt{13}}"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pids: tuple[int, ...], seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while any(map(alive, pids)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not any(map(alive, pids))
+
+
+def grade(grader: Grader, *texts: str, gold: str = GOLD) -> list[Verdict]:
+    return grader.grade(texts, [problem(gold)] * len(texts), [True] * len(texts))
+
+
+@pytest.fixture
+def hasty() -> Iterator[Grader]:
+    with Grader({**SETTINGS, "deadline": 1.0}) as grader:
+        yield grader
+
+
+def test_a_deadline_kills_and_neighbours_are_graded_as_if_alone(hasty: Grader) -> None:
+    assert [v.correct for v in grade(hasty, RIGHT, WRONG)] == [True, False]  # children are up
+    before, start = hasty.pool.pids, time.monotonic()
+    verdicts = grade(hasty, RIGHT, BOMB, RIGHT, WRONG)
+    assert time.monotonic() - start < 4.0
+    assert [(v.correct, v.failed) for v in verdicts] == [(True, False), (False, True), (True, False), (False, False)]
+    assert verdicts[1].reason in ("timeout", "memory", "crash")
+    assert hasty.counts == {verdicts[1].reason: 1}
+    killed = set(before) - set(hasty.pool.pids)
+    assert len(killed) == 1 and gone(tuple(killed))
+
+
+def test_time_is_what_kills(hasty: Grader) -> None:
+    """A row that only waits: the child is stopped by a signal."""
+    grade(hasty, RIGHT)
+    (pid,) = hasty.pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    start = time.monotonic()
+    (verdict,) = grade(hasty, RIGHT)
+    assert verdict == Verdict(False, r"\sqrt{12}", "timeout", failed=True)
+    assert 0.9 < time.monotonic() - start < 3.0 and gone((pid,))
+    assert grade(hasty, RIGHT)[0].correct
+
+
+def test_a_child_that_was_killed_between_calls_is_replaced(hasty: Grader) -> None:
+    grade(hasty, RIGHT)
+    os.kill(hasty.pool.pids[0], signal.SIGKILL)
+    assert grade(hasty, RIGHT, WRONG)[0].correct
+    assert hasty.counts == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "9^{9^{9^{9^9}}}",
+        r"\sqrt{9^{9^{9^9}}}",
+        r"(10^{10})!\sqrt{2}",
+        r"\sqrt{((((9!)!)!)!)!}",
+        "{" * 10_000 + "}" * 10_000,
+        r"\frac{" * 3_000 + "1" + "}{2}" * 3_000,
+        "(" * 30 + "x" + "+1)^9" * 30,
+        "1" * 1_000_000,
+        "x" * 1_999,
+        r"\sqrt" * 300 + "{2}",
+        "\x00" * 100 + "2",
+        r"2\sqrt{3}" + "\x00",
+        "\ud800",
+        r"\int_0^1 \sum_{n=1}^{10^{9}} \frac{1}{n^x} dx",
+        r"\sum_{k=1}^{10^{12}} \binom{10^{12}}{k}",
+        r"\begin{pmatrix}" + "1&" * 400 + r"1\end{pmatrix}",
+        "__import__('os').system('touch {mark}')",
+        r"\text{__import__('os').system('touch {mark}')}",
+        "exec(open('/etc/passwd').read())",
+        "x.__class__.__base__.__subclasses__()",
+        "Symbol('x')); import os; os.system('touch {mark}'); (1",
+        "f(lambda: 0)",
+        "%s%n{0}{1}",
+        "\\" * 999,
+    ],
+)
+def test_hostile_answers_are_wrong_and_run_nothing(hasty: Grader, answer: str, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    start = time.monotonic()
+    verdict, right = grade(hasty, r"so \boxed{" + answer.replace("{mark}", str(mark)) + "}", RIGHT)
+    assert not verdict.correct and right.correct
+    assert not mark.exists()
+    assert time.monotonic() - start < 8.0
+
+
+def test_from_a_thread_and_after_the_thread_has_ended(hasty: Grader) -> None:
+    """Linux ends a child with the thread that started it: a later call must not find them dead."""
+    found: list[Verdict] = []
+    thread = threading.Thread(target=lambda: found.extend(grade(hasty, RIGHT, WRONG)))
+    thread.start()
+    thread.join()
+    pids = hasty.pool.pids
+    time.sleep(0.3)
+    assert [v.correct for v in found] == [True, False] and all(map(alive, pids))
+    assert [v.correct for v in grade(hasty, WRONG, RIGHT)] == [False, True] and hasty.pool.pids == pids
+
+
+def test_from_many_threads_at_once(hasty: Grader) -> None:
+    found: dict[int, list[bool]] = {}
+
+    def work(index: int) -> None:
+        texts = [RIGHT if (row + index) % 3 else WRONG for row in range(12)]
+        found[index] = [v.correct for v in grade(hasty, *texts)]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {index: [bool((row + index) % 3) for row in range(12)] for index in range(4)}
+
+
+def test_children_start_late_and_end_with_the_context() -> None:
+    with Grader(SETTINGS) as grader:
+        assert grader.pool.pids == ()
+        grade(grader, RIGHT, WRONG)
+        pids = grader.pool.pids
+        assert len(pids) == 2 and all(map(alive, pids))
+    assert not any(map(alive, pids)) and grader.pool.pids == ()
+
+
+def test_an_interrupted_call_leaves_no_stale_answer(hasty: Grader) -> None:
+    grade(hasty, RIGHT)
+    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        grade(hasty, BOMB, BOMB)
+    assert [v.correct for v in grade(hasty, WRONG, RIGHT)] == [False, True]
+
+
+PARENT = """
+import sys, threading
+from tests.reward.test_pool import BOMB, RIGHT, grade
+from tests.reward.conftest import SETTINGS
+from tvo_cli.reward import Grader
+grader = Grader({**SETTINGS, "deadline": 60.0})
+grade(grader, RIGHT, RIGHT)
+print(*grader.pool.pids, flush=True)
+grade(grader, BOMB, BOMB)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_orphans_when_the_parent_dies_at_work(number: signal.Signals) -> None:
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root
+    )
+    assert parent.stdout is not None
+    pids = tuple(map(int, parent.stdout.readline().split()))
+    time.sleep(0.3)
+    assert len(pids) == 2 and all(map(alive, pids))
+    parent.send_signal(number)
+    parent.wait(10)
+    parent.stdout.close()
+    assert gone(pids)
+
+
+def test_the_child_refuses_to_write_to_run_and_to_evaluate() -> None:
+    program = """
+import os, subprocess, sympy, sys
+from tvo_cli.reward import sandbox
+import math_verify
+sandbox.lock()
+def refused(call):
+    try:
+        call()
+    except Exception as error:
+        return type(error).__name__
+    return "done"
+print(refused(lambda: os.system("true")), refused(lambda: subprocess.run(["true"])), refused(lambda: open("x", "w")))
+print(refused(lambda: sympy.sympify("__import__('os').getpid()")), refused(lambda: sympy.S("print(1)")))
+print(sympy.sympify("2*x + sin(3)/4"), sympy.parse_expr("(3+4)*2"))
+"""
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split("\n")
+    assert output[0] == "PermissionError PermissionError PermissionError"
+    assert "done" not in output[1]
+    assert output[2] == "2*x + sin(3)/4 14"
+
+
+def test_memory_is_bounded() -> None:
+    """An allocation beyond the limit is a failure of this row, and the next row has a fresh child."""
+    with Grader({**SETTINGS, "memory_mb": 512, "deadline": 20.0}) as small:
+        bomb = r"\boxed{2^{10^{11}}\sqrt{3}}"
+        verdict, right = grade(small, bomb, RIGHT)
+        assert not verdict.correct and right.correct
+
+
+@pytest.mark.slow
+def test_a_thousand_rows_take_seconds() -> None:
+    """Half decided by rules, half by math-verify."""
+    texts, golds = [], []
+    for i in range(500):
+        texts += [rf"\boxed{{{i}}}", rf"\boxed{{\sqrt{{{4 * (i + 2)}}}}}"]
+        golds += [str(i % 400), rf"2\sqrt{{{i + 2}}}"]
+    with Grader(SETTINGS) as grader:
+        start = time.monotonic()
+        verdicts = grader.grade(texts, [problem(gold) for gold in golds], [True] * 1000)
+        assert time.monotonic() - start < 10.0
+    assert [v.correct for v in verdicts] == [row % 2 == 1 or row < 800 for row in range(1000)]
