@@ -39,10 +39,6 @@ class Head:
             logits = logits * self.scale
         return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
 
-    def vocabulary(self, network: PreTrainedModel) -> int:
-        """V, the number of logits a row."""
-        return int(network.config.get_text_config().vocab_size)
-
     @classmethod
     def of(cls, network: PreTrainedModel) -> Head:
         """The head of a network, checked once against the network's own logits on a few tokens."""
@@ -57,7 +53,7 @@ class Head:
 @torch.no_grad()
 def _reproduces(head: Head, network: PreTrainedModel) -> bool:
     device = next(network.parameters()).device
-    probe = torch.arange(4, device=device)[None] % head.vocabulary(network)
+    probe = torch.arange(4, device=device)[None] % network.config.get_text_config().vocab_size
     was_training = network.training
     network.eval()
     full = network(input_ids=probe, use_cache=False).logits.float()
@@ -83,33 +79,29 @@ def positions(attention: Tensor) -> Tensor:
 
 
 def trimmed(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Prompts without the columns that are padding in every row."""
-    real = prompt_mask.any(0)
-    first = int(real.float().argmax())
+    """Left-padded prompts without the columns that are padding in every row."""
+    first = int(prompt_mask.any(0).float().argmax())
     return prompt_ids[:, first:], prompt_mask[:, first:]
 
 
 def predicting_states(
-    network: PreTrainedModel,
-    head: Head | None,
-    prompt_ids: Tensor,
-    prompt_mask: Tensor,
-    response_ids: Tensor,
-    mask: Tensor,
+    body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor
 ) -> Tensor:
     """[N, H]: the last hidden state at the position that predicts each True token of `mask`, in row order.
 
-    With a `head` that does not split, [N, V] logits instead. Left padding is invisible: it is masked from
-    attention and not counted in positions. Right padding needs no mask, a causal model never looks ahead.
+    A `body` that returns logits gives [N, V] instead. Left padding is invisible: masked from attention and not
+    counted in positions. Right padding needs no mask, because a causal model never looks ahead.
     """
     prompt_ids, prompt_mask = trimmed(prompt_ids, prompt_mask)
-    length, last = prompt_ids.shape[1], int(mask.any(0).sum())
-    ids = torch.cat([prompt_ids, response_ids[:, : max(last - 1, 0)]], dim=1)
-    arguments: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+    seen = mask.any(0).nonzero()
+    last = int(seen.max()) + 1 if len(seen) else 1
+    ids = torch.cat([prompt_ids, response_ids[:, : last - 1]], dim=1)
+    arguments: dict[str, Any] = {"use_cache": False}
     if not bool(prompt_mask.all()):
-        attention = torch.cat([prompt_mask, mask.new_ones(mask.shape[0], ids.shape[1] - length)], dim=1)
+        attention = torch.cat([prompt_mask, prompt_mask.new_ones(len(ids), last - 1)], dim=1)
         arguments |= {"attention_mask": attention.long(), "position_ids": positions(attention)}
-    run = network if head is not None and not head.split else network.base_model
-    outputs = run(**accepted(run.forward, arguments))
-    states: Tensor = outputs.logits if run is network else outputs.last_hidden_state
-    return states[:, length - 1 :][mask[:, :last]]
+    if any(getattr(module, "gradient_checkpointing", False) for module in body.modules()):
+        body.train(torch.is_grad_enabled())  # transformers checkpoints in training mode only; dropout is off
+    outputs = body(input_ids=ids, **accepted(body.forward, arguments))
+    states: Tensor = outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state
+    return states[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]

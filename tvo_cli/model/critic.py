@@ -7,7 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from tvo_cli.model.policy import Policy, backbone, predicting_states
+from tvo_cli.model.backbone import predicting_states
+from tvo_cli.model.policy import Policy
 from tvo_cli.model.scores import spread
 
 
@@ -16,7 +17,7 @@ class Critic(nn.Module):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__()
-        self.body = copy.deepcopy(backbone(policy.network)).requires_grad_(True)
+        self.body = copy.deepcopy(policy.network.base_model).requires_grad_(True)
         reference = next(self.body.parameters())
         width = int(policy.network.config.get_text_config().hidden_size)
         self.head = nn.Linear(width, 1, device=reference.device, dtype=torch.float32)

@@ -38,9 +38,26 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     except (OSError, ValueError, KeyError) as error:
         raise UserError("model.path", node["path"], _first_line(error), _remedy(place)) from error
     if node["gradient_checkpointing"]:
-        network.gradient_checkpointing_enable()
+        recompute_layers(network)
+    _without_dropout(network)
     network.to(device).eval()
     return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(tokenizer))
+
+
+def recompute_layers(network: Any) -> None:
+    """Keep only the layers' inputs and recompute the rest in the backward pass."""
+    enable = getattr(network, "activation_checkpointing_enable", None)  # its name from transformers 5.2x on
+    (enable or network.gradient_checkpointing_enable)({"use_reentrant": False})
+
+
+def _without_dropout(network: torch.nn.Module) -> None:
+    """Dropout off for good: the ratio π_θ/π_old would carry its noise, and checkpointing needs training mode."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name in ("attention_dropout", "dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
 
 
 def _fresh(device: torch.device | str) -> Policy:
@@ -107,7 +124,7 @@ def _end_ids(network: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]
 
 
 def _pad_id(tokenizer: PreTrainedTokenizerFast) -> int:
-    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+    return int(tokenizer.pad_token_id)
 
 
 def _first_line(error: Exception) -> str:
@@ -119,3 +136,17 @@ def _remedy(place: str) -> str:
     if Path(place).is_dir():
         return "The folder must hold a transformers causal LM with its tokenizer."
     return "Check the id and the network, or give a local folder."
+
+
+def parameter_count(node: Any) -> int:
+    """Parameters of the model a node names, from its config alone: no weights are read."""
+    if str(node["path"]) == FRESH:
+        return sum(p.numel() for p in tiny_network(tiny_tokenizer(), seed=0).parameters())
+    place, options = _place(node)
+    try:
+        config = AutoConfig.from_pretrained(place, **options)
+    except (OSError, ValueError) as error:
+        raise UserError("model.path", node["path"], _first_line(error), _remedy(place)) from error
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(config)
+    return sum(p.numel() for p in network.parameters())

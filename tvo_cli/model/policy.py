@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from tvo_cli.errors import UserError
+from tvo_cli.model.backbone import Head, predicting_states
 from tvo_cli.model.scores import Scores, chunked_readings, spread
 
 
@@ -22,48 +23,48 @@ class Policy:
     tokenizer: PreTrainedTokenizerFast
     end_ids: frozenset[int]
     pad_id: int
+    head: Head = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.head = Head.of(self.network)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's."""
-        return self.network.parameters()
+        found: Iterator[nn.Parameter] = self.network.parameters()
+        return found
+
+    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Ids and mask [P, L] of prompts, left-padded; a chat template that wrote the begin token is not given two."""
+        rows = [self._encode_one(prompt) for prompt in prompts]
+        width = max(map(len, rows))
+        ids = torch.tensor([[self.pad_id] * (width - len(row)) + row for row in rows])
+        mask = torch.arange(width) >= width - torch.tensor([[len(row)] for row in rows])
+        device = next(self.parameters()).device
+        return ids.to(device), mask.to(device)
+
+    def _encode_one(self, prompt: str) -> list[int]:
+        begin = self.tokenizer.bos_token
+        begun = bool(begin) and prompt.startswith(begin)
+        ids: list[int] = self.tokenizer(prompt, add_special_tokens=not begun)["input_ids"]
+        if not ids:
+            raise UserError("dataset", repr(prompt), "a prompt without a single token.", "Drop empty questions.")
+        return ids
 
     def score(
         self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor, temperature: float
     ) -> Scores:
-        """log π, H and Σπ² of every response token at a temperature, each [B, T], differentiable."""
-        hidden = predicting_states(backbone(self.network), prompt_ids, prompt_mask, response_ids, mask)
-        head = self.network.get_output_embeddings()
+        """log π, H and Σπ² of every response token at softmax(logits / temperature), each [B, T], differentiable.
+
+        Prompts [B, L] are left-padded, responses [B, T] right-padded. The head sees only the positions that
+        predict a token under `mask`. Temperature 0 is scored at 1, which is what the greedy sampler records.
+        """
+        body = self.network.base_model if self.head.split else self.network
+        hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary = int(self.network.config.get_text_config().vocab_size)
-        found = chunked_readings(head, hidden, response_ids[mask], temperature, vocabulary)
+        found = chunked_readings(self.head, hidden, response_ids[mask], temperature or 1.0, vocabulary)
         return Scores(*(spread(values, mask) for values in found))
 
     def save(self, folder: Path) -> None:
         """Write the hub format: config, safetensors, tokenizer."""
-        self.network.save_pretrained(folder, safe_serialization=True)
+        self.network.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-
-
-def backbone(network: PreTrainedModel) -> nn.Module:
-    """The part below the head, whose last hidden states the head turns into logits."""
-    found: nn.Module = network.base_model
-    return found
-
-
-def predicting_states(
-    body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor
-) -> Tensor:
-    """Hidden states at the positions that predict the response tokens under `mask`, in row order, [N, H].
-
-    Prompts are left-padded and positions counted from the first real token, so padding changes nothing.
-    """
-    ids = torch.cat([prompt_ids, response_ids], dim=1)
-    attention = torch.cat([prompt_mask, mask], dim=1)
-    positions = (attention.long().cumsum(1) - 1).clamp(min=0)
-    padded: dict[str, Any] = {} if bool(prompt_mask.all()) else {"attention_mask": attention.long()}
-    states = body(input_ids=ids[:, :-1], position_ids=positions[:, :-1], use_cache=False, **_cut(padded))
-    last: Tensor = states.last_hidden_state[:, prompt_ids.shape[1] - 1 :]
-    return last[mask]
-
-
-def _cut(padded: dict[str, Any]) -> dict[str, Any]:
-    return {key: value[:, :-1] for key, value in padded.items()}

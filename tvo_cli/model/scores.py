@@ -43,7 +43,7 @@ class _TokenReadings(torch.autograd.Function):
         return logp, entropy, collision
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, by_logp: Tensor, by_entropy: Tensor, by_collision: Tensor) -> tuple[Tensor, None]:
         log_pi, targets, entropy, collision = ctx.saved_tensors
         pi = log_pi.exp()
@@ -57,7 +57,7 @@ class _TokenReadings(torch.autograd.Function):
 
 def token_readings(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(log π(y), H, C) of each row: logits [N, V] float, targets [N] int64 → three [N]; first derivatives only."""
-    logp, entropy, collision = _TokenReadings.apply(logits, targets)
+    logp, entropy, collision = _TokenReadings.apply(logits, targets)  # type: ignore[no-untyped-call]
     return logp, entropy, collision
 
 
@@ -83,7 +83,7 @@ def chunked_readings(
         return readings(hidden, targets)
     parts = [
         checkpoint(readings, part, chosen, use_reentrant=False, preserve_rng_state=False)
-        for part, chosen in zip(hidden.split(rows), targets.split(rows), strict=True)
+        for part, chosen in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     ]
     logp, entropy, collision = (torch.cat(column) for column in zip(*parts, strict=True))
     return logp, entropy, collision

@@ -1,0 +1,197 @@
+"""log π, H and Σπ² against full float64 logits, row by row and without padding."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from tvo_cli.model import Policy
+from tvo_cli.model.backbone import Head
+from tvo_cli.model.loading import recompute_layers
+from tvo_cli.model.scores import chunked_readings, token_readings
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 43,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.3,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+
+
+def architectures() -> dict[str, Any]:
+    gpt2 = {"vocab_size": 43, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "initializer_range": 0.3}
+    return {
+        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, tie_word_embeddings=True)),
+        "gemma2": lambda: Gemma2ForCausalLM(Gemma2Config(**SMALL, final_logit_softcapping=3.0)),
+        "cohere": lambda: CohereForCausalLM(CohereConfig(**SMALL, logit_scale=0.25)),
+        "granite": lambda: GraniteForCausalLM(GraniteConfig(**SMALL, logits_scaling=4.0)),
+        "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**gpt2, bos_token_id=1, eos_token_id=2)),
+    }
+
+
+def naive(network: Any, rows: Any, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The three readings from full float64 logits of each row alone, without any padding."""
+    out = [torch.zeros(rows.mask.shape, dtype=torch.float64) for _ in range(3)]
+    for row in range(len(rows.mask)):
+        prompt = rows.prompt_ids[row][rows.prompt_mask[row]]
+        response = rows.response_ids[row][rows.mask[row]]
+        logits = network(input_ids=torch.cat([prompt, response])[None]).logits[0]
+        pi = torch.softmax(logits[len(prompt) - 1 : -1] / temperature, dim=-1)
+        for t, token in enumerate(response.tolist()):
+            out[0][row, t] = pi[t, token].log()
+            out[1][row, t] = sum(-p * p.log() for p in pi[t])
+            out[2][row, t] = sum(p * p for p in pi[t])
+    return out[0], out[1], out[2]
+
+
+def as_policy(network: Any, like: Policy) -> Policy:
+    return Policy(network.eval(), like.tokenizer, like.end_ids, like.pad_id)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_values_and_gradients_agree_with_full_float64_logits(policy, rows, temperature):
+    found = policy.score(**vars(rows), temperature=temperature)
+    exact = copy.deepcopy(policy.network).double()
+    weights = [torch.randn(rows.mask.shape, generator=torch.Generator().manual_seed(i)) for i in range(3)]
+    expected = naive(exact, rows, temperature)
+    for mine, theirs in zip(found, expected):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=1e-5)
+    for i in range(3):  # each reading alone, so that an error in one cannot hide behind the others
+        policy.network.zero_grad()
+        exact.zero_grad()
+        (policy.score(**vars(rows), temperature=temperature)[i] * weights[i]).sum().backward()
+        (naive(exact, rows, temperature)[i] * weights[i]).sum().backward()
+        for (name, mine), theirs in zip(policy.network.named_parameters(), exact.parameters()):
+            scale = float(theirs.grad.abs().max()) + 1e-6
+            torch.testing.assert_close(mine.grad.double() / scale, theirs.grad / scale, rtol=0, atol=2e-5, msg=name)
+
+
+@pytest.mark.parametrize("name", list(architectures()))
+def test_every_architecture_is_scored_as_its_own_logits_say(name, policy, rows):
+    torch.manual_seed(0)
+    other = as_policy(architectures()[name](), policy)
+    assert other.head.split
+    found = other.score(**vars(rows), temperature=1.0)
+    for mine, theirs in zip(found, naive(copy.deepcopy(other.network).double(), rows, 1.0)):
+        torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-5)
+
+
+def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy, rows):
+    class Odd(Qwen2ForCausalLM):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            outputs = super().forward(*args, **kwargs)
+            outputs.logits = 2.0 * outputs.logits - 0.1 * outputs.logits.square()
+            return outputs
+
+    torch.manual_seed(0)
+    other = as_policy(Odd(Qwen2Config(**SMALL)), policy)
+    assert not other.head.split
+    found = other.score(**vars(rows), temperature=1.0)
+    for mine, theirs in zip(found, naive(copy.deepcopy(other.network).double(), rows, 1.0)):
+        torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-5)
+
+
+def test_left_padding_is_no_padding(policy, rows):
+    whole = policy.score(**vars(rows), temperature=1.0)
+    for row in range(3):
+        prompt = rows.prompt_ids[row][rows.prompt_mask[row]][None]
+        alone = policy.score(
+            prompt, torch.ones_like(prompt, dtype=torch.bool), rows.response_ids[row : row + 1],
+            rows.mask[row : row + 1], 1.0,
+        )  # fmt: skip
+        for one, all_rows in zip(alone, whole):
+            torch.testing.assert_close(one[0], all_rows[row], rtol=0, atol=1e-5)
+
+
+def test_what_stands_on_padding_changes_nothing(policy, rows):
+    before = policy.score(**vars(rows), temperature=1.0)
+    rows.prompt_ids = torch.where(rows.prompt_mask, rows.prompt_ids, 17)
+    rows.response_ids = torch.where(rows.mask, rows.response_ids, 23)
+    for clean, garbage in zip(before, policy.score(**vars(rows), temperature=1.0)):
+        torch.testing.assert_close(clean, garbage, rtol=0, atol=1e-6)
+        assert (garbage[~rows.mask] == 0).all()
+
+
+def test_chunks_change_neither_values_nor_gradients():
+    rng = torch.Generator().manual_seed(0)
+    hidden = torch.randn(23, 8, generator=rng, dtype=torch.float32, requires_grad=True)
+    head, targets = torch.nn.Linear(8, 50, bias=False), torch.randint(50, (23,), generator=rng)
+    results = []
+    for chunk_bytes in (2**20, 5 * 4 * 50):  # one chunk; five rows a chunk
+        hidden.grad = head.weight.grad = None
+        out = chunked_readings(head, hidden, targets, 0.7, 50, chunk_bytes)
+        sum((i + 1) * x.sum() for i, x in enumerate(out)).backward()
+        results.append([*out, hidden.grad.clone(), head.weight.grad.clone()])
+    for whole, chunked in zip(*results):
+        torch.testing.assert_close(whole, chunked, rtol=1e-5, atol=1e-5)
+
+
+def test_logits_are_never_held_whole():
+    """At V = 20,000 and 2,000 tokens full logits take 160 MB; nothing larger than a chunk may be saved."""
+    sizes: list[int] = []
+    head, hidden = torch.nn.Linear(4, 20_000, bias=False), torch.randn(2_000, 4, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
+        out = chunked_readings(head, hidden, torch.zeros(2_000, dtype=torch.int64), 1.0, 20_000, 2**22)
+    assert out[0].shape == (2_000,)
+    assert max(sizes) * 4 <= 2**22
+
+
+def test_closed_form_gradients_pass_gradcheck():
+    logits = torch.randn(4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    targets = torch.tensor([0, 3, 6, 3])
+    assert torch.autograd.gradcheck(lambda z: token_readings(z, targets), (logits,))
+
+
+def test_a_uniform_policy_has_entropy_log_v_and_a_certain_one_none():
+    uniform = token_readings(torch.zeros(1, 8), torch.tensor([5]))
+    assert [float(x) for x in uniform] == pytest.approx([-2.0794415, 2.0794415, 0.125], abs=1e-6)
+    certain = torch.full((1, 8), -torch.inf)
+    certain[0, 2] = 0.0
+    certain.requires_grad_()
+    out = token_readings(certain, torch.tensor([2]))
+    assert [float(x.detach()) for x in out] == [0.0, 0.0, 1.0]
+    sum(x.sum() for x in out).backward()
+    assert (certain.grad == 0).all()  # a masked logit must not turn into nan
+
+
+def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows):
+    plain = policy.score(**vars(rows), temperature=1.0)
+    plain.logp.sum().backward()
+    expected = [p.grad.clone() for p in policy.parameters()]
+    policy.network.zero_grad()
+    recompute_layers(policy.network)
+    calls: list[int] = []
+    policy.network.model.layers[0].self_attn.register_forward_pre_hook(lambda *_: calls.append(1))
+    policy.score(**vars(rows), temperature=1.0).logp.sum().backward()
+    assert len(calls) == 2  # once forward, once again in the backward pass
+    for mine, theirs in zip(policy.parameters(), expected):
+        torch.testing.assert_close(mine.grad, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_head_of_is_exact_for_the_tiny_model(policy):
+    assert Head.of(policy.network) == Head(policy.network.lm_head, 1.0, None)
