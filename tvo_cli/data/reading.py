@@ -132,10 +132,11 @@ def _answer(row: Row, reading: Reading) -> str:
 
 
 def _why_unanswered(row: Row, reading: Reading) -> str:
-    columns = ", ".join(map(str, row))
     if reading.answer_marker and _path(row, reading, "answer"):
         return f"has no answer: nothing follows {reading.answer_marker!r} in its answer column"
-    return f"has no answer: neither an answer column nor a box in a solution (columns: {columns})"
+    named = reading.columns.get("answer")
+    column = f"the column {named!r}" if named else f"a column {', '.join(GUESSES['answer'])}"
+    return f"has no answer: nothing in {column}, and no box in a solution (columns: {', '.join(map(str, row))})"
 
 
 def _as_scored(answer: str, scorer: str) -> str:

@@ -35,7 +35,7 @@ class ReasoningProblems:
             source=self.name,
             subject=self.task,
             scorer=f"reasoning_gym:{self.task}",
-            metadata=json.loads(json.dumps(entry["metadata"], default=str)),
+            metadata=_as_json(entry["metadata"]),
         )
 
 
@@ -70,6 +70,28 @@ def _create(task: str, size: int, seed: int, options: Mapping[str, Any]) -> Any:
             f"Did you mean {', '.join(near)}?",
         )
     try:
-        return reasoning_gym.create_dataset(task, size=size, seed=seed, **options)
+        entries = reasoning_gym.create_dataset(task, size=size, seed=seed, **options)
     except (AssertionError, TypeError, ValueError) as error:
         raise UserError("dataset.options", dict(options), f"{task} refuses them: {error}.") from error
+    _check_scorable(task, entries)
+    return entries
+
+
+def _check_scorable(task: str, entries: Any) -> None:
+    """Some scorers compare tuples, which JSON turns into lists: then even the gold would be wrong."""
+    entry = dict(entries[0])
+    stored = entry | {"metadata": _as_json(entry["metadata"])}
+    gold = entry["answer"]
+    if gold is not None and entries.score_answer(gold, stored) < entries.score_answer(gold, entry):
+        raise UserError(
+            "dataset.task",
+            task,
+            "its scorer does not know its own gold once the problem was stored as JSON.",
+            "Choose another task.",
+        )
+
+
+def _as_json(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata as they arrive where answers are judged, in another process."""
+    plain: dict[str, Any] = json.loads(json.dumps(metadata, default=str))
+    return plain
