@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
-from tvo_cli.tracking import Tracker
+from tvo_cli.tracking import Tracker, run_folder
 from tvo_cli.training import keeping, loop
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Session
-from tvo_cli.training.sft import Report, Schooling, fine_tune, record
+from tvo_cli.training.plan import Plan
+from tvo_cli.training.plan import plan as sizes
+from tvo_cli.training.sft import Report, Schooling, fine_tune, log_progress, record
 from tvo_cli.training.update import Passes
+from tvo_cli.training.variance import Moments, Progress, collect, compare
 
 log = logging.getLogger("tvo")
 
@@ -43,7 +46,62 @@ def train(config: DictConfig) -> dict[str, Any]:
         return session.tracker.finish(_summary(session, evaluation))
 
 
-def sft(config: DictConfig, report: Report) -> dict[str, Any]:
+def evaluate(config: DictConfig) -> dict[str, Any]:
+    """Evaluate one model on held-out problems; the summary that is also written to summary.json."""
+    folder = Path(config.output_dir)
+    runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
+    policy = load_policy(config.model, device=runtime.device)
+    with Grader(config.reward) as grader:
+        found = _heldout(config, policy, grader)
+        if found is None:
+            raise UserError("evaluation.problems", 0, "nothing to evaluate.")
+        evaluation = found(policy)
+    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_rows(folder / "responses.jsonl", list(evaluation.records))
+    summary = {
+        "model": str(config.model.path),
+        "dataset": str(config.dataset.name),
+        "problems": evaluation.problems,
+        "samples": evaluation.samples,
+        "evaluation": evaluation.metrics(),
+    }
+    run_folder.write_json(folder / "summary.json", summary)
+    return summary
+
+
+def plan(config: DictConfig) -> Plan:
+    """Derived sizes of a training run; nothing is started or written."""
+    check(config)
+    return sizes(config)
+
+
+def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
+    """tr Cov of each estimator's gradient at the same parameters, normalised by the true gradient's square."""
+    true = _moments(config, str(config.truth), config.seed + 1, int(config.true_batches), None, progress)
+    rows = []
+    for name in config.estimators:
+        found = _moments(config, str(name), config.seed, int(config.batches), true.mean, progress)
+        compared = compare(found, true, int(config.rollouts))
+        rows.append({"estimator": str(name)} | asdict(compared))
+    return rows
+
+
+def _moments(
+    config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
+) -> Moments:
+    """Gradients of one algorithm's estimator, its own rollout sizes included."""
+    overrides = [f"algorithm={name}", f"seed={seed}", f"model.path={config.model.path}", *config.shared]
+    chosen = configuration.compose([*overrides, f"output_dir={config.output_dir}"])
+    check(chosen)
+    rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
+    if rollouts != int(config.rollouts):
+        raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
+    with ExitStack() as resources:
+        session = _session(chosen, Path(config.output_dir), resources, tracked=False)
+        return collect(session, batches, int(config.warm_up), truth, progress)
+
+
+def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
     runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
@@ -74,7 +132,7 @@ def _schooling(config: DictConfig) -> Schooling:
     )
 
 
-def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
+def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked: bool = True) -> Session:
     trainer = config.trainer
     runtime = start(
         trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
@@ -84,7 +142,9 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
     grader = resources.enter_context(Grader(config.reward))
     heldout = _heldout(config, policy, grader)
     learner = _learner(config, policy, runtime)
-    tracker = resources.enter_context(Tracker(config, folder))
+    tracker = Tracker(config, folder)
+    if tracked:
+        resources.enter_context(tracker)
     return Session(
         seed=int(config.seed),
         folder=folder,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from tvo_cli import __version__
-from tvo_cli.cli import evaluate, listing, sft, train
+from tvo_cli.cli import evaluate, listing, sft, train, variance
 
 EPILOG = "First: tvo train (three minutes on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -39,6 +40,7 @@ def _options(
 train.add_to(app)
 sft.add_to(app)
 evaluate.add_to(app)
+variance.add_to(app)
 listing.add_to(app)
 
 
@@ -49,6 +51,9 @@ def main(words: list[str] | None = None) -> int:
     given = sys.argv[1:] if words is None else words
     try:
         code = app(args=given, prog_name="tvo", standalone_mode=False)
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, Exception) as error:  # every failure becomes a line and a code
         return failure.report(error, debug="--debug" in given)
     except SystemExit as leaving:  # argparse inside Hydra, shell completion

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -67,9 +68,9 @@ class HeldOut:
         return self.grader.grade(rollout.texts, asked, rollout.finished.tolist())
 
 
-def prompts(problems: Sequence[Problem], prompt_node: object, policy: Policy) -> tuple[str, ...]:
+def prompts(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
     """The problems as the model is shown them."""
-    return tuple(render(problem, prompt_node, policy.tokenizer) for problem in problems)
+    return tuple(render(problem, prompt, policy.tokenizer) for problem in problems)
 
 
 def _summary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ from tvo_cli.data.prompts import render
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 
+log = logging.getLogger("tvo")
 Report = Callable[[int, float], object]
 
 
 class Taught(Protocol):
     """Problems with a teacher."""
 
-    size: int | None
+    @property
+    def size(self) -> int | None: ...
 
     def problem(self, index: int) -> Any: ...
 
@@ -42,6 +45,12 @@ class Schooling:
     warm_up: int
     decay: float
     seed: int
+
+
+def log_progress(step: int, loss: float) -> None:
+    """Every hundredth step into the log."""
+    if step % 100 == 0:
+        log.info("step %d: loss %.4f nats a token", step, loss)
 
 
 def fine_tune(policy: Policy, problems: Taught, prompt: Any, schooling: Schooling, report: Report) -> None:

@@ -96,7 +96,8 @@ def _descend(
         tokens, scores = tokens_of(learner, batch, rows, share, passes.temperature)
         loss = learner.algorithm.objective(tokens)
         if not torch.isfinite(loss.total):
-            return _skip(report, "loss")
+            _skip(report, "loss")
+            return None
         forces = forces_on(loss, tokens)
         if reading is None:
             backward(scores, forces)
@@ -107,7 +108,8 @@ def _descend(
         _remember(report, loss, tokens, rows, forces[0], learner, minibatch.epoch)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
     if not math.isfinite(norm):
-        return _skip(report, "gradient")
+        _skip(report, "gradient")
+        return None
     if reading is not None:
         report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)

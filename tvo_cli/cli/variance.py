@@ -1,0 +1,58 @@
+"""`tvo variance`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tvo_cli.cli.words import UNTOUCHED, Debug, Overrides
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+HEADINGS = ("estimator", "normalised variance", "ratio", "projection", "bias²", "tr Cov", "batches")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(context_settings=UNTOUCHED)(variance)
+
+
+def variance(overrides: Overrides = None, debug: Debug = False) -> None:
+    """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
+    from tvo_cli.cli.launch import launch
+
+    raise typer.Exit(launch(_run, "variance", list(overrides or ()), program="tvo variance", debug=debug))
+
+
+def _run(config: DictConfig) -> dict[str, Any]:
+    from pathlib import Path
+
+    from rich.progress import Progress
+
+    from tvo_cli.cli import render
+    from tvo_cli.experiment import variance as run_variance
+    from tvo_cli.tracking import run_folder
+
+    with Progress(transient=True) as shown:
+        task = shown.add_task("batches")
+        rows = run_variance(config, lambda done, total: shown.update(task, completed=done, total=total))
+    render.table(HEADINGS, [_cells(row, rows[0]["normalised"]) for row in rows])
+    folder = Path(config.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_json(folder / "variance.json", {"model": str(config.model.path), "rows": rows})
+    print(f"written to {folder / 'variance.json'}")
+    return {"rows": rows}
+
+
+def _cells(row: dict[str, Any], first: float) -> list[str]:
+    return [
+        row["estimator"],
+        f"{row['normalised']:.2f}",
+        f"{row['normalised'] / first:.2f}",
+        f"{row['projection']:.3f} ± {row['projection_error']:.3f}",
+        f"{row['bias']:+.3f} ± {row['bias_error']:.3f}",
+        f"{row['trace']:.4g}",
+        str(row["batches"]),
+    ]

@@ -1,0 +1,57 @@
+"""What a configuration amounts to, before anything is started: sizes, steps, tokens, a guess of the memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.model.loading import parameter_count
+
+Plan = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
+
+
+def plan(config: Any) -> Plan:
+    """Derived sizes of a training run, in reading order."""
+    return _sampling(config) | _updates(config) | _memory(config)
+
+
+def _sampling(config: Any) -> Plan:
+    rollout, steps = config.rollout, int(config.trainer.steps)
+    batch = int(rollout.prompts) * int(rollout.samples)
+    return {
+        "prompts a batch": (int(rollout.prompts), "rollout.prompts"),
+        "samples a prompt": (int(rollout.samples), "rollout.samples"),
+        "rollouts a batch": (batch, "prompts × samples"),
+        "tokens a response": (int(rollout.max_tokens), "at most; rollout.max_tokens"),
+        "batches": (steps, "trainer.steps"),
+        "rollouts": (batch * steps, "rollouts a batch × batches"),
+        "response tokens": (batch * steps * int(rollout.max_tokens), "at most"),
+    }
+
+
+def _updates(config: Any) -> Plan:
+    rollout = config.rollout
+    rows = int(rollout.prompts) * int(rollout.samples) // int(rollout.minibatches)
+    steps = int(rollout.epochs) * int(rollout.minibatches)
+    micro = int(config.trainer.microbatch_rows) or rows
+    return {
+        "responses a minibatch": (rows, "rollouts a batch ÷ rollout.minibatches; whole prompts"),
+        "responses a micro-batch": (min(micro, rows), "trainer.microbatch_rows; 0 is the whole minibatch"),
+        "optimiser steps a batch": (steps, "rollout.epochs × rollout.minibatches"),
+        "optimiser steps": (steps * int(config.trainer.steps), "in all"),
+        "learning rate": (float(config.optimizer.lr), "optimizer.lr; the algorithm's own unless overridden"),
+    }
+
+
+def _memory(config: Any) -> Plan:
+    """Weights, gradients, AdamW's two moments, the reference, the critic; activations come on top."""
+    try:
+        parameters = parameter_count(config.model)
+    except UserError as error:
+        return {"parameters": ("unknown", str(error))}
+    networks = 4 + int(bool(config.stability.reference)) + 4 * int(bool(config.algorithm.critic))
+    size = 2 if config.model.dtype == "bfloat16" else 4
+    return {
+        "parameters": (parameters, "of the policy"),
+        "memory, GB": (parameters * size * networks / 1e9, f"{networks} × weights; activations and cache on top"),
+    }
