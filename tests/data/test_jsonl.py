@@ -1,0 +1,189 @@
+"""Files of a user: what is read, and what is said about what cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tvo_cli import data
+from tvo_cli.errors import UserError
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def writer(*lines: object, name: str = "mine.jsonl") -> Path:
+        path = tmp_path / name
+        text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return writer
+
+
+def load(path: Path | None, split: str = "train", **more):
+    node = {"kind": "jsonl", "name": "mine", "path": path and str(path), "holdout": 0, **more}
+    return data.load(node, split=split, seed=0)
+
+
+def everything(problems) -> list:
+    return [problems.problem(index) for index in range(problems.size)]
+
+
+def fault(path: Path | None, **more) -> str:
+    with pytest.raises(UserError) as caught:
+        load(path, **more)
+    return str(caught.value)
+
+
+def many(count: int) -> list[dict]:
+    return [{"question": f"q{number}", "answer": number} for number in range(count)]
+
+
+def test_columns_are_guessed_and_the_rest_is_passed_through(write) -> None:
+    path = write(
+        {"id": "a", "problem": " 1+1? ", "answer": 2, "level": "Level 3", "subject": "Sums"},
+        "",
+        {"Prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}], "gold": "033"},
+        {"question": "q3", "solution": r"so $\boxed{\frac12}$"},
+        {"question": "q4", "answer": r"work … \boxed{7}"},
+    )
+    first, second, third, fourth = everything(load(path))
+    assert (first.id, first.question, first.answer) == ("a", "1+1?", "2")
+    assert (first.level, first.subject, first.source) == ("3", "Sums", "mine")
+    assert (second.id, second.question, second.answer) == ("mine/3", "q", "033")
+    assert (third.answer, fourth.answer) == (r"\frac12", "7")
+
+
+def test_named_columns_and_paths_into_the_row(write) -> None:
+    path = write({"text": "q", "question": "no", "reward": {"truth": ["5"]}})
+    (problem,) = everything(load(path, columns={"question": "text", "answer": "reward.truth.0"}))
+    assert (problem.question, problem.answer) == ("q", "5")
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "bom.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"question": "q", "answer": "1"}\r\n')
+    assert load(path).size == 1
+
+
+def test_a_row_without_an_answer_names_its_line_and_the_way_out(write) -> None:
+    path = write(*many(16), {"question": "?", "answer": None, "solution": r"\boxed{}"})
+    said = fault(path)
+    assert said.startswith(f"dataset.path={path}: line 17 has no answer")
+    assert "dataset.columns.answer=NAME" in said
+    assert "dataset.unanswered=skip" in said
+    assert load(path, unanswered="skip").size == 16
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"question": "q", ', "line 2 is not JSON"),
+        ("[1, 2]", "line 2 is a list, not an object"),
+        ('{"text": "q", "answer": 1}', "line 2 has no column question, problem, prompt (it has text, answer)"),
+        ('{"question": " ", "answer": 1}', "line 2 has an empty question"),
+        ('{"question": "q", "answer": 1, "id": "x"}', "line 2 has the id 'x' of line 1"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(write, line: str, said: str) -> None:
+    assert said in fault(write({"id": "x", "question": "q", "answer": "1"}, line))
+
+
+def test_a_line_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin.jsonl"
+    path.write_bytes(b'{"question": "q", "answer": "1"}\n{"question": "caf\xe9", "answer": "1"}\n')
+    assert "line 2 is not UTF-8" in fault(path)
+
+
+def test_files_that_are_not_there(write, tmp_path: Path) -> None:
+    assert "no such file" in fault(tmp_path / "nothing.jsonl")
+    assert "is a folder" in fault(tmp_path)
+    assert "no file is named" in fault(None)
+    assert "has no problem in it" in fault(write("", name="empty.jsonl"))
+
+
+def test_wrong_settings_name_their_key(write) -> None:
+    path = write(*many(5))
+    assert "dataset.columns.anwser=a" in fault(path, columns={"anwser": "a"})
+    assert "dataset.unanswered=drop" in fault(path, unanswered="drop")
+    assert "dataset.holdout=5: cannot be held out of 5 rows" in fault(path, holdout=5)
+    assert "dataset.limit=0" in fault(path, limit=0)
+    assert "dataset.columns.question" in fault(path, columns={"question": "prose"}) or "no column 'prose'" in fault(
+        path, columns={"question": "prose"}
+    )
+
+
+def test_the_integer_scorer_takes_integers_only(write) -> None:
+    assert load(write({"question": "q", "answer": "033"}), scorer="integer").problem(0).answer == "33"
+    assert "line 1 has the answer '1/2', which is no integer" in fault(
+        write({"question": "q", "answer": "1/2"}), scorer="integer"
+    )
+
+
+def test_levels_and_subjects_filter(write) -> None:
+    rows = [dict(row, level=n % 3, subject="AB"[n % 2]) for n, row in enumerate(many(12))]
+    path = write(*rows)
+    assert {problem.level for problem in everything(load(path, levels=[1, "2"]))} == {"1", "2"}
+    assert [problem.question for problem in everything(load(path, levels=1, subjects=["A"]))] == ["q4", "q10"]
+    assert "dataset.levels=['7']: no problem has level '7'. There are: '0', '1', '2'." in fault(path, levels=[7])
+
+
+def test_limit_takes_the_first(write) -> None:
+    assert [problem.question for problem in everything(load(write(*many(9)), limit=3))] == ["q0", "q1", "q2"]
+
+
+def test_the_holdout_divides_the_rows_and_keeps_equal_questions_together(write) -> None:
+    twice = [dict(row, answer="again") for row in many(40)]
+    path = write(*many(40), *twice)
+    train, test = (everything(load(path, split, holdout=10)) for split in ("train", "test"))
+    assert (len(train), len(test)) == (70, 10)
+    assert {p.question for p in train}.isdisjoint(p.question for p in test)
+    assert test == everything(load(path, "test", holdout=10))
+
+
+def test_no_filter_trains_on_a_held_out_row(write) -> None:
+    path = write(*[dict(row, level=n % 2) for n, row in enumerate(many(40))])
+    held_out = {problem.id for problem in everything(load(path, "test", holdout=10))}
+    for level in (0, 1):
+        trained_on = {problem.id for problem in everything(load(path, holdout=10, levels=[level], limit=100))}
+        assert trained_on.isdisjoint(held_out)
+
+
+def test_by_itself_a_tenth_is_held_out(write) -> None:
+    assert load(write(*many(50)), "test", holdout=None).size == 5
+    assert load(write(*many(3000)), "test", holdout=None).size == 200
+
+
+def test_a_test_path_holds_nothing_out(write) -> None:
+    path, test_path = write(*many(20)), write({"question": "t", "answer": "1"}, name="test.jsonl")
+    more = {"test_path": str(test_path), "holdout": None}
+    assert load(path, **more).size == 20
+    assert [problem.id for problem in everything(load(path, "test", **more))] == ["test/1"]
+    assert load(None, "test", **more).size == 1
+
+
+def test_without_a_holdout_there_is_no_test_split(write) -> None:
+    with pytest.raises(UserError, match=r"test split.*dataset\.holdout=N"):
+        load(write(*many(20)), "test", holdout=0)
+
+
+@pytest.mark.shared
+def test_published_copies_are_read_whole(shared: Path) -> None:
+    assert load(shared / "math500.jsonl").size == 500
+    aime = load(shared / "aime24.jsonl", scorer="integer")
+    assert aime.size == 30
+    assert all(0 <= int(problem.answer) <= 999 for problem in everything(aime))
+    assert "has no answer" in fault(shared / "math_train.jsonl")
+    assert load(shared / "math_train.jsonl", unanswered="skip").size == 7498
+
+
+@pytest.mark.shared
+def test_the_last_box_agrees_with_stated_answers(shared: Path) -> None:
+    """MATH's copies state answers that were extracted by someone else."""
+    stated = everything(load(shared / "math_test.jsonl"))
+    boxed = everything(load(shared / "math_test.jsonl", columns={"answer": "no such column"}))
+    assert len(stated) == len(boxed) == 5000
+    different = [a.id for a, b in zip(stated, boxed, strict=True) if a.answer != b.answer]
+    assert len(different) <= 25, different[:10]
