@@ -131,11 +131,14 @@ def sweep_dir(overrides: Sequence[str], default: str) -> str:
 
 
 def sweep_name(overrides: Sequence[str], number: int) -> str:
-    """A job's folder in a multirun: `algorithm=tvo,seed=0`; without slashes, at most 120 letters."""
+    """A job's folder in a multirun: `algorithm-tvo+seed-0`, at most 120 letters.
+
+    Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
+    """
     pairs = (split_override(word) for word in overrides)
     kept = [(key, value) for key, value in pairs if key not in NOT_THE_EXPERIMENT]
-    shown = (f"{key}={Path(value).name if '/' in value else value}" for key, value in kept)
-    name = re.sub(r"[^\w.=+,-]", "_", ",".join(shown)) or f"job-{number}"
+    shown = (f"{key}-{Path(value).name if '/' in value else value}" for key, value in kept)
+    name = "+".join(re.sub(r"[^\w.-]+", "_", word).strip("_") for word in shown) or f"job-{number}"
     if len(name) <= 120:
         return name
     return f"{name[:108]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
@@ -219,12 +222,20 @@ def explain(
     error: BaseException, overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None
 ) -> UserError:
     """A Hydra or OmegaConf error as one line that names the key, the value and the nearest names."""
-    from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
+    from hydra.errors import (
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+        SearchPathException,
+    )
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, OverrideParseException):
         remedy = "Put quotes around brackets: 'key=[1,2]'."
         return UserError("override", error.override, f"cannot be read: {_first_line(error)}.", remedy)
+    if isinstance(error, SearchPathException):
+        place = re.search(r"'([^']+)'", str(error))
+        return UserError("--config-dir", place.group(1) if place else "", "there is no such folder.")
     if isinstance(error, MissingConfigException):
         return _missing_choice(error, folder)
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
@@ -355,6 +366,7 @@ def command_line() -> str:
 
     words = sys.argv[1:]
     if HydraConfig.initialized() and HydraConfig.get().mode is not None and "MULTIRUN" in str(HydraConfig.get().mode):
-        words = [*HydraConfig.get().overrides.task, f"output_dir={HydraConfig.get().runtime.output_dir}"]
+        kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
+        words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
     return f"{program} {shlex.join(masked_words(words))}".strip()

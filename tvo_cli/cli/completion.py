@@ -40,19 +40,25 @@ def _complete(ctx: typer.Context, incomplete: str, root: str) -> list[str]:
 def overrides(before: Sequence[str], incomplete: str, root: str) -> list[str]:
     """What may stand in place of `incomplete`, given the words before it.
 
-    bash splits words at `=`: `algorithm=tv` arrives as `algorithm`, `=`, `tv`, and only the last part is
-    replaced. Words are joined again for Hydra, and its answers shortened to the part that bash replaces.
+    bash splits words at `=`: `algorithm=tv` arrives as `algorithm`, `=`, `tv`, and `algorithm=` as `algorithm`
+    and nothing; only the last part is replaced. Words are joined again for Hydra, and its answers shortened to
+    the part that bash replaces.
     """
     words = join(before)
-    if incomplete == "=" and words:
-        head, shown = f"{words.pop()}=", "="
-    elif words and words[-1].endswith("="):
-        head, shown = words.pop(), ""
-    else:
-        head, shown = "", ""
-    tail = "" if incomplete == "=" else incomplete
-    found = query([word for word in words if "," not in word], head + tail, root)
-    return [shown + match.removeprefix(head) for match in found]
+    head = ""
+    if words and words[-1].endswith("="):
+        head = words.pop()
+    elif not incomplete and _is_bare(words):
+        head = words.pop() + "="
+    found = query([word for word in words if "," not in word], head + incomplete, root)
+    return [match.removeprefix(head) for match in found]
+
+
+def _is_bare(words: Sequence[str]) -> bool:
+    """Whether the last word is an override without its value yet; not a flag, nor the value of one."""
+    if not words or "=" in words[-1] or words[-1].startswith(("-", "~")):
+        return False
+    return len(words) < 2 or not words[-2].startswith("--")
 
 
 def join(words: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ reported as one line and remembered, the other jobs of a sweep go on, and the ex
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
 from tvo_cli.cli import failure
+from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -63,6 +65,7 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect
     configuration.register_resolvers()
     jobs = Jobs(task, debug)
 
@@ -75,7 +78,17 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
             main()
         except (HydraException, OmegaConfBaseException) as error:
             raise configuration.explain(error, overrides_of(words), root) from error
+        except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
+            raise run_folder_error(error) from error
     return jobs.code
+
+
+def run_folder_error(error: OSError) -> BaseException:
+    """What stands in the way of the run folder, with its key."""
+    if error.filename is None:
+        return error
+    remedy = "Name another folder: output_dir=…"
+    return UserError("output_dir", error.filename, f"cannot be made: {error.strerror}.", remedy)
 
 
 def overrides_of(words: Sequence[str]) -> list[str]:

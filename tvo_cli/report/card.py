@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,9 +111,10 @@ def _where(run: Run) -> list[str]:
     folder = shown(run.folder)
     policy = _newest(run.folder)
     return [
-        f"{folder}/ (metrics.jsonl, summary.json, collapse.json, responses/, run.log)",
-        f"{folder}/figures/run.svg" if (run.folder / "figures" / "run.svg").exists() else "",
-        f"{shown(policy)} (the trained model, hub format)" if policy else "",
+        f"{folder}/",
+        "  metrics.jsonl  summary.json  collapse.json  responses/  run.log",
+        "  figures/run.svg" if (run.folder / "figures" / "run.svg").exists() else "",
+        f"  {policy.relative_to(run.folder)}  (the trained model, hub format)" if policy else "",
     ]
 
 
@@ -124,7 +126,7 @@ def _newest(folder: Path) -> Path | None:
 def _next(run: Run) -> list[str]:
     model = _newest(run.folder)
     rival = "grpo" if run.algorithm != "grpo" else "tvo"
-    evaluate = f"tvo eval model.path={shlex.quote(shown(model))}" if model else ""
+    evaluate = f"tvo eval {override('model.path', shown(model))}" if model else ""
     return [evaluate, f"tvo train algorithm={rival} {_same(run)}".rstrip()]
 
 
@@ -148,3 +150,10 @@ def shown(path: Path) -> str:
     """A path as short as it can be typed from here."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
+
+
+def override(key: str, value: str) -> str:
+    """`key=value` for a shell and for Hydra: quoted when the value has characters that either reads."""
+    if re.fullmatch(r"[\w./+-]+", value):
+        return f"{key}={value}"
+    return shlex.quote(f"{key}='{value}'")

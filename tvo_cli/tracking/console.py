@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -15,12 +15,13 @@ from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.spark import ABSENT, duration, figure, sparkline
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.live import Live as RichLive
     from rich.table import Table
 
 STYLES = ("auto", "live", "plain", "off")
 ALERTS_SHOWN = 3
+PACES = 20  # steps over which the pace is taken
 
 # heading, metric, width: the plain line. Widths hold the widest value a column can get.
 COLUMNS = (
@@ -46,9 +47,8 @@ class Progress:
     history: dict[str, deque[float]] = field(default_factory=dict)
     evaluation: str = ""
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=ALERTS_SHOWN))
-    _seen: int = 0
     _begun: float = math.nan
-    _first: float = math.nan  # when the first step was done: the pace is that of the steps after it
+    _paces: deque[float] = field(default_factory=lambda: deque(maxlen=PACES))  # seconds of the last steps
 
     def start(self) -> None:
         """Start the clock."""
@@ -57,9 +57,8 @@ class Progress:
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take in a step."""
         self.step, self.latest = step, dict(metrics)
-        self._seen += 1
-        if self._seen == 1:
-            self._first = self.clock()
+        if math.isfinite(metrics.get("time/step", math.nan)):
+            self._paces.append(metrics["time/step"])
         for name in ("reward/mean", "policy/entropy", "gradient/variance", "policy/tv"):
             if name in metrics:
                 self.history.setdefault(name, deque(maxlen=256)).append(metrics[name])
@@ -77,13 +76,10 @@ class Progress:
 
     @property
     def remaining(self) -> float:
-        """Seconds to the last step at the pace so far; not a number before there is a pace."""
-        left = self.run.steps - self.step
-        if self._seen < 1 or left <= 0:
-            return 0.0 if self._seen else math.nan
-        if self._seen == 1:
-            return left * (self._first - self._begun)
-        return left * (self.clock() - self._first) / (self._seen - 1)
+        """Seconds to the last step at the pace of the last steps; not a number before there is a pace."""
+        if not self._paces:
+            return math.nan
+        return max(self.run.steps - self.step, 0) * sum(self._paces) / len(self._paces)
 
 
 class Display(Protocol):
@@ -233,9 +229,12 @@ def _bar(progress: Progress) -> RenderableType:
 def _readings(progress: Progress) -> Table:
     from rich.table import Table
 
-    grid = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "left", "left", "right"):
-        grid.add_column(no_wrap=True, justify=justify)
+    grid = Table.grid(padding=(0, 2), expand=True)
+    for column in ("left", "right", "curve", "left", "right"):  # the curve gives way on a narrow terminal
+        if column == "curve":
+            grid.add_column(no_wrap=True, ratio=1, overflow="crop")
+        else:
+            grid.add_column(no_wrap=True, justify="right" if column == "right" else "left")
     latest, history = progress.latest, progress.history
     rows = (
         ("reward", "reward/mean", "accuracy", "accuracy/fresh"),
@@ -244,10 +243,22 @@ def _readings(progress: Progress) -> Table:
         ("binary TV", "policy/tv", "KL to reference", "policy/kl_ref"),
     )
     for left, curve, right, number in rows:
-        drawn = sparkline(list(history.get(curve, ())))
-        grid.add_row(left, _cell(latest.get(curve)), f"[cyan]{drawn:<32}[/cyan]", right, _cell(latest.get(number)))
+        drawn = _Curve(list(history.get(curve, ())))
+        grid.add_row(left, _cell(latest.get(curve)), drawn, right, _cell(latest.get(number)))
     grid.add_row("tokens/s", _cell(latest.get("time/tokens_per_second")), "", "length", _length(latest))
     return grid
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """A sparkline as wide as its column: on a narrow terminal the oldest values go."""
+
+    values: list[float]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.text import Text
+
+        yield Text(sparkline(self.values, min(options.max_width, 48)), style="cyan")
 
 
 def _length(latest: Mapping[str, float]) -> str:

@@ -45,6 +45,7 @@ class WandbMirror:
 
     def _open(self, run: RunInfo, mode: str) -> None:
         os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.setdefault("WANDB_CACHE_DIR", str(run.folder / "wandb" / "cache"))
         import wandb
 
         self._run = wandb.init(
