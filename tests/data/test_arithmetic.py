@@ -152,6 +152,7 @@ def test_every_word_is_in_the_vocabulary() -> None:
 def test_wrong_settings_name_their_key() -> None:
     for key, settings in (
         ("dataset.modulus", {"modulus": 1}),
+        ("dataset.modulus", {"modulus": 1001}),
         ("dataset.operations", {"operations": (0, 3)}),
         ("dataset.operations", {"operations": (4, 3)}),
     ):

@@ -110,9 +110,7 @@ def test_wrong_settings_name_their_key(write) -> None:
     assert "dataset.unanswered=drop" in fault(path, unanswered="drop")
     assert "dataset.holdout=5: cannot be held out of 5 rows" in fault(path, holdout=5)
     assert "dataset.limit=0" in fault(path, limit=0)
-    assert "dataset.columns.question" in fault(path, columns={"question": "prose"}) or "no column 'prose'" in fault(
-        path, columns={"question": "prose"}
-    )
+    assert "line 1 has no column 'prose' (it has question, answer)" in fault(path, columns={"question": "prose"})
 
 
 def test_the_integer_scorer_takes_integers_only(write) -> None:
@@ -185,5 +183,4 @@ def test_the_last_box_agrees_with_stated_answers(shared: Path) -> None:
     stated = everything(load(shared / "math_test.jsonl"))
     boxed = everything(load(shared / "math_test.jsonl", columns={"answer": "no such column"}))
     assert len(stated) == len(boxed) == 5000
-    different = [a.id for a, b in zip(stated, boxed, strict=True) if a.answer != b.answer]
-    assert len(different) <= 25, different[:10]
+    assert [a.id for a, b in zip(stated, boxed, strict=True) if a.answer != b.answer] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -34,7 +34,12 @@ def _checked(name: str, value: Any) -> Any:
 def _range(name: str, value: Any) -> tuple[int, int]:
     """A number n, which means [n, n], or [fewest, most]."""
     ends = [value, value] if isinstance(value, int) else value
-    if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, int) for end in ends):
+    if (
+        isinstance(ends, str)
+        or not isinstance(ends, Sequence)
+        or len(ends) != 2
+        or not all(isinstance(end, int) for end in ends)
+    ):
         raise UserError(f"dataset.{name}", value, "is neither a whole number nor [fewest, most].")
     return int(ends[0]), int(ends[1])
 
