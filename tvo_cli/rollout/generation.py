@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
+from tvo_cli.model.backbone import accepted, positions, trimmed
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 
@@ -42,38 +43,43 @@ def generate(
 
     The token of (key, sample, position) depends on (seed, key, sample, position) and the policy alone.
     """
-    device = next(policy.parameters()).device
-    encoded = policy.tokenizer(list(prompts), padding=True, return_tensors="pt", padding_side="left").to(device)
-    prompt_ids, prompt_mask = encoded["input_ids"], encoded["attention_mask"].bool()
+    policy.network.eval()  # a network that recomputes its layers keeps no cache in training mode
+    prompt_ids, prompt_mask = policy.encode(prompts)
     _check_context(policy, prompt_ids.shape[1], sampling.max_tokens)
-    size = max(1, sampling.batch_rows // sampling.samples)
-    order = _by_length(prompt_mask)
-    slices: dict[int, _Rows] = {}
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        numbers = uniforms(seed, [keys[i] for i in chosen.tolist()], sampling.samples, sampling.max_tokens)
-        ids, mask = _trimmed(prompt_ids[chosen], prompt_mask[chosen])
-        slices[start] = _respond(policy, ids, mask, numbers.to(device), sampling)
+    done: list[tuple[Tensor, _Rows]] = []
+    for places, numbers in _slices(prompt_mask, keys, sampling, seed):
+        prompt = places[:, 0] // sampling.samples
+        ids, mask = trimmed(prompt_ids[prompt], prompt_mask[prompt])
+        done.append((places.flatten(), _respond(policy, ids, mask, _moved(numbers, ids.device), sampling)))
         if progress is not None:
-            progress(min(start + size, len(order)), len(order))
-    rows = _in_order(list(slices.values()), order, sampling.samples)
-    return _rollout(policy, prompt_ids, prompt_mask, rows, sampling)
+            progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
+    return _rollout(policy, prompt_ids, prompt_mask, _in_order(done), sampling)
 
 
-def _by_length(prompt_mask: Tensor) -> Tensor:
-    """Prompts of like length next to each other, so that slices carry little padding."""
-    return prompt_mask.sum(1).sort(stable=True).indices.cpu()
+def _slices(prompt_mask: Tensor, keys: Sequence[str], sampling: Sampling, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Work of at most `batch_rows` rows: their places in the rollout [p, g], and their uniform numbers [p·g, T].
+
+    Prompts of like length share a slice, so that slices carry little padding.
+    """
+    order = prompt_mask.sum(1).sort(stable=True).indices.cpu()
+    width = min(sampling.samples, max(1, sampling.batch_rows))
+    height = max(1, sampling.batch_rows // width)
+    for start in range(0, len(order), height):
+        chosen = order[start : start + height]
+        for first in range(0, sampling.samples, width):
+            drawn = range(first, min(first + width, sampling.samples))
+            numbers = uniforms(seed, [keys[i] for i in chosen.tolist()], drawn, sampling.max_tokens)
+            yield chosen[:, None] * sampling.samples + torch.tensor(drawn), numbers
 
 
-def _trimmed(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Without columns that are padding in every row (left padding)."""
-    first = int(mask.any(0).float().argmax())
-    return ids[:, first:], mask[:, first:]
+def _moved(numbers: Tensor, device: torch.device) -> Tensor:
+    """Uniform numbers on the device, in float64 where it has that (Apple's GPUs do not)."""
+    return numbers.to(device, torch.float32 if device.type == "mps" else torch.float64)
 
 
 def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, sampling: Sampling) -> _Rows:
-    """Decode one slice to its end."""
-    count, limit = len(ids) * sampling.samples, sampling.max_tokens
+    """Decode one slice to its end: as many responses a prompt as there are `numbers` for it."""
+    count, limit = numbers.shape
     rows = _Rows(
         ids=torch.full((count, limit), policy.pad_id, dtype=torch.int64, device=ids.device),
         logp=torch.zeros(count, limit, device=ids.device),
@@ -81,7 +87,7 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
         finished=torch.zeros(count, dtype=torch.bool, device=ids.device),
     )
     ends = torch.tensor(sorted(policy.end_ids), device=ids.device)
-    logits, state = _prefill(policy, ids, prompt_mask, sampling.samples)
+    logits, state = _prefill(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
     for t in range(limit):
@@ -116,17 +122,12 @@ class _State:
 
     def step(self, policy: Policy, token: Tensor) -> Tensor:
         """Feed one token a row; the next logits [n, V]."""
-        padded: dict[str, Any] = {}
+        arguments: dict[str, Any] = {"use_cache": True, "position_ids": self.position[:, None]}
         if self.attention is not None:
             self.attention = torch.cat([self.attention, self.attention.new_ones(len(token), 1)], dim=1)
-            padded["attention_mask"] = self.attention
-        found = policy.network(
-            input_ids=token[:, None],
-            position_ids=self.position[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-            **padded,
-        )
+            arguments["attention_mask"] = self.attention
+        known = accepted(policy.network.forward, arguments)
+        found = policy.network(input_ids=token[:, None], past_key_values=self.cache, **known)
         self.position = self.position + 1
         logits: Tensor = found.logits[:, -1]
         return logits
@@ -135,36 +136,36 @@ class _State:
 def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[Tensor, _State]:
     """Each prompt once; then its cache for each of its samples."""
     attention = None if bool(mask.all()) else mask.long()
-    positions = (mask.long().cumsum(1) - 1).clamp(min=0)
+    position = positions(mask)
     cache = DynamicCache(config=policy.network.config)
-    found = policy.network(
-        input_ids=ids,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-        **({} if attention is None else {"attention_mask": attention}),
-    )
+    arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
+    if attention is not None:
+        arguments |= {"attention_mask": attention, "position_ids": position}
+    known = accepted(policy.network.forward, arguments)
+    found = policy.network(input_ids=ids, past_key_values=cache, **known)
     cache.batch_repeat_interleave(samples)
     repeated = None if attention is None else attention.repeat_interleave(samples, 0)
-    position = (positions[:, -1] + 1).repeat_interleave(samples, 0)
-    return found.logits[:, -1].repeat_interleave(samples, 0), _State(cache, position, repeated)
+    following = (position[:, -1] + 1).repeat_interleave(samples, 0)
+    return found.logits[:, -1].repeat_interleave(samples, 0), _State(cache, following, repeated)
 
 
 def _stopped(policy: Policy, ids: Tensor, stop: Sequence[str]) -> Tensor:
-    """Rows whose text ends a stop string, [n]."""
+    """Rows whose text has just come to hold a stop string, [n].
+
+    Only a tail can be new. A character takes at most four byte-level tokens and a token may begin before it.
+    """
     if not stop:
         return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    tail = policy.tokenizer.batch_decode(ids[:, -16:], skip_special_tokens=True)
-    return torch.tensor([any(s in text for s in stop) for text in tail], device=ids.device)
+    reach = 4 * max(map(len, stop)) + 4
+    tails = policy.tokenizer.batch_decode(ids[:, -reach:], skip_special_tokens=True)
+    return torch.tensor([any(text in tail for text in stop) for tail in tails], device=ids.device)
 
 
-def _in_order(slices: Sequence[_Rows], order: Tensor, samples: int) -> _Rows:
-    """Slices put back into the order of the prompts, cut to the longest response."""
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order))
-    row = (place[:, None] * samples + torch.arange(samples)).flatten()
-    whole = [torch.cat([getattr(s, name) for s in slices])[row] for name in ("ids", "logp", "mask", "finished")]
+def _in_order(done: Sequence[tuple[Tensor, _Rows]]) -> _Rows:
+    """Slices put back into the rollout's order, cut to the longest response."""
+    row = torch.cat([places for places, _ in done]).argsort().to(done[0][1].ids.device)
+    names = ("ids", "logp", "mask", "finished")
+    whole = [torch.cat([getattr(rows, name) for _, rows in done])[row] for name in names]
     longest = max(1, int(whole[2].sum(1).max()))
     return _Rows(*(x[:, :longest] if x.dim() == 2 else x for x in whole))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+BLOCK = 512  # tokens a block of the two-level search
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,14 @@ class Sampling:
         )
 
 
-def uniforms(seed: int, keys: Sequence[str], samples: int, length: int) -> Tensor:
-    """One number in [0, 1) for each (key, sample, position), float64 [len(keys)·samples, length].
+def uniforms(seed: int, keys: Sequence[str], samples: Iterable[int], length: int) -> Tensor:
+    """One number in [0, 1) for each (key, sample, position), float64 [keys · samples, length].
 
-    Row key·samples + g is a pure function of (seed, key, g): neither batching nor other rows can change it.
+    A row is a pure function of (seed, key, sample), its start of `length` too: neither batching nor other rows
+    nor a longer limit can change it.
     """
-    rows = [_row(seed, key, g, length) for key in keys for g in range(samples)]
-    return torch.from_numpy(np.stack(rows))
+    drawn = list(samples)
+    return torch.from_numpy(np.stack([_row(seed, key, g, length) for key in keys for g in drawn]))
 
 
 def _row(seed: int, key: str, sample: int, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -68,17 +71,38 @@ def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> tuple[Tensor, T
 
 
 def _inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
-    """The first token whose cumulated weight exceeds u times the total; never one of weight 0."""
-    cumulated = weights.double().cumsum(-1)
-    threshold = uniform.to(cumulated)[:, None] * cumulated[:, -1:]
-    return torch.searchsorted(cumulated, threshold, right=True).squeeze(-1).clamp(max=weights.shape[-1] - 1)
+    """The first token whose cumulated weight exceeds u times the total; never one of weight 0.
+
+    weights [n, V] ≥ 0, uniform [n] in [0, 1) → int64 [n]. Over a large vocabulary first the block of tokens is
+    found, then the token in it: V / BLOCK + BLOCK numbers a row are cumulated, in the precision of `uniform`.
+    """
+    if weights.shape[-1] <= BLOCK:
+        return _first_above(weights, uniform)
+    spare = -weights.shape[-1] % BLOCK
+    blocks = torch.nn.functional.pad(weights, (0, spare)).unflatten(-1, (-1, BLOCK))
+    mass = blocks.sum(-1, dtype=uniform.dtype)
+    block = _first_above(mass, uniform)
+    before = (mass.cumsum(-1) - mass).gather(-1, block[:, None]).squeeze(-1)
+    inside = mass.gather(-1, block[:, None]).squeeze(-1)
+    rest = ((uniform * mass.sum(-1) - before) / inside).clamp(0.0, 1.0)
+    chosen = blocks[torch.arange(len(blocks), device=blocks.device), block]
+    return block * BLOCK + _first_above(chosen, rest)
+
+
+def _first_above(weights: Tensor, uniform: Tensor) -> Tensor:
+    """The first index whose cumulated weight exceeds u times the total; rounding cannot pass the last with weight."""
+    cumulated = weights.cumsum(-1, dtype=uniform.dtype)
+    total = cumulated[:, -1:]
+    below = torch.nextafter(total, torch.zeros_like(total))
+    threshold = torch.minimum(uniform[:, None] * total, below)
+    return torch.searchsorted(cumulated, threshold, right=True).squeeze(-1)
 
 
 def _truncated(pi: Tensor, sampling: Sampling) -> Tensor:
     """π with everything outside the top k and outside the nucleus set to 0."""
     if sampling.top_k > 0 and sampling.top_k < pi.shape[-1]:
-        least = pi.topk(sampling.top_k, dim=-1).values[:, -1:]
-        pi = torch.where(pi >= least, pi, 0.0)
+        most, index = pi.topk(sampling.top_k, dim=-1)  # exactly k, also among equals
+        pi = torch.zeros_like(pi).scatter(-1, index, most)
     if sampling.top_p < 1.0:
         ordered, index = pi.sort(dim=-1, descending=True)
         before = ordered.cumsum(-1) - ordered

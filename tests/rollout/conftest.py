@@ -1,0 +1,23 @@
+"""The untrained tiny policy, sharpened so that it is neither uniform nor certain."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tvo_cli.model import Policy
+from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
+
+# Three lengths, so that every batch is left-padded.
+PROMPTS = ("7 + 3 * 12 - 4 * 2 + 9 =", "1 + 1 =", "5 * 5 - 2 =", "0 =")
+KEYS = ("a", "b", "c", "d")
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    tokenizer = tiny_tokenizer()
+    network = tiny_network(tokenizer, seed=3).eval()
+    with torch.no_grad():
+        network.lm_head.weight.mul_(3.0)
+        network.lm_head.weight[tokenizer.eos_token_id] += 0.15  # some rows end early
+    return Policy(network, tokenizer, frozenset({tokenizer.eos_token_id}), tokenizer.pad_token_id)

@@ -1,0 +1,156 @@
+"""The generation loop: what it samples, what it records, and that batching cannot be seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.rollout.conftest import KEYS, PROMPTS
+from tvo_cli.errors import UserError
+from tvo_cli.rollout import Sampling, generate
+
+SAMPLING = Sampling(samples=6, max_tokens=12)
+
+
+def run(policy, sampling=SAMPLING, prompts=PROMPTS, keys=KEYS, seed=0):
+    return generate(policy, prompts, keys, sampling, seed=seed)
+
+
+def tokens(rollout, row):
+    return rollout.response_ids[row][rollout.mask[row]].tolist()
+
+
+def test_shapes_order_and_padding(policy):
+    rollout = run(policy)
+    assert rollout.response_ids.shape == rollout.mask.shape == rollout.logp.shape
+    assert rollout.group.tolist() == [p for p in range(4) for _ in range(6)]
+    assert len(rollout.texts) == 24
+    for row in range(24):
+        asked = rollout.prompt_ids[row][rollout.prompt_mask[row]].tolist()
+        assert asked == policy.tokenizer(PROMPTS[row // 6])["input_ids"]
+        words = policy.tokenizer.convert_ids_to_tokens(tokens(rollout, row))
+        assert rollout.texts[row].split() == [word for word in words if not word.startswith("<")]
+    assert (rollout.response_ids[~rollout.mask] == policy.pad_id).all()
+    assert (rollout.logp[~rollout.mask] == 0).all()
+    assert not rollout.prompt_mask[:, 0].all()  # the case with left padding is really exercised
+
+
+def test_the_mask_ends_with_the_end_token_and_nothing_follows(policy):
+    rollout = run(policy, replace(SAMPLING, samples=32))
+    lengths = rollout.mask.sum(1)
+    assert rollout.finished.any()
+    assert (~rollout.finished).any()
+    for row in range(len(lengths)):
+        found, ended = tokens(rollout, row), bool(rollout.finished[row])
+        assert rollout.mask[row, : len(found)].all()
+        assert not rollout.mask[row, len(found) :].any()
+        assert (found[-1] in policy.end_ids) == ended
+        assert not any(token in policy.end_ids for token in found[:-1])
+        assert ended or len(found) == 12
+        assert "</s>" not in rollout.texts[row]
+
+
+def test_the_samplers_log_probabilities_are_the_trainers(policy):
+    for temperature in (1.0, 0.7):
+        rollout = run(policy, replace(SAMPLING, temperature=temperature, samples=16))
+        scores = policy.score(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask, temperature)
+        torch.testing.assert_close(rollout.logp, scores.logp.detach(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 4, 6, 13, 1000])
+def test_batching_cannot_be_seen(policy, batch_rows):
+    whole, cut = run(policy), run(policy, replace(SAMPLING, batch_rows=batch_rows))
+    assert torch.equal(whole.response_ids, cut.response_ids)
+    assert torch.equal(whole.mask, cut.mask)
+    assert torch.equal(whole.finished, cut.finished)
+    torch.testing.assert_close(whole.logp, cut.logp, rtol=0, atol=1e-5)
+
+
+def test_batch_rows_bounds_the_rows_of_every_forward_pass(policy):
+    rows: list[int] = []
+    hook = policy.network.model.register_forward_pre_hook(
+        lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    run(policy, replace(SAMPLING, batch_rows=4))
+    hook.remove()
+    assert max(rows) == 4
+
+
+def test_a_token_depends_on_its_key_and_sample_alone(policy):
+    whole = run(policy)
+    other = run(policy, prompts=PROMPTS[::-1], keys=KEYS[::-1])
+    more = run(policy, replace(SAMPLING, samples=9, max_tokens=20))
+    for p in range(4):
+        for g in range(6):
+            found = tokens(whole, p * 6 + g)
+            assert found == tokens(other, (3 - p) * 6 + g)
+            assert found == tokens(more, p * 9 + g)[: len(found)]
+    assert not torch.equal(whole.response_ids, run(policy, seed=1).response_ids)
+    assert tokens(whole, 0) != tokens(run(policy, keys=("x", "b", "c", "d")), 0)
+
+
+def test_each_prompt_is_prefilled_once_and_finished_rows_are_dropped(policy):
+    seen: list[tuple[int, int]] = []
+    hook = policy.network.model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    rollout = run(policy, replace(SAMPLING, samples=32))
+    hook.remove()
+    assert seen[0][0] == 4  # prompts, not prompts × samples
+    alive = rollout.mask.sum(0)
+    for t, (rows, width) in enumerate(seen[1:], start=1):
+        assert width == 1
+        assert rows <= int(alive[t]) / 0.8 + 1  # never much more than what is still alive
+    assert seen[-1][0] < 128
+
+
+def test_greedy_takes_the_most_probable_token_and_records_it_at_temperature_one(policy):
+    rollout = run(policy, replace(SAMPLING, temperature=0.0, samples=2))
+    assert torch.equal(rollout.response_ids[0::2], rollout.response_ids[1::2])
+    first = policy.network(policy.tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]).logits[0, -1]
+    assert int(rollout.response_ids[0, 0]) == int(first.argmax())
+    assert float(rollout.logp[0, 0]) == pytest.approx(float(first.log_softmax(-1).max().detach()), abs=1e-5)
+
+
+def test_a_stop_string_ends_the_response_and_is_kept(policy):
+    free = run(policy, replace(SAMPLING, samples=16))
+    words = [text.split() for text in free.texts]
+    stop = next(f"{w[2]} {w[3]}" for w in words if len(w) > 6)  # spans two tokens
+    rollout = run(policy, replace(SAMPLING, samples=16, stop=(stop,)))
+    stopped = [i for i, text in enumerate(rollout.texts) if stop in text]
+    assert stopped
+    for row, text in enumerate(rollout.texts):
+        if row in stopped:
+            assert text.endswith(stop) or text.index(stop) + len(stop) > len(" ".join(text.split()[:-1]))
+            assert rollout.finished[row]
+            assert tokens(rollout, row) == tokens(free, row)[: len(tokens(rollout, row))]
+        else:
+            assert tokens(rollout, row) == tokens(free, row)
+
+
+def test_the_rollout_can_be_used_under_autograd(policy):
+    rollout = run(policy)
+    assert not rollout.logp.is_inference()
+    weight = torch.ones(1, requires_grad=True)
+    (rollout.logp * weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_a_budget_beyond_the_context_names_the_key(policy):
+    with pytest.raises(UserError, match=r"rollout\.max_tokens=100.*Take at most 51"):
+        run(policy, replace(SAMPLING, max_tokens=100))
+
+
+def test_a_begin_token_written_by_a_template_is_not_doubled(policy):
+    ids, mask = policy.encode(["<s> 1 + 1 =", "1 + 1 ="])
+    assert torch.equal(ids[0], ids[1])
+    assert mask.all()
+
+
+def test_progress_reaches_the_total(policy):
+    calls: list[tuple[int, int]] = []
+    generate(policy, PROMPTS, KEYS, replace(SAMPLING, batch_rows=7), seed=0, progress=lambda *at: calls.append(at))
+    assert calls[-1] == (24, 24)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
