@@ -33,9 +33,7 @@ class Watch:
     state to return to.
     """
 
-    def __init__(
-        self, rules: Mapping[str, Rule], on_collapse: str, *, cooldown: int, max_rollbacks: int
-    ) -> None:
+    def __init__(self, rules: Mapping[str, Rule], on_collapse: str, *, cooldown: int, max_rollbacks: int) -> None:
         """Act on a collapse as `on_collapse` says; at least `cooldown` steps between two rollbacks."""
         self.rules, self.on_collapse = dict(rules), on_collapse
         self.cooldown, self.max_rollbacks = cooldown, max_rollbacks
@@ -55,9 +53,7 @@ class Watch:
 
         built = config.build(node.rules)
         rules = {str(name): _checked(str(name), rule) for name, rule in built.items() if rule is not None}
-        return cls(
-            rules, str(node.on_collapse), cooldown=int(node.cooldown), max_rollbacks=int(node.max_rollbacks)
-        )
+        return cls(rules, str(node.on_collapse), cooldown=int(node.cooldown), max_rollbacks=int(node.max_rollbacks))
 
     def observe(self, step: int, metrics: Mapping[str, float]) -> list[Firing]:
         """The rules that began to fire at this step; those that go on firing are not told twice."""
@@ -171,13 +167,9 @@ def _checked(name: str, rule: Any) -> Rule:
     """The rule, if its thresholds can be thresholds."""
     key = f"stability.rules.{name}"
     if not isinstance(rule, Rule):
-        raise UserError(
-            f"{key}._target_", type(rule).__name__, "is not a collapse rule.", "See conf/stability."
-        )
+        raise UserError(f"{key}._target_", type(rule).__name__, "is not a collapse rule.", "See conf/stability.")
     if rule.severity not in SEVERITIES:
-        raise UserError(
-            f"{key}.severity", rule.severity, "not a choice.", f"Choose {' or '.join(SEVERITIES)}."
-        )
+        raise UserError(f"{key}.severity", rule.severity, "not a choice.", f"Choose {' or '.join(SEVERITIES)}.")
     for setting in fields(rule):
         value = getattr(rule, setting.name)
         least = 1 if setting.type == "int" else 0
