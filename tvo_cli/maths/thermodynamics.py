@@ -14,7 +14,7 @@ def mobility(divergence: Tensor, delta: float) -> Tensor:
     return 1.0 / (1.0 + (divergence / delta).square())
 
 
-def arctan_gain(logp: Tensor, old_logp: Tensor, advantage: Tensor, delta: float) -> Tensor:
+def arctan_gain(logp: Tensor, old_logp: Tensor, advantage: Tensor, delta: float | Tensor) -> Tensor:
     """The potential that mobility-weighted ascent climbs: (Â/π_old) · δ · arctan((π − π_old)/δ), [B, T].
 
     Tends to Â(ρ − 1) for |π − π_old| ≪ δ and saturates for ≫ δ: the clip replaced by an arctan.
