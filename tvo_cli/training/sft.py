@@ -84,7 +84,7 @@ def _encode(
     tokenizer, device = policy.tokenizer, next(policy.parameters()).device
     questions = [render(problems.problem(i), prompt, tokenizer) for i in indices]
     solutions = [problems.teacher_solution(i, seed) for i in indices]
-    asked = tokenizer(questions, padding=True, padding_side="left", return_tensors="pt").to(device)
+    prompt_ids, prompt_mask = policy.encode(questions)
     answered = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in solutions]
     length = max(map(len, answered)) + 1
     ids = torch.full((len(answered), length), policy.pad_id, dtype=torch.int64)
@@ -92,7 +92,7 @@ def _encode(
     for row, tokens in enumerate(answered):
         ids[row, : len(tokens) + 1] = torch.tensor([*tokens, tokenizer.eos_token_id])
         mask[row, : len(tokens) + 1] = True
-    return asked["input_ids"], asked["attention_mask"].bool(), ids.to(device), mask.to(device)
+    return prompt_ids, prompt_mask, ids.to(device), mask.to(device)
 
 
 def _loss(policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,194 @@
+"""The first comparison: every algorithm on the embedded tasks, over learning rates, seeds, cooling and inner epochs.
+
+    python -m benchmarks.first_light run --workers 2     run what is not done yet (resumable; about an hour on 2 cores)
+    python -m benchmarks.first_light table               docs/results/first-light.md's tables from the runs
+
+A run is `tvo train <overrides> logger=none`, in a worker process that runs one after another; what is done is
+recognised by its summary.json. Seeds 0 to 4 report; defaults were chosen on seeds 100 and 101.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+OUTPUT = Path("outputs/first-light")
+QUIET = ("logger=none", "trainer.checkpoint_every=0", "trainer.threads=1", "evaluation.at_start=false")
+COOLED = "optimizer=adamw_cooled"
+TASKS = {
+    "arithmetic": (),
+    "addition": ("dataset=addition", "model=tiny_addition", "reward=digits"),
+    "sparse": ("dataset=addition", "model=tiny_addition_sparse", "reward=digits", "trainer.steps=60"),
+}
+
+
+class Arm(NamedTuple):
+    """One row of a table: an algorithm with its settings on a task."""
+
+    table: str
+    task: str
+    algorithm: str
+    lr: float
+    seeds: int
+    extra: tuple[str, ...] = ()
+
+    def overrides(self, seed: int) -> list[str]:
+        """What `tvo train` is given."""
+        return [*TASKS[self.task], f"algorithm={self.algorithm}", *self.extra, f"optimizer.lr={self.lr:g}", f"seed={seed}"]
+
+    def folder(self, seed: int) -> Path:
+        """Where the run lies."""
+        name = ",".join([self.algorithm, f"{self.lr:g}", *self.extra, f"s{seed}"]).replace("/", "_")
+        return OUTPUT / self.task / name
+
+
+def arms() -> Iterator[Arm]:
+    """Every row, in the order in which they are worth having."""
+    rates = {
+        "tvo": (1e-4, 3e-4, 1e-3, 3e-3),
+        "grpo": (5e-5, 1e-4, 3e-4, 1e-3),
+        "ppo": (5e-5, 1e-4, 3e-4, 1e-3),
+        "reinforce": (5e-5, 1e-4, 3e-4, 1e-3),
+        "grpo_shrunk_cv": (5e-5, 1e-4, 2e-4, 3e-4, 1e-3),
+        "grpo_shrunk": (1e-4, 2e-4),
+        "grpo_viscous": (3e-4, 1e-3),
+        "tvo_rec": (3e-4, 1e-3),
+        "tvo_macro": (1e-3,),
+        "tvo_micro": (1e-4, 2e-4),
+    }
+    for algorithm, grid in rates.items():
+        for lr in grid:
+            yield Arm("rates", "arithmetic", algorithm, lr, 5)
+    for task, seeds in (("addition", 3), ("sparse", 3)):
+        own = {"tvo": (1e-3,), "grpo": (5e-5, 1e-4, 2e-4), "ppo": (5e-5,), "reinforce": (5e-5, 1e-4)}
+        own |= {"grpo_shrunk_cv": (1e-4, 2e-4), "tvo_rec": (1e-3,)}
+        for algorithm, grid in own.items():
+            for lr in grid:
+                yield Arm("tasks", task, algorithm, lr, seeds)
+    for algorithm, grid in {"grpo": (5e-5, 1e-4), "ppo": (5e-5,), "reinforce": (5e-5,), "grpo_shrunk_cv": (1e-4, 2e-4)}.items():
+        for lr in grid:
+            yield Arm("cooling", "arithmetic", algorithm, lr, 5, (COOLED,))
+    level = ("algorithm.step_rule.schedule.start=1", "algorithm.step_rule.schedule.end=1")
+    yield Arm("cooling", "arithmetic", "tvo", 1e-3, 5, level)
+    for epochs in (2, 1):
+        for algorithm, grid in {"tvo": (1e-3,), "grpo": (1e-4, 2e-4), "reinforce": (1e-4, 2e-4), "grpo_shrunk_cv": (2e-4, 3e-4)}.items():
+            for lr in grid:
+                yield Arm("epochs", "arithmetic", algorithm, lr, 5, (f"rollout.epochs={epochs}",))
+
+
+def jobs() -> list[tuple[Arm, int]]:
+    """Seed by seed inside a table, so that an interrupted run leaves whole seeds."""
+    listed = list(arms())
+    found = []
+    for table in dict.fromkeys(arm.table for arm in listed):
+        chosen = [arm for arm in listed if arm.table == table]
+        found += [(arm, seed) for seed in range(max(arm.seeds for arm in chosen)) for arm in chosen if seed < arm.seeds]
+    return found
+
+
+def work(part: int, of: int) -> None:
+    """Run every `of`-th job that is not done."""
+    import torch
+    import transformers
+
+    from tvo_cli import config
+    from tvo_cli.experiment import train
+
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    for arm, seed in jobs()[part::of]:
+        folder = arm.folder(seed)
+        if (folder / "summary.json").is_file():
+            continue
+        print(f"[{part}] {folder}", flush=True)
+        settings = config.compose([*QUIET, *arm.overrides(seed), f"output_dir='{folder}'", "logger.console=off"])
+        train(settings)
+
+
+def runs(arm: Arm) -> list[dict[str, object]]:
+    """Summary and curve of each finished seed."""
+    found = []
+    for seed in range(arm.seeds):
+        folder = arm.folder(seed)
+        if (folder / "summary.json").is_file():
+            steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+            found.append(
+                {
+                    "summary": json.loads((folder / "summary.json").read_text()),
+                    "steps": [row for row in steps if "accuracy/fresh" in row],
+                }
+            )
+    return found
+
+
+HEADINGS = ("algorithm", "lr", "settings", "n", "pass@1 (95% t)", "AUC", "seeds", "entropy", "neutral", "collapsed")
+
+
+def row(arm: Arm) -> list[str]:
+    """One line of a table, every seed shown."""
+    from tvo_cli.stats import mean_interval
+
+    found = runs(arm)
+    if not found:
+        return []
+    final = [float(run["summary"]["evaluation"]["eval/pass@1"]) for run in found]
+    area = [statistics.fmean(step["accuracy/fresh"] for step in run["steps"]) for run in found]
+    last = [run["steps"][-1] for run in found]
+    interval = mean_interval(final) if len(final) > 1 else None
+    shown = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{final[0]:.3f}"
+    fallen = sum(collapsed(run, value) for run, value in zip(found, final))
+    return [
+        *(arm.algorithm, f"{arm.lr:g}", " ".join(arm.extra) or "-", str(len(found)), shown),
+        f"{statistics.fmean(area):.3f}",
+        " ".join(f"{value:.3f}" for value in final),
+        f"{statistics.fmean(step['policy/entropy'] for step in last):.2f}",
+        f"{statistics.fmean(step.get('neutral/entropy', 0.0) for step in last):.2f}",
+        f"{fallen}/{len(found)}",
+    ]
+
+
+def collapsed(run: dict[str, object], final: float) -> bool:
+    """Below half of its own peak (mean of 3 batches), or entropy under a tenth of the start (docs/metrics.md)."""
+    accuracy = [step["accuracy/fresh"] for step in run["steps"]]
+    peak = max(statistics.fmean(accuracy[max(0, i - 2) : i + 1]) for i in range(len(accuracy)))
+    entropy = [step["policy/entropy"] for step in run["steps"]]
+    return final < 0.5 * peak or statistics.fmean(entropy[-3:]) < 0.1 * entropy[0]
+
+
+def table() -> None:
+    """Print every table as Markdown."""
+    listed = list(arms())
+    for key in dict.fromkeys((arm.table, arm.task) for arm in listed):
+        print(f"\n### {key[0]}: {key[1]}\n\n| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
+        for arm in listed:
+            cells = row(arm) if (arm.table, arm.task) == key else []
+            if cells:
+                print(f"| {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    chosen = parser.parse_args()
+    if chosen.what == "table":
+        table()
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=work, args=(k, chosen.workers)) for k in range(chosen.workers)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+if __name__ == "__main__":
+    main()
