@@ -45,7 +45,15 @@ class Policy:
     def _encode_one(self, prompt: str) -> list[int]:
         begin = self.tokenizer.bos_token
         begun = bool(begin) and prompt.startswith(begin)
-        ids: list[int] = self.tokenizer(prompt, add_special_tokens=not begun)["input_ids"]
+        try:
+            ids: list[int] = self.tokenizer(prompt, add_special_tokens=not begun)["input_ids"]
+        except Exception as error:  # tokenizers raises nothing narrower for a word outside its vocabulary
+            raise UserError(
+                "model.path",
+                self.tokenizer.name_or_path,
+                f"the model's tokenizer cannot read {prompt[:40]!r} ({error}).",
+                "The embedded models know only the embedded tasks' words; choose another model.",
+            ) from error
         if not ids:
             raise UserError("dataset", repr(prompt), "a prompt without a single token.", "Drop empty questions.")
         return ids
