@@ -152,11 +152,18 @@ def split_override(word: str) -> tuple[str, str]:
 
 @contextmanager
 def _initialised(folder: Path) -> Iterator[None]:
+    """Hydra's compose API over a folder; the Hydra of a running job, if there is one, comes back afterwards."""
     from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
 
     register_resolvers()
-    with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
-        yield
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None) -> DictConfig:
@@ -165,12 +172,12 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    with _initialised(folder or conf_dir()):
-        try:
+    try:
+        with _initialised(folder or conf_dir()):
             config: DictConfig = hydra_compose(root, overrides=list(overrides))
             return config
-        except (HydraException, OmegaConfBaseException) as error:
-            raise explain(error, overrides, root, folder) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, overrides, root, folder) from error
 
 
 def plain(config: Any) -> Any:

@@ -43,7 +43,8 @@ class Jobs:
             print(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}", flush=True)
         try:
             found = self.task(config)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            failure.report(error)
             tidy(Path(config.output_dir))
             raise
         except Exception as error:  # a defect in one job must not end a sweep; report() shows its traceback

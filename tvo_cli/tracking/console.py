@@ -23,16 +23,16 @@ STYLES = ("auto", "live", "plain", "off")
 ALERTS_SHOWN = 3
 PACES = 20  # steps over which the pace is taken
 
-# heading, metric, width: the plain line. Widths hold the widest value a column can get.
+# heading, metric, width of the plain line's columns: `-1.23e-10` fits
 COLUMNS = (
-    ("reward", "reward/mean", 8),
-    ("accuracy", "accuracy/fresh", 8),
-    ("entropy", "policy/entropy", 8),
+    ("reward", "reward/mean", 9),
+    ("accuracy", "accuracy/fresh", 9),
+    ("entropy", "policy/entropy", 9),
     ("variance", "gradient/variance", 9),
     ("viscosity", "thermo/viscosity", 9),
-    ("tv", "policy/tv", 8),
-    ("kl_ref", "policy/kl_ref", 8),
-    ("tokens/s", "time/tokens_per_second", 8),
+    ("tv", "policy/tv", 9),
+    ("kl_ref", "policy/kl_ref", 9),
+    ("tokens/s", "time/tokens_per_second", 9),
 )
 
 

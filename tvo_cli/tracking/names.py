@@ -52,7 +52,7 @@ METRICS = (
     Metric("gradient/noise_scale", "responses", "responses at which noise and signal of the gradient are equal"),
     Metric("gradient/noise_scale_raw", "responses", "the same of this step alone"),
     Metric(
-        "gradient/signal_resolved", "0 or 1", "whether the signal stands out of the noise; else the ratios are cut off"
+        "gradient/signal_resolved", "0 or 1", "whether the signal stands out of the noise; if not, the ratios are cut"
     ),
     Metric("gradient/norm", "gradient", "norm before clipping, mean over the step's updates"),
     Metric("gradient/norm_max", "gradient", "the largest of them"),

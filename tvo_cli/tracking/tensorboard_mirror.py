@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from tvo_cli.errors import UserError
@@ -15,14 +16,14 @@ class TensorboardMirror:
 
     def __init__(self) -> None:
         self._writer: Any = None
+        if find_spec("tensorboard") is None:  # said before anything is written
+            remedy = "Install it: pip install 'tvo-cli[tensorboard]', or take logger=none."
+            raise UserError("logger", "tensorboard", "the package tensorboard is not installed.", remedy)
 
     def start(self, run: RunInfo) -> None:
-        """Open the event file, or say which extra is missing."""
-        try:
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
-        except ImportError as error:
-            remedy = "Install it: pip install 'tvo-cli[tensorboard]', or take logger=none."
-            raise UserError("logger", "tensorboard", "the package tensorboard is not installed.", remedy) from error
+        """Open the event file."""
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
         self._writer = EventFileWriter(str(run.folder / "tensorboard"))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

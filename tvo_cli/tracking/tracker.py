@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -40,20 +41,22 @@ class Tracker:
         self._summary: dict[str, Any] = {}
 
     def __enter__(self) -> Tracker:
-        self._log_file = run_folder.log_to(self._folder / "run.log")
-        try:
-            self._open()
-        except BaseException:
-            run_folder.log_no_more(self._log_file)
-            raise
+        with ExitStack() as resources:  # what was opened is closed again when a later part cannot be
+            self._open(resources)
+            self._resources = resources.pop_all()
         return self
 
-    def _open(self) -> None:
+    def _open(self, resources: ExitStack) -> None:
         """Everything that can fail for want of space or permission fails here, before the first step."""
+        log_file = run_folder.log_to(self._folder / "run.log")
+        resources.callback(run_folder.log_no_more, log_file)
         run_folder.describe(self._folder, self._config, configuration.command_line())
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
-        self._relay = _Relay(self._display)
-        logging.getLogger().addHandler(self._relay)
+        resources.callback(self._file.close)
+        relay = _Relay(self._display)
+        logging.getLogger().addHandler(relay)
+        resources.callback(logging.getLogger().removeHandler, relay)
+        resources.callback(self._display.close)
         self._begun = time.monotonic()
         self._progress.start()
         self._display.start(self._progress)
@@ -65,12 +68,10 @@ class Tracker:
     ) -> None:
         if error is not None:
             log.error("stopped by %s: %s", type(error).__name__, error)
-        self._display.close()
-        for mirror in self._mirrors:
-            mirror.finish(self._summary, exit_code=0 if error is None else 1)
-        logging.getLogger().removeHandler(self._relay)
-        self._file.close()
-        run_folder.log_no_more(self._log_file)
+        with self._resources:
+            self._display.close()
+            for mirror in self._mirrors:
+                mirror.finish(self._summary, exit_code=0 if error is None else 1)
 
     def rewind(self, step: int) -> None:
         """Forget the rows after a step: the run goes on from there."""

@@ -1,0 +1,51 @@
+"""A stand-in for the composition root: the commands are tested without a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+class Experiment(ModuleType):
+    """`tvo_cli.experiment` that remembers the configs it was given and does what a test asks."""
+
+    def __init__(self) -> None:
+        super().__init__("tvo_cli.experiment")
+        self.configs: list[Any] = []
+        self.act: Callable[[Any], None] = lambda config: None
+
+    def train(self, config: Any) -> dict[str, Any]:
+        """A run of two steps, through the real tracker."""
+        from omegaconf import OmegaConf
+
+        from tvo_cli.tracking import Tracker
+
+        self.configs.append(OmegaConf.create(OmegaConf.to_container(config, resolve=True)))
+        self.act(config)
+        with Tracker(config, Path(config.output_dir)) as tracker:
+            for step in (1, 2):
+                tracker.log(step, {"reward/mean": step / 4, "accuracy/fresh": step / 4})
+            return tracker.finish({"steps": 2})
+
+    def plan(self, config: Any) -> dict[str, Any]:
+        """Two sizes."""
+        return {"rollouts_a_batch": (config.rollout.prompts * config.rollout.samples, "prompts × samples"), "steps": 7}
+
+
+@pytest.fixture
+def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Experiment:
+    """The stand-in, installed; the working folder is empty."""
+    import tvo_cli
+
+    made = Experiment()
+    monkeypatch.setitem(sys.modules, "tvo_cli.experiment", made)
+    monkeypatch.setattr(tvo_cli, "experiment", made, raising=False)
+    monkeypatch.setattr("tvo_cli.cli.train.quiet", lambda: None)
+    monkeypatch.setattr("tvo_cli.report.figures.draw", lambda run: [])
+    monkeypatch.chdir(tmp_path)
+    return made

@@ -1,0 +1,91 @@
+"""`tvo list`, `tvo --version`, completion, and words that are no command."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from tvo_cli import __version__, config
+from tvo_cli.cli import completion, render
+from tvo_cli.cli.main import app, main
+
+runner = CliRunner()
+
+
+def test_version() -> None:
+    assert runner.invoke(app, ["--version"]).output == f"tvo {__version__}\n"
+
+
+@pytest.mark.parametrize("word", ["algorithm", "algorithms"])
+def test_list_has_a_line_for_every_choice(word: str) -> None:
+    result = runner.invoke(app, ["list", word])
+    lines = result.output.splitlines()
+    assert result.exit_code == 0 and [line.split()[0] for line in lines] == config.names("algorithm")
+    [ppo] = [line for line in lines if line.startswith("ppo ")]
+    assert "critic" in ppo and "GRPO at: estimator" in ppo and ppo.endswith("arXiv:1707.06347")
+
+
+def test_list_alone_names_the_groups() -> None:
+    lines = runner.invoke(app, ["list"]).output.splitlines()
+    assert [line.split()[0] for line in lines] == config.groups()
+
+
+def test_list_as_a_page() -> None:
+    lines = runner.invoke(app, ["list", "algorithms", "--markdown"]).output.splitlines()
+    assert lines[0].startswith("| algorithm | what it is |") and len(lines) == 2 + len(config.names("algorithm"))
+    assert len({line.count(" | ") for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list", "algoritms"], "tvo: group=algoritms: there is no such group. Nearest: algorithm."),
+        (["trian"], "'train'"),
+        (["list", "algorithms", "--wide"], "--wide"),
+    ],
+)
+def test_a_wrong_word_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("\n") == 1
+
+
+def test_a_table_in_a_pipe_is_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    render.table(("a", "b", "c"), [["x", "", "w" * 300], ["longer", "", "y"]])
+    assert capsys.readouterr().out == f"x       {'w' * 300}\nlonger  y\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "incomplete", "wanted", "unwanted"),
+    [
+        ([], "algorithm=tv", "algorithm=tvo", "algorithm=grpo"),
+        ([], "rollout.pro", "rollout.prompts=", "rollout.samples="),
+        (["seed=1,2", "-m"], "algo", "algorithm=", "model="),
+        (["algorithm", "="], "tv", "tvo", "grpo"),  # bash's splitting at the equals sign
+        (["algorithm"], "", "tvo", "algorithm=tvo"),
+        (["algorithm", "=", "grpo"], "seed", "seed=", "algorithm="),
+        (["--cfg", "job"], "rew", "reward=", "job="),
+    ],
+)
+def test_overrides_are_completed(before: list[str], incomplete: str, wanted: str, unwanted: str) -> None:
+    found = completion.overrides(before, incomplete, "train")
+    assert wanted in found and unwanted not in found
+
+
+def test_parts_are_no_completions() -> None:
+    found = completion.overrides([], "algorithm=", "train")
+    assert found and not [match for match in found if "=_" in match]
+
+
+def test_completion_never_prints_an_error() -> None:
+    context = type("Context", (), {"params": {"overrides": ["algorithm=nonsense", "x=["]}})()
+    assert completion.complete(context, "roll") == []
+
+
+def test_the_shell_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {
+        "COMP_WORDS": "tvo train algorithm=tvo_r",
+        "COMP_CWORD": "2",
+        "_TVO_COMPLETE": "complete_bash",
+    }
+    assert runner.invoke(app, [], env=environment, prog_name="tvo").output.split() == ["algorithm=tvo_rec"]

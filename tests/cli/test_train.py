@@ -1,0 +1,214 @@
+"""`tvo train`: Hydra's words untouched, run folders, sweeps, and what a failure looks like."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tvo_cli.cli.main import main
+from tvo_cli.errors import UserError
+
+from .conftest import Experiment
+
+NONE = "logger=none"
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_overrides_reach_the_run_untouched(experiment: Experiment) -> None:
+    words = ["algorithm=grpo", NONE, "rollout.prompts=32", "+extra.deep=[1,'two, three']", "~rollout.stop"]
+    assert main(["train", *words]) == 0
+    [config] = experiment.configs
+    assert config.algorithm.name == "grpo" and config.rollout.prompts == 32
+    assert config.extra.deep == [1, "two, three"] and "stop" not in config.rollout
+    assert sys.argv[0] != "tvo train"
+
+
+def test_the_run_folder_is_short_readable_and_ours_alone(experiment: Experiment, tmp_path: Path) -> None:
+    assert main(["train", NONE, "seed=3"]) == 0
+    folder = Path(experiment.configs[0].output_dir)
+    assert folder.is_absolute() and folder.parent == tmp_path / "outputs" / "train"
+    assert folder.name.startswith("tvo-s3-") and len(folder.name) <= 24
+    found = ["card.txt", "command.txt", "config.yaml", "metrics.jsonl", "run.log", "summary.json", "versions.json"]
+    assert files(tmp_path) == [f"outputs/train/{folder.name}/{name}" for name in found]
+    assert (folder / "command.txt").read_text() == "tvo train logger=none seed=3\n"
+    written = yaml.safe_load((folder / "config.yaml").read_text())
+    assert written["output_dir"] == str(folder) and written["seed"] == 3
+    assert "${" not in (folder / "config.yaml").read_text()
+
+
+def test_output_dir_is_the_run_folder(experiment: Experiment, tmp_path: Path) -> None:
+    assert main(["train", NONE, f"output_dir='{tmp_path}/my run'"]) == 0
+    assert experiment.configs[0].output_dir == f"{tmp_path}/my run"
+    assert (tmp_path / "my run" / "summary.json").is_file()
+
+
+def test_a_multirun_is_hydras(experiment: Experiment, tmp_path: Path) -> None:
+    assert main(["train", "-m", "algorithm=tvo,grpo", "seed=0,1", NONE]) == 0
+    assert [(c.algorithm.name, c.seed) for c in experiment.configs] == [
+        ("tvo", 0),
+        ("tvo", 1),
+        ("grpo", 0),
+        ("grpo", 1),
+    ]
+    folders = [Path(config.output_dir) for config in experiment.configs]
+    assert len({folder.parent for folder in folders}) == 1 and folders[0].parent.parent == tmp_path / "outputs/train"
+    assert folders[3].name == "algorithm-grpo+seed-1"
+    command = (folders[3] / "command.txt").read_text()
+    assert command == f"tvo train algorithm=grpo seed=1 logger=none output_dir={folders[3]}\n"
+
+
+def test_the_jobs_of_a_sweep_go_below_output_dir(experiment: Experiment, tmp_path: Path) -> None:
+    assert main(["train", "-m", "seed=0,1", NONE, f"output_dir={tmp_path}/sweep"]) == 0
+    assert [c.output_dir for c in experiment.configs] == [f"{tmp_path}/sweep/seed-0", f"{tmp_path}/sweep/seed-1"]
+
+
+def test_one_failing_job_does_not_stop_the_others_nor_pass_for_success(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act(config: object) -> None:
+        if config.seed == 1:  # type: ignore[attr-defined]
+            raise UserError("seed", 1, "is unlucky.")
+
+    experiment.act = act
+    assert main(["train", "-m", "seed=0,1,2", NONE, f"output_dir={tmp_path}/sweep"]) == 2
+    said = capsys.readouterr().err
+    assert said == "tvo: seed=1: is unlucky.\n"
+    assert [c.seed for c in experiment.configs] == [0, 1, 2]
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["seed-0", "seed-2"]
+
+
+FAILURES = [
+    (UserError("dataset.path", "a.jsonl", "line 3 has no answer."), 2, "dataset.path=a.jsonl: line 3 has no answer."),
+    (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 2, "disk is full while writing /x/y"),
+    (RuntimeError("I/O error: No space left on device (os error 28)"), 2, "disk is full"),
+    (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 2, "/x/y: no permission"),
+    (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x/y"), 2, "/x/y: No such file or directory"),
+    (MemoryError(), 2, "out of memory"),
+    (KeyboardInterrupt(), 130, "interrupted"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "said"), FAILURES, ids=lambda value: type(value).__name__)
+def test_a_failure_is_one_line_and_leaves_nothing(
+    experiment: Experiment,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    def act(config: object) -> None:
+        raise error
+
+    experiment.act = act
+    assert main(["train", NONE]) == code
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and printed.startswith("tvo: ") and said in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    def act(config: object) -> None:
+        raise UserError("seed", 1, "is unlucky.")
+
+    experiment.act = act
+    assert main(["train", NONE, "--debug"]) == 2
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed and "in act" in printed and printed.endswith("tvo: seed=1: is unlucky.\n")
+
+
+def test_a_defect_keeps_its_traceback_and_its_own_code(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment.act = lambda config: 1 / 0  # type: ignore[assignment,return-value]
+    assert main(["train", NONE]) == 1
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed and printed.splitlines()[-1].startswith("tvo: a defect")
+
+
+@pytest.mark.parametrize("multirun", [[], ["-m"]])
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("algorithm=tvoo", "tvo: algorithm=tvoo: there is no such algorithm. Nearest: tvo"),
+        ("rolout.prompts=3", "tvo: rolout.prompts=3: there is no such key. Nearest: rollout.prompts"),
+        ("seed=[", "tvo: override=seed=[: cannot be read"),
+        ("-cn=trian", "tvo: --config-name=trian: there is no such config. Nearest: train"),
+        ("--config-dir=/nope", "tvo: --config-dir=/nope: there is no such folder."),
+    ],
+)
+def test_what_hydra_refuses_is_one_line(
+    experiment: Experiment,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    word: str,
+    said: str,
+    multirun: list[str],
+) -> None:
+    assert main(["train", *multirun, NONE, word]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(said) and printed.count("\n") == 1
+    assert experiment.configs == [] and not list(tmp_path.rglob("*.json*"))
+
+
+def test_a_file_in_the_way_of_the_run_folder(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("mine")
+    assert main(["train", NONE, f"output_dir={tmp_path}/taken"]) == 2
+    assert capsys.readouterr().err.startswith(f"tvo: output_dir={tmp_path}/taken: ")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission_for_the_run_folder(experiment: Experiment, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert main(["train", NONE]) == 2
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_cfg_and_info_are_hydras(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "algorithm=grpo", "--cfg", "job"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["algorithm"]["name"] == "grpo"
+    assert main(["train", "--info", "config"]) == 0
+    assert experiment.configs == []
+
+
+def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "experiment"
+    mine.mkdir(parents=True)
+    (mine / "own.yaml").write_text("# @package _global_\nseed: 77\n")
+    assert main(["train", "--config-dir", str(tmp_path / "mine"), "experiment=own", NONE]) == 0
+    assert experiment.configs[0].seed == 77
+
+
+def test_a_dry_run_starts_and_writes_nothing(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", "+logger.api_key=hush"]) == 0
+    printed = capsys.readouterr().out
+    assert experiment.configs == [] and list(tmp_path.iterdir()) == []
+    config, _, table = printed.partition("rollouts a batch")
+    assert yaml.safe_load(config)["rollout"]["prompts"] == 1000 and "hush" not in printed and "${" not in config
+    assert "2,000" in table and "prompts × samples" in table
+
+
+def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", "-m", "rollout.prompts=3,5", "rollout.samples=8", "seed=1,2"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("4 jobs") and "24  " in printed
+
+
+def test_a_dry_run_refuses_what_a_run_refuses(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", "algorithm=tvoo"]) == 2
+    assert "Nearest: tvo" in capsys.readouterr().err

@@ -1,0 +1,263 @@
+"""conf/ is code: what it may name, how it composes, what a slip of the finger is answered with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import ListConfig, OmegaConf
+
+import tvo_cli.maths
+from tvo_cli import config
+from tvo_cli.errors import UserError
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A small conf/ with two groups."""
+    files = {
+        "train.yaml": """
+defaults: [_self_, {algorithm: tvo}, {stability: calm}]
+seed: 0
+experiment_name: train
+run_name: r-${now:%H%M%S%f}
+output_dir: outputs/${run_name}
+rollout: {prompts: 4, samples: 2}
+model: {lr_scale: 0.25}
+optimizer: {lr: "${times:4.0e-3,${model.lr_scale}}"}
+""",
+        "algorithm/tvo.yaml": "# TVO: what it is. Changes PPO at: step rule, weight. arXiv:2601.00001\nname: tvo\n",
+        "algorithm/grpo.yaml": "# @package algorithm\n# GRPO: groups. arXiv:2402.03300v3\nname: grpo\n",
+        "algorithm/reinforce.yaml": "# REINFORCE, plain. Williams 1992\nname: reinforce\n",
+        "algorithm/_part.yaml": "# Not a choice.\nname: part\n",
+        "stability/calm.yaml": "# Calm.\nname: calm\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+class Spy:
+    """Counts its calls; stands in an allowed room under an allowed name."""
+
+    __module__ = "tvo_cli.maths"
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+
+    def __call__(self, *args: object, **keywords: object) -> str:
+        self.calls.append((args, keywords))
+        return "built"
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    made = Spy()
+    monkeypatch.setattr(tvo_cli.maths, "spy", made, raising=False)
+    return made
+
+
+FINE = {"_target_": "tvo_cli.maths.spy"}
+
+
+def test_a_node_is_built_with_plain_containers(spy: Spy) -> None:
+    node = OmegaConf.create({**FINE, "_args_": [1, [2, 3]], "deep": {"list": [1, 2]}})
+    assert config.build(node) == "built"
+    (args, keywords) = spy.calls[0]
+    assert args == (1, [2, 3]) and keywords == {"deep": {"list": [1, 2]}}
+    assert not any(isinstance(value, ListConfig) for value in (args[1], keywords["deep"]["list"]))  # type: ignore[index]
+
+
+def test_torch_optimisers_may_be_built() -> None:
+    import torch
+
+    partial = config.build({"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.5})
+    parameter = torch.nn.Parameter(torch.ones(1))
+    assert partial([parameter]).param_groups[0]["lr"] == 0.5
+
+
+def test_nothing_is_built_from_nothing() -> None:
+    assert config.build(None) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "hydra.utils.get_method",
+        "hydra.utils.instantiate",
+        "functools.partial",
+        "torch.load",
+        "torch.optimx.load",
+        "tvo_clix.build",
+        "tvo_cli",
+        "tvo_cli.",
+        "tvo_cli.maths..spy",
+        "tvo_cli.config.build",
+        "tvo_cli.cli.main.run",
+        "tvo_cli.tracking.run_folder.write_text",
+        "tvo_cli.errors.UserError.__init__",
+        "tvo_cli.errors.UserError.__class__",
+        "tvo_cli.types.dataclass",  # through an allowed module to something of another's
+        "torch.optim.adam.cast",
+        "torch.optim.lr_scheduler.partial",
+        "tvo_cli.maths",  # a module, not a callable
+        "tvo_cli.maths.no_such_thing",
+        7,
+        None,
+    ],
+)
+@pytest.mark.parametrize("place", ["root", "child", "list", "args", "unrecursive"])
+def test_a_forbidden_target_is_refused_before_anything_is_built(spy: Spy, target: object, place: str) -> None:
+    bad = {"_target_": target, "_args_": ["echo broken into"]}
+    node = {
+        "root": bad,
+        "child": {**FINE, "a": FINE, "b": {"c": bad}},
+        "list": {"a": FINE, "b": [1, [FINE, bad]]},
+        "args": {**FINE, "_args_": [FINE, bad]},
+        "unrecursive": {**FINE, "_recursive_": False, "a": bad},
+    }[place]
+    with pytest.raises(UserError, match="_target_"):
+        config.build(node)
+    assert spy.calls == []
+
+
+def test_an_interpolation_cannot_hide_a_target(spy: Spy) -> None:
+    node = OmegaConf.create({"a": FINE, "name": "os.system", "b": {"_target_": "${name}", "_args_": ["true"]}})
+    with pytest.raises(UserError, match=r"os\.system"):
+        config.build(node)
+    assert spy.calls == []
+
+
+def test_a_user_error_of_a_constructor_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise UserError("algorithm.epsilon", -1, "must be positive.")
+
+    refuse.__module__ = "tvo_cli.maths"
+    monkeypatch.setattr(tvo_cli.maths, "spy", refuse, raising=False)
+    with pytest.raises(UserError, match=r"^algorithm\.epsilon=-1"):
+        config.build(FINE)
+
+
+def test_a_wrong_keyword_names_the_target() -> None:
+    with pytest.raises(UserError, match="SGD") as caught:
+        config.build({"_target_": "torch.optim.SGD", "params": [], "leaning_rate": 1})
+    assert "leaning_rate" in str(caught.value)
+
+
+def test_times_multiplies_through_interpolation(conf: Path) -> None:
+    assert config.compose(folder=conf).optimizer.lr == pytest.approx(1e-3, rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", ["fast", "true", "null", "[1]"])
+def test_times_takes_numbers_only(conf: Path, wrong: str) -> None:
+    with pytest.raises(UserError) as caught:
+        config.plain(config.compose([f"model.lr_scale={wrong}"], folder=conf))
+    assert "optimizer.lr" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_key_may_be_added_and_taken_away(conf: Path) -> None:
+    composed = config.compose(["+new.key=1", "~rollout.samples", "algorithm=grpo"], folder=conf)
+    assert composed.new.key == 1 and "samples" not in composed.rollout and composed.algorithm.name == "grpo"
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("algorithm=tvoo", ("algorithm=tvoo:", "Nearest: tvo.")),
+        ("algorithm=zzzz", ("algorithm=zzzz:", "grpo, reinforce, tvo")),
+        ("rolout.prompts=3", ("rolout.prompts=3:", "rollout.prompts")),
+        ("rollout.promts=3", ("rollout.promts=3:", "rollout.prompts")),
+        ("algoritm=tvo", ("algoritm=tvo:", "algorithm")),
+        ("seed=[", ("seed=[", "quotes")),
+        ("~nothing", ("nothing",)),
+        ("output_dir=${nowhere}", ("output_dir", "nowhere")),
+    ],
+)
+def test_a_slip_of_the_finger_is_one_line_with_the_key(conf: Path, override: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(UserError) as caught:
+        config.plain(config.compose([override], folder=conf))
+    said = str(caught.value)
+    assert "\n" not in said and all(part in said for part in parts), said
+    assert "_part" not in said
+
+
+def test_an_unknown_root_names_the_roots(conf: Path) -> None:
+    with pytest.raises(UserError, match=r"trian: there is no such config\. Nearest: train\."):
+        config.compose(root="trian", folder=conf)
+
+
+def test_names_leave_out_the_parts(conf: Path) -> None:
+    assert config.names("algorithm", conf) == ["grpo", "reinforce", "tvo"]
+
+
+@pytest.mark.parametrize("word", ["algorithm", "algorithms"])
+def test_groups_answer_to_singular_and_plural(conf: Path, word: str) -> None:
+    assert config.group_called(word, conf) == "algorithm"
+
+
+def test_an_unknown_group_is_the_users_to_mend(conf: Path) -> None:
+    assert config.group_called("stabilitys", conf) == "stability"
+    with pytest.raises(UserError, match=r"algoritms: .* Nearest: algorithm\."):
+        config.group_called("algoritms", conf)
+
+
+def test_a_comment_is_taken_apart(conf: Path) -> None:
+    lines = {name: config.take_apart(config.about("algorithm", name, conf)) for name in ("tvo", "grpo", "reinforce")}
+    assert lines["tvo"] == ("TVO: what it is", "PPO at: step rule, weight", "arXiv:2601.00001")
+    assert lines["grpo"] == ("GRPO: groups", "", "arXiv:2402.03300v3")
+    assert lines["reinforce"] == ("REINFORCE, plain", "", "Williams 1992")
+
+
+def test_every_choice_of_every_group_says_what_it_is() -> None:
+    mute = [
+        f"{group}/{name}" for group in config.groups() for name in config.names(group) if not config.about(group, name)
+    ]
+    assert mute == []
+
+
+def test_a_fingerprint_forgets_name_folder_and_logger_only(conf: Path) -> None:
+    def of(*overrides: str) -> str:
+        return config.fingerprint(config.compose(overrides, folder=conf))
+
+    base = of()
+    assert base == of("output_dir=/elsewhere", "experiment_name=x", "run_name=y", "+logger.name=wandb")
+    others = [of("seed=1"), of("rollout.prompts=5"), of("algorithm=grpo"), of("model.lr_scale=0.5")]
+    assert len({base, *others}) == 5
+
+
+def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
+    tree = {
+        "logger": {"api_key": "abc", "hf_token": "def", "password": "", "list_of_secrets": ["x"]},
+        "rollout": {"max_tokens": 20},
+        "model": {"tokenizer": "folder", "path": "p"},
+    }
+    assert config.masked(tree) == {
+        "logger": {"api_key": "***", "hf_token": "***", "password": "", "list_of_secrets": ["***"]},
+        "rollout": {"max_tokens": 20},
+        "model": {"tokenizer": "folder", "path": "p"},
+    }
+    assert config.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
+
+
+def test_a_job_of_a_sweep_has_a_folder_that_hydra_reads_without_quotes() -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    words = ["algorithm=tvo", "+x.y='a b'", "dataset.path=../data/math train.jsonl", "output_dir=/o", "logger=none"]
+    name = config.sweep_name(words, 3)
+    assert name == "algorithm-tvo+x.y-a_b+dataset.path-math_train.jsonl"
+    [override] = OverridesParser.create().parse_overrides([f"model.path=outputs/{name}/policy"])
+    assert override.value() == f"outputs/{name}/policy"
+    assert config.sweep_name(["output_dir=/o"], 3) == "job-3"
+
+
+def test_long_sweep_names_stay_short_and_apart() -> None:
+    long = [config.sweep_name([f"a.b.c{i}={'x' * 10}" for i in range(30)] + [f"z={j}"], 0) for j in range(2)]
+    assert all(len(name) <= 120 for name in long) and long[0] != long[1]
+
+
+def test_the_sweep_goes_where_output_dir_says() -> None:
+    assert config.sweep_dir(["seed=1"], "default") == "default"
+    assert config.sweep_dir(["output_dir='/a b'", "seed=1"], "default") == "/a b"

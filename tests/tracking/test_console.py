@@ -1,0 +1,159 @@
+"""What a person sees."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.errors import UserError
+from tvo_cli.tracking import console
+from tvo_cli.tracking.console import Plain, Progress
+from tvo_cli.tracking.mirror import RunInfo
+from tvo_cli.tracking.spark import duration, figure, sparkline
+
+RUN = RunInfo("tvo-s0", "tvo", "tiny", "arithmetic", 120, Path("outputs/train/tvo-s0"), {})
+ROW = {
+    "reward/mean": 0.4567,
+    "accuracy/fresh": 0.5,
+    "policy/entropy": 0.61,
+    "gradient/variance": 3.2e-7,
+    "policy/tv": 0.0123,
+    "time/tokens_per_second": 48213.0,
+    "time/step": 2.0,
+}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def progress(clock: Clock | None = None) -> Progress:
+    made = Progress(RUN, clock or Clock())
+    made.start()
+    return made
+
+
+def test_plain_lines_are_aligned_whatever_the_values() -> None:
+    stream, state = io.StringIO(), progress()
+    plain = Plain(stream)
+    plain.start(state)
+    extremes = (
+        {},
+        ROW,
+        {name: math.nan for name in ROW},
+        {name: -1.23456e99 for name in ROW},
+        {name: 99999.0 for name in ROW},
+    )
+    for step, row in zip((1, 9, 10, 99, 120), extremes, strict=True):
+        state.add(step, row)
+        plain.step(state)
+    lines = stream.getvalue().splitlines()[1:]
+    assert len(lines) == 6 and {len(line) for line in lines} == {len(lines[0])}
+    ends = [match.end() for match in re.finditer(r"\S+", lines[0])]
+    for line in lines[1:]:
+        assert [match.end() for match in re.finditer(r"\S+", line)] == ends
+    assert "0.457" in lines[2] and "3.20e-07" in lines[2] and "48,213" in lines[2] and "9/120" in lines[2]
+
+
+def test_plain_lines_may_be_rarer_but_the_last_step_is_shown() -> None:
+    stream, clock = io.StringIO(), Clock()
+    state, plain = progress(clock), Plain(stream, every_seconds=10.0)
+    for step in range(1, 121):
+        clock.now += 1.0
+        state.add(step, ROW)
+        plain.step(state)
+    shown = [int(line.split("/")[0]) for line in stream.getvalue().splitlines()]
+    assert shown == [*range(1, 120, 10), 120]
+
+
+def test_what_is_left_is_the_pace_times_the_steps() -> None:
+    state = progress()
+    assert math.isnan(state.remaining)
+    state.add(20, {"time/step": 2.0})
+    state.add(21, {"time/step": 4.0})
+    assert state.remaining == pytest.approx(99 * 3.0)
+    state.add(120, {"time/step": 4.0})
+    assert state.remaining == 0.0
+
+
+@pytest.mark.parametrize("width", [72, 100, 160])
+def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
+    from rich.console import Console
+
+    state = progress()
+    for step in range(1, 61):
+        state.add(
+            step,
+            {
+                **ROW,
+                "reward/mean": step / 60,
+                "policy/kl_ref": 0.789,
+                "response/truncated": 0.25,
+                "response/length": 14.0,
+            },
+        )
+    state.add_evaluation(60, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
+    state.alerts.append("entropy_floor: [bold]not markup")
+    screen = Console(file=io.StringIO(), width=width, record=True)
+    screen.print(console.panel(state))
+    text = screen.export_text()
+    for wanted in ("step 60/120", "1.000", "0.789", "48,213", "14.0 (25% cut)", "2:00 left", "0.750 [0.700, 0.800]"):
+        assert wanted in text, (wanted, text)
+    assert "entropy_floor: [bold]not markup" in text
+    [curve] = [line for line in text.splitlines() if "reward" in line]
+    assert "█" in curve  # the newest and highest value, also where the curve is cut
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_live_opens_and_closes() -> None:
+    from rich.console import Console
+
+    stream = io.StringIO()
+    live = console.Live(Console(file=stream, force_terminal=True, width=90))
+    state = progress()
+    live.start(state)
+    state.add(1, ROW)
+    live.step(state)
+    live.say("a line [with brackets]")
+    live.close()
+    live.close()
+    assert "a line [with brackets]" in stream.getvalue() and "step 1/120" in stream.getvalue()
+
+
+def test_auto_is_plain_without_a_terminal() -> None:
+    assert isinstance(console.display("auto"), Plain)
+
+
+def test_an_unknown_form_is_refused() -> None:
+    with pytest.raises(UserError, match=r"logger\.console=loud: .*auto, live, plain, off"):
+        console.display("loud")
+
+
+def test_sparkline_spans_its_values_and_leaves_gaps() -> None:
+    assert sparkline([0, 7, 3.5, math.nan, 7]) == "▁█▅ █"
+    assert sparkline([1, 1]) == "▅▅" and sparkline([]) == "" and sparkline([math.nan]) == ""
+    assert sparkline([9, 0, 1], width=2) == "▁█"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0s"), (59.4, "59s"), (59.6, "1:00"), (3599, "59:59"), (7387, "2:03:07"), (math.nan, "—")],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.5, "0.500"), (0.0, "0.000"), (4e-7, "4.00e-07"), (48213.4, "48,213"), (1e6, "1.00e+06"), (None, "—")],
+)
+def test_figures(value: float | None, shown: str) -> None:
+    assert figure(value) == shown
