@@ -1,0 +1,67 @@
+"""A finished run on disk, small, with every part a report reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvo_cli.tracking.metrics import MetricsFile
+from tvo_cli.tracking.run_folder import write_json, write_text
+
+CONFIG = """
+seed: 3
+algorithm: {name: ALGORITHM}
+model: {name: tiny}
+dataset: {name: addition}
+trainer: {steps: 6}
+evaluation: {confidence: 0.9}
+"""
+FIRING = {"rule": "entropy_floor", "step": 4, "value": 0.0123, "threshold": 0.05, "severity": "collapse"}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run folder; what it holds can be varied."""
+
+    def make(
+        name: str = "run",
+        *,
+        algorithm: str = "tvo",
+        steps: int = 6,
+        collapsed: bool = False,
+        summary: dict[str, Any] | None = None,
+    ) -> Path:
+        folder = tmp_path / name
+        write_text(folder / "config.yaml", CONFIG.replace("ALGORITHM", algorithm))
+        file = MetricsFile(folder / "metrics.jsonl")
+        file.append(0, {"eval/pass@1": 0.25, "eval/pass@1_low": 0.2, "eval/pass@1_high": 0.3})
+        for step in range(1, steps + 1):
+            file.append(step, _row(step))
+        file.append(steps, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
+        firings = [FIRING] if collapsed else []
+        verdict = "collapsed" if collapsed else "healthy"
+        at = 4 if collapsed else None
+        write_json(folder / "collapse.json", {"verdict": verdict, "collapsed_at": at, "firings": firings})
+        written = {"steps": steps, "rollouts": 3840, "seconds": 125.0} if summary is None else summary
+        if written:
+            write_json(folder / "summary.json", written)
+        return folder
+
+    return make
+
+
+def _row(step: int) -> dict[str, float]:
+    return {
+        "reward/mean": step / 8,
+        "accuracy/fresh": step / 10,
+        "policy/entropy": 0.6 - step / 20,
+        "gradient/variance": 10.0**-step,
+        "gradient/norm": 1.0,
+        "policy/tv": 0.01,
+        "thermo/viscosity": 10.0 + step,
+        "thermo/set_point": 0.02,
+        "grader/failed": 1.0 if step == 2 else 0.0,
+    }

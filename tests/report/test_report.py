@@ -1,0 +1,134 @@
+"""Reading a run back: loading, the figure, the closing card."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.errors import UserError
+from tvo_cli.report import card, closing, figures, runs
+from tvo_cli.tracking.metrics import MetricsFile
+
+Make = Callable[..., Path]
+
+
+def test_a_run_is_read_back(make_run: Make) -> None:
+    run = runs.load(make_run())
+    assert run.algorithm == "tvo" and run.finished and len(run.steps) == 6 and len(run.evaluations) == 2
+    assert run.curve("reward/mean") == ([1, 2, 3, 4, 5, 6], [0.125, 0.25, 0.375, 0.5, 0.625, 0.75])
+    assert run.curve("eval/pass@1", evaluations=True) == ([0, 6], [0.25, 0.75])
+    assert run.curve("eval/pass@1") == ([], [])
+
+
+def test_the_last_value_is_the_last_finite_one(make_run: Make) -> None:
+    folder = make_run()
+    MetricsFile(folder / "metrics.jsonl").append(7, {"reward/mean": math.nan})
+    run = runs.load(folder)
+    assert run.last("reward/mean") == 0.75 and run.last("nothing") is None
+
+
+def test_a_run_that_goes_on_can_be_read(make_run: Make) -> None:
+    folder = make_run(summary={})
+    (folder / "collapse.json").unlink()
+    run = runs.load(folder)
+    assert not run.finished and run.summary == {} and run.collapse == {}
+    assert "not watched" in card.text(run)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, make_run: Make) -> None:
+    with pytest.raises(UserError, match="is not a run folder"):
+        runs.load(tmp_path)
+    folder = make_run()
+    (folder / "summary.json").write_text("{broken")
+    with pytest.raises(UserError, match=r"summary\.json: is not JSON"):
+        runs.load(folder)
+
+
+def test_the_figure_has_its_four_panels_and_its_marks(make_run: Make) -> None:
+    folder = make_run(collapsed=True)
+    svg, png = figures.draw(runs.load(folder))
+    assert (svg, png) == (folder / "figures" / "run.svg", folder / "figures" / "run.png")
+    text = svg.read_text()
+    for wanted in ("reward and accuracy", "entropy (nats)", "gradient (log scale)", "binary TV and viscosity"):
+        assert wanted in text
+    for wanted in ("held out", "viscosity ν (right)", "TV aimed at", "entropy_floor", "tvo · tiny · addition · seed 3"):
+        assert wanted in text
+    assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
+    folder = make_run(algorithm="grpo")
+    path = folder / "metrics.jsonl"
+    path.write_text(path.read_text().replace("thermo/viscosity", "thermo/other"))
+    text = figures.draw(runs.load(folder))[0].read_text()
+    assert "entropy_floor" not in text and "viscosity ν" not in text and "TV, sampling" in text
+
+
+def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
+    drawn = [figures.draw(runs.load(make_run(name)))[0].read_bytes() for name in ("a", "b")]
+    assert drawn[0] == drawn[1]
+
+
+def test_a_run_of_nothing_finite_is_drawn(tmp_path: Path, make_run: Make) -> None:
+    folder = make_run(steps=0)
+    assert figures.draw(runs.load(folder)) == []
+    file = MetricsFile(folder / "metrics.jsonl")
+    for value in (math.nan, math.inf, -1.0):
+        file.append(1, {"gradient/variance": value, "reward/mean": value, "thermo/viscosity": math.nan})
+    assert len(figures.draw(runs.load(folder))) == 2
+
+
+def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_run()
+    policy = folder / "checkpoints" / "step-000006" / "policy"
+    policy.mkdir(parents=True)
+    (folder / "checkpoints" / "step-000009").mkdir()  # torn: no policy inside
+    monkeypatch.chdir(folder.parent)
+    text = card.text(runs.load(folder))
+    for wanted in (
+        "tvo · tiny · addition · seed 3",
+        "6 steps, 3,840 rollouts, 2:05; accuracy on fresh rollouts 0.100 → 0.600",
+        "healthy: no rule fired",
+        "pass@1 0.750 [0.700, 0.800] on held-out problems (90% interval); before training 0.250 [0.200, 0.300]",
+        "could not judge 1 responses",
+        "tvo eval model.path=run/checkpoints/step-000006/policy",
+        "tvo train algorithm=grpo dataset=addition seed=3",
+    ):
+        assert wanted in text, text
+
+
+def test_the_card_says_what_broke(make_run: Make) -> None:
+    text = card.text(runs.load(make_run(collapsed=True, steps=5, algorithm="grpo")))
+    assert "collapsed at step 4" in text and "entropy_floor fired first at step 4 (0.012 against 0.050)" in text
+    assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
+
+
+@pytest.mark.parametrize("path", ["runs/a-b+c.d/policy", "runs/a=1,b=2/policy", "runs/it is mine/policy"])
+def test_the_next_command_can_be_pasted(path: str) -> None:
+    import shlex
+
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    [word] = shlex.split(card.override("model.path", path))
+    [parsed] = OverridesParser.create().parse_overrides([word])
+    assert parsed.key_or_group == "model.path" and parsed.value() == path and not parsed.is_sweep_override()
+
+
+def test_closing_leaves_figure_and_card(make_run: Make) -> None:
+    folder = make_run()
+    text = closing.close(folder)
+    assert (folder / "card.txt").read_text() == text and "figures/run.svg" in text
+    assert sorted(os.listdir(folder / "figures")) == ["run.png", "run.svg"]
+
+
+def test_reports_need_no_torch() -> None:
+    import subprocess
+    import sys
+
+    program = "import tvo_cli.report.closing, tvo_cli.report.figures, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
