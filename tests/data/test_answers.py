@@ -16,6 +16,7 @@ from tvo_cli.data.answers import after_marker, as_integer, as_text, last_box, le
         (r"$\boxed{\left\{1, 2\right\}}$", r"\left\{1, 2\right\}"),
         (r"$\boxed {7}$ or $\fbox{8}$", "8"),
         (r"the answer is $\boxed 2$.", "2"),
+        (r"$\boxed{\left\{x : x > 1\right.}$ and $\boxed{[0, 1\}}$", r"[0, 1\}"),
         (r"\boxed{}", ""),
         (r"\boxed{1} and \boxed{2", "1"),
         ("no box", None),

@@ -62,6 +62,11 @@ def test_named_columns_and_paths_into_the_row(write) -> None:
     assert (problem.question, problem.answer) == ("q", "5")
 
 
+def test_a_column_may_have_a_dot_in_its_name(write) -> None:
+    path = write({"question": "q", "a.b": "1", "a": {"b": "2"}})
+    assert load(path, columns={"answer": "a.b"}).problem(0).answer == "1"
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "bom.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"question": "q", "answer": "1"}\r\n')
