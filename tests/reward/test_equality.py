@@ -41,7 +41,16 @@ def test_expressions_need_algebra() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1,024.50", "1024.5"), ("-0", "0"), ("+5", "5"), ("1,02", None), ("", None), (".", None), ("1e5", None), ("٣", None)],
+    [
+        ("1,024.50", "1024.5"),
+        ("-0", "0"),
+        ("+5", "5"),
+        ("1,02", None),
+        ("", None),
+        (".", None),
+        ("1e5", None),
+        ("٣", None),
+    ],
 )
 def test_plain(text: str, value: str | None) -> None:
     assert number.plain(text) == value

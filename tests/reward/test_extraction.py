@@ -32,7 +32,17 @@ def test_the_answer_is_in_the_last_box(text: str, answer: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", r"\boxed{}", r"\boxed{ }", r"\boxed{5", r"\boxed 5", r"boxed{5}", r"\boxed{5}\boxed{6", r"\boxed{\frac{1}{2}"],
+    [
+        "",
+        "5",
+        r"\boxed{}",
+        r"\boxed{ }",
+        r"\boxed{5",
+        r"\boxed 5",
+        r"boxed{5}",
+        r"\boxed{5}\boxed{6",
+        r"\boxed{\frac{1}{2}",
+    ],
 )
 def test_no_answer(text: str) -> None:
     assert final_answer(text) == ((), "no answer")

@@ -89,7 +89,9 @@ def test_a_gold_the_scorer_cannot_read_is_the_users_error(judge: Judge) -> None:
         judge(r"\boxed{1}", "1", scorer="guess")
 
 
-@pytest.mark.parametrize(("key", "value"), [("profile", "maths"), ("unfinished", "perhaps"), ("deadline", 0.0), ("cap_bytes", 1)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("profile", "maths"), ("unfinished", "perhaps"), ("deadline", 0.0), ("cap_bytes", 1)]
+)
 def test_settings_are_checked(key: str, value: object) -> None:
     with pytest.raises(UserError, match=f"reward.{key}"):
         Grader({**SETTINGS, key: value})
@@ -145,3 +147,32 @@ def test_the_package_needs_no_torch() -> None:
     program = "import tvo_cli.reward.grader, tvo_cli.reward.rewards, tvo_cli.stats, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "sympy", "math_verify", "omegaconf"} & set(loaded)
+
+
+def test_tuples_pass_through_the_pipe() -> None:
+    import json
+
+    from tvo_cli.reward.wire import tagged, untagged
+
+    value = {"grid": ((0, 1), (2, 3)), "list": [1, (2,)], "nested": {"a": ()}}
+    assert json.loads(json.dumps(tagged(value)), object_hook=untagged) == value
+
+
+@pytest.mark.slow
+def test_every_reasoning_gym_task_accepts_its_own_answer() -> None:
+    """As the library itself scores it, in a process that evaluates nothing."""
+    reasoning_gym = pytest.importorskip("reasoning_gym")
+    from reasoning_gym.factory import DATASETS
+
+    texts, asked = [], []
+    for name in sorted(set(DATASETS) - {"composite"}):
+        entry = reasoning_gym.create_dataset(name, size=1, seed=1)[0]
+        if reasoning_gym.get_score_answer_fn(name)(entry["answer"], entry) == 1.0:
+            texts.append(str(entry["answer"]))
+            fields = {"scorer": f"reasoning_gym:{name}", "question": entry["question"], "metadata": entry["metadata"]}
+            asked.append(problem(str(entry["answer"]), **fields))
+    with Grader({**SETTINGS, "deadline": 60.0}) as patient:
+        verdicts = patient.grade([rf"\boxed{{{text}}}" for text in texts], asked, [True] * len(texts))
+    judged = [(p.scorer, v) for p, v in zip(asked, verdicts) if not v.correct and v.reason != "no answer"]
+    assert len(texts) > 80
+    assert judged == []

@@ -40,6 +40,12 @@ def grade(grader: Grader, *texts: str, gold: str = GOLD) -> list[Verdict]:
     return grader.grade(texts, [problem(gold)] * len(texts), [True] * len(texts))
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Grader]:
+    with Grader({**SETTINGS, "deadline": 1.0}) as grader:
+        yield grader
+
+
 @pytest.fixture
 def hasty() -> Iterator[Grader]:
     with Grader({**SETTINGS, "deadline": 1.0}) as grader:
@@ -106,10 +112,10 @@ def test_a_child_that_was_killed_between_calls_is_replaced(hasty: Grader) -> Non
         "\\" * 999,
     ],
 )
-def test_hostile_answers_are_wrong_and_run_nothing(hasty: Grader, answer: str, tmp_path: Path) -> None:
+def test_hostile_answers_are_wrong_and_run_nothing(shared: Grader, answer: str, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     start = time.monotonic()
-    verdict, right = grade(hasty, r"so \boxed{" + answer.replace("{mark}", str(mark)) + "}", RIGHT)
+    verdict, right = grade(shared, r"so \boxed{" + answer.replace("{mark}", str(mark)) + "}", RIGHT)
     assert not verdict.correct and right.correct
     assert not mark.exists()
     assert time.monotonic() - start < 8.0
@@ -203,18 +209,28 @@ print(refused(lambda: os.system("true")), refused(lambda: subprocess.run(["true"
 print(refused(lambda: sympy.sympify("__import__('os').getpid()")), refused(lambda: sympy.S("print(1)")))
 print(sympy.sympify("2*x + sin(3)/4"), sympy.parse_expr("(3+4)*2"))
 """
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split("\n")
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     assert output[0] == "PermissionError PermissionError PermissionError"
     assert "done" not in output[1]
     assert output[2] == "2*x + sin(3)/4 14"
 
 
-def test_memory_is_bounded() -> None:
-    """An allocation beyond the limit is a failure of this row, and the next row has a fresh child."""
-    with Grader({**SETTINGS, "memory_mb": 512, "deadline": 20.0}) as small:
-        bomb = r"\boxed{2^{10^{11}}\sqrt{3}}"
-        verdict, right = grade(small, bomb, RIGHT)
-        assert not verdict.correct and right.correct
+def test_memory_is_bounded_and_a_lack_of_it_is_a_failure() -> None:
+    """In a child's process, with an algebra that takes 2 GB."""
+    program = """
+from tvo_cli.reward import algebra, child, sandbox
+import sympy
+sandbox.limit_memory(1024)
+row = {"gold": "x", "answers": ["y"], "scorer": "math"}
+algebra.same = lambda gold, answer: bool(bytearray(1 << 29))
+print(child.judge(row)["reason"])
+algebra.same = lambda gold, answer: bool(bytearray(1 << 31))
+print(child.judge(row))
+"""
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output == "equal\n{'correct': False, 'reason': 'memory', 'failed': True}\n"
 
 
 @pytest.mark.slow

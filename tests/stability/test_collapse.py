@@ -107,6 +107,21 @@ def test_ceiling() -> None:
     assert [(f.step, f.value, f.severity) for f in found] == [(6, 9.0, "warning"), (7, 50.0, "warning")]
 
 
+def test_wary_half_way_down_before_the_smoothed_value_is() -> None:
+    """√½·0.8 = 0.566: one raw value below it is no breach, but no state to return to either."""
+    rule = drop(smoothing=0.9)
+    seen = []
+    for value in (0.8, 0.6, 0.5, 0.6):
+        assert rule.check(1, {"reward/mean": value}) is None
+        seen.append(rule.suspicious)
+    assert seen == [False, False, True, False]
+    entropy = floor(smoothing=0.9)
+    assert run(entropy, policy__entropy=[0.6, 0.6, 0.18]) == []  # √0.1·0.6 = 0.19
+    assert entropy.suspicious
+    assert run(entropy, policy__entropy=[0.2]) == []
+    assert not entropy.suspicious
+
+
 def band() -> LengthBand:
     return LengthBand(**SOME, metric="response/length", shortest=0.5, longest=3.0, warmup=2, smoothing=0.0)
 

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import pytest
+
+from tvo_cli.stats import clustered_interval, majority, mean_interval, pass_at_k, standard_error, wilson
+from tvo_cli.stats.student import cumulative, quantile
+
+
+@pytest.mark.parametrize(
+    ("n", "c", "k", "value"),
+    [
+        (3, 1, 2, 0.666667),
+        (4, 2, 2, 0.833333),
+        (10, 3, 5, 0.916667),
+        (64, 5, 16, 0.775421),
+        (256, 3, 64, 0.579782),
+        (8, 0, 4, 0.0),
+        (8, 5, 4, 1.0),
+        (8, 8, 1, 1.0),
+        (10, 3, 1, 0.3),
+    ],
+)
+def test_pass_at_k(n: int, c: int, k: int, value: float) -> None:
+    assert pass_at_k(n, c, k) == pytest.approx(value, abs=5e-7)
+
+
+def test_pass_at_k_counts_the_draws() -> None:
+    for c in range(8):
+        draws = list(combinations(range(7), 3))
+        share = sum(any(i < c for i in draw) for draw in draws) / len(draws)
+        assert pass_at_k(7, min(c, 7), 3) == pytest.approx(share, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(4, 1, 5), (4, 5, 1), (4, -1, 1), (4, 1, 0)])
+def test_pass_at_k_refuses(n: int, c: int, k: int) -> None:
+    with pytest.raises(ValueError):
+        pass_at_k(n, c, k)
+
+
+@pytest.mark.parametrize(
+    ("probability", "degrees", "value"),
+    [  # tables of Student's distribution
+        (0.975, 1, 12.706204736432095),
+        (0.975, 2, 4.302652729911275),
+        (0.975, 4, 2.7764451051977987),
+        (0.975, 9, 2.2621571628540993),
+        (0.975, 29, 2.045229642132703),
+        (0.975, 499, 1.9647293909876649),
+        (0.95, 5, 2.015048373333024),
+        (0.995, 3, 5.840909309733355),
+        (0.9995, 7, 5.407882520861727),
+        (0.025, 4, -2.7764451051977987),
+    ],
+)
+def test_student_quantile(probability: float, degrees: float, value: float) -> None:
+    assert quantile(probability, degrees) == pytest.approx(value, rel=1e-9)
+
+
+def test_student_with_many_degrees_is_nearly_normal() -> None:
+    """z + (z³ + z)/(4ν), Cornish and Fisher's first term."""
+    z = 1.959963984540054
+    assert quantile(0.975, 1e6) == pytest.approx(z + (z**3 + z) / 4e6, rel=1e-10)
+
+
+def test_student_in_closed_form() -> None:
+    for x in (-30.0, -1.0, 0.0, 0.3, 5.0):
+        assert cumulative(x, 1) == pytest.approx(0.5 + math.atan(x) / math.pi, rel=1e-12)
+        assert cumulative(x, 2) == pytest.approx(0.5 + x / (2 * math.sqrt(2 + x * x)), rel=1e-12)
+
+
+def test_standard_errors_of_the_record() -> None:
+    assert standard_error([1.0] * 381 + [0.0] * 119) == pytest.approx(0.0191, abs=5e-5)  # MATH-500 at 0.762
+    assert standard_error([1.0] * 3 + [0.0] * 27) == pytest.approx(0.0557, abs=5e-5)  # AIME24 at 0.10
+
+
+def test_mean_interval_over_seeds() -> None:
+    """1, 2, 3: sd 1, half-width 4.302653/√3."""
+    mean, low, high, n = mean_interval([1.0, 2.0, 3.0], 0.95)
+    assert (mean, n) == (2.0, 3)
+    assert (low, high) == (pytest.approx(2 - 2.484138, abs=1e-6), pytest.approx(2 + 2.484138, abs=1e-6))
+    narrow = mean_interval([1.0, 2.0, 3.0], 0.5)
+    assert narrow.high - narrow.low == pytest.approx(2 * 0.816496580927726 / math.sqrt(3), rel=1e-9)
+
+
+def test_one_value_has_no_interval() -> None:
+    mean, low, high, n = mean_interval([0.5])
+    assert (mean, n) == (0.5, 1) and math.isnan(low) and math.isnan(high)
+    with pytest.raises(ValueError):
+        mean_interval([])
+
+
+def test_clustered_interval_counts_problems_not_samples() -> None:
+    """Means 1, 0.5, 0, 0.5: sd √(1/6), stderr √(1/24), t₃ = 3.182446."""
+    rows = [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+    found = clustered_interval(rows)
+    assert (found.mean, found.n) == (0.5, 4)
+    assert found.high == 1.0 and found.low == 0.0  # 0.5 ± 0.6496, cut
+    half = clustered_interval(rows, 0.5)
+    assert half.high - 0.5 == pytest.approx(0.764892328404345 * math.sqrt(1 / 24), rel=1e-9)
+    assert clustered_interval([row * 50 for row in rows], 0.5) == pytest.approx(half)
+
+
+def test_all_or_nothing_needs_wilson() -> None:
+    assert clustered_interval([[0.0, 0.0]] * 30) == wilson(0, 30)
+    assert clustered_interval([[1.0]] * 30) == wilson(30, 30)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(0, 30, 0.0, 0.1135), (30, 30, 0.8865, 1.0), (15, 30, 0.3315, 0.6685), (81, 263, 0.2553, 0.3662)],
+)
+def test_wilson(successes: int, n: int, low: float, high: float) -> None:
+    """81 of 263: the example of Newcombe 1998."""
+    found = wilson(successes, n)
+    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@pytest.mark.parametrize("call", [lambda: wilson(2, 1), lambda: wilson(0, 0), lambda: wilson(0, 3, 1.0)])
+def test_wilson_refuses(call: object) -> None:
+    with pytest.raises(ValueError):
+        call()  # type: ignore[operator]
+
+
+def test_majority_clusters_and_states_ties() -> None:
+    def same(left: str, right: str) -> bool:
+        return float(left) == float(right)
+
+    assert majority(["2", "3", None, "2.0", "3.0", "3"], same) == ("3", 3, ("3",))
+    assert majority(["2", "3", None, "3.0", "2.0"], same) == ("2", 2, ("2", "3"))
+    assert majority([None, None], same) == (None, 0, ())

@@ -1,0 +1,104 @@
+"""The house's rules, enforced: who may import whom, how long a file may be, what a method is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "tvo_cli"
+GROUND = {"types", "errors"}
+LEARNING = GROUND | {"maths"}
+PARTS = LEARNING | {"objective", "methods", "advantage", "data", "reward", "stats", "config"}
+MAY_IMPORT = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "types": set(),
+    "errors": set(),
+    "maths": {"maths"},
+    "stats": GROUND | {"stats"},
+    "config": GROUND,
+    "check": GROUND,
+    "data": GROUND | {"data"},
+    "reward": GROUND | {"reward"},
+    "objective": LEARNING | {"objective"},
+    "methods": LEARNING,
+    "advantage": LEARNING | {"advantage"},
+    "optim": LEARNING | {"optim"},
+    "model": LEARNING | {"model", "data"},
+    "rollout": LEARNING | {"rollout", "model"},
+    "stability": LEARNING | {"stability", "config"},
+    "tracking": GROUND | {"tracking", "config"},
+    "evaluation": PARTS | {"evaluation", "model", "rollout"},
+    "training": PARTS | {"training", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
+    "report": GROUND | {"report", "tracking", "stats", "config"},
+    "cli": GROUND | {"cli", "config", "experiment", "report", "tracking", "stats"},
+}
+FILES = sorted(ROOT.rglob("*.py"))
+named = {"ids": lambda path: str(path.relative_to(ROOT))}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tvo_cli":
+            parts = node.module.split(".")[1:]
+            yield from parts[:1] or [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.name != "experiment.py"], **named)
+def test_imports_flow_one_way(path):
+    unit = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert set(imported(path)) - {"__version__"} <= MAY_IMPORT[unit]
+
+
+@pytest.mark.parametrize("path", FILES, **named)
+def test_no_file_is_long_and_no_function_is_very_long(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 70, node.name
+
+
+def test_the_median_function_is_about_ten_lines():
+    lengths = sorted(
+        (node.end_lineno or 0) - node.lineno + 1
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert lengths[len(lengths) // 2] <= 12
+
+
+@pytest.mark.parametrize("path", FILES, **named)
+def test_names_say_something(path):
+    assert path.stem not in {"utils", "helpers", "common", "misc", "manager", "base"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "methods").glob("[!_]*.py")), **named)
+def test_a_method_is_one_function_named_as_its_file(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    public = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert public == [path.stem]
+    assert "arXiv" in (ast.get_docstring(tree) or "")
+    assert "Fidelity:" in ast.get_docstring(next(n for n in tree.body if isinstance(n, ast.FunctionDef)))
+    assert (ROOT.parent / "tests" / "methods" / f"test_{path.stem}.py").exists()
+
+
+def test_nothing_loads_pickles_remote_code_or_evaluates_text():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = node.func if isinstance(node, ast.Call) else None
+            name = called.id if isinstance(called, ast.Name) else ""
+            assert name not in {"eval", "exec", "compile", "__import__"}, path
+            dotted = ast.unparse(called) if isinstance(called, ast.Attribute) else ""
+            assert dotted not in {"torch.load", "pickle.load", "pickle.loads"}, path
+            for keyword in node.keywords if isinstance(node, ast.Call) else ():
+                if keyword.arg == "trust_remote_code":
+                    assert isinstance(keyword.value, ast.Constant) and keyword.value.value is False, path

@@ -1,0 +1,46 @@
+"""Minibatches: whole prompts, every row once an epoch, a function of (seed, step, epoch) alone."""
+
+import pytest
+import torch
+
+from tvo_cli.training.batch import minibatches, stream
+
+GROUP = torch.arange(8).repeat_interleave(4)
+
+
+def cut(**changes):
+    settings = {"epochs": 2, "count": 2, "microbatch_rows": 0, "variance_parts": 8, "seed": 0, "step": 3}
+    return list(minibatches(GROUP, **{**settings, **changes}))
+
+
+def test_every_epoch_uses_every_row_once_and_keeps_prompts_whole():
+    found = cut()
+    for epoch in (0, 1):
+        rows = torch.cat([one.rows for one in found if one.epoch == epoch])
+        assert sorted(rows.tolist()) == list(range(32))
+    for one in found:
+        assert torch.equal(torch.cat(one.parts), one.rows)
+        for part in one.parts:
+            counts = torch.bincount(GROUP[part])
+            assert set(counts[counts > 0].tolist()) == {4}
+
+
+def test_the_first_minibatch_is_cut_into_equal_parts_for_the_variance():
+    found = cut()
+    assert [len(part) for part in found[0].parts] == [4, 4, 4, 4]
+    assert [len(one.parts) for one in found[1:]] == [1, 1, 1]
+    assert len(cut(variance_parts=3)[0].parts) == 2
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(4, 4), (8, 2), (9, 2), (16, 1), (3, 4)])
+def test_micro_batches_hold_whole_prompts_up_to_the_limit(rows, parts):
+    assert len(cut(microbatch_rows=rows)[1].parts) == parts
+
+
+def test_the_order_depends_on_seed_step_and_epoch_only():
+    first, again = cut(), cut()
+    assert all(torch.equal(a.rows, b.rows) for a, b in zip(first, again))
+    assert not torch.equal(first[0].rows, first[2].rows)
+    assert not torch.equal(first[0].rows, cut(step=4)[0].rows)
+    assert not torch.equal(first[0].rows, cut(seed=1)[0].rows)
+    assert stream(0, "a", 1).initial_seed() != stream(0, "a", 2).initial_seed()
