@@ -47,6 +47,7 @@ class Rule(ABC):
     severity: str
     patience: int
     streak: int = field(default=0, init=False)
+    wary: bool = field(default=False, init=False)
 
     @abstractmethod
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
@@ -64,8 +65,8 @@ class Rule(ABC):
 
     @property
     def suspicious(self) -> bool:
-        """Whether the latest step was a breach, fired or not."""
-        return self.streak > 0
+        """Whether the latest step was a breach, or so far on the way to one that it is no state to return to."""
+        return self.wary or self.streak > 0
 
     def state_dict(self) -> dict[str, Any]:
         """All that is carried between steps: numbers, None, lists of numbers."""
@@ -87,6 +88,7 @@ class Floor(Rule):
     threshold = max(share · start, absolute), start the highest of the first `warmup` steps, the absolute
     floor only where the start lies above it. A low value is excused while the smoothed accuracy is at least
     `solved`: a policy that knows the answer has little left to be uncertain of. solved > 1: never excused.
+    Half of the way down, in logarithms, it is wary of the unsmoothed value already.
     """
 
     metric: str
@@ -109,19 +111,24 @@ class Floor(Rule):
         if len(self.first) < self.warmup:
             self.first.append(value)
             return None
-        return self._below(max(self.first))
+        return self._below(value, self.smoothed or 0.0, max(self.first))
 
-    def _below(self, start: float) -> Breach | None:
+    def _below(self, value: float, smoothed: float, start: float) -> Breach | None:
         threshold = max(self.share * start, self.absolute if start > self.absolute else 0.0)
         excused = self.accuracy is not None and self.accuracy >= self.solved
-        if self.smoothed is None or self.smoothed >= threshold or excused:
+        self.wary = value < math.sqrt(threshold * start) and not excused
+        if smoothed >= threshold or excused:
             return None
-        return Breach(self.metric, self.smoothed, threshold, f"has sunk from {start:.4g}")
+        return Breach(self.metric, smoothed, threshold, f"has sunk from {start:.4g}")
 
 
 @dataclass(kw_only=True)
 class Drop(Rule):
-    """A smoothed metric that falls below a share of its own peak, once the peak is worth speaking of."""
+    """A smoothed metric that falls below a share of its own peak, once the peak is worth speaking of.
+
+    Half of the way down, in logarithms, it is wary of the unsmoothed value already: smoothing lags, and a state
+    from within the decline would be condemned as soon as it was restored.
+    """
 
     metric: str
     share: float
@@ -137,6 +144,7 @@ class Drop(Rule):
             return None
         self.smoothed = smoothed = _blend(self.smoothed, value, self.smoothing)
         self.peak = max(self.peak, smoothed)
+        self.wary = self.peak >= self.minimum_peak and value < math.sqrt(self.share) * self.peak
         if self.peak < self.minimum_peak or smoothed >= self.share * self.peak:
             return None
         reason = f"has fallen from a peak of {self.peak:.4g}"

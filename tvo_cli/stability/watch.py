@@ -28,9 +28,9 @@ class Action(Enum):
 class Watch:
     """Rules by name, and what they have found.
 
-    `observe` a step, then `decide`; after the loop has restored the last healthy state, `rolled_back`. A step
-    is healthy when no rule that means collapse is breached, fired or not: the decline before a firing is no
-    state to return to.
+    `observe` a step, then `decide`; after the loop has restored the last healthy state, `rolled_back`. A step is
+    healthy when no rule that means collapse is breached or on its way to it. A step's metrics judge the policy
+    that sampled it, so a healthy step vouches for the state *before* its update, not for the one after.
     """
 
     def __init__(self, rules: Mapping[str, Rule], on_collapse: str, *, cooldown: int, max_rollbacks: int) -> None:
@@ -73,7 +73,7 @@ class Watch:
 
     @property
     def healthy(self) -> bool:
-        """Whether no rule that means collapse was breached at the step observed last."""
+        """Whether no rule that means collapse is suspicious of the step observed last."""
         return not any(rule.suspicious for rule in self.rules.values() if rule.severity == "collapse")
 
     def rolled_back(self, step: int) -> None:
