@@ -89,3 +89,10 @@ def test_the_shell_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
         "_TVO_COMPLETE": "complete_bash",
     }
     assert runner.invoke(app, [], env=environment, prog_name="tvo").output.split() == ["algorithm=tvo_rec"]
+
+
+def test_a_summary_is_figures_with_their_own_names() -> None:
+    text = render.summary_lines(
+        "eval", {"evaluation": {"eval/pass@1": 0.50781}, "a": {"b": 12345}, "long": "x" * 99}, "f"
+    )
+    assert [line.split() for line in text.splitlines()[1:]] == [["eval/pass@1", "0.5078"], ["a.b", "12,345"]]

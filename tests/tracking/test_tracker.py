@@ -214,7 +214,7 @@ def test_a_missing_tensorboard_says_what_to_install(
 
 def test_what_was_opened_is_closed_when_a_later_part_cannot_be(tmp_path: Path, make_config: Callable[..., Any]) -> None:
     (tmp_path / "metrics.jsonl").mkdir()
-    with pytest.raises(OSError, match="metrics.jsonl"):
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
         Tracker(make_config(), tmp_path).__enter__()
 
 

@@ -99,4 +99,4 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
         elif isinstance(value, int | float | str) and len(str(value)) <= 60:
-            yield f"{prefix}{name}", value
+            yield (name if "/" in name else f"{prefix}{name}"), value  # a metric's name is whole by itself
