@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,7 +121,7 @@ def test_closing_leaves_figure_and_card(make_run: Make) -> None:
     folder = make_run()
     text = closing.close(folder)
     assert (folder / "card.txt").read_text() == text and "figures/run.svg" in text
-    assert sorted(os.listdir(folder / "figures")) == ["run.png", "run.svg"]
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == ["run.png", "run.svg"]
 
 
 def test_reports_need_no_torch() -> None:
