@@ -27,7 +27,7 @@ NEUTRAL = {
     "grpo_shrunk_cv": ("grpo", [f"{INF}.forces.control.beta=0"]),
     "ppo": ("grpo", [f"{INF}.reduce._target_=tvo_cli.objective.pieces.sequence_mean"]),
     "tvo": ("tvo_rec", [f"{INF}.forces.control.beta=0"]),
-    "tvo_macro": ("tvo", [f"{INF}.surrogate.cap=5", f"{INF}.weight.delta=0.3"]),
+    "tvo_macro": ("tvo", [f"{INF}.surrogate.cap=5", f"{INF}.weight.delta=0.5"]),
     "tvo_micro": ("tvo", []),
     "tvo_rec": (
         "reinforce",
