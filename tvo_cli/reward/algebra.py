@@ -48,9 +48,7 @@ def _parse(text: str, complex_: bool) -> Any:
     """LaTeX to sympy by math-verify's own parser; decimals become exact fractions first."""
     from latex2sympy2_extended.latex2sympy2 import NormalizationConfig, latex2sympy, normalize_latex  # type: ignore[import-untyped]
 
-    rules = NormalizationConfig(
-        basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="none"
-    )
+    rules = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="none")
     clean = normalize_latex(DECIMAL.sub(_fraction, text), config=rules)
     return latex2sympy(clean, is_real=not complex_, convert_degrees=False, normalization_config=None)
 
@@ -85,9 +83,7 @@ def _compare(gold: Any, said: Any) -> bool:
     if _apart(gold, said):
         return False
     return bool(
-        verify(
-            gold, said, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=is_relation(said)
-        )
+        verify(gold, said, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=is_relation(said))
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tvo_cli.reward import sandbox
 from tvo_cli.reward.equality import equal
+from tvo_cli.reward.wire import untagged
 
 RECURSION = 3000
 READY = "ready"
@@ -34,7 +35,7 @@ def main(parent: str, megabytes: str) -> None:
     sandbox.limit_memory(int(megabytes))
     print(json.dumps(READY), file=answers)
     for line in sys.stdin.buffer:
-        row = json.loads(line)
+        row = json.loads(line, object_hook=untagged)
         sandbox.limit_time(row["deadline"])
         finding = judge(row)
         print(json.dumps({"row": row["row"], **finding}), file=answers)
@@ -60,9 +61,7 @@ def judge(row: Mapping[str, Any]) -> dict[str, object]:
         return {"correct": False, "reason": "memory", "failed": True}
     except GoldUnreadable:
         return {"correct": False, "reason": "gold unreadable", "failed": True}
-    except (
-        Exception
-    ) as error:  # a library's own failure, of any kind: counted by its name, never taken for a verdict
+    except Exception as error:  # a library's own failure, of any kind: counted by its name, never taken for a verdict
         return {"correct": False, "reason": f"error {type(error).__name__}", "failed": True}
     return {"correct": correct, "reason": "equal" if correct else "different", "failed": False}
 

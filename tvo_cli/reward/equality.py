@@ -72,9 +72,7 @@ def _equal(gold: str, answer: str, algebra: Algebra) -> bool:
 def _join(found: re.Match[str]) -> str:
     """1,024 is 1024, outside brackets; inside them the comma separates."""
     before = found.string[: found.start()]
-    inside = sum(map(before.count, "([")) > sum(map(before.count, ")]")) or before.count(
-        "\\{"
-    ) > before.count("\\}")
+    inside = sum(map(before.count, "([")) > sum(map(before.count, ")]")) or before.count("\\{") > before.count("\\}")
     return found.group() if inside else found.group().replace(",", "")
 
 
@@ -156,9 +154,7 @@ def _unbracketed(gold: str, answer: str, algebra: Algebra) -> bool | None:
     plain_gold, plain_answer = _peel(gold), _peel(answer)
     if (plain_gold, plain_answer) != (gold, answer):
         return _equal(plain_gold, plain_answer, algebra)
-    several = [
-        around is not None and len(around.parts) > 1 for around in map(structure.bracketed, (gold, answer))
-    ]
+    several = [around is not None and len(around.parts) > 1 for around in map(structure.bracketed, (gold, answer))]
     if any(several) and not (structure.RELATION.search(gold) or structure.RELATION.search(answer)):
         return False if structure.named(gold)[0] is None else None
     return None

@@ -18,6 +18,7 @@ from tvo_cli.reward.equality import Undecided, equal, is_list, undecided
 from tvo_cli.reward.extraction import Found, final_answer
 from tvo_cli.reward.normal import canonical, defect
 from tvo_cli.reward.pool import Pool
+from tvo_cli.reward.wire import tagged
 from tvo_cli.types import Problem, Verdict
 
 PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}
@@ -41,9 +42,7 @@ class Settings:
     def __post_init__(self) -> None:
         for key, offered in (("profile", tuple(PROFILES)), ("unfinished", UNFINISHED)):
             if getattr(self, key) not in offered:
-                raise UserError(
-                    f"reward.{key}", getattr(self, key), "not a choice.", f"Choose {', '.join(offered)}."
-                )
+                raise UserError(f"reward.{key}", getattr(self, key), "not a choice.", f"Choose {', '.join(offered)}.")
         least = {"workers": 0, "deadline": 0.01, "cap_bytes": 256, "memory_mb": 256}
         for key, limit in least.items():
             if getattr(self, key) < limit:
@@ -84,9 +83,7 @@ class Grader:
         """End the children."""
         self.pool.close()
 
-    def grade(
-        self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]
-    ) -> list[Verdict]:
+    def grade(self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]) -> list[Verdict]:
         """One verdict a response; texts[i] answers problems[i]. The same from any thread, in any company."""
         verdicts: list[Verdict | None] = []
         requests: dict[int, dict[str, Any]] = {}
@@ -195,7 +192,7 @@ def _by_task(found: Found, problem: Problem, scorer: str) -> Verdict | dict[str,
             "reasoning_gym is not installed.",
             "Run: pip install 'tvo-cli[reasoning-gym]'",
         )
-    entry = {"question": problem.question, "answer": problem.answer, "metadata": dict(problem.metadata)}
+    entry = {"question": problem.question, "answer": problem.answer, "metadata": tagged(dict(problem.metadata))}
     return {**_request(scorer, problem.answer, found.answers), "entry": entry}
 
 

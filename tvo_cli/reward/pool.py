@@ -23,9 +23,7 @@ from typing import Any
 START_SECONDS = 120.0  # for a child to import math-verify on a busy machine
 ATTEMPTS_TO_START = 3
 SOURCE = str(Path(__file__).resolve().parents[2])
-PROGRAM = (
-    "import sys; sys.path.append(sys.argv[1]); from tvo_cli.reward.child import main; main(*sys.argv[2:])"
-)
+PROGRAM = "import sys; sys.path.append(sys.argv[1]); from tvo_cli.reward.child import main; main(*sys.argv[2:])"
 
 Finding = dict[str, Any]
 

@@ -23,9 +23,7 @@ class Rewards:
         if self.weight and self.maximum < 1:
             raise UserError("reward.length.maximum", self.maximum, "must be a number of tokens, at least 1.")
         if self.weight and not 0.0 < share <= 1.0:
-            raise UserError(
-                "reward.length.buffer", share, "must be a share of reward.length.maximum, in (0, 1]."
-            )
+            raise UserError("reward.length.buffer", share, "must be a share of reward.length.maximum, in (0, 1].")
 
     def score(
         self,

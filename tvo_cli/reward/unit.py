@@ -46,9 +46,7 @@ COUNTED_WORDS = """
     time turn seat chair ticket car box boxe piece slice bag tile
 """
 COUNTED = frozenset(COUNTED_WORDS.split())
-CANONICAL = {
-    word: unit for unit, words in NAMES.items() for word in ([words] if " per " in words else words.split())
-}
+CANONICAL = {word: unit for unit, words in NAMES.items() for word in ([words] if " per " in words else words.split())}
 CANONICAL["kilometer per hour"], CANONICAL["mile per hour"] = "km/h", "mph"
 
 DEGREE = re.compile(r"\^\\circ\s?(?:(?:\\text\{)?([CF])\}?)?$")
