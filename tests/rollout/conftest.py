@@ -8,8 +8,8 @@ import torch
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 
-# Three lengths, so that every batch is left-padded.
-PROMPTS = ("7 + 3 * 12 - 4 * 2 + 9 =", "1 + 1 =", "5 * 5 - 2 =", "0 =")
+# Four lengths, so that batches are left-padded; sorting them is a cycle, which is not its own inverse.
+PROMPTS = ("1 + 1 =", "5 * 5 - 2 =", "0 =", "7 + 3 * 12 - 4 * 2 + 9 =")
 KEYS = ("a", "b", "c", "d")
 
 
