@@ -23,8 +23,8 @@ QUIET = ("logger=none", "trainer.checkpoint_every=0", "trainer.threads=1", "eval
 COOLED = "optimizer=adamw_cooled"
 TASKS = {
     "arithmetic": (),
-    "addition": ("dataset=addition", "model=tiny_addition", "reward=digits"),
-    "sparse": ("dataset=addition", "model=tiny_addition_sparse", "reward=digits", "trainer.steps=60"),
+    "addition": ("dataset=addition", "model=tiny_addition"),
+    "sparse": ("dataset=addition", "model=tiny_addition_sparse", "trainer.steps=60"),
 }
 
 
@@ -40,7 +40,13 @@ class Arm(NamedTuple):
 
     def overrides(self, seed: int) -> list[str]:
         """What `tvo train` is given."""
-        return [*TASKS[self.task], f"algorithm={self.algorithm}", *self.extra, f"optimizer.lr={self.lr:g}", f"seed={seed}"]
+        return [
+            *TASKS[self.task],
+            f"algorithm={self.algorithm}",
+            *self.extra,
+            f"optimizer.lr={self.lr:g}",
+            f"seed={seed}",
+        ]
 
     def folder(self, seed: int) -> Path:
         """Where the run lies."""
@@ -48,38 +54,48 @@ class Arm(NamedTuple):
         return OUTPUT / self.task / name
 
 
+RATES = {
+    "tvo": (1e-4, 3e-4, 1e-3, 3e-3),
+    "grpo": (5e-5, 1e-4, 3e-4, 1e-3),
+    "ppo": (5e-5, 1e-4, 3e-4, 1e-3),
+    "reinforce": (5e-5, 1e-4, 3e-4, 1e-3),
+    "grpo_shrunk_cv": (5e-5, 1e-4, 2e-4, 3e-4, 1e-3),
+    "grpo_shrunk": (1e-4, 2e-4),
+    "grpo_viscous": (3e-4, 1e-3),
+    "tvo_rec": (3e-4, 1e-3),
+    "tvo_macro": (1e-3,),
+    "tvo_micro": (1e-4, 2e-4),
+}
+TASK_RATES = {
+    "tvo": (1e-3,),
+    "grpo": (5e-5, 1e-4, 2e-4),
+    "ppo": (5e-5,),
+    "reinforce": (5e-5, 1e-4),
+    "grpo_shrunk_cv": (1e-4, 2e-4),
+    "tvo_rec": (1e-3,),
+}
+COOLED_RATES = {"grpo": (5e-5, 1e-4), "ppo": (5e-5,), "reinforce": (5e-5,), "grpo_shrunk_cv": (1e-4, 2e-4)}
+LEVEL = ("algorithm.step_rule.schedule.start=1", "algorithm.step_rule.schedule.end=1")
+EPOCH_RATES = {"tvo": (1e-3,), "grpo": (1e-4, 2e-4), "reinforce": (1e-4, 2e-4), "grpo_shrunk_cv": (2e-4, 3e-4)}
+
+
 def arms() -> Iterator[Arm]:
     """Every row, in the order in which they are worth having."""
-    rates = {
-        "tvo": (1e-4, 3e-4, 1e-3, 3e-3),
-        "grpo": (5e-5, 1e-4, 3e-4, 1e-3),
-        "ppo": (5e-5, 1e-4, 3e-4, 1e-3),
-        "reinforce": (5e-5, 1e-4, 3e-4, 1e-3),
-        "grpo_shrunk_cv": (5e-5, 1e-4, 2e-4, 3e-4, 1e-3),
-        "grpo_shrunk": (1e-4, 2e-4),
-        "grpo_viscous": (3e-4, 1e-3),
-        "tvo_rec": (3e-4, 1e-3),
-        "tvo_macro": (1e-3,),
-        "tvo_micro": (1e-4, 2e-4),
-    }
+    yield from _grid("rates", "arithmetic", RATES, 5)
+    yield from _grid("tasks", "addition", TASK_RATES, 3)
+    yield from _grid("tasks", "sparse", TASK_RATES, 3)
+    yield from _grid("cooling", "arithmetic", COOLED_RATES, 5, (COOLED,))
+    yield Arm("cooling", "arithmetic", "tvo", 1e-3, 5, LEVEL)
+    for epochs in (2, 1):
+        yield from _grid("epochs", "arithmetic", EPOCH_RATES, 5, (f"rollout.epochs={epochs}",))
+
+
+def _grid(
+    table: str, task: str, rates: dict[str, tuple[float, ...]], seeds: int, extra: tuple[str, ...] = ()
+) -> Iterator[Arm]:
     for algorithm, grid in rates.items():
         for lr in grid:
-            yield Arm("rates", "arithmetic", algorithm, lr, 5)
-    for task, seeds in (("addition", 3), ("sparse", 3)):
-        own = {"tvo": (1e-3,), "grpo": (5e-5, 1e-4, 2e-4), "ppo": (5e-5,), "reinforce": (5e-5, 1e-4)}
-        own |= {"grpo_shrunk_cv": (1e-4, 2e-4), "tvo_rec": (1e-3,)}
-        for algorithm, grid in own.items():
-            for lr in grid:
-                yield Arm("tasks", task, algorithm, lr, seeds)
-    for algorithm, grid in {"grpo": (5e-5, 1e-4), "ppo": (5e-5,), "reinforce": (5e-5,), "grpo_shrunk_cv": (1e-4, 2e-4)}.items():
-        for lr in grid:
-            yield Arm("cooling", "arithmetic", algorithm, lr, 5, (COOLED,))
-    level = ("algorithm.step_rule.schedule.start=1", "algorithm.step_rule.schedule.end=1")
-    yield Arm("cooling", "arithmetic", "tvo", 1e-3, 5, level)
-    for epochs in (2, 1):
-        for algorithm, grid in {"tvo": (1e-3,), "grpo": (1e-4, 2e-4), "reinforce": (1e-4, 2e-4), "grpo_shrunk_cv": (2e-4, 3e-4)}.items():
-            for lr in grid:
-                yield Arm("epochs", "arithmetic", algorithm, lr, 5, (f"rollout.epochs={epochs}",))
+            yield Arm(table, task, algorithm, lr, seeds, extra)
 
 
 def jobs() -> list[tuple[Arm, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,26 +21,25 @@ from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker, run_folder
-from tvo_cli.training import keeping, loop
+from tvo_cli.training import continuing, keeping, loop
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
-from tvo_cli.training.runtime import Runtime, start
-from tvo_cli.training.session import Limits, Session
 from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
+from tvo_cli.training.runtime import Runtime, start
+from tvo_cli.training.session import Limits, Session
 from tvo_cli.training.sft import Report, Schooling, fine_tune, log_progress, record
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
-
-log = logging.getLogger("tvo")
 
 
 def train(config: DictConfig) -> dict[str, Any]:
     """Run one training; the summary that is also written to summary.json."""
     check(config)
     folder = Path(config.output_dir)
+    continuing.prepare(folder, config)
     with ExitStack() as resources:
         session = _session(config, folder, resources)
-        _resume(session, str(config.trainer.resume))
+        keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
 
@@ -266,14 +264,6 @@ def _neutral_ids(problems: data.Problems, policy: Policy) -> tuple[int, ...]:
     """Token ids of words that no reward touches: the gauge of mode collapse on the embedded tasks."""
     words = list(problems.neutral_words)
     return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
-
-
-def _resume(session: Session, mode: str) -> None:
-    found = None if mode == "never" else keeping.resume(session)
-    if mode == "must" and found is None:
-        raise UserError("trainer.resume", mode, f"no whole checkpoint in {session.folder / 'checkpoints'}.")
-    if found is not None:
-        log.info("continuing %s from %s", session.folder, found.name)
 
 
 def _summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from tvo_cli.errors import UserError
 
-USER, DEFECT, INTERRUPTED = 2, 1, 130
+USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
@@ -53,7 +53,7 @@ def _stopped(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", INTERRUPTED
     if type(error).__name__ == "Interrupted" and type(error).__module__.startswith("tvo_cli."):
-        return f"{error}. The same command and output_dir go on from there.", INTERRUPTED
+        return f"{error}. The same command and output_dir go on from there.", SAVED
     return "", 0
 
 

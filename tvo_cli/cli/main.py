@@ -45,7 +45,7 @@ listing.add_to(app)
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; its exit code: 0, 2 for something the user can mend, 130 interrupted, 1 a defect."""
+    """Run one command; its exit code: 0, 2 the user can mend, 75 stopped and saved, 130 interrupted, 1 a defect."""
     from tvo_cli.cli import failure
 
     given = sys.argv[1:] if words is None else words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from safetensors.torch import load_file
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.tracking.run_folder import write_json, write_rows
-from tvo_cli.training import checkpoint
+from tvo_cli.training import checkpoint, continuing
 from tvo_cli.training.batch import Batch
-from tvo_cli.training.session import Session
+from tvo_cli.training.session import Photograph, Session
 from tvo_cli.training.update import UpdateReport
 
 log = logging.getLogger("tvo")
@@ -43,8 +42,11 @@ def count(session: Session, batch: Batch, report: UpdateReport, metrics: dict[st
     metrics |= {"rollouts": float(counters.rollouts), "tokens": float(counters.tokens)}
 
 
-def watch(session: Session, metrics: dict[str, float]) -> Action:
-    """Show the step to the collapse rules; alert, roll back or stop as they decide."""
+def watch(session: Session, metrics: dict[str, float], photo: Photograph | None) -> Action:
+    """Show the step to the collapse rules; alert, roll back or stop as they decide.
+
+    The readings judge the policy that sampled, so `photo`, taken before the update, is what a healthy step confirms.
+    """
     step = session.counters.step
     for firing in session.watch.observe(step, metrics):
         session.tracker.alert(firing.rule, firing.message)
@@ -52,26 +54,27 @@ def watch(session: Session, metrics: dict[str, float]) -> Action:
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
         session.tracker.alert("nonfinite", f"{session.counters.skipped_in_a_row} updates skipped in a row")
         action = Action.STOP
+    if photo is not None and session.watch.healthy:
+        session.snapshot = photo
     if action is Action.ROLLBACK:
-        _roll_back(session)
-    elif session.limits.snapshot_every and step % session.limits.snapshot_every == 0 and session.watch.healthy:
-        session.photograph()
+        action = _roll_back(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
     write_json(session.folder / "collapse.json", session.watch.verdict())
     return action
 
 
-def _roll_back(session: Session) -> None:
+def _roll_back(session: Session) -> Action:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:
-        return
+        session.tracker.alert("rollback", "no healthy state to return to; the run stops")
+        return Action.STOP
     tensors, state = session.snapshot
     session.restore_learner(tensors["policy"], tensors, state)
     session.counters.rollbacks += 1
     session.learner.algorithm.step_rule.thicken(session.limits.thicken**session.counters.rollbacks)
     session.watch.rolled_back(session.counters.step)
-    healthy = state["counters"]["step"]
-    session.tracker.alert("rollback", f"restored the policy of step {healthy}; viscosity raised")
+    session.tracker.alert("rollback", f"restored the policy of step {state['counters']['step']}; viscosity raised")
+    return Action.ROLLBACK
 
 
 def save(session: Session) -> Path:
@@ -91,9 +94,10 @@ def save(session: Session) -> Path:
 
 def resume(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
-    folder = checkpoint.newest(session.folder / "checkpoints", log.warning)
+    folder = continuing.newest(session.folder, log.warning)
     if folder is None:
         return None
+    log.info("continuing %s from %s", session.folder, folder.name)
     parts, state = checkpoint.load(folder)
     policy = load_file(folder / "policy" / "model.safetensors")
     session.restore(_with_tied(session, policy), parts, state)
@@ -108,9 +112,10 @@ def _with_tied(session: Session, saved: dict[str, Any]) -> dict[str, Any]:
     return {name: saved.get(name, saved.get(shared.get(value.data_ptr(), ""))) for name, value in current.items()}
 
 
-def remember_responses(session: Session, step: int, batch: Batch) -> None:
-    """A few responses of every tenth step, with verdicts, for a reader's eyes."""
-    if step % RESPONSES_EVERY:
+def remember_responses(session: Session, batch: Batch) -> None:
+    """A few responses of the first and of every tenth step, with verdicts, for a reader's eyes."""
+    step = session.counters.step
+    if step != 1 and step % RESPONSES_EVERY:
         return
     lengths = batch.rollout.mask.sum(1).tolist()
     rows = [
@@ -134,8 +139,3 @@ def remember_evaluation(session: Session, evaluation: Evaluation) -> None:
     """Every completion of an evaluation."""
     name = f"evaluation-{checkpoint.name(session.counters.step)}.jsonl"
     write_rows(session.folder / "responses" / name, list(evaluation.records))
-
-
-def finite(value: float) -> float | None:
-    """For JSON: null for what is not a number."""
-    return value if math.isfinite(value) else None

@@ -72,7 +72,7 @@ class CriticLearner:
         if not bool(torch.isfinite(norm)):
             return float("nan")
         self.optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
 
 @dataclass(slots=True)

@@ -39,6 +39,7 @@ def train(session: Session) -> Evaluation | None:
 def advance(session: Session) -> Action:
     """One rollout batch: everything that happens to it, and what the collapse rules make of it."""
     clock, step = Stopwatch(), session.counters.step
+    photo = session.photograph() if _due(step, session.limits.snapshot_every) else None
     problems = session.cursor.take(session.limits.prompts)
     with clock("generation"):
         rollout = sample(session, problems)
@@ -52,9 +53,9 @@ def advance(session: Session) -> Action:
         )
     metrics = measure(session, batch, report) | clock.metrics(int(rollout.mask.sum()))
     keeping.count(session, batch, report, metrics)
-    action = keeping.watch(session, metrics)
-    session.tracker.log(step, metrics)
-    keeping.remember_responses(session, step, batch)
+    action = keeping.watch(session, metrics, photo)
+    session.tracker.log(session.counters.step, metrics)
+    keeping.remember_responses(session, batch)
     return action
 
 

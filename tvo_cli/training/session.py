@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import checkpoint
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.update import Passes
+
+Photograph = tuple[dict[str, dict[str, Tensor]], dict[str, Any]]  # tensors by part, and the state
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Session:
     neutral_ids: tuple[int, ...] = ()
     counters: Counters = field(default_factory=Counters)
     previous: dict[str, float] = field(default_factory=dict)  # readings that the next step compares with
-    snapshot: tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None = None
+    snapshot: Photograph | None = None  # the last state that a healthy step has confirmed
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Tensors besides the policy's weights, by part."""
@@ -116,9 +119,9 @@ class Session:
             checkpoint.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
         learner.algorithm.load_state_dict(state["algorithm"])
 
-    def photograph(self) -> None:
-        """Keep a copy of what learns in memory, for a rollback."""
+    def photograph(self) -> Photograph:
+        """A copy in memory of what learns, for a rollback."""
         with torch.no_grad():
             weights = {name: value.clone() for name, value in self.learner.policy.network.state_dict().items()}
             parts = {part: {k: v.clone() for k, v in named.items()} for part, named in self.tensors().items()}
-        self.snapshot = {"policy": weights, **parts}, self.state()
+        return {"policy": weights, **parts}, copy.deepcopy(self.state())

@@ -1,0 +1,53 @@
+"""A run small enough for a test: four batches of 16 rollouts on the embedded task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.experiment import train
+
+SMALL = (
+    *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),
+    *("rollout.prompts=8", "rollout.samples=2", "rollout.epochs=2", "rollout.minibatches=2", "trainer.steps=4"),
+)
+
+
+@pytest.fixture
+def run(tmp_path) -> Callable[..., Path]:
+    """Train in a folder of the test's own; the run folder."""
+
+    def go(name: str, *overrides: str) -> Path:
+        folder = tmp_path / name
+        train(config.compose([*SMALL, f"output_dir={folder}", *overrides]))
+        return folder
+
+    return go
+
+
+@pytest.fixture
+def weights() -> Callable[[Path], str]:
+    """Checksum of a checkpoint's weights, optimiser and state."""
+
+    def digest(folder: Path, step: int = 4) -> str:
+        place = folder / "checkpoints" / f"step-{step:06d}"
+        names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")
+        return hashlib.sha256(b"".join((place / name).read_bytes() for name in names)).hexdigest()
+
+    return digest
+
+
+@pytest.fixture
+def steps() -> Callable[[Path], list[dict[str, float]]]:
+    """The rows of metrics.jsonl without what the clock says."""
+
+    def rows(folder: Path) -> list[dict[str, float]]:
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        return [{k: v for k, v in json.loads(line).items() if not k.startswith("time/")} for line in lines]
+
+    return rows

@@ -1,0 +1,142 @@
+"""Whole runs on the tiny model: determinism, resume, faults, rollback, and that it learns."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from tvo_cli import config
+from tvo_cli.errors import UserError
+from tvo_cli.training import loop, update
+
+CASES = ["tvo", "grpo", "ppo", "reinforce"]
+
+
+@pytest.mark.parametrize("algorithm", CASES)
+def test_one_seed_gives_one_result_and_another_seed_another(run, weights, steps, algorithm):
+    first = run("a", f"algorithm={algorithm}", "rollout.prompts=8", "rollout.samples=2")
+    again = run("b", f"algorithm={algorithm}", "rollout.prompts=8", "rollout.samples=2")
+    other = run("c", f"algorithm={algorithm}", "rollout.prompts=8", "rollout.samples=2", "seed=1")
+    assert steps(first) == steps(again)
+    assert weights(first) == weights(again) != weights(other)
+
+
+@pytest.mark.parametrize("algorithm", CASES)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_stopped_run_goes_on_bit_for_bit(run, weights, steps, monkeypatch, algorithm, stop):
+    whole = run("whole", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
+    advance, left = loop.advance, [stop]
+
+    def pulled(session):
+        if not left[0]:
+            raise RuntimeError("the plug was pulled")
+        left[0] -= 1
+        return advance(session)
+
+    monkeypatch.setattr(loop, "advance", pulled)
+    with pytest.raises(RuntimeError):
+        run("cut", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
+    monkeypatch.setattr(loop, "advance", advance)
+    cut = run("cut", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
+    assert weights(cut) == weights(whole)
+    assert steps(cut) == steps(whole)
+
+
+def test_the_step_rule_is_part_of_what_resumes(run, weights):
+    whole = run("whole", "trainer.checkpoint_every=2")
+    cut = run("cut", "trainer.checkpoint_every=2", "trainer.steps=4")
+    state = cut / "checkpoints" / "step-000002" / "state.json"
+    assert json.loads(state.read_text())["algorithm"]["step_rule"]["base"] != 10.0
+    assert weights(cut) == weights(whole)
+
+
+def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
+    folder = run("a", "algorithm=grpo")
+    with pytest.raises(UserError, match=r"holds a run with other settings: .*optimizer\.lr=0\.5 \(there 5e-05\)"):
+        run("a", "algorithm=grpo", "optimizer.lr=0.5")
+    run("a", "algorithm=grpo", "trainer.steps=5")
+    assert [row["step"] for row in steps(folder)] == [1, 2, 3, 4, 5]
+    run("a", "algorithm=grpo", "optimizer.lr=1e-3", "trainer.resume=never")
+    assert len(list(folder.glob("checkpoints-before-*"))) == 1
+
+
+def test_must_resume_says_what_is_missing(run):
+    with pytest.raises(UserError, match=r"trainer\.resume=must"):
+        run("a", "trainer.resume=must")
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where):
+    """Every update of one run is poisoned: its weights stay those of the start, and it stops with its verdict."""
+    forces_on, before = update.forces_on, {}
+
+    def poisoned(loss, tokens):
+        return tuple(torch.full_like(x, math.nan) for x in forces_on(loss, tokens))
+
+    if where == "gradient":
+        monkeypatch.setattr(update, "forces_on", poisoned)
+    else:
+        monkeypatch.setattr("tvo_cli.objective.pieces.capped_surrogate", lambda ratio, *_: ratio * math.nan)
+    take = loop.sample
+
+    def remember(session, problems):
+        named = session.learner.policy.network.state_dict()
+        before.setdefault("weights", {name: value.clone() for name, value in named.items()})
+        before["session"] = session
+        return take(session, problems)
+
+    monkeypatch.setattr(loop, "sample", remember)
+    folder = run("a", "trainer.nonfinite_limit=12", "trainer.steps=9")
+    after = before["session"].learner.policy.network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before["weights"].items())
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["skipped_updates"], summary["steps"]) == (12, 3)
+
+
+def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run):
+    folder = run(
+        "a",
+        *("algorithm=grpo", "optimizer.lr=3e-2", "stability=act", "trainer.steps=16", "stability.snapshot_every=1"),
+        *("rollout.prompts=8", "rollout.samples=4", "stability.cooldown=1", "stability.rules.reward_drop.patience=1"),
+    )
+    verdict = json.loads((folder / "collapse.json").read_text())
+    assert verdict["firings"]
+    assert verdict["rolled_back_at"]
+    assert "restored the policy of step" in (folder / "run.log").read_text()
+
+
+def test_the_variance_reading_does_not_change_the_update(run, weights):
+    parts = [run(name, f"trainer.variance_parts={n}") for name, n in (("one", 1), ("four", 4))]
+    policies = [p / "checkpoints" / "step-000004" / "policy" / "model.safetensors" for p in parts]
+    from safetensors.torch import load_file
+
+    one, four = (load_file(path) for path in policies)
+    assert max(float((one[name] - four[name]).abs().max()) for name in one) < 1e-5
+
+
+@pytest.mark.parametrize("rows", [2, 4, 8])
+def test_micro_batches_give_the_same_update(run, rows):
+    from safetensors.torch import load_file
+
+    paths = [
+        run(name, "trainer.steps=1", *extra) / "checkpoints" / "step-000001" / "policy" / "model.safetensors"
+        for name, extra in (("whole", ()), ("cut", (f"trainer.microbatch_rows={rows}",)))
+    ]
+    whole, cut = (load_file(path) for path in paths)
+    assert max(float((whole[name] - cut[name]).abs().max()) for name in whole) < 1e-6
+
+
+@pytest.mark.slow
+def test_tvo_learns_the_embedded_task(run, steps):
+    """3,840 rollouts from an accuracy near 0.45: far above anything that noise could give."""
+    sizes = ("rollout.prompts=64", "rollout.samples=2", "rollout.epochs=4", "rollout.minibatches=4")
+    rows = steps(run("a", *sizes, "trainer.steps=30"))
+    late = [row["accuracy/fresh"] for row in rows[-5:]]
+    assert sum(late) / 5 > 0.8
+
+
+@pytest.mark.parametrize("name", config.names("algorithm"))
+def test_every_algorithm_runs(run, steps, name):
+    rows = steps(run("a", f"algorithm={name}", "trainer.steps=1", "rollout.prompts=8", "rollout.samples=2"))
+    assert all(isinstance(value, float | int) and math.isfinite(value) for value in rows[0].values())
