@@ -37,7 +37,7 @@ def test_the_format_term_wants_exactly_one_box_and_an_end() -> None:
 
 def test_a_failure_of_the_grader_is_nothing_whatever_the_form() -> None:
     rewards = Rewards({"format": 1.0, "length": {"weight": 1.0, "maximum": 16, "buffer": 0.25}})
-    assert rewards.score([BROKEN], [BOX], [16], [True]) == [0.0]
+    assert rewards.score([BROKEN, BROKEN], [BOX, BOX], [3, 16], [True, True]) == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(("key", "value"), [("maximum", 0), ("buffer", 0.0), ("buffer", 1.5)])
@@ -53,7 +53,7 @@ def test_every_yaml_composes_and_builds(name: str, profile: str) -> None:
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base=None):
-        node = compose("reward/" + name, overrides=["+rollout.max_tokens=64"])
+        node = compose("reward/" + name, overrides=["+rollout.max_tokens=64", "+dataset.profile=math"])
     reward = node.reward
     reward._set_parent(node)
     assert Settings.of(reward) == Settings(profile=profile)

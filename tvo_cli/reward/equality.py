@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from tvo_cli.reward import number, structure
-from tvo_cli.reward.normal import THOUSANDS, canonical
+from tvo_cli.reward.normal import canonical
 from tvo_cli.reward.unit import Quantity, agree, quantity
 
 Algebra = Callable[[str, str], bool]
@@ -59,7 +59,6 @@ def is_list(gold: str) -> bool:
 def _equal(gold: str, answer: str, algebra: Algebra) -> bool:
     if not answer or not gold:
         return False
-    gold, answer = THOUSANDS.sub(_join, gold), THOUSANDS.sub(_join, answer)
     if gold == answer:
         return True
     for rule in (_choices, _texts, _lists, _unions, _brackets, _names):
@@ -67,13 +66,6 @@ def _equal(gold: str, answer: str, algebra: Algebra) -> bool:
         if verdict is not None:
             return verdict
     return _quantities(quantity(gold), quantity(answer), algebra)
-
-
-def _join(found: re.Match[str]) -> str:
-    """1,024 is 1024, outside brackets; inside them the comma separates."""
-    before = found.string[: found.start()]
-    inside = sum(map(before.count, "([")) > sum(map(before.count, ")]")) or before.count("\\{") > before.count("\\}")
-    return found.group() if inside else found.group().replace(",", "")
 
 
 def _choices(gold: str, answer: str, algebra: Algebra) -> bool | None:

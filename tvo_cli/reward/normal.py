@@ -62,7 +62,7 @@ REWRITES = tuple(
     )
 )
 SPACE = re.compile(r"\s+(?![A-Za-z0-9])|(?<![A-Za-z0-9\\])\s+")
-THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", re.ASCII)
+THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 LONGEST = 2000  # characters of an answer
 DEEPEST = 40  # nested brackets of an answer
@@ -73,7 +73,15 @@ def canonical(text: str) -> str:
     text = text[: LONGEST + 1].translate(UNICODE).strip()
     for pattern, replacement in REWRITES:
         text = pattern.sub(replacement, text)
+    text = THOUSANDS.sub(_join, text)  # while "100, 200" still has the space that makes it a list
     return SPACE.sub("", re.sub(r"\s+", " ", text.strip())).rstrip(".,;").strip()
+
+
+def _join(found: re.Match[str]) -> str:
+    """1,024 is 1024, outside brackets; inside them the comma separates."""
+    before = found.string[: found.start()]
+    inside = sum(map(before.count, "([")) > sum(map(before.count, ")]")) or before.count("\\{") > before.count("\\}")
+    return found.group() if inside else found.group().replace(",", "")
 
 
 def defect(text: str) -> str:
