@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from tvo_cli.reward import number
 from tvo_cli.reward.normal import canonical
 
 TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
@@ -106,11 +107,15 @@ def _distinct(text: str, found: list[Box]) -> list[str]:
         if following is not None and not _together(text[box.end : following.start]):
             break
         content = content_of(text, box)
-        answers.setdefault(canonical(content) if count < MOST_BOXES else str(count), content)
+        answers.setdefault(_spelling(content) if count < MOST_BOXES else str(count), content)
         if len(answers) > MOST:
             break
         following = box
     return list(answers.values())
+
+
+def _spelling(content: str) -> str:
+    return number.plain(content) or canonical(content)
 
 
 def content_of(text: str, box: Box) -> str:
