@@ -27,7 +27,7 @@ from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Session
-from tvo_cli.training.sft import Report, Schooling, fine_tune, log_progress, record
+from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
@@ -104,7 +104,7 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
     taught = data.load(config.dataset, split="train", seed=config.seed)
-    if not hasattr(taught, "teacher_solution"):
+    if not isinstance(taught, Taught):
         raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
     fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
     folder = Path(config.output_dir)

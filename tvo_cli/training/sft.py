@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ log = logging.getLogger("tvo")
 Report = Callable[[int, float], object]
 
 
+@runtime_checkable
 class Taught(Protocol):
     """Problems with a teacher."""
 
