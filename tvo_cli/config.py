@@ -252,7 +252,7 @@ def explain(
         return _unknown_key(unknown.group(1), overrides, root, folder)
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     key = getattr(cause, "full_key", None) or "config"
-    value = dict(map(split_override, overrides)).get(str(key), root)
+    value = dict(map(split_override, overrides)).get(str(key), "???" if key != "config" else root)
     return UserError(str(key), value, _first_line(error).rstrip(".") + ".")
 
 

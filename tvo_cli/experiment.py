@@ -36,9 +36,10 @@ def train(config: DictConfig) -> dict[str, Any]:
     """Run one training; the summary that is also written to summary.json."""
     check(config)
     folder = Path(config.output_dir)
-    continuing.prepare(folder, config)
+    continuing.check(folder, config)
     with ExitStack() as resources:
         session = _session(config, folder, resources)
+        continuing.remember(folder, config)
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))

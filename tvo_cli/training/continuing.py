@@ -19,23 +19,31 @@ HARMLESS = (
 )
 
 
-def prepare(folder: Path, config: Any) -> None:
-    """Make sure that checkpoints in the folder belong to this configuration; remember it beside new ones.
+def check(folder: Path, config: Any) -> None:
+    """Make sure that checkpoints in the folder belong to this configuration; nothing is written.
 
     Raises:
         UserError: the folder holds checkpoints of a run whose settings differ, or none where one must be.
     """
     mode, root = str(config.trainer.resume), folder / "checkpoints"
-    wanted = dict(_flat(configuration.masked(configuration.plain(config))))
     held = list(root.glob("step-*")) if root.is_dir() else []
     if mode == "must" and not held:
         raise UserError("trainer.resume", mode, f"there is no checkpoint in {root}.", "Take auto to start anew.")
-    if held and mode == "never":
+    if held and mode != "never":
+        _compare(folder, json.loads((root / RECORD).read_text(encoding="utf-8")), _settings(config))
+
+
+def remember(folder: Path, config: Any) -> None:
+    """Set the checkpoints of an abandoned run aside, and write down whose the new ones are."""
+    root = folder / "checkpoints"
+    if str(config.trainer.resume) == "never" and root.is_dir():
         _set_aside(root)
-    elif held:
-        _compare(folder, json.loads((root / RECORD).read_text(encoding="utf-8")), wanted)
     root.mkdir(parents=True, exist_ok=True)
-    (root / RECORD).write_text(json.dumps(wanted, indent=1, default=str), encoding="utf-8")
+    (root / RECORD).write_text(json.dumps(_settings(config), indent=1, default=str), encoding="utf-8")
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    return dict(_flat(configuration.masked(configuration.plain(config))))
 
 
 def newest(folder: Path, report: Any) -> Path | None:
