@@ -2,6 +2,7 @@
 
     python -m benchmarks.first_light run --workers 2     run what is not done yet (resumable; about an hour on 2 cores)
     python -m benchmarks.first_light table               docs/results/first-light.md's tables from the runs
+    python -m benchmarks.first_light figure              docs/results/figures/rates.{png,svg}: accuracy against learning rate
 
 A run is `tvo train <overrides> logger=none`, in a worker process that runs one after another; what is done is
 recognised by its summary.json. Seeds 0 to 4 report; defaults were chosen on seeds 100 and 101.
@@ -16,7 +17,7 @@ import os
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 OUTPUT = Path("outputs/first-light")
 QUIET = ("logger=none", "trainer.checkpoint_every=0", "trainer.threads=1", "evaluation.at_start=false")
@@ -127,12 +128,12 @@ def work(part: int, of: int) -> None:
         train(settings)
 
 
-def runs(arm: Arm) -> list[dict[str, object]]:
+def runs(arm: Arm) -> list[dict[str, Any]]:
     """Summary and curve of each finished seed."""
     found = []
     for seed in range(arm.seeds):
         folder = arm.folder(seed)
-        if (folder / "summary.json").is_file():
+        if (folder / "summary.json").is_file() and (folder / "metrics.jsonl").is_file():
             steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
             found.append(
                 {
@@ -169,7 +170,7 @@ def row(arm: Arm) -> list[str]:
     ]
 
 
-def collapsed(run: dict[str, object], final: float) -> bool:
+def collapsed(run: dict[str, Any], final: float) -> bool:
     """Below half of its own peak (mean of 3 batches), or entropy under a tenth of the start (docs/metrics.md)."""
     accuracy = [step["accuracy/fresh"] for step in run["steps"]]
     peak = max(statistics.fmean(accuracy[max(0, i - 2) : i + 1]) for i in range(len(accuracy)))
@@ -188,14 +189,56 @@ def table() -> None:
                 print(f"| {' | '.join(cells)} |")
 
 
+SHOWN = {
+    "tvo": ("TVO", "#0072B2", "o"),
+    "grpo_shrunk_cv": ("GRPO with TVO's variance pieces", "#009E73", "D"),
+    "reinforce": ("REINFORCE", "#999999", "v"),
+    "grpo": ("GRPO", "#D55E00", "s"),
+    "ppo": ("PPO", "#CC79A7", "^"),
+}
+
+
+def figure() -> None:
+    """Final pass@1 against the learning rate, mean and 95% t interval over seeds, one line an algorithm."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from tvo_cli.stats import mean_interval
+
+    drawn, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
+    for algorithm, (label, colour, marker) in SHOWN.items():
+        found = {arm.lr: _finals(arm) for arm in arms() if arm.table == "rates" and arm.algorithm == algorithm}
+        points = [(lr, mean_interval(values)) for lr, values in sorted(found.items()) if len(values) > 1]
+        if not points:
+            continue
+        rates, means = [lr for lr, _ in points], [interval.mean for _, interval in points]
+        axes.plot(rates, means, color=colour, marker=marker, label=label)
+        low, high = [max(i.low, 0.0) for _, i in points], [min(i.high, 1.0) for _, i in points]
+        axes.fill_between(rates, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate", ylabel="pass@1 after 3,840 rollouts")
+    axes.axhline(0.44, color="black", linewidth=0.8, linestyle=":")
+    axes.text(4.2e-5, 0.45, "start", fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    folder = Path("docs/results/figures")
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in ("png", "svg"):
+        drawn.savefig(folder / f"rates.{kind}", dpi=160)
+
+
+def _finals(arm: Arm) -> list[float]:
+    return [float(run["summary"]["evaluation"]["eval/pass@1"]) for run in runs(arm)]
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("what", choices=("run", "table", "figure"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args()
-    if chosen.what == "table":
-        table()
+    if chosen.what in ("table", "figure"):
+        {"table": table, "figure": figure}[chosen.what]()
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
