@@ -2,7 +2,7 @@
 
     python -m benchmarks.first_light run --workers 2     run what is not done yet (resumable; about an hour on 2 cores)
     python -m benchmarks.first_light table               docs/results/first-light.md's tables from the runs
-    python -m benchmarks.first_light figure              docs/results/figures/rates.{png,svg}: accuracy against learning rate
+    python -m benchmarks.first_light figure              the figure of accuracy against learning rate
 
 A run is `tvo train <overrides> logger=none`, in a worker process that runs one after another; what is done is
 recognised by its summary.json. Seeds 0 to 4 report; defaults were chosen on seeds 100 and 101.

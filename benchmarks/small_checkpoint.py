@@ -1,4 +1,4 @@
-"""A small random checkpoint in hub format, with a BPE tokenizer trained on a JSONL's own text: real input without a hub.
+"""A small random checkpoint in hub format, its BPE tokenizer trained on a JSONL: real input without a hub.
 
     python -m benchmarks.small_checkpoint ../shared/data/math_train.jsonl outputs/small-math
 

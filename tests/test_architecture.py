@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "maths": {"maths"},
     "stats": GROUND | {"stats"},
     "config": GROUND,
-    "check": GROUND,
+    "check": GROUND | {"config"},
     "data": GROUND | {"data"},
     "reward": GROUND | {"reward"},
     "objective": LEARNING | {"objective"},

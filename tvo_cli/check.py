@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
 
 POSITIVE = (
     *("trainer.steps", "rollout.prompts", "rollout.samples", "rollout.epochs", "rollout.minibatches"),
     *("rollout.max_tokens", "optimizer.lr", "optimizer.clip_norm", "evaluation.samples"),
 )
+REAL = ("optimizer.lr", "optimizer.clip_norm", "rollout.temperature", "evaluation.temperature")
 NOT_NEGATIVE = (
     *("trainer.checkpoint_every", "trainer.microbatch_rows", "trainer.variance_parts", "evaluation.every"),
     *("evaluation.problems", "rollout.temperature", "rollout.top_k"),
+    *("evaluation.temperature", "trainer.keep", "trainer.threads"),
 )
 CHOICES = {
     "stability.on_collapse": ("warn", "stop", "rollback"),
@@ -29,6 +33,17 @@ def check(config: Any) -> None:
     _group_size(config)
 
 
+def check_evaluation(config: Any) -> None:
+    """The same for `tvo eval`: what an evaluation alone needs."""
+    for key in ("evaluation.problems", "evaluation.samples", "evaluation.max_tokens"):
+        value = _select(config, key)
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            raise UserError(key, value, "must be a whole number, more than 0.")
+    temperature = _select(config, "evaluation.temperature")
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
+        raise UserError("evaluation.temperature", temperature, "must be a number, at least 0.")
+
+
 def _select(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config[part]
@@ -37,14 +52,14 @@ def _select(config: Any, key: str) -> Any:
 
 def _numbers(config: Any) -> None:
     for key in (*POSITIVE, *NOT_NEGATIVE):
-        value = _select(config, key)
-        least = "more than 0" if key in POSITIVE else "at least 0"
-        wrong = not isinstance(value, int | float) or isinstance(value, bool)
-        if wrong or value < 0 or (key in POSITIVE and value == 0):
-            raise UserError(key, value, f"must be a number, {least}.")
+        value, whole = _select(config, key), key not in REAL
+        wrong = isinstance(value, bool) or not isinstance(value, int if whole else int | float)
+        if wrong or not math.isfinite(value) or value < 0 or (key in POSITIVE and value == 0):
+            kind, least = "a whole number" if whole else "a number", "more than 0" if key in POSITIVE else "at least 0"
+            raise UserError(key, value, f"must be {kind}, {least}.")
     top_p = _select(config, "rollout.top_p")
-    if not 0.0 < float(top_p) <= 1.0:
-        raise UserError("rollout.top_p", top_p, "must lie in (0, 1].")
+    if isinstance(top_p, bool) or not isinstance(top_p, int | float) or not 0.0 < top_p <= 1.0:
+        raise UserError("rollout.top_p", top_p, "must be a number in (0, 1].")
 
 
 def _choices(config: Any) -> None:
@@ -70,7 +85,11 @@ def _group_size(config: Any) -> None:
     """A baseline from the group needs a group."""
     from hydra.utils import get_class
 
-    estimator = get_class(config.algorithm.estimator._target_)
+    target = config.algorithm.estimator._target_
+    configuration.check_name("algorithm.estimator._target_", target)
+    estimator = get_class(target)
+    if estimator.needs_critic and not config.algorithm.critic:
+        raise UserError("algorithm.critic", None, f"the advantage of algorithm={config.algorithm.name} needs a critic.")
     for key, least in (("samples", estimator.minimum_samples), ("prompts", estimator.minimum_prompts)):
         if config.rollout[key] < least:
             raise UserError(

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import data
-from tvo_cli.check import check
+from tvo_cli.check import check, check_evaluation
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation, HeldOut
 from tvo_cli.evaluation.heldout import prompts as rendered
@@ -47,6 +47,7 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 def evaluate(config: DictConfig) -> dict[str, Any]:
     """Evaluate one model on held-out problems; the summary that is also written to summary.json."""
+    check_evaluation(config)
     folder = Path(config.output_dir)
     runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
     policy = load_policy(config.model, device=runtime.device)
@@ -89,8 +90,8 @@ def _moments(
     config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
 ) -> Moments:
     """Gradients of one algorithm's estimator, its own rollout sizes included."""
-    overrides = [f"algorithm={name}", f"seed={seed}", f"model.path={config.model.path}", *config.shared]
-    chosen = configuration.compose([*overrides, f"output_dir={config.output_dir}"])
+    chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
+    chosen.model = config.model
     check(chosen)
     rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
     if rollouts != int(config.rollouts):
@@ -139,28 +140,30 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked:
     policy = load_policy(config.model, device=runtime.device)
     problems = data.load(config.dataset, split="train", seed=config.seed)
     grader = resources.enter_context(Grader(config.reward))
-    heldout = _heldout(config, policy, grader)
-    learner = _learner(config, policy, runtime)
-    tracker = Tracker(config, folder)
-    if tracked:
-        resources.enter_context(tracker)
-    return Session(
+    cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
+    if problems.size is not None and int(config.rollout.prompts) > problems.size:
+        remedy = "Take fewer prompts, or more data."
+        raise UserError("rollout.prompts", config.rollout.prompts, f"there are {problems.size} problems.", remedy)
+    session = Session(
         seed=int(config.seed),
         folder=folder,
-        learner=learner,
-        cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
+        learner=_learner(config, policy, runtime),
+        cursor=cursor,
         prompt=config.model.prompt,
         sampling=Sampling.of(config.rollout),
         passes=_passes(config),
         grader=grader,
         rewards=Rewards(config.reward),
-        heldout=heldout,
+        heldout=_heldout(config, policy, grader),
         watch=Watch.of(config.stability),
         smoother=Smoother(),
-        tracker=tracker,
+        tracker=Tracker(config, folder),
         limits=_limits(config, runtime),
         neutral_ids=_neutral_ids(problems, policy),
     )
+    if tracked:  # last: it writes the first file
+        resources.enter_context(session.tracker)
+    return session
 
 
 def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
@@ -180,9 +183,15 @@ def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,
-        reference=clone_frozen(policy) if config.stability.reference else None,
+        reference=clone_frozen(policy) if config.stability.reference or _needs_reference(algorithm) else None,
         critic=_critic(config, policy) if chosen.critic else None,
     )
+
+
+def _needs_reference(algorithm: Algorithm) -> bool:
+    """Whether a KL to the reference is part of what is optimised."""
+    penalties = algorithm.objective.penalties
+    return algorithm.estimator.needs_reference or ("kl" in penalties and penalties["kl"].coef.value != 0.0)
 
 
 def _critic(config: DictConfig, policy: Policy) -> CriticLearner:

@@ -34,3 +34,11 @@ def test_masked_statistics_never_read_what_is_masked():
     assert abs(white[mask].mean().item()) < 1e-15
     assert abs(white[mask].var().item() - 1.0) < 1e-12
     assert masked.mean(x, torch.zeros(4, dtype=torch.bool)).item() == 0.0
+
+
+def test_equal_values_centre_to_exactly_zero_whatever_rounding_says():
+    x = torch.tensor([0.1, 0.1, 0.1, 0.7, 0.2, 0.3])
+    group = torch.tensor([0, 0, 0, 1, 1, 1])
+    centred = groups.group_centred(x, group)
+    assert (centred[:3] == 0).all()
+    torch.testing.assert_close(centred[3:], x[3:] - 0.4)

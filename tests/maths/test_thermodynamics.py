@@ -1,5 +1,7 @@
 """Identities of TVO: the arctan potential, zero-mean forces, the Lyapunov flow."""
 
+from itertools import pairwise
+
 import torch
 
 from tvo_cli.maths import thermodynamics as thermo
@@ -76,7 +78,7 @@ def test_free_energy_falls_along_the_viscous_flow_and_ends_at_gibbs():
             pi = pi + dt * pi * mobility * (force - (pi * mobility * force).sum() / (pi * mobility).sum())
             anchor = pi.clone() if k % 100 == 99 else anchor
             path.append(free_energy(pi))
-        assert all(after <= before + 1e-12 for before, after in zip(path, path[1:]))
+        assert all(after <= before + 1e-12 for before, after in pairwise(path))
         assert abs(path[-1] - free_energy(gibbs)) < 1e-3
     gap = free_energy(start) - free_energy(gibbs)
     assert abs(gap - temperature * float((start * (start / gibbs).log()).sum())) < 1e-14

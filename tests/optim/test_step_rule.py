@@ -27,10 +27,16 @@ def test_the_law_by_hand():
     viscosity = rule()
     begin(viscosity)
     assert viscosity.viscosity(0.0) == 10.0
+    viscosity.end_batch()
+    assert viscosity.base == 10.0, "a batch of one step reads D = 0 and tells nothing"
+    begin(viscosity)
+    viscosity.viscosity(0.0)
     assert viscosity.viscosity(0.012) == pytest.approx(20.0, rel=1e-12)
     assert viscosity.viscosity(0.024) == pytest.approx(50.0, rel=1e-12)
     viscosity.end_batch()
     assert viscosity.base == pytest.approx(10.0 * math.sqrt(2.0), rel=1e-12)
+    begin(viscosity)
+    viscosity.viscosity(0.5)
     viscosity.viscosity(0.0)
     viscosity.end_batch()
     assert viscosity.base == 1.0
@@ -46,6 +52,7 @@ def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta):
     viscosity = rule(maximum=1e9)
     for _ in range(60):
         begin(viscosity)
+        viscosity.viscosity(0.0)
         viscosity.viscosity(200.0 * eta / viscosity.base)
         viscosity.end_batch()
     assert 200.0 * eta / viscosity.base == pytest.approx(0.012, rel=1e-3)

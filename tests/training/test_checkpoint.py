@@ -57,11 +57,11 @@ def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [old.name]
 
 
-def test_pruning_keeps_the_newest_and_the_spared(tmp_path):
+def test_pruning_keeps_the_newest(tmp_path):
     for step in (10, 20, 30, 40):
         write(tmp_path, step)
-    checkpoint.prune(tmp_path, keep=2, spare=frozenset({10}))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010", "step-000030", "step-000040"]
+    checkpoint.prune(tmp_path, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000030", "step-000040"]
 
 
 def test_an_optimiser_goes_on_as_if_nothing_had_happened():

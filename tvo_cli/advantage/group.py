@@ -26,7 +26,7 @@ class GroupNormalised(Stateless):
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""
         rewards, group = experience.rewards, experience.group
-        centred = rewards - groups.group_mean(rewards, group)[group]
+        centred = groups.group_centred(rewards, group)
         normal = centred / (groups.group_variance(rewards, group).sqrt()[group] + self.epsilon)
         return Advantage(spread(normal, experience.mask), scale=_ratio(_rms(normal), _rms(centred)))
 
@@ -58,7 +58,7 @@ class BatchScaledGroup(Stateless):
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""
         rewards = winsorise(experience.rewards, self.tail)
-        centred = rewards - groups.group_mean(rewards, experience.group)[experience.group]
+        centred = groups.group_centred(rewards, experience.group)
         scale = 1.0 / (float(centred.std()) + self.epsilon)
         return Advantage(spread(centred * scale, experience.mask), scale=scale)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-LOG_RATIO_LIMIT = 20.0
+from tvo_cli.maths.policy_gradient import LOG_RATIO_LIMIT
 
 
 def binary_total_variation(logp: Tensor, old_logp: Tensor) -> Tensor:

@@ -31,6 +31,14 @@ def group_variance(x: Tensor, group: Tensor) -> Tensor:
     return group_sum(centred.square(), group) / (group_size(group) - 1).clamp(min=1)
 
 
+def group_centred(x: Tensor, group: Tensor) -> Tensor:
+    """x minus its group's mean, [B]; exactly 0 where a group's values are all equal, whatever rounding says."""
+    blank = torch.zeros(len(group_size(group)), dtype=x.dtype, device=x.device)
+    low = blank.scatter_reduce(0, group, x, "amin", include_self=False)
+    high = blank.scatter_reduce(0, group, x, "amax", include_self=False)
+    return torch.where((low == high)[group], 0.0, x - group_mean(x, group)[group])
+
+
 def leave_one_out_mean(x: Tensor, group: Tensor) -> Tensor:
     """Mean over the *other* rows of each row's group, [B]; 0 where there is no other.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
@@ -35,7 +36,9 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
             **options,
         )
         tokenizer = _tokenizer(place, options)
-    except (OSError, ValueError, KeyError) as error:
+    except ImportError as error:
+        raise UserError("model.attention", node["attention"], _first_line(error), "Choose sdpa or eager.") from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError("model.path", node["path"], _first_line(error), _remedy(place)) from error
     if node["gradient_checkpointing"]:
         recompute_layers(network)

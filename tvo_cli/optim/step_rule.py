@@ -81,7 +81,8 @@ class Viscosity:
     maximum: float  # ν_max
     base: float = 0.0  # ν_b, carried
     target: float = 1.0  # d̄ of the batch under way
-    last: float = 0.0  # D of the latest minibatch
+    last: float = -1.0  # D of the latest step that followed another in this batch; −1: there was none
+    begun: float = 0.0  # steps of this batch so far
     current: float = 1.0  # ν of the latest step
 
     def __post_init__(self) -> None:
@@ -91,15 +92,19 @@ class Viscosity:
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """Set d̄ for rollout batch `step` of `steps`."""
         self.target = self.set_point(old_logp, mask) * self.schedule(step, steps)
+        self.last, self.begun = -1.0, 0.0
 
     def viscosity(self, divergence: float) -> float:
         """ν of a step taken at mean binary TV `divergence`."""
-        self.last = divergence
+        self.last = divergence if self.begun else self.last
+        self.begun += 1.0
         self.current = self.base * (1.0 + (divergence / self.target) ** 2)
         return self.current
 
     def end_batch(self) -> None:
-        """Carry the last divergence over into ν_b."""
+        """Carry the last divergence over into ν_b; a batch of a single step, which reads D = 0, tells nothing."""
+        if self.last < 0.0:
+            return
         ratio = max(self.last, 1e-6) / self.target
         self.base = min(max(self.base * ratio**self.exponent, 1.0), self.maximum)
 
@@ -113,9 +118,10 @@ class Viscosity:
 
     def state_dict(self) -> dict[str, float]:
         """All that is carried."""
-        return {"base": self.base, "target": self.target, "last": self.last, "current": self.current}
+        names = ("base", "target", "last", "begun", "current")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Restore `state_dict`."""
-        self.base, self.target = state["base"], state["target"]
-        self.last, self.current = state["last"], state["current"]
+        for name, value in state.items():
+            setattr(self, name, value)

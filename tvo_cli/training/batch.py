@@ -55,13 +55,19 @@ def minibatches(
         for index in range(count):
             chosen = [rows_of[p] for p in order[index * size : (index + 1) * size]]
             first = epoch == 0 and index == 0
-            parts = _equal_parts(chosen, variance_parts) if first else _parts_of(chosen, microbatch_rows)
+            parts = (
+                _equal_parts(chosen, variance_parts, microbatch_rows) if first else _parts_of(chosen, microbatch_rows)
+            )
             yield Minibatch(epoch, index, torch.cat(chosen), parts)
 
 
-def _equal_parts(groups: list[Tensor], most: int) -> tuple[Tensor, ...]:
-    """As many parts of equally many prompts as divide evenly, at most `most`."""
-    count = max(n for n in range(1, max(most, 1) + 1) if len(groups) % n == 0)
+def _equal_parts(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
+    """As many parts of equally many prompts as divide evenly, at most `most`; more where `rows` bounds a part."""
+    divisors = [n for n in range(1, len(groups) + 1) if len(groups) % n == 0]
+    count = max(n for n in divisors if n <= max(most, 1))
+    if rows:
+        fitting = [n for n in divisors if n >= count and len(groups) // n * max(map(len, groups)) <= rows]
+        count = fitting[0] if fitting else len(groups)
     size = len(groups) // count
     return tuple(torch.cat(groups[i : i + size]) for i in range(0, len(groups), size))
 

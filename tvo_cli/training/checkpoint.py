@@ -86,12 +86,11 @@ def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     return parts, state
 
 
-def prune(root: Path, keep: int, spare: frozenset[int] = frozenset()) -> None:
-    """Leave the newest `keep` checkpoints and those of the steps in `spare`."""
+def prune(root: Path, keep: int) -> None:
+    """Leave the newest `keep` checkpoints."""
     folders = sorted(root.glob("step-*"))
     for folder in folders[: max(len(folders) - max(keep, 1), 0)]:
-        if int(folder.name.removeprefix("step-")) not in spare:
-            shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import run_folder
 from tvo_cli.training import checkpoint
 
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
@@ -30,7 +31,7 @@ def check(folder: Path, config: Any) -> None:
     if mode == "must" and not held:
         raise UserError("trainer.resume", mode, f"there is no checkpoint in {root}.", "Take auto to start anew.")
     if held and mode != "never":
-        _compare(folder, json.loads((root / RECORD).read_text(encoding="utf-8")), _settings(config))
+        _compare(folder, _recorded(root), _settings(config))
 
 
 def remember(folder: Path, config: Any) -> None:
@@ -39,7 +40,7 @@ def remember(folder: Path, config: Any) -> None:
     if str(config.trainer.resume) == "never" and root.is_dir():
         _set_aside(root)
     root.mkdir(parents=True, exist_ok=True)
-    (root / RECORD).write_text(json.dumps(_settings(config), indent=1, default=str), encoding="utf-8")
+    run_folder.write_json(root / RECORD, _settings(config))
 
 
 def _settings(config: Any) -> dict[str, Any]:
@@ -49,6 +50,17 @@ def _settings(config: Any) -> dict[str, Any]:
 def newest(folder: Path, report: Any) -> Path | None:
     """The checkpoint to go on from."""
     return checkpoint.newest(folder / "checkpoints", report)
+
+
+def _recorded(root: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        remedy = "Name another folder, or take trainer.resume=never to set its checkpoints aside."
+        raise UserError(
+            "output_dir", root.parent, f"its checkpoints do not say whose they are ({error}).", remedy
+        ) from error
+    return found
 
 
 def _set_aside(root: Path) -> None:

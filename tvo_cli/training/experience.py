@@ -25,12 +25,23 @@ def sample(session: Session, problems: Sequence[Problem]) -> Rollout:
 
 
 def grade(session: Session, problems: Sequence[Problem], rollout: Rollout) -> tuple[tuple[Verdict, ...], list[float]]:
-    """A verdict and a reward for each response."""
+    """A verdict and a reward for each response; what the grader could not judge gets its group's mean reward."""
     finished = rollout.finished.tolist()
     asked = [problems[p] for p in rollout.group.tolist()]
     verdicts = tuple(session.grader.grade(rollout.texts, asked, finished))
     lengths = rollout.mask.sum(1).tolist()
-    return verdicts, session.rewards.score(verdicts, rollout.texts, lengths, finished)
+    rewards = session.rewards.score(verdicts, rollout.texts, lengths, finished)
+    return verdicts, _without_failures(rewards, verdicts, rollout.group.tolist())
+
+
+def _without_failures(rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]) -> list[float]:
+    """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
+    judged: dict[int, list[float]] = {}
+    for reward, verdict, p in zip(rewards, verdicts, group):
+        if not verdict.failed:
+            judged.setdefault(p, []).append(reward)
+    means = {p: sum(found) / len(found) for p, found in judged.items()}
+    return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
 
 
 def assemble(
@@ -90,4 +101,6 @@ def _values(session: Session, rollout: Rollout) -> Tensor | None:
     critic = session.learner.critic
     if critic is None:
         return None
-    return critic.critic.values(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+    size = session.passes.microbatch_rows or len(rollout.mask)
+    return torch.cat([critic.critic.values(*part) for part in zip(*(column.split(size) for column in columns))])

@@ -78,9 +78,12 @@ def _roll_back(session: Session) -> Action:
 
 
 def save(session: Session) -> Path:
-    """Write a checkpoint and prune the old ones; a checkpoint of this very step is not written twice."""
+    """Write a checkpoint and prune the old ones; one of this very step that is whole is left alone."""
     root = session.folder / "checkpoints"
     step = session.counters.step
+    existing = root / checkpoint.name(step)
+    if existing.is_dir() and not checkpoint.inspect(existing):
+        return existing
     folder = checkpoint.save(
         root,
         step,
@@ -102,6 +105,8 @@ def resume(session: Session) -> Path | None:
     policy = load_file(folder / "policy" / "model.safetensors")
     session.restore(_with_tied(session, policy), parts, state)
     session.tracker.rewind(session.counters.step)
+    if session.limits.snapshot_every and session.watch.healthy:
+        session.snapshot = session.photograph()
     return folder
 
 

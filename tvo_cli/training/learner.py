@@ -56,23 +56,28 @@ class CriticLearner:
     clip: float
     clip_norm: float
 
-    def step(self, batch: Batch, rows: Tensor) -> float:
+    def step(self, batch: Batch, rows: Tensor, microbatch_rows: int) -> float:
         """One optimiser step on the rows; the loss before it, nan and no step when it is not finite."""
         rollout, experience, returns = batch.rollout, batch.experience, batch.advantage.returns
         if experience.values is None or returns is None:
             raise ValueError("a critic learns from its own values and returns; this estimator gave none")
-        values = self.critic.values(
-            rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows]
-        )
-        error = clipped_value_loss(values, experience.values[rows], returns[rows], self.clip)
-        loss = masked.mean(error, rollout.mask[rows])
+        tokens = rollout.mask[rows].sum().clamp(min=1)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        total = 0.0
+        for part in rows.split(microbatch_rows or len(rows)):
+            values = self.critic.values(
+                *(rollout.prompt_ids[part], rollout.prompt_mask[part]),
+                *(rollout.response_ids[part], rollout.mask[part]),
+            )
+            error = clipped_value_loss(values, experience.values[part], returns[part], self.clip)
+            loss = masked.total(error, rollout.mask[part]) / tokens
+            loss.backward()
+            total += float(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.clip_norm)
         if not bool(torch.isfinite(norm)):
             return float("nan")
         self.optimizer.step()
-        return float(loss.detach())
+        return total
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from tvo_cli.training.experience import assemble, grade, sample
 from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.training.update import update
+from tvo_cli.training.update import end_batch, update
 
 
 def train(session: Session) -> Evaluation | None:
@@ -51,7 +51,9 @@ def advance(session: Session) -> Action:
         report = update(
             session.learner, batch, session.passes, seed=session.seed, step=step, steps=session.limits.steps
         )
-    metrics = measure(session, batch, report) | clock.metrics(int(rollout.mask.sum()))
+    metrics = measure(session, batch, report)
+    end_batch(session.learner, batch)
+    metrics |= clock.metrics(int(rollout.mask.sum()))
     keeping.count(session, batch, report, metrics)
     action = keeping.watch(session, metrics, photo)
     session.tracker.log(session.counters.step, metrics)
@@ -62,7 +64,8 @@ def advance(session: Session) -> Action:
 def _evaluate(session: Session) -> Evaluation | None:
     if session.heldout is None:
         return None
-    evaluation = session.heldout(session.learner.policy)
+    with session.learner.autocast():
+        evaluation = session.heldout(session.learner.policy)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
     keeping.remember_evaluation(session, evaluation)
     return evaluation

@@ -21,6 +21,7 @@ def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, f
     """Every reading of one rollout batch by name; docs/metrics.md defines each."""
     return (
         _of_responses(session, batch)
+        | _of_mismatch(batch, report)
         | _of_divergence(batch, report)
         | _of_gradient(session, report)
         | _of_thermodynamics(session, batch)
@@ -36,9 +37,17 @@ def _of_responses(session: Session, batch: Batch) -> dict[str, float]:
         | readings.responses(rollout.mask, rollout.finished)
         | readings.answers([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral(rollout.response_ids, rollout.mask, session.neutral_ids)
-        | mismatch(rollout.logp, experience.old_logp, rollout.mask)
         | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
     )
+
+
+def _of_mismatch(batch: Batch, report: UpdateReport) -> dict[str, float]:
+    """Sampler against trainer on the first minibatch, which the trainer scores with the sampler's own weights."""
+    if not report.first:
+        return {}
+    rows = torch.cat([forces.rows for forces in report.first])
+    trainer = torch.cat([forces.logp for forces in report.first])
+    return mismatch(batch.rollout.logp[rows], trainer, batch.rollout.mask[rows])
 
 
 class _LastPass(NamedTuple):

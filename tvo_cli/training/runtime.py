@@ -31,7 +31,8 @@ def start(device: str, precision: str, model_dtype: str, threads: int, determini
     """Choose the device and precision and set torch up for them."""
     chosen = model_dtype if precision == "auto" else precision
     if chosen not in PRECISIONS:
-        raise UserError("trainer.precision", precision, "not a precision.", f"Choose auto, {', '.join(PRECISIONS)}.")
+        key, value = ("model.dtype", model_dtype) if precision == "auto" else ("trainer.precision", precision)
+        raise UserError(key, value, "not a precision that trains.", f"Choose {', '.join(PRECISIONS)}.")
     where = _device(device)
     if threads:
         torch.set_num_threads(threads)
@@ -48,5 +49,5 @@ def _device(name: str) -> torch.device:
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if not available.get(name.split(":")[0], False):
         offered = ", ".join(kind for kind, there in available.items() if there)
-        raise UserError("trainer.device", name, "this device is not available here.", f"Choose auto or {offered}.")
+        raise UserError("device", name, "this device is not available here.", f"Choose auto or {offered}.")
     return torch.device(name)

@@ -119,9 +119,18 @@ class Session:
             checkpoint.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
         learner.algorithm.load_state_dict(state["algorithm"])
 
+    def _weights(self) -> Mapping[str, Tensor]:
+        found: Mapping[str, Tensor] = self.learner.policy.network.state_dict()
+        return found
+
     def photograph(self) -> Photograph:
         """A copy in memory of what learns, for a rollback."""
         with torch.no_grad():
-            weights = {name: value.clone() for name, value in self.learner.policy.network.state_dict().items()}
-            parts = {part: {k: v.clone() for k, v in named.items()} for part, named in self.tensors().items()}
-        return {"policy": weights, **parts}, copy.deepcopy(self.state())
+            parts = {"policy": self._weights(), **self.tensors()}
+            copies = {part: _to_cpu(named) for part, named in parts.items()}
+        return copies, copy.deepcopy(self.state())
+
+
+def _to_cpu(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies off the training device, whose memory a large model needs for itself."""
+    return {name: value.to("cpu", copy=True) for name, value in named.items()}

@@ -35,7 +35,7 @@ class TokenForces(NamedTuple):
     rows: Tensor
     logp: Tensor
     entropy: Tensor
-    push: Tensor  # ∂L/∂log π, the force on each token
+    push: Tensor  # ∂L_policy/∂log π, the policy gradient's force on each token
     weight: Tensor  # push over that of the unclipped ρÂ: 0 where clipped, the mobility where damped, 1 where free
 
 
@@ -50,6 +50,7 @@ class UpdateReport:
     viscosities: list[float] = field(default_factory=list)
     divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
     last_epoch: list[TokenForces] = field(default_factory=list)
+    first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
     nonfinite: str = ""  # what was not finite, of the first skipped step
     critic_losses: list[float] = field(default_factory=list)
@@ -74,12 +75,16 @@ def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: i
         if divergence is not None:
             _step(learner, divergence, report, learner.schedule(step, steps))
         if learner.critic is not None:
-            report.critic_losses.append(learner.critic.step(batch, minibatch.rows))
-    algorithm.step_rule.end_batch()
-    entropy = float(masked.mean(-experience.old_logp, experience.mask))
-    algorithm.objective.end_batch(entropy)
-    algorithm.estimator.end_batch(experience)
+            report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.microbatch_rows))
     return report
+
+
+def end_batch(learner: Learner, batch: Batch) -> None:
+    """Let what adapts from batch to batch learn from this one: viscosity, coefficients, baseline."""
+    experience = batch.experience
+    learner.algorithm.step_rule.end_batch()
+    learner.algorithm.objective.end_batch(float(masked.mean(-experience.old_logp, experience.mask)))
+    learner.algorithm.estimator.end_batch(experience)
 
 
 def _descend(
@@ -98,6 +103,7 @@ def _descend(
         if not torch.isfinite(loss.total):
             _skip(report, "loss")
             return None
+        policy_push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
         forces = forces_on(loss, tokens)
         if reading is None:
             backward(scores, forces)
@@ -105,7 +111,7 @@ def _descend(
             with reading.part():
                 backward(scores, forces)
         moved += masked.total(binary_total_variation(tokens.logp.detach(), tokens.old_logp), tokens.mask)
-        _remember(report, loss, tokens, rows, forces[0], learner, minibatch.epoch)
+        _remember(report, loss, tokens, rows, policy_push, learner, minibatch)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
     if not math.isfinite(norm):
         _skip(report, "gradient")
@@ -156,10 +162,20 @@ def _skip(report: UpdateReport, what: str) -> None:
 
 
 def _remember(
-    report: UpdateReport, loss: Loss, tokens: Tokens, rows: Tensor, push: Tensor, learner: Learner, epoch: int
+    report: UpdateReport,
+    loss: Loss,
+    tokens: Tokens,
+    rows: Tensor,
+    push: Tensor,
+    learner: Learner,
+    minibatch: Minibatch,
 ) -> None:
+    first = rows is minibatch.parts[0]
     for name, part in loss.parts.items():
-        report.losses.setdefault(name, []).append(float(part.detach()))
+        summed = report.losses.setdefault(name, [])
+        if first:
+            summed.append(0.0)
+        summed[-1] += float(part.detach())
     detached = replace(
         tokens,
         logp=tokens.logp.detach(),
@@ -167,11 +183,13 @@ def _remember(
         collision=tokens.collision.detach(),
     )
     objective = learner.algorithm.objective
-    if epoch == 0:
+    if minibatch.epoch == 0:
         objective.observe(detached)
     free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * objective.soft_advantage(detached)
     weight = torch.where(free != 0, push / free, 1.0)
     report.last_epoch.append(TokenForces(rows, detached.logp, detached.entropy, push, weight))
+    if minibatch.epoch == 0 and minibatch.index == 0:
+        report.first.append(report.last_epoch[-1])
 
 
 def _step(learner: Learner, divergence: float, report: UpdateReport, factor: float) -> None:

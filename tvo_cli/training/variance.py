@@ -15,7 +15,7 @@ from torch import Tensor
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.experience import assemble, grade, sample
 from tvo_cli.training.session import Session
-from tvo_cli.training.update import backward, forces_on, tokens_of
+from tvo_cli.training.update import backward, end_batch, forces_on, tokens_of
 
 Progress = Callable[[int, int], object]
 
@@ -69,8 +69,7 @@ def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, 
     """Gradients of `batches` independent batches, after `warm_up` batches in which adaptive pieces learn."""
     for index, batch in enumerate(_batches(session, warm_up)):
         batch_gradient(session, batch)
-        session.learner.algorithm.estimator.end_batch(batch.experience)
-        session.learner.algorithm.objective.end_batch(float(-batch.experience.old_logp.mean()))
+        end_batch(session.learner, batch)
         progress(index + 1, warm_up + batches)
     moments: Moments | None = None
     for index, batch in enumerate(_batches(session, batches)):

@@ -1,0 +1,37 @@
+"""What can be said of a configuration before anything is loaded."""
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.check import check, check_evaluation
+from tvo_cli.errors import UserError
+
+BAD = [
+    ("rollout.minibatches=1.5", r"rollout\.minibatches=1\.5: must be a whole number"),
+    ("trainer.steps=0", r"trainer\.steps=0: must be a whole number, more than 0"),
+    ("optimizer.lr=-1e-4", r"optimizer\.lr=-0\.0001: must be a number, more than 0"),
+    ("optimizer.lr=nan", r"optimizer\.lr=nan"),
+    ("rollout.top_p=abc", r"rollout\.top_p=abc: must be a number in"),
+    ("evaluation.temperature=-1", r"evaluation\.temperature=-1"),
+    ("stability.on_collapse=panic", r"stability\.on_collapse=panic: not a choice\. Choose warn, stop, rollback"),
+    ("rollout.prompts=10", r"rollout\.minibatches=4: does not divide rollout\.prompts=10"),
+    ("rollout.samples=1", r"rollout\.samples=1: the advantage of algorithm=grpo needs at least 2"),
+    ("algorithm.estimator._target_=this.x", r"algorithm\.estimator\._target_=this\.x"),
+]
+
+
+@pytest.mark.parametrize(("override", "said"), BAD)
+def test_the_key_and_the_value_are_named(override, said, capsys):
+    with pytest.raises(UserError, match=said):
+        check(config.compose(["algorithm=grpo", "output_dir=x", override]))
+    assert "Beautiful is better" not in capsys.readouterr().out, "the target was imported"
+
+
+def test_ppo_without_its_critic_is_refused():
+    with pytest.raises(UserError, match=r"algorithm\.critic=None"):
+        check(config.compose(["algorithm=ppo", "output_dir=x", "algorithm.critic=null"]))
+
+
+def test_an_evaluation_needs_samples():
+    with pytest.raises(UserError, match=r"evaluation\.samples=0"):
+        check_evaluation(config.compose(["output_dir=x", "evaluation.samples=0"], root="eval"))
