@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
@@ -21,6 +22,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
     """The policy that a model node names: `packaged:NAME`, a local folder, or a hub id with an optional revision."""
+    transformers_logging.disable_progress_bar()  # a bar a file is noise in a log
     if str(node["path"]) == FRESH:
         return _fresh(device)
     place, options = _place(node)
