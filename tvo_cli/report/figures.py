@@ -125,10 +125,11 @@ def _steadiness(axes: Axes, run: Run) -> None:
         right.plot(steps, values, "--", color=RED, label="viscosity ν (right)")
         right.grid(False)
         right.spines["right"].set_visible(True)
-        right.set_ylim(bottom=0)
+        for one in (axes, right):  # room above the curves, or the legend hides them
+            one.set_ylim(0, 1.6 * one.get_ylim()[1])
         handles, labels = axes.get_legend_handles_labels()
         more, names = right.get_legend_handles_labels()
-        right.legend(handles + more, labels + names, loc="best")
+        right.legend(handles + more, labels + names, loc="upper center")
     else:
         _legend(axes)
 
