@@ -199,7 +199,7 @@ SHOWN = {
 
 
 def figure() -> None:
-    """Final pass@1 against the learning rate, mean and 95% t interval over seeds, one line an algorithm."""
+    """Final pass@1 against the learning rate, mean, 95% t interval and every seed, one line an algorithm."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -215,8 +215,10 @@ def figure() -> None:
             continue
         rates, means = [lr for lr, _ in points], [interval.mean for _, interval in points]
         axes.plot(rates, means, color=colour, marker=marker, label=label)
+        seeds = [(lr, value) for lr in rates for value in found[lr]]
+        axes.scatter(*zip(*seeds), s=9, color=colour, alpha=0.6, linewidths=0, zorder=3)
         low, high = [max(i.low, 0.0) for _, i in points], [min(i.high, 1.0) for _, i in points]
-        axes.fill_between(rates, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(rates, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate", ylabel="pass@1 after 3,840 rollouts")
     axes.axhline(0.44, color="black", linewidth=0.8, linestyle=":")
     axes.text(4.2e-5, 0.45, "start", fontsize=8)
