@@ -81,5 +81,5 @@ def test_beta_is_the_regression_of_earlier_batches(make_tokens):
     control.end_batch(entropy=1.0)
     p, s2 = tokens.logp.exp()[tokens.mask], tokens.collision[tokens.mask]
     q, phi, a = 1 - 2 * p + s2, p - s2, (tokens.advantage / 2.0)[tokens.mask]
-    fitted = float((q * a * phi).sum() / (q * phi * phi).sum())
+    fitted = float(((q * a * phi).sum() / (q * phi * phi).sum()).detach())
     assert control.beta == pytest.approx(min(max(fitted, 0.0), 1.0), abs=1e-12)
