@@ -75,7 +75,7 @@ def fine_tune(policy: Policy, problems: Taught, prompt: Any, schooling: Schoolin
 
 def _factor(schooling: Schooling, step: int) -> float:
     left = (schooling.steps - step) / max(schooling.decay * schooling.steps, 1.0)
-    return min(1.0, (step + 1) / schooling.warm_up, left)
+    return min(1.0, (step + 1) / max(schooling.warm_up, 1), left)
 
 
 def _encode(
