@@ -33,17 +33,6 @@ def check(config: Any) -> None:
     _group_size(config)
 
 
-def check_evaluation(config: Any) -> None:
-    """The same for `tvo eval`: what an evaluation alone needs."""
-    for key in ("evaluation.problems", "evaluation.samples", "evaluation.max_tokens"):
-        value = _select(config, key)
-        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise UserError(key, value, "must be a whole number, more than 0.")
-    temperature = _select(config, "evaluation.temperature")
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
-        raise UserError("evaluation.temperature", temperature, "must be a number, at least 0.")
-
-
 def _select(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config[part]
