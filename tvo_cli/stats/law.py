@@ -42,5 +42,5 @@ def fit_entropy_law(entropy: ArrayLike, reward: ArrayLike) -> Law | None:
     a = -float(centred @ (y - y.mean()) / (centred @ centred))
     b = float(y.mean() + a * x.mean())
     squares, total = float(((y - (b - a * x)) ** 2).sum()), float(((y - y.mean()) ** 2).sum())
-    r2 = 1.0 - squares / total if total > 0 else math.nan
+    r2 = 1.0 - squares / total if np.ptp(y) > 1e-12 * np.abs(y).max() else math.nan
     return Law(a, b, math.sqrt(squares / x.size), r2, int(x.size), b - a)

@@ -100,8 +100,8 @@ def _score_ends(share: float, n: float, size: int, confidence: float) -> tuple[f
         inner = (1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta)
         return (share - theta) ** 2 - z * z * theta * (1.0 - theta) * (1.0 + (n - 1.0) * inner) / size
 
-    low = 0.0 if share <= 0.0 else float(brentq(excess, 0.0, share))
-    high = 1.0 if share >= 1.0 else float(brentq(excess, share, 1.0))
+    low = 0.0 if share <= 0.0 else float(brentq(excess, 0.0, min(share, 1.0 - 1e-9)))  # 1 and 0 are roots that say
+    high = 1.0 if share >= 1.0 else float(brentq(excess, max(share, 1e-9), 1.0))  # nothing: both sides vanish there
     return low, high
 
 

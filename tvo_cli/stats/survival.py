@@ -55,9 +55,10 @@ def median(survival: Survival) -> float | None:
 def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95) -> Interval:
     """μ(τ) = ∫₀^τ Ŝ(t) dt: the mean time to collapse, counting τ for the runs that stand then. In units of time.
 
-    σ² = Σ_{t_i ≤ τ} (∫_{t_i}^τ Ŝ)² d_i/(n_i(n_i − d_i)), the interval μ ± t_{n−1} σ cut to [0, τ] (Klein and
-    Moeschberger 2003, section 4.5; t for their z because seeds are few). Without an event before τ the
-    ends are nan; where the runs were not watched until τ and some stand, μ is not known: nan.
+    σ² = n/(n−1) Σ_{t_i ≤ τ} (∫_{t_i}^τ Ŝ)² d_i/(n_i(n_i − d_i)), the interval μ ± t_{n−1} σ cut to [0, τ] (Klein and
+    Moeschberger 2003, section 4.5; n/(n−1) and t, not z, because seeds are few: with no run lost before τ it is the
+    t interval of min(T, τ)). Without an event before τ the ends are nan; where the runs were not watched
+    until τ and some stand, μ is not known: nan. A horizon that is not above 0: ValueError.
     """
     n = survival.at_risk[0]
     if horizon <= 0:
@@ -74,7 +75,7 @@ def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95
     )
     if n < 2 or not variance:
         return Interval(rest[0], math.nan, math.nan, n)
-    reach = quantile(0.5 + confidence / 2.0, n - 1) * math.sqrt(variance)
+    reach = quantile(0.5 + confidence / 2.0, n - 1) * math.sqrt(variance * n / (n - 1))
     return Interval(rest[0], max(0.0, rest[0] - reach), min(horizon, rest[0] + reach), n)
 
 
