@@ -292,7 +292,7 @@ def table(trials: int) -> Iterator[str]:
         ]
         yield f"| {case.interval} | {case.data} | {' · '.join(map(str, case.sizes))} | {' · '.join(cells)} |"
     yield ""
-    yield "| seeds | four arms equal to the baseline: a false alarm | with Holm | `seeds_needed`, truth 10: middle half |"
+    yield "| seeds | four arms like the baseline: a false alarm | with Holm | `seeds_needed`, truth 10: middle half |"
     yield "|---|---|---|---|"
     for n in (3, 5, 10, 20):
         plain, corrected = (100 * false_alarms(n, trials, correct) for correct in (False, True))
