@@ -7,6 +7,8 @@ import pytest
 
 from tvo_cli.stats.bootstrap import clustered_bootstrap, paired_clustered_bootstrap
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 ROWS = [[1.0, 0.0, 1.0, 1.0], [0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.5]]
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tvo_cli.stats.comparison import Difference, holm, paired, welch
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 TVO = [0.62, 0.71, 0.55, 0.68, 0.60]
 GRPO = [0.58, 0.66, 0.57, 0.61, 0.52]
 NAN = float("nan")

@@ -48,7 +48,7 @@ def test_every_known_exception_is_a_case() -> None:
 
 
 def test_a_percentile_bootstrap_of_three_seeds_covers_three_quarters() -> None:
-    """At 1/27 > 2.5% for the least resample the interval is [min, max], and holds the median in 1 − 2/8 of the cases."""
+    """As 1/27 > 2.5% for the least resample, the interval is [min, max], and holds the median in 1 − 2/8."""
     case = CASES[0]
     held, made = coverage(case, 3, 1500)
     assert held == pytest.approx(0.75, abs=0.04) and made == 1.0

@@ -7,6 +7,8 @@ import pytest
 from tvo_cli.stats.efficiency import area, first_crossing, worst
 from tvo_cli.stats.survival import kaplan_meier, median
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 NAN = float("nan")
 
 
@@ -42,6 +44,7 @@ def test_area_is_the_mean_over_the_log_learning_rate() -> None:
     assert area(grid, [0.2, 0.6, 0.0]) == pytest.approx((0.4 + 0.3) / 2)
     assert area(grid[::-1], [0.0, 0.6, 0.2]) == pytest.approx(0.35)
     assert area([0.0, 1.0, 3.0], [1.0, 0.0, 0.0]) == pytest.approx(0.5 / 3)  # uneven grid
+    assert area([3.0, 0.0, 1.0], [0.0, 1.0, 0.0]) == pytest.approx(0.5 / 3)
     assert area(grid, [0.7] * 3) == pytest.approx(0.7)
     assert area([-7.0], [0.3]) == 0.3
     assert math.isnan(area(grid, [0.2, NAN, 0.0]))

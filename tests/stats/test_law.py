@@ -7,6 +7,8 @@ import pytest
 
 from tvo_cli.stats.law import Law, fit_entropy_law
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 
 def fitted(entropy: list[float], reward: list[float]) -> Law:
     law = fit_entropy_law(entropy, reward)

@@ -9,6 +9,8 @@ from scipy.stats import ttest_ind
 from tvo_cli.stats.comparison import paired
 from tvo_cli.stats.power import CAP, achieved, seeds_needed
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 
 def with_effect(effect: float) -> list[float]:
     """Three numbers with mean `effect` and standard deviation 1."""
@@ -58,6 +60,21 @@ def test_the_power_of_welch_is_what_happens() -> None:
 )
 def test_no_answer(a: list[float], b: list[float], pairs: bool) -> None:
     assert seeds_needed(a, b, pairs) is None
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.3, 1.0, 3.0])
+def test_a_larger_effect_never_takes_more(spread: float) -> None:
+    """scipy's noncentral t is nan at places; one met during the search sent it to thousands of seeds."""
+    other = [-spread, 0.0, spread]
+    told = [seeds_needed(with_effect(effect), other, False) for effect in np.geomspace(0.05, 60.0, 300)]
+    assert told == sorted(told, reverse=True) and told[-1] == 2
+
+
+def test_unequal_spreads_cost_degrees_of_freedom() -> None:
+    """A difference of 3, σ² = 10: at spreads 1 and 3 ν = (n−1)·100/82; at √5 and √5 ν = 2(n−1)."""
+    even = [-math.sqrt(5.0), 0.0, math.sqrt(5.0)]
+    assert seeds_needed(with_effect(3.0), [-3.0, 0.0, 3.0], False) == 11
+    assert seeds_needed([x + 3.0 for x in even], even, False) == 10
 
 
 def test_the_cap() -> None:

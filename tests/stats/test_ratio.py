@@ -7,6 +7,8 @@ import pytest
 
 from tvo_cli.stats.ratio import log_fluctuation, ratio_interval
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 
 def test_paired_ratio_by_hand() -> None:
     """Log ratios log 2, log 4, log 8: mean log 4, sd log 2, reach 4.302653·log 2/√3."""
@@ -14,6 +16,11 @@ def test_paired_ratio_by_hand() -> None:
     reach = 4.302652729749 * math.log(2.0) / math.sqrt(3.0)
     assert found[:3] == pytest.approx((4.0, 4.0 * math.exp(-reach), 4.0 * math.exp(reach)), rel=1e-9)
     assert found.n == 3
+
+
+def test_pairs_share_their_seeds() -> None:
+    a, b = [2.0, 21.0, 190.0], [1.0, 10.0, 100.0]
+    assert ratio_interval(a, b, True).low > 1.7 and ratio_interval(a, b, False).low < 0.1
 
 
 def test_welch_ratio_takes_arms_of_different_sizes() -> None:

@@ -14,6 +14,8 @@ from tvo_cli.stats.robust import (
     probability_of_improvement,
 )
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 # rliable 1.2.0 with arch 7.2.0 and numpy 2.4.6: pip install rliable, then metrics.aggregate_iqm(A),
 # metrics.probability_of_improvement(A, B), metrics.aggregate_optimality_gap(A), library.run_score_deviation(A, tau),
 # library.get_interval_estimates({"a": A}, iqm, reps=50000, random_state=RandomState(0))

@@ -7,6 +7,8 @@ import pytest
 from tvo_cli.stats import mean_interval, wilson
 from tvo_cli.stats.survival import kaplan_meier, median, restricted_mean
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
 # remission of leukaemia under 6-mercaptopurine, weeks (Freireich et al. 1963): the textbook's censored sample
 WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
 RELAPSED = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
@@ -44,6 +46,7 @@ def test_no_collapse_is_not_certainty() -> None:
     assert s.survival == (1.0, 1.0) and s.high == (1.0, 1.0)
     assert s.low == pytest.approx((wilson(5, 5).low,) * 2)
     assert median(s) is None
+    assert median(kaplan_meier([1, 2], [True, True])) == 1  # at most half
 
 
 def test_the_band_holds_the_curve_and_falls_with_it() -> None:

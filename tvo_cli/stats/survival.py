@@ -71,7 +71,7 @@ def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95
     variance = sum(
         rest[i] ** 2 * (1.0 - now / before) / (survival.at_risk[i] * (now / before))
         for i, (before, now) in enumerate(pairwise(survival.survival), start=1)
-        if now > 0 and survival.times[i] <= horizon
+        if now > 0
     )
     if n < 2 or not variance:
         return Interval(rest[0], math.nan, math.nan, n)
