@@ -34,6 +34,8 @@ def log_fluctuation(series: ArrayLike) -> float:
     White noise of standard deviation σ about any straight line in log x gives φ = σ; noise that lasts gives less
     (σ√(1−ρ) for autocorrelation ρ). Successive differences remove a slow trend without a window to choose (von
     Neumann 1941). In nats. Pairs with a nan or a value not above 0 are left out; below two pairs: nan.
+    The reading `gradient/log_fluctuation` is another number: the mean |jump| of the gradient norm from update to
+    update, trend included (1.13 φ for normal white noise); this one is of any series that was logged.
     """
     values = np.asarray(series, dtype=np.float64)
     logs = np.log(np.where((values > 0) & np.isfinite(values), values, np.nan))
