@@ -1,4 +1,8 @@
-"""Statistics of evaluations: pass@k, maj@k, confidence intervals. Standard library only."""
+"""Statistics of evaluations and of comparisons.
+
+Exported here is what training and grading need; it loads neither numpy nor scipy. The rest is imported from its
+module where it is used: comparison, power, bootstrap, survival, robust, efficiency, ratio, law.
+"""
 
 from __future__ import annotations
 
