@@ -27,6 +27,7 @@ CHOICES = {
 
 def check(config: Any) -> None:
     """Raise UserError for the first thing that cannot work."""
+    _schedule(config)
     _numbers(config)
     _choices(config)
     _division(config)
@@ -37,6 +38,13 @@ def _select(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config[part]
     return config
+
+
+def _schedule(config: Any) -> None:
+    """Suites belong to `tvo eval`; a run evaluates itself on its own held-out problems."""
+    if "suites" in config.evaluation:
+        remedy = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
+        raise UserError("evaluation", "+".join(config.evaluation.suites), "is a suite of `tvo eval`.", remedy)
 
 
 def _numbers(config: Any) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FIELDS = ("question", "level", "subject")
-FIELD = re.compile(r"(?<![\w\\}])\{(\w+)\}")  # {question}, but not the arguments of \frac{a}{b}
+STRAY = re.compile(r"(?<![\w\\}])\{(\w+)\}")  # {foo}, but not the arguments of \frac{a}{b}
 CHOICES = {
     "template": ("plain", "chat"),
     "answer": ("boxed", "minerva", "tagged"),
@@ -31,13 +31,13 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How completions are drawn; temperature 0 is greedy."""
+    """How completions are drawn; temperature 0 is greedy. The defaults: one sample of the model's own distribution."""
 
-    samples: int
-    temperature: float
-    top_p: float
-    top_k: int
-    greedy: bool  # one greedy completion besides the samples
+    samples: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    greedy: bool = False  # one greedy completion besides the samples
 
     @property
     def is_greedy(self) -> bool:
@@ -87,14 +87,14 @@ def fields(problem: Problem) -> dict[str, str]:
 
 def filled(template: str, values: Mapping[str, str]) -> str:
     """The template with the values in their places."""
-    return FIELD.sub(lambda found: values[found[1]], template)
+    return re.sub(r"\{(" + "|".join(values) + r")\}", lambda found: values[found[1]], template)
 
 
 def resolve(suite: Mapping[str, Any], chosen: Mapping[str, Any], decoding: Mapping[str, Any], grader: str) -> Protocol:
     """The suite's protocol, overlaid by its own decoding, by what the user chose, and by the user's decoding."""
     own, data = dict(suite["protocol"]), suite["dataset"]
     merged = dict(chosen) if chosen.get("name") else own | _stated(chosen)
-    drawn: dict[str, Any] = {}
+    drawn: dict[str, Any] = asdict(Decoding())
     for layer in (own.get("decoding"), suite.get("decoding"), chosen.get("decoding"), decoding):
         drawn |= _stated(layer or {})
     _check_choices(merged)
@@ -155,12 +155,11 @@ def _check_choices(node: Mapping[str, Any]) -> None:
 
 
 def _check_prompt(prompt: str) -> None:
-    named = FIELD.findall(prompt)
-    unknown = [name for name in named if name not in FIELDS]
+    unknown = [name for name in STRAY.findall(prompt) if name not in FIELDS]
     if unknown:
         known = ", ".join(f"{{{field}}}" for field in FIELDS)
         raise UserError("protocol.prompt", f"{{{unknown[0]}}}", "is no field of a problem.", f"There are {known}.")
-    if "question" not in named:
+    if "{question}" not in prompt:
         raise UserError("protocol.prompt", repr(prompt), "does not ask the question.", "Put {question} into it.")
 
 
