@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
+from tvo_cli.rollout.products import quick_products
 from tvo_cli.rollout.sampling import Sampling
 
 
@@ -54,7 +55,8 @@ class LocalEngine:
         self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
     ) -> list[list[Completion]]:
         """One slice after the other, prompts of like length together."""
-        rollout = generate(self._policy, prompts, keys, sampling, seed=seed)
+        with quick_products(self._policy.network):
+            rollout = generate(self._policy, prompts, keys, sampling, seed=seed)
         counts = rollout.mask.sum(1).tolist()
         ended = rollout.finished.tolist()
         found = [Completion(*row) for row in zip(rollout.texts, counts, ended, strict=True)]
