@@ -123,9 +123,7 @@ def final_answer(text: str) -> Found:
 
 def stated_answer(text: str) -> Found:
     """For evaluation of models that box nothing: what follows the last "answer is", "answer:", "####", <answer>."""
-    last = None
-    for last in STATED.finditer(text):
-        pass
+    last = max(STATED.finditer(text), key=lambda found: found.start(), default=None)
     clause = CLAUSE.match(text, last.end()) if last else None
     content = clause[1].strip().strip("*").strip() if clause else ""
     if clause is None or not content:

@@ -117,15 +117,11 @@ class Grader:
         """The rows on which the second grader differs, in the order of grading (the first 10,000)."""
         return self.audit.rows
 
-    def _audited(
-        self, texts: Sequence[str], problems: Sequence[Problem], verdicts: Sequence[Verdict]
-    ) -> list[Verdict]:
+    def _audited(self, texts: Sequence[str], problems: Sequence[Problem], verdicts: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts with the second grader's beside them, where it knows the kind of problem."""
         known = [row for row, problem in enumerate(problems) if self._scorer(problem) in ("math", "integer")]
         capped = [extraction.tail(texts[row], self.settings.cap_bytes) for row in known]
-        requests = [
-            _request("audit", problems[row].answer, (text,)) for row, text in zip(known, capped, strict=True)
-        ]
+        requests = [_request("audit", problems[row].answer, (text,)) for row, text in zip(known, capped, strict=True)]
         result = list(verdicts)
         for row, finding in zip(known, self.pool.judge(requests), strict=True):
             result[row] = replace(verdicts[row], second=None if finding["failed"] else bool(finding["correct"]))
