@@ -29,7 +29,10 @@ START_SECONDS = 120.0  # for a child to import math-verify on a busy machine
 ATTEMPTS_TO_START = 3
 LATE = 0.5  # of the deadline: then a child is likely to be killed
 SOURCE = str(Path(__file__).resolve().parents[2])
-PROGRAM = "import sys; sys.path.append(sys.argv[1]); from tvo_cli.reward.child import main; main(*sys.argv[2:])"
+PROGRAM = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
+    "import sys; sys.path.insert(0, sys.argv[1]); import tvo_cli; sys.path.append(sys.path.pop(0)); "
+    "from tvo_cli.reward.child import main; main(*sys.argv[2:])"
+)
 
 Finding = dict[str, Any]
 
