@@ -42,9 +42,9 @@ ALTERNATIVE = re.compile(
     r"both|respectively|instead|accepted|wait)\b|\\(?:vee|lor)(?![a-zA-Z])",
     re.IGNORECASE,
 )
-PLACEHOLDER = re.compile(r"(?:\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\{[^{}]*\}|\\q?quad|\\[ ,;!]|[\s?_~.…□])*")
+PLACEHOLDER = re.compile(r"(?:\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\{[^{}]*\}|\\q?quad|\\(?:[ ,;!]|$)|[\s?_~.…□])*")
 STATED = re.compile(
-    r"####|<answer>|\b(?:final\s+)?answer(?:\s+to\s+[^.\n:]{0,80})?\s*(?:is|:)[ \t]*(?!\s)", re.IGNORECASE
+    r"####|<answer>|\b(?:final\s+)?answer(?:\s+to\s[^.\n:]{0,80}?)?(?:\s+is\b\s?:?|\s?:\**)", re.IGNORECASE
 )
 CLAUSE = re.compile(r"\s*(.*?)(?:\.(?=\s|\*|$)|</answer>|\n|$)", re.DOTALL)
 
