@@ -16,9 +16,18 @@ from tvo_cli.reward import Grader, pool
 from tvo_cli.reward.pool import Pool
 
 ROOT = Path(__file__).parents[2]
-STUB = (
-    "import json, sys, time; time.sleep({start}); print(json.dumps('ready'), flush=True); sys.stdin.readline(); {end}"
-)
+STUB = """
+import json, sys, time
+time.sleep({start})
+print(json.dumps("ready"), flush=True)
+sys.stdin.readline()
+{end}
+"""
+SLOW = """
+time.sleep(0.8)
+print(json.dumps(dict(row=0, correct=True, reason="equal", failed=False)), flush=True)
+time.sleep(60)
+"""
 
 
 def test_under_asyncio_the_loop_goes_on_while_rows_are_graded() -> None:
@@ -63,8 +72,7 @@ def test_a_file_of_bombs_takes_its_deadlines_and_no_starts(monkeypatch: pytest.M
 
 
 def test_no_more_children_stay_than_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = "sys.stdin.readline, time.sleep(0.8), print(json.dumps(dict(row=0, correct=True, reason='equal', failed=False)), flush=True), time.sleep(60)"
-    monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.0, end=answer))
+    monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.0, end=SLOW))
     slow = Pool(workers=1, deadline=1.2, megabytes=256)
     findings = slow.judge([{"row": 0}, {"row": 1}])
     assert findings[0]["reason"] == "equal" and len(slow.pids) <= 1

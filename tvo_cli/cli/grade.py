@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -168,7 +169,10 @@ def _opened(path: Path, mode: str, key: str) -> IO[bytes]:
 def _output(out: str) -> Iterator[IO[bytes]]:
     """Standard output; or a file that appears under its name only when all of it is there."""
     if out == "-":
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+        except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough; click would leave with 1
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     path = Path(out)
     partial = path.with_name(path.name + ".partial")

@@ -1,6 +1,6 @@
 """Child processes that judge rows, each row within a deadline: what takes longer is killed with its child.
 
-A row that has taken half its deadline may be a bomb: another child is then started for the rows behind it, so
+A row that has taken a quarter of its deadline may be a bomb: another child is then started for the rows behind it, so
 that a file of bombs takes rows × deadline ÷ workers and not a start more for each.
 
 The children are fresh interpreters, not forks: no thread, lock or gigabyte of the trainer is in them. One
@@ -27,7 +27,7 @@ from tvo_cli.reward.sandbox import OUT_OF_MEMORY
 
 START_SECONDS = 120.0  # for a child to import math-verify on a busy machine
 ATTEMPTS_TO_START = 3
-LATE = 0.5  # of the deadline: then a child is likely to be killed
+LATE = 0.25  # of the deadline: then a child is likely to be killed
 SOURCE = str(Path(__file__).resolve().parents[2])
 PROGRAM = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
     "import sys; sys.path.insert(0, sys.argv[1]); import tvo_cli; sys.path.append(sys.path.pop(0)); "

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
+from math import isfinite
 from typing import IO, Any
 
 from tvo_cli.errors import UserError
@@ -134,6 +135,8 @@ def _gold(line: int, fields: dict[str, Any], source: Source) -> str:
     if isinstance(gold, bool) or not isinstance(gold, str | int | float):
         kind = type(gold).__name__ if gold is not None else "null"
         raise source.refuse(line, f"its gold is {kind}, not a text or a number.", r'Write a list as "1, 2".')
+    if isinstance(gold, float) and not isfinite(gold):
+        raise source.refuse(line, f"its gold is {gold}, not a number.")
     text = gold if isinstance(gold, str) else _number(gold)
     if not knows_gold(source.profile, text):
         shown = text[:40] or "empty"
