@@ -59,16 +59,19 @@ def test_called_straight_from_a_coroutine() -> None:
         assert asyncio.run(work(grader)) == [True, False]
 
 
-def test_a_file_of_bombs_takes_its_deadlines_and_no_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children that need 0.4 s to start: behind a late row the next one is already up."""
-    monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.4, end="time.sleep(60)"))
-    bombs = Pool(workers=1, deadline=1.0, megabytes=256)
-    start = time.monotonic()
+def test_behind_a_late_row_the_next_child_is_already_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each bomb of a file would cost a start besides its deadline."""
+    monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.2, end="time.sleep(60)"))
+    bombs, events = Pool(workers=1, deadline=1.5, megabytes=256), []
+    start, kill = bombs.start, pool.Child.kill
+    monkeypatch.setattr(bombs, "start", lambda: (events.append("start"), start())[1])
+    monkeypatch.setattr(pool.Child, "kill", lambda child: (events.append("kill"), kill(child))[1])
+    begun = time.monotonic()
     findings = bombs.judge([{"row": row} for row in range(3)])
-    seconds = time.monotonic() - start
+    assert time.monotonic() - begun > 3 * 1.5
     bombs.close()
     assert [finding["reason"] for finding in findings] == ["timeout"] * 3
-    assert 3.4 <= seconds < 3.95  # 4.2 where every bomb costs a start
+    assert events == ["start", "start", "kill", "start", "kill", "kill"]
 
 
 def test_no_more_children_stay_than_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
