@@ -37,6 +37,7 @@ class Verdict:
     extracted: str | None  # the answer that was judged; None when there was none
     reason: str  # "equal", "different", "no answer", "several answers", "timeout", "crash", "too long", …
     failed: bool = False  # the grader itself broke: `correct` is then not a judgement
+    second: bool | None = None  # the second grader's verdict (reward.audit); None: not asked, or it broke
 
 
 @dataclass(frozen=True, slots=True)
