@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths import masked
-from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.maths.policy_gradient import importance_ratio
 from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
@@ -48,7 +47,7 @@ class UpdateReport:
     losses: dict[str, list[float]] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
     viscosities: list[float] = field(default_factory=list)
-    divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
+    divergences: list[float] = field(default_factory=list)  # mean divergence before each step, as the step rule measures it
     last_epoch: list[TokenForces] = field(default_factory=list)
     first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
@@ -57,7 +56,7 @@ class UpdateReport:
 
 
 def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: int, steps: int) -> UpdateReport:
-    """Use one rollout batch up. A step whose loss or gradient is not finite is skipped and counted."""
+    """Use one rollout batch up, or as much of it as the step rule allows. A step that is not finite is skipped."""
     algorithm, report = learner.algorithm, UpdateReport()
     experience = batch.experience
     algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
@@ -72,8 +71,11 @@ def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: i
     ):
         report.last_epoch = report.last_epoch if minibatch.index else []
         divergence = _descend(learner, batch, minibatch, passes, report)
+        viscosity = algorithm.step_rule.viscosity(divergence) if divergence is not None else 1.0
+        if math.isinf(viscosity):
+            break
         if divergence is not None:
-            _step(learner, divergence, report, learner.schedule(step, steps))
+            _step(learner, divergence, viscosity, report, learner.schedule(step, steps))
         if learner.critic is not None:
             report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.microbatch_rows))
     return report
@@ -90,16 +92,17 @@ def end_batch(learner: Learner, batch: Batch) -> None:
 def _descend(
     learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, report: UpdateReport
 ) -> float | None:
-    """Put the minibatch's gradient into .grad; its mean binary TV, or None when something was not finite."""
+    """Put the minibatch's gradient into .grad; its mean divergence, or None when something was not finite."""
+    algorithm = learner.algorithm
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
-    shares = learner.algorithm.objective.reduce(mask).split([len(part) for part in minibatch.parts])
+    shares = algorithm.objective.reduce(mask).split([len(part) for part in minibatch.parts])
     measured = minibatch.epoch == 0 and minibatch.index == 0 and len(minibatch.parts) > 1
     reading = MicroBatchVariance(learner.parameters) if measured else None
     moved = torch.zeros((), device=mask.device)
     for rows, share in zip(minibatch.parts, shares):
         tokens, scores = tokens_of(learner, batch, rows, share, passes.temperature)
-        loss = learner.algorithm.objective(tokens)
+        loss = algorithm.objective(tokens)
         if not torch.isfinite(loss.total):
             _skip(report, "loss")
             return None
@@ -110,7 +113,7 @@ def _descend(
         else:
             with reading.part():
                 backward(scores, forces)
-        moved += masked.total(binary_total_variation(tokens.logp.detach(), tokens.old_logp), tokens.mask)
+        moved += masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
         _remember(report, loss, tokens, rows, policy_push, learner, minibatch)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
     if not math.isfinite(norm):
@@ -192,9 +195,8 @@ def _remember(
         report.first.append(report.last_epoch[-1])
 
 
-def _step(learner: Learner, divergence: float, report: UpdateReport, factor: float) -> None:
+def _step(learner: Learner, divergence: float, viscosity: float, report: UpdateReport, factor: float) -> None:
     """One optimiser step at η·factor/ν."""
-    viscosity = learner.algorithm.step_rule.viscosity(divergence)
     rate = learner.lr * factor / viscosity
     for parameters in learner.optimizer.param_groups:
         parameters["lr"] = rate
