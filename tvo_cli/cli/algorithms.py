@@ -1,0 +1,103 @@
+"""What is written about each algorithm in its yaml and in the docstrings it names, read without importing torch."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tvo_cli import config
+
+PACKAGE = Path(config.__file__).parent
+FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+class Neutral(NamedTuple):
+    """At `overrides` an algorithm is its base (at `base_overrides`), bit for bit."""
+
+    base: str
+    base_overrides: tuple[str, ...]
+    overrides: tuple[str, ...]
+
+
+class Card(NamedTuple):
+    """One algorithm, for a reader."""
+
+    name: str
+    about: config.About
+    fidelity: str  # "official code", "paper" or "notes", then what deviates, in brackets
+    source: str  # the file of its own mathematics, from the package's parent; "" when it brings none
+    neutral: Neutral | None
+
+
+def cards() -> list[Card]:
+    """Every algorithm of conf/algorithm."""
+    return [card(name) for name in config.names("algorithm")]
+
+
+def card(name: str) -> Card:
+    """What there is to say about one algorithm."""
+    methods = [found for found in targets(name) if found.startswith("tvo_cli.methods.")]
+    source = str(Path(*methods[0].split(".")[:-1]).with_suffix(".py")) if methods else ""
+    about = config.take_apart(config.about("algorithm", name))
+    return Card(name, about, fidelity(name), source, neutral(name))
+
+
+def fidelity(name: str) -> str:
+    """The `Fidelity:` of the first piece the algorithm brings along that has one; "as BASE" when it brings none."""
+    for target in targets(name):
+        found = FIDELITY.search(inspect.cleandoc(docstring(target)))
+        if found:
+            return " ".join(found.group(1).split())
+    bases = [base for base in _defaults(name) if not base.startswith("_")]
+    return f"as {bases[0]}" if bases else ""
+
+
+def neutral(name: str) -> Neutral | None:
+    """`# Neutral: BASE override …; override …` of the yaml: base with its own overrides; then the algorithm's."""
+    for line in _path(name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("# Neutral:"):
+            left, _, right = line.removeprefix("# Neutral:").partition(";")
+            base, *given = left.split()
+            return Neutral(base, tuple(given), tuple(right.split()))
+    return None
+
+
+def targets(name: str) -> list[str]:
+    """Dotted names of the pieces that a yaml, or a part (`_…`) it includes, brings along: its own first."""
+    parts = [part for part in _defaults(name) if part.startswith("_") and part not in ("_base", "_self_")]
+    return [str(target) for file in (name, *parts) for _, target in config.targets(_yaml(file))]
+
+
+@cache
+def docstring(target: str) -> str:
+    """The docstring of a dotted name of this package, read from source; "" when there is none."""
+    *rooms, wanted = target.split(".")[1:]
+    place = PACKAGE.joinpath(*rooms)
+    files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    found = (ast.get_docstring(node) for file in files for node in _definitions(file) if node.name == wanted)
+    return next((text for text in found if text), "")
+
+
+def _definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node
+
+
+def _path(name: str) -> Path:
+    return config.conf_dir() / "algorithm" / f"{name}.yaml"
+
+
+def _yaml(name: str) -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(OmegaConf.load(_path(name)), resolve=False)
+
+
+def _defaults(name: str) -> list[str]:
+    return [str(entry) for entry in _yaml(name).get("defaults", [])]
