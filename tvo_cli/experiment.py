@@ -173,6 +173,7 @@ def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
         estimator=configuration.build(chosen.estimator),
         objective=configuration.build(chosen.objective),
         step_rule=configuration.build(chosen.step_rule),
+        sampling=configuration.build(chosen.sampling),
     )
     parameters = [p for p in policy.network.parameters() if p.requires_grad]
     return Learner(

@@ -64,6 +64,7 @@ class Experience:
     old_logp: Tensor  # float32 [B, T]
     ref_logp: Tensor | None = None  # float32 [B, T]
     values: Tensor | None = None  # float32 [B, T], the critic's V(s_t) before y_t; None without a critic
+    old_entropy: Tensor | None = None  # float32 [B, T], H of the policy that sampled; only where it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ class Tokens:
     share: Tensor  # the reduction's weight of each token: a reduced quantity is Σ share · x
     scale: float = 1.0  # κ of the advantage
     ref_logp: Tensor | None = None  # under the frozen reference, no gradient
+    old_entropy: Tensor | None = None  # H under the policy that sampled, no gradient; only where it is read
+    covariance: Tensor | None = None  # Cov_{v~π_θ}(π_θ(v), log π_θ(v)), no gradient; only where it is read
+    whole: Tokens | None = None  # the minibatch that these are a slice of, no gradient; only where it is read
+    start: int = 0  # the row of `whole` that these begin at
+    seed: int = 0  # new for every minibatch: what a piece that draws lots draws from
 
 
 @dataclass(frozen=True, slots=True)

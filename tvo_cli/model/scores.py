@@ -61,6 +61,33 @@ def token_readings(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Ten
     return logp, entropy, collision
 
 
+def probability_covariance(logits: Tensor) -> Tensor:
+    """Cov_{v~π}(π(v), log π(v)) = Σ π² (log π + H) of each row: logits [N, V] float → [N], no gradient.
+
+    The mean over sampled tokens of π(a)(log π(a) + H), by which a policy-gradient step with Â = 1 changes H
+    (arXiv:2602.03392, where it is called N); 0 for the uniform and for the deterministic policy.
+    """
+    log_pi = torch.log_softmax(logits.detach(), dim=-1).clamp(min=torch.finfo(logits.dtype).min)
+    pi = log_pi.exp()
+    entropy = -torch.linalg.vecdot(pi, log_pi)
+    covariance: Tensor = torch.linalg.vecdot(pi.square(), log_pi) + entropy * torch.linalg.vecdot(pi, pi)
+    return covariance
+
+
+@torch.no_grad()
+def chunked_covariance(
+    head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    temperature: float,
+    vocabulary: int,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Tensor:
+    """`probability_covariance` of head(hidden)/temperature in float32, hidden [N, H] → [N], in chunks."""
+    rows = max(1, chunk_bytes // (4 * vocabulary))
+    parts = [probability_covariance(head(part).float() / temperature) for part in hidden.split(rows)]
+    return torch.cat(parts)
+
+
 def chunked_readings(
     head: Callable[[Tensor], Tensor],
     hidden: Tensor,

@@ -9,9 +9,10 @@ An algorithm is a choice of these pieces, made in conf/algorithm/<name>.yaml:
     weight     w(tokens)                which tokens learn, and how much; no gradient
     penalties  R_k, c_k                 what is descended besides, and how strongly
     reduce     mask → share             how tokens are averaged: reduce[x] = Σ share · x
+    reads      name → bool              what the pieces look at besides a token's own scores
 
-The shares of a minibatch are computed once from its mask, so that any split of the minibatch into
-micro-batches sums to the same loss and the same gradient.
+The shares of a minibatch are computed once from its mask, and a weight that is a statistic of the minibatch once
+from all of its tokens, so that any split into micro-batches sums to the same loss and the same gradient.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.objective.coefficient import Coefficient
 from tvo_cli.objective.force import Force
 from tvo_cli.types import Loss, Tokens
+
+READABLE = ("minibatch", "old_entropy", "covariance")  # Tokens.whole, Tokens.old_entropy, Tokens.covariance
 
 
 class TokenFn(Protocol):
@@ -71,16 +75,29 @@ class Objective:
     reduce: Reduction
     forces: Mapping[str, Force] = field(default_factory=dict)
     penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    reads: Mapping[str, bool] = field(default_factory=dict)  # of READABLE
+
+    def __post_init__(self) -> None:
+        """Refuse what nobody provides."""
+        for name in self.reads:
+            if name not in READABLE:
+                raise UserError(f"algorithm.objective.reads.{name}", self.reads[name], "nothing of that name.")
 
     def __call__(self, tokens: Tokens) -> Loss:
         """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
         ratio = self.ratio(tokens.logp - tokens.old_logp, tokens.mask)
-        gain = self.weight(tokens).detach() * self.surrogate(ratio, self.soft_advantage(tokens))
+        gain = self.weigh(tokens) * self.surrogate(ratio, self.soft_advantage(tokens))
         parts = {"policy": _reduced(-gain, tokens)}
         parts |= {name: _reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
         for name, penalty in self.penalties.items():
             parts[name] = penalty.coef.value * _reduced(penalty.term(tokens), tokens)
         return Loss(total=torch.stack(list(parts.values())).sum(), parts=parts)
+
+    def weigh(self, tokens: Tokens) -> Tensor:
+        """w, [B, T], no gradient: of the whole minibatch, cut to these rows, where the tokens know it."""
+        if tokens.whole is None:
+            return self.weight(tokens).detach()
+        return self.weight(tokens.whole).detach()[tokens.start : tokens.start + len(tokens.mask)]
 
     def soft_advantage(self, tokens: Tokens) -> Tensor:
         """Â after shaping, minus the sampled forces, [B, T]; no gradient flows through a force."""

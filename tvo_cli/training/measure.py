@@ -30,15 +30,34 @@ def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, f
 
 
 def _of_responses(session: Session, batch: Batch) -> dict[str, float]:
-    experience, rollout, verdicts = batch.experience, batch.rollout, batch.verdicts
+    rollout, verdicts = batch.rollout, batch.verdicts
     return (
-        readings.rewards(experience.rewards, [verdict.correct for verdict in verdicts])
-        | readings.groups(experience.rewards, experience.group)
+        _of_draws(session, batch)
         | readings.responses(rollout.mask, rollout.finished)
         | readings.answers([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral(rollout.response_ids, rollout.mask, session.neutral_ids)
         | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
     )
+
+
+def _of_draws(session: Session, batch: Batch) -> dict[str, float]:
+    """Rewards and accuracy of all that was sampled: what a sampling rule chose of it says nothing of the policy."""
+    draws, first = batch.drawn.draws, 0
+    rewards, group, correct = list[float](), list[int](), list[bool]()
+    for graded in draws:
+        rewards += graded.rewards
+        correct += [verdict.correct for verdict in graded.verdicts]
+        group += [first + p for p in graded.rollout.group.tolist()]
+        first += len(graded.problems)
+    found = readings.rewards(torch.tensor(rewards), correct) | readings.groups(
+        torch.tensor(rewards), torch.tensor(group)
+    )
+    if session.learner.algorithm.sampling.most == 1:
+        return found
+    used = float(len(batch.verdicts))
+    share = batch.drawn.fit / first
+    counts = {"sampling/draws": float(len(draws)), "sampling/generated": float(batch.drawn.responses)}
+    return found | counts | {"sampling/used": used, "sampling/mixed": share}
 
 
 def _of_mismatch(batch: Batch, report: UpdateReport) -> dict[str, float]:

@@ -13,6 +13,7 @@ from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import importance_ratio
 from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
+from tvo_cli.training.forward import forwarded
 from tvo_cli.training.learner import Learner
 from tvo_cli.types import Loss, Tokens
 
@@ -96,12 +97,10 @@ def _descend(
     algorithm = learner.algorithm
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
-    shares = algorithm.objective.reduce(mask).split([len(part) for part in minibatch.parts])
     measured = minibatch.epoch == 0 and minibatch.index == 0 and len(minibatch.parts) > 1
     reading = MicroBatchVariance(learner.parameters) if measured else None
     moved = torch.zeros((), device=mask.device)
-    for rows, share in zip(minibatch.parts, shares):
-        tokens, scores = tokens_of(learner, batch, rows, share, passes.temperature)
+    for rows, tokens, scores in forwarded(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
         loss = algorithm.objective(tokens)
         if not torch.isfinite(loss.total):
             _skip(report, "loss")
@@ -123,28 +122,6 @@ def _descend(
         report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)
     return float(moved / mask.sum().clamp(min=1))
-
-
-def tokens_of(
-    learner: Learner, batch: Batch, rows: Tensor, share: Tensor, temperature: float
-) -> tuple[Tokens, tuple[Tensor, ...]]:
-    """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
-    rollout, experience = batch.rollout, batch.experience
-    scores = learner.score(
-        rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows],
-        temperature,
-    )  # fmt: skip
-    leaves = tuple(score.detach().requires_grad_() for score in scores)
-    weight = share if batch.importance is None else share * batch.importance[rows]
-    tokens = Tokens(
-        *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),
-        advantage=batch.advantage.values[rows],
-        mask=experience.mask[rows],
-        share=weight,
-        scale=batch.advantage.scale,
-        ref_logp=None if experience.ref_logp is None else experience.ref_logp[rows],
-    )
-    return tokens, tuple(scores)
 
 
 def forces_on(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
