@@ -18,6 +18,8 @@ class GroupNormalised(Stateless):
     """GRPO: Â_i = (R_i − mean_g)/(std_g + ε), std with n−1; a group of equal rewards gets exactly 0.
 
     Shao et al. 2024, arXiv:2402.03300. Its scale κ differs by group; the one reported is rms Â / rms centred R.
+
+    Fidelity: official code (verl's: n−1 and ε added to the spread).
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -49,6 +51,8 @@ class BatchScaledGroup(Stateless):
 
     Â_i = (W_i − mean_g W)/(std_batch(W − mean_g W) + ε), W = R clipped to its batch quantiles
     [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md. tail = 0: no clipping.
+
+    Fidelity: notes (this project's, docs/tvo.md).
     """
 
     minimum_samples: ClassVar[int] = 2

@@ -16,14 +16,6 @@ PACKAGE = Path(config.__file__).parent
 FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
-class Neutral(NamedTuple):
-    """At `overrides` an algorithm is its base (at `base_overrides`), bit for bit."""
-
-    base: str
-    base_overrides: tuple[str, ...]
-    overrides: tuple[str, ...]
-
-
 class Card(NamedTuple):
     """One algorithm, for a reader."""
 
@@ -31,7 +23,6 @@ class Card(NamedTuple):
     about: config.About
     fidelity: str  # "official code", "paper" or "notes", then what deviates, in brackets
     source: str  # the file of its own mathematics, from the package's parent; "" when it brings none
-    neutral: Neutral | None
 
 
 def cards() -> list[Card]:
@@ -44,7 +35,7 @@ def card(name: str) -> Card:
     methods = [found for found in targets(name) if found.startswith("tvo_cli.methods.")]
     source = str(Path(*methods[0].split(".")[:-1]).with_suffix(".py")) if methods else ""
     about = config.take_apart(config.about("algorithm", name))
-    return Card(name, about, fidelity(name), source, neutral(name))
+    return Card(name, about, fidelity(name), source)
 
 
 def fidelity(name: str) -> str:
@@ -55,16 +46,6 @@ def fidelity(name: str) -> str:
             return " ".join(found.group(1).split())
     bases = [base for base in _defaults(name) if not base.startswith("_")]
     return f"as {bases[0]}" if bases else ""
-
-
-def neutral(name: str) -> Neutral | None:
-    """`# Neutral: BASE override …; override …` of the yaml: base with its own overrides; then the algorithm's."""
-    for line in _path(name).read_text(encoding="utf-8").splitlines():
-        if line.startswith("# Neutral:"):
-            left, _, right = line.removeprefix("# Neutral:").partition(";")
-            base, *given = left.split()
-            return Neutral(base, tuple(given), tuple(right.split()))
-    return None
 
 
 def targets(name: str) -> list[str]:

@@ -20,7 +20,7 @@ class AdaptiveRate:
     """KL-adaptive learning rate: η/ν, with ν ← c·ν where D > 2·target and ν ← ν/c where D < target/2.
 
     D is the mean divergence of the minibatch before the step, so every step but a batch's first (where D = 0 by
-    construction and tells nothing) moves ν, by the factor c = 1.5. Rudin et al. 2021, arXiv:2109.11978, section A.
+    construction and tells nothing) moves ν, by the factor c = 1.5. Rudin et al. 2021, arXiv:2109.11978.
 
     Fidelity: notes (of the authors' rsl_rl: thresholds 2 and ½, c = 1.5, rate within [1e-5, 1e-2] about 1e-3; there D
     is the exact KL of two Gaussians, here the k3 estimate of KL(π_old‖π), nats a token).

@@ -76,7 +76,7 @@ class RiverValley:
 
     Fidelity: notes (1/t and equipartition are the paper's; φ = ½ and τ were derived here).
 
-    start = end = drop = 1 recovers a constant; warm_up = hold = end = 0 with drop = 1 is `Inverse` of period 2/stiffness.
+    start = end = drop = 1 recovers a constant; warm_up = hold = end = 0, drop = 1: `Inverse`, period 2/stiffness.
 
     Args:
         start: factor at the peak.

@@ -81,6 +81,8 @@ class Viscosity:
     it), D_end that of the last minibatch. A scalar, so the direction of ∇F survives and dF/dt ≤ 0 holds
     (docs/tvo.md, sections 2–4). The controller is stable for 0 < κ·β < 2 with D ∝ (η/ν)^β, whatever η.
 
+    Fidelity: notes (the abstract fixes the divergence; the controller is this project's, docs/tvo.md).
+
     d̄ = set_point × schedule. set_point = Probability(inf), initial = 1 and exponent = 0 recover ν = 1.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import importance_ratio
 from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
-from tvo_cli.training.forward import forwarded
+from tvo_cli.training.forward import forwarded, joined, seen_whole
 from tvo_cli.training.learner import Learner
 from tvo_cli.types import Loss, Tokens
 
@@ -48,7 +48,7 @@ class UpdateReport:
     losses: dict[str, list[float]] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
     viscosities: list[float] = field(default_factory=list)
-    divergences: list[float] = field(default_factory=list)  # mean divergence before each step, as the step rule measures it
+    divergences: list[float] = field(default_factory=list)  # the step rule's, before each step
     last_epoch: list[TokenForces] = field(default_factory=list)
     first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
@@ -60,6 +60,10 @@ def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: i
     """Use one rollout batch up, or as much of it as the step rule allows. A step that is not finite is skipped."""
     algorithm, report = learner.algorithm, UpdateReport()
     experience = batch.experience
+    if algorithm.objective.awaits_start:
+        rows = torch.arange(len(experience.mask), device=experience.mask.device)
+        parts = rows.split(passes.microbatch_rows or len(rows))
+        algorithm.objective.start(seen_whole(learner, batch, parts, passes.temperature))
     algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
     for minibatch in minibatches(
         experience.group.cpu(),
@@ -125,10 +129,16 @@ def _descend(
 
 
 def forces_on(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
-    """∂L/∂(log π, H, Σπ²), each [b, T]."""
-    leaves = (tokens.logp, tokens.entropy, tokens.collision)
+    """∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
+    leaves = differentiable(tokens)
     found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
+
+
+def differentiable(tokens: Tokens) -> tuple[Tensor, ...]:
+    """The scores through which a loss acts on the network, in their order."""
+    leaves = (tokens.logp, tokens.entropy, tokens.collision)
+    return leaves if tokens.nucleus_entropy is None else (*leaves, tokens.nucleus_entropy)
 
 
 def backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
@@ -156,12 +166,7 @@ def _remember(
         if first:
             summed.append(0.0)
         summed[-1] += float(part.detach())
-    detached = replace(
-        tokens,
-        logp=tokens.logp.detach(),
-        entropy=tokens.entropy.detach(),
-        collision=tokens.collision.detach(),
-    )
+    detached = joined([tokens])
     objective = learner.algorithm.objective
     if minibatch.epoch == 0:
         objective.observe(detached)

@@ -13,6 +13,13 @@ from tvo_cli.experiment import train
 from tvo_cli.maths.divergence import binary_total_variation, kl_from_old
 from tvo_cli.optim import AdaptiveRate, EarlyStop
 
+NEUTRAL = {  # the objective is GRPO's or TVO's; that the step rule is neutral too is tested below
+    "grpo_kl_adaptive": ("grpo", []),
+    "grpo_early_stop": ("grpo", []),
+    "grpo_early_stop_kl": ("grpo", []),
+    "tvo_cosine": ("tvo", []),
+    "tvo_river_valley": ("tvo", []),
+}
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.steps=3"),
     *("rollout.prompts=8", "rollout.samples=4", "rollout.epochs=4", "rollout.minibatches=2", "optimizer.lr=3e-4"),
