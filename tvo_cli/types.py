@@ -103,7 +103,7 @@ class Tokens:
 
     def own(self, column: Tensor) -> Tensor:
         """The rows of a column of `minibatch` that are these tokens'."""
-        return column[self.start : self.start + len(self.mask)]
+        return column if self.whole is None else column[self.start : self.start + len(self.mask)]
 
 
 @dataclass(frozen=True, slots=True)

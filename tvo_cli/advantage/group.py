@@ -19,7 +19,7 @@ class GroupNormalised(Stateless):
 
     Shao et al. 2024, arXiv:2402.03300. Its scale κ differs by group; the one reported is rms Â / rms centred R.
 
-    Fidelity: official code (verl's: n−1 and ε added to the spread).
+    Fidelity: notes (as verl computes it: n−1, ε added to the spread).
     """
 
     minimum_samples: ClassVar[int] = 2

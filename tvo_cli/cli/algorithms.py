@@ -14,6 +14,7 @@ from tvo_cli import config
 
 PACKAGE = Path(config.__file__).parent
 FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+WEAKEST_FIRST = ("notes", "paper", "official code")
 
 
 class Card(NamedTuple):
@@ -39,19 +40,22 @@ def card(name: str) -> Card:
 
 
 def fidelity(name: str) -> str:
-    """The `Fidelity:` of the first piece the algorithm brings along that has one; "as BASE" when it brings none."""
-    for target in targets(name):
-        found = FIDELITY.search(inspect.cleandoc(docstring(target)))
+    """The `Fidelity:` of the pieces that the yaml, else the first part with one, brings along; "as BASE" without any.
+
+    Where several have one, the weakest: notes before paper before official code.
+    """
+    for file in _files(name):
+        matches = (FIDELITY.search(inspect.cleandoc(docstring(target))) for target in _targets(file))
+        found = [" ".join(match.group(1).split()) for match in matches if match]
         if found:
-            return " ".join(found.group(1).split())
+            return min(found, key=lambda text: WEAKEST_FIRST.index(text.partition(" (")[0].rstrip(".")))
     bases = [base for base in _defaults(name) if not base.startswith("_")]
     return f"as {bases[0]}" if bases else ""
 
 
 def targets(name: str) -> list[str]:
     """Dotted names of the pieces that a yaml, or a part (`_…`) it includes, brings along: its own first."""
-    parts = [part for part in _defaults(name) if part.startswith("_") and part not in ("_base", "_self_")]
-    return [str(target) for file in (name, *parts) for _, target in config.targets(_yaml(file))]
+    return [target for file in _files(name) for target in _targets(file)]
 
 
 @cache
@@ -68,6 +72,15 @@ def _definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
     for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node
+
+
+def _files(name: str) -> list[str]:
+    """A yaml and the parts it includes, but for what every algorithm starts from."""
+    return [name, *(part for part in _defaults(name) if part.startswith("_") and part not in ("_base", "_self_"))]
+
+
+def _targets(name: str) -> list[str]:
+    return [str(target) for _, target in config.targets(_yaml(name))]
 
 
 def _path(name: str) -> Path:

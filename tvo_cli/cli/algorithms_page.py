@@ -12,13 +12,14 @@ HEAD = """# Algorithms
 
 Each is a yaml in `conf/algorithm/` that chooses the pieces of one equation and says only what differs from another:
 
-    L(θ) = reduce[ −w · S(ρ, Â − Σ_f φ_f) ] + Σ_f reduce[ E_f ] + Σ_k c_k · reduce[ R_k ]          θ ← θ − (η/ν) · P · ∇L
+    L(θ) = reduce[ −w · S(ρ, Â − Σ_f φ_f) ] + Σ_f reduce[ E_f ] + Σ_k c_k · reduce[ R_k ]
+    θ ← θ − (η/ν) · P · ∇L
 
 Formulas, defaults and what each was written after stand in the docstrings; which of them combine, and which contradict
 each other, in [combining.md](combining.md).
 
-**Fidelity** is what the formulas were written after: `official code` of the authors (or the port in verl that they point to),
-the full text of the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs."""
+**Fidelity** is what the formulas were written after: `official code` of the authors, the full text of
+the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs."""
 
 
 def page() -> str:

@@ -13,7 +13,7 @@ from tvo_cli.types import Tokens
 
 
 def kl_cov(tokens: Tokens, *, share: float) -> Tensor:
-    """|log π − log π_old| on the `share` of the minibatch's tokens with the largest covariance, 0 elsewhere, [B, T], nats.
+    """|log π − log π_old| on the `share` of tokens with the largest covariance, 0 elsewhere, [B, T], nats.
 
     C = (Â − mean Â)(log π − mean log π), means over the tokens of the minibatch, no gradient: a softmax policy's
     entropy changes by −Cov(log π, Â) a unit of natural gradient. The gradient of the term is the sign of the log-ratio,

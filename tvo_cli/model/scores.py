@@ -102,8 +102,9 @@ def chunked_readings(
 ) -> tuple[Tensor, ...]:
     """`token_readings` of head(hidden)/temperature in float32, `chunk_bytes` of logits at a time.
 
-    hidden [N, H], targets [N] → three [N], and the entropy inside `nucleus` where there is one. With more than one chunk the logits are recomputed in the backward
-    pass: one more matrix product buys a memory use that does not grow with N·V.
+    hidden [N, H], targets [N] → three [N], and the entropy inside `nucleus` where there is one. With more
+    than one chunk the logits are recomputed in the backward pass: one more matrix product buys a memory use that
+    does not grow with N·V.
     """
 
     def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:

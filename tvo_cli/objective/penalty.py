@@ -82,7 +82,7 @@ class Anchored:
     def start(self, tokens: Tokens) -> None:
         """Measure the anchor, once."""
         if self.anchor is None:
-            self.anchor = float(masked.total(self.term(tokens), tokens.mask))
+            self.anchor = float(masked.total(self.term(tokens), tokens.mask).detach())
 
     def state_dict(self) -> dict[str, float]:
         """The anchor, once there is one, and the coefficient's."""
