@@ -17,7 +17,7 @@ from tvo_cli.types import Tokens
 
 D = torch.float64
 OBJECTIVE = "algorithm.objective"
-NEUTRAL = {"siren": ("grpo", [f"{OBJECTIVE}.penalties.siren.coef.value=0"])}
+NEUTRAL = {"siren": ("dr_grpo", [f"{OBJECTIVE}.penalties.siren.coef.value=0"])}
 ACTS = {name: [f"{OBJECTIVE}.penalties.siren.anchor=0.2"] for name in ("siren", "siren_viscous")}
 WORDS = torch.tensor([[0.5, 0.25, 0.15, 0.1], [0.9, 0.05, 0.03, 0.02], [0.25, 0.25, 0.25, 0.25]], dtype=D)
 
