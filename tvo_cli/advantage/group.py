@@ -38,6 +38,8 @@ class GroupCentred(Stateless):
     """Dr.GRPO: Â_i = R_i − mean_g, not divided by the group's spread; 0 for a group of equal rewards. κ = 1.
 
     Liu et al. 2025, arXiv:2503.20783: the division by std_g gives hard and easy prompts the larger weight.
+
+    Fidelity: official code.
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -53,6 +55,8 @@ class LeaveOneOut(Stateless):
 
     R_i ← R_i − c_KL Σ_t (log π_old − log π_ref) first, so that the baseline knows of the KL; kl_coef = 0: without.
     Â_i = G/(G−1) times the centred reward; a group of equal rewards gets exactly 0.
+
+    Fidelity: notes (as verl and OpenRLHF compute it).
     """
 
     minimum_samples: ClassVar[int] = 2

@@ -42,7 +42,7 @@ def _fidelity(group: str, name: str) -> str:
     """After what an algorithm was written: official code, paper, notes, or the algorithm it is an ablation of."""
     from tvo_cli.cli import algorithms
 
-    return algorithms.fidelity(name).partition(" (")[0].rstrip(".") if group == "algorithm" else ""
+    return algorithms.grade(algorithms.fidelity(name)) if group == "algorithm" else ""
 
 
 def _page(group: str) -> None:

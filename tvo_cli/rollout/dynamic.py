@@ -40,6 +40,8 @@ class MixedGroups:
     Judged by the raw accuracy: a shaped reward differs inside a group by length alone, and would call every
     group mixed. The surplus of the last draw is dropped. Where `most` draws do not suffice, groups that teach
     nothing fill the batch up, and the run says so. most = 1 and size = 1 recover `EveryGroup`.
+
+    Fidelity: official code (verl's recipe; it draws three batches at once).
     """
 
     size: int  # problems of a draw, in multiples of rollout.prompts
