@@ -10,7 +10,7 @@ from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.training import experience, loop, update
 
-CASES = ["tvo", "grpo", "ppo", "reinforce"]
+CASES = ["tvo", "grpo", "ppo", "reinforce", "dapo", "clip_cov"]
 
 
 @pytest.mark.parametrize("algorithm", ["tvo", "ppo", pytest.param("grpo", marks=pytest.mark.slow)])
