@@ -1,4 +1,4 @@
-"""docs/algorithms.md is what the command makes of yamls and docstrings; each algorithm names what it was written after."""
+"""docs/algorithms.md is what the command makes of yamls and docstrings; each names what it was written after."""
 
 from __future__ import annotations
 

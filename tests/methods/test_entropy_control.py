@@ -41,6 +41,16 @@ def test_the_controller_by_hand():
     assert found == pytest.approx([0.0, 0.0, 0.004, 0.005, 0.009, 0.01, 0.006])
 
 
+def test_without_a_target_it_is_the_first_batchs_entropy_and_is_carried():
+    coef = target(target=None)
+    assert coef.state_dict() == {"value": 0.0}
+    coef.update(0.7)
+    coef.update(0.5)
+    twin = target(target=None)
+    twin.load_state_dict(coef.state_dict())
+    assert twin.target == 0.7 and twin.value == coef.value == pytest.approx(0.002)
+
+
 def test_a_rate_of_zero_is_a_constant():
     coef = target(rate=0.0, value=0.007)
     for entropy in (0.0, 5.0):

@@ -55,6 +55,9 @@ def test_the_adaptive_rate_by_hand():
     assert seen == pytest.approx(expected)
     begin(rule)
     assert rule.viscosity(0.0) == 3.0, "carried over"
+    fresh = adaptive()
+    begin(fresh)
+    assert fresh.viscosity(0.5) == 1.0, "a batch's first step: what is not 0 there is sampler against trainer"
     twin = adaptive()
     twin.load_state_dict(rule.state_dict())
     assert twin.viscosity(0.001) == rule.viscosity(0.001) == pytest.approx(2.0)

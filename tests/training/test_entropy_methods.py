@@ -33,10 +33,11 @@ def test_no_split_into_micro_batches_changes_them(run, name):
 
 
 def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run):
-    """Whatever the number of minibatches: the untrained policy's, over every response of the batch."""
+    """However it is cut: the untrained policy's, over every response of the batch."""
     anchors = []
     for name, count in (("one", 1), ("four", 4)):
-        folder = run(name, "algorithm=siren", f"rollout.minibatches={count}", "trainer.steps=2")
+        sizes = (f"rollout.minibatches={count}", f"trainer.microbatch_rows={2 if count == 4 else 0}")
+        folder = run(name, "algorithm=siren", *sizes, "trainer.steps=2")
         state = json.loads((folder / "checkpoints" / "step-000002" / "state.json").read_text())
         anchors.append(state["algorithm"]["objective"]["penalties.siren"]["anchor"])
     assert anchors[0] == pytest.approx(anchors[1], rel=1e-5) and 0 < anchors[0] < 5
