@@ -31,7 +31,7 @@ def judged(monkeypatch, right):
     def judge(session, problems, rollout):
         verdicts, _ = grade(session, problems, rollout)
         found = tuple(replace(verdict, correct=right(row)) for row, verdict in enumerate(verdicts))
-        return found, [float(verdict.correct) + 0.01 * row for row, verdict in enumerate(found)]
+        return found, [float(verdict.correct) - 0.09 * row for row, verdict in enumerate(found)]
 
     monkeypatch.setattr(experience, "grade", judge)
 
@@ -72,6 +72,8 @@ def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batche
     assert [row["sampling/draws"] for row in rows] == [3, 3, 3]
     assert [row["sampling/mixed"] for row in rows] == [0, 0, 0]
     assert [row["rollouts"] for row in rows] == [48, 96, 144]
+    assert all((batch.advantage.values == 0).all() for batch in batches)
+    assert all(row["reward/std"] > 0 for row in rows)
     log = (folder / "run.log").read_text()
     assert log.count("only 0 of 8 groups had right and wrong answers after 3 draws") == 1
 

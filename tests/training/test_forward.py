@@ -49,13 +49,27 @@ def shown(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def batches(monkeypatch):
+    """Every batch that a run learns from."""
+    seen, learn = [], loop.update
+
+    def spy(learner, batch, *given, **named):
+        seen.append(batch)
+        return learn(learner, batch, *given, **named)
+
+    monkeypatch.setattr(loop, "update", spy)
+    return seen
+
+
 @pytest.mark.parametrize("source", ["sampler", "trainer"])
-def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, source):
+def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, batches, source):
     run("a", "algorithm=steer", "optimizer.lr=1e-3", f"trainer.old_logp={source}", *ONE_STEP)
     first, last = shown[0], shown[-1]
     torch.testing.assert_close(first.old_entropy, first.entropy.detach(), rtol=0, atol=2e-5)
     assert not torch.allclose(last.old_entropy[last.mask], last.entropy[last.mask], rtol=0, atol=1e-2)
     assert not first.old_entropy.requires_grad
+    assert (batches[0].experience.old_logp is batches[0].rollout.logp) == (source == "sampler")
 
 
 def test_what_nobody_reads_is_not_computed(run, shown):
@@ -83,15 +97,8 @@ def another_precision():
 
 @pytest.mark.usefixtures("another_precision")
 @pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl", "grpo"])
-def test_dppo_is_anchored_at_what_the_sampler_recorded(run, monkeypatch, name):
+def test_dppo_is_anchored_at_what_the_sampler_recorded(run, batches, name):
     """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
-    batches, learn = [], loop.update
-
-    def spy(learner, batch, *given, **named):
-        batches.append(batch)
-        return learn(learner, batch, *given, **named)
-
-    monkeypatch.setattr(loop, "update", spy)
     run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)
     (batch,) = batches
     assert (batch.experience.old_logp is batch.rollout.logp) == (name != "grpo")

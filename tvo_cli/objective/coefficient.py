@@ -41,8 +41,8 @@ class EntropyTarget:
     """c ← clip(c + rate · (H* − H), low, high), once a batch: dual ascent on the constraint H ≥ H*, nats a token.
 
     Haarnoja et al. 2018, arXiv:1812.05905, section 5, for −H as penalty. target null: the first batch's entropy, as in
-    the ablation of SIREN (arXiv:2509.25133); a fixed one of 0.25–1 in arXiv:2510.08141, which reaches it by sampling at
-    other temperatures instead. H is the mean −log π of the rollout batch's own tokens: unbiased, on-policy, no full entropy.
+    the ablation of SIREN (arXiv:2509.25133); 0.25–1 in arXiv:2510.08141, which reaches it by sampling at other
+    temperatures instead. H is the mean −log π of the rollout batch's own tokens: unbiased, no full entropy needed.
 
     Fidelity: notes (additive as SIREN's ablation does it; SAC moves log c by Adam).
 

@@ -38,10 +38,10 @@ class MixedGroups:
     """DAPO's dynamic sampling, arXiv:2503.14476: draw until enough prompts have right and wrong answers.
 
     Judged by the raw accuracy: a shaped reward differs inside a group by length alone, and would call every
-    group mixed. The surplus of the last draw is dropped. Where `most` draws do not suffice, groups that teach
-    nothing fill the batch up, and the run says so. most = 1 and size = 1 recover `EveryGroup`.
+    group mixed. The surplus of the last draw is dropped. Where `most` draws do not suffice, others fill the batch
+    up at equal rewards, and the run says so. most = size = 1 recover `EveryGroup` while rewards are the accuracy.
 
-    Fidelity: official code (verl's recipe; it draws three batches at once).
+    Fidelity: official code (the verl recipe; it draws three batches at once).
     """
 
     size: int  # problems of a draw, in multiples of rollout.prompts

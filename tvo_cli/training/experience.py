@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -57,9 +58,10 @@ def _chosen(session: Session, draws: Sequence[Graded], fit: Sequence[Sequence[bo
     """The first groups that are fit; where they do not suffice, the first of the others fill the batch up."""
     places = [(number, p) for number, row in enumerate(fit) for p in range(len(row))]
     chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
-    if chosen == places and len(draws) == 1:
+    if chosen == places and len(draws) == 1 and all(fit[0]):
         return draws[0]
-    parts = [_cut(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(draws)]
+    levelled = [_levelled(graded, row) for graded, row in zip(draws, fit)]
+    parts = [_cut(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)]
     parts = [part for part in parts if part.problems]
     return Graded(
         problems=tuple(problem for part in parts for problem in part.problems),
@@ -67,6 +69,13 @@ def _chosen(session: Session, draws: Sequence[Graded], fit: Sequence[Sequence[bo
         verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
         rewards=tuple(reward for part in parts for reward in part.rewards),
     )
+
+
+def _levelled(graded: Graded, fit: Sequence[bool]) -> Graded:
+    """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
+    group = graded.rollout.group.tolist()
+    means = _means((p, reward) for p, reward in zip(group, graded.rewards))
+    return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
 
 
 def _cut(graded: Graded, prompts: Sequence[int]) -> Graded:
@@ -104,12 +113,16 @@ def grade(session: Session, problems: Sequence[Problem], rollout: Rollout) -> tu
 
 def _without_failures(rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]) -> list[float]:
     """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
-    judged: dict[int, list[float]] = {}
-    for reward, verdict, p in zip(rewards, verdicts, group):
-        if not verdict.failed:
-            judged.setdefault(p, []).append(reward)
-    means = {p: sum(found) / len(found) for p, found in judged.items()}
+    means = _means((p, reward) for reward, verdict, p in zip(rewards, verdicts, group) if not verdict.failed)
     return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
+
+
+def _means(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Mean reward of each group of (group, reward) pairs."""
+    found: dict[int, list[float]] = {}
+    for p, reward in rewards:
+        found.setdefault(p, []).append(reward)
+    return {p: sum(values) / len(values) for p, values in found.items()}
 
 
 def assemble(session: Session, drawn: Drawn) -> Batch:
