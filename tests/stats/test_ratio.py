@@ -23,6 +23,11 @@ def test_pairs_share_their_seeds() -> None:
     assert ratio_interval(a, b, True).low > 1.7 and ratio_interval(a, b, False).low < 0.1
 
 
+def test_a_ratio_without_an_upper_end() -> None:
+    found = ratio_interval([1e-150, 1.0], [1.0, 1e-150], False)
+    assert found.mean == pytest.approx(1.0) and (found.low, found.high) == (0.0, math.inf)
+
+
 def test_welch_ratio_takes_arms_of_different_sizes() -> None:
     found = ratio_interval([2.0, 8.0], [1.0, 4.0, 2.0], False)
     assert found.mean == pytest.approx(2.0) and found.low < 1.0 < found.high and found.n == 2
@@ -39,7 +44,7 @@ def test_units_and_direction() -> None:
 
 
 def test_what_has_no_logarithm_has_no_ratio() -> None:
-    for bad in (0.0, -1.0, float("nan")):
+    for bad in (0.0, -1.0, float("nan"), math.inf):
         assert all(map(math.isnan, ratio_interval([1.0, bad], [1.0, 2.0], True)[:3]))
     one = ratio_interval([4.0], [2.0], True)
     assert one.mean == pytest.approx(2.0) and math.isnan(one.low)
@@ -68,7 +73,9 @@ def test_lasting_noise_gives_less() -> None:
 
 def test_gaps_are_not_bridged() -> None:
     nan = float("nan")
-    assert log_fluctuation([1, 2, nan, 100, 200, 0, 1, 2]) == pytest.approx(0.0, abs=1e-12)  # three jumps of log 2
+    assert log_fluctuation([1, 2, nan, 100, 200, 0, 1, 2, math.inf, math.inf]) == pytest.approx(
+        0.0, abs=1e-12
+    )  # three jumps of log 2
     assert (
         math.isnan(log_fluctuation([1, 2]))
         and math.isnan(log_fluctuation([]))

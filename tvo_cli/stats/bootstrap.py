@@ -36,7 +36,7 @@ def paired_clustered_bootstrap(
     """a − b over the problems both share: row i of a and row i of b are the generations of the same problem.
 
     A draw takes problems once for both arms, and generations for each. p = 2·min(share ≤ 0, share ≥ 0) of the
-    draws, each share with one added to draws and hits (Davison and Hinkley 1997, eq. 4.11). `clustered_bootstrap`
+    draws, each share with one added to draws and hits (Davison and Hinkley 1997, ch. 4). `clustered_bootstrap`
     says what is resampled; a and b of different lengths: ValueError.
     """
     first, second = _Rows(a), _Rows(b)

@@ -45,6 +45,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 def clustered_interval(rows: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval:
     """The mean over problems of the mean over their samples, in [0, 1]; problems are the independent units.
 
+    The generations of a problem are alike, so only problems count (Miller 2024, arXiv:2411.00640).
     rows: one sequence of scores in [0, 1] per problem. The t interval of the problems' means, cut at 0 and 1;
     where all scores are 0, or all 1, the spread says nothing: then Wilson's interval over the problems.
     """

@@ -29,7 +29,8 @@ def fit_entropy_law(entropy: ArrayLike, reward: ArrayLike) -> Law | None:
 
     entropy: mean token entropy in nats, reward: accuracy at the same steps. Pairs with a nan are left out, n says
     how many remain. None below three pairs, or when the entropy does not vary (a and b are then not determined).
-    The authors fit on runs without an entropy intervention, and do not call the law universal.
+    The authors fit on runs without an entropy intervention, and do not call the law universal. The ceiling lies
+    outside the entropies that were seen: where it exceeds the highest possible reward the law does not reach there.
     """
     spent, got = np.asarray(entropy, dtype=np.float64), np.asarray(reward, dtype=np.float64)
     if spent.shape != got.shape:

@@ -64,8 +64,8 @@ def probability_of_improvement(a: ArrayLike, b: ArrayLike, confidence: float = 0
     """θ = P(A > B) + ½ P(A = B) for a run of each arm, averaged over the tasks: Mann and Whitney's U/(n_a n_b).
 
     The interval: all θ with |θ̂ − θ| ≤ z·√V(θ), V = θ(1−θ)[1 + (N−1)((1−θ)/(2−θ) + θ/(1+θ))]/(n_a n_b K) with
-    N = (n_a + n_b)/2 and K tasks (Newcombe 2006, method 5): it has a width even when every run of one arm beats all
-    of the other, where a bootstrap has none. n is the smaller number of runs. Tasks that differ: ValueError.
+    N = (n_a + n_b)/2 and K tasks (Newcombe 2006, part 2, method 5). It has a width even when every run of one arm
+    beats all of the other, where a bootstrap has none. n is the smaller number of runs. Tasks that differ: ValueError.
     """
     first, second = _scores(a), _scores(b)
     if first.shape[1] != second.shape[1]:

@@ -70,8 +70,8 @@ def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95
     rest = [sum(pieces[i:]) for i in range(len(pieces))]
     variance = sum(
         rest[i] ** 2 * (1.0 - now / before) / (survival.at_risk[i] * (now / before))
-        for i, (before, now) in enumerate(pairwise(survival.survival), start=1)
-        if now > 0
+        for i, (before, now) in enumerate(pairwise((1.0, *survival.survival)))
+        if now > 0  # after the last collapse nothing is left to integrate
     )
     if n < 2 or not variance:
         return Interval(rest[0], math.nan, math.nan, n)
