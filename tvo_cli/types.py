@@ -95,6 +95,16 @@ class Tokens:
     whole: Tokens | None = None  # the minibatch that these are a slice of, no gradient; only where it is read
     start: int = 0  # the row of `whole` that these begin at
     seed: int = 0  # new for every minibatch: what a piece that draws lots draws from
+    nucleus_entropy: Tensor | None = None  # H inside the objective's nucleus, differentiable; only where there is one
+
+    @property
+    def minibatch(self) -> Tokens:
+        """The whole minibatch, for statistics: these themselves where they are no slice of one."""
+        return self if self.whole is None else self.whole
+
+    def own(self, column: Tensor) -> Tensor:
+        """The rows of a column of `minibatch` that are these tokens'."""
+        return column if self.whole is None else column[self.start : self.start + len(self.mask)]
 
 
 @dataclass(frozen=True, slots=True)

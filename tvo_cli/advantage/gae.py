@@ -19,6 +19,8 @@ class GeneralisedAdvantage(Stateless):
     """r_t = −c_KL·k1_t + 1[t last]·R;  Â by GAE(γ, λ) on the critic's values; returns G = Â + V, then Â whitened.
 
     Schulman et al. 2017 arXiv:1707.06347; per-token KL: Ziegler et al. 2019 arXiv:1909.08593.
+    Fidelity: notes (as verl computes it: returns before whitening, n−1; adaptive KL control is left out).
+
     λ = γ = 1, c_KL = 0, V = 0 recover Â_t = R for every t. κ is the whitening factor.
     """
 

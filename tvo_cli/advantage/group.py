@@ -18,6 +18,8 @@ class GroupNormalised(Stateless):
     """GRPO: Â_i = (R_i − mean_g)/(std_g + ε), std with n−1; a group of equal rewards gets exactly 0.
 
     Shao et al. 2024, arXiv:2402.03300. Its scale κ differs by group; the one reported is rms Â / rms centred R.
+
+    Fidelity: notes (as verl computes it: n−1, ε added to the spread).
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -36,6 +38,8 @@ class GroupCentred(Stateless):
     """Dr.GRPO: Â_i = R_i − mean_g, not divided by the group's spread; 0 for a group of equal rewards. κ = 1.
 
     Liu et al. 2025, arXiv:2503.20783: the division by std_g gives hard and easy prompts the larger weight.
+
+    Fidelity: official code.
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -51,6 +55,8 @@ class LeaveOneOut(Stateless):
 
     R_i ← R_i − c_KL Σ_t (log π_old − log π_ref) first, so that the baseline knows of the KL; kl_coef = 0: without.
     Â_i = G/(G−1) times the centred reward; a group of equal rewards gets exactly 0.
+
+    Fidelity: notes (as verl and OpenRLHF compute it).
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -77,6 +83,8 @@ class BatchScaledGroup(Stateless):
 
     Â_i = (W_i − mean_g W)/(std_batch(W − mean_g W) + ε), W = R clipped to its batch quantiles
     [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md. tail = 0: no clipping.
+
+    Fidelity: notes (this project's, docs/tvo.md).
     """
 
     minimum_samples: ClassVar[int] = 2

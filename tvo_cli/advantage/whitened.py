@@ -20,6 +20,8 @@ class WhitenedReturn(Stateless):
 
     REINFORCE++, Hu et al. 2025, arXiv:2501.03262; n−1 variance. Statistics are of tokens, so long responses weigh
     more in them. Where all returns are equal Â is exactly 0. κ is the whitening factor.
+
+    Fidelity: notes (as verl computes it: n−1 variance; the authors' OpenRLHF divides by n).
     """
 
     discount: float  # γ
@@ -44,6 +46,8 @@ class WhitenedGroup(Stateless):
     """R_i − mean_g on every token, whitened over the tokens of the batch: REINFORCE++-baseline, arXiv:2501.03262.
 
     Its KL to the reference is a penalty of the loss (k2), not a part of the reward. κ is the whitening factor.
+
+    Fidelity: notes (as verl computes it: n−1 variance; the authors' OpenRLHF divides by n).
     """
 
     minimum_samples: ClassVar[int] = 2

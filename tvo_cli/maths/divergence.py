@@ -45,3 +45,8 @@ def kl_k3(logp: Tensor, ref_logp: Tensor) -> Tensor:
     """
     u = (ref_logp - logp).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
     return u.exp() - u - 1
+
+
+def kl_from_old(logp: Tensor, old_logp: Tensor) -> Tensor:
+    """k3 of KL(π_old‖π_θ) on tokens that π_old drew, nats, [B, T], ≥ 0: ρ − 1 − log ρ with ρ = π_θ/π_old."""
+    return kl_k3(old_logp, logp)

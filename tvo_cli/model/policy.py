@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
+from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model.backbone import Head, predicting_states
 from tvo_cli.model.scores import Scores, chunked_covariance, chunked_readings, spread
 
@@ -77,12 +78,15 @@ class Policy:
         temperature: float,
         *,
         covariance: bool,
+        nucleus: Nucleus | None = None,
     ) -> tuple[Scores, Tensor | None]:
-        """`score`, and Cov_π(π, log π) of the same positions, [B, T] without gradient, when it is asked for."""
+        """`score`, with the entropy inside `nucleus` where there is one; and Cov_π(π, log π) of the same positions,
+        [B, T] without gradient, when it is asked for.
+        """
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
-        found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary)
+        found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
         scores = Scores(*(spread(values, mask) for values in found))
         if not covariance:
             return scores, None

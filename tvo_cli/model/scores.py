@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
+
 CHUNK_BYTES = 64 * 2**20  # of float32 logits alive at once
 
 
@@ -28,6 +30,7 @@ class Scores(NamedTuple):
     logp: Tensor  # log π(y_t | x, y_<t) at the given temperature, ≤ 0
     entropy: Tensor  # H[π(· | x, y_<t)] in nats, in [0, log V]
     collision: Tensor  # Σ_v π(v | x, y_<t)², in [1/V, 1]
+    nucleus_entropy: Tensor | None = None  # entropy inside the nucleus, in nats; only where a nucleus was asked for
 
 
 class _TokenReadings(torch.autograd.Function):
@@ -95,15 +98,19 @@ def chunked_readings(
     temperature: float,
     vocabulary: int,
     chunk_bytes: int = CHUNK_BYTES,
-) -> tuple[Tensor, Tensor, Tensor]:
+    nucleus: Nucleus | None = None,
+) -> tuple[Tensor, ...]:
     """`token_readings` of head(hidden)/temperature in float32, `chunk_bytes` of logits at a time.
 
-    hidden [N, H], targets [N] → three [N]. With more than one chunk the logits are recomputed in the backward
-    pass: one more matrix product buys a memory use that does not grow with N·V.
+    hidden [N, H], targets [N] → three [N], and the entropy inside `nucleus` where there is one. With more
+    than one chunk the logits are recomputed in the backward pass: one more matrix product buys a memory use that
+    does not grow with N·V.
     """
 
-    def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return token_readings(head(part).float() / temperature, chosen)
+    def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:
+        logits = head(part).float() / temperature
+        found = token_readings(logits, chosen)
+        return found if nucleus is None else (*found, nucleus_entropy(torch.log_softmax(logits, dim=-1), nucleus))
 
     rows = max(1, chunk_bytes // (4 * vocabulary))
     if hidden.shape[0] <= rows:
@@ -112,8 +119,7 @@ def chunked_readings(
         checkpoint(readings, part, chosen, use_reentrant=False, preserve_rng_state=False)
         for part, chosen in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     ]
-    logp, entropy, collision = (torch.cat(column) for column in zip(*parts, strict=True))
-    return logp, entropy, collision
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
 def spread(values: Tensor, mask: Tensor) -> Tensor:

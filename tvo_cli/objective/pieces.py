@@ -26,7 +26,10 @@ def token_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
 
 
 def importance(ratio: Tensor, advantage: Tensor) -> Tensor:
-    """ρÂ, [B, T]: importance-weighted REINFORCE, no trust region."""
+    """ρÂ, [B, T]: importance-weighted REINFORCE, no trust region.
+
+    Fidelity: notes (the textbook's, with importance weights for inner epochs).
+    """
     return ratio * advantage
 
 
@@ -86,5 +89,8 @@ def reference_kl_k2(tokens: Tokens) -> Tensor:
 
 
 def negative_entropy(tokens: Tokens) -> Tensor:
-    """−H[π_θ], nats, [B, T]: descending it is the classical entropy bonus."""
+    """−H[π_θ], nats, [B, T]: descending it is the classical entropy bonus (Williams & Peng 1991, arXiv:1602.01783).
+
+    Fidelity: paper.
+    """
     return -tokens.entropy

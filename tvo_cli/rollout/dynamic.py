@@ -40,6 +40,8 @@ class MixedGroups:
     Judged by the raw accuracy: a shaped reward differs inside a group by length alone, and would call every
     group mixed. The surplus of the last draw is dropped. Where `most` draws do not suffice, others fill the batch
     up at equal rewards, and the run says so. most = size = 1 recover `EveryGroup` while rewards are the accuracy.
+
+    Fidelity: official code (the verl recipe; it draws three batches at once).
     """
 
     size: int  # problems of a draw, in multiples of rollout.prompts

@@ -24,17 +24,26 @@ def forwarded(
     Where the objective reads the minibatch and it is cut, all parts are scored once more beforehand, without
     gradient: the price of weights that no split can change (docs/decisions/minibatch-statistics.md).
     """
-    objective = learner.algorithm.objective
-    shares = objective.reduce(batch.experience.mask[torch.cat(list(parts))]).split([len(part) for part in parts])
-    whole, begin = None, 0
-    if objective.reads.get("minibatch", False) and len(parts) > 1:
-        with torch.no_grad():
-            seen = [_seen(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)]
-        whole = replace(joined(seen), seed=seed)
+    shares, begin = _shares(learner, batch, parts), 0
+    reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
+    whole = replace(seen_whole(learner, batch, parts, temperature), seed=seed) if reads else None
     for rows, share in zip(parts, shares):
         tokens, scores = _seen(learner, batch, rows, share, temperature)
         yield rows, replace(tokens, whole=whole, start=begin, seed=seed), scores
         begin += len(rows)
+
+
+@torch.no_grad()
+def seen_whole(learner: Learner, batch: Batch, parts: Sequence[Tensor], temperature: float) -> Tokens:
+    """All parts, scored one after the other without gradient, as one."""
+    shares = _shares(learner, batch, parts)
+    return joined([_seen(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)])
+
+
+def _shares(learner: Learner, batch: Batch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    mask = batch.experience.mask[torch.cat(list(parts))]
+    shares: tuple[Tensor, ...] = learner.algorithm.objective.reduce(mask).split([len(part) for part in parts])
+    return shares
 
 
 def joined(parts: Sequence[Tokens]) -> Tokens:
@@ -53,7 +62,8 @@ def _seen(
     """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
     experience = batch.experience
     scores, covariance = learner.score(batch.rollout, rows, temperature)
-    leaves = tuple(score.detach().requires_grad_() for score in scores)
+    used = tuple(score for score in scores if score is not None)
+    leaves = tuple(score.detach().requires_grad_() for score in used)
     tokens = Tokens(
         *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),
         advantage=batch.advantage.values[rows],
@@ -63,8 +73,9 @@ def _seen(
         ref_logp=_rows(experience.ref_logp, rows),
         old_entropy=_rows(experience.old_entropy, rows),
         covariance=covariance,
+        nucleus_entropy=leaves[3] if len(leaves) > 3 else None,
     )
-    return tokens, tuple(scores)
+    return tokens, used
 
 
 def _rows(column: Tensor | None, rows: Tensor) -> Tensor | None:

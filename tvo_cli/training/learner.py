@@ -105,10 +105,13 @@ class Learner:
     def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> tuple[Scores, Tensor | None]:
         """log π, H and Σπ² of response tokens, [b, T], under the training precision; Cov_π(π, log π) where read."""
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
-        wanted = self.algorithm.objective.reads.get("covariance", False)
+        objective = self.algorithm.objective
+        wanted = objective.reads.get("covariance", False)
         with self.autocast():
             ids, seen, responses, mask = (column[rows] for column in columns)
-            return self.policy.score_and_covariance(ids, seen, responses, mask, temperature, covariance=wanted)
+            return self.policy.score_and_covariance(
+                *(ids, seen, responses, mask, temperature), covariance=wanted, nucleus=objective.nucleus
+            )
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The runtime's precision."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tvo_cli.maths import masked
 from tvo_cli.objective import ControlVariate, Temperature
 from tvo_cli.rollout import mismatch
 from tvo_cli.stability import dissipation, free_energy, log_fluctuation, readings
@@ -19,8 +20,10 @@ from tvo_cli.training.update import UpdateReport
 
 def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
     """Every reading of one rollout batch by name; docs/metrics.md defines each."""
+    responses = _of_responses(session, batch)
     return (
-        _of_responses(session, batch)
+        responses
+        | _of_law(session, batch, responses["accuracy/fresh"])
         | _of_mismatch(batch, report)
         | _of_divergence(batch, report)
         | _of_gradient(session, report)
@@ -58,6 +61,12 @@ def _of_draws(session: Session, batch: Batch) -> dict[str, float]:
     share = batch.drawn.fit / first
     counts = {"sampling/draws": float(len(draws)), "sampling/generated": float(batch.drawn.responses)}
     return found | counts | {"sampling/used": used, "sampling/mixed": share}
+
+
+def _of_law(session: Session, batch: Batch, accuracy: float) -> dict[str, float]:
+    """What the accuracy so far has cost in entropy, both of the policy that sampled."""
+    experience = batch.experience
+    return session.law.read(float(masked.mean(-experience.old_logp, experience.mask)), accuracy)
 
 
 def _of_mismatch(batch: Batch, report: UpdateReport) -> dict[str, float]:
