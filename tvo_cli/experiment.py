@@ -21,12 +21,12 @@ from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker, run_folder
-from tvo_cli.training import continuing, keeping, loop
+from tvo_cli.training import continuing, keeping, loop, streams
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
 from tvo_cli.training.runtime import Runtime, start
-from tvo_cli.training.session import Limits, Session
+from tvo_cli.training.session import Limits, Recorder, Session
 from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
@@ -40,6 +40,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         session = _session(config, folder, resources)
         continuing.remember(folder, config)
+        resources.enter_context(session.tracker)
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
@@ -97,7 +98,7 @@ def _moments(
     if rollouts != int(config.rollouts):
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
     with ExitStack() as resources:
-        session = _session(chosen, Path(config.output_dir), resources, tracked=False)
+        session = _session(chosen, Path(config.output_dir), resources)
         return collect(session, batches, int(config.warm_up), truth, progress)
 
 
@@ -132,11 +133,13 @@ def _schooling(config: DictConfig) -> Schooling:
     )
 
 
-def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked: bool = True) -> Session:
+def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
+    """A run's parts, connected; nothing is written."""
     trainer = config.trainer
     runtime = start(
         trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
     )
+    streams.begin(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
     problems = data.load(config.dataset, split="train", seed=config.seed)
     grader = resources.enter_context(Grader(config.reward))
@@ -144,10 +147,11 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked:
     if problems.size is not None and int(config.rollout.prompts) > problems.size:
         remedy = "Take fewer prompts, or more data."
         raise UserError("rollout.prompts", config.rollout.prompts, f"there are {problems.size} problems.", remedy)
-    session = Session(
+    learner = _learner(config, policy, runtime)
+    return Session(
         seed=int(config.seed),
         folder=folder,
-        learner=_learner(config, policy, runtime),
+        learner=learner,
         cursor=cursor,
         prompt=config.model.prompt,
         sampling=Sampling.of(config.rollout),
@@ -159,11 +163,14 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked:
         smoother=Smoother(),
         tracker=Tracker(config, folder),
         limits=_limits(config, runtime),
+        recorder=_recorder(config.recorder),
         neutral_ids=_neutral_ids(problems, policy),
+        origin=continuing.origin(config, learner),
     )
-    if tracked:  # last: it writes the first file
-        resources.enter_context(session.tracker)
-    return session
+
+
+def _recorder(node: DictConfig) -> Recorder:
+    return Recorder(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
 
 
 def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
@@ -221,6 +228,8 @@ def _limits(config: DictConfig, runtime: Runtime) -> Limits:
         evaluate_at_start=bool(evaluation.at_start),
         checkpoint_every=int(trainer.checkpoint_every),
         keep=int(trainer.keep),
+        keep_every=int(trainer.keep_every),
+        keep_best=bool(trainer.keep_best),
         nonfinite_limit=int(trainer.nonfinite_limit),
         snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
         thicken=float(stability.thicken),
