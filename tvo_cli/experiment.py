@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tvo_cli import config as configuration
 from tvo_cli import data
@@ -21,10 +23,11 @@ from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker, run_folder
-from tvo_cli.training import continuing, keeping, loop, streams
+from tvo_cli.training import continuing, keeping, loop, recorder, streams
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
+from tvo_cli.training.replay import Lived, live_again, live_otherwise
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
 from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
@@ -85,6 +88,49 @@ def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
         compared = compare(found, true, int(config.rollouts))
         rows.append({"estimator": str(name)} | asdict(compared))
     return rows
+
+
+def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[Lived]]:
+    """Live a recorded step again and, when overrides are given, once more under them; what was recorded, and both."""
+    recording = recorder.read(run, step)
+    record: dict[str, Any] = recording[1]["record"]
+    chosen = OmegaConf.create(record["config"])
+    with ExitStack() as resources:
+        lived = [live_again(_session(_quiet(chosen), run, resources), recording, most=most)]
+    if words:
+        other = _altered(chosen, words)
+        check(other)
+        same = other.optimizer.make._target_ == chosen.optimizer.make._target_
+        with ExitStack() as resources:
+            session = _session(_quiet(other), run, resources)
+            lived.append(live_otherwise(session, recording, same_optimizer=same, most=most))
+    return record, lived
+
+
+def _quiet(config: DictConfig) -> DictConfig:
+    """Without loggers and without an evaluation: nothing is written."""
+    config = copy.deepcopy(config)
+    config.logger.name, config.logger.console, config.evaluation.problems = "none", "off", 0
+    return config
+
+
+def _altered(chosen: DictConfig, words: Sequence[str]) -> DictConfig:
+    """A resolved config with other choices of groups (an algorithm brings its own learning rate) and other numbers."""
+    config = copy.deepcopy(chosen)
+    for word in words:
+        key, value = configuration.split_override(word)
+        if key in configuration.groups():
+            fresh = configuration.plain(
+                configuration.compose([word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"])
+            )
+            for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
+                config[node] = fresh[node]
+        elif OmegaConf.select(config, key, default=MISSING) is MISSING:
+            known = configuration.key_paths(config)
+            raise UserError(key, value, "there is no such key.", configuration.nearest(key, known))
+        else:
+            config.merge_with_dotlist([f"{key}={value}"])
+    return config
 
 
 def _moments(

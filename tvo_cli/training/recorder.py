@@ -15,6 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from tvo_cli.errors import UserError
 from tvo_cli.training import checkpoint, packing
 from tvo_cli.training.batch import minibatches
 from tvo_cli.training.session import Session
@@ -62,7 +65,9 @@ def _reasons(session: Session, work: Work, begun: Sequence[str]) -> list[str]:
 def _write(folder: Path, session: Session, work: Work, before: Photograph, found: dict[str, Any]) -> None:
     fresh = replace(work, clock=Stopwatch(), before=None, position=0, report=UpdateReport())
     tensors, plain = packing.pack(fresh)
+    config = session.folder / "config.yaml"
     outcome = {
+        "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
         "step": session.counters.step,
         "weights_before": checkpoint.digest(before.tensors["policy"]),
         "weights_after": checkpoint.digest(session.weights()),
@@ -70,6 +75,24 @@ def _write(folder: Path, session: Session, work: Work, before: Photograph, found
     }
     state = before.state | {"work": plain, "snapshot": None, "record": outcome | found}
     checkpoint.save(folder, tensors=before.tensors | {"work": tensors}, state=state)
+
+
+def read(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Tensors by part and state of a recorded step.
+
+    Raises:
+        UserError: the step was not recorded, or its recording is damaged.
+    """
+    root = run / FOLDER
+    folder, held = root / checkpoint.name(step), [checkpoint.place(one)[0] for one in checkpoint.every(root)]
+    if root.is_symlink() or step not in held:
+        shown = f"Recorded steps: {', '.join(map(str, held))}." if held else "Nothing is recorded there."
+        raise UserError(
+            "--step", step, f"is not recorded in {run}.", f"{shown} To ask for one: recorder.steps=[{step}]."
+        )
+    if damage := checkpoint.inspect(folder):
+        raise UserError("--step", step, f"its recording is damaged: {damage}.")
+    return checkpoint.load(folder)
 
 
 def order(session: Session, work: Work, step: int) -> list[list[int]]:
