@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tvo_cli.training.replay import Lived
 
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
+TROUBLES = 12  # places shown where something is not finite
 Words = Annotated[list[str] | None, typer.Argument(help="What to change: algorithm=grpo optimizer.lr=1e-4")]
 
 
@@ -46,7 +48,7 @@ def replay(
 def _verdict(record: dict[str, Any], lived: Lived) -> bool:
     """Whether the same bits came out, said first."""
     print(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
-    same = record["weights_after"] == lived.weights_after and record["order"] == lived.order
+    same = bool(record["weights_after"] == lived.weights_after and record["order"] == lived.order)
     if same:
         print(f"the same bits: sha256 of the weights {lived.weights_after[:16]}…, {len(lived.order)} updates")
     else:
@@ -56,8 +58,6 @@ def _verdict(record: dict[str, Any], lived: Lived) -> bool:
 
 
 def _tell(lived: Lived, record: dict[str, Any]) -> None:
-    from tvo_cli.cli import render
-
     report = lived.work.report
     print(f"\n{lived.algorithm}" + "".join(f"\n  {note}" for note in lived.notes))
     names = [f"loss/{name}" for name in report.losses]
@@ -66,11 +66,18 @@ def _tell(lived: Lived, record: dict[str, Any]) -> None:
         for i in range(len(report.norms))
     ]
     if rows:
-        render.table(("update", *names, "gradient norm", "ν", "TV before", "rate"), rows)
+        _table(("update", *names, "gradient norm", "ν", "TV before", "rate"), rows)
     if report.skipped:
         print(f"{report.skipped} of {len(lived.order)} updates left out: {report.nonfinite} was not finite")
     _tell_troubles(lived)
     _tell_attribution(lived)
+
+
+def _table(headings: tuple[str, ...], rows: list[list[str]]) -> None:
+    """A table whose columns keep their names in a pipe too."""
+    from tvo_cli.cli import render
+
+    render.table(headings, rows if sys.stdout.isatty() else [list(headings), *rows])
 
 
 def _of_update(lived: Lived, index: int) -> list[str]:
@@ -81,20 +88,16 @@ def _of_update(lived: Lived, index: int) -> list[str]:
 
 
 def _tell_troubles(lived: Lived) -> None:
-    from tvo_cli.cli import render
-
     rows = [
         [str(update), one.what, one.detail, *_where(lived, one.row, one.position)]
-        for update, one in lived.troubles[: len(lived.troubles) and 12]
+        for update, one in lived.troubles[:TROUBLES]
     ]
     if rows:
         print(f"\nnot finite, at its first link ({len(lived.troubles)} in all)")
-        render.table(("update", "what", "", "response", "token"), rows)
+        _table(("update", "what", "", "response", "token"), rows)
 
 
 def _tell_attribution(lived: Lived) -> None:
-    from tvo_cli.cli import render
-
     found = lived.attribution
     if found is None or not found.sites:
         return
@@ -104,9 +107,9 @@ def _tell_attribution(lived: Lived) -> None:
          *_where(lived, one.row, one.position)]
         for one in found.sites
     ]  # fmt: skip
-    render.table(("share", "force", "ratio", "Â", "response", "token"), rows)
+    _table(("share", "force", "ratio", "Â", "response", "token"), rows)
     shown = ((f"{share:+.1%}", *_where(lived, row, -1), _verdict_of(lived, row)) for row, share in found.responses)
-    render.table(("share", "response", "text", "verdict"), [list(one) for one in shown])
+    _table(("share", "response", "text", "verdict"), [list(one) for one in shown])
 
 
 def _where(lived: Lived, row: int, position: int) -> tuple[str, str]:
@@ -119,11 +122,9 @@ def _where(lived: Lived, row: int, position: int) -> tuple[str, str]:
     if position < 0:
         return label, _short(batch.rollout.texts[row], 60)
     ids = batch.rollout.response_ids[row][batch.rollout.mask[row]].tolist()
-    before, after = decode(ids[max(position - BEFORE, 0) : position]), decode(ids[position + 1 : position + 1 + AROUND])
-    return (
-        label,
-        f"{position}: {_short(before, 40, end=True)}⟦{decode(ids[position : position + 1])}⟧{_short(after, 16)}",
-    )
+    before, token = decode(ids[max(position - BEFORE, 0) : position]), decode(ids[position : position + 1])
+    after = decode(ids[position + 1 : position + 1 + AROUND])
+    return label, f"{position}: {_short(before, 40, end=True)}⟦{token}⟧{_short(after, 16)}"
 
 
 def _verdict_of(lived: Lived, row: int) -> str:
@@ -140,7 +141,6 @@ def _short(text: str, most: int, *, end: bool = False) -> str:
 
 
 def _compare(one: Lived, other: Lived) -> None:
-    from tvo_cli.cli import render
     from tvo_cli.training.replay import cosine
 
     rows = [
@@ -155,7 +155,7 @@ def _compare(one: Lived, other: Lived) -> None:
     for name in sorted({*one.work.report.losses, *other.work.report.losses}):
         rows.append([f"loss/{name}, mean", *(_mean(x.work.report.losses.get(name, [])) for x in (one, other))])
     print("\nthe same rollouts under both")
-    render.table(("", one.algorithm, f"{other.algorithm} (what if)"), rows)
+    _table(("", one.algorithm, f"{other.algorithm} (what if)"), rows)
     found = cosine(one, other)
     print(f"cosine of the two steps: {'–' if math.isnan(found) else f'{found:+.3f}'}")
 

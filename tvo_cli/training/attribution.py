@@ -24,7 +24,7 @@ from tvo_cli.training.learner import Learner
 from tvo_cli.training.update import Passes, backward, forces_on, not_finite, tokens_of
 from tvo_cli.types import Tokens
 
-MOVE = 3e-5  # length of the finite step, as a share of |θ|
+MOVE = 2e-4  # length of the finite step, as a share of |θ|
 
 
 @dataclass(frozen=True, slots=True)
