@@ -103,7 +103,8 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:
             session = _session(_quiet(other), run, resources)
-            lived.append(live_otherwise(session, recording, same_optimizer=same, most=most))
+            at = lived[0].attributed
+            lived.append(live_otherwise(session, recording, same_optimizer=same, most=most, attributed=at))
     return record, lived
 
 

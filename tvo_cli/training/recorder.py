@@ -87,9 +87,8 @@ def read(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, 
     folder, held = root / checkpoint.name(step), [checkpoint.place(one)[0] for one in checkpoint.every(root)]
     if root.is_symlink() or step not in held:
         shown = f"Recorded steps: {', '.join(map(str, held))}." if held else "Nothing is recorded there."
-        raise UserError(
-            "--step", step, f"is not recorded in {run}.", f"{shown} To ask for one: recorder.steps=[{step}]."
-        )
+        remedy = f"{shown} To ask for one: recorder.steps=[{step}]."
+        raise UserError("--step", step, f"is not recorded in {run}.", remedy)
     if damage := checkpoint.inspect(folder):
         raise UserError("--step", step, f"its recording is damaged: {damage}.")
     return checkpoint.load(folder)

@@ -50,14 +50,19 @@ def live_again(session: Session, recording: Recording, *, most: int) -> Lived:
     return _live(session, session.work, most)
 
 
-def live_otherwise(session: Session, recording: Recording, *, same_optimizer: bool, most: int) -> Lived:
-    """The same policy and rollouts under the session's own algorithm, whose state is that of a start."""
+def live_otherwise(
+    session: Session, recording: Recording, *, same_optimizer: bool, most: int, attributed: int
+) -> Lived:
+    """The same policy and rollouts under the session's own algorithm, whose state is that of a start.
+
+    `attributed`: the update whose gradient is split over tokens, counted from 1; 0: that of the largest norm.
+    """
     parts, state = recording
     notes = _prepare(session, parts, state, same_optimizer)
     found: Work = packing.unpack(IN_FLIGHT["work"], state["work"], parts["work"], session.learner.runtime.device)
     batch = found.batch
     again = assemble(session, batch.problems, batch.rollout, batch.verdicts, batch.experience.rewards.tolist())
-    lived = _live(session, Work(again, Stopwatch()), most)
+    lived = _live(session, Work(again, Stopwatch()), most, attributed)
     lived.notes = notes
     return lived
 
@@ -81,14 +86,14 @@ def _prepare(
     return [*notes, "its coefficients, baselines and viscosity are those of a start"]
 
 
-def _live(session: Session, work: Work, most: int) -> Lived:
+def _live(session: Session, work: Work, most: int, attributed: int = 0) -> Lived:
     learner, step = session.learner, session.counters.step
     before = [p.detach().clone() for p in learner.parameters]
     lived = Lived(learner.algorithm.name, work, checkpoint.digest(session.weights()), learner.policy.tokenizer.decode)
     lived.order = recorder.order(session, work, step)
     factor = learner.schedule(step, session.limits.steps)
     for minibatch in remaining(learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps):
-        _look(session, lived, minibatch, most)
+        _look(session, lived, minibatch, most, attributed)
         take(learner, work, minibatch, session.passes, factor)
     lived.weights_after = checkpoint.digest(session.weights())
     changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]
@@ -97,12 +102,12 @@ def _live(session: Session, work: Work, most: int) -> Lived:
     return lived
 
 
-def _look(session: Session, lived: Lived, minibatch: Minibatch, most: int) -> None:
-    """What the next update will be made of; only the one with the largest norm is kept."""
+def _look(session: Session, lived: Lived, minibatch: Minibatch, most: int, attributed: int) -> None:
+    """What the next update will be made of; of several splits the one with the largest norm is kept."""
     learner, batch = session.learner, lived.work.batch
     troubles = find_trouble(learner, batch, minibatch, session.passes)
     lived.troubles += [(lived.work.position + 1, one) for one in troubles]
-    if troubles:
+    if troubles or attributed not in (0, lived.work.position + 1):
         return
     found = attribute(learner, batch, minibatch, session.passes, most)
     if lived.attribution is None or found.norm > lived.attribution.norm:
