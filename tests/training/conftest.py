@@ -27,6 +27,7 @@ def run(tmp_path) -> Callable[..., Path]:
         train(config.compose([*SMALL, f"output_dir={folder}", *overrides]))
         return folder
 
+    go.root = tmp_path  # type: ignore[attr-defined]
     return go
 
 

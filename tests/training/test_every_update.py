@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from tvo_cli import config
 from tvo_cli.training import checkpoint, loop, streams, update
-from tvo_cli.training.session import Session
 from tvo_cli.training.keeping import Interrupted
+from tvo_cli.training.session import Session
 
 UPDATES = 2 * 4  # batches × updates a batch
 STEPS = ("trainer.steps=2",)

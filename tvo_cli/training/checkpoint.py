@@ -144,7 +144,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def prune(root: Path, keep: int, *, every_steps: int = 0, best: bool = False) -> None:
-    """Leave the newest `keep`, those after every `every_steps` batches, and the best; remove half-written ones."""
+    """Leave the newest `keep`, those after every `every_steps` batches, and the best."""
     folders = every(root)
     kept = set(folders[-max(keep, 1) :])
     if every_steps:
@@ -155,6 +155,11 @@ def prune(root: Path, keep: int, *, every_steps: int = 0, best: bool = False) ->
     for folder in folders:
         if folder not in kept:
             _remove(folder)
+    sweep(root)
+
+
+def sweep(root: Path) -> None:
+    """Remove what a killed process left half-written or half-removed."""
     for leftover in root.glob(".step-*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

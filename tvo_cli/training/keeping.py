@@ -138,6 +138,7 @@ def _no_room(root: Path, error: OSError) -> Exception:
 
 def resume(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
+    checkpoint.sweep(session.folder / "checkpoints")
     folder = continuing.newest(session.folder, log.warning)
     if folder is None:
         return None
