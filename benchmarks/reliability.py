@@ -70,9 +70,8 @@ def cost(rounds: int) -> None:
         none = statistics.median(seconds["no checkpoint before the end"])
         for name, found in seconds.items():
             took = statistics.median(found)
-            print(
-                f"{algorithm:5} {name:46} {took:6.2f} s  {took / none - 1:+.1%}  (median of {rounds}; {min(found):.2f}–{max(found):.2f})"
-            )
+            spread = f"(median of {rounds}; {min(found):.2f}–{max(found):.2f})"
+            print(f"{algorithm:5} {name:46} {took:6.2f} s  {took / none - 1:+.1%}  {spread}")
         print(f"{algorithm:5} one checkpoint: {size:,} bytes; one recording: {max(recorded):,} bytes; "
               f"writing one: {1e3 * statistics.median(saves):.0f} ms (median of {len(saves)})")  # fmt: skip
 
@@ -104,9 +103,8 @@ def kills(count: int, seed: int) -> None:
             died = faults.killed(lambda folder=folder: run(folder, *KILLED), at, after=after)
             same = outcome(run(folder, *KILLED)) == whole
             survived += died and same
-            print(
-                f"{number + 1:3} killed {'after' if after else 'before'} event {at:4} {kinds[at]:12} {'same bits' if same else 'OTHER BITS'}"
-            )
+            when, end = "after" if after else "before", "same bits" if same else "OTHER BITS"
+            print(f"{number + 1:3} killed {when} event {at:4} {kinds[at]:12} {end}", flush=True)
         print(f"{survived} of {count} survived")
 
 

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import inspect
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -216,6 +217,14 @@ def masked_words(words: Iterable[str]) -> list[str]:
         key, equals, _ = word.partition("=")
         out.append(f"{key}={MASK}" if equals and is_secret(key.rsplit(".", 1)[-1]) else word)
     return out
+
+
+def without_secrets(text: str) -> str:
+    """The text without values of secret-looking environment variables: a library's error may quote a key."""
+    found = [value for name, value in os.environ.items() if is_secret(name) and len(value) >= 8]
+    for value in sorted(found, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    return text
 
 
 def fingerprint(config: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import os
 import shutil
@@ -17,6 +18,7 @@ from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.training import checkpoint, continuing, loop, update
+from tvo_cli.training.measure import measure
 
 from .conftest import SMALL
 
@@ -305,6 +307,32 @@ def test_a_run_name_cannot_leave_the_outputs(name):
     for key in ("run_name", "experiment_name"):
         with pytest.raises(UserError, match=f"{key}={name}: leads out of outputs/"):
             experiment.check(config.compose([f"{key}={name}", "output_dir=x"]))
+
+
+def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
+    """A key in the environment, one in the config, and an error that quotes the first."""
+    hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
+    monkeypatch.setenv("WANDB_API_KEY", hidden[0])
+    words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+logger.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
+    monkeypatch.setattr("sys.argv", ["tvo train", *words])
+    monkeypatch.setattr(loop, "measure", lambda *args: 1 / 0 if args[0].counters.step else measure(*args))
+    with pytest.raises(ZeroDivisionError):
+        experiment.train(config.compose(words))
+    monkeypatch.setattr(loop, "measure", measure)
+    experiment.train(config.compose(words))
+    logging.getLogger("tvo").warning("the service refused the key %s", hidden[0])
+
+    def refusing(*args):
+        raise UserError("logger", "wandb", f"the service refused {hidden[0]}.")
+
+    monkeypatch.setattr(loop, "draw", refusing)
+    assert main(["train", *words, "resume=never"]) == 2
+    assert hidden[0] not in capsys.readouterr().err
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"config.yaml", "experiment.json", "run.log", "command.txt", "state.json"} <= {path.name for path in written}
+    for path in written:
+        assert not any(secret.encode() in path.read_bytes() for secret in hidden), path
+    assert "***" in (tmp_path / "run" / "run.log").read_text()
 
 
 # ---------------------------------------------------------------- Weights & Biases

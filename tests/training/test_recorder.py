@@ -10,7 +10,7 @@ import torch
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.training import attribution, checkpoint, recorder, replay
+from tvo_cli.training import attribution, checkpoint, recorder
 from tvo_cli.training.update import backward, forces_on, remaining, tokens_of
 
 QUICK = ("trainer.steps=2", "recorder.steps=[2]")
@@ -71,7 +71,7 @@ def test_another_algorithm_repeats_the_same_rollouts(run, capsys):
     assert torch.equal(was.work.batch.rollout.response_ids, other.work.batch.rollout.response_ids)
     assert torch.equal(was.work.batch.experience.rewards, other.work.batch.experience.rewards)
     assert set(other.work.report.losses) == {"policy", "kl"} and other.work.report.rates[0] == 5e-5
-    assert -1.0 <= replay.cosine(was, other) < 0.9999 and replay.cosine(was, was) == pytest.approx(1.0)
+    assert -1.0 <= was.cosine(other) < 0.9999 and was.cosine(was) == pytest.approx(1.0)
     assert other.attributed == was.attributed
     assert main(["replay", str(folder), "algorithm=grpo", "--step", "2"]) == 0
     said = capsys.readouterr().out

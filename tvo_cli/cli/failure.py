@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 
+from tvo_cli.config import without_secrets
 from tvo_cli.errors import UserError
 
 USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
@@ -20,7 +21,7 @@ def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str
     text, code = describe(error, overrides, root)
     if debug or code == DEFECT:
         traceback.print_exception(error)
-    print(f"tvo: {text}", file=sys.stderr)
+    print(f"tvo: {without_secrets(text)}", file=sys.stderr)
     return code
 
 

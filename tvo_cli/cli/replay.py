@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tvo_cli.cli.words import Debug
 
-if TYPE_CHECKING:
-    from tvo_cli.training.replay import Lived
-
+Lived = Any  # training's Lived: this room knows experiment, not training
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
 TROUBLES = 12  # places shown where something is not finite
 Words = Annotated[list[str] | None, typer.Argument(help="What to change: algorithm=grpo optimizer.lr=1e-4")]
@@ -141,8 +139,6 @@ def _short(text: str, most: int, *, end: bool = False) -> str:
 
 
 def _compare(one: Lived, other: Lived) -> None:
-    from tvo_cli.training.replay import cosine
-
     rows = [
         ["gradient norm, first update", *(f"{norms[0]:.4g}" if norms else "–" for norms in _each(one, other, "norms"))],
         ["gradient norm, largest", *(f"{max(norms):.4g}" if norms else "–" for norms in _each(one, other, "norms"))],
@@ -156,7 +152,7 @@ def _compare(one: Lived, other: Lived) -> None:
         rows.append([f"loss/{name}, mean", *(_mean(x.work.report.losses.get(name, [])) for x in (one, other))])
     print("\nthe same rollouts under both")
     _table(("", one.algorithm, f"{other.algorithm} (what if)"), rows)
-    found = cosine(one, other)
+    found = one.cosine(other)
     print(f"cosine of the two steps: {'–' if math.isnan(found) else f'{found:+.3f}'}")
 
 

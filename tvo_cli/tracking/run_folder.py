@@ -124,11 +124,19 @@ def _git(checkout: Path, *words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+class _Discreet(logging.Formatter):
+    """Writes no secret of the environment into a log, whatever a message quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, masked."""
+        return configuration.without_secrets(super().format(record))
+
+
 def log_to(path: Path) -> logging.Handler:
     """Send the program's log, and everybody's warnings, to a file; the handler is for `log_no_more`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(_Discreet(LOG_FORMAT))
     logging.getLogger().addHandler(handler)
     logging.getLogger("tvo").setLevel(logging.INFO)
     return handler

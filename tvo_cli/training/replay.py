@@ -40,6 +40,12 @@ class Lived:
     divergence: float = 0.0  # mean binary TV of the whole step
     notes: list[str] = field(default_factory=list)
 
+    def cosine(self, other: Lived) -> float:
+        """Between the two steps' changes of the weights; nan where one did not move."""
+        if self.moved is None or other.moved is None:
+            return float("nan")
+        return float(self.moved @ other.moved / (self.moved.norm() * other.moved.norm()))
+
 
 def live_again(session: Session, recording: Recording, *, most: int) -> Lived:
     """Repeat the step under the settings it was recorded with."""
@@ -123,10 +129,3 @@ def _divergence(session: Session, batch: Batch) -> float:
             *(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask), session.passes.temperature
         ).logp
     return float(masked.mean(binary_total_variation(logp, batch.experience.old_logp), rollout.mask))
-
-
-def cosine(one: Lived, other: Lived) -> float:
-    """Between the two steps' changes of the weights; nan where one did not move."""
-    if one.moved is None or other.moved is None:
-        return float("nan")
-    return float(one.moved @ other.moved / (one.moved.norm() * other.moved.norm()))
