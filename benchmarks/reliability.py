@@ -71,7 +71,7 @@ def cost(rounds: int) -> None:
         for name, found in seconds.items():
             took = statistics.median(found)
             spread = f"(median of {rounds}; {min(found):.2f}–{max(found):.2f})"
-            print(f"{algorithm:5} {name:46} {took:6.2f} s  {took / none - 1:+.1%}  {spread}")
+            print(f"{algorithm:5} {name:46} {took:6.2f} s  {took / none - 1:+.1%}  {spread}", flush=True)
         print(f"{algorithm:5} one checkpoint: {size:,} bytes; one recording: {max(recorded):,} bytes; "
               f"writing one: {1e3 * statistics.median(saves):.0f} ms (median of {len(saves)})")  # fmt: skip
 

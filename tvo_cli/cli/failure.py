@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 
-from tvo_cli.config import without_secrets
 from tvo_cli.errors import UserError
 
 USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
@@ -18,6 +17,8 @@ WRONG_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EN
 
 def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str] = (), root: str = "train") -> int:
     """Print a failure on stderr; the exit code."""
+    from tvo_cli.tracking.run_folder import without_secrets
+
     text, code = describe(error, overrides, root)
     if debug or code == DEFECT:
         traceback.print_exception(error)

@@ -124,12 +124,20 @@ def _git(checkout: Path, *words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def without_secrets(text: str) -> str:
+    """The text without values of secret-looking environment variables: a library's error may quote a key."""
+    found = [value for name, value in os.environ.items() if configuration.is_secret(name) and len(value) >= 8]
+    for value in sorted(found, key=len, reverse=True):
+        text = text.replace(value, configuration.MASK)
+    return text
+
+
 class _Discreet(logging.Formatter):
     """Writes no secret of the environment into a log, whatever a message quotes."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, masked."""
-        return configuration.without_secrets(super().format(record))
+        return without_secrets(super().format(record))
 
 
 def log_to(path: Path) -> logging.Handler:
