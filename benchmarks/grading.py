@@ -171,7 +171,8 @@ def main() -> None:
     for one in parts:
         met = "yes" if one.met else "NO"
         print(
-            f"| {one.name} | {one.rows:,} | {one.right:,} | {one.spent.wall:.1f} | {one.spent.cpu:.1f} | {one.wanted} | {met} |"
+            f"| {one.name} | {one.rows:,} | {one.right:,} | {one.spent.wall:.1f} | {one.spent.cpu:.1f} "
+            f"| {one.wanted} | {met} |"
         )
     if options.json:
         options.json.write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from itertools import combinations
+from pathlib import PurePath
 from typing import Any
 
 from tvo_cli import config as configuration
@@ -18,7 +19,7 @@ REAL = ("optimizer.lr", "optimizer.clip_norm", "rollout.temperature", "evaluatio
 NOT_NEGATIVE = (
     *("trainer.checkpoint_every", "trainer.microbatch_rows", "trainer.variance_parts", "evaluation.every"),
     *("evaluation.problems", "rollout.temperature", "rollout.top_k"),
-    *("evaluation.temperature", "trainer.keep", "trainer.threads"),
+    *("evaluation.temperature", "trainer.keep", "trainer.keep_every", "trainer.threads", "recorder.keep"),
 )
 # Directions that cancel each other (docs/combining.md); a direction beside itself: two hands on one wheel.
 CONTRADICTIONS = {
@@ -30,7 +31,7 @@ CONTRADICTIONS = {
 DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS for one in pair}))
 CHOICES = {
     "stability.on_collapse": ("warn", "stop", "rollback"),
-    "trainer.resume": ("auto", "never", "must"),
+    "resume.mode": ("auto", "never", "must"),
     "trainer.old_logp": ("auto", "sampler", "trainer"),
 }
 
@@ -40,6 +41,8 @@ def check(config: Any) -> None:
     _schedule(config)
     _numbers(config)
     _choices(config)
+    _names(config)
+    _recorded_steps(config)
     _division(config)
     _group_size(config)
     _keywords(config.algorithm, "algorithm")
@@ -76,6 +79,21 @@ def _choices(config: Any) -> None:
         value = _select(config, key)
         if value not in offered:
             raise UserError(key, value, "not a choice.", f"Choose {', '.join(offered)}.")
+
+
+def _names(config: Any) -> None:
+    """A run's name is a folder's name: it cannot lead out of outputs/."""
+    for key in ("experiment_name", "run_name"):
+        value = str(config[key])
+        parts = PurePath(value).parts
+        if not parts or PurePath(value).is_absolute() or ".." in parts or "\0" in value:
+            raise UserError(key, value, "leads out of outputs/.", "To choose the folder freely: output_dir=…")
+
+
+def _recorded_steps(config: Any) -> None:
+    steps = config.recorder.steps
+    if not all(isinstance(step, int) and not isinstance(step, bool) and step > 0 for step in steps):
+        raise UserError("recorder.steps", list(steps), "must be a list of steps, counted from 1.")
 
 
 def _division(config: Any) -> None:

@@ -28,6 +28,8 @@ NOT_THE_EXPERIMENT = (
     "experiment_name",
     "run_name",
     "logger",
+    "resume",
+    "recorder",
     "hydra",
 )  # left out of fingerprints
 SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tvo_cli import config as configuration
 from tvo_cli import data
@@ -28,12 +29,13 @@ from tvo_cli.rollout.engine import Engine, LocalEngine
 from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import continuing, keeping, loop
+from tvo_cli.training import continuing, keeping, loop, recorder, streams
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
+from tvo_cli.training.replay import Lived, live_again, live_otherwise
 from tvo_cli.training.runtime import Runtime, start
-from tvo_cli.training.session import Limits, Session
+from tvo_cli.training.session import Limits, Recorder, Session
 from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
@@ -47,6 +49,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         session = _session(config, folder, resources)
         continuing.remember(folder, config)
+        resources.enter_context(session.tracker)
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
@@ -86,6 +89,50 @@ def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
     return rows
 
 
+def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[Lived]]:
+    """Live a recorded step again and, when overrides are given, once more under them; what was recorded, and both."""
+    recording = recorder.read(run, step)
+    record: dict[str, Any] = recording[1]["record"]
+    chosen = OmegaConf.create(record["config"])
+    with ExitStack() as resources:
+        lived = [live_again(_session(_quiet(chosen), run, resources), recording, most=most)]
+    if words:
+        other = _altered(chosen, words)
+        check(other)
+        same = other.optimizer.make._target_ == chosen.optimizer.make._target_
+        with ExitStack() as resources:
+            session = _session(_quiet(other), run, resources)
+            at = lived[0].attributed
+            lived.append(live_otherwise(session, recording, same_optimizer=same, most=most, attributed=at))
+    return record, lived
+
+
+def _quiet(config: DictConfig) -> DictConfig:
+    """Without loggers and without an evaluation: nothing is written."""
+    config = copy.deepcopy(config)
+    config.logger.name, config.logger.console, config.evaluation.problems = "none", "off", 0
+    return config
+
+
+def _altered(chosen: DictConfig, words: Sequence[str]) -> DictConfig:
+    """A resolved config with other choices of groups (an algorithm brings its own learning rate) and other numbers."""
+    config = copy.deepcopy(chosen)
+    for word in words:
+        key, value = configuration.split_override(word)
+        if key in configuration.groups():
+            fresh = configuration.plain(
+                configuration.compose([word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"])
+            )
+            for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
+                config[node] = fresh[node]
+        elif OmegaConf.select(config, key, default=MISSING) is MISSING:
+            known = configuration.key_paths(config)
+            raise UserError(key, value, "there is no such key.", configuration.nearest(key, known))
+        else:
+            config.merge_with_dotlist([f"{key}={value}"])
+    return config
+
+
 def _moments(
     config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
 ) -> Moments:
@@ -97,7 +144,7 @@ def _moments(
     if rollouts != int(config.rollouts):
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
     with ExitStack() as resources:
-        session = _session(chosen, Path(config.output_dir), resources, tracked=False)
+        session = _session(chosen, Path(config.output_dir), resources)
         return collect(session, batches, int(config.warm_up), truth, progress)
 
 
@@ -132,11 +179,13 @@ def _schooling(config: DictConfig) -> Schooling:
     )
 
 
-def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked: bool = True) -> Session:
+def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
+    """A run's parts, connected; nothing is written."""
     trainer = config.trainer
     runtime = start(
         trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
     )
+    streams.begin(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
     problems = data.load(config.dataset, split="train", seed=config.seed)
     grader = resources.enter_context(Grader(config.reward))
@@ -144,10 +193,11 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked:
     if problems.size is not None and int(config.rollout.prompts) > problems.size:
         remedy = "Take fewer prompts, or more data."
         raise UserError("rollout.prompts", config.rollout.prompts, f"there are {problems.size} problems.", remedy)
-    session = Session(
+    learner = _learner(config, policy, runtime)
+    return Session(
         seed=int(config.seed),
         folder=folder,
-        learner=_learner(config, policy, runtime),
+        learner=learner,
         cursor=cursor,
         prompt=config.model.prompt,
         sampling=Sampling.of(config.rollout),
@@ -159,11 +209,14 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack, *, tracked:
         smoother=Smoother(),
         tracker=Tracker(config, folder),
         limits=_limits(config, runtime),
+        recorder=_recorder(config.recorder),
         neutral_ids=_neutral_ids(problems, policy),
+        origin=continuing.origin(config, learner),
     )
-    if tracked:  # last: it writes the first file
-        resources.enter_context(session.tracker)
-    return session
+
+
+def _recorder(node: DictConfig) -> Recorder:
+    return Recorder(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
 
 
 def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
@@ -222,6 +275,8 @@ def _limits(config: DictConfig, runtime: Runtime) -> Limits:
         evaluate_at_start=bool(evaluation.at_start),
         checkpoint_every=int(trainer.checkpoint_every),
         keep=int(trainer.keep),
+        keep_every=int(trainer.keep_every),
+        keep_best=bool(trainer.keep_best),
         nonfinite_limit=int(trainer.nonfinite_limit),
         snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
         thicken=float(stability.thicken),

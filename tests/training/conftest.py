@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from tvo_cli import config
 from tvo_cli.experiment import train
@@ -18,15 +21,24 @@ SMALL = (
 )
 
 
+@lru_cache(maxsize=64)
+def composed(overrides: tuple[str, ...]) -> DictConfig:
+    """Composing takes as long as a small step: once for each command."""
+    return config.compose([*SMALL, *overrides, "output_dir=x"])
+
+
 @pytest.fixture
 def run(tmp_path) -> Callable[..., Path]:
     """Train in a folder of the test's own; the run folder."""
 
     def go(name: str, *overrides: str) -> Path:
         folder = tmp_path / name
-        train(config.compose([*SMALL, f"output_dir={folder}", *overrides]))
+        chosen = copy.deepcopy(composed(overrides))
+        chosen.output_dir = str(folder)
+        train(chosen)
         return folder
 
+    go.root = tmp_path  # type: ignore[attr-defined]
     return go
 
 

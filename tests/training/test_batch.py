@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tvo_cli.training.batch import minibatches, stream
+from tvo_cli.training.batch import minibatches
+from tvo_cli.training.streams import stream
 
 GROUP = torch.arange(8).repeat_interleave(4)
 

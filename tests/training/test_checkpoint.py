@@ -14,7 +14,7 @@ def write(root, step):
         (folder / "model.safetensors").write_bytes(b"weights of step %d" % step)
 
     tensors = {"optimizer": {"0.exp_avg": torch.arange(6.0).view(2, 3).T}}
-    return checkpoint.save(root, step, policy=policy, tensors=tensors, state={"step": step})
+    return checkpoint.save(root / checkpoint.name(step), policy=policy, tensors=tensors, state={"step": step})
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -53,7 +53,7 @@ def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError):
-        checkpoint.save(tmp_path, 20, policy=breaks, tensors={}, state={})
+        checkpoint.save(tmp_path / "step-000020", policy=breaks, tensors={}, state={})
     assert [path.name for path in tmp_path.iterdir()] == [old.name]
 
 

@@ -14,13 +14,13 @@ DAPO = ("algorithm=dapo", "reward.length.weight=0")
 @pytest.fixture
 def batches(monkeypatch):
     """Every batch that a run learns from."""
-    seen, update = [], loop.update
+    seen, assemble = [], loop.assemble
 
-    def spy(learner, batch, *given, **named):
-        seen.append(batch)
-        return update(learner, batch, *given, **named)
+    def spy(session, drawn):
+        seen.append(assemble(session, drawn))
+        return seen[-1]
 
-    monkeypatch.setattr(loop, "update", spy)
+    monkeypatch.setattr(loop, "assemble", spy)
     return seen
 
 

@@ -52,11 +52,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, weights, steps, monkeypatch, nam
     whole = run("whole", *given)
     advance, left = loop.advance, [2]
 
-    def pulled(session):
+    def pulled(session, interrupted):
         if not left[0]:
             raise RuntimeError("the plug was pulled")
         left[0] -= 1
-        return advance(session)
+        return advance(session, interrupted)
 
     monkeypatch.setattr(loop, "advance", pulled)
     with pytest.raises(RuntimeError):

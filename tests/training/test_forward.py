@@ -52,13 +52,13 @@ def shown(monkeypatch):
 @pytest.fixture
 def batches(monkeypatch):
     """Every batch that a run learns from."""
-    seen, learn = [], loop.update
+    seen, assemble = [], loop.assemble
 
-    def spy(learner, batch, *given, **named):
-        seen.append(batch)
-        return learn(learner, batch, *given, **named)
+    def spy(session, drawn):
+        seen.append(assemble(session, drawn))
+        return seen[-1]
 
-    monkeypatch.setattr(loop, "update", spy)
+    monkeypatch.setattr(loop, "assemble", spy)
     return seen
 
 

@@ -50,11 +50,11 @@ def test_a_resumed_run_reads_the_same(run, steps, monkeypatch):
     assert all(is_known(name) for name in whole[-1] if "/" in name)
     advance, left = loop.advance, [LEAST_PAIRS]
 
-    def pulled(session):
+    def pulled(session, interrupted):
         if not left[0]:
             raise RuntimeError("the plug was pulled")
         left[0] -= 1
-        return advance(session)
+        return advance(session, interrupted)
 
     monkeypatch.setattr(loop, "advance", pulled)
     with pytest.raises(RuntimeError):

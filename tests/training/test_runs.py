@@ -28,11 +28,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, weights, steps, monkeypatch, alg
     whole = run("whole", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
     advance, left = loop.advance, [stop]
 
-    def pulled(session):
+    def pulled(session, interrupted):
         if not left[0]:
             raise RuntimeError("the plug was pulled")
         left[0] -= 1
-        return advance(session)
+        return advance(session, interrupted)
 
     monkeypatch.setattr(loop, "advance", pulled)
     with pytest.raises(RuntimeError):
@@ -57,13 +57,13 @@ def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
         run("a", "algorithm=grpo", "optimizer.lr=0.5")
     run("a", "algorithm=grpo", "trainer.steps=5")
     assert [row["step"] for row in steps(folder)] == [1, 2, 3, 4, 5]
-    run("a", "algorithm=grpo", "optimizer.lr=1e-3", "trainer.resume=never")
+    run("a", "algorithm=grpo", "optimizer.lr=1e-3", "resume=never")
     assert len(list(folder.glob("checkpoints-before-*"))) == 1
 
 
 def test_must_resume_says_what_is_missing(run):
-    with pytest.raises(UserError, match=r"trainer\.resume=must"):
-        run("a", "trainer.resume=must")
+    with pytest.raises(UserError, match=r"resume=must"):
+        run("a", "resume=must")
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])

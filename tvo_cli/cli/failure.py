@@ -17,10 +17,12 @@ WRONG_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EN
 
 def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str] = (), root: str = "train") -> int:
     """Print a failure on stderr; the exit code."""
+    from tvo_cli.tracking.run_folder import without_secrets
+
     text, code = describe(error, overrides, root)
     if debug or code == DEFECT:
         traceback.print_exception(error)
-    print(f"tvo: {text}", file=sys.stderr)
+    print(f"tvo: {without_secrets(text)}", file=sys.stderr)
     return code
 
 

@@ -82,6 +82,10 @@ class MetricsFile:
         self._file.write(line(step, metrics))
         self._file.flush()
 
+    def last_step(self) -> int:
+        """The step of the last row; −1 without one."""
+        return max((int(row["step"]) for row in read(self.path)), default=-1)
+
     def truncate_after(self, step: int) -> int:
         """Forget the rows of later steps; how many there were."""
         return self._keep(lambda row: row["step"] <= step)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def versions() -> dict[str, Any]:
     }
 
 
+@lru_cache
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
@@ -124,11 +126,27 @@ def _git(checkout: Path, *words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def without_secrets(text: str) -> str:
+    """The text without values of secret-looking environment variables: a library's error may quote a key."""
+    found = [value for name, value in os.environ.items() if configuration.is_secret(name) and len(value) >= 8]
+    for value in sorted(found, key=len, reverse=True):
+        text = text.replace(value, configuration.MASK)
+    return text
+
+
+class _Discreet(logging.Formatter):
+    """Writes no secret of the environment into a log, whatever a message quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, masked."""
+        return without_secrets(super().format(record))
+
+
 def log_to(path: Path) -> logging.Handler:
     """Send the program's log, and everybody's warnings, to a file; the handler is for `log_no_more`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(_Discreet(LOG_FORMAT))
     logging.getLogger().addHandler(handler)
     logging.getLogger("tvo").setLevel(logging.INFO)
     return handler

@@ -38,6 +38,7 @@ class Tracker:
         self._display = console or display(*chosen)
         self._progress = Progress(self._run)
         self._fresh = {True: True, False: True}  # kinds of rows not yet written: evaluations, steps
+        self._mirrored = -1  # the last step that an earlier process of this run has shown to the mirrors
         self._summary: dict[str, Any] = {}
 
     def __enter__(self) -> Tracker:
@@ -74,7 +75,8 @@ class Tracker:
                 mirror.finish(self._summary, exit_code=0 if error is None else 1)
 
     def rewind(self, step: int) -> None:
-        """Forget the rows after a step: the run goes on from there."""
+        """Forget the rows after a step: the run goes on from there. The mirrors, which cannot forget, skip them."""
+        self._mirrored = self._file.last_step()
         forgotten = self._file.truncate_after(step)
         if forgotten:
             log.info("metrics.jsonl: %d rows after step %d are done again", forgotten, step)
@@ -97,7 +99,7 @@ class Tracker:
             self._file.forget_from(step, evaluations=evaluations)
             self._fresh[evaluations] = False
         self._file.append(step, metrics)
-        for mirror in self._mirrors:
+        for mirror in self._mirrors if step > self._mirrored else ():
             mirror.log(step, metrics)
 
     def alert(self, title: str, text: str) -> None:

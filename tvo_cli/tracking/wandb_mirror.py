@@ -63,9 +63,9 @@ class WandbMirror:
         self._run.define_metric("*", step_metric="step")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Send a step; the axis is our step, not wandb's count of calls."""
+        """Send a step under its own number: the service adds an evaluation to it, and takes no step twice."""
         if self._run is not None:
-            self._run.log({"step": step, **metrics})
+            self._run.log({"step": step, **metrics}, step=step)
 
     def alert(self, title: str, text: str) -> None:
         """An alert to the account's owner; only a run that is online has one."""

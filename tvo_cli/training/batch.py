@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tvo_cli.training.streams import stream
 from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
@@ -63,12 +63,6 @@ class Minibatch:
     rows: Tensor  # int64, whole groups, groups adjacent
     parts: tuple[Tensor, ...]  # the same rows, in order, cut between groups
     seed: int  # of the lots that its pieces may draw
-
-
-def stream(seed: int, *names: object) -> torch.Generator:
-    """A generator that depends on (seed, names) alone: no random state is ever carried between steps."""
-    digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def minibatches(

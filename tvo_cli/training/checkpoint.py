@@ -6,12 +6,14 @@ are safetensors, everything else JSON. The newest damaged one is passed over, wi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -19,44 +21,81 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-MANIFEST = "manifest.json"
+MANIFEST, STATE = "manifest.json", "state.json"
+SLACK = 2**20  # bytes beyond the tensors: state, tokenizer, manifest, the file system's own
+NAME = re.compile(r"step-(\d+)(?:-update-(\d+))?")
+
+Parts = Mapping[str, Mapping[str, Tensor]]
 
 
-def name(step: int) -> str:
-    """step-000010."""
-    return f"step-{step:06d}"
+def name(step: int, position: int | None = None) -> str:
+    """step-000010; between two updates of the batch after it, step-000010-update-003."""
+    return f"step-{step:06d}" + ("" if position is None else f"-update-{position:03d}")
+
+
+def place(folder: Path) -> tuple[int, int]:
+    """Step and update of a checkpoint's folder, −1 between batches: their order is that of time."""
+    found = NAME.fullmatch(folder.name)
+    return (int(found[1]), int(found[2] or -1)) if found else (-1, -1)
+
+
+def every(root: Path) -> list[Path]:
+    """The checkpoints under root, oldest first; a link is none, wherever it leads."""
+    folders = (path for path in root.glob("step-*") if NAME.fullmatch(path.name))
+    return sorted((path for path in folders if path.is_dir() and not path.is_symlink()), key=place)
 
 
 def save(
-    root: Path,
-    step: int,
+    folder: Path,
     *,
-    policy: Callable[[Path], object],
-    tensors: Mapping[str, Mapping[str, Tensor]],
+    tensors: Parts,
     state: Mapping[str, Any],
+    policy: Callable[[Path], object] | None = None,
+    policy_bytes: int = 0,
 ) -> Path:
-    """Write root/step-…; `policy` writes the model into the folder it is given."""
-    final, draft = root / name(step), root / f".{name(step)}.partial"
+    """Write the folder; `policy` writes the model into the subfolder it is given.
+
+    Raises:
+        OSError: ENOSPC when there is not enough room, found out before anything is written, or any other; what
+            was there before is untouched.
+    """
+    root, draft = folder.parent, folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    root.mkdir(parents=True, exist_ok=True)
+    make_sure_of_room(root, size(tensors) + policy_bytes + SLACK)
     try:
-        policy(draft / "policy")
+        draft.mkdir()
+        if policy is not None:
+            policy(draft / "policy")
         for part, named in tensors.items():
             save_file({key: value.contiguous() for key, value in named.items()}, draft / f"{part}.safetensors")
-        (draft / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        (draft / STATE).write_text(json.dumps(state, indent=1, default=str), encoding="utf-8")
         _seal(draft)
-    except BaseException:
+    except Exception as error:
         shutil.rmtree(draft, ignore_errors=True)
+        if "No space left" in str(error) and not isinstance(error, OSError):  # safetensors says it in text
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
         raise
-    shutil.rmtree(final, ignore_errors=True)
-    draft.rename(final)
-    _flush(root)
-    return final
+    _put(draft, folder)
+    return folder
+
+
+def size(tensors: Parts) -> int:
+    """Bytes of all tensors."""
+    return sum(value.numel() * value.element_size() for named in tensors.values() for value in named.values())
+
+
+def make_sure_of_room(root: Path, wanted: int) -> None:
+    """Raise ENOSPC when fewer bytes are free than a checkpoint takes."""
+    free = shutil.disk_usage(root).free
+    if free < wanted:
+        text = f"No space left on device: {wanted / 1e6:.1f} MB wanted, {free / 1e6:.1f} MB free"
+        raise OSError(errno.ENOSPC, text, str(root))
 
 
 def newest(root: Path, report: Callable[[str], object]) -> Path | None:
     """The newest whole checkpoint under root; damaged ones are named in `report` and passed over."""
-    for folder in sorted(root.glob("step-*"), reverse=True):
+    for folder in reversed(every(root)):
         damage = inspect(folder)
         if not damage:
             return folder
@@ -68,29 +107,72 @@ def inspect(folder: Path) -> str:
     """What is wrong with a checkpoint, or ""."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        files = {file: (int(entry["bytes"]), str(entry["sha256"])) for file, entry in manifest.items()}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return "no readable manifest"
-    for file, expected in manifest.items():
-        path = folder / file
-        if not path.is_file():
-            return f"{file} is missing"
-        if path.stat().st_size != expected["bytes"] or _sha256(path) != expected["sha256"]:
-            return f"{file} differs from its manifest"
+    if STATE not in files:
+        return f"its manifest has no {STATE}"
+    return next(filter(None, (_damage(folder, file, *expected) for file, expected in files.items())), "")
+
+
+def _damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
+    """What is wrong with one file; a path that leads out of the folder is never opened."""
+    path = folder / file
+    if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or _linked(folder, path):
+        return f"{file} leads out of the folder"
+    if not path.is_file():
+        return f"{file} is missing"
+    if path.stat().st_size != expected_bytes or _sha256(path) != sha256:
+        return f"{file} differs from its manifest"
     return ""
+
+
+def _linked(folder: Path, path: Path) -> bool:
+    return any(part.is_symlink() for part in (path, *path.parents) if folder in part.parents)
 
 
 def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """Tensors by part, and the state."""
     parts = {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
-    state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return parts, state
+    return parts, read_state(folder)
 
 
-def prune(root: Path, keep: int) -> None:
-    """Leave the newest `keep` checkpoints."""
-    folders = sorted(root.glob("step-*"))
-    for folder in folders[: max(len(folders) - max(keep, 1), 0)]:
-        shutil.rmtree(folder)
+def read_state(folder: Path) -> dict[str, Any]:
+    """The state alone."""
+    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return state
+
+
+def prune(root: Path, keep: int, *, every_steps: int = 0, best: bool = False) -> None:
+    """Leave the newest `keep`, those after every `every_steps` batches, and the best."""
+    folders = every(root)
+    kept = set(folders[-max(keep, 1) :])
+    if every_steps:
+        kept |= {folder for folder in folders if place(folder)[1] < 0 and place(folder)[0] % every_steps == 0}
+    scored = [(score, place(folder), folder) for folder in folders if (score := _score(folder)) is not None]
+    if best and scored:
+        kept.add(max(scored)[-1])
+    for folder in folders:
+        if folder not in kept:
+            _remove(folder)
+    sweep(root)
+
+
+def sweep(root: Path) -> None:
+    """Remove what a killed process left half-written or half-removed."""
+    for leftover in root.glob(".step-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _score(folder: Path) -> float | None:
+    """How good the policy between two batches was when it was saved; None where nobody knows."""
+    if place(folder)[1] >= 0:
+        return None
+    try:
+        found = read_state(folder)["counters"]["score"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if found is None else float(found)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -112,14 +194,51 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> No
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
+def digest(named: Mapping[str, Tensor]) -> str:
+    """sha256 over names, shapes and bits of tensors."""
+    seen = hashlib.sha256()
+    for key in sorted(named):
+        value = named[key].detach().cpu().contiguous()
+        seen.update(f"{key} {value.dtype} {list(value.shape)}".encode())
+        seen.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return seen.hexdigest()
+
+
 def _seal(folder: Path) -> None:
+    """Flush every file, write the manifest, flush it and the folders."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        _flush(path)
     manifest = {
         str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    for path in [*files, folder / MANIFEST, folder / "policy", folder]:
+    for path in [folder / MANIFEST, *_folders(folder)]:
         _flush(path)
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """Its folders, inner ones first, itself last."""
+    yield from sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+    yield folder
+
+
+def _put(draft: Path, folder: Path) -> None:
+    """Rename into place; a damaged one of the same name steps aside first and is removed last."""
+    aside = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    draft.rename(folder)
+    _flush(folder.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a checkpoint; killed half-way, what is left carries no checkpoint's name."""
+    aside = folder.with_name(f".{folder.name}.old")
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

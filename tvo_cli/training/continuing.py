@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from tvo_cli import __version__
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
 from tvo_cli.training import checkpoint
+from tvo_cli.training.learner import Learner
 
+log = logging.getLogger("tvo")
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
-    *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.resume", "trainer.threads"),
-    *("trainer.device", "evaluation.", "stability.", "logger.", "experiment_name", "run_name", "output_dir"),
+    *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
+    *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
+    *("experiment_name", "run_name", "output_dir"),
 )
+WANDB_ID = "wandb_id.txt"
 
 
 def check(folder: Path, config: Any) -> None:
@@ -26,21 +36,79 @@ def check(folder: Path, config: Any) -> None:
     Raises:
         UserError: the folder holds checkpoints of a run whose settings differ, or none where one must be.
     """
-    mode, root = str(config.trainer.resume), folder / "checkpoints"
-    held = list(root.glob("step-*")) if root.is_dir() else []
+    mode, root = str(config.resume.mode), folder / "checkpoints"
+    for place in (root, folder / "recorder"):
+        if place.is_symlink():
+            raise UserError("output_dir", folder, f"{place.name} is a link that leads out of the run folder.")
+    held = checkpoint.every(root)
     if mode == "must" and not held:
-        raise UserError("trainer.resume", mode, f"there is no checkpoint in {root}.", "Take auto to start anew.")
+        raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
     if held and mode != "never":
-        _compare(folder, _recorded(root), _settings(config))
+        _compare(folder, _recorded(root), _settings(config), tuple(map(str, config.resume.allow)))
 
 
 def remember(folder: Path, config: Any) -> None:
     """Set the checkpoints of an abandoned run aside, and write down whose the new ones are."""
     root = folder / "checkpoints"
-    if str(config.trainer.resume) == "never" and root.is_dir():
-        _set_aside(root)
+    if str(config.resume.mode) == "never":
+        _set_aside(folder)
     root.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(root / RECORD, _settings(config))
+    _restore_identity(folder)
+
+
+def identity(folder: Path) -> dict[str, str]:
+    """Under which names the services know this run."""
+    place = folder / WANDB_ID
+    return {"wandb": place.read_text(encoding="utf-8").strip()} if place.is_file() else {}
+
+
+def _restore_identity(folder: Path) -> None:
+    """A run folder that was copied without its W&B id gets it back from its newest checkpoint."""
+    held = checkpoint.every(folder / "checkpoints")
+    if not held or (folder / WANDB_ID).exists():
+        return
+    try:
+        found = str(checkpoint.read_state(held[-1])["identity"]["wandb"])
+    except (OSError, ValueError, KeyError):
+        return
+    run_folder.write_text(folder / WANDB_ID, found + "\n")
+
+
+def origin(config: Any, learner: Learner) -> dict[str, Any]:
+    """What made a checkpoint: configuration, code, torch, and the model that divergences are measured from."""
+    reference = learner.reference
+    return {
+        "config": configuration.fingerprint(config),
+        "code": code_version(),
+        "torch": torch.__version__,
+        "reference": None if reference is None else checkpoint.digest(reference.network.state_dict()),
+    }
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """The version and a checksum of our own sources: a checkout moves between two releases."""
+    root = Path(__file__).resolve().parents[1]
+    seen = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        seen.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return f"{__version__}+{seen.hexdigest()[:12]}"
+
+
+def compare_origin(before: Mapping[str, Any], now: Mapping[str, Any], report: Callable[[str], object]) -> None:
+    """Say when the same bits can no longer be promised.
+
+    Raises:
+        UserError: the reference is another model than the one that the run started from.
+    """
+    references = before.get("reference"), now.get("reference")
+    if all(references) and references[0] != references[1]:
+        remedy = "Put the model of the start back, or name another output_dir."
+        raise UserError("model.path", "…", "holds other weights than those the run started from.", remedy)
+    for key in ("code", "torch"):
+        if before.get(key) != now.get(key):
+            report(f"{key} is {now.get(key)}, the checkpoint's is {before.get(key)}: other bits may come out")
 
 
 def _settings(config: Any) -> dict[str, Any]:
@@ -56,32 +124,40 @@ def _recorded(root: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        remedy = "Name another folder, or take trainer.resume=never to set its checkpoints aside."
+        remedy = "Name another folder, or take resume=never to set its checkpoints aside."
         raise UserError(
             "output_dir", root.parent, f"its checkpoints do not say whose they are ({error}).", remedy
         ) from error
     return found
 
 
-def _set_aside(root: Path) -> None:
-    """Nothing is ever deleted: the old checkpoints move next door."""
-    root.rename(root.with_name(f"checkpoints-before-{datetime.now():%m%d-%H%M%S}"))
+def _set_aside(folder: Path) -> None:
+    """Nothing is ever deleted: the old checkpoints, recordings and the id of the old run move next door."""
+    stamp = f"before-{datetime.now():%m%d-%H%M%S}"
+    for place in (folder / "checkpoints", folder / "recorder", folder / WANDB_ID):
+        if place.exists():
+            place.rename(place.with_name(f"{place.stem}-{stamp}{place.suffix}"))
 
 
-def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    differing = [
-        f"{key}={wanted.get(key)} (there {before.get(key)})"
-        for key in sorted({*before, *wanted})
-        if before.get(key) != wanted.get(key) and not key.startswith(HARMLESS)
-    ]
-    if differing:
-        shown = ", ".join(differing[:4]) + (f" and {len(differing) - 4} more" if len(differing) > 4 else "")
+def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    differing = [key for key in sorted({*before, *wanted}) if before.get(key) != wanted.get(key)]
+    differing = [key for key in differing if not key.startswith(HARMLESS)]
+    refused = [key for key in differing if not _is_allowed(key, allowed)]
+    for key in () if refused else differing:
+        log.warning("resume.allow: %s=%s (there %s)", key, wanted.get(key), before.get(key))
+    if refused:
+        told = [f"{key}={wanted.get(key)} (there {before.get(key)})" for key in refused]
+        shown = ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
         raise UserError(
             "output_dir",
             folder,
             f"holds a run with other settings: {shown}.",
-            "Name another folder, or take trainer.resume=never to set its checkpoints aside.",
+            f"Name another folder, take resume=never to set its checkpoints aside, or resume.allow=[{refused[0]}].",
         )
+
+
+def _is_allowed(key: str, allowed: tuple[str, ...]) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in allowed)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

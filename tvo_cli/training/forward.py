@@ -28,7 +28,7 @@ def forwarded(
     reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
     whole = replace(seen_whole(learner, batch, parts, temperature), seed=seed) if reads else None
     for rows, share in zip(parts, shares):
-        tokens, scores = _seen(learner, batch, rows, share, temperature)
+        tokens, scores = seen(learner, batch, rows, share, temperature)
         yield rows, replace(tokens, whole=whole, start=begin, seed=seed), scores
         begin += len(rows)
 
@@ -37,7 +37,7 @@ def forwarded(
 def seen_whole(learner: Learner, batch: Batch, parts: Sequence[Tensor], temperature: float) -> Tokens:
     """All parts, scored one after the other without gradient, as one."""
     shares = _shares(learner, batch, parts)
-    return joined([_seen(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)])
+    return joined([seen(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)])
 
 
 def _shares(learner: Learner, batch: Batch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -56,7 +56,7 @@ def joined(parts: Sequence[Tokens]) -> Tokens:
     return replace(parts[0], **columns)
 
 
-def _seen(
+def seen(
     learner: Learner, batch: Batch, rows: Tensor, share: Tensor, temperature: float
 ) -> tuple[Tokens, tuple[Tensor, ...]]:
     """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 
+from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.tracking.run_folder import write_json, write_rows
-from tvo_cli.training import checkpoint, continuing
+from tvo_cli.training import checkpoint, continuing, recorder
 from tvo_cli.training.batch import Batch
-from tvo_cli.training.session import Photograph, Session
-from tvo_cli.training.update import UpdateReport
+from tvo_cli.training.session import Session
+from tvo_cli.training.work import Work
 
 log = logging.getLogger("tvo")
 RESPONSES_KEPT = 16  # a step, of the steps that are kept
@@ -29,33 +31,47 @@ class Interrupted(Exception):
         super().__init__(f"interrupted; saved {checkpoint}")
 
 
-def count(session: Session, batch: Batch, report: UpdateReport, metrics: dict[str, float]) -> None:
+def count(session: Session, work: Work, metrics: dict[str, float]) -> None:
     """Advance the counters and add them to the step's metrics."""
-    counters = session.counters
+    counters, report = session.counters, work.report
     counters.step += 1
-    counters.rollouts += batch.drawn.responses
-    counters.tokens += batch.drawn.tokens
+    counters.rollouts += work.batch.drawn.responses
+    counters.tokens += work.batch.drawn.tokens
     counters.skipped += report.skipped
-    counters.skipped_in_a_row = counters.skipped_in_a_row + report.skipped if not report.norms else 0
+    earlier = 0 if report.norms else counters.skipped_in_a_row
+    counters.skipped_in_a_row = earlier + report.skipped_last
+    counters.poisoned = bool(report.nonfinite)
     if metrics["accuracy/fresh"] > counters.best_accuracy:
         counters.best_accuracy, counters.best_step = metrics["accuracy/fresh"], counters.step
+    counters.score = None if session.limits.evaluate_every else metrics["accuracy/fresh"]
     metrics |= {"rollouts": float(counters.rollouts), "tokens": float(counters.tokens)}
 
 
-def watch(session: Session, metrics: dict[str, float], photo: Photograph | None) -> Action:
-    """Show the step to the collapse rules; alert, roll back or stop as they decide.
+def is_photo_due(session: Session) -> bool:
+    """Whether somebody needs the state before the next update: a rollback, or the flight recorder."""
+    every = session.limits.snapshot_every
+    return recorder.is_ready(session) or (every > 0 and session.counters.step % every == 0)
 
-    The readings judge the policy that sampled, so `photo`, taken before the update, is what a healthy step confirms.
-    """
-    step = session.counters.step
-    for firing in session.watch.observe(step, metrics):
+
+def watch(session: Session, metrics: dict[str, float]) -> list[str]:
+    """Show the step to the collapse rules and alert; the rules of a collapse that began here."""
+    firings = session.watch.observe(session.counters.step, metrics)
+    for firing in firings:
         session.tracker.alert(firing.rule, firing.message)
-    action = session.watch.decide()
+    return [firing.rule for firing in firings if firing.severity == "collapse"]
+
+
+def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
+    """Roll back or stop as the rules decide.
+
+    The readings judge the policy that sampled, so the state before the update is what a healthy step confirms.
+    """
+    action, every = session.watch.decide(), session.limits.snapshot_every
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
         session.tracker.alert("nonfinite", f"{session.counters.skipped_in_a_row} updates skipped in a row")
         action = Action.STOP
-    if photo is not None and session.watch.healthy:
-        session.snapshot = photo
+    if every and (session.counters.step - 1) % every == 0 and session.watch.healthy:
+        session.snapshot = work.before
     if action is Action.ROLLBACK:
         action = _roll_back(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
@@ -68,7 +84,7 @@ def _roll_back(session: Session) -> Action:
     if session.snapshot is None:
         session.tracker.alert("rollback", "no healthy state to return to; the run stops")
         return Action.STOP
-    tensors, state = session.snapshot
+    tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
     session.counters.rollbacks += 1
     session.learner.algorithm.step_rule.thicken(session.limits.thicken**session.counters.rollbacks)
@@ -78,35 +94,60 @@ def _roll_back(session: Session) -> Action:
 
 
 def save(session: Session) -> Path:
-    """Write a checkpoint and prune the old ones; one of this very step that is whole is left alone."""
-    root = session.folder / "checkpoints"
-    step = session.counters.step
-    existing = root / checkpoint.name(step)
-    if existing.is_dir() and not checkpoint.inspect(existing):
-        return existing
-    folder = checkpoint.save(
-        root,
-        step,
-        policy=session.learner.policy.save,
-        tensors=session.tensors(),
-        state=session.state(),
-    )
-    checkpoint.prune(root, session.limits.keep)
+    """Write a checkpoint and prune the old ones; one of this very moment that is whole is left alone.
+
+    Raises:
+        UserError: the disk is full; the checkpoints before are untouched.
+    """
+    root, limits, work = session.folder / "checkpoints", session.limits, session.work
+    folder = root / checkpoint.name(session.counters.step, None if work is None else work.position)
+    if work is not None:
+        work.clock.pause()
+    if not folder.is_dir() or checkpoint.inspect(folder):
+        weights = session.weights()
+        try:
+            checkpoint.save(
+                folder,
+                policy=session.learner.policy.save,
+                policy_bytes=checkpoint.size({"policy": weights}),
+                tensors=session.tensors(),
+                state=session.state() | {"identity": continuing.identity(session.folder)},
+            )
+        except OSError as error:
+            raise _no_room(root, error) from error
+    checkpoint.prune(root, limits.keep, every_steps=limits.keep_every, best=limits.keep_best)
     return folder
+
+
+def save_if_possible(session: Session) -> None:
+    """A checkpoint on the way: without room for it the run goes on, and the last one stays what it is."""
+    try:
+        save(session)
+    except UserError as error:
+        session.tracker.alert("checkpoint", str(error))
+
+
+def _no_room(root: Path, error: OSError) -> Exception:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    held = checkpoint.every(root)
+    kept = f"the run can go on from {held[-1].name}" if held else "nothing is saved yet"
+    remedy = "Free some, or keep fewer: trainer.keep, recorder.keep."
+    return UserError("output_dir", root, f"no room for a checkpoint ({error.strerror}); {kept}.", remedy)
 
 
 def resume(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
+    checkpoint.sweep(session.folder / "checkpoints")
     folder = continuing.newest(session.folder, log.warning)
     if folder is None:
         return None
     log.info("continuing %s from %s", session.folder, folder.name)
     parts, state = checkpoint.load(folder)
+    continuing.compare_origin(state["origin"], session.origin, log.warning)
     policy = load_file(folder / "policy" / "model.safetensors")
     session.restore(_with_tied(session, policy), parts, state)
     session.tracker.rewind(session.counters.step)
-    if session.limits.snapshot_every and session.watch.healthy:
-        session.snapshot = session.photograph()
     return folder
 
 
@@ -141,6 +182,7 @@ def remember_responses(session: Session, batch: Batch) -> None:
 
 
 def remember_evaluation(session: Session, evaluation: Evaluation) -> None:
-    """Every completion of an evaluation."""
+    """Every completion of an evaluation, and its pass@1 as the score of the policy."""
+    session.counters.score = evaluation.accuracy.mean
     name = f"evaluation-{checkpoint.name(session.counters.step)}.jsonl"
     write_rows(session.folder / "responses" / name, list(evaluation.records))

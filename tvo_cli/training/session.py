@@ -17,12 +17,13 @@ from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import checkpoint
+from tvo_cli.training import checkpoint, packing, streams
 from tvo_cli.training.law import EntropyLaw
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.update import Passes
+from tvo_cli.training.work import Photograph, Work
 
-Photograph = tuple[dict[str, dict[str, Tensor]], dict[str, Any]]  # tensors by part, and the state
+IN_FLIGHT = {"work": Work | None, "snapshot": Photograph | None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,23 @@ class Limits:
     evaluate_at_start: bool
     checkpoint_every: int
     keep: int
+    keep_every: int
+    keep_best: bool
     nonfinite_limit: int
     snapshot_every: int
     thicken: float  # factor on the viscosity after a rollback
     old_logp: str
     importance_cap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """What the flight recorder keeps: training/recorder.py."""
+
+    steps: tuple[int, ...] = ()
+    on_collapse: bool = False
+    on_nonfinite: bool = False
+    keep: int = 2
 
 
 @dataclass(slots=True)
@@ -54,6 +67,8 @@ class Counters:
     rollbacks: int = 0
     best_accuracy: float = -1.0
     best_step: int = -1
+    score: float | None = None  # pass@1 of this step's evaluation; where none is due, fresh accuracy
+    poisoned: bool = False  # whether something of the last batch was not finite
 
 
 @dataclass(slots=True)
@@ -74,32 +89,23 @@ class Session:
     smoother: Smoother
     tracker: Tracker
     limits: Limits
+    recorder: Recorder = field(default_factory=Recorder)
     neutral_ids: tuple[int, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)  # config, code and start model that made this run
     counters: Counters = field(default_factory=Counters)
     previous: dict[str, float] = field(default_factory=dict)  # readings that the next step compares with
     law: EntropyLaw = field(default_factory=EntropyLaw)
+    work: Work | None = None  # the rollout batch under way; None between batches
     snapshot: Photograph | None = None  # the last state that a healthy step has confirmed
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Tensors besides the policy's weights, by part."""
-        parts = {"optimizer": checkpoint.optimizer_tensors(self.learner.optimizer)}
-        if self.learner.critic is not None:
-            parts["critic"] = dict(self.learner.critic.critic.state_dict())
-            parts["critic_optimizer"] = checkpoint.optimizer_tensors(self.learner.critic.optimizer)
-        return parts
+        """All tensors besides the policy's weights, by part."""
+        in_flight = {part: packing.pack(getattr(self, part))[0] for part in IN_FLIGHT}
+        return self._learning() | {"streams": streams.state()} | {part: one for part, one in in_flight.items() if one}
 
     def state(self) -> dict[str, Any]:
         """All that is not a tensor."""
-        return {
-            "seed": self.seed,
-            "counters": {name: getattr(self.counters, name) for name in Counters.__slots__},
-            "previous": dict(self.previous),
-            "algorithm": self.learner.algorithm.state_dict(),
-            "cursor": self.cursor.state_dict(),
-            "watch": self.watch.state_dict(),
-            "smoother": self.smoother.state_dict(),
-            "law": self.law.state_dict(),
-        }
+        return self._moving() | {part: packing.pack(getattr(self, part))[1] for part in IN_FLIGHT}
 
     def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
         """Put `tensors` and `state`, and the policy's weights, back."""
@@ -110,6 +116,11 @@ class Session:
         self.watch.load_state_dict(state["watch"])
         self.smoother.load_state_dict(state["smoother"])
         self.law.load_state_dict(state.get("law", {}))
+        self.grader.counts.clear()
+        self.grader.counts.update(state["grader"])
+        streams.restore(dict(parts["streams"]))
+        for part, kind in IN_FLIGHT.items():
+            setattr(self, part, packing.unpack(kind, state[part], parts.get(part, {}), self.learner.runtime.device))
 
     def restore_learner(
         self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any
@@ -123,16 +134,40 @@ class Session:
             checkpoint.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
         learner.algorithm.load_state_dict(state["algorithm"])
 
-    def _weights(self) -> Mapping[str, Tensor]:
+    def photograph(self) -> Photograph:
+        """A copy in memory of what learns and of where the run is, between two batches."""
+        with torch.no_grad():
+            parts = {"policy": self.weights(), **self._learning(), "streams": streams.state()}
+            copies = {part: _to_cpu(named) for part, named in parts.items()}
+        return Photograph(copies, copy.deepcopy(self._moving()))
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The policy's."""
         found: Mapping[str, Tensor] = self.learner.policy.network.state_dict()
         return found
 
-    def photograph(self) -> Photograph:
-        """A copy in memory of what learns, for a rollback."""
-        with torch.no_grad():
-            parts = {"policy": self._weights(), **self.tensors()}
-            copies = {part: _to_cpu(named) for part, named in parts.items()}
-        return copies, copy.deepcopy(self.state())
+    def _learning(self) -> dict[str, dict[str, Tensor]]:
+        """What learns besides the policy."""
+        parts = {"optimizer": checkpoint.optimizer_tensors(self.learner.optimizer)}
+        if self.learner.critic is not None:
+            parts["critic"] = dict(self.learner.critic.critic.state_dict())
+            parts["critic_optimizer"] = checkpoint.optimizer_tensors(self.learner.critic.optimizer)
+        return parts
+
+    def _moving(self) -> dict[str, Any]:
+        """Where the run is, besides tensors and what is in flight."""
+        return {
+            "seed": self.seed,
+            "origin": dict(self.origin),
+            "counters": {name: getattr(self.counters, name) for name in Counters.__slots__},
+            "previous": dict(self.previous),
+            "algorithm": self.learner.algorithm.state_dict(),
+            "cursor": self.cursor.state_dict(),
+            "watch": self.watch.state_dict(),
+            "smoother": self.smoother.state_dict(),
+            "law": self.law.state_dict(),
+            "grader": dict(self.grader.counts),
+        }
 
 
 def _to_cpu(named: Mapping[str, Tensor]) -> dict[str, Tensor]:

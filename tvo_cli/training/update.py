@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import importance_ratio
-from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
+from tvo_cli.stability.gradient import MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
 from tvo_cli.training.forward import forwarded, joined, seen_whole
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.work import TokenForces, UpdateReport, Work
 from tvo_cli.types import Loss, Tokens
 
 
@@ -29,43 +31,17 @@ class Passes:
     temperature: float
 
 
-class TokenForces(NamedTuple):
-    """What one micro-batch leaves behind, every tensor [b, T] and detached."""
-
-    rows: Tensor
-    logp: Tensor
-    entropy: Tensor
-    push: Tensor  # ∂L_policy/∂log π, the policy gradient's force on each token
-    weight: Tensor  # push over that of the unclipped ρÂ: 0 where clipped, the mobility where damped, 1 where free
+class NotFinite(Exception):
+    """An update that must not be taken; the text says what was not a number."""
 
 
-@dataclass(slots=True)
-class UpdateReport:
-    """What an update did: everything that the readings of a step are computed from."""
-
-    gradient: GradientReading | None = None
-    norms: list[float] = field(default_factory=list)
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    rates: list[float] = field(default_factory=list)
-    viscosities: list[float] = field(default_factory=list)
-    divergences: list[float] = field(default_factory=list)  # the step rule's, before each step
-    last_epoch: list[TokenForces] = field(default_factory=list)
-    first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
-    skipped: int = 0
-    nonfinite: str = ""  # what was not finite, of the first skipped step
-    critic_losses: list[float] = field(default_factory=list)
-
-
-def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: int, steps: int) -> UpdateReport:
-    """Use one rollout batch up, or as much of it as the step rule allows. A step that is not finite is skipped."""
-    algorithm, report = learner.algorithm, UpdateReport()
-    experience = batch.experience
-    if algorithm.objective.awaits_start:
-        rows = torch.arange(len(experience.mask), device=experience.mask.device)
-        parts = rows.split(passes.microbatch_rows or len(rows))
-        algorithm.objective.start(seen_whole(learner, batch, parts, passes.temperature))
-    algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
-    for minibatch in minibatches(
+def remaining(learner: Learner, work: Work, passes: Passes, *, seed: int, step: int, steps: int) -> Iterator[Minibatch]:
+    """The minibatches of a rollout batch that have not been used yet; the first of all opens the batch."""
+    experience = work.batch.experience
+    if work.position == 0:
+        _show_start(learner, work.batch, passes)
+        learner.algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
+    order = minibatches(
         experience.group.cpu(),
         epochs=passes.epochs,
         count=passes.minibatches,
@@ -73,31 +49,74 @@ def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: i
         variance_parts=passes.variance_parts,
         seed=seed,
         step=step,
-    ):
-        report.last_epoch = report.last_epoch if minibatch.index else []
+    )
+    return islice(order, work.position, None)
+
+
+def _show_start(learner: Learner, batch: Batch, passes: Passes) -> None:
+    """The first rollout batch of all, under the policy that sampled it, to penalties that wait for it."""
+    objective, mask = learner.algorithm.objective, batch.experience.mask
+    if objective.awaits_start:
+        parts = torch.arange(len(mask), device=mask.device).split(passes.microbatch_rows or len(mask))
+        objective.start(seen_whole(learner, batch, parts, passes.temperature))
+
+
+def take(learner: Learner, work: Work, minibatch: Minibatch, passes: Passes, factor: float) -> bool:
+    """One optimiser step at η·factor/ν; whether the batch may be used further: a step rule with ν = ∞ ends it.
+
+    What is not finite is never stepped on: the update is left out and counted.
+    """
+    batch, report = work.batch, work.report
+    report.last_epoch = report.last_epoch if minibatch.index else []
+    work.position += 1
+    try:
         divergence = _descend(learner, batch, minibatch, passes, report)
-        viscosity = algorithm.step_rule.viscosity(divergence) if divergence is not None else 1.0
-        if math.isinf(viscosity):
-            break
-        if divergence is not None:
-            _step(learner, divergence, viscosity, report, learner.schedule(step, steps))
-        if learner.critic is not None:
-            report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.microbatch_rows))
-    return report
+    except NotFinite as found:
+        report.skipped, report.skipped_last = report.skipped + 1, report.skipped_last + 1
+        report.nonfinite = report.nonfinite or str(found)
+        return True
+    viscosity = learner.algorithm.step_rule.viscosity(divergence)
+    if math.isinf(viscosity):
+        return False
+    _step(learner, divergence, viscosity, report, factor)
+    if learner.critic is not None:
+        report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.microbatch_rows))
+    return True
 
 
 def end_batch(learner: Learner, batch: Batch) -> None:
-    """Let what adapts from batch to batch learn from this one: viscosity, coefficients, baseline."""
+    """Let what adapts from batch to batch learn from this one, unless something in it is not a number."""
     experience = batch.experience
+    if not_finite(batch, torch.arange(len(experience.rewards))):
+        return
     learner.algorithm.step_rule.end_batch()
     learner.algorithm.objective.end_batch(float(masked.mean(-experience.old_logp, experience.mask)))
     learner.algorithm.estimator.end_batch(experience)
 
 
-def _descend(
-    learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, report: UpdateReport
-) -> float | None:
-    """Put the minibatch's gradient into .grad; its mean divergence, or None when something was not finite."""
+def not_finite(batch: Batch, rows: Tensor) -> str:
+    """What is not finite in these rows of a batch, the cause before its consequences; or ""."""
+    experience = batch.experience
+    seen = {
+        "reward": experience.rewards[:, None],
+        "log-prob": experience.old_logp,
+        "reference log-prob": experience.ref_logp,
+        "value": experience.values,
+        "importance": batch.importance,
+        "advantage": batch.advantage.values,
+        "return": batch.advantage.returns,
+    }
+    mask = experience.mask[rows]
+    for name, found in seen.items():
+        if found is not None and bool((mask & ~torch.isfinite(found[rows])).any()):
+            return name
+    return ""
+
+
+def _descend(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, report: UpdateReport) -> float:
+    """Put the minibatch's gradient into .grad; its mean divergence, the step rule's."""
+    if trouble := not_finite(batch, minibatch.rows):
+        raise NotFinite(trouble)
     algorithm = learner.algorithm
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
@@ -106,9 +125,8 @@ def _descend(
     moved = torch.zeros((), device=mask.device)
     for rows, tokens, scores in forwarded(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
         loss = algorithm.objective(tokens)
-        if not torch.isfinite(loss.total):
-            _skip(report, "loss")
-            return None
+        if trouble := _overflow(tokens, loss):
+            raise NotFinite(trouble)
         policy_push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
         forces = forces_on(loss, tokens)
         if reading is None:
@@ -120,8 +138,7 @@ def _descend(
         _remember(report, loss, tokens, rows, policy_push, learner, minibatch)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
     if not math.isfinite(norm):
-        _skip(report, "gradient")
-        return None
+        raise NotFinite("gradient")
     if reading is not None:
         report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)
@@ -146,9 +163,15 @@ def backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
     torch.autograd.backward(scores, forces)
 
 
-def _skip(report: UpdateReport, what: str) -> None:
-    report.skipped += 1
-    report.nonfinite = report.nonfinite or what
+def _overflow(tokens: Tokens, loss: Loss) -> str:
+    """What of a part's log-probabilities, ratios and loss is not finite, or ""."""
+    if not bool(torch.isfinite(tokens.logp).all()):
+        return "log-prob"
+    with torch.no_grad():  # the ratio as it is: the objective's own is cut off before it overflows
+        ratio = torch.where(tokens.mask, tokens.logp - tokens.old_logp, 0.0).exp()
+    if not bool(torch.isfinite(ratio).all()):
+        return "ratio"
+    return "" if bool(torch.isfinite(loss.total)) else "loss"
 
 
 def _remember(
@@ -183,6 +206,7 @@ def _step(learner: Learner, divergence: float, viscosity: float, report: UpdateR
     for parameters in learner.optimizer.param_groups:
         parameters["lr"] = rate
     learner.optimizer.step()
+    report.skipped_last = 0
     report.rates.append(rate)
     report.viscosities.append(viscosity)
     report.divergences.append(divergence)

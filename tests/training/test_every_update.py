@@ -1,0 +1,202 @@
+"""Stopped at every update and gone on with: the same bits. And the negative controls that prove the test sees."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tvo_cli import config
+from tvo_cli.training import checkpoint, loop, streams, update
+from tvo_cli.training.keeping import Interrupted
+from tvo_cli.training.session import Session
+
+UPDATES = 2 * 4  # batches × updates a batch
+STEPS = ("trainer.steps=2",)
+CONTROLLERS = {
+    "thermostat": ("algorithm=tvo", "algorithm.objective.forces.temperature.coef.rate=0.02"),
+    "rollback": (
+        *("algorithm=grpo", "optimizer.lr=2e-2", "stability=act", "stability.snapshot_every=1"),
+        *("stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-4"),
+        "stability.rules.kl_ceiling.patience=1",
+    ),
+    "unrecorded": ("algorithm=ppo", "recorder=off"),
+    "cosine": ("algorithm=grpo", "optimizer=adamw_cosine"),
+}
+FAST = ("tvo", "ppo")
+ALGORITHMS = [
+    name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in config.names("algorithm")
+]
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Let a SIGTERM arrive during the update of that number, counted over the process; returns the setter."""
+    taken, at = [0], [0]
+    take = loop.take
+
+    def taking(*args):
+        goes_on = take(*args)
+        taken[0] += 1
+        if taken[0] == at[0]:
+            signal.raise_signal(signal.SIGTERM)
+        return goes_on
+
+    monkeypatch.setattr(loop, "take", taking)
+
+    def arrange(count: int) -> None:
+        taken[0], at[0] = 0, count
+
+    return arrange
+
+
+@pytest.fixture
+def in_pieces(run, stop_after):
+    """A run that is stopped after each `piece` updates and started again by the same command, until it is done."""
+
+    def go(name, *overrides, piece=1):
+        for stops in range(UPDATES + 1):
+            stop_after(piece)
+            try:
+                return run(name, *overrides), stops
+            except Interrupted as stopped:
+                assert not checkpoint.inspect(stopped.checkpoint)
+        raise AssertionError("it never ends")
+
+    return go
+
+
+def same(run, in_pieces, weights, steps, overrides, piece=1):
+    whole = run("whole", *overrides)
+    cut, stops = in_pieces("cut", *overrides, piece=piece)
+    assert stops >= UPDATES // piece - 1
+    assert steps(cut) == steps(whole)
+    assert weights(cut, 2) == weights(whole, 2)
+    return whole, cut
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_run_stopped_at_every_update_ends_in_the_same_bits(run, in_pieces, weights, steps, algorithm):
+    same(run, in_pieces, weights, steps, (*STEPS, f"algorithm={algorithm}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(2, 1), (1, 2), (3, 1), (1, 4)], ids=str)
+@pytest.mark.parametrize("algorithm", ["ppo", "grpo", "tvo"])
+def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm, sizes):
+    shape = (f"rollout.epochs={sizes[0]}", f"rollout.minibatches={sizes[1]}", "trainer.steps=3")
+    whole = run("whole", f"algorithm={algorithm}", *shape)
+    cut, _ = in_pieces("cut", f"algorithm={algorithm}", *shape)
+    assert steps(cut) == steps(whole)
+    assert weights(cut, 3) == weights(whole, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["thermostat", "rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("unrecorded", "cosine"))]
+)
+def test_every_controller_goes_on(run, in_pieces, weights, steps, name):
+    whole, _ = same(run, in_pieces, weights, steps, (*STEPS, *CONTROLLERS[name]), piece=3)
+    if name == "rollback":
+        assert "restored the policy" in (whole / "run.log").read_text()
+
+
+# ---------------------------------------------------------------- negative controls: what is left out must show
+
+
+def lost_streams(session, before):
+    streams.begin(99)
+
+
+def lost_buffer(session, before):
+    session.work = None
+
+
+def lost_position(session, before):
+    session.work.position = 1
+
+
+def lost_cursor(session, before):
+    session.cursor.position = 0
+
+
+def lost_viscosity(session, before):
+    session.learner.algorithm.step_rule.load_state_dict(before["algorithm"]["step_rule"])
+
+
+def lost_objective(session, before):
+    session.learner.algorithm.objective.load_state_dict(before["algorithm"]["objective"])
+
+
+def lost_baseline(session, before):
+    session.learner.algorithm.estimator.load_state_dict(before["algorithm"]["estimator"])
+
+
+def lost_optimizer(session, before):
+    session.learner.optimizer.state.clear()
+
+
+def lost_step(session, before):
+    session.counters.step = 0
+
+
+def lost_critic(session, before):
+    torch.nn.init.zeros_(session.learner.critic.critic.head.weight)
+
+
+LOSSES = [lost_streams, lost_buffer, lost_position, lost_cursor, lost_viscosity, lost_objective, lost_baseline]
+LOSSES += [lost_optimizer, lost_step, lost_critic]
+
+
+@pytest.fixture
+def noisy(monkeypatch):
+    """An algorithm that draws from torch's own generator at every update, as one of yours may."""
+    step = update._step
+
+    def stepping(learner, *args):
+        for parameter in learner.parameters:
+            parameter.grad += 1e-3 * torch.randn_like(parameter)
+        step(learner, *args)
+
+    monkeypatch.setattr(update, "_step", stepping)
+
+
+@pytest.fixture
+def reached(run, stop_after, monkeypatch):
+    """Weights at the end of a run of three batches, stopped in the middle of its second, with something lost or not."""
+
+    def go(name, algorithm, lost=None):
+        overrides = (name, f"algorithm={algorithm}", "trainer.steps=3")
+        stop_after(6 if name != "whole" else 0)
+        if name != "whole":
+            with pytest.raises(Interrupted):
+                run(*overrides)
+        restore = Session.restore
+
+        def restored(session, *args):
+            before = session.state()
+            restore(session, *args)
+            if lost is not None:
+                lost(session, before)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Session, "restore", restored)
+            folder = run(*overrides)
+        return load_file(folder / "checkpoints" / "step-000003" / "policy" / "model.safetensors")
+
+    return go
+
+
+def differs(one, other):
+    return any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("algorithm", ["tvo", "ppo"])
+def test_the_test_sees_what_is_lost(reached, noisy, algorithm):
+    """Lose one thing at a time: the weights must differ, else the tests above would prove nothing."""
+    whole = reached("whole", algorithm)
+    assert not differs(reached("nothing", algorithm), whole)
+    chosen = [lost_critic] if algorithm == "ppo" else [lost for lost in LOSSES if lost is not lost_critic]
+    unseen = [lost.__name__ for lost in chosen if not differs(reached(lost.__name__, algorithm, lost), whole)]
+    assert unseen == []

@@ -1,0 +1,402 @@
+"""What may go wrong besides a kill: numbers, disks, signals, damaged files, other settings, W&B."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+import torch
+
+from tvo_cli import config, experiment
+from tvo_cli.cli.main import main
+from tvo_cli.errors import UserError
+from tvo_cli.training import checkpoint, continuing, loop, update
+from tvo_cli.training.measure import measure
+
+from .conftest import SMALL
+
+QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
+
+
+# ---------------------------------------------------------------- what is not finite
+
+
+def poison_reward(work):
+    work.batch.experience.rewards[0] = math.nan
+
+
+def poison_log_prob(work):
+    work.batch.experience.old_logp[0, 0] = math.nan
+
+
+def poison_advantage(work):
+    work.batch.advantage.values[0, 0] = -math.inf
+
+
+def poison_ratio(work):
+    """log π_old = −100 where π is about a half: the ratio overflows float32."""
+    work.batch.experience.old_logp[0, 0] = -100.0
+
+
+POISONS = {"reward": poison_reward, "log-prob": poison_log_prob, "advantage": poison_advantage, "ratio": poison_ratio}
+
+
+@pytest.fixture
+def poisoned(run, monkeypatch):
+    """A run whose second batch is poisoned once drawn, and its session."""
+
+    def go(name, poison, *overrides):
+        begin, kept = loop.begin, {}
+
+        def beginning(session):
+            work = begin(session)
+            rollout = dataclasses.replace(work.batch.rollout, logp=work.batch.rollout.logp.clone())
+            experience = dataclasses.replace(work.batch.experience, old_logp=work.batch.experience.old_logp.clone())
+            work.batch = dataclasses.replace(work.batch, rollout=rollout, experience=experience)
+            kept["session"] = session
+            if session.counters.step == 1:
+                kept["before"] = checkpoint.digest(session.weights())
+                poison(work)
+            return work
+
+        monkeypatch.setattr(loop, "begin", beginning)
+        folder = run(name, *overrides)
+        monkeypatch.setattr(loop, "begin", begin)
+        return folder, kept
+
+    return go
+
+
+@pytest.mark.parametrize("what", POISONS)
+def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(poisoned, what):
+    one_step = ("algorithm=tvo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=3")
+    folder, kept = poisoned("a", POISONS[what], *one_step)
+    record, lived = experiment.replay(folder, 2, [])
+    assert record["why"] == [f"not finite: {what}"]
+    assert record["weights_after"] == record["weights_before"] == kept["before"]
+    assert lived[0].weights_after == record["weights_after"]
+    assert {trouble.what for _, trouble in lived[0].troubles} == {what}
+    assert lived[0].troubles[0][1].row == 0
+    counters = kept["session"].counters
+    assert (counters.skipped, counters.skipped_in_a_row, counters.step) == (1, 0, 3)
+    state = json.dumps(kept["session"].learner.algorithm.state_dict())
+    assert "NaN" not in state and "Infinity" not in state, "an adaptive piece has learnt from the poison"
+
+
+def test_only_the_minibatch_with_the_poison_is_left_out(poisoned):
+    folder, kept = poisoned("a", poison_ratio, "algorithm=grpo", "trainer.steps=2")
+    row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
+    assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
+    assert checkpoint.digest(kept["session"].weights()) != kept["before"]
+
+
+def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
+    """Finite forces, a gradient that is not: one response's backward pass is broken."""
+    backward = update.backward
+
+    def breaking(scores, forces):
+        backward(scores, forces)
+        next(p for p in broken["session"].learner.parameters).grad[0] = math.nan
+
+    broken = {}
+    begin = loop.begin
+    monkeypatch.setattr(loop, "begin", lambda session: broken.update(session=session) or begin(session))
+    monkeypatch.setattr(update, "backward", breaking)
+    folder = run("a", "algorithm=grpo", "trainer.steps=1", "trainer.nonfinite_limit=99")
+    monkeypatch.undo()
+    record, lived = experiment.replay(folder, 1, [])
+    assert record["why"] == ["not finite: gradient"]
+    assert lived[0].weights_after != record["weights_after"], "the defect is gone, and replay says so"
+
+
+def test_many_in_a_row_stop_the_run_with_its_verdict(run, monkeypatch):
+    monkeypatch.setattr(update, "not_finite", lambda batch, rows: "reward")
+    folder = run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["steps"], summary["skipped_updates"]) == (2, 8)
+    assert "8 updates skipped in a row" in (folder / "run.log").read_text()
+    assert [path.name for path in (folder / "recorder").iterdir()] == ["step-000001"], "the first of a row"
+
+
+# ---------------------------------------------------------------- signals
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGINT))]
+)
+def test_a_signal_finishes_the_update_saves_and_exits_75(tmp_path, monkeypatch, capfd, number):
+    take, words = loop.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=2"]
+
+    def taking(session, work, *args):
+        signal.raise_signal(number) if work.position == 1 else None
+        return take(session, work, *args)
+
+    monkeypatch.setattr(loop, "take", taking)
+    before = signal.getsignal(number)
+    assert main(words) == 75
+    assert signal.getsignal(number) is before
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")] == ["step-000000-update-002"]
+    said = capfd.readouterr().err
+    assert "stopping after this update" in said and "The same command and output_dir go on from there" in said
+    monkeypatch.setattr(loop, "take", take)
+    assert main(words) == 0
+
+
+def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
+    """Both arrive while the second checkpoint is being written."""
+    run("a", *QUICK, "trainer.steps=1")
+    root, flush = run.root / "a" / "checkpoints", checkpoint._flush
+
+    def pressing(path):
+        flush(path)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(checkpoint, "_flush", pressing)
+    with pytest.raises(KeyboardInterrupt):
+        run("a", *QUICK)
+    monkeypatch.undo()
+    assert checkpoint.newest(root, print) == root / "step-000001"
+    assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+
+
+# ---------------------------------------------------------------- disks
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A tmpfs of eight megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = (
+        os.geteuid() == 0
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True
+        ).returncode
+    )
+    if not made:
+        pytest.skip("needs root to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk):
+    def go(*overrides):
+        return experiment.train(config.compose([*SMALL, *QUICK, f"output_dir={small_disk}/run", *overrides]))
+
+    go("trainer.steps=1")
+    root = small_disk / "run" / "checkpoints"
+    room = shutil.disk_usage(small_disk).free - 400_000
+    (small_disk / "ballast").write_bytes(b"x" * room)
+    with pytest.raises(UserError, match=r"no room for a checkpoint .* the run can go on from step-000001"):
+        go("trainer.steps=3")
+    assert checkpoint.newest(root, print) == root / "step-000001"
+    rows = (small_disk / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 3, "the run went on past the checkpoint that had no room"
+    (small_disk / "ballast").unlink()
+    assert go("trainer.steps=3")["steps"] == 3
+    assert not list(root.glob(".*"))
+
+
+def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, monkeypatch):
+    """Another process takes the space between the check and the writing."""
+    tensors = {"optimizer": {"x": torch.zeros(150_000)}}
+    old = checkpoint.save(small_disk / "step-000001", tensors=tensors, state={})
+    monkeypatch.setattr(checkpoint, "make_sure_of_room", lambda root, wanted: None)
+    (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 300_000))
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(small_disk / "step-000002", tensors=tensors, state={})
+    assert checkpoint.newest(small_disk, print) == old
+    assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "step-000001"]
+
+
+# ---------------------------------------------------------------- files and settings
+
+
+@pytest.mark.parametrize(
+    "file", ["optimizer.safetensors", "state.json", "policy/model.safetensors", "streams.safetensors"]
+)
+@pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
+def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path, file, damage):
+    if not (tmp_path.parent / "sound").is_dir():
+        run("sound", *QUICK)
+        shutil.move(tmp_path / "sound", tmp_path.parent / "sound")
+    root = shutil.copytree(tmp_path.parent / "sound", tmp_path / "a") / "checkpoints"
+    victim = root / "step-000002" / file
+    content = bytearray(victim.read_bytes())
+    if damage == "missing":
+        victim.unlink()
+    else:
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content if damage == "flip" else content[: len(content) // 2])
+    said = []
+    assert checkpoint.newest(root, said.append) == root / "step-000001"
+    assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
+
+
+def test_all_damaged_means_a_start_from_nothing(run, weights):
+    whole, other = run("a", *QUICK), run("b", *QUICK)
+    for folder in (other / "checkpoints").glob("step-*"):
+        (folder / "state.json").write_text("{")
+    run("b", *QUICK)
+    assert weights(other, 2) == weights(whole, 2)
+
+
+@pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
+def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way):
+    folder = checkpoint.save(tmp_path / "step-000001", tensors={}, state={})
+    (tmp_path / "outside").write_text("x")
+    if way == "link":
+        (folder / "link").symlink_to(tmp_path / "outside")
+    manifest = json.loads((folder / checkpoint.MANIFEST).read_text())
+    manifest[way] = {"bytes": 1, "sha256": checkpoint._sha256(tmp_path / "outside")}
+    (folder / checkpoint.MANIFEST).write_text(json.dumps(manifest))
+    assert checkpoint.inspect(folder) == f"{way} leads out of the folder"
+
+
+def test_links_are_no_checkpoints(run, tmp_path):
+    folder = run("a", *QUICK)
+    (tmp_path / "b" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
+    assert checkpoint.every(tmp_path / "b" / "checkpoints") == []
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "checkpoints").symlink_to(folder / "checkpoints")
+    with pytest.raises(UserError, match="a link that leads out of the run folder"):
+        run("c", *QUICK)
+
+
+def test_allowed_keys_may_differ_and_others_are_still_refused(run):
+    folder = run("a", *QUICK)
+    more = ("trainer.steps=3", "optimizer.lr=1e-4", "optimizer.clip_norm=2.0")
+    with pytest.raises(
+        UserError, match=r"optimizer\.clip_norm=2\.0 \(there 1\.0\)\. .*resume\.allow=\[optimizer\.clip_norm\]"
+    ):
+        run("a", *QUICK, *more, "resume.allow=[optimizer.lr]")
+    run("a", *QUICK, *more, "resume.allow=[optimizer]")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3] and rows[2]["optimizer/lr"] == 1e-4
+
+
+def test_other_code_is_a_warning_and_another_reference_an_error(run, monkeypatch, caplog):
+    run("a", *QUICK)
+    monkeypatch.setattr(continuing, "code_version", lambda: "0.0.0+elsewhere")
+    run("a", *QUICK, "trainer.steps=3")
+    assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
+    state = continuing.checkpoint.read_state(run.root / "a" / "checkpoints" / "step-000003")
+    with pytest.raises(UserError, match="other weights than those the run started from"):
+        continuing.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
+
+
+def test_pruning_keeps_every_nth_and_the_best(run):
+    folder = run("a", "algorithm=grpo", "trainer.steps=5", "trainer.checkpoint_every=1", "trainer.keep=1",
+                 "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
+    kept = {checkpoint.place(path)[0] for path in checkpoint.every(folder / "checkpoints")}
+    assert kept == {2, 4, 5, best}
+
+
+@pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])
+def test_a_run_name_cannot_leave_the_outputs(name):
+    for key in ("run_name", "experiment_name"):
+        with pytest.raises(UserError, match=f"{key}={name}: leads out of outputs/"):
+            experiment.check(config.compose([f"{key}={name}", "output_dir=x"]))
+
+
+def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
+    """A key in the environment, one in the config, and an error that quotes the first."""
+    hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
+    monkeypatch.setenv("WANDB_API_KEY", hidden[0])
+    words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+logger.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
+    monkeypatch.setattr("sys.argv", ["tvo train", *words])
+    monkeypatch.setattr(loop, "measure", lambda *args: 1 / 0 if args[0].counters.step else measure(*args))
+    with pytest.raises(ZeroDivisionError):
+        experiment.train(config.compose(words))
+    monkeypatch.setattr(loop, "measure", measure)
+    experiment.train(config.compose(words))
+    logging.getLogger("tvo").warning("the service refused the key %s", hidden[0])
+
+    def refusing(*args):
+        raise UserError("logger", "wandb", f"the service refused {hidden[0]}.")
+
+    monkeypatch.setattr(loop, "draw", refusing)
+    assert main(["train", *words, "resume=never"]) == 2
+    assert hidden[0] not in capsys.readouterr().err
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"config.yaml", "experiment.json", "run.log", "command.txt", "state.json"} <= {path.name for path in written}
+    for path in written:
+        assert not any(secret.encode() in path.read_bytes() for secret in hidden), path
+    assert "***" in (tmp_path / "run" / "run.log").read_text()
+
+
+# ---------------------------------------------------------------- Weights & Biases
+
+
+@pytest.fixture
+def service(monkeypatch):
+    """A stand-in for the wandb package's run: what was logged, and when it shall break."""
+    import wandb
+
+    class Run:
+        offline = disabled = False
+        rows: list[int] = []  # noqa: RUF012
+        ids: list[str] = []  # noqa: RUF012
+        breaks_at = None
+
+        def __init__(self):
+            self.summary = {}
+
+        def log(self, row, step):
+            if step == Run.breaks_at:
+                raise ConnectionError("the service was killed")
+            Run.rows.append(step)
+
+        def define_metric(self, *args, **named):
+            pass
+
+        def finish(self, exit_code):
+            pass
+
+    def init(**named):
+        if named["mode"] == "online" and Run.breaks_at == "start":
+            raise TimeoutError("unreachable")
+        Run.ids.append(named["id"])
+        return Run()
+
+    monkeypatch.setattr(wandb, "init", init)
+    return Run
+
+
+@pytest.mark.parametrize("fault", [None, 2, pytest.param("start", marks=pytest.mark.slow)])
+def test_wandb_in_any_state_leaves_the_training_alone_and_gets_no_step_twice(run, steps, service, monkeypatch, fault):
+    """Compared with no logger at all: the same metrics and the same weights, killed half-way and gone on with."""
+    mode = "auto" if fault == "start" else "offline"
+    monkeypatch.setenv("WANDB_MODE", "online" if fault == "start" else "offline")
+    plain = run("plain", *QUICK, "trainer.steps=4", "trainer.checkpoint_every=2")
+    service.breaks_at, advance = fault, loop.advance
+
+    def pulled(session, interrupted):
+        if session.counters.step == 3:
+            raise RuntimeError("the plug was pulled")
+        return advance(session, interrupted)
+
+    words = (*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2", "logger=wandb", f"logger.mode={mode}")
+    monkeypatch.setattr(loop, "advance", pulled)
+    with pytest.raises(RuntimeError):
+        run("mirrored", *words, "logger.console=off")
+    monkeypatch.setattr(loop, "advance", advance)
+    (run.root / "mirrored" / "wandb_id.txt").unlink()
+    folder = run("mirrored", *words, "logger.console=off")
+    assert steps(folder) == steps(plain)
+    policies = [checkpoint.load(one / "checkpoints" / "step-000004")[0]["optimizer"] for one in (folder, plain)]
+    assert checkpoint.digest(policies[0]) == checkpoint.digest(policies[1])
+    assert len(service.rows) == len(set(service.rows))
+    assert len(set(service.ids)) == 1, "the run id came back from the checkpoint"
+    if fault != 2:
+        assert service.rows == [1, 2, 3, 4]

@@ -1,0 +1,55 @@
+"""kill -9 at random moments, saving included: the same command goes on and ends in the same bits."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tvo_cli.training import checkpoint
+
+from . import faults
+
+RUN = ("trainer.steps=3", "trainer.checkpoint_every=1", "rollout.epochs=1", "algorithm=tvo", "recorder.steps=[2]")
+
+
+def moments(kinds, count, seed):
+    """Half of them inside saving, half anywhere; before or after the event."""
+    draw = random.Random(seed)
+    saving = [i for i, kind in enumerate(kinds) if kind in faults.SAVING]
+    chosen = draw.sample(saving, count // 2) + draw.sample(range(len(kinds)), count - count // 2)
+    return [(at, draw.random() < 0.5) for at in chosen]
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, count):
+    whole = run("whole", *RUN)
+    kinds = faults.events(lambda: run("counted", *RUN))
+    assert set(kinds) >= faults.SAVING
+    survived = 0
+    for number, (at, after) in enumerate(moments(kinds, count, seed=count)):
+        name = f"cut-{number}"
+        assert faults.killed(lambda name=name: run(name, *RUN), at, after=after), (at, kinds[at])
+        folder = run(name, *RUN)
+        assert steps(folder) == steps(whole), (at, kinds[at])
+        assert weights(folder, 3) == weights(whole, 3), (at, kinds[at])
+        assert not checkpoint.inspect(folder / "checkpoints" / "step-000003")
+        assert not list((folder / "checkpoints").glob(".*")), "a half-written folder was left"
+        survived += 1
+    assert survived == count
+
+
+@pytest.mark.slow
+def test_no_half_written_folder_is_ever_the_newest(run):
+    """Killed at each event of the second save in turn, what is there is whole, and is the first or the second."""
+    kinds = faults.events(lambda: run("counted", *RUN))
+    rows = [i for i, kind in enumerate(kinds) if kind == "append"]
+    for number, at in enumerate(range(rows[1] + 1, rows[1] + 1 + 60, 12)):
+        name = f"cut-{number}"
+        faults.killed(lambda name=name: run(name, *RUN), at, after=False)
+        root = (run.root / name) / "checkpoints"
+        assert [checkpoint.inspect(folder) for folder in checkpoint.every(root)].count("") >= 1
+        said: list[str] = []
+        found = checkpoint.newest(root, said.append)
+        assert found is not None and checkpoint.place(found)[0] in (1, 2)
+        assert said == []

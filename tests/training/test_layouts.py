@@ -1,0 +1,83 @@
+"""The same update and the same readings, however a minibatch is cut; against one batch in one pass."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tvo_cli import config, experiment
+from tvo_cli.maths import masked
+from tvo_cli.training import loop
+from tvo_cli.training.update import remaining
+
+from .conftest import SMALL
+
+EIGHT = ("rollout.prompts=16", "rollout.samples=1", "rollout.minibatches=2", "rollout.epochs=2", "trainer.steps=1")
+LAYOUTS = {"1x8": 8, "2x4": 4, "8x1": 1}  # parts × rows of a minibatch of eight
+
+
+@pytest.mark.parametrize("algorithm", ["tvo", "ppo"])
+def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, algorithm):
+    found = {}
+    for name, rows in LAYOUTS.items():
+        folder = run(name, f"algorithm={algorithm}", *EIGHT, f"trainer.microbatch_rows={rows}")
+        found[name] = load_file(folder / "checkpoints/step-000001/policy/model.safetensors"), steps(folder)[0]
+    whole, readings = found["1x8"]
+    for weights, row in (found["2x4"], found["8x1"]):
+        assert max(float((whole[name] - weights[name]).abs().max()) for name in whole) < 1e-6
+        assert row.keys() == readings.keys()
+        assert all(row[name] == pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in readings.items())
+
+
+@pytest.mark.parametrize("rows", [0, 4, 2])
+@pytest.mark.parametrize("algorithm", ["grpo", "ppo", "tvo"])
+def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monkeypatch, algorithm, rows):
+    """The oracle knows no parts, no forces on tokens: the whole minibatch, its loss, one backward pass."""
+    seen = {}
+    words = (f"algorithm={algorithm}", "trainer.steps=1", f"trainer.microbatch_rows={rows}", "trainer.variance_parts=1")
+    conclude = loop.conclude
+
+    def concluding(session, work):
+        seen["report"] = dataclasses.replace(work.report)
+        return conclude(session, work)
+
+    begin = loop.begin
+
+    def beginning(session):
+        work = begin(session)
+        seen["oracle"] = oracle(session, work)
+        return work
+
+    monkeypatch.setattr(loop, "begin", beginning)
+    monkeypatch.setattr(loop, "conclude", concluding)
+    experiment.train(config.compose([*SMALL, *words, f"output_dir={tmp_path}"]))
+    parts, norm = seen["oracle"]
+    for name, value in parts.items():
+        assert seen["report"].losses[name][0] == pytest.approx(value, rel=1e-4, abs=1e-7)
+    assert seen["report"].norms[0] == pytest.approx(norm, rel=1e-4)
+
+
+def oracle(session, work):
+    from tvo_cli.types import Tokens
+
+    learner, batch, passes = session.learner, work.batch, session.passes
+    minibatch = next(remaining(learner, work, passes, seed=0, step=0, steps=1))
+    rows, rollout, experience = minibatch.rows, batch.rollout, batch.experience
+    scores = learner.policy.score(
+        *(rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows]), 1.0
+    )
+    tokens = Tokens(
+        *(scores.logp, experience.old_logp[rows], scores.entropy, scores.collision, batch.advantage.values[rows]),
+        mask=experience.mask[rows],
+        share=learner.algorithm.objective.reduce(experience.mask[rows]),
+        scale=batch.advantage.scale,
+        ref_logp=None if experience.ref_logp is None else experience.ref_logp[rows],
+    )
+    loss = learner.algorithm.objective(tokens)
+    gradients = torch.autograd.grad(loss.total, learner.parameters)
+    norm = float(torch.cat([g.flatten() for g in gradients]).norm())
+    assert float(masked.mean(tokens.logp.detach(), tokens.mask)) < 0.0
+    return {name: float(part.detach()) for name, part in loss.parts.items()}, norm

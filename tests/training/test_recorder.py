@@ -1,0 +1,174 @@
+"""The flight recorder: what is kept, how much, and that a step is lived again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from tvo_cli import config, experiment
+from tvo_cli.cli.main import main
+from tvo_cli.errors import UserError
+from tvo_cli.training import attribution, checkpoint, recorder
+from tvo_cli.training.forward import seen
+from tvo_cli.training.update import backward, forces_on, remaining
+
+QUICK = ("trainer.steps=2", "recorder.steps=[2]")
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        "tvo",
+        "ppo",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n not in ("tvo", "ppo")),
+    ],
+)
+def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(run, steps, algorithm):
+    folder = run("a", f"algorithm={algorithm}", *QUICK)
+    before = files(folder)
+    record, [lived] = experiment.replay(folder, 2, [])
+    assert record["why"] == [recorder.ASKED]
+    assert lived.weights_before == record["weights_before"] != record["weights_after"]
+    assert lived.weights_after == record["weights_after"]
+    assert lived.order == record["order"] and len(lived.order) == 4
+    row = steps(folder)[1]
+    assert max(lived.work.report.norms) == row["gradient/norm_max"]
+    assert files(folder) == before
+    assert not lived.troubles
+
+
+def test_the_step_after_the_recorded_one_starts_from_its_end(run):
+    folder = run("a", "algorithm=tvo", "trainer.steps=3", "recorder.steps=[2,3]")
+    second, third = (experiment.replay(folder, step, [])[0] for step in (2, 3))
+    assert second["weights_after"] == third["weights_before"]
+
+
+def test_replay_sees_another_bit(run, monkeypatch):
+    """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
+    folder = run("a", "algorithm=grpo", *QUICK)
+    read = recorder.read
+
+    def flipped(run_folder, step):
+        parts, state = read(run_folder, step)
+        next(iter(parts["policy"].values())).view(torch.int32).flatten()[0] ^= 1
+        return parts, state
+
+    monkeypatch.setattr(recorder, "read", flipped)
+    record, [lived] = experiment.replay(folder, 2, [])
+    assert lived.weights_after != record["weights_after"]
+    assert main(["replay", str(folder), "--step", "2"]) == 1
+
+
+def test_another_algorithm_repeats_the_same_rollouts(run, capsys):
+    folder = run("a", "algorithm=tvo", *QUICK)
+    _, [was, other] = experiment.replay(folder, 2, ["algorithm=grpo"])
+    assert other.algorithm == "grpo" and other.weights_before == was.weights_before
+    assert torch.equal(was.work.batch.rollout.response_ids, other.work.batch.rollout.response_ids)
+    assert torch.equal(was.work.batch.experience.rewards, other.work.batch.experience.rewards)
+    assert set(other.work.report.losses) == {"policy", "kl"} and other.work.report.rates[0] == 5e-5
+    assert -1.0 <= was.cosine(other) < 0.9999 and was.cosine(was) == pytest.approx(1.0)
+    assert other.attributed == was.attributed
+    assert main(["replay", str(folder), "algorithm=grpo", "--step", "2"]) == 0
+    said = capsys.readouterr().out
+    for text in ("the same bits", "gradient norm", "share", "⟦", "what if", "cosine of the two steps"):
+        assert text in said
+
+
+def test_the_same_algorithm_as_an_override_makes_the_same_first_update(run):
+    """grpo carries no state between batches, so its "what if" of itself is the step itself."""
+    folder = run("a", "algorithm=grpo", *QUICK)
+    record, [was, again] = experiment.replay(folder, 2, ["algorithm=grpo"])
+    assert again.weights_after == was.weights_after == record["weights_after"]
+
+
+def test_the_shares_are_those_of_one_backward_pass_a_token(run):
+    """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
+    folder = run("a", "algorithm=tvo", *QUICK)
+    parts, state = recording = recorder.read(folder, 2)
+    chosen = experiment.OmegaConf.create(state["record"]["config"])
+    with experiment.ExitStack() as resources:
+        session = experiment._session(experiment._quiet(chosen), folder, resources)
+        session.restore(parts["policy"], *recording)
+        learner, batch, passes = session.learner, session.work.batch, session.passes
+        minibatch = next(remaining(learner, session.work, passes, seed=0, step=1, steps=2))
+        found = attribution.attribute(learner, batch, minibatch, passes, most=3)
+        share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
+
+        def gradient(chosen):
+            learner.optimizer.zero_grad(set_to_none=True)
+            tokens, scores = seen(learner, batch, minibatch.rows, share, passes.temperature)
+            forces = forces_on(learner.algorithm.objective(tokens), tokens)
+            backward(scores, tuple(force * chosen for force in forces))
+            return torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
+
+        whole = gradient(torch.ones_like(share))
+        assert found.norm == pytest.approx(float(whole.norm()), rel=1e-5)
+        assert found.total == pytest.approx(1.0, abs=0.01)
+        for site in found.sites:
+            only = torch.zeros_like(share)
+            only[minibatch.rows.tolist().index(site.row), site.position] = 1.0
+            slow = float(gradient(only) @ whole / (whole @ whole))
+            assert site.share == pytest.approx(slow, rel=0.03)
+
+
+def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run):
+    rule = ("stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6")
+    folder = run("a", "algorithm=grpo", *rule, "stability.rules.kl_ceiling.patience=1", "trainer.steps=4")
+    assert [path.name for path in (folder / "recorder").iterdir()] == ["step-000002"]
+    record, [lived] = experiment.replay(folder, 2, [])
+    assert record["why"] == ["collapse: kl_ceiling"] and lived.weights_after == record["weights_after"]
+
+
+def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
+    monkeypatch.setattr(
+        recorder, "_reasons", lambda session, work, begun: [recorder.ASKED if session.counters.step == 1 else "x"]
+    )
+    folder = run("a", "algorithm=grpo", "trainer.steps=5", "recorder.keep=2")
+    assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
+
+
+def test_a_recorder_that_is_off_costs_nothing(run):
+    folder = run("a", "algorithm=grpo", "recorder=off", "trainer.steps=1")
+    assert not (folder / "recorder").exists()
+
+
+def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, monkeypatch):
+    import signal
+
+    from tvo_cli.training import loop
+    from tvo_cli.training.keeping import Interrupted
+
+    whole, take = run("whole", "algorithm=tvo", *QUICK), loop.take
+
+    def taking(session, work, *args):
+        goes_on = take(session, work, *args)
+        signal.raise_signal(signal.SIGTERM) if work.position == 2 else None
+        return goes_on
+
+    monkeypatch.setattr(loop, "take", taking)
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            run("cut", "algorithm=tvo", *QUICK)
+    monkeypatch.setattr(loop, "take", take)
+    folders = [one / "recorder" / "step-000002" for one in (whole, run("cut", "algorithm=tvo", *QUICK))]
+    one, other = (checkpoint.read_state(folder)["record"] for folder in folders)
+    assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
+
+
+def test_what_is_not_recorded_or_damaged_is_said(run):
+    folder = run("a", "algorithm=grpo", *QUICK)
+    with pytest.raises(UserError, match=r"--step=7: is not recorded in .* Recorded steps: 2\."):
+        experiment.replay(folder, 7, [])
+    with pytest.raises(UserError, match=r"algoritm=ppo: there is no such key\. Nearest: algorithm"):
+        experiment.replay(folder, 2, ["algoritm=ppo"])
+    place = folder / "recorder" / "step-000002" / "state.json"
+    state = json.loads(place.read_text())
+    place.write_text(json.dumps(state))
+    with pytest.raises(UserError, match="recording is damaged"):
+        experiment.replay(folder, 2, [])

@@ -1,0 +1,164 @@
+"""`tvo replay`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tvo_cli.cli.words import Debug
+
+Lived = Any  # training's Lived: this room knows experiment, not training
+BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
+TROUBLES = 12  # places shown where something is not finite
+Words = Annotated[list[str] | None, typer.Argument(help="What to change: algorithm=grpo optimizer.lr=1e-4")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(replay)
+
+
+def replay(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    overrides: Words = None,
+    step: Annotated[int, typer.Option("--step", help="A recorded step: recorder.steps=[…], a collapse, a NaN.")] = ...,  # type: ignore[assignment]
+    top: Annotated[int, typer.Option("--top", help="How many tokens and responses to show.")] = 8,
+    debug: Debug = False,
+) -> None:
+    """Live a recorded step again, bit for bit: whose gradient it was, and what another algorithm would have done."""
+    from tvo_cli.cli.train import quiet
+    from tvo_cli.experiment import replay as live
+
+    quiet()
+    record, lived = live(run, step, list(overrides or ()), top)
+    same = _verdict(record, lived[0])
+    for one in lived:
+        _tell(one, record)
+    if len(lived) > 1:
+        _compare(*lived)
+    raise typer.Exit(0 if same else 1)
+
+
+def _verdict(record: dict[str, Any], lived: Lived) -> bool:
+    """Whether the same bits came out, said first."""
+    print(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
+    same = bool(record["weights_after"] == lived.weights_after and record["order"] == lived.order)
+    if same:
+        print(f"the same bits: sha256 of the weights {lived.weights_after[:16]}…, {len(lived.order)} updates")
+    else:
+        was, now = record["weights_after"][:16], lived.weights_after[:16]
+        print(f"OTHER BITS: sha256 of the weights {now}…, recorded {was}… (other code, torch or machine?)")
+    return same
+
+
+def _tell(lived: Lived, record: dict[str, Any]) -> None:
+    report = lived.work.report
+    print(f"\n{lived.algorithm}" + "".join(f"\n  {note}" for note in lived.notes))
+    names = [f"loss/{name}" for name in report.losses]
+    rows = [
+        [str(i + 1), *(f"{parts[i]:+.4g}" for parts in report.losses.values()), *_of_update(lived, i)]
+        for i in range(len(report.norms))
+    ]
+    if rows:
+        _table(("update", *names, "gradient norm", "ν", "TV before", "rate"), rows)
+    if report.skipped:
+        print(f"{report.skipped} of {len(lived.order)} updates left out: {report.nonfinite} was not finite")
+    _tell_troubles(lived)
+    _tell_attribution(lived)
+
+
+def _table(headings: tuple[str, ...], rows: list[list[str]]) -> None:
+    """A table whose columns keep their names in a pipe too."""
+    from tvo_cli.cli import render
+
+    render.table(headings, rows if sys.stdout.isatty() else [list(headings), *rows])
+
+
+def _of_update(lived: Lived, index: int) -> list[str]:
+    """Norm, viscosity, divergence and rate of an update that was taken."""
+    report = lived.work.report
+    columns = (report.norms, report.viscosities, report.divergences, report.rates)
+    return [f"{column[index]:.4g}" if index < len(column) else "" for column in columns]
+
+
+def _tell_troubles(lived: Lived) -> None:
+    rows = [
+        [str(update), one.what, one.detail, *_where(lived, one.row, one.position)]
+        for update, one in lived.troubles[:TROUBLES]
+    ]
+    if rows:
+        print(f"\nnot finite, at its first link ({len(lived.troubles)} in all)")
+        _table(("update", "what", "", "response", "token"), rows)
+
+
+def _tell_attribution(lived: Lived) -> None:
+    found = lived.attribution
+    if found is None or not found.sites:
+        return
+    print(f"\nupdate {lived.attributed}, gradient norm {found.norm:.4g}: shares of it (all tokens: {found.total:.3f})")
+    rows = [
+        [f"{one.share:+.1%}", f"{one.force:+.3g}", f"{one.ratio:.3f}", f"{one.advantage:+.3g}",
+         *_where(lived, one.row, one.position)]
+        for one in found.sites
+    ]  # fmt: skip
+    _table(("share", "force", "ratio", "Â", "response", "token"), rows)
+    shown = ((f"{share:+.1%}", *_where(lived, row, -1), _verdict_of(lived, row)) for row, share in found.responses)
+    _table(("share", "response", "text", "verdict"), [list(one) for one in shown])
+
+
+def _where(lived: Lived, row: int, position: int) -> tuple[str, str]:
+    """A response by problem and number; its text, or the token between its neighbours."""
+    if row < 0:
+        return "", ""
+    batch, decode = lived.work.batch, lived.decode
+    group = batch.rollout.group.tolist()
+    label = f"{batch.problems[group[row]].id} #{row - group.index(group[row])}"
+    if position < 0:
+        return label, _short(batch.rollout.texts[row], 60)
+    ids = batch.rollout.response_ids[row][batch.rollout.mask[row]].tolist()
+    before, token = decode(ids[max(position - BEFORE, 0) : position]), decode(ids[position : position + 1])
+    after = decode(ids[position + 1 : position + 1 + AROUND])
+    return label, f"{position}: {_short(before, 40, end=True)}⟦{token}⟧{_short(after, 16)}"
+
+
+def _verdict_of(lived: Lived, row: int) -> str:
+    batch = lived.work.batch
+    reward = float(batch.experience.rewards[row])
+    return f"{batch.verdicts[row].reason}, reward {reward:g}"
+
+
+def _short(text: str, most: int, *, end: bool = False) -> str:
+    flat = " ".join(text.split()) if len(text) > most else text.replace("\n", "⏎")
+    if len(flat) <= most:
+        return flat
+    return "…" + flat[-most:] if end else flat[:most] + "…"
+
+
+def _compare(one: Lived, other: Lived) -> None:
+    rows = [
+        ["gradient norm, first update", *(f"{norms[0]:.4g}" if norms else "–" for norms in _each(one, other, "norms"))],
+        ["gradient norm, largest", *(f"{max(norms):.4g}" if norms else "–" for norms in _each(one, other, "norms"))],
+        ["learning rate, last", *(f"{r[-1]:.3g}" if r else "–" for r in _each(one, other, "rates"))],
+        ["viscosity, last", *(f"{v[-1]:.3g}" if v else "–" for v in _each(one, other, "viscosities"))],
+        ["length of the step |Δθ|", *(f"{float(x.moved.norm()):.4g}" for x in (one, other) if x.moved is not None)],
+        ["mean binary TV after", *(f"{x.divergence:.4g}" for x in (one, other))],
+        ["updates left out", *(str(x.work.report.skipped) for x in (one, other))],
+    ]
+    for name in sorted({*one.work.report.losses, *other.work.report.losses}):
+        rows.append([f"loss/{name}, mean", *(_mean(x.work.report.losses.get(name, [])) for x in (one, other))])
+    print("\nthe same rollouts under both")
+    _table(("", one.algorithm, f"{other.algorithm} (what if)"), rows)
+    found = one.cosine(other)
+    print(f"cosine of the two steps: {'–' if math.isnan(found) else f'{found:+.3f}'}")
+
+
+def _each(one: Lived, other: Lived, name: str) -> list[list[float]]:
+    return [getattr(lived.work.report, name) for lived in (one, other)]
+
+
+def _mean(values: list[float]) -> str:
+    return f"{sum(values) / len(values):+.4g}" if values else "–"

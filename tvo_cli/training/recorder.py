@@ -1,0 +1,116 @@
+"""The flight recorder: what it takes to live a step again, kept on request, at a collapse, and at a NaN.
+
+RUN/recorder/step-000012 is a checkpoint in the state before the step's first update, the graded rollouts and
+their position 0 included, with the policy as one more part; `record` in its state says why it was kept, the
+order of the minibatches, and what the step led to. `tvo replay` reads it. The newest `recorder.keep` of those
+that nobody asked for stay, so the disk holds (keep + number of recorder.steps) × a checkpoint and a batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from tvo_cli.errors import UserError
+from tvo_cli.training import checkpoint, packing
+from tvo_cli.training.batch import minibatches
+from tvo_cli.training.session import Session
+from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.work import Photograph, UpdateReport, Work
+
+log = logging.getLogger("tvo")
+FOLDER = "recorder"
+ASKED = "asked for"
+
+
+def is_ready(session: Session) -> bool:
+    """Whether the next step may have to be recorded, so that the state before it must be held."""
+    settings = session.recorder
+    return settings.on_collapse or settings.on_nonfinite or session.counters.step + 1 in settings.steps
+
+
+def record(session: Session, work: Work, metrics: Mapping[str, float], begun: Sequence[str]) -> Path | None:
+    """Keep the step just concluded if there is a reason to; a disk that is full costs the recording, not the run."""
+    reasons = _reasons(session, work, begun)
+    if work.before is None or not reasons:
+        return None
+    folder = session.folder / FOLDER / checkpoint.name(session.counters.step)
+    try:
+        _write(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
+    except OSError as error:
+        log.warning("step %d could not be recorded: %s", session.counters.step, error)
+        return None
+    log.info("recorded step %d (%s); tvo replay shows it", session.counters.step, ", ".join(reasons))
+    _prune(folder.parent, session.recorder.keep)
+    return folder
+
+
+def _reasons(session: Session, work: Work, begun: Sequence[str]) -> list[str]:
+    settings = session.recorder
+    reasons = [ASKED] if session.counters.step in settings.steps else []
+    already = work.before is not None and work.before.state["counters"]["poisoned"]
+    if settings.on_nonfinite and session.counters.poisoned and not already:  # the first of a row is where it began
+        reasons.append(f"not finite: {work.report.nonfinite}")
+    if settings.on_collapse:
+        reasons += [f"collapse: {rule}" for rule in begun]
+    return reasons
+
+
+def _write(folder: Path, session: Session, work: Work, before: Photograph, found: dict[str, Any]) -> None:
+    fresh = replace(work, clock=Stopwatch(), before=None, position=0, report=UpdateReport())
+    tensors, plain = packing.pack(fresh)
+    config = session.folder / "config.yaml"
+    outcome = {
+        "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
+        "step": session.counters.step,
+        "weights_before": checkpoint.digest(before.tensors["policy"]),
+        "weights_after": checkpoint.digest(session.weights()),
+        "order": order(session, work, int(before.state["counters"]["step"])),
+    }
+    state = before.state | {"work": plain, "snapshot": None, "record": outcome | found}
+    checkpoint.save(folder, tensors=before.tensors | {"work": tensors}, state=state)
+
+
+def read(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Tensors by part and state of a recorded step.
+
+    Raises:
+        UserError: the step was not recorded, or its recording is damaged.
+    """
+    root = run / FOLDER
+    folder, held = root / checkpoint.name(step), [checkpoint.place(one)[0] for one in checkpoint.every(root)]
+    if root.is_symlink() or step not in held:
+        shown = f"Recorded steps: {', '.join(map(str, held))}." if held else "Nothing is recorded there."
+        remedy = f"{shown} To ask for one: recorder.steps=[{step}]."
+        raise UserError("--step", step, f"is not recorded in {run}.", remedy)
+    if damage := checkpoint.inspect(folder):
+        raise UserError("--step", step, f"its recording is damaged: {damage}.")
+    return checkpoint.load(folder)
+
+
+def order(session: Session, work: Work, step: int) -> list[list[int]]:
+    """Rows of each minibatch, in the order of the updates."""
+    passes = session.passes
+    cut = minibatches(
+        work.batch.experience.group.cpu(),
+        epochs=passes.epochs,
+        count=passes.minibatches,
+        microbatch_rows=passes.microbatch_rows,
+        variance_parts=passes.variance_parts,
+        seed=session.seed,
+        step=step,
+    )
+    return [minibatch.rows.tolist() for minibatch in cut]
+
+
+def _prune(root: Path, keep: int) -> None:
+    """Leave what was asked for, and the newest `keep` of the others."""
+    others = [one for one in checkpoint.every(root) if ASKED not in checkpoint.read_state(one)["record"]["why"]]
+    for folder in others[: max(len(others) - keep, 0)]:
+        shutil.rmtree(folder)

@@ -1,0 +1,59 @@
+"""A rollout batch under way: what the loop holds between two updates, and what a checkpoint there must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from tvo_cli.stability.gradient import GradientReading
+from tvo_cli.training.batch import Batch
+from tvo_cli.training.stopwatch import Stopwatch
+
+
+class TokenForces(NamedTuple):
+    """What one micro-batch leaves behind, every tensor [b, T] and detached."""
+
+    rows: Tensor
+    logp: Tensor
+    entropy: Tensor
+    push: Tensor  # ∂L_policy/∂log π, the policy gradient's force on each token
+    weight: Tensor  # push over that of the unclipped ρÂ: 0 where clipped, the mobility where damped, 1 where free
+
+
+@dataclass(slots=True)
+class UpdateReport:
+    """What an update did: everything that the readings of a step are computed from."""
+
+    gradient: GradientReading | None = None
+    norms: list[float] = field(default_factory=list)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    rates: list[float] = field(default_factory=list)
+    viscosities: list[float] = field(default_factory=list)
+    divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
+    last_epoch: list[TokenForces] = field(default_factory=list)
+    first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
+    skipped: int = 0
+    skipped_last: int = 0  # of them, those since the last update that was taken
+    nonfinite: str = ""  # what was not finite, of the first skipped step
+    critic_losses: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A copy, off the training device, of what learns and of the run's state."""
+
+    tensors: dict[str, dict[str, Tensor]]  # by part: policy, optimizer, critic …
+    state: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Work:
+    """The rollout buffer, the position in it, and what the updates so far have left behind."""
+
+    batch: Batch
+    clock: Stopwatch
+    before: Photograph | None = None  # the state that the first update started from, where somebody needs it
+    position: int = 0  # updates done
+    report: UpdateReport = field(default_factory=UpdateReport)
