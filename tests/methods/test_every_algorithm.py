@@ -6,6 +6,7 @@ import importlib
 import inspect
 import math
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ for found in sorted(Path(__file__).parent.glob("test_*.py")):
         ACTS |= getattr(module, "ACTS", {})
 
 
+@cache
 def composed(name: str, *overrides: str) -> DictConfig:
     return config.compose([f"algorithm={name}", "logger=none", *overrides])
 
