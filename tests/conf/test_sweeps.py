@@ -42,15 +42,17 @@ def test_a_preset_expands_to_its_jobs(preset: str, count: int, seeds: int) -> No
     assert f"{count} jobs" in config.about("experiment", preset)
 
 
-def test_every_rival_is_in_it_and_nothing_that_does_not_exist() -> None:
-    assert {job["algorithm"] for job in jobs("rivals_small")} == set(config.names("algorithm")) - BESIDE
+def test_the_rivals_exist_and_are_no_ablations_or_combinations() -> None:
+    rivals = {job["algorithm"] for job in jobs("rivals_small")}
+    assert rivals <= set(config.names("algorithm")) - BESIDE and len(rivals) == 24
+    assert {"tvo", "ppo", "grpo", "reinforce", "dapo", "steer", "siren", "kl_cov", "grpo_kl_adaptive"} <= rivals
     epochs = Counter((job["algorithm"], job["rollout.epochs"]) for job in jobs("rivals_small_epochs"))
     assert epochs == {(name, e): 20 for name in ("grpo", "reinforce", "tvo") for e in ("1", "2")}
     assert {job["algorithm"] for job in jobs("stability_small")} == {"tvo", "ppo", "grpo", "grpo_viscous", "reinforce"}
 
 
 def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says() -> None:
-    for name in sorted(set(config.names("algorithm")) - BESIDE):
+    for name in sorted({job["algorithm"] for job in jobs("rivals_small")}):
         chosen = config.compose(["experiment=rivals_small", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
         check(chosen)
         assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.rollout.epochs) == (name, 1e-3, 4)

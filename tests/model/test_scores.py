@@ -200,7 +200,7 @@ def test_head_of_is_exact_for_the_tiny_model(policy):
 def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(policy, rows):
     """Σ π(π − E π)(log π − E log π) word by word in float64, and nothing on padding."""
     with torch.no_grad():
-        scores, found = policy.score_and_covariance(**vars(rows), temperature=0.7, covariance=True)
+        scores, _, found = policy.read(**vars(rows), temperature=0.7, covariance=True)
         exact = copy.deepcopy(policy.network).double()
         for row in range(len(rows.mask)):
             prompt = rows.prompt_ids[row][rows.prompt_mask[row]]

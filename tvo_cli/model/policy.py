@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from tvo_cli.errors import UserError
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model.backbone import Head, predicting_states
-from tvo_cli.model.scores import Scores, chunked_covariance, chunked_readings, spread
+from tvo_cli.model.scores import Readings, Scores, chunked_covariance, chunked_readings, spread
 
 
 @dataclass(slots=True)
@@ -67,9 +67,9 @@ class Policy:
         Prompts [B, L] are left-padded, responses [B, T] right-padded. The head sees only the positions that
         predict a token under `mask`. Temperature 0 is scored at 1, which is what the greedy sampler records.
         """
-        return self.score_and_covariance(prompt_ids, prompt_mask, response_ids, mask, temperature, covariance=False)[0]
+        return self.read(prompt_ids, prompt_mask, response_ids, mask, temperature, covariance=False).scores
 
-    def score_and_covariance(
+    def read(
         self,
         prompt_ids: Tensor,
         prompt_mask: Tensor,
@@ -79,18 +79,15 @@ class Policy:
         *,
         covariance: bool,
         nucleus: Nucleus | None = None,
-    ) -> tuple[Scores, Tensor | None]:
-        """`score`, with the entropy inside `nucleus` where there is one; and Cov_π(π, log π) of the same positions,
-        [B, T] without gradient, when it is asked for.
-        """
+    ) -> Readings:
+        """`score`, and at the same positions the entropy inside `nucleus` and Cov_π(π, log π), where asked for."""
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
         found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
-        scores = Scores(*(spread(values, mask) for values in found))
-        if not covariance:
-            return scores, None
-        return scores, spread(chunked_covariance(self.head, hidden, heat, vocabulary), mask)
+        columns = [spread(values, mask) for values in found]
+        more = spread(chunked_covariance(self.head, hidden, heat, vocabulary), mask) if covariance else None
+        return Readings(Scores(*columns[:3]), columns[3] if nucleus else None, more)
 
     def save(self, folder: Path) -> None:
         """Write the hub format: config, safetensors, tokenizer."""

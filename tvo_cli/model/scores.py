@@ -30,7 +30,14 @@ class Scores(NamedTuple):
     logp: Tensor  # log π(y_t | x, y_<t) at the given temperature, ≤ 0
     entropy: Tensor  # H[π(· | x, y_<t)] in nats, in [0, log V]
     collision: Tensor  # Σ_v π(v | x, y_<t)², in [1/V, 1]
-    nucleus_entropy: Tensor | None = None  # entropy inside the nucleus, in nats; only where a nucleus was asked for
+
+
+class Readings(NamedTuple):
+    """Scores, and what else was asked for, each [B, T]."""
+
+    scores: Scores
+    nucleus_entropy: Tensor | None  # entropy inside the nucleus, in nats, differentiable
+    covariance: Tensor | None  # Cov_π(π, log π), no gradient
 
 
 class _TokenReadings(torch.autograd.Function):

@@ -61,8 +61,8 @@ def seen(
 ) -> tuple[Tokens, tuple[Tensor, ...]]:
     """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
     experience = batch.experience
-    scores, covariance = learner.score(batch.rollout, rows, temperature)
-    used = tuple(score for score in scores if score is not None)
+    scores, nucleus_entropy, covariance = learner.score(batch.rollout, rows, temperature)
+    used = tuple(scores) if nucleus_entropy is None else (*scores, nucleus_entropy)
     leaves = tuple(score.detach().requires_grad_() for score in used)
     tokens = Tokens(
         *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),

@@ -15,7 +15,7 @@ from tvo_cli.advantage import Estimator
 from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import clipped_value_loss
 from tvo_cli.model import Critic, Policy
-from tvo_cli.model.scores import Scores
+from tvo_cli.model.scores import Readings
 from tvo_cli.objective import Objective
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
@@ -102,14 +102,14 @@ class Learner:
         """What the optimiser moves."""
         return [p for p in self.policy.network.parameters() if p.requires_grad]
 
-    def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> tuple[Scores, Tensor | None]:
-        """log π, H and Σπ² of response tokens, [b, T], under the training precision; Cov_π(π, log π) where read."""
+    def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> Readings:
+        """log π, H and Σπ² of response tokens, [b, T], in the training precision, and what else is read."""
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
         objective = self.algorithm.objective
         wanted = objective.reads.get("covariance", False)
         with self.autocast():
             ids, seen, responses, mask = (column[rows] for column in columns)
-            return self.policy.score_and_covariance(
+            return self.policy.read(
                 *(ids, seen, responses, mask, temperature), covariance=wanted, nucleus=objective.nucleus
             )
 
