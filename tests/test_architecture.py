@@ -31,10 +31,11 @@ MAY_IMPORT = {
     "rollout": LEARNING | {"rollout", "model"},
     "stability": LEARNING | {"stability", "config"},
     "tracking": GROUND | {"tracking", "config"},
+    "sweep": GROUND | {"sweep", "tracking", "config"},
     "evaluation": PARTS | {"evaluation", "model", "rollout"},
     "training": PARTS | {"training", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
     "report": GROUND | {"report", "tracking", "stats", "config"},
-    "cli": GROUND | {"cli", "config", "experiment", "report", "tracking", "stats"},
+    "cli": GROUND | {"cli", "config", "experiment", "report", "tracking", "stats", "sweep"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 named = {"ids": lambda path: str(path.relative_to(ROOT))}

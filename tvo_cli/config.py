@@ -28,6 +28,7 @@ NOT_THE_EXPERIMENT = (
     "experiment_name",
     "run_name",
     "logger",
+    "sweep_objective",
     "hydra",
 )  # left out of fingerprints
 SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
@@ -108,12 +109,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def register_resolvers() -> None:
-    """`times` for learning rates; `sweep_dir` and `sweep_name` for the folders of a multirun."""
+    """`times`, for learning rates."""
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("times", times, replace=True)
-    OmegaConf.register_new_resolver("sweep_dir", sweep_dir, replace=True)
-    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
 def times(left: float, right: float) -> float:
@@ -122,26 +121,6 @@ def times(left: float, right: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"times needs two numbers, not {value!r}")
     return float(left) * float(right)
-
-
-def sweep_dir(overrides: Sequence[str], default: str) -> str:
-    """The folder of a multirun: `output_dir` when the command line names one, else the default."""
-    given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
-    return given[-1] if given else default
-
-
-def sweep_name(overrides: Sequence[str], number: int) -> str:
-    """A job's folder in a multirun: `algorithm-tvo+seed-0`, at most 120 letters.
-
-    Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
-    """
-    pairs = (split_override(word) for word in overrides)
-    kept = [(key, value) for key, value in pairs if key not in NOT_THE_EXPERIMENT]
-    shown = (f"{key}-{Path(value).name if '/' in value else value}" for key, value in kept)
-    name = "+".join(re.sub(r"[^\w.-]+", "_", word).strip("_") for word in shown) or f"job-{number}"
-    if len(name) <= 120:
-        return name
-    return f"{name[:108]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
 def split_override(word: str) -> tuple[str, str]:

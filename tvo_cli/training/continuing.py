@@ -17,6 +17,7 @@ RECORD = "experiment.json"  # the resolved configuration of the checkpoints besi
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.resume", "trainer.threads"),
     *("trainer.device", "evaluation.", "stability.", "logger.", "experiment_name", "run_name", "output_dir"),
+    "sweep_objective",
 )
 
 

@@ -1,0 +1,43 @@
+"""What a sweeper is told of a job: one number to optimise, or that it did not end well."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.tracking import metrics
+
+
+class Unfinished(Exception):
+    """A job did not end well, and has said so; with nothing but a number in it, it passes between processes."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def objective(folder: Path, name: str | None) -> float | None:
+    """The last value of a metric in a run folder: of metrics.jsonl, else anywhere in summary.json; None without."""
+    if not name:
+        return None
+    rows = metrics.read(folder / "metrics.jsonl")
+    found = next((row[name] for row in reversed(rows) if name in row), None)
+    value = found if found is not None else _search(_summary(folder / "summary.json"), name)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _summary(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _search(tree: Any, name: str) -> Any:
+    if not isinstance(tree, dict):
+        return None
+    if name in tree:
+        return tree[name]
+    return next((found for child in tree.values() if (found := _search(child, name)) is not None), None)
