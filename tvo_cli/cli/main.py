@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli import __version__
-from tvo_cli.cli import evaluate, listing, sft, train, variance
+from tvo_cli.cli import evaluate, listing, runs, sft, train, variance
 
 EPILOG = "First: tvo train (three minutes on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -42,6 +42,7 @@ sft.add_to(app)
 evaluate.add_to(app)
 variance.add_to(app)
 listing.add_to(app)
+runs.add_to(app)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,9 +53,13 @@ class Child:
             output.flush()
             self._start = output.tell()
             self._keeper = subprocess.Popen(
-                line, stdin=theirs, stdout=output, stderr=subprocess.STDOUT, env=dict(environment),
+                line,
+                stdin=theirs.fileno(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self._held: socket.socket | None = ours
         self.pid = _told(ours)
 
@@ -132,7 +137,5 @@ def _told(keeper_end: socket.socket) -> int | None:
 
 
 def _end_group(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass

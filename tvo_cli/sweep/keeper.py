@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -69,10 +70,8 @@ def _wait(job: subprocess.Popen[bytes], watched: list[socket.socket], end: float
 
 def _clear(job: subprocess.Popen[bytes]) -> None:
     """SIGKILL to the job's group, and to every descendant that has left the group."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(job.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     job.wait()
     for _ in range(20):
         left = _children()
@@ -92,25 +91,19 @@ def _children() -> list[int]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError, ChildProcessError, PermissionError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, os.WNOHANG)
-    except (ProcessLookupError, ChildProcessError, PermissionError):
-        pass
 
 
 def _signal(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         job.send_signal(number)
-    except ProcessLookupError:
-        pass
 
 
 def _say(where: socket.socket, text: str) -> None:
-    try:
+    with suppress(OSError):
         where.send(text.encode())
-    except OSError:
-        pass
 
 
 def _die_with_the_keeper() -> None:
