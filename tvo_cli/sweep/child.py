@@ -57,7 +57,7 @@ class Child:
                 stdin=theirs.fileno(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(environment),
+                env={**environment, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
         self._held: socket.socket | None = ours
