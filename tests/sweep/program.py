@@ -1,7 +1,8 @@
 """`tvo` with a stand-in for the composition root: real commands, config, launcher and run folders, no model.
 
 `+act=` says what a job does: ok, raise, user, exit, kill, hang (deaf to SIGTERM), slow (a step every 0.1 s, saves when
-asked), brood (leaves a child in a session of its own). Every start of a job adds a line to starts.txt beside its folder.
+asked), brood (leaves a child in a session of its own). Every start of a job adds a line to starts.txt
+beside its folder.
 """
 
 from __future__ import annotations

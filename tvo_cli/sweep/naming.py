@@ -44,7 +44,7 @@ def sweep_name(overrides: Sequence[str], number: int, hidden: Sequence[str] = ()
     Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
     """
     pairs = [pair for pair in map(split_override, overrides) if pair[0] not in NOT_THE_EXPERIMENT]
-    shown = [pair for pair in pairs if pair[0] not in hidden]
+    shown = [pair for pair in pairs if pair[0] not in hidden] or pairs
     name = "+".join(_part(key, value, [key for key, _ in shown]) for key, value in shown) or f"job-{number}"
     if len(name) <= LONGEST:
         return name
