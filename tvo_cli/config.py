@@ -31,6 +31,7 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
+PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
 SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
 MASK = "***"
 
@@ -245,6 +246,8 @@ def _missing_choice(error: Any, folder: Path | None) -> UserError:
     if not group:
         known = [path.stem for path in (folder or conf_dir()).glob("*.yaml")]
         return UserError("--config-name", name or missing, "there is no such config.", nearest(name, known))
+    if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
+        return UserError(group, name, "is not installed.", f"pip install 'tvo-cli[{name.split('_')[0]}]'")
     options = [option for option in error.options or [] if not option.startswith("_")]
     remedy = f"{nearest(name, options)} All of them: tvo list {group}".strip()
     return UserError(group, name, f"there is no such {group}.", remedy)

@@ -240,3 +240,14 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
         "model": {"tokenizer": "folder", "path": "p"},
     }
     assert config.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
+
+
+@pytest.mark.parametrize(
+    ("word", "extra"),
+    [("hydra/launcher=ray", "ray"), ("hydra/launcher=submitit_slurm", "submitit"), ("hydra/sweeper=optuna", "optuna")],
+)
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(word: str, extra: str) -> None:
+    from hydra.errors import MissingConfigException
+
+    missing = MissingConfigException("Could not find it", word.replace("=", "/"), ["basic", "process"])
+    assert str(config.explain(missing)) == f"{word}: is not installed. pip install 'tvo-cli[{extra}]'"

@@ -90,10 +90,3 @@ def test_optuna_searches_over_the_process_launcher(tmp_path: Path) -> None:
     [folder] = (tmp_path / "outputs" / "train").iterdir()
     best = (folder / "optimization_results.yaml").read_text()
     assert "best_value" in best and "optimizer.lr" in best and len(states(folder)) == 2
-
-
-def test_ray_is_installed_or_said_to_be_missing(tmp_path: Path) -> None:
-    if find_spec("hydra_plugins.hydra_ray_launcher") is not None:
-        pytest.skip("ray is here; its launcher was not tried")
-    code, said = tvo(tmp_path, "train", "-m", "hydra/launcher=ray", "seed=0,1")
-    assert code == 2 and said.count("\n") == 1 and "hydra/launcher" in said and "tvo-cli[ray]" in said

@@ -10,7 +10,7 @@ from tvo_cli.sweep.naming import LONGEST, sweep_dir, sweep_name
 
 def test_a_job_has_a_short_folder_that_hydra_reads_without_quotes() -> None:
     words = ["algorithm=tvo", "seed=3", "optimizer.lr=1e-4", "+x.y='a b'", "dataset.path=../data/math train.jsonl"]
-    name = sweep_name([*words, "output_dir=/o", "logger=none"], 3)
+    name = sweep_name([*words, "output_dir=/o", "logger=none", "logger.console=off"], 3)
     assert name == "tvo+s3+lr-1e-4+y-a_b+path-math_train.jsonl"
     [override] = OverridesParser.create().parse_overrides([f"model.path=outputs/{name}/policy"])
     assert override.value() == f"outputs/{name}/policy"

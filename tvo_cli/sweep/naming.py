@@ -43,7 +43,7 @@ def sweep_name(overrides: Sequence[str], number: int, hidden: Sequence[str] = ()
 
     Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
     """
-    pairs = [pair for pair in map(split_override, overrides) if pair[0] not in NOT_THE_EXPERIMENT]
+    pairs = [pair for pair in map(split_override, overrides) if not _outside(pair[0])]
     shown = [pair for pair in pairs if pair[0] not in hidden] or pairs
     name = "+".join(_part(key, value, [key for key, _ in shown]) for key, value in shown) or f"job-{number}"
     if len(name) <= LONGEST:
@@ -58,7 +58,7 @@ def apart(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     fixed, swept = [], []
     for word, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
         key = split_override(word)[0]
-        if key in NOT_THE_EXPERIMENT or key.startswith("logger."):
+        if _outside(key):
             continue
         if parsed.is_sweep_override():
             swept.append(key)
@@ -86,6 +86,11 @@ def short_key(key: str, others: Sequence[str]) -> str:
     """`optimizer.lr` → `lr`, unless another key ends alike."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in others) < 2 else key
+
+
+def _outside(key: str) -> bool:
+    """Whether a key is no part of the experiment."""
+    return key.partition(".")[0] in NOT_THE_EXPERIMENT
 
 
 def _part(key: str, value: str, keys: Sequence[str]) -> str:
