@@ -32,10 +32,10 @@ MAY_IMPORT = {
     "stability": LEARNING | {"stability", "config"},
     "tracking": GROUND | {"tracking", "config"},
     "sweep": GROUND | {"sweep", "tracking", "config"},
-    "evaluation": PARTS | {"evaluation", "model", "rollout"},
+    "evaluation": PARTS | {"evaluation", "model", "rollout", "tracking"},
     "training": PARTS | {"training", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
     "report": GROUND | {"report", "tracking", "stats", "config"},
-    "cli": GROUND | {"cli", "config", "experiment", "report", "tracking", "stats", "sweep"},
+    "cli": GROUND | {"cli", "config", "experiment", "evaluation", "report", "tracking", "stats", "sweep"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 named = {"ids": lambda path: str(path.relative_to(ROOT))}

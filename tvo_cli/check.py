@@ -27,27 +27,24 @@ CHOICES = {
 
 def check(config: Any) -> None:
     """Raise UserError for the first thing that cannot work."""
+    _schedule(config)
     _numbers(config)
     _choices(config)
     _division(config)
     _group_size(config)
 
 
-def check_evaluation(config: Any) -> None:
-    """The same for `tvo eval`: what an evaluation alone needs."""
-    for key in ("evaluation.problems", "evaluation.samples", "evaluation.max_tokens"):
-        value = _select(config, key)
-        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise UserError(key, value, "must be a whole number, more than 0.")
-    temperature = _select(config, "evaluation.temperature")
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
-        raise UserError("evaluation.temperature", temperature, "must be a number, at least 0.")
-
-
 def _select(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config[part]
     return config
+
+
+def _schedule(config: Any) -> None:
+    """Suites belong to `tvo eval`; a run evaluates itself on its own held-out problems."""
+    if "suites" in config.evaluation:
+        remedy = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
+        raise UserError("evaluation", "+".join(config.evaluation.suites), "is a suite of `tvo eval`.", remedy)
 
 
 def _numbers(config: Any) -> None:

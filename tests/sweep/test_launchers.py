@@ -51,7 +51,7 @@ def test_a_sweep_of_trainings_its_folder_found_again_and_wandb_grouped_by_it(tmp
 
 
 def test_eval_and_variance_sweep_too(tmp_path: Path) -> None:
-    words = ("eval", "-m", "seed=0,1", "evaluation=quick", "evaluation.problems=8", "evaluation.samples=2")
+    words = ("eval", "-m", "evaluation.seed=0,1", "evaluation.limit=4", "decoding.samples=2")
     assert tvo(tmp_path, *words)[0] == 0
     assert "(2 of them before)" in tvo(tmp_path, *words)[1]
     [folder] = (tmp_path / "outputs" / "eval").iterdir()

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from statistics import NormalDist, fmean, stdev
 from typing import NamedTuple
 
-from tvo_cli.stats.student import quantile
-
 
 class Interval(NamedTuple):
     """A mean with the ends of its confidence interval, over n independent units."""
@@ -17,6 +15,15 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
+
+
+def quantile(probability: float, degrees: float) -> float:
+    """x with P(T ≤ x) = probability for Student's T with `degrees` of freedom (scipy's)."""
+    from scipy.special import stdtrit  # here, not above: training and grading import this room and start fast
+
+    if not 0.0 < probability < 1.0 or degrees <= 0:
+        raise ValueError(f"no quantile of {probability} with {degrees} degrees of freedom")
+    return float(stdtrit(degrees, probability))
 
 
 def standard_error(values: Sequence[float]) -> float:
@@ -38,6 +45,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 def clustered_interval(rows: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval:
     """The mean over problems of the mean over their samples, in [0, 1]; problems are the independent units.
 
+    The generations of a problem are alike, so only problems count (Miller 2024, arXiv:2411.00640).
     rows: one sequence of scores in [0, 1] per problem. The t interval of the problems' means, cut at 0 and 1;
     where all scores are 0, or all 1, the spread says nothing: then Wilson's interval over the problems.
     """

@@ -96,7 +96,7 @@ def _outside(key: str) -> bool:
 def _part(key: str, value: str, keys: Sequence[str]) -> str:
     """`tvo` for a group, `s0` for a seed, `lr-1e-4` for the rest."""
     worth = Path(value).name if "/" in value else value
-    if key == "seed":
+    if short_key(key, keys) == "seed":
         return _tame(f"s{worth}")
     if "." not in key and not re.match(r"[\d.+-]|true|false|null", worth, re.IGNORECASE):
         return _tame(worth)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tvo_cli.stats.bootstrap import clustered_bootstrap, paired_clustered_bootstrap
+
+pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
+
+ROWS = [[1.0, 0.0, 1.0, 1.0], [0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.5]]
+
+
+def test_the_mean_is_of_the_problems_means() -> None:
+    found = clustered_bootstrap(ROWS, draws=50)
+    assert found.mean == pytest.approx((0.75 + 0.0 + 1.0 + 0.25 + 0.5) / 5) and found.n == 5
+
+
+def test_one_generation_each_is_the_plain_bootstrap() -> None:
+    """All 3³ equally likely resamples of 0, 0, 1: mean 0, 1/3, 2/3, 1 with chances 8, 12, 6, 1 of 27."""
+    found = clustered_bootstrap([[0.0], [0.0], [1.0]], confidence=0.6, draws=20_000)
+    assert (found.low, found.high) == (0.0, pytest.approx(2 / 3))  # 20% < 8/27, 20/27 < 80% < 26/27
+    narrow = clustered_bootstrap([[0.0], [0.0], [1.0]], confidence=0.3, draws=20_000)
+    assert (narrow.low, narrow.high) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    wide = clustered_bootstrap([[0.0], [0.0], [1.0]], confidence=0.9, draws=20_000)
+    assert wide.high == pytest.approx(2 / 3)  # P(mean = 1) = 1/27 < 5%
+
+
+def test_the_spread_is_that_of_two_levels() -> None:
+    """Two problems of mean 1/2 each: the problems add nothing, 4 generations each √(1/4 / 4 / 2) = 0.177 in a draw."""
+    rows = [[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
+    found = clustered_bootstrap(rows, confidence=0.6826895, draws=20_000)
+    assert (found.high - found.low) / 2 == pytest.approx(math.sqrt(0.03125), abs=0.06)
+    flat = clustered_bootstrap([[0.5], [0.5]], draws=100)
+    assert flat.low == flat.high == 0.5
+
+
+def test_a_slow_loop_agrees() -> None:
+    generator = np.random.default_rng(1)
+    means = []
+    for _ in range(4000):
+        chosen = [ROWS[i] for i in generator.integers(5, size=5)]
+        means.append(np.mean([np.mean(generator.choice(row, len(row))) for row in chosen]))
+    slow = np.quantile(means, [0.05, 0.95])
+    found = clustered_bootstrap(ROWS, confidence=0.9, draws=4000, seed=5)
+    assert (found.low, found.high) == pytest.approx(tuple(slow), abs=0.03)
+
+
+def test_a_seed_gives_one_answer() -> None:
+    assert clustered_bootstrap(ROWS, seed=3, draws=200) == clustered_bootstrap(ROWS, seed=3, draws=200)
+    assert clustered_bootstrap(ROWS, seed=3, draws=200) != clustered_bootstrap(ROWS, seed=4, draws=200)
+
+
+def test_shared_problems_cancel() -> None:
+    """Problems of chance 0 or 1 in both arms: only what differs between the arms is left."""
+    a = [[1.0] * 8] * 10 + [[0.0] * 8] * 10
+    found = paired_clustered_bootstrap(a, a, draws=300)
+    assert (found.difference, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+    single = clustered_bootstrap(a, draws=300)
+    assert single.high - single.low > 0.3
+
+
+def test_paired_difference() -> None:
+    a, b = [[1.0, 1.0, 0.0]] * 30, [[1.0, 0.0, 0.0]] * 30
+    found = paired_clustered_bootstrap(a, b, draws=1000)
+    assert found.difference == pytest.approx(1 / 3) and 0 < found.low < 1 / 3 < found.high
+    assert (found.n, found.method) == (30, "clustered bootstrap") and found.p == pytest.approx(2 / 1001)
+    turned = paired_clustered_bootstrap(b, a, draws=1000)
+    assert turned.difference == pytest.approx(-1 / 3) and turned.high < 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: clustered_bootstrap([]),
+        lambda: clustered_bootstrap([[1.0], []]),
+        lambda: clustered_bootstrap([[1.0]], confidence=0.0),
+        lambda: paired_clustered_bootstrap([[1.0]], [[1.0], [0.0]]),
+    ],
+)
+def test_what_cannot_be_resampled(call) -> None:
+    with pytest.raises(ValueError):
+        call()
