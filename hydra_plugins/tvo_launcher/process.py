@@ -88,6 +88,7 @@ class ProcessLauncher(Launcher):
         from omegaconf import open_dict
 
         from tvo_cli import config
+        from tvo_cli.sweep.identity import identity
         from tvo_cli.sweep.index import Job
         from tvo_cli.tracking import state
 
@@ -95,7 +96,7 @@ class ProcessLauncher(Launcher):
         bare = composed.copy()
         with open_dict(bare):
             del bare["hydra"]
-        fingerprint = config.fingerprint(bare)
+        fingerprint = identity(bare)
         name, done = index.enter(fingerprint, wanted)
         kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
         place = Path(os.path.relpath(index.folder / name))

@@ -150,4 +150,5 @@ def test_the_objective_is_a_metric_or_part_of_the_summary(tmp_path: Path) -> Non
     assert objective(tmp_path, "eval/pass@1") == 0.3 and objective(tmp_path, "reward/mean") == 0.5
     write_json(tmp_path / "summary.json", {"evaluation": {"eval/maj": 0.7}, "seconds": 3})
     assert objective(tmp_path, "eval/maj") == 0.7 and objective(tmp_path, "seconds") == 3.0
+    assert objective(tmp_path, "evaluation.eval/maj") == 0.7 and objective(tmp_path, "evaluation.seconds") is None
     assert objective(tmp_path, "nothing") is None and objective(tmp_path, None) is None

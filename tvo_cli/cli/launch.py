@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tvo_cli import config as configuration
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
+from tvo_cli.sweep.identity import identity
 from tvo_cli.sweep.objective import Unfinished, objective
 from tvo_cli.tracking import state
 
@@ -61,7 +62,7 @@ class Jobs:
         """The exit code of one job."""
         folder = Path(config.output_dir)
         try:
-            fingerprint = configuration.fingerprint(config)
+            fingerprint = identity(config)
             if skip and state.finished(folder, fingerprint):
                 print(f"done before: {folder}", flush=True)
                 return 0

@@ -124,5 +124,8 @@ def _verdict(collapse: Mapping[str, Any]) -> str:
 
 
 def _passed(summary: Mapping[str, Any]) -> float | None:
-    found = (summary.get("evaluation") or {}).get("eval/pass@1")
+    """Of an evaluation: avg@k of its suite, when it has one alone; of a training's own, pass@1."""
+    suites = list((summary.get("suites") or {}).values())
+    own = (summary.get("evaluation") or {}).get("eval/pass@1")
+    found = (suites[0].get("avg") or {}).get("mean") if len(suites) == 1 else own
     return float(found) if isinstance(found, int | float) else None

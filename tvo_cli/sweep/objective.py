@@ -36,8 +36,10 @@ def _summary(path: Path) -> Any:
 
 
 def _search(tree: Any, name: str) -> Any:
+    """What stands under a name or a dotted path, at the root or in any mapping below."""
     if not isinstance(tree, dict):
         return None
-    if name in tree:
-        return tree[name]
-    return next((found for child in tree.values() if (found := _search(child, name)) is not None), None)
+    head, _, rest = name.partition(".")
+    found = tree.get(name) if name in tree or not rest else _search(tree.get(head), rest)
+    below = (_search(child, name) for child in tree.values())
+    return found if found is not None else next((one for one in below if one is not None), None)
