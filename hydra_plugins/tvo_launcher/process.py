@@ -60,6 +60,7 @@ class ProcessLauncher(Launcher):
         setup_globals()
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
         index = Index(folder, shlex.join([*_program(), *config.masked_words(sys.argv[1:])]))
+        (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
         with index.locked():
             composed = [self._compose(list(words), initial_job_idx + i) for i, words in enumerate(job_overrides)]
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]

@@ -25,10 +25,10 @@ class Sweep:
         self.place, self.folder = place, place / "sweep"
         self.began: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, launcher: bool = True) -> subprocess.Popen[str]:
+    def start(self, *words: str, multirun: bool = True) -> subprocess.Popen[str]:
         """Begin the command."""
-        ours = [STARTS] if launcher else []
-        line = [sys.executable, str(PROGRAM), "train", "-m", "logger=none", "output_dir=sweep", *ours, *words]
+        flag = ["-m"] if multirun else []
+        line = [sys.executable, str(PROGRAM), "train", *flag, *words, "logger=none", "output_dir=sweep", STARTS]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         began = subprocess.Popen(
             line, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -36,9 +36,9 @@ class Sweep:
         self.began.append(began)
         return began
 
-    def run(self, *words: str, launcher: bool = True) -> tuple[int, str, str]:
+    def run(self, *words: str, multirun: bool = True) -> tuple[int, str, str]:
         """The command to its end: exit code, what it said, what it complained of."""
-        began = self.start(*words, launcher=launcher)
+        began = self.start(*words, multirun=multirun)
         said, complained = began.communicate(timeout=120)
         return began.returncode, said, complained
 
