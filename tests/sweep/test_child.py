@@ -140,3 +140,18 @@ def test_kill_9_of_the_parent_ends_the_job(tmp_path: Path, job: str) -> None:
     parent.wait()
     parent.stdout.close()
     until(lambda: not alive(pid), 5)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux kills a child with its parent")
+def test_kill_9_of_both_the_parent_and_the_keeper_ends_the_job(tmp_path: Path) -> None:
+    program = PARENT.replace("child.pid,", "child.pid, child._keeper.pid,").format(job=DEAF, log=str(tmp_path / "log"))
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid, keeper = map(int, parent.stdout.readline().split())
+    until(lambda: "deaf" in (tmp_path / "log").read_text())
+    os.kill(keeper, signal.SIGSTOP)  # it never gets to say anything
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not alive(pid), 5)
