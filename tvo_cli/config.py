@@ -30,8 +30,10 @@ NOT_THE_EXPERIMENT = (
     "logger",
     "resume",
     "recorder",
+    "sweep_objective",
     "hydra",
 )  # left out of fingerprints
+PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
 SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
 MASK = "***"
 
@@ -110,12 +112,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def register_resolvers() -> None:
-    """`times` for learning rates; `sweep_dir`, `sweep_name` and `eval_name` for folders."""
+    """`times` for learning rates; `eval_name` for folders."""
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("times", times, replace=True)
-    OmegaConf.register_new_resolver("sweep_dir", sweep_dir, replace=True)
-    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
     OmegaConf.register_new_resolver("eval_name", eval_name, replace=True)
 
 
@@ -125,26 +125,6 @@ def times(left: float, right: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"times needs two numbers, not {value!r}")
     return float(left) * float(right)
-
-
-def sweep_dir(overrides: Sequence[str], default: str) -> str:
-    """The folder of a multirun: `output_dir` when the command line names one, else the default."""
-    given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
-    return given[-1] if given else default
-
-
-def sweep_name(overrides: Sequence[str], number: int) -> str:
-    """A job's folder in a multirun: `algorithm-tvo+seed-0`, at most 120 letters.
-
-    Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
-    """
-    pairs = (split_override(word) for word in overrides)
-    kept = [(key, value) for key, value in pairs if key not in NOT_THE_EXPERIMENT]
-    shown = (f"{key}-{Path(value).name if '/' in value else value}" for key, value in kept)
-    name = "+".join(re.sub(r"[^\w.-]+", "_", word).strip("_") for word in shown) or f"job-{number}"
-    if len(name) <= 120:
-        return name
-    return f"{name[:108]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
 def eval_name(*, _root_: DictConfig) -> str:
@@ -284,6 +264,8 @@ def _missing_choice(error: Any, folder: Path | None) -> UserError:
     if not group:
         known = [path.stem for path in (folder or conf_dir()).glob("*.yaml")]
         return UserError("--config-name", name or missing, "there is no such config.", nearest(name, known))
+    if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
+        return UserError(group, name, "is not installed.", f"pip install 'tvo-cli[{name.split('_')[0]}]'")
     options = [option for option in error.options or [] if not option.startswith("_")]
     remedy = f"{nearest(name, options)} All of them: tvo list {group}".strip()
     return UserError(group, name, f"there is no such {group}.", remedy)

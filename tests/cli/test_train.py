@@ -16,6 +16,7 @@ from tvo_cli.errors import UserError
 from .conftest import Experiment
 
 NONE = "logger=none"
+HERE = "hydra/launcher=basic"  # in this process, where the stand-in is
 
 
 def files(folder: Path) -> list[str]:
@@ -36,7 +37,16 @@ def test_the_run_folder_is_short_readable_and_ours_alone(experiment: Experiment,
     folder = Path(experiment.configs[0].output_dir)
     assert folder.is_absolute() and folder.parent == tmp_path / "outputs" / "train"
     assert folder.name.startswith("tvo-s3-") and len(folder.name) <= 24
-    found = ["card.txt", "command.txt", "config.yaml", "metrics.jsonl", "run.log", "summary.json", "versions.json"]
+    found = [
+        "card.txt",
+        "command.txt",
+        "config.yaml",
+        "metrics.jsonl",
+        "run.log",
+        "state.json",
+        "summary.json",
+        "versions.json",
+    ]
     assert files(tmp_path) == [f"outputs/train/{folder.name}/{name}" for name in found]
     assert (folder / "command.txt").read_text() == "tvo train logger=none seed=3\n"
     written = yaml.safe_load((folder / "config.yaml").read_text())
@@ -51,7 +61,7 @@ def test_output_dir_is_the_run_folder(experiment: Experiment, tmp_path: Path) ->
 
 
 def test_a_multirun_is_hydras(experiment: Experiment, tmp_path: Path) -> None:
-    assert main(["train", "-m", "algorithm=tvo,grpo", "seed=0,1", NONE]) == 0
+    assert main(["train", "-m", "algorithm=tvo,grpo", "seed=0,1", NONE, HERE]) == 0
     assert [(c.algorithm.name, c.seed) for c in experiment.configs] == [
         ("tvo", 0),
         ("tvo", 1),
@@ -60,14 +70,14 @@ def test_a_multirun_is_hydras(experiment: Experiment, tmp_path: Path) -> None:
     ]
     folders = [Path(config.output_dir) for config in experiment.configs]
     assert len({folder.parent for folder in folders}) == 1 and folders[0].parent.parent == tmp_path / "outputs/train"
-    assert folders[3].name == "algorithm-grpo+seed-1"
+    assert folders[3].name == "grpo+s1"
     command = (folders[3] / "command.txt").read_text()
     assert command == f"tvo train algorithm=grpo seed=1 logger=none output_dir={folders[3]}\n"
 
 
 def test_the_jobs_of_a_sweep_go_below_output_dir(experiment: Experiment, tmp_path: Path) -> None:
-    assert main(["train", "-m", "seed=0,1", NONE, f"output_dir={tmp_path}/sweep"]) == 0
-    assert [c.output_dir for c in experiment.configs] == [f"{tmp_path}/sweep/seed-0", f"{tmp_path}/sweep/seed-1"]
+    assert main(["train", "-m", "seed=0,1", NONE, HERE, f"output_dir={tmp_path}/sweep"]) == 0
+    assert [c.output_dir for c in experiment.configs] == [f"{tmp_path}/sweep/s0", f"{tmp_path}/sweep/s1"]
 
 
 def test_one_failing_job_does_not_stop_the_others_nor_pass_for_success(
@@ -78,11 +88,11 @@ def test_one_failing_job_does_not_stop_the_others_nor_pass_for_success(
             raise UserError("seed", 1, "is unlucky.")
 
     experiment.act = act
-    assert main(["train", "-m", "seed=0,1,2", NONE, f"output_dir={tmp_path}/sweep"]) == 2
+    assert main(["train", "-m", "seed=0,1,2", NONE, HERE, f"output_dir={tmp_path}/sweep"]) == 2
     said = capsys.readouterr().err
     assert said == "tvo: seed=1: is unlucky.\n"
     assert [c.seed for c in experiment.configs] == [0, 1, 2]
-    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["seed-0", "seed-2"]
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["s0", "s2"]
 
 
 FAILURES = [

@@ -242,22 +242,12 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
     assert config.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
 
 
-def test_a_job_of_a_sweep_has_a_folder_that_hydra_reads_without_quotes() -> None:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+@pytest.mark.parametrize(
+    ("word", "extra"),
+    [("hydra/launcher=ray", "ray"), ("hydra/launcher=submitit_slurm", "submitit"), ("hydra/sweeper=optuna", "optuna")],
+)
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(word: str, extra: str) -> None:
+    from hydra.errors import MissingConfigException
 
-    words = ["algorithm=tvo", "+x.y='a b'", "dataset.path=../data/math train.jsonl", "output_dir=/o", "logger=none"]
-    name = config.sweep_name(words, 3)
-    assert name == "algorithm-tvo+x.y-a_b+dataset.path-math_train.jsonl"
-    [override] = OverridesParser.create().parse_overrides([f"model.path=outputs/{name}/policy"])
-    assert override.value() == f"outputs/{name}/policy"
-    assert config.sweep_name(["output_dir=/o"], 3) == "job-3"
-
-
-def test_long_sweep_names_stay_short_and_apart() -> None:
-    long = [config.sweep_name([f"a.b.c{i}={'x' * 10}" for i in range(30)] + [f"z={j}"], 0) for j in range(2)]
-    assert all(len(name) <= 120 for name in long) and long[0] != long[1]
-
-
-def test_the_sweep_goes_where_output_dir_says() -> None:
-    assert config.sweep_dir(["seed=1"], "default") == "default"
-    assert config.sweep_dir(["output_dir='/a b'", "seed=1"], "default") == "/a b"
+    missing = MissingConfigException("Could not find it", word.replace("=", "/"), ["basic", "process"])
+    assert str(config.explain(missing)) == f"{word}: is not installed. pip install 'tvo-cli[{extra}]'"

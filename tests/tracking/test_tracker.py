@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -225,3 +226,37 @@ def test_wandb_is_not_imported_unless_used(tmp_path: Path) -> None:
     program = f"import tvo_cli.tracking, sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("marker", "group"), [("sweep.json", "lr-ab12cd"), ("multirun.yaml", "lr-ab12cd"), ("", "tvo")]
+)
+def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
+    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, marker: str, group: str
+) -> None:
+    opened: list[dict[str, Any]] = []
+    ended: list[int] = []
+
+    class Run(dict[str, Any]):
+        offline, disabled, summary = True, False, {}
+
+        def define_metric(self, *words: object, **more: object) -> None: ...
+
+        def log(self, row: object) -> None: ...
+
+        def finish(self, exit_code: int) -> None:
+            ended.append(exit_code)
+
+    stand_in = ModuleType("wandb")
+    stand_in.init = lambda **words: opened.append(words) or Run()  # type: ignore[attr-defined]
+    stand_in.Settings = dict  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    folder = tmp_path / "lr-ab12cd" / "tvo+s0"
+    folder.mkdir(parents=True)
+    if marker:
+        (folder.parent / marker).write_text("{}")
+    with Tracker(make_config(name="wandb", project="p", mode="offline"), folder) as tracker:
+        tracker.log(1, {"reward/mean": 0.5})
+    [words] = opened
+    assert (words["group"], words["job_type"], words["name"]) == (group, "tvo", "tvo+s0")
+    assert words["tags"] == ["tvo", "tiny", "arithmetic"] and ended == [0]

@@ -93,7 +93,7 @@ def _path(name: str) -> Path:
 
 
 def _yaml(name: str) -> Any:
-    import yaml  # type: ignore[import-untyped]  # omegaconf's own reader; omegaconf takes a tenth of a second more
+    import yaml
 
     return yaml.safe_load(_path(name).read_text(encoding="utf-8"))
 

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 from tvo_cli import config as configuration
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
+from tvo_cli.sweep.identity import identity
+from tvo_cli.sweep.objective import Unfinished, objective
+from tvo_cli.tracking import state
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,34 +33,73 @@ class Jobs:
     """The task that Hydra calls once a job, and what became of each."""
 
     task: Task
+    command: str = ""
     debug: bool = False
     codes: list[int] = field(default_factory=list)
+    elsewhere: bool = False  # in a process that a launcher has made: only an exception is heard
 
-    def run(self, config: DictConfig) -> Any:
+    def __setstate__(self, found: dict[str, Any]) -> None:
+        """Arrived in another process (joblib, submitit, ray), where nothing is registered yet."""
+        self.__dict__.update(found, elsewhere=True)
+        _register()
+
+    def __call__(self, config: DictConfig) -> float | None:
         """Run one job in its folder; a failure is said, remembered, and does not stop the other jobs."""
         from hydra.core.hydra_config import HydraConfig
 
         hydra = HydraConfig.get()
         config.output_dir = hydra.runtime.output_dir
-        if "MULTIRUN" in str(hydra.mode):
+        sweeps = "MULTIRUN" in str(hydra.mode)
+        if sweeps:
             print(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}", flush=True)
+        code = self._attempt(config, list(hydra.overrides.task), skip=sweeps)
+        self.codes.append(code)
+        if code and self.elsewhere:
+            raise Unfinished(code)
+        return objective(Path(config.output_dir), config.get("sweep_objective")) if sweeps and not code else None
+
+    def _attempt(self, config: DictConfig, overrides: list[str], *, skip: bool) -> int:
+        """The exit code of one job."""
+        folder = Path(config.output_dir)
         try:
-            found = self.task(config)
+            fingerprint = identity(config)
+            if skip and state.finished(folder, fingerprint):
+                print(f"done before: {folder}", flush=True)
+                return 0
+            words = configuration.masked_words(overrides)
+            with state.Beacon(folder, fingerprint, self.command, words) as beacon:
+                return self._watched(config, beacon)
         except KeyboardInterrupt as error:
             failure.report(error)
-            tidy(Path(config.output_dir))
+            tidy(folder)
             raise
         except Exception as error:  # a defect in one job must not end a sweep; report() shows its traceback
-            self.codes.append(failure.report(error, debug=self.debug))
-            tidy(Path(config.output_dir))
-            return None
-        self.codes.append(0)
-        return found
+            code = failure.report(error, debug=self.debug)
+            tidy(folder)
+            return code
+
+    def _watched(self, config: DictConfig, beacon: state.Beacon) -> int:
+        """Run the task and write down how it ended."""
+        try:
+            self.task(config)
+        except BaseException as error:
+            text, code = failure.describe(error)
+            beacon.end(state.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else state.FAILED, code, text)
+            raise
+        beacon.end(state.FINISHED, 0)
+        return 0
 
     @property
     def code(self) -> int:
         """0 when every job went well, else the code of the first that did not."""
         return next((code for code in self.codes if code), 0)
+
+
+def _register() -> None:
+    from tvo_cli.sweep import naming
+
+    configuration.register_resolvers()
+    naming.register()
 
 
 def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: bool = False) -> int:
@@ -67,16 +109,14 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
     from omegaconf.errors import OmegaConfBaseException
 
     logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect
-    configuration.register_resolvers()
-    jobs = Jobs(task, debug)
-
-    def job(config: DictConfig) -> Any:
-        return jobs.run(config)
-
-    main = hydra.main(config_path=str(configuration.conf_dir()), config_name=root, version_base="1.3")(job)
+    _register()
+    jobs = Jobs(task, root, debug)
+    main = hydra.main(config_path=str(configuration.conf_dir()), config_name=root, version_base="1.3")(jobs)
     with _arguments(program, words), _raising():
         try:
             main()
+        except Unfinished as error:
+            return error.code
         except (HydraException, OmegaConfBaseException) as error:
             raise configuration.explain(error, overrides_of(words), root) from error
         except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
@@ -101,7 +141,9 @@ def overrides_of(words: Sequence[str]) -> list[str]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove the empty folders that Hydra made for a job which wrote nothing: run, experiment, outputs."""
+    """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
+    if [path.name for path in folder.glob("*")] == [state.FILE]:
+        (folder / state.FILE).unlink()
     for place in (folder, *list(folder.parents)[:2]):
         if place == Path.cwd() or place in Path.cwd().parents:
             return

@@ -57,8 +57,8 @@ def load(folder: Path | str) -> Run:
         config=_yaml(place / "config.yaml"),
         steps=[row for row in rows if not metrics.evaluates(row)],
         evaluations=[row for row in rows if metrics.evaluates(row)],
-        summary=_json(place / "summary.json"),
-        collapse=_json(place / "collapse.json"),
+        summary=read_json(place / "summary.json"),
+        collapse=read_json(place / "collapse.json"),
     )
 
 
@@ -74,7 +74,8 @@ def _yaml(path: Path) -> Mapping[str, Any]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def read_json(path: Path) -> Mapping[str, Any]:
+    """A JSON object of a run folder; empty when there is no file."""
     if not path.is_file():
         return {}
     try:

@@ -65,6 +65,30 @@ def _read(path: Path) -> tuple[list[Row], bool]:
     return rows, torn
 
 
+def last(path: Path, enough: int = 1 << 16) -> Row:
+    """The last whole row of a training step, read from the end of the file; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - enough)
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").split("\n")[1 if start else 0 : -1]
+    except OSError:
+        return {}
+    for text in reversed(lines):
+        try:
+            row = parse(text)
+        except ValueError:
+            continue
+        if not evaluates(row):
+            return row
+    return {}
+
+
+def last_step(path: Path) -> int:
+    """The last training step on record; 0 before the first."""
+    return int(last(path).get("step", 0))
+
+
 class MetricsFile:
     """Appends rows; can forget the rows of steps that will be done again."""
 

@@ -18,12 +18,13 @@ class RunInfo:
     """A run, as its mirrors and its console introduce it."""
 
     name: str
-    group: str  # the algorithm: mirrors put runs of one algorithm together
+    group: str  # the algorithm: mirrors put runs of one algorithm together, outside a sweep
     model: str
     dataset: str
     steps: int
     folder: Path
     config: Mapping[str, Any]  # resolved, secrets masked
+    sweep: str = ""  # the sweep it is a job of; mirrors put those together
 
 
 class Mirror(Protocol):

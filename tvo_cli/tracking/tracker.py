@@ -150,7 +150,14 @@ def run_info(config: Any, folder: Path) -> RunInfo:
         steps=int(tree["trainer"]["steps"]),
         folder=folder,
         config=tree,
+        sweep=sweep_of(folder),
     )
+
+
+def sweep_of(folder: Path) -> str:
+    """The name of the sweep whose folder the run lies in; "" outside of one."""
+    above = folder.absolute().parent
+    return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""
 
 
 def mirrors(node: Any) -> list[Mirror]:

@@ -51,7 +51,9 @@ class WandbMirror:
         self._run = wandb.init(
             project=self._project,
             name=run.name,
-            group=run.group,
+            group=run.sweep or run.group,
+            job_type=run.group,
+            tags=[run.group, run.model, run.dataset],
             id=run_id(run.folder),
             resume="allow" if mode == "online" else None,
             dir=str(run.folder),

@@ -25,7 +25,7 @@ RECORD = "experiment.json"  # the resolved configuration of the checkpoints besi
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
-    *("experiment_name", "run_name", "output_dir"),
+    *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
 WANDB_ID = "wandb_id.txt"
 

@@ -1,0 +1,30 @@
+"""Pins the folder of a sweep: every job, in whatever process a launcher puts it, finds the same one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+
+
+class PinFolder(Callback):
+    """Before a multirun: the resolved folder, and the keys that are the same in every job, become overrides of each."""
+
+    def on_multirun_start(self, config: Any, **unused: Any) -> None:
+        """Hydra's hook; `config` is what the sweeper and the launcher will see."""
+        from omegaconf import open_dict, read_write
+
+        from tvo_cli.config import split_override
+        from tvo_cli.sweep import naming
+
+        folder = str(Path(str(config.hydra.sweep.dir)).absolute())
+        fixed, _ = naming.apart([*config.hydra.overrides.task, *naming.parameters(config)])
+        hidden = [*config.hydra.job.config.override_dirname.exclude_keys, *(split_override(word)[0] for word in fixed)]
+        pinned = [
+            'hydra.sweep.dir="' + folder.replace('"', '\\"') + '"',
+            f"hydra.job.config.override_dirname.exclude_keys=[{','.join(hidden)}]",
+        ]
+        with read_write(config), open_dict(config):
+            config.hydra.sweep.dir = folder
+            config.hydra.overrides.hydra = [*config.hydra.overrides.hydra, *pinned]

@@ -1,0 +1,187 @@
+"""`hydra/launcher=process`: every job of a sweep in a process of its own.
+
+Hydra imports this module to look for plugins whenever it starts, so it imports nothing but Hydra at its head.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+
+if TYPE_CHECKING:
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+    from tvo_cli.sweep.index import Index, Job
+
+OURS = (
+    *("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweeper", "hydra.mode", "hydra.run"),
+    "hydra.job.config.override_dirname",
+)
+
+
+class ProcessLauncher(Launcher):
+    """Composes the jobs, leaves out what is done, runs the rest over the slots, and says how it went."""
+
+    def __init__(
+        self,
+        n_jobs: int | None,
+        gpus: Sequence[object] | str | None,
+        retries: int,
+        timeout: float | None,
+        grace: float,
+        program: Sequence[str] | None,
+    ) -> None:
+        from tvo_cli.sweep.runner import Terms
+
+        self._n_jobs, self._gpus, self._program = n_jobs, gpus, program
+        self._terms = Terms(int(retries), None if timeout is None else float(timeout), float(grace))
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's hook."""
+        self._loader, self._config = hydra_context.config_loader, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
+        from tvo_cli import config
+        from tvo_cli.sweep import closing
+        from tvo_cli.sweep.board import Board
+        from tvo_cli.sweep.index import Index
+        from tvo_cli.sweep.runner import Runner
+        from tvo_cli.sweep.slots import divide
+
+        setup_globals()
+        folder = Path(str(self._config.hydra.sweep.dir)).absolute()
+        index = Index(folder, shlex.join([*_program(), *config.masked_words(sys.argv[1:])]))
+        (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
+        with index.locked():
+            composed = [self._compose(list(words), initial_job_idx + i) for i, words in enumerate(job_overrides)]
+            jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
+            index.save()
+            mine = list({job.fingerprint: job for job in jobs}.values())
+            slots = divide(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
+            with Board(folder, mine, len(slots)) as board:
+                board.say(_opening(mine, len(slots), slots[0].threads, [s.gpu for s in slots if s.gpu is not None]))
+                runner = Runner(index, mine, slots, self._terms, board)
+                runner.run()
+        shown = Path(os.path.relpath(folder))
+        print("\n".join(closing.lines(shown, mine)), flush=True)
+        code = closing.exit_code(mine, stopped=runner.stopped)
+        return [_returned(folder, job, one, code) for job, one in zip(jobs, composed, strict=True)]
+
+    def _compose(self, words: list[str], number: int) -> DictConfig:
+        from omegaconf import open_dict
+
+        found: DictConfig = self._loader.load_sweep_config(self._config, words)
+        with open_dict(found):
+            found.hydra.job.id, found.hydra.job.num = number, number
+        return found
+
+    def _job(self, index: Index, words: list[str], composed: DictConfig) -> Job:
+        """The job's entry of the index: new, or as an earlier command left it."""
+        from omegaconf import open_dict
+
+        from tvo_cli import config
+        from tvo_cli.sweep.identity import identity
+        from tvo_cli.sweep.index import Job
+        from tvo_cli.tracking import state
+
+        wanted = str(composed.hydra.sweep.subdir)
+        bare = composed.copy()
+        with open_dict(bare):
+            del bare["hydra"]
+        fingerprint = identity(bare)
+        name, done = index.enter(fingerprint, wanted)
+        kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
+        place = Path(os.path.relpath(index.folder / name))
+        given = [*self._flags(), *self._foreign(), *kept, f"output_dir={_quoted(str(place))}", *self._mode()]
+        job = Job(
+            fingerprint=fingerprint,
+            folder=name,
+            overrides=config.masked_words(kept),
+            command=shlex.join([*_program(), *config.masked_words(given)]),
+            steps=(bare.get("trainer") or {}).get("steps"),
+            words=[*self._command(), *given],
+        )
+        if done:
+            job.state, job.before, job.code = state.FINISHED, True, 0
+        index.add(job)
+        return job
+
+    def _command(self) -> list[str]:
+        """What starts a job: this Python and this program, unless `hydra.launcher.program` says otherwise."""
+        program = _program()
+        if program[0] == "tvo":
+            return [*(self._program or [sys.executable, "-m", "tvo_cli"]), *program[1:]]
+        return [*(self._program or [sys.executable]), *program]
+
+    def _flags(self) -> list[str]:
+        """`--config-name` and `--config-dir` of the command."""
+        from hydra._internal.utils import get_args_parser
+
+        given, _ = get_args_parser().parse_known_args(sys.argv[1:])
+        pairs = (("--config-name", given.config_name), ("--config-dir", given.config_dir))
+        return [part for flag, value in pairs if value for part in (flag, str(value))]
+
+    def _mode(self) -> list[str]:
+        """Needed where the config itself, and not `-m`, makes a sweep of the command."""
+        return [] if {"-m", "--multirun"} & set(sys.argv) else ["hydra.mode=RUN"]
+
+    def _foreign(self) -> list[str]:
+        """The command's overrides of Hydra itself that concern a job."""
+        return [word for word in self._config.hydra.overrides.hydra if not word.lstrip("+~").startswith(OURS)]
+
+
+class Returned(JobReturn):
+    """A job's end; unlike Hydra's it does not print what the closing table has said."""
+
+    @property
+    def return_value(self) -> Any:
+        """The objective of a job that ended well; else an exception."""
+        if isinstance(self._return_value, Exception):
+            raise self._return_value
+        return self._return_value
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        self._return_value = value
+
+
+def _returned(folder: Path, job: Job, composed: DictConfig, code: int) -> JobReturn:
+    from tvo_cli.sweep.objective import Unfinished, objective
+    from tvo_cli.tracking import state
+
+    done = job.state == state.FINISHED
+    found = Returned(overrides=job.overrides, working_dir=str(folder / job.folder))
+    found.status = JobStatus.COMPLETED if done else JobStatus.FAILED
+    found.return_value = objective(folder / job.folder, composed.get("sweep_objective")) if done else Unfinished(code)
+    return found
+
+
+def _opening(jobs: Sequence[Job], slots: int, threads: int, gpus: Sequence[str]) -> str:
+    before = sum(job.before for job in jobs)
+    parts = [f"sweep: {len(jobs)} jobs", f"{before} done before" if before else "", f"{slots} at a time"]
+    parts += [f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else "", f"{threads} threads each"]
+    return ", ".join(part for part in parts if part)
+
+
+def _program() -> list[str]:
+    """`tvo train` as words; the script's path in any other Hydra program."""
+    return sys.argv[0].split() if sys.argv[0].startswith("tvo ") else [sys.argv[0]]
+
+
+def _on_cpu(composed: DictConfig) -> bool:
+    return str(composed.get("device") or (composed.get("trainer") or {}).get("device")) == "cpu"
+
+
+def _quoted(text: str) -> str:
+    """A value as Hydra's grammar reads it back."""
+    plain = text.replace("/", "").replace("-", "").replace("_", "").replace(".", "").replace("+", "")
+    return text if plain.isalnum() and plain.isascii() else '"' + text.replace('"', '\\"') + '"'

@@ -1,0 +1,122 @@
+"""`tvo ls`: states, the settings in which runs differ, and speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvo_cli.cli.main import main
+from tvo_cli.tracking import metrics, state
+from tvo_cli.tracking.run_folder import write_json, write_text
+
+CONFIG = """seed: {seed}
+algorithm: {{name: {algorithm}, surrogate: {algorithm}-surrogate}}
+trainer: {{steps: 4}}
+optimizer: {{lr: 0.001}}
+output_dir: /somewhere/{seed}
+logger: {{name: none-{seed}}}
+"""
+
+
+def make(root: Path, name: str, *, seed: int = 0, algorithm: str = "tvo", step: int = 2, **told: Any) -> Path:
+    folder = root / name
+    write_text(folder / "config.yaml", CONFIG.format(seed=seed, algorithm=algorithm))
+    rows = [metrics.line(step, {"reward/mean": step / 8}), metrics.line(step, {"eval/pass@1": 0.5})]
+    write_text(folder / "metrics.jsonl", "".join(rows))
+    if told:
+        write_json(folder / state.FILE, {"command": "train", **told})
+    return folder
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "outputs"
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "born": state._born(os.getpid())}
+    make(root, "sweep/a", seed=0, state="running", **me)
+    make(root, "sweep/b", seed=1, state="running", **{**me, "pid": 2**22 + 1})
+    make(root, "sweep/c", seed=2, algorithm="ppo", state="failed", reason="boom")
+    make(root, "sweep/d", seed=3, algorithm="ppo", step=4, state="finished")
+    collapse = {"verdict": "collapsed", "collapsed_at": 3}
+    write_json(make(root, "sweep/e", seed=4, step=4, state="finished") / "collapse.json", collapse)
+    make(root, "sweep/f", seed=5, state="interrupted", reason="interrupted; saved step 2")
+    make(root, "old", seed=6)
+    write_json(make(root, "older", seed=7, step=4) / "summary.json", {"steps": 4})
+    monkeypatch.chdir(tmp_path)
+    return root
+
+
+def test_every_state_is_told(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls", "--format", "json"]) == 0
+    found = {Path(run["run"]).name: run for run in json.loads(capsys.readouterr().out)}
+    assert {name: run["state"] for name, run in found.items()} == {
+        **{"a": "running", "b": "failed", "c": "failed", "d": "finished", "e": "collapsed", "f": "interrupted"},
+        **{"old": "interrupted", "older": "finished"},
+    }
+    assert (found["a"]["step"], found["a"]["steps"], found["a"]["reward"]) == (2, 4, 0.25)
+    assert found["e"]["verdict"] == "collapsed at 3" and found["c"]["reason"] == "boom"
+    assert found["b"]["reason"] == state.VANISHED
+    assert found["c"]["differs"] == {"seed": 2, "algorithm.name": "ppo"}, (
+        "names, folders, loggers and equal keys are not"
+    )
+
+
+def test_the_table_shows_only_what_differs(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls", "outputs/sweep"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:4] for line in lines][2:4] == [
+        ["c", "failed", "2/4", "0.250"],
+        ["d", "finished", "4/4", "0.500"],
+    ]
+    assert lines[2].split()[4:] == ["boom", "seed=2", "algorithm=ppo"] and "lr" not in "".join(lines)
+
+
+def test_a_run_alone_and_no_runs(outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls", "outputs/sweep/d"]) == 0
+    assert capsys.readouterr().out.split() == ["d", "finished", "4/4", "0.500"]
+    (tmp_path / "empty").mkdir()
+    assert main(["ls", "empty"]) == 0
+    assert capsys.readouterr().out == "no runs in empty\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["ls", "nowhere"], "tvo: DIR=nowhere: there is no such"), (["ls", "--format", "x"], "--format=x")],
+)
+def test_what_cannot_be_listed_is_one_line(
+    outputs: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_evaluation_without_a_config_shows_its_overrides(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x", "y"):
+        folder = outputs / "eval" / name
+        told = {"state": "finished", "command": "eval", "overrides": [f"model={name}", "logger=none", "seed=1"]}
+        write_json(folder / state.FILE, told)
+        write_json(folder / "summary.json", {"evaluation": {"eval/pass@1": 0.75}})
+    assert main(["ls", "outputs/eval"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["x", "finished", "0.750", "model=x"],
+        ["y", "finished", "0.750", "model=y"],
+    ]
+
+
+def test_it_needs_no_torch_and_hundreds_of_runs_take_no_time(tmp_path: Path) -> None:
+    for i in range(300):
+        make(tmp_path, f"r{i}", seed=i, state="finished")
+    program = (
+        "import sys, resource; from tvo_cli.cli.main import main; code = main(['ls', sys.argv[1]]);"
+        "used = resource.getrusage(resource.RUSAGE_SELF);"
+        "heavy = [n for n in ('torch', 'hydra', 'omegaconf', 'numpy', 'wandb') if n in sys.modules];"
+        "print(code, heavy, used.ru_utime + used.ru_stime < 2.0, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stderr == "0 [] True\n" and len(done.stdout.splitlines()) == 300

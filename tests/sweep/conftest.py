@@ -1,0 +1,86 @@
+"""Sweeps of the stand-in program, in an empty working folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("program.py")
+ROOT = PROGRAM.parents[2]
+STARTS = f"hydra.launcher.program=['{sys.executable}','{PROGRAM}']"
+
+
+class Sweep:
+    """`tvo train -m …` of the stand-in, its folder, and what it left there."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.folder = place, place / "sweep"
+        self.began: list[subprocess.Popen[str]] = []
+
+    def start(self, *words: str, multirun: bool = True) -> subprocess.Popen[str]:
+        """Begin the command."""
+        flag = ["-m"] if multirun else []
+        line = [sys.executable, str(PROGRAM), "train", *flag, *words, "logger=none", "output_dir=sweep", STARTS]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        began = subprocess.Popen(
+            line, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.began.append(began)
+        return began
+
+    def run(self, *words: str, multirun: bool = True) -> tuple[int, str, str]:
+        """The command to its end: exit code, what it said, what it complained of."""
+        began = self.start(*words, multirun=multirun)
+        said, complained = began.communicate(timeout=120)
+        return began.returncode, said, complained
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """The entries of sweep.json by folder."""
+        return {job["folder"]: job for job in json.loads((self.folder / "sweep.json").read_text())["jobs"]}
+
+    def starts(self) -> list[str]:
+        """The jobs that were started, in order."""
+        place = self.folder / "starts.txt"
+        return [line.split()[0] for line in place.read_text().splitlines()] if place.exists() else []
+
+    def pids(self) -> list[int]:
+        """Every process that the jobs have named."""
+        return [int(word) for file in self.folder.glob("*/pids.txt") for word in file.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def until(reached: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[Sweep]:
+    """A sweep whose processes are gone after the test, whatever it did."""
+    made = Sweep(tmp_path)
+    yield made
+    for began in made.began:
+        if began.poll() is None:
+            began.kill()
+        began.communicate()
+    for pid in made.pids():
+        if alive(pid):
+            os.kill(pid, 9)

@@ -1,0 +1,96 @@
+"""`tvo` with a stand-in for the composition root: real commands, config, launcher and run folders, no model.
+
+`+act=` says what a job does: ok, raise, user, exit, kill, hang (deaf to SIGTERM), slow (a step every 0.1 s, saves when
+asked), brood (leaves a child in a session of its own). Every start of a job adds a line to starts.txt
+beside its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import tvo_cli
+from tvo_cli.errors import UserError
+from tvo_cli.tracking import Tracker
+
+
+class Interrupted(Exception):
+    """As the training loop raises it after saving."""
+
+
+Interrupted.__module__ = "tvo_cli.training.keeping"
+
+
+def train(config: Any) -> dict[str, Any]:
+    """Do what `act` says, then two steps."""
+    folder = Path(config.output_dir)
+    with (folder.parent / "starts.txt").open("a") as file:
+        file.write(f"{folder.name} {os.environ.get('CUDA_VISIBLE_DEVICES')} {os.environ.get('OMP_NUM_THREADS')}\n")
+    (folder / "pids.txt").write_text(f"{os.getpid()}\n")
+    if not (folder.parent / "mended").exists():
+        act(str(config.get("act", "ok")), folder)
+    with Tracker(config, folder) as tracker:
+        for step in (1, 2):
+            tracker.log(step, {"reward/mean": config.seed / 4, "accuracy/fresh": step / 4})
+        tracker.log_evaluation(2, {"eval/pass@1": config.seed / 8})
+        return tracker.finish({"steps": 2})
+
+
+def act(what: str, folder: Path) -> None:
+    """Misbehave."""
+    if what == "raise":
+        raise RuntimeError("boom")
+    if what == "user":
+        raise UserError("seed", 1, "is unlucky.")
+    if what == "exit":
+        os._exit(3)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(600)
+    if what == "slow":
+        slow(folder)
+    if what == "brood":
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        with (folder / "pids.txt").open("a") as file:
+            file.write(f"{child.pid}\n")
+
+
+def slow(folder: Path) -> None:
+    """A hundred steps of a tenth of a second; a checkpoint of its own when a signal asks."""
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    saved = folder / "saved.txt"
+    begin = int(saved.read_text()) if saved.exists() else 0
+    (folder / "began.txt").open("a").write(f"{begin}\n")
+    for step in range(begin, 100):
+        if asked.is_set():
+            saved.write_text(str(step))
+            raise Interrupted(f"interrupted; saved step {step}")
+        if (folder.parent / "hurry").exists():
+            return
+        time.sleep(0.1)
+
+
+experiment = ModuleType("tvo_cli.experiment")
+experiment.train = train  # type: ignore[attr-defined]
+sys.modules["tvo_cli.experiment"] = experiment
+tvo_cli.experiment = experiment  # type: ignore[attr-defined]
+
+if __name__ == "__main__":
+    from tvo_cli.cli import train as command
+    from tvo_cli.cli.main import main
+    from tvo_cli.report import closing
+
+    command.quiet = lambda: None
+    closing.close = lambda folder: "closed"
+    sys.exit(main())

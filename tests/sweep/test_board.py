@@ -1,0 +1,63 @@
+"""What a sweep shows: lines in a pipe and in sweep.log, a table on a terminal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.sweep.board import LOG, Board
+from tvo_cli.sweep.index import Job
+from tvo_cli.tracking import metrics
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def jobs(*states: str) -> list[Job]:
+    return [Job(f"{i:064}", f"s{i}", [], "", state=state) for i, state in enumerate(states)]
+
+
+def test_one_line_a_change_in_a_pipe_and_in_the_log(tmp_path: Path) -> None:
+    mine, shown = jobs("waiting", "waiting", "waiting"), io.StringIO()
+    with Board(tmp_path, mine, 1, shown) as board:
+        mine[0].state, mine[0].attempts = "running", 2
+        board.changed(mine[0])
+        board.tick(force=True)
+        mine[0].state, mine[0].seconds = "finished", 60.0
+        board.changed(mine[0])
+        mine[1].state, mine[1].reason, mine[1].attempts = "failed", "boom", 1
+        board.changed(mine[1])
+    assert shown.getvalue().splitlines() == [
+        "[0/3] running s0 attempt 2",
+        "[1/3] finished s0 in 1:00 · about 2:00 to go",
+        "[2/3] failed s1 (boom) · about 1:00 to go",
+    ]
+    logged = (tmp_path / LOG).read_text().splitlines()
+    assert [line.split(" ", 2)[2] for line in logged] == shown.getvalue().splitlines()
+
+
+def test_a_running_job_says_how_far_it_is(tmp_path: Path) -> None:
+    mine = jobs("running")
+    mine[0].steps = 8
+    (tmp_path / "s0").mkdir()
+    with Board(tmp_path, mine, 1, io.StringIO()) as board:
+        assert board.share(mine[0]) is None
+        (tmp_path / "s0" / "metrics.jsonl").write_text(metrics.line(1, {"reward/mean": 0.0}))
+        (tmp_path / "s0" / "metrics.jsonl").open("a").write(metrics.line(2, {"reward/mean": 0.0}) + '{"step": 3, "re')
+        assert board.share(mine[0]) == 0.25
+
+
+def test_a_table_on_a_terminal_is_as_long_as_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "16")
+    monkeypatch.setenv("COLUMNS", "100")
+    mine, shown = jobs(*["finished"] * 30, "running", "failed"), Terminal()
+    mine[31].reason = "boom"
+    with Board(tmp_path, mine, 1, shown) as board:
+        board.tick(force=True)
+    drawn = shown.getvalue()
+    assert "s31" in drawn and "boom" in drawn and "s30" in drawn and "s29" not in drawn
+    assert "and 24 more" in drawn and "30 finished, 1 running, 1 failed" in drawn

@@ -1,0 +1,157 @@
+"""A job under its keeper: exit codes, timeouts, what it leaves behind, and the death of those above it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.sweep.child import Child, Outcome
+
+from .conftest import alive, until
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+SAVES = (
+    "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(75)); print('ready', flush=True); time.sleep(60)"
+)
+BROOD = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_session=True).pid, flush=True)"
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[..., Child]]:
+    made: list[Child] = []
+
+    def start(program: str, grace: float = 5.0, timeout: float | None = None) -> Child:
+        words = [sys.executable, "-I", "-S", "-c", program]
+        made.append(Child(words, tmp_path / "job.log", os.environ, title="t", grace=grace, timeout=timeout))
+        return made[-1]
+
+    yield start
+    for child in made:
+        child.kill()
+
+
+def ended(child: Child, seconds: float = 10.0) -> Outcome:
+    end = time.monotonic() + seconds
+    while (found := child.poll()) is None:
+        assert time.monotonic() < end, "it never ended"
+        time.sleep(0.02)
+    return found
+
+
+ENDS = [
+    ("pass", "finished", 0, "", False),
+    ("import sys; print('tvo: a=1: no.'); print('bye'); sys.exit(2)", "failed", 2, "a=1: no.", False),
+    ("print('x', flush=True); 1 / 0", "failed", 1, "ZeroDivisionError: division by zero", True),
+    ("import os; os._exit(3)", "failed", 3, "left with code 3", True),
+    ("import os; os.kill(os.getpid(), 9)", "failed", 137, "killed by SIGKILL (out of memory?)", True),
+    ("import os; os.kill(os.getpid(), 11)", "failed", 139, "killed by SIGSEGV", True),
+    ("import sys; print('tvo: saved'); sys.exit(75)", "interrupted", 75, "saved", True),
+    ("import sys; sys.exit(124)", "failed", 124, "left with code 124", True),
+]
+
+
+@pytest.mark.parametrize(("program", "state", "code", "reason", "again"), ENDS)
+def test_every_end_is_told_apart(
+    begin: Callable[..., Child], program: str, state: str, code: int, reason: str, again: bool
+) -> None:
+    assert ended(begin(program)) == Outcome(state, code, reason, again)
+
+
+def said(child: Child, word: str) -> None:
+    until(lambda: word in child.log.read_text())
+
+
+def test_a_job_that_is_asked_saves(begin: Callable[..., Child]) -> None:
+    child = begin(SAVES)
+    said(child, "ready")
+    child.stop()
+    assert ended(child)[:2] == ("interrupted", 75)
+
+
+def test_a_job_that_hangs_is_asked_first_then_ended(begin: Callable[..., Child]) -> None:
+    child = begin(SAVES, timeout=0.5)
+    assert ended(child) == Outcome("failed", 124, "not done after 0.5 s (hydra.launcher.timeout)", True)
+    child = begin(DEAF, grace=0.3, timeout=0.5)
+    begun = time.monotonic()
+    assert ended(child).code == 124 and time.monotonic() - begun < 5
+    assert child.pid and not alive(child.pid)
+
+
+def test_a_deaf_job_that_is_asked_is_ended_after_the_grace_and_at_once_by_kill(begin: Callable[..., Child]) -> None:
+    child = begin(DEAF, grace=0.3)
+    said(child, "deaf")
+    child.stop()
+    assert ended(child) == Outcome("interrupted", 137, "stopped before it could save", False)
+    child = begin(DEAF, grace=60)
+    child.kill()
+    assert ended(child).state == "interrupted"
+
+
+def test_nothing_that_a_job_started_outlives_it(begin: Callable[..., Child]) -> None:
+    child = begin(BROOD)
+    assert ended(child).state == "finished"
+    pid = int(child.log.read_text().split()[-1])
+    assert not alive(pid)
+
+
+def test_a_keeper_that_is_killed_takes_its_job_along(begin: Callable[..., Child]) -> None:
+    child = begin(DEAF)
+    said(child, "deaf")
+    child._keeper.kill()
+    assert ended(child).code == 137
+    assert child.pid is not None
+    until(lambda: not alive(child.pid or 0), 5)
+
+
+def test_a_job_that_cannot_start_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    child = Child(["/nowhere/x"], tmp_path / "job.log", os.environ, title="t", grace=1, timeout=None)
+    found = ended(child)
+    assert found.state == "failed" and found.code == 1 and "/nowhere/x" in found.reason
+
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from tvo_cli.sweep.child import Child
+child = Child([sys.executable, "-c", {job!r}], Path({log!r}), os.environ, title="t", grace=0.5, timeout=None)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("job", [SAVES, DEAF], ids=["saves", "deaf"])
+def test_kill_9_of_the_parent_ends_the_job(tmp_path: Path, job: str) -> None:
+    log = tmp_path / "job.log"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(job=job, log=str(log))], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    until(lambda: "ready" in log.read_text() or "deaf" in log.read_text())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not alive(pid), 5)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux kills a child with its parent")
+def test_kill_9_of_both_the_parent_and_the_keeper_ends_the_job(tmp_path: Path) -> None:
+    program = PARENT.replace("child.pid,", "child.pid, child._keeper.pid,").format(job=DEAF, log=str(tmp_path / "log"))
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid, keeper = map(int, parent.stdout.readline().split())
+    until(lambda: "deaf" in (tmp_path / "log").read_text())
+    os.kill(keeper, signal.SIGSTOP)  # it never gets to say anything
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not alive(pid), 5)

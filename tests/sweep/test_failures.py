@@ -1,0 +1,127 @@
+"""The failure matrix: whatever becomes of a job, or of the sweep, the other jobs and nobody's processes stay."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.tracking import state
+
+from .conftest import PROGRAM, ROOT, Sweep, alive, until
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
+MATRIX = "+act=raise,exit,kill,hang,ok,brood"
+QUICK = ("hydra.launcher.timeout=10", "hydra.launcher.grace=0.5", "hydra.launcher.n_jobs=3")
+
+
+@pytest.mark.slow
+def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep: Sweep) -> None:
+    code, said, complained = sweep.run(MATRIX, *QUICK)
+    jobs = sweep.jobs()
+    assert code == 1 and "Traceback" not in complained
+    assert {name: job["state"] for name, job in jobs.items()} == {
+        "raise": "failed",
+        "exit": "failed",
+        "kill": "failed",
+        "hang": "failed",
+        "ok": "finished",
+        "brood": "finished",
+    }
+    assert "boom" in jobs["raise"]["reason"] and jobs["exit"]["code"] == 3
+    assert "SIGKILL" in jobs["kill"]["reason"] and "not done after 10 s" in jobs["hang"]["reason"]
+    assert "sweep: 2 of 6 finished" in said
+    assert len(sweep.pids()) == 7 and [pid for pid in sweep.pids() if alive(pid)] == []
+    for name in ("raise", "exit", "kill", "hang"):
+        assert state.standing(sweep.folder / name)[0] == "failed"
+        assert f"sweep/{name}/job.log" in said and f"alone: {jobs[name]['command']}" in said
+
+    # one of them by the command that the table names, mended
+    (sweep.folder / "mended").touch()
+    words = shlex.split(jobs["raise"]["command"])
+    assert words[:2] == ["tvo", "train"] and "output_dir=sweep/raise" in words
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, str(PROGRAM), *words[1:]], cwd=sweep.place, env=environment, check=True)
+    before = len(sweep.starts())
+    assert before == 7
+
+    # the same command does only the rest
+    code, said, _ = sweep.run(MATRIX, *QUICK)
+    assert code == 0 and "6 of 6 finished (3 of them before)" in said
+    assert sorted(sweep.starts()[before:]) == ["exit", "hang", "kill"]
+    code, said, _ = sweep.run(MATRIX, *QUICK)
+    assert code == 0 and "(6 of them before)" in said and len(sweep.starts()) == before + 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_to_the_sweep_lets_its_jobs_save_and_the_same_command_goes_on(
+    sweep: Sweep, number: signal.Signals
+) -> None:
+    began = sweep.start("+act=slow", "seed=0,1,2", "hydra.launcher.n_jobs=2")
+    until(lambda: len(list(sweep.folder.glob("*/began.txt"))) == 2)
+    began.send_signal(number)
+    said, _ = began.communicate(timeout=30)
+    assert began.returncode == 75 and "s2: not started" in said
+    assert [pid for pid in sweep.pids() if alive(pid)] == []
+    assert {name: (job["state"], job["code"]) for name, job in sweep.jobs().items()} == {
+        "s0": ("interrupted", 75),
+        "s1": ("interrupted", 75),
+        "s2": ("waiting", None),
+    }
+    assert state.standing(sweep.folder / "s0")[0] == "interrupted"
+    (sweep.folder / "hurry").touch()
+    assert sweep.run("+act=slow", "seed=0,1,2", "hydra.launcher.n_jobs=2")[0] == 0
+    saved = int((sweep.folder / "s0" / "saved.txt").read_text())
+    assert (sweep.folder / "s0" / "began.txt").read_text() == f"0\n{saved}\n"
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_sweep_leaves_no_orphan_and_loses_nothing(sweep: Sweep) -> None:
+    began = sweep.start("+act=slow,hang", "hydra.launcher.n_jobs=2", "hydra.launcher.grace=1")
+    until(lambda: (sweep.folder / "slow" / "began.txt").exists() and len(sweep.pids()) == 2)
+    began.kill()
+    began.wait()
+    until(lambda: not any(alive(pid) for pid in sweep.pids()), 10)
+    assert (sweep.folder / "slow" / "saved.txt").exists(), "it was not given the time to save"
+    assert state.standing(sweep.folder / "slow")[0] == "interrupted"
+    assert state.standing(sweep.folder / "hang") == ("failed", state.VANISHED)
+    (sweep.folder / "mended").touch()
+    code, said, _ = sweep.run("+act=slow,hang", "hydra.launcher.n_jobs=2")
+    assert code == 0 and "2 of 2 finished." in said
+
+
+@pytest.mark.slow
+def test_a_job_somebody_else_runs_is_waited_for_and_a_sweep_that_runs_is_not_run_twice(sweep: Sweep) -> None:
+    began = sweep.start("+act=slow", "seed=0,1", "hydra.launcher.n_jobs=1")
+    until(lambda: (sweep.folder / "s0" / "began.txt").exists())
+    code, _, complained = sweep.run("+act=slow", "seed=0,1")
+    assert code == 2 and complained.startswith("tvo: output_dir=") and "already running" in complained
+    [job] = sweep.pids()
+    os.kill(job, signal.SIGSTOP)  # a job that is still busy when its sweep has died
+    began.kill()
+    began.wait()
+    (sweep.folder / "hurry").touch()
+    second = sweep.start("+act=slow", "seed=0,1", "hydra.launcher.n_jobs=1")
+    log = sweep.folder / "sweep.log"
+    until(lambda: "s0 (another process is running it)" in log.read_text() and "finished s1" in log.read_text())
+    os.kill(job, signal.SIGCONT)
+    said, _ = second.communicate(timeout=30)
+    assert second.returncode == 0 and "2 of 2 finished" in said
+    assert sweep.starts().count("s0") <= 2
+
+
+@pytest.mark.slow
+def test_a_retry_is_for_what_may_fare_better(sweep: Sweep) -> None:
+    code, _, _ = sweep.run("+act=user,kill", "hydra.launcher.retries=1", "hydra.launcher.n_jobs=2")
+    assert code == 1 and sorted(sweep.starts()) == ["kill", "kill", "user"]
+    jobs = sweep.jobs()
+    assert jobs["user"]["reason"] == "seed=1: is unlucky." and jobs["user"]["code"] == 2
+    assert (sweep.folder / "kill" / "job.log").read_text().count("$ tvo train") == 2
+    (sweep.folder / "mended").touch()
+    assert sweep.run("+act=user,kill")[0] == 0

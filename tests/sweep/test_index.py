@@ -1,0 +1,154 @@
+"""sweep.json: who is done, found by what it computes and not by its folder's name; and state.json's word."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.errors import UserError
+from tvo_cli.sweep import closing
+from tvo_cli.sweep.index import Index, Job
+from tvo_cli.sweep.objective import objective
+from tvo_cli.tracking import state
+from tvo_cli.tracking.run_folder import write_json
+
+A, B = "a" * 64, "b" * 64
+
+
+def record(folder: Path, fingerprint: str, name: str, standing: str) -> None:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    index = Index(folder)
+    index.add(Job(fingerprint, name, ["seed=1"], "tvo train seed=1", state=standing, words=["--secret"]))
+    index.save()
+
+
+def test_a_configuration_is_found_by_what_it_computes(tmp_path: Path) -> None:
+    record(tmp_path, A, "old-name", "finished")
+    assert Index(tmp_path).enter(A, "new-name") == ("old-name", True)
+    assert Index(tmp_path).enter(B, "new-name") == ("new-name", False)
+    assert Index(tmp_path).enter(B, "old-name") == ("old-name-bbbbbb", False), "another experiment has that folder"
+
+
+def test_a_folder_that_is_gone_is_not_done(tmp_path: Path) -> None:
+    record(tmp_path, A, "s0", "finished")
+    (tmp_path / "s0").rmdir()
+    assert Index(tmp_path).enter(A, "s0") == ("s0", False)
+
+
+def test_the_runs_own_word_stands_over_the_index(tmp_path: Path) -> None:
+    record(tmp_path, A, "s0", "failed")
+    write_json(tmp_path / "s0" / state.FILE, {"state": "finished", "fingerprint": A})
+    assert Index(tmp_path).enter(A, "s0") == ("s0", True), "rerun by hand since"
+    record(tmp_path, A, "s0", "finished")
+    write_json(tmp_path / "s0" / state.FILE, {"state": "failed", "fingerprint": A})
+    assert Index(tmp_path).enter(A, "s0") == ("s0", False)
+    (tmp_path / "sweep.json").unlink()
+    write_json(tmp_path / "s0" / state.FILE, {"state": "finished", "fingerprint": A})
+    assert Index(tmp_path).enter(A, "s0") == ("s0", True), "the index was lost"
+
+
+def test_what_starts_a_job_is_never_written(tmp_path: Path) -> None:
+    record(tmp_path, A, "s0", "failed")
+    assert "--secret" not in (tmp_path / "sweep.json").read_text()
+
+
+def test_a_broken_index_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text('{"jobs": [{"fingerprint": 1')
+    with pytest.raises(UserError, match=r"sweep\.json.*cannot be read.*Remove it"):
+        Index(tmp_path)
+
+
+def test_one_sweep_at_a_time(tmp_path: Path) -> None:
+    with Index(tmp_path).locked(), pytest.raises(UserError, match="already running"), Index(tmp_path).locked():
+        pass
+    with Index(tmp_path).locked():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("codes", "stopped", "code"),
+    [([0, 0], False, 0), ([0, 2], False, 2), ([2, 137], False, 1), ([75, 0], False, 75), ([0, None], True, 75)],
+)
+def test_the_exit_code(codes: list[int | None], stopped: bool, code: int) -> None:
+    jobs = [Job(A, "x", [], "", state="finished" if c == 0 else "failed", code=c) for c in codes]
+    assert closing.exit_code(jobs, stopped=stopped) == code
+
+
+def test_the_closing_table_names_the_log_and_the_command() -> None:
+    jobs = [
+        Job(A, "s0", [], "tvo train seed=0", state="finished", before=True),
+        Job(B, "s1", [], "tvo train seed=1 output_dir=o/s1", state="failed", code=1, reason="boom"),
+        Job(B, "s2", [], "tvo train seed=2"),
+    ]
+    assert list(closing.lines(Path("o"), jobs)) == [
+        "sweep: 1 of 3 finished (1 of them before). Everything is in o",
+        "  s1: failed (boom)",
+        "    log: o/s1/job.log",
+        "    alone: tvo train seed=1 output_dir=o/s1",
+        "  s2: not started",
+        "The same command does only what is not done.",
+    ]
+
+
+def test_running_is_told_from_dead(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "import time; time.sleep(60)"]
+    process = subprocess.Popen(words)
+    facts = {"state": "running", "host": state.socket.gethostname(), "pid": process.pid}
+    try:
+        write_json(tmp_path / state.FILE, facts | {"born": state._born(process.pid)})
+        assert state.standing(tmp_path) == ("running", "")
+        write_json(tmp_path / state.FILE, facts | {"born": 1})
+        assert state.standing(tmp_path) == ("failed", state.VANISHED), "the number was used again"
+    finally:
+        process.kill()
+    until = time.monotonic() + 10
+    while state._born(process.pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    write_json(tmp_path / state.FILE, facts | {"born": None if not Path("/proc").exists() else 1})
+    process.wait()
+    assert state.standing(tmp_path)[0] == "failed"
+
+
+def test_on_another_machine_the_heartbeat_tells(tmp_path: Path) -> None:
+    write_json(tmp_path / state.FILE, {"state": "running", "host": "elsewhere", "pid": 1})
+    assert state.standing(tmp_path) == ("running", "")
+    old = time.time() - state.SILENCE - 1
+    os.utime(tmp_path / state.FILE, (old, old))
+    assert state.standing(tmp_path)[0] == "failed"
+
+
+def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "HEARTBEAT", 0.02)
+    with state.Beacon(tmp_path, A, "train", ["seed=1"]) as beacon:
+        place = tmp_path / state.FILE
+        os.utime(place, (1, 1))
+        end = time.monotonic() + 5
+        while place.stat().st_mtime < 2:
+            assert time.monotonic() < end, "no heartbeat"
+            time.sleep(0.01)
+        assert state.standing(tmp_path) == ("running", "") and not state.finished(tmp_path, A)
+        beacon.end(state.FINISHED, 0)
+    assert state.finished(tmp_path, A) and not state.finished(tmp_path, B)
+
+
+def test_the_end_that_a_run_could_not_write_is_written_for_it_and_its_own_word_stands(tmp_path: Path) -> None:
+    state.settle(tmp_path, "failed", 137, "killed", {"fingerprint": A})
+    assert state.read(tmp_path)["reason"] == "killed" and state.read(tmp_path)["fingerprint"] == A
+    state.settle(tmp_path, "interrupted", 75, "later", {})
+    assert state.standing(tmp_path) == ("failed", "killed")
+
+
+def test_the_objective_is_a_metric_or_part_of_the_summary(tmp_path: Path) -> None:
+    rows = [{"step": 0, "eval/pass@1": 0.1}, {"step": 2, "reward/mean": 0.5}, {"step": 2, "eval/pass@1": 0.3}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert objective(tmp_path, "eval/pass@1") == 0.3 and objective(tmp_path, "reward/mean") == 0.5
+    write_json(tmp_path / "summary.json", {"evaluation": {"eval/maj": 0.7}, "seconds": 3})
+    assert objective(tmp_path, "eval/maj") == 0.7 and objective(tmp_path, "seconds") == 3.0
+    assert objective(tmp_path, "evaluation.eval/maj") == 0.7 and objective(tmp_path, "evaluation.seconds") is None
+    assert objective(tmp_path, "nothing") is None and objective(tmp_path, None) is None

@@ -1,0 +1,92 @@
+"""Real sweeps of the real program: the process launcher, the launchers of others, and the optimising sweeper."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+pytestmark = pytest.mark.slow
+SMALL = (
+    *("experiment=quick", "algorithm=grpo", "trainer.steps=1", "trainer.checkpoint_every=0", "logger.console=off"),
+    *("rollout.prompts=4", "evaluation.problems=8", "evaluation.samples=2"),
+)
+ONE_FAILS = "rollout.samples=1,4"  # a group of one has no baseline
+
+
+def tvo(place: Path, *words: str) -> tuple[int, str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
+    line = [sys.executable, "-m", "tvo_cli", *words]
+    done = subprocess.run(line, cwd=place, env=environment, capture_output=True, text=True, timeout=280)
+    return done.returncode, done.stdout + done.stderr
+
+
+def states(folder: Path) -> dict[str, str]:
+    found = folder.glob("*/state.json")
+    return {place.parent.name: json.loads(place.read_text())["state"] for place in found}
+
+
+def test_a_sweep_of_trainings_its_folder_found_again_and_wandb_grouped_by_it(tmp_path: Path) -> None:
+    words = ("train", "-m", "logger=wandb", ONE_FAILS, *SMALL)
+    code, said = tvo(tmp_path, *words)
+    [folder] = (tmp_path / "outputs" / "train").iterdir()
+    assert code == 2 and folder.name.startswith("samples-") and "1 of 2 finished" in said
+    assert states(folder) == {"samples-1": "failed", "samples-4": "finished"}
+    [kept] = (folder / "samples-4" / "wandb").glob("offline-run-*/run-*.wandb")
+    content = kept.read_bytes()
+    assert folder.name.encode() in content and b"samples-4" in content and b"grpo" in content
+    code, said = tvo(tmp_path, *words)
+    assert code == 2 and "1 done before" in said
+    code, said = tvo(tmp_path, "train", "-m", "logger=none", "rollout.samples=2,4", *SMALL)
+    assert code == 0 and "(1 of them before)" in said, "another value, in the same folder"
+    code, listed = tvo(tmp_path, "ls")
+    assert [line.split()[1] for line in listed.splitlines()] == ["failed", "finished", "finished"]
+
+
+def test_eval_and_variance_sweep_too(tmp_path: Path) -> None:
+    words = ("eval", "-m", "evaluation.seed=0,1", "evaluation.limit=4", "decoding.samples=2")
+    assert tvo(tmp_path, *words)[0] == 0
+    assert "(2 of them before)" in tvo(tmp_path, *words)[1]
+    [folder] = (tmp_path / "outputs" / "eval").iterdir()
+    assert states(folder) == {"s0": "finished", "s1": "finished"}
+    small = ("batches=2", "true_batches=2", "warm_up=0", "estimators=[grpo]")
+    code, said = tvo(tmp_path, "variance", "-m", "seed=0,1", *small)
+    assert code == 0 and "2 of 2 finished" in said
+    assert len(list((tmp_path / "outputs" / "variance").glob("*/s*/variance.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("launcher", "module"),
+    [("joblib", "hydra_joblib_launcher"), ("submitit_local", "hydra_submitit_launcher")],
+)
+def test_the_launchers_of_others_run_skip_and_tell_failures(tmp_path: Path, launcher: str, module: str) -> None:
+    if find_spec(f"hydra_plugins.{module}") is None:
+        pytest.skip(f"pip install 'tvo-cli[{launcher.removesuffix('_local')}]'")
+    words = ("train", "-m", f"hydra/launcher={launcher}", "logger=none", ONE_FAILS, *SMALL)
+    code, said = tvo(tmp_path, *words)
+    [folder] = (tmp_path / "outputs" / "train").iterdir()
+    assert code == 2 and states(folder) == {"samples-4": "finished"}, said
+    ended = (folder / "samples-4" / "state.json").read_text()
+    code, said = tvo(tmp_path, *words)
+    assert code == 2 and (folder / "samples-4" / "state.json").read_text() == ended, "it was done again"
+
+
+def test_optuna_searches_over_the_process_launcher(tmp_path: Path) -> None:
+    if find_spec("hydra_plugins.hydra_optuna_sweeper") is None:
+        pytest.skip("pip install 'tvo-cli[optuna]'")
+    code, said = tvo(
+        tmp_path,
+        *("train", "-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "logger=none"),
+        *("hydra.sweeper.direction=maximize", "optimizer.lr=tag(log,interval(1e-5,1e-2))", *SMALL),
+    )
+    assert code == 0, said
+    [folder] = (tmp_path / "outputs" / "train").iterdir()
+    best = (folder / "optimization_results.yaml").read_text()
+    assert "best_value" in best and "optimizer.lr" in best and len(states(folder)) == 2

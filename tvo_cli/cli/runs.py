@@ -1,0 +1,83 @@
+"""`tvo ls`: what became of the runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tvo_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from tvo_cli.report.standings import Standing
+
+FORMATS = ("table", "json")
+HEADINGS = ("run", "state", "step", "reward", "verdict", "differs in")
+HOME = Path("outputs")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("ls")(runs)
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="a sweep, an experiment, or all of outputs/")] = HOME,
+    form: Annotated[str, typer.Option("--format", help="table, json")] = "table",
+) -> None:
+    """Show the runs below a folder: state, last step, reward, verdict, and the settings in which they differ."""
+    from tvo_cli.cli import render
+    from tvo_cli.report.standings import differing, standings
+
+    if form not in FORMATS:
+        raise UserError("--format", form, "there is no such format.", f"Formats: {', '.join(FORMATS)}.")
+    found = standings(folder)
+    apart = differing(found)
+    if form == "json":
+        _print([_record(run, apart[run.folder]) for run in found])
+    elif not found:
+        print(f"no runs in {folder}")
+    else:
+        render.table(HEADINGS, [_cells(folder, run, apart[run.folder]) for run in found])
+
+
+def _cells(root: Path, run: Standing, apart: dict[str, Any]) -> list[str]:
+    from tvo_cli.tracking.spark import figure
+
+    place = run.folder.name if run.folder == root else str(run.folder.relative_to(root))
+    planned = f"/{run.steps}" if run.steps is not None else ""
+    step = "" if run.step is None else f"{run.step}{planned}"
+    reward = "" if run.reward is None else figure(run.reward)
+    return [place, run.state, step, reward, run.reason or run.verdict, _shown(apart)]
+
+
+def _shown(apart: dict[str, Any]) -> str:
+    """`algorithm=tvo seed=0 lr=1e-4`: the last part of a key, unless two end alike."""
+    last = [key.removesuffix(".name").rpartition(".")[2] for key in apart]
+    names = [short if last.count(short) == 1 else key for key, short in zip(apart, last, strict=True)]
+    return " ".join(f"{name}={value}" for name, value in zip(names, apart.values(), strict=True))
+
+
+def _record(run: Standing, apart: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": str(run.folder),
+        "command": run.command,
+        "state": run.state,
+        "step": run.step,
+        "steps": run.steps,
+        "reward": run.reward,
+        "verdict": run.verdict,
+        "reason": run.reason,
+        "differs": apart,
+    }
+
+
+def _print(records: list[dict[str, Any]]) -> None:
+    import json
+    import math
+
+    for record in records:
+        if isinstance(record["reward"], float) and not math.isfinite(record["reward"]):
+            record["reward"] = str(record["reward"])
+    print(json.dumps(records, indent=2, allow_nan=False, default=str))

@@ -1,0 +1,134 @@
+"""What a sweep shows while it runs: a live table on a terminal, one line a change elsewhere and in sweep.log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tvo_cli.sweep.forecast import Running, remaining
+from tvo_cli.sweep.index import WAITING, Job
+from tvo_cli.tracking import state
+from tvo_cli.tracking.metrics import last_step
+from tvo_cli.tracking.spark import duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LOG = "sweep.log"
+STYLE = {"running": "cyan", "finished": "green", "failed": "red", "interrupted": "yellow", WAITING: "dim"}
+ORDER = ("failed", "interrupted", "running", WAITING, "finished")  # of attention, when the screen is too short
+
+
+class Board:
+    """Shows the jobs of a sweep; `changed` after every change, `tick` now and then."""
+
+    def __init__(self, folder: Path, jobs: Sequence[Job], slots: int, stream: TextIO | None = None) -> None:
+        self._folder, self._jobs, self._slots = folder, jobs, slots
+        self._stream = stream or sys.stdout
+        self._live: Any = None
+        self._since: dict[str, float] = {}
+        self._drawn = 0.0
+
+    def __enter__(self) -> Board:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._log = (self._folder / LOG).open("a", encoding="utf-8")
+        if self._stream.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._console = Console(file=self._stream)
+            self._live = Live(self.table(), console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+        self._log.close()
+
+    def say(self, text: str) -> None:
+        """A line in the log, and outside a terminal on the screen."""
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        self._log.flush()
+        if self._live is None:
+            print(text, file=self._stream, flush=True)
+        else:
+            self.tick(force=True)
+
+    def changed(self, job: Job) -> None:
+        """A job has another state."""
+        if job.state == state.RUNNING:
+            self._since[job.fingerprint] = time.monotonic()
+        ended = sum(other.state not in (WAITING, state.RUNNING) for other in self._jobs)
+        parts = [f"[{ended}/{len(self._jobs)}]", job.state, job.folder]
+        parts += [f"attempt {job.attempts}"] if job.state == state.RUNNING and job.attempts > 1 else []
+        parts += [f"in {duration(job.seconds)}"] if job.seconds is not None and job.state == state.FINISHED else []
+        parts += [f"({job.reason})"] if job.reason and job.state != state.RUNNING else []
+        self.say(" ".join(parts) + self._ahead())
+
+    def tick(self, *, force: bool = False) -> None:
+        """Draw the table again, at most twice a second."""
+        if self._live is not None and (force or time.monotonic() > self._drawn + 0.5):
+            self._drawn = time.monotonic()
+            self._live.update(self.table(), refresh=True)
+
+    def eta(self) -> float | None:
+        """Seconds still to go."""
+        done = [job.seconds for job in self._jobs if job.state == state.FINISHED and job.attempts and job.seconds]
+        running = [Running(self._elapsed(job), self.share(job)) for job in self._in(state.RUNNING)]
+        return remaining(done, running, len(self._in(WAITING)), self._slots)
+
+    def share(self, job: Job) -> float | None:
+        """Of a training's steps, how many it has done; None for what counts no steps."""
+        step = last_step(self._folder / job.folder / "metrics.jsonl") if job.steps else None
+        return None if not step or not job.steps else min(1.0, step / job.steps)
+
+    def table(self) -> RenderableType:
+        """The jobs, as many as fit; those that need attention first."""
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for heading in ("job", "state", "time", "progress", ""):
+            drawn.add_column(heading, no_wrap=heading != "", overflow="ellipsis")
+        shown = self._shown()
+        for job in shown:
+            drawn.add_row(*(Text(cell) for cell in self._cells(job)), style=STYLE.get(job.state))
+        rest = len(self._jobs) - len(shown)
+        return Group(drawn, Text(f"  and {rest} more" if rest else ""), Text(self.line()))
+
+    def line(self) -> str:
+        """Counts and the time to go."""
+        counts = Counter(job.state for job in self._jobs)
+        return ", ".join(f"{counts[name]} {name}" for name in reversed(ORDER) if counts[name]) + self._ahead()
+
+    def _shown(self) -> list[Job]:
+        most = max(4, self._console.height - 8) if self._live is not None or hasattr(self, "_console") else 40
+        rank: Callable[[Job], int] = lambda job: ORDER.index(job.state)  # noqa: E731
+        chosen = sorted(self._jobs, key=rank)[:most]
+        return [job for job in self._jobs if job in chosen]
+
+    def _cells(self, job: Job) -> list[str]:
+        share = self.share(job) if job.state == state.RUNNING else None
+        seconds = self._elapsed(job) if job.state == state.RUNNING else job.seconds
+        done = "before" if job.before else "" if seconds is None else duration(seconds)
+        return [job.folder, job.state, done, "" if share is None else f"{share:.0%}", job.reason]
+
+    def _elapsed(self, job: Job) -> float:
+        return time.monotonic() - self._since.get(job.fingerprint, time.monotonic())
+
+    def _in(self, name: str) -> list[Job]:
+        return [job for job in self._jobs if job.state == name]
+
+    def _ahead(self) -> str:
+        seconds = self.eta() if self._in(state.RUNNING) or self._in(WAITING) else None
+        return "" if seconds is None else f" · about {duration(seconds)} to go"

@@ -1,0 +1,141 @@
+"""One attempt at a job, as the sweep sees it: started under a keeper, stopped by letting go of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tvo_cli.sweep import keeper
+from tvo_cli.tracking import state
+
+SAVED, INTERRUPTED, USER = 75, 130, 2
+MARGIN = 10.0  # seconds a keeper gets beyond the job's grace before it is ended itself
+TAIL = 8192  # bytes of a log that are searched for the reason of a failure
+
+
+class Outcome(NamedTuple):
+    """How an attempt ended."""
+
+    state: str  # finished, interrupted, failed
+    code: int
+    reason: str
+    again: bool  # whether another attempt may fare better
+
+
+class Child:
+    """A running attempt."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        *,
+        title: str,
+        grace: float,
+        timeout: float | None,
+    ) -> None:
+        self.log, self.begun, self._grace, self._timeout = log, time.monotonic(), grace, timeout
+        self._asked: float | None = None
+        log.parent.mkdir(parents=True, exist_ok=True)
+        line = [sys.executable, "-I", "-S", keeper.__file__, str(grace), str(timeout or 0.0), *words]
+        ours, theirs = socket.socketpair()
+        with log.open("ab") as output, theirs:
+            output.write(f"$ {title}\n".encode())
+            output.flush()
+            self._start = output.tell()
+            self._keeper = subprocess.Popen(
+                line,
+                stdin=theirs.fileno(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**environment, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        self._held: socket.socket | None = ours
+        self.pid = _told(ours)
+
+    def stop(self) -> None:
+        """Let go: the keeper asks the job to save, and ends it after the grace."""
+        if self._held is not None:
+            self._held.close()
+            self._held, self._asked = None, time.monotonic()
+
+    def kill(self) -> None:
+        """No more grace."""
+        self.stop()
+        if self.pid:
+            _end_group(self.pid)
+
+    def poll(self) -> Outcome | None:
+        """How it ended; None while it runs."""
+        code = self._keeper.poll()
+        if code is None:
+            if self._asked is not None and time.monotonic() > self._asked + self._grace + MARGIN:
+                self.kill()
+                self._keeper.kill()
+            return None
+        if code < 0:  # the keeper itself was killed; on Linux its job dies with it
+            self.kill()
+        stopped = self._asked is not None
+        self.stop()
+        return outcome(128 - code if code < 0 else code, self, stopped)
+
+    def last_words(self) -> str:
+        """The reason in the log: the last line that begins with `tvo:`, else the last line there is."""
+        with self.log.open("rb") as file:
+            file.seek(max(self._start, file.seek(0, os.SEEK_END) - TAIL))
+            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        ours = [line.removeprefix("tvo:").strip() for line in lines if line.startswith("tvo:")]
+        return (ours or lines or [""])[-1][:300]
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds it was given."""
+        return self._timeout
+
+
+def outcome(code: int, child: Child, stopped: bool) -> Outcome:
+    """What an exit code of the keeper means."""
+    if code == 0:
+        return Outcome(state.FINISHED, 0, "", False)
+    if code in (SAVED, INTERRUPTED):
+        return Outcome(state.INTERRUPTED, code, child.last_words(), not stopped)
+    if stopped:
+        return Outcome(state.INTERRUPTED, code, "stopped before it could save", False)
+    if code == keeper.TIMED_OUT and child.timeout:
+        return Outcome(state.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
+    if code > 128:
+        return Outcome(state.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
+    return Outcome(state.FAILED, code, child.last_words() or f"left with code {code}", code != USER)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name} (out of memory?)" if name == "SIGKILL" else name
+
+
+def _told(keeper_end: socket.socket) -> int | None:
+    """The job's process number, as its keeper says it; None when the job could not be started."""
+    keeper_end.settimeout(60.0)
+    try:
+        said = keeper_end.recv(32).decode().strip()
+    except OSError:
+        return None
+    return int(said) if said else None
+
+
+def _end_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

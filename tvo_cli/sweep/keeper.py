@@ -1,0 +1,116 @@
+"""Keeps one job: a process of its own between the sweep and the job, of the standard library alone.
+
+Run as a file: `python keeper.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one end of a
+socket whose other end the sweep holds. It says the job's process number there. When the other end closes (the sweep
+asks for a stop, or is dead, by kill -9 too), or a signal arrives, or TIMEOUT seconds are over (0: never), the job
+gets SIGTERM, GRACE seconds to save, then SIGKILL with everything it has started. A job that ends by itself leaves
+nothing behind either. Exit code: the job's, 128 + n for signal n, 124 after TIMEOUT.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+TIMED_OUT = 124
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+
+def prctl(option: int, value: int) -> None:
+    """Linux only; elsewhere the socket alone tells of the sweep's death."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def keep(sweep: socket.socket, grace: float, timeout: float, words: list[str]) -> int:
+    """Run the job to its end; the keeper's exit code."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)  # whatever the job leaves behind becomes the keeper's child
+    asked = _listen()
+    job = subprocess.Popen(words, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=_die_with_the_keeper)
+    _say(sweep, f"{job.pid}\n")
+    end = time.monotonic() + timeout if timeout > 0 else None
+    stopped = _wait(job, [sweep, asked], end)
+    if stopped:
+        _signal(job, signal.SIGTERM)  # to the job alone: its graders must live for it to save a whole step
+        _wait(job, [], time.monotonic() + grace)
+    _clear(job)
+    if stopped == "timeout":
+        return TIMED_OUT
+    return 128 - job.returncode if job.returncode < 0 else job.returncode
+
+
+def _listen() -> socket.socket:
+    """A socket that can be read once a signal has asked for a stop; SIGCHLD wakes the waiting too."""
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    for number in STOP:
+        signal.signal(number, lambda *_: _say(told, "!"))
+    return heard
+
+
+def _wait(job: subprocess.Popen[bytes], watched: list[socket.socket], end: float | None) -> str:
+    """Wait for the job: "" when it has ended, "asked" or "timeout" when something else comes first."""
+    while job.poll() is None:
+        ready, _, _ = select.select(watched, [], [], 0.1)
+        if ready and any(not one.recv(64) or one is not watched[0] for one in ready):
+            return "asked"
+        if end is not None and time.monotonic() >= end:
+            return "timeout"
+    return ""
+
+
+def _clear(job: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the job's group, and to every descendant that has left the group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    for _ in range(20):
+        left = _children()
+        if not left:
+            return
+        for pid in left:
+            _kill(pid)
+        time.sleep(0.01)
+
+
+def _children() -> list[int]:
+    try:
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [int(pid) for pid in listed.split()]
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError, ChildProcessError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _signal(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        job.send_signal(number)
+
+
+def _say(where: socket.socket, text: str) -> None:
+    with suppress(OSError):
+        where.send(text.encode())
+
+
+def _die_with_the_keeper() -> None:
+    for number in STOP:
+        signal.signal(number, signal.SIG_DFL)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(keep(socket.socket(fileno=0), float(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

@@ -1,0 +1,146 @@
+"""Runs the jobs of a sweep over its slots: each in a process of its own, each costing only itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from tvo_cli.sweep.board import Board
+from tvo_cli.sweep.child import Child, Outcome
+from tvo_cli.sweep.index import WAITING, Index, Job
+from tvo_cli.sweep.slots import Slot
+from tvo_cli.tracking import state
+
+JOB_LOG = "job.log"
+PAUSE = 0.1  # seconds between two looks at the jobs
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every job is granted."""
+
+    retries: int
+    timeout: float | None
+    grace: float
+
+
+class Runner:
+    """One command's jobs: waiting, running, ended."""
+
+    def __init__(self, index: Index, jobs: Sequence[Job], slots: Sequence[Slot], terms: Terms, board: Board) -> None:
+        self._index, self._terms, self._board = index, terms, board
+        self._waiting = deque(job for job in jobs if job.state == WAITING)
+        self._free = list(slots)
+        self._running: dict[str, tuple[Job, Slot, Child]] = {}
+        self._signals = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal has ended the sweep."""
+        return self._signals > 0
+
+    def run(self) -> None:
+        """Until every job has ended, or a signal has stopped them all."""
+        with self._listening():
+            try:
+                while self._running or (self._waiting and not self.stopped):
+                    self._collect()
+                    if not self.stopped:
+                        self._start()
+                    self._board.tick()
+                    time.sleep(PAUSE)
+            finally:
+                self._abandon()
+
+    def _start(self) -> None:
+        """Fill the free slots; a job whose folder somebody else is running in waits for its end."""
+        for _ in range(len(self._waiting)):
+            if not self._free:
+                return
+            job = self._waiting.popleft()
+            if state.alive(self._index.folder / job.folder):
+                self._hold(job)
+            else:
+                self._launch(job, self._free.pop(0))
+
+    def _hold(self, job: Job) -> None:
+        self._waiting.append(job)
+        reason = "another process is running it"
+        if job.reason != reason:
+            job.reason = reason
+            self._changed(job)
+
+    def _launch(self, job: Job, slot: Slot) -> None:
+        folder = self._index.folder / job.folder
+        if state.finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
+            job.state, job.before, job.reason = state.FINISHED, True, ""
+            self._free.insert(0, slot)
+            self._changed(job)
+            return
+        child = Child(
+            job.words,
+            folder / JOB_LOG,
+            slot.environment(os.environ),
+            title=job.command,
+            grace=self._terms.grace,
+            timeout=self._terms.timeout,
+        )
+        job.attempts += 1
+        job.state, job.pid, job.slot, job.reason, job.code = state.RUNNING, child.pid, slot.number, "", None
+        self._running[job.fingerprint] = job, slot, child
+        self._changed(job)
+
+    def _collect(self) -> None:
+        for job, slot, child in list(self._running.values()):
+            found = child.poll()
+            if found is not None:
+                del self._running[job.fingerprint]
+                self._free.append(slot)
+                self._ended(job, found, time.monotonic() - child.begun)
+
+    def _ended(self, job: Job, found: Outcome, seconds: float) -> None:
+        job.state, job.code, job.reason, job.pid, job.slot = found.state, found.code, found.reason, None, None
+        job.seconds = round(seconds, 1)
+        if found.state != state.FINISHED:
+            facts = {"fingerprint": job.fingerprint, "command": job.command, "overrides": job.overrides}
+            state.settle(self._index.folder / job.folder, found.state, found.code, found.reason, facts)
+        self._changed(job)
+        if found.again and not self.stopped and job.attempts <= self._terms.retries:
+            job.state = WAITING
+            self._waiting.append(job)
+            self._changed(job)
+
+    def _changed(self, job: Job) -> None:
+        self._index.save()
+        self._board.changed(job)
+
+    def _abandon(self) -> None:
+        """On the way out, by an error of ours too, no job stays behind."""
+        for _, _, child in self._running.values():
+            child.stop()
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """The first signal lets every job save; the second ends them at once."""
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            self._signals += 1
+            for _, _, child in self._running.values():
+                child.stop() if self._signals == 1 else child.kill()
+            if self._signals == 1:
+                name = signal.Signals(number).name
+                self._board.say(f"{name}: {len(self._running)} running jobs save and stop; again: end them at once")
+
+        before = {number: signal.signal(number, heard) for number in STOP}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
