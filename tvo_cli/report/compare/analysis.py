@@ -27,8 +27,9 @@ class Analysis:
     own: Sequence[Contrast]  # every other arm against the baseline, each at its own rate
     problems: Mapping[str, ByProblem | str]  # the same over problems, by arm
     at_rates: Sequence[Contrast]  # the same at every shared rate
-    shared: tuple[float, ...]  # rates of all arms
+    shared: tuple[float, ...]  # rates that robustness is read over
     robust: Mapping[str, Robustness | None]
+    areas: Sequence[Contrast]  # of the areas over those rates
 
     @property
     def swept(self) -> bool:
@@ -55,11 +56,18 @@ def analyse(block: Block, how: Reading, wanted: str | None, way: str) -> Analysi
         if cell.rate == base.rate and cell.rate is not None
     ]
     problems = {one.a.arm: contrast.by_problem(one.a, one.b, how) for one in own}
-    common = rates.shared(block.arms)
+    common = rates.over_rates(block.arms, first)
     robust = {arm.label: rates.robustness(arm, common, how) for arm in block.arms}
     swept = any(len(arm.rates) > 1 for arm in block.arms)
+    areas = [
+        contrast.paired_values(chosen[arm.label].cell, chosen[first.label].cell, mine.areas, base.areas, how)
+        for arm in others
+        if (mine := robust[arm.label]) and (base := robust[first.label])
+    ]
     families = contrast.family(own), contrast.family(at_rates) if swept else []
-    return Analysis(block, how, first, chosen, families[0], problems, families[1], common, robust)
+    return Analysis(
+        block, how, first, chosen, families[0], problems, families[1], common, robust, contrast.family(areas)
+    )
 
 
 def baseline(arms: Sequence[Arm], wanted: str | None) -> Arm:

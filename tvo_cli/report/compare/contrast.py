@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 
@@ -44,17 +45,21 @@ class Contrast:
 
 
 def contrast(a: Cell, b: Cell, how: Reading) -> Contrast:
-    """Paired by seed where at least two seeds are in both arms, else Welch's over all."""
-    first, second = measures.values(a, how), measures.values(b, how)
+    """The final values of two cells."""
+    return paired_values(a, b, measures.values(a, how), measures.values(b, how), how)
+
+
+def paired_values(a: Cell, b: Cell, first: Mapping[str, float], second: Mapping[str, float], how: Reading) -> Contrast:
+    """Values by seed: paired where at least two seeds are in both, else Welch's over all."""
     common = [seed for seed in first if seed in second and seed != "?"]
     paired = len(common) >= 2
-    if paired:
-        left, right = [first[seed] for seed in common], [second[seed] for seed in common]
-        found = comparison.paired(left, right, how.confidence)
-    else:
-        left, right = list(first.values()), list(second.values())
-        found = comparison.welch(left, right, how.confidence) if left and right else NO_DIFFERENCE
-    needed = power.seeds_needed(left, right, paired, how.confidence) if left and right else None
+    left = [first[seed] for seed in common] if paired else list(first.values())
+    right = [second[seed] for seed in common] if paired else list(second.values())
+    found, needed = NO_DIFFERENCE, None
+    if left and right:
+        test = comparison.paired if paired else comparison.welch
+        found = test(left, right, how.confidence)
+        needed = power.seeds_needed(left, right, paired, how.confidence)
     unmatched = (len(first) - len(common), len(second) - len(common)) if paired else (0, 0)
     return Contrast(a, b, found, paired, unmatched, (_pending(a), _pending(b)), needed, confidence=how.confidence)
 
@@ -115,7 +120,7 @@ def _scores(cell: Cell) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for trial in cell.trials:
         if trial.state == FINISHED:
-            rows = _responses(trial)
+            rows = _responses(trial.run.folder)
             if not rows:
                 return {}
             for key, scores in rows.items():
@@ -124,8 +129,9 @@ def _scores(cell: Cell) -> dict[str, list[float]]:
     return found if len(sizes) == 1 else {}
 
 
-def _responses(trial: Trial) -> Mapping[str, list[float]]:
-    path = _file(trial.run.folder)
+@lru_cache(maxsize=1024)
+def _responses(folder: Path) -> Mapping[str, list[float]]:
+    path = _file(folder)
     found: dict[str, list[float]] = {}
     try:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path else ():

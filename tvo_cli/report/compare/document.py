@@ -160,19 +160,18 @@ def _lengths(found: Analysis) -> list[str]:
 
 
 def _robust(found: Analysis, how: Reading) -> tuple[str, ...]:
-    """The worst over the shared rates, in words."""
-    told = []
+    """Area and worst case over the shared rates, in words."""
+    told, unit = [], "%" if how.share else ""
     for arm in found.block.arms:
         robust = found.robust[arm.label]
         if robust is not None:
-            unit = "%" if how.share else ""
-            mean, worst = words.reading(robust.area.mean, how.share), words.reading(robust.worst_mean, how.share)
+            area = f"{words.reading(robust.area.mean, how.share)}{unit}"
             span = words.span(robust.area.low, robust.area.high, how.share)
-            area = f"{mean}{unit} {span}".strip()
+            worst = f"{words.reading(robust.worst_mean, how.share)}{unit} at its worst rate"
             told.append(
-                f"{arm.title}: {area} on average over log rate, {worst}{unit} at its worst rate ({words.rate(robust.worst_rate)})"
+                f"{arm.title}: {area} {span} on average over log rate, {worst} ({words.rate(robust.worst_rate)})"
             )
-    return tuple(told)
+    return (*told, *(f"area, {sentence(one, how)}" for one in found.areas))
 
 
 def _tables(found: Analysis) -> tuple[Table, ...]:
@@ -188,14 +187,12 @@ def _tables(found: Analysis) -> tuple[Table, ...]:
 
 def _sparse(table: Table) -> Table:
     """Without the columns that say nothing in any row; a table of nothing says so in its note."""
-    kept = [
-        i
-        for i in range(len(table.headings))
-        if i == 0 or any(row[i].text not in ("", words.UNKNOWN) for row in table.rows)
-    ]
+    said = range(1, len(table.headings))
+    kept = [0, *(i for i in said if any(row[i].text not in ("", words.UNKNOWN) for row in table.rows))]
+    if len(kept) == 1:
+        return Table(table.name, table.title, table.headings, [], f"Nothing to show. {table.note}".strip())
     rows = [[row[i] for i in kept] for row in table.rows]
-    note = table.note if len(kept) > 1 else f"No run recorded this. {table.note}".strip()
-    return Table(table.name, table.title, [table.headings[i] for i in kept], rows, note)
+    return Table(table.name, table.title, [table.headings[i] for i in kept], rows, table.note)
 
 
 def _differing(found: Analysis) -> Table:

@@ -77,7 +77,12 @@ def _places(path: Path, file: str) -> Iterator[tuple[Path, str]]:
     if path.is_file():
         yield path, "trl" if path.name == other_tools.TRL.file else "plain"
         return
-    for folder, below, files in os.walk(path):
+    seen: set[str] = set()
+    for folder, below, files in os.walk(path, followlinks=True):
+        if os.path.realpath(folder) in seen:  # a link that leads back
+            below.clear()
+            continue
+        seen.add(os.path.realpath(folder))
         below.sort()
         if sweeps.INDEX in files:
             yield Path(folder) / sweeps.INDEX, "sweep"

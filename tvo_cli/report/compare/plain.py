@@ -23,7 +23,7 @@ def terminal(document: Document) -> str:
         lines += _heading(section)
         lines += [*_told(section), ""]
         for table in section.tables:
-            if table.name in BRIEF:
+            if table.name in BRIEF and table.rows:
                 lines += [table.title, *aligned(table), *([table.note] if table.name == "arms" else []), ""]
     lines += [f"note: {note}" for note in document.notes]
     return "\n".join(lines).rstrip() + "\n"
@@ -50,14 +50,16 @@ def _told(section: Section) -> Iterator[str]:
 def groups(section: Section) -> Iterator[tuple[str, tuple[Verdict, ...]]]:
     """Verdicts under their titles: at the own rates, then at each shared one."""
     if section.verdicts:
-        yield ("Each at its own best rate" if section.found.swept else ""), section.verdicts
+        ways = {chosen.way for chosen in section.found.chosen.values() if chosen.way}
+        how = f", chosen {' or '.join(sorted(ways))}" if ways else ""
+        yield (f"Each at its own best rate{how}" if section.found.swept else ""), section.verdicts
     for rate, verdicts in section.at_rates:
         yield f"Both at rate {words.rate(rate)}", verdicts
 
 
 def robust_title(section: Section) -> str:
     """Over which rates."""
-    return f"Over the shared rates {', '.join(words.rate(rate) for rate in section.found.shared)}"
+    return f"Over the rates {', '.join(words.rate(rate) for rate in section.found.shared)}"
 
 
 def aligned(table: Table) -> list[str]:
@@ -80,7 +82,7 @@ def markdown(document: Document, figures: Sequence[tuple[str, str]] = ()) -> str
             level = "###"
         lines += [*_markdown_told(section, level)]
         for table in section.tables:
-            lines += [f"{level} {_md(table.title)}", "", *markdown_table(table), ""]
+            lines += [f"{level} {_md(table.title)}", "", *([*markdown_table(table), ""] if table.rows else [])]
             lines += [_md(table.note), ""] if table.note else []
     if figures:
         lines += ["## Figures", ""]
@@ -146,7 +148,7 @@ def latex(document: Document) -> str:
     for section in document.sections:
         lines += [f"% {verdict.sentence}" for verdict in section.verdicts]
         for table in section.tables:
-            if table.name not in ("runs", "settings"):
+            if table.rows and table.name not in ("runs", "settings"):
                 lines += ["", *latex_table(table, section.label)]
     return "\n".join(lines) + "\n"
 

@@ -105,3 +105,9 @@ def robustness(arm: Arm, rates: Sequence[float], how: Reading) -> Robustness | N
     lowest = min(value for row in rows for value in row.values())
     interval = measures.mean(list(areas.values()), how.confidence) if areas else NONE
     return Robustness(tuple(rates), interval, means[worst], rates[worst], lowest, areas)
+
+
+def over_rates(arms: Sequence[Arm], first: Arm) -> tuple[float, ...]:
+    """The rates that robustness is read over: those of all arms, or the baseline's where all share fewer than two."""
+    common = shared(arms)
+    return common if len(common) > 1 else first.rates

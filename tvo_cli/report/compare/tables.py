@@ -164,14 +164,13 @@ def robustness(found: Analysis) -> Table:
     for arm in found.block.arms:
         robust = found.robust[arm.label]
         if robust is None:
-            rows.append([text(arm.label), *[Datum(words.UNKNOWN)] * 4])
             continue
         worst = [reading(robust.worst_mean, how.share), rate(robust.worst_rate), reading(robust.worst_run, how.share)]
         rows.append([text(arm.label), interval(robust.area, how.share), *worst])
     shared = ", ".join(words.rate(one) for one in found.shared) or "none"
     note = (
-        f"Over the rates that all arms share: {shared}. Area: the mean of the final value over log rate, by trapezoids, one a seed that has a result at each."
-        + ("" if len(found.shared) > 1 else " With fewer than two shared rates there is nothing to say.")
+        f"Over the rates {shared}: those that all arms share, or the baseline's where all share fewer than two; an arm that was not run at each of them has no row. Area: the mean of the final value over log rate, by trapezoids, one a seed that has a result at each."
+        + ("" if len(found.shared) > 1 else " With fewer than two rates there is nothing to say.")
     )
     return Table(
         "robustness",

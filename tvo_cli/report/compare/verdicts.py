@@ -57,14 +57,14 @@ def _outcome(found: Contrast) -> str:
     if said.n < 2:
         return "one seed has no spread, so nothing can be said; at least 2 are needed, 5 or more are useful"
     if said.method == "exact permutation" and said.difference:
-        least = f"p = {_p(said.p)} is the least these seeds can give"
+        least = f"p {_p(said.p)} is the least these seeds can give"
         return f"{'separated' if found.separated else 'not separated'}; no spread between seeds, {least}"
-    p = f"p = {_p(found.adjusted)}" + (f", Holm over {found.family}" if found.family > 1 else "")
+    p = f"p {_p(found.adjusted)}" + (f", Holm over {found.family}" if found.family > 1 else "")
     if found.separated:
         return f"separated ({p})"
     alone = ""
     if said.p < 1.0 - found.confidence:
-        alone = f"; alone it would be (p = {_p(said.p)}), among {found.family} comparisons it is not"
+        alone = f"; alone it would be (p {_p(said.p)}), among {found.family} comparisons it is not"
     return f"not separated ({p}){alone}; {_needed(found)}"
 
 
@@ -79,7 +79,7 @@ def _needed(found: Contrast) -> str:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
 def details(found: Contrast, problem: ByProblem | str | None, how: Reading) -> Iterator[str]:

@@ -62,9 +62,11 @@ def reading(value: float | None, share: bool) -> str:
 
 
 def span(low: float, high: float, share: bool) -> str:
-    """`[85.1, 93.0]`, or nothing where there is no interval."""
+    """`[85.1, 93.0]`, or nothing where there is no interval; a share's ends are cut at 0 and 100."""
     if math.isnan(low) or math.isnan(high):
         return ""
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
     return f"[{reading(low, share)}, {reading(high, share)}]"
 
 
