@@ -13,7 +13,7 @@ from statistics import fmean
 from tvo_cli.report.compare import measures
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.measures import Reading
-from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, Trial
+from tvo_cli.report.compare.trial import FINISHED, UNFINISHED
 from tvo_cli.stats import comparison, power
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
 from tvo_cli.stats.comparison import Difference

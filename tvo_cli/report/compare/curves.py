@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from tvo_cli.report.compare import measures, words
@@ -17,7 +18,7 @@ from tvo_cli.stats.interval import mean_interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LOGGED = ("gradient/variance", "gradient/normalised_variance")
+LOGGED, CUT_OFF = "gradient/variance", "gradient/normalised_variance"
 POINTS = 120  # of a mean curve, where the seeds were not recorded at the same places
 AXES = {
     "steps": "rollout batch",
@@ -25,7 +26,10 @@ AXES = {
     "tokens": "response tokens",
     "hours": "hours of training",
 }
-SEEN = "seeds thin, mean and t band of the finished runs as far as each of them goes; × ends a run that failed, ○ one unfinished"
+SEEN = (
+    "seeds thin, mean and t band of the finished runs as far as each of them goes; × ends a run "
+    "that failed, ○ one unfinished"
+)
 
 
 class Curve(NamedTuple):
@@ -56,7 +60,7 @@ def own_rate(cells: Sequence[Cell], style: dict[str, Look], found: Analysis, x: 
                 ("gradient/variance", "gradient variance", True),
                 ("gradient/normalised_variance", "noise over signal", True),
             ),
-            "Gradient variance (log scale, geometric means; noise over signal is cut off at 10⁴)",
+            "Gradient variance (log scale, geometric means; noise over signal as the median, cut off at 10⁴)",
         ),
     )
     for name, panels, title in plans:
@@ -133,7 +137,9 @@ def _cell(axes: Axes, cell: Cell, metric: str, look: Look, x: str) -> None:
                 fillstyle="none",
             )
     whole = [curve for curve in curves if curve.state == FINISHED]
-    xs, low, middle, high = band(whole, log=metric in LOGGED, share=words.is_share(metric))
+    xs, low, middle, high = band(whole, log=metric == LOGGED, share=words.is_share(metric))
+    if metric == CUT_OFF and whole:  # half of the readings stand at the cut-off: a mean would say nothing
+        middle = [median(row) for row in zip(*(_at(curve, xs) for curve in whole), strict=True)]
     every = max(1, len(xs) // 7)
     axes.plot(
         xs,
@@ -145,7 +151,8 @@ def _cell(axes: Axes, cell: Cell, metric: str, look: Look, x: str) -> None:
         markersize=4,
         label=look.label,
     )
-    axes.fill_between(xs, low, high, color=look.colour, alpha=0.13, linewidth=0)
+    if metric != CUT_OFF:
+        axes.fill_between(xs, low, high, color=look.colour, alpha=0.13, linewidth=0)
 
 
 def read(trial: Trial, metric: str, x: str) -> Curve:

@@ -17,7 +17,7 @@ from tvo_cli.stats.comparison import Difference
 from tvo_cli.stats.interval import Interval
 from tvo_cli.stats.survival import kaplan_meier, median
 
-VARIANCE, NORMALISED = "gradient/variance", "gradient/normalised_variance"
+VARIANCE, NORMALISED, RESOLVED = "gradient/variance", "gradient/normalised_variance", "gradient/signal_resolved"
 THRESHOLDS = tuple(i / 10 for i in range(1, 10))
 MOST = 4  # thresholds that are shown
 
@@ -47,20 +47,26 @@ def gradients(found: Analysis) -> Table:
         ratios = [_ratio(cell, against, name, found) for name in (NORMALISED, VARIANCE)]
         jumps = measures.mean([_jump(trial) for trial in cell.trials], found.how.confidence)
         norms = [measures.over_steps("gradient/log_fluctuation")(trial) for trial in cell.trials]
-        rows.append([*head(cell), *ratios, interval(jumps), interval(measures.mean(norms, found.how.confidence))])
+        resolved = measures.mean([measures.over_steps(RESOLVED)(trial) for trial in cell.trials], found.how.confidence)
+        fluctuations = [interval(jumps), interval(measures.mean(norms, found.how.confidence))]
+        rows.append([*head(cell), *ratios, reading(resolved.mean, True), *fluctuations])
     name = found.baseline.label
     headings = [
         "arm",
         "rate",
         f"noise over signal, ratio to {name}",
         f"variance, ratio to {name}",
+        "signal resolved (% of steps)",
         "log-fluctuation of the variance",
         "mean jump of the norm",
     ]
     note = (
-        "Ratios of geometric means over the steps that both runs of a pair of seeds recorded, paired by seed, with the t interval of the logs; steps where one "
-        "of the two is not above 0 are left out. The variance alone falls with anything that shrinks the gradient: read noise over signal "
-        f"({NORMALISED}; cut off at 10⁴ where no signal is resolved). Log-fluctuation: sd of log jumps over √2, in nats. "
+        "Ratios of geometric means over the steps that both runs of a pair of seeds recorded, paired "
+        "by seed, with the t interval of the logs; steps where one "
+        "of the two is not above 0 are left out. The variance alone falls with anything that shrinks "
+        "the gradient: read noise over signal "
+        f"({NORMALISED}; cut off at 10⁴ where no signal is resolved). Log-fluctuation: sd of log "
+        "jumps over √2, in nats. "
         "Mean jump: the reading gradient/log_fluctuation, another number."
     )
     return Table("gradients", "Gradient variance and its fluctuation", headings, rows, note)
@@ -109,7 +115,8 @@ def efficiency(found: Analysis) -> Table:
         *(f"{100 * limit:.0f}%: {what}" for limit in limits for what in ("median rollouts", "reached")),
     ]
     note = (
-        f"Rollouts until the mean of {measures.WINDOW} steps of {measures.FRESH} stands at the threshold. Median by Kaplan and Meier: runs that never "
+        f"Rollouts until the mean of {measures.WINDOW} steps of {measures.FRESH} stands at the "
+        "threshold. Median by Kaplan and Meier: runs that never "
         "got there are censored at their end, so «not reached» means that half of the runs did not."
     )
     return Table(
@@ -159,7 +166,10 @@ def cost(found: Analysis) -> Table:
     for cell in shown_cells(found):
         seen = [measures.mean([read(trial) for trial in cell.trials], found.how.confidence) for read in readings]
         rows.append([*head(cell), *(_rounded(one) for one in seen)])
-    note = "Mean and t interval over runs: seconds of all steps (evaluations apart), response tokens, tokens a second. Runs that ended early are in it."
+    note = (
+        "Mean and t interval over runs: seconds of all steps (evaluations apart), response tokens, "
+        "tokens a second. Runs that ended early are in it."
+    )
     return Table("cost", "Time and tokens", ["arm", "rate", "seconds", "tokens", "tokens a second"], rows, note)
 
 
@@ -201,7 +211,10 @@ def laws(found: Analysis) -> Table:
             ]
         )
     headings = ["arm", "rate", "fitted", "a", "b", "rmse", "r²", "ceiling −a + b", "remark"]
-    note = "R = −a·e^H + b of each run (arXiv:2505.22617), H the entropy of a token, R the fresh accuracy of the same steps. The ceiling is an extrapolation to H = 0."
+    note = (
+        "R = −a·e^H + b of each run (arXiv:2505.22617), H the entropy of a token, R the fresh "
+        "accuracy of the same steps. The ceiling is an extrapolation to H = 0."
+    )
     return Table("law", "Reward against entropy", headings, rows, note)
 
 
@@ -225,7 +238,10 @@ def aggregates(found: Analysis) -> Table:
             ]
         )
     headings = ["arm", "runs", "interquartile mean", f"better than {found.baseline.label} (%)", "short of 100%"]
-    note = "At the arms' own rates. Better: the probability that a run of the arm beats one of the baseline, ties half (arXiv:2108.13264)."
+    note = (
+        "At the arms' own rates. Better: the probability that a run of the arm beats one of the "
+        "baseline, ties half (arXiv:2108.13264)."
+    )
     return Table("aggregates", "Aggregates over runs", headings, rows, note)
 
 
@@ -247,8 +263,10 @@ def problems(found: Analysis) -> Table:
         ends = [_points(one) for one in (seen.over_problems, seen.bootstrap)]
         rows.append([name, *ends, number(seen.over_problems.p, 2), whole(seen.problems), whole(seen.samples)])
     note = (
-        "For these very policies: what other problems of this kind would say. Each problem's mean over its samples and the arm's finished runs, at the "
-        "arms' own rates, paired by problem; the t interval over problems, and a bootstrap that draws problems, then their samples. Points."
+        "For these very policies: what other problems of this kind would say. Each problem's mean "
+        "over its samples and the arm's finished runs, at the "
+        "arms' own rates, paired by problem; the t interval over problems, and a bootstrap that "
+        "draws problems, then their samples. Points."
     )
     headings = ["comparison", "difference, t over problems", "clustered bootstrap", "p", "problems", "samples a run"]
     return Table("problems", "By problem", headings, rows, note)

@@ -1,10 +1,11 @@
-"""One HTML file that needs nothing else: styles, figures and the few lines of script are inside; no request leaves it."""
+"""One HTML file that needs nothing else: style (page.css), script (page.js) and figures are inside; it asks nobody."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
+from pathlib import Path
 
 from tvo_cli.report.compare.document import Document, Section
 from tvo_cli.report.compare.plain import groups, robust_title
@@ -23,63 +24,23 @@ ROLES = {
     "#ffffff": ("paper", "#ffffff", "#16181c"),
     "#b0b0b0": ("grid", "#b0b0b0", "#6a6f78"),
 }
-STYLE = """
-:root{color-scheme:light dark;--text:#1a1a1a;--soft:#5c6370;--line:#d8dce2;--raised:#f5f6f8;--mark:#b45309;--yes:#00694d;%(light)s}
-@media (prefers-color-scheme:dark){:root{--text:#e8e8e8;--soft:#a3aab5;--line:#383d46;--raised:#1f2228;--mark:#f0b633;--yes:#2bc79a;%(dark)s}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:72rem;padding:1.5rem 1.2rem 4rem;background:var(--paper);color:var(--text);font:16px/1.5 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:0 0 1rem}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-top:1px solid var(--line);padding-top:1.2rem}
-h3{font-size:1.02rem;margin:1.4rem 0 .4rem}
-p.note,figcaption,.beside{color:var(--soft);font-size:.88rem}
-ul.verdicts{list-style:none;margin:.3rem 0;padding:0}
-ul.verdicts>li{border-left:4px solid var(--line);padding:.25rem .8rem;margin:.45rem 0;background:var(--raised);overflow-wrap:anywhere}
-ul.verdicts>li.separated{border-left-color:var(--yes)}
-.beside{margin:.1rem 0 0}
-.warning{border-left:4px solid var(--mark);padding:.25rem .8rem;margin:.45rem 0;background:var(--raised);overflow-wrap:anywhere}
-.scroll{overflow-x:auto;max-height:36rem;overflow-y:auto;border:1px solid var(--line);border-radius:4px}
-table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums;width:100%%}
-th,td{text-align:left;padding:.32rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap;vertical-align:top}
-td.long{white-space:normal;min-width:16rem;overflow-wrap:anywhere}
-tr:last-child td{border-bottom:0}
-th{position:sticky;top:0;background:var(--raised);z-index:1}
-th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--blue)}
-th button::after{content:" \\2195";color:var(--soft);font-weight:400}
-th[aria-sort=ascending] button::after{content:" \\2191"}th[aria-sort=descending] button::after{content:" \\2193"}
-td.grey{color:var(--soft);font-style:italic;white-space:normal;min-width:12rem}
-figure{margin:1rem 0 1.6rem}figure svg{width:100%%;height:auto;display:block}
-figure svg text{fill:var(--ink)}
-nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.9rem;margin:.4rem 0 1rem}a{color:var(--blue)}
-details>summary{cursor:pointer;font-weight:600;margin:1.2rem 0 .4rem}
-@media print{body{max-width:none}.scroll{max-height:none;overflow:visible}th button::after{content:""}}
-"""
-SCRIPT = """
-for (const head of document.querySelectorAll("th")) head.firstChild.addEventListener("click", () => {
-  const up = head.getAttribute("aria-sort") !== "ascending", at = head.cellIndex, body = head.closest("table").tBodies[0];
-  for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", up ? "ascending" : "descending");
-  const key = row => { const v = row.cells[at].dataset.order; return v === undefined ? null : Number(v); };
-  const text = row => row.cells[at].textContent;
-  [...body.rows].sort((a, b) => {
-    const x = key(a), y = key(b);
-    if (x === null || y === null) return x === y ? (up ? 1 : -1) * text(a).localeCompare(text(b)) : x === null ? 1 : -1;
-    return (up ? 1 : -1) * (x - y);
-  }).forEach(row => body.append(row));
-});
-"""
+HERE = Path(__file__).parent
 
 
 def page(document: Document, figures: Sequence[tuple[str, str]]) -> str:
     """The whole page; figures: (title, SVG) of each."""
     light = "".join(f"--{name}:{colour};" for name, colour, _ in ROLES.values())
     dark = "".join(f"--{name}:{colour};" for name, _, colour in ROLES.values())
-    style = STYLE % {"light": light, "dark": dark}
+    colours = f":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+    style = colours + (HERE / "page.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
     body = "\n".join(_body(document, figures))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{escape(document.title)}</title>\n<style>{style}</style>\n</head>\n'
-        f"<body>\n{body}\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        f"<body>\n{body}\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
 

@@ -136,7 +136,10 @@ def _survival(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
         one.set(ylim=(-0.03, 1.05), xlim=(0, None), xlabel="step", title=f"rate {words.rate(rate)}" if rate else "")
     axes[0].set_ylabel("share not collapsed")
     legend(figure, axes)
-    text = "Share of runs that have not collapsed (Kaplan and Meier), by learning rate; a tick ends a run that did not. Lines that lie on one another differ in width"
+    text = (
+        "Share of runs that have not collapsed (Kaplan and Meier), by learning rate; a tick ends a "
+        "run that did not. Lines that lie on one another differ in width"
+    )
     yield finish(figure, "survival", text)
 
 
@@ -181,7 +184,11 @@ def _law(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterat
         one.xaxis.set_tick_params(labelbottom=True)
     for one in axes[::columns]:
         one.set_ylabel("reward")
-    text = "Reward against entropy: every step a dot, the law R = −a·e^H + b fitted to each run, its ceiling at H = 0 a marker (above 1, the dotted line, the law does not reach there; ▴ lies above the panel)"
+    text = (
+        "Reward against entropy: every step a dot, the law R = −a·e^H + b fitted to each run, its "
+        "ceiling at H = 0 a marker (above 1, the dotted line, the law does not reach there; ▴ lies "
+        "above the panel)"
+    )
     yield finish(figure, "law", text)
 
 

@@ -62,7 +62,11 @@ def _arms_note(found: Analysis) -> str:
     told.append(f"Best: {_best(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
     for way in sorted(ways):
         told.append(
-            f"Rates chosen {way}: {WAYS[way]}; the counts are of the runs at all rates. «chosen on the same seeds» is the mean at the rate in the table, selected and scored on the same seeds: optimistic."
+
+                f"Rates chosen {way}: {WAYS[way]}; the counts are of the runs at all rates. «chosen on the "
+                "same seeds» is the mean at the rate in the table, selected and scored on the same seeds: "
+                "optimistic."
+
         )
     return " ".join(told)
 
@@ -125,8 +129,10 @@ def comparisons(found: Analysis) -> Table:
     rows = [_comparison(one, "own") for one in found.own] + [_comparison(one, "") for one in found.at_rates]
     unit = "points" if found.how.share else found.how.metric
     note = (
-        f"In {unit}. Paired by seed where the arms share two seeds or more, else Welch's t. Holm: over the comparisons at own rates, "
-        "and by itself over all those at shared rates. Seeds needed: for 80% power, if the difference seen were the true one."
+        f"In {unit}. Paired by seed where the arms share two seeds or more, else Welch's t. Holm: "
+        "over the comparisons at own rates, "
+        "and by itself over all those at shared rates. Seeds needed: for 80% power, if the "
+        "difference seen were the true one."
     )
     return Table("comparisons", "The comparisons in numbers", headings, [_scaled(row, found.how) for row in rows], note)
 
@@ -169,9 +175,10 @@ def robustness(found: Analysis) -> Table:
         rows.append([text(arm.label), interval(robust.area, how.share), *worst])
     shared = ", ".join(words.rate(one) for one in found.shared) or "none"
     note = (
-        f"Over the rates {shared}: those that all arms share, or the baseline's where all share fewer than two; an arm that was not run at each of them has no row. Area: the mean of the final value over log rate, by trapezoids, one a seed that has a result at each."
-        + ("" if len(found.shared) > 1 else " With fewer than two rates there is nothing to say.")
-    )
+        f"Over the rates {shared}: those that all arms share, or the baseline's where all share fewer "
+        "than two; an arm that was not run at each of them has no row. Area: the mean of the final "
+        "value over log rate, by trapezoids, one a seed that has a result at each."
+    ) + ("" if len(found.shared) > 1 else " With fewer than two rates there is nothing to say.")
     return Table(
         "robustness",
         "Robustness over the learning rate",
@@ -195,8 +202,10 @@ def collapse(found: Analysis) -> Table:
         "mean step until collapse",
     ]
     note = (
-        "Wilson's interval. Median and mean of the step of collapse by Kaplan and Meier; runs that end without a collapse, finished or not, are "
-        "censored there. The mean counts the last step for runs that stand. A rate «all» pools the rates that were run: it depends on which."
+        "Wilson's interval. Median and mean of the step of collapse by Kaplan and Meier; runs that "
+        "end without a collapse, finished or not, are "
+        "censored there. The mean counts the last step for runs that stand. A rate «all» pools the "
+        "rates that were run: it depends on which."
     )
     return Table("collapse", "Collapse", headings, rows, note)
 
