@@ -31,7 +31,7 @@ class Contrast:
     b: Cell
     over_seeds: Difference
     paired: bool
-    unmatched: tuple[int, int]  # runs of each arm with a value and without a partner
+    unmatched: tuple[tuple[str, ...], tuple[str, ...]]  # seeds of each arm with a value and without a partner
     pending: tuple[int, int]  # runs of each arm that have no value yet
     needed: int | None  # seeds to separate a difference as large as this one
     adjusted: float = math.nan  # Holm's p over the family
@@ -60,7 +60,8 @@ def paired_values(a: Cell, b: Cell, first: Mapping[str, float], second: Mapping[
         test = comparison.paired if paired else comparison.welch
         found = test(left, right, how.confidence)
         needed = power.seeds_needed(left, right, paired, how.confidence)
-    unmatched = (len(first) - len(common), len(second) - len(common)) if paired else (0, 0)
+    alone = (tuple(seed for seed in row if seed not in common) if paired else () for row in (first, second))
+    unmatched = (next(alone), next(alone))
     return Contrast(a, b, found, paired, unmatched, (_pending(a), _pending(b)), needed, confidence=how.confidence)
 
 

@@ -143,7 +143,8 @@ def _intended(found: Analysis) -> list[str]:
             f"The arms differ in more than was asked for: {words.listed(wrong)}. A difference may come from that."
         )
     single = {arm.rates for arm in found.block.arms}
-    if not found.swept and len(single) > 1:
+    unmeant = any(one.why == "the rate" for one in found.block.differing)
+    if unmeant and not found.swept and len(single) > 1:
         listed = ", ".join(f"{arm.label} {words.rate(arm.rates[0] if arm.rates else None)}" for arm in found.block.arms)
         told.append(f"Every arm has a learning rate of its own ({listed}): a difference may come from the rate.")
     return told

@@ -62,11 +62,9 @@ def _arms_note(found: Analysis) -> str:
     told.append(f"Best: {_best(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
     for way in sorted(ways):
         told.append(
-
-                f"Rates chosen {way}: {WAYS[way]}; the counts are of the runs at all rates. «chosen on the "
-                "same seeds» is the mean at the rate in the table, selected and scored on the same seeds: "
-                "optimistic."
-
+            f"Rates chosen {way}: {WAYS[way]}; the counts are of the runs at all rates. «chosen on the "
+            "same seeds» is the mean at the rate in the table, selected and scored on the same seeds: "
+            "optimistic."
         )
     return " ".join(told)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tvo_cli.report.compare import words
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.contrast import ByProblem, Contrast
-from tvo_cli.report.compare.measures import Reading, collapses
+from tvo_cli.report.compare.measures import Reading, collapses, final
 from tvo_cli.stats.comparison import Difference
 from tvo_cli.stats.power import CAP
 
@@ -61,7 +61,7 @@ def _outcome(found: Contrast) -> str:
         return f"{'separated' if found.separated else 'not separated'}; no spread between seeds, {least}"
     p = f"p {_p(found.adjusted)}" + (f", Holm over {found.family}" if found.family > 1 else "")
     if found.separated:
-        return f"separated ({p})"
+        return f"{'separated so far' if any(found.pending) else 'separated'} ({p})"
     alone = ""
     if said.p < 1.0 - found.confidence:
         alone = f"; alone it would be (p {_p(said.p)}), among {found.family} comparisons it is not"
@@ -91,12 +91,20 @@ def details(found: Contrast, problem: ByProblem | str | None, how: Reading) -> I
     for cell, alone, waiting in zip((found.a, found.b), found.unmatched, found.pending, strict=True):
         name = words.title(cell.arm)
         if alone:
-            yield f"{words.count(alone, 'seed')} of {name} without a partner: not in the difference"
+            left = ", ".join(f"seed {seed}: {_final(cell, seed, how)}" for seed in alone)
+            yield f"{words.count(len(alone), 'seed')} of {name} without a partner, not in the difference ({left})"
         if waiting:
             yield f"provisional: {words.count(waiting, 'run')} of {name} not finished, no final value yet"
     if isinstance(problem, ByProblem):
         size = f"{problem.problems} problems × {problem.samples} samples"
         yield f"by problem, for these very policies: {amount(problem.over_problems, how)}, {size}, paired"
+
+
+def _final(cell: Cell, seed: str, how: Reading) -> str:
+    trial = cell.by_seed.get(seed)
+    if trial is None:
+        return words.UNKNOWN
+    return words.reading(final(trial, how), how.share) + (", collapsed" if trial.collapsed_at is not None else "")
 
 
 def _collapsed(cell: Cell, how: Reading) -> str:
