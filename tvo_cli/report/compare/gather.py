@@ -58,7 +58,9 @@ class _Found:
             else:
                 self._take(place, kind, path)
         self.trials |= {at: sweeps.told(self.trials[at], job) for at, job in jobs.items() if at in self.trials}
-        self.trials |= {trial.run.folder: trial for trial in sweeps.lost(jobs, self.trials, str(path))}
+        lost = sweeps.lost(jobs, self.trials, str(path))
+        known = [trial for trial in self.trials.values() if trial.source == str(path)]
+        self.trials |= {trial.run.folder: sweeps.completed(trial, known) for trial in lost}
 
     def _take(self, place: Path, kind: str, path: Path) -> None:
         trial, complaints = _read(place, kind, path, self._chosen)

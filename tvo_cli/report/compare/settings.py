@@ -56,11 +56,11 @@ def _varying(trials: Sequence[Trial]) -> list[str]:
 
 
 def label(trial: Trial, keys: Sequence[str]) -> str:
-    """The arm of a run: the values of the keys, a name bare and the rest with its key."""
+    """The arm of a run: the values of the keys, a word bare and a number with its key."""
     parts = []
     for key in keys:
         value = text(trial.settings.get(key))
-        bare = key.endswith((".name", "path"))
+        bare = key.endswith((".name", "path")) or isinstance(trial.settings.get(key), str)
         parts.append(value if bare else f"{key.rpartition('.')[2]}={value}")
     return ", ".join(parts)
 

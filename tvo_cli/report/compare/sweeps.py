@@ -47,6 +47,13 @@ def lost(known: Mapping[Path, Job], seen: Iterable[Path], source: str) -> list[T
     return found
 
 
+def completed(trial: Trial, others: Iterable[Trial]) -> Trial:
+    """A lost job with the settings that its overrides do not name, from a run of the sweep that is most like it."""
+    told = {key: value for key, value in trial.settings.items() if key != "seed"}
+    like = max(others, key=lambda other: sum(other.settings.get(key) == told[key] for key in told), default=None)
+    return trial if like is None else trial.with_settings({**like.settings, **trial.settings})
+
+
 def _why(job: Job, progress: str) -> str:
     reason = str(job.get("reason") or "")
     return f"{progress}; the sweep calls it {job.get('state', '?')}" + (f": {reason}" if reason else "")
