@@ -204,13 +204,16 @@ def _differing(found: Analysis) -> Table:
 
 
 def value(datum: Datum) -> Any:
-    """A cell for a program: numbers that are not finite are null."""
-    return _strict(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
+    """A cell for a program."""
+    return strict(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
 
 
-def _strict(found: Any) -> Any:
+def strict(found: Any) -> Any:
+    """For JSON: ten digits, so that another machine's last bit changes nothing; what is not finite is null."""
     if isinstance(found, dict):
-        return {name: _strict(inner) for name, inner in found.items()}
+        return {name: strict(inner) for name, inner in found.items()}
     if isinstance(found, list | tuple):
-        return [_strict(inner) for inner in found]
-    return None if isinstance(found, float) and not math.isfinite(found) else found
+        return [strict(inner) for inner in found]
+    if isinstance(found, float):
+        return float(f"{found:.10g}") if math.isfinite(found) else None
+    return found

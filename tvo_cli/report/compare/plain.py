@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tvo_cli.report.compare import words
-from tvo_cli.report.compare.document import Document, Section, Verdict, value
+from tvo_cli.report.compare.document import Document, Section, Verdict, strict, value
 from tvo_cli.report.compare.table import Table
 
 BRIEF = ("arms", "rates", "robustness")  # tables that a terminal shows
@@ -212,7 +212,7 @@ def _json_section(section: Section) -> dict[str, Any]:
 
 def _json_verdict(verdict: Verdict, rate: str | float) -> dict[str, Any]:
     one = verdict.contrast
-    said = {name: number if number == number else None for name, number in one.over_seeds._asdict().items()}
+    said = strict(one.over_seeds._asdict())
     return {
         "a": one.a.arm,
         "b": one.b.arm,
@@ -221,7 +221,7 @@ def _json_verdict(verdict: Verdict, rate: str | float) -> dict[str, Any]:
         "beside": list(verdict.beside),
         **said,
         "paired": one.paired,
-        "p_holm": one.adjusted if one.adjusted == one.adjusted else None,
+        "p_holm": strict(one.adjusted),
         "separated": one.separated,
         "seeds_needed": one.needed,
     }
