@@ -68,7 +68,8 @@ def test_a_mistake_is_one_line_and_exit_2(words: list[str], said: str, capsys: p
 def test_no_torch_and_help_is_light() -> None:
     program = (
         "import sys; from tvo_cli.cli.main import main\n"
-        f"code = main({['compare', RUNS]!r}); print([m for m in ('torch', 'hydra', 'matplotlib') if m in sys.modules], code)"
+        f"code = main({['compare', RUNS]!r})\n"
+        "print([name for name in ('torch', 'hydra', 'matplotlib') if name in sys.modules], code)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[] 0"

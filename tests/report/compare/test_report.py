@@ -126,6 +126,21 @@ def test_matched_steps_are_those_of_both_runs(tmp_path: Path) -> None:
     assert seen["mean"] == pytest.approx(0.25, rel=1e-12) and (seen["steps"], seen["left out"]) == (2, 2)
 
 
+def test_noise_over_signal_is_a_ratio_of_sums(tmp_path: Path) -> None:
+    signals = {"tvo": (4.0, -1.0, 1.0, 1.0), "grpo": (1.0, -0.5, 0.25, 0.25)}
+    for seed in range(2):
+        for name, signal in signals.items():
+            folder = write_run(tmp_path, name, seed, 0.5 + seed / 10)
+            rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+            for row, value in zip(rows, signal, strict=False):
+                row |= {"gradient/variance": 10.0, "gradient/signal": value}
+            (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = table(made(tmp_path), "gradients")
+    # 40/5 = 8 against 40/1 = 40
+    assert column(found, "noise over signal, ratio to grpo")[1].startswith("0.2")
+    assert found.rows[1][2].value["mean"] == pytest.approx(0.2, rel=1e-12)
+
+
 def test_the_mean_curve_ends_with_the_shortest_seed() -> None:
     long, short = Curve([0, 1, 2, 3], [0.0, 1.0, 2.0, 3.0], "finished"), Curve([0, 1, 2], [2.0, 3.0, 4.0], "finished")
     xs, low, middle, high = curves.band([long, short])

@@ -1,4 +1,4 @@
-"""Makes tests/report/compare/runs from real runs of benchmarks/first_light.py: three algorithms, two rates, three seeds.
+"""Makes tests/report/compare/runs from real runs of benchmarks/first_light.py: three algorithms, three seeds.
 
     python -m tests.report.compare.trim outputs/first-light/arithmetic
 
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 ARMS = {"tvo": ("0.0003", "0.001"), "grpo": ("0.0001", "0.0003", "0.001"), "ppo": ("0.0001", "0.0003")}
 METRICS = (
     *("accuracy/fresh", "policy/entropy", "neutral/entropy", "gradient/variance", "gradient/normalised_variance"),
-    *("gradient/signal_resolved", "gradient/log_fluctuation", "rollouts", "tokens", "time/step"),
+    *("gradient/signal", "gradient/log_fluctuation", "rollouts", "tokens", "time/step"),
 )
 SETTINGS = {
     "trainer": ("steps", "threads"),

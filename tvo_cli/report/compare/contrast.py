@@ -13,7 +13,7 @@ from statistics import fmean
 from tvo_cli.report.compare import measures
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.measures import Reading
-from tvo_cli.report.compare.trial import FINISHED, UNFINISHED
+from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, Trial
 from tvo_cli.stats import comparison, power
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
 from tvo_cli.stats.comparison import Difference
@@ -154,31 +154,58 @@ def _file(folder: Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class GradientRatio:
-    """How a reading of two arms compares at matched steps: geometric means, a over b."""
+    """How a reading of two arms compares at matched steps, a over b, paired by seed."""
 
     ratio: Interval
-    paired: bool
     steps: int  # matched, of all seeds together
-    skipped: int  # steps at which one of the two was not above 0
+    skipped: int  # steps, or whole seeds for noise over signal, at which one of the two was not above 0
 
 
-def gradient_ratio(a: Cell, b: Cell, name: str, confidence: float) -> GradientRatio | None:
-    """Each pair of seeds at the steps that both recorded; None when there is no such pair."""
-    seeds = [seed for seed in a.by_seed if seed in b.by_seed and seed != "?"]
-    pairs = [(a.by_seed[seed], b.by_seed[seed]) for seed in seeds]
+def variance_ratio(a: Cell, b: Cell, name: str, confidence: float) -> GradientRatio | None:
+    """Geometric means over the steps that both runs of a pair recorded; None when there is no such pair."""
     left, right, steps, skipped = [], [], 0, 0
-    for first, second in pairs:
+    for first, second in _pairs(a, b):
         one, other = dict(zip(*first.run.curve(name))), dict(zip(*second.run.curve(name)))
-        common = sorted(set(one) & set(other))
-        usable = [step for step in common if _positive(one[step]) and _positive(other[step])]
+        common = set(one) & set(other)
+        usable = sorted(step for step in common if _positive(one[step]) and _positive(other[step]))
         skipped += len(common) - len(usable)
         if usable:
             steps += len(usable)
             left.append(math.exp(fmean(math.log(one[step]) for step in usable)))
             right.append(math.exp(fmean(math.log(other[step]) for step in usable)))
-    if not left:
-        return None
-    return GradientRatio(ratio_interval(left, right, True, confidence), True, steps, skipped)
+    return GradientRatio(ratio_interval(left, right, True, confidence), steps, skipped) if left else None
+
+
+def noise_ratio(a: Cell, b: Cell, variance: str, signal: str, confidence: float) -> GradientRatio | None:
+    """Σ variance / Σ signal of each run over the steps that both of a pair recorded: a ratio of sums, because one
+    step's debiased signal may be negative. A pair whose summed signal is not above 0 is left out and counted."""
+    left, right, steps, skipped = [], [], 0, 0
+    for first, second in _pairs(a, b):
+        rows = [
+            {row["step"]: row for row in run.steps if variance in row and signal in row}
+            for run in (first.run, second.run)
+        ]
+        common = sorted(set(rows[0]) & set(rows[1]))
+        noises = [_noise([row[step] for step in common], variance, signal) for row in rows]
+        if common and all(map(_positive, noises)):
+            steps += len(common)
+            left.append(noises[0])
+            right.append(noises[1])
+        else:
+            skipped += bool(common)
+    ratio = ratio_interval(left, right, True, confidence) if left else measures.NONE
+    return GradientRatio(ratio, steps, skipped) if left or skipped else None
+
+
+def _noise(rows: Sequence[Mapping[str, float]], variance: str, signal: str) -> float:
+    """nan where the steps together show no signal."""
+    known = [row for row in rows if math.isfinite(row[variance]) and math.isfinite(row[signal])]
+    total = sum(row[signal] for row in known)
+    return sum(row[variance] for row in known) / total if total > 0 else math.nan
+
+
+def _pairs(a: Cell, b: Cell) -> list[tuple[Trial, Trial]]:
+    return [(trial, b.by_seed[seed]) for seed, trial in a.by_seed.items() if seed in b.by_seed and seed != "?"]
 
 
 def _positive(value: float) -> bool:

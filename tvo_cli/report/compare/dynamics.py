@@ -17,7 +17,7 @@ from tvo_cli.stats.comparison import Difference
 from tvo_cli.stats.interval import Interval
 from tvo_cli.stats.survival import kaplan_meier, median
 
-VARIANCE, NORMALISED, RESOLVED = "gradient/variance", "gradient/normalised_variance", "gradient/signal_resolved"
+VARIANCE, SIGNAL = "gradient/variance", "gradient/signal"
 THRESHOLDS = tuple(i / 10 for i in range(1, 10))
 MOST = 4  # thresholds that are shown
 
@@ -44,39 +44,35 @@ def gradients(found: Analysis) -> Table:
     rows = []
     for cell in shown_cells(found):
         against = base_own if cell.rate is None or not found.swept else base.get(cell.rate)
-        ratios = [_ratio(cell, against, name, found) for name in (NORMALISED, VARIANCE)]
         jumps = measures.mean([_jump(trial) for trial in cell.trials], found.how.confidence)
         norms = [measures.over_steps("gradient/log_fluctuation")(trial) for trial in cell.trials]
-        resolved = measures.mean([measures.over_steps(RESOLVED)(trial) for trial in cell.trials], found.how.confidence)
         fluctuations = [interval(jumps), interval(measures.mean(norms, found.how.confidence))]
-        rows.append([*head(cell), *ratios, reading(resolved.mean, True), *fluctuations])
+        rows.append([*head(cell), *_ratios(cell, against, found.how.confidence), *fluctuations])
     name = found.baseline.label
     headings = [
-        "arm",
-        "rate",
-        f"noise over signal, ratio to {name}",
-        f"variance, ratio to {name}",
-        "signal resolved (% of steps)",
-        "log-fluctuation of the variance",
-        "mean jump of the norm",
+        *("arm", "rate", f"noise over signal, ratio to {name}", f"variance, ratio to {name}"),
+        *("log-fluctuation of the variance", "mean jump of the norm"),
     ]
     note = (
-        "Ratios of geometric means over the steps that both runs of a pair of seeds recorded, paired "
-        "by seed, with the t interval of the logs; steps where one "
-        "of the two is not above 0 are left out. The variance alone falls with anything that shrinks "
-        "the gradient: read noise over signal "
-        f"({NORMALISED}; cut off at 10⁴ where no signal is resolved). Log-fluctuation: sd of log "
-        "jumps over √2, in nats. "
+        "At the steps that both runs of a pair of seeds recorded, paired by seed, with the t "
+        "interval of the logs. Noise over "
+        "signal: the sum of the variance over the sum of the signal; pairs without a signal in that sum are left out. "
+        "Variance: geometric means, steps at which one is not above 0 left out; it falls with "
+        "anything that shrinks the "
+        "gradient, so compare arms by noise over signal. Log-fluctuation: sd of log jumps over √2, in nats. "
         "Mean jump: the reading gradient/log_fluctuation, another number."
     )
     return Table("gradients", "Gradient variance and its fluctuation", headings, rows, note)
 
 
-def _ratio(cell: Cell, against: Cell | None, name: str, found: Analysis) -> Datum:
+def _ratios(cell: Cell, against: Cell | None, confidence: float) -> list[Datum]:
     if against is None or cell.arm == against.arm:
-        return Datum("1 (baseline)" if against is not None else words.UNKNOWN)
-    seen = contrast.gradient_ratio(cell, against, name, found.how.confidence)
-    return _shown(seen) if seen else Datum(words.UNKNOWN)
+        return [Datum("1 (baseline)" if against is not None else words.UNKNOWN)] * 2
+    noise = contrast.noise_ratio(cell, against, VARIANCE, SIGNAL, confidence)
+    variance = contrast.variance_ratio(cell, against, VARIANCE, confidence)
+    silent = f" ({words.count(noise.skipped, 'pair')} without a signal)" if noise and noise.skipped else ""
+    shown = [_shown(seen) if seen else Datum(words.UNKNOWN) for seen in (noise, variance)]
+    return [shown[0]._replace(text=shown[0].text + silent), shown[1]]
 
 
 def _shown(seen: GradientRatio) -> Datum:
