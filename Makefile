@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format docs clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
@@ -20,6 +20,9 @@ check: $(DEV_STAMP)  ## what must pass before a commit
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: $(DEV_STAMP)  ## docs/algorithms.md, from the yamls and docstrings
+	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("tvo needs Python 3.11 or newer; try: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'

@@ -40,16 +40,19 @@ def make_tokens() -> Callable[..., Tokens]:
         reference = (logp + 0.2 * torch.randn(4, 6, generator=rng, dtype=torch.float64)).detach()
         mask = torch.arange(6) < torch.tensor([[6], [4], [1], [5]])
         advantage = torch.tensor([[1.0], [-1.0], [0.5], [-0.5]], dtype=torch.float64)
+        pi, entropy = log_pi.exp(), -(log_pi.exp() * log_pi).sum(-1)
         return Tokens(
             logp=logp.requires_grad_(),
             old_logp=(logp + noise).detach().clamp(max=0.0),
-            entropy=(-(log_pi.exp() * log_pi).sum(-1)).requires_grad_(),
-            collision=log_pi.exp().square().sum(-1).requires_grad_(),
+            entropy=entropy.clone().requires_grad_(),
+            collision=pi.square().sum(-1).requires_grad_(),
             advantage=advantage * mask,
             mask=mask,
             share=token_mean(mask).double(),
             scale=2.0,
             ref_logp=reference,
+            old_entropy=entropy + drift * 0.3,
+            covariance=(pi.square() * (log_pi + entropy[..., None])).sum(-1),
         )
 
     return make

@@ -31,10 +31,11 @@ MAY_IMPORT = {
     "rollout": LEARNING | {"rollout", "model"},
     "stability": LEARNING | {"stability", "config"},
     "tracking": GROUND | {"tracking", "config"},
-    "evaluation": PARTS | {"evaluation", "model", "rollout"},
+    "evaluation": PARTS | {"evaluation", "model", "rollout", "tracking"},
     "training": PARTS | {"training", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
     "report": GROUND | {"report", "tracking", "stats", "config"},
-    "cli": GROUND | {"cli", "config", "experiment", "report", "tracking", "stats"},
+    # reward: `tvo grade` needs no config, no experiment and no model; evaluation: nor does `tvo eval --regrade`
+    "cli": GROUND | {"cli", "config", "experiment", "evaluation", "report", "tracking", "stats", "reward"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 named = {"ids": lambda path: str(path.relative_to(ROOT))}

@@ -3,7 +3,7 @@
 import pytest
 
 from tvo_cli import config
-from tvo_cli.check import check, check_evaluation
+from tvo_cli.check import check
 from tvo_cli.errors import UserError
 
 BAD = [
@@ -32,6 +32,6 @@ def test_ppo_without_its_critic_is_refused():
         check(config.compose(["algorithm=ppo", "output_dir=x", "algorithm.critic=null"]))
 
 
-def test_an_evaluation_needs_samples():
-    with pytest.raises(UserError, match=r"evaluation\.samples=0"):
-        check_evaluation(config.compose(["output_dir=x", "evaluation.samples=0"], root="eval"))
+def test_a_suite_is_no_schedule_of_a_run():
+    with pytest.raises(UserError, match=r"evaluation=math500: is a suite of `tvo eval`"):
+        check(config.compose(["output_dir=x", "evaluation=math500"]))

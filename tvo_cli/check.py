@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from itertools import combinations
 from typing import Any
 
 from tvo_cli import config as configuration
@@ -18,6 +20,14 @@ NOT_NEGATIVE = (
     *("evaluation.problems", "rollout.temperature", "rollout.top_k"),
     *("evaluation.temperature", "trainer.keep", "trainer.threads"),
 )
+# Directions that cancel each other (docs/combining.md); a direction beside itself: two hands on one wheel.
+CONTRADICTIONS = {
+    ("favours uncertain tokens", "favours certain tokens"): "their weights multiply and undo each other.",
+    ("raises entropy", "lowers entropy"): "what one adds the other takes away.",
+    ("holds entropy", "lowers entropy"): "one gives back what the other takes.",
+    ("holds entropy", "holds entropy"): "two controllers with a target each pull one entropy to and fro.",
+}
+DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS for one in pair}))
 CHOICES = {
     "stability.on_collapse": ("warn", "stop", "rollback"),
     "trainer.resume": ("auto", "never", "must"),
@@ -27,27 +37,26 @@ CHOICES = {
 
 def check(config: Any) -> None:
     """Raise UserError for the first thing that cannot work."""
+    _schedule(config)
     _numbers(config)
     _choices(config)
     _division(config)
     _group_size(config)
-
-
-def check_evaluation(config: Any) -> None:
-    """The same for `tvo eval`: what an evaluation alone needs."""
-    for key in ("evaluation.problems", "evaluation.samples", "evaluation.max_tokens"):
-        value = _select(config, key)
-        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise UserError(key, value, "must be a whole number, more than 0.")
-    temperature = _select(config, "evaluation.temperature")
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
-        raise UserError("evaluation.temperature", temperature, "must be a number, at least 0.")
+    _keywords(config.algorithm, "algorithm")
+    _directions(config.algorithm.directions)
 
 
 def _select(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config[part]
     return config
+
+
+def _schedule(config: Any) -> None:
+    """Suites belong to `tvo eval`; a run evaluates itself on its own held-out problems."""
+    if "suites" in config.evaluation:
+        remedy = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
+        raise UserError("evaluation", "+".join(config.evaluation.suites), "is a suite of `tvo eval`.", remedy)
 
 
 def _numbers(config: Any) -> None:
@@ -97,3 +106,41 @@ def _group_size(config: Any) -> None:
                 config.rollout[key],
                 f"the advantage of algorithm={config.algorithm.name} needs at least {least}.",
             )
+
+
+def _keywords(node: Any, key: str) -> None:
+    """Two methods that fill the same piece merge into one node with the keywords of both."""
+    from omegaconf import DictConfig, OmegaConf
+
+    for name in node:
+        child = node[name] if not OmegaConf.is_missing(node, name) else None
+        if isinstance(child, DictConfig):
+            if "_target_" in child:
+                _fits(child, f"{key}.{name}")
+            _keywords(child, f"{key}.{name}")
+
+
+def _fits(node: Any, key: str) -> None:
+    from hydra.utils import get_object
+
+    configuration.check_name(f"{key}._target_", node._target_)
+    known = inspect.signature(get_object(node._target_)).parameters
+    foreign = [str(name) for name in node if not str(name).startswith("_") and name not in known]
+    if foreign:
+        problem = f"does not take {', '.join(foreign)}: two methods fill this piece, and a piece holds one."
+        remedy = f"Leave one of them out, or drop the other's keys: ~{key}.{foreign[0]}"
+        raise UserError(f"{key}._target_", node._target_, problem, remedy)
+
+
+def _directions(chosen: Any) -> None:
+    """What two methods do to the entropy, or to which tokens they listen, must not cancel."""
+    stated = [(method, direction) for method, direction in chosen.items() if direction is not None]
+    for method, direction in stated:
+        if direction not in DIRECTIONS:
+            raise UserError(f"algorithm.directions.{method}", direction, "not one.", f"Choose {', '.join(DIRECTIONS)}.")
+    for (one, its), (other, theirs) in combinations(stated, 2):
+        reason = CONTRADICTIONS.get((its, theirs)) or CONTRADICTIONS.get((theirs, its))
+        if reason:
+            problem = f"{one} {its} and {other} {theirs}: {reason}"
+            remedy = "Take one of them; algorithm.directions.NAME=null if you mean it."
+            raise UserError("algorithm.directions", f"{one},{other}", problem, remedy)

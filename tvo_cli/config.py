@@ -108,12 +108,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def register_resolvers() -> None:
-    """`times` for learning rates; `sweep_dir` and `sweep_name` for the folders of a multirun."""
+    """`times` for learning rates; `sweep_dir`, `sweep_name` and `eval_name` for folders."""
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("times", times, replace=True)
     OmegaConf.register_new_resolver("sweep_dir", sweep_dir, replace=True)
     OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
+    OmegaConf.register_new_resolver("eval_name", eval_name, replace=True)
 
 
 def times(left: float, right: float) -> float:
@@ -142,6 +143,21 @@ def sweep_name(overrides: Sequence[str], number: int) -> str:
     if len(name) <= 120:
         return name
     return f"{name[:108]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def eval_name(*, _root_: DictConfig) -> str:
+    """An evaluation's folder: model, suites and six letters that change with whatever changes a completion.
+
+    The same command finds its folder again, also with another limit, other ids, or a base to compare with.
+    """
+    asked = {key: plain(_root_.evaluation.get(key)) for key in ("suites", "seed")}
+    decides = [plain(_root_[key]) for key in ("model", "protocol", "decoding", "path", "data_dir")]
+    text = json.dumps([asked, decides], sort_keys=True, default=str)
+    place = [part for part in Path(str(_root_.model.path)).parts if part not in ("/", "..", "outputs", "checkpoints")]
+    label = str(_root_.model.name) if ":" in str(_root_.model.path) else "-".join(place[-2:])
+    suites = "+".join(asked["suites"] or {})
+    name = re.sub(r"[^\w.+-]+", "_", f"{label}-{suites}")[:80]
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def split_override(word: str) -> tuple[str, str]:

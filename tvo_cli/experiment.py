@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,15 +14,20 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import data
-from tvo_cli.check import check, check_evaluation
+from tvo_cli.check import check
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation import Evaluation, HeldOut
+from tvo_cli.evaluation import Evaluation, HeldOut, evaluating
 from tvo_cli.evaluation.heldout import prompts as rendered
+from tvo_cli.evaluation.running import Step
 from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
+from tvo_cli.model.identity import digest
+from tvo_cli.model.loading import place_of
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
+from tvo_cli.rollout.engine import Engine, LocalEngine
+from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
-from tvo_cli.tracking import Tracker, run_folder
+from tvo_cli.tracking import Tracker
 from tvo_cli.training import continuing, keeping, loop
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.plan import Plan
@@ -45,28 +52,21 @@ def train(config: DictConfig) -> dict[str, Any]:
         return session.tracker.finish(_summary(session, evaluation))
 
 
-def evaluate(config: DictConfig) -> dict[str, Any]:
-    """Evaluate one model on held-out problems; the summary that is also written to summary.json."""
-    check_evaluation(config)
-    folder = Path(config.output_dir)
-    runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
-    policy = load_policy(config.model, device=runtime.device)
-    with Grader(config.reward) as grader:
-        found = _heldout(config, policy, grader)
-        if found is None:
-            raise UserError("evaluation.problems", 0, "nothing to evaluate.")
-        evaluation = found(policy)
-    folder.mkdir(parents=True, exist_ok=True)
-    run_folder.write_rows(folder / "responses.jsonl", list(evaluation.records))
-    summary = {
-        "model": str(config.model.path),
-        "dataset": str(config.dataset.name),
-        "problems": evaluation.problems,
-        "samples": evaluation.samples,
-        "evaluation": evaluation.metrics(),
-    }
-    run_folder.write_json(folder / "summary.json", summary)
-    return summary
+def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, Any]:
+    """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
+    tree, place = configuration.plain(config.model), place_of(config.model)
+    if config.rollout.get("engine") == "vllm":
+        served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.plain(config.rollout.options))
+        engine: Engine = served
+        tokenizer = served.tokenizer
+    else:
+        runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
+        policy = load_policy(config.model, device=runtime.device)
+        engine, tokenizer = LocalEngine(policy), policy.tokenizer
+    model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
+    model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
+    model["engine"] = str(config.rollout.get("engine") or "tvo")
+    return evaluating.evaluate(config, engine, tokenizer, model, watch)
 
 
 def plan(config: DictConfig) -> Plan:
@@ -173,6 +173,7 @@ def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
         estimator=configuration.build(chosen.estimator),
         objective=configuration.build(chosen.objective),
         step_rule=configuration.build(chosen.step_rule),
+        sampling=configuration.build(chosen.sampling),
     )
     parameters = [p for p in policy.network.parameters() if p.requires_grad]
     return Learner(

@@ -37,6 +37,7 @@ class Verdict:
     extracted: str | None  # the answer that was judged; None when there was none
     reason: str  # "equal", "different", "no answer", "several answers", "timeout", "crash", "too long", …
     failed: bool = False  # the grader itself broke: `correct` is then not a judgement
+    second: bool | None = None  # the second grader's verdict (reward.audit); None: not asked, or it broke
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Experience:
     old_logp: Tensor  # float32 [B, T]
     ref_logp: Tensor | None = None  # float32 [B, T]
     values: Tensor | None = None  # float32 [B, T], the critic's V(s_t) before y_t; None without a critic
+    old_entropy: Tensor | None = None  # float32 [B, T], H of the policy that sampled; only where it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,21 @@ class Tokens:
     share: Tensor  # the reduction's weight of each token: a reduced quantity is Σ share · x
     scale: float = 1.0  # κ of the advantage
     ref_logp: Tensor | None = None  # under the frozen reference, no gradient
+    old_entropy: Tensor | None = None  # H under the policy that sampled, no gradient; only where it is read
+    covariance: Tensor | None = None  # Cov_{v~π_θ}(π_θ(v), log π_θ(v)), no gradient; only where it is read
+    whole: Tokens | None = None  # the minibatch that these are a slice of, no gradient; only where it is read
+    start: int = 0  # the row of `whole` that these begin at
+    seed: int = 0  # new for every minibatch: what a piece that draws lots draws from
+    nucleus_entropy: Tensor | None = None  # H inside the objective's nucleus, differentiable; only where there is one
+
+    @property
+    def minibatch(self) -> Tokens:
+        """The whole minibatch, for statistics: these themselves where they are no slice of one."""
+        return self if self.whole is None else self.whole
+
+    def own(self, column: Tensor) -> Tensor:
+        """The rows of a column of `minibatch` that are these tokens'."""
+        return column if self.whole is None else column[self.start : self.start + len(self.mask)]
 
 
 @dataclass(frozen=True, slots=True)

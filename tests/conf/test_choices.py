@@ -4,9 +4,16 @@ import pytest
 
 from tvo_cli import config
 from tvo_cli.check import check
+from tvo_cli.evaluation.suite import suite_names
 
 GROUPS = ("model", "dataset", "rollout", "reward", "optimizer", "trainer", "stability", "evaluation", "logger")
-CHOICES = [(group, name) for group in (*GROUPS, "algorithm", "experiment") for name in config.names(group)]
+SUITES = suite_names()
+CHOICES = [
+    (group, name)
+    for group in (*GROUPS, "algorithm", "experiment")
+    for name in config.names(group)
+    if not (group == "evaluation" and name in SUITES)
+]
 NEEDED = {("model", "custom"): ["model.path=x"], ("rollout", "large"): ["dataset.max_tokens=64"]}
 EMBEDDED = ["none", "quick", "shared_rate", "addition", "sparse"]
 
@@ -21,6 +28,15 @@ def test_every_choice_composes_resolves_and_passes_the_checks(group, name):
     composed = config.compose(given)
     check(composed)
     assert config.plain(composed)["output_dir"] == "x"
+    assert len(config.about(group, name)) > 10
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [("evaluation", name) for name in SUITES] + [("protocol", n) for n in config.names("protocol")]
+)
+def test_every_suite_and_protocol_of_tvo_eval_says_what_it_is(group, name):
+    value = f"[{name}]" if group == "evaluation" else name
+    assert config.plain(config.compose([f"{group}={value}", "path=x"], "eval"))["evaluation"]["suites"]
     assert len(config.about(group, name)) > 10
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tvo_cli import data
 from tvo_cli.errors import UserError
+from tvo_cli.reward.wire import tagged, untagged
 
 pytest.importorskip("reasoning_gym")
 
@@ -26,7 +27,7 @@ def test_entries_are_pure_functions_of_the_index_and_json() -> None:
         "chain_sum",
         "reasoning_gym",
     )
-    assert json.loads(json.dumps(problem.metadata)) == problem.metadata
+    assert json.loads(json.dumps(tagged(problem.metadata)), object_hook=untagged) == problem.metadata
     assert load(seed=1).problem(7) != problem
 
 
@@ -72,7 +73,20 @@ def test_wrong_options_and_sizes() -> None:
         load(size=0)
 
 
-def test_a_task_whose_gold_does_not_survive_storage_is_refused() -> None:
+@pytest.mark.parametrize("task", ["rearc", "arc_agi"])
+def test_tuples_survive_to_where_answers_are_judged(task: str) -> None:
+    """These two scorers compare grids that are tuples of tuples."""
+    from tvo_cli.reward import Grader
+
+    problem = load(task, size=2).problem(1)
+    wrong = problem.answer.replace(problem.answer[0], str((int(problem.answer[0]) + 1) % 10))
+    with Grader({"workers": 1, "deadline": 60.0}) as grader:
+        verdicts = grader.grade([rf"\boxed{{{said}}}" for said in (problem.answer, wrong)], [problem] * 2, [True] * 2)
+    assert [(verdict.correct, verdict.failed) for verdict in verdicts] == [(True, False), (False, False)]
+
+
+def test_a_task_whose_gold_does_not_survive_storage_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr("tvo_cli.data.reasoning_tasks._as_stored", lambda metadata: json.loads(json.dumps(metadata)))
     with pytest.raises(UserError, match="does not know its own gold"):
         load("rearc")
 

@@ -24,7 +24,7 @@ from transformers import (
 from tvo_cli.model import Policy
 from tvo_cli.model.backbone import Head
 from tvo_cli.model.loading import recompute_layers
-from tvo_cli.model.scores import chunked_readings, token_readings
+from tvo_cli.model.scores import chunked_covariance, chunked_readings, probability_covariance, token_readings
 
 SMALL: dict[str, Any] = {
     "vocab_size": 43,
@@ -195,3 +195,31 @@ def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows)
 
 def test_head_of_is_exact_for_the_tiny_model(policy):
     assert Head.of(policy.network) == Head(policy.network.lm_head, 1.0, None)
+
+
+def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(policy, rows):
+    """Σ π(π − E π)(log π − E log π) word by word in float64, and nothing on padding."""
+    with torch.no_grad():
+        scores, found = policy.score_and_covariance(**vars(rows), temperature=0.7, covariance=True)
+        exact = copy.deepcopy(policy.network).double()
+        for row in range(len(rows.mask)):
+            prompt = rows.prompt_ids[row][rows.prompt_mask[row]]
+            response = rows.response_ids[row][rows.mask[row]]
+            logits = exact(input_ids=torch.cat([prompt, response])[None]).logits[0]
+            for t, pi in enumerate(torch.softmax(logits[len(prompt) - 1 : -1] / 0.7, dim=-1)):
+                mean, mean_log = sum(p * p for p in pi), sum(p * p.log() for p in pi)
+                expected = sum(p * (p - mean) * (p.log() - mean_log) for p in pi)
+                assert float(found[row, t]) == pytest.approx(float(expected), abs=2e-5)
+    assert torch.equal(scores.logp, policy.score(**vars(rows), temperature=0.7).logp.detach())
+    assert (found[~rows.mask] == 0).all() and not found.requires_grad
+
+
+def test_the_covariance_at_the_ends_and_in_chunks():
+    uniform, certain = torch.zeros(1, 5), torch.tensor([[0.0, -torch.inf, -torch.inf, -torch.inf, -torch.inf]])
+    assert probability_covariance(uniform).item() == pytest.approx(0.0, abs=1e-7)
+    assert probability_covariance(certain).item() == 0.0
+    three = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64).log()
+    assert probability_covariance(three).item() == pytest.approx(0.170808, abs=1e-6)
+    logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0))
+    chunked = chunked_covariance(lambda x: x, logits, 1.0, 11, chunk_bytes=2 * 4 * 11)
+    torch.testing.assert_close(chunked, probability_covariance(logits))

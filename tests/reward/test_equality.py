@@ -2,31 +2,40 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reward.cases import DIFFERENT, EQUAL
+from tests.reward.cases import CASES, DIFFERENT, EQUAL, UNSHOWN, Pair
 from tests.reward.conftest import problem
 from tvo_cli.reward import Grader, number
 from tvo_cli.reward.equality import Undecided, equal, undecided
+from tvo_cli.types import Verdict
 
 
-def test_enough_cases() -> None:
-    assert len(EQUAL) >= 80 and len(DIFFERENT) >= 80
+def boxed(grader: Grader, pairs: list[Pair]) -> list[tuple[str, Verdict]]:
+    texts = [rf"so \boxed{{{answer}}}" for _, answer in pairs]
+    verdicts = grader.grade(texts, [problem(gold) for gold, _ in pairs], [True] * len(pairs))
+    return [(answer, verdict) for (_, answer), verdict in zip(pairs, verdicts, strict=True)]
 
 
-@pytest.mark.parametrize(("gold", "answer"), EQUAL)
-def test_equal(grader: Grader, gold: str, answer: str) -> None:
-    verdict = grader.grade([rf"so \boxed{{{answer}}}"], [problem(gold)], [True])[0]
-    assert verdict.correct and verdict.reason == "equal" and not verdict.failed
+def test_enough_cases_and_a_near_miss_beside_each() -> None:
+    assert len(EQUAL) >= 150 and len(DIFFERENT) >= 150
+    assert [gold for gold, (same, other) in CASES.items() if not same or not other] == []
 
 
-@pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
-def test_different(grader: Grader, gold: str, answer: str) -> None:
-    verdict = grader.grade([rf"so \boxed{{{answer}}}"], [problem(gold)], [True])[0]
-    assert not verdict.correct and not verdict.failed, verdict
+@pytest.mark.parametrize("gold", CASES)
+def test_the_table(grader: Grader, gold: str) -> None:
+    same, other = CASES[gold]
+    for answer, verdict in boxed(grader, [(gold, answer) for answer in same]):
+        assert verdict.correct and verdict.reason == "equal" and not verdict.failed, answer
+    for answer, verdict in boxed(grader, [(gold, answer) for answer in other]):
+        assert not verdict.correct and not verdict.failed, answer
 
 
-@pytest.mark.parametrize("pair", EQUAL)
-def test_a_gold_is_equal_to_itself(grader: Grader, pair: tuple[str, str]) -> None:
-    assert grader.equal(pair[0], pair[0])
+def test_characters_that_look_like_others(grader: Grader) -> None:
+    assert [answer for answer, verdict in boxed(grader, UNSHOWN) if verdict.correct] == []
+
+
+@pytest.mark.parametrize("gold", CASES)
+def test_a_gold_is_equal_to_itself(grader: Grader, gold: str) -> None:
+    assert grader.equal(gold, gold)
 
 
 @pytest.mark.parametrize(("gold", "answer"), [("42", "43"), ("7", "007"), ("1,2", "2,1"), (r"\frac12", "0.5")])

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tvo_cli.reward.extraction import boxes, final_answer, tail
+from tvo_cli.reward.extraction import boxes, final_answer, stated_answer, tail, whole_answer
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,61 @@ def test_different_boxes_together(text: str) -> None:
     assert final_answer(text).answers == ("371", "372")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"gives $\boxed{12}$. Thus in the form requested $a=1$ and $b=2$, so $a+b=\boxed{3}$.",
+        r"$\boxed{7}+\boxed{5}$, and therefore $\boxed{3}$.",
+        r"What is in the box of $4+\boxed{\phantom{2}}=7$? It is $\boxed{3}$.",
+        r"$4+\boxed{?}=7$ and $\boxed{\ }=3$, \boxed{3}.",
+    ],
+)
+def test_boxes_on_the_way_and_empty_boxes_are_no_answers(text: str) -> None:
+    assert final_answer(text) == (("3",), "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"If $a>0$ then $b=\boxed{1}$. If $a<0$ then, as before, so $b=\boxed{3}$.",
+        r"\boxed{1}, so it could also be \boxed{3}.",
+        r"$x=\boxed{1}$ and so, in the other case, $x=\boxed{3}$",
+        r"\boxed{1}. Note: $\boxed{3}$ is also accepted, thus.",
+        r"so \boxed{1} and \boxed{3}",
+    ],
+)
+def test_alternatives_are_no_derivation(text: str) -> None:
+    assert final_answer(text).answers == ("1", "3")
+
+
+def test_an_empty_box_at_the_end_is_no_answer() -> None:
+    assert final_answer(r"\boxed{3}, so \boxed{\phantom{2}}").reason == "no answer"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Final Answer: The final answer is $42$. I hope it is correct.", "$42$"),
+        ("so it is 6*7 = 42\n#### 42", "42"),
+        ("<think>40?</think> <answer>42</answer>", "42"),
+        ("The answer is 7. No: the answer is 3.5.", "3.5"),
+        ("**Answer:** 42", "42"),
+        ("The answer to this question is\n42", "42"),
+        ("The answer is:\n\\[ 42 \\]\n", r"\[ 42 \]"),
+        ("It is 42.", None),
+        ("the answer is 42. Wait, that is wrong.", None),
+    ],
+)
+def test_a_stated_answer(text: str, answer: str | None) -> None:
+    found = stated_answer(text)
+    assert (found.last if not found.reason else None) == answer
+
+
+def test_the_whole_text_as_the_answer() -> None:
+    assert whole_answer(" 42\n") == (("42",), "")
+    assert whole_answer(" \n").reason == "no answer"
+
+
 def test_many_boxes_together_are_several_answers() -> None:
     assert final_answer(" ".join(rf"\boxed{{{i}}}" for i in range(1000))).reason == "several answers"
 
@@ -95,11 +150,15 @@ def test_many_boxes_together_are_several_answers() -> None:
         r"\boxed{" + "{" * 10_000 + "}" * 10_000 + "}",
         r"\boxed{5}" + " or" * 300_000,
         r"\boxed" + " " * 1_000_000,
+        "the answer to " * 70_000,
+        "answer" + " " * 1_000_000,
+        "####" * 250_000,
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
     start = time.perf_counter()
     final_answer(text)
+    stated_answer(text)
     assert time.perf_counter() - start < 4.0  # a quadratic step on 1 MB takes hours
 
 

@@ -176,3 +176,59 @@ def test_every_reasoning_gym_task_accepts_its_own_answer() -> None:
     judged = [(p.scorer, v) for p, v in zip(asked, verdicts) if not v.correct and v.reason != "no answer"]
     assert len(texts) > 80
     assert judged == []
+
+
+def test_a_response_without_a_box_is_wrong_unless_asked_otherwise(judge: Judge) -> None:
+    texts = ["so the answer is 5.", "5", r"5 \boxed{6}", r"the answer is 5 \boxed{"]
+    assert [judge(text, "5").correct for text in texts] == [False] * 4
+    for mode, right in (("stated", [True, False, False, False]), ("whole", [False, True, False, False])):
+        with Grader({**SETTINGS, "unboxed": mode}) as lenient:
+            verdicts = lenient.grade(texts, [problem("5")] * 4, [True] * 4)
+        assert [verdict.correct for verdict in verdicts] == right, mode
+
+
+@pytest.mark.parametrize("gold", ["(" * 500 + "x" + ")" * 500, "x" * 5000, "\x00", "{" * 100_000])
+def test_a_gold_that_is_no_answer_is_a_failure_and_no_verdict(judge: Judge, gold: str) -> None:
+    verdict = judge(r"\boxed{x+1}", gold)
+    assert verdict.failed and not verdict.correct and verdict.reason == "gold unreadable"
+
+
+def test_processors_are_counted_where_linux_calls_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tvo_cli.reward.grader import processors
+
+    assert processors() >= 1
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    assert processors() == 3
+
+
+def test_the_audit_reports_where_a_second_grader_differs() -> None:
+    """Equal, different, a row only math-verify takes (no box), one that only our rules refuse (a hedge by boxes)."""
+    texts = [
+        r"\boxed{\sqrt{12}}",
+        r"\boxed{\sqrt{13}}",
+        r"the answer is $2\sqrt{3}$",
+        r"$2\sqrt3$ or $\boxed{2\sqrt{3}} or 7",
+    ]
+    asked = [problem(r"2\sqrt{3}", id=str(row)) for row in range(4)]
+    with Grader({**SETTINGS, "audit": True}) as grader:
+        verdicts = grader.grade(texts, asked, [True] * 4)
+        grader.grade([r"\boxed{5}"], [problem("5", id="digits", scorer="digits")], [True])
+    assert [(v.correct, v.second) for v in verdicts] == [(True, True), (False, False), (False, True), (False, True)]
+    audit = grader.audit
+    assert (audit.compared, audit.differing, audit.rate, audit.not_compared) == (4, 2, 0.5, 1)
+    assert [(row.id, row.gold, row.reason) for row in grader.disagreements] == [
+        ("2", r"2\sqrt{3}", "no answer"),
+        ("3", r"2\sqrt{3}", "several answers"),
+    ]
+
+
+def test_without_the_audit_nobody_else_is_asked(judge: Judge, grader: Grader) -> None:
+    assert judge(r"\boxed{\sqrt{12}}", r"2\sqrt{3}").second is None
+    assert grader.audit.compared == 0 and grader.audit.rate is None and grader.disagreements == []
+
+
+def test_a_bomb_for_the_second_grader_is_not_compared() -> None:
+    with Grader({**SETTINGS, "audit": True, "deadline": 1.0}) as grader:
+        (verdict,) = grader.grade([r"\boxed{\sqrt{9^{9^{9^{9^9}}}}}"], [problem(r"2\sqrt{3}")], [True])
+    assert verdict.failed and verdict.second is None and grader.audit.not_compared == 1

@@ -44,3 +44,11 @@ def test_the_order_depends_on_seed_step_and_epoch_only():
     assert not torch.equal(first[0].rows, cut(step=4)[0].rows)
     assert not torch.equal(first[0].rows, cut(seed=1)[0].rows)
     assert stream(0, "a", 1).initial_seed() != stream(0, "a", 2).initial_seed()
+
+
+def test_every_minibatch_draws_its_own_lots_again_and_again_the_same():
+    seeds = [one.seed for one in cut()]
+    assert len(set(seeds)) == 4
+    assert seeds == [one.seed for one in cut(microbatch_rows=4, variance_parts=1)]
+    assert not set(seeds) & {one.seed for step in (2, 4) for one in cut(step=step)}
+    assert not set(seeds) & {one.seed for one in cut(seed=1)}

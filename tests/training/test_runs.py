@@ -8,9 +8,9 @@ import torch
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.training import loop, update
+from tvo_cli.training import experience, loop, update
 
-CASES = ["tvo", "grpo", "ppo", "reinforce"]
+CASES = ["tvo", "grpo", "ppo", "reinforce", "dapo", "clip_cov"]
 
 
 @pytest.mark.parametrize("algorithm", ["tvo", "ppo", pytest.param("grpo", marks=pytest.mark.slow)])
@@ -78,15 +78,15 @@ def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where):
         monkeypatch.setattr(update, "forces_on", poisoned)
     else:
         monkeypatch.setattr("tvo_cli.objective.pieces.capped_surrogate", lambda ratio, *_: ratio * math.nan)
-    take = loop.sample
+    take = experience.sample
 
-    def remember(session, problems):
+    def remember(session, problems, number):
         named = session.learner.policy.network.state_dict()
         before.setdefault("weights", {name: value.clone() for name, value in named.items()})
         before["session"] = session
-        return take(session, problems)
+        return take(session, problems, number)
 
-    monkeypatch.setattr(loop, "sample", remember)
+    monkeypatch.setattr(experience, "sample", remember)
     folder = run("a", "trainer.nonfinite_limit=12", "trainer.steps=9")
     after = before["session"].learner.policy.network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before["weights"].items())

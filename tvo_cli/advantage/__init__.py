@@ -2,14 +2,18 @@
 
 from tvo_cli.advantage.estimator import Estimator
 from tvo_cli.advantage.gae import GeneralisedAdvantage
-from tvo_cli.advantage.group import BatchScaledGroup, GroupNormalised, LeaveOneOut
+from tvo_cli.advantage.group import BatchScaledGroup, GroupCentred, GroupNormalised, LeaveOneOut
 from tvo_cli.advantage.shrunk import ShrunkLeaveOneOut
+from tvo_cli.advantage.whitened import WhitenedGroup, WhitenedReturn
 
 __all__ = [
     "BatchScaledGroup",
     "Estimator",
     "GeneralisedAdvantage",
+    "GroupCentred",
     "GroupNormalised",
     "LeaveOneOut",
     "ShrunkLeaveOneOut",
+    "WhitenedGroup",
+    "WhitenedReturn",
 ]

@@ -8,9 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import Stateless
+from tvo_cli.advantage.estimator import Stateless, token_rewards
 from tvo_cli.maths import masked
-from tvo_cli.maths.divergence import kl_k1
 from tvo_cli.maths.policy_gradient import generalised_advantage
 from tvo_cli.types import Advantage, Experience
 
@@ -20,6 +19,8 @@ class GeneralisedAdvantage(Stateless):
     """r_t = −c_KL·k1_t + 1[t last]·R;  Â by GAE(γ, λ) on the critic's values; returns G = Â + V, then Â whitened.
 
     Schulman et al. 2017 arXiv:1707.06347; per-token KL: Ziegler et al. 2019 arXiv:1909.08593.
+    Fidelity: notes (as verl computes it: returns before whitening, n−1; adaptive KL control is left out).
+
     λ = γ = 1, c_KL = 0, V = 0 recover Â_t = R for every t. κ is the whitening factor.
     """
 
@@ -49,12 +50,4 @@ class GeneralisedAdvantage(Stateless):
 
     def token_rewards(self, experience: Experience) -> Tensor:
         """The outcome on the last response token, minus the KL penalty on each, [B, T]."""
-        mask = experience.mask
-        rewards = torch.zeros(mask.shape, dtype=experience.rewards.dtype, device=mask.device)
-        length = mask.sum(1)
-        rows = torch.arange(len(mask), device=mask.device)[length > 0]
-        rewards[rows, length[rows] - 1] = experience.rewards[rows]
-        if self.kl_coef != 0.0 and experience.ref_logp is not None:
-            kl = kl_k1(experience.old_logp, experience.ref_logp)
-            rewards = rewards - self.kl_coef * torch.where(mask, kl, 0.0)
-        return rewards
+        return token_rewards(experience, experience.rewards, self.kl_coef)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import Stateless, spread
+from tvo_cli.advantage.estimator import Stateless, reference_cost, spread
 from tvo_cli.maths import groups
 from tvo_cli.types import Advantage, Experience
 
@@ -18,6 +18,8 @@ class GroupNormalised(Stateless):
     """GRPO: Â_i = (R_i − mean_g)/(std_g + ε), std with n−1; a group of equal rewards gets exactly 0.
 
     Shao et al. 2024, arXiv:2402.03300. Its scale κ differs by group; the one reported is rms Â / rms centred R.
+
+    Fidelity: notes (as verl computes it: n−1, ε added to the spread).
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -32,15 +34,47 @@ class GroupNormalised(Stateless):
 
 
 @dataclass(slots=True)
-class LeaveOneOut(Stateless):
-    """RLOO: Â_i = R_i − mean of the other responses of the prompt. arXiv:2402.14740. κ = 1."""
+class GroupCentred(Stateless):
+    """Dr.GRPO: Â_i = R_i − mean_g, not divided by the group's spread; 0 for a group of equal rewards. κ = 1.
+
+    Liu et al. 2025, arXiv:2503.20783: the division by std_g gives hard and easy prompts the larger weight.
+
+    Fidelity: official code.
+    """
 
     minimum_samples: ClassVar[int] = 2
 
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""
-        baseline = groups.leave_one_out_mean(experience.rewards, experience.group)
-        return Advantage(spread(experience.rewards - baseline, experience.mask), scale=1.0)
+        return Advantage(spread(groups.group_centred(experience.rewards, experience.group), experience.mask), scale=1.0)
+
+
+@dataclass(slots=True)
+class LeaveOneOut(Stateless):
+    """RLOO: Â_i = R_i − mean of the other responses of the prompt. arXiv:2402.14740. κ = 1.
+
+    R_i ← R_i − c_KL Σ_t (log π_old − log π_ref) first, so that the baseline knows of the KL; kl_coef = 0: without.
+    Â_i = G/(G−1) times the centred reward; a group of equal rewards gets exactly 0.
+
+    Fidelity: notes (as verl and OpenRLHF compute it).
+    """
+
+    minimum_samples: ClassVar[int] = 2
+    kl_coef: float = 0.0
+
+    @property
+    def needs_reference(self) -> bool:  # type: ignore[override]
+        """Only for the KL inside the reward."""
+        return self.kl_coef != 0.0
+
+    def __call__(self, experience: Experience) -> Advantage:
+        """Estimate Â, [B, T]."""
+        rewards = experience.rewards
+        if self.kl_coef:
+            rewards = rewards - self.kl_coef * reference_cost(experience).sum(1)
+        baseline = groups.leave_one_out_mean(rewards, experience.group)
+        equal = groups.group_centred(rewards, experience.group) == 0
+        return Advantage(spread(torch.where(equal, 0.0, rewards - baseline), experience.mask), scale=1.0)
 
 
 @dataclass(slots=True)
@@ -49,6 +83,8 @@ class BatchScaledGroup(Stateless):
 
     Â_i = (W_i − mean_g W)/(std_batch(W − mean_g W) + ε), W = R clipped to its batch quantiles
     [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md. tail = 0: no clipping.
+
+    Fidelity: notes (this project's, docs/tvo.md).
     """
 
     minimum_samples: ClassVar[int] = 2

@@ -22,6 +22,8 @@ class ShrunkLeaveOneOut:
     averages over earlier batches, so the baseline holds nothing of sample i and the estimate is unbiased.
     docs/tvo.md, section 7. κ = 1/rms(Â) over the batch when `normalise`, else 1.
 
+    Fidelity: notes (this project's, docs/tvo.md).
+
     τ² = infinity recovers leave-one-out, τ² = 0 the mean of the other prompts; G = 1 forces λ = 1.
     """
 

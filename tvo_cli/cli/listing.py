@@ -19,8 +19,9 @@ def add_to(app: typer.Typer) -> None:
 def listing(
     group: Annotated[str | None, typer.Argument(help=GROUP_HELP, autocompletion=complete_group)] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="A table for a page.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="docs/algorithms.md, of the algorithms.")] = False,
 ) -> None:
-    """List what a config group offers, one line each: name, what it is, what it changes, paper."""
+    """List what a config group offers, one line each: name, what it is, what it changes, paper, fidelity."""
     from tvo_cli import config
     from tvo_cli.cli import render
 
@@ -29,6 +30,25 @@ def listing(
         render.table(("group", "choices"), rows, markdown=markdown)
         return
     found = config.group_called(group)
+    if page:
+        _page(found)
+        return
     parts = [(name, config.take_apart(config.about(found, name))) for name in config.names(found)]
-    rows = [[name, about.what, about.changes, about.paper] for name, about in parts]
-    render.table((found, "what it is", "what it changes", "paper"), rows, markdown=markdown)
+    rows = [[name, about.what, about.changes, about.paper, _fidelity(found, name)] for name, about in parts]
+    render.table((found, "what it is", "what it changes", "paper", "fidelity"), rows, markdown=markdown)
+
+
+def _fidelity(group: str, name: str) -> str:
+    """After what an algorithm was written: official code, paper, notes, or the algorithm it is an ablation of."""
+    from tvo_cli.cli import algorithms
+
+    return algorithms.grade(algorithms.fidelity(name)) if group == "algorithm" else ""
+
+
+def _page(group: str) -> None:
+    from tvo_cli.cli import algorithms_page
+    from tvo_cli.errors import UserError
+
+    if group != "algorithm":
+        raise UserError("--page", group, "there is a page of the algorithms only.", "Take --markdown for a table.")
+    print(algorithms_page.page())

@@ -8,8 +8,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False) -> None:
-    """Print rows; columns that are empty in every row are left out."""
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False, headed: bool = False
+) -> None:
+    """Print rows; columns that are empty in every row are left out. headed: headings in a pipe too."""
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in rows)]
     chosen = [[row[i] for i in kept] for row in rows]
     if markdown:
@@ -17,7 +19,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: b
     elif sys.stdout.isatty():
         _rich([headings[i] for i in kept], chosen)
     else:
-        _aligned(chosen)
+        _aligned([[headings[i] for i in kept], *chosen] if headed else chosen)
 
 
 def _rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -78,6 +78,7 @@ def to_problem(row: Row, reading: Reading, fallback_id: str) -> Problem:
         level=level_of(_value(row, reading, "level")),
         subject=as_text(_value(row, reading, "subject")),
         scorer=reading.scorer,
+        metadata={"solution": solution} if (solution := as_text(_value(row, reading, "solution"))) else {},
     )
 
 

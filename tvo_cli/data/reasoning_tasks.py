@@ -26,7 +26,7 @@ class ReasoningProblems:
         self._entries = entries
 
     def problem(self, index: int) -> Problem:
-        """The problem with this index, from 0 up; metadata is the entry's, as JSON knows it."""
+        """The problem with this index, from 0 up; metadata is the entry's, as it is judged."""
         entry = self._entries[index]
         return Problem(
             id=f"{self.task}/{self.seed}/{self.split}/{index}",
@@ -35,7 +35,7 @@ class ReasoningProblems:
             source=self.name,
             subject=self.task,
             scorer=f"reasoning_gym:{self.task}",
-            metadata=_as_json(entry["metadata"]),
+            metadata=_as_stored(entry["metadata"]),
         )
 
 
@@ -78,20 +78,33 @@ def _create(task: str, size: int, seed: int, options: Mapping[str, Any]) -> Any:
 
 
 def _check_scorable(task: str, entries: Any) -> None:
-    """Some scorers compare tuples, which JSON turns into lists: then even the gold would be wrong."""
+    """A scorer that compares what does not pass through a pipe would take even the gold for wrong."""
     entry = dict(entries[0])
-    stored = entry | {"metadata": _as_json(entry["metadata"])}
+    stored = entry | {"metadata": _as_stored(entry["metadata"])}
     gold = entry["answer"]
     if gold is not None and entries.score_answer(gold, stored) < entries.score_answer(gold, entry):
         raise UserError(
             "dataset.task",
             task,
-            "its scorer does not know its own gold once the problem was stored as JSON.",
+            "its scorer does not know its own gold once the problem was stored.",
             "Choose another task.",
         )
 
 
-def _as_json(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata as they arrive where answers are judged, in another process."""
-    plain: dict[str, Any] = json.loads(json.dumps(metadata, default=str))
-    return plain
+def _as_stored(value: Any) -> Any:
+    """Metadata as they arrive where answers are judged, in another process: JSON and tuples (reward/wire.py).
+
+    Two tasks (arc_agi, rearc) compare grids with tuples of tuples.
+    """
+    if isinstance(value, tuple):
+        return tuple(_as_stored(item) for item in value)
+    if isinstance(value, list):
+        return [_as_stored(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _as_stored(item) for name, item in zip(_names(value), value.values(), strict=True)}
+    return json.loads(json.dumps(value, default=str))
+
+
+def _names(value: Mapping[Any, Any]) -> list[str]:
+    """The keys as JSON spells them: 1 is "1" and true is "true"."""
+    return list(json.loads(json.dumps(dict.fromkeys(value))))

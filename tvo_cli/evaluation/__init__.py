@@ -1,5 +1,19 @@
-"""Evaluation: held-out problems, samples, verdicts, intervals."""
+"""Evaluation: suites of problems, protocols, every completion kept, intervals; and the held-out check of a run."""
 
-from tvo_cli.evaluation.heldout import Evaluation, HeldOut
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tvo_cli.evaluation.heldout import Evaluation, HeldOut
 
 __all__ = ["Evaluation", "HeldOut"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when asked for: regrading needs no torch."""
+    if name in __all__:
+        from tvo_cli.evaluation import heldout
+
+        return getattr(heldout, name)
+    raise AttributeError(name)

@@ -37,3 +37,36 @@ def whiten(x: Tensor, mask: Tensor, epsilon: float) -> Tensor:
     """
     white = (x - mean(x, mask)) * torch.rsqrt(variance(x, mask) + epsilon)
     return torch.where(mask, white, 0.0)
+
+
+def centred_product(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """(x − mean x)(y − mean y) where mask is True, 0 elsewhere, the shape of x; its mean is the covariance.
+
+    >>> centred_product(torch.tensor([1.0, 3.0, 9.0]), torch.tensor([2.0, 6.0, 9.0]), torch.tensor([True, True, False]))
+    tensor([2., 2., 0.])
+    """
+    return torch.where(mask, (x - mean(x, mask)) * (y - mean(y, mask)), 0.0)
+
+
+def largest(x: Tensor, mask: Tensor, count: int) -> Tensor:
+    """The `count` largest True entries, bool, the shape of x; all of them when there are fewer.
+
+    >>> largest(torch.tensor([1.0, 3.0, 9.0, 2.0]), torch.tensor([True, True, False, True]), 2)
+    tensor([False,  True, False,  True])
+    """
+    chosen = torch.where(mask, x, -torch.inf).flatten().topk(min(count, int(mask.sum()))).indices
+    return torch.zeros_like(mask).flatten().index_fill(0, chosen, True).view_as(mask)
+
+
+def row_quantile(x: Tensor, mask: Tensor, share: float) -> Tensor:
+    """Quantile of each row's True entries, linear between neighbours, [B, T] → [B]; infinite for an empty row.
+
+    >>> row_quantile(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]]), 0.75)
+    tensor([1.7500])
+    """
+    ordered = torch.where(mask, x, torch.inf).sort(dim=1).values
+    place = share * (mask.sum(1, keepdim=True) - 1).clamp(min=0)
+    below = place.floor().long()
+    low, high = ordered.gather(1, below), ordered.gather(1, place.ceil().long())
+    step = torch.where(low < high, (high - low) * (place - below), 0.0)
+    return (low + step).squeeze(1)

@@ -33,13 +33,22 @@ def clipped_surrogate(ratio: Tensor, advantage: Tensor, low: float, high: float)
     return torch.minimum(ratio * advantage, ratio.clamp(1 - low, 1 + high) * advantage)
 
 
-def capped_surrogate(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:
-    """Gain whose gradient factor is min(ρ, c): S = ρ · sg(min(ρ, c)/ρ) · Â.
+def capped_surrogate(ratio: Tensor, advantage: Tensor, cap: float, floor: float = 0.0) -> Tensor:
+    """Gain whose gradient factor is clip(ρ, floor, cap): S = ρ · sg(clip(ρ, floor, cap)/ρ) · Â.
 
     Binary TV does not bound the ratio (π_old = 1e-3, π = 0.05 is a TV of 0.049 at ρ = 50), so TVO keeps a cap.
-    cap = infinity recovers the importance-weighted REINFORCE gain ρÂ bit for bit.
+    cap = infinity with floor = 0 recovers the importance-weighted REINFORCE gain ρÂ bit for bit.
     """
-    return ratio * (ratio.clamp(max=cap) / ratio).detach() * advantage
+    return ratio * (ratio.clamp(floor, cap) / ratio).detach() * advantage
+
+
+def dual_clipped_surrogate(ratio: Tensor, advantage: Tensor, low: float, high: float, dual: float) -> Tensor:
+    """`clipped_surrogate`, bounded from below by cÂ where Â < 0: no gradient beyond ρ = c, [B, T].
+
+    Dual-clip PPO, Ye et al. 2020, arXiv:1912.09729. dual = infinity recovers the plain clip.
+    """
+    floor = torch.where(advantage < 0, dual * advantage, -torch.inf)
+    return torch.maximum(clipped_surrogate(ratio, advantage, low, high), floor)
 
 
 def generalised_advantage(rewards: Tensor, values: Tensor, mask: Tensor, discount: float, trace: float) -> Tensor:

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
+from tvo_cli.model.identity import weights_of
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 
@@ -79,7 +80,8 @@ def _place(node: Any) -> tuple[str, dict[str, Any]]:
     if path.startswith("packaged:"):
         return str(_checked(WEIGHTS / path.removeprefix("packaged:"), path)), options | {"local_files_only": True}
     if Path(path).exists() or path.startswith((".", "/", "~", "outputs")):
-        return str(_checked(Path(path).expanduser(), path)), options | {"local_files_only": True}
+        chosen = weights_of(path, str(node.get("checkpoint") or "last"))
+        return str(_checked(Path(chosen).expanduser(), path)), options | {"local_files_only": True}
     return path, options | ({"revision": node["revision"]} if node.get("revision") else {})
 
 
@@ -141,6 +143,11 @@ def _remedy(place: str) -> str:
     if Path(place).is_dir():
         return "The folder must hold a transformers causal LM with its tokenizer."
     return "Check the id and the network, or give a local folder."
+
+
+def place_of(node: Any) -> str:
+    """The folder, or the hub id, that a model node names."""
+    return _place(node)[0]
 
 
 def parameter_count(node: Any) -> int:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
+from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model.backbone import Head, predicting_states
-from tvo_cli.model.scores import Scores, chunked_readings, spread
+from tvo_cli.model.scores import Scores, chunked_covariance, chunked_readings, spread
 
 
 @dataclass(slots=True)
@@ -66,11 +67,30 @@ class Policy:
         Prompts [B, L] are left-padded, responses [B, T] right-padded. The head sees only the positions that
         predict a token under `mask`. Temperature 0 is scored at 1, which is what the greedy sampler records.
         """
+        return self.score_and_covariance(prompt_ids, prompt_mask, response_ids, mask, temperature, covariance=False)[0]
+
+    def score_and_covariance(
+        self,
+        prompt_ids: Tensor,
+        prompt_mask: Tensor,
+        response_ids: Tensor,
+        mask: Tensor,
+        temperature: float,
+        *,
+        covariance: bool,
+        nucleus: Nucleus | None = None,
+    ) -> tuple[Scores, Tensor | None]:
+        """`score`, with the entropy inside `nucleus` where there is one; and Cov_π(π, log π) of the same positions,
+        [B, T] without gradient, when it is asked for.
+        """
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
-        vocabulary = int(self.network.config.get_text_config().vocab_size)
-        found = chunked_readings(self.head, hidden, response_ids[mask], temperature or 1.0, vocabulary)
-        return Scores(*(spread(values, mask) for values in found))
+        vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
+        found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
+        scores = Scores(*(spread(values, mask) for values in found))
+        if not covariance:
+            return scores, None
+        return scores, spread(chunked_covariance(self.head, hidden, heat, vocabulary), mask)
 
     def save(self, folder: Path) -> None:
         """Write the hub format: config, safetensors, tokenizer."""

@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
+
 CHUNK_BYTES = 64 * 2**20  # of float32 logits alive at once
 
 
@@ -28,6 +30,7 @@ class Scores(NamedTuple):
     logp: Tensor  # log π(y_t | x, y_<t) at the given temperature, ≤ 0
     entropy: Tensor  # H[π(· | x, y_<t)] in nats, in [0, log V]
     collision: Tensor  # Σ_v π(v | x, y_<t)², in [1/V, 1]
+    nucleus_entropy: Tensor | None = None  # entropy inside the nucleus, in nats; only where a nucleus was asked for
 
 
 class _TokenReadings(torch.autograd.Function):
@@ -61,6 +64,33 @@ def token_readings(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Ten
     return logp, entropy, collision
 
 
+def probability_covariance(logits: Tensor) -> Tensor:
+    """Cov_{v~π}(π(v), log π(v)) = Σ π² (log π + H) of each row: logits [N, V] float → [N], no gradient.
+
+    The mean over sampled tokens of π(a)(log π(a) + H), by which a policy-gradient step with Â = 1 changes H
+    (arXiv:2602.03392, where it is called N); 0 for the uniform and for the deterministic policy.
+    """
+    log_pi = torch.log_softmax(logits.detach(), dim=-1).clamp(min=torch.finfo(logits.dtype).min)
+    pi = log_pi.exp()
+    entropy = -torch.linalg.vecdot(pi, log_pi)
+    covariance: Tensor = torch.linalg.vecdot(pi.square(), log_pi) + entropy * torch.linalg.vecdot(pi, pi)
+    return covariance
+
+
+@torch.no_grad()
+def chunked_covariance(
+    head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    temperature: float,
+    vocabulary: int,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Tensor:
+    """`probability_covariance` of head(hidden)/temperature in float32, hidden [N, H] → [N], in chunks."""
+    rows = max(1, chunk_bytes // (4 * vocabulary))
+    parts = [probability_covariance(head(part).float() / temperature) for part in hidden.split(rows)]
+    return torch.cat(parts)
+
+
 def chunked_readings(
     head: Callable[[Tensor], Tensor],
     hidden: Tensor,
@@ -68,15 +98,19 @@ def chunked_readings(
     temperature: float,
     vocabulary: int,
     chunk_bytes: int = CHUNK_BYTES,
-) -> tuple[Tensor, Tensor, Tensor]:
+    nucleus: Nucleus | None = None,
+) -> tuple[Tensor, ...]:
     """`token_readings` of head(hidden)/temperature in float32, `chunk_bytes` of logits at a time.
 
-    hidden [N, H], targets [N] → three [N]. With more than one chunk the logits are recomputed in the backward
-    pass: one more matrix product buys a memory use that does not grow with N·V.
+    hidden [N, H], targets [N] → three [N], and the entropy inside `nucleus` where there is one. With more
+    than one chunk the logits are recomputed in the backward pass: one more matrix product buys a memory use that
+    does not grow with N·V.
     """
 
-    def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return token_readings(head(part).float() / temperature, chosen)
+    def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:
+        logits = head(part).float() / temperature
+        found = token_readings(logits, chosen)
+        return found if nucleus is None else (*found, nucleus_entropy(torch.log_softmax(logits, dim=-1), nucleus))
 
     rows = max(1, chunk_bytes // (4 * vocabulary))
     if hidden.shape[0] <= rows:
@@ -85,8 +119,7 @@ def chunked_readings(
         checkpoint(readings, part, chosen, use_reentrant=False, preserve_rng_state=False)
         for part, chosen in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     ]
-    logp, entropy, collision = (torch.cat(column) for column in zip(*parts, strict=True))
-    return logp, entropy, collision
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
 def spread(values: Tensor, mask: Tensor) -> Tensor:

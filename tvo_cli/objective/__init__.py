@@ -1,6 +1,7 @@
 """The objective: one equation, whose pieces an algorithm chooses."""
 
 from tvo_cli.objective.force import ControlVariate, Temperature
-from tvo_cli.objective.objective import Objective, Penalty
+from tvo_cli.objective.objective import Objective
+from tvo_cli.objective.penalty import Anchored, Penalty
 
-__all__ = ["ControlVariate", "Objective", "Penalty", "Temperature"]
+__all__ = ["Anchored", "ControlVariate", "Objective", "Penalty", "Temperature"]

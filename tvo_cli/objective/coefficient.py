@@ -37,6 +37,39 @@ class Constant:
 
 
 @dataclass(slots=True)
+class EntropyTarget:
+    """c ← clip(c + rate · (H* − H), low, high), once a batch: dual ascent on the constraint H ≥ H*, nats a token.
+
+    Haarnoja et al. 2018, arXiv:1812.05905, section 5, for −H as penalty. target null: the first batch's entropy, as in
+    the ablation of SIREN (arXiv:2509.25133); 0.25–1 in arXiv:2510.08141, which reaches it by sampling at other
+    temperatures instead. H is the mean −log π of the rollout batch's own tokens: unbiased, no full entropy needed.
+
+    Fidelity: notes (additive as SIREN's ablation does it; SAC moves log c by Adam).
+
+    rate = 0 recovers a constant.
+    """
+
+    value: float
+    target: float | None  # H*
+    rate: float  # of c, per nat and batch
+    low: float
+    high: float
+
+    def update(self, entropy: float) -> None:
+        """Move once, after a rollout batch of mean token entropy `entropy`."""
+        self.target = entropy if self.target is None else self.target
+        self.value = min(max(self.value + self.rate * (self.target - entropy), self.low), self.high)
+
+    def state_dict(self) -> dict[str, float]:
+        """c, and H* once it is known."""
+        return {"value": self.value} | ({} if self.target is None else {"target": self.target})
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Restore `state_dict`."""
+        self.value, self.target = state["value"], state.get("target", self.target)
+
+
+@dataclass(slots=True)
 class EntropyThermostat:
     """T ← clip(T + rate · (share · H₀ − H) / H₀, low, high), once a batch; H₀ is the first batch's entropy.
 

@@ -81,6 +81,8 @@ class ControlVariate:
     the batch. When `adaptive`, β = clip(Σ q Â φ / Σ q φ², 0, high), q = 1 − 2π + Σπ², both sums over *earlier*
     batches with weights decaying by `decay` a batch, so that the second batch already has a β.
 
+    Fidelity: notes (this project's, docs/tvo.md).
+
     potential: "probability" (φ = π − Σπ², exact part ½∇Σπ²) or "entropy" (φ = log π + H, exact part −∇H).
     beta in units of reward; beta = 0 without `adaptive`, or high = 0, recovers the algorithm without it.
     """

@@ -9,9 +9,10 @@ An algorithm is a choice of these pieces, made in conf/algorithm/<name>.yaml:
     weight     w(tokens)                which tokens learn, and how much; no gradient
     penalties  R_k, c_k                 what is descended besides, and how strongly
     reduce     mask → share             how tokens are averaged: reduce[x] = Σ share · x
+    reads      name → bool              what the pieces look at besides a token's own scores
 
-The shares of a minibatch are computed once from its mask, so that any split of the minibatch into
-micro-batches sums to the same loss and the same gradient.
+The shares of a minibatch are computed once from its mask, and a weight that is a statistic of the minibatch once
+from all of its tokens, so that any split into micro-batches sums to the same loss and the same gradient.
 """
 
 from __future__ import annotations
@@ -23,15 +24,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tvo_cli.objective.coefficient import Coefficient
+from tvo_cli.errors import UserError
+from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.objective.force import Force
+from tvo_cli.objective.penalty import Anchored, Penalty, TokenFn, reduced
 from tvo_cli.types import Loss, Tokens
 
-
-class TokenFn(Protocol):
-    """Anything computed token by token: a shaping, a weight, a penalty."""
-
-    def __call__(self, tokens: Tokens, /) -> Tensor: ...
+READABLE = ("minibatch", "old_entropy", "covariance")  # Tokens.whole, Tokens.old_entropy, Tokens.covariance
 
 
 class Ratio(Protocol):
@@ -53,14 +52,6 @@ class Reduction(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Penalty:
-    """A term and how strongly it is descended."""
-
-    term: TokenFn
-    coef: Coefficient
-
-
-@dataclass(frozen=True, slots=True)
 class Objective:
     """See the module's equation."""
 
@@ -70,17 +61,34 @@ class Objective:
     weight: TokenFn
     reduce: Reduction
     forces: Mapping[str, Force] = field(default_factory=dict)
-    penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    penalties: Mapping[str, Penalty | Anchored] = field(default_factory=dict)
+    reads: Mapping[str, bool] = field(default_factory=dict)  # of READABLE
+    nucleus: Nucleus | None = None  # the words whose entropy is Tokens.nucleus_entropy
+
+    def __post_init__(self) -> None:
+        """Refuse what nobody provides."""
+        for name in self.reads:
+            if name not in READABLE:
+                raise UserError(f"algorithm.objective.reads.{name}", self.reads[name], "nothing of that name.")
+        averages = [name for name, penalty in self.penalties.items() if isinstance(penalty, Anchored)]
+        if averages and not self.reads.get("minibatch", True):
+            remedy = "Take true: the square of a mean is not the mean of squares."
+            raise UserError(
+                "algorithm.objective.reads.minibatch", False, f"{averages[0]} is a mean of the minibatch.", remedy
+            )
 
     def __call__(self, tokens: Tokens) -> Loss:
         """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
         ratio = self.ratio(tokens.logp - tokens.old_logp, tokens.mask)
-        gain = self.weight(tokens).detach() * self.surrogate(ratio, self.soft_advantage(tokens))
-        parts = {"policy": _reduced(-gain, tokens)}
-        parts |= {name: _reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
-        for name, penalty in self.penalties.items():
-            parts[name] = penalty.coef.value * _reduced(penalty.term(tokens), tokens)
+        gain = self.weigh(tokens) * self.surrogate(ratio, self.soft_advantage(tokens))
+        parts = {"policy": reduced(-gain, tokens)}
+        parts |= {name: reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
+        parts |= {name: penalty(tokens) for name, penalty in self.penalties.items()}
         return Loss(total=torch.stack(list(parts.values())).sum(), parts=parts)
+
+    def weigh(self, tokens: Tokens) -> Tensor:
+        """w, [B, T], no gradient: of the whole minibatch, cut to these rows, where the tokens know it."""
+        return tokens.own(self.weight(tokens.minibatch).detach())
 
     def soft_advantage(self, tokens: Tokens) -> Tensor:
         """Â after shaping, minus the sampled forces, [B, T]; no gradient flows through a force."""
@@ -101,10 +109,20 @@ class Objective:
         for penalty in self.penalties.values():
             penalty.coef.update(entropy)
 
+    @property
+    def awaits_start(self) -> bool:
+        """Whether a penalty is still to be shown the policy as it was before the first update."""
+        return any(penalty.awaits_start for penalty in self.penalties.values())
+
+    def start(self, tokens: Tokens) -> None:
+        """Show the first rollout batch, under the policy that sampled it, to those penalties."""
+        for penalty in self.penalties.values():
+            penalty.start(tokens)
+
     def state_dict(self) -> dict[str, dict[str, float]]:
         """What adaptive pieces carry between batches."""
         forces = {f"forces.{name}": force.state_dict() for name, force in self.forces.items()}
-        coefs = {f"penalties.{name}": penalty.coef.state_dict() for name, penalty in self.penalties.items()}
+        coefs = {f"penalties.{name}": penalty.state_dict() for name, penalty in self.penalties.items()}
         return forces | coefs
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
@@ -112,8 +130,4 @@ class Objective:
         for name, force in self.forces.items():
             force.load_state_dict(state[f"forces.{name}"])
         for name, penalty in self.penalties.items():
-            penalty.coef.load_state_dict(state[f"penalties.{name}"])
-
-
-def _reduced(x: Tensor, tokens: Tokens) -> Tensor:
-    return torch.where(tokens.mask, x * tokens.share, 0.0).sum()
+            penalty.load_state_dict(state[f"penalties.{name}"])

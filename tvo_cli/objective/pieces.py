@@ -5,8 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tvo_cli.maths.divergence import kl_k3
-from tvo_cli.maths.policy_gradient import capped_surrogate, clipped_surrogate, importance_ratio
+from tvo_cli.maths.divergence import kl_k2, kl_k3
+from tvo_cli.maths.policy_gradient import (
+    capped_surrogate,
+    clipped_surrogate,
+    dual_clipped_surrogate,
+    importance_ratio,
+)
 from tvo_cli.types import Tokens
 
 
@@ -21,13 +26,21 @@ def token_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
 
 
 def importance(ratio: Tensor, advantage: Tensor) -> Tensor:
-    """ρÂ, [B, T]: importance-weighted REINFORCE, no trust region."""
+    """ρÂ, [B, T]: importance-weighted REINFORCE, no trust region.
+
+    Fidelity: notes (the textbook's, with importance weights for inner epochs).
+    """
     return ratio * advantage
 
 
 def clip(ratio: Tensor, advantage: Tensor, *, low: float, high: float) -> Tensor:
     """PPO's clipped gain, [B, T]; low = high = infinity recovers `importance`."""
     return clipped_surrogate(ratio, advantage, low, high)
+
+
+def dual_clip(ratio: Tensor, advantage: Tensor, *, low: float, high: float, dual: float) -> Tensor:
+    """`clip` that also lets go of a bad token beyond ρ = dual, [B, T]; dual = infinity recovers `clip`."""
+    return dual_clipped_surrogate(ratio, advantage, low, high, dual)
 
 
 def capped(ratio: Tensor, advantage: Tensor, *, cap: float) -> Tensor:
@@ -52,6 +65,15 @@ def sequence_mean(mask: Tensor) -> Tensor:
     return mask / length.clamp(min=1) / rows
 
 
+def constant_length(mask: Tensor, *, length: float) -> Tensor:
+    """Σ over a response's tokens divided by one length for all, mean over responses: share = mask / (L·B), [B, T].
+
+    Dr.GRPO (arXiv:2503.20783): no response is favoured for its length. length = 1: the log-probability of a whole
+    response, which is one action (RLOO). The scale of a loss; what Adam and a clipped norm leave of it is little.
+    """
+    return mask / (length * len(mask))
+
+
 def reference_kl(tokens: Tokens) -> Tensor:
     """k3 estimate of KL(π_θ‖π_ref) per token, nats, [B, T]; 0 without a reference."""
     if tokens.ref_logp is None:
@@ -59,6 +81,16 @@ def reference_kl(tokens: Tokens) -> Tensor:
     return kl_k3(tokens.logp, tokens.ref_logp)
 
 
+def reference_kl_k2(tokens: Tokens) -> Tensor:
+    """k2 = ½ (log π − log π_ref)² per token, [B, T]; 0 without a reference. REINFORCE++-baseline's penalty."""
+    if tokens.ref_logp is None:
+        return torch.zeros_like(tokens.logp)
+    return kl_k2(tokens.logp, tokens.ref_logp)
+
+
 def negative_entropy(tokens: Tokens) -> Tensor:
-    """−H[π_θ], nats, [B, T]: descending it is the classical entropy bonus."""
+    """−H[π_θ], nats, [B, T]: descending it is the classical entropy bonus (Williams & Peng 1991, arXiv:1602.01783).
+
+    Fidelity: paper.
+    """
     return -tokens.entropy

@@ -1,17 +1,22 @@
 """Optimiser schedules and step rules: how large a step the measured divergence allows."""
 
-from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear
+from tvo_cli.optim.adaptive_rate import AdaptiveRate
+from tvo_cli.optim.early_stop import EarlyStop
+from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
 from tvo_cli.optim.step_rule import Free, StepRule, Viscosity
 
 __all__ = [
+    "AdaptiveRate",
     "Constant",
     "Cosine",
+    "EarlyStop",
     "Free",
     "Inverse",
     "Linear",
     "LogitDisplacement",
     "Probability",
+    "RiverValley",
     "StepRule",
     "Viscosity",
 ]

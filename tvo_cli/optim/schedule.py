@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from tvo_cli.errors import UserError
+
 
 class Schedule(Protocol):
     """Batch k of K → factor."""
@@ -57,3 +59,59 @@ class Cosine:
         """Factor of batch `step`; stays at `end` past the horizon."""
         share = min(step / max(steps, 1), 1.0)
         return self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+@dataclass(frozen=True, slots=True)
+class RiverValley:
+    """Neural Thermodynamic Laws: warm up, hold the peak, then cool as 1/t, the fastest way to cool a valley.
+
+        η(t) = start · (t + 1)/warm_up                                       t < warm_up
+             = start                                                         until t_d = hold·K
+             = max(end, φ·start/(1 + (t − t_d)/τ))                           from t_d on, φ = drop
+
+    Liu et al. 2025, arXiv:2505.10559: noise holds the energy η·s²/4 in a direction whatever its curvature a
+    (equipartition), and with η_t = 1/(a(t + t_0)) the variance obeys 1/V' = 1/V + a²/s², which no other schedule
+    beats. From equilibrium at the peak that is φ = ½ at once and τ = 2/(a·η_peak). Without a measured curvature
+    (stiffness 0) τ is set so that η(K) = end.
+
+    Fidelity: notes (1/t and equipartition are the paper's; φ = ½ and τ were derived here).
+
+    start = end = drop = 1 recovers a constant; warm_up = hold = end = 0, drop = 1: `Inverse`, period 2/stiffness.
+
+    Args:
+        start: factor at the peak.
+        end: least factor; the share of the peak that still moves along the river.
+        warm_up: batches of linear rise.
+        hold: share of the run before the cooling, in [0, 1).
+        drop: φ; ½ from equilibrium, 1 for none.
+        stiffness: a·η_peak, the share of a valley's displacement that one batch takes away; 0: unknown.
+    """
+
+    start: float
+    end: float
+    warm_up: int
+    hold: float
+    drop: float
+    stiffness: float
+
+    def __post_init__(self) -> None:
+        """Cooling needs to know where to or how fast."""
+        if self.end <= 0 and self.stiffness <= 0:
+            remedy = "Give one of the two: an end above 0, or a measured stiffness."
+            raise UserError("schedule.end", self.end, "the 1/t schedule has neither an end nor a stiffness.", remedy)
+
+    def __call__(self, step: int, steps: int) -> float:
+        """Factor of batch `step`; stays at `end` past the horizon."""
+        cooled = step - self.hold * steps
+        if step < self.warm_up:
+            return self.start * (step + 1) / self.warm_up
+        if cooled < 0:
+            return self.start
+        return max(self.end, self.drop * self.start / (1.0 + cooled / self._period(steps)))
+
+    def _period(self, steps: int) -> float:
+        """τ in batches; infinite where there is nothing to cool."""
+        if self.stiffness > 0:
+            return 2.0 / self.stiffness
+        excess = self.drop * self.start / self.end - 1.0
+        return max(steps, 1) * (1.0 - self.hold) / excess if excess > 0 else math.inf

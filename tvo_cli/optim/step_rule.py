@@ -8,12 +8,18 @@ from typing import Protocol
 
 from torch import Tensor
 
+from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.optim.schedule import Schedule
 from tvo_cli.optim.set_point import SetPoint
 
 
 class StepRule(Protocol):
-    """Measured divergence → viscosity ν ≥ 0 of the next optimiser step; it may carry state between batches."""
+    """Measured divergence → viscosity ν > 0 of the next optimiser step; it may carry state between batches.
+
+    ν = ∞ freezes the policy: the inner loop ends, and the batch's remaining minibatches are not used.
+    """
+
+    def divergence(self, logp: Tensor, old_logp: Tensor, /) -> Tensor: ...  # [B, T], whose mean the rule is shown
 
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None: ...
 
@@ -35,6 +41,10 @@ class Free:
     """ν = 1: PPO, GRPO, REINFORCE. After a rollback the step is halved by raising the constant."""
 
     constant: float = 1.0
+
+    def divergence(self, logp: Tensor, old_logp: Tensor, /) -> Tensor:
+        """Binary total variation of each token, [B, T]."""
+        return binary_total_variation(logp, old_logp)
 
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """Nothing to measure."""
@@ -71,6 +81,8 @@ class Viscosity:
     it), D_end that of the last minibatch. A scalar, so the direction of ∇F survives and dF/dt ≤ 0 holds
     (docs/tvo.md, sections 2–4). The controller is stable for 0 < κ·β < 2 with D ∝ (η/ν)^β, whatever η.
 
+    Fidelity: notes (the abstract fixes the divergence; the controller is this project's, docs/tvo.md).
+
     d̄ = set_point × schedule. set_point = Probability(inf), initial = 1 and exponent = 0 recover ν = 1.
     """
 
@@ -88,6 +100,10 @@ class Viscosity:
     def __post_init__(self) -> None:
         """Start from `initial`."""
         self.base = self.base or self.initial
+
+    def divergence(self, logp: Tensor, old_logp: Tensor, /) -> Tensor:
+        """Binary total variation of each token, [B, T]."""
+        return binary_total_variation(logp, old_logp)
 
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """Set d̄ for rollout batch `step` of `steps`."""

@@ -11,6 +11,7 @@ DIGITS = 30
 DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?:\\overline\{(\d+)\})?(?![\w.])", re.ASCII)
 COMMAND = re.compile(r"\\[A-Za-z]+")
 JUXTAPOSED = re.compile(r"\d\s+[\d.]", re.ASCII)  # latex2sympy reads "5 6" as 5 + 6
+DEGREE = "\\circ"  # which latex2sympy drops: sin 20° would be sin 20
 FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
 
@@ -20,7 +21,7 @@ class GoldUnreadable(Exception):
 
 def same(gold: str, answer: str) -> bool:
     """Whether two canonical texts mean the same expression."""
-    if JUXTAPOSED.search(answer) or _another_case(gold, answer):
+    if JUXTAPOSED.search(answer) or _another_case(gold, answer) or (DEGREE in gold) != (DEGREE in answer):
         return False
     complex_ = _complex(gold) or _complex(answer)
     try:

@@ -35,6 +35,7 @@ BASE_NAMES = {
 }
 PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])\s*")
 MOST_PARTS = 40
+EMPTY = "\\emptyset"
 
 
 class Undecided(Exception):
@@ -86,7 +87,7 @@ def _parts(text: str) -> tuple[str, ...]:
     """The values side by side: of 1, 2; of {1, 2}; of 3 ± 1; of x = 1, 2."""
     around = structure.bracketed(text)
     if around is not None:
-        return around.parts if around.opening == "\\{" else (text,)
+        return around.parts if around.opening == "\\{" and around.parts != (EMPTY,) else (text,)
     parts = structure.split(text)
     if len(parts) == 1 and len(PLUS_MINUS.findall(text)) == 1:
         return tuple(PLUS_MINUS.sub(sign, text).lstrip("+") for sign in "+-")
@@ -166,8 +167,12 @@ def _names(gold: str, answer: str, algebra: Algebra) -> bool | None:
         return None if "=" in answer else False
     if gold_name is not None and name is not None and "=" in gold:
         return _equal(gold_value, value, algebra) if name == gold_name else None
+    if gold_name is not None and name is None and "=" in answer:
+        return None
     if gold_name is not None:
         return _equal(gold_value, answer, algebra)
+    while name is not None and structure.named(value)[0] is not None:
+        value = structure.named(value)[1]  # x = y = 5
     pieces = [piece for piece in value.split("=") if piece.strip()]
     exact = structure.APPROXIMATE.split(pieces[-1])
     if name is None and len(pieces) == 1 and len(exact) == 1:
@@ -198,6 +203,8 @@ def _percent(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:
 def _values(gold: str, answer: str, algebra: Algebra) -> bool:
     if gold == answer:
         return True
+    if EMPTY in gold + answer:  # algebra takes {∅} for ∅
+        return False
     gold_base, base = BASE.fullmatch(gold), BASE.fullmatch(answer)
     if gold_base or base:
         return _bases(gold_base, base, gold, answer)

@@ -32,6 +32,23 @@ RETRACTION = re.compile(
 )
 
 
+DERIVED = re.compile(
+    r"\b(?:so|thus|therefore|hence|consequently|finally|(?:it|this) follows|which (?:gives|means|implies|yields)|"
+    r"we (?:get|obtain|find|conclude))\b",
+    re.IGNORECASE,
+)
+ALTERNATIVE = re.compile(
+    r"\b(?:or|either|if|cases?|when|also|but|may|might|could|can|maybe|perhaps|possibly|alternatively|another|other|"
+    r"both|respectively|instead|accepted|wait)\b|\\(?:vee|lor)(?![a-zA-Z])",
+    re.IGNORECASE,
+)
+PLACEHOLDER = re.compile(r"(?:\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\{[^{}]*\}|\\q?quad|\\(?:[ ,;!]|$)|[\s?_~.…□])*")
+STATED = re.compile(
+    r"####|<answer>|\b(?:final\s+)?answer(?:\s+to\s[^.\n:]{0,80}?)?(?:\s+is\b\s?:?|\s?:\**)", re.IGNORECASE
+)
+CLAUSE = re.compile(r"\s*(.*?)(?:\.(?=\s|\*|$)|</answer>|\n|$)", re.DOTALL)
+
+
 class Box(NamedTuple):
     """A closed box: its content is text[inner:end − 1]."""
 
@@ -76,6 +93,11 @@ def boxes(text: str) -> tuple[list[Box], bool]:
     return closed, any(start is not None and start[0] >= last for start in open_)
 
 
+def has_box(text: str) -> bool:
+    """Whether a box is begun: then a missing answer is not for want of a box."""
+    return "\\boxed" in text or "\\fbox" in text
+
+
 def _close(closed: list[Box], box: Box) -> None:
     """A box that closes takes the place of the boxes inside it."""
     while closed and closed[-1].start > box.start:
@@ -93,20 +115,42 @@ def final_answer(text: str) -> Found:
     if not found or unclosed:
         return Found((), "no answer")
     answers = tuple(reversed(_distinct(text, found)))
-    if not answers or not answers[-1]:
+    if not answers or PLACEHOLDER.fullmatch(answers[-1]):
         return Found((), "no answer")
     hedged = len(answers) > MOST or _hedged(text[found[-1].end :][:TAIL])
     return Found(answers, "several answers" if hedged else "")
 
 
+def stated_answer(text: str) -> Found:
+    """For evaluation of models that box nothing: what follows the last "answer is", "answer:", "####", <answer>."""
+    last = max(STATED.finditer(text), key=lambda found: found.start(), default=None)
+    clause = CLAUSE.match(text, last.end()) if last else None
+    content = clause[1].strip().strip("*").strip() if clause else ""
+    if clause is None or not content:
+        return Found((), "no answer")
+    return Found((content,), "several answers" if _hedged(text[clause.end() :][:TAIL]) else "")
+
+
+def whole_answer(text: str) -> Found:
+    """The text itself, for rows that hold answers and no solutions."""
+    content = text.strip()
+    return Found((content,), "") if content else Found((), "no answer")
+
+
 def _distinct(text: str, found: list[Box]) -> list[str]:
-    """Different contents from the last box backwards, while the boxes stand together."""
+    """Different contents from the last box backwards, while the boxes stand together as alternatives.
+
+    A box that the last one follows from ("…, so a+b = \\boxed{5}") is an intermediate result, and one with
+    nothing in it a figure of the question. Neither can gain anything: what is judged is still the last box.
+    """
     answers: dict[str, str] = {}
     following: Box | None = None
     for count, box in enumerate(reversed(found)):
         if following is not None and not _together(text[box.end : following.start]):
             break
         content = content_of(text, box)
+        if following is not None and PLACEHOLDER.fullmatch(content):
+            continue
         answers.setdefault(_spelling(content) if count < MOST_BOXES else str(count), content)
         if len(answers) > MOST:
             break
@@ -129,6 +173,8 @@ def content_of(text: str, box: Box) -> str:
 
 
 def _together(gap: str) -> bool:
+    if len(gap) <= GAP and DERIVED.search(gap) and not ALTERNATIVE.search(gap):
+        return False
     blank = re.search(r"\n\s*\n", gap[: GAP + 1]) is not None
     return len(gap.strip()) <= (SHORT_GAP if blank else GAP)
 

@@ -7,15 +7,16 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.reward import extraction, number
+from tvo_cli.reward.audit import Audit, Disagreement
 from tvo_cli.reward.equality import Undecided, equal, is_list, undecided
-from tvo_cli.reward.extraction import Found, final_answer
+from tvo_cli.reward.extraction import Found, final_answer, stated_answer, whole_answer
 from tvo_cli.reward.normal import canonical, defect
 from tvo_cli.reward.pool import Pool
 from tvo_cli.reward.wire import tagged
@@ -23,6 +24,7 @@ from tvo_cli.types import Problem, Verdict
 
 PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}
 UNFINISHED = ("wrong", "graded")
+UNBOXED = {"wrong": None, "stated": stated_answer, "whole": whole_answer}
 INTEGER = re.compile(r"0*([0-9]{1,3})", re.ASCII)
 RESTATED = re.compile(r"[\\^+*/!]|(?<=\d)-")
 MOST_WORKERS = 8
@@ -34,13 +36,15 @@ class Settings:
 
     profile: str = "math"
     unfinished: str = "wrong"
+    unboxed: str = "wrong"  # a response without a box: wrong; stated: after "answer is", ####; whole: all of it
+    audit: bool = False  # ask the second grader too
     workers: int = 0  # 0: one a processor, at most eight
     deadline: float = 5.0  # seconds a row
     cap_bytes: int = 65536
     memory_mb: int = 1024
 
     def __post_init__(self) -> None:
-        for key, offered in (("profile", tuple(PROFILES)), ("unfinished", UNFINISHED)):
+        for key, offered in (("profile", tuple(PROFILES)), ("unfinished", UNFINISHED), ("unboxed", tuple(UNBOXED))):
             if getattr(self, key) not in offered:
                 raise UserError(f"reward.{key}", getattr(self, key), "not a choice.", f"Choose {', '.join(offered)}.")
         least = {"workers": 0, "deadline": 0.01, "cap_bytes": 256, "memory_mb": 256}
@@ -54,6 +58,8 @@ class Settings:
         kinds = {
             "profile": str,
             "unfinished": str,
+            "unboxed": str,
+            "audit": bool,
             "deadline": float,
             "workers": int,
             "cap_bytes": int,
@@ -63,12 +69,17 @@ class Settings:
 
 
 class Grader:
-    """Judges responses; a context manager that ends its children. `counts`: its failures, by reason."""
+    """Judges responses; a context manager that ends its children.
+
+    `counts`: its failures, by reason. With reward.audit=true, `audit` counts the rows that a second grader judged
+    too and `disagreements` are those on which the two differ; each Verdict carries the other verdict as `second`.
+    """
 
     def __init__(self, node: Mapping[str, Any]) -> None:
         self.settings = Settings.of(node)
         self.counts: Counter[str] = Counter()
-        workers = self.settings.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+        self.audit = Audit()
+        workers = self.settings.workers or min(MOST_WORKERS, processors())
         self.pool = Pool(workers, self.settings.deadline, self.settings.memory_mb)
 
     def __enter__(self) -> Grader:
@@ -96,7 +107,25 @@ class Grader:
         for (row, request), finding in zip(requests.items(), findings, strict=True):
             verdicts[row] = _verdict(request, finding)
         result = [verdict for verdict in verdicts if verdict is not None]
+        if self.settings.audit:
+            result = self._audited(texts, problems, result)
         self.counts.update(verdict.reason for verdict in result if verdict.failed)
+        return result
+
+    @property
+    def disagreements(self) -> list[Disagreement]:
+        """The rows on which the second grader differs, in the order of grading (the first 10,000)."""
+        return self.audit.rows
+
+    def _audited(self, texts: Sequence[str], problems: Sequence[Problem], verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The verdicts with the second grader's beside them, where it knows the kind of problem."""
+        known = [row for row, problem in enumerate(problems) if self._scorer(problem) in ("math", "integer")]
+        capped = [extraction.tail(texts[row], self.settings.cap_bytes) for row in known]
+        requests = [_request("audit", problems[row].answer, (text,)) for row, text in zip(known, capped, strict=True)]
+        result = list(verdicts)
+        for row, finding in zip(known, self.pool.judge(requests), strict=True):
+            result[row] = replace(verdicts[row], second=None if finding["failed"] else bool(finding["correct"]))
+        self.audit.record(problems, result)
         return result
 
     def equal(self, gold: str, answer: str) -> bool:
@@ -108,13 +137,13 @@ class Grader:
 
     def _judge(self, text: str, problem: Problem, finished: bool) -> Verdict | dict[str, Any]:
         """The verdict, or the request to a child that can give it."""
-        found = final_answer(extraction.tail(text, self.settings.cap_bytes))
+        found = self._extract(extraction.tail(text, self.settings.cap_bytes))
         if found.last is None:
             return Verdict(False, None, found.reason)
         flaw = found.reason or max(map(defect, found.answers)) or self._unfinished(finished)
         if flaw:
             return Verdict(False, found.last, flaw)
-        scorer = problem.scorer or PROFILES[self.settings.profile]
+        scorer = self._scorer(problem)
         if scorer in ("integer", "digits"):
             return _by_digits(found, problem, scorer)
         if scorer.startswith("reasoning_gym:"):
@@ -126,10 +155,26 @@ class Grader:
                 "no such scorer.",
                 "Choose math, integer, digits, reasoning_gym:TASK.",
             )
+        if defect(problem.answer):
+            return Verdict(False, found.last, "gold unreadable", failed=True)
         return _by_mathematics(found, problem)
+
+    def _extract(self, text: str) -> Found:
+        """The boxes; without any, what reward.unboxed takes for the answer."""
+        found = final_answer(text)
+        instead = UNBOXED[self.settings.unboxed]
+        return found if instead is None or found.last is not None or extraction.has_box(text) else instead(text)
+
+    def _scorer(self, problem: Problem) -> str:
+        return problem.scorer or PROFILES[self.settings.profile]
 
     def _unfinished(self, finished: bool) -> str:
         return "" if finished or self.settings.unfinished == "graded" else "unfinished"
+
+
+def processors() -> int:
+    """Those this process may use; macOS knows only how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _by_mathematics(found: Found, problem: Problem) -> Verdict | dict[str, Any]:
@@ -172,6 +217,12 @@ def _by_digits(found: Found, problem: Problem, scorer: str) -> Verdict:
             f"the answer of {problem.id} is not one the {scorer} scorer knows.",
         )
     return _of(all(read(answer) == gold for answer in found.answers), found.last, len(found.answers))
+
+
+def knows_gold(profile: str, gold: str) -> bool:
+    """Whether the profile's scorer can judge against this gold."""
+    read = {"integer": _integer, "digits": _digits}.get(PROFILES[profile])
+    return bool(gold.strip()) if read is None else read(gold) is not None
 
 
 def _integer(text: str) -> str | None:

@@ -1,5 +1,8 @@
 """Child processes that judge rows, each row within a deadline: what takes longer is killed with its child.
 
+A row that has taken a quarter of its deadline may be a bomb: another child is then started for the rows behind it, so
+that a file of bombs takes rows × deadline ÷ workers and not a start more for each.
+
 The children are fresh interpreters, not forks: no thread, lock or gigabyte of the trainer is in them. One
 thread, which lives as long as the pool, starts them: Linux ends a child with the thread that started it.
 """
@@ -20,10 +23,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.reward.sandbox import OUT_OF_MEMORY
+
 START_SECONDS = 120.0  # for a child to import math-verify on a busy machine
 ATTEMPTS_TO_START = 3
+LATE = 0.25  # of the deadline: then a child is likely to be killed
 SOURCE = str(Path(__file__).resolve().parents[2])
-PROGRAM = "import sys; sys.path.append(sys.argv[1]); from tvo_cli.reward.child import main; main(*sys.argv[2:])"
+PROGRAM = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
+    "import sys; sys.path.insert(0, sys.argv[1]); import tvo_cli; sys.path.append(sys.path.pop(0)); "
+    "from tvo_cli.reward.child import main; main(*sys.argv[2:])"
+)
 
 Finding = dict[str, Any]
 
@@ -49,12 +58,13 @@ class Child:
         self.row: int | None = None
         self.ready = False
         self.served = 0
-        self.until = time.monotonic() + START_SECONDS
+        self.late = self.until = time.monotonic() + START_SECONDS
         self._rest = b""
 
     def send(self, row: int, request: Mapping[str, Any], deadline: float) -> None:
         """Give it a row; a child that is gone is noticed when its answer is read."""
-        self.row, self.until = row, time.monotonic() + deadline
+        now = time.monotonic()
+        self.row, self.late, self.until = row, now + LATE * deadline, now + deadline
         data = json.dumps({**request, "row": row, "deadline": deadline}).encode("ascii") + b"\n"
         with contextlib.suppress(BrokenPipeError):
             self._input.write(data)
@@ -67,6 +77,15 @@ class Child:
             return None
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [json.loads(line) for line in lines]
+
+    @property
+    def cause(self) -> str:
+        """Why it ended by itself."""
+        try:
+            code = self.process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "crash"
+        return "memory" if code == OUT_OF_MEMORY else "crash"
 
     def kill(self) -> None:
         """End it now, and leave no zombie."""
@@ -114,6 +133,7 @@ class Pool:
                 return round_.run()
             finally:
                 self.retire([child for child in self._children if child.row is not None])
+                self.retire(self._children[self.workers :])
 
     def start(self) -> Child:
         """A new child, from the starter's thread."""
@@ -168,18 +188,29 @@ class _Round:
         return [self.findings[row] for row in range(len(self.requests))]
 
     def _staff(self) -> None:
-        """As many children as there are rows left, up to the limit."""
+        """As many children as there are rows left, up to the limit, and one more for each that is late."""
         if self.failed_starts >= ATTEMPTS_TO_START:
             raise RuntimeError("the grader's child processes end before they are ready")
-        busy = sum(child.row is not None for child in self.pool.children)
-        while len(self.pool.children) < min(self.pool.workers, busy + len(self.waiting)):
+        now = time.monotonic()
+        late = sum(now >= child.late for child in self._busy())
+        while len(self.pool.children) < min(self.pool.workers + late, len(self._busy()) + len(self.waiting)):
             self.pool.start()
 
+    def _busy(self) -> list[Child]:
+        return [child for child in self.pool.children if child.row is not None]
+
     def _assign(self) -> None:
-        for child in self.pool.children:
-            if child.ready and child.row is None and self.waiting:
+        free = [child for child in self.pool.children if child.ready and child.row is None]
+        for child in free[: self.pool.workers - len(self._busy())]:
+            if self.waiting:
                 row = self.waiting.popleft()
                 child.send(row, self.requests[row], self.pool.deadline)
+
+    def _next_event(self, active: Sequence[Child]) -> float:
+        """Seconds until a child is late or at its deadline."""
+        now = time.monotonic()
+        late = [child.late for child in active if self.waiting and child.late > now]
+        return max(0.0, min([*late, *(child.until for child in active)], default=now) - now)
 
     def _collect(self) -> None:
         """Wait for the first message or the first deadline."""
@@ -187,14 +218,13 @@ class _Round:
         with selectors.DefaultSelector() as selector:
             for child in active:
                 selector.register(child.output, selectors.EVENT_READ, child)
-            rest = min((child.until for child in active), default=time.monotonic()) - time.monotonic()
-            for key, _ in selector.select(max(0.0, rest)):
+            for key, _ in selector.select(self._next_event(active)):
                 self._hear(key.data)
 
     def _hear(self, child: Child) -> None:
         messages = child.receive()
         if messages is None:
-            self._gone(child, "crash")
+            self._gone(child, child.cause)
             return
         for message in messages:
             if not child.ready:

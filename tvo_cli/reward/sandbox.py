@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from typing import Any
 
 FORBIDDEN = frozenset(
@@ -26,16 +28,39 @@ FORBIDDEN = frozenset(
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 PR_SET_PDEATHSIG = 1
 GRACE = 2  # seconds of processor time beyond the deadline
+LOOK = 0.25  # seconds between two looks at the parent and at the memory, where the kernel does not
+OUT_OF_MEMORY = 77  # the exit code of a child that its own watch ended
 
 
-def die_with_parent(parent: int) -> None:
-    """Linux kills this process when the thread that started it ends; elsewhere the closed pipe ends it."""
+def die_with_parent(parent: int, megabytes: int) -> None:
+    """Linux kills this process when the thread that started it ends; elsewhere a thread of ours watches.
+
+    Between rows the closed pipe ends a child everywhere; this is for the one at work on a row.
+    """
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent, megabytes), daemon=True).start()
     if os.getppid() != parent:
         os._exit(0)
+
+
+def _watch(parent: int, megabytes: int) -> None:
+    """End this process when its parent has changed or its memory is beyond the bound."""
+    while os.getppid() == parent:
+        if _peak_megabytes() > megabytes:
+            os._exit(OUT_OF_MEMORY)
+        time.sleep(LOOK)
+    os._exit(0)
+
+
+def _peak_megabytes() -> float:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)  # bytes there, kilobytes elsewhere
 
 
 def limit_memory(megabytes: int) -> None:
@@ -50,7 +75,6 @@ def limit_memory(megabytes: int) -> None:
 def limit_time(seconds: float) -> None:
     """The kernel ends a row whose parent is gone or asleep: processor time from now."""
     import resource
-    import time
 
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + seconds) + GRACE, hard))

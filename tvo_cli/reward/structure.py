@@ -12,7 +12,8 @@ CONJUNCTION = re.compile(
 )
 SYMBOL = r"(?:[A-Za-z]+|\\(?!frac|sqrt|infty|text|pm|pi\b)[A-Za-z]+|\\text\{[^{}]*\})"
 NAME = rf"(?:m?\\angle\s?)?{SYMBOL}(?:_\{{?\w+\}}?)?'*(?:\([^()=]*\))?"
-NAMED = re.compile(rf"({NAME})\s*(?:=|\\in(?![a-zA-Z]))\s*(.+)", re.DOTALL)
+NAMES = rf"\({SYMBOL}(?:,{SYMBOL})+\)"  # (x, y) = (1, 2)
+NAMED = re.compile(rf"({NAME}|{NAMES})\s*(?:=|\\in(?![a-zA-Z]))\s*(.+)", re.DOTALL)
 RELATION = re.compile(r"<|>|\\(?:le|ge|ne|lt|gt)(?![a-zA-Z])")
 APPROXIMATE = re.compile(r"\\(?:approx|simeq)(?![a-zA-Z])")
 CHOICE = re.compile(r"\(?([A-Z])\)?\.?")
@@ -67,14 +68,23 @@ def bracketed(text: str) -> Bracketed | None:
 def named(text: str) -> tuple[str | None, str]:
     """("x", "5") of x = 5, f(3) = 5, x ∈ [1, 2]; (None, text) otherwise."""
     found = NAMED.fullmatch(text)
-    return (found[1].replace(" ", ""), found[2]) if found else (None, text)
+    if found is None or not _in_order(found[1]):
+        return None, text
+    return found[1].replace(" ", ""), found[2]
+
+
+def _in_order(name: str) -> bool:
+    """(x, y), not (y, x): the values of a tuple answer are asked for in the order of the alphabet."""
+    letters = [letter.lstrip("\\") for letter in name.strip("()").split(",")]
+    return letters == sorted(letters)
 
 
 def words(text: str) -> str | None:
     r"""The words of a text answer in lower case, `\text{Evelyn}` → "evelyn"; None for mathematics."""
-    if "\\text{" not in text and not re.fullmatch(r"[A-Za-z]{3,}(?:[ -][A-Za-z]+)*", text):
+    if "\\text{" not in text and not re.fullmatch(r"[A-Za-z]{3,}(?:(?:, ?|[ -])[A-Za-z]+)*", text):
         return None
     plain = re.sub(r"[\s.]+", " ", UNWRAP.sub(r" \1 ", text)).strip()
+    plain = re.sub(r" ?(?:, ?and\b|,|(?<= )and\b) ?", ", ", plain)
     if not re.fullmatch(r"[A-Za-z ,'()/-]+", plain):
         return None
     return plain.lower() if len(plain) > 1 else plain

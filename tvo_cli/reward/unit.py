@@ -28,9 +28,9 @@ NAMES = {
     "week": "week",
     "month": "month",
     "year": "yr year",
-    "mph": "mph mile per hour",
-    "km/h": "kph kilometer per hour",
-    "m/s": "meter per second",
+    "mph": "mph",
+    "km/h": "kph km/h",
+    "m/s": "m/s",
     "dollar": "dollar usd",
     "cent": "cent",
     "degree": "degree deg",
@@ -46,10 +46,11 @@ COUNTED_WORDS = """
     time turn seat chair ticket car box boxe piece slice bag tile
 """
 COUNTED = frozenset(COUNTED_WORDS.split())
-CANONICAL = {word: unit for unit, words in NAMES.items() for word in ([words] if " per " in words else words.split())}
-CANONICAL["kilometer per hour"], CANONICAL["mile per hour"] = "km/h", "mph"
+CANONICAL = {word: unit for unit, words in NAMES.items() for word in words.split()}
+CANONICAL |= {"mile per hour": "mph", "kilometer per hour": "km/h", "meter per second": "m/s"}
 
 DEGREE = re.compile(r"\^\\circ\s?(?:(?:\\text\{)?([CF])\}?)?$")
+TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")  # sin 20° is no value with a unit
 PERCENT = re.compile(r"\\?%$")
 TEXT = re.compile(r"\\text\{([^{}]*)\}(?:\^\{?([23])\}?)?$")
 BARE = re.compile(r"(?<=[\d})])\s([A-Za-z]{2,}(?: [A-Za-z]{2,}){0,3})(?:\^\{?([23])\}?)?$")
@@ -70,7 +71,7 @@ def quantity(text: str) -> Quantity:
     if found:
         return Quantity(text[: found.start()].strip(), "percent", True)
     found = DEGREE.search(text)
-    if found and found.start():
+    if found and found.start() and not TRIGONOMETRIC.search(text):
         return Quantity(text[: found.start()].strip(), f"degree {found[1] or ''}".strip(), True)
     for pattern in (TEXT, BARE):
         found = pattern.search(text)

@@ -1,4 +1,7 @@
-"""Tuples through JSON: two tasks of reasoning_gym compare their metadata with tuples."""
+"""Tuples through JSON: two tasks of reasoning_gym compare their metadata with tuples.
+
+data/reasoning_tasks.py keeps them in a problem.
+"""
 
 from __future__ import annotations
 

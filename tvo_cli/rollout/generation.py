@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -87,6 +88,7 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
         finished=torch.zeros(count, dtype=torch.bool, device=ids.device),
     )
     ends = torch.tensor(sorted(policy.end_ids), device=ids.device)
+    stopped = _Stops(policy, sampling.stop, ids.device)
     logits, state = _prefill(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
@@ -94,7 +96,7 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
         token, logp = draw(logits, numbers[seat, t], sampling)
         writing = seat[live]
         rows.ids[writing, t], rows.logp[writing, t], rows.mask[writing, t] = token[live], logp[live], True
-        done = live & (torch.isin(token, ends) | _stopped(policy, rows.ids[seat, : t + 1], sampling.stop))
+        done = live & (torch.isin(token, ends) | stopped(rows.ids[seat, : t + 1]))
         rows.finished[seat[done]] = True
         live = live & ~done
         if t + 1 == limit or not bool(live.any()):
@@ -149,16 +151,39 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     return found.logits[:, -1].repeat_interleave(samples, 0), _State(cache, following, repeated)
 
 
-def _stopped(policy: Policy, ids: Tensor, stop: Sequence[str]) -> Tensor:
-    """Rows whose text has just come to hold a stop string, [n].
+class _Stops:
+    """Tells which rows have just come to hold a stop string.
 
-    Only a tail can be new. A character takes at most four byte-level tokens and a token may begin before it.
+    The newest token must then bring the string's last character: only rows whose token can are decoded, and of
+    those only a tail, as nothing before it is new. A character takes at most four byte-level tokens.
     """
-    if not stop:
-        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    reach = 4 * max(map(len, stop)) + 4
-    tails = policy.tokenizer.batch_decode(ids[:, -reach:], skip_special_tokens=True)
-    return torch.tensor([any(text in tail for text in stop) for tail in tails], device=ids.device)
+
+    def __init__(self, policy: Policy, stop: Sequence[str], device: torch.device) -> None:
+        self._tokenizer, self._stop = policy.tokenizer, tuple(stop)
+        self._reach = 4 * max(map(len, stop), default=0) + 4
+        self._closing = closing_tokens(policy.tokenizer, self._stop).to(device) if stop else None
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Of responses up to now [n, t], bool [n]."""
+        found = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        if self._closing is None:
+            return found
+        rows = self._closing[ids[:, -1]].nonzero().flatten()
+        tails = self._tokenizer.batch_decode(ids[rows, -self._reach :], skip_special_tokens=True)
+        found[rows] = torch.tensor(
+            [any(text in tail for text in self._stop) for tail in tails], device=ids.device
+        ).bool()
+        return found
+
+
+@lru_cache(maxsize=16)
+def closing_tokens(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
+    """Tokens whose text holds the last character of a stop string, or a part of a character, bool [V]."""
+    texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
+    ends = {text[-1] for text in stop} | {"\ufffd"}
+    if any(end.isspace() and end != "\n" for end in ends):  # tokenizers drop a space at the start of a text
+        return torch.ones(len(texts), dtype=torch.bool)
+    return torch.tensor([not ends.isdisjoint(text) for text in texts])
 
 
 def _in_order(done: Sequence[tuple[Tensor, _Rows]]) -> _Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,6 +59,12 @@ class Shielded:
     def alert(self, title: str, text: str) -> None:
         """Tell somebody."""
         self._try(lambda: self._mirror.alert(title, text))
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Show a table, where the mirror can."""
+        show = getattr(self._mirror, "table", None)
+        if show is not None:
+            self._try(lambda: show(name, columns, rows))
 
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Close it."""

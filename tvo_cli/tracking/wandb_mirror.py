@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,14 @@ class WandbMirror:
         """An alert to the account's owner; only a run that is online has one."""
         if self._run is not None and not self._run.offline and not self._run.disabled:
             self._run.alert(title=title, text=text)
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A table of the run's page."""
+        if self._run is not None:
+            import wandb
+
+            texts = [[cell if isinstance(cell, int | float) else str(cell) for cell in row] for row in rows]
+            self._run.log({name: wandb.Table(columns=list(columns), data=texts)})
 
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Write the summary and close: nothing is left for an exit hook."""

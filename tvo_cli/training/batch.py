@@ -13,6 +13,35 @@ from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Graded:
+    """Problems, responses to them and what the grader says of those."""
+
+    problems: tuple[Problem, ...]  # P of them
+    rollout: Rollout
+    verdicts: tuple[Verdict, ...]  # B
+    rewards: tuple[float, ...]  # B
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the sampling rule chose to learn from, and all that was drawn for it."""
+
+    chosen: Graded
+    draws: tuple[Graded, ...]
+    fit: int  # groups of all draws that the rule found fit; more than were chosen, or fewer
+
+    @property
+    def responses(self) -> int:
+        """Sampled in all draws."""
+        return sum(len(graded.verdicts) for graded in self.draws)
+
+    @property
+    def tokens(self) -> int:
+        """Response tokens of all draws."""
+        return sum(int(graded.rollout.mask.sum()) for graded in self.draws)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Everything an update may use; no gradients anywhere."""
 
@@ -21,6 +50,7 @@ class Batch:
     verdicts: tuple[Verdict, ...]  # B
     experience: Experience
     advantage: Advantage
+    drawn: Drawn
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
 
 
@@ -32,6 +62,7 @@ class Minibatch:
     index: int
     rows: Tensor  # int64, whole groups, groups adjacent
     parts: tuple[Tensor, ...]  # the same rows, in order, cut between groups
+    seed: int  # of the lots that its pieces may draw
 
 
 def stream(seed: int, *names: object) -> torch.Generator:
@@ -58,7 +89,8 @@ def minibatches(
             parts = (
                 _equal_parts(chosen, variance_parts, microbatch_rows) if first else _parts_of(chosen, microbatch_rows)
             )
-            yield Minibatch(epoch, index, torch.cat(chosen), parts)
+            lots = stream(seed, "lots", step, epoch, index).initial_seed()
+            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots)
 
 
 def _equal_parts(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:

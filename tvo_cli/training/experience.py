@@ -2,24 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from tvo_cli.data.prompts import render
 from tvo_cli.model import Policy
-from tvo_cli.rollout import generate, truncated_importance
-from tvo_cli.training.batch import Batch
+from tvo_cli.rollout import generate, join, select, truncated_importance
+from tvo_cli.training.batch import Batch, Drawn, Graded
 from tvo_cli.training.session import Session
+from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Experience, Problem, Rollout, Verdict
 
 
-def sample(session: Session, problems: Sequence[Problem]) -> Rollout:
-    """G responses to each problem from the current policy; the draw depends on (seed, step, problem, sample) only."""
+def draw(session: Session, clock: Stopwatch) -> Drawn:
+    """Sample and grade until the algorithm's sampling rule has its groups, or has drawn as often as it may."""
+    rule, wanted = session.learner.algorithm.sampling, session.limits.prompts
+    draws: list[Graded] = []
+    fit: list[list[bool]] = []
+    while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
+        graded = _graded(session, clock, wanted * rule.size, len(draws))
+        right = [None if verdict.failed else verdict.correct for verdict in graded.verdicts]
+        draws.append(graded)
+        fit.append(rule.fit(right, graded.rollout.group.tolist()))
+    found = sum(map(sum, fit))
+    if rule.most > 1:
+        _note_shortage(session, found, wanted, len(draws))
+    return Drawn(_chosen(session, draws, fit, wanted), tuple(draws), found)
+
+
+def _note_shortage(session: Session, found: int, wanted: int, draws: int) -> None:
+    """Say once, when it begins, that the problems no longer give enough groups to learn from."""
+    short = found < wanted
+    if short and not session.previous.get("sampling/short"):
+        text = (
+            f"only {found} of {wanted} groups had right and wrong answers after {draws} draws; groups that are all "
+            "right or all wrong, and teach nothing, fill the batch up. Take other problems, or more rollout.samples."
+        )
+        session.tracker.alert("sampling", text)
+    session.previous["sampling/short"] = float(short)
+
+
+def _graded(session: Session, clock: Stopwatch, prompts: int, number: int) -> Graded:
+    problems = session.cursor.take(prompts)
+    with clock("generation"):
+        rollout = sample(session, problems, number)
+    with clock("reward"):
+        verdicts, rewards = grade(session, problems, rollout)
+    return Graded(tuple(problems), rollout, verdicts, tuple(rewards))
+
+
+def _chosen(session: Session, draws: Sequence[Graded], fit: Sequence[Sequence[bool]], wanted: int) -> Graded:
+    """The first groups that are fit; where they do not suffice, the first of the others fill the batch up."""
+    places = [(number, p) for number, row in enumerate(fit) for p in range(len(row))]
+    chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
+    if chosen == places and len(draws) == 1 and all(fit[0]):
+        return draws[0]
+    levelled = [_levelled(graded, row) for graded, row in zip(draws, fit)]
+    parts = [_cut(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)]
+    parts = [part for part in parts if part.problems]
+    return Graded(
+        problems=tuple(problem for part in parts for problem in part.problems),
+        rollout=join([part.rollout for part in parts], session.learner.policy.pad_id),
+        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
+        rewards=tuple(reward for part in parts for reward in part.rewards),
+    )
+
+
+def _levelled(graded: Graded, fit: Sequence[bool]) -> Graded:
+    """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
+    group = graded.rollout.group.tolist()
+    means = _means((p, reward) for p, reward in zip(group, graded.rewards))
+    return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
+
+
+def _cut(graded: Graded, prompts: Sequence[int]) -> Graded:
+    rows = [row for row, p in enumerate(graded.rollout.group.tolist()) if p in set(prompts)]
+    return Graded(
+        problems=tuple(graded.problems[p] for p in prompts),
+        rollout=select(graded.rollout, prompts),
+        verdicts=tuple(graded.verdicts[row] for row in rows),
+        rewards=tuple(graded.rewards[row] for row in rows),
+    )
+
+
+def sample(session: Session, problems: Sequence[Problem], number: int = 0) -> Rollout:
+    """G responses to each problem from the current policy, for the step's draw `number`.
+
+    What is drawn depends on (seed, step, number, problem, sample) only.
+    """
     policy = session.learner.policy
     prompts = [render(problem, session.prompt, policy.tokenizer) for problem in problems]
-    keys = [f"{session.counters.step}/{problem.id}" for problem in problems]
+    again = f"{number}/" if number else ""
+    keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
     with session.learner.autocast():
         return generate(policy, prompts, keys, session.sampling, seed=session.seed)
 
@@ -36,64 +113,62 @@ def grade(session: Session, problems: Sequence[Problem], rollout: Rollout) -> tu
 
 def _without_failures(rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]) -> list[float]:
     """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
-    judged: dict[int, list[float]] = {}
-    for reward, verdict, p in zip(rewards, verdicts, group):
-        if not verdict.failed:
-            judged.setdefault(p, []).append(reward)
-    means = {p: sum(found) / len(found) for p, found in judged.items()}
+    means = _means((p, reward) for reward, verdict, p in zip(rewards, verdicts, group) if not verdict.failed)
     return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
 
 
-def assemble(
-    session: Session,
-    problems: Sequence[Problem],
-    rollout: Rollout,
-    verdicts: tuple[Verdict, ...],
-    rewards: Sequence[float],
-) -> Batch:
+def _means(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Mean reward of each group of (group, reward) pairs."""
+    found: dict[int, list[float]] = {}
+    for p, reward in rewards:
+        found.setdefault(p, []).append(reward)
+    return {p: sum(values) / len(values) for p, values in found.items()}
+
+
+def assemble(session: Session, drawn: Drawn) -> Batch:
     """Old, reference and critic's view of the responses, then the advantages."""
-    old_logp, importance = _old_logp(session, rollout)
+    problems, rollout = drawn.chosen.problems, drawn.chosen.rollout
+    old_logp, importance, old_entropy = _old(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
     device = rollout.mask.device
     experience = Experience(
-        rewards=torch.tensor(rewards, dtype=torch.float32, device=device),
+        rewards=torch.tensor(drawn.chosen.rewards, dtype=torch.float32, device=device),
         mask=rollout.mask,
         group=rollout.group,
         source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
         old_logp=old_logp,
-        ref_logp=_scored(session, session.learner.reference, rollout),
+        ref_logp=_scored(session, session.learner.reference, rollout)[0],
         values=_values(session, rollout),
+        old_entropy=old_entropy,
     )
     advantage = session.learner.algorithm.estimator(experience)
-    return Batch(tuple(problems), rollout, verdicts, experience, advantage, importance)
+    return Batch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, importance)
 
 
-def _old_logp(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | None]:
-    """π_old: the sampler's own log-probabilities in float32, else the trainer's with a truncated correction."""
-    if session.limits.old_logp == "sampler":
-        return rollout.logp, None
-    recomputed = _scored(session, session.learner.policy, rollout)
-    if recomputed is None:
-        return rollout.logp, None
-    return recomputed, truncated_importance(rollout.logp, recomputed, rollout.mask, session.limits.importance_cap)
+def _old(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; H_old where read."""
+    own = session.limits.old_logp == "sampler"
+    read = session.learner.algorithm.objective.reads.get("old_entropy", False)
+    if own and not read:
+        return rollout.logp, None, None
+    recomputed, entropy = _scored(session, session.learner.policy, rollout)
+    if own or recomputed is None:
+        return rollout.logp, None, entropy
+    cap = session.limits.importance_cap
+    return recomputed, truncated_importance(rollout.logp, recomputed, rollout.mask, cap), entropy if read else None
 
 
 @torch.no_grad()
-def _scored(session: Session, policy: Policy | None, rollout: Rollout) -> Tensor | None:
-    """log π of the responses under a policy, in slices of the training micro-batch, [B, T]."""
+def _scored(session: Session, policy: Policy | None, rollout: Rollout) -> tuple[Tensor | None, Tensor | None]:
+    """log π and H of the responses under a policy, in slices of the training micro-batch, each [B, T]."""
     if policy is None:
-        return None
-    rows = session.passes.microbatch_rows or 64
+        return None, None
+    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+    ids, seen, responses, mask = (column.split(session.passes.microbatch_rows or 64) for column in columns)
+    parts = zip(ids, seen, responses, mask)
     with session.learner.autocast():
-        slices = [
-            policy.score(
-                *(rollout.prompt_ids[i : i + rows], rollout.prompt_mask[i : i + rows]),
-                *(rollout.response_ids[i : i + rows], rollout.mask[i : i + rows]),
-                session.passes.temperature,
-            ).logp
-            for i in range(0, len(rollout.mask), rows)
-        ]
-    return torch.cat(slices)
+        found = [policy.score(*part, session.passes.temperature) for part in parts]
+    return torch.cat([scores.logp for scores in found]), torch.cat([scores.entropy for scores in found])
 
 
 @torch.no_grad()

@@ -33,8 +33,8 @@ def count(session: Session, batch: Batch, report: UpdateReport, metrics: dict[st
     """Advance the counters and add them to the step's metrics."""
     counters = session.counters
     counters.step += 1
-    counters.rollouts += len(batch.verdicts)
-    counters.tokens += int(batch.rollout.mask.sum())
+    counters.rollouts += batch.drawn.responses
+    counters.tokens += batch.drawn.tokens
     counters.skipped += report.skipped
     counters.skipped_in_a_row = counters.skipped_in_a_row + report.skipped if not report.norms else 0
     if metrics["accuracy/fresh"] > counters.best_accuracy:

@@ -19,8 +19,10 @@ from tvo_cli.model.scores import Scores
 from tvo_cli.objective import Objective
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
+from tvo_cli.rollout import SamplingRule
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.runtime import Runtime
+from tvo_cli.types import Rollout
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Algorithm:
     estimator: Estimator
     objective: Objective
     step_rule: StepRule
+    sampling: SamplingRule
 
     def state_dict(self) -> dict[str, Any]:
         """What its pieces carry between batches: baselines, coefficients, viscosity."""
@@ -99,12 +102,16 @@ class Learner:
         """What the optimiser moves."""
         return [p for p in self.policy.network.parameters() if p.requires_grad]
 
-    def score(
-        self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor, temperature: float
-    ) -> Scores:
-        """log π, H and Σπ² of response tokens, [B, T], under the training precision."""
+    def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> tuple[Scores, Tensor | None]:
+        """log π, H and Σπ² of response tokens, [b, T], under the training precision; Cov_π(π, log π) where read."""
+        columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+        objective = self.algorithm.objective
+        wanted = objective.reads.get("covariance", False)
         with self.autocast():
-            return self.policy.score(prompt_ids, prompt_mask, response_ids, mask, temperature)
+            ids, seen, responses, mask = (column[rows] for column in columns)
+            return self.policy.score_and_covariance(
+                *(ids, seen, responses, mask, temperature), covariance=wanted, nucleus=objective.nucleus
+            )
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The runtime's precision."""

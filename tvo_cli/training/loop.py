@@ -11,7 +11,7 @@ from types import FrameType
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.training import keeping
-from tvo_cli.training.experience import assemble, grade, sample
+from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
@@ -40,20 +40,16 @@ def advance(session: Session) -> Action:
     """One rollout batch: everything that happens to it, and what the collapse rules make of it."""
     clock, step = Stopwatch(), session.counters.step
     photo = session.photograph() if _due(step, session.limits.snapshot_every) else None
-    problems = session.cursor.take(session.limits.prompts)
-    with clock("generation"):
-        rollout = sample(session, problems)
-    with clock("reward"):
-        verdicts, rewards = grade(session, problems, rollout)
+    drawn = draw(session, clock)
     with clock("scoring"):
-        batch = assemble(session, problems, rollout, verdicts, rewards)
+        batch = assemble(session, drawn)
     with clock("update"):
         report = update(
             session.learner, batch, session.passes, seed=session.seed, step=step, steps=session.limits.steps
         )
     metrics = measure(session, batch, report)
     end_batch(session.learner, batch)
-    metrics |= clock.metrics(int(rollout.mask.sum()))
+    metrics |= clock.metrics(drawn.tokens)
     keeping.count(session, batch, report, metrics)
     action = keeping.watch(session, metrics, photo)
     session.tracker.log(session.counters.step, metrics)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tvo_cli.maths import masked
 from tvo_cli.objective import ControlVariate, Temperature
 from tvo_cli.rollout import mismatch
 from tvo_cli.stability import dissipation, free_energy, log_fluctuation, readings
@@ -19,8 +20,10 @@ from tvo_cli.training.update import UpdateReport
 
 def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
     """Every reading of one rollout batch by name; docs/metrics.md defines each."""
+    responses = _of_responses(session, batch)
     return (
-        _of_responses(session, batch)
+        responses
+        | _of_law(session, batch, responses["accuracy/fresh"])
         | _of_mismatch(batch, report)
         | _of_divergence(batch, report)
         | _of_gradient(session, report)
@@ -30,15 +33,40 @@ def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, f
 
 
 def _of_responses(session: Session, batch: Batch) -> dict[str, float]:
-    experience, rollout, verdicts = batch.experience, batch.rollout, batch.verdicts
+    rollout, verdicts = batch.rollout, batch.verdicts
     return (
-        readings.rewards(experience.rewards, [verdict.correct for verdict in verdicts])
-        | readings.groups(experience.rewards, experience.group)
+        _of_draws(session, batch)
         | readings.responses(rollout.mask, rollout.finished)
         | readings.answers([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral(rollout.response_ids, rollout.mask, session.neutral_ids)
         | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
     )
+
+
+def _of_draws(session: Session, batch: Batch) -> dict[str, float]:
+    """Rewards and accuracy of all that was sampled: what a sampling rule chose of it says nothing of the policy."""
+    draws, first = batch.drawn.draws, 0
+    rewards, group, correct = list[float](), list[int](), list[bool]()
+    for graded in draws:
+        rewards += graded.rewards
+        correct += [verdict.correct for verdict in graded.verdicts]
+        group += [first + p for p in graded.rollout.group.tolist()]
+        first += len(graded.problems)
+    found = readings.rewards(torch.tensor(rewards), correct) | readings.groups(
+        torch.tensor(rewards), torch.tensor(group)
+    )
+    if session.learner.algorithm.sampling.most == 1:
+        return found
+    used = float(len(batch.verdicts))
+    share = batch.drawn.fit / first
+    counts = {"sampling/draws": float(len(draws)), "sampling/generated": float(batch.drawn.responses)}
+    return found | counts | {"sampling/used": used, "sampling/mixed": share}
+
+
+def _of_law(session: Session, batch: Batch, accuracy: float) -> dict[str, float]:
+    """What the accuracy so far has cost in entropy, both of the policy that sampled."""
+    experience = batch.experience
+    return session.law.read(float(masked.mean(-experience.old_logp, experience.mask)), accuracy)
 
 
 def _of_mismatch(batch: Batch, report: UpdateReport) -> dict[str, float]:

@@ -18,10 +18,14 @@ def plan(config: Any) -> Plan:
 def _sampling(config: Any) -> Plan:
     rollout, steps = config.rollout, int(config.trainer.steps)
     batch = int(rollout.prompts) * int(rollout.samples)
+    sampling = config.algorithm.sampling
+    most = int(sampling.get("most", 1)) * int(sampling.get("size", 1))
+    drawn: Plan = {"rollouts sampled for a batch": (batch * most, "at most; algorithm.sampling")} if most > 1 else {}
     return {
         "prompts a batch": (int(rollout.prompts), "rollout.prompts"),
         "samples a prompt": (int(rollout.samples), "rollout.samples"),
         "rollouts a batch": (batch, "prompts × samples"),
+        **drawn,
         "tokens a response": (int(rollout.max_tokens), "at most; rollout.max_tokens"),
         "batches": (steps, "trainer.steps"),
         "rollouts": (batch * steps, "rollouts a batch × batches"),

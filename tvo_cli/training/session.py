@@ -18,6 +18,7 @@ from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import checkpoint
+from tvo_cli.training.law import EntropyLaw
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.update import Passes
 
@@ -76,6 +77,7 @@ class Session:
     neutral_ids: tuple[int, ...] = ()
     counters: Counters = field(default_factory=Counters)
     previous: dict[str, float] = field(default_factory=dict)  # readings that the next step compares with
+    law: EntropyLaw = field(default_factory=EntropyLaw)
     snapshot: Photograph | None = None  # the last state that a healthy step has confirmed
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
@@ -96,6 +98,7 @@ class Session:
             "cursor": self.cursor.state_dict(),
             "watch": self.watch.state_dict(),
             "smoother": self.smoother.state_dict(),
+            "law": self.law.state_dict(),
         }
 
     def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
@@ -106,6 +109,7 @@ class Session:
         self.cursor.load_state_dict(state["cursor"])
         self.watch.load_state_dict(state["watch"])
         self.smoother.load_state_dict(state["smoother"])
+        self.law.load_state_dict(state.get("law", {}))
 
     def restore_learner(
         self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tvo_cli.maths import masked
-from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.maths.policy_gradient import importance_ratio
 from tvo_cli.stability.gradient import GradientReading, MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
+from tvo_cli.training.forward import forwarded, joined, seen_whole
 from tvo_cli.training.learner import Learner
 from tvo_cli.types import Loss, Tokens
 
@@ -48,7 +48,7 @@ class UpdateReport:
     losses: dict[str, list[float]] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
     viscosities: list[float] = field(default_factory=list)
-    divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
+    divergences: list[float] = field(default_factory=list)  # the step rule's, before each step
     last_epoch: list[TokenForces] = field(default_factory=list)
     first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
@@ -57,9 +57,13 @@ class UpdateReport:
 
 
 def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: int, steps: int) -> UpdateReport:
-    """Use one rollout batch up. A step whose loss or gradient is not finite is skipped and counted."""
+    """Use one rollout batch up, or as much of it as the step rule allows. A step that is not finite is skipped."""
     algorithm, report = learner.algorithm, UpdateReport()
     experience = batch.experience
+    if algorithm.objective.awaits_start:
+        rows = torch.arange(len(experience.mask), device=experience.mask.device)
+        parts = rows.split(passes.microbatch_rows or len(rows))
+        algorithm.objective.start(seen_whole(learner, batch, parts, passes.temperature))
     algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
     for minibatch in minibatches(
         experience.group.cpu(),
@@ -72,8 +76,11 @@ def update(learner: Learner, batch: Batch, passes: Passes, *, seed: int, step: i
     ):
         report.last_epoch = report.last_epoch if minibatch.index else []
         divergence = _descend(learner, batch, minibatch, passes, report)
+        viscosity = algorithm.step_rule.viscosity(divergence) if divergence is not None else 1.0
+        if math.isinf(viscosity):
+            break
         if divergence is not None:
-            _step(learner, divergence, report, learner.schedule(step, steps))
+            _step(learner, divergence, viscosity, report, learner.schedule(step, steps))
         if learner.critic is not None:
             report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.microbatch_rows))
     return report
@@ -90,16 +97,15 @@ def end_batch(learner: Learner, batch: Batch) -> None:
 def _descend(
     learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, report: UpdateReport
 ) -> float | None:
-    """Put the minibatch's gradient into .grad; its mean binary TV, or None when something was not finite."""
+    """Put the minibatch's gradient into .grad; its mean divergence, or None when something was not finite."""
+    algorithm = learner.algorithm
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
-    shares = learner.algorithm.objective.reduce(mask).split([len(part) for part in minibatch.parts])
     measured = minibatch.epoch == 0 and minibatch.index == 0 and len(minibatch.parts) > 1
     reading = MicroBatchVariance(learner.parameters) if measured else None
     moved = torch.zeros((), device=mask.device)
-    for rows, share in zip(minibatch.parts, shares):
-        tokens, scores = tokens_of(learner, batch, rows, share, passes.temperature)
-        loss = learner.algorithm.objective(tokens)
+    for rows, tokens, scores in forwarded(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
+        loss = algorithm.objective(tokens)
         if not torch.isfinite(loss.total):
             _skip(report, "loss")
             return None
@@ -110,7 +116,7 @@ def _descend(
         else:
             with reading.part():
                 backward(scores, forces)
-        moved += masked.total(binary_total_variation(tokens.logp.detach(), tokens.old_logp), tokens.mask)
+        moved += masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
         _remember(report, loss, tokens, rows, policy_push, learner, minibatch)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
     if not math.isfinite(norm):
@@ -122,33 +128,17 @@ def _descend(
     return float(moved / mask.sum().clamp(min=1))
 
 
-def tokens_of(
-    learner: Learner, batch: Batch, rows: Tensor, share: Tensor, temperature: float
-) -> tuple[Tokens, tuple[Tensor, ...]]:
-    """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
-    rollout, experience = batch.rollout, batch.experience
-    scores = learner.score(
-        rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows],
-        temperature,
-    )  # fmt: skip
-    leaves = tuple(score.detach().requires_grad_() for score in scores)
-    weight = share if batch.importance is None else share * batch.importance[rows]
-    tokens = Tokens(
-        *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),
-        advantage=batch.advantage.values[rows],
-        mask=experience.mask[rows],
-        share=weight,
-        scale=batch.advantage.scale,
-        ref_logp=None if experience.ref_logp is None else experience.ref_logp[rows],
-    )
-    return tokens, tuple(scores)
-
-
 def forces_on(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
-    """∂L/∂(log π, H, Σπ²), each [b, T]."""
-    leaves = (tokens.logp, tokens.entropy, tokens.collision)
+    """∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
+    leaves = differentiable(tokens)
     found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
+
+
+def differentiable(tokens: Tokens) -> tuple[Tensor, ...]:
+    """The scores through which a loss acts on the network, in their order."""
+    leaves = (tokens.logp, tokens.entropy, tokens.collision)
+    return leaves if tokens.nucleus_entropy is None else (*leaves, tokens.nucleus_entropy)
 
 
 def backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
@@ -176,12 +166,7 @@ def _remember(
         if first:
             summed.append(0.0)
         summed[-1] += float(part.detach())
-    detached = replace(
-        tokens,
-        logp=tokens.logp.detach(),
-        entropy=tokens.entropy.detach(),
-        collision=tokens.collision.detach(),
-    )
+    detached = joined([tokens])
     objective = learner.algorithm.objective
     if minibatch.epoch == 0:
         objective.observe(detached)
@@ -192,9 +177,8 @@ def _remember(
         report.first.append(report.last_epoch[-1])
 
 
-def _step(learner: Learner, divergence: float, report: UpdateReport, factor: float) -> None:
+def _step(learner: Learner, divergence: float, viscosity: float, report: UpdateReport, factor: float) -> None:
     """One optimiser step at η·factor/ν."""
-    viscosity = learner.algorithm.step_rule.viscosity(divergence)
     rate = learner.lr * factor / viscosity
     for parameters in learner.optimizer.param_groups:
         parameters["lr"] = rate

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tvo_cli.training.batch import Batch
-from tvo_cli.training.experience import assemble, grade, sample
+from tvo_cli.training.batch import Batch, stream
+from tvo_cli.training.experience import assemble, draw
+from tvo_cli.training.forward import forwarded
 from tvo_cli.training.session import Session
-from tvo_cli.training.update import backward, end_batch, forces_on, tokens_of
+from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.update import backward, end_batch, forces_on
 
 Progress = Callable[[int, int], object]
 
@@ -110,9 +112,9 @@ def batch_gradient(session: Session, batch: Batch) -> Tensor:
     learner = session.learner
     learner.optimizer.zero_grad(set_to_none=True)
     rows = torch.arange(len(batch.verdicts), device=batch.experience.mask.device)
-    shares = learner.algorithm.objective.reduce(batch.experience.mask)
-    for part in rows.split(session.passes.microbatch_rows or len(rows)):
-        tokens, scores = tokens_of(learner, batch, part, shares[part], session.passes.temperature)
+    parts = rows.split(session.passes.microbatch_rows or len(rows))
+    seed = stream(session.seed, "lots", session.counters.step).initial_seed()
+    for _, tokens, scores in forwarded(learner, batch, parts, session.passes.temperature, seed):
         loss = learner.algorithm.objective(tokens)
         backward(scores, forces_on(loss, tokens))
         learner.algorithm.objective.observe(tokens)
@@ -122,7 +124,5 @@ def batch_gradient(session: Session, batch: Batch) -> Tensor:
 
 def _batches(session: Session, count: int) -> Iterator[Batch]:
     for _ in range(count):
-        problems = session.cursor.take(session.limits.prompts)
-        rollout = sample(session, problems)
-        yield assemble(session, problems, rollout, *grade(session, problems, rollout))
+        yield assemble(session, draw(session, Stopwatch()))
         session.counters.step += 1

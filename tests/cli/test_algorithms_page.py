@@ -1,0 +1,61 @@
+"""docs/algorithms.md is what the command makes of yamls and docstrings; each names what it was written after."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tvo_cli import config
+from tvo_cli.cli import algorithms
+from tvo_cli.cli.main import app, main
+
+ROOT = Path(__file__).parent.parent.parent
+runner = CliRunner()
+
+
+def test_the_page_is_fresh() -> None:
+    made = runner.invoke(app, ["list", "algorithms", "--page"]).output
+    assert (ROOT / "docs" / "algorithms.md").read_text(encoding="utf-8") == made, "run `make docs`"
+
+
+def test_the_page_has_every_algorithm_twice() -> None:
+    page = (ROOT / "docs" / "algorithms.md").read_text(encoding="utf-8")
+    for name in config.names("algorithm"):
+        assert f"\n| `{name}` |" in page and f"\n- `{name}`: " in page
+
+
+@pytest.mark.parametrize("name", config.names("algorithm"))
+def test_every_algorithm_says_what_it_was_written_after(name: str) -> None:
+    grade = algorithms.grade(algorithms.fidelity(name))
+    known = {"official code", "paper", "notes"} | {f"as {other}" for other in config.names("algorithm")}
+    assert grade in known
+
+
+def test_the_list_shows_it() -> None:
+    lines = runner.invoke(app, ["list", "algorithms", "--markdown"]).output.splitlines()
+    assert lines[0].rstrip(" |").endswith("fidelity")
+    [siren] = [line for line in lines if line.startswith("| siren |")]
+    [macro] = [line for line in lines if line.startswith("| tvo_macro |")]
+    assert siren.endswith("| official code |") and macro.endswith("| as tvo |")
+
+
+def test_the_weakest_counts_and_a_docstring_is_found_through_a_package() -> None:
+    assert algorithms.fidelity("grpo_target_entropy").startswith("notes"), "the controller's, not the bonus's"
+    assert "Spinning Up" in algorithms.docstring("tvo_cli.optim.EarlyStop")
+    assert algorithms.docstring("tvo_cli.optim.Nothing") == algorithms.docstring("tvo_cli.nowhere.Nothing") == ""
+
+
+def test_only_the_algorithms_have_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "models", "--page"]) == 2
+    assert "algorithms only" in capsys.readouterr().err
+
+
+def test_the_list_needs_no_torch() -> None:
+    code = (
+        "import sys; from tvo_cli.cli.main import main; main(['list', 'algorithms']); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

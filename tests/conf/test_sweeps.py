@@ -1,0 +1,68 @@
+"""Presets that are sweeps: how many jobs, which, and that the real command line expands them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from tvo_cli import config
+from tvo_cli.check import check
+from tvo_cli.cli.dry_run import sweep
+from tvo_cli.cli.launch import launch
+
+RATES = {5e-5, 1e-4, 3e-4, 1e-3}
+BESIDE = {  # ablations, combinations and schedules, which are no rivals of their own
+    *("grpo_shrunk", "grpo_shrunk_cv", "grpo_viscous", "kl_cov_early_stop", "siren_viscous"),
+    *("tvo_cosine", "tvo_macro", "tvo_micro", "tvo_rec", "tvo_river_valley"),
+}
+
+
+def jobs(preset: str) -> list[dict[str, str]]:
+    """Every job's overrides, as Hydra's own sweeper makes them of hydra.sweeper.params."""
+    config.register_resolvers()
+    with initialize_config_dir(str(config.conf_dir()), version_base="1.3"):
+        node = compose("train", overrides=[f"experiment={preset}"], return_hydra_config=True).hydra.sweeper.params
+    found = sweep([f"{key}={value}" for key, value in node.items()])
+    return [dict(word.split("=", 1) for word in job) for job in found]
+
+
+@pytest.mark.parametrize(
+    ("preset", "count", "seeds"),
+    [("rivals_small", 480, 5), ("rivals_small_epochs", 120, 5), ("stability_small", 200, 10)],
+)
+def test_a_preset_expands_to_its_jobs(preset: str, count: int, seeds: int) -> None:
+    found = jobs(preset)
+    assert len(found) == count == len({tuple(sorted(job.items())) for job in found})
+    assert {float(job["optimizer.lr"]) for job in found} == RATES
+    assert {job["seed"] for job in found} == {str(seed) for seed in range(seeds)}
+    assert f"{count} jobs" in config.about("experiment", preset)
+
+
+def test_every_rival_is_in_it_and_nothing_that_does_not_exist() -> None:
+    assert {job["algorithm"] for job in jobs("rivals_small")} == set(config.names("algorithm")) - BESIDE
+    epochs = Counter((job["algorithm"], job["rollout.epochs"]) for job in jobs("rivals_small_epochs"))
+    assert epochs == {(name, e): 20 for name in ("grpo", "reinforce", "tvo") for e in ("1", "2")}
+    assert {job["algorithm"] for job in jobs("stability_small")} == {"tvo", "ppo", "grpo", "grpo_viscous", "reinforce"}
+
+
+def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says() -> None:
+    for name in sorted(set(config.names("algorithm")) - BESIDE):
+        chosen = config.compose(["experiment=rivals_small", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
+        check(chosen)
+        assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.rollout.epochs) == (name, 1e-3, 4)
+
+
+def test_the_command_line_expands_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through @hydra.main, with a task that only looks; what the command line fixes is no longer swept."""
+    seen: list[tuple[str, float, int, int]] = []
+
+    def look(chosen: Any) -> None:
+        seen.append((chosen.algorithm.name, chosen.optimizer.lr, chosen.seed, chosen.rollout.epochs))
+
+    words = ["-m", "experiment=rivals_small", "algorithm=grpo,siren", "optimizer.lr=1e-4", f"output_dir={tmp_path}/s"]
+    assert launch(look, "train", words, program="tvo train") == 0
+    assert seen == [(name, 1e-4, seed, 4) for name in ("grpo", "siren") for seed in range(5)]

@@ -1,0 +1,57 @@
+"""An engine that answers without a model, and small evaluations of the embedded task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.rollout.engine import Completion
+
+
+class Parrot:
+    """Answers sample g of key k with the gold when `knows(key, g)`; remembers what it was asked."""
+
+    def __init__(self, golds: dict[str, str], knows=lambda key, sample: sample % 2 == 0, context: int | None = None):
+        self.golds, self.knows, self.context, self.asked = golds, knows, context, []
+        self.fail_after: int | None = None
+
+    def lengths(self, prompts: Sequence[str]) -> list[int]:
+        return [len(prompt) for prompt in prompts]
+
+    def __call__(self, prompts, keys, sampling, seed) -> list[list[Completion]]:
+        if self.fail_after is not None and len(self.asked) >= self.fail_after:
+            raise KeyboardInterrupt
+        self.asked.append(tuple(keys))
+        return [[self._say(key, g) for g in range(sampling.samples)] for key in keys]
+
+    def _say(self, key: str, sample: int) -> Completion:
+        answer = self.golds[key] if self.knows(key, sample) else str(int(self.golds[key]) + 1)
+        return Completion(f"so \\boxed{{{answer}}}", 3 + sample, True)
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    """Six problems of two levels in a file."""
+    path = tmp_path / "six.jsonl"
+    rows = [f'{{"id": "p{i}", "question": "{"9" * i}+0?", "answer": "{i}", "level": {1 + i % 2}}}' for i in range(6)]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def golds() -> dict[str, str]:
+    return {f"p{i}": str(i) for i in range(6)}
+
+
+@pytest.fixture
+def asked(problems: Path, tmp_path: Path):
+    """The config of an evaluation of the six: four samples each."""
+
+    def make(*overrides: str, folder: str = "run"):
+        base = ["evaluation=[jsonl]", f"path={problems}", f"output_dir={tmp_path / folder}", "decoding.samples=4"]
+        return config.compose([*base, "decoding.temperature=1", "rollout.batch_rows=8", *overrides], "eval")
+
+    return make

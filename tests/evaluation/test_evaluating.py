@@ -1,0 +1,156 @@
+"""Whole evaluations by an engine without a model: resume, limits, regrading, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.evaluation.conftest import Parrot
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation.evaluating import evaluate, regrade
+
+MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
+
+
+def run(config, engine, model=MODEL, steps=None):
+    return evaluate(config, engine, None, model, (steps if steps is not None else []).append)
+
+
+def figures(summary):
+    """Without what a clock says."""
+    clock = {"seconds", "tokens_per_second"}
+    return {k: v for k, v in summary["suites"]["jsonl"].items() if k not in clock}
+
+
+def test_a_whole_evaluation(asked, golds, tmp_path):
+    steps = []
+    summary = run(asked("decoding.greedy=true"), Parrot(golds), steps=steps)
+    found = summary["suites"]["jsonl"]
+    assert found["avg"]["mean"] == 0.5
+    assert found["greedy"]["mean"] == 1.0
+    assert found["protocol"] == "boxed"
+    assert set(found["level"]) == {"1", "2"}
+    rows = [json.loads(line) for line in (tmp_path / "run" / "responses.jsonl").read_text().splitlines()]
+    assert len(rows) == 6 * 4 + 6
+    assert rows[0] | {"seconds": 0} == {
+        **{"suite": "jsonl", "id": "p0", "decoding": "sampled", "sample": 0, "seed": 4242, "level": "1"},
+        **{"subject": "", "gold": "0", "prompt": rows[0]["prompt"], "completion": "so \\boxed{0}", "extracted": "0"},
+        **{"correct": True, "reason": "equal", "failed": False, "tokens": 3, "finish": "stop", "seconds": 0},
+    }
+    assert (steps[-1].done, steps[-1].total, steps[-1].right, steps[-1].judged) == (30, 30, 18, 30)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["suites"]["jsonl"]["avg"]["mean"] == 0.5
+
+
+def test_batches_hold_prompts_of_like_length(asked, golds):
+    engine = Parrot(golds)
+    run(asked(), engine)
+    assert engine.asked == [("p0", "p1"), ("p2", "p3"), ("p4", "p5")], "8 rows are two problems of four samples"
+
+
+def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path):
+    whole = run(asked(folder="whole"), Parrot(golds))
+    engine = Parrot(golds)
+    engine.fail_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(asked(), engine)
+    path = tmp_path / "run" / "responses.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])  # torn inside the last line: p3 has three of four samples
+    again = Parrot(golds)
+    steps = []
+    found = run(asked(), again, steps=steps)
+    assert again.asked == [("p3", "p4"), ("p5",)]
+    assert steps[-1].done == steps[-1].total == 24
+    assert figures(found) == figures(whole)
+    assert run(asked(), Parrot({})) == found, "all is there: nobody is asked"
+
+
+def test_a_torn_line_is_said(asked, golds, tmp_path, caplog):
+    run(asked(), Parrot(golds))
+    with (tmp_path / "run" / "responses.jsonl").open("ab") as file:
+        file.write(b'{"suite"')
+    run(asked(), Parrot({}))
+    assert "the last line was torn (8 bytes)" in caplog.text
+
+
+def test_a_limit_and_ids_choose_and_the_rest_can_follow(asked, golds):
+    assert run(asked("evaluation.limit=2"), Parrot(golds))["suites"]["jsonl"]["problems"] == 2
+    engine = Parrot(golds)
+    assert run(asked("evaluation.ids=[p4,p1]"), engine)["suites"]["jsonl"]["problems"] == 2
+    assert engine.asked == [("p4",)], "p1 was there already"
+    engine = Parrot(golds)
+    assert run(asked(), engine)["suites"]["jsonl"]["problems"] == 6
+    assert sorted(key for keys in engine.asked for key in keys) == ["p2", "p3", "p5"]
+    with pytest.raises(UserError, match=r"evaluation\.ids=p9: no problem has this id"):
+        run(asked("evaluation.ids=[p9]"), engine)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "model", "said"),
+    [
+        ([], MODEL | {"weights": "other"}, "another model"),
+        (["evaluation.seed=1"], MODEL, "another seed"),
+        (["decoding.samples=2"], MODEL, r"another jsonl\.protocol_hash"),
+        (["protocol.suffix=x"], MODEL, r"another jsonl\.protocol_hash"),
+    ],
+)
+def test_two_evaluations_never_mix_in_a_folder(asked, golds, tmp_path, overrides, model, said):
+    run(asked(), Parrot(golds))
+    before = (tmp_path / "run" / "responses.jsonl").read_bytes()
+    with pytest.raises(UserError, match=said):
+        run(asked(*overrides), Parrot(golds), model)
+    assert (tmp_path / "run" / "responses.jsonl").read_bytes() == before
+
+
+def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path):
+    whole = run(asked(folder="whole"), Parrot(golds))
+    config = asked("evaluation.predict_only=true")
+    found = run(config, Parrot(golds))["suites"]["jsonl"]
+    assert not found["graded"]
+    assert "avg" not in found
+    summary = regrade(tmp_path / "run", config.reward, 0.95)
+    assert figures(summary) == figures(whole)
+    assert summary["changed"] == 24
+    assert (tmp_path / "run" / "responses.previous.jsonl").is_file()
+    assert regrade(tmp_path / "run", config.reward, 0.95)["changed"] == 0
+
+
+def test_predictions_are_graded_by_the_command_without_the_flag(asked, golds):
+    run(asked("evaluation.predict_only=true"), Parrot(golds))
+    assert run(asked(), Parrot({}))["suites"]["jsonl"]["avg"]["mean"] == 0.5
+
+
+def test_regrading_needs_an_evaluation(tmp_path):
+    with pytest.raises(UserError, match="is not the folder of an evaluation"):
+        regrade(tmp_path, {}, 0.95)
+
+
+def test_against_a_base_model(asked, golds, tmp_path):
+    run(asked(folder="base"), Parrot(golds, lambda key, sample: key in ("p0", "p1", "p2")))
+    engine = Parrot(golds, lambda key, sample: key in ("p2", "p3") and sample == 1)
+    found = run(asked(f"evaluation.base={tmp_path / 'base'}"), engine, MODEL | {"weights": "new"})
+    support = found["suites"]["jsonl"]["support"]
+    assert (support["kept"], support["gained_ids"], support["lost_ids"], support["neither"]) == (
+        *(1, ["p3"], ["p0", "p1"]),
+        2,
+    )
+    assert support["SRR"] == pytest.approx(1 / 3)
+    other = asked("decoding.samples=2", f"evaluation.base={tmp_path / 'base'}", folder="other")
+    with pytest.raises(UserError, match="another protocol"):
+        run(other, Parrot(golds))
+
+
+def test_a_prompt_that_does_not_fit_is_said_with_the_numbers(asked, golds, tmp_path):
+    with pytest.raises(UserError, match=r"protocol\.max_tokens=2048.*p5 has \d+ tokens.*context is 100.*at most"):
+        run(asked(), Parrot(golds, context=100))
+    assert not (tmp_path / "run").exists(), "nothing is left behind"
+
+
+def test_duplicate_ids_and_missing_answers_are_refused(asked, golds, problems: Path):
+    problems.write_text(problems.read_text() + '{"id": "p1", "question": "x", "answer": "1"}\n')
+    with pytest.raises(UserError, match=r"line 7 has the id 'p1' of line 2"):
+        run(asked(), Parrot(golds))
+    problems.write_text('{"id": "p1", "question": "x"}\n')
+    with pytest.raises(UserError, match="line 1 has no answer"):
+        run(asked(), Parrot(golds))

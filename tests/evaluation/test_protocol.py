@@ -1,0 +1,100 @@
+"""Protocols: layers, prompts, hashes, refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation import suite
+from tvo_cli.evaluation.protocol import STRAY, Decoding, passes, resolve
+from tvo_cli.types import Problem
+
+PROBLEM = Problem("p", r"What is \frac{1}{2} of {4}?", "2", "s", level="3")
+
+
+def protocol(*overrides: str, suites: str = "arithmetic"):
+    tree = config.plain(config.compose([f"evaluation=[{suites}]", "output_dir=x", *overrides], "eval"))
+    return resolve(tree["evaluation"]["suites"][suites], tree["protocol"], tree["decoding"], "g")
+
+
+def test_a_suite_decodes_as_it_says_unless_somebody_chooses():
+    assert protocol(suites="aime24").decoding == Decoding(32, 0.6, 0.95, 0, False)
+    assert protocol("protocol=minerva", suites="math500").decoding == Decoding(1, 0.0, 1.0, 0, False)
+    assert protocol("protocol=r1", suites="math500").decoding.temperature == 0.6, "a protocol's own decoding wins"
+    assert protocol("protocol=r1", "decoding.temperature=0.9", suites="math500").decoding.temperature == 0.9
+
+
+def test_one_key_changes_a_suites_own_protocol_and_a_named_one_replaces_it():
+    found = protocol("protocol.system=Hello", suites="math500")
+    assert (found.name, found.template, found.system) == ("qwen-cot", "chat", "Hello")
+    replaced = protocol("protocol=plain", suites="math500")
+    assert (replaced.template, replaced.system) == ("plain", None)
+    assert replaced.suffix.endswith("\\boxed{}."), "plain takes the data set's own ending"
+
+
+def test_the_prompt_around_the_question():
+    boxed = protocol("protocol=boxed")
+    assert boxed.render(PROBLEM, None) == PROBLEM.question + boxed.suffix
+    graded = protocol("protocol=boxed", "protocol.prompt='L{level}: {question}'", "protocol.suffix=''")
+    assert graded.render(PROBLEM, None) == r"L3: What is \frac{1}{2} of {4}?", "fields of the question stay as they are"
+    assert not STRAY.findall(r"\frac{a}{b} \boxed{}"), "LaTeX arguments are no fields"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("protocol.prompt='{foo} {question}'", r"protocol\.prompt=\{foo\}: is no field of a problem"),
+        ("protocol.prompt=hello", "does not ask the question"),
+        ("protocol.template=xml", r"protocol\.template=xml"),
+        ("protocol.answer=last", r"protocol\.answer=last"),
+        ("decoding.temperature=-1", r"decoding\.temperature=-1"),
+        ("decoding.temperature=0", r"decoding\.samples=8: greedy"),
+        ("decoding.top_p=0", r"decoding\.top_p=0"),
+        ("decoding.top_k=1.5", r"decoding\.top_k=1\.5"),
+        ("decoding.samples=0", r"decoding\.samples=0"),
+        ("protocol.max_tokens=-3", r"protocol\.max_tokens=-3"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_key(override, said):
+    with pytest.raises(UserError, match=said):
+        protocol(override)
+
+
+def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else():
+    plain = protocol()
+    for override in ("protocol.max_tokens=21", "decoding.samples=4", "protocol.suffix=x", "protocol.unfinished=graded"):
+        assert protocol(override).digest != plain.digest, override
+    assert protocol("rollout.batch_rows=7", "evaluation.limit=3").digest == plain.digest
+
+
+def test_the_ks_of_pass_at_k():
+    assert passes(8, None) == (1, 2, 4, 8)
+    assert passes(6, None) == (1, 2, 4, 6)
+    assert passes(8, [8, 3]) == (3, 8)
+    with pytest.raises(UserError, match=r"evaluation\.pass_at=9: pass@9 cannot be had from 8 samples"):
+        passes(8, [9])
+
+
+def test_a_chat_protocol_needs_a_chat_template():
+    class Bare:
+        chat_template = None
+
+    with pytest.raises(UserError, match=r"protocol\.template=chat.*protocol=boxed"):
+        protocol(suites="math500").render(PROBLEM, Bare())
+
+
+def test_every_suite_and_every_protocol_composes():
+    for name in suite.suite_names():
+        for chosen in config.names("protocol"):
+            assert protocol(f"protocol={chosen}", "path=x", suites=name).digest
+
+
+def test_minervas_examples_come_from_the_training_split(shared):
+    overrides = ["evaluation=[math500]", "protocol=minerva", f"data_dir={shared}", "evaluation.limit=1", "output_dir=x"]
+    (found,) = suite.load(config.compose(overrides, "eval"))
+    prompt = found.protocol.render(found.problems[0], None)
+    assert prompt.count("Problem:") == 5
+    assert prompt.count("Final Answer: The final answer is $") == 4
+    assert prompt.endswith("\n\nSolution:")
+    assert "$24$. I hope" in prompt

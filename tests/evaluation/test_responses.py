@@ -1,0 +1,65 @@
+"""responses.jsonl: whole lines, torn lines, damage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation import responses
+from tvo_cli.evaluation.responses import Response
+
+
+def response(sample: int = 0, **changes) -> Response:
+    known = dict(suite="s", id="p", decoding="sampled", sample=sample, seed=1, level="", subject="", gold="1")
+    known |= dict(prompt="q", completion="é\ud800", extracted=None, correct=True, reason="equal", failed=False)
+    return Response(**known | dict(tokens=2, finish="stop", seconds=0.5) | changes)
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "r.jsonl"
+    rows = (response(0), response(1, correct=None))
+    responses.append(path, rows[:1])
+    responses.append(path, rows[1:])
+    assert responses.read(path) == (rows, "")
+    assert responses.read(tmp_path / "none") == ((), "")
+
+
+def test_a_torn_last_line_is_said_and_cut_off(tmp_path):
+    path = tmp_path / "r.jsonl"
+    responses.append(path, [response(0), response(1)])
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"suite": "s", "id"')
+    found = responses.read(path)
+    assert len(found.responses) == 2
+    assert "torn (19 bytes)" in found.repair
+    responses.repair(path)
+    assert path.read_bytes() == whole
+
+
+def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path):
+    path = tmp_path / "r.jsonl"
+    responses.append(path, [response(0)])
+    path.write_bytes(b"not json\n" + path.read_bytes())
+    with pytest.raises(UserError, match="line 1 is no response"):
+        responses.read(path)
+
+
+def test_the_later_of_two_lines_for_the_same_completion_counts(tmp_path):
+    path = tmp_path / "r.jsonl"
+    responses.append(path, [response(0, correct=None), response(0)])
+    assert [row.correct for row in responses.read(path).responses] == [True]
+
+
+def test_writing_anew_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "r.jsonl"
+    responses.write(path, [response(0)])
+
+    def broken(row):
+        raise OSError("disk")
+
+    monkeypatch.setattr(responses, "asdict", broken)
+    with pytest.raises(OSError, match="disk"):
+        responses.write(path, [response(1)])
+    assert json.loads(path.read_text())["sample"] == 0

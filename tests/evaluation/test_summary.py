@@ -1,0 +1,84 @@
+"""The numbers of a suite, against ones worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.evaluation.test_responses import response
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation.summary import summarise
+
+
+def same(left: str, right: str) -> bool:
+    return left == right
+
+
+def problem(name: str, answers: list[str | None], gold: str = "1", **known) -> list:
+    return [
+        response(
+            i, id=name, extracted=a, correct=a == gold, tokens=10 * (i + 1), finish="stop" if a else "length", **known
+        )
+        for i, a in enumerate(answers)
+    ]
+
+
+ROWS = [
+    *problem("a", ["1", "1", "2", "1"], level="1"),
+    *problem("b", ["2", "2", "1", None], level="2"),
+    *problem("c", ["3", "1", "1", "3"], level="2"),
+    *problem("d", [None, None, None, None], level="2"),
+]
+GREEDY = [row for n in "abcd" for row in problem(n, ["1" if n in "ab" else None], decoding="greedy")]
+
+
+def test_avg_pass_maj_and_greedy():
+    found = summarise(ROWS + GREEDY, (1, 2, 4), same, 0.95)
+    assert found["avg"]["mean"] == pytest.approx((3 + 1 + 2 + 0) / 16)
+    assert found["pass"]["1"]["mean"] == pytest.approx(found["avg"]["mean"])
+    # pass@2 of 3, 1, 2, 0 right in 4: 1, 1/2, 5/6, 0
+    assert found["pass"]["2"]["mean"] == pytest.approx((1 + 0.5 + 5 / 6 + 0) / 4)
+    assert found["pass"]["4"]["mean"] == pytest.approx(0.75)
+    # a: 1 wins. b: 2 wins. c: a tie of 3 and 1, 3 came first. d: nobody votes.
+    assert found["maj"]["mean"] == pytest.approx(0.25)
+    assert found["maj"]["ties"] == 1
+    assert found["greedy"]["mean"] == pytest.approx(0.5)
+
+
+def test_intervals_are_clustered_by_problem():
+    found = summarise(ROWS, (1,), same, 0.95)
+    # means .75 .25 .5 0: sd .3227, error .1614, t(3) = 3.1824
+    assert found["avg"]["error"] == pytest.approx(0.161374, abs=1e-6)
+    assert found["avg"]["high"] == pytest.approx(0.375 + 3.182446 * 0.161374, abs=1e-5)
+    assert found["avg"]["low"] == 0.0, "cut at 0"
+
+
+def test_all_wrong_has_wilsons_interval():
+    rows = [row for i in range(30) for row in problem(f"p{i}", ["2"])]
+    found = summarise(rows, (1,), same, 0.95)
+    assert found["avg"]["high"] == pytest.approx(0.1135, abs=1e-4)
+
+
+def test_how_it_answered():
+    found = summarise(ROWS, (1,), same, 0.95)
+    assert found["length"] == 25.0
+    assert found["truncated"] == found["unanswered"] == 5 / 16
+    assert found["seconds"] == 8.0
+    assert found["tokens_per_second"] == 400 / 8.0
+
+
+def test_by_level_and_by_problem():
+    found = summarise(ROWS, (1,), same, 0.95)
+    assert found["level"]["1"]["mean"] == 0.75
+    assert found["level"]["2"] == found["level"]["2"] | {"mean": 0.25, "problems": 3}
+    assert found["subject"] == {}, "there is only one"
+    assert found["by_problem"][1] == {"id": "b", "right": 1, "samples": 4}
+
+
+def test_answer_entropy_counts_the_unanswered_as_one_answer():
+    rows = problem("a", ["1"] * 5 + ["2"] * 2 + [None])
+    assert summarise(rows, (1,), same, 0.95)["answer_entropy"] == pytest.approx(0.9003, abs=1e-4)
+
+
+def test_ungraded_responses_have_no_score():
+    with pytest.raises(UserError, match="--regrade"):
+        summarise([response(0, correct=None)], (1,), same, 0.95)

@@ -1,0 +1,71 @@
+"""A combination is a yaml of two names; two that contradict each other are refused with the reason."""
+
+import shutil
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.check import CONTRADICTIONS, check
+from tvo_cli.cli.main import main
+from tvo_cli.errors import UserError
+
+NEUTRAL = {
+    "kl_cov_early_stop": ("kl_cov", []),
+    "siren_viscous": ("siren", []),
+}
+
+
+@pytest.fixture
+def combined(tmp_path, monkeypatch):
+    """The checks' answer to a new yaml of two names, in a copy of conf/."""
+    shutil.copytree(config.conf_dir(), tmp_path / "conf")
+    monkeypatch.setattr(config, "conf_dir", lambda: tmp_path / "conf")
+
+    def combine(*parts, body="{name: both}"):
+        text = f"# @package _global_\n# Two at once.\ndefaults: [{', '.join(parts)}, _self_]\nalgorithm: {body}\n"
+        (tmp_path / "conf" / "algorithm" / "both.yaml").write_text(text)
+        chosen = config.compose(["algorithm=both", "output_dir=x"])
+        check(chosen)
+        return chosen.algorithm
+
+    return combine
+
+
+def test_two_that_go_together_are_a_yaml_of_two_names(combined):
+    both = combined("kl_cov", "_kl_adaptive")
+    assert both.objective.penalties.kl_cov.coef.value == 1.0 and both.step_rule.target == 0.01
+    three = combined("kl_cov", "_entropy_bonus", "_viscous")
+    assert set(three.objective.penalties) == {"kl", "kl_cov", "entropy"}
+
+
+def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, capsys):
+    with pytest.raises(UserError) as caught:
+        combined("siren", "_target_entropy")
+    said = str(caught.value)
+    assert "siren holds entropy and target_entropy holds entropy: two controllers" in said and "\n" not in said
+    assert main(["train", "algorithm=both", "--dry-run"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and printed.startswith("tvo: algorithm.directions=siren,target_entropy:")
+
+
+def test_who_means_it_may(combined):
+    combined("siren", "_target_entropy", body="{name: both, directions: {siren: null}}")
+
+
+@pytest.mark.parametrize(("one", "other"), CONTRADICTIONS)
+def test_every_contradiction_is_refused_in_either_order(combined, one, other):
+    for first, second in ((one, other), (other, one)):
+        with pytest.raises(UserError, match="a " + first):
+            combined("grpo", body=f"{{name: both, directions: {{a: {first}, b: {second}}}}}")
+
+
+def test_an_unknown_direction_names_the_known(combined):
+    with pytest.raises(UserError, match=r"directions\.a=up: .*holds entropy"):
+        combined("grpo", body="{name: both, directions: {a: up}}")
+
+
+def test_two_methods_in_one_piece_are_refused(combined):
+    with pytest.raises(UserError) as caught:
+        combined("grpo", "_viscous", "_kl_adaptive")
+    assert "algorithm.step_rule._target_=tvo_cli.optim.AdaptiveRate" in str(caught.value)
+    assert "set_point" in str(caught.value) and "a piece holds one" in str(caught.value)

@@ -1,0 +1,58 @@
+"""DAPO: clip-higher with the token mean on F0, the dual clip, overlong shaping; sampling is tested in rollout."""
+
+import pytest
+import torch
+
+from tvo_cli import config
+from tvo_cli.objective.pieces import clip, dual_clip
+from tvo_cli.reward.rewards import Rewards, overlong
+from tvo_cli.types import Verdict
+
+OBJECTIVE = "algorithm.objective"
+NEUTRAL = {
+    "dapo": (
+        "grpo",
+        [
+            f"{OBJECTIVE}.surrogate.high=0.2",
+            f"{OBJECTIVE}.surrogate.dual=inf",
+            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+        ],
+    ),
+}
+GRADIENT = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
+
+
+def test_on_f0(on_f0, near):
+    found = on_f0("dapo")
+    assert found.loss == pytest.approx(0.073784, abs=1e-6)
+    near(found.gradient, GRADIENT)
+
+
+def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely():
+    ratio = torch.tensor([9.9, 10.1, 10.1, 30.0], requires_grad=True)
+    advantage = torch.tensor([-1.0, -1.0, 1.0, -2.0])
+    gain = dual_clip(ratio, advantage, low=0.2, high=0.28, dual=10.0)
+    assert gain.tolist() == pytest.approx([-9.9, -10.0, 1.28, -20.0])
+    assert torch.autograd.grad(gain.sum(), ratio)[0].tolist() == [-1.0, 0.0, 0.0, 0.0]
+
+
+def test_an_infinite_dual_clip_is_none():
+    ratio, advantage = torch.tensor([0.1, 1.0, 50.0] * 3), torch.tensor([1.0] * 3 + [0.0] * 3 + [-1.0] * 3)
+    widths = {"low": 0.2, "high": 0.28}
+    assert torch.equal(dual_clip(ratio, advantage, **widths, dual=torch.inf), clip(ratio, advantage, **widths))
+
+
+@pytest.mark.parametrize(("length", "penalty"), [(5, 0.0), (12, 0.0), (14, -0.5), (16, -1.0), (17, -1.0)])
+def test_overlong_shaping(length, penalty):
+    assert overlong(length, 16, 4.0) == penalty
+
+
+def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not():
+    def node(name: str):
+        return config.compose([f"algorithm={name}", "logger=none", "rollout.max_tokens=20"]).reward
+
+    shaped = Rewards(node("dapo"))
+    assert (shaped.weight, shaped.maximum, shaped.buffer) == (1.0, 20, 4.0)
+    right = Verdict(correct=True, extracted="1", reason="equal")
+    assert shaped.score([right] * 3, [""] * 3, [16, 18, 20], [True] * 3) == [1.0, 0.5, 0.0]
+    assert Rewards(node("grpo")).weight == 0.0

@@ -1,0 +1,72 @@
+"""DPPO on F0, where its mask parts from PPO's clip, and what its anchor is."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tvo_cli import config
+from tvo_cli.maths.divergence import binary_kl
+from tvo_cli.methods.dppo import dppo
+
+OBJECTIVE = "algorithm.objective"
+OPEN = [f"{OBJECTIVE}.weight.low=inf", f"{OBJECTIVE}.weight.high=inf", f"{OBJECTIVE}.surrogate.cap=inf"]
+SEQUENCE = [f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean", f"~{OBJECTIVE}.reduce.length"]
+TOKEN_MEAN = [f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.token_mean", f"~{OBJECTIVE}.reduce.length"]
+NEUTRAL = {name: ("reinforce", OPEN + SEQUENCE) for name in ("dppo_tv", "dppo_kl")}
+GRADIENT = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl"])
+def test_on_f0(on_f0, near, name):
+    found = on_f0(name, *TOKEN_MEAN)
+    near(found.gradient, GRADIENT)
+    assert found.weight.tolist() == [[1, 0, 1], [0, 1, 1], [1, 1, 1], [1, 1, 1]]
+    assert (found.gradient * found.tokens.logp).sum().item() == pytest.approx(-0.073473, abs=1e-6)
+
+
+def test_the_binary_kl_on_f0(f0):
+    found = binary_kl(f0["logp"], f0["old"])
+    assert (found[0, 1].item(), found[1, 0].item()) == pytest.approx((0.065996, 0.080929), abs=1e-6)
+
+
+def weight(make_tokens, old, new, advantage, **settings):
+    """Of one token that went from probability `old` to `new`."""
+    ones = torch.ones(4, 6, dtype=torch.float64)
+    tokens = replace(
+        make_tokens(), logp=ones * math.log(new), old_logp=ones * math.log(old), advantage=ones * advantage
+    )
+    return dppo(tokens, **settings)[0, 0].item()
+
+
+TV = {"divergence": "total_variation", "low": 0.15, "high": 0.15}
+KL = {"divergence": "kl", "low": 0.05, "high": 0.05}
+
+
+@pytest.mark.parametrize("settings", [TV, KL])
+@pytest.mark.parametrize(
+    ("old", "new", "advantage", "kept"),
+    [
+        (0.01, 0.02, 1.0, 1.0),  # ρ = 2: PPO clips, the divergence is .01 and .0031
+        (0.6, 0.76, 1.0, 0.0),  # ρ = 1.27: clip-higher keeps, the divergence is .16 and .0625
+        (0.6, 0.76, -1.0, 1.0),  # it goes back to where it came from
+        (0.76, 0.6, 1.0, 1.0),
+        (0.76, 0.6, -1.0, 0.0),
+        (0.6, 0.6, 1.0, 1.0),
+    ],
+)
+def test_it_masks_by_divergence_and_only_what_goes_further(make_tokens, settings, old, new, advantage, kept):
+    assert weight(make_tokens, old, new, advantage, **settings) == kept
+
+
+def test_each_side_has_its_own_threshold(make_tokens):
+    assert weight(make_tokens, 0.6, 0.76, 1.0, **{**TV, "high": 0.17}) == 1.0
+    assert weight(make_tokens, 0.76, 0.6, -1.0, **{**TV, "low": 0.17}) == 1.0
+    assert weight(make_tokens, 0.76, 0.6, -1.0, **{**TV, "high": 0.17}) == 0.0
+
+
+@pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl"])
+def test_the_anchor_is_the_sampler_whatever_the_precision(name):
+    composed = config.compose([f"algorithm={name}", "trainer.precision=bfloat16", "logger=none"])
+    assert composed.trainer.old_logp == "sampler"

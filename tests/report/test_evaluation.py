@@ -1,0 +1,54 @@
+"""An evaluation as people and other tools read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.evaluation.test_summary import GREEDY, ROWS, same
+from tvo_cli.evaluation.summary import summarise
+from tvo_cli.report import evaluation as report
+
+SUITE = {"protocol": "boxed", "protocol_hash": "abc", "graded": True}
+
+
+@pytest.fixture
+def summary():
+    found = SUITE | summarise(ROWS + GREEDY, (1, 2, 4), same, 0.95)
+    found["support"] = {**{"kept": 1, "gained": 2, "lost": 0, "neither": 1}, "SRR": 1.0, "NDR": 2 / 3, "SDS": 0.8}
+    found["support"]["NSCR"] = float("nan")
+    return {"model": "m", "engine": "tvo", "weights": "w", "seed": 1, "suites": {"s": found}}
+
+
+def test_one_row_a_suite(summary):
+    (row,) = report.rows(summary)
+    assert dict(zip(report.HEADINGS, row, strict=True)) == {
+        **{"suite": "s", "protocol": "boxed", "problems": "4", "avg@k": "@4 37.5% [0.0, 88.9]"},
+        **{"pass@k": "@2 58.3  @4 75.0", "maj@k": "@4 25.0% [0.0, 100.0]", "greedy": "50.0% [0.0, 100.0]"},
+        **{"tokens": "25", "cut off": "31.2%", "no answer": "31.2%", "time": "10s", "tokens/s": "44"},
+    }
+
+
+def test_the_page_for_a_paper(summary):
+    page = report.markdown(summary)
+    assert "| suite | protocol | problems | avg@k |" in page
+    assert "## s: by level" in page
+    assert "| gained | 2 |" in page
+    assert "| NSCR | – |" in page
+    assert page.endswith("95% intervals, clustered by problem. Seed 1; weights w; protocols s abc.\n")
+
+
+def test_the_harness_layout(summary):
+    found = report.harness(summary, {"torch": "2"})
+    assert found["results"]["s"]["avg@4,none"] == 0.375
+    assert found["results"]["s"]["avg@4_stderr,none"] == pytest.approx(0.161374, abs=1e-6)
+    assert found["results"]["s"]["exact_match,none"] == 0.5
+    assert set(found) == {"results", "configs", "n-samples", "config", "versions"}
+    assert report.metrics(summary)["s/pass@2"] == pytest.approx(0.58333, abs=1e-5)
+
+
+def test_predictions_alone_have_no_scores(summary):
+    bare = SUITE | {"graded": False, "problems": 4, "length": 1.0, "truncated": 0.0, "seconds": 1.0}
+    summary["suites"] = {"s": bare | {"tokens_per_second": 1.0, "unanswered": 1.0}}
+    assert report.rows(summary)[0][3] == "not graded"
+    assert report.harness(summary, {})["results"] == {}
+    assert "not graded" in report.markdown(summary)

@@ -1,0 +1,66 @@
+"""KL-Cov, SIREN and the controllers in whole runs: no split changes them, and what they carry survives a stop."""
+
+import json
+
+import pytest
+from safetensors.torch import load_file
+
+from tvo_cli.training import loop
+
+PENALTIES = "algorithm.objective.penalties"
+STRONG = {
+    "siren": (f"{PENALTIES}.siren.anchor=0.2", f"{PENALTIES}.siren.coef.value=1"),
+    "kl_cov": (f"{PENALTIES}.kl_cov.term.share=0.2", f"{PENALTIES}.kl_cov.coef.value=10"),
+}
+
+
+def weights_of(folder, step):
+    return load_file(folder / "checkpoints" / f"step-{step:06d}" / "policy" / "model.safetensors")
+
+
+def distance(one, other):
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("name", STRONG)
+def test_no_split_into_micro_batches_changes_them(run, name):
+    given = (f"algorithm={name}", "trainer.steps=1", "optimizer=sgd", "optimizer.lr=0.1", "trainer.variance_parts=1")
+    whole = weights_of(run("whole", *given, *STRONG[name]), 1)
+    cut = weights_of(run("cut", *given, *STRONG[name], "trainer.microbatch_rows=2"), 1)
+    without = weights_of(run("without", *given, next(o for o in STRONG[name] if "coef" in o).split("=")[0] + "=0"), 1)
+    assert distance(whole, cut) < 1e-6
+    assert distance(whole, without) > 1e-5, "the penalty acts"
+
+
+def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run):
+    """However it is cut: the untrained policy's, over every response of the batch."""
+    anchors = []
+    for name, count in (("one", 1), ("four", 4)):
+        sizes = (f"rollout.minibatches={count}", f"trainer.microbatch_rows={2 if count == 4 else 0}")
+        folder = run(name, "algorithm=siren", *sizes, "trainer.steps=2")
+        state = json.loads((folder / "checkpoints" / "step-000002" / "state.json").read_text())
+        anchors.append(state["algorithm"]["objective"]["penalties.siren"]["anchor"])
+    assert anchors[0] == pytest.approx(anchors[1], rel=1e-5) and 0 < anchors[0] < 5
+
+
+SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ("grpo_kl_adaptive", "grpo_target_entropy", "grpo_early_stop")]
+
+
+@pytest.mark.parametrize("name", ["siren", *SLOW])
+def test_a_stopped_run_goes_on_bit_for_bit(run, weights, steps, monkeypatch, name):
+    given = (f"algorithm={name}", "trainer.checkpoint_every=1", "optimizer.lr=3e-4")
+    whole = run("whole", *given)
+    advance, left = loop.advance, [2]
+
+    def pulled(session):
+        if not left[0]:
+            raise RuntimeError("the plug was pulled")
+        left[0] -= 1
+        return advance(session)
+
+    monkeypatch.setattr(loop, "advance", pulled)
+    with pytest.raises(RuntimeError):
+        run("cut", *given)
+    monkeypatch.setattr(loop, "advance", advance)
+    cut = run("cut", *given)
+    assert weights(cut) == weights(whole) and steps(cut) == steps(whole)

@@ -1,0 +1,105 @@
+"""What the objective is shown: the whole minibatch where it is read, old entropies, and the sampler as the anchor."""
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
+
+from tvo_cli.training import loop, update
+
+STATISTICS = {
+    "steer": (),
+    "steer_exact": (),
+    "forking_tokens": ("algorithm.sampling.most=1",),
+    "clip_cov": ("algorithm.objective.weight.low=0.1", "algorithm.objective.weight.share=0.05"),
+}
+ONE_STEP = ("trainer.steps=1", "rollout.samples=4")
+
+
+def policy(folder):
+    return load_file(folder / "checkpoints" / "step-000001" / "policy" / "model.safetensors")
+
+
+def gap(one, other):
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_no_split_changes_an_update_whose_weights_are_statistics(run, name):
+    """One forward pass a minibatch, against parts of one prompt; and apart, as released, it is another update."""
+    given = (f"algorithm={name}", *STATISTICS[name], *ONE_STEP)
+    whole = policy(run("whole", *given, "trainer.variance_parts=1"))
+    split = policy(run("split", *given, "trainer.microbatch_rows=4"))
+    apart = policy(run("apart", *given, "trainer.microbatch_rows=4", "algorithm.objective.reads.minibatch=false"))
+    assert gap(whole, split) < 1e-6
+    assert gap(whole, apart) > 1e-5
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Every slice of tokens that the objective was shown in a run."""
+    seen, forwarded = [], update.forwarded
+
+    def spy(*given):
+        for rows, tokens, scores in forwarded(*given):
+            seen.append(tokens)
+            yield rows, tokens, scores
+
+    monkeypatch.setattr(update, "forwarded", spy)
+    return seen
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Every batch that a run learns from."""
+    seen, learn = [], loop.update
+
+    def spy(learner, batch, *given, **named):
+        seen.append(batch)
+        return learn(learner, batch, *given, **named)
+
+    monkeypatch.setattr(loop, "update", spy)
+    return seen
+
+
+@pytest.mark.parametrize("source", ["sampler", "trainer"])
+def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, batches, source):
+    run("a", "algorithm=steer", "optimizer.lr=1e-3", f"trainer.old_logp={source}", *ONE_STEP)
+    first, last = shown[0], shown[-1]
+    torch.testing.assert_close(first.old_entropy, first.entropy.detach(), rtol=0, atol=2e-5)
+    assert not torch.allclose(last.old_entropy[last.mask], last.entropy[last.mask], rtol=0, atol=1e-2)
+    assert not first.old_entropy.requires_grad
+    assert (batches[0].experience.old_logp is batches[0].rollout.logp) == (source == "sampler")
+
+
+def test_what_nobody_reads_is_not_computed(run, shown):
+    run("a", "algorithm=grpo", *ONE_STEP)
+    assert all(t.whole is None and t.old_entropy is None and t.covariance is None for t in shown)
+
+
+def test_the_slices_of_a_minibatch_are_its_rows_in_order(run, shown):
+    run("a", "algorithm=steer_exact", *ONE_STEP, "trainer.microbatch_rows=4")
+    assert len({id(tokens.whole) for tokens in shown}) == 4
+    for tokens in shown:
+        here = slice(tokens.start, tokens.start + len(tokens.mask))
+        for name in ("logp", "entropy", "covariance", "advantage", "mask", "share"):
+            torch.testing.assert_close(getattr(tokens.whole, name)[here], getattr(tokens, name).detach())
+        assert tokens.whole.seed == tokens.seed and not tokens.whole.logp.requires_grad
+
+
+@pytest.fixture
+def another_precision():
+    """Accelerate keeps one precision a process."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
+
+
+@pytest.mark.usefixtures("another_precision")
+@pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl", "grpo"])
+def test_dppo_is_anchored_at_what_the_sampler_recorded(run, batches, name):
+    """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
+    run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)
+    (batch,) = batches
+    assert (batch.experience.old_logp is batch.rollout.logp) == (name != "grpo")
+    assert (batch.importance is None) == (name != "grpo")

@@ -1,0 +1,66 @@
+"""The law R = −a·e^H + b while a run goes on: its constants, its guard, and that a resumed run reads the same."""
+
+import json
+import math
+
+import pytest
+
+from tvo_cli.tracking.names import is_known
+from tvo_cli.training import loop
+from tvo_cli.training.law import LEAST_PAIRS, EntropyLaw
+
+A, B = 0.05, 0.6
+ENTROPIES = [2.0, 1.7, 1.4, 1.1, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2]
+
+
+def law_of(pairs):
+    law = EntropyLaw()
+    return law, [law.read(h, r) for h, r in pairs]
+
+
+def test_it_finds_the_law_and_predicts_its_ceiling():
+    """a = .05, b = .6: ceiling .55; R = .230547 at H = 2 and .53893 at .2, from the specification."""
+    pairs = [(h, B - A * math.exp(h)) for h in ENTROPIES]
+    assert pairs[0][1] == pytest.approx(0.230547, abs=1e-6) and pairs[-1][1] == pytest.approx(0.53893, abs=1e-6)
+    _, found = law_of(pairs)
+    assert all(reading == {} for reading in found[: LEAST_PAIRS - 1])
+    last = found[-1]
+    assert (last["law/a"], last["law/b"], last["law/ceiling"]) == pytest.approx((0.05, 0.6, 0.55))
+    assert last["law/rmse"] == pytest.approx(0, abs=1e-9) and last["law/r2"] == pytest.approx(1.0)
+    assert last["law/error"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_error_is_of_a_step_that_the_law_has_not_seen():
+    pairs = [(h, B - A * math.exp(h)) for h in ENTROPIES]
+    law, _ = law_of(pairs)
+    assert law.read(1.0, 0.9)["law/error"] == pytest.approx(0.9 - (0.6 - 0.05 * math.e))
+
+
+def test_without_spread_there_is_no_law():
+    _, found = law_of([(0.7, 0.1 * k) for k in range(10)])
+    assert found[-1] == {}
+    _, found = law_of([(0.1 * k, 0.5) for k in range(10)])
+    assert found[-1]["law/ceiling"] == pytest.approx(0.5) and "law/r2" not in found[-1]
+
+
+def test_a_resumed_run_reads_the_same(run, steps, monkeypatch):
+    sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1", "rollout.epochs=1")
+    whole = steps(run("whole", *sizes))
+    assert {"law/a", "law/b", "law/ceiling", "law/rmse"} <= set(whole[-1]) and "law/a" not in whole[0]
+    assert all(is_known(name) for name in whole[-1] if "/" in name)
+    advance, left = loop.advance, [LEAST_PAIRS]
+
+    def pulled(session):
+        if not left[0]:
+            raise RuntimeError("the plug was pulled")
+        left[0] -= 1
+        return advance(session)
+
+    monkeypatch.setattr(loop, "advance", pulled)
+    with pytest.raises(RuntimeError):
+        run("cut", *sizes)
+    monkeypatch.setattr(loop, "advance", advance)
+    cut = run("cut", *sizes)
+    assert steps(cut) == whole
+    state = json.loads((cut / "checkpoints" / f"step-{LEAST_PAIRS + 2:06d}" / "state.json").read_text())
+    assert len(state["law"]["entropy"]) == LEAST_PAIRS + 2

@@ -1,0 +1,41 @@
+"""docs/algorithms.md, made from conf/algorithm and the docstrings: `tvo list algorithms --page`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvo_cli.cli.algorithms import Card, cards
+
+HEAD = """# Algorithms
+
+<!-- Made by `make docs` (tvo list algorithms --page) from conf/algorithm/*.yaml and docstrings; do not edit. -->
+
+Each is a yaml in `conf/algorithm/` that chooses the pieces of one equation and says only what differs from another:
+
+    L(θ) = reduce[ −w · S(ρ, Â − Σ_f φ_f) ] + Σ_f reduce[ E_f ] + Σ_k c_k · reduce[ R_k ]
+    θ ← θ − (η/ν) · P · ∇L
+
+Formulas, defaults and what each was written after stand in the docstrings; which of them combine, and which contradict
+each other, in [combining.md](combining.md).
+
+**Fidelity** is what the formulas were written after: `official code` of the authors, the full text of
+the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs."""
+
+
+def page() -> str:
+    """The whole page."""
+    found = cards()
+    return "\n\n".join([HEAD, "\n".join(_table(found)), "## Fidelity", "\n".join(_fidelity(found))])
+
+
+def _table(found: list[Card]) -> Iterator[str]:
+    yield "| algorithm | what it is | what it changes | paper | own mathematics |"
+    yield "|---|---|---|---|---|"
+    for card in found:
+        source = f"`{card.source}`" if card.source else ""
+        cells = (f"`{card.name}`", card.about.what, card.about.changes, card.about.paper, source)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _fidelity(found: list[Card]) -> Iterator[str]:
+    yield from (f"- `{card.name}`: {card.fidelity}" for card in found)

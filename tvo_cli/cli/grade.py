@@ -1,0 +1,203 @@
+"""`tvo grade`: verdicts for anyone's completions; no model, no torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from tvo_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from tvo_cli.reward.grader import Grader
+    from tvo_cli.reward.grading import Summary
+    from tvo_cli.reward.rows import Source
+
+REFRESH = 0.5  # seconds between two looks at the progress
+
+
+class Format(StrEnum):
+    """What is written for a row."""
+
+    json = "json"
+    table = "table"
+
+
+class Profile(StrEnum):
+    """How answers are compared."""
+
+    math = "math"
+    aime = "aime"
+    digits = "digits"
+
+
+class Unboxed(StrEnum):
+    """What a prediction without a box answers."""
+
+    wrong = "wrong"
+    stated = "stated"
+    whole = "whole"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("grade")(grade)
+
+
+def grade(
+    file: Annotated[str, typer.Argument(help="JSON lines with gold and prediction; - reads standard input.")],
+    out: Annotated[str, typer.Option(help="Write here instead of standard output, whole or not at all.")] = "-",
+    format: Annotated[Format, typer.Option(help="A JSON line or a line of a table for each row.")] = Format.json,
+    profile: Annotated[Profile, typer.Option(help="aime: integers from 0 to 999.")] = Profile.math,
+    unboxed: Annotated[
+        Unboxed, typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole.")
+    ] = Unboxed.wrong,
+    bare: Annotated[bool, typer.Option("--bare", help="Short for --unboxed whole: predictions are answers.")] = False,
+    gold: Annotated[str, typer.Option(help="The field that holds the gold.")] = "gold",
+    prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
+    audit: Annotated[bool, typer.Option("--audit", help="Ask a second grader too; say where they differ.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Child processes; 0: one a processor, at most 8.")] = 0,
+    deadline: Annotated[float, typer.Option(help="Seconds for one row.")] = 5.0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Grade rows {gold, prediction}: each gets correct, extracted, reason; a summary on stderr."""
+    from tvo_cli.reward.grader import Grader
+    from tvo_cli.reward.rows import Source
+
+    source = Source("standard input" if file == "-" else file, gold, prediction, profile.value)
+    mode = Unboxed.whole if bare else unboxed
+    node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
+    with _terminable(), _input(file) as stream, Grader(node) as grader, _output(out) as sink:
+        _run(stream, source, grader, sink, format)
+
+
+def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], format: Format) -> None:
+    from tvo_cli.reward.grading import Summary, as_json, as_table, graded, table_head
+    from tvo_cli.reward.rows import read
+
+    total = _checked(stream, source)
+    summary, progress, audit = Summary(), Progress(total), grader.settings.audit
+    line_of = as_json if format is Format.json else as_table
+    if format is Format.table:
+        sink.write(table_head())
+    for chunk in graded(read(stream, source), grader, summary):
+        sink.writelines(line_of(row, verdict, audit=audit) for row, verdict in chunk)
+        sink.flush()
+        progress.show(summary)
+    progress.clear()
+    for line in (*summary.lines(), *(_audit_lines(grader) if audit else ())):
+        print(line, file=sys.stderr)
+
+
+def _checked(stream: IO[bytes], source: Source) -> int | None:
+    """The number of rows of a file, all of them read once: a bad line 900,000 is told before any is graded.
+
+    A pipe can be read only once: its bad line is told when it comes. None then.
+    """
+    from tvo_cli.reward.rows import read
+
+    if not stream.seekable():
+        return None
+    start = stream.tell()
+    total = sum(1 for _ in read(stream, source))
+    stream.seek(start)
+    return total
+
+
+def _audit_lines(grader: Grader) -> Iterator[str]:
+    """The rate and the rows on which the two graders differ."""
+    audit = grader.audit
+    rate = "no row compared" if audit.rate is None else f"{audit.differing:,} of {audit.compared:,} ({audit.rate:.2%})"
+    yield f"audit: the second grader differs on {rate}; not compared: {audit.not_compared:,}"
+    for row in audit.rows:
+        ours, theirs = ("right" if said else "wrong" for said in (row.correct, row.second))
+        shown = (row.extracted or "–")[:80]
+        yield f"  {row.id}: gold {row.gold[:80]!r}, extracted {shown!r}: {ours} ({row.reason}), second {theirs}"
+
+
+class Progress:
+    """A line on a terminal: rows, speed, time left."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total, self.shown, self.wanted = total, time.monotonic(), sys.stderr.isatty()
+
+    def show(self, summary: Summary) -> None:
+        """Twice a second at most."""
+        now = time.monotonic()
+        if not self.wanted or now - self.shown < REFRESH:
+            return
+        self.shown = now
+        speed = summary.rows / max(summary.seconds, 1e-9)
+        left = "" if self.total is None else f" of {self.total:,}, {(self.total - summary.rows) / speed:,.0f} s left"
+        share = summary.right / summary.rows
+        sys.stderr.write(f"\r\x1b[K{summary.rows:,} rows{left}, {speed:,.0f} rows/s, {share:.1%} right")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Make room for what comes next."""
+        if self.wanted:
+            sys.stderr.write("\r\x1b[K")
+
+
+@contextmanager
+def _input(file: str) -> Iterator[IO[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    if Path(file).is_dir():
+        raise UserError("FILE", file, "is a folder.", "Name a file of JSON lines, or - for standard input.")
+    with _opened(Path(file), "rb", "FILE") as stream:
+        yield stream
+
+
+def _opened(path: Path, mode: str, key: str) -> IO[bytes]:
+    try:
+        return cast("IO[bytes]", path.open(mode))
+    except OSError as error:
+        raise UserError(key, path, f"cannot be opened: {error.strerror}.", "Name another file.") from error
+
+
+@contextmanager
+def _output(out: str) -> Iterator[IO[bytes]]:
+    """Standard output; or a file that appears under its name only when all of it is there."""
+    if out == "-":
+        try:
+            yield sys.stdout.buffer
+        except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough; click would leave with 1
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    path = Path(out)
+    partial = path.with_name(path.name + ".partial")
+    if path.is_dir():
+        raise UserError("--out", out, "is a folder.", "Name a file.")
+    try:
+        with _opened(partial, "wb", "--out") as stream:
+            yield stream
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the command as Ctrl-C does: children killed, the partial file removed."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before: dict[int, Any] = {}
+    with suppress(ValueError):  # not the main thread: whoever called owns the signals
+        before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

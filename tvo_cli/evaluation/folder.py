@@ -1,0 +1,112 @@
+"""The folder of an evaluation: what it is, its problems, its completions; never two evaluations mixed in one."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli import config as configuration
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation import responses
+from tvo_cli.evaluation.protocol import stored
+from tvo_cli.evaluation.responses import Response
+from tvo_cli.evaluation.suite import Suite
+from tvo_cli.tracking import run_folder
+from tvo_cli.types import Problem
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+log = logging.getLogger("tvo")
+IDENTITY, PROBLEMS, PREVIOUS = "evaluation.json", "problems.jsonl", "responses.previous.jsonl"
+
+
+def identify(suites: Sequence[Suite], model: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What decides every completion and verdict."""
+    named = {
+        found.name: {
+            "protocol": asdict(found.protocol),
+            "protocol_hash": found.protocol.digest,
+            "problems": found.fingerprint,
+            "ks": list(found.ks),
+        }
+        for found in suites
+    }
+    return {"model": dict(model), "seed": seed, "suites": named}
+
+
+def kept(folder: Path, identity: Mapping[str, Any]) -> Sequence[Response]:
+    """Responses of an earlier run of the same evaluation; a torn last line is cut off and said."""
+    path = folder / responses.NAME
+    if not path.is_file():
+        return ()
+    _check_same(folder, identity_of(folder), identity)
+    found = responses.read(path)
+    if found.repair:
+        log.warning("%s", found.repair)
+        responses.repair(path)
+    return found.responses
+
+
+def _check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Completions of another model, seed, protocol or data set are never mixed with new ones."""
+    for key in ("model", "seed"):
+        if before[key] != json.loads(json.dumps(now[key])):
+            _refuse(folder, key, before[key], now[key])
+    for name, found in now["suites"].items():
+        old = before["suites"].get(name, found)
+        for key in ("protocol_hash", "problems"):
+            if old[key] != found[key]:
+                _refuse(folder, f"{name}.{key}", old[key], found[key])
+
+
+def _refuse(folder: Path, key: str, old: object, new: object) -> None:
+    remedy = "Name another folder (output_dir=…), or remove this one."
+    raise UserError("output_dir", folder, f"holds an evaluation with another {key}: {old}, now {new}.", remedy)
+
+
+def begin(folder: Path, identity: Mapping[str, Any], suites: Sequence[Suite], config: DictConfig) -> None:
+    """Everything that regrading and a reviewer need, before the first completion."""
+    folder.mkdir(parents=True, exist_ok=True)
+    merged = dict(identity)
+    if (folder / IDENTITY).is_file():
+        merged["suites"] = {**identity_of(folder)["suites"], **identity["suites"]}
+    run_folder.describe(folder, config, configuration.command_line())
+    run_folder.write_json(folder / IDENTITY, merged)
+    known = {(s, p.id): p for s, p in _problems_of(folder)} | {(s.name, p.id): p for s in suites for p in s.problems}
+    run_folder.write_rows(folder / PROBLEMS, [_problem_row(name, p) for (name, _), p in known.items()])
+
+
+def _problem_row(name: str, problem: Problem) -> dict[str, Any]:
+    fields = ("id", "question", "answer", "source", "level", "subject", "scorer")
+    return {"suite": name} | {field: getattr(problem, field) for field in fields}
+
+
+def _problems_of(folder: Path) -> list[tuple[str, Problem]]:
+    path = folder / PROBLEMS
+    if not path.is_file():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [(row.pop("suite"), Problem(**row)) for row in rows]
+
+
+def identity_of(folder: Path) -> dict[str, Any]:
+    """What an evaluation's folder says it is."""
+    path = folder / IDENTITY
+    if not path.is_file():
+        raise UserError("RUN", folder, "is not the folder of an evaluation.", f"It has no {IDENTITY}.")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def suites_of(folder: Path) -> list[Suite]:
+    """Its suites with all problems it was asked for, without the data sets they came from."""
+    found = []
+    for name, node in identity_of(folder)["suites"].items():
+        problems = tuple(problem for source, problem in _problems_of(folder) if source == name)
+        found.append(Suite(name, problems, stored(node["protocol"]), tuple(node["ks"]), node["problems"]))
+    return found

@@ -1,0 +1,179 @@
+"""A protocol: everything that decides a score besides the model and the problems, and its hash.
+
+Numbers of unequal protocols are not comparable: base models move by 30 points with the prompt alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli.data.prompts import render
+from tvo_cli.errors import UserError
+from tvo_cli.types import Problem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FIELDS = ("question", "level", "subject")
+STRAY = re.compile(r"(?<![\w\\}])\{(\w+)\}")  # {foo}, but not the arguments of \frac{a}{b}
+CHOICES = {
+    "template": ("plain", "chat"),
+    "answer": ("boxed", "minerva", "tagged"),
+    "unfinished": ("wrong", "graded"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How completions are drawn; temperature 0 is greedy. The defaults: one sample of the model's own distribution."""
+
+    samples: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    greedy: bool = False  # one greedy completion besides the samples
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the samples themselves are greedy."""
+        return self.temperature == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """See conf/protocol/_all.yaml for each field."""
+
+    name: str
+    template: str
+    system: str | None
+    prompt: str
+    suffix: str
+    shots: tuple[str, ...]
+    answer: str
+    unfinished: str
+    stop: tuple[str, ...]
+    max_tokens: int
+    profile: str  # of the grader: math, aime, digits
+    grader: str  # versions of what judges
+    decoding: Decoding
+
+    @property
+    def digest(self) -> str:
+        """sha256 over every field, its first 12 letters."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
+        """What the model is shown."""
+        asked = "".join((*self.shots, filled(self.prompt, fields(problem))))
+        node = {"template": self.template, "system": self.system, "suffix": self.suffix}
+        try:
+            return render(replace(problem, question=asked), node, tokenizer)
+        except UserError as error:  # prompts know their keys in a run's config only
+            key = error.key.replace("model.prompt.", "protocol.")
+            remedy = "Take protocol=boxed, or an instruction-tuned model."
+            raise UserError(key, getattr(self, key.rpartition(".")[2], self.name), error.problem, remedy) from error
+
+
+def fields(problem: Problem) -> dict[str, str]:
+    """What may stand in a prompt."""
+    return {name: str(getattr(problem, name)) for name in FIELDS}
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The template with the values in their places."""
+    return re.sub(r"\{(" + "|".join(values) + r")\}", lambda found: values[found[1]], template)
+
+
+def resolve(suite: Mapping[str, Any], chosen: Mapping[str, Any], decoding: Mapping[str, Any], grader: str) -> Protocol:
+    """The suite's protocol, overlaid by its own decoding, by what the user chose, and by the user's decoding."""
+    own, data = dict(suite["protocol"]), suite["dataset"]
+    merged = dict(chosen) if chosen.get("name") else own | _stated(chosen)
+    drawn: dict[str, Any] = asdict(Decoding())
+    for layer in (own.get("decoding"), suite.get("decoding"), chosen.get("decoding"), decoding):
+        drawn |= _stated(layer or {})
+    _check_choices(merged)
+    _check_prompt(str(merged["prompt"]))
+    return Protocol(
+        name=str(merged["name"]),
+        template=str(merged["template"]),
+        system=merged.get("system"),
+        prompt=str(merged["prompt"]),
+        suffix=str(data["suffix"] if merged.get("suffix") is None else merged["suffix"]),
+        shots=(),
+        answer=str(merged["answer"]),
+        unfinished=str(merged["unfinished"]),
+        stop=tuple(merged.get("stop") or ()),
+        max_tokens=_whole("protocol.max_tokens", merged.get("max_tokens") or data["max_tokens"]),
+        profile=str(data["profile"]),
+        grader=grader,
+        decoding=_decoding(drawn),
+    )
+
+
+def _stated(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the keys that are left open."""
+    return {key: value for key, value in node.items() if value is not None and key != "shots"}
+
+
+def _decoding(node: Mapping[str, Any]) -> Decoding:
+    temperature, top_p, top_k = node["temperature"], node["top_p"], node["top_k"]
+    if not _is_number(temperature) or temperature < 0:
+        raise UserError("decoding.temperature", temperature, "must be a number, at least 0 (0 is greedy).")
+    if not _is_number(top_p) or not 0.0 < top_p <= 1.0:
+        raise UserError("decoding.top_p", top_p, "must be a number in (0, 1].")
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 0:
+        raise UserError("decoding.top_k", top_k, "must be a whole number; 0 is off.")
+    samples = _whole("decoding.samples", node["samples"])
+    if temperature == 0.0 and samples > 1:
+        raise UserError(
+            "decoding.samples", samples, "greedy completions are all the same.", "Take 1, or a temperature."
+        )
+    greedy = bool(node["greedy"]) and temperature > 0.0
+    return Decoding(samples, float(temperature), float(top_p), top_k, greedy)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(key, value, "must be a whole number, more than 0.")
+    return value
+
+
+def _check_choices(node: Mapping[str, Any]) -> None:
+    for key, offered in CHOICES.items():
+        if node.get(key) not in offered:
+            raise UserError(f"protocol.{key}", node.get(key), "not a choice.", f"Choose {', '.join(offered)}.")
+
+
+def _check_prompt(prompt: str) -> None:
+    unknown = [name for name in STRAY.findall(prompt) if name not in FIELDS]
+    if unknown:
+        known = ", ".join(f"{{{field}}}" for field in FIELDS)
+        raise UserError("protocol.prompt", f"{{{unknown[0]}}}", "is no field of a problem.", f"There are {known}.")
+    if "{question}" not in prompt:
+        raise UserError("protocol.prompt", repr(prompt), "does not ask the question.", "Put {question} into it.")
+
+
+def passes(samples: int, wanted: Sequence[int] | None) -> tuple[int, ...]:
+    """The k of pass@k: the wanted ones, else 1, 2, 4 … up to the number of samples, and that number."""
+    for k in wanted or ():
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= samples:
+            remedy = f"Take k from 1 to {samples}, or decoding.samples={k}."
+            raise UserError("evaluation.pass_at", k, f"pass@{k} cannot be had from {samples} samples.", remedy)
+    powers = [2**i for i in range(samples.bit_length()) if 2**i <= samples]
+    return tuple(sorted(set(wanted or [*powers, samples])))
+
+
+def stored(node: Mapping[str, Any]) -> Protocol:
+    """A protocol as an evaluation wrote it down."""
+    tuples = {name: tuple(node[name]) for name in ("shots", "stop")}
+    return Protocol(**dict(node) | tuples | {"decoding": Decoding(**node["decoding"])})

@@ -1,0 +1,102 @@
+"""responses.jsonl: every completion of an evaluation with its verdict, flushed as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tvo_cli.errors import UserError
+
+NAME = "responses.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One completion. `correct` is None where nothing has been graded yet."""
+
+    suite: str
+    id: str  # of the problem
+    decoding: str  # sampled | greedy
+    sample: int
+    seed: int
+    level: str
+    subject: str
+    gold: str
+    prompt: str
+    completion: str
+    extracted: str | None
+    correct: bool | None
+    reason: str
+    failed: bool  # the grader broke: no judgement
+    tokens: int
+    finish: str  # stop | length
+    seconds: float  # its share of the generation time
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What it is a completion of."""
+        return self.suite, self.id, self.decoding, self.sample
+
+
+class Journal(NamedTuple):
+    """What a responses file holds, and what had to be repaired to read it."""
+
+    responses: tuple[Response, ...]
+    repair: str  # "" when nothing was wrong
+
+
+def read(path: Path) -> Journal:
+    """Every whole line; a torn last line, left by a kill or a full disk, is passed over. Other damage is an error."""
+    if not path.is_file():
+        return Journal((), "")
+    lines = path.read_bytes().split(b"\n")
+    torn = lines.pop()
+    found = [_response(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+    unique = {response.key: response for response in found}
+    repair = f"{path}: the last line was torn ({len(torn)} bytes); that completion is made again" if torn else ""
+    return Journal(tuple(unique.values()), repair)
+
+
+def _response(line: bytes, path: Path, number: int) -> Response:
+    try:
+        return Response(**json.loads(line))
+    except (ValueError, TypeError) as error:
+        remedy = "Restore it, or name another folder: output_dir=…"
+        raise UserError("responses", path, f"line {number} is no response of tvo ({error}).", remedy) from error
+
+
+def repair(path: Path) -> None:
+    """Cut a torn last line off the file."""
+    data = path.read_bytes()
+    with path.open("r+b") as file:
+        file.truncate(data.rfind(b"\n") + 1)
+        os.fsync(file.fileno())
+
+
+def write(path: Path, responses: Iterable[Response]) -> None:
+    """All of the file anew, whole or not at all."""
+    draft = path.with_name(path.name + ".partial")
+    draft.unlink(missing_ok=True)
+    append(draft, responses)
+    draft.replace(path)
+
+
+def append(path: Path, responses: Iterable[Response]) -> None:
+    """Add whole lines and see them onto the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="ascii") as file:
+        file.writelines(json.dumps(asdict(response)) + "\n" for response in responses)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def of_problem(responses: Sequence[Response]) -> Mapping[str, list[Response]]:
+    """By problem, in the order of the file; the samples of each in order."""
+    found: dict[str, list[Response]] = {}
+    for response in responses:
+        found.setdefault(response.id, []).append(response)
+    return {name: sorted(rows, key=lambda row: row.sample) for name, rows in found.items()}

@@ -1,0 +1,131 @@
+"""A suite: which problems, under which protocol."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tvo_cli import config as configuration
+from tvo_cli import data
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation.protocol import Protocol, fields, filled, passes, resolve
+from tvo_cli.types import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Problems in their order, and how they are asked, sampled and judged."""
+
+    name: str
+    problems: tuple[Problem, ...]
+    protocol: Protocol
+    ks: tuple[int, ...]  # of pass@k
+    fingerprint: str  # sha256 of the ids, questions and answers
+
+
+def load(config: Any) -> list[Suite]:
+    """The suites of an evaluation, in the order of their names in the command."""
+    tree = configuration.plain(config)
+    node = tree["evaluation"]
+    if not node.get("suites"):
+        remedy = f"Choose one: {', '.join(suite_names())}."
+        raise UserError("evaluation", node.get("suites"), "names no suite.", remedy)
+    suites = [_suite(name, suite, tree) for name, suite in node["suites"].items()]
+    _check_ids(node.get("ids"), suites)
+    return [chosen for suite in suites if (chosen := _chosen(suite, node)).problems]
+
+
+def suite_names() -> list[str]:
+    """What `evaluation=` offers to `tvo eval`."""
+    folder = configuration.conf_dir() / "evaluation"
+    return sorted(path.stem for path in folder.glob("*.yaml") if "evaluation.suites." in path.read_text("utf-8"))
+
+
+def _suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:
+    protocol = resolve(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]))
+    problems = read(_local(node["dataset"], name, tree.get("data_dir")), node.get("problems"), tree["evaluation"])
+    wanted = tree["protocol"].get("shots") or node["protocol"].get("shots")
+    protocol = replace(protocol, shots=_shots(wanted, tree.get("data_dir")))
+    wanted_ks = passes(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
+    return Suite(name, problems, protocol, wanted_ks, fingerprint(problems))
+
+
+def read(node: Mapping[str, Any], count: int | None, evaluation: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """The test split of a data set; of one without end, the first `count` problems."""
+    found = data.load(node, split="test", seed=int(evaluation["seed"]))
+    size = found.size if count is None else count if found.size is None else min(count, found.size)
+    if size is None:
+        raise UserError("evaluation.suites", node["name"], "the data have no end.", "Say how many: problems: 256.")
+    return tuple(found.problem(index) for index in range(size))
+
+
+def _local(node: Mapping[str, Any], name: str, folder: str | None) -> Mapping[str, Any]:
+    """The data set, or its copy FOLDER/<suite>.jsonl where a folder of copies is named."""
+    if not folder or node["kind"] != "hub":
+        return node
+    places = [Path(folder).expanduser() / f"{name}{end}.jsonl" for end in ("", "_test")]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise UserError("data_dir", folder, f"holds no {name}.jsonl.", "Put the suite's problems there, one a line.")
+    return dict(node) | {"kind": "jsonl", "path": str(path), "test_path": str(path), "columns": {}}
+
+
+def _shots(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...]:
+    """Worked examples, found by the sha256 of their question: published texts are not copied into this program."""
+    if not node:
+        return ()
+    chosen = configuration.compose([f"dataset={node['dataset']}"]).dataset
+    local = _local(configuration.plain(chosen), f"{node['dataset']}_{node['split']}", folder)
+    split = "train" if folder is None else "test"  # a local copy holds one split
+    found = data.load(local, split=split, seed=0)
+    known = {question_hash(p.question): p for p in map(found.problem, range(found.size or 0))}
+    missing = [digest for digest in node["questions"] if digest not in known]
+    if missing:
+        raise UserError("protocol.shots", missing[0], f"no such question among {found.size} of {node['dataset']}.")
+    return tuple(_shot(node["form"], known[digest]) for digest in node["questions"])
+
+
+def question_hash(question: str) -> str:
+    """sha256 of a question, its spaces and line breaks made one, first 16 letters."""
+    return hashlib.sha256(" ".join(question.split()).encode()).hexdigest()[:16]
+
+
+def _shot(form: str, problem: Problem) -> str:
+    worked = {"solution": str(problem.metadata.get("solution", "")), "answer": problem.answer}
+    return filled(form, fields(problem) | worked)
+
+
+def grader_version(reward: Mapping[str, Any]) -> str:
+    """What judges: math-verify's version and a hash of our rules."""
+    from importlib.metadata import version
+
+    rules = Path(__file__).parents[1] / "reward"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(rules.glob("*.py")))).hexdigest()[:8]
+    return f"math-verify {version('math-verify')}, rules {digest}, deadline {reward['deadline']}"
+
+
+def fingerprint(problems: Sequence[Problem]) -> str:
+    """sha256 over ids, questions and answers, in order."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update("\x1f".join((problem.id, problem.question, problem.answer)).encode() + b"\x1e")
+    return digest.hexdigest()
+
+
+def _check_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> None:
+    known = {problem.id for suite in suites for problem in suite.problems}
+    for name in ids or ():
+        if str(name) not in known:
+            raise UserError("evaluation.ids", name, "no problem has this id.", configuration.nearest(str(name), known))
+
+
+def _chosen(suite: Suite, node: Mapping[str, Any]) -> Suite:
+    """Only the wanted ids, and not more than the limit."""
+    wanted, limit = node.get("ids"), node.get("limit")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise UserError("evaluation.limit", limit, "must be a whole number, more than 0.")
+    kept = [p for p in suite.problems if wanted is None or p.id in set(map(str, wanted))]
+    return replace(suite, problems=tuple(kept[:limit]))

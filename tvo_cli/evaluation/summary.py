@@ -1,0 +1,105 @@
+"""From responses to the numbers of a suite: a pure function of the rows, so a resumed or regraded run has the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation.responses import Response, of_problem
+from tvo_cli.stats import Interval, answer_entropy, clustered_interval, majority, pass_at_k, standard_error
+
+Equal = Callable[[str, str], bool]
+PER_PROBLEM = 100  # suites of at most so many problems list every one
+
+
+def summarise(rows: Sequence[Response], ks: Sequence[int], equal: Equal, confidence: float) -> dict[str, Any]:
+    """The figures of one suite. Problems are the independent units of every interval."""
+    sampled = of_problem([row for row in rows if row.decoding == "sampled"])
+    greedy = of_problem([row for row in rows if row.decoding == "greedy"])
+    main = sampled or greedy
+    figures = {
+        "confidence": confidence,
+        "problems": len(main),
+        "samples": len(next(iter(main.values()))),
+        "avg": _average(main, confidence) if sampled else None,
+        "pass": {str(k): _pass(sampled, k, confidence) for k in ks} if sampled else {},
+        "maj": _majority(sampled, equal, confidence) if sampled else None,
+        "greedy": _average(greedy, confidence) if greedy else None,
+        "answer_entropy": _entropy(sampled, equal) if sampled else None,
+    }
+    every = [row for group in main.values() for row in group]
+    breakdown = {noun: _breakdown(main, noun, confidence) for noun in ("level", "subject")}
+    return figures | conduct(every, rows) | breakdown | {"by_problem": _by_problem(main)}
+
+
+def conduct(main: Sequence[Response], rows: Sequence[Response]) -> dict[str, Any]:
+    """How the model answered, and what it cost: lengths and shares of the main decoding, time and tokens of all."""
+    seconds, tokens = sum(row.seconds for row in rows), sum(row.tokens for row in rows)
+    return {
+        "length": fmean(row.tokens for row in main),
+        "truncated": fmean(row.finish == "length" for row in main),
+        "unanswered": fmean(row.extracted is None for row in main),
+        "grader_failed": sum(row.failed for row in rows),
+        "seconds": seconds,
+        "tokens": tokens,
+        "tokens_per_second": tokens / seconds if seconds else 0.0,
+    }
+
+
+def scores(group: Sequence[Response]) -> list[float]:
+    """1 and 0 a sample."""
+    ungraded = next((row for row in group if row.correct is None), None)
+    if ungraded is not None:
+        raise UserError("responses", ungraded.id, "has not been graded.", "Run: tvo eval --regrade RUN")
+    return [float(bool(row.correct)) for row in group]
+
+
+def _interval(rows: Sequence[Sequence[float]], confidence: float) -> dict[str, float]:
+    """Mean, ends of the interval and standard error, clustered by problem."""
+    found: Interval = clustered_interval(rows, confidence)
+    error = standard_error([fmean(row) for row in rows])
+    return {"mean": found.mean, "low": found.low, "high": found.high, "error": error}
+
+
+def _average(groups: Mapping[str, Sequence[Response]], confidence: float) -> dict[str, Any]:
+    """avg@k: the mean over problems of the mean over their k samples."""
+    return _interval([scores(group) for group in groups.values()], confidence)
+
+
+def _pass(groups: Mapping[str, Sequence[Response]], k: int, confidence: float) -> dict[str, Any]:
+    chances = [pass_at_k(len(group), round(sum(scores(group))), k) for group in groups.values()]
+    return _interval([[chance] for chance in chances], confidence)
+
+
+def _majority(groups: Mapping[str, Sequence[Response]], equal: Equal, confidence: float) -> dict[str, Any]:
+    """maj@k: the most frequent answer; of equally frequent ones the first, and how often that was needed."""
+    right, ties = [], 0
+    for group in groups.values():
+        winner = majority([row.extracted for row in group], equal)
+        ties += len(winner.tied) > 1
+        right.append([float(any(row.correct for row in group if row.extracted == winner.answer))])
+    return _interval(right, confidence) | {"ties": ties}
+
+
+def _entropy(groups: Mapping[str, Sequence[Response]], equal: Equal) -> float:
+    """Mean answer entropy, nats."""
+    return fmean(answer_entropy([row.extracted for row in group], equal) for group in groups.values())
+
+
+def _breakdown(groups: Mapping[str, Sequence[Response]], noun: str, confidence: float) -> dict[str, Any]:
+    """The average of each level or subject; nothing where there is only one."""
+    parts: dict[str, dict[str, Sequence[Response]]] = {}
+    for name, group in groups.items():
+        parts.setdefault(getattr(group[0], noun), {})[name] = group
+    if len(parts) < 2:
+        return {}
+    return {part: _average(parts[part], confidence) | {"problems": len(parts[part])} for part in sorted(parts)}
+
+
+def _by_problem(groups: Mapping[str, Sequence[Response]]) -> list[dict[str, Any]]:
+    """Right and drawn of every problem of a small suite."""
+    if len(groups) > PER_PROBLEM:
+        return []
+    return [{"id": name, "right": round(sum(scores(g))), "samples": len(g)} for name, g in groups.items()]

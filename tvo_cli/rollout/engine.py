@@ -1,0 +1,63 @@
+"""Who generates: the loop of this program, or a server's engine; an evaluation sees no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from tvo_cli.model import Policy
+from tvo_cli.rollout.generation import generate
+from tvo_cli.rollout.products import quick_products
+from tvo_cli.rollout.sampling import Sampling
+
+
+class Completion(NamedTuple):
+    """One response to a prompt."""
+
+    text: str
+    tokens: int
+    finished: bool  # by itself, not by the length limit
+
+
+class Engine(Protocol):
+    """Prompts → completions. The completion of (key, sample) depends on the seed and the model alone."""
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that prompt and completion may have together; None when unknown."""
+
+    def lengths(self, prompts: Sequence[str]) -> list[int]:
+        """Tokens of each prompt."""
+
+    def __call__(
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+    ) -> list[list[Completion]]:
+        """`sampling.samples` completions of each prompt."""
+
+
+class LocalEngine:
+    """This program's own generation loop."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    @property
+    def context(self) -> int | None:
+        """max_position_embeddings of the model's config."""
+        return getattr(self._policy.network.config.get_text_config(), "max_position_embeddings", None)
+
+    def lengths(self, prompts: Sequence[str]) -> list[int]:
+        """Tokens of each prompt."""
+        found: list[int] = self._policy.encode(prompts)[1].sum(1).tolist()
+        return found
+
+    def __call__(
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+    ) -> list[list[Completion]]:
+        """One slice after the other, prompts of like length together."""
+        with quick_products(self._policy.network):
+            rollout = generate(self._policy, prompts, keys, sampling, seed=seed)
+        counts = rollout.mask.sum(1).tolist()
+        ended = rollout.finished.tolist()
+        found = [Completion(*row) for row in zip(rollout.texts, counts, ended, strict=True)]
+        return [found[i : i + sampling.samples] for i in range(0, len(found), sampling.samples)]

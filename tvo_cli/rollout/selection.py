@@ -1,0 +1,56 @@
+"""Parts of rollouts, and rollouts put together: what a sampling rule needs besides its judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from tvo_cli.types import Rollout
+
+
+def select(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
+    """The responses to some prompts, in the order given and numbered anew from 0."""
+    found = [torch.nonzero(rollout.group == p).flatten() for p in prompts]
+    rows = torch.cat([rollout.group.new_empty(0), *found])
+    counts = torch.tensor([len(part) for part in found], dtype=torch.int64, device=rows.device)
+    return Rollout(
+        prompt_ids=rollout.prompt_ids[rows],
+        prompt_mask=rollout.prompt_mask[rows],
+        response_ids=rollout.response_ids[rows],
+        mask=rollout.mask[rows],
+        logp=rollout.logp[rows],
+        finished=rollout.finished[rows],
+        group=torch.arange(len(found), device=rows.device).repeat_interleave(counts),
+        texts=tuple(rollout.texts[row] for row in rows.tolist()),
+    )
+
+
+def join(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
+    """One rollout of all rows, padded to the longest: prompts on the left, responses on the right."""
+    prompt = max(rollout.prompt_mask.shape[1] for rollout in rollouts)
+    response = max(rollout.mask.shape[1] for rollout in rollouts)
+    padded = [_padded(rollout, prompt, response, pad_id) for rollout in rollouts]
+    first = [int(rollout.group.max()) + 1 for rollout in rollouts]
+    groups = [rollout.group + sum(first[:number]) for number, rollout in enumerate(rollouts)]
+    names = ("prompt_ids", "prompt_mask", "response_ids", "mask", "logp", "finished")
+    columns = {name: torch.cat([getattr(rollout, name) for rollout in padded]) for name in names}
+    return Rollout(**columns, group=torch.cat(groups), texts=tuple(text for part in rollouts for text in part.texts))
+
+
+def _padded(rollout: Rollout, prompt: int, response: int, pad_id: int) -> Rollout:
+    left, right = prompt - rollout.prompt_mask.shape[1], response - rollout.mask.shape[1]
+
+    def pad(x: Tensor, value: float) -> Tensor:
+        return torch.nn.functional.pad(x, (0, right), value=value)
+
+    return replace(
+        rollout,
+        prompt_ids=torch.nn.functional.pad(rollout.prompt_ids, (left, 0), value=pad_id),
+        prompt_mask=torch.nn.functional.pad(rollout.prompt_mask, (left, 0), value=False),
+        response_ids=pad(rollout.response_ids, pad_id),
+        mask=pad(rollout.mask, False),
+        logp=pad(rollout.logp, 0.0),
+    )

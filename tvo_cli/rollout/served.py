@@ -1,0 +1,78 @@
+"""vLLM as the engine of an evaluation (extra: pip install vllm). Imported only when it is chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.rollout.engine import Completion
+from tvo_cli.rollout.sampling import Sampling
+
+SEEDS = 2**31
+
+
+class VllmEngine:
+    """One request a completion, each with a seed of its own: batching then changes no draw.
+
+    vLLM's kernels are not bitwise equal between batch sizes, so unlike this program's own loop a completion may
+    still differ in the last bit of a logit.
+    """
+
+    def __init__(self, model: str, revision: str | None, dtype: str, options: Mapping[str, Any]) -> None:
+        try:
+            import vllm
+        except ImportError as error:
+            remedy = "Run: pip install vllm (Linux with a GPU), or leave rollout=default."
+            raise UserError("rollout", "vllm", "vLLM is not installed.", remedy) from error
+        self._vllm = vllm
+        self._engine = vllm.LLM(
+            model=model, revision=revision, dtype=dtype, trust_remote_code=False, load_format="safetensors", **options
+        )
+
+    @property
+    def context(self) -> int | None:
+        """What the engine was started with."""
+        return int(self._engine.llm_engine.model_config.max_model_len)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, whose chat template renders prompts."""
+        return self._engine.get_tokenizer()
+
+    def lengths(self, prompts: Sequence[str]) -> list[int]:
+        """Tokens of each prompt."""
+        return [len(self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
+
+    def __call__(
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+    ) -> list[list[Completion]]:
+        """All requests at once: the engine batches them itself."""
+        rows = [(p, k, g) for p, k in zip(prompts, keys, strict=True) for g in range(sampling.samples)]
+        wanted = [self._parameters(sampling, request_seed(seed, key, sample)) for _, key, sample in rows]
+        outputs = self._engine.generate([prompt for prompt, _, _ in rows], wanted, use_tqdm=False)
+        found = [_completion(output.outputs[0]) for output in outputs]
+        return [found[i : i + sampling.samples] for i in range(0, len(found), sampling.samples)]
+
+    def _parameters(self, sampling: Sampling, seed: int) -> Any:
+        return self._vllm.SamplingParams(
+            n=1,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k or -1,
+            max_tokens=sampling.max_tokens,
+            stop=list(sampling.stop) or None,
+            include_stop_str_in_output=True,
+            seed=seed,
+        )
+
+
+def request_seed(seed: int, key: str, sample: int) -> int:
+    """A seed for each (problem, sample)."""
+    digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % SEEDS
+
+
+def _completion(output: Any) -> Completion:
+    return Completion(str(output.text), len(output.token_ids), output.finish_reason == "stop")

@@ -1,0 +1,82 @@
+"""A minibatch as the objective sees it: scored part by part, and, where a statistic needs it, as a whole first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tvo_cli.training.batch import Batch
+from tvo_cli.training.learner import Learner
+from tvo_cli.types import Tokens
+
+Forwarded = tuple[Tensor, Tokens, tuple[Tensor, ...]]  # rows, what the objective sees, the scores to go back through
+
+
+def forwarded(
+    learner: Learner, batch: Batch, parts: Sequence[Tensor], temperature: float, seed: int
+) -> Iterator[Forwarded]:
+    """Every part of a minibatch, scored when its turn comes.
+
+    Where the objective reads the minibatch and it is cut, all parts are scored once more beforehand, without
+    gradient: the price of weights that no split can change (docs/decisions/minibatch-statistics.md).
+    """
+    shares, begin = _shares(learner, batch, parts), 0
+    reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
+    whole = replace(seen_whole(learner, batch, parts, temperature), seed=seed) if reads else None
+    for rows, share in zip(parts, shares):
+        tokens, scores = _seen(learner, batch, rows, share, temperature)
+        yield rows, replace(tokens, whole=whole, start=begin, seed=seed), scores
+        begin += len(rows)
+
+
+@torch.no_grad()
+def seen_whole(learner: Learner, batch: Batch, parts: Sequence[Tensor], temperature: float) -> Tokens:
+    """All parts, scored one after the other without gradient, as one."""
+    shares = _shares(learner, batch, parts)
+    return joined([_seen(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)])
+
+
+def _shares(learner: Learner, batch: Batch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    mask = batch.experience.mask[torch.cat(list(parts))]
+    shares: tuple[Tensor, ...] = learner.algorithm.objective.reduce(mask).split([len(part) for part in parts])
+    return shares
+
+
+def joined(parts: Sequence[Tokens]) -> Tokens:
+    """The rows of all parts in order, without gradients."""
+    columns: dict[str, Any] = {}
+    for field in fields(Tokens):
+        found = [getattr(part, field.name) for part in parts]
+        if isinstance(found[0], Tensor):
+            columns[field.name] = torch.cat([column.detach() for column in found])
+    return replace(parts[0], **columns)
+
+
+def _seen(
+    learner: Learner, batch: Batch, rows: Tensor, share: Tensor, temperature: float
+) -> tuple[Tokens, tuple[Tensor, ...]]:
+    """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
+    experience = batch.experience
+    scores, covariance = learner.score(batch.rollout, rows, temperature)
+    used = tuple(score for score in scores if score is not None)
+    leaves = tuple(score.detach().requires_grad_() for score in used)
+    tokens = Tokens(
+        *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),
+        advantage=batch.advantage.values[rows],
+        mask=experience.mask[rows],
+        share=share if batch.importance is None else share * batch.importance[rows],
+        scale=batch.advantage.scale,
+        ref_logp=_rows(experience.ref_logp, rows),
+        old_entropy=_rows(experience.old_entropy, rows),
+        covariance=covariance,
+        nucleus_entropy=leaves[3] if len(leaves) > 3 else None,
+    )
+    return tokens, used
+
+
+def _rows(column: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if column is None else column[rows]
