@@ -132,22 +132,69 @@ def test_real_runs_with_a_failed_and_an_unfinished_one() -> None:
     assert trials["tvo-0.0003-s4"].collapsed_at == 24 and trials["tvo-0.0003-s4"].state == "finished"
 
 
-def test_evaluation_folders_are_compared_by_their_model(tmp_path: Path) -> None:
-    for model, scores in (("a", (0.5, 0.6)), ("b", (0.7, 0.9))):
-        for seed, score in enumerate(scores):
-            folder = tmp_path / f"{model}-{seed}"
-            folder.mkdir()
-            summary = {"model": model, "seed": seed, "evaluation": {"eval/pass@1": score}, "protocol": "f00d"}
-            (folder / "summary.json").write_text(json.dumps(summary))
-            rows = [{"id": str(i), "correct": i < 10 * score} for i in range(10)]
-            (folder / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    document = made(tmp_path, by=("model",), baseline="a")
-    assert document.sections[0].verdicts[0].sentence.startswith("b − a = +25.0 points")
-    # problems: of a's two runs 5 and 6 of 10 solved, of b's 7 and 9
-    assert any(
-        "by problem, for these very policies: +25.0 points" in line for line in document.sections[0].verdicts[0].beside
+def write_evaluation(folder: Path, model: str, right: dict[str, int], protocol: str = "f00d") -> None:
+    """As `tvo eval` leaves it: ten problems a suite, one sample, so many right."""
+    folder.mkdir(parents=True)
+    suites = {
+        name: {
+            "protocol": "plain",
+            "protocol_hash": protocol,
+            "fingerprint": name,
+            "graded": True,
+            "avg": {"mean": n / 10},
+        }
+        for name, n in right.items()
+    }
+    (folder / "summary.json").write_text(
+        json.dumps({"kind": "evaluation", "model": model, "seed": 42, "suites": suites})
     )
-    other = tmp_path / "b-0" / "summary.json"
-    other.write_text(other.read_text().replace("f00d", "beef"))
-    with pytest.raises(UserError, match="different evaluation protocols"):
+    rows = [
+        {
+            "suite": name,
+            "id": str(i),
+            "decoding": decoding,
+            "sample": 0,
+            "correct": i < n if decoding == "sampled" else False,
+        }
+        for name, n in right.items()
+        for i in range(10)
+        for decoding in ("sampled", "greedy")
+    ]
+    (folder / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_evaluations_are_compared_suite_by_suite_under_the_run_that_made_the_policy(tmp_path: Path) -> None:
+    right = {
+        "tvo": ({"easy": 7, "hard": 3}, {"easy": 9, "hard": 5}),
+        "grpo": ({"easy": 5, "hard": 3}, {"easy": 6, "hard": 3}),
+    }
+    for algorithm, seeds in right.items():
+        for seed, found in enumerate(seeds):
+            policy = write_run(tmp_path / "runs", algorithm, seed, 0.5) / "checkpoints" / "step-000004" / "policy"
+            write_evaluation(tmp_path / "evaluations" / f"{algorithm}-{seed}", str(policy), found)
+    document = made(tmp_path / "evaluations")
+    assert [section.label for section in document.sections] == ["suite=easy", "suite=hard"]
+    easy, hard = (section.verdicts[0] for section in document.sections)
+    assert easy.sentence.startswith("TVO − GRPO = +25.0 points") and "2 paired seeds" in easy.sentence
+    assert hard.sentence.startswith("TVO − GRPO = +10.0 points")
+    # tvo solved 0–6 twice, 7 and 8 once of two; grpo 0–4 twice, 5 once: 8 − 5.5 of 10
+    assert any(line.startswith("by problem, for these very policies: +25.0 points") for line in easy.beside)
+
+
+def test_evaluations_of_other_protocols_are_refused_and_of_unknown_models_named_by_path(tmp_path: Path) -> None:
+    write_evaluation(tmp_path / "a", "models/a", {"easy": 5})
+    write_evaluation(tmp_path / "b", "models/b", {"easy": 7})
+    document = made(tmp_path, by=("model",))
+    assert document.sections[0].verdicts[0].sentence.startswith("models/b − models/a = +20.0 points")
+    write_evaluation(tmp_path / "c", "models/c", {"easy": 8}, protocol="beef")
+    with pytest.raises(UserError, match=r"protocol_hash=.*different evaluation protocols"):
         made(tmp_path, by=("model",))
+
+
+def test_an_evaluation_that_is_not_done_is_listed(tmp_path: Path) -> None:
+    write_evaluation(tmp_path / "a", "models/a", {"easy": 5})
+    write_evaluation(tmp_path / "b", "models/b", {"easy": 5})
+    (tmp_path / "b" / "summary.json").unlink()
+    (tmp_path / "b" / "evaluation.json").write_text("{}")
+    notes = made(tmp_path, by=("model",)).notes
+    assert any("1 unfinished run: b (no score yet; still going, or killed)" in note for note in notes)

@@ -121,7 +121,7 @@ def _scores(cell: Cell) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for trial in cell.trials:
         if trial.state == FINISHED:
-            rows = _responses(trial.run.folder)
+            rows = _responses(trial.run.folder, str(trial.settings.get("suite", "")))
             if not rows:
                 return {}
             for key, scores in rows.items():
@@ -131,12 +131,14 @@ def _scores(cell: Cell) -> dict[str, list[float]]:
 
 
 @lru_cache(maxsize=1024)
-def _responses(folder: Path) -> Mapping[str, list[float]]:
+def _responses(folder: Path, suite: str) -> Mapping[str, list[float]]:
     path = _file(folder)
     found: dict[str, list[float]] = {}
     try:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path else ():
             row = json.loads(line)
+            if (suite and row.get("suite") != suite) or row.get("decoding", "sampled") != "sampled":
+                continue
             found.setdefault(str(row["id"]), []).append(float(row["correct"]))
     except (ValueError, KeyError, TypeError):
         return {}

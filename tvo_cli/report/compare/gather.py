@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.errors import UserError
-from tvo_cli.report.compare import other_tools, reading, sweeps
+from tvo_cli.report.compare import evaluations, other_tools, reading, sweeps
 from tvo_cli.report.compare.settings import flat
-from tvo_cli.report.compare.trial import FINISHED, Trial
+from tvo_cli.report.compare.trial import Trial
 from tvo_cli.report.runs import Run
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
@@ -47,6 +47,7 @@ class _Found:
         self.trials: dict[Path, Trial] = {}
         self.said: dict[str, list[str]] = {}
         self._chosen = chosen
+        self._places: set[Path] = set()
 
     def search(self, path: Path) -> None:
         jobs: dict[Path, sweeps.Job] = {}
@@ -63,11 +64,15 @@ class _Found:
         self.trials |= {trial.run.folder: sweeps.completed(trial, known) for trial in lost}
 
     def _take(self, place: Path, kind: str, path: Path) -> None:
-        trial, complaints = _read(place, kind, path, self._chosen)
-        if place.resolve() in self.trials:
+        trials, complaints = _read(place, kind, path, self._chosen)
+        if place.resolve() in self._places:
             complaints = ["named by more than one of the given paths; it counts once"]
-        self.trials.setdefault(place.resolve(), trial)
-        self._say(complaints, trial.name)
+        elif len(trials) == 1:
+            self.trials[place.resolve()] = trials[0]
+        else:
+            self.trials |= {place.resolve() / trial.name: trial for trial in trials}
+        self._places.add(place.resolve())
+        self._say(complaints, trials[0].name)
 
     def _say(self, complaints: Sequence[str], name: str) -> None:
         for complaint in complaints:
@@ -113,19 +118,20 @@ def _kind(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str
     return [(folder / "metrics.jsonl", "plain")] if "metrics.jsonl" in files else []
 
 
-def _read(place: Path, kind: str, path: Path, chosen: other_tools.Translation) -> tuple[Trial, list[str]]:
+def _read(place: Path, kind: str, path: Path, chosen: other_tools.Translation) -> tuple[list[Trial], list[str]]:
     source = str(path)
     if kind in ("trl", "plain"):
         how = chosen if chosen.file == place.name or kind == "plain" else other_tools.TRL
         folder = place.parent.parent if CHECKPOINT.match(place.parent.name) else place.parent
-        return other_tools.read(place, _name(folder, path), source, how)
-    run, said = reading.read_evaluation(place) if kind == "evaluation" else reading.read(place)
-    settings = flat(run.config)
+        trial, said = other_tools.read(place, _name(folder, path), source, how)
+        return [trial], said
     if kind == "evaluation":
-        return Trial(_name(place, path), source, run, settings, FINISHED), said
+        return evaluations.trials(place, _name(place, path), source)
+    run, said = reading.read(place)
+    settings = flat(run.config)
     planned = settings.get("trainer.steps")
     state, why = reading.state(run, planned if isinstance(planned, int) else 0)
-    return Trial(_name(place, path), source, run, settings, state, why), said
+    return [Trial(_name(place, path), source, run, settings, state, why)], said
 
 
 def _name(folder: Path, path: Path) -> str:

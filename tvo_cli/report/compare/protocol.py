@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.report.compare import settings, words
@@ -13,32 +12,17 @@ from tvo_cli.report.compare.trial import Trial
 
 EVALUATION = ("evaluation.", "dataset.", "reward.", "model.prompt.")
 TRAINING = ("dataset.", "reward.", "model.prompt.", "rollout.temperature", "rollout.top_", "rollout.max_tokens")
-NAMES = ("protocol", "protocol_hash", "protocol_sha256")
+HASH, PROBLEMS = "protocol_hash", "fingerprint"  # what `tvo eval` writes of each suite
 
 
 def of(trial: Trial, how: Reading) -> Mapping[str, str]:
-    """What decides how a metric comes about: the hash that an evaluation wrote, else the settings that decide it."""
-    told = _told(trial.run.summary)
-    if told and how.evaluated:
-        return {"protocol": told}
+    """What decides how a metric comes about: the hashes that an evaluation wrote, else the settings that decide it."""
+    told = trial.run.summary
+    if HASH in told and how.evaluated:
+        return {key: str(told[key]) for key in (HASH, PROBLEMS) if key in told}
     parts = EVALUATION if how.evaluated else TRAINING
     keys = (key for key in trial.settings if key.startswith(parts) and not settings.harmless(key))
     return {key: settings.text(trial.settings[key]) for key in keys}
-
-
-def _told(summary: Mapping[str, Any]) -> str:
-    inner = summary.get("evaluation")
-    for tree in (summary, inner if isinstance(inner, Mapping) else {}):
-        for name in NAMES:
-            value = tree.get(name)
-            value = (
-                next((value[key] for key in ("hash", "sha256") if key in value), None)
-                if isinstance(value, Mapping)
-                else value
-            )
-            if isinstance(value, str) and value:
-                return value
-    return ""
 
 
 def check(block: Block, how: Reading, force: bool) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ def is_run(names: Iterable[str]) -> bool:
 
 def is_evaluation(names: Iterable[str]) -> bool:
     """Whether it is the folder of a `tvo eval`."""
-    return {"summary.json", "responses.jsonl"} <= set(names)
+    found = set(names)
+    return "responses.jsonl" in found and bool(found & {"summary.json", "evaluation.json"})
 
 
 def read(folder: Path) -> tuple[runs.Run, list[str]]:
@@ -31,7 +32,7 @@ def read(folder: Path) -> tuple[runs.Run, list[str]]:
     rows, said = metric_rows(folder / "metrics.jsonl")
     parts: dict[str, Any] = {}
     for name in ("config.yaml", "summary.json", "collapse.json"):
-        parts[name], complaint = _mapping(folder / name)
+        parts[name], complaint = mapping(folder / name)
         said += complaint
     run = runs.Run(
         folder=folder,
@@ -42,16 +43,6 @@ def read(folder: Path) -> tuple[runs.Run, list[str]]:
         collapse=parts["collapse.json"],
     )
     return run, said
-
-
-def read_evaluation(folder: Path) -> tuple[runs.Run, list[str]]:
-    """A `tvo eval` folder as a run of one evaluation row."""
-    summary, said = _mapping(folder / "summary.json")
-    config, more = _mapping(folder / "config.yaml")
-    if not config:
-        config = {key: value for key, value in summary.items() if isinstance(value, str | int | float)}
-    row: dict[str, Any] = {"step": 0} | dict(scores(summary.get("evaluation", summary)))
-    return runs.Run(folder, config, [], [row], summary, {}), said + more
 
 
 def scores(tree: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -87,7 +78,8 @@ def numbers(row: Mapping[str, Any]) -> metrics.Row:
     return {name: value for name, value in row.items() if isinstance(value, int | float)}
 
 
-def _mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
+def mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
+    """The mapping of a YAML or JSON file; an empty one, and why, when it cannot be read."""
     if not path.is_file():
         return {}, []
     try:
@@ -105,7 +97,7 @@ def state(run: runs.Run, planned: int) -> tuple[str, str]:
         short = f"ended itself at step {done} of {planned}" if done < planned else ""
         return FINISHED, short
     progress = f"{done} of {planned or '?'} steps"
-    told, _ = _mapping(run.folder / "state.json")  # the run's own word, where it left one
+    told, _ = mapping(run.folder / "state.json")  # the run's own word, where it left one
     error = _last_error(run.folder / "run.log")
     if told.get("state") == "failed" or (error and not error.startswith(CONTINUES)):
         return FAILED, f"{progress}; stopped by {told.get('reason') or error or 'an error'}"
