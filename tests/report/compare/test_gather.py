@@ -145,6 +145,8 @@ def write_evaluation(folder: Path, model: str, right: dict[str, int], protocol: 
         }
         for name, n in right.items()
     }
+    (folder / "config.yaml").write_text(json.dumps({"model": {"path": model}, "evaluation": {"suites": sorted(right)}}))
+    (folder / "command.txt").write_text("tvo eval\n")
     (folder / "summary.json").write_text(
         json.dumps({"kind": "evaluation", "model": model, "seed": 42, "suites": suites})
     )
@@ -184,11 +186,11 @@ def test_evaluations_are_compared_suite_by_suite_under_the_run_that_made_the_pol
 def test_evaluations_of_other_protocols_are_refused_and_of_unknown_models_named_by_path(tmp_path: Path) -> None:
     write_evaluation(tmp_path / "a", "models/a", {"easy": 5})
     write_evaluation(tmp_path / "b", "models/b", {"easy": 7})
-    document = made(tmp_path, by=("model",))
+    document = made(tmp_path, by=("evaluated",))
     assert document.sections[0].verdicts[0].sentence.startswith("models/b − models/a = +20.0 points")
     write_evaluation(tmp_path / "c", "models/c", {"easy": 8}, protocol="beef")
     with pytest.raises(UserError, match=r"protocol_hash=.*different evaluation protocols"):
-        made(tmp_path, by=("model",))
+        made(tmp_path, by=("evaluated",))
 
 
 def test_an_evaluation_that_is_not_done_is_listed(tmp_path: Path) -> None:
@@ -196,5 +198,13 @@ def test_an_evaluation_that_is_not_done_is_listed(tmp_path: Path) -> None:
     write_evaluation(tmp_path / "b", "models/b", {"easy": 5})
     (tmp_path / "b" / "summary.json").unlink()
     (tmp_path / "b" / "evaluation.json").write_text("{}")
-    notes = made(tmp_path, by=("model",)).notes
+    notes = made(tmp_path, by=("evaluated",)).notes
     assert any("1 unfinished run: b (no score yet; still going, or killed)" in note for note in notes)
+
+
+def test_runs_without_any_usual_metric_need_a_name(arms: Path) -> None:
+    for path in arms.glob("*/metrics.jsonl"):
+        path.write_text('{"step": 4, "other": 1.0}\n')
+    with pytest.raises(UserError, match="no run has eval/pass@1, accuracy/fresh, reward/mean"):
+        made(arms)
+    assert made(arms, metric="other").how.metric == "other"

@@ -11,17 +11,17 @@ from tvo_cli.report.compare.settings import flat
 from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, Trial
 from tvo_cli.report.runs import Run
 
-SUITE = "suite"
+SUITE, EVALUATED = "suite", "evaluated"  # the latter: the path of the model
 
 
 def trials(place: Path, name: str, source: str) -> tuple[list[Trial], list[str]]:
     """What an evaluation folder holds, and what was wrong with it."""
     summary, said = reading.mapping(place / "summary.json")
     config, more = reading.mapping(place / "config.yaml")
-    settings = flat(config) or {key: value for key, value in summary.items() if isinstance(value, str | int | float)}
-    settings = {key: value for key, value in settings.items() if not key.startswith(("evaluation.", "protocol."))}
-    path = str(summary.get("model") or settings.get("model.path") or "")
-    settings = {**settings, **trained(path, place)}
+    told = flat(config) or {key: value for key, value in summary.items() if isinstance(value, str | int | float)}
+    path = str(summary.get("model") or told.get("model.path") or "")
+    own = {key: value for key, value in told.items() if key.startswith(("model", "seed"))}
+    settings = {**(trained(path, place) or own), EVALUATED: path}
     suites = summary.get("suites")
     if isinstance(suites, Mapping) and suites:
         found = [_suite(place, config, summary, str(suite)) for suite in suites]

@@ -107,10 +107,10 @@ def _places(path: Path, file: str) -> Iterator[tuple[Path, str]]:
 
 
 def _kind(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str]]:
-    if "config.yaml" in files and reading.is_run(files):
-        return [(folder, "run")]
     if reading.is_evaluation(files):
         return [(folder, "evaluation")]
+    if "config.yaml" in files and reading.is_run(files):
+        return [(folder, "run")]
     if file in files and file != other_tools.TRL.file:
         return [(folder / file, "plain")]
     if other_tools.TRL.file in files:

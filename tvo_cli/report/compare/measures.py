@@ -80,6 +80,8 @@ def choose_metric(trials: Sequence[Trial], wanted: str | None) -> tuple[str, str
         if found == len(finished):
             return name, "" if name == CHOICES[0] else f"Not every run has {CHOICES[0]}: compared by {name}."
     name = max(counts, key=lambda one: counts[one])
+    if not counts[name] and finished[0].state == FINISHED:
+        raise UserError("--metric", "", f"no run has {', '.join(CHOICES)}.", "Name one that they have: --metric NAME.")
     return name, f"{counts[name]} of {len(finished)} finished runs have {name}; the others count as failed in it."
 
 

@@ -24,7 +24,11 @@ def is_run(names: Iterable[str]) -> bool:
 def is_evaluation(names: Iterable[str]) -> bool:
     """Whether it is the folder of a `tvo eval`."""
     found = set(names)
-    return "responses.jsonl" in found and bool(found & {"summary.json", "evaluation.json"})
+    return (
+        "metrics.jsonl" not in found
+        and "responses.jsonl" in found
+        and bool(found & {"summary.json", "evaluation.json"})
+    )
 
 
 def read(folder: Path) -> tuple[runs.Run, list[str]]:

@@ -16,7 +16,7 @@ HARMLESS = (  # where and how a run is done, not what is done
     *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_rows"),
     *("reward.workers", "reward.deadline", "reward.memory_mb", "evaluation.every", "evaluation.at_start"),
 )
-HARMLESS_PARTS = ("recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")
+HARMLESS_PARTS = ("evaluated", "recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")
 ABSENT = "—"
 
 
