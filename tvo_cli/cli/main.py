@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli import __version__
-from tvo_cli.cli import evaluate, grade, listing, replay, runs, sft, train, variance
+from tvo_cli.cli import compare, evaluate, grade, listing, replay, runs, sft, train, variance
 
 EPILOG = "First: tvo train (three minutes on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -43,6 +43,7 @@ evaluate.add_to(app)
 grade.add_to(app)
 variance.add_to(app)
 replay.add_to(app)
+compare.add_to(app)
 listing.add_to(app)
 runs.add_to(app)
 

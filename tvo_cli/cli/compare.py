@@ -1,0 +1,56 @@
+"""`tvo compare`: verdicts over arms and seeds, with tables, figures and a report to open offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tvo_cli.cli.words import Debug
+
+FORMATS = ("table", "json", "markdown", "html")
+AXES = ("steps", "samples", "tokens", "hours")
+RUNS = "run folders, folders of them, a TRL trainer_state.json, or another tool's JSON lines"
+BY = "settings that name the arms: algorithm, or several: algorithm,dataset.name"
+FAILED = "what a failed run counts for: a number, last, out; auto: 0 for a share, else its last reading"
+RATE = "how an arm's best learning rate is chosen: leave-one-out, half, same"
+MAPPING = "how another tool's metrics are named: a YAML or JSON file (docs/compare.md)"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help=RUNS, metavar="RUNS…")],
+    baseline: Annotated[str | None, typer.Option(help="the arm the others are compared with; default: grpo")] = None,
+    by: Annotated[str, typer.Option(help=BY)] = "algorithm",
+    metric: Annotated[str | None, typer.Option(help="what is compared; default: eval/pass@1")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder for report, tables and figures")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json, markdown or html")] = "table",
+    x: Annotated[str, typer.Option(help="the curves' axis: steps, samples, tokens, hours")] = "samples",
+    choose_rate: Annotated[str, typer.Option(help=RATE)] = "leave-one-out",
+    failed: Annotated[str, typer.Option(help=FAILED)] = "auto",
+    confidence: Annotated[float, typer.Option(help="of every interval")] = 0.95,
+    mapping: Annotated[Path | None, typer.Option(help=MAPPING)] = None,
+    force: Annotated[bool, typer.Option("--force", help="compare different evaluation protocols all the same")] = False,
+    debug: Debug = False,
+) -> None:
+    """Compare runs: what differs, by how much, how sure; verdicts first."""
+    from tvo_cli.errors import UserError
+    from tvo_cli.report.compare import writing
+    from tvo_cli.report.compare.document import Wish
+    from tvo_cli.report.compare.document import compare as make
+
+    for key, value, offered in (("--format", form, FORMATS), ("--x", x, AXES)):
+        if value not in offered:
+            raise UserError(key, value, "not a choice.", f"Choose {', '.join(offered)}.")
+    keys = tuple(word.strip() for word in by.split(",") if word.strip())
+    wish = Wish(keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x)
+    document = make(runs, wish)
+    typer.echo(writing.shown(document, form), nl=False)
+    if out is not None:
+        writing.write(document, out)
+        typer.echo(f"written: {out}/report.html, report.md, tables.tex, comparison.json, figures/", err=True)

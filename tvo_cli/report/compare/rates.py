@@ -1,0 +1,113 @@
+"""Learning rates: each arm at its own best one, chosen without the seed that is scored; and robustness over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from tvo_cli.report.compare import measures
+from tvo_cli.report.compare.arms import Arm, Cell
+from tvo_cli.report.compare.measures import NONE, Reading
+from tvo_cli.stats.efficiency import area
+from tvo_cli.stats.interval import Interval
+
+WAYS = {
+    "leave-one-out": "each seed at the rate that is best over the other seeds",
+    "half": "the second half of the seeds, at the rate that is best over the first half",
+    "same": "the rate that is best over the same seeds that are scored, which is optimistic",
+}
+
+Grid = Mapping[float, Mapping[str, float]]  # rate → seed → final value
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An arm at its own best rate."""
+
+    cell: Cell  # a trial a seed, each at the rate that was chosen for it
+    rates: Mapping[str, float]  # by seed
+    best: float | None  # over all seeds: what to run next
+    optimistic: float  # the mean at `best`, selected and scored on the same seeds
+    way: str  # a key of WAYS; empty for an arm of one rate
+
+
+def grid(arm: Arm, how: Reading) -> dict[float, dict[str, float]]:
+    """Final values by rate and seed."""
+    return {cell.rate: measures.values(cell, how) for cell in arm.cells if cell.rate is not None}
+
+
+def choose(arm: Arm, how: Reading, way: str) -> Chosen:
+    """The arm at its best rate, chosen `way`; a single rate is no choice."""
+    found = {rate: row for rate, row in grid(arm, how).items() if row}
+    if len(found) < 2:
+        cells = [cell for cell in arm.cells if cell.rate in found] or list(arm.cells)
+        only = cells[0]
+        mean = fmean(found[only.rate].values()) if only.rate in found else math.nan
+        return Chosen(only, {seed: only.rate or math.nan for seed in only.by_seed}, only.rate, mean, "")
+    top = best_rate(found)
+    seeds = sorted({seed for row in found.values() for seed in row}, key=lambda seed: (len(seed), seed))
+    way = way if len(seeds) > 1 else "same"
+    rates = _by_seed(found, seeds, way)
+    by_rate = {cell.rate: cell.by_seed for cell in arm.cells}
+    trials = [by_rate[rate][seed] for seed, rate in rates.items() if seed in by_rate[rate]]
+    return Chosen(Cell(arm.label, None, tuple(trials)), rates, top, fmean(found[top].values()), way)
+
+
+def _by_seed(found: Grid, seeds: Sequence[str], way: str) -> dict[str, float]:
+    if way == "same":
+        return dict.fromkeys(seeds, best_rate(found))
+    if way == "half":
+        half = len(seeds) // 2
+        return dict.fromkeys(seeds[half:], best_rate(found, seeds[:half]))
+    return {seed: best_rate(found, [other for other in seeds if other != seed]) for seed in seeds}
+
+
+def best_rate(found: Grid, seeds: Sequence[str] | None = None) -> float:
+    """The rate of the highest mean over the seeds; of equals the smaller one."""
+    means = {}
+    for rate, row in found.items():
+        known = [value for seed, value in row.items() if seeds is None or seed in seeds]
+        means[rate] = fmean(known) if known else -math.inf
+    return max(sorted(means), key=lambda rate: means[rate])
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """An arm over the learning rates that all arms of the block have."""
+
+    rates: tuple[float, ...]
+    area: Interval  # over seeds: the mean of the final value over log rate
+    worst_mean: float  # the lowest mean of a rate
+    worst_rate: float
+    worst_run: float
+    areas: Mapping[str, float]  # by seed
+
+
+def shared(arms: Sequence[Arm]) -> tuple[float, ...]:
+    """The learning rates that every arm was run at."""
+    common = set(arms[0].rates).intersection(*(arm.rates for arm in arms[1:])) if arms else set()
+    return tuple(sorted(common))
+
+
+def robustness(arm: Arm, rates: Sequence[float], how: Reading) -> Robustness | None:
+    """Area and worst case over the given rates; None below two, or where a rate has no result."""
+    found = grid(arm, how)
+    rows = [found.get(rate, {}) for rate in rates]
+    if len(rates) < 2 or not all(rows):
+        return None
+    whole = [seed for seed in rows[0] if all(seed in row for row in rows)]
+    logs = [math.log(rate) for rate in rates]
+    areas = {seed: area(logs, [row[seed] for row in rows]) for seed in whole}
+    means = [fmean(row.values()) for row in rows]
+    worst = min(range(len(rates)), key=lambda i: means[i])
+    lowest = min(value for row in rows for value in row.values())
+    interval = measures.mean(list(areas.values()), how.confidence) if areas else NONE
+    return Robustness(tuple(rates), interval, means[worst], rates[worst], lowest, areas)
+
+
+def over_rates(arms: Sequence[Arm], first: Arm) -> tuple[float, ...]:
+    """The rates that robustness is read over: those of all arms, or the baseline's where all share fewer than two."""
+    common = shared(arms)
+    return common if len(common) > 1 else first.rates
