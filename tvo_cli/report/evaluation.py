@@ -70,12 +70,19 @@ def details(summary: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
                 yield f"{name}: by {noun}", (noun, "problems", "avg"), parts
         if found["by_problem"] and found["problems"] <= 30:
             yield f"{name}: by problem", ("problem", "right", "of"), _problems(found)
+        if found.get("audit"):
+            yield f"{name}: a second grader (math-verify as shipped)", ("figure", "value"), _audit(found["audit"])
         if "support" in found:
             yield f"{name}: against the base model", ("figure", "value"), _support(found["support"])
 
 
 def _problems(found: Figures) -> list[Row]:
     return [[row["id"], str(row["right"]), str(row["samples"])] for row in found["by_problem"]]
+
+
+def _audit(found: Figures) -> list[Row]:
+    of_them = f"{found['differing']} of {found['compared']}: {share(found['rate'])}"
+    return [["verdicts that differ", of_them], ["right by ours alone", str(found["only_ours"])]]
 
 
 def _support(found: Figures) -> list[Row]:
