@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.tracking.run_folder import without_secrets, write_json
 
 FILE = "state.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
@@ -58,7 +58,10 @@ class Beacon:
         """Write how the run ended."""
         self._done.set()
         self._thread.join()
-        write_json(self._path, {"state": state, "code": code, "reason": reason, **self._facts, "ended": _now()})
+        write_json(
+            self._path,
+            {"state": state, "code": code, "reason": without_secrets(reason), **self._facts, "ended": _now()},
+        )
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT):
@@ -113,7 +116,7 @@ def settle(folder: Path, state: str, code: int, reason: str, facts: Mapping[str,
     """Write the end of a run that could not write it itself; its own word stands."""
     found = read(folder)
     if found.get("state") in (None, RUNNING) and not alive(folder, found):
-        told = {"state": state, "code": code, "reason": reason, "ended": _now()}
+        told = {"state": state, "code": code, "reason": without_secrets(reason), "ended": _now()}
         write_json(folder / FILE, {**facts, **found, **told})
 
 
