@@ -123,6 +123,14 @@ def test_many_in_a_row_stop_the_run_with_its_verdict(run, monkeypatch):
     assert (summary["steps"], summary["skipped_updates"]) == (2, 8)
     assert "8 updates skipped in a row" in (folder / "run.log").read_text()
     assert [path.name for path in (folder / "recorder").iterdir()] == ["step-000001"], "the first of a row"
+    verdict = json.loads((folder / "collapse.json").read_text())
+    assert (verdict["verdict"], verdict["collapsed_at"]) == ("stopped", 2) == (summary["collapse"]["verdict"], 2)
+    [firing] = [one for one in verdict["firings"] if one["severity"] == "collapse"]
+    assert (firing["rule"], firing["value"], firing["threshold"]) == ("nonfinite_limit", 8.0, 8.0)
+    rows = (folder / "metrics.jsonl").read_text()
+    run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
+    assert (folder / "metrics.jsonl").read_text() == rows, "stopped stays stopped"
+    assert json.loads((folder / "summary.json").read_text())["collapse"] == verdict
 
 
 # ---------------------------------------------------------------- signals
@@ -164,6 +172,23 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.newest(root, print) == root / "step-000001"
     assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+
+
+STRICT = ("algorithm=grpo", "stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6",
+          "stability.rules.kl_ceiling.patience=1")  # fmt: skip
+
+
+@pytest.mark.parametrize("act", ["stop", "rollback"])
+def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act):
+    """The first batch is still the reference's own, the second collapses; under rollback nothing is left to return to."""
+    words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")
+    folder = run("a", *words)
+    first = json.loads((folder / "summary.json").read_text())
+    assert (first["steps"], first["collapse"]["verdict"]) == (2, "stopped")
+    again = json.loads((run("a", *words) / "summary.json").read_text())
+    assert (again["steps"], again["collapse"]) == (2, first["collapse"])
+    warned = json.loads((run("a", *STRICT, "stability.on_collapse=warn") / "summary.json").read_text())
+    assert (warned["steps"], warned["collapse"]["verdict"]) == (4, "collapsed"), "it goes on where that is wanted"
 
 
 # ---------------------------------------------------------------- disks

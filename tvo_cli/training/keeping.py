@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
+from tvo_cli.stability.collapse import Firing
 from tvo_cli.tracking.run_folder import write_json, write_rows
 from tvo_cli.training import checkpoint, continuing, recorder
 from tvo_cli.training.batch import Batch
@@ -21,6 +22,7 @@ from tvo_cli.training.work import Work
 log = logging.getLogger("tvo")
 RESPONSES_KEPT = 16  # a step, of the steps that are kept
 RESPONSES_EVERY = 10
+NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
 
 class Interrupted(Exception):
@@ -66,12 +68,12 @@ def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
 
     The readings judge the policy that sampled, so the state before the update is what a healthy step confirms.
     """
-    action, every = session.watch.decide(), session.limits.snapshot_every
+    every = session.limits.snapshot_every
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
-        session.tracker.alert("nonfinite", f"{session.counters.skipped_in_a_row} updates skipped in a row")
-        action = Action.STOP
+        _halt_for_nans(session)
     if every and (session.counters.step - 1) % every == 0 and session.watch.healthy:
         session.snapshot = work.before
+    action = session.watch.decide()
     if action is Action.ROLLBACK:
         action = _roll_back(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
@@ -79,10 +81,26 @@ def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
     return action
 
 
+def _halt_for_nans(session: Session) -> None:
+    """The updates of the last batches were left out one after the other: nothing is learnt any more."""
+    counters, limit = session.counters, session.limits.nonfinite_limit
+    message = f"{counters.skipped_in_a_row} updates skipped in a row"
+    session.tracker.alert("nonfinite", message)
+    found = float(counters.skipped_in_a_row), float(limit)
+    session.watch.halt(Firing(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
+
+
+def is_stopped(session: Session) -> bool:
+    """Whether a rule, or too many updates skipped in a row, have stopped the run; a restart does not undo it."""
+    skipped = session.counters.skipped_in_a_row >= session.limits.nonfinite_limit
+    return skipped or session.watch.decide() is Action.STOP
+
+
 def _roll_back(session: Session) -> Action:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:
         session.tracker.alert("rollback", "no healthy state to return to; the run stops")
+        session.watch.halt()
         return Action.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)

@@ -17,21 +17,26 @@ from tvo_cli.training.work import Work
 
 
 def train(session: Session) -> Evaluation | None:
-    """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for."""
-    evaluation = _evaluate(session) if _at_the_start(session) and session.limits.evaluate_at_start else None
+    """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for.
+
+    A run that a rule has stopped is over: gone on with, it is only evaluated. A signal while the last evaluation
+    runs changes nothing, for the run is complete after it.
+    """
+    evaluation = None
     with interruptible() as interrupted:
-        while session.counters.step < session.limits.steps:
-            action = advance(session, interrupted)
-            if _due(session.counters.step, session.limits.evaluate_every) and not _last(session):
+        if _at_the_start(session) and session.limits.evaluate_at_start:
+            evaluation = _evaluate(session)
+        while not _is_over(session):
+            advance(session, interrupted)
+            if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
                 evaluation = _evaluate(session)
-            if _due(session.counters.step, session.limits.checkpoint_every) and not _last(session):
+            if _due(session.counters.step, session.limits.checkpoint_every) and not _is_over(session):
                 keeping.save_if_possible(session)
             if interrupted.is_set():
                 raise keeping.Interrupted(keeping.save(session))
-            if action is Action.STOP or _last(session):
+            if _is_over(session):
                 keeping.save(session)
-                break
-    return _evaluate(session) if session.heldout is not None else evaluation
+        return _evaluate(session) if session.heldout is not None else evaluation
 
 
 def advance(session: Session, interrupted: threading.Event) -> Action:
@@ -91,5 +96,6 @@ def _at_the_start(session: Session) -> bool:
     return session.counters.step == 0 and session.work is None
 
 
-def _last(session: Session) -> bool:
-    return session.counters.step >= session.limits.steps
+def _is_over(session: Session) -> bool:
+    """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
+    return session.counters.step >= session.limits.steps or keeping.is_stopped(session)
