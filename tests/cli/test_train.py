@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import yaml
 
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import state
+from tvo_cli.tracking.run_folder import write_json
 
 from .conftest import Experiment
 
@@ -200,6 +203,43 @@ def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> Non
     (mine / "own.yaml").write_text("# @package _global_\nseed: 77\n")
     assert main(["train", "--config-dir", str(tmp_path / "mine"), "experiment=own", NONE]) == 0
     assert experiment.configs[0].seed == 77
+
+
+def test_a_folder_in_which_another_process_runs_is_refused_and_left_alone(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", NONE, f"output_dir={tmp_path}/run"]
+    other = {"state": "running", "host": socket.gethostname(), "pid": os.getppid(), "born": state._born(os.getppid())}
+    write_json(tmp_path / "run" / state.FILE, other)
+    before = (tmp_path / "run" / state.FILE).read_bytes()
+    assert main(words) == 2
+    assert f"another process is running in it ({os.getppid()} on" in capsys.readouterr().err
+    assert experiment.configs == [] and (tmp_path / "run" / state.FILE).read_bytes() == before
+    write_json(tmp_path / "run" / state.FILE, other | {"born": 1})
+    assert main(words) == 0, "that process is gone; its number was given to another"
+
+
+def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    words = ["train", NONE, f"output_dir={tmp_path}/run"]
+    assert main(words) == 0
+    before = (tmp_path / "run" / state.FILE).read_bytes()
+
+    def refuse(config: object) -> None:
+        raise UserError("output_dir", "run", "holds a run with other settings.")
+
+    experiment.act = refuse
+    assert main([*words, "optimizer.lr=1"]) == 2
+    assert (tmp_path / "run" / state.FILE).read_bytes() == before
+
+    def begin(config: object) -> None:
+        (tmp_path / "run" / "command.txt").write_text("begun")
+        refuse(config)
+
+    experiment.act = begin
+    assert main([*words, "optimizer.lr=1"]) == 2
+    assert state.standing(tmp_path / "run")[0] == "failed", "a run that had begun has failed"
 
 
 def test_a_dry_run_starts_and_writes_nothing(

@@ -17,11 +17,13 @@ import torch
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import state
 from tvo_cli.training import checkpoint, continuing, loop, update
 from tvo_cli.training.measure import measure
 
 from .conftest import SMALL
 
+ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
@@ -95,6 +97,14 @@ def test_only_the_minibatch_with_the_poison_is_left_out(poisoned):
     row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
     assert checkpoint.digest(kept["session"].weights()) != kept["before"]
+
+
+def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(poisoned):
+    """Three of the four updates of the last batch are taken; what they showed must not enter the next β."""
+    _, kept = poisoned("a", poison_reward, "algorithm=tvo", "trainer.steps=2")
+    assert (kept["session"].counters.skipped, kept["session"].counters.step) == (2, 2)
+    [variate] = [one for one in kept["session"].learner.algorithm.objective.forces.values() if hasattr(one, "beta")]
+    assert variate.current == (0.0, 0.0) and variate.past != (0.0, 0.0)
 
 
 def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
@@ -172,6 +182,30 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.newest(root, print) == root / "step-000001"
     assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+
+
+@pytest.mark.parametrize(("when", "code"), [("first", 75), ("last", 0)])
+def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(tmp_path, monkeypatch, when, code):
+    words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
+             "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
+    evaluate = loop._evaluate
+
+    def evaluating(session):
+        if (session.counters.step == 0) == (when == "first"):
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(session)
+
+    monkeypatch.setattr(loop, "_evaluate", evaluating)
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the signal found no handler of ours"))
+    try:
+        assert main(words) == code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    monkeypatch.undo()
+    assert state.standing(tmp_path / "run")[0] == ("finished" if code == 0 else "interrupted")
+    assert main(words) == 0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 1, 1]
 
 
 STRICT = ("algorithm=grpo", "stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 import torch
@@ -10,10 +11,12 @@ import torch
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.training import attribution, checkpoint, recorder
+from tvo_cli.training import attribution, checkpoint, loop, recorder
 from tvo_cli.training.forward import seen
+from tvo_cli.training.keeping import Interrupted
 from tvo_cli.training.update import backward, forces_on, remaining
 
+ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]")
 
 
@@ -133,17 +136,40 @@ def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
 
 
+def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatch):
+    """A kill in the middle of removing one leaves a folder without its state."""
+    monkeypatch.setattr(recorder, "_reasons", lambda session, work, begun: ["x"])
+    (run.root / "a" / "recorder" / "step-000001").mkdir(parents=True)
+    (run.root / "a" / "recorder" / ".step-000000.old").mkdir()
+    folder = run("a", *ONE_UPDATE, "trainer.steps=3", "recorder.keep=1")
+    rows = (folder / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 3
+    assert sorted(path.name for path in (folder / "recorder").iterdir()) == ["step-000003"]
+
+
+def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monkeypatch, caplog):
+    take = loop.take
+
+    def taking(session, work, *args):
+        signal.raise_signal(signal.SIGTERM)
+        return take(session, work, *args)
+
+    words = ("algorithm=grpo", "trainer.steps=1", "rollout.epochs=1", "recorder=off")
+    monkeypatch.setattr(loop, "take", taking)
+    with pytest.raises(Interrupted):
+        run("a", *words)
+    monkeypatch.setattr(loop, "take", take)
+    folder = run("a", *words, "recorder.steps=[1]")
+    assert "step 1 cannot be recorded: it had begun before anybody asked" in caplog.text
+    assert not (folder / "recorder").exists()
+
+
 def test_a_recorder_that_is_off_costs_nothing(run):
     folder = run("a", "algorithm=grpo", "recorder=off", "trainer.steps=1")
     assert not (folder / "recorder").exists()
 
 
 def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, monkeypatch):
-    import signal
-
-    from tvo_cli.training import loop
-    from tvo_cli.training.keeping import Interrupted
-
     whole, take = run("whole", "algorithm=tvo", *QUICK), loop.take
 
     def taking(session, work, *args):

@@ -84,6 +84,8 @@ class Jobs:
             self.task(config)
         except BaseException as error:
             text, code = failure.describe(error)
+            if code == failure.USER and beacon.withdraw():  # a mistyped command does not touch the run that is there
+                raise
             beacon.end(state.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else state.FAILED, code, text)
             raise
         beacon.end(state.FINISHED, 0)
@@ -142,7 +144,7 @@ def overrides_of(words: Sequence[str]) -> list[str]:
 
 def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [state.FILE]:
+    if [path.name for path in folder.glob("*")] == [state.FILE] and not state.alive(folder):
         (folder / state.FILE).unlink()
     for place in (folder, *list(folder.parents)[:2]):
         if place == Path.cwd() or place in Path.cwd().parents:

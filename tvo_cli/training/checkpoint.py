@@ -143,10 +143,14 @@ def read_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-def prune(root: Path, keep: int, *, every_steps: int = 0, best: bool = False) -> None:
-    """Leave the newest `keep`, those after every `every_steps` batches, and the best."""
-    folders = every(root)
-    kept = set(folders[-max(keep, 1) :])
+def prune(root: Path, keep: int, *, saved: Path | None = None, every_steps: int = 0, best: bool = False) -> None:
+    """Leave the newest `keep`, those after every `every_steps` batches, and the best.
+
+    One that is whole is always among them: `saved`, which was just written, else the newest whole one. What is
+    newer than that is damaged, and does not count.
+    """
+    folders, whole = every(root), saved or newest(root, lambda damage: None)
+    kept = set([one for one in folders if whole is None or place(one) <= place(whole)][-max(keep, 1) :])
     if every_steps:
         kept |= {folder for folder in folders if place(folder)[1] < 0 and place(folder)[0] % every_steps == 0}
     scored = [(score, place(folder), folder) for folder in folders if (score := _score(folder)) is not None]
@@ -154,7 +158,7 @@ def prune(root: Path, keep: int, *, every_steps: int = 0, best: bool = False) ->
         kept.add(max(scored)[-1])
     for folder in folders:
         if folder not in kept:
-            _remove(folder)
+            remove(folder)
     sweep(root)
 
 
@@ -234,7 +238,7 @@ def _put(draft: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a checkpoint; killed half-way, what is left carries no checkpoint's name."""
     aside = folder.with_name(f".{folder.name}.old")
     folder.rename(aside)

@@ -133,7 +133,7 @@ def save(session: Session) -> Path:
             )
         except OSError as error:
             raise _no_room(root, error) from error
-    checkpoint.prune(root, limits.keep, every_steps=limits.keep_every, best=limits.keep_best)
+    checkpoint.prune(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
     return folder
 
 

@@ -26,6 +26,8 @@ def train(session: Session) -> Evaluation | None:
     with interruptible() as interrupted:
         if _at_the_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate(session)
+            if interrupted.is_set():
+                raise keeping.Interrupted(keeping.save(session))
         while not _is_over(session):
             advance(session, interrupted)
             if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
