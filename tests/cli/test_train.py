@@ -205,6 +205,20 @@ def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> Non
     assert experiment.configs[0].seed == 77
 
 
+def test_a_traceback_quotes_no_secret(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "f00dfacec0ffee")
+
+    def act(config: object) -> None:
+        raise ValueError("refused: f00dfacec0ffee")
+
+    experiment.act = act
+    assert main(["train", NONE]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "refused: ***" in said and "f00dfacec0ffee" not in said
+
+
 def test_a_folder_in_which_another_process_runs_is_refused_and_left_alone(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -214,7 +214,7 @@ STRICT = ("algorithm=grpo", "stability.rules.kl_ceiling.severity=collapse", "sta
 
 @pytest.mark.parametrize("act", ["stop", "rollback"])
 def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act):
-    """The first batch is still the reference's own, the second collapses; under rollback nothing is left to return to."""
+    """The first batch is still the reference's own, the second collapses; no rollback is left."""
     words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")
     folder = run("a", *words)
     first = json.loads((folder / "summary.json").read_text())

@@ -124,6 +124,7 @@ def save(session: Session) -> Path:
     if not folder.is_dir() or checkpoint.inspect(folder):
         weights = session.weights()
         try:
+            session.tracker.sync()
             checkpoint.save(
                 folder,
                 policy=session.learner.policy.save,
