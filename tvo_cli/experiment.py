@@ -40,6 +40,9 @@ from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progr
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
+RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
+NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
+
 
 def train(config: DictConfig) -> dict[str, Any]:
     """Run one training; the summary that is also written to summary.json."""
@@ -97,13 +100,14 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
     with ExitStack() as resources:
         lived = [live_again(_session(_quiet(chosen), run, resources), recording, most=most)]
     if words:
-        other = _altered(chosen, words)
+        other, notes = _altered(chosen, words)
         check(other)
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:
             session = _session(_quiet(other), run, resources)
             at = lived[0].attributed
             lived.append(live_otherwise(session, recording, same_optimizer=same, most=most, attributed=at))
+            lived[-1].notes += notes
     return record, lived
 
 
@@ -114,23 +118,44 @@ def _quiet(config: DictConfig) -> DictConfig:
     return config
 
 
-def _altered(chosen: DictConfig, words: Sequence[str]) -> DictConfig:
-    """A resolved config with other choices of groups (an algorithm brings its own learning rate) and other numbers."""
-    config = copy.deepcopy(chosen)
-    for word in words:
+def _altered(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfig, list[str]]:
+    """A resolved config with other choices of groups, then other numbers; and what a recorded batch cannot follow."""
+    config, notes = copy.deepcopy(chosen), []
+    for word in sorted(words, key=lambda word: configuration.split_override(word)[0] not in configuration.groups()):
         key, value = configuration.split_override(word)
         if key in configuration.groups():
-            fresh = configuration.plain(
-                configuration.compose([word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"])
-            )
-            for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
-                config[node] = fresh[node]
+            notes += _exchange(config, chosen, word)
         elif OmegaConf.select(config, key, default=MISSING) is MISSING:
             known = configuration.key_paths(config)
             raise UserError(key, value, "there is no such key.", configuration.nearest(key, known))
         else:
             config.merge_with_dotlist([f"{key}={value}"])
-    return config
+            notes += [f"{word}: {NOT_FOLLOWED}"] if key.startswith(RECORDED) else []
+    return config, notes
+
+
+def _exchange(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
+    """Put a group's choice in. An algorithm brings its learning rate, and what else its yaml says, where it can act."""
+    from tvo_cli.report.compare.settings import brought_by
+
+    key, value = configuration.split_override(word)
+    fresh = OmegaConf.create(
+        configuration.plain(
+            configuration.compose([word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"])
+        )
+    )
+    for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
+        config[node] = fresh[node]
+    if key != "algorithm":
+        return [f"{word}: {NOT_FOLLOWED}"] if f"{key}.".startswith(RECORDED) else []
+    notes = []
+    for brought in sorted(brought_by(value)):
+        now, then = OmegaConf.select(fresh, brought), OmegaConf.select(config, brought)
+        if now != then and brought.startswith(RECORDED):
+            notes.append(f"{value} brings {brought}={now}: {NOT_FOLLOWED}")
+        elif now != then:
+            OmegaConf.update(config, brought, now)
+    return notes
 
 
 def _moments(

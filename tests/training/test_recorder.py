@@ -7,6 +7,7 @@ import signal
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
@@ -15,6 +16,8 @@ from tvo_cli.training import attribution, checkpoint, loop, recorder
 from tvo_cli.training.forward import seen
 from tvo_cli.training.keeping import Interrupted
 from tvo_cli.training.update import backward, forces_on, remaining
+
+from .conftest import composed
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]")
@@ -81,6 +84,20 @@ def test_another_algorithm_repeats_the_same_rollouts(run, capsys):
     said = capsys.readouterr().out
     for text in ("the same bits", "gradient norm", "share", "⟦", "what if", "cosine of the two steps"):
         assert text in said
+
+
+def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
+    chosen = OmegaConf.create(config.plain(composed(("algorithm=grpo",))))
+    for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):
+        altered, notes = experiment._altered(chosen, words)
+        assert (altered.algorithm.name, altered.optimizer.lr) == ("dppo_tv", 1e-3)
+        assert altered.trainer.old_logp == "sampler" != chosen.trainer.old_logp and notes == []
+    _, notes = experiment._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
+    assert [note.partition(":")[0] for note in notes] == [
+        "dapo brings reward.length.buffer=0.2",
+        "dapo brings reward.length.weight=1.0",
+        "rollout.samples=4",
+    ]
 
 
 def test_the_same_algorithm_as_an_override_makes_the_same_first_update(run):
