@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tvo_cli.cli.launch import Jobs
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import state
@@ -203,6 +205,38 @@ def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> Non
     (mine / "own.yaml").write_text("# @package _global_\nseed: 77\n")
     assert main(["train", "--config-dir", str(tmp_path / "mine"), "experiment=own", NONE]) == 0
     assert experiment.configs[0].seed == 77
+
+
+def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """submitit sends SIGUSR2; its handler queues the job again and leaves."""
+
+    class Interrupted(Exception):
+        __module__ = "tvo_cli.training.keeping"
+        signal = signal.SIGUSR2
+
+    def act(config: object) -> None:
+        raise Interrupted("saved")
+
+    def queue_again(number: int, frame: object) -> None:
+        queued.append(state.standing(tmp_path / "run")[0])
+        raise SystemExit(-1)
+
+    experiment.act, queued = act, []
+    before = signal.signal(signal.SIGUSR2, queue_again)
+    try:
+        assert main(["train", NONE, f"output_dir={tmp_path}/run"]) == 75 and queued == [], "at home nobody listens"
+        monkeypatch.setattr("tvo_cli.cli.launch.Jobs.__init__", _elsewhere)
+        with pytest.raises(SystemExit):
+            main(["train", NONE, f"output_dir={tmp_path}/run"])
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert queued == ["interrupted"]
+
+
+def _elsewhere(jobs: Jobs, *words: object) -> None:
+    jobs.__dict__.update(zip(("task", "command", "debug"), words, strict=True), codes=[], elsewhere=True)
 
 
 def test_a_traceback_quotes_no_secret(

@@ -18,7 +18,7 @@ from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import state
-from tvo_cli.training import checkpoint, continuing, loop, update
+from tvo_cli.training import checkpoint, continuing, keeping, loop, update
 from tvo_cli.training.measure import measure
 
 from .conftest import SMALL
@@ -182,6 +182,23 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.newest(root, print) == root / "step-000001"
     assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+
+
+def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch):
+    take = loop.take
+
+    def taking(session, work, *args):
+        signal.raise_signal(signal.SIGUSR2)
+        return take(session, work, *args)
+
+    monkeypatch.setattr(loop, "take", taking)
+    before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
+    try:
+        with pytest.raises(keeping.Interrupted) as stopped:
+            run("a", "algorithm=grpo", "trainer.steps=1", "rollout.epochs=1")
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert stopped.value.signal == signal.SIGUSR2 and stopped.value.checkpoint.name == "step-000000-update-001"
 
 
 @pytest.mark.parametrize(("when", "code"), [("first", 75), ("last", 0)])

@@ -28,8 +28,8 @@ NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that 
 class Interrupted(Exception):
     """A signal asked for a stop; everything is saved."""
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: Path, number: int = 0) -> None:
+        self.checkpoint, self.signal = checkpoint, number
         super().__init__(f"interrupted; saved {checkpoint}")
 
 

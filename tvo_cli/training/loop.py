@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.training import keeping, recorder
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
-from tvo_cli.training.signals import interruptible
+from tvo_cli.training.signals import Asked, interruptible
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.training.update import end_batch, remaining, take
 from tvo_cli.training.work import Work
@@ -27,7 +25,7 @@ def train(session: Session) -> Evaluation | None:
         if _at_the_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate(session)
             if interrupted.is_set():
-                raise keeping.Interrupted(keeping.save(session))
+                raise keeping.Interrupted(keeping.save(session), interrupted.number)
         while not _is_over(session):
             advance(session, interrupted)
             if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
@@ -35,13 +33,13 @@ def train(session: Session) -> Evaluation | None:
             if _due(session.counters.step, session.limits.checkpoint_every) and not _is_over(session):
                 keeping.save_if_possible(session)
             if interrupted.is_set():
-                raise keeping.Interrupted(keeping.save(session))
+                raise keeping.Interrupted(keeping.save(session), interrupted.number)
             if _is_over(session):
                 keeping.save(session)
         return _evaluate(session) if session.heldout is not None else evaluation
 
 
-def advance(session: Session, interrupted: threading.Event) -> Action:
+def advance(session: Session, interrupted: Asked) -> Action:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
     work = session.work = session.work or begin(session)
     factor = session.learner.schedule(session.counters.step, session.limits.steps)
@@ -49,7 +47,7 @@ def advance(session: Session, interrupted: threading.Event) -> Action:
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
     ):
         if interrupted.is_set():
-            raise keeping.Interrupted(keeping.save(session))
+            raise keeping.Interrupted(keeping.save(session), interrupted.number)
         with work.clock("update"):
             if not take(session.learner, work, minibatch, session.passes, factor):
                 break
