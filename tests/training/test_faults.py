@@ -378,6 +378,18 @@ def test_pruning_keeps_every_nth_and_the_best(run):
     assert kept == {2, 4, 5, best}
 
 
+@pytest.mark.parametrize("every", [0, 5])
+def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
+    """pass@1 of the last evaluation, which comes after the checkpoint, where evaluation.every asks for it."""
+    folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
+                 "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
+    step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
+    [last] = checkpoint.every(folder / "checkpoints")
+    wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
+    assert checkpoint.score(last) == wanted and not checkpoint.inspect(last)
+    assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
+
+
 @pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])
 def test_a_run_name_cannot_leave_the_outputs(name):
     for key in ("run_name", "experiment_name"):

@@ -112,7 +112,7 @@ def _roll_back(session: Session) -> Action:
 
 
 def save(session: Session) -> Path:
-    """Write a checkpoint and prune the old ones; one of this very moment that is whole is left alone.
+    """Write a checkpoint and prune the old ones; one of this very moment that is whole, score too, is left alone.
 
     Raises:
         UserError: the disk is full; the checkpoints before are untouched.
@@ -121,7 +121,8 @@ def save(session: Session) -> Path:
     folder = root / checkpoint.name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
-    if not folder.is_dir() or checkpoint.inspect(folder):
+    stale = work is None and checkpoint.score(folder) != session.counters.score
+    if stale or checkpoint.inspect(folder):
         weights = session.weights()
         try:
             session.tracker.sync()
@@ -201,7 +202,8 @@ def remember_responses(session: Session, batch: Batch) -> None:
 
 
 def remember_evaluation(session: Session, evaluation: Evaluation) -> None:
-    """Every completion of an evaluation, and its pass@1 as the score of the policy."""
-    session.counters.score = evaluation.accuracy.mean
+    """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
+    if session.limits.evaluate_every:
+        session.counters.score = evaluation.accuracy.mean
     name = f"evaluation-{checkpoint.name(session.counters.step)}.jsonl"
     write_rows(session.folder / "responses" / name, list(evaluation.records))

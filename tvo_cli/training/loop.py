@@ -24,19 +24,17 @@ def train(session: Session) -> Evaluation | None:
     with interruptible() as interrupted:
         if _at_the_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate(session)
-            if interrupted.is_set():
-                raise keeping.Interrupted(keeping.save(session), interrupted.number)
+            _heed(session, interrupted)
         while not _is_over(session):
             advance(session, interrupted)
             if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
                 evaluation = _evaluate(session)
             if _due(session.counters.step, session.limits.checkpoint_every) and not _is_over(session):
                 keeping.save_if_possible(session)
-            if interrupted.is_set():
-                raise keeping.Interrupted(keeping.save(session), interrupted.number)
+            _heed(session, interrupted)
             if _is_over(session):
                 keeping.save(session)
-        return _evaluate(session) if session.heldout is not None else evaluation
+        return _conclude_with_evaluation(session) or evaluation
 
 
 def advance(session: Session, interrupted: Asked) -> Action:
@@ -46,8 +44,7 @@ def advance(session: Session, interrupted: Asked) -> Action:
     for minibatch in remaining(
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
     ):
-        if interrupted.is_set():
-            raise keeping.Interrupted(keeping.save(session), interrupted.number)
+        _heed(session, interrupted)
         with work.clock("update"):
             if not take(session.learner, work, minibatch, session.passes, factor):
                 break
@@ -86,6 +83,19 @@ def _evaluate(session: Session) -> Evaluation | None:
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
     keeping.remember_evaluation(session, evaluation)
     return evaluation
+
+
+def _conclude_with_evaluation(session: Session) -> Evaluation | None:
+    evaluation = _evaluate(session)
+    if evaluation is not None:
+        keeping.save_if_possible(session)  # the last checkpoint, with the score that it has now
+    return evaluation
+
+
+def _heed(session: Session, interrupted: Asked) -> None:
+    """Save and leave, if somebody has asked for it."""
+    if interrupted.is_set():
+        raise keeping.Interrupted(keeping.save(session), interrupted.number)
 
 
 def _due(step: int, every: int) -> bool:
