@@ -150,7 +150,7 @@ def entropy(found: Analysis) -> Table:
     rows = []
     for cell in shown_cells(found):
         shares = [measures.mean([measures.kept(trial, name) for trial in cell.trials], confidence) for name in kept]
-        rows.append([*head(cell), *(interval(one, True) for one in shares)])
+        rows.append([*head(cell), *(Datum(words.percent(one), one._asdict(), one.mean) for one in shares)])
     note = f"The mean of the last {measures.WINDOW} steps over the first step's value, in percent."
     return Table("entropy", "Entropy kept (%)", ["arm", "rate", *kept.values()], rows, note)
 

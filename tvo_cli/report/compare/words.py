@@ -77,6 +77,14 @@ def interval(found: Interval | None, share: bool = False) -> str:
     return f"{reading(found.mean, share)} {span(found.low, found.high, share)}".strip()
 
 
+def percent(found: Interval) -> str:
+    """`110.2 [98.1, 122.3]`: a ratio in percent, which may lie above 100 and is not cut."""
+    if math.isnan(found.mean):
+        return UNKNOWN
+    ends = "" if math.isnan(found.low) else f" [{fixed(100 * found.low, 1)}, {fixed(100 * found.high, 1)}]"
+    return fixed(100.0 * found.mean, 1) + ends
+
+
 def rate(value: float | None) -> str:
     """A learning rate: `3e-4`."""
     if value is None:

@@ -1,0 +1,55 @@
+"""The growing cache against transformers' own: the same tensors through every step that decoding takes."""
+
+from __future__ import annotations
+
+import torch
+from transformers import DynamicCache
+
+from tvo_cli.rollout.cache import AHEAD, growing
+
+LAYERS = range(2)
+
+
+def tokens(rng, rows, count):
+    return torch.randn(rows, 2, count, 4, generator=rng)
+
+
+def same(one, other):
+    return all(
+        torch.equal(getattr(one.layers[i], name), getattr(other.layers[i], name))
+        for i in LAYERS
+        for name in ("keys", "values")
+    )
+
+
+def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy):
+    rng = torch.Generator().manual_seed(0)
+    ours, theirs = growing(policy.network.config), DynamicCache(config=policy.network.config)
+
+    def step(rows, count=1):
+        for layer in LAYERS:
+            keys, values = tokens(rng, rows, count), tokens(rng, rows, count)
+            for one, other in zip(ours.update(keys, values, layer), theirs.update(keys, values, layer), strict=True):
+                assert torch.equal(one, other)
+
+    step(3, 5)
+    for cache in (ours, theirs):
+        cache.batch_repeat_interleave(2)
+    for _ in range(AHEAD + 3):  # over the end of the first room
+        step(6)
+    kept = torch.tensor([0, 2, 5])
+    for cache in (ours, theirs):
+        cache.batch_select_indices(kept)
+    step(3)
+    assert same(ours, theirs)
+    assert ours.get_seq_length() == theirs.get_seq_length() == 5 + AHEAD + 4
+
+
+def test_a_token_is_written_where_the_others_stand(policy):
+    rng = torch.Generator().manual_seed(0)
+    cache = growing(policy.network.config)
+    places = []
+    for count in (5, 1, 1, 1):
+        cache.update(tokens(rng, 2, count), tokens(rng, 2, count), 0)
+        places.append(cache.layers[0].keys.data_ptr())
+    assert len(set(places[1:])) == 1, "nothing was copied after the first token"
