@@ -135,27 +135,35 @@ def _altered(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfig, list
 
 
 def _exchange(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
-    """Put a group's choice in. An algorithm brings its learning rate, and what else its yaml says, where it can act."""
-    from tvo_cli.report.compare.settings import brought_by
-
+    """Put a group's choice in; what of it cannot act on a recorded batch, in words."""
     key, value = configuration.split_override(word)
-    fresh = OmegaConf.create(
-        configuration.plain(
-            configuration.compose([word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"])
-        )
-    )
+    fresh = _composed(word, chosen)
     for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
         config[node] = fresh[node]
-    if key != "algorithm":
-        return [f"{word}: {NOT_FOLLOWED}"] if f"{key}.".startswith(RECORDED) else []
+    if key == "algorithm":
+        return _follow(config, chosen, value, fresh)
+    return [f"{word}: {NOT_FOLLOWED}"] if f"{key}.".startswith(RECORDED) else []
+
+
+def _follow(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
+    """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
+    from tvo_cli.report.compare.settings import brought_by
+
+    was = str(chosen.algorithm.name)
+    before = _composed(f"algorithm={was}", chosen) if was in configuration.names("algorithm") else chosen
     notes = []
-    for brought in sorted(brought_by(value)):
-        now, then = OmegaConf.select(fresh, brought), OmegaConf.select(config, brought)
-        if now != then and brought.startswith(RECORDED):
-            notes.append(f"{value} brings {brought}={now}: {NOT_FOLLOWED}")
+    for key in sorted(one for one in brought_by(name) | brought_by(was) if not one.startswith("optimizer.")):
+        now, then = OmegaConf.select(fresh, key), OmegaConf.select(before, key)
+        if now != then and key.startswith(RECORDED):
+            notes.append(f"{name} has {key}={now}: {NOT_FOLLOWED}")
         elif now != then:
-            OmegaConf.update(config, brought, now)
+            OmegaConf.update(config, key, now)
     return notes
+
+
+def _composed(word: str, chosen: DictConfig) -> DictConfig:
+    words = [word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"]
+    return OmegaConf.create(configuration.plain(configuration.compose(words)))
 
 
 def _moments(

@@ -92,10 +92,10 @@ def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
         altered, notes = experiment._altered(chosen, words)
         assert (altered.algorithm.name, altered.optimizer.lr) == ("dppo_tv", 1e-3)
         assert altered.trainer.old_logp == "sampler" != chosen.trainer.old_logp and notes == []
+        assert altered.rollout == chosen.rollout, "what the run had set itself stands"
     _, notes = experiment._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
     assert [note.partition(":")[0] for note in notes] == [
-        "dapo brings reward.length.buffer=0.2",
-        "dapo brings reward.length.weight=1.0",
+        "dapo has reward.length.weight=1.0",
         "rollout.samples=4",
     ]
 
