@@ -217,6 +217,7 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
         signal = signal.SIGUSR2
 
     def act(config: object) -> None:
+        (tmp_path / "run" / "checkpoint").touch()
         raise Interrupted("saved")
 
     def queue_again(number: int, frame: object) -> None:
