@@ -120,7 +120,8 @@ def _quiet(config: DictConfig) -> DictConfig:
 
 def _altered(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfig, list[str]]:
     """A resolved config with other choices of groups, then other numbers; and what a recorded batch cannot follow."""
-    config, notes = copy.deepcopy(chosen), []
+    config = copy.deepcopy(chosen)
+    notes: list[str] = []
     for word in sorted(words, key=lambda word: configuration.split_override(word)[0] not in configuration.groups()):
         key, value = configuration.split_override(word)
         if key in configuration.groups():
@@ -163,7 +164,8 @@ def _follow(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig
 
 def _composed(word: str, chosen: DictConfig) -> DictConfig:
     words = [word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"]
-    return OmegaConf.create(configuration.plain(configuration.compose(words)))
+    found: DictConfig = OmegaConf.create(configuration.plain(configuration.compose(words)))
+    return found
 
 
 def _moments(
