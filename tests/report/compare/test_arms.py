@@ -167,6 +167,15 @@ def test_results_of_different_protocols_are_refused_unless_forced(arms: Path) ->
     assert any(warning.startswith("Forced: the arms were evaluated in different ways") for warning in warnings)
 
 
+def test_shaping_of_the_reward_is_no_protocol_of_pass_at_1(tmp_path: Path) -> None:
+    for seed in range(2):  # what conf/algorithm/dapo.yaml brings
+        write_run(tmp_path, "dapo", seed, 0.6 + seed / 20, settings={"reward.length.weight": 1.0, "reward.format": 0.1})
+        write_run(tmp_path, "grpo", seed, 0.5 + seed / 10, settings={"reward.length.weight": 0.0, "reward.format": 0.0})
+    assert made(tmp_path).sections[0].verdicts[0].sentence.startswith("DAPO − GRPO = +7.5 points")
+    with pytest.raises(UserError, match="different evaluation protocols"):
+        made(tmp_path, metric="reward/mean")
+
+
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
