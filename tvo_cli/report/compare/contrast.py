@@ -13,7 +13,7 @@ from statistics import fmean
 from tvo_cli.report.compare import measures
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.measures import Reading
-from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, Trial
+from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, UNKNOWN_SEED, Trial
 from tvo_cli.stats import comparison, power
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
 from tvo_cli.stats.comparison import Difference
@@ -51,7 +51,7 @@ def contrast(a: Cell, b: Cell, how: Reading) -> Contrast:
 
 def paired_values(a: Cell, b: Cell, first: Mapping[str, float], second: Mapping[str, float], how: Reading) -> Contrast:
     """Values by seed: paired where at least two seeds are in both, else Welch's over all."""
-    common = [seed for seed in first if seed in second and seed != "?"]
+    common = [seed for seed in first if seed in second and not seed.startswith(UNKNOWN_SEED)]
     paired = len(common) >= 2
     left = [first[seed] for seed in common] if paired else list(first.values())
     right = [second[seed] for seed in common] if paired else list(second.values())
@@ -207,7 +207,8 @@ def _noise(rows: Sequence[Mapping[str, float]], variance: str, signal: str) -> f
 
 
 def _pairs(a: Cell, b: Cell) -> list[tuple[Trial, Trial]]:
-    return [(trial, b.by_seed[seed]) for seed, trial in a.by_seed.items() if seed in b.by_seed and seed != "?"]
+    known = (seed for seed in a.by_seed if seed in b.by_seed and not seed.startswith(UNKNOWN_SEED))
+    return [(a.by_seed[seed], b.by_seed[seed]) for seed in known]
 
 
 def _positive(value: float) -> bool:

@@ -11,9 +11,10 @@ from tvo_cli.report.compare.analysis import Analysis
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.contrast import GradientRatio
 from tvo_cli.report.compare.table import Datum, Table, greyed, interval, number, rate, reading, text, whole
-from tvo_cli.report.compare.trial import Trial
+from tvo_cli.report.compare.trial import FAILED, Trial
 from tvo_cli.stats import law, ratio, robust
 from tvo_cli.stats.comparison import Difference
+from tvo_cli.stats.efficiency import Crossing
 from tvo_cli.stats.interval import Interval
 from tvo_cli.stats.survival import kaplan_meier, median
 
@@ -113,7 +114,7 @@ def efficiency(found: Analysis) -> Table:
     note = (
         f"Rollouts until the mean of {measures.WINDOW} steps of {measures.FRESH} stands at the "
         "threshold. Median by Kaplan and Meier: runs that never "
-        "got there are censored at their end, so «not reached» means that half of the runs did not."
+        "got there are censored at their end, one that failed before its first step at 0, so «not reached» means that half of the runs did not."
     )
     return Table(
         "efficiency",
@@ -125,7 +126,9 @@ def efficiency(found: Analysis) -> Table:
 
 
 def _reached(cell: Cell, limit: float) -> list[Datum]:
-    crossings = [measures.reached(trial, limit) for trial in cell.trials if trial.has(measures.FRESH)]
+    seen = [trial for trial in cell.trials if trial.has(measures.FRESH)]
+    crossings = [measures.reached(trial, limit) for trial in seen]
+    crossings += [Crossing(0.0, False) for trial in cell.trials if trial.state == FAILED and not trial.run.steps]
     if not crossings:
         return [Datum(words.UNKNOWN), Datum(words.UNKNOWN)]
     middle = median(kaplan_meier([one.x for one in crossings], [one.observed for one in crossings]))

@@ -10,6 +10,7 @@ from statistics import fmean
 from tvo_cli.report.compare import measures
 from tvo_cli.report.compare.arms import Arm, Cell
 from tvo_cli.report.compare.measures import NONE, Reading
+from tvo_cli.report.compare.trial import UNKNOWN_SEED
 from tvo_cli.stats.efficiency import area
 from tvo_cli.stats.interval import Interval
 
@@ -48,7 +49,8 @@ def choose(arm: Arm, how: Reading, way: str) -> Chosen:
         return Chosen(only, {seed: only.rate or math.nan for seed in only.by_seed}, only.rate, mean, "")
     top = best_rate(found)
     seeds = sorted({seed for row in found.values() for seed in row}, key=lambda seed: (len(seed), seed))
-    way = way if len(seeds) > 1 else "same"
+    paired = len(seeds) > 1 and not any(seed.startswith(UNKNOWN_SEED) for seed in seeds)
+    way = way if paired else "same"  # a run of an unknown seed is at one rate only
     rates = _by_seed(found, seeds, way)
     by_rate = {cell.rate: cell.by_seed for cell in arm.cells}
     trials = [by_rate[rate][seed] for seed, rate in rates.items() if seed in by_rate[rate]]
