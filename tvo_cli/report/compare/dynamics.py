@@ -114,7 +114,8 @@ def efficiency(found: Analysis) -> Table:
     note = (
         f"Rollouts until the mean of {measures.WINDOW} steps of {measures.FRESH} stands at the "
         "threshold. Median by Kaplan and Meier: runs that never "
-        "got there are censored at their end, one that failed before its first step at 0, so «not reached» means that half of the runs did not."
+        "got there are censored at their end, one that failed before its first step at 0, so "
+        "«not reached» means that half of the runs did not."
     )
     return Table(
         "efficiency",
@@ -226,7 +227,9 @@ def aggregates(found: Analysis) -> Table:
         mine = list(measures.values(found.chosen[arm.label].cell, how).values())
         short = robust.enough_runs(len(mine), "interquartile mean")
         middle = greyed(short) if short else interval(robust.iqm_interval(mine, how.confidence), how.share)
-        gap = reading(robust.optimality_gap(mine), True) if how.share and mine else Datum(words.UNKNOWN)
+        gap = (
+            reading(robust.optimality_gap(mine), True) if how.share and mine and not how.less else Datum(words.UNKNOWN)
+        )
         rows.append(
             [
                 text(arm.label),
@@ -247,6 +250,7 @@ def aggregates(found: Analysis) -> Table:
 def _improves(same: bool, mine: Sequence[float], base: Sequence[float], how: measures.Reading) -> Datum:
     if same:
         return Datum("(baseline)")
+    mine, base = (base, mine) if how.less else (mine, base)
     short = robust.enough_runs(min(len(mine), len(base)), "probability of improvement")
     return greyed(short) if short else interval(robust.probability_of_improvement(mine, base, how.confidence), True)
 

@@ -12,10 +12,7 @@ from tvo_cli.report.compare.trial import Trial
 
 EVALUATION = ("evaluation.", "dataset.", "reward.", "model.prompt.")
 TRAINING = ("dataset.", "reward.", "model.prompt.", "rollout.temperature", "rollout.top_", "rollout.max_tokens")
-SHAPING = (
-    "reward.length.",
-    "reward.format",
-)  # terms of the reward, DAPO's among them; no verdict on an answer uses them
+SHAPING = ("reward.length.", "reward.format")  # terms of the reward that no verdict uses; DAPO brings one
 HASH, PROBLEMS = "protocol_hash", "fingerprint"  # what `tvo eval` writes of each suite
 
 
