@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,8 @@ def evaluate(
 
 def regrade(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[str, Any]:
     """Judge every completion of an evaluation again, by today's rules; no model is needed."""
-    identity, suites = files.identity_of(place), files.suites_of(place)
+    identity = files.identity_of(place)
+    suites = [_judged_by(found, suite.grader_version(reward)) for found in files.suites_of(place)]
     before = responses.read(place / responses.NAME)
     if before.repair:
         log.warning("%s", before.repair)
@@ -65,9 +67,14 @@ def regrade(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[s
         after = _judge(place / responses.NAME, suites, before.responses, grader)
         figures = _figures(suites, after, grader.equal, confidence)
     audit.write(place / audit.NAME, after)
+    identity = files.renew(place, identity, suites)
     old = {row.key: row.correct for row in before.responses}
     changed = sum(old[row.key] is not row.correct for row in after)
     return _write(place, identity, figures) | {"changed": changed}
+
+
+def _judged_by(found: Suite, grader: str) -> Suite:
+    return replace(found, protocol=replace(found.protocol, grader=grader))
 
 
 def unjudged(rows: Sequence[Response], audited: bool) -> bool:
@@ -95,10 +102,13 @@ def _figures(suites: Sequence[Suite], rows: Sequence[Response], equal: Equal, co
 
 
 def _figures_of(found: Suite, rows: Sequence[Response], equal: Equal, confidence: float) -> dict[str, Any]:
-    """A suite's numbers over the problems that were asked for, in their order."""
+    """A suite's numbers over the problems that were asked for, in their order; a stop's torn one is left out."""
     order = {problem.id: place for place, problem in enumerate(found.problems)}
     own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
-    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.digest, "fingerprint": found.fingerprint}
+    counts = Counter(row.id for row in own)
+    own = [row for row in own if counts[row.id] == max(counts.values())]
+    part = suite.answered(found, {row.id for row in own})
+    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.digest, "fingerprint": part}
     if any(row.correct is None for row in own):
         return about | {"problems": len(order), "graded": False} | conduct(own, own)
     return about | {"graded": True} | summarise(own, found.ks, equal, confidence)
