@@ -12,7 +12,7 @@ from tests.evaluation.test_responses import response
 from tvo_cli.evaluation import audit
 from tvo_cli.evaluation.evaluating import regrade
 
-REWARD = {"profile": "math", "unfinished": "graded", "audit": True}
+REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
 
 
 class Boxless(Parrot):

@@ -37,7 +37,15 @@ def test_a_whole_evaluation(asked, golds, tmp_path):
     assert rows[0] | {"seconds": 0} == {
         **{"suite": "jsonl", "id": "p0", "decoding": "sampled", "sample": 0, "seed": 4242, "level": "1"},
         **{"subject": "", "gold": "0", "prompt": rows[0]["prompt"], "completion": "so \\boxed{0}", "extracted": "0"},
-        **{"correct": True, "reason": "equal", "failed": False, "tokens": 3, "finish": "stop", "seconds": 0},
+        **{
+            "correct": True,
+            "reason": "equal",
+            "failed": False,
+            "tokens": 3,
+            "finish": "stop",
+            "seconds": 0,
+            "second": None,
+        },
     }
     assert (steps[-1].done, steps[-1].total, steps[-1].right, steps[-1].judged) == (30, 30, 18, 30)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["suites"]["jsonl"]["avg"]["mean"] == 0.5
