@@ -1,0 +1,113 @@
+"""Signals: the update under way is finished, everything is saved, and the exit code says so."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tvo_cli.cli.main import main
+from tvo_cli.tracking import state
+from tvo_cli.training import checkpoint, keeping, loop
+
+from .conftest import SMALL
+
+ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
+QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGINT))]
+)
+def test_a_signal_finishes_the_update_saves_and_exits_75(tmp_path, monkeypatch, capfd, number):
+    take, words = loop.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=2"]
+
+    def taking(session, work, *args):
+        signal.raise_signal(number) if work.position == 1 else None
+        return take(session, work, *args)
+
+    monkeypatch.setattr(loop, "take", taking)
+    before = signal.getsignal(number)
+    assert main(words) == 75
+    assert signal.getsignal(number) is before
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")] == ["step-000000-update-002"]
+    said = capfd.readouterr().err
+    assert "stopping after this update" in said and "The same command and output_dir go on from there" in said
+    monkeypatch.setattr(loop, "take", take)
+    assert main(words) == 0
+
+
+def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
+    """Both arrive while the second checkpoint is being written."""
+    run("a", *QUICK, "trainer.steps=1")
+    root, flush = run.root / "a" / "checkpoints", checkpoint._flush
+
+    def pressing(path):
+        flush(path)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(checkpoint, "_flush", pressing)
+    with pytest.raises(KeyboardInterrupt):
+        run("a", *QUICK)
+    monkeypatch.undo()
+    assert checkpoint.newest(root, print) == root / "step-000001"
+    assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+
+
+def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch):
+    take = loop.take
+
+    def taking(session, work, *args):
+        signal.raise_signal(signal.SIGUSR2)
+        return take(session, work, *args)
+
+    monkeypatch.setattr(loop, "take", taking)
+    before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
+    try:
+        with pytest.raises(keeping.Interrupted) as stopped:
+            run("a", "algorithm=grpo", "trainer.steps=1", "rollout.epochs=1")
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert stopped.value.signal == signal.SIGUSR2 and stopped.value.checkpoint.name == "step-000000-update-001"
+
+
+@pytest.mark.parametrize(("when", "code"), [("first", 75), ("last", 0)])
+def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(tmp_path, monkeypatch, when, code):
+    words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
+             "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
+    evaluate = loop._evaluate
+
+    def evaluating(session):
+        if (session.counters.step == 0) == (when == "first"):
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(session)
+
+    monkeypatch.setattr(loop, "_evaluate", evaluating)
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the signal found no handler of ours"))
+    try:
+        assert main(words) == code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    monkeypatch.undo()
+    assert state.standing(tmp_path / "run")[0] == ("finished" if code == 0 else "interrupted")
+    assert main(words) == 0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 1, 1]
+
+
+STRICT = ("algorithm=grpo", "stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6",
+          "stability.rules.kl_ceiling.patience=1")  # fmt: skip
+
+
+@pytest.mark.parametrize("act", ["stop", "rollback"])
+def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act):
+    """The first batch is still the reference's own, the second collapses; no rollback is left."""
+    words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")
+    folder = run("a", *words)
+    first = json.loads((folder / "summary.json").read_text())
+    assert (first["steps"], first["collapse"]["verdict"]) == (2, "stopped")
+    again = json.loads((run("a", *words) / "summary.json").read_text())
+    assert (again["steps"], again["collapse"]) == (2, first["collapse"])
+    warned = json.loads((run("a", *STRICT, "stability.on_collapse=warn") / "summary.json").read_text())
+    assert (warned["steps"], warned["collapse"]["verdict"]) == (4, "collapsed"), "it goes on where that is wanted"
