@@ -1,7 +1,8 @@
 """Our side of benchmarks.step: `tvo train` on one of the works, timed step by step; prints one JSON line.
 
-The whole product runs: grading of every response, metrics.jsonl, the console's lines, the collapse rules, the flight
-recorder's default, and the gradient-variance reading of every step. Only the grader's reward, which is 0 for
+The whole product runs: grading of every response, metrics.jsonl, the console's lines, the collapse rules, and the
+gradient-variance reading of every step. The flight recorder, which holds a copy of weights and optimiser in memory, is
+off. Only the grader's reward, which is 0 for
 every response of a random model, is replaced by the number that the peer is given too.
 """
 
@@ -25,7 +26,7 @@ WORDS = (
     *("model=custom", "model.gradient_checkpointing=false", "dataset=jsonl", "dataset.suffix=''", "dataset.holdout=1"),
     *("algorithm=grpo", "optimizer.lr=1e-6", "stability.reference=false", "evaluation=off", "logger=none"),
     *("logger.console=plain", "trainer.checkpoint_every=0", "trainer.threads=1", "reward.workers=1", "resume=never"),
-    *("rollout.minibatches=1", "rollout.temperature=1"),
+    *("rollout.minibatches=1", "rollout.temperature=1", "recorder=off"),
 )
 
 

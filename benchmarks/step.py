@@ -6,7 +6,8 @@
 
 A step is one rollout with all its updates: generation, rewards, advantages, old log-probabilities where they are
 computed, forward and backward, clipping, optimiser, logging. Both sides are pinned to one core, use one thread and
-fp32, take turns, and are measured after a warm-up; a ratio is that of the medians of one turn, its spread that over turns.
+fp32, take turns, and are measured after a warm-up; a ratio is that of the medians of one turn, its spread
+that over turns.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ from benchmarks.peers.environment import interpreter, version
 from benchmarks.work import WORKS, Work, build
 
 SAME = (
-    "Same on both sides: weights, tokenizer, prompts, number and lengths of responses, reward, temperature 1, fp32, one "
-    "thread, AdamW, clipping at norm 1, no KL term, no reference model, gradient checkpointing and bf16 off, no checkpoints."
+    "Same on both sides: weights, tokenizer, prompts, number and lengths of responses, reward, temperature 1, fp32, "
+    "one thread, AdamW, clipping at norm 1, no KL term, no reference model, no checkpoints; gradient checkpointing and "
+    "bf16 are off."
 )
 DIFFERENT = (
-    "Different: the tokens drawn (other random numbers); TRL is given its best micro-batch, the whole batch, tvo its "
-    "defaults. tvo grades every response, writes metrics.jsonl, reads the gradient's variance and watches for collapse in "
-    "every step; TRL logs to its console log and drops its own entropy metric nowhere. tvo takes log π_old from its fp32 "
-    "sampler and logs the mismatch; TRL recomputes it where there are several updates. tvo multiplies through oneDNN where "
-    "that keeps fp32's accuracy; TRL runs with PyTorch's defaults, as a user finds it."
+    "Different: the tokens drawn (other random numbers); TRL gets its fastest micro-batch, the whole batch, tvo its "
+    "defaults. tvo grades every response, writes metrics.jsonl, reads the gradient's variance and watches for collapse "
+    "in every step; its flight recorder, which TRL has not, is off. tvo takes log π_old from its fp32 sampler and logs "
+    "the mismatch; TRL recomputes it where there are several updates. tvo multiplies through oneDNN where that keeps "
+    "fp32's accuracy and keeps freed memory; TRL runs with PyTorch's defaults, as a user finds it."
 )
 PARTS = ("step", "generation", "log_probs", "forward_backward", "optimizer", "other")
 
@@ -81,7 +83,10 @@ def report(sides: dict[str, list[dict[str, float]]]) -> str:
     text = table(["median of a step, s", *names], rows)
     found = ratios(sides)
     if found["step"]:
-        lines = [[f"{name}, {'tvo/trl' if name == 'peak_mb' else 'trl/tvo'}", spread(values)] for name, values in found.items()]
+        lines = [
+            [f"{name}, {'tvo/trl' if name == 'peak_mb' else 'trl/tvo'}", spread(values)]
+            for name, values in found.items()
+        ]
         text += "\n\n" + table(["ratio", "median (least … most) over turns"], lines)
     return text
 
@@ -100,9 +105,13 @@ def main() -> None:
         runs["tvo"].append(once("tvo", sys.executable, work, folder, chosen))
         if chosen.peer:
             runs["trl"].append(once("trl", python, work, folder, chosen))
-        print(f"turn {turn + 1}:", {side: round(medians(r[-1])["step"], 3) for side, r in runs.items() if r}, flush=True)
+        print(
+            f"turn {turn + 1}:", {side: round(medians(r[-1])["step"], 3) for side, r in runs.items() if r}, flush=True
+        )
     sides = {side: [medians(run) for run in found] for side, found in runs.items()}
-    print(f"\n{work.name}: {work.prompts} prompts × {work.samples}, {chosen.clock} seconds, core {chosen.core or 'any'}\n")
+    print(
+        f"\n{work.name}: {work.prompts} prompts × {work.samples}, {chosen.clock} seconds, core {chosen.core or 'any'}\n"
+    )
     print(report(sides))
     print(f"\n{SAME}\n{DIFFERENT}" if chosen.peer else "")
     versions = {"trl": version(python, "trl")} if chosen.peer else {}
