@@ -13,6 +13,7 @@ that over turns.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def once(side: str, python: str, work: Work, folder: Path, chosen: argparse.Name
     module = "benchmarks.own_step" if side == "tvo" else "benchmarks.peers.trl_step"
     sizes = ["--steps", str(steps), "--warm-up", str(chosen.warm_up), "--clock", chosen.clock]
     more = chosen.words if side == "tvo" else []
-    found = child([python, "-m", module, str(folder), "--work", work.name, *sizes, *more], chosen.core)
+    found = child([python, "-m", module, str(folder), "--work", json.dumps(vars(work)), *sizes, *more], chosen.core)
     for row in found["rows"]:
         row["forward_backward"] = row.pop("update") - row.get("optimizer", 0.0)
         row["other"] = row["step"] - sum(row.get(part, 0.0) for part in PARTS[1:-1])

@@ -54,6 +54,11 @@ WORKS = {
 }
 
 
+def named(text: str) -> Work:
+    """A work by its name, or by its fields as JSON."""
+    return WORKS[text] if text in WORKS else Work(**json.loads(text))
+
+
 def build(work: Work, folder: Path, rollouts: int) -> Path:
     """Write model, tokenizer and problems for `rollouts` batches; the folder."""
     import torch

@@ -14,9 +14,11 @@ from transformers import DynamicCache
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.backbone import accepted, positions, trimmed
+from tvo_cli.rollout.cache import roomy_cache
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 
+LOOK_EVERY = 8  # tokens between two looks at how many rows live: on a GPU each look waits for the device
 COMPACT_AT = 0.2  # share of finished rows from which it pays to drop them from the cache
 
 
@@ -92,16 +94,20 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
     logits, state = _prefill(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
+    every = 1 if ids.device.type == "cpu" else LOOK_EVERY
     for t in range(limit):
         token, logp = draw(logits, numbers[seat, t], sampling)
-        writing = seat[live]
-        rows.ids[writing, t], rows.logp[writing, t], rows.mask[writing, t] = token[live], logp[live], True
+        rows.ids[seat, t] = torch.where(live, token, policy.pad_id)
+        rows.logp[seat, t], rows.mask[seat, t] = torch.where(live, logp, 0.0), live
         done = live & (torch.isin(token, ends) | stopped(rows.ids[seat, : t + 1]))
-        rows.finished[seat[done]] = True
+        rows.finished[seat] |= done
         live = live & ~done
-        if t + 1 == limit or not bool(live.any()):
+        if t + 1 == limit:
             break
-        if float(live.float().mean()) <= 1.0 - COMPACT_AT:
+        share = float(live.float().mean()) if t % every == 0 else 1.0
+        if share == 0.0:
+            break
+        if share <= 1.0 - COMPACT_AT:
             state.keep(live)
             seat, token, live = seat[live], token[live], live[live]
         logits = state.step(policy, token)
@@ -139,7 +145,7 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     """Each prompt once; then its cache for each of its samples."""
     attention = None if bool(mask.all()) else mask.long()
     position = positions(mask)
-    cache = DynamicCache(config=policy.network.config)
+    cache = roomy_cache(policy.network.config)
     arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
     if attention is not None:
         arguments |= {"attention_mask": attention, "position_ids": position}

@@ -22,6 +22,7 @@ from transformers.masking_utils import sdpa_mask
 NAME = "tvo_sdpa"
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
+UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn into nan
 LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
 
 
@@ -96,15 +97,15 @@ def plain_attention(
     scaled = query * (width**-0.5 if scaling is None else scaling)
     folded = scaled.reshape(batch, shared, heads // shared * queries, width)
     weights = (folded @ key.transpose(2, 3)).view(batch, heads, queries, keys)
-    seen = _causal(queries, keys) if mask is None else mask
-    weights = weights.masked_fill(~seen, torch.finfo(weights.dtype).min).softmax(-1)
+    unseen = _causal(queries, keys) if mask is None else torch.where(mask, 0.0, UNSEEN)
+    weights = weights.add_(unseen).softmax(-1)
     found = weights.view(batch, shared, heads // shared * queries, keys) @ value
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
 @lru_cache(maxsize=64)
 def _causal(queries: int, keys: int) -> Tensor:
-    return torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
+    return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1)
 
 
 @lru_cache(maxsize=1)
