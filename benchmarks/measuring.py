@@ -95,6 +95,18 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
+def peak_of_gpu() -> float:
+    """MB that tensors have taken at most on the GPU; 0 without one."""
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
+
+
+def held(base: float) -> dict[str, float]:
+    """MB before the first step, at most, and at most on the GPU."""
+    return {"base_mb": base, "peak_mb": peak(), "gpu_mb": peak_of_gpu()}
+
+
 def middle(values: Sequence[float]) -> float:
     """The median, 0 of nothing."""
     return statistics.median(values) if values else 0.0

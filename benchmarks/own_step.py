@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import CLOCKS, peak, resident
+from benchmarks.measuring import CLOCKS, held, resident
 from benchmarks.parts import Parts
 from benchmarks.work import PLAIN, Work, lengths, named, reward
 
@@ -51,7 +51,7 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, more:
     with tempfile.TemporaryDirectory() as place:
         experiment.train(config.compose([*words(work, folder, steps + warm_up, more), f"output_dir={place}"]))
         rows = [json.loads(line) for line in (Path(place) / "metrics.jsonl").read_text().splitlines()]
-    found = {"side": "tvo", "rows": parts.rows[warm_up:], "base_mb": base[0], "peak_mb": peak(), "import_s": imported}
+    found = {"side": "tvo", "rows": parts.rows[warm_up:], "import_s": imported} | held(base[0])
     read = ("policy/mismatch", "policy/mismatch_max", "gradient/norm", "gradient/variance", "reward/mean")
     return found | {"readings": {name: rows[-1][name] for name in read if name in rows[-1]}}
 
