@@ -28,11 +28,12 @@ SAME = (
     "bf16 are off."
 )
 DIFFERENT = (
-    "Different: the tokens drawn (other random numbers); TRL gets its fastest micro-batch, the whole batch, tvo its "
-    "defaults. tvo grades every response, writes metrics.jsonl, reads the gradient's variance and watches for collapse "
-    "in every step; its flight recorder, which TRL has not, is off. tvo takes log π_old from its fp32 sampler and logs "
-    "the mismatch; TRL recomputes it where there are several updates. tvo multiplies through oneDNN where that keeps "
-    "fp32's accuracy and keeps freed memory; TRL runs with PyTorch's defaults, as a user finds it."
+    "Different: the tokens drawn (other random numbers). TRL forwards the whole batch at once unless --peer-micro-batch "
+    "says otherwise: smaller micro-batches cost it no time and much less memory; tvo runs with its defaults. tvo grades "
+    "every response, writes metrics.jsonl, reads the gradient's variance and watches for collapse at every step; its "
+    "flight recorder, which TRL has not, is off. tvo takes log π_old from its fp32 sampler and logs the mismatch; TRL "
+    "recomputes it where there are several updates. tvo multiplies through oneDNN where that keeps fp32's accuracy and "
+    "keeps freed memory; TRL runs with PyTorch's defaults, as a user finds it."
 )
 PARTS = ("step", "generation", "log_probs", "forward_backward", "optimizer", "other")
 
@@ -42,7 +43,7 @@ def once(side: str, python: str, work: Work, folder: Path, chosen: argparse.Name
     steps = chosen.steps if side == "tvo" else chosen.peer_steps or chosen.steps
     module = "benchmarks.own_step" if side == "tvo" else "benchmarks.peers.trl_step"
     sizes = ["--steps", str(steps), "--warm-up", str(chosen.warm_up), "--clock", chosen.clock]
-    more = chosen.words if side == "tvo" else []
+    more = chosen.words if side == "tvo" else ["--micro-batch", str(chosen.peer_micro_batch)]
     found = child([python, "-m", module, str(folder), "--work", json.dumps(vars(work)), *sizes, *more], chosen.core)
     for row in found["rows"]:
         row["forward_backward"] = row.pop("update") - row.get("optimizer", 0.0)
@@ -130,6 +131,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="turns")
     parser.add_argument("--steps", type=int, default=8, help="measured steps a turn")
     parser.add_argument("--peer-steps", type=int, default=0, help="the peer's, where its steps are long; 0: the same")
+    parser.add_argument(
+        "--peer-micro-batch", type=int, default=0, help="responses a forward of TRL; 0: the whole batch"
+    )
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--core", default="1", help="the core both sides are pinned to; empty: none")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu where the machine is shared")
