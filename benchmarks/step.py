@@ -28,8 +28,8 @@ SAME = (
     "bf16 are off."
 )
 DIFFERENT = (
-    "Different: the tokens drawn (other random numbers). TRL forwards the whole batch at once unless --peer-micro-batch "
-    "says otherwise: smaller micro-batches cost it no time and much less memory; tvo runs with its defaults. tvo grades "
+    "Different: the tokens drawn (other random numbers). TRL forwards the whole batch at once, its default, unless "
+    "--peer-micro-batch says otherwise: smaller ones need much less memory; tvo runs with its defaults. tvo grades "
     "every response, writes metrics.jsonl, reads the gradient's variance and watches for collapse at every step; its "
     "flight recorder, which TRL has not, is off. tvo takes log π_old from its fp32 sampler and logs the mismatch; TRL "
     "recomputes it where there are several updates. tvo multiplies through oneDNN where that keeps fp32's accuracy and "
