@@ -2,8 +2,9 @@
 
 PyTorch's "medium" precision sends fp32 products to oneDNN: about twice as fast on AVX-512, as accurate there, but
 rounded to bf16 on a CPU with AMX; so the error of one product is measured first. Attention needs care: while decoding,
-a primitive would be built for every new cache length, and SDPA's backward pass becomes slower. So it keeps the default
-products where there is no gradient, and is written out in plain products where there is one and rows are short.
+oneDNN would build a primitive for every new cache length, and SDPA's backward pass becomes slower by it. So attention
+keeps the default products where there is no gradient, and is written out as plain products, faster than SDPA, where
+there is one or where one token is decoded, unless the keys are many.
 """
 
 from __future__ import annotations
@@ -66,14 +67,23 @@ def register() -> None:
 def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **keywords: Any
 ) -> tuple[Tensor, None]:
-    """transformers' own SDPA attention with the default products; plain products where gradients flow."""
-    if query.requires_grad and key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords):
+    """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
+    plain = key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords)
+    if plain and query.requires_grad:
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
+    with _default_products():
+        if plain and query.shape[2] == 1:
+            return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
+        found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
+        return found
+
+
+@contextmanager
+def _default_products() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
-        return found
+        yield
     finally:
         torch.set_float32_matmul_precision(before)
 
@@ -97,13 +107,15 @@ def plain_attention(
     scaled = query * (width**-0.5 if scaling is None else scaling)
     folded = scaled.reshape(batch, shared, heads // shared * queries, width)
     weights = (folded @ key.transpose(2, 3)).view(batch, heads, queries, keys)
-    unseen = _causal(queries, keys) if mask is None else torch.where(mask, 0.0, UNSEEN)
-    weights = weights.add_(unseen).softmax(-1)
-    found = weights.view(batch, shared, heads // shared * queries, keys) @ value
+    if mask is not None:
+        weights = weights.add_(torch.where(mask, 0.0, UNSEEN))
+    elif queries > 1:
+        weights = weights.add_(_causal(queries, keys))
+    found = weights.softmax(-1).view(batch, shared, heads // shared * queries, keys) @ value
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)
 def _causal(queries: int, keys: int) -> Tensor:
     return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1)
 
