@@ -90,7 +90,7 @@ def _watch(trainer: Any, parts: Parts, work: Work) -> None:
 
     def turn(*arguments: Any, **keywords: Any) -> Any:
         found = single(*arguments, **keywords)
-        generated.append(sum(map(len, found[1])))
+        generated.append(sum(map(len, found[0])))
         return found
 
     def log_probs(*arguments: Any, **keywords: Any) -> Any:

