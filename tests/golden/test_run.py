@@ -82,6 +82,17 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
         assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
 
 
+def test_how_a_run_is_computed_is_no_part_of_its_fingerprint():
+    """Sweeps that were finished before stay finished, and a run that was begun before may go on."""
+
+    def prints(*words):
+        return config.fingerprint(config.compose([*words, "output_dir=x", "run_name=y"]))
+
+    assert prints() == prints("trainer.products=default", "trainer.microbatch_tokens=512")
+    assert prints() != prints("trainer.microbatch_rows=8")
+    assert prints() != prints("trainer.variance_parts=4")
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         told = {name: go(Path(place) / name, f"algorithm={name}")[0] for name in ("tvo", "grpo")}
