@@ -18,7 +18,6 @@ from tvo_cli.rollout.cache import roomy_cache
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 
-LOOK_EVERY = 8  # tokens between two looks at how many rows live: on a GPU each look waits for the device
 COMPACT_AT = 0.2  # share of finished rows from which it pays to drop them from the cache
 
 
@@ -94,7 +93,7 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
     logits, state = _prefill(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
-    every = 1 if ids.device.type == "cpu" else LOOK_EVERY
+    every = _look_every(ids.device)
     for t in range(limit):
         token, logp = draw(logits, numbers[seat, t], sampling)
         rows.ids[seat, t] = torch.where(live, token, policy.pad_id)
@@ -112,6 +111,11 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
             seat, token, live = seat[live], token[live], live[live]
         logits = state.step(policy, token)
     return rows
+
+
+def _look_every(device: torch.device) -> int:
+    """Tokens between two looks at how many rows live: on a GPU each look waits for all that it was given."""
+    return 1 if device.type == "cpu" else 8
 
 
 @dataclass(slots=True)
