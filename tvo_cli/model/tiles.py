@@ -20,9 +20,9 @@ from torch.autograd.function import once_differentiable
 
 from tvo_cli.model.backbone import Head
 
-ROWS = 512
-COLUMNS = 4096  # 8 MB of float32 a tile: it stays in a CPU's cache
-WIDE = 4 * COLUMNS  # a vocabulary from which tiles are faster than whole rows
+ROWS = 256
+COLUMNS = 2048  # 2 MB of float32 a tile: it stays in a CPU's cache
+WIDE = 8 * COLUMNS  # a vocabulary from which tiles are faster than whole rows
 
 
 class _TiledReadings(torch.autograd.Function):
