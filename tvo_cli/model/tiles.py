@@ -137,7 +137,7 @@ def suits(head: Head, hidden: Tensor) -> bool:
     return plain and hidden.dtype == project.weight.dtype
 
 
-def head_readings(head: Head, hidden: Tensor, targets: Tensor, heat: float) -> tuple[Tensor, Tensor, Tensor]:
+def head_readings(head: Head, hidden: Tensor, targets: Tensor, heat: float) -> tuple[Tensor, ...]:
     """`tiled_readings` of a head that `suits`, its scale included."""
     project = head.project
     assert isinstance(project, nn.Linear)

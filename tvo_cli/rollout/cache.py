@@ -14,6 +14,8 @@ AHEAD = 64  # tokens of room that are added at a time
 class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     """transformers' growing layer, growing by `AHEAD` tokens at a time instead of by one."""
 
+    keys: Tensor
+    values: Tensor
     _room: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.backbone import accepted, positions, trimmed
+from tvo_cli.model.prefixes import accepted, positions, trimmed
 from tvo_cli.rollout.cache import roomy_cache
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout

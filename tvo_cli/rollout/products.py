@@ -54,7 +54,7 @@ def suits(network: Any, least: int = 0) -> bool:
     """Whether a network is large enough, computes where this helps, and its attention is one that we know."""
     parameters = list(network.parameters())
     on_cpu = parameters[0].device.type == "cpu" and sum(p.numel() for p in parameters) >= least
-    return on_cpu and network.config._attn_implementation == "sdpa"
+    return on_cpu and str(network.config._attn_implementation) == "sdpa"
 
 
 @lru_cache(maxsize=1)
