@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: demo test test-slow check format docs clean
+.PHONY: demo test test-slow check format comparison docs clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
@@ -20,6 +20,10 @@ check: $(DEV_STAMP)  ## what must pass before a commit
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+comparison: $(DEV_STAMP)  ## docs/results/compare.md: 200 runs, under an hour on two idle cores, resumable
+	$(BIN)/tvo train -m experiment=stability_small
+	$(BIN)/tvo compare outputs/stability_small --out docs/results/compare
 
 docs: $(DEV_STAMP)  ## docs/algorithms.md, from the yamls and docstrings
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md

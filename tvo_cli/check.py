@@ -13,7 +13,7 @@ from tvo_cli.errors import UserError
 
 POSITIVE = (
     *("trainer.steps", "rollout.prompts", "rollout.samples", "rollout.epochs", "rollout.minibatches"),
-    *("rollout.max_tokens", "optimizer.lr", "optimizer.clip_norm", "evaluation.samples"),
+    *("rollout.max_tokens", "optimizer.lr", "optimizer.clip_norm", "evaluation.samples", "trainer.nonfinite_limit"),
 )
 REAL = ("optimizer.lr", "optimizer.clip_norm", "rollout.temperature", "evaluation.temperature")
 NOT_NEGATIVE = (

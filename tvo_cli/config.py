@@ -36,6 +36,10 @@ NOT_THE_EXPERIMENT = (
 ONLY_HOW = ("products", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
 SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
+ENTRY = re.compile(
+    r"""([{,]\s*["']?[\w.-]+["']?\s*:\s*)(\[[^\]]*\]|"[^"]*"|'[^']*'|[^,{}\[\]]+)"""
+)  # of a mapping in a word
+NUMBERS = re.compile(r"[\d.eE+,-]+")
 MASK = "***"
 
 
@@ -210,9 +214,19 @@ def masked_words(words: Iterable[str]) -> list[str]:
     """Command-line words with the values of secret-looking keys replaced."""
     out = []
     for word in words:
-        key, equals, _ = word.partition("=")
-        out.append(f"{key}={MASK}" if equals and is_secret(key.rsplit(".", 1)[-1]) else word)
+        key, equals, value = word.partition("=")
+        whole = equals and _is_hidden(key.rsplit(".", 1)[-1], value)
+        out.append(f"{key}={MASK}" if whole else ENTRY.sub(_masked_entry, word))
     return out
+
+
+def _masked_entry(entry: re.Match[str]) -> str:
+    return f"{entry[1]}{MASK}" if _is_hidden(entry[1], entry[2]) else entry[0]
+
+
+def _is_hidden(key: str, value: str) -> bool:
+    """A secret is a text: max_tokens=64 is none."""
+    return is_secret(key) and not NUMBERS.fullmatch(value.strip())
 
 
 def fingerprint(config: Any) -> str:

@@ -44,6 +44,8 @@ from tvo_cli.training.variance import Moments, Progress, collect, compare
 
 CACHED = 4096  # positions of one forward on a CPU
 LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
+RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
+NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -102,13 +104,14 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
     with ExitStack() as resources:
         lived = [live_again(_session(_quiet(chosen), run, resources), recording, most=most)]
     if words:
-        other = _altered(chosen, words)
+        other, notes = _altered(chosen, words)
         check(other)
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:
             session = _session(_quiet(other), run, resources)
             at = lived[0].attributed
             lived.append(live_otherwise(session, recording, same_optimizer=same, most=most, attributed=at))
+            lived[-1].notes += notes
     return record, lived
 
 
@@ -119,23 +122,54 @@ def _quiet(config: DictConfig) -> DictConfig:
     return config
 
 
-def _altered(chosen: DictConfig, words: Sequence[str]) -> DictConfig:
-    """A resolved config with other choices of groups (an algorithm brings its own learning rate) and other numbers."""
+def _altered(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfig, list[str]]:
+    """A resolved config with other choices of groups, then other numbers; and what a recorded batch cannot follow."""
     config = copy.deepcopy(chosen)
-    for word in words:
+    notes: list[str] = []
+    for word in sorted(words, key=lambda word: configuration.split_override(word)[0] not in configuration.groups()):
         key, value = configuration.split_override(word)
         if key in configuration.groups():
-            fresh = configuration.plain(
-                configuration.compose([word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"])
-            )
-            for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
-                config[node] = fresh[node]
+            notes += _exchange(config, chosen, word)
         elif OmegaConf.select(config, key, default=MISSING) is MISSING:
             known = configuration.key_paths(config)
             raise UserError(key, value, "there is no such key.", configuration.nearest(key, known))
         else:
             config.merge_with_dotlist([f"{key}={value}"])
-    return config
+            notes += [f"{word}: {NOT_FOLLOWED}"] if key.startswith(RECORDED) else []
+    return config, notes
+
+
+def _exchange(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
+    """Put a group's choice in; what of it cannot act on a recorded batch, in words."""
+    key, value = configuration.split_override(word)
+    fresh = _composed(word, chosen)
+    for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
+        config[node] = fresh[node]
+    if key == "algorithm":
+        return _follow(config, chosen, value, fresh)
+    return [f"{word}: {NOT_FOLLOWED}"] if f"{key}.".startswith(RECORDED) else []
+
+
+def _follow(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
+    """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
+    from tvo_cli.report.compare.settings import brought_by
+
+    was = str(chosen.algorithm.name)
+    before = _composed(f"algorithm={was}", chosen) if was in configuration.names("algorithm") else chosen
+    notes = []
+    for key in sorted(one for one in brought_by(name) | brought_by(was) if not one.startswith("optimizer.")):
+        now, then = OmegaConf.select(fresh, key), OmegaConf.select(before, key)
+        if now != then and key.startswith(RECORDED):
+            notes.append(f"{name} has {key}={now}: {NOT_FOLLOWED}")
+        elif now != then:
+            OmegaConf.update(config, key, now)
+    return notes
+
+
+def _composed(word: str, chosen: DictConfig) -> DictConfig:
+    words = [word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"]
+    found: DictConfig = OmegaConf.create(configuration.plain(configuration.compose(words)))
+    return found
 
 
 def _moments(

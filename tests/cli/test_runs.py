@@ -46,6 +46,8 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     collapse = {"verdict": "collapsed", "collapsed_at": 3}
     write_json(make(root, "sweep/e", seed=4, step=4, state="finished") / "collapse.json", collapse)
     make(root, "sweep/f", seed=5, state="interrupted", reason="interrupted; saved step 2")
+    make(root, "sweep/g", seed=8, step=4, state="finished")
+    write_json(root / "sweep/g/collapse.json", {"verdict": "stopped", "collapsed_at": 4})
     make(root, "old", seed=6)
     write_json(make(root, "older", seed=7, step=4) / "summary.json", {"steps": 4})
     monkeypatch.chdir(tmp_path)
@@ -57,7 +59,7 @@ def test_every_state_is_told(outputs: Path, capsys: pytest.CaptureFixture[str]) 
     found = {Path(run["run"]).name: run for run in json.loads(capsys.readouterr().out)}
     assert {name: run["state"] for name, run in found.items()} == {
         **{"a": "running", "b": "failed", "c": "failed", "d": "finished", "e": "collapsed", "f": "interrupted"},
-        **{"old": "interrupted", "older": "finished"},
+        **{"g": "collapsed", "old": "interrupted", "older": "finished"},
     }
     assert (found["a"]["step"], found["a"]["steps"], found["a"]["reward"]) == (2, 4, 0.25)
     assert found["e"]["verdict"] == "collapsed at 3" and found["c"]["reason"] == "boom"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tvo_cli.cli.launch import Jobs
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import state
+from tvo_cli.tracking.run_folder import write_json
 
 from .conftest import Experiment
 
@@ -200,6 +205,89 @@ def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> Non
     (mine / "own.yaml").write_text("# @package _global_\nseed: 77\n")
     assert main(["train", "--config-dir", str(tmp_path / "mine"), "experiment=own", NONE]) == 0
     assert experiment.configs[0].seed == 77
+
+
+def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """submitit sends SIGUSR2; its handler queues the job again and leaves."""
+
+    class Interrupted(Exception):
+        __module__ = "tvo_cli.training.keeping"
+        signal = signal.SIGUSR2
+
+    def act(config: object) -> None:
+        (tmp_path / "run" / "checkpoint").touch()
+        raise Interrupted("saved")
+
+    def queue_again(number: int, frame: object) -> None:
+        queued.append(state.standing(tmp_path / "run")[0])
+        raise SystemExit(-1)
+
+    experiment.act, queued = act, []
+    before = signal.signal(signal.SIGUSR2, queue_again)
+    try:
+        assert main(["train", NONE, f"output_dir={tmp_path}/run"]) == 75 and queued == [], "at home nobody listens"
+        monkeypatch.setattr("tvo_cli.cli.launch.Jobs.__init__", _elsewhere)
+        main(["train", NONE, f"output_dir={tmp_path}/run"])
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert queued == ["interrupted"]
+
+
+def _elsewhere(jobs: Jobs, *words: object) -> None:
+    jobs.__dict__.update(zip(("task", "command", "debug"), words, strict=True), codes=[], elsewhere=True)
+
+
+def test_a_traceback_quotes_no_secret(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "f00dfacec0ffee")
+
+    def act(config: object) -> None:
+        raise ValueError("refused: f00dfacec0ffee")
+
+    experiment.act = act
+    assert main(["train", NONE]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "refused: ***" in said and "f00dfacec0ffee" not in said
+
+
+def test_a_folder_in_which_another_process_runs_is_refused_and_left_alone(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", NONE, f"output_dir={tmp_path}/run"]
+    other = {"state": "running", "host": socket.gethostname(), "pid": os.getppid(), "born": state._born(os.getppid())}
+    write_json(tmp_path / "run" / state.FILE, other)
+    before = (tmp_path / "run" / state.FILE).read_bytes()
+    assert main(words) == 2
+    assert f"another process is running in it ({os.getppid()} on" in capsys.readouterr().err
+    assert experiment.configs == [] and (tmp_path / "run" / state.FILE).read_bytes() == before
+    write_json(tmp_path / "run" / state.FILE, other | {"born": 1})
+    assert main(words) == 0, "that process is gone; its number was given to another"
+
+
+def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    words = ["train", NONE, f"output_dir={tmp_path}/run"]
+    assert main(words) == 0
+    before = (tmp_path / "run" / state.FILE).read_bytes()
+
+    def refuse(config: object) -> None:
+        raise UserError("output_dir", "run", "holds a run with other settings.")
+
+    experiment.act = refuse
+    assert main([*words, "optimizer.lr=1"]) == 2
+    assert (tmp_path / "run" / state.FILE).read_bytes() == before
+
+    def begin(config: object) -> None:
+        (tmp_path / "run" / "command.txt").write_text("begun")
+        refuse(config)
+
+    experiment.act = begin
+    assert main([*words, "optimizer.lr=1"]) == 2
+    assert state.standing(tmp_path / "run")[0] == "failed", "a run that had begun has failed"
 
 
 def test_a_dry_run_starts_and_writes_nothing(

@@ -240,6 +240,9 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
         "model": {"tokenizer": "folder", "path": "p"},
     }
     assert config.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
+    inside = "+a={api_key:abcdef,'hf_token': 'x, y',n:1,deep:{keys:[a,b]},rollout:{max_tokens:64}}"
+    hidden = "+a={api_key:***,'hf_token': ***,n:1,deep:{keys:***},rollout:{max_tokens:64}}"
+    assert config.masked_words([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
 
 
 @pytest.mark.parametrize(

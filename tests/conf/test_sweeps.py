@@ -65,6 +65,7 @@ def test_the_command_line_expands_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     def look(chosen: Any) -> None:
         seen.append((chosen.algorithm.name, chosen.optimizer.lr, chosen.seed, chosen.rollout.epochs))
 
-    words = ["-m", "experiment=rivals_small", "algorithm=grpo,siren", "optimizer.lr=1e-4", f"output_dir={tmp_path}/s"]
+    words = ["-m", "experiment=rivals_small", "algorithm=grpo,siren", "optimizer.lr=1e-4", "hydra/launcher=basic"]
+    words.append(f"output_dir={tmp_path}/s")
     assert launch(look, "train", words, program="tvo train") == 0
     assert seen == [(name, 1e-4, seed, 4) for name in ("grpo", "siren") for seed in range(5)]

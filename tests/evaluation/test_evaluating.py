@@ -37,7 +37,15 @@ def test_a_whole_evaluation(asked, golds, tmp_path):
     assert rows[0] | {"seconds": 0} == {
         **{"suite": "jsonl", "id": "p0", "decoding": "sampled", "sample": 0, "seed": 4242, "level": "1"},
         **{"subject": "", "gold": "0", "prompt": rows[0]["prompt"], "completion": "so \\boxed{0}", "extracted": "0"},
-        **{"correct": True, "reason": "equal", "failed": False, "tokens": 3, "finish": "stop", "seconds": 0},
+        **{
+            "correct": True,
+            "reason": "equal",
+            "failed": False,
+            "tokens": 3,
+            "finish": "stop",
+            "seconds": 0,
+            "second": None,
+        },
     }
     assert (steps[-1].done, steps[-1].total, steps[-1].right, steps[-1].judged) == (30, 30, 18, 30)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["suites"]["jsonl"]["avg"]["mean"] == 0.5
@@ -119,6 +127,37 @@ def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path):
 def test_predictions_are_graded_by_the_command_without_the_flag(asked, golds):
     run(asked("evaluation.predict_only=true"), Parrot(golds))
     assert run(asked(), Parrot({}))["suites"]["jsonl"]["avg"]["mean"] == 0.5
+
+
+def test_verdicts_carry_the_rules_that_gave_them(asked, golds, tmp_path, monkeypatch):
+    engine = Parrot(golds)
+    engine.fail_after = 2
+    with monkeypatch.context() as old:
+        old.setattr("tvo_cli.evaluation.suite.grader_version", lambda reward: "old rules")
+        with pytest.raises(KeyboardInterrupt):
+            run(asked(), engine)
+    path = tmp_path / "run" / "responses.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])  # torn: p3 has three of four samples
+    with pytest.raises(UserError, match=r"judged by other rules \(old rules\).*tvo eval --regrade .*run"):
+        run(asked(), Parrot(golds))
+    part = regrade(tmp_path / "run", asked().reward, 0.95)["suites"]["jsonl"]
+    again = Parrot(golds)
+    found = run(asked(), again)["suites"]["jsonl"]
+    assert again.asked == [("p3", "p4"), ("p5",)], "the first three are kept"
+    fresh = run(asked(folder="fresh"), Parrot(golds))["suites"]["jsonl"]
+    assert part["protocol_hash"] == found["protocol_hash"] == fresh["protocol_hash"]
+    assert (part["problems"], found["problems"]) == (3, 6)
+    assert part["fingerprint"] != found["fingerprint"] == fresh["fingerprint"]
+
+
+def test_a_part_of_a_suite_is_not_the_suite(asked, golds, tmp_path):
+    part = run(asked("evaluation.ids=[p4,p1]"), Parrot(golds))["suites"]["jsonl"]
+    assert part["fingerprint"] != run(asked("evaluation.limit=2"), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
+    whole = run(asked(), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
+    assert whole != part["fingerprint"]
+    run(asked("evaluation.ids=[p4]"), Parrot(golds))
+    again = regrade(tmp_path / "run", asked().reward, 0.95)["suites"]["jsonl"]
+    assert again["fingerprint"] == whole, "all of it was graded again, whatever was asked last"
 
 
 def test_regrading_needs_an_evaluation(tmp_path):

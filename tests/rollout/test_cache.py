@@ -1,59 +1,55 @@
-"""The cache with room ahead holds what transformers' own holds, whatever is done to its rows."""
+"""The growing cache against transformers' own: the same tensors through every step that decoding takes."""
 
 from __future__ import annotations
 
 import torch
-from transformers import DynamicCache, Gemma2Config, Qwen2Config
+from transformers import DynamicCache
 
-from tvo_cli.rollout.cache import AHEAD, RoomyLayer, roomy_cache
+from tvo_cli.rollout.cache import AHEAD, growing
 
-CONFIG = Qwen2Config(num_hidden_layers=2, hidden_size=8, num_attention_heads=2, num_key_value_heads=1)
-
-
-def states(rng, rows, tokens):
-    return [torch.randn(rows, 1, tokens, 4, generator=rng) for _ in range(2)]
+LAYERS = range(2)
 
 
-def test_it_grows_repeats_and_selects_like_the_plain_one():
-    rng, caches = torch.Generator().manual_seed(0), (DynamicCache(config=CONFIG), roomy_cache(CONFIG))
-
-    def both(act):
-        for cache in caches:
-            act(cache)
-
-    def append(rows, tokens):
-        new = [states(rng, rows, tokens) for _ in range(2)]
-        for layer in range(2):
-            found = [cache.update(*new[layer], layer) for cache in caches]
-            for plain, roomy in zip(*found, strict=True):
-                assert torch.equal(plain, roomy)
-
-    append(3, 5)
-    both(lambda cache: cache.batch_repeat_interleave(4))
-    for _ in range(AHEAD + 3):  # beyond the first room
-        append(12, 1)
-    both(lambda cache: cache.batch_select_indices(torch.tensor([0, 7, 11])))
-    for _ in range(3):
-        append(3, 1)
-    both(lambda cache: cache.batch_select_indices(torch.tensor([2])))
-    append(1, 2)
-    assert caches[1].get_seq_length() == caches[0].get_seq_length() == 5 + AHEAD + 3 + 3 + 2
+def tokens(rng, rows, count):
+    return torch.randn(rows, 2, count, 4, generator=rng)
 
 
-def test_a_token_is_written_and_not_copied():
-    layer, rng = RoomyLayer(), torch.Generator().manual_seed(0)
-    layer.update(*states(rng, 2, 3))
-    layer.update(*states(rng, 2, 1))
-    place = layer.keys.data_ptr()
-    for _ in range(10):
-        layer.update(*states(rng, 2, 1))
-    assert layer.keys.data_ptr() == place
-
-
-def test_sliding_windows_keep_their_own_layers():
-    sliding = Gemma2Config(num_hidden_layers=2, hidden_size=8, num_attention_heads=2, num_key_value_heads=1)
-    kinds = [type(layer) for layer in roomy_cache(sliding).layers]
-    assert kinds.count(RoomyLayer) == [type(layer).__name__ for layer in DynamicCache(config=sliding).layers].count(
-        "DynamicLayer"
+def same(one, other):
+    return all(
+        torch.equal(getattr(one.layers[i], name), getattr(other.layers[i], name))
+        for i in LAYERS
+        for name in ("keys", "values")
     )
-    assert len(kinds) == 2
+
+
+def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy):
+    rng = torch.Generator().manual_seed(0)
+    ours, theirs = growing(policy.network.config), DynamicCache(config=policy.network.config)
+
+    def step(rows, count=1):
+        for layer in LAYERS:
+            keys, values = tokens(rng, rows, count), tokens(rng, rows, count)
+            for one, other in zip(ours.update(keys, values, layer), theirs.update(keys, values, layer), strict=True):
+                assert torch.equal(one, other)
+
+    step(3, 5)
+    for cache in (ours, theirs):
+        cache.batch_repeat_interleave(2)
+    for _ in range(AHEAD + 3):  # over the end of the first room
+        step(6)
+    kept = torch.tensor([0, 2, 5])
+    for cache in (ours, theirs):
+        cache.batch_select_indices(kept)
+    step(3)
+    assert same(ours, theirs)
+    assert ours.get_seq_length() == theirs.get_seq_length() == 5 + AHEAD + 4
+
+
+def test_a_token_is_written_where_the_others_stand(policy):
+    rng = torch.Generator().manual_seed(0)
+    cache = growing(policy.network.config)
+    places = []
+    for count in (5, 1, 1, 1):
+        cache.update(tokens(rng, 2, count), tokens(rng, 2, count), 0)
+        places.append(cache.layers[0].keys.data_ptr())
+    assert len(set(places[1:])) == 1, "nothing was copied after the first token"

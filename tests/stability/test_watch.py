@@ -50,6 +50,7 @@ def test_a_firing_is_told_once_and_remembered_from_its_first_step() -> None:
     assert [[f.rule for f in firings] for firings in told] == [[], [], ["reward_drop"], []]
     verdict = watch.verdict()
     assert verdict["verdict"] == "collapsed"
+    assert verdict["rules"] == ["reward_drop", "kl_ceiling"]
     assert verdict["collapsed_at"] == 3
     (firing,) = verdict["firings"]
     assert {k: firing[k] for k in ("rule", "step", "value", "threshold", "last_step", "steps", "active")} == {

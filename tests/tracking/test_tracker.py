@@ -65,6 +65,18 @@ def test_a_resume_forgets_what_came_after_the_checkpoint(tmp_path: Path, make_co
     assert rows(tmp_path) == [(1, 1.0), (2, 2.0), (2, 0.2), (3, 30.0), (4, 40.0)]
 
 
+def test_rows_that_a_power_cut_has_lost_are_said(
+    tmp_path: Path, make_config: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with Tracker(make_config(), tmp_path) as tracker:
+        tracker.log(1, {"reward/mean": 1.0})
+    with Tracker(make_config(), tmp_path) as tracker:
+        tracker.rewind(1)
+        assert "metrics.jsonl" not in caplog.text
+        tracker.rewind(3)
+    assert "metrics.jsonl ends at step 1, the checkpoint is of step 3: the rows between are lost" in caplog.text
+
+
 def test_a_new_start_in_an_old_folder_leaves_nothing_of_the_old(
     tmp_path: Path, make_config: Callable[..., Any]
 ) -> None:
@@ -82,6 +94,15 @@ def test_an_error_is_logged_and_everything_closed(tmp_path: Path, make_config: C
         raise ZeroDivisionError("of zero")
     assert "stopped by ZeroDivisionError: of zero" in (tmp_path / "run.log").read_text()
     assert not (tmp_path / "summary.json").exists()
+
+
+def test_a_run_that_goes_on_is_not_finished_by_its_old_summary(tmp_path: Path, make_config: Callable[..., Any]) -> None:
+    for steps in (1, 2):
+        with Tracker(make_config(), tmp_path) as tracker:
+            assert not (tmp_path / "summary.json").exists()
+            tracker.finish({"steps": steps})
+    assert json.loads((tmp_path / "summary.json").read_text())["steps"] == 2
+    assert json.loads((tmp_path / "summary-previous.json").read_text())["steps"] == 1
 
 
 def test_a_summary_that_cannot_be_written_leaves_the_old_one_whole(
@@ -131,6 +152,34 @@ def test_a_broken_mirror_is_one_warning_and_the_run_goes_on(caplog: pytest.LogCa
     assert [record.getMessage() for record in caplog.records] == [
         "logger=wandb failed and is off for the rest of the run: the service is gone"
     ]
+
+
+def test_every_step_and_every_evaluation_is_mirrored_once_over_two_kills_and_a_restart(
+    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at 6, gone on with from 3, killed at 4, gone on with to 7: an evaluation after steps 3 and 6."""
+    seen: list[tuple[int, str]] = []
+
+    class Mirror:
+        def start(self, run: object) -> None: ...
+
+        def log(self, step: int, found: dict[str, float]) -> None:
+            seen.extend((step, name) for name in found)
+
+        def finish(self, summary: object, exit_code: int) -> None: ...
+
+    monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors", lambda node: [Shielded(Mirror(), "wandb")])  # type: ignore[arg-type]
+    for since, until, evaluated in ((None, 2, False), (None, 6, False), (3, 4, False), (3, 7, True)):
+        with Tracker(make_config(), tmp_path) as tracker:
+            if since is not None:
+                tracker.rewind(since)
+            for step in range((since or 0) + 1, until + 1):
+                tracker.log(step, {"reward/mean": 0.5})
+                if step == 3 or (step == 6 and evaluated):
+                    tracker.log_evaluation(step, {"eval/pass@1": 0.5})
+    assert sorted(seen) == [*((step, "reward/mean") for step in (1, 2)), (3, "eval/pass@1"), (3, "reward/mean"),
+                            *((step, "reward/mean") for step in (4, 5)), (6, "eval/pass@1"), (6, "reward/mean"),
+                            (7, "reward/mean")]  # fmt: skip
 
 
 def test_an_unknown_logger_and_mode_are_refused(tmp_path: Path, make_config: Callable[..., Any]) -> None:

@@ -64,6 +64,28 @@ def test_pruning_keeps_the_newest(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000030", "step-000040"]
 
 
+def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path):
+    for step in (10, 12):
+        write(tmp_path, step)
+    damaged = checkpoint.save(tmp_path / checkpoint.name(15, 1), tensors={}, state={})
+    (damaged / checkpoint.STATE).write_text("{")
+    checkpoint.prune(tmp_path, keep=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000012"]
+    saved = write(tmp_path, 13)
+    (write(tmp_path, 15) / checkpoint.STATE).write_text("{")
+    checkpoint.prune(tmp_path, keep=1, saved=saved)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000013"]
+
+
+def test_one_killed_while_it_was_replaced_comes_back(tmp_path):
+    old = write(tmp_path, 10)
+    old.rename(tmp_path / ".step-000010.old")
+    (tmp_path / ".step-000020.old").mkdir()
+    (tmp_path / ".step-000030.partial").mkdir()
+    checkpoint.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"] and not checkpoint.inspect(old)
+
+
 def test_an_optimiser_goes_on_as_if_nothing_had_happened():
     def steps(count, restored=None):
         weight = torch.nn.Parameter(torch.ones(3))

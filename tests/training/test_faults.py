@@ -17,11 +17,13 @@ import torch
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.training import checkpoint, continuing, loop, update
+from tvo_cli.tracking import state
+from tvo_cli.training import checkpoint, continuing, keeping, loop, update
 from tvo_cli.training.measure import measure
 
 from .conftest import SMALL
 
+ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
@@ -97,6 +99,14 @@ def test_only_the_minibatch_with_the_poison_is_left_out(poisoned):
     assert checkpoint.digest(kept["session"].weights()) != kept["before"]
 
 
+def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(poisoned):
+    """Three of the four updates of the last batch are taken; what they showed must not enter the next β."""
+    _, kept = poisoned("a", poison_reward, "algorithm=tvo", "trainer.steps=2")
+    assert (kept["session"].counters.skipped, kept["session"].counters.step) == (2, 2)
+    [variate] = [one for one in kept["session"].learner.algorithm.objective.forces.values() if hasattr(one, "beta")]
+    assert variate.current == (0.0, 0.0) and variate.past != (0.0, 0.0)
+
+
 def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
     """Finite forces, a gradient that is not: one response's backward pass is broken."""
     backward = update.backward
@@ -123,6 +133,14 @@ def test_many_in_a_row_stop_the_run_with_its_verdict(run, monkeypatch):
     assert (summary["steps"], summary["skipped_updates"]) == (2, 8)
     assert "8 updates skipped in a row" in (folder / "run.log").read_text()
     assert [path.name for path in (folder / "recorder").iterdir()] == ["step-000001"], "the first of a row"
+    verdict = json.loads((folder / "collapse.json").read_text())
+    assert (verdict["verdict"], verdict["collapsed_at"]) == ("stopped", 2) == (summary["collapse"]["verdict"], 2)
+    [firing] = [one for one in verdict["firings"] if one["severity"] == "collapse"]
+    assert (firing["rule"], firing["value"], firing["threshold"]) == ("nonfinite_limit", 8.0, 8.0)
+    rows = (folder / "metrics.jsonl").read_text()
+    run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
+    assert (folder / "metrics.jsonl").read_text() == rows, "stopped stays stopped"
+    assert json.loads((folder / "summary.json").read_text())["collapse"] == verdict
 
 
 # ---------------------------------------------------------------- signals
@@ -164,6 +182,64 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.newest(root, print) == root / "step-000001"
     assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+
+
+def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch):
+    take = loop.take
+
+    def taking(session, work, *args):
+        signal.raise_signal(signal.SIGUSR2)
+        return take(session, work, *args)
+
+    monkeypatch.setattr(loop, "take", taking)
+    before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
+    try:
+        with pytest.raises(keeping.Interrupted) as stopped:
+            run("a", "algorithm=grpo", "trainer.steps=1", "rollout.epochs=1")
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert stopped.value.signal == signal.SIGUSR2 and stopped.value.checkpoint.name == "step-000000-update-001"
+
+
+@pytest.mark.parametrize(("when", "code"), [("first", 75), ("last", 0)])
+def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(tmp_path, monkeypatch, when, code):
+    words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
+             "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
+    evaluate = loop._evaluate
+
+    def evaluating(session):
+        if (session.counters.step == 0) == (when == "first"):
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(session)
+
+    monkeypatch.setattr(loop, "_evaluate", evaluating)
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the signal found no handler of ours"))
+    try:
+        assert main(words) == code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    monkeypatch.undo()
+    assert state.standing(tmp_path / "run")[0] == ("finished" if code == 0 else "interrupted")
+    assert main(words) == 0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 1, 1]
+
+
+STRICT = ("algorithm=grpo", "stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6",
+          "stability.rules.kl_ceiling.patience=1")  # fmt: skip
+
+
+@pytest.mark.parametrize("act", ["stop", "rollback"])
+def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act):
+    """The first batch is still the reference's own, the second collapses; no rollback is left."""
+    words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")
+    folder = run("a", *words)
+    first = json.loads((folder / "summary.json").read_text())
+    assert (first["steps"], first["collapse"]["verdict"]) == (2, "stopped")
+    again = json.loads((run("a", *words) / "summary.json").read_text())
+    assert (again["steps"], again["collapse"]) == (2, first["collapse"])
+    warned = json.loads((run("a", *STRICT, "stability.on_collapse=warn") / "summary.json").read_text())
+    assert (warned["steps"], warned["collapse"]["verdict"]) == (4, "collapsed"), "it goes on where that is wanted"
 
 
 # ---------------------------------------------------------------- disks
@@ -300,6 +376,18 @@ def test_pruning_keeps_every_nth_and_the_best(run):
     best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
     kept = {checkpoint.place(path)[0] for path in checkpoint.every(folder / "checkpoints")}
     assert kept == {2, 4, 5, best}
+
+
+@pytest.mark.parametrize("every", [0, 5])
+def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
+    """pass@1 of the last evaluation, which comes after the checkpoint, where evaluation.every asks for it."""
+    folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
+                 "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
+    step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
+    [last] = checkpoint.every(folder / "checkpoints")
+    wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
+    assert checkpoint.score(last) == wanted and not checkpoint.inspect(last)
+    assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
 
 
 @pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.training import attribution, checkpoint, recorder
+from tvo_cli.training import attribution, checkpoint, loop, recorder
 from tvo_cli.training.forward import seen
+from tvo_cli.training.keeping import Interrupted
 from tvo_cli.training.update import backward, forces_on, remaining
 
+from .conftest import composed
+
+ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]")
 
 
@@ -80,6 +86,20 @@ def test_another_algorithm_repeats_the_same_rollouts(run, capsys):
         assert text in said
 
 
+def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
+    chosen = OmegaConf.create(config.plain(composed(("algorithm=grpo",))))
+    for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):
+        altered, notes = experiment._altered(chosen, words)
+        assert (altered.algorithm.name, altered.optimizer.lr) == ("dppo_tv", 1e-3)
+        assert altered.trainer.old_logp == "sampler" != chosen.trainer.old_logp and notes == []
+        assert altered.rollout == chosen.rollout, "what the run had set itself stands"
+    _, notes = experiment._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
+    assert [note.partition(":")[0] for note in notes] == [
+        "dapo has reward.length.weight=1.0",
+        "rollout.samples=4",
+    ]
+
+
 def test_the_same_algorithm_as_an_override_makes_the_same_first_update(run):
     """grpo carries no state between batches, so its "what if" of itself is the step itself."""
     folder = run("a", "algorithm=grpo", *QUICK)
@@ -133,17 +153,40 @@ def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
 
 
+def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatch):
+    """A kill in the middle of removing one leaves a folder without its state."""
+    monkeypatch.setattr(recorder, "_reasons", lambda session, work, begun: ["x"])
+    (run.root / "a" / "recorder" / "step-000001").mkdir(parents=True)
+    (run.root / "a" / "recorder" / ".step-000000.old").mkdir()
+    folder = run("a", *ONE_UPDATE, "trainer.steps=3", "recorder.keep=1")
+    rows = (folder / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 3
+    assert sorted(path.name for path in (folder / "recorder").iterdir()) == ["step-000003"]
+
+
+def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monkeypatch, caplog):
+    take = loop.take
+
+    def taking(session, work, *args):
+        signal.raise_signal(signal.SIGTERM)
+        return take(session, work, *args)
+
+    words = ("algorithm=grpo", "trainer.steps=1", "rollout.epochs=1", "recorder=off")
+    monkeypatch.setattr(loop, "take", taking)
+    with pytest.raises(Interrupted):
+        run("a", *words)
+    monkeypatch.setattr(loop, "take", take)
+    folder = run("a", *words, "recorder.steps=[1]")
+    assert "step 1 cannot be recorded: it had begun before anybody asked" in caplog.text
+    assert not (folder / "recorder").exists()
+
+
 def test_a_recorder_that_is_off_costs_nothing(run):
     folder = run("a", "algorithm=grpo", "recorder=off", "trainer.steps=1")
     assert not (folder / "recorder").exists()
 
 
 def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, monkeypatch):
-    import signal
-
-    from tvo_cli.training import loop
-    from tvo_cli.training.keeping import Interrupted
-
     whole, take = run("whole", "algorithm=tvo", *QUICK), loop.take
 
     def taking(session, work, *args):

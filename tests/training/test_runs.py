@@ -57,8 +57,14 @@ def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
         run("a", "algorithm=grpo", "optimizer.lr=0.5")
     run("a", "algorithm=grpo", "trainer.steps=5")
     assert [row["step"] for row in steps(folder)] == [1, 2, 3, 4, 5]
-    run("a", "algorithm=grpo", "optimizer.lr=1e-3", "resume=never")
-    assert len(list(folder.glob("checkpoints-before-*"))) == 1
+    (folder / "responses" / "evaluation-step-000005.jsonl").write_text("{}\n")
+    metrics = (folder / "metrics.jsonl").read_text()
+    run("a", "algorithm=grpo", "optimizer.lr=1e-3", "resume=never", "trainer.steps=1")
+    for name in ("checkpoints", "responses", "metrics", "summary", "collapse"):
+        assert len(list(folder.glob(f"{name}-before-*"))) == 1, name
+    assert next(folder.glob("metrics-before-*.jsonl")).read_text() == metrics
+    assert [row["step"] for row in steps(folder)] == [1]
+    assert not list((folder / "responses").glob("evaluation*")), "it would be taken for the new run's"
 
 
 def test_must_resume_says_what_is_missing(run):

@@ -21,7 +21,7 @@ def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str
 
     text, code = describe(error, overrides, root)
     if debug or code == DEFECT:
-        traceback.print_exception(error)
+        print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     print(f"tvo: {without_secrets(text)}", file=sys.stderr)
     return code
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ class Jobs:
         except Exception as error:  # a defect in one job must not end a sweep; report() shows its traceback
             code = failure.report(error, debug=self.debug)
             tidy(folder)
+            if self.elsewhere:
+                _hand_on(getattr(error, "signal", 0))
             return code
 
     def _watched(self, config: DictConfig, beacon: state.Beacon) -> int:
@@ -84,6 +87,8 @@ class Jobs:
             self.task(config)
         except BaseException as error:
             text, code = failure.describe(error)
+            if code == failure.USER and beacon.withdraw():  # a mistyped command does not touch the run that is there
+                raise
             beacon.end(state.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else state.FAILED, code, text)
             raise
         beacon.end(state.FINISHED, 0)
@@ -93,6 +98,12 @@ class Jobs:
     def code(self) -> int:
         """0 when every job went well, else the code of the first that did not."""
         return next((code for code in self.codes if code), 0)
+
+
+def _hand_on(number: int) -> None:
+    """Let the launcher do what it does at its own signal, now that all is saved: submitit queues the job again."""
+    if number == signal.SIGUSR2 and callable(signal.getsignal(number)):
+        signal.raise_signal(number)
 
 
 def _register() -> None:
@@ -142,7 +153,7 @@ def overrides_of(words: Sequence[str]) -> list[str]:
 
 def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [state.FILE]:
+    if [path.name for path in folder.glob("*")] == [state.FILE] and not state.alive(folder):
         (folder / state.FILE).unlink()
     for place in (folder, *list(folder.parents)[:2]):
         if place == Path.cwd() or place in Path.cwd().parents:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.evaluation import audit, responses, suite, support
 from tvo_cli.evaluation import folder as files
-from tvo_cli.evaluation import responses, suite, support
 from tvo_cli.evaluation.responses import Response
 from tvo_cli.evaluation.running import Evaluator, Step, check_context, grade, plan
 from tvo_cli.evaluation.suite import Suite
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tvo")
 Watch = Callable[[Step], object]
+JUDGED = ("correct", "extracted", "reason", "failed", "second")
 
 
 def evaluate(
@@ -44,17 +46,19 @@ def evaluate(
         used = None if node.predict_only else grader
         Evaluator(engine, used, path, int(node.seed), rows).run(tasks, counted, watch)
         found = responses.read(path).responses
-        if used is not None and any(row.correct is None for row in found):
+        if used is not None and unjudged(found, grader.settings.audit):
             found = _judge(path, files.suites_of(place), found, grader)
         figures = _figures(suites, found, grader.equal, float(node.confidence))
     for name, before in base.items():
         figures[name]["support"] = support.summarise(before, [row for row in found if row.suite == name])
+    audit.write(place / audit.NAME, found)
     return _write(place, identity, figures)
 
 
 def regrade(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[str, Any]:
     """Judge every completion of an evaluation again, by today's rules; no model is needed."""
-    identity, suites = files.identity_of(place), files.suites_of(place)
+    identity = files.identity_of(place)
+    suites = [_judged_by(found, suite.grader_version(reward)) for found in files.suites_of(place)]
     before = responses.read(place / responses.NAME)
     if before.repair:
         log.warning("%s", before.repair)
@@ -62,9 +66,21 @@ def regrade(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[s
         shutil.copyfile(place / responses.NAME, place / files.PREVIOUS)
         after = _judge(place / responses.NAME, suites, before.responses, grader)
         figures = _figures(suites, after, grader.equal, confidence)
+    audit.write(place / audit.NAME, after)
+    identity = files.renew(place, identity, suites)
     old = {row.key: row.correct for row in before.responses}
     changed = sum(old[row.key] is not row.correct for row in after)
     return _write(place, identity, figures) | {"changed": changed}
+
+
+def _judged_by(found: Suite, grader: str) -> Suite:
+    return replace(found, protocol=replace(found.protocol, grader=grader))
+
+
+def unjudged(rows: Sequence[Response], audited: bool) -> bool:
+    """Whether a verdict is missing: of an earlier run that only predicted, or that asked no second grader."""
+    unaudited = audited and all(row.second is None for row in rows)
+    return unaudited or any(row.correct is None for row in rows)
 
 
 def _judge(path: Path, suites: Sequence[Suite], rows: Sequence[Response], grader: Grader) -> tuple[Response, ...]:
@@ -75,7 +91,7 @@ def _judge(path: Path, suites: Sequence[Suite], rows: Sequence[Response], grader
         own = [row for row in rows if row.suite == found.name and row.id in problems]
         asked = [(problems[row.id], row.completion, row.finish == "stop") for row in own]
         for row, v in zip(own, grade(grader, found.protocol, asked), strict=True):
-            verdicts[row.key] = replace(row, correct=v.correct, extracted=v.extracted, reason=v.reason, failed=v.failed)
+            verdicts[row.key] = replace(row, **{name: getattr(v, name) for name in JUDGED})
     judged = tuple(verdicts.get(row.key, row) for row in rows)
     responses.write(path, judged)
     return judged
@@ -86,10 +102,13 @@ def _figures(suites: Sequence[Suite], rows: Sequence[Response], equal: Equal, co
 
 
 def _figures_of(found: Suite, rows: Sequence[Response], equal: Equal, confidence: float) -> dict[str, Any]:
-    """A suite's numbers over the problems that were asked for, in their order."""
+    """A suite's numbers over the problems that were asked for, in their order; a stop's torn one is left out."""
     order = {problem.id: place for place, problem in enumerate(found.problems)}
     own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
-    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.digest, "fingerprint": found.fingerprint}
+    counts = Counter(row.id for row in own)
+    own = [row for row in own if counts[row.id] == max(counts.values())]
+    part = suite.answered(found, {row.id for row in own})
+    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.digest, "fingerprint": part}
     if any(row.correct is None for row in own):
         return about | {"problems": len(order), "graded": False} | conduct(own, own)
     return about | {"graded": True} | summarise(own, found.ks, equal, confidence)

@@ -59,9 +59,18 @@ def _check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any])
             _refuse(folder, key, before[key], now[key])
     for name, found in now["suites"].items():
         old = before["suites"].get(name, found)
+        if old["protocol_hash"] != found["protocol_hash"] and _ungraded(old) == _ungraded(found):
+            remedy = f"`tvo eval --regrade {folder}` judges it by today's; then the same command goes on."
+            problem = f"holds an evaluation whose {name} was judged by other rules ({old['protocol']['grader']})."
+            raise UserError("output_dir", folder, problem, remedy)
         for key in ("protocol_hash", "problems"):
             if old[key] != found[key]:
                 _refuse(folder, f"{name}.{key}", old[key], found[key])
+
+
+def _ungraded(node: Mapping[str, Any]) -> Any:
+    """A suite's protocol, whatever judges."""
+    return json.loads(json.dumps(dict(node["protocol"]) | {"grader": ""}))
 
 
 def _refuse(folder: Path, key: str, old: object, new: object) -> None:
@@ -77,8 +86,16 @@ def begin(folder: Path, identity: Mapping[str, Any], suites: Sequence[Suite], co
         merged["suites"] = {**identity_of(folder)["suites"], **identity["suites"]}
     run_folder.describe(folder, config, configuration.command_line())
     run_folder.write_json(folder / IDENTITY, merged)
-    known = {(s, p.id): p for s, p in _problems_of(folder)} | {(s.name, p.id): p for s in suites for p in s.problems}
+    lists = sorted((_problems_of(folder), [(s.name, p) for s in suites for p in s.problems]), key=len, reverse=True)
+    known = {(name, problem.id): problem for rows in lists for name, problem in rows}  # in the longer one's order
     run_folder.write_rows(folder / PROBLEMS, [_problem_row(name, p) for (name, _), p in known.items()])
+
+
+def renew(folder: Path, identity: Mapping[str, Any], suites: Sequence[Suite]) -> dict[str, Any]:
+    """Write down the protocols that an evaluation was judged by anew."""
+    renewed = {**identity, "suites": identify(suites, identity["model"], identity["seed"])["suites"]}
+    run_folder.write_json(folder / IDENTITY, renewed)
+    return renewed
 
 
 def _problem_row(name: str, problem: Problem) -> dict[str, Any]:

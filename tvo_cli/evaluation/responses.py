@@ -35,6 +35,7 @@ class Response:
     tokens: int
     finish: str  # stop | length
     seconds: float  # its share of the generation time
+    second: bool | None = None  # the second grader's verdict, in audit mode
 
     @property
     def key(self) -> tuple[str, str, str, int]:

@@ -123,6 +123,7 @@ class Evaluator:
             tokens=completion.tokens,
             finish="stop" if completion.finished else "length",
             seconds=seconds,
+            second=verdict.second,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Suite:
     problems: tuple[Problem, ...]
     protocol: Protocol
     ks: tuple[int, ...]  # of pass@k
-    fingerprint: str  # sha256 of the ids, questions and answers
+    fingerprint: str  # sha256 of the ids, questions and answers of the whole suite, whatever part is asked
 
 
 def load(config: Any) -> list[Suite]:
@@ -113,6 +113,13 @@ def fingerprint(problems: Sequence[Problem]) -> str:
     for problem in problems:
         digest.update("\x1f".join((problem.id, problem.question, problem.answer)).encode() + b"\x1e")
     return digest.hexdigest()
+
+
+def answered(suite: Suite, ids: Set[str]) -> str:
+    """The fingerprint of the problems that were answered: the suite's when that is all of it, in its order."""
+    found = [problem for problem in suite.problems if problem.id in ids]
+    whole = fingerprint(found)
+    return whole if whole == suite.fingerprint else fingerprint(sorted(found, key=lambda problem: problem.id))
 
 
 def _check_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> None:

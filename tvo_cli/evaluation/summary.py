@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.evaluation import audit
 from tvo_cli.evaluation.responses import Response, of_problem
 from tvo_cli.stats import Interval, answer_entropy, clustered_interval, majority, pass_at_k, standard_error
 
@@ -31,6 +32,7 @@ def summarise(rows: Sequence[Response], ks: Sequence[int], equal: Equal, confide
     }
     every = [row for group in main.values() for row in group]
     breakdown = {noun: _breakdown(main, noun, confidence) for noun in ("level", "subject")}
+    figures["audit"] = audit.summarise(rows, confidence)
     return figures | conduct(every, rows) | breakdown | {"by_problem": _by_problem(main)}
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tvo_cli.errors import UserError
 
-CHECKPOINTS, POLICY = "checkpoints", "policy"
+CHECKPOINTS, POLICY, STATE = "checkpoints", "policy", "state.json"
 WHOLE = 4 * 2**30  # bytes of weights that are read whole; of more, sizes and headers
 HEADER = 2**20  # bytes at the start of a safetensors file that hold its names, shapes and first values
 
 
 def weights_of(path: str, checkpoint: str = "last") -> str:
-    """The folder of a policy: of a run folder its last, best or a named checkpoint; any other path as it is."""
+    """The folder of a policy: of a run folder its last, best or a named checkpoint; any other path as it is.
+
+    Last and best are chosen among whole checkpoints. Best: the highest score that was known when it was saved, of the
+    evaluation of that step where the run had evaluations, of the fresh accuracy else; of equals the later.
+    """
     folder = Path(path).expanduser()
     if (folder / POLICY / "config.json").is_file():  # a checkpoint itself
         return str(folder / POLICY)
@@ -23,20 +27,44 @@ def weights_of(path: str, checkpoint: str = "last") -> str:
     if not root.is_dir():
         return path
     found = sorted(entry.name for entry in root.iterdir() if (entry / POLICY / "config.json").is_file())
-    steps = [name for name in found if name.startswith("step-")]
-    wanted = (steps[-1] if steps else "") if checkpoint == "last" else checkpoint
-    if checkpoint == "best" and "best" not in found:
-        wanted = f"step-{int(_summary(folder).get('best_step') or -1):06d}"
+    choose = {"last": _last, "best": _best}.get(checkpoint)
+    wanted = choose(root, [name for name in found if name.startswith("step-")]) if choose else checkpoint
     if wanted not in found:
         there = f"There are: {', '.join(found)}." if found else "None has been written yet."
         raise UserError("model.checkpoint", checkpoint, f"{folder} has no such checkpoint.", there)
     return str(root / wanted / POLICY)
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
+def _last(root: Path, names: Sequence[str]) -> str:
+    return next((name for name in reversed(names) if _is_whole(root / name)), "")
+
+
+def _best(root: Path, names: Sequence[str]) -> str:
+    scores = {name: _score(root / name) for name in names if "update" not in name and _is_whole(root / name)}
+    known = [(score, name) for name, score in scores.items() if score is not None]
+    return max(known)[1] if known else ""
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the state and the policy are those that the manifest names, byte by byte."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        needed = [name for name in manifest if name == STATE or name.startswith(f"{POLICY}/")]
+        return STATE in needed and all(manifest[name]["sha256"] == _sha256(folder / name) for name in needed)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _score(folder: Path) -> float | None:
+    try:
+        return float(json.loads((folder / STATE).read_text(encoding="utf-8"))["counters"]["score"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def digest(path: str) -> str:

@@ -31,6 +31,8 @@ class Force(Protocol):
 
     def end_batch(self, entropy: float) -> None: ...
 
+    def discard(self) -> None: ...
+
     def state_dict(self) -> dict[str, float]: ...
 
     def load_state_dict(self, state: Mapping[str, float]) -> None: ...
@@ -63,6 +65,9 @@ class Temperature:
     def end_batch(self, entropy: float) -> None:
         """Let the thermostat act."""
         self.coef.update(entropy)
+
+    def discard(self) -> None:
+        """Nothing was remembered."""
 
     def state_dict(self) -> dict[str, float]:
         """The thermostat's."""
@@ -124,6 +129,10 @@ class ControlVariate:
         self.past, self.current = (work, norm), (0.0, 0.0)
         if self.adaptive and norm > 0.0:
             self.beta = min(max(work / norm, 0.0), self.high)
+
+    def discard(self) -> None:
+        """Forget what was observed of the batch under way."""
+        self.current = (0.0, 0.0)
 
     def state_dict(self) -> dict[str, float]:
         """β and the sums it comes from."""

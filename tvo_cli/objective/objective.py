@@ -109,6 +109,11 @@ class Objective:
         for penalty in self.penalties.values():
             penalty.coef.update(entropy)
 
+    def discard(self) -> None:
+        """In place of `end_batch` where something of the batch is not a number: what was observed is forgotten."""
+        for force in self.forces.values():
+            force.discard()
+
     @property
     def awaits_start(self) -> bool:
         """Whether a penalty is still to be shown the policy as it was before the first update."""

@@ -58,24 +58,31 @@ def _passes(found: Figures) -> str:
 
 
 def details(summary: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
-    """Title, headings and rows of every further table: pass@k, levels, subjects, problems, support."""
+    """Title, headings and rows of every further table: pass@k, levels, subjects, problems, audit, support."""
     for name, found in summary["suites"].items():
-        if not found["graded"]:
-            continue
-        if found["pass"]:
-            yield f"{name}: pass@k", ("k", "pass@k"), [[k, share(value)] for k, value in found["pass"].items()]
-        for noun in ("level", "subject"):
-            parts = [[part or "none", str(v["problems"]), share(v)] for part, v in found[noun].items()]
-            if parts:
-                yield f"{name}: by {noun}", (noun, "problems", "avg"), parts
-        if found["by_problem"] and found["problems"] <= 30:
-            yield f"{name}: by problem", ("problem", "right", "of"), _problems(found)
-        if "support" in found:
-            yield f"{name}: against the base model", ("figure", "value"), _support(found["support"])
+        if found["graded"]:
+            yield from ((f"{name}: {title}", headings, body) for title, headings, body in _parts(found) if body)
+
+
+def _parts(found: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
+    """The further tables of one suite; a body is empty where it does not apply."""
+    yield "pass@k", ("k", "pass@k"), [[k, share(value)] for k, value in found["pass"].items()]
+    for noun in ("level", "subject"):
+        parts = [[part or "none", str(v["problems"]), share(v)] for part, v in found[noun].items()]
+        yield f"by {noun}", (noun, "problems", "avg"), parts
+    yield "by problem", ("problem", "right", "of"), _problems(found) if found["problems"] <= 30 else []
+    audited = found.get("audit")
+    yield "a second grader (math-verify as shipped)", ("figure", "value"), _audit(audited) if audited else []
+    yield "against the base model", ("figure", "value"), _support(found["support"]) if "support" in found else []
 
 
 def _problems(found: Figures) -> list[Row]:
     return [[row["id"], str(row["right"]), str(row["samples"])] for row in found["by_problem"]]
+
+
+def _audit(found: Figures) -> list[Row]:
+    of_them = f"{found['differing']} of {found['compared']}: {share(found['rate'])}"
+    return [["verdicts that differ", of_them], ["right by ours alone", str(found["only_ours"])]]
 
 
 def _support(found: Figures) -> list[Row]:

@@ -14,6 +14,7 @@ from tvo_cli.report.runs import read_json
 from tvo_cli.tracking import metrics, state
 
 COLLAPSED = "collapsed"
+LOST = (COLLAPSED, "stopped")  # verdicts of a run that a collapse rule ended or that never came back from one
 INSIDE = ("checkpoints", "responses", "figures", "wandb", "tensorboard")  # of a run, where no other run is
 UNTOLD = ("output_dir", "run_name", "experiment_name", "sweep_objective")
 
@@ -76,7 +77,7 @@ def _standing(folder: Path) -> Standing:
     word, reason = state.standing(folder)
     settings = _settings(folder, told)
     row = metrics.last(folder / "metrics.jsonl")
-    fired = str(collapse.get("verdict", "")) == COLLAPSED
+    fired = str(collapse.get("verdict", "")) in LOST
     word = word or (state.FINISHED if summary else state.INTERRUPTED)
     return Standing(
         folder=folder,

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prefixes import accepted, positions, trimmed
-from tvo_cli.rollout.cache import roomy_cache
+from tvo_cli.rollout.cache import growing
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 
@@ -151,7 +151,7 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     """Each prompt once; then its cache for each of its samples."""
     attention = None if bool(mask.all()) else mask.long()
     position = positions(mask)
-    cache = roomy_cache(policy.network.config)
+    cache = growing(policy.network.config)
     arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
     if attention is not None:
         arguments |= {"attention_mask": attention, "position_ids": position}

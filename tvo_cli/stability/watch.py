@@ -71,6 +71,13 @@ class Watch:
         """What to do after the step observed last."""
         return self.action
 
+    def halt(self, firing: Firing | None = None) -> None:
+        """The loop stops the run: no healthy state to return to, or a reason of its own, which goes on record."""
+        if firing is not None:
+            self._active.append(firing.rule)
+            self._record(firing)
+        self.action = Action.STOP
+
     @property
     def healthy(self) -> bool:
         """Whether no rule that means collapse is suspicious of the step observed last."""
@@ -87,6 +94,7 @@ class Watch:
         """The content of collapse.json; values that are not finite are None."""
         return {
             "verdict": self._word(),
+            "rules": list(self.rules),  # what was watched: without any, "healthy" means that nobody looked
             "on_collapse": self.on_collapse,
             "collapsed_at": min((r["step"] for r in self._collapses()), default=None),
             "healthiest_step": None if self._best is None else self._best[0],
@@ -110,10 +118,14 @@ class Watch:
             "best": None if self._best is None else list(self._best),
             "last_healthy_step": self.last_healthy_step,
             "action": self.action.value,
+            "on_collapse": self.on_collapse,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore `state_dict`; a rule that was not there when it was saved starts anew."""
+        """Restore `state_dict`; a rule that was not there when it was saved starts anew.
+
+        What stopped the run keeps it stopped, unless a collapse is now only to be warned of and was not then.
+        """
         for name, rule in self.rules.items():
             if name in state["rules"]:
                 rule.load_state_dict(state["rules"][name])
@@ -123,6 +135,8 @@ class Watch:
         self._reward, self.last_healthy_step = state["reward"], state["last_healthy_step"]
         self._best = None if state["best"] is None else (int(state["best"][0]), float(state["best"][1]))
         self.action = Action(state["action"])
+        if self.action is Action.STOP and self.on_collapse == "warn" != state.get("on_collapse", "warn"):
+            self.action = Action.WARN
 
     def _record(self, firing: Firing) -> None:
         record = self._records.setdefault(firing.rule, asdict(firing) | {"steps": 0})

@@ -16,6 +16,7 @@ from tvo_cli.sweep.child import Child, Outcome
 from tvo_cli.sweep.index import WAITING, Index, Job
 from tvo_cli.sweep.slots import Slot
 from tvo_cli.tracking import state
+from tvo_cli.tracking.run_folder import without_secrets
 
 JOB_LOG = "job.log"
 PAUSE = 0.1  # seconds between two looks at the jobs
@@ -95,6 +96,8 @@ class Runner:
         job.attempts += 1
         job.state, job.pid, job.slot, job.reason, job.code = state.RUNNING, child.pid, slot.number, "", None
         self._running[job.fingerprint] = job, slot, child
+        if self.stopped:  # the signal came while the job was being started, and reached only the others
+            child.stop()
         self._changed(job)
 
     def _collect(self) -> None:
@@ -106,7 +109,8 @@ class Runner:
                 self._ended(job, found, time.monotonic() - child.begun)
 
     def _ended(self, job: Job, found: Outcome, seconds: float) -> None:
-        job.state, job.code, job.reason, job.pid, job.slot = found.state, found.code, found.reason, None, None
+        job.state, job.code, job.pid, job.slot = found.state, found.code, None, None
+        job.reason = without_secrets(found.reason)  # the job's last words, which may quote a key
         job.seconds = round(seconds, 1)
         if found.state != state.FINISHED:
             facts = {"fingerprint": job.fingerprint, "command": job.command, "overrides": job.overrides}

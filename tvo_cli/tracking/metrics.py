@@ -106,6 +106,10 @@ class MetricsFile:
         self._file.write(line(step, metrics))
         self._file.flush()
 
+    def sync(self) -> None:
+        """Have what was written reach the disk."""
+        os.fsync(self._file.fileno())
+
     def last_step(self) -> int:
         """The step of the last row; −1 without one."""
         return max((int(row["step"]) for row in read(self.path)), default=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tvo_cli.errors import UserError
+from tvo_cli.tracking.run_folder import write_json
 
 log = logging.getLogger("tvo")
 
@@ -41,6 +43,27 @@ class Mirror(Protocol):
 
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Close it."""
+
+
+class Shown:
+    """How far a mirror has been shown a run, kept in its folder: a mirror cannot forget, so nothing comes twice."""
+
+    def __init__(self, path: Path, logger: str) -> None:
+        self._path, self._logger = path, logger
+        try:
+            self._all: dict[str, dict[str, int]] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._all = {}
+        self._last = self._all.setdefault(logger, {})
+
+    def is_new(self, step: int, kind: str) -> bool:
+        """Whether this step's row of a kind, steps or evaluations, was not shown yet."""
+        return step > self._last.get(kind, -1)
+
+    def remember(self, step: int, kind: str) -> None:
+        """It was."""
+        self._last[kind] = step
+        write_json(self._path, self._all)
 
 
 class Shielded:

@@ -52,6 +52,12 @@ def write_text(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
+def set_aside(path: Path, mark: str) -> None:
+    """Move a file or folder, where there is one, next to its place: summary.json to summary-MARK.json."""
+    if path.exists():
+        path.replace(path.with_name(f"{path.stem}-{mark}{path.suffix}"))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write strict JSON whole or not at all; numbers that are not finite become null."""
     write_text(path, json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -6,18 +6,21 @@ is gone was killed: its file is the proof, so no run is ever shown as running be
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.errors import UserError
+from tvo_cli.tracking.run_folder import without_secrets, write_json, write_text
 
 FILE = "state.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
@@ -27,10 +30,13 @@ VANISHED = "the process ended without a word: killed, or the machine went down"
 
 
 class Beacon:
-    """Says `running` on entering and touches the file while the run lasts; `end` says how it ended."""
+    """Says `running` on entering and touches the file while the run lasts; `end` says how it ended.
+
+    Entering is refused while another process runs in the folder: two would write over each other's files.
+    """
 
     def __init__(self, folder: Path, fingerprint: str, command: str, overrides: Sequence[str] = ()) -> None:
-        self._path = folder / FILE
+        self._folder, self._path = folder, folder / FILE
         self._facts = {
             "fingerprint": fingerprint,
             "command": command,
@@ -43,7 +49,10 @@ class Beacon:
         self._done = threading.Event()
 
     def __enter__(self) -> Beacon:
-        write_json(self._path, {"state": RUNNING, **self._facts})
+        with _alone(self._folder):
+            _refuse_if_taken(self._folder)
+            self._former, self._seen = _text(self._path), _others(self._folder)
+            write_json(self._path, {"state": RUNNING, **self._facts})
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
         return self
@@ -58,7 +67,19 @@ class Beacon:
         """Write how the run ended."""
         self._done.set()
         self._thread.join()
-        write_json(self._path, {"state": state, "code": code, "reason": reason, **self._facts, "ended": _now()})
+        write_json(
+            self._path,
+            {"state": state, "code": code, "reason": without_secrets(reason), **self._facts, "ended": _now()},
+        )
+
+    def withdraw(self) -> bool:
+        """Put the former word back where nothing else was written since; whether it was: no run has begun here."""
+        if self._former is None or _others(self._folder) != self._seen:
+            return False
+        self._done.set()
+        self._thread.join()
+        write_text(self._path, self._former)
+        return True
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT):
@@ -113,8 +134,40 @@ def settle(folder: Path, state: str, code: int, reason: str, facts: Mapping[str,
     """Write the end of a run that could not write it itself; its own word stands."""
     found = read(folder)
     if found.get("state") in (None, RUNNING) and not alive(folder, found):
-        told = {"state": state, "code": code, "reason": reason, "ended": _now()}
+        told = {"state": state, "code": code, "reason": without_secrets(reason), "ended": _now()}
         write_json(folder / FILE, {**facts, **found, **told})
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time looks who is here and says that it is; short, so that no child inherits the lock."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_if_taken(folder: Path) -> None:
+    found = read(folder)
+    here = (socket.gethostname(), os.getpid())
+    if (found.get("host"), found.get("pid")) != here and alive(folder, found):
+        who = f"another process is running in it ({found.get('pid')} on {found.get('host')})."
+        remedy = "Wait for its end, or name another folder: output_dir=…"
+        raise UserError("output_dir", folder, who, remedy)
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _others(folder: Path) -> dict[str, int]:
+    """When everything directly in the folder was last written, besides logs and our own file."""
+    found = (path for path in folder.iterdir() if path.name != FILE and path.suffix != ".log")
+    return {path.name: path.stat().st_mtime_ns for path in found}
 
 
 def _now() -> str:

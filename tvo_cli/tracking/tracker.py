@@ -16,7 +16,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
 from tvo_cli.tracking.console import Display, Progress, display
 from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.tracking.mirror import Mirror, RunInfo, Shielded
+from tvo_cli.tracking.mirror import Mirror, RunInfo, Shielded, Shown
 
 log = logging.getLogger("tvo")
 LOGGERS = ("none", "wandb", "tensorboard")
@@ -38,7 +38,7 @@ class Tracker:
         self._display = console or display(*chosen)
         self._progress = Progress(self._run)
         self._fresh = {True: True, False: True}  # kinds of rows not yet written: evaluations, steps
-        self._mirrored = -1  # the last step that an earlier process of this run has shown to the mirrors
+        self._shown = Shown(self._folder / "mirrored.json", str(config.logger.name))
         self._summary: dict[str, Any] = {}
 
     def __enter__(self) -> Tracker:
@@ -52,6 +52,7 @@ class Tracker:
         log_file = run_folder.log_to(self._folder / "run.log")
         resources.callback(run_folder.log_no_more, log_file)
         run_folder.describe(self._folder, self._config, configuration.command_line())
+        run_folder.set_aside(self._folder / "summary.json", "previous")  # the run is not finished any more
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
         resources.callback(self._file.close)
         relay = _Relay(self._display)
@@ -76,7 +77,11 @@ class Tracker:
 
     def rewind(self, step: int) -> None:
         """Forget the rows after a step: the run goes on from there. The mirrors, which cannot forget, skip them."""
-        self._mirrored = self._file.last_step()
+        held = self._file.last_step()
+        if held < step:
+            log.warning(
+                "metrics.jsonl ends at step %d, the checkpoint is of step %d: the rows between are lost", held, step
+            )
         forgotten = self._file.truncate_after(step)
         if forgotten:
             log.info("metrics.jsonl: %d rows after step %d are done again", forgotten, step)
@@ -99,8 +104,15 @@ class Tracker:
             self._file.forget_from(step, evaluations=evaluations)
             self._fresh[evaluations] = False
         self._file.append(step, metrics)
-        for mirror in self._mirrors if step > self._mirrored else ():
-            mirror.log(step, metrics)
+        kind = "evaluations" if evaluations else "steps"
+        if self._mirrors and self._shown.is_new(step, kind):
+            for mirror in self._mirrors:
+                mirror.log(step, metrics)
+            self._shown.remember(step, kind)
+
+    def sync(self) -> None:
+        """See to it that every row is on the disk: a checkpoint must not outlive the rows before it."""
+        self._file.sync()
 
     def alert(self, title: str, text: str) -> None:
         """Say at once that something is wrong: log, console, and the mirrors that can reach a person."""

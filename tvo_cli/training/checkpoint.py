@@ -143,28 +143,36 @@ def read_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-def prune(root: Path, keep: int, *, every_steps: int = 0, best: bool = False) -> None:
-    """Leave the newest `keep`, those after every `every_steps` batches, and the best."""
-    folders = every(root)
-    kept = set(folders[-max(keep, 1) :])
+def prune(root: Path, keep: int, *, saved: Path | None = None, every_steps: int = 0, best: bool = False) -> None:
+    """Leave the newest `keep`, those after every `every_steps` batches, and the best.
+
+    One that is whole is always among them: `saved`, which was just written, else the newest whole one. What is
+    newer than that is damaged, and does not count.
+    """
+    folders, whole = every(root), saved or newest(root, lambda damage: None)
+    kept = set([one for one in folders if whole is None or place(one) <= place(whole)][-max(keep, 1) :])
     if every_steps:
         kept |= {folder for folder in folders if place(folder)[1] < 0 and place(folder)[0] % every_steps == 0}
-    scored = [(score, place(folder), folder) for folder in folders if (score := _score(folder)) is not None]
+    scored = [(found, place(folder), folder) for folder in folders if (found := score(folder)) is not None]
     if best and scored:
         kept.add(max(scored)[-1])
     for folder in folders:
         if folder not in kept:
-            _remove(folder)
+            remove(folder)
     sweep(root)
 
 
 def sweep(root: Path) -> None:
-    """Remove what a killed process left half-written or half-removed."""
+    """Remove what a killed process left half-written or half-removed; a whole one that stepped aside comes back."""
     for leftover in root.glob(".step-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        home = leftover.with_name(leftover.stem.removeprefix("."))
+        if leftover.suffix == ".old" and not home.exists() and not inspect(leftover):
+            leftover.rename(home)
+        else:
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _score(folder: Path) -> float | None:
+def score(folder: Path) -> float | None:
     """How good the policy between two batches was when it was saved; None where nobody knows."""
     if place(folder)[1] >= 0:
         return None
@@ -224,7 +232,7 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _put(draft: Path, folder: Path) -> None:
-    """Rename into place; a damaged one of the same name steps aside first and is removed last."""
+    """Rename into place; one of the same name (damaged, or without its score) steps aside first, is removed last."""
     aside = folder.with_name(f".{folder.name}.old")
     if folder.exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -234,7 +242,7 @@ def _put(draft: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a checkpoint; killed half-way, what is left carries no checkpoint's name."""
     aside = folder.with_name(f".{folder.name}.old")
     folder.rename(aside)

@@ -29,6 +29,10 @@ HARMLESS = (
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
 WANDB_ID = "wandb_id.txt"
+OF_THE_RUN = (
+    *("checkpoints", "recorder", "responses", "tensorboard", "metrics.jsonl", "summary.json", "collapse.json"),
+    *(WANDB_ID, "mirrored.json"),
+)
 
 
 def check(folder: Path, config: Any) -> None:
@@ -133,11 +137,9 @@ def _recorded(root: Path) -> dict[str, Any]:
 
 
 def _set_aside(folder: Path) -> None:
-    """Nothing is ever deleted: the old checkpoints, recordings and the id of the old run move next door."""
-    stamp = f"before-{datetime.now():%m%d-%H%M%S}"
-    for place in (folder / "checkpoints", folder / "recorder", folder / WANDB_ID):
-        if place.exists():
-            place.rename(place.with_name(f"{place.stem}-{stamp}{place.suffix}"))
+    """Nothing is ever deleted: what the old run has left moves next door."""
+    for name in OF_THE_RUN:
+        run_folder.set_aside(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
 
 
 def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

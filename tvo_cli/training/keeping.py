@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
+from tvo_cli.stability.collapse import Firing
 from tvo_cli.tracking.run_folder import write_json, write_rows
 from tvo_cli.training import checkpoint, continuing, recorder
 from tvo_cli.training.batch import Batch
@@ -21,13 +22,14 @@ from tvo_cli.training.work import Work
 log = logging.getLogger("tvo")
 RESPONSES_KEPT = 16  # a step, of the steps that are kept
 RESPONSES_EVERY = 10
+NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
 
 class Interrupted(Exception):
     """A signal asked for a stop; everything is saved."""
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: Path, number: int = 0) -> None:
+        self.checkpoint, self.signal = checkpoint, number
         super().__init__(f"interrupted; saved {checkpoint}")
 
 
@@ -66,12 +68,12 @@ def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
 
     The readings judge the policy that sampled, so the state before the update is what a healthy step confirms.
     """
-    action, every = session.watch.decide(), session.limits.snapshot_every
+    every = session.limits.snapshot_every
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
-        session.tracker.alert("nonfinite", f"{session.counters.skipped_in_a_row} updates skipped in a row")
-        action = Action.STOP
+        _halt_for_nans(session)
     if every and (session.counters.step - 1) % every == 0 and session.watch.healthy:
         session.snapshot = work.before
+    action = session.watch.decide()
     if action is Action.ROLLBACK:
         action = _roll_back(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
@@ -79,10 +81,26 @@ def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
     return action
 
 
+def _halt_for_nans(session: Session) -> None:
+    """The updates of the last batches were left out one after the other: nothing is learnt any more."""
+    counters, limit = session.counters, session.limits.nonfinite_limit
+    message = f"{counters.skipped_in_a_row} updates skipped in a row"
+    session.tracker.alert("nonfinite", message)
+    found = float(counters.skipped_in_a_row), float(limit)
+    session.watch.halt(Firing(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
+
+
+def is_stopped(session: Session) -> bool:
+    """Whether a rule, or too many updates skipped in a row, have stopped the run; a restart does not undo it."""
+    skipped = session.counters.skipped_in_a_row >= session.limits.nonfinite_limit
+    return skipped or session.watch.decide() is Action.STOP
+
+
 def _roll_back(session: Session) -> Action:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:
         session.tracker.alert("rollback", "no healthy state to return to; the run stops")
+        session.watch.halt()
         return Action.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
@@ -94,7 +112,7 @@ def _roll_back(session: Session) -> Action:
 
 
 def save(session: Session) -> Path:
-    """Write a checkpoint and prune the old ones; one of this very moment that is whole is left alone.
+    """Write a checkpoint and prune the old ones; one of this very moment that is whole, score too, is left alone.
 
     Raises:
         UserError: the disk is full; the checkpoints before are untouched.
@@ -103,9 +121,11 @@ def save(session: Session) -> Path:
     folder = root / checkpoint.name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
-    if not folder.is_dir() or checkpoint.inspect(folder):
+    stale = work is None and checkpoint.score(folder) != session.counters.score
+    if stale or checkpoint.inspect(folder):
         weights = session.weights()
         try:
+            session.tracker.sync()
             checkpoint.save(
                 folder,
                 policy=session.learner.policy.save,
@@ -115,7 +135,7 @@ def save(session: Session) -> Path:
             )
         except OSError as error:
             raise _no_room(root, error) from error
-    checkpoint.prune(root, limits.keep, every_steps=limits.keep_every, best=limits.keep_best)
+    checkpoint.prune(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
     return folder
 
 
@@ -182,7 +202,8 @@ def remember_responses(session: Session, batch: Batch) -> None:
 
 
 def remember_evaluation(session: Session, evaluation: Evaluation) -> None:
-    """Every completion of an evaluation, and its pass@1 as the score of the policy."""
-    session.counters.score = evaluation.accuracy.mean
+    """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
+    if session.limits.evaluate_every:
+        session.counters.score = evaluation.accuracy.mean
     name = f"evaluation-{checkpoint.name(session.counters.step)}.jsonl"
     write_rows(session.folder / "responses" / name, list(evaluation.records))

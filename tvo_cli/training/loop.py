@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-import threading
-
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.training import keeping, recorder
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
-from tvo_cli.training.signals import interruptible
+from tvo_cli.training.signals import Asked, interruptible
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.training.update import end_batch, remaining, take
 from tvo_cli.training.work import Work
 
 
 def train(session: Session) -> Evaluation | None:
-    """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for."""
-    evaluation = _evaluate(session) if _at_the_start(session) and session.limits.evaluate_at_start else None
+    """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for.
+
+    A run that a rule has stopped is over: gone on with, it is only evaluated. A signal while the last evaluation
+    runs changes nothing, for the run is complete after it.
+    """
+    evaluation = None
     with interruptible() as interrupted:
-        while session.counters.step < session.limits.steps:
-            action = advance(session, interrupted)
-            if _due(session.counters.step, session.limits.evaluate_every) and not _last(session):
+        if _at_the_start(session) and session.limits.evaluate_at_start:
+            evaluation = _evaluate(session)
+            _heed(session, interrupted)
+        while not _is_over(session):
+            advance(session, interrupted)
+            if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
                 evaluation = _evaluate(session)
-            if _due(session.counters.step, session.limits.checkpoint_every) and not _last(session):
+            if _due(session.counters.step, session.limits.checkpoint_every) and not _is_over(session):
                 keeping.save_if_possible(session)
-            if interrupted.is_set():
-                raise keeping.Interrupted(keeping.save(session))
-            if action is Action.STOP or _last(session):
+            _heed(session, interrupted)
+            if _is_over(session):
                 keeping.save(session)
-                break
-    return _evaluate(session) if session.heldout is not None else evaluation
+        return _conclude_with_evaluation(session) or evaluation
 
 
-def advance(session: Session, interrupted: threading.Event) -> Action:
+def advance(session: Session, interrupted: Asked) -> Action:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
     work = session.work = session.work or begin(session)
     factor = session.learner.schedule(session.counters.step, session.limits.steps)
     for minibatch in remaining(
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
     ):
-        if interrupted.is_set():
-            raise keeping.Interrupted(keeping.save(session))
+        _heed(session, interrupted)
         with work.clock("update"):
             if not take(session.learner, work, minibatch, session.passes, factor):
                 break
@@ -83,6 +85,19 @@ def _evaluate(session: Session) -> Evaluation | None:
     return evaluation
 
 
+def _conclude_with_evaluation(session: Session) -> Evaluation | None:
+    evaluation = _evaluate(session)
+    if evaluation is not None:
+        keeping.save_if_possible(session)  # the last checkpoint, with the score that it has now
+    return evaluation
+
+
+def _heed(session: Session, interrupted: Asked) -> None:
+    """Save and leave, if somebody has asked for it."""
+    if interrupted.is_set():
+        raise keeping.Interrupted(keeping.save(session), interrupted.number)
+
+
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
@@ -91,5 +106,6 @@ def _at_the_start(session: Session) -> bool:
     return session.counters.step == 0 and session.work is None
 
 
-def _last(session: Session) -> bool:
-    return session.counters.step >= session.limits.steps
+def _is_over(session: Session) -> bool:
+    """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
+    return session.counters.step >= session.limits.steps or keeping.is_stopped(session)

@@ -9,7 +9,6 @@ that nobody asked for stay, so the disk holds (keep + number of recorder.steps) 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,16 +37,19 @@ def is_ready(session: Session) -> bool:
 def record(session: Session, work: Work, metrics: Mapping[str, float], begun: Sequence[str]) -> Path | None:
     """Keep the step just concluded if there is a reason to; a disk that is full costs the recording, not the run."""
     reasons = _reasons(session, work, begun)
-    if work.before is None or not reasons:
+    if not reasons:
+        return None
+    if work.before is None:
+        log.warning("step %d cannot be recorded: it had begun before anybody asked for it", session.counters.step)
         return None
     folder = session.folder / FOLDER / checkpoint.name(session.counters.step)
     try:
         _write(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
+        _prune(folder.parent, session.recorder.keep)
     except OSError as error:
         log.warning("step %d could not be recorded: %s", session.counters.step, error)
         return None
     log.info("recorded step %d (%s); tvo replay shows it", session.counters.step, ", ".join(reasons))
-    _prune(folder.parent, session.recorder.keep)
     return folder
 
 
@@ -110,7 +112,17 @@ def order(session: Session, work: Work, step: int) -> list[list[int]]:
 
 
 def _prune(root: Path, keep: int) -> None:
-    """Leave what was asked for, and the newest `keep` of the others."""
-    others = [one for one in checkpoint.every(root) if ASKED not in checkpoint.read_state(one)["record"]["why"]]
+    """Leave what was asked for, what cannot be read, and the newest `keep` of the others."""
+    others = [one for one in checkpoint.every(root) if ASKED not in _why(one)]
     for folder in others[: max(len(others) - keep, 0)]:
-        shutil.rmtree(folder)
+        checkpoint.remove(folder)
+    checkpoint.sweep(root)
+
+
+def _why(folder: Path) -> Sequence[str]:
+    """Why a step was kept; a recording that cannot be read is left alone, as one that was asked for."""
+    try:
+        found: list[str] = checkpoint.read_state(folder)["record"]["why"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [ASKED]
+    return found

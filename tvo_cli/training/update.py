@@ -98,6 +98,7 @@ def end_batch(learner: Learner, batch: Batch) -> None:
     """Let what adapts from batch to batch learn from this one, unless something in it is not a number."""
     experience = batch.experience
     if not_finite(batch, torch.arange(len(experience.rewards))):
+        learner.algorithm.objective.discard()
         return
     learner.algorithm.step_rule.end_batch()
     learner.algorithm.objective.end_batch(float(masked.mean(-experience.old_logp, experience.mask)))

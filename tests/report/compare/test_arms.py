@@ -75,6 +75,24 @@ def test_other_ways_to_choose_a_rate(swept: Path, way: str, seeds: str) -> None:
         made(swept, way="best")
 
 
+def test_where_less_is_better_the_lowest_is_best_and_a_failure_the_highest(tmp_path: Path) -> None:
+    for rate, shift in ((1e-4, 0.1), (1e-3, 0.3)):
+        for algorithm in ("tvo", "grpo"):
+            for seed in range(2):
+                folder = write_run(tmp_path, algorithm, seed, 0.5, lr=rate)
+                with (folder / "metrics.jsonl").open("a") as file:
+                    file.write('{"step": 5, "eval/unanswered": %g}\n' % (shift + seed / 10))
+    for path in (folder / "summary.json", folder / "metrics.jsonl"):  # of grpo, seed 1, the greater rate
+        path.unlink()
+    (folder / "state.json").write_text('{"state": "failed"}')
+    document = made(tmp_path, metric="eval/unanswered")
+    found = table(document, "arms")
+    assert column(found, "each seed") == ["10.0 20.0", "10.0 20.0"] and column(found, "rate") == ["1e-4", "1e-4"]
+    assert column(found, "best (%)")[0].startswith("15.0 "), "its own reading, not an accuracy's"
+    worst = table(document, "robustness")
+    assert column(worst, "worst run") == ["100.0", "40.0"] and column(worst, "worst rate") == ["1e-3", "1e-3"]
+
+
 def test_shared_rates_are_compared_one_by_one(swept: Path) -> None:
     [section] = made(swept).sections
     found = {rate: verdicts[0].sentence for rate, verdicts in section.at_rates}
@@ -165,6 +183,15 @@ def test_results_of_different_protocols_are_refused_unless_forced(arms: Path) ->
         made(arms)
     warnings = made(arms, force=True).sections[0].warnings
     assert any(warning.startswith("Forced: the arms were evaluated in different ways") for warning in warnings)
+
+
+def test_shaping_of_the_reward_is_no_protocol_of_pass_at_1(tmp_path: Path) -> None:
+    for seed in range(2):  # what conf/algorithm/dapo.yaml brings
+        write_run(tmp_path, "dapo", seed, 0.6 + seed / 20, settings={"reward.length.weight": 1.0, "reward.format": 0.1})
+        write_run(tmp_path, "grpo", seed, 0.5 + seed / 10, settings={"reward.length.weight": 0.0, "reward.format": 0.0})
+    assert made(tmp_path).sections[0].verdicts[0].sentence.startswith("DAPO − GRPO = +7.5 points")
+    with pytest.raises(UserError, match="different evaluation protocols"):
+        made(tmp_path, metric="reward/mean")
 
 
 @pytest.mark.parametrize(

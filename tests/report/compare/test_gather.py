@@ -125,6 +125,37 @@ def test_a_run_s_own_word_about_its_end(arms: Path) -> None:
     assert any("interrupted, and the same command goes on" in note for note in made(arms).notes)
 
 
+@pytest.mark.parametrize(("word", "state"), [("running", "unfinished"), ("failed", "failed"), ("finished", "finished")])
+def test_a_summary_from_before_a_run_went_on_is_not_its_end(arms: Path, word: str, state: str) -> None:
+    folder = arms / "tvo-0.001-s1"  # it has a summary
+    (folder / "state.json").write_text(json.dumps({"state": word}))
+    assert {trial.name: trial.state for trial in gather([arms]).trials}[folder.name] == state
+
+
+@pytest.mark.parametrize("verdict", ["collapsed", "stopped", "rolled back"])
+def test_whatever_was_done_about_a_collapse_it_was_one(arms: Path, verdict: str) -> None:
+    text = json.dumps({"verdict": verdict, "collapsed_at": 3, "rules": ["entropy"]})
+    (arms / "tvo-0.001-s1" / "collapse.json").write_text(text)
+    document = made(arms)
+    assert column(table(document, "arms"), "collapsed") == ["0", "1"]
+    assert column(table(document, "arms"), "each seed")[1] == "80.0 90.0† 85.0"
+    assert column(table(document, "collapse"), "rate of collapse (%)")[1].startswith("33.3 ")
+
+
+def test_a_run_without_rules_was_not_watched(arms: Path) -> None:
+    for seed in range(2):
+        text = json.dumps({"verdict": "healthy", "collapsed_at": None, "rules": []})
+        (arms / f"tvo-0.001-s{seed}" / "collapse.json").write_text(text)
+    assert column(table(made(arms), "collapse"), "watched") == ["3", "1"]
+
+
+def test_a_job_that_failed_before_its_first_step_never_got_anywhere(arms: Path) -> None:
+    sweep(arms, {"folder": "gone", "state": "failed", "overrides": ["algorithm=tvo", "seed=5", "optimizer.lr=1e-3"]})
+    found = table(made(arms), "efficiency")
+    # the running mean of 0.1 0.2 0.3 0.4 ends at 0.25: three of four runs stand at 20%
+    assert column(found, "20%: reached") == ["3 of 3", "3 of 4"]
+
+
 def test_real_runs_with_a_failed_and_an_unfinished_one() -> None:
     trials = {trial.name: trial for trial in gather([RUNS]).trials}
     assert len(trials) == 21

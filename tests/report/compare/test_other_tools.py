@@ -73,6 +73,15 @@ def test_trl_against_ours(tmp_path: Path) -> None:
     assert any("nothing says how these runs were evaluated" in warning for warning in document.sections[0].warnings)
 
 
+def test_runs_of_unknown_seeds_are_no_repeats(tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("file: trainer_state.json\nrows: log_history\nsettings: {algorithm.name: theirs}\n")
+    for name, reward in (("first", 0.4), ("second", 0.6)):
+        write_state(tmp_path / "runs" / name, reward=reward)
+    [arm] = made(tmp_path / "runs", mapping=mapping, metric="entropy").sections[0].found.block.arms
+    assert [trial.seed for trial in arm.trials] == ["?first", "?second"]
+
+
 def test_a_state_that_did_not_end_is_unfinished(tmp_path: Path) -> None:
     write_state(tmp_path / "trl-s0", reward=0.5, steps=4, planned=6)
     [trial] = gather([tmp_path]).trials

@@ -39,6 +39,7 @@ def test_the_report_is_the_one_that_was_looked_at(document: Document, name: str)
     assert FORMS[name](document) == (SNAPSHOTS / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_same_runs_are_the_same_bytes(document: Document, tmp_path: Path) -> None:
     for place in ("a", "b"):
         writing.write(document if place == "a" else made(RUNS), tmp_path / place)

@@ -58,6 +58,8 @@ def test_a_difference_alone_significant_is_not_separated_among_many(arms: Path) 
     [a] = [sentence for sentence in sentences if sentence.startswith("a −")]
     # d = 6, 8, 4: mean 6, sd 2, t = 5.196, p = 0.0351; Holm over 4: 0.140
     assert "not separated (p = 0.14, Holm over 4); alone it would be (p = 0.035)" in a
+    # δ/σ = 3: four pairs have 80% power at 0.05, at 0.05/4 it takes five
+    assert a.endswith("about 5 seeds would be needed")
 
 
 def test_one_seed_says_that_it_says_nothing(tmp_path: Path) -> None:

@@ -99,8 +99,7 @@ def _sources(by: Sequence[str], trials: Sequence[Trial], notes: list[str]) -> tu
     """The keys of the arms; the given path is one of them when two paths hold the same arm, rate and seed."""
     places: dict[tuple[Any, ...], set[str]] = {}
     for trial in trials:
-        same = (tuple(trial.settings.items()), trial.seed)
-        places.setdefault(same, set()).add(trial.source)
+        places.setdefault(tuple(trial.settings.items()), set()).add(trial.source)
     if all(len(sources) == 1 for sources in places.values()):
         return tuple(by), tuple(trials)
     notes.append("The same settings and seeds are in more than one of the given paths: the path is part of the arm.")

@@ -13,7 +13,7 @@ from statistics import fmean
 from tvo_cli.report.compare import measures
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.measures import Reading
-from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, Trial
+from tvo_cli.report.compare.trial import FINISHED, UNFINISHED, UNKNOWN_SEED, Trial
 from tvo_cli.stats import comparison, power
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
 from tvo_cli.stats.comparison import Difference
@@ -33,7 +33,8 @@ class Contrast:
     paired: bool
     unmatched: tuple[tuple[str, ...], tuple[str, ...]]  # seeds of each arm with a value and without a partner
     pending: tuple[int, int]  # runs of each arm that have no value yet
-    needed: int | None  # seeds to separate a difference as large as this one
+    values: tuple[tuple[float, ...], tuple[float, ...]]  # that were tested, in the order of the pairs
+    needed: int | None = None  # seeds to separate a difference as large as this one, at the family's first threshold
     adjusted: float = math.nan  # Holm's p over the family
     family: int = 1
     confidence: float = 0.95
@@ -51,18 +52,18 @@ def contrast(a: Cell, b: Cell, how: Reading) -> Contrast:
 
 def paired_values(a: Cell, b: Cell, first: Mapping[str, float], second: Mapping[str, float], how: Reading) -> Contrast:
     """Values by seed: paired where at least two seeds are in both, else Welch's over all."""
-    common = [seed for seed in first if seed in second and seed != "?"]
+    common = [seed for seed in first if seed in second and not seed.startswith(UNKNOWN_SEED)]
     paired = len(common) >= 2
     left = [first[seed] for seed in common] if paired else list(first.values())
     right = [second[seed] for seed in common] if paired else list(second.values())
-    found, needed = NO_DIFFERENCE, None
+    found = NO_DIFFERENCE
     if left and right:
         test = comparison.paired if paired else comparison.welch
         found = test(left, right, how.confidence)
-        needed = power.seeds_needed(left, right, paired, how.confidence)
     alone = (tuple(seed for seed in row if seed not in common) if paired else () for row in (first, second))
     unmatched = (next(alone), next(alone))
-    return Contrast(a, b, found, paired, unmatched, (_pending(a), _pending(b)), needed, confidence=how.confidence)
+    tested = (tuple(left), tuple(right))
+    return Contrast(a, b, found, paired, unmatched, (_pending(a), _pending(b)), tested, confidence=how.confidence)
 
 
 def _pending(cell: Cell) -> int:
@@ -70,10 +71,17 @@ def _pending(cell: Cell) -> int:
 
 
 def family(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The same with Holm's p over all of them."""
+    """The same with Holm's p over all of them, and the seeds that its first threshold, 1 − α/m, would take."""
     adjusted = comparison.holm([one.over_seeds.p for one in contrasts])
     size = sum(not math.isnan(p) for p in adjusted)
-    return [replace(one, adjusted=p, family=size) for one, p in zip(contrasts, adjusted, strict=True)]
+    return [
+        replace(one, adjusted=p, family=size, needed=_needed(one, max(size, 1)))
+        for one, p in zip(contrasts, adjusted, strict=True)
+    ]
+
+
+def _needed(one: Contrast, size: int) -> int | None:
+    return power.seeds_needed(*one.values, one.paired, 1.0 - (1.0 - one.confidence) / size)
 
 
 # ---------------------------------------------------------------- over problems
@@ -207,7 +215,8 @@ def _noise(rows: Sequence[Mapping[str, float]], variance: str, signal: str) -> f
 
 
 def _pairs(a: Cell, b: Cell) -> list[tuple[Trial, Trial]]:
-    return [(trial, b.by_seed[seed]) for seed, trial in a.by_seed.items() if seed in b.by_seed and seed != "?"]
+    known = (seed for seed in a.by_seed if seed in b.by_seed and not seed.startswith(UNKNOWN_SEED))
+    return [(a.by_seed[seed], b.by_seed[seed]) for seed in known]
 
 
 def _positive(value: float) -> bool:

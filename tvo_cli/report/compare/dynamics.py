@@ -11,9 +11,10 @@ from tvo_cli.report.compare.analysis import Analysis
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.contrast import GradientRatio
 from tvo_cli.report.compare.table import Datum, Table, greyed, interval, number, rate, reading, text, whole
-from tvo_cli.report.compare.trial import Trial
+from tvo_cli.report.compare.trial import FAILED, Trial
 from tvo_cli.stats import law, ratio, robust
 from tvo_cli.stats.comparison import Difference
+from tvo_cli.stats.efficiency import Crossing
 from tvo_cli.stats.interval import Interval
 from tvo_cli.stats.survival import kaplan_meier, median
 
@@ -113,7 +114,8 @@ def efficiency(found: Analysis) -> Table:
     note = (
         f"Rollouts until the mean of {measures.WINDOW} steps of {measures.FRESH} stands at the "
         "threshold. Median by Kaplan and Meier: runs that never "
-        "got there are censored at their end, so «not reached» means that half of the runs did not."
+        "got there are censored at their end, one that failed before its first step at 0, so "
+        "«not reached» means that half of the runs did not."
     )
     return Table(
         "efficiency",
@@ -125,7 +127,9 @@ def efficiency(found: Analysis) -> Table:
 
 
 def _reached(cell: Cell, limit: float) -> list[Datum]:
-    crossings = [measures.reached(trial, limit) for trial in cell.trials if trial.has(measures.FRESH)]
+    seen = [trial for trial in cell.trials if trial.has(measures.FRESH)]
+    crossings = [measures.reached(trial, limit) for trial in seen]
+    crossings += [Crossing(0.0, False) for trial in cell.trials if trial.state == FAILED and not trial.run.steps]
     if not crossings:
         return [Datum(words.UNKNOWN), Datum(words.UNKNOWN)]
     middle = median(kaplan_meier([one.x for one in crossings], [one.observed for one in crossings]))
@@ -150,7 +154,7 @@ def entropy(found: Analysis) -> Table:
     rows = []
     for cell in shown_cells(found):
         shares = [measures.mean([measures.kept(trial, name) for trial in cell.trials], confidence) for name in kept]
-        rows.append([*head(cell), *(interval(one, True) for one in shares)])
+        rows.append([*head(cell), *(Datum(words.percent(one), one._asdict(), one.mean) for one in shares)])
     note = f"The mean of the last {measures.WINDOW} steps over the first step's value, in percent."
     return Table("entropy", "Entropy kept (%)", ["arm", "rate", *kept.values()], rows, note)
 
@@ -223,7 +227,9 @@ def aggregates(found: Analysis) -> Table:
         mine = list(measures.values(found.chosen[arm.label].cell, how).values())
         short = robust.enough_runs(len(mine), "interquartile mean")
         middle = greyed(short) if short else interval(robust.iqm_interval(mine, how.confidence), how.share)
-        gap = reading(robust.optimality_gap(mine), True) if how.share and mine else Datum(words.UNKNOWN)
+        gap = (
+            reading(robust.optimality_gap(mine), True) if how.share and mine and not how.less else Datum(words.UNKNOWN)
+        )
         rows.append(
             [
                 text(arm.label),
@@ -244,6 +250,7 @@ def aggregates(found: Analysis) -> Table:
 def _improves(same: bool, mine: Sequence[float], base: Sequence[float], how: measures.Reading) -> Datum:
     if same:
         return Datum("(baseline)")
+    mine, base = (base, mine) if how.less else (mine, base)
     short = robust.enough_runs(min(len(mine), len(base)), "probability of improvement")
     return greyed(short) if short else interval(robust.probability_of_improvement(mine, base, how.confidence), True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
@@ -11,13 +11,13 @@ from typing import NamedTuple
 from tvo_cli.errors import UserError
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.trial import FAILED, FINISHED, Trial
-from tvo_cli.report.compare.words import is_share
+from tvo_cli.report.compare.words import is_less_better, is_share
 from tvo_cli.stats.efficiency import Crossing, first_crossing
 from tvo_cli.stats.interval import Interval, mean_interval, wilson
 from tvo_cli.stats.survival import Survival, kaplan_meier
 
 CHOICES = ("eval/pass@1", "accuracy/fresh", "reward/mean")
-FRESH = "accuracy/fresh"
+PASS, FRESH = "eval/pass@1", "accuracy/fresh"
 WINDOW = 5  # steps that a reading of noisy training metrics is averaged over
 NONE = Interval(math.nan, math.nan, math.nan, 0)
 
@@ -36,9 +36,23 @@ class Reading:
         return is_share(self.metric)
 
     @property
+    def less(self) -> bool:
+        """Whether less is better."""
+        return is_less_better(self.metric)
+
+    @property
     def failed_as(self) -> str:
         """A number as text, `last` or `out`."""
-        return ("0" if self.share else "last") if self.failed == "auto" else self.failed
+        worst = "1" if self.less else "0"
+        return (worst if self.share else "last") if self.failed == "auto" else self.failed
+
+    def best_of(self, values: Iterable[float]) -> float:
+        """The best of some values."""
+        return min(values) if self.less else max(values)
+
+    def worst_of(self, values: Iterable[float]) -> float:
+        """The worst of some values."""
+        return max(values) if self.less else min(values)
 
     @property
     def evaluated(self) -> bool:
@@ -110,14 +124,17 @@ def last(trial: Trial, how: Reading) -> float | None:
 
 
 def best(trial: Trial, how: Reading) -> float | None:
-    """The best reading on the way: of two evaluations or more, else of the running mean over WINDOW steps."""
+    """The best reading on the way, of the evaluations or of the running mean over WINDOW steps.
+
+    Of pass@1 that was evaluated once only: the best running mean of the fresh accuracy.
+    """
     values = finite(trial.curve(how.metric)[1])
-    if how.evaluated and len(values) < 2:
+    if how.metric == PASS and len(values) < 2:
         values = smoothed(trial.curve(FRESH)[1])
     elif not how.evaluated:
         values = smoothed(values)
     known = finite(values)
-    return max(known) if known else None
+    return how.best_of(known) if known else None
 
 
 def finite(values: Sequence[float]) -> list[float]:

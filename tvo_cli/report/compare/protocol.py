@@ -12,6 +12,7 @@ from tvo_cli.report.compare.trial import Trial
 
 EVALUATION = ("evaluation.", "dataset.", "reward.", "model.prompt.")
 TRAINING = ("dataset.", "reward.", "model.prompt.", "rollout.temperature", "rollout.top_", "rollout.max_tokens")
+SHAPING = ("reward.length.", "reward.format")  # terms of the reward that no verdict uses; DAPO brings one
 HASH, PROBLEMS = "protocol_hash", "fingerprint"  # what `tvo eval` writes of each suite
 
 
@@ -21,8 +22,9 @@ def of(trial: Trial, how: Reading) -> Mapping[str, str]:
     if HASH in told and how.evaluated:
         return {key: str(told[key]) for key in (HASH, PROBLEMS) if key in told}
     parts = EVALUATION if how.evaluated else TRAINING
-    keys = (key for key in trial.settings if key.startswith(parts) and not settings.harmless(key))
-    return {key: settings.text(trial.settings[key]) for key in keys}
+    ignored = () if how.metric.startswith("reward/") else SHAPING
+    keys = (key for key in trial.settings if key.startswith(parts) and not key.startswith(ignored))
+    return {key: settings.text(trial.settings[key]) for key in keys if not settings.harmless(key)}
 
 
 def check(block: Block, how: Reading, force: bool) -> tuple[str, ...]:

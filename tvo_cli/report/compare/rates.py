@@ -10,6 +10,7 @@ from statistics import fmean
 from tvo_cli.report.compare import measures
 from tvo_cli.report.compare.arms import Arm, Cell
 from tvo_cli.report.compare.measures import NONE, Reading
+from tvo_cli.report.compare.trial import UNKNOWN_SEED
 from tvo_cli.stats.efficiency import area
 from tvo_cli.stats.interval import Interval
 
@@ -46,31 +47,34 @@ def choose(arm: Arm, how: Reading, way: str) -> Chosen:
         only = cells[0]
         mean = fmean(found[only.rate].values()) if only.rate in found else math.nan
         return Chosen(only, {seed: only.rate or math.nan for seed in only.by_seed}, only.rate, mean, "")
-    top = best_rate(found)
+    top = best_rate(found, how)
     seeds = sorted({seed for row in found.values() for seed in row}, key=lambda seed: (len(seed), seed))
-    way = way if len(seeds) > 1 else "same"
-    rates = _by_seed(found, seeds, way)
+    paired = len(seeds) > 1 and not any(seed.startswith(UNKNOWN_SEED) for seed in seeds)
+    way = way if paired else "same"  # a run of an unknown seed is at one rate only
+    rates = _by_seed(found, seeds, way, how)
     by_rate = {cell.rate: cell.by_seed for cell in arm.cells}
     trials = [by_rate[rate][seed] for seed, rate in rates.items() if seed in by_rate[rate]]
     return Chosen(Cell(arm.label, None, tuple(trials)), rates, top, fmean(found[top].values()), way)
 
 
-def _by_seed(found: Grid, seeds: Sequence[str], way: str) -> dict[str, float]:
+def _by_seed(found: Grid, seeds: Sequence[str], way: str, how: Reading) -> dict[str, float]:
     if way == "same":
-        return dict.fromkeys(seeds, best_rate(found))
+        return dict.fromkeys(seeds, best_rate(found, how))
     if way == "half":
         half = len(seeds) // 2
-        return dict.fromkeys(seeds[half:], best_rate(found, seeds[:half]))
-    return {seed: best_rate(found, [other for other in seeds if other != seed]) for seed in seeds}
+        return dict.fromkeys(seeds[half:], best_rate(found, how, seeds[:half]))
+    return {seed: best_rate(found, how, [other for other in seeds if other != seed]) for seed in seeds}
 
 
-def best_rate(found: Grid, seeds: Sequence[str] | None = None) -> float:
-    """The rate of the highest mean over the seeds; of equals the smaller one."""
+def best_rate(found: Grid, how: Reading, seeds: Sequence[str] | None = None) -> float:
+    """The rate of the best mean over the seeds; of equals the smaller one."""
     means = {}
     for rate, row in found.items():
         known = [value for seed, value in row.items() if seeds is None or seed in seeds]
-        means[rate] = fmean(known) if known else -math.inf
-    return max(sorted(means), key=lambda rate: means[rate])
+        if known:
+            means[rate] = fmean(known)
+    top = how.best_of(means.values()) if means else math.nan
+    return min((rate for rate in means if means[rate] == top), default=min(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Robustness:
 
     rates: tuple[float, ...]
     area: Interval  # over seeds: the mean of the final value over log rate
-    worst_mean: float  # the lowest mean of a rate
+    worst_mean: float  # the worst mean of a rate
     worst_rate: float
     worst_run: float
     areas: Mapping[str, float]  # by seed
@@ -101,10 +105,10 @@ def robustness(arm: Arm, rates: Sequence[float], how: Reading) -> Robustness | N
     logs = [math.log(rate) for rate in rates]
     areas = {seed: area(logs, [row[seed] for row in rows]) for seed in whole}
     means = [fmean(row.values()) for row in rows]
-    worst = min(range(len(rates)), key=lambda i: means[i])
-    lowest = min(value for row in rows for value in row.values())
+    worst = means.index(how.worst_of(means))
+    last = how.worst_of(value for row in rows for value in row.values())
     interval = measures.mean(list(areas.values()), how.confidence) if areas else NONE
-    return Robustness(tuple(rates), interval, means[worst], rates[worst], lowest, areas)
+    return Robustness(tuple(rates), interval, means[worst], rates[worst], last, areas)
 
 
 def over_rates(arms: Sequence[Arm], first: Arm) -> tuple[float, ...]:

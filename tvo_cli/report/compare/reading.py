@@ -11,6 +11,7 @@ from typing import Any
 from tvo_cli.report import runs
 from tvo_cli.report.compare.trial import FAILED, FINISHED, UNFINISHED
 from tvo_cli.tracking import metrics
+from tvo_cli.tracking import state as states
 
 CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command goes on from
 
@@ -95,17 +96,21 @@ def mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
 
 
 def state(run: runs.Run, planned: int) -> tuple[str, str]:
-    """What became of a run, and what is known of its end: from its files alone, never from the clock."""
+    """What became of a run, and what is known of its end: from its files alone, never from the clock.
+
+    Its state.json has the first word: a summary may be left over from before the run was extended or begun again.
+    """
     done = max((int(row["step"]) for row in run.steps), default=0)
-    if run.summary:
+    told = states.read(run.folder)
+    word = told.get("state") or (states.FINISHED if run.summary else "")
+    if word == states.FINISHED:
         short = f"ended itself at step {done} of {planned}" if done < planned else ""
         return FINISHED, short
     progress = f"{done} of {planned or '?'} steps"
-    told, _ = mapping(run.folder / "state.json")  # the run's own word, where it left one
     error = _last_error(run.folder / "run.log")
-    if told.get("state") == "failed" or (error and not error.startswith(CONTINUES)):
+    if word == states.FAILED or (error and not error.startswith(CONTINUES)):
         return FAILED, f"{progress}; stopped by {told.get('reason') or error or 'an error'}"
-    if told.get("state") == "interrupted" or error:
+    if word == states.INTERRUPTED or error:
         return UNFINISHED, f"{progress}; interrupted, and the same command goes on"
     return UNFINISHED, f"{progress}; still going, or killed"
 

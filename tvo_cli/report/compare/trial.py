@@ -11,6 +11,7 @@ from tvo_cli.report.runs import Run
 
 FINISHED, FAILED, UNFINISHED = "finished", "failed", "unfinished"
 RATE = "optimizer.lr"
+UNKNOWN_SEED = "?"  # and the run's name: two runs of unknown seeds are two runs, not a repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Trial:
 
     @property
     def seed(self) -> str:
-        """The seed as text; `?` where none is known."""
-        return str(self.settings.get("seed", "?"))
+        """The seed as text; where none is known, `?` and the run's name."""
+        return str(self.settings.get("seed", f"{UNKNOWN_SEED}{self.name}"))
 
     @property
     def rate(self) -> float | None:
@@ -37,16 +38,17 @@ class Trial:
 
     @property
     def watched(self) -> bool:
-        """Whether anything looked for a collapse."""
-        return bool(self.run.collapse)
+        """Whether any rule looked for a collapse; a verdict that does not name its rules is taken for one of some."""
+        return bool(self.run.collapse) and bool(self.run.collapse.get("rules", True))
 
     @property
     def collapsed_at(self) -> int | None:
-        """The step at which a collapse rule fired, if one did."""
-        if self.run.collapse.get("verdict") != "collapsed":
-            return None
+        """The step at which a collapse rule fired first, if one did: whether the run then went on, was stopped or
+        was rolled back."""
         at = self.run.collapse.get("collapsed_at")
-        return int(at) if isinstance(at, int | float) else self.last_step
+        if isinstance(at, int | float):
+            return int(at)
+        return self.last_step if self.run.collapse.get("verdict") == "collapsed" else None
 
     @property
     def last_step(self) -> int:

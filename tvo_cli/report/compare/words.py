@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tvo_cli.stats.interval import Interval
 from tvo_cli.tracking.names import BY_NAME
 
+LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 MINUS, UNKNOWN = "−", "—"
 ACRONYMS = ("tvo", "ppo", "grpo", "rloo", "dapo", "gspo", "cispo", "cv", "kl")
 
@@ -17,6 +18,11 @@ def is_share(metric: str) -> bool:
     name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
     known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
     return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))
+
+
+def is_less_better(metric: str) -> bool:
+    """Whether the lowest value of a metric is its best: what went unanswered, was cut off, failed or moved too far."""
+    return metric.rpartition("/")[2] in LESS
 
 
 def title(arm: str) -> str:
@@ -75,6 +81,14 @@ def interval(found: Interval | None, share: bool = False) -> str:
     if found is None or math.isnan(found.mean):
         return UNKNOWN
     return f"{reading(found.mean, share)} {span(found.low, found.high, share)}".strip()
+
+
+def percent(found: Interval) -> str:
+    """`110.2 [98.1, 122.3]`: a ratio in percent, which may lie above 100 and is not cut."""
+    if math.isnan(found.mean):
+        return UNKNOWN
+    ends = "" if math.isnan(found.low) else f" [{fixed(100 * found.low, 1)}, {fixed(100 * found.high, 1)}]"
+    return fixed(100.0 * found.mean, 1) + ends
 
 
 def rate(value: float | None) -> str:

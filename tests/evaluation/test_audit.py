@@ -1,0 +1,61 @@
+"""Audit mode: the second grader's verdicts in an evaluation, wherever they come in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.evaluation.conftest import Parrot
+from tests.evaluation.test_evaluating import run
+from tests.evaluation.test_responses import response
+from tvo_cli.evaluation import audit
+from tvo_cli.evaluation.evaluating import regrade
+
+REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
+
+
+class Boxless(Parrot):
+    """Odd samples state the gold without a box: ours finds no answer, math-verify reads it."""
+
+    def __call__(self, prompts, keys, sampling, seed):
+        drawn = super().__call__(prompts, keys, sampling, seed)
+        for key, group in zip(keys, drawn, strict=True):
+            group[1::2] = [one._replace(text=f"The answer is ${self.golds[key]}$.") for one in group[1::2]]
+        return drawn
+
+
+def test_the_rate_is_of_what_both_judged():
+    rows = [response(0, second=True), response(1, second=False), response(2, second=None)]
+    rows += [response(3, correct=False, second=True), response(4, failed=True, second=False)]
+    found = audit.summarise(rows, 0.95)
+    assert (found["compared"], found["differing"], found["only_ours"]) == (3, 2, 1)
+    assert found["rate"]["mean"] == pytest.approx(2 / 3)
+    assert audit.summarise([response(0)], 0.95) is None
+
+
+def test_disagreements_are_counted_and_kept_to_be_read(asked, golds, tmp_path):
+    found = run(asked("grader.audit=true"), Boxless(golds))["suites"]["jsonl"]["audit"]
+    assert (found["compared"], found["differing"], found["only_ours"]) == (24, 12, 0)
+    kept = [json.loads(line) for line in (tmp_path / "run" / audit.NAME).read_text().splitlines()]
+    assert len(kept) == 12 and all(row["second"] and not row["correct"] for row in kept)
+    assert "The answer is" in kept[0]["completion"]
+
+
+def test_without_audit_no_second_grader_is_asked(asked, golds, tmp_path):
+    assert run(asked(), Boxless(golds))["suites"]["jsonl"]["audit"] is None
+    assert not (tmp_path / "run" / audit.NAME).exists()
+
+
+def test_a_finished_evaluation_is_audited_by_regrading_it(asked, golds, tmp_path):
+    run(asked(), Boxless(golds))
+    found = regrade(tmp_path / "run", REWARD, 0.95)
+    assert found["changed"] == 0
+    assert found["suites"]["jsonl"]["audit"]["differing"] == 12
+
+
+def test_asked_for_later_the_same_command_audits_what_is_there(asked, golds):
+    run(asked(), Boxless(golds))
+    engine = Boxless(golds)
+    found = run(asked("grader.audit=true"), engine)
+    assert engine.asked == [] and found["suites"]["jsonl"]["audit"]["differing"] == 12

@@ -1,0 +1,56 @@
+"""The runner with a stand-in for the attempts: signals at bad moments, and what it writes down."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tvo_cli.sweep import runner
+from tvo_cli.sweep.child import Outcome
+from tvo_cli.sweep.index import Index, Job
+from tvo_cli.sweep.slots import Slot
+
+KEY = "f00dfacec0ffee"
+
+
+class Board:
+    """Nobody looks."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *words: None
+
+
+class Attempt:
+    """Ends when it is stopped; while it is being started, a signal arrives."""
+
+    made: ClassVar[list[Attempt]] = []
+    pid, begun = 1, 0.0
+
+    def __init__(self, *words: object, **more: object) -> None:
+        self.stopped = False
+        Attempt.made.append(self)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def poll(self) -> Outcome | None:
+        assert self.stopped, "the job was never told"
+        return Outcome("failed", 1, f"the service refused {KEY}", False)
+
+
+def test_a_signal_while_a_job_is_started_reaches_that_job_and_no_reason_quotes_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setattr(runner, "Child", Attempt)
+    index = Index(tmp_path)
+    index.add(job := Job("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
+    terms = runner.Terms(retries=0, timeout=None, grace=1.0)
+    runner.Runner(index, [job], [Slot(0, None, 1)], terms, Board()).run()  # type: ignore[arg-type]
+    assert len(Attempt.made) == 1 and job.state == "failed" and job.reason == "the service refused ***"
+    assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
