@@ -33,6 +33,7 @@ CHOICES = {
     "stability.on_collapse": ("warn", "stop", "rollback"),
     "resume.mode": ("auto", "never", "must"),
     "trainer.old_logp": ("auto", "sampler", "trainer"),
+    "trainer.products": ("auto", "default"),
 }
 
 
@@ -75,6 +76,9 @@ def _numbers(config: Any) -> None:
 
 
 def _choices(config: Any) -> None:
+    tokens = config.trainer.microbatch_tokens
+    if tokens != "auto" and (isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0):
+        raise UserError("trainer.microbatch_tokens", tokens, "must be auto or a whole number, at least 0.")
     for key, offered in CHOICES.items():
         value = _select(config, key)
         if value not in offered:

@@ -33,6 +33,7 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
+ONLY_HOW = ("products", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
 SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
 ENTRY = re.compile(
@@ -231,6 +232,8 @@ def _is_hidden(key: str, value: str) -> bool:
 def fingerprint(config: Any) -> str:
     """sha256 of what decides a run's numbers: the resolved config without its name, folder and loggers."""
     tree = {key: value for key, value in plain(config).items() if key not in NOT_THE_EXPERIMENT}
+    if "trainer" in tree:
+        tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in ONLY_HOW}
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
 
 

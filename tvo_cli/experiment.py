@@ -23,9 +23,11 @@ from tvo_cli.evaluation.running import Step
 from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
 from tvo_cli.model.identity import digest
 from tvo_cli.model.loading import place_of
+from tvo_cli.optim.fused import fused
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.rollout.engine import Engine, LocalEngine
+from tvo_cli.rollout.products import quick_products
 from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
@@ -40,6 +42,8 @@ from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progr
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
+CACHED = 4096  # positions of one forward on a CPU
+LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
 
@@ -229,6 +233,8 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
         remedy = "Take fewer prompts, or more data."
         raise UserError("rollout.prompts", config.rollout.prompts, f"there are {problems.size} problems.", remedy)
     learner = _learner(config, policy, runtime)
+    if config.trainer.get("products", "default") == "auto":
+        resources.enter_context(quick_products(*learner.networks, least=LARGE))
     return Session(
         seed=int(config.seed),
         folder=folder,
@@ -236,7 +242,7 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
         cursor=cursor,
         prompt=config.model.prompt,
         sampling=Sampling.of(config.rollout),
-        passes=_passes(config),
+        passes=_passes(config, runtime.device),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=_heldout(config, policy, grader),
@@ -267,7 +273,7 @@ def _learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
     return Learner(
         policy=policy,
         algorithm=algorithm,
-        optimizer=configuration.build(optimizer.make)(parameters, lr=float(optimizer.lr)),
+        optimizer=fused(configuration.build(optimizer.make), parameters)(parameters, lr=float(optimizer.lr)),
         schedule=configuration.build(optimizer.schedule),
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
@@ -290,14 +296,20 @@ def _critic(config: DictConfig, policy: Policy) -> CriticLearner:
     return CriticLearner(critic, optimizer, clip=float(node.clip), clip_norm=float(node.clip_norm))
 
 
-def _passes(config: DictConfig) -> Passes:
+def _passes(config: DictConfig, device: torch.device) -> Passes:
     return Passes(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),
+        microbatch_tokens=_token_bound(config.trainer.get("microbatch_tokens", 0), device),
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
     )
+
+
+def _token_bound(asked: int | str, device: torch.device) -> int:
+    """Positions a forward pass; what stays in a CPU's cache is computed fastest."""
+    return (CACHED if device.type == "cpu" else 0) if asked == "auto" else int(asked)
 
 
 def _limits(config: DictConfig, runtime: Runtime) -> Limits:

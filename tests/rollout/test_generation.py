@@ -9,7 +9,7 @@ import torch
 
 from tests.rollout.conftest import KEYS, PROMPTS
 from tvo_cli.errors import UserError
-from tvo_cli.rollout import Sampling, generate
+from tvo_cli.rollout import Sampling, generate, generation
 
 SAMPLING = Sampling(samples=6, max_tokens=12)
 
@@ -154,3 +154,16 @@ def test_progress_reaches_the_total(policy):
     generate(policy, PROMPTS, KEYS, replace(SAMPLING, batch_rows=7), seed=0, progress=lambda *at: calls.append(at))
     assert calls[-1] == (24, 24)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+@pytest.mark.parametrize("stop", [(), ("7",)])
+def test_how_often_rows_are_looked_at_cannot_be_seen(policy, monkeypatch, stop):
+    """As on a GPU: rows that have ended are fed on for a while, and nothing of them is recorded."""
+    often = run(policy, replace(SAMPLING, stop=stop))
+    assert len({len(tokens(often, row)) for row in range(24)}) > 3
+    monkeypatch.setattr(generation, "_look_every", lambda _: 5)
+    seldom = run(policy, replace(SAMPLING, stop=stop))
+    for name in ("response_ids", "mask", "finished"):
+        assert torch.equal(getattr(often, name), getattr(seldom, name))
+    assert often.texts == seldom.texts
+    torch.testing.assert_close(often.logp, seldom.logp, rtol=0, atol=1e-5)

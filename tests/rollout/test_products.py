@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from tests.rollout.test_generation import PROMPTS, SAMPLING
-from tvo_cli.rollout import generate
+from tvo_cli.rollout import generate, products
 from tvo_cli.rollout.generation import closing_tokens
-from tvo_cli.rollout.products import accurate, quick_products
+from tvo_cli.rollout.products import accurate, plain_attention, quick_products
 
 
 def said(policy):
@@ -42,3 +43,80 @@ def test_only_tokens_with_a_stops_last_character_can_end_it(policy):
     texts = policy.tokenizer.batch_decode([[i] for i in range(len(policy.tokenizer))])
     assert {text for text, ends in zip(texts, closing.tolist(), strict=True) if ends} == {t for t in texts if "7" in t}
     assert closing_tokens(policy.tokenizer, ("so ",)).all(), "a space at the end may belong to any token"
+
+
+def attention_inputs(queries, keys, padded):
+    rng = torch.Generator().manual_seed(0)
+    shapes = ((3, 6, queries, 8), (3, 2, keys, 8), (3, 2, keys, 8))
+    made = [torch.randn(shape, generator=rng, dtype=torch.float64).requires_grad_() for shape in shapes]
+    seen = torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)[None, None].repeat(3, 1, 1, 1)
+    if padded:
+        seen[1, :, :, :2] = False  # left padding: with as many queries as keys the first two see nothing
+    return made, seen
+
+
+@pytest.mark.parametrize(("queries", "keys", "padded"), [(5, 5, False), (5, 9, False), (5, 9, True), (1, 9, True)])
+@pytest.mark.parametrize("masked", [True, False])
+def test_plain_attention_is_sdpa_with_its_gradients(queries, keys, padded, masked):
+    (query, key, value), seen = attention_inputs(queries, keys, padded)
+    if padded and not masked:
+        return
+    found = plain_attention(query, key, value, seen if masked else None, 0.3)
+    whole = torch.nn.functional.scaled_dot_product_attention(
+        query, key.repeat_interleave(3, 1), value.repeat_interleave(3, 1), attn_mask=seen, scale=0.3
+    ).transpose(1, 2)
+    push = torch.randn(found.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-12)
+    mine, theirs = (torch.autograd.grad((x * push).sum(), (query, key, value)) for x in (found, whole))
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_queries_on_padding_are_finite():
+    (query, key, value), seen = attention_inputs(5, 5, True)
+    found = plain_attention(query, key, value, seen)
+    found.sum().backward()
+    assert torch.isfinite(found).all() and torch.isfinite(query.grad).all()
+
+
+def test_scores_and_gradients_under_quick_products_are_those_without(policy):
+    rng = torch.Generator().manual_seed(0)
+    ids, seen = policy.encode(PROMPTS)
+    responses = torch.randint(4, 30, (len(PROMPTS), 7), generator=rng)
+    mask = torch.arange(7) < torch.tensor([[7], [3], [1], [5]])
+    found = []
+    for least in (0, 10**12):
+        policy.network.zero_grad()
+        with quick_products(policy.network, least=least) as on:
+            scores = policy.score(ids, seen, responses, mask, 1.0)
+            (scores.logp.sum() + scores.entropy.sum()).backward()
+        found.append((on, scores.logp.detach(), [p.grad.clone() for p in policy.parameters()]))
+    assert [one[0] for one in found] == [accurate(), False]
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=2e-5)
+    for mine, theirs in zip(found[0][2], found[1][2], strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-5 * float(theirs.abs().max()))
+
+
+def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch):
+    monkeypatch.setattr(products, "accurate", lambda: False)
+    with quick_products(policy.network) as on:
+        assert not on
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert policy.network.config._attn_implementation == "sdpa"
+
+
+def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch):
+    real = torch.Tensor.__matmul__
+
+    def rounded(left, right):
+        return (
+            real(left.bfloat16(), right.bfloat16()).to(left.dtype) if left.dtype == torch.float32 else real(left, right)
+        )
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
+    products.accurate.cache_clear()
+    try:
+        assert not products.accurate()
+    finally:
+        monkeypatch.undo()
+        products.accurate.cache_clear()

@@ -1,10 +1,13 @@
 """Minibatches: whole prompts, every row once an epoch, a function of (seed, step, epoch) alone."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from tvo_cli.training.batch import minibatches
 from tvo_cli.training.streams import stream
+from tvo_cli.training.update import Passes
 
 GROUP = torch.arange(8).repeat_interleave(4)
 
@@ -53,3 +56,16 @@ def test_every_minibatch_draws_its_own_lots_again_and_again_the_same():
     assert seeds == [one.seed for one in cut(microbatch_rows=4, variance_parts=1)]
     assert not set(seeds) & {one.seed for step in (2, 4) for one in cut(step=step)}
     assert not set(seeds) & {one.seed for one in cut(seed=1)}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "rows", "expected"), [(0, 0, 0), (0, 8, 8), (96, 0, 8), (96, 4, 4), (400, 0, 0), (5, 0, 1)]
+)
+def test_a_token_bound_becomes_rows_by_the_longest_prompt_and_response(tokens, rows, expected):
+    """32 responses in 2 minibatches; the longest prompt has 5 tokens, the longest response 7."""
+    prompt_mask, mask = torch.zeros(32, 9, dtype=torch.bool), torch.zeros(32, 11, dtype=torch.bool)
+    prompt_mask[:, 6:], mask[:, :2] = True, True
+    prompt_mask[3, 4:], mask[20, :7] = True, True
+    passes = Passes(1, 2, rows, 8, 1.0, tokens)
+    batch = SimpleNamespace(rollout=SimpleNamespace(prompt_mask=prompt_mask, mask=mask))
+    assert passes.rows(batch) == expected

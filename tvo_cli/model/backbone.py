@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from tvo_cli.model import prefixes
+from tvo_cli.model.prefixes import accepted, positions, trimmed
 
 
 @dataclass(frozen=True)
@@ -65,34 +66,18 @@ def _reproduces(head: Head, network: PreTrainedModel) -> bool:
     return bool((parts - full).abs().max() <= tolerance * full.abs().max().clamp(min=1.0))
 
 
-def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments a forward knows: not every architecture has positions (ALiBi) or `logits_to_keep`."""
-    known = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        return arguments
-    return {name: value for name, value in arguments.items() if name in known}
-
-
-def positions(attention: Tensor) -> Tensor:
-    """Position of each token counted from the first real one: [B, S] bool → int64, 0 on left padding."""
-    return (attention.long().cumsum(-1) - 1).clamp(min=0)
-
-
-def trimmed(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Left-padded prompts without the columns that are padding in every row."""
-    first = int(prompt_mask.any(0).float().argmax())
-    return prompt_ids[:, first:], prompt_mask[:, first:]
-
-
 def predicting_states(
     body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor
 ) -> Tensor:
     """[N, H]: the last hidden state at the position that predicts each True token of `mask`, in row order.
 
     A `body` that returns logits gives [N, V] instead. Left padding is invisible: masked from attention and not
-    counted in positions. Right padding needs no mask, because a causal model never looks ahead.
+    counted in positions. Right padding needs no mask, because a causal model never looks ahead. Rows whose prompt is
+    the same share one forward of it, and responses of like length go together, where that pays (`prefixes`).
     """
     prompt_ids, prompt_mask = trimmed(prompt_ids, prompt_mask)
+    if prefixes.pays(body, prompt_ids, prompt_mask, mask):
+        return prefixes.predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
     seen = mask.any(0).nonzero()
     last = int(seen.max()) + 1 if len(seen) else 1
     ids = torch.cat([prompt_ids, response_ids[:, : last - 1]], dim=1)
@@ -100,8 +85,7 @@ def predicting_states(
     if not bool(prompt_mask.all()):
         attention = torch.cat([prompt_mask, prompt_mask.new_ones(len(ids), last - 1)], dim=1)
         arguments |= {"attention_mask": attention.long(), "position_ids": positions(attention)}
-    if any(getattr(module, "gradient_checkpointing", False) for module in body.modules()):
+    if prefixes.recomputes(body):
         body.train(torch.is_grad_enabled())  # transformers checkpoints in training mode only; dropout is off
     outputs = body(input_ids=ids, **accepted(body.forward, arguments))
-    states: Tensor = outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state
-    return states[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]
+    return prefixes.states(outputs)[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
 from tvo_cli.maths.nucleus import Nucleus
+from tvo_cli.model import tiles
 from tvo_cli.model.backbone import Head, predicting_states
 from tvo_cli.model.scores import Readings, Scores, chunked_covariance, chunked_readings, spread
 
@@ -84,7 +85,10 @@ class Policy:
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
-        found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
+        if nucleus is None and tiles.suits(self.head, hidden):
+            found = tiles.head_readings(self.head, hidden, response_ids[mask], heat)
+        else:
+            found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
         columns = [spread(values, mask) for values in found]
         more = spread(chunked_covariance(self.head, hidden, heat, vocabulary), mask) if covariance else None
         return Readings(Scores(*columns[:3]), columns[3] if nucleus else None, more)

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.backbone import accepted, positions, trimmed
+from tvo_cli.model.prefixes import accepted, positions, trimmed
 from tvo_cli.rollout.cache import growing
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
@@ -52,7 +52,9 @@ def generate(
     for places, numbers in _slices(prompt_mask, keys, sampling, seed):
         prompt = places[:, 0] // sampling.samples
         ids, mask = trimmed(prompt_ids[prompt], prompt_mask[prompt])
-        done.append((places.flatten(), _respond(policy, ids, mask, _moved(numbers, ids.device), sampling)))
+        with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
+            rows = _respond(policy, ids, mask, _moved(numbers, ids.device), sampling)
+        done.append((places.flatten(), rows))
         if progress is not None:
             progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
     return _rollout(policy, prompt_ids, prompt_mask, _in_order(done), sampling)
@@ -93,20 +95,29 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
     logits, state = _prefill(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
+    every = _look_every(ids.device)
     for t in range(limit):
         token, logp = draw(logits, numbers[seat, t], sampling)
-        writing = seat[live]
-        rows.ids[writing, t], rows.logp[writing, t], rows.mask[writing, t] = token[live], logp[live], True
+        rows.ids[seat, t] = torch.where(live, token, policy.pad_id)
+        rows.logp[seat, t], rows.mask[seat, t] = torch.where(live, logp, 0.0), live
         done = live & (torch.isin(token, ends) | stopped(rows.ids[seat, : t + 1]))
-        rows.finished[seat[done]] = True
+        rows.finished[seat] |= done
         live = live & ~done
-        if t + 1 == limit or not bool(live.any()):
+        if t + 1 == limit:
             break
-        if float(live.float().mean()) <= 1.0 - COMPACT_AT:
+        share = float(live.float().mean()) if t % every == 0 else 1.0
+        if share == 0.0:
+            break
+        if share <= 1.0 - COMPACT_AT:
             state.keep(live)
             seat, token, live = seat[live], token[live], live[live]
         logits = state.step(policy, token)
     return rows
+
+
+def _look_every(device: torch.device) -> int:
+    """Tokens between two looks at how many rows live: on a GPU each look waits for all that it was given."""
+    return 1 if device.type == "cpu" else 8
 
 
 @dataclass(slots=True)

@@ -1,8 +1,10 @@
-"""Faster fp32 matrix products on CPUs while decoding, where they keep fp32's accuracy.
+"""Faster fp32 matrix products on CPUs, where they keep fp32's accuracy.
 
 PyTorch's "medium" precision sends fp32 products to oneDNN: about twice as fast on AVX-512, as accurate there, but
-rounded to bf16 on a CPU with AMX; so the error of one product is measured first. Attention would become slower by
-it (a primitive is built for every new cache length) and keeps the default.
+rounded to bf16 on a CPU with AMX; so the error of one product is measured first. Attention needs care: while decoding,
+oneDNN would build a primitive for every new cache length, and SDPA's backward pass becomes slower by it. So attention
+keeps the default products where there is no gradient, and is written out as plain products, faster than SDPA, where
+there is one or where one token is decoded, unless the keys are many.
 """
 
 from __future__ import annotations
@@ -21,25 +23,38 @@ from transformers.masking_utils import sdpa_mask
 NAME = "tvo_sdpa"
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
+UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn into nan
+LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
 
 
 @contextmanager
-def quick_products(network: Any) -> Iterator[bool]:
-    """Inside: products through oneDNN, attention as before. Yields whether that is on."""
-    before = network.config._attn_implementation
-    device = next(network.parameters()).device
-    if device.type != "cpu" or before != "sdpa" or not accurate():
+def quick_products(*networks: Any, least: int = 0) -> Iterator[bool]:
+    """Inside: products through oneDNN, attention as the module says. Yields whether that is on.
+
+    Networks of fewer than `least` parameters are not meant: their products are too small to gain.
+    """
+    chosen = [network for network in networks if suits(network, least)]
+    if not chosen or not accurate():
         yield False
         return
     register()
     precision = torch.get_float32_matmul_precision()
-    network.set_attn_implementation(NAME)
+    for network in chosen:
+        network.set_attn_implementation(NAME)
     torch.set_float32_matmul_precision("medium")
     try:
         yield True
     finally:
         torch.set_float32_matmul_precision(precision)
-        network.set_attn_implementation(before)
+        for network in chosen:
+            network.set_attn_implementation("sdpa")
+
+
+def suits(network: Any, least: int = 0) -> bool:
+    """Whether a network is large enough, computes where this helps, and its attention is one that we know."""
+    parameters = list(network.parameters())
+    on_cpu = parameters[0].device.type == "cpu" and sum(p.numel() for p in parameters) >= least
+    return on_cpu and str(network.config._attn_implementation) == "sdpa"
 
 
 @lru_cache(maxsize=1)
@@ -49,14 +64,60 @@ def register() -> None:
     AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
-def _attention(*arguments: Any, **keywords: Any) -> tuple[Tensor, None]:
-    """transformers' own SDPA attention, with the default products."""
+def _attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **keywords: Any
+) -> tuple[Tensor, None]:
+    """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
+    plain = key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords)
+    if plain and query.requires_grad:
+        return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
+    with _default_products():
+        if plain and query.shape[2] == 1:
+            return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
+        found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
+        return found
+
+
+@contextmanager
+def _default_products() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        found: tuple[Tensor, None] = sdpa_attention_forward(*arguments, **keywords)
-        return found
+        yield
     finally:
-        torch.set_float32_matmul_precision("medium")
+        torch.set_float32_matmul_precision(before)
+
+
+def _is_plain(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
+    """Causal softmax attention and nothing else."""
+    others = keywords.get("dropout") or keywords.get("softcap") or keywords.get("position_bias") is not None
+    return not others and keywords.get("is_causal") is not False and (mask is None or mask.dtype == torch.bool)
+
+
+def plain_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None = None
+) -> Tensor:
+    """softmax(q kᵀ · scaling) v: query [B, h, T, D], key and value [B, k, S, D], mask bool [B, 1, T, S] → [B, T, h, D].
+
+    Query heads that share a key head are folded into the rows of one product, so nothing is repeated. Without a mask
+    the last query sees every key, the one before it all but the last, and so on.
+    """
+    batch, heads, queries, width = query.shape
+    shared, keys = key.shape[1], key.shape[2]
+    scaled = query * (width**-0.5 if scaling is None else scaling)
+    folded = scaled.reshape(batch, shared, heads // shared * queries, width)
+    weights = (folded @ key.transpose(2, 3)).view(batch, heads, queries, keys)
+    if mask is not None:
+        weights = weights.add_(torch.where(mask, 0.0, UNSEEN))
+    elif queries > 1:
+        weights = weights.add_(_causal(queries, keys))
+    found = weights.softmax(-1).view(batch, shared, heads // shared * queries, keys) @ value
+    return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
+
+
+@lru_cache(maxsize=4)
+def _causal(queries: int, keys: int) -> Tensor:
+    return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1)
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,11 @@ class Sampling:
     stop: tuple[str, ...] = ()
     batch_rows: int = 512
 
+    @property
+    def plain(self) -> bool:
+        """Whether tokens are drawn from the whole distribution."""
+        return self.temperature > 0.0 and self.top_p == 1.0 and self.top_k == 0
+
     @classmethod
     def of(cls, node: Mapping[str, Any] | Any) -> Sampling:
         """From a rollout node."""
@@ -62,12 +67,23 @@ def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> tuple[Tensor, T
     log π is that of the whole distribution at the sampling temperature (at temperature 1 for greedy), whatever
     top-k and top-p cut off: the objective's ratio must not see the truncation.
     """
+    if sampling.plain and logits.shape[-1] > BLOCK:
+        return _draw_wide(logits.float(), uniform, sampling.temperature)
     log_pi = torch.log_softmax(logits.float() / (sampling.temperature or 1.0), dim=-1)
     if sampling.temperature == 0.0:
         token = log_pi.argmax(-1)
     else:
         token = _inverse_cdf(_truncated(log_pi.exp(), sampling), uniform)
     return token, log_pi.gather(-1, token[:, None]).squeeze(-1)
+
+
+def _draw_wide(logits: Tensor, uniform: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """`draw` over a large vocabulary without truncation: e^{z − max} once, its sums for both token and log π."""
+    most = logits.amax(-1, keepdim=True)
+    weights = (logits - most) if temperature == 1.0 else (logits - most).div_(temperature)
+    token, total = _two_level(weights.exp_(), uniform)
+    chosen = (logits.gather(-1, token[:, None]) - most).squeeze(-1) / temperature
+    return token, (chosen - total.log().to(chosen.dtype)).clamp(max=0.0)
 
 
 def _inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
@@ -78,15 +94,25 @@ def _inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
     """
     if weights.shape[-1] <= BLOCK:
         return _first_above(weights, uniform)
-    spare = -weights.shape[-1] % BLOCK
-    blocks = torch.nn.functional.pad(weights, (0, spare)).unflatten(-1, (-1, BLOCK))
-    mass = blocks.sum(-1, dtype=uniform.dtype)
+    return _two_level(weights, uniform)[0]
+
+
+def _two_level(weights: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Token [n] and total weight [n]: first the block of tokens, then the token in it. The last block is shorter."""
+    vocabulary = weights.shape[-1]
+    even = vocabulary - vocabulary % BLOCK
+    mass = weights[:, :even].unflatten(-1, (-1, BLOCK)).sum(-1)
+    if even < vocabulary:
+        mass = torch.cat([mass, weights[:, even:].sum(-1, keepdim=True)], dim=-1)
+    mass = mass.to(uniform.dtype)
+    total = mass.sum(-1)
     block = _first_above(mass, uniform)
     before = (mass.cumsum(-1) - mass).gather(-1, block[:, None]).squeeze(-1)
     inside = mass.gather(-1, block[:, None]).squeeze(-1)
-    rest = ((uniform * mass.sum(-1) - before) / inside).clamp(0.0, 1.0)
-    chosen = blocks[torch.arange(len(blocks), device=blocks.device), block]
-    return block * BLOCK + _first_above(chosen, rest)
+    rest = ((uniform * total - before) / inside).clamp(0.0, 1.0)
+    places = block[:, None] * BLOCK + torch.arange(BLOCK, device=weights.device)
+    chosen = weights.gather(-1, places.clamp(max=vocabulary - 1)) * (places < vocabulary)
+    return block * BLOCK + _first_above(chosen, rest), total
 
 
 def _first_above(weights: Tensor, uniform: Tensor) -> Tensor:

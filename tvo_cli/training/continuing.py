@@ -24,6 +24,7 @@ log = logging.getLogger("tvo")
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
+    *("trainer.microbatch_tokens", "trainer.products"),
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )

@@ -102,6 +102,12 @@ class Learner:
         """What the optimiser moves."""
         return [p for p in self.policy.network.parameters() if p.requires_grad]
 
+    @property
+    def networks(self) -> list[Any]:
+        """All that a step computes with."""
+        critic = [] if self.critic is None else [self.critic.critic.body]
+        return [self.policy.network, *([] if self.reference is None else [self.reference.network]), *critic]
+
     def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> Readings:
         """log π, H and Σπ² of response tokens, [b, T], in the training precision, and what else is read."""
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)

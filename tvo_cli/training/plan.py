@@ -40,7 +40,10 @@ def _updates(config: Any) -> Plan:
     micro = int(config.trainer.microbatch_rows) or rows
     return {
         "responses a minibatch": (rows, "rollouts a batch ÷ rollout.minibatches; whole prompts"),
-        "responses a micro-batch": (min(micro, rows), "trainer.microbatch_rows; 0 is the whole minibatch"),
+        "responses a micro-batch": (
+            min(micro, rows),
+            "at most; trainer.microbatch_rows and microbatch_tokens bound it",
+        ),
         "optimiser steps a batch": (steps, "rollout.epochs × rollout.minibatches"),
         "optimiser steps": (steps * int(config.trainer.steps), "in all"),
         "learning rate": (float(config.optimizer.lr), "optimizer.lr; the algorithm's own unless overridden"),

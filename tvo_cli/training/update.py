@@ -29,6 +29,16 @@ class Passes:
     microbatch_rows: int
     variance_parts: int
     temperature: float
+    microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
+
+    def rows(self, batch: Batch) -> int:
+        """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
+        rollout = batch.rollout
+        longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
+        bound = max(1, self.microbatch_tokens // max(longest, 1)) if self.microbatch_tokens else 0
+        if not bound or bound >= len(rollout.mask) // self.minibatches:
+            return self.microbatch_rows
+        return min(bound, self.microbatch_rows or bound)
 
 
 class NotFinite(Exception):
@@ -45,7 +55,7 @@ def remaining(learner: Learner, work: Work, passes: Passes, *, seed: int, step: 
         experience.group.cpu(),
         epochs=passes.epochs,
         count=passes.minibatches,
-        microbatch_rows=passes.microbatch_rows,
+        microbatch_rows=passes.rows(work.batch),
         variance_parts=passes.variance_parts,
         seed=seed,
         step=step,
@@ -80,7 +90,7 @@ def take(learner: Learner, work: Work, minibatch: Minibatch, passes: Passes, fac
         return False
     _step(learner, divergence, viscosity, report, factor)
     if learner.critic is not None:
-        report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.microbatch_rows))
+        report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.rows(batch)))
     return True
 
 

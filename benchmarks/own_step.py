@@ -1,0 +1,151 @@
+"""Our side of benchmarks.step: `tvo train` on one of the works, timed step by step; prints one JSON line.
+
+The whole product runs: grading of every response, metrics.jsonl, the console's lines, the collapse rules, and the
+gradient-variance reading of every step. The flight recorder, which holds a copy of weights and optimiser in memory, is
+off. Only the grader's reward, which is 0 for
+every response of a random model, is replaced by the number that the peer is given too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measuring import CLOCKS, held, resident
+from benchmarks.parts import Parts
+from benchmarks.work import PLAIN, Work, lengths, named, reward
+
+WORDS = (
+    *("model=custom", "model.gradient_checkpointing=false", "dataset=jsonl", "dataset.suffix=''", "dataset.holdout=1"),
+    *("algorithm=grpo", "optimizer.lr=1e-6", "stability.reference=false", "evaluation=off", "logger=none"),
+    *("logger.console=plain", "trainer.checkpoint_every=0", "trainer.threads=1", "reward.workers=1", "resume=never"),
+    *("rollout.minibatches=1", "rollout.temperature=1", "recorder=off"),
+)
+
+
+def words(work: Work, folder: Path, steps: int, more: list[str]) -> list[str]:
+    """The command line of the run."""
+    sizes = [f"rollout.prompts={work.prompts}", f"rollout.samples={work.samples}", f"rollout.epochs={work.epochs}"]
+    sizes += [f"rollout.max_tokens={work.new_tokens}", f"trainer.steps={steps}"]
+    return [*WORDS, *sizes, f"model.path={folder / 'model'}", f"dataset.path={folder / 'problems.jsonl'}", *more]
+
+
+def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, more: list[str]) -> dict[str, Any]:
+    """Train and measure."""
+    begun = time.perf_counter()
+    from tvo_cli import config, experiment
+
+    imported = time.perf_counter() - begun
+    parts = Parts(clock)
+    base: list[float] = []
+    _watch(parts, base)
+    if work.shortest:
+        _skew(work)
+    with tempfile.TemporaryDirectory() as place:
+        experiment.train(config.compose([*words(work, folder, steps + warm_up, more), f"output_dir={place}"]))
+        rows = [json.loads(line) for line in (Path(place) / "metrics.jsonl").read_text().splitlines()]
+    found = {"side": "tvo", "rows": parts.rows[warm_up:], "import_s": imported} | held(base[0])
+    read = ("policy/mismatch", "policy/mismatch_max", "gradient/norm", "gradient/variance", "reward/mean")
+    return found | {"readings": {name: rows[-1][name] for name in read if name in rows[-1]}}
+
+
+def _watch(parts: Parts, base: list[float]) -> None:
+    """Time the product's own functions; the first step tells the session, whose parts are wrapped then."""
+    from tvo_cli.training import experience, loop
+
+    def prepare(session: Any) -> None:
+        base.append(resident())
+        session.learner.optimizer.step = parts.wrapped("optimizer", session.learner.optimizer.step)
+        session.rewards = _Rewards(session.rewards)
+        parts.begin()
+
+    advance = loop.advance
+
+    def step(session: Any, interrupted: Any) -> Any:
+        if not base:
+            prepare(session)
+        before = session.counters.tokens
+        action = advance(session, interrupted)
+        parts.end_step(tokens=session.counters.tokens - before)
+        return action
+
+    scored = experience._scored
+
+    def old(session: Any, policy: Any, rollout: Any) -> Any:
+        timed = scored if policy is None else parts.wrapped("log_probs", scored)
+        return timed(session, policy, rollout)
+
+    loop.advance, experience._scored = step, old
+    experience.sample = parts.wrapped("generation", experience.sample)
+    experience.grade = parts.wrapped("reward", experience.grade)
+    loop.take = parts.wrapped("update", loop.take)
+
+
+class _Rewards:
+    """The product's rewards are worked out and then replaced."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def score(self, verdicts: Any, texts: Any, *rest: Any) -> list[float]:
+        self._real.score(verdicts, texts, *rest)
+        return [reward(text) for text in texts]
+
+
+def _skew(work: Work) -> None:
+    """Give every response its length: a uniform number of 1 marks where it must end."""
+    from tvo_cli.rollout import generation
+
+    uniforms, draw, calls = generation.uniforms, generation.draw, iter(range(1 << 30))
+
+    def marked(*arguments: Any) -> torch.Tensor:
+        numbers = uniforms(*arguments)
+        last = torch.tensor(lengths(work, next(calls))) - 1
+        numbers[torch.arange(len(numbers)), last] = 1.0
+        return numbers
+
+    def drawn(logits: torch.Tensor, uniform: torch.Tensor, sampling: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        token, logp = draw(logits, uniform, sampling)
+        end = logits.shape[-1] - 1
+        wanted = torch.where(uniform >= 1.0, end, torch.where(token == end, PLAIN, token))
+        changed = (wanted != token).nonzero().flatten()
+        if len(changed):
+            again = torch.log_softmax(logits[changed].float() / sampling.temperature, dim=-1)
+            logp = logp.index_copy(0, changed, again.gather(-1, wanted[changed, None]).squeeze(-1))
+        return wanted, logp
+
+    generation.uniforms, generation.draw = marked, drawn
+
+
+def main() -> None:
+    """One JSON line on stdout; the product's own output goes to stderr."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", default="w1", help="a name, or fields as JSON")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--warm-up", type=int, default=2)
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument("words", nargs="*", help="further overrides of the run")
+    chosen = parser.parse_args()
+    out, sys.stdout = sys.stdout, sys.stderr
+    torch.set_num_threads(1)
+    found = run(
+        named(chosen.work),
+        chosen.folder,
+        steps=chosen.steps,
+        warm_up=chosen.warm_up,
+        clock=chosen.clock,
+        more=chosen.words,
+    )
+    print(json.dumps(found), file=out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Environments of peers, made on request below outputs/benchmarks/peers/: never in the product's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.measuring import FOLDER
+
+PACKAGES = {
+    "trl": ["trl==1.16.0", "transformers==5.23.0"],
+    "lm-eval": ["lm-eval[hf]==0.4.13", "transformers==5.23.0"],
+}
+
+
+def interpreter(peer: str, given: str = "") -> str:
+    """A Python that has the peer: `given`, or one in an environment that is made when it is not there."""
+    if given:
+        return given
+    folder = FOLDER / "peers" / peer
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    if not (folder / "complete").exists():
+        print(f"setting up {peer} in {folder} (once; some minutes)", flush=True)
+        import torch
+
+        _call([sys.executable, "-m", "venv", "--clear", str(folder)])
+        _call([str(python), "-m", "pip", "install", "--quiet", f"torch=={torch.__version__}", *PACKAGES[peer]])
+        (folder / "complete").write_text(" ".join(PACKAGES[peer]), encoding="utf-8")
+    return str(python)
+
+
+def _call(command: list[str]) -> None:
+    if subprocess.run(command).returncode:
+        raise SystemExit(f"failed: {' '.join(command)}\nGive an interpreter of yours: --peer-python PATH")
+
+
+def version(python: str, package: str) -> str:
+    """The version of a package as that interpreter finds it."""
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+    return done.stdout.strip() or "not installed"
+
+
+def exists(path: str) -> bool:
+    """Whether an interpreter is there."""
+    return Path(path).exists()

@@ -1,0 +1,180 @@
+"""TRL's GRPOTrainer on one of the works, timed step by step; prints one JSON line. Run by an interpreter that has TRL.
+
+Its own defaults, but for what would make the work unequal: gradient checkpointing and bf16 are off (both are on in TRL;
+off is faster on a CPU), no reports, no checkpoints. A step is one rollout with all its updates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measuring import CLOCKS, held, resident
+from benchmarks.parts import Parts
+from benchmarks.work import PLAIN, Work, lengths, named, reward
+
+
+def settings(work: Work, steps: int, micro_batch: int, folder: str, gpu: bool) -> dict[str, Any]:
+    """Arguments of GRPOConfig; on a GPU both sides train in bf16."""
+    return {
+        "output_dir": folder,
+        "use_cpu": not gpu,
+        "bf16": gpu,
+        "gradient_checkpointing": False,
+        "per_device_train_batch_size": micro_batch,
+        "gradient_accumulation_steps": work.rows // micro_batch,
+        "num_generations": work.samples,
+        "max_completion_length": work.new_tokens,
+        "max_steps": steps * work.epochs,
+        "num_iterations": work.epochs,
+        "learning_rate": 1e-6,
+        "beta": 0.0,
+        "temperature": 1.0,
+        "report_to": [],
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "seed": 0,
+        "shuffle_dataset": False,
+    }
+
+
+def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, micro_batch: int) -> dict[str, Any]:
+    """Train and measure."""
+    begun = time.perf_counter()
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from trl import GRPOConfig, GRPOTrainer
+
+    imported = time.perf_counter() - begun
+    logging.disable(logging.WARNING)
+    rows = [json.loads(line) for line in (folder / "problems.jsonl").read_text(encoding="utf-8").splitlines()]
+    with tempfile.TemporaryDirectory() as place:
+        trainer = GRPOTrainer(
+            model=AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32),
+            reward_funcs=rewarded,
+            args=GRPOConfig(**settings(work, steps + warm_up, micro_batch or work.rows, place, clock == "gpu")),
+            train_dataset=Dataset.from_dict({"prompt": [row["question"] for row in rows]}),
+            processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model", padding_side="left"),
+        )
+        if work.shortest:
+            _skew(trainer, work)
+        base, parts = resident(), Parts(clock)
+        _watch(trainer, parts, work)
+        parts.begin()
+        trainer.train()
+    found = {"side": "trl", "rows": parts.rows[warm_up:], "import_s": imported} | held(base)
+    return found | {"micro_batch": micro_batch or work.rows}
+
+
+def rewarded(completions: list[str], **_: Any) -> list[float]:
+    """The reward both sides are given."""
+    return [reward(text) for text in completions]
+
+
+def _watch(trainer: Any, parts: Parts, work: Work) -> None:
+    """Time the trainer's own functions."""
+    from transformers import TrainerCallback
+
+    generated: list[int] = []
+    single, scored = trainer._generate_single_turn, trainer._get_per_token_logps_and_entropies
+
+    def turn(*arguments: Any, **keywords: Any) -> Any:
+        found = single(*arguments, **keywords)
+        generated.append(sum(map(len, found[0])))
+        return found
+
+    def log_probs(*arguments: Any, **keywords: Any) -> Any:
+        name = "forward" if torch.is_grad_enabled() else "log_probs"
+        return parts.wrapped(name, scored)(*arguments, **keywords)
+
+    trainer._generate_single_turn, trainer._get_per_token_logps_and_entropies = turn, log_probs
+    trainer._generate = parts.wrapped("generation", trainer._generate)
+    inputs = trainer._generate_and_score_completions
+    trainer._generate_and_score_completions = parts.wrapped("inputs", inputs)
+    trainer.training_step = parts.wrapped("training", trainer.training_step)
+
+    class Watcher(TrainerCallback):
+        """The optimiser's time, and the end of a step."""
+
+        updates = 0
+
+        def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+            self.begun = parts.now()
+
+        def on_optimizer_step(self, *_: Any, **__: Any) -> None:
+            parts.add("optimizer", parts.now() - self.begun)
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.updates += 1
+            if self.updates % work.epochs == 0:
+                used = parts.seconds
+                update = used["training"] - used.get("inputs", 0.0) + used.get("optimizer", 0.0)
+                parts.end_step(tokens=sum(generated), update=update)
+                generated.clear()
+
+    trainer.add_callback(Watcher())
+
+
+def _skew(trainer: Any, work: Work) -> None:
+    """Give every response its length through a logits processor of the public interface."""
+    from transformers import LogitsProcessor, LogitsProcessorList
+
+    generate, calls = trainer.model.generate, iter(range(1 << 30))
+
+    class Ends(LogitsProcessor):
+        """The end token where a row must end, and nowhere else."""
+
+        def __init__(self) -> None:
+            self.last, self.place = torch.tensor(lengths(work, next(calls))) - 1, 0
+
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            end = scores.shape[-1] - 1
+            scores[:, PLAIN] = torch.logaddexp(scores[:, PLAIN], scores[:, end])
+            scores[:, end] = -torch.inf
+            ending = self.last == self.place
+            scores[ending], scores[ending, end] = -torch.inf, 0.0
+            self.place += 1
+            return scores
+
+    def skewed(*arguments: Any, **keywords: Any) -> Any:
+        return generate(*arguments, **keywords, logits_processor=LogitsProcessorList([Ends()]))
+
+    trainer.model.generate = skewed
+
+
+def main() -> None:
+    """One JSON line on stdout; everything else goes to stderr."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", default="w1", help="a name, or fields as JSON")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--warm-up", type=int, default=2)
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument("--micro-batch", type=int, default=0, help="0: the whole batch, which is TRL's fastest here")
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    out, sys.stdout = sys.stdout, sys.stderr
+    torch.set_num_threads(1)
+    found = run(
+        named(chosen.work),
+        chosen.folder,
+        steps=chosen.steps,
+        warm_up=chosen.warm_up,
+        clock=chosen.clock,
+        micro_batch=chosen.micro_batch,
+    )
+    print(json.dumps(found), file=out)
+
+
+if __name__ == "__main__":
+    main()

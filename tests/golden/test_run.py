@@ -1,0 +1,99 @@
+"""Results do not move: a small run against numbers kept from the code before its fast pieces, and fast against slow.
+
+golden.json was written by commit d98f2e6, before shared prompts, tiles, oneDNN products and the roomy cache, with
+
+    python -m tests.golden.test_run golden.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tvo_cli import config, experiment
+from tvo_cli.model import prefixes, tiles
+from tvo_cli.optim import fused
+
+RUN = (
+    *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),
+    *("rollout.prompts=8", "rollout.samples=4", "rollout.epochs=2", "rollout.minibatches=2", "trainer.steps=3"),
+)
+READ = (
+    "reward/mean",
+    "policy/entropy",
+    "policy/tv",
+    "gradient/norm",
+    "gradient/variance",
+    "loss/policy",
+    "response/length",
+)
+KEPT = Path(__file__).parent / "golden.json"
+
+
+def go(folder: Path, *words: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
+    """The readings of every step, and the weights at the end."""
+    experiment.train(config.compose([*RUN, *words, f"output_dir={folder}"]))
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (place,) = (folder / "checkpoints").glob("step-*/policy/model.safetensors")
+    return [{name: row[name] for name in READ} for row in rows], load_file(place)
+
+
+@pytest.mark.parametrize("algorithm", ["tvo", "grpo"])
+def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_path):
+    """Within 1e-4 of each: another CPU rounds differently, and three steps amplify that a little."""
+    found, _ = go(tmp_path / "run", f"algorithm={algorithm}")
+    kept = json.loads(KEPT.read_text())[algorithm]
+    for mine, theirs in zip(found, kept, strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+
+
+def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
+    """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs.
+
+    AdamW divides a gradient that is nothing but rounding by its own size, so single weights may move by a part of a
+    step (lr 1e-3, 12 steps); on average they stay where they were. The loss is a difference of larger numbers.
+    """
+    slow, weights = go(tmp_path / "slow", "trainer.products=default", "trainer.microbatch_tokens=0")
+    called = set()
+
+    def noted(module, name):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, **k: (called.add(name), function(*a, **k))[1])
+
+    for module, name, value in (
+        *((prefixes, "LEAST", 0.0), (prefixes, "SHARE", 0.0), (prefixes, "FEW", 4), (fused, "LEAST", 1)),
+        *((experiment, "LARGE", 0), (tiles, "WIDE", 1), (tiles, "COLUMNS", 17), (tiles, "ROWS", 5)),
+    ):
+        monkeypatch.setattr(module, name, value)
+    noted(prefixes, "predicting_states")
+    noted(tiles, "tiled_readings")
+    fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96")
+    assert called == {"predicting_states", "tiled_readings"}
+    for mine, theirs in zip(fast, slow, strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+    for name, value in weights.items():
+        gap = (moved[name] - value).abs()
+        assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
+
+
+def test_how_a_run_is_computed_is_no_part_of_its_fingerprint():
+    """Sweeps that were finished before stay finished, and a run that was begun before may go on."""
+
+    def prints(*words):
+        return config.fingerprint(config.compose([*words, "output_dir=x", "run_name=y"]))
+
+    assert prints() == prints("trainer.products=default", "trainer.microbatch_tokens=512")
+    assert prints() != prints("trainer.microbatch_rows=8")
+    assert prints() != prints("trainer.variance_parts=4")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        told = {name: go(Path(place) / name, f"algorithm={name}")[0] for name in ("tvo", "grpo")}
+    Path(sys.argv[1]).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

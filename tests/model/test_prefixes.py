@@ -1,0 +1,95 @@
+"""A prompt forwarded once for its group, and responses in slices of like length, against every row by itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.model.test_scores import architectures
+from tvo_cli.model import prefixes
+from tvo_cli.model.backbone import predicting_states
+from tvo_cli.model.loading import recompute_layers
+
+SHARING = ("qwen2", "cohere", "granite", "gpt2")
+
+
+def batch(samples=3):
+    """Four left-padded prompts, `samples` responses each, of 0 to 11 tokens."""
+    rng = torch.Generator().manual_seed(0)
+    prompts, seen = torch.randint(3, 43, (4, 5), generator=rng), torch.ones(4, 5, dtype=torch.bool)
+    seen[1, :2] = seen[3, :1] = False
+    length = torch.randint(0, 12, (4 * samples,), generator=rng)
+    length[:2] = torch.tensor([11, 1])
+    mask = torch.arange(12) < length[:, None]
+    responses = torch.randint(3, 43, mask.shape, generator=rng)
+    return prompts.repeat_interleave(samples, 0), seen.repeat_interleave(samples, 0), responses, mask
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Share whenever it can be done."""
+    monkeypatch.setattr(prefixes, "LEAST", 0.0)
+    monkeypatch.setattr(prefixes, "FEW", 4)
+
+
+def both(body, network, columns, monkeypatch):
+    found = []
+    for never in (False, True):
+        with monkeypatch.context() as patch:
+            if never:
+                patch.setattr(prefixes, "pays", lambda *_: False)
+            network.zero_grad()
+            states = predicting_states(body, *columns)
+            weight = torch.randn(states.shape, generator=torch.Generator().manual_seed(1), dtype=states.dtype)
+            (states * weight).sum().backward()
+        found.append([states.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)])
+    return found
+
+
+@pytest.mark.parametrize("name", SHARING)
+@pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
+def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkeypatch):
+    torch.manual_seed(0)
+    network = architectures()[name]().double().eval()
+    columns = batch()
+    body = network if whole else network.base_model
+    assert prefixes.pays(body, columns[0], columns[1], columns[3])
+    shared, plain = both(body, network, columns, monkeypatch)
+    assert len(shared) == len(plain)
+    for mine, theirs in zip(shared, plain, strict=True):  # norms of some architectures work in float32
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-6 * float(theirs.abs().max() + 1e-6))
+
+
+def test_what_cannot_be_shared_is_not(eager):
+    made = architectures()
+    ids, seen, _, mask = batch()
+    assert not prefixes.pays(made["gemma2"]().base_model, ids, seen, mask), "sliding windows cut the prompt's keys"
+    network = made["qwen2"]()
+    holes = mask.clone()
+    holes[0, 3] = False
+    assert not prefixes.pays(network.base_model, ids, seen, holes)
+    recompute_layers(network)
+    assert not prefixes.pays(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
+
+
+def test_little_work_is_not_shared():
+    network = architectures()["qwen2"]()
+    ids, seen, _, mask = batch()
+    assert not prefixes.pays(network.base_model, ids, seen, mask)
+
+
+def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest(monkeypatch):
+    monkeypatch.setattr(prefixes, "FEW", 10)
+    lengths = torch.tensor([3, 100, 40, 60, 0, 51])
+    assert [rows.tolist() for rows in prefixes.alike(lengths)] == [[1, 3, 5], [2], [0, 4]]
+    monkeypatch.setattr(prefixes, "FEW", 1000)
+    assert [len(rows) for rows in prefixes.alike(lengths)] == [6]
+
+
+def test_equal_prompts_that_stand_apart_are_two_groups():
+    ids = torch.tensor([[1, 2], [1, 2], [3, 4], [1, 2]])
+    which, first = prefixes.groups(ids, torch.ones_like(ids, dtype=torch.bool))
+    assert which.tolist() == [0, 0, 1, 2]
+    assert first.tolist() == [0, 2, 3]
+    padded = torch.tensor([[True, True], [False, True], [True, True], [True, True]])
+    assert prefixes.groups(ids, padded)[0].tolist() == [0, 1, 2, 3], "the same ids, but one is padding"

@@ -1,0 +1,48 @@
+"""The fused kernel: for many parameters only, never against a decision, and the same step."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from tvo_cli.optim import fused as module
+from tvo_cli.optim.fused import fused
+
+ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.95), weight_decay=0.1)
+
+
+def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch):
+    few = [torch.nn.Parameter(torch.ones(10))]
+    assert fused(ADAMW, few) is ADAMW
+    monkeypatch.setattr(module, "LEAST", 10)
+    assert fused(ADAMW, few)(few, lr=1e-3).defaults["fused"] is True
+    assert fused(partial(ADAMW, fused=False), few)(few, lr=1e-3).defaults["fused"] is False
+    assert fused(partial(torch.optim.RMSprop, alpha=0.9), few)(few, lr=1e-3) is not None
+
+
+def test_the_step_is_the_plain_one(monkeypatch):
+    monkeypatch.setattr(module, "LEAST", 1)
+    rng = torch.Generator().manual_seed(0)
+    start, pushes = torch.randn(50, generator=rng), torch.randn(5, 50, generator=rng)
+    ends = []
+    for make in (ADAMW, fused(ADAMW, [start])):
+        parameter = torch.nn.Parameter(start.clone())
+        optimizer = make([parameter], lr=1e-2)
+        for push in pushes:
+            parameter.grad = push.clone()
+            optimizer.step()
+        ends.append(parameter.detach())
+    assert float((ends[0] - start).abs().max()) > 1e-2
+    torch.testing.assert_close(ends[1], ends[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [ADAMW, partial(torch.optim.SGD, momentum=0.9)])
+def test_it_builds_whatever_has_the_kernel(make, monkeypatch):
+    monkeypatch.setattr(module, "LEAST", 1)
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = fused(make, [parameter])([parameter], lr=0.1)
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    assert (parameter < 1).all()

@@ -1,0 +1,147 @@
+"""The responses of a group share their prompt's keys and values, with gradients; short responses carry no padding.
+
+What comes out is what the plain forward of every row gives, within rounding: attention of a response to its prompt
+reads the same keys, whose gradients are summed over the group before they go back through the prompt once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
+FEW = 256  # positions that are not cut further
+SHARE = 0.15  # of all positions, likewise
+LIKE = 0.5  # responses of one forward are at least this much of its longest
+
+
+def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments a forward knows: not every architecture has positions (ALiBi) or `logits_to_keep`."""
+    known = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return arguments
+    return {name: value for name, value in arguments.items() if name in known}
+
+
+def positions(attention: Tensor) -> Tensor:
+    """Position of each token counted from the first real one: [B, S] bool → int64, 0 on left padding."""
+    return (attention.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def trimmed(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Left-padded prompts without the columns that are padding in every row."""
+    first = int(prompt_mask.any(0).float().argmax())
+    return prompt_ids[:, first:], prompt_mask[:, first:]
+
+
+def recomputes(body: nn.Module) -> bool:
+    """Whether layers are recomputed in the backward pass, which keeps no cache."""
+    return any(getattr(module, "gradient_checkpointing", False) for module in body.modules())
+
+
+def states(outputs: Any) -> Tensor:
+    """[B, S, H] of a backbone, or the logits of a whole network."""
+    found: Tensor = outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state
+    return found
+
+
+def pays(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor) -> bool:
+    """Whether sharing saves enough positions, and the architecture keeps ordinary keys and values."""
+    lengths = mask.sum(1)
+    solid = torch.arange(mask.shape[1], device=mask.device) < lengths[:, None]
+    if not torch.equal(mask, solid):
+        return False
+    whole = mask.shape[0] * (prompt_ids.shape[1] + int(lengths.max()))
+    _, first = groups(prompt_ids, prompt_mask)
+    used = len(first) * prompt_ids.shape[1] + sum(len(rows) * int(lengths[rows[0]]) for rows in alike(lengths))
+    saved = whole - used
+    return SHARE * whole <= saved and work(body, saved) >= LEAST and not recomputes(body) and keeps_keys(body)
+
+
+def work(body: nn.Module, positions: int) -> float:
+    """Multiplications and additions of so many positions in the forward pass, attention and embeddings apart."""
+    matrices = sum(p.numel() for p in body.parameters() if p.dim() == 2)
+    tables = sum(module.weight.numel() for module in body.modules() if isinstance(module, nn.Embedding))
+    return 2.0 * positions * (matrices - tables)
+
+
+def keeps_keys(body: nn.Module) -> bool:
+    """Whether every layer's cache is the plain one that grows: no sliding window, no state, no encoder."""
+    config = getattr(body, "config", None)
+    known = inspect.signature(body.forward).parameters
+    if config is None or not ("past_key_values" in known or "kwargs" in known):
+        return False
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+
+
+def groups(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Which run of equal prompts each row belongs to [B], and the first row of each run [P]."""
+    both = torch.cat([prompt_ids, prompt_mask.long()], dim=1)
+    begins = torch.ones(len(both), dtype=torch.bool, device=both.device)
+    begins[1:] = (both[1:] != both[:-1]).any(1)
+    return begins.cumsum(0) - 1, begins.nonzero().flatten()
+
+
+def alike(lengths: Tensor) -> Iterator[Tensor]:
+    """Rows by falling length, cut where a response is short beside the longest of its slice: row numbers [b]."""
+    order = lengths.sort(descending=True, stable=True)
+    sizes, begin = order.values.tolist(), 0
+    for end in range(1, len(sizes) + 1):
+        enough = (end - begin) * sizes[begin] >= FEW
+        if end == len(sizes) or (enough and sizes[end] < LIKE * sizes[begin]):
+            yield order.indices[begin:end]
+            begin = end
+
+
+def predicting_states(
+    body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor
+) -> Tensor:
+    """[N, H] as `backbone.predicting_states`: each prompt once, then the responses in slices of like length."""
+    which, first = groups(prompt_ids, prompt_mask)
+    cache = DynamicCache(config=body.config)
+    prompt = _prompt(body, prompt_ids[first], prompt_mask[first], cache)
+    keys = [(layer.keys, layer.values) for layer in cache.layers]
+    place = torch.full(mask.shape, -1, device=mask.device)
+    place[mask] = torch.arange(int(mask.sum()), device=mask.device)
+    found, places = [], []
+    for rows in alike(mask.sum(1)):
+        length, own = int(mask[rows].sum(1).max()), which[rows]
+        if length == 0:
+            continue
+        shared = [(key.index_select(0, own), value.index_select(0, own)) for key, value in keys]
+        after = _responses(body, prompt_mask[rows], response_ids[rows, : length - 1], shared)
+        begin = prompt.index_select(0, own)[:, None]
+        kept = mask[rows, :length]
+        found.append((begin if after is None else torch.cat([begin, after], dim=1))[kept])
+        places.append(place[rows, :length][kept])
+    return torch.cat(found).index_select(0, torch.cat(places).argsort())
+
+
+def _prompt(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
+    """The last state of each prompt [P, H]; the cache is filled."""
+    arguments: dict[str, Any] = {"use_cache": True}
+    if not bool(mask.all()):
+        arguments |= {"attention_mask": mask.long(), "position_ids": positions(mask)}
+    outputs = body(input_ids=ids, past_key_values=cache, **accepted(body.forward, arguments))
+    return states(outputs)[:, -1]
+
+
+def _responses(body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tuple[Tensor, Tensor]]) -> Tensor | None:
+    """States [b, T − 1, H] of all response tokens but the last; None where there is but one."""
+    if ids.shape[1] == 0:
+        return None
+    cache = DynamicCache(config=body.config)
+    for layer, (key, value) in zip(cache.layers, keys, strict=True):
+        layer.update(key, value)
+    arguments: dict[str, Any] = {"use_cache": True}
+    if not bool(prompt_mask.all()):
+        attention = torch.cat([prompt_mask, prompt_mask.new_ones(ids.shape)], dim=1)
+        at = positions(attention)[:, prompt_mask.shape[1] :]
+        arguments |= {"attention_mask": attention.long(), "position_ids": at}
+    return states(body(input_ids=ids, past_key_values=cache, **accepted(body.forward, arguments)))
