@@ -42,7 +42,7 @@ from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progr
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
-CACHED = 4096  # positions of one forward on a CPU
+CACHED = 2048  # positions of one forward on a CPU
 LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
@@ -242,7 +242,7 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
         cursor=cursor,
         prompt=config.model.prompt,
         sampling=Sampling.of(config.rollout),
-        passes=_passes(config, runtime.device),
+        passes=_passes(config, policy),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=_heldout(config, policy, grader),
@@ -296,20 +296,22 @@ def _critic(config: DictConfig, policy: Policy) -> CriticLearner:
     return CriticLearner(critic, optimizer, clip=float(node.clip), clip_norm=float(node.clip_norm))
 
 
-def _passes(config: DictConfig, device: torch.device) -> Passes:
+def _passes(config: DictConfig, policy: Policy) -> Passes:
     return Passes(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),
-        microbatch_tokens=_token_bound(config.trainer.get("microbatch_tokens", 0), device),
+        microbatch_tokens=_token_bound(config.trainer.get("microbatch_tokens", 0), policy),
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
     )
 
 
-def _token_bound(asked: int | str, device: torch.device) -> int:
+def _token_bound(asked: int | str, policy: Policy) -> int:
     """Positions a forward pass; what stays in a CPU's cache is computed fastest."""
-    return (CACHED if device.type == "cpu" else 0) if asked == "auto" else int(asked)
+    weights = list(policy.parameters())
+    bounded = weights[0].device.type == "cpu" and sum(p.numel() for p in weights) >= LARGE
+    return (CACHED if bounded else 0) if asked == "auto" else int(asked)
 
 
 def _limits(config: DictConfig, runtime: Runtime) -> Limits:

@@ -30,6 +30,7 @@ def eager(monkeypatch):
     """Share whenever it can be done."""
     monkeypatch.setattr(prefixes, "LEAST", 0.0)
     monkeypatch.setattr(prefixes, "FEW", 4)
+    monkeypatch.setattr(prefixes, "ROWS", 1)
 
 
 def both(body, network, columns, monkeypatch):
@@ -80,8 +81,11 @@ def test_little_work_is_not_shared():
 
 def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest(monkeypatch):
     monkeypatch.setattr(prefixes, "FEW", 10)
+    monkeypatch.setattr(prefixes, "ROWS", 1)
     lengths = torch.tensor([3, 100, 40, 60, 0, 51])
     assert [rows.tolist() for rows in prefixes.alike(lengths)] == [[1, 3, 5], [2], [0, 4]]
+    monkeypatch.setattr(prefixes, "ROWS", 4)
+    assert [len(rows) for rows in prefixes.alike(lengths)] == [4, 2]
     monkeypatch.setattr(prefixes, "FEW", 1000)
     assert [len(rows) for rows in prefixes.alike(lengths)] == [6]
 

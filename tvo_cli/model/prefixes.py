@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicLayer
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
 FEW = 256  # positions that are not cut further
 SHARE = 0.15  # of all positions, likewise
+ROWS, TOKENS = 4, 16  # slices hold multiples of them: products on a CPU are prepared anew for every new shape
 LIKE = 0.5  # responses of one forward are at least this much of its longest
 
 
@@ -93,7 +94,7 @@ def alike(lengths: Tensor) -> Iterator[Tensor]:
     order = lengths.sort(descending=True, stable=True)
     sizes, begin = order.values.tolist(), 0
     for end in range(1, len(sizes) + 1):
-        enough = (end - begin) * sizes[begin] >= FEW
+        enough = (end - begin) * sizes[begin] >= FEW and (end - begin) % ROWS == 0
         if end == len(sizes) or (enough and sizes[end] < LIKE * sizes[begin]):
             yield order.indices[begin:end]
             begin = end
@@ -134,8 +135,10 @@ def _prompt(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> 
 
 def _responses(body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tuple[Tensor, Tensor]]) -> Tensor | None:
     """States [b, T − 1, H] of all response tokens but the last; None where there is but one."""
-    if ids.shape[1] == 0:
+    length = ids.shape[1]
+    if length == 0:
         return None
+    ids = nn.functional.pad(ids, (0, -length % TOKENS))
     cache = DynamicCache(config=body.config)
     for layer, (key, value) in zip(cache.layers, keys, strict=True):
         layer.update(key, value)
@@ -144,4 +147,4 @@ def _responses(body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tup
         attention = torch.cat([prompt_mask, prompt_mask.new_ones(ids.shape)], dim=1)
         at = positions(attention)[:, prompt_mask.shape[1] :]
         arguments |= {"attention_mask": attention.long(), "position_ids": at}
-    return states(body(input_ids=ids, past_key_values=cache, **accepted(body.forward, arguments)))
+    return states(body(input_ids=ids, past_key_values=cache, **accepted(body.forward, arguments)))[:, :length]
