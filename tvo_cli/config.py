@@ -35,7 +35,7 @@ NOT_THE_EXPERIMENT = (
 )  # left out of fingerprints
 ONLY_HOW = ("products", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
-SECRET = re.compile(r"token|key|password|secret", re.IGNORECASE)
+SECRET = re.compile(r"token(?!s)|key|password|secret", re.IGNORECASE)  # microbatch_tokens is none
 ENTRY = re.compile(
     r"""([{,]\s*["']?[\w.-]+["']?\s*:\s*)(\[[^\]]*\]|"[^"]*"|'[^']*'|[^,{}\[\]]+)"""
 )  # of a mapping in a word
