@@ -68,7 +68,8 @@ def _rates(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
     figure, (axes,) = canvas(1, 1, 3.6)
     rates = sorted({rate for arm in found.block.arms for rate in arm.rates})
     for i, arm in enumerate(found.block.arms):
-        shift = 1.0 + 0.035 * (i - (len(found.block.arms) - 1) / 2)  # side by side, not over one another
+        arms = len(found.block.arms)
+        shift = 1.0 + min(0.035, 0.2 / arms) * (i - (arms - 1) / 2)  # side by side, and still at its rate
         _rate_line(axes, [cell for cell in arm.cells if cell.rate is not None], style[arm.label], shift, found)
     rate_axis(axes, rates)
     axes.set_ylabel(_name(found))
