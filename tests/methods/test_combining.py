@@ -49,7 +49,8 @@ def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, ca
 
 
 def test_who_means_it_may(combined):
-    combined("siren", "_target_entropy", body="{name: both, directions: {siren: null}}")
+    both = combined("siren", "_target_entropy", body="{name: both, directions: {siren: null}}")
+    assert {"siren", "entropy"} <= set(both.objective.penalties)
 
 
 @pytest.mark.parametrize(("one", "other"), CONTRADICTIONS)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config
 from tvo_cli.experiment import train
+from tvo_cli.training import loop
 
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),
@@ -40,6 +41,51 @@ def run(tmp_path) -> Callable[..., Path]:
 
     go.root = tmp_path  # type: ignore[attr-defined]
     return go
+
+
+@pytest.fixture
+def pulled(run, monkeypatch) -> Callable[..., None]:
+    """Train until the plug is pulled, before the batch after the first `after` ones."""
+    advance = loop.advance
+
+    def go(name: str, *overrides: str, after: int) -> None:
+        left = [after]
+
+        def until(session, interrupted):
+            if not left[0]:
+                raise RuntimeError("the plug was pulled")
+            left[0] -= 1
+            return advance(session, interrupted)
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="plug"):
+            patch.setattr(loop, "advance", until)
+            run(name, *overrides)
+
+    return go
+
+
+@pytest.fixture
+def resumed(run, pulled) -> Callable[..., Path]:
+    """A run that is pulled and then goes on to its end; its folder."""
+
+    def go(name: str, *overrides: str, after: int) -> Path:
+        pulled(name, *overrides, after=after)
+        return run(name, *overrides)
+
+    return go
+
+
+@pytest.fixture
+def batches(monkeypatch) -> list:
+    """Every batch that a run learns from."""
+    seen, assemble = [], loop.assemble
+
+    def spy(session, drawn):
+        seen.append(assemble(session, drawn))
+        return seen[-1]
+
+    monkeypatch.setattr(loop, "assemble", spy)
+    return seen
 
 
 @pytest.fixture

@@ -6,22 +6,9 @@ from dataclasses import replace
 import pytest
 from safetensors.torch import load_file
 
-from tvo_cli.training import experience, loop
+from tvo_cli.training import experience
 
 DAPO = ("algorithm=dapo", "reward.length.weight=0")
-
-
-@pytest.fixture
-def batches(monkeypatch):
-    """Every batch that a run learns from."""
-    seen, assemble = [], loop.assemble
-
-    def spy(session, drawn):
-        seen.append(assemble(session, drawn))
-        return seen[-1]
-
-    monkeypatch.setattr(loop, "assemble", spy)
-    return seen
 
 
 def judged(monkeypatch, right):

@@ -5,8 +5,6 @@ import json
 import pytest
 from safetensors.torch import load_file
 
-from tvo_cli.training import loop
-
 PENALTIES = "algorithm.objective.penalties"
 STRONG = {
     "siren": (f"{PENALTIES}.siren.anchor=0.2", f"{PENALTIES}.siren.coef.value=1"),
@@ -47,20 +45,8 @@ SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ("grpo_kl_adaptive", "g
 
 
 @pytest.mark.parametrize("name", ["siren", *SLOW])
-def test_a_stopped_run_goes_on_bit_for_bit(run, weights, steps, monkeypatch, name):
+def test_a_stopped_run_goes_on_bit_for_bit(run, resumed, weights, steps, name):
     given = (f"algorithm={name}", "trainer.checkpoint_every=1", "optimizer.lr=3e-4")
     whole = run("whole", *given)
-    advance, left = loop.advance, [2]
-
-    def pulled(session, interrupted):
-        if not left[0]:
-            raise RuntimeError("the plug was pulled")
-        left[0] -= 1
-        return advance(session, interrupted)
-
-    monkeypatch.setattr(loop, "advance", pulled)
-    with pytest.raises(RuntimeError):
-        run("cut", *given)
-    monkeypatch.setattr(loop, "advance", advance)
-    cut = run("cut", *given)
+    cut = resumed("cut", *given, after=2)
     assert weights(cut) == weights(whole) and steps(cut) == steps(whole)

@@ -5,7 +5,7 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from tvo_cli.training import loop, update
+from tvo_cli.training import update
 
 STATISTICS = {
     "steer": (),
@@ -46,19 +46,6 @@ def shown(monkeypatch):
             yield rows, tokens, scores
 
     monkeypatch.setattr(update, "forwarded", spy)
-    return seen
-
-
-@pytest.fixture
-def batches(monkeypatch):
-    """Every batch that a run learns from."""
-    seen, assemble = [], loop.assemble
-
-    def spy(session, drawn):
-        seen.append(assemble(session, drawn))
-        return seen[-1]
-
-    monkeypatch.setattr(loop, "assemble", spy)
     return seen
 
 

@@ -6,7 +6,6 @@ import math
 import pytest
 
 from tvo_cli.tracking.names import is_known
-from tvo_cli.training import loop
 from tvo_cli.training.law import LEAST_PAIRS, EntropyLaw
 
 A, B = 0.05, 0.6
@@ -43,24 +42,12 @@ def test_without_spread_there_is_no_law():
     assert found[-1]["law/ceiling"] == pytest.approx(0.5) and "law/r2" not in found[-1]
 
 
-def test_a_resumed_run_reads_the_same(run, steps, monkeypatch):
+def test_a_resumed_run_reads_the_same(run, resumed, steps):
     sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1", "rollout.epochs=1")
     whole = steps(run("whole", *sizes))
     assert {"law/a", "law/b", "law/ceiling", "law/rmse"} <= set(whole[-1]) and "law/a" not in whole[0]
     assert all(is_known(name) for name in whole[-1] if "/" in name)
-    advance, left = loop.advance, [LEAST_PAIRS]
-
-    def pulled(session, interrupted):
-        if not left[0]:
-            raise RuntimeError("the plug was pulled")
-        left[0] -= 1
-        return advance(session, interrupted)
-
-    monkeypatch.setattr(loop, "advance", pulled)
-    with pytest.raises(RuntimeError):
-        run("cut", *sizes)
-    monkeypatch.setattr(loop, "advance", advance)
-    cut = run("cut", *sizes)
+    cut = resumed("cut", *sizes, after=LEAST_PAIRS)
     assert steps(cut) == whole
     state = json.loads((cut / "checkpoints" / f"step-{LEAST_PAIRS + 2:06d}" / "state.json").read_text())
     assert len(state["law"]["entropy"]) == LEAST_PAIRS + 2

@@ -8,7 +8,7 @@ import torch
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.training import experience, loop, update
+from tvo_cli.training import experience, update
 
 CASES = ["tvo", "grpo", "ppo", "reinforce", "dapo", "clip_cov"]
 
@@ -24,21 +24,9 @@ def test_one_seed_gives_one_result_and_another_seed_another(run, weights, steps,
 
 @pytest.mark.parametrize("algorithm", CASES)
 @pytest.mark.parametrize("stop", [1, pytest.param(3, marks=pytest.mark.slow)])
-def test_a_stopped_run_goes_on_bit_for_bit(run, weights, steps, monkeypatch, algorithm, stop):
+def test_a_stopped_run_goes_on_bit_for_bit(run, resumed, weights, steps, algorithm, stop):
     whole = run("whole", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
-    advance, left = loop.advance, [stop]
-
-    def pulled(session, interrupted):
-        if not left[0]:
-            raise RuntimeError("the plug was pulled")
-        left[0] -= 1
-        return advance(session, interrupted)
-
-    monkeypatch.setattr(loop, "advance", pulled)
-    with pytest.raises(RuntimeError):
-        run("cut", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
-    monkeypatch.setattr(loop, "advance", advance)
-    cut = run("cut", f"algorithm={algorithm}", "trainer.checkpoint_every=1")
+    cut = resumed("cut", f"algorithm={algorithm}", "trainer.checkpoint_every=1", after=stop)
     assert weights(cut) == weights(whole)
     assert steps(cut) == steps(whole)
 

@@ -168,20 +168,10 @@ def _in_batch(batch: Batch, rows: Tensor, what: str) -> list[Trouble]:
         values = experience.rewards[rows].tolist()
         broken = (~torch.isfinite(experience.rewards[rows])).nonzero().flatten().tolist()
         return [Trouble(what, int(rows[i]), -1, f"the reward is {values[i]}") for i in broken]
-    named = {
-        "log-prob": experience.old_logp,
-        "reference log-prob": experience.ref_logp,
-        "value": experience.values,
-        "importance": batch.importance,
-        "advantage": batch.advantage.values,
-        "return": batch.advantage.returns,
-    }
-    return _at(what, named[what], experience.mask, rows)
+    return _at(what, batch.readings()[what], experience.mask, rows)
 
 
-def _at(what: str, values: Tensor | None, mask: Tensor, rows: Tensor) -> list[Trouble]:
-    if values is None:
-        return []
+def _at(what: str, values: Tensor, mask: Tensor, rows: Tensor) -> list[Trouble]:
     broken = (mask[rows] & ~torch.isfinite(values[rows])).nonzero().tolist()
     return [Trouble(what, int(rows[i]), t, f"it is {float(values[rows[i], t])}") for i, t in broken]
 

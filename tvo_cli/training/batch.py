@@ -53,6 +53,20 @@ class Batch:
     drawn: Drawn
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
 
+    def readings(self) -> dict[str, Tensor]:
+        """What was computed of each response [B, 1] or token [B, T], each after what it follows from."""
+        experience = self.experience
+        named = {
+            "reward": experience.rewards[:, None],
+            "log-prob": experience.old_logp,
+            "reference log-prob": experience.ref_logp,
+            "value": experience.values,
+            "importance": self.importance,
+            "advantage": self.advantage.values,
+            "return": self.advantage.returns,
+        }
+        return {name: values for name, values in named.items() if values is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Minibatch:

@@ -107,19 +107,9 @@ def end_batch(learner: Learner, batch: Batch) -> None:
 
 def not_finite(batch: Batch, rows: Tensor) -> str:
     """What is not finite in these rows of a batch, the cause before its consequences; or ""."""
-    experience = batch.experience
-    seen = {
-        "reward": experience.rewards[:, None],
-        "log-prob": experience.old_logp,
-        "reference log-prob": experience.ref_logp,
-        "value": experience.values,
-        "importance": batch.importance,
-        "advantage": batch.advantage.values,
-        "return": batch.advantage.returns,
-    }
-    mask = experience.mask[rows]
-    for name, found in seen.items():
-        if found is not None and bool((mask & ~torch.isfinite(found[rows])).any()):
+    mask = batch.experience.mask[rows]
+    for name, found in batch.readings().items():
+        if bool((mask & ~torch.isfinite(found[rows])).any()):
             return name
     return ""
 
