@@ -2,15 +2,13 @@
 
 The whole product runs: grading of every response, metrics.jsonl, the console's lines, the collapse rules, and the
 gradient-variance reading of every step. The flight recorder, which holds a copy of weights and optimiser in memory, is
-off. Only the grader's reward, which is 0 for
-every response of a random model, is replaced by the number that the peer is given too.
+off. Only the grader's reward, which is 0 for every response of a random model, is replaced by the number that the
+peer is given too.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,9 +16,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import CLOCKS, held, resident
+from benchmarks.measuring import held, resident
 from benchmarks.parts import Parts
-from benchmarks.work import PLAIN, Work, lengths, named, reward
+from benchmarks.side import command_line, measure
+from benchmarks.work import PLAIN, Work, lengths, reward
 
 WORDS = (
     *("model=custom", "model.gradient_checkpointing=false", "dataset=jsonl", "dataset.suffix=''", "dataset.holdout=1"),
@@ -30,14 +29,14 @@ WORDS = (
 )
 
 
-def words(work: Work, folder: Path, steps: int, more: list[str]) -> list[str]:
+def command(work: Work, folder: Path, steps: int, more: list[str]) -> list[str]:
     """The command line of the run."""
     sizes = [f"rollout.prompts={work.prompts}", f"rollout.samples={work.samples}", f"rollout.epochs={work.epochs}"]
     sizes += [f"rollout.max_tokens={work.new_tokens}", f"trainer.steps={steps}"]
     return [*WORDS, *sizes, f"model.path={folder / 'model'}", f"dataset.path={folder / 'problems.jsonl'}", *more]
 
 
-def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, more: list[str]) -> dict[str, Any]:
+def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words: list[str]) -> dict[str, Any]:
     """Train and measure."""
     begun = time.perf_counter()
     from tvo_cli import config, experiment
@@ -49,7 +48,7 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, more:
     if work.shortest:
         _skew(work)
     with tempfile.TemporaryDirectory() as place:
-        experiment.train(config.compose([*words(work, folder, steps + warm_up, more), f"output_dir={place}"]))
+        experiment.train(config.compose([*command(work, folder, steps + warm_up, words), f"output_dir={place}"]))
         rows = [json.loads(line) for line in (Path(place) / "metrics.jsonl").read_text().splitlines()]
     found = {"side": "tvo", "rows": parts.rows[warm_up:], "import_s": imported} | held(base[0])
     read = ("policy/mismatch", "policy/mismatch_max", "gradient/norm", "gradient/variance", "reward/mean")
@@ -125,26 +124,10 @@ def _skew(work: Work) -> None:
 
 
 def main() -> None:
-    """One JSON line on stdout; the product's own output goes to stderr."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--work", default="w1", help="a name, or fields as JSON")
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--warm-up", type=int, default=2)
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    """Our side, with further overrides of the run."""
+    parser = command_line()
     parser.add_argument("words", nargs="*", help="further overrides of the run")
-    chosen = parser.parse_args()
-    out, sys.stdout = sys.stdout, sys.stderr
-    torch.set_num_threads(1)
-    found = run(
-        named(chosen.work),
-        chosen.folder,
-        steps=chosen.steps,
-        warm_up=chosen.warm_up,
-        clock=chosen.clock,
-        more=chosen.words,
-    )
-    print(json.dumps(found), file=out)
+    measure(parser, run)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def measured(folder: Path, work: str, mode: str, steps: int, clock: str) -> dict
             inside[0] += now() - begun
 
     gradient._norm, update.MicroBatchVariance = timed, Switched
-    found = own_step.run(named(work), folder, steps=steps, warm_up=2, clock=clock, more=[])
+    found = own_step.run(named(work), folder, steps=steps, warm_up=2, clock=clock, words=[])
     rows = [row | {"on": on, "inside": took} for row, (on, took) in zip(found["rows"], seen[2:], strict=True)]
     return {"rows": rows, "peak_mb": found["peak_mb"], "readings": found["readings"]}
 

@@ -6,10 +6,8 @@ off is faster on a CPU), no reports, no checkpoints. A step is one rollout with 
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import sys
 import tempfile
 import time
 import warnings
@@ -18,9 +16,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import CLOCKS, held, resident
+from benchmarks.measuring import held, resident
 from benchmarks.parts import Parts
-from benchmarks.work import PLAIN, Work, lengths, named, reward
+from benchmarks.side import command_line, measure
+from benchmarks.work import PLAIN, Work, lengths, reward
 
 
 def settings(work: Work, steps: int, micro_batch: int, folder: str, gpu: bool) -> dict[str, Any]:
@@ -153,27 +152,11 @@ def _skew(trainer: Any, work: Work) -> None:
 
 
 def main() -> None:
-    """One JSON line on stdout; everything else goes to stderr."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--work", default="w1", help="a name, or fields as JSON")
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--warm-up", type=int, default=2)
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
-    parser.add_argument("--micro-batch", type=int, default=0, help="0: the whole batch, which is TRL's fastest here")
-    chosen = parser.parse_args()
+    """TRL's side, with its responses a forward pass."""
     warnings.filterwarnings("ignore")
-    out, sys.stdout = sys.stdout, sys.stderr
-    torch.set_num_threads(1)
-    found = run(
-        named(chosen.work),
-        chosen.folder,
-        steps=chosen.steps,
-        warm_up=chosen.warm_up,
-        clock=chosen.clock,
-        micro_batch=chosen.micro_batch,
-    )
-    print(json.dumps(found), file=out)
+    parser = command_line()
+    parser.add_argument("--micro-batch", type=int, default=0, help="0: the whole batch, which is TRL's fastest here")
+    measure(parser, run)
 
 
 if __name__ == "__main__":

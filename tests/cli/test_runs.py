@@ -79,6 +79,17 @@ def test_the_table_shows_only_what_differs(outputs: Path, capsys: pytest.Capture
     assert lines[2].split()[4:] == ["boom", "seed=2", "algorithm=ppo"] and "lr" not in "".join(lines)
 
 
+def test_a_run_that_only_begins_makes_no_other_differ(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls", "outputs/sweep"]) == 0
+    before = capsys.readouterr().out.splitlines()
+    told = {"state": "running", "command": "train", "overrides": ["seed=9"], "host": socket.gethostname()}
+    write_json(outputs / "sweep" / "z" / state.FILE, told)
+    assert main(["ls", "outputs/sweep"]) == 0
+    after = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in after[:-1]] == [line.split() for line in before]
+    assert after[-1].split()[0] == "z"
+
+
 def test_a_run_alone_and_no_runs(outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "outputs/sweep/d"]) == 0
     assert capsys.readouterr().out.split() == ["d", "finished", "4/4", "0.500"]

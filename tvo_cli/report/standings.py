@@ -26,6 +26,7 @@ class Standing:
     folder: Path
     command: str  # train, eval, variance, sft
     state: str  # running, finished, collapsed, failed, interrupted
+    composed: bool  # it has written its configuration; else its settings are the overrides alone
     settings: Mapping[str, Any]  # dotted keys of its configuration
     step: int | None
     steps: int | None  # planned
@@ -54,10 +55,10 @@ def run_folders(root: Path) -> Iterator[Path]:
 
 
 def differing(runs: Sequence[Standing]) -> dict[Path, dict[str, Any]]:
-    """Of each run, the settings that are not the same in all the runs of its command."""
+    """Of each run, the settings that are not the same in all the runs of its command that know theirs as well."""
     found: dict[Path, dict[str, Any]] = {}
-    for command in {run.command for run in runs}:
-        peers = [run for run in runs if run.command == command]
+    for kind in {(run.command, run.composed) for run in runs}:
+        peers = [run for run in runs if (run.command, run.composed) == kind]
         keys = dict.fromkeys(key for run in peers for key in run.settings)
         apart = [key for key in keys if len({repr(run.settings.get(key)) for run in peers}) > 1]
         for run in peers:
@@ -83,6 +84,7 @@ def _standing(folder: Path) -> Standing:
         folder=folder,
         command=str(told.get("command", "train")),
         state=COLLAPSED if fired and word == state.FINISHED else word,
+        composed=(folder / "config.yaml").is_file(),
         settings=settings,
         step=int(row["step"]) if row else None,
         steps=settings.get("trainer.steps"),

@@ -116,8 +116,9 @@ def alive(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
     facts = read(folder) if found is None else found
     if facts.get("state") != RUNNING:
         return False
-    if facts.get("host") == socket.gethostname():
-        return _exists(int(facts["pid"]), facts.get("born"))
+    pid = facts.get("pid")
+    if facts.get("host") == socket.gethostname() and isinstance(pid, int):
+        return _exists(pid, facts.get("born"))
     try:
         return time.time() - (folder / FILE).stat().st_mtime < SILENCE
     except OSError:

@@ -15,6 +15,7 @@ import pytest
 from tests.report.compare.conftest import RUNS, made, write_run
 from tests.report.compare.test_arms import column, table
 from tvo_cli.report.compare import curves, html, measures, plain, plots, writing
+from tvo_cli.report.compare.analysis import pages
 from tvo_cli.report.compare.curves import Curve
 from tvo_cli.report.compare.document import Document
 from tvo_cli.report.compare.measures import Reading
@@ -49,6 +50,25 @@ def test_the_same_runs_are_the_same_bytes(document: Document, tmp_path: Path) ->
     names = {path.stem for path in first if path.parent.name == "figures"}
     assert names == {"learning", "entropy", "variance", "rates", "learning-by-rate", "survival", "law"}
     assert {path.suffix for path in first if path.parent.name == "figures"} == {".svg", ".png"}
+
+
+def test_many_arms_are_pages_of_figures_the_baseline_on_each(tmp_path: Path) -> None:
+    for number in range(12):
+        for seed in range(2):
+            write_run(tmp_path, f"m{number:02}" if number else "grpo", seed, 0.3 + number / 20)
+    [section] = made(tmp_path).sections
+    cut = pages(section.found, 8)
+    shown = [[arm.label for arm in page.block.arms] for page in cut]
+    assert shown == [["grpo", "m11", "m10", "m09", "m08", "m07"], ["grpo", "m06", "m05", "m04", "m03", "m02", "m01"]]
+    assert [list(page.chosen) for page in cut] == shown and pages(section.found, 12) == [section.found]
+    names = [figure.name for figure in plots.figures(made(tmp_path))]
+    assert len(names) == len(set(names)) and {"learning-1", "learning-2"} <= set(names)
+
+
+def test_the_report_links_figures_that_are_there(document: Document, tmp_path: Path) -> None:
+    writing.write(document, tmp_path)
+    links = re.findall(r"\]\((figures/[^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8"))
+    assert len(links) == 7 and all((tmp_path / link).suffix == ".svg" and (tmp_path / link).is_file() for link in links)
 
 
 class Page(HTMLParser):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil, inf, isnan
 
 from tvo_cli.config import nearest
 from tvo_cli.errors import UserError
@@ -68,6 +69,28 @@ def analyse(block: Block, how: Reading, wanted: str | None, way: str) -> Analysi
     return Analysis(
         block, how, first, chosen, families[0], problems, families[1], common, robust, contrast.family(areas)
     )
+
+
+def pages(found: Analysis, most: int) -> list[Analysis]:
+    """The analysis cut into pages of at most `most` arms, the best first, the baseline on every one."""
+    if len(found.block.arms) <= most:
+        return [found]
+    others = sorted((arm for arm in found.block.arms if arm is not found.baseline), key=lambda arm: _rank(found, arm))
+    count = ceil(len(others) / (most - 1))
+    return [
+        _only(found, (found.baseline, *others[i * len(others) // count : (i + 1) * len(others) // count]))
+        for i in range(count)
+    ]
+
+
+def _rank(found: Analysis, arm: Arm) -> float:
+    mean = found.chosen[arm.label].optimistic
+    return inf if isnan(mean) else mean if found.how.less else -mean
+
+
+def _only(found: Analysis, arms: tuple[Arm, ...]) -> Analysis:
+    chosen = {arm.label: found.chosen[arm.label] for arm in arms}
+    return replace(found, block=replace(found.block, arms=arms), chosen=chosen)
 
 
 def baseline(arms: Sequence[Arm], wanted: str | None) -> Arm:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvo_cli.report.compare import curves, dynamics, measures, words
-from tvo_cli.report.compare.analysis import Analysis
+from tvo_cli.report.compare.analysis import Analysis, pages
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.document import Document
 from tvo_cli.report.compare.plot_style import LOOK, Drawn, Look, canvas, finish, legend, looks, rate_axis
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS = 3  # side by side
+LEGIBLE = 8  # arms in one figure; more are cut into pages
 
 
 def draw(document: Document, folder: Path) -> list[Drawn]:
@@ -50,6 +51,17 @@ def figures(document: Document) -> list[Drawn]:
 
 
 def _section(found: Analysis, x: str) -> Iterator[Drawn]:
+    cut = pages(found, LEGIBLE)
+    for number, page in enumerate(cut, start=1):
+        for one in _page(page, x):
+            if len(cut) == 1:
+                yield one
+            else:
+                title = f"{one.title} (page {number} of {len(cut)}: {found.baseline.title} and others, the best first)"
+                yield one._replace(name=f"{one.name}-{number}", title=title)
+
+
+def _page(found: Analysis, x: str) -> Iterator[Drawn]:
     style = looks([arm.label for arm in found.block.arms])
     own = [chosen.cell for chosen in found.chosen.values()]
     yield from curves.own_rate(own, style, found, x)

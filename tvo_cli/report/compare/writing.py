@@ -29,7 +29,7 @@ def write(document: Document, folder: Path) -> None:
     drawn = plots.draw(document, folder / "figures")
     inline = [(figure.title, figure.svg) for figure in drawn]
     write_text(folder / "report.html", html.page(document, inline))
-    linked = [(figure.title, f"figures/{figure.name}.png") for figure in drawn]
+    linked = [(figure.title, f"figures/{figure.name}.svg") for figure in drawn]
     write_text(folder / "report.md", plain.markdown(document, linked))
     write_text(folder / "tables.tex", plain.latex(document))
     write_text(folder / "comparison.json", plain.as_json(document))

@@ -1,0 +1,41 @@
+"""The command line of one side of benchmarks.step: its folder, work and sizes; one JSON line on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from benchmarks.measuring import CLOCKS
+from benchmarks.work import Work, named
+
+
+class Run(Protocol):
+    """Train `steps` measured steps after `warm_up` others."""
+
+    def __call__(self, work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, **own: Any) -> dict[str, Any]:
+        """What was measured."""
+
+
+def command_line() -> argparse.ArgumentParser:
+    """What both sides understand."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", default="w1", help="a name, or fields as JSON")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--warm-up", type=int, default=2)
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    return parser
+
+
+def measure(parser: argparse.ArgumentParser, run: Run) -> None:
+    """Run one side on one thread; everything but its JSON goes to stderr."""
+    chosen = vars(parser.parse_args())
+    out, sys.stdout = sys.stdout, sys.stderr
+    torch.set_num_threads(1)
+    found = run(named(chosen.pop("work")), chosen.pop("folder"), **chosen)
+    print(json.dumps(found), file=out)
