@@ -141,15 +141,17 @@ def _once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tuple[Trial, .
     found: dict[tuple[float | None, str], list[Trial]] = {}
     for trial in trials:
         found.setdefault((trial.rate, trial.seed), []).append(trial)
-    kept = []
+    kept, repeats = [], []
     for (rate, seed), same in found.items():
         best = max(same, key=lambda trial: (trial.state == FINISHED, str(trial.run.summary.get("finished", ""))))
         others = [trial.name for trial in same if trial is not best]
         at = f" at lr {words.rate(rate)}" if rate is not None else ""
         if others:
-            reason = "finished runs before others, then the one that ended last"
-            notes.append(f"{arm}{at}, seed {seed}: {best.name} counts, not {words.listed(others)} ({reason}).")
+            repeats.append(f"{arm}{at}, seed {seed}: {best.name} counts, not {words.listed(others)}")
         kept.append(best)
+    if repeats:
+        more = f"; {len(repeats) - 1} more of this arm likewise" if len(repeats) > 1 else ""
+        notes.append(f"{repeats[0]} (finished runs before others, then the one that ended last){more}.")
     return tuple(sorted(kept, key=lambda trial: (trial.rate or 0.0, _seed_order(trial.seed))))
 
 
