@@ -34,7 +34,7 @@ def command_line() -> argparse.ArgumentParser:
 
 def measure(parser: argparse.ArgumentParser, run: Run) -> None:
     """Run one side on one thread; everything but its JSON goes to stderr."""
-    chosen = vars(parser.parse_args())
+    chosen = vars(parser.parse_intermixed_args())
     out, sys.stdout = sys.stdout, sys.stderr
     torch.set_num_threads(1)
     found = run(named(chosen.pop("work")), chosen.pop("folder"), **chosen)

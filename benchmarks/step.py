@@ -139,7 +139,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu where the machine is shared")
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("words", nargs="*", help="further overrides of our run, after --")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, Gemma3TextConfig
 
-from tvo_cli.rollout.cache import AHEAD, growing
+from tvo_cli.rollout.cache import AHEAD, EVEN, even, growing
 
 LAYERS = range(2)
 
@@ -53,3 +53,39 @@ def test_a_token_is_written_where_the_others_stand(policy):
         cache.update(tokens(rng, 2, count), tokens(rng, 2, count), 0)
         places.append(cache.layers[0].keys.data_ptr())
     assert len(set(places[1:])) == 1, "nothing was copied after the first token"
+
+
+def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy):
+    rng = torch.Generator().manual_seed(0)
+    ours, theirs = growing(policy.network.config, evenly=True), DynamicCache(config=policy.network.config)
+    length = 0
+
+    def step(rows, count=1):
+        nonlocal length
+        length += count
+        expected = even(length, EVEN) if length > count else count
+        assert ours.get_mask_sizes(count, 0) == (expected, 0), "the mask is as wide as the keys"
+        for layer in LAYERS:
+            new = tokens(rng, rows, count), tokens(rng, rows, count)
+            for one, other in zip(ours.update(*new, layer), theirs.update(*new, layer), strict=True):
+                assert one.shape[-2] == expected and torch.equal(one[..., :length, :], other)
+                assert not one[..., length:, :].any()
+        assert ours.get_seq_length() == length
+
+    step(3, 5)
+    for cache in (ours, theirs):
+        cache.batch_repeat_interleave(2)
+    for _ in range(EVEN + 3):  # over the end of the first room
+        step(6)
+    for cache in (ours, theirs):
+        cache.batch_select_indices(torch.tensor([0, 2, 5]))
+    place = ours.layers[1].keys.data_ptr()
+    step(3)
+    assert ours.layers[1].keys.data_ptr() == place, "rows that stay go on standing as the product reads them"
+    assert ours.is_compileable, "transformers makes no mask for one token otherwise"
+
+
+def test_a_layer_with_a_window_keeps_the_others_from_even_rooms():
+    config = Gemma3TextConfig(num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"])
+    kinds = [type(layer).__name__ for layer in growing(config, evenly=True).layers]
+    assert kinds == ["DynamicSlidingWindowLayer", "GrowingLayer"]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 
+from tests.model.test_scores import architectures
 from tests.rollout.test_generation import PROMPTS, SAMPLING
+from tvo_cli.model import Policy
 from tvo_cli.rollout import generate, products
-from tvo_cli.rollout.generation import closing_tokens
+from tvo_cli.rollout.cache import EVEN
+from tvo_cli.rollout.generation import _kept, closing_tokens
 from tvo_cli.rollout.products import accurate, plain_attention, quick_products
 
 
@@ -26,6 +32,37 @@ def test_what_is_said_stays_and_settings_come_back(policy):
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
     assert torch.get_float32_matmul_precision() == "highest"
     assert policy.network.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("name", list(architectures()))
+@pytest.mark.parametrize("padded", [True, False])
+def test_every_architecture_says_the_same_over_even_rooms(policy, name, padded):
+    """Over the end of two rooms, with rows that end early; prompts of four lengths, or of one."""
+    torch.manual_seed(0)
+    network = architectures()[name]().float().eval()
+    tokenizer = copy.copy(policy.tokenizer)
+    small = Policy(network, tokenizer, frozenset(range(3)), policy.pad_id)
+    prompts = PROMPTS if padded else PROMPTS[:1] * 4
+    long = replace(SAMPLING, samples=6, max_tokens=2 * EVEN + 3)
+
+    def tell():
+        return generate(small, prompts, [f"k{i}" for i in range(4)], long, seed=3)
+
+    plain = tell()
+    with quick_products(network) as on:
+        quick = tell()
+    assert on == (accurate() and network.config._attn_implementation == "sdpa")
+    assert torch.equal(quick.response_ids, plain.response_ids)
+    torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
+    assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > EVEN
+
+
+def test_rows_are_kept_in_order_up_to_an_even_number():
+    live = torch.tensor([False, True, False, False, True, True, False, True, False])
+    assert _kept(live, 1).tolist() == [1, 4, 5, 7]
+    assert _kept(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
+    assert _kept(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert _kept(live, 16).tolist() == list(range(9))
 
 
 def test_another_attention_is_left_alone(policy):

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+EVEN = 16  # tokens by which a room of an even layer grows
 AHEAD = 64  # tokens of room that a growing layer allocates at once
 
 
@@ -40,10 +41,73 @@ def _appended(held: Tensor, room: Tensor | None, new: Tensor) -> tuple[Tensor, T
     return room[..., :end, :], room
 
 
-def growing(config: Any) -> DynamicCache:
-    """An empty cache for a model; layers with a window, or of another kind, stay transformers' own."""
+class EvenLayer(DynamicLayer):  # type: ignore[misc]
+    """A layer whose rooms hold a multiple of EVEN tokens and are used whole: what no token stands in yet is zero.
+
+    Like transformers' static layer it leaves it to the mask to hide the rest. Products over the keys then have few
+    shapes, for which a CPU's library prepares itself once; and the keys stand as the product reads them,
+    [n, heads, width, room], which takes half the time of reading across them.
+    """
+
+    is_compileable = True  # transformers' word for: the mask is always made, also where one token sees all the others
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._length = 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Append keys and values [n, heads, tokens, width]; the prompt as it is, then whole rooms."""
+        begin, self._length = self._length, self._length + key_states.shape[-2]
+        if begin == 0:
+            self.lazy_initialization(key_states, value_states)
+            self.keys, self.values = key_states, value_states
+            return self.keys, self.values
+        self.keys = _placed(self.keys.mT, key_states.mT, begin, -1).mT
+        self.values = _placed(self.values, value_states, begin, -2)
+        return self.keys, self.values
+
+    def get_seq_length(self) -> int:
+        """Tokens, without the empty rest."""
+        return self._length
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Keys that the next forward sees, with the empty rest, and where they begin."""
+        length = self._length + query_length
+        return (even(length, EVEN) if self._length else length), 0
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Only keep these rows; the keys go on standing as they stood."""
+        self.keys = self.keys.mT.index_select(0, indices).mT
+        self.values = self.values.index_select(0, indices)
+
+
+def even(count: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-count // step) * step
+
+
+def _placed(room: Tensor, new: Tensor, begin: int, axis: int) -> Tensor:
+    """`new` written at `begin`; into a larger room, zero where nothing stands, if this one is full."""
+    end = begin + new.shape[axis]
+    if end > room.shape[axis] or not room.is_contiguous():
+        shape = list(room.shape)
+        shape[axis] = even(end, EVEN)
+        larger = room.new_zeros(shape)
+        larger.narrow(axis, 0, begin).copy_(room.narrow(axis, 0, begin))
+        room = larger
+    room.narrow(axis, begin, end - begin).copy_(new)
+    return room
+
+
+def growing(config: Any, *, evenly: bool = False) -> DynamicCache:
+    """An empty cache for a model; layers with a window, or of another kind, stay transformers' own.
+
+    evenly: rooms of few sizes, where every layer is a plain one.
+    """
     cache = DynamicCache(config=config)
-    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    plain = all(type(layer) is DynamicLayer for layer in cache.layers)
+    kind = EvenLayer if evenly and plain else GrowingLayer
+    cache.layers = [kind() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     if cache.layer_class_to_replicate is DynamicLayer:
-        cache.layer_class_to_replicate = GrowingLayer
+        cache.layer_class_to_replicate = kind
     return cache

@@ -14,11 +14,13 @@ from transformers import DynamicCache
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prefixes import accepted, positions, trimmed
-from tvo_cli.rollout.cache import growing
+from tvo_cli.rollout.cache import even, growing
+from tvo_cli.rollout.products import NAME
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 
 COMPACT_AT = 0.2  # share of finished rows from which it pays to drop them from the cache
+EVEN_ROWS = 8  # what is left is a multiple of it under quick products, which are prepared anew for every new shape
 
 
 @dataclass(slots=True)
@@ -109,10 +111,18 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
         if share == 0.0:
             break
         if share <= 1.0 - COMPACT_AT:
-            state.keep(live)
-            seat, token, live = seat[live], token[live], live[live]
+            kept = _kept(live, state.even_rows)
+            if len(kept) < len(live):
+                state.keep(kept)
+                seat, token, live = seat[kept], token[kept], live[kept]
         logits = state.step(policy, token)
     return rows
+
+
+def _kept(live: Tensor, step: int) -> Tensor:
+    """Row numbers of the living, and of as many others as make a multiple of `step`, in their order."""
+    count = min(even(int(live.sum()), step), len(live))
+    return live.int().sort(descending=True, stable=True).indices[:count].sort().values
 
 
 def _look_every(device: torch.device) -> int:
@@ -127,10 +137,11 @@ class _State:
     cache: DynamicCache
     position: Tensor  # int64 [n], of the next token
     attention: Tensor | None  # int64 [n, L]; None when nothing is padded
+    even_rows: int  # rows are dropped down to a multiple of it
 
     def keep(self, rows: Tensor) -> None:
-        """Drop the other rows."""
-        self.cache.batch_select_indices(rows.nonzero().flatten())
+        """Drop all but these rows."""
+        self.cache.batch_select_indices(rows)
         self.position = self.position[rows]
         self.attention = None if self.attention is None else self.attention[rows]
 
@@ -151,7 +162,8 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     """Each prompt once; then its cache for each of its samples."""
     attention = None if bool(mask.all()) else mask.long()
     position = positions(mask)
-    cache = growing(policy.network.config)
+    quick = policy.network.config._attn_implementation == NAME
+    cache = growing(policy.network.config, evenly=quick)
     arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
     if attention is not None:
         arguments |= {"attention_mask": attention, "position_ids": position}
@@ -160,7 +172,9 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     cache.batch_repeat_interleave(samples)
     repeated = None if attention is None else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
-    return found.logits[:, -1].repeat_interleave(samples, 0), _State(cache, following, repeated)
+    return found.logits[:, -1].repeat_interleave(samples, 0), _State(
+        cache, following, repeated, EVEN_ROWS if quick else 1
+    )
 
 
 class _Stops:

@@ -4,7 +4,8 @@ PyTorch's "medium" precision sends fp32 products to oneDNN: about twice as fast 
 rounded to bf16 on a CPU with AMX; so the error of one product is measured first. Attention needs care: while decoding,
 oneDNN would build a primitive for every new cache length, and SDPA's backward pass becomes slower by it. So attention
 keeps the default products where there is no gradient, and is written out as plain products, faster than SDPA, where
-there is one or where one token is decoded, unless the keys are many.
+there is one or where one token is decoded, unless the keys are many. Decoding over an even number of keys, which the
+cache then keeps (`cache.EvenLayer`), has few shapes and goes through oneDNN too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from tvo_cli.rollout.cache import EVEN
 
 NAME = "tvo_sdpa"
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
@@ -69,7 +72,8 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
     plain = key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords)
-    if plain and query.requires_grad:
+    few_shapes = query.shape[2] == 1 and key.shape[2] % EVEN == 0
+    if plain and (query.requires_grad or few_shapes):
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
     with _default_products():
         if plain and query.shape[2] == 1:
@@ -104,20 +108,26 @@ def plain_attention(
     """
     batch, heads, queries, width = query.shape
     shared, keys = key.shape[1], key.shape[2]
+    folds = heads // shared
     scaled = query * (width**-0.5 if scaling is None else scaling)
-    folded = scaled.reshape(batch, shared, heads // shared * queries, width)
-    weights = (folded @ key.transpose(2, 3)).view(batch, heads, queries, keys)
+    weights = scaled.reshape(batch, shared, folds * queries, width) @ key.transpose(2, 3)
     if mask is not None:
-        weights = weights.add_(torch.where(mask, 0.0, UNSEEN))
+        weights = weights.add_(_bias(mask, folds))
     elif queries > 1:
-        weights = weights.add_(_causal(queries, keys))
-    found = weights.softmax(-1).view(batch, shared, heads // shared * queries, keys) @ value
+        weights = weights.add_(_causal(queries, keys, folds))
+    found = weights.softmax(-1) @ value
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
+@lru_cache(maxsize=1)  # all layers of a forward are given the same mask
+def _bias(mask: Tensor, folds: int) -> Tensor:
+    """0 where a key is seen, UNSEEN elsewhere, [B, 1, T, S] → [B, 1, folds·T, S]."""
+    return torch.where(mask, 0.0, UNSEEN).repeat(1, 1, folds, 1)
+
+
 @lru_cache(maxsize=4)
-def _causal(queries: int, keys: int) -> Tensor:
-    return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1)
+def _causal(queries: int, keys: int, folds: int) -> Tensor:
+    return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1).repeat(folds, 1)
 
 
 @lru_cache(maxsize=1)
