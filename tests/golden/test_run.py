@@ -67,7 +67,12 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, lambda *a, **k: (called.add(name), function(*a, **k))[1])
 
     for module, name, value in (
-        *((prefixes, "LEAST", 0.0), (prefixes, "SHARE", 0.0), (prefixes, "FEW", 4), (fused, "LEAST", 1)),
+        *(
+            (prefixes, "LEAST", 0.0),
+            (prefixes, "SHARE", 0.0),
+            (prefixes, "FINE", prefixes.Cut(4, 1, 0.8)),
+            (fused, "LEAST", 1),
+        ),
         *((experiment, "LARGE", 0), (tiles, "WIDE", 1), (tiles, "COLUMNS", 17), (tiles, "ROWS", 5)),
     ):
         monkeypatch.setattr(module, name, value)

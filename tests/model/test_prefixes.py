@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from tests.model.test_scores import architectures
-from tvo_cli.model import prefixes
+from tvo_cli.model import packed, prefixes
 from tvo_cli.model.backbone import predicting_states
 from tvo_cli.model.loading import recompute_layers
+from tvo_cli.model.prefixes import Cut
+from tvo_cli.rollout.products import quick_products
 
 SHARING = ("qwen2", "cohere", "granite", "gpt2")
 
@@ -29,8 +31,8 @@ def batch(samples=3):
 def eager(monkeypatch):
     """Share whenever it can be done."""
     monkeypatch.setattr(prefixes, "LEAST", 0.0)
-    monkeypatch.setattr(prefixes, "FEW", 4)
-    monkeypatch.setattr(prefixes, "ROWS", 1)
+    for name in ("COARSE", "FINE"):
+        monkeypatch.setattr(prefixes, name, Cut(4, 1, 0.5))
 
 
 def both(body, network, columns, monkeypatch):
@@ -61,6 +63,37 @@ def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkey
         torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-6 * float(theirs.abs().max() + 1e-6))
 
 
+@pytest.mark.parametrize("name", ["qwen2", "cohere", "granite", "gpt2"])
+@pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
+def test_packing_changes_neither_states_nor_gradients(name, whole, eager, monkeypatch):
+    torch.manual_seed(0)
+    network = architectures()[name]().double().eval()
+    body = network if whole else network.base_model
+    assert not packed.understood(body), "transformers' own attention does not know of pieces"
+    with quick_products(network):
+        assert packed.understood(body)
+        mine, theirs = both(body, network, batch(), monkeypatch)
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
+
+
+def test_an_attention_that_is_told_but_does_not_heed_is_found_out(monkeypatch):
+    network = architectures()["qwen2"]().eval()
+    monkeypatch.setattr(
+        packed.Pieces, "attend", lambda pieces, query, key, value, scaling, attention: query.mT.mT.transpose(1, 2)
+    )
+    with quick_products(network):
+        assert not packed.understood(network.base_model)
+
+
+def test_long_responses_are_not_packed(eager, monkeypatch):
+    network = architectures()["qwen2"]().eval()
+    monkeypatch.setattr(packed, "LONGEST", 16)
+    monkeypatch.setattr(packed, "states", lambda *_: pytest.fail("weights of attention would fill the memory"))
+    with quick_products(network):
+        predicting_states(network.base_model, *batch())
+
+
 def test_what_cannot_be_shared_is_not(eager):
     made = architectures()
     ids, seen, _, mask = batch()
@@ -79,15 +112,12 @@ def test_little_work_is_not_shared():
     assert not prefixes.pays(network.base_model, ids, seen, mask)
 
 
-def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest(monkeypatch):
-    monkeypatch.setattr(prefixes, "FEW", 10)
-    monkeypatch.setattr(prefixes, "ROWS", 1)
+def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest():
     lengths = torch.tensor([3, 100, 40, 60, 0, 51])
-    assert [rows.tolist() for rows in prefixes.alike(lengths)] == [[1, 3, 5], [2], [0, 4]]
-    monkeypatch.setattr(prefixes, "ROWS", 4)
-    assert [len(rows) for rows in prefixes.alike(lengths)] == [4, 2]
-    monkeypatch.setattr(prefixes, "FEW", 1000)
-    assert [len(rows) for rows in prefixes.alike(lengths)] == [6]
+    assert [rows.tolist() for rows in prefixes.alike(lengths, Cut(10, 1, 0.5))] == [[1, 3, 5], [2], [0, 4]]
+    assert [rows.tolist() for rows in prefixes.alike(lengths, Cut(10, 1, 0.8))] == [[1], [3, 5], [2], [0, 4]]
+    assert [len(rows) for rows in prefixes.alike(lengths, Cut(10, 4, 0.5))] == [4, 2]
+    assert [len(rows) for rows in prefixes.alike(lengths, Cut(1000, 1, 0.5))] == [6]
 
 
 def test_equal_prompts_that_stand_apart_are_two_groups():

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tvo_cli.model import prefixes
-from tvo_cli.model.prefixes import accepted, positions, trimmed
+from tvo_cli.model.packed import positions
+from tvo_cli.model.prefixes import accepted, trimmed
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from tvo_cli.model import packed
+from tvo_cli.model.packed import positions
+
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
-FEW = 256  # positions that are not cut further
 SHARE = 0.15  # of all positions, likewise
-ROWS, TOKENS = 4, 16  # slices hold multiples of them: products on a CPU are prepared anew for every new shape
-LIKE = 0.5  # responses of one forward are at least this much of its longest
+TOKENS = 16  # slices are padded to multiples of them: products on a CPU are prepared anew for every new shape
+
+
+class Cut(NamedTuple):
+    """How responses are cut into slices of like length."""
+
+    few: int  # positions that are not cut further
+    rows: int  # a slice holds a multiple of them
+    like: float  # of the longest response, what each of its slice has at least
+
+
+COARSE = Cut(256, 4, 0.5)  # where every slice is a forward of its own
+FINE = Cut(64, 2, 0.8)  # where slices differ in their attention only
 
 
 def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -28,11 +41,6 @@ def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[st
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return arguments
     return {name: value for name, value in arguments.items() if name in known}
-
-
-def positions(attention: Tensor) -> Tensor:
-    """Position of each token counted from the first real one: [B, S] bool → int64, 0 on left padding."""
-    return (attention.long().cumsum(-1) - 1).clamp(min=0)
 
 
 def trimmed(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +68,8 @@ def pays(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor)
         return False
     whole = mask.shape[0] * (prompt_ids.shape[1] + int(lengths.max()))
     _, first = groups(prompt_ids, prompt_mask)
-    used = len(first) * prompt_ids.shape[1] + sum(len(rows) * int(lengths[rows[0]]) for rows in alike(lengths))
+    slices = alike(lengths, COARSE)
+    used = len(first) * prompt_ids.shape[1] + sum(len(rows) * int(lengths[rows[0]]) for rows in slices)
     saved = whole - used
     return SHARE * whole <= saved and work(body, saved) >= LEAST and not recomputes(body) and keeps_keys(body)
 
@@ -89,13 +98,13 @@ def groups(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
     return begins.cumsum(0) - 1, begins.nonzero().flatten()
 
 
-def alike(lengths: Tensor) -> Iterator[Tensor]:
+def alike(lengths: Tensor, cut: Cut) -> Iterator[Tensor]:
     """Rows by falling length, cut where a response is short beside the longest of its slice: row numbers [b]."""
     order = lengths.sort(descending=True, stable=True)
     sizes, begin = order.values.tolist(), 0
     for end in range(1, len(sizes) + 1):
-        enough = (end - begin) * sizes[begin] >= FEW and (end - begin) % ROWS == 0
-        if end == len(sizes) or (enough and sizes[end] < LIKE * sizes[begin]):
+        enough = (end - begin) * sizes[begin] >= cut.few and (end - begin) % cut.rows == 0
+        if end == len(sizes) or (enough and sizes[end] < cut.like * sizes[begin]):
             yield order.indices[begin:end]
             begin = end
 
@@ -105,13 +114,17 @@ def predicting_states(
 ) -> Tensor:
     """[N, H] as `backbone.predicting_states`: each prompt once, then the responses in slices of like length."""
     which, first = groups(prompt_ids, prompt_mask)
+    if prompt_ids.shape[1] + mask.shape[1] <= packed.LONGEST and packed.understood(body):
+        slices = list(alike(mask.sum(1), FINE))
+        prompts = prompt_ids[first], prompt_mask[first]
+        return packed.states(body, prompts, which, (response_ids, mask), slices, TOKENS)
     cache = DynamicCache(config=body.config)
     prompt = _prompt(body, prompt_ids[first], prompt_mask[first], cache)
     keys = [(layer.keys, layer.values) for layer in cache.layers]
     place = torch.full(mask.shape, -1, device=mask.device)
     place[mask] = torch.arange(int(mask.sum()), device=mask.device)
     found, places = [], []
-    for rows in alike(mask.sum(1)):
+    for rows in alike(mask.sum(1), COARSE):
         length, own = int(mask[rows].sum(1).max()), which[rows]
         if length == 0:
             continue

@@ -13,7 +13,8 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.prefixes import accepted, positions, trimmed
+from tvo_cli.model.packed import positions
+from tvo_cli.model.prefixes import accepted, trimmed
 from tvo_cli.rollout.cache import even, growing
 from tvo_cli.rollout.products import NAME
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms

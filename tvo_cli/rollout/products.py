@@ -21,13 +21,13 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from tvo_cli.model.packed import LONGEST, WORD
 from tvo_cli.rollout.cache import EVEN
 
 NAME = "tvo_sdpa"
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
 UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn into nan
-LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
 
 
 @contextmanager
@@ -71,6 +71,8 @@ def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **keywords: Any
 ) -> tuple[Tensor, None]:
     """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
+    if (pieces := keywords.get(WORD)) is not None:
+        return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
     plain = key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % EVEN == 0
     if plain and (query.requires_grad or few_shapes):
@@ -119,7 +121,7 @@ def plain_attention(
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
-@lru_cache(maxsize=1)  # all layers of a forward are given the same mask
+@lru_cache(maxsize=16)  # all layers of a forward are given the same masks
 def _bias(mask: Tensor, folds: int) -> Tensor:
     """0 where a key is seen, UNSEEN elsewhere, [B, 1, T, S] → [B, 1, folds·T, S]."""
     return torch.where(mask, 0.0, UNSEEN).repeat(1, 1, folds, 1)

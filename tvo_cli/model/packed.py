@@ -1,0 +1,156 @@
+"""Prompts and responses end to end in one row, each prompt once: linear maps see no padding, attention sees pieces.
+
+The network's own forward runs over a row of tokens; only its attention is told, through the keywords that
+transformers hands down to it, which positions are which prompt's and which response's (`Pieces`). Prompts see
+themselves, responses their prompt and themselves. An attention that does not know the word, and a network that does
+not pass it on, are found out by one small forward against the plain one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+WORD = "pieces"  # the keyword
+LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
+EVEN = 64  # the row's length is a multiple of it
+TOLERANCE = 1e-4
+Attention = Callable[[Tensor, Tensor, Tensor, Tensor, float | None], Tensor]
+
+_checked: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Responses of like length, padded to one."""
+
+    begin: int  # of their tokens in the row
+    prompts: Tensor  # int64 [b], whose responses they are
+    mask: Tensor  # bool [b, 1, T, W + T], what a token sees of its prompt and of its response
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """b, T."""
+        return self.mask.shape[0], self.mask.shape[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Where the row's parts lie: P prompts of W tokens, then the slices, then padding."""
+
+    prompt_mask: Tensor  # bool [P, 1, W, W]
+    slices: tuple[Slice, ...]
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, attention: Attention) -> Tensor:
+        """Attention of one row, query [1, h, N, D], key and value [1, k, N, D] → [1, N, h, D]."""
+        count, width = len(self.prompt_mask), self.prompt_mask.shape[-1]
+        q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+        kp, vp = (_grid(x[: count * width], count) for x in (k, v))
+        found = [attention(_grid(q[: count * width], count), kp, vp, self.prompt_mask, scaling)]
+        end = count * width
+        for one in self.slices:
+            rows, length = one.shape
+            end = one.begin + rows * length
+            own = [_grid(x[one.begin : end], rows) for x in (q, k, v)]
+            keys, values = (
+                torch.cat([shared.index_select(0, one.prompts), new], dim=2)
+                for shared, new in ((kp, own[1]), (vp, own[2]))
+            )
+            found.append(attention(own[0], keys, values, one.mask, scaling))
+        flat = [x.flatten(0, 1) for x in found]
+        flat.append(q.new_zeros(len(q) - end, *q.shape[1:]))
+        return torch.cat(flat)[None]
+
+
+def _grid(tokens: Tensor, rows: int) -> Tensor:
+    """[rows·T, heads, D] → [rows, heads, T, D]."""
+    return tokens.view(rows, -1, *tokens.shape[1:]).transpose(1, 2)
+
+
+def states(
+    body: nn.Module,
+    prompts: tuple[Tensor, Tensor],
+    which: Tensor,
+    responses: tuple[Tensor, Tensor],
+    slices: Sequence[Tensor],
+    step: int,
+) -> Tensor:
+    """[N, H]: the state that predicts each True token of the responses' mask, in row order.
+
+    prompts: ids and left-padded mask [P, W]; which [B]: each response's prompt; responses: ids and solid mask [B, T];
+    slices: row numbers of responses of like length, each padded to a multiple of `step` tokens.
+    """
+    ids, mask = responses
+    tokens, places, made = [prompts[0].flatten()], [positions(prompts[1]).flatten()], []
+    before = torch.full(mask.shape, -1, device=ids.device)  # where in the row the state before each token lies
+    width = prompts[0].shape[1]
+    begin, starts = prompts[0].numel(), prompts[1].sum(1)
+    before[:, 0] = which * width + width - 1
+    for rows in slices:
+        longest = int(mask[rows].sum(1).max()) - 1  # nothing follows the last token
+        if longest < 1:
+            continue
+        length = -(-longest // step) * step
+        offsets = torch.arange(length, device=ids.device)
+        tokens.append(nn.functional.pad(ids[rows], (0, max(0, length - ids.shape[1])))[:, :length].flatten())
+        places.append((starts[which[rows]][:, None] + offsets).flatten())
+        at = begin + torch.arange(len(rows), device=ids.device)[:, None] * length + offsets
+        before[rows, 1 : longest + 1] = at[:, :longest]
+        made.append(Slice(begin, which[rows], _seen(prompts[1][which[rows]], length)))
+        begin += len(rows) * length
+    causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
+    pieces = Pieces((causal & prompts[1][:, None, :])[:, None], tuple(made))
+    row, at = torch.cat(tokens), torch.cat(places)
+    spare = -len(row) % EVEN
+    found = _forward(body, nn.functional.pad(row, (0, spare))[None], nn.functional.pad(at, (0, spare))[None], pieces)
+    return found[0].index_select(0, before[mask])
+
+
+def _seen(prompt_mask: Tensor, length: int) -> Tensor:
+    """[b, W] → [b, 1, T, W + T]: the prompt's tokens, and the response's up to oneself."""
+    own = torch.ones(length, length, dtype=torch.bool, device=prompt_mask.device).tril()
+    rows = len(prompt_mask)
+    both = [prompt_mask[:, None, :].expand(rows, length, -1), own.expand(rows, length, length)]
+    return torch.cat(both, dim=-1)[:, None]
+
+
+def _forward(body: nn.Module, ids: Tensor, places: Tensor, pieces: Pieces) -> Tensor:
+    unused = ids.new_ones(1, 1, 1, 1, dtype=torch.bool)  # a mask that transformers passes on as it is
+    outputs = body(input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{WORD: pieces})
+    found: Tensor = outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state
+    return found
+
+
+def positions(mask: Tensor) -> Tensor:
+    """Position of each token counted from the first real one: [B, S] bool → int64, 0 on left padding."""
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def understood(body: nn.Module) -> bool:
+    """Whether the network's attention is told of the pieces and heeds them: asked once of each attention."""
+    name = str(getattr(getattr(body, "config", None), "_attn_implementation", ""))
+    known = _checked.setdefault(body, {})
+    if name not in known:
+        known[name] = _heeds(body)
+    return known[name]
+
+
+@torch.no_grad()
+def _heeds(body: nn.Module) -> bool:
+    device = next(body.parameters()).device
+    ids = (torch.arange(24, device=device) % 7 + 1).view(4, 6)
+    prompts, mask = ids[:2, :3], torch.tensor([[False, True, True], [True, True, True]], device=device)
+    which, answers = torch.tensor([0, 0, 1, 1], device=device), torch.ones(4, 6, dtype=torch.bool, device=device)
+    try:
+        mine = states(body, (prompts, mask), which, (ids, answers), [torch.arange(4, device=device)], 1)
+        whole = torch.cat([prompts[which], ids[:, :-1]], dim=1)
+        seen = torch.cat([mask[which], answers[:, :-1]], dim=1)
+        outputs = body(input_ids=whole, attention_mask=seen.long(), position_ids=positions(seen), use_cache=False)
+    except Exception:  # whatever it stumbles over, it does not understand
+        return False
+    theirs = (outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state)[:, 2:].flatten(0, 1)
+    return mine.shape == theirs.shape and bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max())
