@@ -12,8 +12,10 @@ from tests.model.test_scores import architectures
 from tests.rollout.test_generation import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import generate, products
+from tvo_cli.rollout import joined as rollout_joined
 from tvo_cli.rollout.cache import EVEN
 from tvo_cli.rollout.generation import _kept, closing_tokens
+from tvo_cli.rollout.joined import joined
 from tvo_cli.rollout.products import accurate, plain_attention, quick_products
 
 
@@ -51,10 +53,36 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, name, padded):
     plain = tell()
     with quick_products(network) as on:
         quick = tell()
+        assert (joined(small) is not None) == (on and name == "qwen2"), "the others have scales, caps or other layers"
     assert on == (accurate() and network.config._attn_implementation == "sdpa")
     assert torch.equal(quick.response_ids, plain.response_ids)
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
     assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > EVEN
+
+
+def test_a_step_of_joined_matrices_follows_the_weights(policy):
+    """It is checked once a network and joined anew for every rollout: the next one must speak with new weights."""
+    torch.manual_seed(0)
+    network = architectures()["qwen2"]().float().eval()
+    small = Policy(network, copy.copy(policy.tokenizer), frozenset(range(3)), policy.pad_id)
+
+    def tell():
+        return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3)
+
+    with quick_products(network):
+        before = tell()
+        with torch.no_grad():
+            network.base_model.layers[1].mlp.up_proj.weight.mul_(3.0)
+        after = tell()
+    assert not torch.equal(before.logp, after.logp)
+    torch.testing.assert_close(after.logp, tell().logp, rtol=0, atol=1e-4)
+
+
+def test_a_large_network_is_not_copied(policy, monkeypatch):
+    small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
+    monkeypatch.setattr(rollout_joined, "LARGEST", 10)
+    with quick_products(small.network):
+        assert joined(small) is None
 
 
 def test_rows_are_kept_in_order_up_to_an_even_number():

@@ -16,6 +16,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.packed import positions
 from tvo_cli.model.prefixes import accepted, trimmed
 from tvo_cli.rollout.cache import even, growing
+from tvo_cli.rollout.joined import Joined, joined
 from tvo_cli.rollout.products import NAME
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
@@ -139,6 +140,7 @@ class _State:
     position: Tensor  # int64 [n], of the next token
     attention: Tensor | None  # int64 [n, L]; None when nothing is padded
     even_rows: int  # rows are dropped down to a multiple of it
+    joined: Joined | None  # the network for decoding, where its family is known
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but these rows."""
@@ -148,13 +150,16 @@ class _State:
 
     def step(self, policy: Policy, token: Tensor) -> Tensor:
         """Feed one token a row; the next logits [n, V]."""
-        arguments: dict[str, Any] = {"use_cache": True, "position_ids": self.position[:, None]}
         if self.attention is not None:
             self.attention = torch.cat([self.attention, self.attention.new_ones(len(token), 1)], dim=1)
+        position, self.position = self.position, self.position + 1
+        if self.joined is not None:
+            return self.joined.step(token, position, self.attention, self.cache)
+        arguments: dict[str, Any] = {"use_cache": True, "position_ids": position[:, None]}
+        if self.attention is not None:
             arguments["attention_mask"] = self.attention
         known = accepted(policy.network.forward, arguments)
         found = policy.network(input_ids=token[:, None], past_key_values=self.cache, **known)
-        self.position = self.position + 1
         logits: Tensor = found.logits[:, -1]
         return logits
 
@@ -173,9 +178,9 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     cache.batch_repeat_interleave(samples)
     repeated = None if attention is None else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
-    return found.logits[:, -1].repeat_interleave(samples, 0), _State(
-        cache, following, repeated, EVEN_ROWS if quick else 1
-    )
+    even_rows, known_family = (EVEN_ROWS, joined(policy)) if quick else (1, None)
+    state = _State(cache, following, repeated, even_rows, known_family)
+    return found.logits[:, -1].repeat_interleave(samples, 0), state
 
 
 class _Stops:

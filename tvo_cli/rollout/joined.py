@@ -1,0 +1,140 @@
+"""A decoding step of the Llama family with joined matrices: four products a layer where its own forward makes seven.
+
+One token a row is little work, so that what a step costs is mostly the number of its operations. Queries, keys and
+values come from one product, gate and up from another. A network whose step does not come out the same (norms of
+queries, scaled residuals, other layers) is found out by one small step against its own and decoded by its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from tvo_cli.model import Policy
+from tvo_cli.rollout.cache import growing
+from tvo_cli.rollout.products import plain_attention
+
+LARGEST = 2**24  # parameters of all layers that may be copied; beyond it the products are what costs
+TOLERANCE = 1e-4
+
+_checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
+class _Layer(NamedTuple):
+    """One block's matrices, as they are multiplied."""
+
+    inputs: Tensor  # [(h + 2k)·D, H], of queries, keys and values
+    bias: Tensor | None
+    out: nn.Linear
+    rises: Tensor  # [2I, H], of gate and up
+    down: nn.Linear
+    norms: tuple[nn.Module, nn.Module]
+    activation: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A network's layers for decoding, good until its weights change."""
+
+    policy: Policy
+    layers: list[_Layer]
+    heads: tuple[int, int]  # of queries, of keys
+
+    def step(self, token: Tensor, position: Tensor, attention: Tensor | None, cache: DynamicCache) -> Tensor:
+        """Logits [n, V] after one token a row: token and position int64 [n], attention [n, L] with the new token's."""
+        body = self.policy.network.base_model
+        hidden = body.embed_tokens(token)
+        cos, sin = (x[:, 0, None] for x in body.rotary_emb(hidden[:, None], position[:, None]))
+        seen = _seen(attention, cache)
+        for index, layer in enumerate(self.layers):
+            inputs = nn.functional.linear(layer.norms[0](hidden), layer.inputs, layer.bias)
+            hidden = hidden + layer.out(self._attended(inputs, cos, sin, seen, cache, index))
+            gate, up = nn.functional.linear(layer.norms[1](hidden), layer.rises).chunk(2, -1)
+            hidden = hidden + layer.down(layer.activation(gate) * up)
+        return self.policy.head(body.norm(hidden))
+
+    def _attended(
+        self, inputs: Tensor, cos: Tensor, sin: Tensor, seen: Tensor, cache: DynamicCache, index: int
+    ) -> Tensor:
+        """Attention of one token a row over all before it, [n, h·D]."""
+        queries, keys = self.heads
+        split = inputs.view(len(inputs), queries + 2 * keys, -1)
+        turned = split[:, : queries + keys]
+        first, second = turned.chunk(2, -1)
+        turned = turned * cos + torch.cat([-second, first], -1) * sin
+        key, value = cache.update(turned[:, queries:, None], split[:, queries + keys :, None], index)
+        found = plain_attention(turned[:, :queries, None], key, value, seen)
+        return found.flatten(1)
+
+
+def _seen(attention: Tensor | None, cache: DynamicCache) -> Tensor:
+    """bool [n or 1, 1, 1, S]: the keys of the next step that hold a token."""
+    keys, length = cache.get_mask_sizes(1, 0)[0], cache.get_seq_length() + 1
+    if attention is None:
+        return (torch.arange(keys) < length)[None, None, None]
+    padded: Tensor = nn.functional.pad(attention, (0, keys - attention.shape[1]))
+    return padded.bool()[:, None, None]
+
+
+def joined(policy: Policy) -> Joined | None:
+    """The network for decoding; None where it is too large to copy or of another family."""
+    network = policy.network
+    if network not in _checked:
+        _checked[network] = _small(network) and _same(policy)
+    return _join(policy) if _checked[network] else None
+
+
+def _small(network: nn.Module) -> bool:
+    layers = getattr(network.base_model, "layers", None)
+    return isinstance(layers, nn.ModuleList) and sum(p.numel() for p in layers.parameters()) <= LARGEST
+
+
+def _join(policy: Policy) -> Joined:
+    config = policy.network.config
+    layers = [_layer(block) for block in policy.network.base_model.layers]
+    return Joined(policy, layers, (config.num_attention_heads, config.num_key_value_heads))
+
+
+def _layer(block: Any) -> _Layer:
+    attention, mlp = block.self_attn, block.mlp
+    inputs = (attention.q_proj, attention.k_proj, attention.v_proj)
+    biases = [one.bias for one in inputs]
+    return _Layer(
+        inputs=torch.cat([one.weight for one in inputs]),
+        bias=None if biases[0] is None else torch.cat(biases),
+        out=attention.o_proj,
+        rises=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        down=mlp.down_proj,
+        norms=(block.input_layernorm, block.post_attention_layernorm),
+        activation=mlp.act_fn,
+    )
+
+
+def _same(policy: Policy) -> bool:
+    """Whether two steps after a left-padded prompt give the network's own logits."""
+    network, head = policy.network, policy.head
+    if not head.split or any(parameter.dtype != torch.float32 for parameter in network.parameters()):
+        return False
+    ids = torch.arange(8).view(2, 4) % network.config.vocab_size
+    mask = torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]])
+    places = (mask.cumsum(-1) - 1).clamp(min=0)
+    caches = [growing(network.config, evenly=True) for _ in range(2)]
+    try:
+        for cache in caches:
+            network(input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+        quick = _join(policy)
+        for step in range(2):
+            mask, at = torch.cat([mask, mask.new_ones(2, 1)], 1), places[:, -1] + 1 + step
+            mine = quick.step(ids[:, step], at, mask, caches[0])
+            known = {"attention_mask": mask, "position_ids": at[:, None], "past_key_values": caches[1]}
+            theirs = network(input_ids=ids[:, step, None], use_cache=True, **known).logits[:, -1]
+            if not bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max()):
+                return False
+    except Exception:  # whatever it lacks, it is of another family
+        return False
+    return True
