@@ -56,7 +56,8 @@ class Joined:
             hidden = hidden + layer.out(self._attended(inputs, cos, sin, seen, cache, index))
             gate, up = nn.functional.linear(layer.norms[1](hidden), layer.rises).chunk(2, -1)
             hidden = hidden + layer.down(layer.activation(gate) * up)
-        return self.policy.head(body.norm(hidden))
+        logits: Tensor = self.policy.head(body.norm(hidden))
+        return logits
 
     def _attended(
         self, inputs: Tensor, cos: Tensor, sin: Tensor, seen: Tensor, cache: DynamicCache, index: int
@@ -68,8 +69,7 @@ class Joined:
         first, second = turned.chunk(2, -1)
         turned = turned * cos + torch.cat([-second, first], -1) * sin
         key, value = cache.update(turned[:, queries:, None], split[:, queries + keys :, None], index)
-        found = plain_attention(turned[:, :queries, None], key, value, seen)
-        return found.flatten(1)
+        return plain_attention(turned[:, :queries, None], key, value, seen).flatten(1)
 
 
 def _seen(attention: Tensor | None, cache: DynamicCache) -> Tensor:
