@@ -74,7 +74,7 @@ class Joined:
 
 def _seen(attention: Tensor | None, cache: DynamicCache) -> Tensor:
     """bool [n or 1, 1, 1, S]: the keys of the next step that hold a token."""
-    keys, length = cache.get_mask_sizes(1, 0)[0], cache.get_seq_length() + 1
+    keys, length = int(cache.get_mask_sizes(1, 0)[0]), int(cache.get_seq_length()) + 1
     if attention is None:
         return (torch.arange(keys) < length)[None, None, None]
     padded: Tensor = nn.functional.pad(attention, (0, keys - attention.shape[1]))
