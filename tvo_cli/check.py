@@ -40,6 +40,7 @@ CHOICES = {
 def check(config: Any) -> None:
     """Raise UserError for the first thing that cannot work."""
     _schedule(config)
+    _engine(config)
     _numbers(config)
     _choices(config)
     _names(config)
@@ -61,6 +62,13 @@ def _schedule(config: Any) -> None:
     if "suites" in config.evaluation:
         remedy = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
         raise UserError("evaluation", "+".join(config.evaluation.suites), "is a suite of `tvo eval`.", remedy)
+
+
+def _engine(config: Any) -> None:
+    """Training samples from its own loop: its log-probabilities are the trainer's."""
+    if config.rollout.get("engine"):
+        remedy = "Training has its own loop: rollout=default, small or large."
+        raise UserError("rollout", config.rollout.engine, "is an engine of `tvo eval`.", remedy)
 
 
 def _numbers(config: Any) -> None:

@@ -105,9 +105,10 @@ def take_apart(line: str) -> About:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`Nearest: a, b.`, or all of a short list when nothing is near."""
+    """`Nearest: a, b.`, or all of a short list when nothing is near. A key's last part alone is near."""
     choices = sorted(set(known))
-    close = difflib.get_close_matches(word, choices, n=3, cutoff=0.55)
+    ends = [one for one in choices if one.endswith(f".{word}")]
+    close = [*ends, *(one for one in difflib.get_close_matches(word, choices, n=3, cutoff=0.55) if one not in ends)][:3]
     if close:
         return f"Nearest: {', '.join(close)}."
     return f"There are: {', '.join(choices)}." if 0 < len(choices) <= 24 else ""
@@ -253,6 +254,8 @@ def explain(
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, OverrideParseException):
+        if "=" not in str(error.override):
+            return UserError("override", error.override, "has no `=`.", _meant(str(error.override), folder))
         remedy = "Put quotes around brackets: 'key=[1,2]'."
         return UserError("override", error.override, f"cannot be read: {_first_line(error)}.", remedy)
     if isinstance(error, SearchPathException):
@@ -265,10 +268,21 @@ def explain(
     unknown = re.match(r"Could not override '([^']+)'", str(error))
     if unknown:
         return _unknown_key(unknown.group(1), overrides, root, folder)
+    if re.match(r"Ambiguous value for argument|Sweep parameters", str(error)):
+        swept = [word for word in overrides if re.search(r"=.*,|=(range|choice|interval|glob)\(", word)]
+        return UserError(
+            "override", " ".join(swept), "has several values.", f"Add -m for a run of each: tvo {root} -m …"
+        )
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     key = getattr(cause, "full_key", None) or "config"
     value = dict(map(split_override, overrides)).get(str(key), "???" if key != "config" else root)
     return UserError(str(key), value, _first_line(error).rstrip(".") + ".")
+
+
+def _meant(word: str, folder: Path | None) -> str:
+    """The override that a lone word may stand for."""
+    found = [f"{group}={word}" for group in groups(folder) if word in names(group, folder)]
+    return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
 
 
 def _first_line(error: BaseException) -> str:
@@ -282,7 +296,7 @@ def _missing_choice(error: Any, folder: Path | None) -> UserError:
         known = [path.stem for path in (folder or conf_dir()).glob("*.yaml")]
         return UserError("--config-name", name or missing, "there is no such config.", nearest(name, known))
     if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
-        return UserError(group, name, "is not installed.", f"pip install 'tvo-cli[{name.split('_')[0]}]'")
+        return UserError(group, name, "is not installed.", f"pip install -e '.[{name.split('_')[0]}]'")
     options = [option for option in error.options or [] if not option.startswith("_")]
     remedy = f"{nearest(name, options)} All of them: tvo list {group}".strip()
     return UserError(group, name, f"there is no such {group}.", remedy)
@@ -290,7 +304,8 @@ def _missing_choice(error: Any, folder: Path | None) -> UserError:
 
 def _unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
     value = dict(map(split_override, overrides)).get(key, "")
-    remedy = f"{nearest(key, _known_keys(overrides, root, folder))} A new key is added with +{key}={value}".strip()
+    near = nearest(key, _known_keys(overrides, root, folder))
+    remedy = near if near.startswith("Nearest") else f"{near} A new key is added with +{key}={value}".strip()
     return UserError(key, value, "there is no such key.", remedy)
 
 

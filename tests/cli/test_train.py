@@ -154,6 +154,10 @@ def test_a_defect_keeps_its_traceback_and_its_own_code(
     ("word", "said"),
     [
         ("algorithm=tvoo", "tvo: algorithm=tvoo: there is no such algorithm. Nearest: tvo"),
+        ("lr=1e-3", "tvo: lr=1e-3: there is no such key. Nearest: optimizer.lr"),
+        ("grpo", "tvo: override=grpo: has no `=`. Did you mean algorithm=grpo?"),
+        ("1e-4", "tvo: override=1e-4: has no `=`. Settings are written key=value"),
+        ("--lr", "tvo: option=--lr: there is no such option. Settings are written key=value"),
         ("rolout.prompts=3", "tvo: rolout.prompts=3: there is no such key. Nearest: rollout.prompts"),
         ("seed=[", "tvo: override=seed=[: cannot be read"),
         ("-cn=trian", "tvo: --config-name=trian: there is no such config. Nearest: train"),
@@ -172,6 +176,16 @@ def test_what_hydra_refuses_is_one_line(
     printed = capsys.readouterr().err
     assert printed.startswith(said) and printed.count("\n") == 1
     assert experiment.configs == [] and not list(tmp_path.rglob("*.json*"))
+
+
+@pytest.mark.parametrize("word", ["algorithm=tvo,grpo", "seed=range(5)", "optimizer.lr=1e-4,3e-4"])
+def test_several_values_without_m(experiment: Experiment, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert main(["train", NONE, word]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"tvo: override={word}: has several values. Add -m for a run of each: tvo train -m …\n"
+    )
+    assert experiment.configs == []
 
 
 def test_a_file_in_the_way_of_the_run_folder(

@@ -253,4 +253,4 @@ def test_a_launcher_that_is_not_installed_says_how_to_get_it(word: str, extra: s
     from hydra.errors import MissingConfigException
 
     missing = MissingConfigException("Could not find it", word.replace("=", "/"), ["basic", "process"])
-    assert str(config.explain(missing)) == f"{word}: is not installed. pip install 'tvo-cli[{extra}]'"
+    assert str(config.explain(missing)) == f"{word}: is not installed. pip install -e '.[{extra}]'"

@@ -68,7 +68,7 @@ def test_eval_and_variance_sweep_too(tmp_path: Path) -> None:
 )
 def test_the_launchers_of_others_run_skip_and_tell_failures(tmp_path: Path, launcher: str, module: str) -> None:
     if find_spec(f"hydra_plugins.{module}") is None:
-        pytest.skip(f"pip install 'tvo-cli[{launcher.removesuffix('_local')}]'")
+        pytest.skip(f"pip install -e '.[{launcher.removesuffix('_local')}]'")
     words = ("train", "-m", f"hydra/launcher={launcher}", "logger=none", ONE_FAILS, *SMALL)
     code, said = tvo(tmp_path, *words)
     [folder] = (tmp_path / "outputs" / "train").iterdir()
@@ -80,7 +80,7 @@ def test_the_launchers_of_others_run_skip_and_tell_failures(tmp_path: Path, laun
 
 def test_optuna_searches_over_the_process_launcher(tmp_path: Path) -> None:
     if find_spec("hydra_plugins.hydra_optuna_sweeper") is None:
-        pytest.skip("pip install 'tvo-cli[optuna]'")
+        pytest.skip("pip install -e '.[optuna]'")
     code, said = tvo(
         tmp_path,
         *("train", "-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "logger=none"),

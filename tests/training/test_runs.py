@@ -55,6 +55,21 @@ def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
     assert not list((folder / "responses").glob("evaluation*")), "it would be taken for the new run's"
 
 
+def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run, resumed):
+    words = ("algorithm=grpo", "trainer.checkpoint_every=1")
+    folder = resumed("a", *words, after=3)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    spent = [row["time/step"] for row in rows]
+    assert len(spent) == 4
+
+    def told():
+        return json.loads((folder / "summary.json").read_text())["seconds"]
+
+    assert told() == pytest.approx(sum(spent), abs=1e-3) and told() > max(spent)
+    run("a", *words)
+    assert told() == pytest.approx(sum(spent), abs=1e-3), "typed again: nothing was done, and nothing is forgotten"
+
+
 def test_must_resume_says_what_is_missing(run):
     with pytest.raises(UserError, match=r"resume=must"):
         run("a", "resume=must")

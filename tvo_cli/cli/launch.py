@@ -119,6 +119,7 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    overrides = overrides_of(words)
     logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect
     _register()
     jobs = Jobs(task, root, debug)
@@ -129,7 +130,7 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
         except Unfinished as error:
             return error.code
         except (HydraException, OmegaConfBaseException) as error:
-            raise configuration.explain(error, overrides_of(words), root) from error
+            raise configuration.explain(error, overrides, root) from error
         except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
             raise run_folder_error(error) from error
     return jobs.code
@@ -147,7 +148,10 @@ def overrides_of(words: Sequence[str]) -> list[str]:
     """The overrides among the words of a Hydra command line."""
     from hydra._internal.utils import get_args_parser
 
-    known, _ = get_args_parser().parse_known_args(list(words))
+    known, others = get_args_parser().parse_known_args(list(words))
+    if others:
+        remedy = "Settings are written key=value, without dashes: optimizer.lr=1e-4."
+        raise UserError("option", others[0], "there is no such option.", remedy)
     return list(known.overrides)
 
 

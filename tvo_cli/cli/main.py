@@ -11,7 +11,7 @@ import typer
 from tvo_cli import __version__
 from tvo_cli.cli import compare, evaluate, grade, listing, replay, runs, sft, train, variance
 
-EPILOG = "First: tvo train (three minutes on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
+EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
 app = typer.Typer(
     name="tvo",

@@ -9,20 +9,28 @@ from typing import Any
 
 
 def table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False, headed: bool = False
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    markdown: bool = False,
+    headed: bool = False,
+    cut: bool = False,
 ) -> None:
-    """Print rows; columns that are empty in every row are left out. headed: headings in a pipe too."""
+    """Print rows; columns that are empty in every row are left out.
+
+    headed: headings in a pipe too. cut: on a terminal the last column ends with … where the line does.
+    """
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in rows)]
     chosen = [[row[i] for i in kept] for row in rows]
     if markdown:
         _markdown([headings[i] for i in kept], chosen)
     elif sys.stdout.isatty():
-        _rich([headings[i] for i in kept], chosen)
+        _rich([headings[i] for i in kept], chosen, cut=cut)
     else:
         _aligned([[headings[i] for i in kept], *chosen] if headed else chosen)
 
 
-def _rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _rich(headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -30,7 +38,9 @@ def _rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(headings):
-        drawn.add_column(heading, no_wrap=index == 0, style="bold" if index == 0 else None, overflow="fold")
+        ends = cut and index == len(headings) - 1
+        style = "bold" if index == 0 else None
+        drawn.add_column(heading, no_wrap=ends or index == 0, style=style, overflow="ellipsis" if ends else "fold")
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)

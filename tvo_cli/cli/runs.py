@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json")
 HEADINGS = ("run", "state", "step", "reward", "verdict", "differs in")
+FIRST = ("algorithm.name", "optimizer.lr", "seed", "model.name", "dataset.name")  # shown before other settings
 HOME = Path("outputs")
 
 
@@ -39,7 +40,7 @@ def runs(
     elif not found:
         print(f"no runs in {folder}")
     else:
-        render.table(HEADINGS, [_cells(folder, run, apart[run.folder]) for run in found])
+        render.table(HEADINGS, [_cells(folder, run, apart[run.folder]) for run in found], cut=True)
 
 
 def _cells(root: Path, run: Standing, apart: dict[str, Any]) -> list[str]:
@@ -54,6 +55,7 @@ def _cells(root: Path, run: Standing, apart: dict[str, Any]) -> list[str]:
 
 def _shown(apart: dict[str, Any]) -> str:
     """`algorithm=tvo seed=0 lr=1e-4`: the last part of a key, unless two end alike."""
+    apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
     last = [key.removesuffix(".name").rpartition(".")[2] for key in apart]
     names = [short if last.count(short) == 1 else key for key, short in zip(apart, last, strict=True)]
     return " ".join(f"{name}={value}" for name, value in zip(names, apart.values(), strict=True))

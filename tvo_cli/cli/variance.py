@@ -38,7 +38,7 @@ def _run(config: DictConfig) -> dict[str, Any]:
     with Progress(transient=True) as shown:
         task = shown.add_task("batches")
         rows = run_variance(config, lambda done, total: shown.update(task, completed=done, total=total))
-    render.table(HEADINGS, [_cells(row, rows[0]["normalised"]) for row in rows])
+    render.table(HEADINGS, [_cells(row, rows[0]["normalised"]) for row in rows], headed=True)
     folder = Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(folder / "variance.json", {"model": str(config.model.path), "rows": rows})

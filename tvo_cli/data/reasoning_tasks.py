@@ -1,4 +1,4 @@
-"""Any task of the reasoning_gym package, generated offline (pip install 'tvo-cli[reasoning-gym]')."""
+"""Any task of the reasoning_gym package, generated offline (pip install -e '.[reasoning-gym]')."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _create(task: str, size: int, seed: int, options: Mapping[str, Any]) -> Any:
             "dataset",
             "reasoning_gym",
             "the package reasoning_gym is not installed.",
-            "Run: pip install 'tvo-cli[reasoning-gym]'",
+            "Run: pip install -e '.[reasoning-gym]'",
         ) from error
     if task not in DATASETS:
         near = difflib.get_close_matches(task, DATASETS, n=3, cutoff=0.5) or sorted(DATASETS)[:3]

@@ -244,7 +244,7 @@ def _by_task(found: Found, problem: Problem, scorer: str) -> Verdict | dict[str,
             "dataset.scorer",
             scorer,
             "reasoning_gym is not installed.",
-            "Run: pip install 'tvo-cli[reasoning-gym]'",
+            "Run: pip install -e '.[reasoning-gym]'",
         )
     entry = {"question": problem.question, "answer": problem.answer, "metadata": tagged(dict(problem.metadata))}
     return {**_request(scorer, problem.answer, found.answers), "entry": entry}

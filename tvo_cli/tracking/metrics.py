@@ -50,6 +50,11 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
+def seconds(path: Path) -> float:
+    """Of all training steps together."""
+    return math.fsum(float(row.get("time/step", 0.0)) for row in read(path))
+
+
 def _read(path: Path) -> tuple[list[Row], bool]:
     if not path.exists():
         return [], False

@@ -17,7 +17,7 @@ class TensorboardMirror:
     def __init__(self) -> None:
         self._writer: Any = None
         if find_spec("tensorboard") is None:  # said before anything is written
-            remedy = "Install it: pip install 'tvo-cli[tensorboard]', or take logger=none."
+            remedy = "Install it: pip install -e '.[tensorboard]', or take logger=none."
             raise UserError("logger", "tensorboard", "the package tensorboard is not installed.", remedy)
 
     def start(self, run: RunInfo) -> None:

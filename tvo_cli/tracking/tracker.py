@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import metrics as recorded
 from tvo_cli.tracking import run_folder
 from tvo_cli.tracking.console import Display, Progress, display
 from tvo_cli.tracking.metrics import MetricsFile
@@ -59,7 +59,6 @@ class Tracker:
         logging.getLogger().addHandler(relay)
         resources.callback(logging.getLogger().removeHandler, relay)
         resources.callback(self._display.close)
-        self._begun = time.monotonic()
         self._progress.start()
         self._display.start(self._progress)
         for mirror in self._mirrors:
@@ -123,11 +122,11 @@ class Tracker:
             mirror.alert(title, text)
 
     def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Write summary.json; what was written."""
+        """Write summary.json; what was written. Its seconds are those of all steps, in whichever process."""
         self._summary = {
             **summary,
             "name": self._run.name,
-            "seconds": round(time.monotonic() - self._begun, 3),
+            "seconds": round(recorded.seconds(self._folder / "metrics.jsonl"), 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": configuration.fingerprint(self._config),
         }
