@@ -120,6 +120,14 @@ def test_runs_that_differ_in_a_setting_are_compared_apart(arms: Path) -> None:
     assert any("differ in rollout.epochs: compared apart, never pooled" in note for note in document.notes)
 
 
+def test_how_a_run_is_evaluated_tells_no_training_metrics_apart(arms: Path) -> None:
+    for algorithm in ("tvo", "grpo"):
+        write_run(arms, algorithm, 3, 0.2, settings={"evaluation.problems": 64})
+    assert [section.label for section in made(arms).sections] == ["evaluation.problems=8", "evaluation.problems=64"]
+    fresh = made(arms, metric="accuracy/fresh")
+    assert [section.label for section in fresh.sections] == [""] and column(table(fresh, "arms"), "runs") == ["4", "4"]
+
+
 def test_variants_of_an_algorithm_are_arms_of_their_own(arms: Path) -> None:
     for seed in range(2):
         write_run(arms, "tvo", seed, 0.5, settings={"algorithm.gain": 2}, name=f"variant-{seed}")

@@ -66,13 +66,19 @@ class Block:
     differing: tuple[settings.Differing, ...]
 
 
-def blocks(trials: Sequence[Trial], by: Sequence[str]) -> tuple[tuple[Block, ...], tuple[str, ...]]:
-    """The blocks of a comparison, the largest first, and notes on what was told apart and why."""
+def blocks(
+    trials: Sequence[Trial], by: Sequence[str], *, evaluated: bool = True
+) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    """The blocks of a comparison, the largest first, and notes on what was told apart and why.
+
+    evaluated: an evaluation's metric is compared; else how a run is evaluated tells no runs apart.
+    """
     notes: list[str] = []
     keys, trials = _sources(by, trials, notes)
     labelled = _labelled(trials, keys, notes)
     inside = settings.varying_inside(labelled.values(), keys)
-    context = settings.essential([key for key in inside if not key.startswith("algorithm.")], trials)
+    apart = ("algorithm.",) if evaluated else ("algorithm.", "evaluation.")
+    context = settings.essential([key for key in inside if not key.startswith(apart)], trials)
     found: dict[str, list[Trial]] = {}
     for trial in trials:
         found.setdefault(settings.described(trial, context), []).append(trial)

@@ -76,7 +76,7 @@ def compare(paths: Sequence[Path], wish: Wish) -> Document:
     metric, remark = measures.choose_metric(gathered.trials, wish.metric)
     how = Reading(metric, measures.checked(wish.failed), wish.confidence)
     by = settings.resolve(wish.by, gathered.trials)
-    blocks, split = arms.blocks(gathered.trials, by)
+    blocks, split = arms.blocks(gathered.trials, by, evaluated="eval/" in how.metric)
     notes = [*([remark] if remark else []), *split, *gathered.notes, *_standing(gathered.trials)]
     _known(wish.baseline, blocks)
     sections = []
