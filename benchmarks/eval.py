@@ -1,105 +1,85 @@
-"""Problems per second of `tvo eval` against lm-evaluation-harness's hf model, in turn, on the same machine.
+"""Problems per second of `tvo eval` against lm-evaluation-harness 0.4.13, in turn, on the same core.
 
-    python -m benchmarks.eval --peer-python /path/to/venv/bin/python --peers ../shared/peers
+    python -m benchmarks.eval                                  # our side alone
+    python -m benchmarks.eval --peer lm-eval                   # sets the harness up below outputs/ the first time
+    python -m benchmarks.eval --peer lm-eval --peer-python /path/to/venv/bin/python
 
-The same random model (W1 of the peers' workloads), the same 200 problems, 8 samples each of at most 64 tokens at
-temperature 1, fp32, one core. The peer wants an environment of its own: pip install 'lm-eval[hf]==0.4.13'.
-Without --peer-python only this side runs. Both are timed inside their process, loading excluded for neither's
-favour: generation and grading of all 1,600 completions, in CPU seconds and in wall seconds.
+The same random model (W1), the same sums, 8 samples each of at most 64 tokens at temperature 1, which a newline ends,
+fp32, one thread. Ours is timed from nothing, loading included; the harness's time begins after its model is loaded,
+at batch size 64. Ratios are of CPU and of wall seconds, one a turn.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import shutil
-import statistics
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parent.parent
-OUR_SIDE = """
-import json, sys, time
-from tvo_cli import config
-from tvo_cli.experiment import evaluate
-folder, model, problems = sys.argv[1:4]
-words = [f"output_dir={folder}", f"model.path={model}", "evaluation=[jsonl]", f"path={problems}", "protocol=plain",
-         "evaluation.suites.jsonl.dataset.suffix=''", "protocol.max_tokens=64", "decoding.samples=8",
-         "decoding.temperature=1", "threads=1", "rollout.batch_rows=512", "reward.workers=1"]
-composed = config.compose(words, "eval")
-composed.protocol.stop = ["\\n"]
-cpu, wall = time.process_time(), time.perf_counter()
-summary = evaluate(composed, lambda step: None)
-found = summary["suites"]["jsonl"]
-print(json.dumps({"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "tokens": found["tokens"],
-                  "generation": found["seconds"]}))
-"""
+from benchmarks.measuring import FOLDER, child, machine, spread, table, write
+from benchmarks.peers.environment import interpreter, version
+from benchmarks.work import W1, build
+
+SIDES = {"tvo": "benchmarks.own_eval", "lm-eval": "benchmarks.peers.lm_eval_side"}
+CLOCKS = ("cpu", "wall")
+SAMPLES, TOKENS = 8, 64
 
 
-def ours(work: Path, core: str) -> dict[str, float]:
-    """One evaluation by this program, from nothing: loading the model is inside the time."""
-    shutil.rmtree(work / "run", ignore_errors=True)
-    command = [sys.executable, "-c", OUR_SIDE, str(work / "run"), str(work / "model"), str(work / "arith.jsonl")]
-    return last_line(command, core, {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+def prepare(folder: Path, problems: int) -> Path:
+    """Model and problems: W1's, as many as are asked for."""
+    build(W1, folder, -(-problems // W1.prompts))
+    place = folder / "problems.jsonl"
+    place.write_text("\n".join(place.read_text(encoding="utf-8").splitlines()[:problems]), encoding="utf-8")
+    return folder
 
 
-def peer(python: str, peers: Path, work: Path, core: str) -> dict[str, float]:
-    """One evaluation by the harness at batch size 64; its time begins after the model has been loaded."""
-    found = last_line([python, str(peers / "eval_lm.py"), "64"], core, {"EVALTASK": str(work), "PYTHONPATH": ""})
-    return {"cpu": found["cpu_s"], "wall": found["wall_s"], "characters": found["chars"][0]}
+def ratios(sides: dict[str, list[dict[str, float]]]) -> dict[str, list[float]]:
+    """The harness's seconds over ours, turn by turn: neighbours in time share the machine's mood."""
+    pairs = list(zip(sides["tvo"], sides.get("lm-eval", []), strict=False))
+    return {clock: [theirs[clock] / mine[clock] for mine, theirs in pairs] for clock in CLOCKS}
 
 
-def last_line(command: list[str], core: str, environment: dict[str, str]) -> dict[str, float]:
-    """Run pinned to a core; its last line of output is JSON."""
-    pinned = ["taskset", "-c", core, *command] if shutil.which("taskset") else command
-    done = subprocess.run(pinned, capture_output=True, text=True, env=os.environ | environment, timeout=1800)
-    if done.returncode:
-        raise SystemExit(f"{command[1]} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def prepare(python: str, peers: Path, work: Path) -> None:
-    """The model and the problems, by the peers' own script; needs torch and transformers."""
-    work.mkdir(parents=True, exist_ok=True)
-    subprocess.run([python, "eval_prep.py"], cwd=peers, env=os.environ | {"EVALTASK": str(work)}, check=True)
+def report(sides: dict[str, list[dict[str, float]]], problems: int) -> str:
+    """Problems a second of each side, and the ratios."""
+    rows = [
+        [f"{side}, problems/s by {clock}", spread([problems / run[clock] for run in runs])]
+        for side, runs in sides.items()
+        for clock in CLOCKS
+        if runs
+    ]
+    rows += [[f"ratio by {clock}", spread(found)] for clock, found in ratios(sides).items() if found]
+    return table(["", "median (least … most) over turns"], rows)
 
 
 def main() -> None:
     """Both sides in turn, a table, and a JSON file."""
+    chosen = arguments()
+    python = interpreter(chosen.peer, chosen.peer_python) if chosen.peer or chosen.peer_python else ""
+    folder, before = prepare(FOLDER / "eval", chosen.problems), machine()
+    sides: dict[str, list[dict[str, Any]]] = {"tvo": [], "lm-eval": []}
+    words = [str(folder), str(SAMPLES), str(TOKENS)]
+    for turn in range(chosen.repeats):
+        for side, interpreted in (("tvo", sys.executable), ("lm-eval", python)):
+            if interpreted:
+                offline = {"HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "home")}
+                sides[side].append(child([interpreted, "-m", SIDES[side], *words], chosen.core, offline))
+        seconds = {side: round(runs[-1]["cpu"], 2) for side, runs in sides.items() if runs}
+        print(f"turn {turn + 1}:", seconds, flush=True)
+    print(f"\n{chosen.problems} problems × {SAMPLES} samples\n\n{report(sides, chosen.problems)}")
+    versions = {"lm-eval": version(python, "lm_eval")} if python else {}
+    write(chosen.out or FOLDER / "eval.json", {"machine": before | versions, "sides": sides, "ratios": ratios(sides)})
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers")
-    parser.add_argument("--peer-python", default="", help="an interpreter that has lm-eval 0.4.13")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--core", default="1")
-    parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "benchmarks" / "eval")
-    chosen = parser.parse_args()
-    work = chosen.out.resolve()
-    prepare(sys.executable, chosen.peers.resolve(), work)
-    sides: dict[str, list[dict[str, float]]] = {"tvo": [], "lm-eval": []}
-    for _ in range(chosen.repeats):
-        sides["tvo"].append(ours(work, chosen.core))
-        if chosen.peer_python:
-            sides["lm-eval"].append(peer(chosen.peer_python, chosen.peers.resolve(), work, chosen.core))
-        print({name: [round(run["cpu"], 1) for run in runs] for name, runs in sides.items()}, flush=True)
-    conclude(sides, work)
-
-
-def conclude(sides: dict[str, list[dict[str, float]]], work: Path) -> None:
-    """Medians, and the ratio of each round: neighbours in time share the machine's mood."""
-    for name, runs in sides.items():
-        for clock in ("cpu", "wall"):
-            if runs:
-                print(f"{name:8} {clock:5} {200 / statistics.median(run[clock] for run in runs):8.2f} problems/s")
-    pairs = list(zip(sides["tvo"], sides["lm-eval"], strict=False))
-    ratios = {clock: [theirs[clock] / mine[clock] for mine, theirs in pairs] for clock in ("cpu", "wall")}
-    for clock, found in ratios.items():
-        if found:
-            print(f"ratio by {clock}: {statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})")
-    report = {"machine": platform.platform(), "sides": sides, "ratios": ratios}
-    (work / "eval.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    parser.add_argument("--peer", choices=("lm-eval",), default="")
+    parser.add_argument("--peer-python", default="", help="an interpreter that has lm-eval 0.4.13; else one is set up")
+    parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=3, help="turns")
+    parser.add_argument("--core", default="1", help="the core both sides are pinned to; empty: none")
+    parser.add_argument("--out", type=Path, default=None)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

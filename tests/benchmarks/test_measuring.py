@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks import divergence, gpu, scaling, startup, step, variance
+from benchmarks import eval as evaluating
 from benchmarks.measuring import child, fit, machine, middle, spread, table
 from benchmarks.parts import Parts
 from benchmarks.work import W1, WORKS, build, character_tokenizer, lengths, named, questions, reward
@@ -83,6 +84,14 @@ def test_ratios_are_peer_over_ours_and_memory_ours_over_peers():
     found = step.ratios({"tvo": [mine], "trl": [theirs]})
     assert found["step"] == [2.5] and found["peak_mb"] == [0.25]
     assert step.ratios({"tvo": [mine], "trl": []})["step"] == []
+
+
+def test_problems_a_second_and_their_ratio():
+    mine, theirs = ([{"cpu": c, "wall": 2 * c}] for c in (5.0, 15.0))
+    found = evaluating.report({"tvo": mine, "lm-eval": theirs}, 200)
+    assert "tvo, problems/s by cpu | 40.00 " in found and "lm-eval, problems/s by wall | 6.67 " in found
+    assert "ratio by cpu | 3.00 (3.00 … 3.00)" in found
+    assert "ratio" not in evaluating.report({"tvo": mine, "lm-eval": []}, 200)
 
 
 def test_medians_of_a_process():
