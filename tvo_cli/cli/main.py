@@ -53,6 +53,7 @@ def main(words: list[str] | None = None) -> int:
     from tvo_cli.cli import failure
 
     given = sys.argv[1:] if words is None else words
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the hub's retries say nothing that our own line does not
     try:
         code = app(args=given, prog_name="tvo", standalone_mode=False)
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
