@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "tvo_cli"
-GROUND = {"types", "errors"}
+GROUND = {"masking", "types", "errors"}
 LEARNING = GROUND | {"maths"}
 PARTS = LEARNING | {"objective", "methods", "advantage", "data", "reward", "stats", "config"}
 MAY_IMPORT = {
@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "types": set(),
     "errors": set(),
+    "masking": set(),
     "maths": {"maths"},
     "stats": GROUND | {"stats"},
     "config": GROUND,

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tvo_cli import masking
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,12 +36,6 @@ NOT_THE_EXPERIMENT = (
 )  # left out of fingerprints
 ONLY_HOW = ("products", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
-SECRET = re.compile(r"token(?!s)|key|password|secret", re.IGNORECASE)  # microbatch_tokens is none
-ENTRY = re.compile(
-    r"""([{,]\s*["']?[\w.-]+["']?\s*:\s*)(\[[^\]]*\]|"[^"]*"|'[^']*'|[^,{}\[\]]+)"""
-)  # of a mapping in a word
-NUMBERS = re.compile(r"[\d.eE+,-]+")
-MASK = "***"
 
 
 class About(NamedTuple):
@@ -195,39 +190,6 @@ def plain(config: Any) -> Any:
         return OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise explain(error) from error
-
-
-def masked(tree: Any, key: str = "") -> Any:
-    """The tree with texts under secret-looking keys replaced: what may be written to disk or shown."""
-    if isinstance(tree, Mapping):
-        return {name: masked(value, str(name)) for name, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [masked(value, key) for value in tree]
-    return MASK if isinstance(tree, str) and tree and is_secret(key) else tree
-
-
-def is_secret(key: str) -> bool:
-    """Whether a key names something that must not be written down; a tokenizer is none."""
-    return bool(SECRET.search(key.lower().replace("tokenizer", "")))
-
-
-def masked_words(words: Iterable[str]) -> list[str]:
-    """Command-line words with the values of secret-looking keys replaced."""
-    out = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        whole = equals and _is_hidden(key.rsplit(".", 1)[-1], value)
-        out.append(f"{key}={MASK}" if whole else ENTRY.sub(_masked_entry, word))
-    return out
-
-
-def _masked_entry(entry: re.Match[str]) -> str:
-    return f"{entry[1]}{MASK}" if _is_hidden(entry[1], entry[2]) else entry[0]
-
-
-def _is_hidden(key: str, value: str) -> bool:
-    """A secret is a text: max_tokens=64 is none."""
-    return is_secret(key) and not NUMBERS.fullmatch(value.strip())
 
 
 def fingerprint(config: Any) -> str:
@@ -408,4 +370,4 @@ def command_line() -> str:
         kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
         words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
-    return f"{program} {shlex.join(masked_words(words))}".strip()
+    return f"{program} {shlex.join(masking.masked_words(words))}".strip()

@@ -76,7 +76,7 @@ def test_the_table_shows_only_what_differs(outputs: Path, capsys: pytest.Capture
         ["c", "failed", "2/4", "0.250"],
         ["d", "finished", "4/4", "0.500"],
     ]
-    assert lines[2].split()[4:] == ["boom", "seed=2", "algorithm=ppo"] and "lr" not in "".join(lines)
+    assert lines[2].split()[4:] == ["boom", "algorithm=ppo", "seed=2"] and "lr" not in "".join(lines)
 
 
 def test_a_run_that_only_begins_makes_no_other_differ(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ CHOICES = [
     (group, name)
     for group in (*GROUPS, "algorithm", "experiment")
     for name in config.names(group)
-    if not (group == "evaluation" and name in SUITES)
+    if not (group == "evaluation" and name in SUITES) and (group, name) != ("rollout", "vllm")  # those of `tvo eval`
 ]
 NEEDED = {("model", "custom"): ["model.path=x"], ("rollout", "large"): ["dataset.max_tokens=64"]}
 EMBEDDED = ["none", "quick", "shared_rate", "addition", "sparse"]

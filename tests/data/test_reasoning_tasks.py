@@ -93,5 +93,5 @@ def test_a_task_whose_gold_does_not_survive_storage_is_refused(monkeypatch) -> N
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "reasoning_gym", None)
-    with pytest.raises(UserError, match=r"pip install 'tvo-cli\[reasoning-gym\]'"):
+    with pytest.raises(UserError, match=r"pip install -e '.\[reasoning-gym\]'"):
         load()

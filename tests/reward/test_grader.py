@@ -137,7 +137,7 @@ def test_a_reasoning_gym_task_scores_in_the_child(judge: Judge) -> None:
 
 def test_without_reasoning_gym_the_user_is_told_what_to_install(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"tvo-cli\[reasoning-gym\]"):
+    with pytest.raises(UserError, match=r"\.\[reasoning-gym\]"):
         judge(r"\boxed{1}", "1", scorer="reasoning_gym:spell_backward")
 
 

@@ -85,6 +85,15 @@ def test_a_large_network_is_not_copied(policy, monkeypatch):
         assert joined(small) is None
 
 
+def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch):
+    mask = torch.rand(2, 1, 3, 4) > 0.5
+    first = products._bias(mask, 2)
+    assert products._bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
+    monkeypatch.setattr(products, "KEPT", 1)
+    again = products._bias(mask, 2)
+    assert again is not first and torch.equal(again, first)
+
+
 def test_rows_are_kept_in_order_up_to_an_even_number():
     live = torch.tensor([False, True, False, False, True, True, False, True, False])
     assert _kept(live, 1).tolist() == [1, 4, 5, 7]

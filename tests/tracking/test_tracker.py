@@ -257,7 +257,7 @@ def test_a_missing_tensorboard_says_what_to_install(
     tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tvo_cli.tracking.tensorboard_mirror.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"logger=tensorboard.*pip install 'tvo-cli\[tensorboard\]'"):
+    with pytest.raises(UserError, match=r"logger=tensorboard.*pip install -e '.\[tensorboard\]'"):
         Tracker(make_config(name="tensorboard"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
+from tvo_cli import masking
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.identity import identity
@@ -67,7 +68,7 @@ class Jobs:
             if skip and state.finished(folder, fingerprint):
                 print(f"done before: {folder}", flush=True)
                 return 0
-            words = configuration.masked_words(overrides)
+            words = masking.masked_words(overrides)
             with state.Beacon(folder, fingerprint, self.command, words) as beacon:
                 return self._watched(config, beacon)
         except KeyboardInterrupt as error:

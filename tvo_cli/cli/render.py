@@ -62,8 +62,9 @@ def config(node: Any) -> None:
     from omegaconf import OmegaConf
 
     from tvo_cli import config as configuration
+    from tvo_cli import masking
 
-    tree = configuration.masked(configuration.plain(node))
+    tree = masking.masked(configuration.plain(node))
     print(OmegaConf.to_yaml(OmegaConf.create(tree)))
 
 

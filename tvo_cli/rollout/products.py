@@ -27,6 +27,7 @@ from tvo_cli.rollout.cache import EVEN
 NAME = "tvo_sdpa"
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
+KEPT = 2**20  # numbers of a bias that is kept for the next layer: 16 of them, 64 MB at most
 UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn into nan
 
 
@@ -121,10 +122,16 @@ def plain_attention(
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
-@lru_cache(maxsize=16)  # all layers of a forward are given the same masks
 def _bias(mask: Tensor, folds: int) -> Tensor:
     """0 where a key is seen, UNSEEN elsewhere, [B, 1, T, S] → [B, 1, folds·T, S]."""
+    return _made(mask, folds) if mask.numel() * folds > KEPT else _kept(mask, folds)
+
+
+def _made(mask: Tensor, folds: int) -> Tensor:
     return torch.where(mask, 0.0, UNSEEN).repeat(1, 1, folds, 1)
+
+
+_kept = lru_cache(maxsize=16)(_made)  # all layers of a forward are given the same masks
 
 
 @lru_cache(maxsize=4)

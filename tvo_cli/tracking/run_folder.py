@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli import config as configuration
+from tvo_cli import masking
 
 PACKAGES = (
     "tvo-cli",
@@ -83,7 +84,7 @@ def describe(folder: Path, config: Any, command: str) -> None:
     """config.yaml (resolved, secrets masked), command.txt, versions.json."""
     from omegaconf import OmegaConf
 
-    tree = configuration.masked(configuration.plain(config))
+    tree = masking.masked(configuration.plain(config))
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(tree)))
     write_text(folder / "command.txt", command + "\n")
     write_json(folder / "versions.json", versions() | {"fingerprint": configuration.fingerprint(config)})
@@ -134,9 +135,9 @@ def _git(checkout: Path, *words: str) -> str | None:
 
 def without_secrets(text: str) -> str:
     """The text without values of secret-looking environment variables: a library's error may quote a key."""
-    found = [value for name, value in os.environ.items() if configuration.is_secret(name) and len(value) >= 8]
+    found = [value for name, value in os.environ.items() if masking.is_secret(name) and len(value) >= 8]
     for value in sorted(found, key=len, reverse=True):
-        text = text.replace(value, configuration.MASK)
+        text = text.replace(value, masking.MASK)
     return text
 
 

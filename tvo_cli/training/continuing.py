@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tvo_cli import __version__
+from tvo_cli import __version__, masking
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
@@ -117,7 +117,7 @@ def compare_origin(before: Mapping[str, Any], now: Mapping[str, Any], report: Ca
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    return dict(_flat(configuration.masked(configuration.plain(config))))
+    return dict(_flat(masking.masked(configuration.plain(config))))
 
 
 def newest(folder: Path, report: Any) -> Path | None:
