@@ -50,7 +50,7 @@ class ProcessLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
-        from tvo_cli import config
+        from tvo_cli import masking
         from tvo_cli.sweep import closing
         from tvo_cli.sweep.board import Board
         from tvo_cli.sweep.index import Index
@@ -59,7 +59,7 @@ class ProcessLauncher(Launcher):
 
         setup_globals()
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
-        index = Index(folder, shlex.join([*_program(), *config.masked_words(sys.argv[1:])]))
+        index = Index(folder, shlex.join([*_program(), *masking.masked_words(sys.argv[1:])]))
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
         with index.locked():
             composed = [self._compose(list(words), initial_job_idx + i) for i, words in enumerate(job_overrides)]
@@ -88,7 +88,7 @@ class ProcessLauncher(Launcher):
         """The job's entry of the index: new, or as an earlier command left it."""
         from omegaconf import open_dict
 
-        from tvo_cli import config
+        from tvo_cli import config, masking
         from tvo_cli.sweep.identity import identity
         from tvo_cli.sweep.index import Job
         from tvo_cli.tracking import state
@@ -105,8 +105,8 @@ class ProcessLauncher(Launcher):
         job = Job(
             fingerprint=fingerprint,
             folder=name,
-            overrides=config.masked_words(kept),
-            command=shlex.join([*_program(), *config.masked_words(given)]),
+            overrides=masking.masked_words(kept),
+            command=shlex.join([*_program(), *masking.masked_words(given)]),
             steps=(bare.get("trainer") or {}).get("steps"),
             words=[*self._command(), *given],
         )
