@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 from benchmarks.measuring import FOLDER
 
@@ -40,8 +39,3 @@ def version(python: str, package: str) -> str:
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True)
     return done.stdout.strip() or "not installed"
-
-
-def exists(path: str) -> bool:
-    """Whether an interpreter is there."""
-    return Path(path).exists()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import AttentionInterface
 
 from tests.model.test_scores import architectures
 from tvo_cli.model import packed, prefixes
 from tvo_cli.model.backbone import predicting_states
 from tvo_cli.model.loading import recompute_layers
 from tvo_cli.model.prefixes import Cut
+from tvo_cli.rollout import products
 from tvo_cli.rollout.products import quick_products
 
 SHARING = ("qwen2", "cohere", "granite", "gpt2")
@@ -86,12 +88,30 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(monkeypatch):
         assert not packed.understood(network.base_model)
 
 
-def test_long_responses_are_not_packed(eager, monkeypatch):
-    network = architectures()["qwen2"]().eval()
-    monkeypatch.setattr(packed, "LONGEST", 16)
-    monkeypatch.setattr(packed, "states", lambda *_: pytest.fail("weights of attention would fill the memory"))
+@pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
+def test_an_attention_of_another_kind_is_not_packed(monkeypatch, keywords):
+    """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
+    network, attention = architectures()["qwen2"]().eval(), products._attention
+    monkeypatch.setattr(products, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
+    AttentionInterface.register(products.ATTENTION, products._attention)
+    try:
+        with quick_products(network):
+            assert not packed.understood(network.base_model)
+    finally:
+        AttentionInterface.register(products.ATTENTION, attention)
+
+
+@pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])
+def test_responses_are_packed_while_the_weights_of_their_attention_are_small(eager, monkeypatch, longest, used):
+    """Five tokens of prompt and twelve of response."""
+    network, called = architectures()["qwen2"]().eval(), []
+    monkeypatch.setattr(packed, "LONGEST", longest)
     with quick_products(network):
+        assert packed.understood(network.base_model)
+        real = packed.states
+        monkeypatch.setattr(packed, "states", lambda *given: (called.append(1), real(*given))[1])
         predicting_states(network.base_model, *batch())
+    assert bool(called) is used
 
 
 def test_what_cannot_be_shared_is_not(eager):

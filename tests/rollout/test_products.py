@@ -7,8 +7,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
-from tests.model.test_scores import architectures
+from tests.model.test_scores import SMALL, architectures
 from tests.rollout.test_generation import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import generate, products
@@ -76,6 +84,38 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy):
         after = tell()
     assert not torch.equal(before.logp, after.logp)
     torch.testing.assert_close(after.logp, tell().logp, rtol=0, atol=1e-4)
+
+
+def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy):
+    """A fresh network's are: the check cannot see them, so that they must be there by construction."""
+    torch.manual_seed(0)
+    network = LlamaForCausalLM(LlamaConfig(**SMALL, mlp_bias=True, attention_bias=True)).eval()
+    small = Policy(network, copy.copy(policy.tokenizer), frozenset(range(3)), policy.pad_id)
+
+    def tell():
+        return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3).logp
+
+    with quick_products(network):
+        assert joined(small) is not None
+        with torch.no_grad():
+            for name, value in network.named_parameters():
+                if name.endswith("bias"):
+                    value.normal_()
+        quick = tell()
+    torch.testing.assert_close(quick, tell(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: MistralForCausalLM(MistralConfig(**SMALL, sliding_window=4096)),
+        lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, use_sliding_window=True, sliding_window=32, max_window_layers=1)),
+    ],
+)
+def test_windows_longer_than_the_check_are_not_overlooked(policy, network):
+    small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
+    with quick_products(small.network):
+        assert joined(small) is None
 
 
 def test_a_large_network_is_not_copied(policy, monkeypatch):

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tvo_cli.model import prefixes
-from tvo_cli.model.packed import positions
-from tvo_cli.model.prefixes import accepted, trimmed
+from tvo_cli.model.forwards import accepted, positions, states, trimmed
 
 
 @dataclass(frozen=True)
@@ -89,4 +88,4 @@ def predicting_states(
     if prefixes.recomputes(body):
         body.train(torch.is_grad_enabled())  # transformers checkpoints in training mode only; dropout is off
     outputs = body(input_ids=ids, **accepted(body.forward, arguments))
-    return prefixes.states(outputs)[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]
+    return states(outputs)[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]

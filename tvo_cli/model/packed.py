@@ -2,8 +2,8 @@
 
 The network's own forward runs over a row of tokens; only its attention is told, through the keywords that
 transformers hands down to it, which positions are which prompt's and which response's (`Pieces`). Prompts see
-themselves, responses their prompt and themselves. An attention that does not know the word, and a network that does
-not pass it on, are found out by one small forward against the plain one.
+themselves, responses their prompt and themselves. A network that does not hand the pieces down is found out by one
+small forward against the plain one; an attention of another kind (soft caps, windows) refuses them itself.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-WORD = "pieces"  # the keyword
+from tvo_cli.model import forwards
+from tvo_cli.model.forwards import positions
+
+ATTENTION = "tvo_sdpa"  # the attention that heeds the pieces (rollout/products.py), as transformers knows it
+WORD = "pieces"  # the keyword that it is handed them by
 LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
-EVEN = 64  # the row's length is a multiple of it
+ROW = 64  # the row's length is a multiple of it
 TOLERANCE = 1e-4
 Attention = Callable[[Tensor, Tensor, Tensor, Tensor, float | None], Tensor]
 
-_checked: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
+_checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def states(
     causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
     pieces = Pieces((causal & prompts[1][:, None, :])[:, None], tuple(made))
     row, at = torch.cat(tokens), torch.cat(places)
-    spare = -len(row) % EVEN
+    spare = -len(row) % ROW
     found = _forward(body, nn.functional.pad(row, (0, spare))[None], nn.functional.pad(at, (0, spare))[None], pieces)
     return found[0].index_select(0, before[mask])
 
@@ -121,22 +125,17 @@ def _seen(prompt_mask: Tensor, length: int) -> Tensor:
 def _forward(body: nn.Module, ids: Tensor, places: Tensor, pieces: Pieces) -> Tensor:
     unused = ids.new_ones(1, 1, 1, 1, dtype=torch.bool)  # a mask that transformers passes on as it is
     outputs = body(input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{WORD: pieces})
-    found: Tensor = outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state
-    return found
-
-
-def positions(mask: Tensor) -> Tensor:
-    """Position of each token counted from the first real one: [B, S] bool → int64, 0 on left padding."""
-    return (mask.long().cumsum(-1) - 1).clamp(min=0)
+    return forwards.states(outputs)
 
 
 def understood(body: nn.Module) -> bool:
-    """Whether the network's attention is told of the pieces and heeds them: asked once of each attention."""
-    name = str(getattr(getattr(body, "config", None), "_attn_implementation", ""))
-    known = _checked.setdefault(body, {})
-    if name not in known:
-        known[name] = _heeds(body)
-    return known[name]
+    """Whether the network hands the pieces down to an attention that heeds them: asked once, where ours is on."""
+    config = getattr(body, "config", None)
+    if str(getattr(config, "_attn_implementation", "")) != ATTENTION:
+        return False
+    if body not in _checked:
+        _checked[body] = _heeds(body)
+    return _checked[body]
 
 
 @torch.no_grad()
@@ -152,5 +151,5 @@ def _heeds(body: nn.Module) -> bool:
         outputs = body(input_ids=whole, attention_mask=seen.long(), position_ids=positions(seen), use_cache=False)
     except Exception:  # whatever it stumbles over, it does not understand
         return False
-    theirs = (outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state)[:, 2:].flatten(0, 1)
+    theirs = forwards.states(outputs)[:, 2:].flatten(0, 1)
     return mine.shape == theirs.shape and bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max())

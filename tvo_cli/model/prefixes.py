@@ -7,7 +7,7 @@ reads the same keys, whose gradients are summed over the group before they go ba
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +16,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from tvo_cli.model import packed
-from tvo_cli.model.packed import positions
+from tvo_cli.model.forwards import accepted, positions, states
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
 SHARE = 0.15  # of all positions, likewise
@@ -35,29 +35,9 @@ COARSE = Cut(256, 4, 0.5)  # where every slice is a forward of its own
 FINE = Cut(64, 2, 0.8)  # where slices differ in their attention only
 
 
-def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments a forward knows: not every architecture has positions (ALiBi) or `logits_to_keep`."""
-    known = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        return arguments
-    return {name: value for name, value in arguments.items() if name in known}
-
-
-def trimmed(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Left-padded prompts without the columns that are padding in every row."""
-    first = int(prompt_mask.any(0).float().argmax())
-    return prompt_ids[:, first:], prompt_mask[:, first:]
-
-
 def recomputes(body: nn.Module) -> bool:
     """Whether layers are recomputed in the backward pass, which keeps no cache."""
     return any(getattr(module, "gradient_checkpointing", False) for module in body.modules())
-
-
-def states(outputs: Any) -> Tensor:
-    """[B, S, H] of a backbone, or the logits of a whole network."""
-    found: Tensor = outputs.logits if hasattr(outputs, "logits") else outputs.last_hidden_state
-    return found
 
 
 def pays(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor) -> bool:

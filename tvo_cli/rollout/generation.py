@@ -13,11 +13,10 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.packed import positions
-from tvo_cli.model.prefixes import accepted, trimmed
+from tvo_cli.model.forwards import accepted, positions, trimmed
+from tvo_cli.model.packed import ATTENTION
 from tvo_cli.rollout.cache import even, growing
 from tvo_cli.rollout.joined import Joined, joined
-from tvo_cli.rollout.products import NAME
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 
@@ -168,7 +167,7 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     """Each prompt once; then its cache for each of its samples."""
     attention = None if bool(mask.all()) else mask.long()
     position = positions(mask)
-    quick = policy.network.config._attn_implementation == NAME
+    quick = policy.network.config._attn_implementation == ATTENTION
     cache = growing(policy.network.config, evenly=quick)
     arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
     if attention is not None:

@@ -1,8 +1,8 @@
 """A decoding step of the Llama family with joined matrices: four products a layer where its own forward makes seven.
 
 One token a row is little work, so that what a step costs is mostly the number of its operations. Queries, keys and
-values come from one product, gate and up from another. A network whose step does not come out the same (norms of
-queries, scaled residuals, other layers) is found out by one small step against its own and decoded by its own.
+values come from one product, gate and up from another. Other families, windows and scaled residuals are decoded by
+the network's own step; so is a network of the family whose first small step does not come out the same.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from tvo_cli.model import Policy
+from tvo_cli.model.forwards import positions
+from tvo_cli.model.prefixes import keeps_keys
 from tvo_cli.rollout.cache import growing
 from tvo_cli.rollout.products import plain_attention
 
+FAMILY = ("llama", "mistral", "qwen2")
 LARGEST = 2**24  # parameters of all layers that may be copied; beyond it the products are what costs
 TOLERANCE = 1e-4
 
@@ -28,10 +31,9 @@ _checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 class _Layer(NamedTuple):
     """One block's matrices, as they are multiplied."""
 
-    inputs: Tensor  # [(h + 2k)·D, H], of queries, keys and values
-    bias: Tensor | None
+    inputs: tuple[Tensor, Tensor | None]  # weight [(h + 2k)·D, H] and bias, of queries, keys and values
     out: nn.Linear
-    rises: Tensor  # [2I, H], of gate and up
+    rises: tuple[Tensor, Tensor | None]  # [2I, H], of gate and up
     down: nn.Linear
     norms: tuple[nn.Module, nn.Module]
     activation: Any
@@ -52,9 +54,9 @@ class Joined:
         cos, sin = (x[:, 0, None] for x in body.rotary_emb(hidden[:, None], position[:, None]))
         seen = _seen(attention, cache)
         for index, layer in enumerate(self.layers):
-            inputs = nn.functional.linear(layer.norms[0](hidden), layer.inputs, layer.bias)
+            inputs = nn.functional.linear(layer.norms[0](hidden), *layer.inputs)
             hidden = hidden + layer.out(self._attended(inputs, cos, sin, seen, cache, index))
-            gate, up = nn.functional.linear(layer.norms[1](hidden), layer.rises).chunk(2, -1)
+            gate, up = nn.functional.linear(layer.norms[1](hidden), *layer.rises).chunk(2, -1)
             hidden = hidden + layer.down(layer.activation(gate) * up)
         logits: Tensor = self.policy.head(body.norm(hidden))
         return logits
@@ -85,13 +87,17 @@ def joined(policy: Policy) -> Joined | None:
     """The network for decoding; None where it is too large to copy or of another family."""
     network = policy.network
     if network not in _checked:
-        _checked[network] = _small(network) and _same(policy)
+        _checked[network] = _suits(policy) and _same(policy)
     return _join(policy) if _checked[network] else None
 
 
-def _small(network: nn.Module) -> bool:
-    layers = getattr(network.base_model, "layers", None)
-    return isinstance(layers, nn.ModuleList) and sum(p.numel() for p in layers.parameters()) <= LARGEST
+def _suits(policy: Policy) -> bool:
+    """What no small step could tell: later weights and longer responses must come out the same too."""
+    network = policy.network
+    if network.config.model_type not in FAMILY or not policy.head.split or not keeps_keys(network.base_model):
+        return False
+    single = all(parameter.dtype == torch.float32 for parameter in network.parameters())
+    return single and sum(p.numel() for p in network.base_model.layers.parameters()) <= LARGEST
 
 
 def _join(policy: Policy) -> Joined:
@@ -102,27 +108,30 @@ def _join(policy: Policy) -> Joined:
 
 def _layer(block: Any) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
-    inputs = (attention.q_proj, attention.k_proj, attention.v_proj)
-    biases = [one.bias for one in inputs]
     return _Layer(
-        inputs=torch.cat([one.weight for one in inputs]),
-        bias=None if biases[0] is None else torch.cat(biases),
+        inputs=_together(attention.q_proj, attention.k_proj, attention.v_proj),
         out=attention.o_proj,
-        rises=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        rises=_together(mlp.gate_proj, mlp.up_proj),
         down=mlp.down_proj,
         norms=(block.input_layernorm, block.post_attention_layernorm),
         activation=mlp.act_fn,
     )
 
 
+def _together(*maps: nn.Linear) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of linear maps of one input as one map."""
+    biases = [one.bias for one in maps if one.bias is not None]
+    assert len(biases) in (0, len(maps)), "a bias for all of them or for none"
+    weight = torch.cat([one.weight.detach() for one in maps])
+    return weight, torch.cat([one.detach() for one in biases]) if biases else None
+
+
 def _same(policy: Policy) -> bool:
     """Whether two steps after a left-padded prompt give the network's own logits."""
-    network, head = policy.network, policy.head
-    if not head.split or any(parameter.dtype != torch.float32 for parameter in network.parameters()):
-        return False
+    network = policy.network
     ids = torch.arange(8).view(2, 4) % network.config.vocab_size
     mask = torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]])
-    places = (mask.cumsum(-1) - 1).clamp(min=0)
+    places = positions(mask)
     caches = [growing(network.config, evenly=True) for _ in range(2)]
     try:
         for cache in caches:

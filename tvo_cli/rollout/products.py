@@ -21,10 +21,9 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.packed import LONGEST, WORD
+from tvo_cli.model.packed import ATTENTION, LONGEST, WORD
 from tvo_cli.rollout.cache import EVEN
 
-NAME = "tvo_sdpa"
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
 KEPT = 2**20  # numbers of a bias that is kept for the next layer: 16 of them, 64 MB at most
@@ -44,7 +43,7 @@ def quick_products(*networks: Any, least: int = 0) -> Iterator[bool]:
     register()
     precision = torch.get_float32_matmul_precision()
     for network in chosen:
-        network.set_attn_implementation(NAME)
+        network.set_attn_implementation(ATTENTION)
     torch.set_float32_matmul_precision("medium")
     try:
         yield True
@@ -64,8 +63,8 @@ def suits(network: Any, least: int = 0) -> bool:
 @lru_cache(maxsize=1)
 def register() -> None:
     """Make our attention known to transformers."""
-    AttentionInterface.register(NAME, _attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    AttentionInterface.register(ATTENTION, _attention)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
 def _attention(
@@ -73,6 +72,8 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
     if (pieces := keywords.get(WORD)) is not None:
+        if not _is_plain(attention_mask, keywords) or keywords.get("sliding_window"):
+            raise ValueError("pieces are for causal softmax attention and nothing else")
         return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
     plain = key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % EVEN == 0
