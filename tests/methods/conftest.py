@@ -54,7 +54,7 @@ def on_f0(f0, f0_experience) -> Callable[..., Result]:
 
 
 @pytest.fixture
-def near() -> Callable[..., None]:
+def assert_near() -> Callable[..., None]:
     """Equal to the six decimals that the specification prints; a last digit of the ε in a denominator is allowed."""
 
     def check(found: Tensor, expected: list[list[float]]) -> None:

@@ -20,9 +20,9 @@ GRADIENT = [
 ]
 
 
-def test_on_f0(on_f0, near):
+def test_on_f0(on_f0, assert_near):
     found = on_f0("cispo")
-    near(found.gradient, GRADIENT)
+    assert_near(found.gradient, GRADIENT)
     paper = (found.gradient * found.tokens.logp).sum().item()  # the paper's loss is linear in log π
     assert paper == pytest.approx(-0.062117, abs=1e-6)
 

@@ -22,10 +22,10 @@ NEUTRAL = {
 GRADIENT = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
 
 
-def test_on_f0(on_f0, near):
+def test_on_f0(on_f0, assert_near):
     found = on_f0("dapo")
     assert found.loss == pytest.approx(0.073784, abs=1e-6)
-    near(found.gradient, GRADIENT)
+    assert_near(found.gradient, GRADIENT)
 
 
 def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely():

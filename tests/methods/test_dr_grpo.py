@@ -11,11 +11,11 @@ NEUTRAL = {"dr_grpo": ("grpo", [f"{REDUCE}._target_=tvo_cli.objective.pieces.seq
 GRADIENT = [[-0.043803, 0, -0.030867], [0, 0.046049, 0], [0.041667, 0.050892, 0.037702], [-0.042508, 0, 0]]
 
 
-def test_on_f0(on_f0, near):
+def test_on_f0(on_f0, assert_near):
     found = on_f0("dr_grpo", f"{REDUCE}.length=3")
     assert found.tokens.advantage[:, 0].tolist() == [0.5, -0.5, -0.5, 0.5]
     assert found.loss == pytest.approx(0.042463, abs=1e-6)
-    near(found.gradient, GRADIENT)
+    assert_near(found.gradient, GRADIENT)
 
 
 def test_the_length_is_the_runs_and_not_the_batchs():

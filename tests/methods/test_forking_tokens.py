@@ -15,10 +15,10 @@ NEUTRAL = {"forking_tokens": ("dapo", [f"{WEIGHT}.share=1"])}
     ("over_selected", "loss", "first", "second"),
     [("true", 0.169912, -0.261918, 0.43183), ("false", 0.037758, -0.058204, 0.095962)],
 )
-def test_on_f0(on_f0, near, over_selected, loss, first, second):
+def test_on_f0(on_f0, assert_near, over_selected, loss, first, second):
     found = on_f0("forking_tokens", f"{WEIGHT}.over_selected={over_selected}")
     assert found.loss == pytest.approx(loss, abs=1e-6)
-    near(found.gradient, [[0, 0, first], [0, 0, 0], [0, second, 0], [0, 0, 0]])
+    assert_near(found.gradient, [[0, 0, first], [0, 0, 0], [0, second, 0], [0, 0, 0]])
 
 
 def chosen(tokens, share):

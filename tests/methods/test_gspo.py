@@ -18,10 +18,10 @@ def test_the_ratio_is_the_geometric_mean(f0):
     assert (found[~f0["mask"]] == 1.0).all()
 
 
-def test_on_f0_with_a_wide_clip(on_f0, near, f0):
+def test_on_f0_with_a_wide_clip(on_f0, assert_near, f0):
     found = on_f0("gspo", *WIDE)
     assert found.loss == pytest.approx(-0.031266, abs=1e-6)
-    near(found.gradient, [[row * here for here in mask] for row, mask in zip(ROWS, f0["mask"].tolist())])
+    assert_near(found.gradient, [[row * here for here in mask] for row, mask in zip(ROWS, f0["mask"].tolist())])
 
 
 def test_with_its_own_clip_whole_responses_are_let_go(on_f0):

@@ -13,11 +13,11 @@ NEUTRAL = {
 RATIO = [[1.051271, 1.491825, 0.740818], [0.670320, 1.105171, 0], [1, 1.221403, 0.904837], [1.020201, 0, 0]]
 
 
-def test_on_f0(on_f0, near):
+def test_on_f0(on_f0, assert_near):
     found = on_f0("rloo")
     assert found.tokens.advantage[:, 0].tolist() == [1.0, -1.0, -1.0, 1.0]
     signs = (-1, 1, 1, -1)
-    near(found.gradient, [[sign * x / 4 for x in row] for sign, row in zip(signs, RATIO)])
+    assert_near(found.gradient, [[sign * x / 4 for x in row] for sign, row in zip(signs, RATIO)])
     assert found.loss == pytest.approx((-3.283914 + 1.775491 + 3.126240 - 1.020201) / 4, abs=1e-6)
 
 

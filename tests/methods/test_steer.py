@@ -15,16 +15,16 @@ LINEAR = [[1.189339, 0.8, 1.069372], [1.162495, 1.170687, 0], [1.124685, 0.84823
 DAPO = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
 
 
-def test_on_f0(on_f0, near):
+def test_on_f0(on_f0, assert_near):
     found = on_f0("steer")
-    near(found.weight, EXPONENTIAL)
+    assert_near(found.weight, EXPONENTIAL)
     assert found.loss == pytest.approx(0.073496, abs=1e-6)
-    near(found.gradient, [[a * b for a, b in zip(*rows)] for rows in zip(EXPONENTIAL, DAPO)])
+    assert_near(found.gradient, [[a * b for a, b in zip(*rows)] for rows in zip(EXPONENTIAL, DAPO)])
 
 
-def test_the_linear_mode_on_f0(on_f0, near):
+def test_the_linear_mode_on_f0(on_f0, assert_near):
     linear = [f"{OBJECTIVE}.weight.mode=linear", f"{OBJECTIVE}.weight.high=1.2"]
-    near(on_f0("steer", *linear).weight, LINEAR)
+    assert_near(on_f0("steer", *linear).weight, LINEAR)
 
 
 SETTINGS = {"estimator": "released", "mode": "exponential", "low": 0.8, "high": 1.0, "floor": 0.02}

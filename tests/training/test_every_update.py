@@ -68,7 +68,7 @@ def in_pieces(run, stop_after):
     return go
 
 
-def same(run, in_pieces, weights, steps, overrides, piece=1):
+def assert_same(run, in_pieces, weights, steps, overrides, piece=1):
     whole = run("whole", *overrides)
     cut, stops = in_pieces("cut", *overrides, piece=piece)
     assert stops >= UPDATES // piece - 1
@@ -79,7 +79,7 @@ def same(run, in_pieces, weights, steps, overrides, piece=1):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_run_stopped_at_every_update_ends_in_the_same_bits(run, in_pieces, weights, steps, algorithm):
-    same(run, in_pieces, weights, steps, (*STEPS, f"algorithm={algorithm}"))
+    assert_same(run, in_pieces, weights, steps, (*STEPS, f"algorithm={algorithm}"))
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm
     "name", ["thermostat", "rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("unrecorded", "cosine"))]
 )
 def test_every_controller_goes_on(run, in_pieces, weights, steps, name):
-    whole, _ = same(run, in_pieces, weights, steps, (*STEPS, *CONTROLLERS[name]), piece=3)
+    whole, _ = assert_same(run, in_pieces, weights, steps, (*STEPS, *CONTROLLERS[name]), piece=3)
     if name == "rollback":
         assert "restored the policy" in (whole / "run.log").read_text()
 
