@@ -38,8 +38,8 @@ def test_avg_pass_maj_and_greedy():
     # pass@2 of 3, 1, 2, 0 right in 4: 1, 1/2, 5/6, 0
     assert found["pass"]["2"]["mean"] == pytest.approx((1 + 0.5 + 5 / 6 + 0) / 4)
     assert found["pass"]["4"]["mean"] == pytest.approx(0.75)
-    # a: 1 wins. b: 2 wins. c: a tie of 3 and 1, 3 came first. d: nobody votes.
-    assert found["maj"]["mean"] == pytest.approx(0.25)
+    # a: 1 wins. b: 2 wins. c: a tie of 3 and 1 counts half. d: nobody votes.
+    assert found["maj"]["mean"] == pytest.approx(0.375)
     assert found["maj"]["ties"] == 1
     assert found["greedy"]["mean"] == pytest.approx(0.5)
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from tvo_cli.stats import clustered_interval, majority, mean_interval, pass_at_k, standard_error, wilson
+from tvo_cli.stats import clustered_interval, mean_interval, pass_at_k, standard_error, wilson
 from tvo_cli.stats.interval import quantile
 
 
@@ -125,15 +125,6 @@ def test_wilson(successes: int, n: int, low: float, high: float) -> None:
 def test_wilson_refuses(call: object) -> None:
     with pytest.raises(ValueError):
         call()  # type: ignore[operator]
-
-
-def test_majority_clusters_and_states_ties() -> None:
-    def same(left: str, right: str) -> bool:
-        return float(left) == float(right)
-
-    assert majority(["2", "3", None, "2.0", "3.0", "3"], same) == ("3", 3, ("3",))
-    assert majority(["2", "3", None, "3.0", "2.0"], same) == ("2", 2, ("2", "3"))
-    assert majority([None, None], same) == (None, 0, ())
 
 
 def test_training_and_grading_do_not_wait_for_scipy() -> None:

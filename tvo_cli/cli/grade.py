@@ -65,7 +65,7 @@ def grade(
     prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
     audit: Annotated[bool, typer.Option("--audit", help="Ask a second grader too; say where they differ.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Child processes; 0: one a processor, at most 8.")] = 0,
-    deadline: Annotated[float, typer.Option(help="Seconds for one row.")] = 5.0,
+    deadline: Annotated[float, typer.Option(help="Seconds of processor time for one row.")] = 5.0,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Grade rows {gold, prediction}: each gets correct, extracted, reason; a summary on stderr."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
-MINERVA = re.compile(r"final answer is:?\s*(.+?)\.?\s*(?:I hope it is correct|$)", re.IGNORECASE | re.DOTALL)
+STATED = re.compile(r"final\s+answer\s+is\b\s*:?\s*", re.IGNORECASE)
+HOPE = re.compile(r"[\s.*$]*I hope it is correct", re.IGNORECASE)
+MATHEMATICS = re.compile(r"(?:\*\*)?(\$\$.+?\$\$|\$[^$]+\$|\\\(.+?\\\)|\\\[.+?\\\])", re.DOTALL)
+SENTENCE = re.compile(r".+?(?=[.!]?[*_]*\s*\n|[.!][*_]*\s+[A-Z(]|[.!]?[*_]*\s*\Z)", re.DOTALL)
 TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 LONGEST = 1000  # characters of a stated answer
 
@@ -17,18 +21,37 @@ def readable(completion: str, where: str) -> str:
     """
     if where == "boxed":
         return completion
-    found = _last(MINERVA if where == "minerva" else TAGGED, completion)
-    if found is None:
+    found = _stated(completion) if where == "minerva" else _tagged(completion)
+    if found is None or len(found) > LONGEST:
         return completion if where == "minerva" else ""
     return found if "\\boxed" in found else f"\\boxed{{{_bare(found)}}}"
 
 
-def _last(pattern: re.Pattern[str], completion: str) -> str | None:
-    at = completion.lower().rfind("final answer is") if pattern is MINERVA else completion.rfind("<answer>")
-    found = pattern.search(completion, at) if at >= 0 else None
-    return found[1].strip() if found and len(found[1]) <= LONGEST else None
+def _stated(completion: str) -> str | None:
+    """What the last "final answer is" states: up to "I hope it is correct", else its mathematics, else its sentence."""
+    last = deque(STATED.finditer(completion), maxlen=1)
+    if not last:
+        return None
+    rest = completion[last[0].end() :][: 2 * LONGEST]
+    hope = HOPE.search(rest)
+    if hope and "\n\n" not in rest[: hope.start()].strip():
+        return rest[: hope.start()].strip()
+    first = MATHEMATICS.match(rest)
+    sentence = SENTENCE.match(rest, first.end() if first else 0)
+    behind = sentence[0] if sentence else ""
+    several = first and MATHEMATICS.search(behind)  # "$1$ and $2$" is one answer, "$3$ apples" is its number
+    return ((first[0] if first else "") + (behind if several or not first else "")).strip(" *_\n\t") or None
+
+
+def _tagged(completion: str) -> str | None:
+    at = completion.rfind("<answer>")
+    found = TAGGED.search(completion, at) if at >= 0 else None
+    return found[1].strip() if found else None
 
 
 def _bare(text: str) -> str:
-    """Without the dollar signs around it."""
-    return text.strip().strip("$").strip()
+    """Without the signs of mathematics around it."""
+    bare = text.replace("$", "").strip()
+    paired = (("\\(", "\\)"), ("\\[", "\\]"))
+    inner = [bare[2:-2].strip() for opening, closing in paired if bare.startswith(opening) and bare.endswith(closing)]
+    return inner[0] if inner else bare

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import audit
 from tvo_cli.evaluation.responses import Response, of_problem
-from tvo_cli.stats import Interval, answer_entropy, clustered_interval, majority, pass_at_k, standard_error
+from tvo_cli.stats import (
+    Interval,
+    answer_entropy,
+    clustered_interval,
+    majority,
+    majority_score,
+    pass_at_k,
+    standard_error,
+)
 
 Equal = Callable[[str, str], bool]
 PER_PROBLEM = 100  # suites of at most so many problems list every one
@@ -17,6 +26,7 @@ PER_PROBLEM = 100  # suites of at most so many problems list every one
 
 def summarise(rows: Sequence[Response], ks: Sequence[int], equal: Equal, confidence: float) -> dict[str, Any]:
     """The figures of one suite. Problems are the independent units of every interval."""
+    equal = lru_cache(maxsize=None)(equal)  # each pair is asked for by maj@k, its ties and the entropy
     sampled = of_problem([row for row in rows if row.decoding == "sampled"])
     greedy = of_problem([row for row in rows if row.decoding == "greedy"])
     main = sampled or greedy
@@ -76,13 +86,13 @@ def _pass(groups: Mapping[str, Sequence[Response]], k: int, confidence: float) -
 
 
 def _majority(groups: Mapping[str, Sequence[Response]], equal: Equal, confidence: float) -> dict[str, Any]:
-    """maj@k: the most frequent answer; of equally frequent ones the first, and how often that was needed."""
-    right, ties = [], 0
+    """maj@k: whether the most frequent answer is right; a tie counts the mean of the tied, and is counted."""
+    found, ties = [], 0
     for group in groups.values():
-        winner = majority([row.extracted for row in group], equal)
-        ties += len(winner.tied) > 1
-        right.append([float(any(row.correct for row in group if row.extracted == winner.answer))])
-    return _interval(right, confidence) | {"ties": ties}
+        answers = [row.extracted for row in group]
+        found.append([majority_score(answers, [bool(score) for score in scores(group)], equal)])
+        ties += len(majority(answers, equal)) > 1
+    return _interval(found, confidence) | {"ties": ties}
 
 
 def _entropy(groups: Mapping[str, Sequence[Response]], equal: Equal) -> float:

@@ -38,6 +38,7 @@ def main(parent: str, megabytes: str) -> None:
         row = json.loads(line, object_hook=untagged)
         sandbox.limit_time(row["deadline"])
         finding = judge(row)
+        sandbox.stop_clock()
         print(json.dumps({"row": row["row"], **finding}), file=answers)
         if finding["reason"] == "memory":
             os._exit(0)  # the next row shall find as much memory as this one did

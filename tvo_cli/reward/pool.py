@@ -1,5 +1,9 @@
 """Child processes that judge rows, each row within a deadline: what takes longer is killed with its child.
 
+The deadline is processor time of the child, which the kernel counts, so that a busy machine changes no verdict; a
+limit in wall time far above it ends a child that only waits. A row that ran out of time is tried once more alone, and
+is remembered if it runs out again.
+
 A row that has taken a quarter of its deadline may be a bomb: another child is then started for the rows behind it, so
 that a file of bombs takes rows × deadline ÷ workers and not a start more for each.
 
@@ -13,6 +17,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +32,9 @@ from tvo_cli.reward.sandbox import OUT_OF_MEMORY
 
 START_SECONDS = 120.0  # for a child to import math-verify on a busy machine
 ATTEMPTS_TO_START = 3
+PATIENCE = 20.0  # seconds of wall time for each second of the deadline
+REMEMBERED = 10_000  # rows that ran out of time twice; a policy may write the same one again and again
+OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGXCPU)  # exit codes of a child that the kernel ended for its time
 LATE = 0.25  # of the deadline: then a child is likely to be killed
 SOURCE = str(Path(__file__).resolve().parents[2])
 PROGRAM = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
@@ -61,10 +69,10 @@ class Child:
         self.late = self.until = time.monotonic() + START_SECONDS
         self._rest = b""
 
-    def send(self, row: int, request: Mapping[str, Any], deadline: float) -> None:
+    def send(self, row: int, request: Mapping[str, Any], deadline: float, patience: float) -> None:
         """Give it a row; a child that is gone is noticed when its answer is read."""
         now = time.monotonic()
-        self.row, self.late, self.until = row, now + LATE * deadline, now + deadline
+        self.row, self.late, self.until = row, now + LATE * deadline, now + patience * deadline
         data = json.dumps({**request, "row": row, "deadline": deadline}).encode("ascii") + b"\n"
         with contextlib.suppress(BrokenPipeError):
             self._input.write(data)
@@ -85,6 +93,8 @@ class Child:
             code = self.process.wait(1.0)
         except subprocess.TimeoutExpired:
             return "crash"
+        if code in OUT_OF_TIME:
+            return "timeout"
         return "memory" if code == OUT_OF_MEMORY else "crash"
 
     def kill(self) -> None:
@@ -110,8 +120,9 @@ class Child:
 class Pool:
     """Judges rows in at most `workers` children, started when first needed. Any thread may call it."""
 
-    def __init__(self, workers: int, deadline: float, megabytes: int) -> None:
-        self.workers, self.deadline, self.megabytes = workers, deadline, megabytes
+    def __init__(self, workers: int, deadline: float, megabytes: int, patience: float = PATIENCE) -> None:
+        self.workers, self.deadline, self.megabytes, self.patience = workers, deadline, megabytes, patience
+        self._hopeless: set[str] = set()
         self._children: list[Child] = []
         self._lock = threading.Lock()
         self._starter: ThreadPoolExecutor | None = None
@@ -123,17 +134,34 @@ class Pool:
         return tuple(child.process.pid for child in self._children)
 
     def judge(self, requests: Sequence[Mapping[str, Any]]) -> list[Finding]:
-        """One finding a request, in their order; a row that breaks its child is "timeout" or "crash"."""
+        """One finding a request, in their order; a row that breaks its child is "timeout", "memory" or "crash"."""
         if not requests:
             return []
         with self._lock:
             self._after_fork()
-            round_ = _Round(self, requests)
-            try:
-                return round_.run()
-            finally:
-                self.retire([child for child in self._children if child.row is not None])
-                self.retire(self._children[self.workers :])
+            asked = {_key(request): request for request in requests}  # equal rows are judged once
+            found = {key: _failed(0, "timeout") for key in asked if key in self._hopeless}
+            fresh = [key for key in asked if key not in found]
+            found |= zip(fresh, self._run([asked[key] for key in fresh]), strict=True)
+            for key in fresh:
+                if found[key]["reason"] == "timeout":
+                    found[key] = self._alone(key, asked[key])
+            return [{**found[_key(request)], "row": row} for row, request in enumerate(requests)]
+
+    def _run(self, requests: Sequence[Mapping[str, Any]]) -> list[Finding]:
+        """All of them side by side; whatever happens, no child stays at work and none too many stay."""
+        try:
+            return _Round(self, requests).run()
+        finally:
+            self.retire([child for child in self._children if child.row is not None])
+            self.retire(self._children[self.workers :])
+
+    def _alone(self, key: str, request: Mapping[str, Any]) -> Finding:
+        """A row that ran out of time once more, with no other row at work."""
+        (finding,) = self._run([request])
+        if finding["reason"] == "timeout" and len(self._hopeless) < REMEMBERED:
+            self._hopeless.add(key)
+        return finding
 
     def start(self) -> Child:
         """A new child, from the starter's thread."""
@@ -167,6 +195,14 @@ class Pool:
         """In a fork of the trainer the children belong to the other process: forget them."""
         if self._owner != os.getpid():
             self._children, self._starter, self._owner = [], None, os.getpid()
+
+
+def _key(request: Mapping[str, Any]) -> str:
+    return json.dumps(request, sort_keys=True)
+
+
+def _failed(row: int, reason: str) -> Finding:
+    return {"row": row, "correct": False, "reason": reason, "failed": True}
 
 
 class _Round:
@@ -204,7 +240,7 @@ class _Round:
         for child in free[: self.pool.workers - len(self._busy())]:
             if self.waiting:
                 row = self.waiting.popleft()
-                child.send(row, self.requests[row], self.pool.deadline)
+                child.send(row, self.requests[row], self.pool.deadline, self.pool.patience)
 
     def _next_event(self, active: Sequence[Child]) -> float:
         """Seconds until a child is late or at its deadline."""
@@ -257,4 +293,4 @@ class _Round:
             self.retried.add(row)
             self.waiting.appendleft(row)
         else:
-            self.findings[row] = {"row": row, "correct": False, "reason": reason, "failed": True}
+            self.findings[row] = _failed(row, reason)

@@ -73,11 +73,22 @@ def limit_memory(megabytes: int) -> None:
 
 
 def limit_time(seconds: float) -> None:
-    """The kernel ends a row whose parent is gone or asleep: processor time from now."""
+    """The kernel ends this process by SIGPROF once it has used so much processor time from now.
+
+    Processor time, since a row must not fail because other programs keep the machine busy; the kernel, since no
+    signal handler of Python's runs inside a long computation in C. RLIMIT_CPU stands behind it.
+    """
     import resource
 
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + seconds) + GRACE, hard))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def stop_clock() -> None:
+    """Take the limit of the last row away."""
+    signal.setitimer(signal.ITIMER_PROF, 0.0)
 
 
 def lock() -> None:

@@ -7,15 +7,16 @@ module where it is used: comparison, power, bootstrap, survival, robust, efficie
 from __future__ import annotations
 
 from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, standard_error, wilson
-from tvo_cli.stats.passing import Majority, answer_entropy, clusters, majority, pass_at_k
+from tvo_cli.stats.majority import answer_entropy, clusters, majority, majority_score
+from tvo_cli.stats.passing import pass_at_k
 
 __all__ = [
     "Interval",
-    "Majority",
     "answer_entropy",
     "clustered_interval",
     "clusters",
     "majority",
+    "majority_score",
     "mean_interval",
     "pass_at_k",
     "standard_error",
