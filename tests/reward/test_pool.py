@@ -19,6 +19,7 @@ from tvo_cli.types import Verdict
 
 GOLD = r"2\sqrt{3}"  # not a plain number: a child must compare
 BOMB = r"\boxed{\sqrt{9^{9^{9^{9^{9}}}}}}"
+OTHER_BOMB = BOMB.replace("9", "8")
 RIGHT, WRONG = r"\boxed{\sqrt{12}}", r"\boxed{\sqrt{13}}"
 
 
@@ -153,22 +154,22 @@ def test_children_start_late_and_end_with_the_context() -> None:
 
 
 def test_an_interrupted_call_leaves_no_stale_answer(hasty: Grader) -> None:
-    grade(hasty, RIGHT, RIGHT)  # both children are up
+    grade(hasty, RIGHT, WRONG)  # both children are up
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        grade(hasty, BOMB, BOMB)
-    assert [v.correct for v in grade(hasty, RIGHT, RIGHT)] == [True, True] and hasty.counts == {}
+        grade(hasty, BOMB, OTHER_BOMB)
+    assert [v.correct for v in grade(hasty, RIGHT, WRONG)] == [True, False] and hasty.counts == {}
 
 
 PARENT = """
 import sys, threading
-from tests.reward.test_pool import BOMB, RIGHT, grade
+from tests.reward.test_pool import BOMB, OTHER_BOMB, RIGHT, WRONG, grade
 from tests.reward.conftest import SETTINGS
 from tvo_cli.reward import Grader
 grader = Grader({**SETTINGS, "deadline": 60.0})
-grade(grader, RIGHT, RIGHT)
+grade(grader, RIGHT, WRONG)
 print(*grader.pool.pids, flush=True)
-grade(grader, BOMB, BOMB)
+grade(grader, BOMB, OTHER_BOMB)
 """
 
 

@@ -101,7 +101,7 @@ def test_a_row_that_ran_out_of_time_is_tried_once_more_and_then_known(monkeypatc
     bombs, starts = Pool(workers=2, deadline=0.3, megabytes=256, patience=1.0), []
     start = bombs.start
     monkeypatch.setattr(bombs, "start", lambda: (starts.append(1), start())[1])
-    assert bombs.judge([{"text": "bomb"}, {"text": "bomb"}])[1] == pool._failed(0, "timeout")
+    assert bombs.judge([{"text": "bomb"}, {"text": "bomb"}])[1] == pool._failed(1, "timeout")
     tried = len(starts)
     assert [finding["reason"] for finding in bombs.judge([{"text": "bomb"}])] == ["timeout"]
     assert len(starts) == tried, "known: no child was asked"
