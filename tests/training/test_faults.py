@@ -220,6 +220,7 @@ def service(monkeypatch):
 
         def __init__(self):
             self.summary = {}
+            self.starting_step = max(Run.rows, default=-1) + 1
 
         def log(self, row, step):
             if step == Run.breaks_at:

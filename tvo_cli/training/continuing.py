@@ -31,7 +31,7 @@ HARMLESS = (
 WANDB_ID = "wandb_id.txt"
 OF_THE_RUN = (
     *("checkpoints", "recorder", "responses", "tensorboard", "metrics.jsonl", "summary.json", "collapse.json"),
-    *(WANDB_ID, "mirrored.json"),
+    WANDB_ID,
 )
 
 
