@@ -149,19 +149,25 @@ def test_a_defect_keeps_its_traceback_and_its_own_code(
     assert "Traceback" in printed and printed.splitlines()[-1].startswith("tvo: a defect")
 
 
-@pytest.mark.parametrize("multirun", [[], ["-m"]])
+REFUSED = (
+    ("algorithm=tvoo", "tvo: algorithm=tvoo: there is no such algorithm. Nearest: tvo"),
+    ("lr=1e-3", "tvo: lr=1e-3: there is no such key. Nearest: optimizer.lr"),
+    ("grpo", "tvo: override=grpo: has no `=`. Did you mean algorithm=grpo?"),
+    ("1e-4", "tvo: override=1e-4: has no `=`. Settings are written key=value"),
+    ("--lr", "tvo: option=--lr: there is no such option. Settings are written key=value"),
+    ("rolout.prompts=3", "tvo: rolout.prompts=3: there is no such key. Nearest: rollout.prompts"),
+    ("seed=[", "tvo: override=seed=[: cannot be read"),
+    ("-cn=trian", "tvo: --config-name=trian: there is no such config. Nearest: train"),
+    ("--config-dir=/nope", "tvo: --config-dir=/nope: there is no such folder."),
+)
+
+
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "said", "multirun"),
     [
-        ("algorithm=tvoo", "tvo: algorithm=tvoo: there is no such algorithm. Nearest: tvo"),
-        ("lr=1e-3", "tvo: lr=1e-3: there is no such key. Nearest: optimizer.lr"),
-        ("grpo", "tvo: override=grpo: has no `=`. Did you mean algorithm=grpo?"),
-        ("1e-4", "tvo: override=1e-4: has no `=`. Settings are written key=value"),
-        ("--lr", "tvo: option=--lr: there is no such option. Settings are written key=value"),
-        ("rolout.prompts=3", "tvo: rolout.prompts=3: there is no such key. Nearest: rollout.prompts"),
-        ("seed=[", "tvo: override=seed=[: cannot be read"),
-        ("-cn=trian", "tvo: --config-name=trian: there is no such config. Nearest: train"),
-        ("--config-dir=/nope", "tvo: --config-dir=/nope: there is no such folder."),
+        *((*one, []) for one in REFUSED),
+        *((*one, ["-m"]) for one in REFUSED[::4]),
+        *(pytest.param(*one, ["-m"], marks=pytest.mark.slow) for i, one in enumerate(REFUSED) if i % 4),
     ],
 )
 def test_what_hydra_refuses_is_one_line(

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import math
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from tvo_cli import config
 from tvo_cli.training.forward import joined
 from tvo_cli.types import Tokens
+
+from .conftest import composed
 
 ALGORITHMS = config.names("algorithm")
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
@@ -52,11 +53,6 @@ for found in sorted(Path(__file__).parent.glob("test_*.py")):
         module = importlib.import_module(f"{__package__}.{found.stem}")
         NEUTRAL |= getattr(module, "NEUTRAL", {})
         ACTS |= getattr(module, "ACTS", {})
-
-
-@cache
-def composed(name: str, *overrides: str) -> DictConfig:
-    return config.compose([f"algorithm={name}", "logger=none", *overrides])
 
 
 def objective(name: str, *overrides: str):

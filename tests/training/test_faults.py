@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
@@ -17,10 +18,10 @@ from tvo_cli.errors import UserError
 from tvo_cli.training import checkpoint, continuing, loop
 from tvo_cli.training.measure import measure
 
-from .conftest import SMALL
+from .conftest import SMALL, composed
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
-QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
+QUICK = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
 # ---------------------------------------------------------------- disks
@@ -80,11 +81,8 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, mo
     "file", ["optimizer.safetensors", "state.json", "policy/model.safetensors", "streams.safetensors"]
 )
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
-def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path, file, damage):
-    if not (tmp_path.parent / "sound").is_dir():
-        run("sound", *QUICK)
-        shutil.move(tmp_path / "sound", tmp_path.parent / "sound")
-    root = shutil.copytree(tmp_path.parent / "sound", tmp_path / "a") / "checkpoints"
+def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damage):
+    root = shutil.copytree(whole(*QUICK), tmp_path / "a") / "checkpoints"
     victim = root / "step-000002" / file
     content = bytearray(victim.read_bytes())
     if damage == "missing":
@@ -97,12 +95,12 @@ def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path, file, damage)
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
-def test_all_damaged_means_a_start_from_nothing(run, weights):
-    whole, other = run("a", *QUICK), run("b", *QUICK)
+def test_all_damaged_means_a_start_from_nothing(run, whole, weights):
+    undisturbed, other = whole(*QUICK), shutil.copytree(whole(*QUICK), run.root / "b")
     for folder in (other / "checkpoints").glob("step-*"):
         (folder / "state.json").write_text("{")
     run("b", *QUICK)
-    assert weights(other, 2) == weights(whole, 2)
+    assert weights(other, 2) == weights(undisturbed, 2)
 
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
@@ -117,8 +115,8 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way):
     assert checkpoint.inspect(folder) == f"{way} leads out of the folder"
 
 
-def test_links_are_no_checkpoints(run, tmp_path):
-    folder = run("a", *QUICK)
+def test_links_are_no_checkpoints(run, whole, tmp_path):
+    folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
     assert checkpoint.every(tmp_path / "b" / "checkpoints") == []
@@ -128,8 +126,8 @@ def test_links_are_no_checkpoints(run, tmp_path):
         run("c", *QUICK)
 
 
-def test_allowed_keys_may_differ_and_others_are_still_refused(run):
-    folder = run("a", *QUICK)
+def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole):
+    folder = shutil.copytree(whole(*QUICK), run.root / "a")
     more = ("trainer.steps=3", "optimizer.lr=1e-4", "optimizer.clip_norm=2.0")
     with pytest.raises(
         UserError, match=r"optimizer\.clip_norm=2\.0 \(there 1\.0\)\. .*resume\.allow=\[optimizer\.clip_norm\]"
@@ -140,8 +138,8 @@ def test_allowed_keys_may_differ_and_others_are_still_refused(run):
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[2]["optimizer/lr"] == 1e-4
 
 
-def test_other_code_is_a_warning_and_another_reference_an_error(run, monkeypatch, caplog):
-    run("a", *QUICK)
+def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monkeypatch, caplog):
+    shutil.copytree(whole(*QUICK), run.root / "a")
     monkeypatch.setattr(continuing, "code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
@@ -151,7 +149,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(run, monkeypatch
 
 
 def test_pruning_keeps_every_nth_and_the_best(run):
-    folder = run("a", "algorithm=grpo", "trainer.steps=5", "trainer.checkpoint_every=1", "trainer.keep=1",
+    folder = run("a", *QUICK, "trainer.steps=5", "trainer.keep=1",
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
@@ -174,8 +172,10 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
 @pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])
 def test_a_run_name_cannot_leave_the_outputs(name):
     for key in ("run_name", "experiment_name"):
+        chosen = copy.deepcopy(composed(()))
+        chosen[key] = name
         with pytest.raises(UserError, match=f"{key}={name}: leads out of outputs/"):
-            experiment.check(config.compose([f"{key}={name}", "output_dir=x"]))
+            experiment.check(chosen)
 
 
 def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
@@ -245,12 +245,12 @@ def service(monkeypatch):
 
 @pytest.mark.parametrize("fault", [None, 2, pytest.param("start", marks=pytest.mark.slow)])
 def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
-    run, pulled, steps, service, monkeypatch, fault
+    run, whole, pulled, steps, service, monkeypatch, fault
 ):
     """Compared with no logger at all: the same metrics and the same weights, killed half-way and gone on with."""
     mode = "auto" if fault == "start" else "offline"
     monkeypatch.setenv("WANDB_MODE", "online" if fault == "start" else "offline")
-    plain = run("plain", *QUICK, "trainer.steps=4", "trainer.checkpoint_every=2")
+    plain = whole(*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2")
     service.breaks_at = fault
     words = (*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2", "logger=wandb", f"logger.mode={mode}")
     pulled("mirrored", *words, "logger.console=off", after=3)
