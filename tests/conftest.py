@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,31 +40,21 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def yaml_files_read_once() -> Iterator[None]:
-    """Parsing some thirty yaml files is a third of composing a config; a file that changes is read again."""
-    import copy
-
-    from hydra._internal.core_plugins.file_config_source import FileConfigSource
-
-    load = FileConfigSource.load_config
-
-    @lru_cache(maxsize=1024)
-    def loaded(folder: str, name: str, changed: int, size: int):
-        return load(FileConfigSource("main", f"file://{folder}"), name)
-
-    def loading(self, config_path):
-        found = Path(self.path, self._normalize_file_name(config_path))
-        if not found.is_file():
-            return load(self, config_path)
-        stat = found.stat()
-        result = copy.copy(loaded(self.path, config_path, stat.st_mtime_ns, stat.st_size))
-        result.provider, result.path = self.provider, f"{self.scheme()}://{self.path}"
-        result.config, result.header = copy.deepcopy(result.config), dict(result.header)
-        return result
+def composed_once() -> Iterator[None]:
+    """Each command's config is composed once a session and copied: a command composes twice, tests a thousand times."""
+    from tests import composing
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FileConfigSource, "load_config", loading)
+        composing.remember(patch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_job_left_behind() -> Iterator[None]:
+    """Hydra keeps the config of the last job for the whole process; a later test must not find it."""
+    yield
+    if state := sys.modules.get("hydra.core.hydra_config"):
+        state.HydraConfig.instance().cfg = None
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def assert_sound(*chosen):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_every_choice_composes_resolves_and_passes_the_checks(row):
-    """One choice of each group at a time, until every choice has had its turn; algorithms have a contract of their own."""
+    """One choice of each group at a time, until each has had its turn; algorithms have a contract of their own."""
     assert_sound(*((group, CHOICES[group][row % len(CHOICES[group])]) for group in GROUPS))
 
 
