@@ -17,6 +17,7 @@ from tvo_cli import config
 
 compose = ConfigLoaderImpl._load_configuration_impl
 load = FileConfigSource.load_config
+OURS = str(config.conf_dir())  # a test that puts another folder in its place composes from it
 kept: dict[tuple[Any, ...], Any] = {}
 
 
@@ -30,7 +31,7 @@ def composing(self: ConfigLoaderImpl, config_name: str, overrides: list[str], *r
     """Hydra's config for a command; one that looks into other folders than conf/ is composed anew."""
     places = {source.path for source in self.repository.get_sources() if source.scheme() == "file"}
     key = (JobRuntime().get("name"), config_name, *overrides, *rest, *named.items())
-    if places != {str(config.conf_dir())} or any("searchpath" in word for word in overrides):
+    if places != {OURS} or any("searchpath" in word for word in overrides):
         return compose(self, config_name, overrides, *rest, **named)
     if key not in kept:
         kept[key] = compose(self, config_name, overrides, *rest, **named)
