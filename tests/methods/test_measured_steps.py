@@ -95,7 +95,7 @@ def test_the_kl_is_that_of_the_sampled_tokens():
     [
         ("grpo_kl_adaptive", "algorithm.step_rule.factor=1"),
         ("grpo_early_stop", "algorithm.step_rule.limit=inf"),
-        ("grpo_early_stop_kl", "algorithm.step_rule.limit=inf"),
+        pytest.param("grpo_early_stop_kl", "algorithm.step_rule.limit=inf", marks=pytest.mark.slow),
     ],
 )
 def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run, name, neutral):

@@ -20,7 +20,7 @@ def distance(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
-@pytest.mark.parametrize("name", STRONG)
+@pytest.mark.parametrize("name", ["siren", pytest.param("kl_cov", marks=pytest.mark.slow)])
 def test_no_split_into_micro_batches_changes_them(run, name):
     given = (
         f"algorithm={name}",
