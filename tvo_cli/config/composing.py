@@ -1,0 +1,45 @@
+"""One config from conf/ and overrides: Hydra's compose API, with our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tvo_cli.config import describing
+from tvo_cli.config.explaining import explain
+from tvo_cli.config.resolving import register_resolvers
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@contextmanager
+def _initialised(folder: Path) -> Iterator[None]:
+    """Hydra's compose API over a folder; the Hydra of a running job, if there is one, comes back afterwards."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    register_resolvers()
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = running
+
+
+def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None) -> DictConfig:
+    """One config from conf/ROOT.yaml and Hydra overrides, without sweeps and without the hydra node."""
+    from hydra import compose as hydra_compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with _initialised(folder or describing.conf_dir()):
+            config: DictConfig = hydra_compose(root, overrides=list(overrides))
+            return config
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, overrides, root, folder) from error
