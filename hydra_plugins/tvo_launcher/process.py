@@ -79,9 +79,13 @@ class ProcessLauncher(Launcher):
     def _compose(self, words: list[str], number: int) -> DictConfig:
         from omegaconf import open_dict
 
+        from tvo_cli import config
+
         found: DictConfig = self._loader.load_sweep_config(self._config, words)
         with open_dict(found):
             found.hydra.job.id, found.hydra.job.num = number, number
+        if _program()[0] == "tvo":
+            config.declare(found, _program()[1], words, found.hydra.runtime.config_sources)
         return found
 
     def _job(self, index: Index, words: list[str], composed: DictConfig) -> Job:

@@ -32,14 +32,34 @@ def _initialised(folder: Path) -> Iterator[None]:
 
 
 def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None) -> DictConfig:
-    """One config from conf/ROOT.yaml and Hydra overrides, without sweeps and without the hydra node."""
+    """One config from conf/ROOT.yaml and Hydra overrides, checked, without sweeps and without the hydra node.
+
+    One from another `folder` than conf/ is only composed: what its keys mean is not known here.
+    """
     from hydra import compose as hydra_compose
     from hydra.errors import HydraException
+    from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     try:
         with _initialised(folder or describing.conf_dir()):
-            config: DictConfig = hydra_compose(root, overrides=list(overrides))
-            return config
+            config: DictConfig = hydra_compose(root, overrides=list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, overrides, root, folder) from error
+    sources = config.hydra.runtime.config_sources
+    with open_dict(config):
+        del config["hydra"]
+    if folder is None:
+        declare(config, root, overrides, sources)
+    return config
+
+
+def declare(config: DictConfig, root: str, overrides: Sequence[str], sources: Sequence[object] = ()) -> None:
+    """Hold a composed config against the declaration of its keys, and read its texts as they are meant, in place.
+
+    `sources`: hydra.runtime.config_sources, to name the file in which a wrong key stands.
+    """
+    from tvo_cli.config import schema  # pydantic, which `--help` and `list` do without
+
+    if root in schema.ROOTS:
+        schema.prepare(config, root, schema.Given(tuple(overrides), tuple(schema.folders(sources))))

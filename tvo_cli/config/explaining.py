@@ -25,13 +25,11 @@ def explain(
         OverrideParseException,
         SearchPathException,
     )
-    from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, OverrideParseException):
         if "=" not in str(error.override):
             return UserError("override", error.override, "has no `=`.", _meant(str(error.override), folder))
-        remedy = "Put quotes around brackets: 'key=[1,2]'."
-        return UserError("override", error.override, f"cannot be read: {first_line(error)}.", remedy)
+        return _unreadable(error, root)
     if isinstance(error, SearchPathException):
         place = re.search(r"'([^']+)'", str(error))
         return UserError("--config-dir", place.group(1) if place else "", "there is no such folder.")
@@ -47,10 +45,50 @@ def explain(
         return UserError(
             "override", " ".join(swept), "has several values.", f"Add -m for a run of each: tvo {root} -m …"
         )
+    return _of_omegaconf(error, overrides, root)
+
+
+def _of_omegaconf(error: BaseException, overrides: Sequence[str], root: str) -> UserError:
+    """A value that is not there, or that an interpolation does not lead to."""
+    from omegaconf.errors import OmegaConfBaseException
+
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    missing = re.search(r"Missing mandatory value: ([\w.-]+?)\.?(?:\s|$)", str(error))
+    if missing:
+        from tvo_cli.config.schema.checking import not_given
+
+        return not_given(missing.group(1))
     key = getattr(cause, "full_key", None) or "config"
     value = dict(map(split_override, overrides)).get(str(key), "???" if key != "config" else root)
     return UserError(str(key), value, first_line(error).rstrip(".") + ".")
+
+
+def _unreadable(error: Any, root: str) -> UserError:
+    """A word that Hydra's grammar refuses: two settings in one, text with signs of the grammar, or brackets."""
+    word = str(error.override)
+    settings = _settings(word, root)
+    if len(settings) > 1:
+        remedy = f"Write a word for each: {' '.join(settings)}"
+        return UserError("override", repr(word), f"holds {len(settings)} settings in one word.", remedy)
+    key, value = word.split("=", 1)
+    if re.search(r"[\[{(]", value) or not re.search(r"[=\s:,;!?&#<>]", value):
+        remedy = "Put quotes around brackets: 'key=[1,2]'."
+    else:
+        remedy = f"""Text is quoted twice, for the shell and for Hydra: "{key}='{value.strip("'")}'\""""
+    return UserError("override", word, f"cannot be read: {first_line(error)}.", remedy)
+
+
+def _settings(word: str, root: str) -> list[str]:
+    """The settings that stand in one word, between spaces, commas or semicolons; each has a key that is known."""
+    from tvo_cli.config import schema
+
+    pieces = re.split(r"[\s,;]+(?=[+~]{0,2}[\w./@-]+=)", word)
+    known = {*describing.groups(), *schema.declared_keys(root)}
+    return pieces if all(_is_known(split_override(one)[0], known) for one in pieces[1:]) else []
+
+
+def _is_known(key: str, known: set[str]) -> bool:
+    return key in known or key.startswith("hydra") or any(one.endswith(f".{key}") for one in known)
 
 
 def _meant(word: str, folder: Path | None) -> str:
@@ -79,9 +117,13 @@ def _missing_choice(error: Any, folder: Path | None) -> UserError:
 
 def _unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
     value = dict(map(split_override, overrides)).get(key, "")
-    near = nearest(key, _known_keys(overrides, root, folder))
-    remedy = near if near.startswith("Nearest") else f"{near} A new key is added with +{key}={value}".strip()
-    return UserError(key, value, "there is no such key.", remedy)
+    from tvo_cli.config import schema
+
+    known = _known_keys(overrides, root, folder)
+    free = next((one for one in schema.free_maps(root) if key.startswith(f"{one}.") and one in known), None)
+    if free is not None:
+        return UserError(key, value, "is not there yet.", f"The keys of {free} are free: '+{key}={value}'")
+    return UserError(key, value, "there is no such key.", nearest(key, known))
 
 
 def _known_keys(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:
