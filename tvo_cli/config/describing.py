@@ -53,7 +53,7 @@ def about(group: str, name: str, folder: Path | None = None) -> str:
     """The first comment line of a choice: what it is, with paper and what it changes."""
     text = ((folder or conf_dir()) / group / f"{name}.yaml").read_text(encoding="utf-8")
     comments = (line.lstrip("# ").strip() for line in text.split("\n") if line.startswith("#"))
-    return next((line for line in comments if not line.startswith("@")), "")
+    return next((line for line in comments if not line.startswith(("@", "yaml-language-server:"))), "")
 
 
 def take_apart(line: str) -> About:

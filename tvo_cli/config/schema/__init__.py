@@ -1,13 +1,28 @@
 """Every key of conf/: declared in one place, from which checks, messages and an editor's schema come."""
 
 from tvo_cli.config.schema.checking import Given, check
+from tvo_cli.config.schema.editing import editor_groups, editor_schema
 from tvo_cli.config.schema.kinds import FREE
 from tvo_cli.config.schema.locating import folders
-from tvo_cli.config.schema.preparing import prepare
+from tvo_cli.config.schema.preparing import prepare, understand
 from tvo_cli.config.schema.roots import ROOTS
+from tvo_cli.config.schema.upgrading import settled, upgraded
 from tvo_cli.config.schema.walking import declared, dotted, of_field
 
-__all__ = ["ROOTS", "Given", "check", "declared_keys", "folders", "free_maps", "prepare"]
+__all__ = [
+    "ROOTS",
+    "Given",
+    "check",
+    "declared_keys",
+    "editor_groups",
+    "editor_schema",
+    "folders",
+    "free_maps",
+    "prepare",
+    "settled",
+    "understand",
+    "upgraded",
+]
 
 
 def declared_keys(root: str) -> list[str]:

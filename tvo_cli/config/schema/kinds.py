@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+UNSET: Any = object()
 OPTIONAL = None  # the default of a key that may be left out; never read, for the config is not changed by it
 SEEDS = 2**63  # number() of training/streams hashes any integer; a checkpoint's JSON and torch hold 63 bits
 
@@ -18,12 +19,12 @@ class Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
 
-def key(meaning: str, *, optional: bool = False, before: Any = None) -> Any:
+def key(meaning: str, *, optional: bool = False, before: Any = UNSET) -> Any:
     """A key in one line: its meaning for a reader, whether a yaml may leave it out.
 
     `before`: what runs did that were recorded before the key existed; they are resumed and replayed with it.
     """
-    extra = {} if before is None else {"before": before}
+    extra = {} if before is UNSET else {"before": before}
     return Field(default=OPTIONAL if optional else ..., description=meaning, json_schema_extra=extra)
 
 

@@ -119,4 +119,3 @@ ROOTS: dict[str, type[Root]] = {"train": Train, "eval": Eval, "sft": Sft, "varia
 # What a config needs to be resolved by itself: `tvo variance` leaves the data set to each of its sessions.
 STAND_INS: dict[str, dict[str, Any]] = {"variance": {"dataset": {"suffix": ""}}}
 WHOLE = ("algorithm", "experiment")  # groups whose files change keys of the whole config
-SUITE_FILES = ("evaluation",)  # a file of this group is a schedule of a run or, by its @package, a suite

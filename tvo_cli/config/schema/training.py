@@ -37,12 +37,14 @@ class Algorithm(Keys):
     """The pieces of the equation (docs/algorithms.md)."""
 
     name: Label = key("the algorithm's name")
-    directions: dict[str, Name | None] = key("method: what it does to the entropy, or which tokens it favours")
+    directions: dict[str, Name | None] = key(
+        "method: what it does to the entropy, or which tokens it favours", before={}
+    )
     estimator: Built = key("Â: from rewards to advantages")
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
     critic: Critic | None = key("the value network, or null")
-    sampling: Built = key("which groups of responses make a batch")
+    sampling: Built = key("which groups of responses make a batch", before={"_target_": "tvo_cli.rollout.EveryGroup"})
 
 
 class Rollout(Keys):
@@ -75,8 +77,8 @@ class Reward(Keys):
 
     profile: Literal["math", "aime", "digits"] = key("how an answer is judged where its problem does not say")
     unfinished: Literal["wrong", "graded"] = key("a response cut off by the token limit")
-    unboxed: Literal["wrong", "stated", "whole"] = key("a response without a box")
-    audit: bool = key("ask math-verify's own verdict too")
+    unboxed: Literal["wrong", "stated", "whole"] = key("a response without a box", before="wrong")
+    audit: bool = key("ask math-verify's own verdict too", before=False)
     format: NotNegative = key("weight of 1[exactly one box]")
     length: Length = key("the overlong term")
     workers: Whole = key("child processes for math-verify; 0: one a processor, at most 8")
@@ -109,8 +111,8 @@ class Trainer(Keys):
     checkpoint_every: Whole = key("batches between checkpoints; 0: only at the end")
     keep: Whole = key("newest checkpoints kept")
     keep_every: Whole = key("besides, those after every so many batches; 0: none", before=0)
-    keep_best: bool = key("besides, the best", before=False)
-    deterministic: bool = key("only algorithms of torch that give the same bits again", before=False)
+    keep_best: bool = key("besides, the best", before=True)
+    deterministic: bool = key("only algorithms of torch that give the same bits again")
     threads: Whole = key("CPU threads; 0: torch's choice")
     nonfinite_limit: Count = key("skipped updates in a row after which the run stops")
 
