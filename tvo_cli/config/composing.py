@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tvo_cli.config import describing
 from tvo_cli.config.explaining import explain
-from tvo_cli.config.resolving import register_resolvers
+from tvo_cli.config.resolving import plain, register_resolvers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -63,3 +63,12 @@ def declare(config: DictConfig, root: str, overrides: Sequence[str], sources: Se
 
     if root in schema.ROOTS:
         schema.prepare(config, root, schema.Given(tuple(overrides), tuple(schema.folders(sources))))
+
+
+def recorded(text: str) -> DictConfig:
+    """The config of a run, as it or an earlier version of this program wrote it down."""
+    from omegaconf import OmegaConf
+
+    from tvo_cli.config import schema
+
+    return OmegaConf.create(schema.upgraded(plain(OmegaConf.create(text))))

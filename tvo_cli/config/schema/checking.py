@@ -69,10 +69,14 @@ def _misplaced(tree: Mapping[str, Any], root: str) -> None:
     if suites is not None:
         remedy_ = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
         raise UserError("evaluation", "+".join(suites), "is a suite of `tvo eval`.", remedy_)
-    engine = tree.get("rollout", {}).get("engine") if root in ("train", "sft") else None
-    if engine:
+    rollout = tree.get("rollout", {})
+    if rollout.get("engine") and root in ("train", "sft"):
         remedy_ = "Training has its own loop: rollout=default, small or large."
-        raise UserError("rollout", engine, "is an engine of `tvo eval`.", remedy_)
+        raise UserError("rollout", rollout["engine"], "is an engine of `tvo eval`.", remedy_)
+    if "options" in rollout and not rollout.get("engine"):
+        raise UserError(
+            "rollout.options", shown(rollout["options"]), "are read by an engine only.", "Take rollout=vllm."
+        )
 
 
 def _open(tree: Mapping[str, Any], path: str = "") -> None:

@@ -90,6 +90,8 @@ def remedy(key: str, value: Any, schema: dict[str, Any]) -> str:
     kinds = {one.get("type") for one in schema.get("anyOf", [schema])}
     if isinstance(value, str) and kinds & {"integer", "number"} and _number(value) is not None:
         return f"It is a text; without quotes it is a number: {key}={value}"
+    if isinstance(value, str) and value.lstrip("+-") == ".inf" and "number" in kinds:
+        return f"Hydra writes it without the dot: {key}={value.replace('.', '')}"
     if isinstance(value, float) and "integer" in kinds and value.is_integer():
         return f"Write {key}={int(value)}"
     if "array" in kinds and value is not None and not isinstance(value, str | list | dict):
