@@ -72,7 +72,7 @@ UNKNOWN = [
     ("+extra.deep=[1]", r"^extra=.*: there is no such key\. There are: algorithm"),
     ("+dataset.columns.question=x", r"^dataset\.columns="),  # of a file: the generated data have no columns
     ("+dataset.deduplicate=true", r"^dataset\.deduplicate=true: there is no such key"),
-    ("+reward._target_=myreward.brevity", r"^reward\._target_=myreward\.brevity: nothing is built.*algorithm\.estimator"),
+    ("+reward._target_=myreward.brevity", r"^reward\._target_=myreward\.brevity: nothing is built.*optimizer\.make"),
     ("+dataset._target_=foo.Bar", r"^dataset\._target_=foo\.Bar: nothing is built there"),
     ("+dataset._target_=tvo_cli.optim.Constant", r"nothing is built there"),
     ("+model.prompt._target_=foo", r"^model\.prompt\._target_=foo: nothing is built there"),
@@ -142,7 +142,7 @@ def test_free_maps_stay_open() -> None:
 @pytest.mark.parametrize(
     ("root", "override", "said"),
     [
-        ("eval", "+evaluation.suites.jsonl.dataset.colums.question=q", r"dataset\.colums=.*Nearest: evaluation\.suites\.jsonl\.dataset\.columns"),
+        ("eval", "+evaluation.suites.jsonl.dataset.colums.id=q", r"colums=.*Nearest: .*dataset\.columns"),
         ("eval", "+decoding.temprature=1", r"^decoding\.temprature=1: .*Nearest: decoding\.temperature"),
         ("eval", "evaluation.limit=0", r"must be a whole number, more than 0 or null"),
         ("eval", "protocol.stop=['']", r"texts that are not empty"),
@@ -196,6 +196,13 @@ def test_keywords_are_read_from_the_source_without_an_import() -> None:
     assert (keywords("tvo_cli.methods.steer.steer") or {})["mode"].required
     assert {"betas", "eps", "amsgrad"} <= set(keywords("torch.optim.AdamW") or ())
     assert keywords("tvo_cli.optim.Viscocity") is None and keywords("nowhere.at.all") is None
+
+
+USERS = {
+    "reward/mine.yaml": "# mine\ndefaults: [math, _self_]\n_target_: myreward.brevity\n",
+    "rollout/mine.yaml": "# mine\ndefaults: [default, _self_]\npromts: 3\n",
+    "rollout/text.yaml": '# mine\ndefaults: [default, _self_]\ntemperature: "0.5"\n',
+}
 
 
 def test_a_users_yaml_is_held_against_the_declaration_and_named(

@@ -16,7 +16,7 @@ SEEDS = 2**63  # number() of training/streams hashes any integer; a checkpoint's
 class Keys(BaseModel):
     """A mapping of conf/ whose every key is declared."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), defer_build=True)
 
 
 def key(meaning: str, *, optional: bool = False, before: Any = UNSET) -> Any:
