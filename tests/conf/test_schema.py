@@ -292,3 +292,29 @@ def test_a_modeline_for_the_editor_is_no_description(tmp_path: Path) -> None:
     (tmp_path / "rollout").mkdir()
     (tmp_path / "rollout" / "mine.yaml").write_text("# yaml-language-server: $schema=x.json\n# Mine.\nprompts: 3\n")
     assert config.about("rollout", "mine", tmp_path) == "Mine."
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "optimizer.lr=3e-4 seed=1",
+            r"holds 2 settings in one word\. Write a word for each: optimizer\.lr=3e-4 seed=1$",
+        ),
+        ("optimizer.lr=3e-4,seed=1", r"holds 2 settings in one word"),
+        ("algorithm=grpo seed=1 +hydra.a=b", r"holds 3 settings in one word"),
+        ("dataset.suffix=so that x=1", r"Text is quoted twice.*\"dataset\.suffix='so that x=1'\""),
+        ("seed=[1", r"Put quotes around brackets"),
+    ],
+)
+def test_a_word_that_cannot_be_read_is_told_its_cause(override: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        config.compose([*RUN, override])
+
+
+@pytest.mark.parametrize(("root", "words"), [("train", RUN), ("eval", [])])
+def test_a_key_that_must_be_given_says_how(root: str, words: list[str]) -> None:
+    with pytest.raises(UserError, match=r"^model\.path=\?\?\?: must be given\. Set model\.path=FOLDER") as caught:
+        found = config.compose([*words, "model=custom"], root)
+        str(found.run_name)
+    assert "hub id" in str(caught.value)
