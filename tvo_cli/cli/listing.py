@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli.cli.completion import complete_group
+from tvo_cli.errors import UserError
 
 GROUP_HELP = "algorithms, models, datasets, rewards, loggers, experiments …; without one: the groups"
 
@@ -26,6 +27,8 @@ def listing(
     from tvo_cli import config
     from tvo_cli.cli import render
 
+    if group is None and schema:
+        raise UserError("--schema", "", "is of a group.", "tvo list rollout --schema")
     if group is None:
         rows = [[name, ", ".join(config.names(name))] for name in config.groups()]
         render.table(("group", "choices"), rows, markdown=markdown)
@@ -51,7 +54,6 @@ def _fidelity(group: str, name: str) -> str:
 
 def _page(group: str) -> None:
     from tvo_cli.cli import algorithms_page
-    from tvo_cli.errors import UserError
 
     if group != "algorithm":
         raise UserError("--page", group, "there is a page of the algorithms only.", "Take --markdown for a table.")
