@@ -185,7 +185,9 @@ def test_every_key_of_every_yaml_is_declared_and_every_declared_key_is_in_a_yaml
     keys = {key for _, key in there}  # the groups are shared; a protocol's decoding is declared as the command's
     assert {(root, key) for root, key in wanted - there if key.removeprefix("protocol.") not in keys} == set()
     missing = {key for root, key in wanted if root == "train"} - {key for root, key in there if root == "train"}
-    assert missing == {"rollout.engine", "rollout.options"}, "declared for training, in no yaml of it"
+    assert missing == {"rollout.engine", "rollout.options", "model.checkpoint"}, (
+        "declared for training, in no yaml of it"
+    )
 
 
 def test_keywords_are_read_from_the_source_without_an_import() -> None:
@@ -223,6 +225,14 @@ def test_a_users_yaml_is_held_against_the_declaration_and_named(
             printed = capsys.readouterr().err
             assert file in printed and said in printed and printed.count("\n") == 1
             assert not (tmp_path / "run").exists()
+
+
+def test_a_number_of_a_users_yaml_is_one_however_it_is_spelled(tmp_path: Path) -> None:
+    """Plain YAML 1.1 reads 1e-3 as text."""
+    (tmp_path / "trainer").mkdir()
+    (tmp_path / "trainer" / "mine.yaml").write_text("# mine\ndefaults: [default, _self_]\nimportance_cap: 25e-1\n")
+    found = config.compose([*RUN, f"hydra.searchpath=[file://{tmp_path}]", "trainer=mine"])
+    assert found.trainer.importance_cap == 2.5
 
 
 def test_one_text_is_a_list_of_one() -> None:

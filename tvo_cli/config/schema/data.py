@@ -139,6 +139,7 @@ class Model(Keys):
 
     name: Label = key("the model's name")
     path: Name = key("model.path=FOLDER in hub format with safetensors, a run folder, or a hub id OWNER/NAME")
+    checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030", optional=True)
     revision: Name | None = key("a commit, tag or branch of a hub model")
     prompt: Prompt = key("how it is asked")
     dtype: Literal["float32", "bfloat16"] = key("of the weights")

@@ -22,7 +22,7 @@ HEAD: dict[str, Any] = {
 REFERENCE = "#/definitions/"
 DIALECT = "http://json-schema.org/draft-07/schema#"
 PIECES: dict[str, tuple[Any, ...]] = {
-    "model": (evaluation.EvaluatedModel,),
+    "model": (data.Model,),
     "dataset": (data.Dataset,),
     "rollout": (training.Rollout,),
     "reward": (training.Reward,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tvo_cli.config.schema.data import Dataset, Model, Profile
+from tvo_cli.config.schema.data import Dataset, Profile
 from tvo_cli.config.schema.kinds import (
     Confidence,
     Count,
@@ -104,9 +104,3 @@ class Defaults(Keys):
     suffix: Words = key("after the question")
     profile: Profile = key("how answers are judged")
     max_tokens: Count = key("most tokens of a response")
-
-
-class EvaluatedModel(Model):
-    """A model that may be a run's."""
-
-    checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tvo_cli.config.schema.data import Dataset, Model
-from tvo_cli.config.schema.evaluation import Decoding, Defaults, EvaluatedModel, Grader, Protocol, Schedule, Suites
+from tvo_cli.config.schema.evaluation import Decoding, Defaults, Grader, Protocol, Schedule, Suites
 from tvo_cli.config.schema.kinds import (
     Betas,
     Count,
@@ -65,7 +65,7 @@ class Train(Root):
 class Eval(Root):
     """conf/eval.yaml."""
 
-    model: EvaluatedModel = key("which network")
+    model: Model = key("which network")
     protocol: Protocol = key("how problems are asked")
     rollout: Rollout = key("how responses are sampled")
     reward: Reward = key("how answers are judged")
