@@ -19,6 +19,7 @@ HEAVY = (
     "matplotlib",
     "accelerate",
     "rich",
+    "pydantic",
 )
 PROGRAM = f"""
 import json, resource, sys
