@@ -25,8 +25,9 @@ comparison: $(DEV_STAMP)  ## docs/results/compare.md: 200 runs, under an hour on
 	$(BIN)/tvo train -m experiment=stability_small
 	$(BIN)/tvo compare outputs/stability_small --out docs/results/compare
 
-docs: $(DEV_STAMP)  ## docs/algorithms.md, from the yamls and docstrings
+docs: $(DEV_STAMP)  ## docs/algorithms.md and conf/schema/, from the yamls, docstrings and declarations
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
+	for group in conf/schema/*.json; do $(BIN)/python -m tvo_cli list $$(basename $$group .json) --schema > $$group; done
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("tvo needs Python 3.11 or newer; try: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'

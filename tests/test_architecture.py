@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "masking": set(),
     "maths": {"maths"},
     "stats": GROUND | {"stats"},
-    "config": GROUND,
+    "config": GROUND | {"config"},
     "check": GROUND | {"config"},
     "data": GROUND | {"data"},
     "reward": GROUND | {"reward"},

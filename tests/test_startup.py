@@ -19,6 +19,7 @@ HEAVY = (
     "matplotlib",
     "accelerate",
     "rich",
+    "tvo_cli.config.schema",  # typer itself may bring pydantic
 )
 PROGRAM = f"""
 import json, resource, sys

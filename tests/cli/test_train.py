@@ -29,11 +29,12 @@ def files(folder: Path) -> list[str]:
 
 
 def test_overrides_reach_the_run_untouched(experiment: Experiment) -> None:
-    words = ["algorithm=grpo", NONE, "rollout.prompts=32", "+extra.deep=[1,'two, three']", "~rollout.stop"]
+    free = ["dataset=reasoning_gym", "+dataset.options.deep=[1,'two, three']", "~stability.rules.kl_ceiling"]
+    words = ["algorithm=grpo", NONE, "rollout.prompts=32", *free]
     assert main(["train", *words]) == 0
     [config] = experiment.configs
     assert config.algorithm.name == "grpo" and config.rollout.prompts == 32
-    assert config.extra.deep == [1, "two, three"] and "stop" not in config.rollout
+    assert config.dataset.options.deep == [1, "two, three"] and "kl_ceiling" not in config.stability.rules
     assert sys.argv[0] != "tvo train"
 
 
@@ -313,7 +314,8 @@ def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
 def test_a_dry_run_starts_and_writes_nothing(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", "+logger.api_key=hush"]) == 0
+    secret = ["dataset=reasoning_gym", "+dataset.options.api_key=hush"]
+    assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", *secret]) == 0
     printed = capsys.readouterr().out
     assert experiment.configs == [] and list(tmp_path.iterdir()) == []
     config, _, table = printed.partition("rollouts a batch")

@@ -8,7 +8,7 @@ from .conftest import Sweep
 
 
 def test_slots_reach_the_jobs_and_secrets_reach_no_file(sweep: Sweep) -> None:
-    words = ("seed=range(2)", "hydra.launcher.gpus=[4,6]", "+logger.api_key=hush", "+note='a, b'")
+    words = ("seed=range(2)", "hydra.launcher.gpus=[4,6]", "+vault.api_key=hush", "+note='a, b'")
     code, said, _ = sweep.run(*words)
     assert code == 0 and "2 of 2 finished" in said and "2 at a time, GPUs 4, 6" in said
     lines = [line.split() for line in (sweep.folder / "starts.txt").read_text().splitlines()]

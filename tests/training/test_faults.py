@@ -14,6 +14,7 @@ import torch
 
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
+from tvo_cli.config.schema import ROOTS, kinds
 from tvo_cli.errors import UserError
 from tvo_cli.training import checkpoint, continuing, loop
 from tvo_cli.training.measure import measure
@@ -178,11 +179,18 @@ def test_a_run_name_cannot_leave_the_outputs(name):
             experiment.check(chosen)
 
 
+class WithVault(ROOTS["train"]):
+    """A config in which somebody keeps a secret."""
+
+    vault: kinds.Free = kinds.key("secrets", optional=True)
+
+
 def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
     """A key in the environment, one in the config, and an error that quotes the first."""
     hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
     monkeypatch.setenv("WANDB_API_KEY", hidden[0])
-    words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+logger.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
+    monkeypatch.setitem(ROOTS, "train", WithVault)
+    words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+vault.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
     monkeypatch.setattr("sys.argv", ["tvo train", *words])
     monkeypatch.setattr(loop, "measure", lambda *args: 1 / 0 if args[0].counters.step else measure(*args))
     with pytest.raises(ZeroDivisionError):
