@@ -102,7 +102,9 @@ def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch,
 
 
 @pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])
-def test_responses_are_packed_while_the_weights_of_their_attention_are_small(eager, quick_anywhere, monkeypatch, longest, used):
+def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
+    eager, quick_anywhere, monkeypatch, longest, used
+):
     """Five tokens of prompt and twelve of response."""
     network, called = architectures()["qwen2"]().eval(), []
     monkeypatch.setattr(packed, "LONGEST", longest)

@@ -26,7 +26,7 @@ ROUNDING = ("-p", "tests.rollout.rounding")
     [(OLD, ()), (LAPTOP, ()), (SERVER, ()), ({}, ROUNDING)],
     ids=["sse", "avx2", "avx512", "rounded to bf16"],
 )
-def test_the_tests_of_fast_products_pass_on_another_processor(processor: dict[str, str], plugin: tuple[str, ...]) -> None:
+def test_fast_products_on_another_processor(processor: dict[str, str], plugin: tuple[str, ...]) -> None:
     """None is skipped: where quick products are not accurate, they are tried in full fp32, and the fall-back too."""
     line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0", *plugin, *CONCERNED]
     done = subprocess.run(line, cwd=ROOT, env={**os.environ, **processor}, capture_output=True, text=True)

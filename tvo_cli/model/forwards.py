@@ -34,7 +34,7 @@ def takes_cache(network: nn.Module) -> bool:
 
 @lru_cache(maxsize=64)
 def _cache_name(kind: type[nn.Module]) -> str:
-    """The name in the signature nearest to the class; where no class says it, the one that transformers generates with."""
+    """The name in the signature nearest to the class; where none says it, that of transformers' own generation."""
     forwards = [one.forward for one in kind.__mro__ if "forward" in vars(one)]
     for function in (*forwards, GenerationMixin.prepare_inputs_for_generation):
         for name in CACHE_NAMES:
