@@ -33,9 +33,9 @@ def takes_cache(network: nn.Module) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _cache_name(kind: type[nn.Module]) -> str:
+def _cache_name(kind: type[Any]) -> str:
     """The name in the signature nearest to the class; where none says it, that of transformers' own generation."""
-    forwards = [one.forward for one in kind.__mro__ if "forward" in vars(one)]
+    forwards = [vars(one)["forward"] for one in kind.__mro__ if "forward" in vars(one)]
     for function in (*forwards, GenerationMixin.prepare_inputs_for_generation):
         for name in CACHE_NAMES:
             if name in inspect.signature(function).parameters:
