@@ -28,7 +28,7 @@ ROUNDING = ("-p", "tests.rollout.rounding")
 )
 def test_fast_products_on_another_processor(processor: dict[str, str], plugin: tuple[str, ...]) -> None:
     """None is skipped: where quick products are not accurate, they are tried in full fp32, and the fall-back too."""
-    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0", *plugin, *CONCERNED]
+    line = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n0", *plugin, *CONCERNED]
     done = subprocess.run(line, cwd=ROOT, env={**os.environ, **processor}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout and " skipped" not in done.stdout
