@@ -21,9 +21,10 @@ def accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[st
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def cache_argument(network: Any, cache: Cache) -> dict[str, Cache]:
+def cache_argument(network: nn.Module, cache: Cache) -> dict[str, Cache]:
     """The cache under the name by which the network's forward takes it."""
-    return {_cache_name(type(network)): cache}
+    kind: Any = type(network)
+    return {_cache_name(kind): cache}
 
 
 def takes_cache(network: nn.Module) -> bool:
