@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is import
 
 import pytest
 
-from tests.processor_time import pytest_runtest_call  # noqa: F401  (a hook)
+from tests.time_guard import pytest_runtest_call  # noqa: F401  (a hook)
 
 if TYPE_CHECKING:  # xdist's controller reads this file and needs no torch
     import torch

@@ -30,7 +30,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pids: tuple[int, ...], seconds: float = 5.0) -> bool:
+def gone(pids: tuple[int, ...], seconds: float = 30.0) -> bool:
     until = time.monotonic() + seconds
     while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(0.02)
