@@ -52,8 +52,8 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; its exit code: 0, 2 the user can mend, 75 stopped and saved, 130 interrupted, 1 a defect."""
     given = sys.argv[1:] if words is None else words
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the hub's retries say nothing that our own line does not
-    account.complete()
     with streams.guarded():
+        account.complete()
         return _flushed(_invoke(given))
 
 

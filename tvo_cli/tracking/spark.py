@@ -49,7 +49,7 @@ def reading(name: str, value: float | None) -> str:
         return "≈0"
     if name in RATES and 10 <= abs(value) < 1e5:
         return f"{value:,.0f}"
-    return significant(value) if name in NO_SCALE else figure(value)
+    return significant(value) if name in (*NO_SCALE, *RATES) else figure(value)
 
 
 def significant(value: float) -> str:
