@@ -53,9 +53,11 @@ def reading(name: str, value: float | None) -> str:
 
 
 def significant(value: float) -> str:
-    """Three significant digits: `0.00123`, `12.3`, `123`, `4.56e-07`; zero is `0`."""
-    if value == 0 or not 1e-3 <= abs(value) < 999.5:
-        return figure(value) if value else "0"
+    """Three significant digits: `0.00123`, `12.3`, `123`, `4.56e-07`; zero is `0`, and thousands are whole."""
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 999.5:
+        return f"{value:,.0f}" if 999.5 <= abs(value) < 1e5 else figure(value)
     return f"{value:#.3g}".rstrip(".")
 
 
