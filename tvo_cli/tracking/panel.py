@@ -103,7 +103,7 @@ def _grid(rows: list[list[RenderableType]], columns: str) -> Table:
     """Rows in columns: l left, r right, c a curve, which gives way on a narrow terminal."""
     from rich.table import Table
 
-    grid = Table.grid(padding=(0, 2), expand=True)
+    grid = Table.grid(padding=(0, 2 if len(columns) > 3 else 1), expand=True)
     for column in columns:
         if column == "c":
             grid.add_column(no_wrap=True, ratio=1, overflow="crop")
