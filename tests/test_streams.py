@@ -203,14 +203,15 @@ def test_a_terminal_that_stands_still_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_a_lost_terminal_ends_no_run(tmp_path: Path) -> None:
-    before = "import signal; signal.signal(1, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, {10})\n"
-    until = "print('ready', flush=True); signal.sigtimedwait({10}, 100)\n    "
+    go = int(signal.SIGUSR1)
+    before = f"import signal; signal.signal(1, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, {{{go}}})\n"
+    until = f"print('ready', flush=True); signal.sigwait({{{go}}})\n    "
     (tmp_path / "view.py").write_text(before + VIEW.replace("for step", f"{until}for step"))
 
     def hang_up(pid: int, terminal: int) -> bytes:
         shown = read_until(terminal, b"ready")
         os.close(terminal)
-        os.kill(pid, 10)
+        os.kill(pid, go)
         return shown
 
     code, _ = on_a_terminal(tmp_path, ["view.py", "200"], hang_up)
@@ -339,3 +340,22 @@ def test_training_as_a_user_whom_nobody_knows(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert finished(tmp_path) and list((tmp_path / "run" / "wandb").glob("offline-run-*"))
     assert b"failed and is off" not in done.stdout + done.stderr and not (tmp_path / "~").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        pytest.param("eval --limit 2 logger=none output_dir=run >/dev/full", 2, marks=full),
+        ("eval --limit 2 logger=none output_dir=run | true", 0),
+        ("eval --limit 2 logger=none output_dir=run >&- 2>&-", 2),
+        pytest.param("sft dataset=addition steps=2 problems=2 samples=1 output_dir=run >/dev/full", 0, marks=full),
+    ],
+)
+def test_the_folder_is_finished_and_the_code_tells_of_a_table_that_was_asked_for(
+    tmp_path: Path, line: str, code: int
+) -> None:
+    done = shell(tmp_path, f"{TVO} {line}")
+    assert done.returncode == code, done.stderr
+    assert json.loads((tmp_path / "run" / "state.json").read_text())["state"] == "finished"
+    assert b"Traceback" not in done.stderr and done.stderr.count(b"standard output") <= 1

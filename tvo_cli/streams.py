@@ -114,7 +114,7 @@ class Guard(io.RawIOBase):
         if self.raises:
             raise self._told(lost)
         text = f"{self._name} is lost ({lost.reason}); the run goes on without it"
-        if note(text) and _guards.get(1) is self:
+        if note(text) and _guards.get(1) is self and not self.waits:  # who waits is told at the end, by confirm()
             shout(f"tvo: {text}")
 
     def _told(self, lost: OutputLost) -> OutputLost:

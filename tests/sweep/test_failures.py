@@ -153,3 +153,4 @@ def test_a_sweep_outlives_its_console(sweep: Sweep) -> None:
     assert began.wait(60) == 0
     assert {job["state"] for job in sweep.jobs().values()} == {"finished"}
     began.stdout = began.stderr = None
+    assert "standard output is lost (Broken pipe)" in (sweep.folder / "sweep.log").read_text()

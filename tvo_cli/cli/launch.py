@@ -133,6 +133,7 @@ def launch(
     from omegaconf.errors import OmegaConfBaseException
 
     overrides = overrides_of(words)
+    result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
     if not shows(words):
         streams.view(waits=result)
     logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect

@@ -40,7 +40,8 @@ class Board:
 
     def __enter__(self) -> Board:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._log = (self._folder / LOG).open("a", encoding="utf-8")
+        self._log = (self._folder / LOG).open("a", encoding="utf-8", errors="backslashreplace")
+        streams.listen(self._note)
         if streams.redraws(self._stream):
             from rich.console import Console
             from rich.live import Live
@@ -57,16 +58,21 @@ class Board:
         if self._live is not None:
             self._live.stop()
         self._terminal.close()
+        streams.ignore(self._note)
         self._log.close()
 
     def say(self, text: str) -> None:
         """A line in the log, and outside a terminal on the screen."""
-        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-        self._log.flush()
+        self._note(text)
         if self._live is None:
             print(text, file=self._stream, flush=True)
         else:
             self.tick(force=True)
+
+    def _note(self, text: str) -> None:
+        """A line in the log alone."""
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        self._log.flush()
 
     def changed(self, job: Job) -> None:
         """A job has another state."""
