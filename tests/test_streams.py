@@ -219,6 +219,25 @@ def test_a_lost_terminal_ends_no_run(tmp_path: Path) -> None:
     assert "standard output is lost (Input/output error)" in (tmp_path / "run.log").read_text()
 
 
+def test_a_terminal_that_stops_jobs_in_the_background_stops_no_run(tmp_path: Path) -> None:
+    before = """
+import os, sys, termios
+settings = termios.tcgetattr(1)
+settings[3] |= termios.TOSTOP
+termios.tcsetattr(1, termios.TCSANOW, settings)
+job = os.fork()
+if job:
+    _, status = os.waitpid(job, os.WUNTRACED)
+    os.WIFSTOPPED(status) and os.kill(job, 9)
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
+os.setpgid(0, 0)
+"""
+    (tmp_path / "view.py").write_text(before + VIEW)
+    code, _ = on_a_terminal(tmp_path, ["view.py", "3", "alone"], lambda pid, terminal: b"")
+    assert code == 0 and is_whole(tmp_path)
+    assert "stty tostop" in (tmp_path / "run.log").read_text()
+
+
 PRODUCTS = [
     pytest.param("list >/dev/full", 2, SPACE, marks=full),
     pytest.param("--help >/dev/full", 2, SPACE, marks=full),

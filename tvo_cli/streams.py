@@ -71,7 +71,9 @@ class Guard(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         """Take it all; what the other side does not accept is left out."""
         whole = memoryview(data).cast("B")
-        if not self._gone:
+        if not self.waits and _would_stop(self._target):
+            note(f"{self._name} stops jobs in the background (stty tostop); meanwhile lines are left out there")
+        elif not self._gone:
             try:
                 self._pour(whole)
             except OSError as error:
@@ -246,6 +248,18 @@ def _is_ready(descriptor: int, end: float | None) -> bool:
     """Whether it takes bytes, now or before `end`; an error counts, for the write will tell it."""
     left = None if end is None else max(0.0, end - time.monotonic())
     return bool(select.select([], [descriptor], [], left)[1])
+
+
+def _would_stop(descriptor: int) -> bool:
+    """Whether a write stops the process: it is in the background of a terminal with `stty tostop`."""
+    if not os.isatty(descriptor):
+        return False
+    import termios
+
+    try:
+        return bool(termios.tcgetattr(descriptor)[3] & termios.TOSTOP) and os.tcgetpgrp(descriptor) != os.getpgrp()
+    except (OSError, termios.error):
+        return False
 
 
 def _without_blocking(descriptor: int) -> int:
