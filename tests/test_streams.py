@@ -238,6 +238,18 @@ os.setpgid(0, 0)
     assert "stty tostop" in (tmp_path / "run.log").read_text()
 
 
+def test_a_locale_that_cannot_name_the_folder_ends_no_run(tmp_path: Path) -> None:
+    """Python reads the bytes of such a name as surrogates, which no UTF-8 file takes as they are."""
+    place = tmp_path / "größe"
+    place.mkdir()
+    program = ROOT / "tests" / "sweep" / "program.py"  # a run without a model
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = shell(place, f"{sys.executable} {program} train logger=none output_dir=run", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((place / "run" / "state.json").read_text())["state"] == "finished"
+    assert len((place / "run" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
 PRODUCTS = [
     pytest.param("list >/dev/full", 2, SPACE, marks=full),
     pytest.param("--help >/dev/full", 2, SPACE, marks=full),
