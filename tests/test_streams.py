@@ -277,6 +277,14 @@ def test_where_the_output_is_the_product_a_loss_is_an_error_and_a_reader_may_lea
     assert done.stderr.count(b"\n") == (1 if said else done.stderr.count(b" rows"))
 
 
+@full
+def test_what_is_said_after_the_command_does_not_change_its_exit_code(tmp_path: Path) -> None:
+    program = "import atexit; from tvo_cli.cli.main import run; atexit.register(print, 'bye ν'); run()"
+    (tmp_path / "program.py").write_text(program)
+    done = shell(tmp_path, f"{sys.executable} program.py grade none.jsonl >/dev/full", PYTHONIOENCODING="ascii")
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_a_list_is_whole_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     done = shell(tmp_path, f"{TVO} list algorithms", PYTHONIOENCODING=encoding, COLUMNS="40", TERM="dumb")

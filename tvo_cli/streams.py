@@ -50,11 +50,13 @@ class OutputLost(Exception):
 class Guard(io.RawIOBase):
     """The lowest layer of a standard stream: takes every byte, and writes what the other side accepts.
 
-    raises: a loss ends the command. waits: the reader may take as long as it likes.
+    raises: a loss ends the command. waits: the reader may take as long as it likes. tells: a loss is said on
+    standard error, for a command that goes on and shows nothing any more.
     """
 
     def __init__(self, descriptor: int, name: str, *, raises: bool, waits: bool) -> None:
         self._descriptor, self._name, self.raises, self.waits = descriptor, name, raises, waits
+        self.tells = False
         self.loss: OutputLost | None = None  # the first
         self._gone = self._stalled = False
         self._target = _without_blocking(descriptor)
@@ -101,8 +103,10 @@ class Guard(io.RawIOBase):
                 self._stalled = True
                 note(f"{self._name} has taken nothing for {PATIENCE:g} s; until it does, lines are left out there")
                 return
-            with suppress(BlockingIOError):
+            try:
                 data = data[os.write(self._target, data[:CHUNK]) :]
+            except BlockingIOError:  # said to be ready, and taken by another process, or too little for a piece
+                time.sleep(0.01)
         self._stalled = False
 
     def _fail(self, error: OSError) -> None:
@@ -116,7 +120,7 @@ class Guard(io.RawIOBase):
         if self.raises:
             raise self._told(lost)
         text = f"{self._name} is lost ({lost.reason}); the run goes on without it"
-        if note(text) and _guards.get(1) is self and not self.waits:  # who waits is told at the end, by confirm()
+        if note(text) and self.tells:
             shout(f"tvo: {text}")
 
     def _told(self, lost: OutputLost) -> OutputLost:
@@ -131,35 +135,48 @@ _notes: list[str] = []
 _listeners: list[Callable[[str], None]] = []
 
 
+def guard() -> None:
+    """Guard the process's own streams to its end; one that somebody has put in their place is left alone."""
+    codecs.register_error(ENCODING_ERRORS, _nearest)
+    _fill_gaps()
+    sys.stdout = _guard(1, "standard output", sys.stdout, sys.__stdout__, raises=True)
+    sys.stderr = _guard(2, "standard error", sys.stderr, sys.__stderr__, raises=False)
+
+
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Guard the process's own streams; one that somebody has put in their place is left alone."""
+    """The same for a while, where the process is not ours; nothing where it is guarded already."""
     if _guards:
         yield
         return
     before = sys.stdin, sys.stdout, sys.stderr
-    codecs.register_error(ENCODING_ERRORS, _nearest)
     try:
-        _fill_gaps()
-        sys.stdout = _guard(1, "standard output", sys.stdout, sys.__stdout__, raises=True)
-        sys.stderr = _guard(2, "standard error", sys.stderr, sys.__stderr__, raises=False)
+        guard()
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             with suppress(ValueError, OutputLost):
                 stream.flush()
         sys.stdin, sys.stdout, sys.stderr = before
-        for guard in _guards.values():
-            guard.release()
+        for each in _guards.values():
+            each.release()
         for kept in (_guards, _absent, _notes):
             kept.clear()
 
 
 def view(*, waits: bool = False) -> None:
-    """From here on standard output is a view: its loss does not end the command. waits: nothing is left out for
-    want of a reader."""
+    """From here on standard output is a view: its loss does not end the command.
+
+    waits: nothing is left out for want of a reader, and `confirm` tells at the end of a loss.
+    """
     if 1 in _guards:
-        _guards[1].raises, _guards[1].waits = False, waits
+        _guards[1].raises, _guards[1].waits, _guards[1].tells = False, waits, not waits
+
+
+def end() -> None:
+    """The command is over: a loss of what is still said, by exit hooks, is nobody's business."""
+    if 1 in _guards:
+        _guards[1].raises = _guards[1].waits = _guards[1].tells = False
 
 
 def confirm() -> None:
@@ -231,12 +248,12 @@ def _guard(number: int, name: str, now: TextIO | None, own: TextIO | None, *, ra
     """The stream with a guard below it; unchanged where it is not the process's own."""
     if now is not own:
         return cast("TextIO", now)
-    guard = _guards[number] = Guard(number, name, raises=raises, waits=raises)
+    lowest = _guards[number] = Guard(number, name, raises=raises, waits=raises)
     if now is None:
-        guard.close_at_start()
+        lowest.close_at_start()
     at_once = bool(getattr(now, "write_through", False))
     return io.TextIOWrapper(
-        cast("io.BufferedWriter", guard) if at_once else io.BufferedWriter(guard),
+        cast("io.BufferedWriter", lowest) if at_once else io.BufferedWriter(lowest),
         encoding=getattr(now, "encoding", "utf-8"),
         errors=ENCODING_ERRORS,
         line_buffering=bool(getattr(now, "line_buffering", False)),

@@ -85,4 +85,7 @@ def _flushed(code: int) -> int:
 
 def run() -> None:
     """The console script."""
-    sys.exit(main())
+    streams.guard()  # beyond main(): what libraries say when the process ends must not change its exit code
+    code = main()
+    streams.end()
+    sys.exit(code)
