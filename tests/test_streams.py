@@ -9,8 +9,9 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -361,24 +362,29 @@ def test_training_outlives_its_terminal(tmp_path: Path, style: str) -> None:
     assert "is lost (Input/output error); the run goes on" in (tmp_path / "run" / "run.log").read_text()
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can reach and write to; pytest's own are for one user."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o777)
+        yield Path(made)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes another user's number, which only root can")
-def test_training_as_a_user_whom_nobody_knows(tmp_path: Path) -> None:
+def test_training_as_a_user_whom_nobody_knows(open_folder: Path) -> None:
     """The rights to read are kept, for this Python may lie in root's home; those to write are not."""
-    tmp_path.chmod(0o777)
     rights = "--inh-caps +dac_read_search --ambient-caps +dac_read_search"
     become = f"setpriv --reuid 54321 --regid 54321 --clear-groups {rights}"
-    if shell(tmp_path, f"{become} true").returncode:
+    if shell(open_folder, f"{become} true").returncode:
         pytest.skip("setpriv cannot keep the rights to read here")
     caches = "MPLCONFIGDIR=/proc/none HF_HOME=/proc/none TORCHINDUCTOR_CACHE_DIR=/proc/none"
     named = SMALLEST.replace("logger=none", "logger=wandb")
     line = f"env -u HOME -u USER -u LOGNAME {caches} WANDB_MODE=offline {become} {TVO} {named}"
-    for above in (tmp_path.parent, tmp_path.parent.parent):
-        above.chmod(above.stat().st_mode | 0o011)
-    done = shell(tmp_path, line)
+    done = shell(open_folder, line)
     assert done.returncode == 0, done.stderr
-    assert finished(tmp_path) and list((tmp_path / "run" / "wandb").glob("offline-run-*"))
-    assert b"failed and is off" not in done.stdout + done.stderr and not (tmp_path / "~").exists()
+    assert finished(open_folder) and list((open_folder / "run" / "wandb").glob("offline-run-*"))
+    assert b"failed and is off" not in done.stdout + done.stderr and not (open_folder / "~").exists()
 
 
 @pytest.mark.slow
