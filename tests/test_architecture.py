@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "tvo_cli"
-GROUND = {"masking", "types", "errors", "signals", "streams"}
+GROUND = {"masking", "types", "errors", "signals", "streams", "descriptors"}
 LEARNING = GROUND | {"maths"}
 PARTS = LEARNING | {"objective", "methods", "advantage", "data", "reward", "stats", "config"}
 MAY_IMPORT = {
@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "errors": set(),
     "masking": set(),
     "signals": set(),
-    "streams": set(),
+    "descriptors": set(),
+    "streams": {"descriptors"},
     "maths": {"maths"},
     "stats": GROUND | {"stats"},
     "config": GROUND,

@@ -12,18 +12,18 @@ import codecs
 import errno
 import io
 import os
-import select
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
+from tvo_cli import descriptors
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 PATIENCE = 2.0  # seconds that a view waits for a reader; after that not at all, until it takes something again
-CHUNK = select.PIPE_BUF  # a pipe that is ready takes so many bytes without blocking (POSIX)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # there may be room again
 ENCODING_ERRORS = "tvo.nearest"
 NEAREST = str.maketrans(
@@ -59,7 +59,7 @@ class Guard(io.RawIOBase):
         self.tells = False
         self.loss: OutputLost | None = None  # the first
         self._gone = self._stalled = False
-        self._target = _without_blocking(descriptor)
+        self._target = descriptors.without_blocking(descriptor)
 
     def writable(self) -> bool:
         return True
@@ -73,7 +73,7 @@ class Guard(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         """Take it all; what the other side does not accept is left out."""
         whole = memoryview(data).cast("B")
-        if not self.waits and _would_stop(self._target):
+        if not self.waits and descriptors.would_stop(self._target):
             note(f"{self._name} stops jobs in the background (stty tostop); meanwhile lines are left out there")
         elif not self._gone:
             try:
@@ -99,12 +99,12 @@ class Guard(io.RawIOBase):
         """Write until all is taken, or until a view's patience is over."""
         end = None if self.waits else time.monotonic() + (0.0 if self._stalled else PATIENCE)
         while data:
-            if not _is_ready(self._target, end):
+            if not descriptors.is_ready(self._target, end):
                 self._stalled = True
                 note(f"{self._name} has taken nothing for {PATIENCE:g} s; until it does, lines are left out there")
                 return
             try:
-                data = data[os.write(self._target, data[:CHUNK]) :]
+                data = data[os.write(self._target, data[: descriptors.CHUNK]) :]
             except BlockingIOError:  # said to be ready, and taken by another process, or too little for a piece
                 time.sleep(0.01)
         self._stalled = False
@@ -114,7 +114,7 @@ class Guard(io.RawIOBase):
         if error.errno not in FULL:
             self._gone = True
             self.release()
-            _to_nowhere(self._descriptor)
+            descriptors.to_nowhere(self._descriptor)
         lost = OutputLost(error.strerror or str(error), quiet=error.errno == errno.EPIPE)
         self.loss = self.loss or lost
         if self.raises:
@@ -239,7 +239,7 @@ def _fill_gaps() -> None:
             os.fstat(descriptor)
         except OSError:
             _absent.add(descriptor)
-            _to_nowhere(descriptor)
+            descriptors.to_nowhere(descriptor)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
 
@@ -259,46 +259,6 @@ def _guard(number: int, name: str, now: TextIO | None, own: TextIO | None, *, ra
         line_buffering=bool(getattr(now, "line_buffering", False)),
         write_through=at_once,
     )
-
-
-def _is_ready(descriptor: int, end: float | None) -> bool:
-    """Whether it takes bytes, now or before `end`; an error counts, for the write will tell it."""
-    left = None if end is None else max(0.0, end - time.monotonic())
-    return bool(select.select([], [descriptor], [], left)[1])
-
-
-def _would_stop(descriptor: int) -> bool:
-    """Whether a write stops the process: it is in the background of a terminal with `stty tostop`."""
-    if not os.isatty(descriptor):
-        return False
-    import termios
-
-    try:
-        return bool(termios.tcgetattr(descriptor)[3] & termios.TOSTOP) and os.tcgetpgrp(descriptor) != os.getpgrp()
-    except (OSError, termios.error):
-        return False
-
-
-def _without_blocking(descriptor: int) -> int:
-    """A descriptor of the same terminal on which no write blocks, however long the line; else the given one.
-
-    Opened anew, because the flag of the given one is shared with the shell. A pipe needs none: see CHUNK.
-    """
-    with suppress(OSError):
-        if os.isatty(descriptor):
-            return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    return descriptor
-
-
-def _to_nowhere(descriptor: int) -> None:
-    """Put /dev/null under a descriptor: child processes and libraries' own code write there too."""
-    with suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        if nowhere == descriptor:
-            os.set_inheritable(descriptor, True)
-        else:
-            os.dup2(nowhere, descriptor)
-            os.close(nowhere)
 
 
 def _nearest(error: UnicodeError) -> tuple[str, int]:
