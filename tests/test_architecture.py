@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "tvo_cli"
-GROUND = {"masking", "types", "errors"}
+GROUND = {"masking", "types", "errors", "signals", "streams", "descriptors"}
 LEARNING = GROUND | {"maths"}
 PARTS = LEARNING | {"objective", "methods", "advantage", "data", "reward", "stats", "config"}
 MAY_IMPORT = {
@@ -19,6 +19,9 @@ MAY_IMPORT = {
     "types": set(),
     "errors": set(),
     "masking": set(),
+    "signals": set(),
+    "descriptors": set(),
+    "streams": {"descriptors"},
     "maths": {"maths"},
     "stats": GROUND | {"stats"},
     "config": GROUND | {"config"},

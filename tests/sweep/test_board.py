@@ -61,3 +61,12 @@ def test_a_table_on_a_terminal_is_as_long_as_the_screen(tmp_path: Path, monkeypa
     drawn = shown.getvalue()
     assert "s31" in drawn and "boom" in drawn and "s30" in drawn and "s29" not in drawn
     assert "and 24 more" in drawn and "30 finished, 1 running, 1 failed" in drawn
+
+
+def test_a_terminal_that_cannot_draw_anew_gets_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    mine, shown = jobs("waiting"), Terminal()
+    with Board(tmp_path, mine, 1, shown) as board:
+        mine[0].state = "failed"
+        board.changed(mine[0])
+    assert shown.getvalue() == "[1/1] failed s0\n"

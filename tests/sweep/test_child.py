@@ -155,3 +155,34 @@ def test_kill_9_of_both_the_parent_and_the_keeper_ends_the_job(tmp_path: Path) -
     parent.stdout.close()
     os.kill(keeper, signal.SIGKILL)
     until(lambda: not alive(pid), 5)
+
+
+ASKED = (
+    "import signal, sys, time\n"
+    "for n in (1, 2, 10, 15):\n"
+    "    signal.getsignal(n) is signal.SIG_IGN or signal.signal(n, lambda n, _: (print('asked by', n), sys.exit(75)))\n"
+    "print('ready', *(n for n in (1, 2, 10, 12, 15) if signal.getsignal(n) is signal.SIG_IGN), flush=True)\n"
+    "time.sleep(60)"
+)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "by"), [((), 15), ((1,), 15), ((1, 2, 12), 15), ((15,), 10), ((10, 15), 1)], ids=str
+)
+def test_a_job_ignores_what_its_sweep_did_and_is_asked_by_a_signal_it_hears(
+    begin: Callable[..., Child], ignored: tuple[int, ...], by: int
+) -> None:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    try:
+        child = begin(ASKED)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    until(lambda: "ready" in child.log.read_text())
+    assert child.log.read_text().splitlines()[-1].split()[1:] == [str(number) for number in ignored]
+    for number in ignored:
+        os.kill(child._keeper.pid, number)
+        os.kill(child.pid or 0, number)
+    child.stop()
+    assert ended(child).code == 75
+    assert child.log.read_text().splitlines()[-1] == f"asked by {by}"

@@ -125,3 +125,32 @@ def test_a_retry_is_for_what_may_fare_better(sweep: Sweep) -> None:
     assert (sweep.folder / "kill" / "job.log").read_text().count("$ tvo train") == 2
     (sweep.folder / "mended").touch()
     assert sweep.run("+act=user,kill")[0] == 0
+
+
+@pytest.mark.slow
+def test_nohup_holds_for_the_sweep_and_its_jobs(sweep: Sweep) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        began = sweep.start("+act=slow", "seed=0,1", "hydra.launcher.n_jobs=1")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    until(lambda: (sweep.folder / "s0" / "began.txt").exists())
+    for pid in (began.pid, *sweep.pids()):
+        os.kill(pid, signal.SIGHUP)
+    (sweep.folder / "hurry").touch()
+    said, complained = began.communicate(timeout=60)
+    assert began.returncode == 0 and "2 of 2 finished" in said and "SIGHUP" not in said + complained
+
+
+@pytest.mark.slow
+def test_a_sweep_outlives_its_console(sweep: Sweep) -> None:
+    began = sweep.start("+act=slow", "seed=0,1", "hydra.launcher.n_jobs=1")
+    until(lambda: (sweep.folder / "s0" / "began.txt").exists())
+    assert began.stdout and began.stderr
+    began.stdout.close()
+    began.stderr.close()
+    (sweep.folder / "hurry").touch()
+    assert began.wait(60) == 0
+    assert {job["state"] for job in sweep.jobs().values()} == {"finished"}
+    began.stdout = began.stderr = None
+    assert "standard output is lost (Broken pipe)" in (sweep.folder / "sweep.log").read_text()

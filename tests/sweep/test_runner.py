@@ -24,6 +24,22 @@ class Board:
         return lambda *words: None
 
 
+class Passing:
+    """Ends well by itself, while every signal arrives that nohup and a script's `&` ignore."""
+
+    pid, begun = 1, 0.0
+
+    def __init__(self, *words: object, **more: object) -> None:
+        for number in runner.STOP:
+            os.kill(os.getpid(), number)
+
+    def stop(self) -> None:
+        raise AssertionError("nobody asked for a stop")
+
+    def poll(self) -> Outcome | None:
+        return Outcome("finished", 0, "", False)
+
+
 class Attempt:
     """Ends when it is stopped; while it is being started, a signal arrives."""
 
@@ -54,3 +70,41 @@ def test_a_signal_while_a_job_is_started_reaches_that_job_and_no_reason_quotes_a
     runner.Runner(index, [job], [Slot(0, None, 1)], terms, Board()).run()  # type: ignore[arg-type]
     assert len(Attempt.made) == 1 and job.state == "failed" and job.reason == "the service refused ***"
     assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_signals_that_were_ignored_at_the_start_stop_no_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "Child", Passing)
+    index = Index(tmp_path)
+    index.add(job := Job("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
+    terms = runner.Terms(retries=0, timeout=None, grace=1.0)
+    sweep = runner.Runner(index, [job], [Slot(0, None, 1)], terms, Board())  # type: ignore[arg-type]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in runner.STOP}
+    try:
+        sweep.run()
+        assert all(signal.getsignal(number) is signal.SIG_IGN for number in runner.STOP)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert job.state == "finished" and not sweep.stopped
+
+
+class Told(Board):
+    """Remembers what it is told, and by whom."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        import inspect
+
+        assert "heard" not in [frame.function for frame in inspect.stack()], "a handler must not print"
+        self.said.append(text)
+
+
+def test_what_a_signal_does_is_said_but_not_by_its_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "Child", Attempt)
+    index, board = Index(tmp_path), Told()
+    index.add(job := Job("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
+    terms = runner.Terms(retries=0, timeout=None, grace=1.0)
+    runner.Runner(index, [job], [Slot(0, None, 1)], terms, board).run()  # type: ignore[arg-type]
+    assert len(board.said) == 1 and board.said[0].startswith("SIGTERM: ")

@@ -15,7 +15,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, console
 from tvo_cli.tracking.console import Plain, Progress
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.spark import duration, figure, sparkline
+from tvo_cli.tracking.spark import duration, figure, reading, sparkline
 
 RUN = RunInfo("tvo-s0", "tvo", "tiny", "arithmetic", 120, Path("outputs/train/tvo-s0"), {})
 ROW = {
@@ -110,7 +110,7 @@ def test_what_is_left_is_the_pace_times_the_steps() -> None:
     assert state.remaining == 0.0
 
 
-@pytest.mark.parametrize("width", [72, 100, 160])
+@pytest.mark.parametrize("width", [40, 60, 72, 100, 160])
 def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
     from rich.console import Console
 
@@ -132,11 +132,77 @@ def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
     screen.print(console.panel(state))
     text = screen.export_text()
     for wanted in ("step 60/120", "1.000", "0.789", "48,213", "14.0 (25% cut)", "2:00 left", "0.750 [0.700, 0.800]"):
-        assert wanted in text, (wanted, text)
+        assert wanted in (text if width > 40 else " ".join(re.sub("[│\n]", " ", text).split())), (wanted, text)
     assert "entropy_floor: [bold]not markup" in text
     [curve] = [line for line in text.splitlines() if "reward" in line]
     assert "█" in curve  # the newest and highest value, also where the curve is cut
     assert max(map(len, text.splitlines())) <= width
+
+
+def shown(state: Progress, width: int = 100) -> str:
+    from rich.console import Console
+
+    screen = Console(file=io.StringIO(), width=width, record=True)
+    screen.print(console.panel(state))
+    return screen.export_text()
+
+
+@pytest.mark.parametrize("width", [1, 5, 20, 39])
+def test_no_width_breaks_the_panel(width: int) -> None:
+    state = progress()
+    state.add(1, ROW)
+    assert shown(state, width)
+
+
+def test_the_panel_shows_what_the_algorithm_has() -> None:
+    state = progress()
+    state.add(1, {**ROW, "thermo/temperature": 0.0})
+    assert "temperature" not in shown(state) and "viscosity" not in shown(state)
+    state.add(2, {**ROW, "thermo/temperature": 0.01, "thermo/viscosity": 2.5})
+    assert "0.0100" in shown(state) and "2.50" in shown(state)
+    state.add(3, {**ROW, "thermo/temperature": 0.0, "thermo/viscosity": 2.5})
+    assert "temperature" in shown(state), "it was in use: the line stays where it is"
+
+
+def test_the_curves_take_the_room_between_the_numbers() -> None:
+    state = progress()
+    for step in range(1, 100):
+        state.add(step, {**ROW, "reward/mean": step / 100})
+    [line] = [line for line in shown(state, 200).splitlines() if "reward" in line]
+    assert len(line) <= 100 and "   " not in line.partition("accuracy")[0].partition("0.990")[2]
+
+
+def test_the_time_is_that_of_the_steps_as_on_the_card() -> None:
+    clock = Clock()
+    state = progress(clock)
+    clock.now += 7.0
+    assert "begun 7s ago" in shown(state)
+    state.trained = 30.0  # of an earlier process
+    state.add(1, {"time/step": 10.0})
+    clock.now += 100.0  # an evaluation
+    assert "trained 40s, 19:50 left" in shown(state)
+
+
+READINGS = [
+    ("time/tokens_per_second", 574.72, "575"),
+    ("time/tokens_per_second", 1476.2, "1,476"),
+    ("time/tokens_per_second", 4.8881, "4.89"),
+    ("gradient/variance", 0.0, "0"),
+    ("gradient/variance", 0.00123, "0.00123"),
+    ("gradient/variance", 3.2e-7, "3.20e-07"),
+    ("gradient/variance", 123.4, "123"),
+    ("gradient/variance", 999.7, "1,000"),
+    ("policy/kl_ref", -9.97e-11, "≈0"),
+    ("policy/kl_ref", -2e-3, "-0.00200"),
+    ("policy/kl_ref", math.nan, "nan"),
+    ("reward/mean", 0.5, "0.500"),
+    ("reward/mean", None, "—"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), READINGS)
+def test_a_reading_has_the_digits_that_mean_something(name: str, value: float | None, said: str) -> None:
+    assert reading(name, value) == said
 
 
 def test_live_opens_and_closes() -> None:

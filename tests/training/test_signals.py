@@ -18,10 +18,16 @@ QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGINT))]
+    "number",
+    [
+        signal.SIGTERM,
+        signal.SIGHUP,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGINT)),
+    ],
 )
 def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, monkeypatch, capfd, number):
     take, words = loop.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=1"]
+    words.append("logger.console=plain")
 
     def taking(session, work, *args):
         signal.raise_signal(number) if work.position == 1 else None
@@ -32,10 +38,34 @@ def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, m
     assert main(words) == 75
     assert signal.getsignal(number) is before
     assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")] == ["step-000000-update-002"]
-    said = capfd.readouterr().err
-    assert "stopping after this update" in said and "The same command and output_dir go on from there" in said
+    shown = capfd.readouterr()
+    assert "stopping after this update" in shown.err
+    assert "The same command and output_dir go on from there" in shown.err
+    assert (shown.out + shown.err).count("interrupted; saved") == 1
     monkeypatch.setattr(loop, "take", take)
     assert main(words) == 0
+
+
+def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch):
+    """nohup; a background job of a script; `trap '' TERM`; a launcher above us that ignores SIGUSR2."""
+    take, sent = loop.take, []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+    def taking(session, work, *args):
+        for number in numbers:
+            signal.raise_signal(number)
+            sent.append(number)
+        return take(session, work, *args)
+
+    monkeypatch.setattr(loop, "take", taking)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        run("a", *ONE_STEP)
+        assert all(signal.getsignal(number) is signal.SIG_IGN for number in numbers)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert sent and checkpoint.newest(run.root / "a" / "checkpoints", print).name == "step-000001"
 
 
 def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):

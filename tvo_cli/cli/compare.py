@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def compare(
     keys = tuple(word.strip() for word in by.split(",") if word.strip())
     wish = Wish(keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x)
     document = make(runs, wish)
-    typer.echo(writing.shown(document, form), nl=False)
+    print(writing.shown(document, form), end="")
     if out is not None:
         writing.write(document, out)
-        typer.echo(f"written: {out}/report.html, report.md, tables.tex, comparison.json, figures/", err=True)
+        print(f"written: {out}/report.html, report.md, tables.tex, comparison.json, figures/", file=sys.stderr)

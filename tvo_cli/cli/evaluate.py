@@ -48,7 +48,7 @@ def evaluate(
         return
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "eval", words, program="tvo eval", debug=debug))
+    raise typer.Exit(launch(_run, "eval", words, program="tvo eval", debug=debug, result=True))
 
 
 def suites_as_list(word: str) -> str:
@@ -74,8 +74,8 @@ def _run(config: DictConfig) -> dict[str, Any]:
     quiet()
     with watching() as watch:
         summary: dict[str, Any] = run_evaluation(config, watch)
-    conclude(summary, Path(config.output_dir))
     mirror(config, summary)
+    conclude(summary, Path(config.output_dir))
     return summary
 
 

@@ -8,9 +8,13 @@ import traceback
 from collections.abc import Iterator, Sequence
 
 from tvo_cli.errors import UserError
+from tvo_cli.streams import OutputLost
 
 USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
 FULL = (errno.ENOSPC, errno.EDQUOT)
+BROKEN = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT)  # a drive, or the network behind it
+NO_MEMORY = (errno.ENOMEM,)
+TOO_MANY = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files"}
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
 
@@ -29,7 +33,7 @@ def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str
 def describe(error: BaseException, overrides: Sequence[str] = (), root: str = "train") -> tuple[str, int]:
     """A failure in one line, and its exit code."""
     for cause in chain(error):
-        for say in (_user, _stopped, _usage, _exhausted, _place):
+        for say in (_user, _stopped, _usage, _output, _exhausted, _place, _machine):
             text, code = say(cause)
             if text:
                 return " ".join(text.split()), code
@@ -40,10 +44,12 @@ def describe(error: BaseException, overrides: Sequence[str] = (), root: str = "t
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it: Hydra wraps the errors of what it builds."""
+    """An error and what caused it, each once: Hydra wraps the errors of what it builds, and a cause may lead back."""
     found: BaseException | None = error
-    while found is not None:
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
         yield found
+        seen.add(id(found))
         found = found.__cause__
 
 
@@ -65,9 +71,16 @@ def _usage(error: BaseException) -> tuple[str, int]:
     return (f"{error.format_message()} See tvo --help.", USER) if is_usage else ("", 0)  # type: ignore[attr-defined]
 
 
+def _output(error: BaseException) -> tuple[str, int]:
+    """A stream that takes nothing more, of a command whose output is its product."""
+    remedy = "Write it where there is room, or into a pipe that is read."
+    return (f"{error}. {remedy}", USER) if isinstance(error, OutputLost) else ("", 0)
+
+
 def _exhausted(error: BaseException) -> tuple[str, int]:
     """Memory and disk, also when a library reports them as text (safetensors does)."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    refused = isinstance(error, OSError) and error.errno in NO_MEMORY
+    if refused or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         remedy = "Take a smaller rollout.batch_rows, and trainer.microbatch_rows=8 or fewer."
         return f"out of memory. {remedy}", USER
     full = isinstance(error, OSError) and error.errno in FULL
@@ -86,6 +99,18 @@ def _place(error: BaseException) -> tuple[str, int]:
         return f"{error.filename}: no permission ({error.strerror}). {remedy}", USER
     if error.errno in WRONG_PLACE and error.filename is not None:
         return f"{error.filename}: {error.strerror}.", USER
+    return "", 0
+
+
+def _machine(error: BaseException) -> tuple[str, int]:
+    """What the machine refuses, and no setting of ours can change."""
+    if not isinstance(error, OSError):
+        return "", 0
+    if error.errno in BROKEN:
+        named = error.filename or "a file or a device"
+        return f"{named}: {error.strerror}. Look at the drive or the network; the same command goes on.", USER
+    if error.errno in TOO_MANY:
+        return f"too many {TOO_MANY[error.errno]}: {error.strerror}.", USER
     return "", 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from tvo_cli import signals, streams
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Progress:
     """A line on a terminal: rows, speed, time left."""
 
     def __init__(self, total: int | None) -> None:
-        self.total, self.shown, self.wanted = total, time.monotonic(), sys.stderr.isatty()
+        self.total, self.shown, self.wanted = total, time.monotonic(), streams.redraws(sys.stderr)
 
     def show(self, summary: Summary) -> None:
         """Twice a second at most."""
@@ -150,6 +150,8 @@ class Progress:
 @contextmanager
 def _input(file: str) -> Iterator[IO[bytes]]:
     if file == "-":
+        if streams.is_absent(0):
+            raise UserError("FILE", file, "standard input is closed.", "Name a file of JSON lines.")
         yield sys.stdin.buffer
         return
     if Path(file).is_dir():
@@ -169,10 +171,7 @@ def _opened(path: Path, mode: str, key: str) -> IO[bytes]:
 def _output(out: str) -> Iterator[IO[bytes]]:
     """Standard output; or a file that appears under its name only when all of it is there."""
     if out == "-":
-        try:
-            yield sys.stdout.buffer
-        except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough; click would leave with 1
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        yield sys.stdout.buffer
         return
     path = Path(out)
     partial = path.with_name(path.name + ".partial")
@@ -195,7 +194,8 @@ def _terminable() -> Iterator[None]:
 
     before: dict[int, Any] = {}
     with suppress(ValueError):  # not the main thread: whoever called owns the signals
-        before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+        heard = signals.not_ignored((signal.SIGTERM, signal.SIGHUP))
+        before = {number: signal.signal(number, leave) for number in heard}
     try:
         yield
     finally:

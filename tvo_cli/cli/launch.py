@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking
+from tvo_cli import masking, streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.identity import identity
@@ -27,6 +27,7 @@ from tvo_cli.tracking import state
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+SHOWING = ("--cfg", "-c", "--info", "-i", "--help", "--hydra-help", "--version")
 Task = Callable[["DictConfig"], Any]
 
 
@@ -49,7 +50,12 @@ class Jobs:
         """Run one job in its folder; a failure is said, remembered, and does not stop the other jobs."""
         from hydra.core.hydra_config import HydraConfig
 
-        hydra = HydraConfig.get()
+        with streams.guarded():  # again, where a launcher has put the job into a process of its own
+            if self.elsewhere:
+                streams.view()
+            return self._job(config, HydraConfig.get())
+
+    def _job(self, config: DictConfig, hydra: Any) -> float | None:
         config.output_dir = hydra.runtime.output_dir
         sweeps = "MULTIRUN" in str(hydra.mode)
         if sweeps:
@@ -115,13 +121,22 @@ def _register() -> None:
     naming.register()
 
 
-def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: bool = False) -> int:
-    """Give the words to Hydra untouched; the exit code."""
+def launch(
+    task: Task, root: str, words: Sequence[str], *, program: str, debug: bool = False, result: bool = False
+) -> int:
+    """Give the words to Hydra untouched; the exit code.
+
+    The console is a view of a run, whose loss changes nothing. result: what is printed at the end is asked for as
+    well, so the exit code tells when it was lost. Where Hydra only shows a config, the output is all there is.
+    """
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     overrides = overrides_of(words)
+    result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
+    if not shows(words):
+        streams.view(waits=result)
     logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect
     _register()
     jobs = Jobs(task, root, debug)
@@ -134,7 +149,10 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
         except (HydraException, OmegaConfBaseException) as error:
             raise configuration.explain(error, overrides, root) from error
         except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
-            raise run_folder_error(error) from error
+            refused = run_folder_error(error)
+            raise refused from (None if refused is error else error)
+    if result and not jobs.code:
+        streams.confirm()
     return jobs.code
 
 
@@ -155,6 +173,11 @@ def overrides_of(words: Sequence[str]) -> list[str]:
         remedy = "Settings are written key=value, without dashes: optimizer.lr=1e-4."
         raise UserError("option", others[0], "there is no such option.", remedy)
     return list(known.overrides)
+
+
+def shows(words: Sequence[str]) -> bool:
+    """Whether the words ask Hydra for a text, and for no run."""
+    return any(word.partition("=")[0] in SHOWING for word in words)
 
 
 def tidy(folder: Path) -> None:

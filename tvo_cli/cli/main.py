@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tvo_cli import __version__
-from tvo_cli.cli import compare, evaluate, grade, listing, replay, runs, sft, train, variance
+from tvo_cli import __version__, streams
+from tvo_cli.cli import account, compare, evaluate, grade, listing, replay, runs, sft, train, variance
 
 EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -50,15 +50,21 @@ runs.add_to(app)
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; its exit code: 0, 2 the user can mend, 75 stopped and saved, 130 interrupted, 1 a defect."""
-    from tvo_cli.cli import failure
-
     given = sys.argv[1:] if words is None else words
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the hub's retries say nothing that our own line does not
+    with streams.guarded():
+        account.complete()
+        return _flushed(_invoke(given))
+
+
+def _invoke(given: list[str]) -> int:
+    """The exit code of a command, whatever becomes of it."""
+    from tvo_cli.cli import failure
+
     try:
         code = app(args=given, prog_name="tvo", standalone_mode=False)
-    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except streams.OutputLost as lost:
+        return 0 if lost.quiet else failure.report(lost)
     except (KeyboardInterrupt, Exception) as error:  # every failure becomes a line and a code
         return failure.report(error, debug="--debug" in given)
     except SystemExit as leaving:  # argparse inside Hydra, shell completion
@@ -66,6 +72,20 @@ def main(words: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _flushed(code: int) -> int:
+    """The exit code, once all that was said is written: a full disk is found only now where little was said."""
+    from tvo_cli.cli import failure
+
+    try:
+        sys.stdout.flush()
+    except streams.OutputLost as lost:
+        return code if lost.quiet else code or failure.report(lost)
+    return code
+
+
 def run() -> None:
     """The console script."""
-    sys.exit(main())
+    streams.guard()  # beyond main(): what libraries say when the process ends must not change its exit code
+    code = main()
+    streams.end()
+    sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,7 +24,7 @@ def variance(overrides: Overrides = None, debug: Debug = False) -> None:
     """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "variance", list(overrides or ()), program="tvo variance", debug=debug))
+    raise typer.Exit(launch(_run, "variance", list(overrides or ()), program="tvo variance", debug=debug, result=True))
 
 
 def _run(config: DictConfig) -> dict[str, Any]:
@@ -34,14 +35,15 @@ def _run(config: DictConfig) -> dict[str, Any]:
     from tvo_cli.cli import render
     from tvo_cli.experiment import variance as run_variance
     from tvo_cli.tracking import run_folder
+    from tvo_cli.tracking.terminal import without_echo
 
-    with Progress(transient=True) as shown:
+    with without_echo(sys.stdout), Progress(transient=True) as shown:
         task = shown.add_task("batches")
         rows = run_variance(config, lambda done, total: shown.update(task, completed=done, total=total))
-    render.table(HEADINGS, [_cells(row, rows[0]["normalised"]) for row in rows], headed=True)
     folder = Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(folder / "variance.json", {"model": str(config.model.path), "rows": rows})
+    render.table(HEADINGS, [_cells(row, rows[0]["normalised"]) for row in rows], headed=True)
     print(f"written to {folder / 'variance.json'}")
     return {"rows": rows}
 

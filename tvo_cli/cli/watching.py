@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tvo_cli import streams
+
 EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 @contextmanager
 def watching() -> Iterator[Callable[[Any], object]]:
     """What to call after every batch, with a step: suite, done, total, right, judged."""
-    if not sys.stderr.isatty():
+    if not streams.redraws(sys.stderr):
         yield _lines()
         return
     from rich.console import Console
@@ -27,9 +29,11 @@ def watching() -> Iterator[Callable[[Any], object]]:
         TimeRemainingColumn,
     )
 
+    from tvo_cli.tracking.terminal import without_echo
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-    with bar:
+    with without_echo(sys.stderr), bar:
         task = bar.add_task("completions", total=None)
 
         def show(step: Any) -> None:

@@ -6,15 +6,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tvo_cli import streams
 from tvo_cli.sweep.forecast import Running, remaining
 from tvo_cli.sweep.index import WAITING, Job
 from tvo_cli.tracking import state
 from tvo_cli.tracking.metrics import last_step
 from tvo_cli.tracking.spark import duration
+from tvo_cli.tracking.terminal import without_echo
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,18 +34,21 @@ class Board:
         self._folder, self._jobs, self._slots = folder, jobs, slots
         self._stream = stream or sys.stdout
         self._live: Any = None
+        self._terminal = ExitStack()
         self._since: dict[str, float] = {}
         self._drawn = 0.0
 
     def __enter__(self) -> Board:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._log = (self._folder / LOG).open("a", encoding="utf-8")
-        if self._stream.isatty():
+        self._log = (self._folder / LOG).open("a", encoding="utf-8", errors="backslashreplace")
+        streams.listen(self._note)
+        if streams.redraws(self._stream):
             from rich.console import Console
             from rich.live import Live
 
             self._console = Console(file=self._stream)
             self._live = Live(self.table(), console=self._console, auto_refresh=False, transient=True)
+            self._terminal.enter_context(without_echo(self._stream))
             self._live.start()
         return self
 
@@ -51,16 +57,22 @@ class Board:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+        self._terminal.close()
+        streams.ignore(self._note)
         self._log.close()
 
     def say(self, text: str) -> None:
         """A line in the log, and outside a terminal on the screen."""
-        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-        self._log.flush()
+        self._note(text)
         if self._live is None:
             print(text, file=self._stream, flush=True)
         else:
             self.tick(force=True)
+
+    def _note(self, text: str) -> None:
+        """A line in the log alone."""
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        self._log.flush()
 
     def changed(self, job: Job) -> None:
         """A job has another state."""

@@ -3,8 +3,9 @@
 Run as a file: `python keeper.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one end of a
 socket whose other end the sweep holds. It says the job's process number there. When the other end closes (the sweep
 asks for a stop, or is dead, by kill -9 too), or a signal arrives, or TIMEOUT seconds are over (0: never), the job
-gets SIGTERM, GRACE seconds to save, then SIGKILL with everything it has started. A job that ends by itself leaves
-nothing behind either. Exit code: the job's, 128 + n for signal n, 124 after TIMEOUT.
+gets SIGTERM (the next of ASK where that is ignored), GRACE seconds to save, then SIGKILL with everything it has
+started. A job that ends by itself leaves nothing behind either. Exit code: the job's, 128 + n for signal n, 124
+after TIMEOUT.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TIMED_OUT = 124
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+ASK = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)  # to save; the job takes any of them as such
 
 
 def prctl(option: int, value: int) -> None:
@@ -34,13 +36,17 @@ def prctl(option: int, value: int) -> None:
 def keep(sweep: socket.socket, grace: float, timeout: float, words: list[str]) -> int:
     """Run the job to its end; the keeper's exit code."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)  # whatever the job leaves behind becomes the keeper's child
-    asked = _listen()
-    job = subprocess.Popen(words, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=_die_with_the_keeper)
+    heard = [number for number in STOP if signal.getsignal(number) is not signal.SIG_IGN]
+    asked = _listen(heard)
+    ask = next((number for number in ASK if number in heard), signal.SIGTERM)
+    job = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=lambda: _die_with_the_keeper(heard)
+    )
     _say(sweep, f"{job.pid}\n")
     end = time.monotonic() + timeout if timeout > 0 else None
     stopped = _wait(job, [sweep, asked], end)
     if stopped:
-        _signal(job, signal.SIGTERM)  # to the job alone: its graders must live for it to save a whole step
+        _signal(job, ask)  # to the job alone: its graders must live for it to save a whole step
         _wait(job, [], time.monotonic() + grace)
     _clear(job)
     if stopped == "timeout":
@@ -48,13 +54,16 @@ def keep(sweep: socket.socket, grace: float, timeout: float, words: list[str]) -
     return 128 - job.returncode if job.returncode < 0 else job.returncode
 
 
-def _listen() -> socket.socket:
-    """A socket that can be read once a signal has asked for a stop; SIGCHLD wakes the waiting too."""
-    heard, told = socket.socketpair()
+def _listen(heard: list[signal.Signals]) -> socket.socket:
+    """A socket that can be read once a signal has asked for a stop.
+
+    A signal that was ignored when the sweep began stays so, for the job too, which is asked by another then.
+    """
+    readable, told = socket.socketpair()
     told.setblocking(False)
-    for number in STOP:
+    for number in heard:
         signal.signal(number, lambda *_: _say(told, "!"))
-    return heard
+    return readable
 
 
 def _wait(job: subprocess.Popen[bytes], watched: list[socket.socket], end: float | None) -> str:
@@ -106,8 +115,8 @@ def _say(where: socket.socket, text: str) -> None:
         where.send(text.encode())
 
 
-def _die_with_the_keeper() -> None:
-    for number in STOP:
+def _die_with_the_keeper(heard: list[signal.Signals]) -> None:
+    for number in heard:
         signal.signal(number, signal.SIG_DFL)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from tvo_cli.signals import not_ignored
 from tvo_cli.sweep.board import Board
 from tvo_cli.sweep.child import Child, Outcome
 from tvo_cli.sweep.index import WAITING, Index, Job
@@ -41,6 +42,7 @@ class Runner:
         self._free = list(slots)
         self._running: dict[str, tuple[Job, Slot, Child]] = {}
         self._signals = 0
+        self._unsaid = ""
 
     @property
     def stopped(self) -> bool:
@@ -55,10 +57,18 @@ class Runner:
                     self._collect()
                     if not self.stopped:
                         self._start()
+                    self._say_what_was_heard()
                     self._board.tick()
                     time.sleep(PAUSE)
             finally:
+                self._say_what_was_heard()
                 self._abandon()
+
+    def _say_what_was_heard(self) -> None:
+        """Not in the handler: a signal may come in the middle of another write."""
+        if self._unsaid:
+            text, self._unsaid = self._unsaid, ""
+            self._board.say(text)
 
     def _start(self) -> None:
         """Fill the free slots; a job whose folder somebody else is running in waits for its end."""
@@ -140,9 +150,9 @@ class Runner:
                 child.stop() if self._signals == 1 else child.kill()
             if self._signals == 1:
                 name = signal.Signals(number).name
-                self._board.say(f"{name}: {len(self._running)} running jobs save and stop; again: end them at once")
+                self._unsaid = f"{name}: {len(self._running)} running jobs save and stop; again: end them at once"
 
-        before = {number: signal.signal(number, heard) for number in STOP}
+        before = {number: signal.signal(number, heard) for number in not_ignored(STOP)}
         try:
             yield
         finally:

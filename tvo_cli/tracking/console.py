@@ -6,18 +6,21 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from tvo_cli import streams
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.spark import ABSENT, duration, figure, sparkline
+from tvo_cli.tracking.panel import panel
+from tvo_cli.tracking.spark import duration, figure, reading
+from tvo_cli.tracking.terminal import without_echo
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.console import Console
     from rich.live import Live as RichLive
-    from rich.table import Table
 
 STYLES = ("auto", "live", "plain", "off")
 ALERTS_SHOWN = 3
@@ -47,6 +50,9 @@ class Progress:
     history: dict[str, deque[float]] = field(default_factory=dict)
     evaluation: str = ""
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=ALERTS_SHOWN))
+    notice: str = ""  # what somebody has to know now
+    trained: float = 0.0  # seconds of all steps, those of an earlier process too: what the card says
+    used: set[str] = field(default_factory=set)  # metrics that have had a value other than 0
     _begun: float = math.nan
     _paces: deque[float] = field(default_factory=lambda: deque(maxlen=PACES))  # seconds of the last steps
 
@@ -59,6 +65,8 @@ class Progress:
         self.step, self.latest = step, dict(metrics)
         if math.isfinite(metrics.get("time/step", math.nan)):
             self._paces.append(metrics["time/step"])
+            self.trained += metrics["time/step"]
+        self.used.update(name for name, value in metrics.items() if value)
         for name in ("reward/mean", "policy/entropy", "gradient/variance", "policy/tv"):
             if name in metrics:
                 self.history.setdefault(name, deque(maxlen=256)).append(metrics[name])
@@ -71,7 +79,7 @@ class Progress:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the start of this process's part of the run, evaluations included."""
         return self.clock() - self._begun
 
     @property
@@ -97,6 +105,9 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Show a line between the steps."""
 
+    def announce(self, text: str) -> None:
+        """Show a line at once, from a signal handler, which may have come in the middle of another line."""
+
     def close(self) -> None:
         """Leave the terminal as it was."""
 
@@ -111,6 +122,10 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Nothing."""
+
+    def announce(self, text: str) -> None:
+        """On standard error all the same: somebody has asked."""
+        streams.shout(f"tvo: {text}")
 
     def close(self) -> None:
         """Nothing."""
@@ -136,7 +151,7 @@ class Plain:
         if progress.step == self._shown or (now - self._last < self._every and not ends):
             return
         self._last, self._shown = now, progress.step
-        values = "".join(f"  {_cell(progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS)
+        values = "".join(f"  {reading(name, progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS)
         place = f"{progress.step}/{progress.run.steps}"
         self.say(f"{place:>{self._width(progress)}}{values}  {duration(progress.remaining):>7}")
 
@@ -148,6 +163,10 @@ class Plain:
         """A line, flushed: a job's log is read while it runs."""
         print(text, file=self._stream, flush=True)
 
+    def announce(self, text: str) -> None:
+        """On standard error, past the line that may be under way."""
+        streams.shout(f"tvo: {text}")
+
     def close(self) -> None:
         """Nothing is left open."""
 
@@ -156,30 +175,35 @@ class Plain:
         return max(2 * len(str(progress.run.steps)) + 1, len("step"))
 
 
-def _cell(value: float | None) -> str:
-    return figure(value) if value is not None else ABSENT
-
-
 class Live:
-    """A panel that is redrawn in place."""
+    """A panel that is redrawn in place, four times a second."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console
         self._live: RichLive | None = None
+        self._progress: Progress | None = None
+        self._terminal = ExitStack()
 
     def start(self, progress: Progress) -> None:
         """Open the panel."""
         from rich import live
         from rich.console import Console
 
-        self._console = self._console or Console()
-        self._live = live.Live(panel(progress), console=self._console, refresh_per_second=4, transient=False)
+        self._progress, self._console = progress, self._console or Console()
+        self._terminal.enter_context(without_echo(self._console.file))
+        self._live = live.Live(
+            get_renderable=lambda: panel(progress),
+            console=self._console,
+            refresh_per_second=4,
+            transient=False,
+            redirect_stderr=streams.redraws(sys.stderr),  # one that goes into a file stays there
+        )
         self._live.start()
 
     def step(self, progress: Progress) -> None:
         """Draw anew."""
         if self._live is not None:
-            self._live.update(panel(progress))
+            self._live.refresh()
 
     evaluated = step
 
@@ -188,94 +212,30 @@ class Live:
         if self._console is not None:
             self._console.print(text, markup=False, highlight=False)
 
+    def announce(self, text: str) -> None:
+        """In the panel, at its next refresh: a line of its own would tear it."""
+        if self._progress is not None and self._console is not None and self._console.is_terminal:
+            self._progress.notice = text
+        else:
+            streams.shout(f"tvo: {text}")
+
     def close(self) -> None:
         """Leave the last panel standing and the terminal as it was."""
-        if self._live is not None:
+        if self._live is not None and self._progress is not None:
+            self._progress.notice = ""
             self._live.stop()
             self._live = None
-
-
-def panel(progress: Progress) -> RenderableType:
-    """The live panel: where the run is, what it learns, how steady it is."""
-    from rich.console import Group
-    from rich.panel import Panel
-    from rich.text import Text
-
-    run = progress.run
-    lines: list[RenderableType] = [_bar(progress), _readings(progress)]
-    if progress.evaluation:
-        lines.append(Text(f"evaluation  {progress.evaluation}", style="bold"))
-    lines += [Text(f"⚠ {text}", style="yellow") for text in progress.alerts]
-    title = Text(f" {run.group} · {run.model} · {run.dataset} ", style="bold")
-    return Panel(Group(*lines), title=title, title_align="left", subtitle=Text(str(run.folder), style="dim"))
-
-
-def _bar(progress: Progress) -> RenderableType:
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 2), expand=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1)
-    grid.add_column(no_wrap=True, justify="right")
-    steps = progress.run.steps
-    grid.add_row(
-        f"step {progress.step}/{steps}",
-        ProgressBar(total=max(steps, 1), completed=progress.step),
-        f"{duration(progress.elapsed)} gone, {duration(progress.remaining)} left",
-    )
-    return grid
-
-
-def _readings(progress: Progress) -> Table:
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 2), expand=True)
-    for column in ("left", "right", "curve", "left", "right"):  # the curve gives way on a narrow terminal
-        if column == "curve":
-            grid.add_column(no_wrap=True, ratio=1, overflow="crop")
-        else:
-            grid.add_column(no_wrap=True, justify="right" if column == "right" else "left")
-    latest, history = progress.latest, progress.history
-    rows = (
-        ("reward", "reward/mean", "accuracy", "accuracy/fresh"),
-        ("entropy", "policy/entropy", "viscosity ν", "thermo/viscosity"),
-        ("gradient variance", "gradient/variance", "temperature", "thermo/temperature"),
-        ("binary TV", "policy/tv", "KL to reference", "policy/kl_ref"),
-    )
-    for left, curve, right, number in rows:
-        drawn = _Curve(list(history.get(curve, ())))
-        grid.add_row(left, _cell(latest.get(curve)), drawn, right, _cell(latest.get(number)))
-    grid.add_row("tokens/s", _cell(latest.get("time/tokens_per_second")), "", "length", _length(latest))
-    return grid
-
-
-@dataclass(frozen=True, slots=True)
-class _Curve:
-    """A sparkline as wide as its column: on a narrow terminal the oldest values go."""
-
-    values: list[float]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        from rich.text import Text
-
-        yield Text(sparkline(self.values, min(options.max_width, 48)), style="cyan")
-
-
-def _length(latest: Mapping[str, float]) -> str:
-    length, truncated = latest.get("response/length"), latest.get("response/truncated")
-    if length is None:
-        return ABSENT
-    return f"{length:.1f}" + (f" ({truncated:.0%} cut)" if truncated else "")
+        self._terminal.close()
 
 
 def display(style: str = "auto", every_seconds: float = 0.0) -> Display:
     """The form of the console that `logger.console` asks for; `auto` is live on a terminal."""
-    import os
-
     if style not in STYLES:
         raise UserError("logger.console", style, "there is no such form.", f"Forms: {', '.join(STYLES)}.")
     if style == "off":
         return Silent()
-    terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    return Live() if style == "live" or (style == "auto" and terminal) else Plain(every_seconds=every_seconds)
+    return (
+        Live()
+        if style == "live" or (style == "auto" and streams.redraws(sys.stdout))
+        else Plain(every_seconds=every_seconds)
+    )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking
+from tvo_cli import masking, streams
 
 PACKAGES = (
     "tvo-cli",
@@ -44,7 +44,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:  # half a surrogate pair
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -150,11 +150,20 @@ class _Discreet(logging.Formatter):
         return without_secrets(super().format(record))
 
 
+class _RunLog(logging.FileHandler):
+    """run.log, which is also told what became of the console."""
+
+    def note(self, text: str) -> None:
+        """A line of its own, past the other handlers: one of them may be what has just failed."""
+        self.handle(logging.LogRecord("tvo", logging.WARNING, __file__, 0, text, None, None))
+
+
 def log_to(path: Path) -> logging.Handler:
     """Send the program's log, and everybody's warnings, to a file; the handler is for `log_no_more`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_Discreet(LOG_FORMAT))
+    streams.listen(handler.note)
     logging.getLogger().addHandler(handler)
     logging.getLogger("tvo").setLevel(logging.INFO)
     return handler
@@ -162,5 +171,7 @@ def log_to(path: Path) -> logging.Handler:
 
 def log_no_more(handler: logging.Handler) -> None:
     """Take a handler off and close it."""
+    if isinstance(handler, _RunLog):
+        streams.ignore(handler.note)
     logging.getLogger().removeHandler(handler)
     handler.close()

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ABSENT = "—"
+RATES = ("time/tokens_per_second",)  # whole numbers: the digits behind the point are noise
+NO_SCALE = ("gradient/variance", "policy/tv", "policy/kl_ref", "thermo/viscosity", "thermo/temperature")
+DIVERGENCES = ("policy/kl_ref",)
+ROUNDING = 1e-7  # nats: log-probabilities are known no better in fp32, so a divergence below it is none, of either sign
 
 
 def sparkline(values: Sequence[float], width: int = 32) -> str:
@@ -35,6 +39,26 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
     return f"{rest // 60}:{rest % 60:02d}" if rest >= 60 else f"{rest}s"
+
+
+def reading(name: str, value: float | None) -> str:
+    """A metric's value for a reader: a rate whole, what has no scale of its own with three significant digits."""
+    if value is None or not math.isfinite(value):
+        return figure(value)
+    if name in DIVERGENCES and abs(value) < ROUNDING:
+        return "≈0"
+    if name in RATES and 10 <= abs(value) < 1e5:
+        return f"{value:,.0f}"
+    return significant(value) if name in (*NO_SCALE, *RATES) else figure(value)
+
+
+def significant(value: float) -> str:
+    """Three significant digits: `0.00123`, `12.3`, `123`, `4.56e-07`; zero is `0`, and thousands are whole."""
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 999.5:
+        return f"{value:,.0f}" if 999.5 <= abs(value) < 1e5 else figure(value)
+    return f"{value:#.3g}".rstrip(".")
 
 
 def figure(value: float | None, digits: int = 3) -> str:

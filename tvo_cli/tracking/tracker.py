@@ -68,7 +68,7 @@ class Tracker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            log.error("stopped by %s: %s", type(error).__name__, error)
+            log.error("stopped by %s: %s", type(error).__name__, error, extra={"shown": True})  # by whoever catches it
         with self._resources:
             self._display.close()
             for mirror in self._mirrors:
@@ -82,6 +82,7 @@ class Tracker:
                 "metrics.jsonl ends at step %d, the checkpoint is of step %d: the rows between are lost", held, step
             )
         forgotten = self._file.truncate_after(step)
+        self._progress.trained = recorded.seconds(self._folder / "metrics.jsonl")
         if forgotten:
             log.info("metrics.jsonl: %d rows after step %d are done again", forgotten, step)
         for row in recorded.read(self._file.path) if self._mirrors else ():
@@ -122,6 +123,10 @@ class Tracker:
         self._display.step(self._progress) if self._progress.latest else None
         for mirror in self._mirrors:
             mirror.alert(title, text)
+
+    def announce(self, text: str) -> None:
+        """Say something on the console at once; callable from a signal handler."""
+        self._display.announce(text)
 
     def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Write summary.json; what was written. Its seconds are those of all steps, in whichever process."""

@@ -21,7 +21,7 @@ def train(session: Session) -> Evaluation | None:
     runs changes nothing, for the run is complete after it.
     """
     evaluation = None
-    with interruptible() as interrupted:
+    with interruptible(session.tracker.announce) as interrupted:
         if _at_the_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate(session)
             _heed(session, interrupted)

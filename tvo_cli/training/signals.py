@@ -1,20 +1,23 @@
-"""SIGTERM, SIGUSR1 and the first Ctrl-C ask for a stop after the update under way; a second Ctrl-C stops at once.
+"""SIGTERM, SIGHUP, SIGUSR1 and the first Ctrl-C ask for a stop after the update under way; a second Ctrl-C stops at
+once. One that was ignored when the program began (nohup, a background job of a script) stays ignored.
 
 So does SIGUSR2 where somebody above us listens for it (submitit, which puts the job into the queue again then).
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+from tvo_cli import streams
+from tvo_cli.signals import not_ignored
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 ABOVE = signal.SIGUSR2
-SAID = b"tvo: stopping after this update; then everything is saved. Ctrl-C again stops at once.\n"
+SAID = "stopping after this update; then everything is saved. Ctrl-C again stops at once."
 
 
 class Asked(threading.Event):
@@ -24,23 +27,26 @@ class Asked(threading.Event):
 
 
 @contextmanager
-def interruptible() -> Iterator[Asked]:
-    """An event that is set when somebody has asked for a stop. In a thread that gets no signals it never is."""
+def interruptible(announce: Callable[[str], object] = streams.shout) -> Iterator[Asked]:
+    """An event that is set when somebody has asked for a stop. In a thread that gets no signals it never is.
+
+    `announce` says it to whoever watches, from a signal handler: it must not print.
+    """
     asked = Asked()
 
     def ask(signum: int, frame: FrameType | None) -> None:
         if asked.is_set() and signum == signal.SIGINT:
             raise KeyboardInterrupt
         if not asked.is_set():
-            os.write(2, SAID)  # not print: a handler may run in the middle of another write
             asked.number = signum
-        asked.set()
+            asked.set()
+            announce(SAID)
 
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
     heard = (*SIGNALS, ABOVE) if callable(signal.getsignal(ABOVE)) else SIGNALS
-    before = {number: signal.signal(number, ask) for number in heard}
+    before = {number: signal.signal(number, ask) for number in not_ignored(heard)}
     try:
         yield asked
     finally:

@@ -1,0 +1,47 @@
+"""What libraries take for granted of an account: a home, a user's name, a cache that can be made.
+
+A container's random user has no home and no entry in passwd; a cluster's node may have its caches read-only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tvo_cli import streams
+
+NO_HOME = "/nonexistent"  # what system accounts have
+NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # where getpass.getuser() looks before it asks passwd
+CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # made when torch is imported, whether used or not
+
+
+def complete() -> None:
+    """Put a stand-in where something is missing; libraries pass over a home that cannot be used."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = NO_HOME
+    if not any(os.environ.get(name) for name in NAMES) and not _has_entry():
+        os.environ["LOGNAME"] = f"uid-{os.getuid()}"
+    for name in CACHES:
+        if os.environ.get(name):
+            _make(name, Path(os.environ[name]))
+
+
+def _has_entry() -> bool:
+    import pwd
+
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return True
+
+
+def _make(name: str, place: Path) -> None:
+    """Make a cache's folder, else let the library take its own choice."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        del os.environ[name]
+        streams.note(f"{name}={place} cannot be made ({error.strerror}); the library's own choice stands")
