@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "advantage": LEARNING | {"advantage"},
     "optim": LEARNING | {"optim"},
     "model": LEARNING | {"model", "data"},
-    "rollout": LEARNING | {"rollout", "model"},
+    "rollout": LEARNING | {"rollout", "model", "data"},
     "stability": LEARNING | {"stability", "config"},
     "tracking": GROUND | {"tracking", "config"},
     "sweep": GROUND | {"sweep", "tracking", "config"},

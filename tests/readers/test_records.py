@@ -27,10 +27,10 @@ CSV = "question,answer,note\r\n" + "".join(f'"{r["question"]}",{r["answer"]},"{r
 
 def parquet(rows: list[dict[str, Any]]) -> bytes:
     pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
+    parquet_of = pytest.importorskip("pyarrow.parquet")
 
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
+    parquet_of.write_table(pyarrow.Table.from_pylist(rows), sink)
     return sink.getvalue()
 
 
@@ -91,8 +91,9 @@ def numbered(data: bytes, name: str, folder: Path) -> list[str]:
     ]
 
 
+TWICE = "line 3 is not JSON (the key 'a' stands twice)"
 DAMAGED = [
-    (b'{"a": 1}\n\n{"a": 1, "a": 2}\n{"b": 1}\n', "x.jsonl", ["line 1", "line 3 is not JSON (the key 'a' stands twice)", "line 4"]),
+    (b'{"a": 1}\n\n{"a": 1, "a": 2}\n{"b": 1}\n', "x.jsonl", ["line 1", TWICE, "line 4"]),
     (b'[{"a": 1}, 7, {"b": {}}]', "x.json", ["row 1", "row 2 is a number, not an object", "row 3"]),
     (b'[{"a": 1}, {"a": 2', "x.json", ["row 1", "row 2 is not JSON (Expecting ',' delimiter)"]),
     (b'[{"a": 1}', "x.json", ["row 1", "row 2 is missing: the array is cut off"]),
