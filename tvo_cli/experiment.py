@@ -31,7 +31,9 @@ from tvo_cli.rollout.products import quick_products
 from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import continuing, keeping, loop, recorder, streams
+from tvo_cli.tracking.held_log import HeldLog
+from tvo_cli.training import content, continuing, keeping, loop, recorder, streams
+from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
@@ -54,9 +56,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     folder = Path(config.output_dir)
     continuing.check(folder, config)
     with ExitStack() as resources:
+        held = resources.enter_context(HeldLog())
         session = _session(config, folder, resources)
+        content.check(folder, session.origin, config)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
+        held.say()
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
@@ -191,7 +196,7 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
     runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
-    taught = data.load(config.dataset, split="train", seed=config.seed)
+    taught = chosen_problems.training(config, policy)
     if not isinstance(taught, Taught):
         raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
     fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
@@ -226,15 +231,15 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
     )
     streams.begin(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
-    problems = data.load(config.dataset, split="train", seed=config.seed)
+    problems = chosen_problems.training(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
-    if problems.size is not None and int(config.rollout.prompts) > problems.size:
-        remedy = "Take fewer prompts, or more data."
-        raise UserError("rollout.prompts", config.rollout.prompts, f"there are {problems.size} problems.", remedy)
     learner = _learner(config, policy, runtime)
     if config.trainer.get("products", "default") == "auto":
         resources.enter_context(quick_products(*learner.networks, least=LARGE))
+    heldout = _heldout(config, policy, grader)
+    evaluated = heldout.problems if heldout else ()
+    chosen_problems.say_overlap(config, problems, evaluated)
     return Session(
         seed=int(config.seed),
         folder=folder,
@@ -245,14 +250,14 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
         passes=_passes(config, policy),
         grader=grader,
         rewards=Rewards(config.reward),
-        heldout=_heldout(config, policy, grader),
+        heldout=heldout,
         watch=Watch.of(config.stability),
         smoother=Smoother(),
         tracker=Tracker(config, folder),
         limits=_limits(config, runtime),
         recorder=_recorder(config.recorder),
         neutral_ids=_neutral_ids(problems, policy),
-        origin=continuing.origin(config, learner),
+        origin=continuing.origin(config, learner) | content.hashes(problems, evaluated),
     )
 
 
@@ -362,8 +367,7 @@ def _sampled(
     seed: int = 4242,
 ) -> HeldOut:
     """Held-out problems of the configured data set, sampled without truncation of the distribution."""
-    problems = data.load(config.dataset, split="test", seed=seed)
-    chosen = tuple(problems.problem(i) for i in range(count if problems.size is None else min(count, problems.size)))
+    chosen = chosen_problems.heldout(config, policy, seed=seed, count=count, max_tokens=max_tokens)
     sampling = replace(
         Sampling.of(config.rollout),
         samples=samples,
