@@ -23,6 +23,7 @@ from tvo_cli.evaluation.running import Step
 from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
 from tvo_cli.model.identity import digest
 from tvo_cli.model.loading import place_of
+from tvo_cli.model.prompt_check import Reader
 from tvo_cli.optim.fused import fused
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
@@ -74,14 +75,15 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
         served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.plain(config.rollout.options))
         engine: Engine = served
         tokenizer = served.tokenizer
+        reader = Reader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
     else:
         runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
         policy = load_policy(config.model, device=runtime.device)
-        engine, tokenizer = LocalEngine(policy), policy.tokenizer
+        engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, Reader.of(policy, str(tree["path"]))
     model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
-    return evaluating.evaluate(config, engine, tokenizer, model, watch)
+    return evaluating.evaluate(config, engine, tokenizer, model, watch, reader)
 
 
 def plan(config: DictConfig) -> Plan:
@@ -256,7 +258,7 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
         tracker=Tracker(config, folder),
         limits=_limits(config, runtime),
         recorder=_recorder(config.recorder),
-        neutral_ids=_neutral_ids(problems, policy),
+        neutral_ids=chosen_problems.neutral_ids(problems, policy),
         origin=continuing.origin(config, learner) | content.hashes(problems, evaluated),
     )
 
@@ -377,12 +379,6 @@ def _sampled(
         top_k=0,
     )
     return HeldOut(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)
-
-
-def _neutral_ids(problems: data.Problems, policy: Policy) -> tuple[int, ...]:
-    """Token ids of words that no reward touches: the gauge of mode collapse on the embedded tasks."""
-    words = list(problems.neutral_words)
-    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
 
 
 def _summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -160,8 +160,20 @@ def check_context(tasks: Sequence[Task], engine: Engine) -> None:
                 budget,
                 f"{task.suite.name}: the prompt of {task.problems[longest].id} has {lengths[longest]} tokens; "
                 f"with {budget} for the answer that is {over}, and the model's context is {engine.context}.",
-                f"Take at most protocol.max_tokens={max(engine.context - lengths[longest], 0)}.",
+                _remedy(task.suite.name, engine.context, budget, lengths),
             )
+
+
+def _remedy(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
+    most, room = max(context - max(lengths), 0), context - budget
+    text = f"Take at most protocol.max_tokens={most}"
+    if min(lengths) > room:
+        return f"{text}."
+    long = sum(length > room for length in lengths)
+    return (
+        f"{text}, or leave {long} of {len(lengths)} problems out: "
+        f"evaluation.suites.{suite}.dataset.max_prompt_tokens={room}."
+    )
 
 
 def decodings(protocol: Protocol) -> tuple[str, ...]:

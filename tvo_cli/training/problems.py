@@ -46,6 +46,12 @@ def heldout(config: Any, policy: Policy, *, seed: int, count: int, max_tokens: i
     return tuple(problems.problem(index) for index in range(found))
 
 
+def neutral_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
+    """Token ids of words that no reward touches: the gauge of mode collapse on the embedded tasks."""
+    words = list(problems.neutral_words)
+    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
+
+
 def say_overlap(config: Any, training_problems: Problems, heldout_problems: Iterable[Problem]) -> None:
     """Count the held-out problems that are training problems too. Generated data are divided by their question."""
     node, asked = config.dataset, {problem.id: _question(problem) for problem in heldout_problems}
