@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
+from tvo_cli.data.literal import Prompt
 from tvo_cli.data.prompts import render
 from tvo_cli.evaluation.protocol import Decoding, Protocol
 from tvo_cli.model.encoding import encode, end_added
@@ -180,3 +182,9 @@ def test_the_begin_token_stays_and_is_not_doubled() -> None:
     assert (plain[0], plain.count(1), plain[-1] != 2) == (1, 1, True)
     assert chat.count(1) == 1 and chat[0] == 1
     assert (literal[0], literal.count(1), literal[-1] != 2) == (1, 1, True)
+
+
+def test_a_copy_of_a_prompt_is_the_same_prompt() -> None:
+    prompt = render(problem("a <|im_end|>"), node("chat"), chatml())
+    copied = copy.deepcopy(prompt)
+    assert isinstance(copied, Prompt) and copied == prompt and copied.control == prompt.control != ()

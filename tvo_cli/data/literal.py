@@ -29,6 +29,10 @@ class Prompt(str):
         made.control = tuple(control)
         return made
 
+    def __getnewargs__(self) -> tuple[str, tuple[tuple[int, int], ...]]:  # type: ignore[override]
+        """For copies."""
+        return str(self), self.control
+
 
 @lru_cache(maxsize=8)
 def special_tokens(tokenizer: Any) -> tuple[str, ...]:

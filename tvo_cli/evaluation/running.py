@@ -114,7 +114,7 @@ class Evaluator:
             level=problem.level,
             subject=problem.subject,
             gold=problem.answer,
-            prompt=row.prompt,
+            prompt=str(row.prompt),
             completion=completion.text,
             extracted=verdict.extracted,
             correct=None if self.grader is None else verdict.correct,
@@ -165,15 +165,15 @@ def check_context(tasks: Sequence[Task], engine: Engine) -> None:
 
 
 def _remedy(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
-    most, room = max(context - max(lengths), 0), context - budget
-    text = f"Take at most protocol.max_tokens={most}"
-    if min(lengths) > room:
-        return f"{text}."
+    """Less for the answer, or fewer problems; where neither helps, a longer context."""
+    most, room = context - max(lengths), context - budget
     long = sum(length > room for length in lengths)
-    return (
-        f"{text}, or leave {long} of {len(lengths)} problems out: "
-        f"evaluation.suites.{suite}.dataset.max_prompt_tokens={room}."
-    )
+    ways = [f"take at most protocol.max_tokens={most}"] if most > 0 else []
+    if long < len(lengths):
+        key = f"evaluation.suites.{suite}.dataset.max_prompt_tokens={room}"
+        ways.append(f"leave {long} of {len(lengths)} problems out: {key}")
+    told = ", or ".join(ways) or "take a model of longer context"
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def decodings(protocol: Protocol) -> tuple[str, ...]:

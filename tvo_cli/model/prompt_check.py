@@ -142,8 +142,8 @@ def _refuse_unknown(seen: Survey, reader: Reader, of: str) -> None:
     if reader.path.startswith(PACKAGED) or reader.path == "fresh":
         remedy = (
             "The embedded models read the words of the embedded tasks only (dataset=arithmetic, dataset=addition). "
-            "For your own text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b. For these tasks from a file: "
-            "dataset.suffix=''"
+            "For your own text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b. For these tasks from a file, "
+            "without the instruction: dataset.suffix='' (tvo eval: protocol.suffix='')."
         )
     raise UserError(
         "model.path",
