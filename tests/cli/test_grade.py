@@ -131,9 +131,10 @@ def test_golds_of_every_type_are_read_and_written_back_as_they_stood(run: Grade,
 
 
 def test_a_list_of_several_answers_is_said(run: Grade) -> None:
-    assert '2 golds are lists of several answers; all of them must be given, in any order ("1, 2")' in run(
-        [row(r"\boxed{1, 2}", [2, 1]), row("", ["x", "y"]), row("", ["z"])]
-    ).said
+    assert (
+        '2 golds are lists of several answers; all of them must be given, in any order ("1, 2")'
+        in run([row(r"\boxed{1, 2}", [2, 1]), row("", ["x", "y"]), row("", ["z"])]).said
+    )
 
 
 def test_a_number_that_is_none_is_written_as_null(run: Grade) -> None:
