@@ -23,6 +23,7 @@ from tvo_cli.evaluation.running import Step
 from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
 from tvo_cli.model.identity import digest
 from tvo_cli.model.loading import place_of
+from tvo_cli.model.prompt_check import Reader
 from tvo_cli.optim.fused import fused
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
@@ -31,7 +32,9 @@ from tvo_cli.rollout.products import quick_products
 from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import continuing, keeping, loop, recorder, streams
+from tvo_cli.tracking.held_log import HeldLog
+from tvo_cli.training import content, continuing, keeping, loop, recorder, streams
+from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 from tvo_cli.training.plan import Plan
 from tvo_cli.training.plan import plan as sizes
@@ -54,9 +57,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     folder = Path(config.output_dir)
     continuing.check(folder, config)
     with ExitStack() as resources:
+        held = resources.enter_context(HeldLog())
         session = _session(config, folder, resources)
+        content.check(folder, session.origin, config)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
+        held.say()
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
@@ -69,14 +75,15 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
         served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.plain(config.rollout.options))
         engine: Engine = served
         tokenizer = served.tokenizer
+        reader = Reader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
     else:
         runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
         policy = load_policy(config.model, device=runtime.device)
-        engine, tokenizer = LocalEngine(policy), policy.tokenizer
+        engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, Reader.of(policy, str(tree["path"]))
     model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
-    return evaluating.evaluate(config, engine, tokenizer, model, watch)
+    return evaluating.evaluate(config, engine, tokenizer, model, watch, reader)
 
 
 def plan(config: DictConfig) -> Plan:
@@ -192,7 +199,7 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
     runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
-    taught = data.load(config.dataset, split="train", seed=config.seed)
+    taught = chosen_problems.training(config, policy)
     if not isinstance(taught, Taught):
         raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
     fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
@@ -227,15 +234,15 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
     )
     streams.begin(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
-    problems = data.load(config.dataset, split="train", seed=config.seed)
+    problems = chosen_problems.training(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
-    if problems.size is not None and int(config.rollout.prompts) > problems.size:
-        remedy = "Take fewer prompts, or more data."
-        raise UserError("rollout.prompts", config.rollout.prompts, f"there are {problems.size} problems.", remedy)
     learner = _learner(config, policy, runtime)
     if config.trainer.get("products", "default") == "auto":
         resources.enter_context(quick_products(*learner.networks, least=LARGE))
+    heldout = _heldout(config, policy, grader)
+    evaluated = heldout.problems if heldout else ()
+    chosen_problems.say_overlap(config, problems, evaluated)
     return Session(
         seed=int(config.seed),
         folder=folder,
@@ -246,14 +253,14 @@ def _session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
         passes=_passes(config, policy),
         grader=grader,
         rewards=Rewards(config.reward),
-        heldout=_heldout(config, policy, grader),
+        heldout=heldout,
         watch=Watch.of(config.stability),
         smoother=Smoother(),
         tracker=Tracker(config, folder),
         limits=_limits(config, runtime),
         recorder=_recorder(config.recorder),
-        neutral_ids=_neutral_ids(problems, policy),
-        origin=continuing.origin(config, learner),
+        neutral_ids=chosen_problems.neutral_ids(problems, policy),
+        origin=continuing.origin(config, learner) | content.hashes(problems, evaluated),
     )
 
 
@@ -363,8 +370,7 @@ def _sampled(
     seed: int = 4242,
 ) -> HeldOut:
     """Held-out problems of the configured data set, sampled without truncation of the distribution."""
-    problems = data.load(config.dataset, split="test", seed=seed)
-    chosen = tuple(problems.problem(i) for i in range(count if problems.size is None else min(count, problems.size)))
+    chosen = chosen_problems.heldout(config, policy, seed=seed, count=count, max_tokens=max_tokens)
     sampling = replace(
         Sampling.of(config.rollout),
         samples=samples,
@@ -374,12 +380,6 @@ def _sampled(
         top_k=0,
     )
     return HeldOut(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)
-
-
-def _neutral_ids(problems: data.Problems, policy: Policy) -> tuple[int, ...]:
-    """Token ids of words that no reward touches: the gauge of mode collapse on the embedded tasks."""
-    words = list(problems.neutral_words)
-    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
 
 
 def _summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:

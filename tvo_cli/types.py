@@ -27,6 +27,12 @@ class Problem:
     subject: str = ""
     scorer: str = ""  # how the answer is judged: "" = the run's own, "integer", "digits", "reasoning_gym:TASK"
     metadata: Mapping[str, object] = field(default_factory=dict)
+    turns: tuple[tuple[str, str], ...] = ()  # (role, text) of the conversation before the question
+
+    @property
+    def asked(self) -> str:
+        """All texts that the data set shows the model: problems with equal ones are the same problem."""
+        return "\n\n".join((*(text for _, text in self.turns), self.question))
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,49 @@ def test_golds_that_are_numbers(run: Grade, gold: object, prediction: str, profi
     assert done.rows[0]["correct"] and done.rows[0]["gold"] == gold
 
 
+EXACT = [
+    (b'{"gold": true, "prediction": "\\\\boxed{\\\\text{True}}"}', True),
+    (b'{"gold": ["1,024"], "prediction": "\\\\boxed{1024}"}', True),
+    (b'{"gold": [2, "$1$"], "prediction": "\\\\boxed{1, 2}"}', True),
+    (b'{"gold": [1, 2], "prediction": "\\\\boxed{1}"}', False),
+    (b'{"gold": 1e-5, "prediction": "\\\\boxed{0.00001}"}', True),
+    (b'{"gold": 0.10, "prediction": "\\\\boxed{0.1}"}', True),
+    (b'{"gold": "Adding, $x = 2+3 = \\\\boxed{5}.$", "prediction": "\\\\boxed{5}"}', True),
+    (b'{"gold": "She has 3*4=12.\\n#### 1,200", "prediction": "\\\\boxed{1200}"}', True),
+    (b'{"gold": ' + b"7" * 999 + b', "prediction": "\\\\boxed{' + b"7" * 999 + b'}"}', True),
+]
+
+
+@pytest.mark.parametrize(("line", "right"), EXACT)
+def test_golds_of_every_type_are_read_and_written_back_as_they_stood(run: Grade, line: bytes, right: bool) -> None:
+    done = run(line + b"\n")
+    assert done.code == 0 and f'"correct": {str(right).lower()},' in done.out
+    assert done.out.startswith(line.decode()[:-1])
+
+
+def test_a_list_of_several_answers_is_said(run: Grade) -> None:
+    assert (
+        '2 golds are lists of several answers; all of them must be given, in any order ("1, 2")'
+        in run([row(r"\boxed{1, 2}", [2, 1]), row("", ["x", "y"]), row("", ["z"])]).said
+    )
+
+
+def test_a_number_that_is_none_is_written_as_null(run: Grade) -> None:
+    done = run(b'{"gold": 1, "prediction": NaN, "loss": Infinity}\n')
+    assert (done.rows[0]["prediction"], done.rows[0]["loss"], done.rows[0]["reason"]) == (None, None, "no answer")
+
+
+def test_an_integer_that_no_reader_of_json_takes_is_written_as_a_text(run: Grade) -> None:
+    many = b"7" * 5000
+    given = b'{"gold": %s, "n": [%s], "prediction": "\\\\boxed{7}"}\n' % (many, many)
+    assert run(given).rows[0]["n"] == [many.decode()]
+
+
+def test_the_gold_is_found_by_its_path(run: Grade) -> None:
+    given = [{"reward_model": {"ground_truth": "5"}, "out": [{"text": r"\boxed{5}"}]}]
+    assert run(given, "--gold", "reward_model.ground_truth", "--prediction", "out.0.text").rows[0]["correct"]
+
+
 def test_fields_by_other_names_and_the_question(run: Grade) -> None:
     given = [{"answer": GOLD, "completion": r"\boxed{\sqrt{12}}", "question": r"Simplify $\sqrt{12}$"}]
     done = run(given, "--gold", "answer", "--prediction", "completion")
@@ -137,14 +180,18 @@ MALFORMED = [
     (b'{"gold": 1, "gold": 2, "prediction": "2"}\n', 2, "'gold' stands twice"),
     (b'{"gold": null, "prediction": "2"}\n', 2, "gold is null"),
     (b'{"gold": "", "prediction": "2"}\n', 2, "(empty)"),
-    (b'{"gold": true, "prediction": "2"}\n', 2, "gold is bool"),
-    (b'{"gold": [1, 2], "prediction": "2"}\n', 2, "gold is list"),
+    (b'{"gold": {"value": 1}, "prediction": "2"}\n', 2, "has an object for an answer (with value)"),
+    (b'{"gold": [[1, 2], [3]], "prediction": "2"}\n', 2, "has a list in the list that is its answer"),
+    (b'{"gold": [], "prediction": "2"}\n', 2, "(empty)"),
+    (b'{"gold": Infinity, "prediction": "2"}\n', 2, "an infinite number"),
+    (b'{"gold": "a \\ud83d", "prediction": "2"}\n', 2, "half a character (\\ud83d"),
+    (b'{"gold": 1, "prediction": "\\boxed{1}"}\n', 2, "In JSON a backslash is written twice: \\\\boxed"),
     (b'{"gold": NaN, "prediction": "2"}\n', 2, "gold is nan"),
     (b'{"gold": 1, "prediction": ["2", "3"]}\n', 2, "prediction is list"),
     (b'\n\n{"gold": 1, "prediction": {}}\n', 4, "prediction is dict"),
     (b'{"gold": 1, "prediction": "\xff"}\n', 2, "is not UTF-8"),
     (b"[" * 100_000 + b"\n", 2, "nested too deep"),
-    (b'{"gold": 1, "prediction": ' + b"1" * 5000 + b"}\n", 2, "is not JSON"),
+    (b'{"gold": 1, "prediction": ' + b"1" * 5000 + b"\n", 2, "is not JSON"),
 ]
 
 

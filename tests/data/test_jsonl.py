@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -189,3 +190,73 @@ def test_the_last_box_agrees_with_stated_answers(shared: Path) -> None:
     boxed = everything(load(shared / "math_test.jsonl", columns={"answer": "no such column"}))
     assert len(stated) == len(boxed) == 5000
     assert [a.id for a, b in zip(stated, boxed, strict=True) if a.answer != b.answer] == []
+
+
+def test_numbers_lists_booleans_and_objects_in_the_answer_column(write, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [
+        f'{{"question": "q{i}", "answer": {a}}}' for i, a in enumerate(("1e-5", "0.10", "true", '["10"]', '[1, "2"]'))
+    ]
+    found = everything(load(write(*lines)))
+    assert [problem.answer for problem in found] == ["0.00001", "0.10", "true", "10", "1, 2"]
+    assert '1 golds are lists of several answers; all of them must be given, in any order ("1, 2")' in caplog.text
+    assert load(write('{"question": "q", "answer": ' + "7" * 5000 + "}")).problem(0).answer == "7" * 5000
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"question": "q", "answer": {"value": 5}}', "line 2 has an object for an answer (with value). Name the part "
+         "that is the answer: dataset.columns.answer=answer.PART"),
+        ('{"question": "q", "answer": [[1], [2]]}', "line 2 has a list in the list that is its answer"),
+        ('{"question": "q", "answer": Infinity}', "line 2 has an infinite number"),
+        ('{"question": "cut \\ud83d here?", "answer": 1}', "line 2 has half a character (\\ud83d"),
+        ('{"question": "q", "answer": 1, "id": "\\ud83d"}', "line 2 has half a character"),
+        ('{"question": "q", "answer": "\\boxed{5}"}', "In JSON a backslash is written twice: \\\\boxed"),
+        ('{"question": "q", "answer": 1, "answer": 2}', "line 2 is not JSON (the key 'answer' stands twice)"),
+        ('{"prompt": [{"role": "user", "content": [{"type": "image"}]}], "answer": 1}', "part of type 'image'"),
+        ('{"prompt": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "5"}], "answer": 1}',
+         "dataset.columns.question=prompt.0.content"),
+    ],
+)  # fmt: skip
+def test_what_no_row_may_hold_is_said_by_line(write, row: str, said: str) -> None:
+    assert said in fault(write({"question": "q", "answer": "1"}, row))
+
+
+def test_conversations_keep_all_turns_and_count_as_different_problems(write) -> None:
+    def asked(system: str, *more: dict) -> dict:
+        turns = [
+            {"role": "system", "content": system},
+            *more,
+            {"role": "user", "content": [{"type": "text", "text": "q"}]},
+        ]
+        return {"prompt": turns, "reward_model": {"ground_truth": "5"}}
+
+    few, many = asked("s"), asked("s", {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
+    first, second = everything(load(write(few, many)))
+    assert (first.question, first.turns, first.answer) == ("q", (("system", "s"),), "5")
+    assert second.turns == (("system", "s"), ("user", "a"), ("assistant", "b"))
+    train, test = (
+        everything(load(write(*[asked(str(i)) for i in range(20)]), split, holdout=5)) for split in ("train", "test")
+    )
+    assert (len(train), len(test)) == (15, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("mine.json", json.dumps([{"question": "q", "answer": 1}]).encode()),
+        ("mine.csv", b"question,answer\nq,1\n"),
+        ("mine.jsonl.gz", gzip.compress(b'{"question": "q", "answer": 1}\n')),
+        ("mine.jsonl", '{"question": "q", "answer": 1}\n'.encode("utf-16")),
+    ],
+)
+def test_other_formats(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    found = load(tmp_path / name).problem(0)
+    assert (found.question, found.answer, found.id.split("/")[0]) == ("q", "1", "mine")
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.zip"
+    path.write_bytes(b"PK\x03\x04rest")
+    assert fault(path) == f"dataset.path={path}: is compressed by zip. Unpack it, or compress it by gzip."

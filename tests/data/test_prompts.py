@@ -65,3 +65,15 @@ def test_a_hydra_node_is_read_like_a_dict() -> None:
     from omegaconf import OmegaConf
 
     assert render(PROBLEM, OmegaConf.create(node(suffix="!")), None) == "1+1?!"
+
+
+def test_all_turns_of_a_conversation_are_shown() -> None:
+    from dataclasses import replace
+
+    asked = replace(PROBLEM, turns=(("system", "Be brief."), ("user", "0+1?"), ("assistant", "1")))
+    assert render(asked, node(suffix=" Box."), None) == "Be brief.\n\n0+1?\n\n1\n\n1+1? Box."
+    assert render(asked, node(template="chat", suffix=" Box."), tokenizer(CHATML)) == (
+        "<|system|>Be brief.<|end|><|user|>0+1?<|end|><|assistant|>1<|end|><|user|>1+1? Box.<|end|><|assistant|>"
+    )
+    with pytest.raises(UserError, match=r"model\.prompt\.system=Reason.*problem 1 brings a system message of its own"):
+        render(asked, node(system="Reason."), None)

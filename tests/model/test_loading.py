@@ -198,3 +198,17 @@ def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(polic
 def test_a_copied_folder_needs_nothing_else(folder, tmp_path):
     shutil.move(folder, tmp_path / "elsewhere")
     assert load(tmp_path / "elsewhere").pad_id == 0
+
+
+def test_a_padding_token_without_an_embedding_is_replaced_by_the_end_token(folder, policy):
+    """A tokenizer that was given [PAD] and a model that was not resized: the padding is masked, any token serves."""
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    tokenizer.save_pretrained(folder)
+    assert settings["pad_token"] == "<pad>" and tokenizer.pad_token_id >= policy.network.config.vocab_size
+    loaded = load(folder)
+    assert loaded.pad_id == loaded.tokenizer.eos_token_id
+    ids, mask = loaded.encode(["1 + 1 =", "1"])
+    assert ids[1, 0] == loaded.pad_id and not mask[1, 0]
+    assert bool(torch.isfinite(loaded.network(input_ids=ids, attention_mask=mask.long()).logits).all())

@@ -53,7 +53,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def grade(
-    file: Annotated[str, typer.Argument(help="JSON lines with gold and prediction; - reads standard input.")],
+    file: Annotated[str, typer.Argument(help="Rows with gold and prediction: JSON, CSV, Parquet; - for a pipe.")],
     out: Annotated[str, typer.Option(help="Write here instead of standard output, whole or not at all.")] = "-",
     format: Annotated[Format, typer.Option(help="A JSON line or a line of a table for each row.")] = Format.json,
     profile: Annotated[Profile, typer.Option(help="aime: integers from 0 to 999.")] = Profile.math,
@@ -61,7 +61,7 @@ def grade(
         Unboxed, typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole.")
     ] = Unboxed.wrong,
     bare: Annotated[bool, typer.Option("--bare", help="Short for --unboxed whole: predictions are answers.")] = False,
-    gold: Annotated[str, typer.Option(help="The field that holds the gold.")] = "gold",
+    gold: Annotated[str, typer.Option(help="The field that holds the gold, or the path to it (a.b).")] = "gold",
     prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
     audit: Annotated[bool, typer.Option("--audit", help="Ask a second grader too; say where they differ.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Child processes; 0: one a processor, at most 8.")] = 0,
@@ -155,7 +155,7 @@ def _input(file: str) -> Iterator[IO[bytes]]:
         yield sys.stdin.buffer
         return
     if Path(file).is_dir():
-        raise UserError("FILE", file, "is a folder.", "Name a file of JSON lines, or - for standard input.")
+        raise UserError("FILE", file, "is a folder.", "Name a file of rows, or - for standard input.")
     with _opened(Path(file), "rb", "FILE") as stream:
         yield stream
 

@@ -47,6 +47,10 @@ class Cursor:
             )
         self.epoch, self.position = int(state["epoch"]), int(state["position"])
 
+    def begin_anew(self, state: Mapping[str, int]) -> dict[str, int]:
+        """`state` of other problems, as the start of the next epoch over these."""
+        return {"epoch": int(state["epoch"]) + 1, "position": 0, "size": self.problems.size or 0}
+
     def _make_room(self, count: int, size: int) -> None:
         if count > size:
             raise UserError(

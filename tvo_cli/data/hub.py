@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tvo_cli.data.jsonl import skips
+from tvo_cli.data.jsonl import say_counts, skips
 from tvo_cli.data.problems import Rows
 from tvo_cli.data.reading import Reading, Unanswered, Unreadable, raw_question, to_problem
 from tvo_cli.data.selection import select
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
-
-log = logging.getLogger("tvo")
 
 OFFLINE = "Without network: dataset=jsonl dataset.path=FILE.jsonl reads a local copy"
 
@@ -74,8 +71,7 @@ def problems_of(rows: Iterable[Mapping[str, Any]], node: Mapping[str, Any], pref
             unanswered += 1
         except Unreadable as fault:
             raise UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy) from fault
-    if repeated or unanswered:
-        log.info("%s: left out %d repeated and %d unanswered rows", prefix, repeated, unanswered)
+    say_counts(prefix, reading, unanswered=unanswered, repeated=repeated)
 
 
 def _rows(node: Mapping[str, Any], configuration: str | None, split: str) -> Iterator[Mapping[str, Any]]:

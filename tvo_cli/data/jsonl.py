@@ -1,17 +1,19 @@
-"""Problems from a file of one JSON object per line."""
+"""Problems from a file: JSON lines, a JSON array, CSV or Parquet (readers/records.py)."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from tvo_cli.data.problems import Rows
 from tvo_cli.data.reading import Reading, Unanswered, Unreadable, to_problem
 from tvo_cli.data.selection import select
 from tvo_cli.errors import UserError
+from tvo_cli.readers import records
+from tvo_cli.readers.faults import Malformed
+from tvo_cli.readers.golds import SEVERAL
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -34,27 +36,34 @@ def load_jsonl(node: Mapping[str, Any], *, split: str) -> Rows:
 
 
 def read(path: Path, node: Mapping[str, Any], key: str = "dataset.path") -> list[Problem]:
-    """Every problem of the file; the first row that is none ends it with its line number."""
-    reading, seen, skipped = Reading.of(node), dict[str, int](), 0
-    skip = skips(node)
-    problems = []
-    for line, row in _lines(path, key):
+    """Every problem of the file; the first row that is none ends it with its number."""
+    reading, skip, skipped = Reading.of(node), skips(node), 0
+    seen: dict[str, str] = {}
+    problems, stem = [], PurePath(path.name.removesuffix(".gz")).stem
+    for place, name, row in _rows(path, key):
         try:
-            problem = to_problem(row, reading, fallback_id=f"{path.stem}/{line}")
-        except Unanswered as fault:
-            if not skip:
-                raise _fault(key, path, line, fault) from fault
+            problem = to_problem(row, reading, fallback_id=f"{stem}/{name}")
+        except Unreadable as fault:
+            if not (skip and isinstance(fault, Unanswered)):
+                raise UserError(key, path, f"{place} {fault.problem}.", fault.remedy) from fault
             skipped += 1
             continue
-        except Unreadable as fault:
-            raise _fault(key, path, line, fault) from fault
-        _remember(seen, problem.id, line, path, key)
+        _remember(seen, problem.id, place, path, key)
         problems.append(problem)
-    if skipped:
-        log.warning("%s: %d rows without an answer are skipped", path, skipped)
+    say_counts(str(path), reading, unanswered=skipped)
     if not problems:
         raise UserError(key, path, "the file has no problem in it.", "Write one JSON object per line.")
     return problems
+
+
+def say_counts(name: str, reading: Reading, *, unanswered: int = 0, repeated: int = 0) -> None:
+    """One line for what was left out, and one for golds that could be meant otherwise."""
+    if unanswered:
+        log.warning("%s: %d rows without an answer are skipped", name, unanswered)
+    if repeated:
+        log.info("%s: %d rows that repeat a question are left out", name, repeated)
+    if reading.counts["several"]:
+        log.warning("%s: %d %s", name, reading.counts["several"], SEVERAL)
 
 
 def skips(node: Mapping[str, Any]) -> bool:
@@ -68,44 +77,32 @@ def skips(node: Mapping[str, Any]) -> bool:
 def _path(node: Mapping[str, Any], key: str) -> Path:
     named = node.get(key.removeprefix("dataset."))
     if not named:
-        raise UserError(key, named, "no file is named.", "Set dataset.path=FILE.jsonl")
+        raise UserError(key, named, "no file is named.", "Set dataset.path=FILE.jsonl (or .json, .csv, .parquet)")
     path = Path(str(named)).expanduser()
     if path.is_dir():
-        raise UserError(key, path, "is a folder.", "Name the .jsonl file in it.")
+        raise UserError(key, path, "is a folder.", "Name the file in it.")
     if not path.is_file():
         raise UserError(key, path, f"no such file (looked from {Path.cwd()}).", "Check the path.")
     return path
 
 
-def _lines(path: Path, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Line number from 1 and object of every line that is not blank."""
-    remedy = "Every line must be one JSON object in UTF-8."
-    with path.open("rb") as file:
-        for line, data in enumerate(file, start=1):
-            try:
-                text = data.decode("utf-8-sig" if line == 1 else "utf-8").strip()
-                row = json.loads(text) if text else None
-            except UnicodeDecodeError as error:
-                raise UserError(key, path, f"line {line} is not UTF-8 ({error.reason}).", remedy) from error
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise UserError(key, path, f"line {line} is not JSON ({error}).", remedy) from error
-            if not text:
-                continue
-            if not isinstance(row, dict):
-                raise UserError(key, path, f"line {line} is a {type(row).__name__}, not an object.", remedy)
-            yield line, row
+def _rows(path: Path, key: str) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Where each row stands, its number, and its fields."""
+    try:
+        for found in records.read(path):
+            if isinstance(found, Malformed):
+                raise UserError(key, path, f"{found.sentence}.", found.remedy) from found
+            yield f"{found.noun} {found.number}", found.number, found.fields
+    except Malformed as fault:
+        raise UserError(key, path, fault.problem, fault.remedy) from fault
 
 
-def _remember(seen: dict[str, int], name: str, line: int, path: Path, key: str) -> None:
+def _remember(seen: dict[str, str], name: str, place: str, path: Path, key: str) -> None:
     if name in seen:
         raise UserError(
             key,
             path,
-            f"line {line} has the id {name!r} of line {seen[name]}.",
+            f"{place} has the id {name!r} of {seen[name]}.",
             "Ids must be unique: mend them, or name another column (dataset.columns.id=NAME).",
         )
-    seen[name] = line
-
-
-def _fault(key: str, path: Path, line: int, fault: Unreadable) -> UserError:
-    return UserError(key, path, f"line {line} {fault.problem}.", fault.remedy)
+    seen[name] = place

@@ -57,6 +57,6 @@ def fingerprint(problems: Problems) -> str:
     digest = hashlib.sha256(b"endless" if endless else str(problems.size).encode())
     for index in range(count):
         problem = problems.problem(index)
-        row = (problem.id, problem.question, problem.answer, problem.scorer)
+        row = (problem.id, problem.question, problem.answer, problem.scorer, *problem.turns)
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli.data.literal import covered, revealed
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -15,20 +16,38 @@ if TYPE_CHECKING:
 def render(problem: Problem, prompt_node: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase | None) -> str:
     """The prompt of `problem` under model.prompt: {template: plain | chat, system, suffix}.
 
-    plain: system, a blank line, question + suffix (verbatim, with the line breaks it brings).
-    chat: the tokenizer's own template over a system and a user message, ready for the answer.
+    plain: system, earlier turns, question + suffix (verbatim), with blank lines between them.
+    chat: the tokenizer's own template over the system message, earlier turns and the user's, ready for the answer.
+    Special tokens in the texts of the problem are plain text (data/literal.py).
     """
+    return revealed(compose(covered(problem, tokenizer), prompt_node, tokenizer), tokenizer)
+
+
+def compose(problem: Problem, prompt_node: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase | None) -> str:
+    """`render` for texts whose special tokens are covered, or meant."""
     template = prompt_node.get("template") or "plain"
     system = prompt_node.get("system") or ""
+    _check_one_system(problem, system)
     request = problem.question + (prompt_node.get("suffix") or "")
     if template == "plain":
-        return f"{system}\n\n{request}" if system else request
+        return "\n\n".join(filter(None, (system, *(text for _, text in problem.turns), request)))
     if template == "chat":
-        return _chat(system, request, tokenizer)
+        first = [("system", system)] if system else []
+        return _chat([*first, *problem.turns, ("user", request)], tokenizer)
     raise UserError("model.prompt.template", template, "is not a prompt template.", "Choose plain or chat.")
 
 
-def _chat(system: str, request: str, tokenizer: PreTrainedTokenizerBase | None) -> str:
+def _check_one_system(problem: Problem, system: str) -> None:
+    if system and any(role in ("system", "developer") for role, _ in problem.turns):
+        raise UserError(
+            "model.prompt.system",
+            system,
+            f"problem {problem.id} brings a system message of its own.",
+            "Set model.prompt.system=null, or read the user's turn alone: dataset.columns.question=prompt.1.content",
+        )
+
+
+def _chat(turns: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase | None) -> str:
     if tokenizer is None or not getattr(tokenizer, "chat_template", None):
         raise UserError(
             "model.prompt.template",
@@ -36,8 +55,7 @@ def _chat(system: str, request: str, tokenizer: PreTrainedTokenizerBase | None) 
             "the model's tokenizer has no chat template.",
             "Use model.prompt.template=plain, or an instruction-tuned model.",
         )
-    messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": request})
+    messages = [{"role": role, "content": text} for role, text in turns]
     from jinja2 import TemplateError
 
     try:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from tvo_cli.data.answers import after_marker, as_integer, as_text, last_box, level_of
 from tvo_cli.errors import UserError
+from tvo_cli.readers.answers import as_integer, as_text, level_of
+from tvo_cli.readers.columns import walk
+from tvo_cli.readers.conversations import Question, question_of
+from tvo_cli.readers.faults import Malformed
+from tvo_cli.readers.golds import Gold, gold_of
+from tvo_cli.readers.text import checked
 from tvo_cli.types import Problem
 
 Row = Mapping[str, Any]
+Read = TypeVar("Read")
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "question": ("question", "problem", "prompt"),
-    "answer": ("answer", "gold", "final_answer"),
+    "answer": ("answer", "gold", "final_answer", "ground_truth"),
     "solution": ("solution",),
     "id": ("id", "unique_id"),
     "level": ("level",),
     "subject": ("subject", "type"),
 }
+NESTED = {"answer": ("reward_model.ground_truth",)}  # as verl and its kin write
 
 
 class Unreadable(Exception):
@@ -43,6 +51,7 @@ class Reading:
     answer_marker: str | None = None  # the gold follows it in the answer column (GSM8K: "####")
     strip: Sequence[str] = ()  # instructions around the question that are taken off, verbatim
     scorer: str = ""
+    counts: Counter[str] = field(default_factory=Counter)  # of golds that are lists of "several" answers
 
     @staticmethod
     def of(node: Mapping[str, Any]) -> Reading:
@@ -67,24 +76,29 @@ class Reading:
 
 def to_problem(row: Row, reading: Reading, fallback_id: str) -> Problem:
     """The problem this row states; raises Unreadable or Unanswered."""
-    question = without_instruction(_question(row, reading), reading.strip)
+    asked = _question(row, reading)
+    question = without_instruction(asked.text, reading.strip)
     if not question:
         raise Unreadable("dataset.columns.question", "has an empty question", "Mend or remove the row.")
+    gold = _gold(row, reading).text
+    solution = _text(row, reading, "solution")
     return Problem(
-        id=as_text(_value(row, reading, "id")) or fallback_id,
+        id=_text(row, reading, "id") or fallback_id,
         question=question,
-        answer=_answer(row, reading),
+        answer=_as_scored(gold, reading.scorer),
         source=reading.source,
-        level=level_of(_value(row, reading, "level")),
-        subject=as_text(_value(row, reading, "subject")),
+        level=level_of(_text(row, reading, "level")),
+        subject=_text(row, reading, "subject"),
         scorer=reading.scorer,
-        metadata={"solution": solution} if (solution := as_text(_value(row, reading, "solution"))) else {},
+        metadata={"solution": solution} if solution else {},
+        turns=asked.turns,
     )
 
 
 def raw_question(row: Row, reading: Reading) -> str:
-    """The question with whatever instruction surrounds it: enough to tell rows apart, and quick."""
-    return _question(row, reading)
+    """All that is asked, with whatever instruction surrounds it: enough to tell rows apart, and quick."""
+    asked = _question(row, reading)
+    return "\n\n".join((*(text for _, text in asked.turns), asked.text))
 
 
 def without_instruction(question: str, instructions: Sequence[str]) -> str:
@@ -95,7 +109,7 @@ def without_instruction(question: str, instructions: Sequence[str]) -> str:
     return text
 
 
-def _question(row: Row, reading: Reading) -> str:
+def _question(row: Row, reading: Reading) -> Question:
     path = _path(row, reading, "question")
     if path is None:
         named = reading.columns.get("question")
@@ -105,31 +119,40 @@ def _question(row: Row, reading: Reading) -> str:
             f"has {missing} (it has {', '.join(map(str, row)) or 'none'})",
             "Name the question's column: dataset.columns.question=NAME",
         )
-    return _spoken(walk(row, path))
+    return _of_column("question", lambda: question_of(walk(row, path)), path)
 
 
-def _spoken(value: object) -> str:
-    """Text, or the last user message where the column holds a conversation."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        said = [turn for turn in value if isinstance(turn, Mapping) and turn.get("role", "user") == "user"]
-        return as_text(said[-1].get("content")) if said else ""
-    return as_text(value)
+def _of_column(noun: str, read: Callable[[], Read], path: str) -> Read:
+    """What the column states; a fault says which setting names it."""
+    try:
+        return read()
+    except Malformed as fault:
+        remedy = fault.remedy.replace("COLUMN.PART", f"dataset.columns.{noun}={path}.PART").replace("COLUMN", path)
+        raise Unreadable(f"dataset.columns.{noun}", fault.problem, remedy) from fault
 
 
-def _answer(row: Row, reading: Reading) -> str:
-    stated = as_text(_value(row, reading, "answer"))
-    if stated and reading.answer_marker:
-        stated = after_marker(stated, reading.answer_marker) or ""
-    elif "\\boxed" in stated:  # some data sets put the whole solution there
-        stated = last_box(stated) or ""
-    answer = stated or last_box(as_text(_value(row, reading, "solution"))) or ""
-    if not answer:
+def _gold(row: Row, reading: Reading) -> Gold:
+    gold = _stated(row, reading, "answer", lambda value: gold_of(value, reading.answer_marker))
+    gold = gold if gold.text else _stated(row, reading, "solution", _of_solution)
+    if not gold.text:
         raise Unanswered(
             "dataset.columns.answer",
             _why_unanswered(row, reading),
             "Name the answer's column (dataset.columns.answer=NAME), or skip such rows: dataset.unanswered=skip",
         )
-    return _as_scored(answer, reading.scorer)
+    reading.counts["several"] += gold.several
+    return gold
+
+
+def _stated(row: Row, reading: Reading, noun: str, read: Callable[[object], Gold]) -> Gold:
+    path = _path(row, reading, noun)
+    return Gold("") if path is None else _of_column(noun, lambda: read(walk(row, path)), path)
+
+
+def _of_solution(stated: object) -> Gold:
+    """A solution is no answer, unless a box or a mark in it says where the answer is."""
+    found = gold_of(as_text(stated))
+    return Gold("") if found.text == as_text(stated) else found
 
 
 def _why_unanswered(row: Row, reading: Reading) -> str:
@@ -145,13 +168,14 @@ def _as_scored(answer: str, scorer: str) -> str:
         return answer
     whole = as_integer(answer)
     if whole is None:
-        raise Unreadable("dataset.scorer", f"has the answer {answer!r}, which is no integer", "Use dataset.scorer=math")
+        problem = f"has the answer {answer[:40]!r}, which is no integer"
+        raise Unreadable("dataset.scorer", problem, "Use dataset.scorer=math")
     return whole
 
 
-def _value(row: Row, reading: Reading, noun: str) -> object:
+def _text(row: Row, reading: Reading, noun: str) -> str:
     path = _path(row, reading, noun)
-    return None if path is None else walk(row, path)
+    return "" if path is None else _of_column(noun, lambda: checked(as_text(walk(row, path)), noun), path)
 
 
 def _path(row: Row, reading: Reading, noun: str) -> str | None:
@@ -160,19 +184,6 @@ def _path(row: Row, reading: Reading, noun: str) -> str | None:
     if named:
         return named if walk(row, named) is not None else None
     spelled = {str(column).lower(): str(column) for column in row}
-    return next((spelled[guess] for guess in GUESSES[noun] if row.get(spelled.get(guess, "")) is not None), None)
-
-
-def walk(row: Row, path: str) -> object:
-    """The value at `path`; a column of exactly that name comes first. None where the path leads nowhere."""
-    if path in row:
-        return row[path]
-    value: object = row
-    for step in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and step.isdigit():
-            value = value[int(step)] if int(step) < len(value) else None
-        else:
-            return None
-    return value
+    nested = [path for path in NESTED.get(noun, ()) if walk(row, path) is not None]
+    guesses = [spelled[guess] for guess in GUESSES[noun] if row.get(spelled.get(guess, "")) is not None]
+    return next(iter(guesses + nested), None)

@@ -33,7 +33,7 @@ def divide(problems: Sequence[Problem], holdout: int, split: str) -> list[Proble
     """
     if holdout == 0:
         return list(problems) if split == "train" else []
-    marks = [stable_hash("holdout", problem.question) for problem in problems]
+    marks = [stable_hash("holdout", problem.asked) for problem in problems]
     first = sorted(marks)[-holdout]
     return [problem for problem, mark in zip(problems, marks, strict=True) if (mark >= first) == (split == "test")]
 

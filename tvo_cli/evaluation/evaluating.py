@@ -23,6 +23,7 @@ from tvo_cli.tracking import run_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from tvo_cli.model.prompt_check import Reader
     from tvo_cli.rollout.engine import Engine
 
 log = logging.getLogger("tvo")
@@ -31,11 +32,23 @@ JUDGED = ("correct", "extracted", "reason", "failed", "second")
 
 
 def evaluate(
-    config: DictConfig, engine: Engine, tokenizer: Any, model: Mapping[str, Any], watch: Watch
+    config: DictConfig,
+    engine: Engine,
+    tokenizer: Any,
+    model: Mapping[str, Any],
+    watch: Watch,
+    reader: Reader | None = None,
 ) -> dict[str, Any]:
-    """Do what is missing, then say what all of it shows; the content of summary.json."""
+    """Do what is missing, then say what all of it shows; the content of summary.json.
+
+    `reader`: what the prompts have to suit; None: they are not looked at.
+    """
     place, node = Path(config.output_dir), config.evaluation
     suites = suite.load(config)
+    if reader is not None:
+        from tvo_cli.evaluation.prompt_fit import fitting  # torch comes with it, and regrading needs none
+
+        suites = fitting(suites, node.suites, reader)
     base = _base(node.base, suites)
     identity = files.identify(suites, model, int(node.seed))
     tasks, counted = plan(suites, files.kept(place, identity), tokenizer)

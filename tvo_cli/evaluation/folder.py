@@ -100,7 +100,8 @@ def renew(folder: Path, identity: Mapping[str, Any], suites: Sequence[Suite]) ->
 
 def _problem_row(name: str, problem: Problem) -> dict[str, Any]:
     fields = ("id", "question", "answer", "source", "level", "subject", "scorer")
-    return {"suite": name} | {field: getattr(problem, field) for field in fields}
+    turns = {"turns": [list(turn) for turn in problem.turns]} if problem.turns else {}
+    return {"suite": name} | {field: getattr(problem, field) for field in fields} | turns
 
 
 def _problems_of(folder: Path) -> list[tuple[str, Problem]]:
@@ -108,7 +109,11 @@ def _problems_of(folder: Path) -> list[tuple[str, Problem]]:
     if not path.is_file():
         return []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return [(row.pop("suite"), Problem(**row)) for row in rows]
+    return [(row.pop("suite"), _problem(row)) for row in rows]
+
+
+def _problem(row: dict[str, Any]) -> Problem:
+    return Problem(**row | {"turns": tuple((role, text) for role, text in row.get("turns", ()))})
 
 
 def identity_of(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.data.prompts import render
+from tvo_cli.data.literal import covered, revealed
+from tvo_cli.data.prompts import compose
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -70,10 +71,11 @@ class Protocol:
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
-        asked = "".join((*self.shots, filled(self.prompt, fields(problem))))
+        literal = covered(problem, tokenizer)
+        asked = "".join((*self.shots, filled(self.prompt, fields(literal))))
         node = {"template": self.template, "system": self.system, "suffix": self.suffix}
         try:
-            return render(replace(problem, question=asked), node, tokenizer)
+            return revealed(compose(replace(literal, question=asked), node, tokenizer), tokenizer)
         except UserError as error:  # prompts know their keys in a run's config only
             key = error.key.replace("model.prompt.", "protocol.")
             remedy = "Take protocol=boxed, or an instruction-tuned model."

@@ -114,7 +114,7 @@ class Evaluator:
             level=problem.level,
             subject=problem.subject,
             gold=problem.answer,
-            prompt=row.prompt,
+            prompt=str(row.prompt),
             completion=completion.text,
             extracted=verdict.extracted,
             correct=None if self.grader is None else verdict.correct,
@@ -160,8 +160,20 @@ def check_context(tasks: Sequence[Task], engine: Engine) -> None:
                 budget,
                 f"{task.suite.name}: the prompt of {task.problems[longest].id} has {lengths[longest]} tokens; "
                 f"with {budget} for the answer that is {over}, and the model's context is {engine.context}.",
-                f"Take at most protocol.max_tokens={max(engine.context - lengths[longest], 0)}.",
+                _remedy(task.suite.name, engine.context, budget, lengths),
             )
+
+
+def _remedy(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
+    """Less for the answer, or fewer problems; where neither helps, a longer context."""
+    most, room = context - max(lengths), context - budget
+    long = sum(length > room for length in lengths)
+    ways = [f"take at most protocol.max_tokens={most}"] if most > 0 else []
+    if long < len(lengths):
+        key = f"evaluation.suites.{suite}.dataset.max_prompt_tokens={room}"
+        ways.append(f"leave {long} of {len(lengths)} problems out: {key}")
+    told = ", or ".join(ways) or "take a model of longer context"
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def decodings(protocol: Protocol) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ def fingerprint(problems: Sequence[Problem]) -> str:
     """sha256 over ids, questions and answers, in order."""
     digest = hashlib.sha256()
     for problem in problems:
-        digest.update("\x1f".join((problem.id, problem.question, problem.answer)).encode() + b"\x1e")
+        turns = [f"{role}\x1d{text}" for role, text in problem.turns]
+        digest.update("\x1f".join((problem.id, problem.question, problem.answer, *turns)).encode() + b"\x1e")
     return digest.hexdigest()
 
 

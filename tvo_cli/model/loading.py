@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tvo_cli.model.identity import weights_of
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 
+log = logging.getLogger("tvo")
 WEIGHTS = Path(__file__).parent / "weights"
 PROBE = "7 + 3 = "
 FRESH = "fresh"  # the embedded model before any training
@@ -47,7 +49,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
         recompute_layers(network)
     _without_dropout(network)
     network.to(device).eval()
-    return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(tokenizer))
+    return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(network, tokenizer))
 
 
 def recompute_layers(network: Any) -> None:
@@ -70,7 +72,7 @@ def _fresh(device: torch.device | str) -> Policy:
     """The embedded model with random weights; always the same."""
     tokenizer = tiny_tokenizer()
     network = tiny_network(tokenizer, seed=0).to(device).eval()
-    return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(tokenizer))
+    return Policy(network, tokenizer, _end_ids(network, tokenizer), _pad_id(network, tokenizer))
 
 
 def _place(node: Any) -> tuple[str, dict[str, Any]]:
@@ -130,8 +132,15 @@ def _end_ids(network: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]
     return frozenset(int(i) for i in [*listed, tokenizer.eos_token_id] if i is not None)
 
 
-def _pad_id(tokenizer: PreTrainedTokenizerFast) -> int:
-    return int(tokenizer.pad_token_id)
+def _pad_id(network: Any, tokenizer: PreTrainedTokenizerFast) -> int:
+    """The padding token; where the model has no embedding for it, another's serves: no position under it is read."""
+    found, rows = tokenizer.pad_token_id, int(network.get_input_embeddings().weight.shape[0])
+    if found is not None and found < rows:
+        return int(found)
+    instead = min((token for token in _end_ids(network, tokenizer) if token < rows), default=0)
+    name = tokenizer.convert_ids_to_tokens(instead)
+    log.info("the model has no embedding for its padding token %r: %r pads instead", tokenizer.pad_token, name)
+    return instead
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model import tiles
 from tvo_cli.model.backbone import Head, predicting_states
+from tvo_cli.model.encoding import encode
 from tvo_cli.model.scores import Readings, Scores, chunked_covariance, chunked_readings, spread
 
 
@@ -36,29 +37,17 @@ class Policy:
         return found
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Ids and mask [P, L] of prompts, left-padded; a chat template that wrote the begin token is not given two."""
-        rows = [self._encode_one(prompt) for prompt in prompts]
+        """Ids and mask [P, L] of prompts, left-padded; see model/encoding.py."""
+        rows = encode(self.tokenizer, prompts)
+        if [] in rows:
+            raise UserError(
+                "dataset", repr(prompts[rows.index([])]), "a prompt without a token.", "Drop empty questions."
+            )
         width = max(map(len, rows))
         ids = torch.tensor([[self.pad_id] * (width - len(row)) + row for row in rows])
         mask = torch.arange(width) >= width - torch.tensor([[len(row)] for row in rows])
         device = next(self.parameters()).device
         return ids.to(device), mask.to(device)
-
-    def _encode_one(self, prompt: str) -> list[int]:
-        begin = self.tokenizer.bos_token
-        begun = bool(begin) and prompt.startswith(begin)
-        try:
-            ids: list[int] = self.tokenizer(prompt, add_special_tokens=not begun)["input_ids"]
-        except Exception as error:  # tokenizers raises nothing narrower for a word outside its vocabulary
-            raise UserError(
-                "model.path",
-                self.tokenizer.name_or_path,
-                f"the model's tokenizer cannot read {prompt[:40]!r} ({error}).",
-                "The embedded models know only the embedded tasks' words; choose another model.",
-            ) from error
-        if not ids:
-            raise UserError("dataset", repr(prompt), "a prompt without a single token.", "Drop empty questions.")
-        return ids
 
     def score(
         self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor, temperature: float

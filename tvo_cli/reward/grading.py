@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tvo_cli.readers.golds import SEVERAL
+from tvo_cli.readers.json_rows import written
+from tvo_cli.readers.text import HALF
 from tvo_cli.reward.grader import Grader
 from tvo_cli.reward.rows import Row, chunks
 from tvo_cli.types import Problem, Verdict
@@ -24,6 +26,7 @@ class Summary:
     right: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    several: int = 0  # golds that are lists
     start: float = field(default_factory=time.monotonic)
 
     @property
@@ -47,7 +50,7 @@ class Summary:
             said.append("reasons: " + _counted(self.reasons))
         failed = sum(self.failures.values())
         said.append(f"the grader failed on {failed} rows" + (f": {_counted(self.failures)}" if failed else ""))
-        return said
+        return said + ([f"{self.several:,} {SEVERAL}"] if self.several else [])
 
 
 def graded(rows: Iterable[Row], grader: Grader, summary: Summary) -> Iterator[list[tuple[Row, Verdict]]]:
@@ -56,6 +59,7 @@ def graded(rows: Iterable[Row], grader: Grader, summary: Summary) -> Iterator[li
         asked = [Problem(row.id, row.question, row.gold, source="rows") for row in chunk]
         verdicts = grader.grade([row.prediction for row in chunk], asked, [True] * len(chunk))
         summary.add(verdicts)
+        summary.several += sum(row.several for row in chunk)
         yield list(zip(chunk, verdicts, strict=True))
 
 
@@ -64,11 +68,8 @@ def as_json(row: Row, verdict: Verdict, *, audit: bool = False) -> bytes:
     said: dict[str, Any] = {"correct": verdict.correct, "extracted": verdict.extracted, "reason": verdict.reason}
     if audit:
         said["second"] = verdict.second
-    fields = row.fields | said
-    try:
-        return json.dumps(fields, ensure_ascii=False).encode("utf-8") + b"\n"
-    except UnicodeEncodeError:  # half a surrogate pair is no text, but JSON can escape it
-        return json.dumps(fields).encode("ascii") + b"\n"
+    line = written(row.fields | said)
+    return HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", line).encode("utf-8") + b"\n"  # no text, but JSON escapes it
 
 
 def as_table(row: Row, verdict: Verdict, *, audit: bool = False) -> bytes:

@@ -1,26 +1,27 @@
-"""Rows to grade, read from JSON lines one at a time: what is malformed is refused with its line number.
+"""Rows to grade, one at a time, from any file that readers/records.py knows: what is malformed is refused by its line.
 
-A row is a JSON object with a gold and a prediction; its other fields pass through. A byte order mark at the
-start, CRLF and blank lines are no error. Refused are: what is not a JSON object, a key given twice, a missing
-gold, a gold that is empty, null, true, a list or an object, a prediction that is neither text, number nor null,
-and a last line that was cut off. Numbers become text; a prediction of null is one without an answer.
+A row is an object with a gold and a prediction; its other fields pass through. The gold is read as for training
+and evaluation (readers/golds.py). Refused are: what is not an object, a key given twice, a missing gold, one that
+is empty, null or an object, a prediction that is neither text, number nor null, and a last line that was cut off.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
-from math import isfinite
 from typing import IO, Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.readers import records
+from tvo_cli.readers.columns import leads, walk
+from tvo_cli.readers.faults import Malformed
+from tvo_cli.readers.golds import Gold, gold_of
+from tvo_cli.readers.numbers import Number, number_text
+from tvo_cli.readers.record import Record
+from tvo_cli.readers.text import EATEN, checked
 from tvo_cli.reward.grader import knows_gold
 
-MARK = b"\xef\xbb\xbf"
-LONGEST_LINE = 64 << 20  # bytes: what holds no line ends is not JSON lines
 ROWS_AT_ONCE = 512
 BYTES_AT_ONCE = 16 << 20
 TEXT_FIELDS = ("question", "problem")
@@ -35,26 +36,28 @@ class Source:
     prediction: str = "prediction"
     profile: str = "math"  # decides which golds can be judged
 
-    def refuse(self, line: int, problem: str, remedy: str = "") -> UserError:
-        """The error of one line."""
-        return UserError(f"{self.name}, line", line, problem, remedy)
+    def refuse(self, fault: Malformed) -> UserError:
+        """The error of one row."""
+        return UserError(f"{self.name}, {fault.noun}", fault.number, f"{fault.problem}.", fault.remedy)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: all its fields, and what is graded."""
+    """One row: all its fields, and what is graded."""
 
     line: int
     fields: dict[str, Any]
     gold: str
     prediction: str
     size: int  # bytes
+    noun: str = "line"  # what is counted
+    several: bool = False  # whether the gold is a list of several answers
 
     @property
     def id(self) -> str:
         """The row's own id, or its line."""
         stated = self.fields.get("id")
-        return f"line {self.line}" if stated is None else str(stated)
+        return f"{self.noun} {self.line}" if stated is None else str(stated)
 
     @property
     def question(self) -> str:
@@ -64,10 +67,20 @@ class Row:
 
 
 def read(stream: IO[bytes], source: Source) -> Iterator[Row]:
-    """The rows of a stream in their order; UserError at the first line that is none."""
-    for line, data in enumerate(_lines(stream, source), 1):
-        if data.strip():
-            yield _row(line, data, source)
+    """The rows of a stream in their order; UserError at the first row that is none."""
+    for found in each(stream, source):
+        if isinstance(found, UserError):
+            raise found
+        yield found
+
+
+def each(stream: IO[bytes], source: Source) -> Iterator[Row | UserError]:
+    """The rows of a stream, and in the place of one that cannot be read its error."""
+    try:
+        for found in records.read_stream(stream, source.name):
+            yield source.refuse(found) if isinstance(found, Malformed) else _row_or_error(found, source)
+    except Malformed as fault:
+        raise UserError("FILE", source.name, fault.problem, fault.remedy) from fault
 
 
 def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -84,81 +97,49 @@ def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield waiting
 
 
-def _lines(stream: IO[bytes], source: Source) -> Iterator[bytes]:
-    first = stream.readline(LONGEST_LINE).removeprefix(MARK)
-    for line, data in enumerate(chain([first], iter(lambda: stream.readline(LONGEST_LINE), b"")), 1):
-        if len(data) >= LONGEST_LINE:
-            raise source.refuse(line, f"is longer than {LONGEST_LINE >> 20} MB.", "Put one row on each line.")
-        yield data
-
-
-def _row(line: int, data: bytes, source: Source) -> Row:
-    fields = _object(line, data, source)
-    gold, prediction = _gold(line, fields, source), _prediction(line, fields, source)
-    return Row(line, fields, gold, prediction, len(data))
-
-
-def _object(line: int, data: bytes, source: Source) -> dict[str, Any]:
+def _row_or_error(found: Record, source: Source) -> Row | UserError:
     try:
-        read_ = json.loads(data.decode("utf-8"), strict=False, object_pairs_hook=_once)
-    except UnicodeDecodeError as error:
-        raise source.refuse(line, f"is not UTF-8 (byte {error.start}).", "Write the file as UTF-8.") from error
-    except (ValueError, RecursionError) as error:
-        raise _not_json(line, data, source, error) from error
-    if not isinstance(read_, dict):
-        raise source.refuse(line, "is not an object.", f'Write {{"{source.gold}": …, "{source.prediction}": …}}.')
-    return read_
+        gold, prediction = _gold(found.fields, source), _prediction(found.fields, source)
+    except Malformed as fault:
+        return source.refuse(fault.at(found.number, found.noun))
+    return Row(found.number, found.fields, gold.text, prediction, found.size, found.noun, gold.several)
 
 
-def _not_json(line: int, data: bytes, source: Source, error: Exception) -> UserError:
-    if isinstance(error, RecursionError):
-        return source.refuse(line, "is nested too deep.")
-    if not data.endswith(b"\n"):
-        remedy = f"If it may go: head -n {line - 1} FILE | tvo grade -"
-        return source.refuse(line, f"the last line is cut off ({error}).", remedy)
-    return source.refuse(line, f"is not JSON ({error}).")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
-    return fields
-
-
-def _gold(line: int, fields: dict[str, Any], source: Source) -> str:
-    gold = fields.get(source.gold)
-    if source.gold not in fields:
+def _field(fields: dict[str, Any], name: str, option: str) -> object:
+    if not leads(fields, name):
         named = ", ".join(list(fields)[:8]) or "no field"
-        raise source.refuse(line, f"has no field {source.gold!r} but {named}.", "Name it: --gold FIELD")
-    if isinstance(gold, bool) or not isinstance(gold, str | int | float):
-        kind = type(gold).__name__ if gold is not None else "null"
-        raise source.refuse(line, f"its gold is {kind}, not a text or a number.", r'Write a list as "1, 2".')
-    if isinstance(gold, float) and not isfinite(gold):
-        raise source.refuse(line, f"its gold is {gold}, not a number.")
-    text = gold if isinstance(gold, str) else _number(gold)
-    if not knows_gold(source.profile, text):
-        shown = text[:40] or "empty"
-        raise source.refuse(line, f"its gold ({shown}) is not one that the profile {source.profile} can judge.")
-    return text
+        raise Malformed(f"has no field {name!r} but {named}", f"Name it: --{option} FIELD")
+    return walk(fields, name)
 
 
-def _prediction(line: int, fields: dict[str, Any], source: Source) -> str:
-    said = fields.get(source.prediction)
-    if source.prediction not in fields:
-        named = ", ".join(list(fields)[:8])
-        raise source.refuse(line, f"has no field {source.prediction!r} but {named}.", "Name it: --prediction FIELD")
-    if said is None:
+def _gold(fields: dict[str, Any], source: Source) -> Gold:
+    stated = _field(fields, source.gold, "gold")
+    try:
+        gold = gold_of(stated)
+    except Malformed as fault:
+        raise Malformed(fault.problem, fault.remedy.replace("COLUMN", f"--gold {source.gold}")) from fault
+    if not gold.text:
+        shown = "null" if stated is None else "nan" if stated != stated else "(empty)"
+        raise Malformed(f"its gold is {shown}: there is nothing to compare with", "Mend or remove the row.")
+    if not knows_gold(source.profile, gold.text):
+        raise Malformed(f"its gold ({gold.text[:40]}) is not one that the profile {source.profile} can judge")
+    return gold
+
+
+def _prediction(fields: dict[str, Any], source: Source) -> str:
+    said = _field(fields, source.prediction, "prediction")
+    if said is None or said != said:
         return ""
-    if isinstance(said, bool) or not isinstance(said, str | int | float):
-        kind = type(said).__name__
-        raise source.refuse(line, f"its prediction is {kind}, not a text.", "Write one completion a row.")
-    return said if isinstance(said, str) else _number(said)
+    if isinstance(said, Sequence) and not isinstance(said, str) and len(said) == 1:
+        said = said[0]
+    if isinstance(said, bool) or not isinstance(said, str | int | float | Decimal):
+        raise Malformed(f"its prediction is {type(said).__name__}, not a text", "Write one completion a row.")
+    return _text_of(said)
 
 
-def _number(stated: int | float) -> str:
-    """33.0 is 33 and 1e-7 is 0.0000001: the value as people write it."""
-    if isinstance(stated, float) and stated.is_integer():
-        stated = int(stated)
-    return f"{Decimal(repr(stated)):f}"
+def _text_of(said: str | int | float | Decimal) -> str:
+    if isinstance(said, Number) or not isinstance(said, str):
+        return number_text(said)
+    if EATEN.search(said):
+        checked(said, "prediction")
+    return said

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tvo_cli.data.literal import Prompt
 from tvo_cli.errors import UserError
+from tvo_cli.model.encoding import encode, end_added
 from tvo_cli.rollout.engine import Completion
 from tvo_cli.rollout.sampling import Sampling
 
@@ -43,13 +45,24 @@ class VllmEngine:
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each prompt."""
-        return [len(self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
+        return [len(self._ids(prompt) or self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
+
+    def _ids(self, prompt: str) -> list[int] | None:
+        """The prompt's ids where the engine's own tokenisation would read it otherwise."""
+        if isinstance(prompt, Prompt) or end_added(self.tokenizer):
+            return encode(self.tokenizer, [prompt])[0]
+        return None
+
+    def _asked(self, prompt: str) -> Any:
+        ids = self._ids(prompt)
+        return prompt if ids is None else {"prompt_token_ids": ids}
 
     def __call__(
         self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
     ) -> list[list[Completion]]:
         """All requests at once: the engine batches them itself."""
-        rows = [(p, k, g) for p, k in zip(prompts, keys, strict=True) for g in range(sampling.samples)]
+        asked = map(self._asked, prompts)
+        rows = [(p, k, g) for p, k in zip(asked, keys, strict=True) for g in range(sampling.samples)]
         wanted = [self._parameters(sampling, request_seed(seed, key, sample)) for _, key, sample in rows]
         outputs = self._engine.generate([prompt for prompt, _, _ in rows], wanted, use_tqdm=False)
         found = [_completion(output.outputs[0]) for output in outputs]

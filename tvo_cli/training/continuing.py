@@ -19,6 +19,7 @@ from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
 from tvo_cli.training import checkpoint
+from tvo_cli.training.compatibility import is_allowed
 from tvo_cli.training.learner import Learner
 
 log = logging.getLogger("tvo")
@@ -147,7 +148,7 @@ def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any],
     before = schema.settled(before, wanted)
     differing = [key for key in sorted({*before, *wanted}) if before.get(key) != wanted.get(key)]
     differing = [key for key in differing if not key.startswith(HARMLESS)]
-    refused = [key for key in differing if not _is_allowed(key, allowed)]
+    refused = [key for key in differing if not is_allowed(key, allowed)]
     for key in () if refused else differing:
         log.warning("resume.allow: %s=%s (there %s)", key, wanted.get(key), before.get(key))
     if refused:
@@ -159,10 +160,6 @@ def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any],
             f"holds a run with other settings: {shown}.",
             f"Name another folder, take resume=never to set its checkpoints aside, or resume.allow=[{refused[0]}].",
         )
-
-
-def _is_allowed(key: str, allowed: tuple[str, ...]) -> bool:
-    return any(key == one or key.startswith(f"{one}.") for one in allowed)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.stability.collapse import Firing
 from tvo_cli.tracking.run_folder import write_json, write_rows
-from tvo_cli.training import checkpoint, continuing, recorder
+from tvo_cli.training import checkpoint, content, continuing, recorder
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.session import Session
 from tvo_cli.training.work import Work
@@ -165,6 +165,8 @@ def resume(session: Session) -> Path | None:
     log.info("continuing %s from %s", session.folder, folder.name)
     parts, state = checkpoint.load(folder)
     continuing.compare_origin(state["origin"], session.origin, log.warning)
+    if not content.are_same(state["origin"], session.origin):
+        state["cursor"] = session.cursor.begin_anew(state["cursor"])
     policy = load_file(folder / "policy" / "model.safetensors")
     session.restore(_with_tied(session, policy), parts, state)
     session.tracker.rewind(session.counters.step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvo_cli import data
 from tvo_cli.errors import UserError
 from tvo_cli.model.loading import parameter_count
 
@@ -12,7 +13,22 @@ Plan = dict[str, tuple[int | float | str, str]]  # label → value, where it com
 
 def plan(config: Any) -> Plan:
     """Derived sizes of a training run, in reading order."""
-    return _sampling(config) | _updates(config) | _memory(config)
+    return _data(config.dataset) | _sampling(config) | _updates(config) | _memory(config)
+
+
+def _data(node: Any) -> Plan:
+    """How many problems a file holds: it is read, so that what is wrong with it is said now. A hub is not asked."""
+    if node.kind != "jsonl":
+        return {}
+    sizes: Plan = {}
+    for split, label in (("train", "training problems"), ("test", "held-out problems")):
+        try:
+            sizes[label] = (data.load(node, split=split, seed=0).size or 0, "dataset.path")
+        except UserError as error:
+            if split == "train":
+                raise
+            sizes[label] = (0, str(error))
+    return sizes
 
 
 def _sampling(config: Any) -> Plan:

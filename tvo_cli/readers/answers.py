@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+
+from tvo_cli.readers.numbers import Number, number_text
 
 BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 BARE_BOX = re.compile(r"\\boxed\s+([^\s$.,{}\\]+)")  # MATH has one `\boxed 2`, without braces
@@ -52,18 +55,14 @@ def as_integer(answer: str) -> str | None:
 
 def level_of(stated: object) -> str:
     """Difficulty "1" … "5" from 3, "3", "Level 3"; anything else as text, unknown ("Level ?") as ""."""
-    text = _plain(stated).removeprefix("Level").strip()
+    text = as_text(stated).removeprefix("Level").strip()
     return "" if text == "?" else text
 
 
-def _plain(stated: object) -> str:
-    if stated is None:
-        return ""
-    if isinstance(stated, float) and stated.is_integer():
-        stated = int(stated)
-    return str(stated).strip()
-
-
 def as_text(stated: object) -> str:
-    """An answer column as text: 204 and 204.0 (an integer column read with gaps) are "204", nothing is ""."""
-    return "" if stated is None or stated != stated else _plain(stated)
+    """A column as text: 204 and 204.0 (an integer column read with gaps) are "204", nothing is ""."""
+    if stated is None or stated != stated:
+        return ""
+    if isinstance(stated, bytes):
+        return stated.decode("utf-8", "replace").strip()
+    return number_text(stated) if isinstance(stated, Number | float | Decimal) else str(stated).strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tvo_cli.data.answers import after_marker, as_integer, as_text, last_box, level_of, without_thousands
+from tvo_cli.readers.answers import after_marker, as_integer, as_text, last_box, level_of, without_thousands
 
 
 @pytest.mark.parametrize(

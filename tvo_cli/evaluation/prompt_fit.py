@@ -1,0 +1,41 @@
+"""Whether the model can read a suite's prompts, and which of them are left out because they are long."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.evaluation.suite import Suite
+from tvo_cli.model.prompt_check import Reader, check_readable, survey
+
+log = logging.getLogger("tvo")
+
+
+def fitting(suites: Sequence[Suite], nodes: Mapping[str, Any], reader: Reader) -> list[Suite]:
+    """The suites without problems whose prompts are longer than their data set's max_prompt_tokens.
+
+    Raises:
+        UserError: the model cannot read the prompts of a suite.
+    """
+    return [_fitting(suite, nodes[suite.name]["dataset"].get("max_prompt_tokens"), reader) for suite in suites]
+
+
+def _fitting(suite: Suite, limit: int | None, reader: Reader) -> Suite:
+    seen = survey(suite.problems, lambda problem: suite.protocol.render(problem, reader.tokenizer), reader)
+    check_readable(seen, reader, suite.name)
+    if limit is None:
+        return suite
+    key = f"evaluation.suites.{suite.name}.dataset.max_prompt_tokens"
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise UserError(key, limit, "is not a number of tokens.", "Give 1 or more, or null.")
+    kept = tuple(p for p, length in zip(suite.problems, seen.lengths, strict=True) if length <= limit)
+    if not kept:
+        longest = f"{seen.ids[seen.longest]}, {seen.lengths[seen.longest]} tokens"
+        raise UserError(key, limit, f"leaves out all {len(suite.problems)} problems (longest: {longest}).", "Raise it.")
+    if len(kept) < len(suite.problems):
+        left_out = len(suite.problems) - len(kept)
+        log.warning("%s=%d leaves out %d of %d problems", key, limit, left_out, len(suite.problems))
+    return replace(suite, problems=kept)

@@ -1,0 +1,158 @@
+"""Whether a model can read the prompts of a data set: looked at before the first step, a thousand rows at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from tvo_cli.data.literal import Prompt
+from tvo_cli.errors import UserError
+from tvo_cli.model.encoding import encode
+from tvo_cli.model.policy import Policy
+from tvo_cli.types import Problem
+
+log = logging.getLogger("tvo")
+MOST_UNKNOWN = 0.03  # of the tokens of all prompts
+ROWS_AT_ONCE = 1000
+PACKAGED = "packaged:"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The part of a model that prompts have to suit."""
+
+    path: str  # as the config names it
+    tokenizer: Any
+    end_ids: frozenset[int]
+    embeddings: int | None = None  # rows of the input embedding; None: not known
+    context: int | None = None  # tokens of prompt and response together
+
+    @classmethod
+    def of(cls, policy: Policy, path: str) -> Reader:
+        """Of a policy."""
+        config = policy.network.config.get_text_config()
+        rows = int(policy.network.get_input_embeddings().weight.shape[0])
+        return cls(path, policy.tokenizer, policy.end_ids, rows, getattr(config, "max_position_embeddings", None))
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was seen of the prompts, in their order."""
+
+    ids: list[str] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    tokens: int = 0
+    unknown: int = 0
+    unread: list[tuple[str, str]] = field(default_factory=list)  # (id, prompt) of those with unknown tokens
+    ended: list[str] = field(default_factory=list)  # ids of those that end with an end token
+    literal: list[str] = field(default_factory=list)  # ids of those with a special token in their text
+
+    @property
+    def longest(self) -> int:
+        """The index of the longest prompt."""
+        return max(range(len(self.lengths)), key=self.lengths.__getitem__)
+
+
+def survey(problems: Iterable[Problem], render: Callable[[Problem], str], reader: Reader) -> Survey:
+    """Render and encode the prompts.
+
+    Raises:
+        UserError: a prompt has a token that the model has no embedding for.
+    """
+    seen = Survey()
+    for block in _blocks(problems):
+        prompts = [render(problem) for problem in block]
+        for problem, prompt, ids in zip(block, prompts, encode(reader.tokenizer, prompts), strict=True):
+            _look(seen, problem, prompt, ids, reader)
+    return seen
+
+
+def _blocks(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
+    remaining = iter(problems)
+    while block := list(islice(remaining, ROWS_AT_ONCE)):
+        yield block
+
+
+def _look(seen: Survey, problem: Problem, prompt: str, ids: Sequence[int], reader: Reader) -> None:
+    if not ids:
+        raise UserError("dataset", problem.id, "has a prompt without a single token.", "Mend or remove the row.")
+    if reader.embeddings is not None and max(ids) >= reader.embeddings:
+        _refuse_foreign(problem, max(ids), reader)
+    unknown = _unknown_id(reader.tokenizer)
+    count = 0 if unknown is None else ids.count(unknown)
+    seen.ids.append(problem.id)
+    seen.lengths.append(len(ids))
+    seen.tokens += len(ids)
+    seen.unknown += count
+    seen.unread += [(problem.id, prompt)] if count else []
+    seen.ended += [problem.id] if ids[-1] in reader.end_ids else []
+    seen.literal += [problem.id] if isinstance(prompt, Prompt) else []
+
+
+def _unknown_id(tokenizer: Any) -> int | None:
+    """The unknown token, unless the tokenizer uses another's for it: GPT-2's is its end token."""
+    found = getattr(tokenizer, "unk_token_id", None)
+    shared = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}
+    return None if found in shared else found
+
+
+def _refuse_foreign(problem: Problem, token: int, reader: Reader) -> None:
+    name = reader.tokenizer.convert_ids_to_tokens(token)
+    raise UserError(
+        "model.path",
+        reader.path,
+        f"the prompt of {problem.id} has the token {name!r} ({token}), and the model has embeddings for "
+        f"{reader.embeddings} tokens only.",
+        "Take the model's own tokenizer, or save the model after resize_token_embeddings(len(tokenizer)).",
+    )
+
+
+def check_readable(seen: Survey, reader: Reader, of: str) -> None:
+    """Say what is strange about the prompts; `of` names them ("training").
+
+    Raises:
+        UserError: more than a few percent of their tokens are unknown to the tokenizer.
+    """
+    if seen.unknown > MOST_UNKNOWN * seen.tokens:
+        _refuse_unknown(seen, reader, of)
+    if seen.unread:
+        name, prompt = seen.unread[0]
+        log.warning(
+            "%d of %d %s prompts have tokens unknown to the model (%.1f%% of all; first: %s, %r)",
+            *(len(seen.unread), len(seen.ids), of, 100 * seen.unknown / seen.tokens, name, _cut(prompt)),
+        )
+    if seen.ended:
+        log.warning(
+            "%d of %d %s prompts end with an end token (first: %s): the model is asked to go on after its own end",
+            *(len(seen.ended), len(seen.ids), of, seen.ended[0]),
+        )
+    if seen.literal:
+        log.warning(
+            "%d of %d %s problems hold special tokens of the tokenizer (first: %s): they are read as plain text",
+            *(len(seen.literal), len(seen.ids), of, seen.literal[0]),
+        )
+
+
+def _refuse_unknown(seen: Survey, reader: Reader, of: str) -> None:
+    name, prompt = seen.unread[0]
+    remedy = "Take a model that reads your text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b."
+    if reader.path.startswith(PACKAGED) or reader.path == "fresh":
+        remedy = (
+            "The embedded models read the words of the embedded tasks only (dataset=arithmetic, dataset=addition). "
+            "For your own text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b. For these tasks from a file, "
+            "without the instruction: dataset.suffix='' (tvo eval: protocol.suffix='')."
+        )
+    raise UserError(
+        "model.path",
+        reader.path,
+        f"its tokenizer does not know {seen.unknown / seen.tokens:.0%} of the tokens of the {of} prompts "
+        f"(in {len(seen.unread)} of {len(seen.ids)}; first: {name}, {_cut(prompt)!r}).",
+        remedy,
+    )
+
+
+def _cut(prompt: str) -> str:
+    return prompt if len(prompt) <= 60 else prompt[:59] + "…"

@@ -1,0 +1,26 @@
+"""What is wrong with a row or a file, before anyone knows which setting named it."""
+
+from __future__ import annotations
+
+
+class Malformed(Exception):
+    """A row (or, without a number, a file) that cannot be read: why, and what to do."""
+
+    def __init__(self, problem: str, remedy: str = "", *, number: int | None = None, noun: str = "line") -> None:
+        self.problem, self.remedy, self.number, self.noun = problem, remedy, number, noun
+        super().__init__(problem)
+
+    @property
+    def place(self) -> str:
+        """ "line 17", "row 3"; "" for the whole file."""
+        return "" if self.number is None else f"{self.noun} {self.number}"
+
+    @property
+    def sentence(self) -> str:
+        """ "line 17 is not JSON"; "line 17: its gold is null"."""
+        colon = ":" if self.problem.startswith(("the ", "its ")) else ""
+        return f"{self.place}{colon} {self.problem}" if self.place else self.problem
+
+    def at(self, number: int, noun: str) -> Malformed:
+        """The same fault, of this row."""
+        return Malformed(self.problem, self.remedy, number=number, noun=noun)

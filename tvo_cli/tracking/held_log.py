@@ -1,0 +1,44 @@
+"""Messages from before a run's log and console are open: kept, and said as soon as they are."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+NAME = "tvo"
+
+
+class HeldLog(logging.Handler):
+    """A context: our messages inside of it wait for `say`, or for its end."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._records: list[logging.LogRecord] = []
+        self._logger = logging.getLogger(NAME)
+        self._holding = False
+
+    def __enter__(self) -> HeldLog:
+        self._level, self._logger.propagate, self._holding = self._logger.level, False, True
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self)
+        return self
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self._records.append(record)
+
+    def say(self) -> None:
+        """Say everything, and hold nothing any more."""
+        if not self._holding:
+            return
+        self._holding, self._logger.propagate = False, True
+        self._logger.removeHandler(self)
+        if self._logger.level == logging.INFO and not logging.getLogger().handlers:
+            self._logger.setLevel(self._level)
+        for record in self._records:
+            self._logger.handle(record)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.say()

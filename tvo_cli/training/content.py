@@ -1,0 +1,81 @@
+"""What the data of a run hold, as a hash: the same name may stand for other rows tomorrow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.data.problems import Problems, Rows
+from tvo_cli.data.subset import Subset
+from tvo_cli.errors import UserError
+from tvo_cli.training import checkpoint
+from tvo_cli.training.compatibility import is_allowed
+from tvo_cli.types import Problem
+
+log = logging.getLogger("tvo")
+KEY = "dataset.content"  # in resume.allow
+GENERATED = 64  # problems of a generated data set: its settings, which are compared too, decide the rest
+
+
+def hashes(training: Problems, heldout: Sequence[Problem]) -> dict[str, str]:
+    """For a checkpoint's origin: the training problems in their order, and the held-out ones that are evaluated."""
+    most = training.size if isinstance(training, Rows | Subset) else GENERATED
+    count = min(end for end in (training.size, most) if end is not None)
+    found = {"data": f"{training.size or 'endless'}:{digest(map(training.problem, range(count)))}"}
+    return found | ({"heldout": digest(heldout)} if heldout else {})
+
+
+def digest(problems: Iterable[Problem]) -> str:
+    """sha256 over questions, earlier turns, golds and scorers, in order; its first 16 letters."""
+    seen = hashlib.sha256()
+    for problem in problems:
+        row = (problem.question, problem.turns, problem.answer, problem.scorer)
+        seen.update(json.dumps(row).encode() + b"\n")
+    return seen.hexdigest()[:16]
+
+
+def check(folder: Path, now: Mapping[str, Any], config: Any) -> None:
+    """Make sure that the newest checkpoint was trained on these problems; nothing is written.
+
+    Raises:
+        UserError: the training problems are others, and resume.allow does not name them.
+    """
+    held = checkpoint.every(folder / "checkpoints")
+    if not held or str(config.resume.mode) == "never":
+        return
+    try:
+        before = checkpoint.read_state(held[-1])["origin"]
+    except (OSError, ValueError, KeyError):
+        return  # going on says what is wrong with it
+    compare(before, now, tuple(map(str, config.resume.allow)), log.warning)
+
+
+def compare(
+    before: Mapping[str, Any], now: Mapping[str, Any], allowed: Sequence[str], report: Callable[[str], object]
+) -> None:
+    """Refuse other problems unless they are allowed; what is allowed to differ, and doubts, are said."""
+    if "data" not in before:
+        report("the checkpoint does not say which problems it was trained on: that they are the same is taken on trust")
+        return
+    if before.get("heldout", now.get("heldout")) != now.get("heldout", before.get("heldout")):
+        report("the held-out problems are not those of the checkpoint: evaluations before and after are not comparable")
+    if are_same(before, now):
+        return
+    if not is_allowed(KEY, allowed):
+        raise UserError(
+            "dataset",
+            now["data"],
+            f"holds other problems than the run was trained on (there {before['data']}; size and hash of all "
+            "questions and answers).",
+            f"Put the data back, name another output_dir, or take resume.allow=[{KEY}].",
+        )
+    report(f"resume.allow: {KEY}: the training problems are others than before; their order begins anew")
+
+
+def are_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether two origins name the same training problems; an origin from before they were named does."""
+    return bool(before.get("data", now.get("data")) == now.get("data"))
