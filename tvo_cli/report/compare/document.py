@@ -25,7 +25,7 @@ class Wish:
     by: Sequence[str] = ("algorithm",)
     metric: str | None = None
     baseline: str | None = None
-    way: str = "leave-one-out"  # how a rate is chosen: a key of rates.WAYS
+    way: str = rates.CORRECTED  # how a rate is chosen: a key of rates.WAYS
     failed: str = "auto"
     confidence: float = 0.95
     force: bool = False
