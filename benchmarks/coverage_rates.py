@@ -31,13 +31,14 @@ class Arm(NamedTuple):
 
     means: tuple[float, ...]
     spreads: tuple[float, ...] = ()
+    collapses: tuple[float, ...] = ()  # how often a run ends at COLLAPSED instead
 
     def spread(self) -> Array:
         """One a rate."""
         return np.array(self.spreads or (1.0,) * len(self.means))
 
 
-HOPELESS = -9.0
+HOPELESS, COLLAPSED = -9.0, -30.0
 TIED = Arm((0.0,) * 4)
 CLEAR = Arm((0.0, HOPELESS, HOPELESS, HOPELESS))
 CASES: dict[str, tuple[Arm, Arm]] = {
@@ -49,6 +50,7 @@ CASES: dict[str, tuple[Arm, Arm]] = {
     "each 2 sd below the one before": (Arm((0.0, -2.0, -4.0, -6.0)),) * 2,
     "a clear best": (CLEAR, CLEAR),
     "spreads 1, 2, 4 at means 0, 0, −1": (Arm((0.0, 0.0, -1.0), (1.0, 2.0, 4.0)),) * 2,
+    "a fragile rate: 0.3 sd above, but 15% collapse": (Arm((0.0, 0.3, -1.0), collapses=(0.0, 0.15, 0.0)),) * 2,
     "unequal: four tied against a clear best": (TIED, CLEAR),
     "unequal: eight tied against one rate": (Arm((0.0,) * 8), Arm((0.0,))),
     "unequal: 0.5 sd apart against four tied": (Arm((0.0, -0.5, -1.0, -1.5)), TIED),
@@ -60,7 +62,10 @@ def draw(generator: Generator, trials: int, seeds: int, arm: Arm, shared: float,
     own = generator.standard_normal((trials, seeds, len(arm.means)))
     common = generator.standard_normal((trials, seeds, 1))
     noise = math.sqrt(1.0 - shared) * own + math.sqrt(shared) * common
-    return np.array(arm.means) + arm.spread() * (_skew(noise) if skewed else noise)
+    found = np.array(arm.means) + arm.spread() * (_skew(noise) if skewed else noise)
+    if arm.collapses:
+        found = np.where(generator.random(own.shape) < np.array(arm.collapses), COLLAPSED + own, found)
+    return found
 
 
 def _skew(normal: Array) -> Array:

@@ -20,7 +20,8 @@ CORRECTED, LEAVE_ONE_OUT, HALF, SAME = "corrected", "leave-one-out", "half", "sa
 WAYS = {
     CORRECTED: (
         "the rate that is best over all seeds, every seed scored there, less the optimism of choosing on the seeds "
-        "that are scored: 0.4 of what the mean loses when one half of the seeds chooses and the other is scored"
+        "that are scored: 0.4 of what the mean loses when one half of the seeds chooses and the other is scored, "
+        "or of what as many tied rates would owe to chance, where that is less"
     ),
     LEAVE_ONE_OUT: (
         "each seed at the rate that is best over the other seeds; the scores then depend on each other and p is "

@@ -64,8 +64,8 @@ def _arms_note(found: Analysis) -> str:
     for way in sorted(ways):
         told.append(
             f"Rates chosen by --choose-rate {way}: {WAYS[way]}. The counts are of the runs at all rates. "
-            "«chosen on the same seeds» is the mean at the rate in the table, selected and scored on the same seeds: optimistic. "
-            "«each seed» shows the values as they were measured."
+            "«chosen on the same seeds» is the mean at the rate in the table, selected and scored on the same "
+            "seeds: optimistic. «each seed» shows the values as they were measured."
         )
     return " ".join(told)
 
