@@ -1,6 +1,7 @@
 """DPPO: a token learns unless its own binary divergence is spent and the step would spend more.
 
-arXiv:2602.04879. Changes GRPO at: estimator (no division by the spread), surrogate (a cap, no clip), weight, reduce, old_logp (the sampler's own).
+arXiv:2602.04879. Changes GRPO at: estimator (no division by the spread), surrogate (a cap, no clip), weight, reduce,
+old_logp (the sampler's own).
 """
 
 from __future__ import annotations

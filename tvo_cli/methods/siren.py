@@ -20,8 +20,9 @@ def siren(tokens: Tokens, *, quantile: float, count_empty: bool) -> Tensor:
     response of one token has none. The loss is β(H̄ − H_a)², H_a the same mean before the first update.
 
     Fidelity: official code (Linn3a/siren, with its dual clip of 3; the recommended reading differs by default: the
-    nucleus keeps the word that crosses its mass, theirs are nucleus.crossing=false and count_empty=true; their ranking stops at the 10 000 largest logits; (H̄ − H_a)² of
-    the minibatch, theirs of each micro-batch).
+    nucleus keeps the word that crosses its mass, and responses without a marked token are not counted; as released are
+    nucleus.crossing=false and count_empty=true; their ranking stops at the 10 000 largest logits; (H̄ − H_a)² of the
+    minibatch, theirs of each micro-batch).
 
     Args:
         tokens: the minibatch, or a slice of one. Without a nucleus the whole vocabulary's entropy.

@@ -244,3 +244,57 @@ def test_shaping_of_the_reward_is_no_protocol_of_pass_at_1(tmp_path: Path) -> No
 def test_a_wrong_wish_names_its_option(arms: Path, wish: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         made(arms, **wish)
+
+
+@pytest.mark.parametrize("written", ["0.0010000000000000002", "0.0010000000474974513", '"1e-3"', '"0.001"'])
+def test_a_rate_is_one_whatever_its_last_digit_and_type(swept: Path, written: str) -> None:
+    before = made(swept)
+    for name in ("grpo-0.001-s1", "tvo-0.001-s0"):
+        path = swept / name / "config.yaml"
+        path.write_text(path.read_text().replace('"lr": 0.001', f'"lr": {written}'))
+    after = made(swept)
+    assert [one.sentence for one in after.sections[0].verdicts] == [one.sentence for one in before.sections[0].verdicts]
+    for name in ("rates", "robustness", "settings"):
+        found, expected = ([[datum.text for datum in row] for row in table(one, name).rows] for one in (after, before))
+        assert found == expected
+    assert after.sections[0].warnings == before.sections[0].warnings and after.notes == before.notes
+
+
+def test_other_numbers_written_as_text_split_no_arm(arms: Path) -> None:
+    for number, folder in enumerate(sorted(arms.glob("*-s*"))):
+        value = ("0.1", '"1e-1"', "0.1000000001")[number % 3]
+        text = (folder / "config.yaml").read_text()
+        (folder / "config.yaml").write_text(
+            text.replace('"evaluation"', f'"rollout": {{"top_p": {value}}}, "evaluation"')
+        )
+    assert column(table(made(arms), "arms"), "runs") == ["3", "3"]
+
+
+@pytest.mark.parametrize("written", ['"fast"', "null", "true", "-0.001", ".nan"])
+def test_a_run_of_no_known_rate_is_named_at_the_top(swept: Path, written: str) -> None:
+    path = swept / "grpo-0.001-s1" / "config.yaml"
+    path.write_text(path.read_text().replace('"lr": 0.001', f'"lr": {written}'))
+    [section] = made(swept).sections
+    assert any("no learning rate is known of 1 run (grpo-0.001-s1)".lower() in one.lower() for one in section.warnings)
+    assert "not in the area: seed 1 of GRPO, which has no result at 1e-3" in section.robust
+
+
+def test_a_nan_that_moves_the_comparison_is_said_at_the_top(arms: Path) -> None:
+    path = arms / "tvo-0.001-s1" / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"eval/pass@1": 0.9', '"eval/pass@1": NaN'))
+    [section] = made(arms).sections
+    said = "1 finished run without a finite eval/pass@1 (tvo-0.001-s1)"
+    assert section.warnings[0] == f"Compared by accuracy/fresh: {said}."
+    [section] = made(arms, metric="eval/pass@1").sections
+    assert section.warnings[0] == f"{said}: they count as failed in it."
+
+
+def test_an_arm_without_a_rate_is_named_beside_the_area(swept: Path) -> None:
+    for seed in range(3):
+        write_run(swept, "ppo", seed, 0.4, lr=1e-4)
+        write_run(swept, "grpo", seed, 0.4, lr=1e-2)
+    for seed in range(2):
+        write_run(swept, "tvo", seed, 0.4, lr=1e-2)
+    robust = made(swept).sections[0].robust
+    assert "not in the area: PPO, which has no result at 1e-3, 1e-2" in robust
+    assert "not in the area: seed 2 of TVO, which has no result at 1e-2" in robust

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
 
-from tvo_cli.report.compare import measures
+from tvo_cli.report.compare import measures, words
 from tvo_cli.report.compare.arms import Arm, Cell
 from tvo_cli.report.compare.measures import NONE, Reading
 from tvo_cli.report.compare.trial import UNKNOWN_SEED
@@ -143,6 +143,22 @@ def robustness(arm: Arm, rates: Sequence[float], how: Reading) -> Robustness | N
     last = how.worst_of(value for row in rows for value in row.values())
     interval = measures.mean(list(areas.values()), how.confidence) if areas else NONE
     return Robustness(tuple(rates), interval, means[worst], rates[worst], last, areas)
+
+
+def left_out(arms: Sequence[Arm], rates: Sequence[float], how: Reading) -> list[str]:
+    """Arms and seeds that are in no area over these rates, and why."""
+    told = []
+    for arm in arms:
+        found = grid(arm, how)
+        empty = [rate for rate in rates if not found.get(rate)]
+        if empty:
+            told.append(f"not in the area: {arm.title}, which has no result at {', '.join(map(words.rate, empty))}")
+            continue
+        for seed in dict.fromkeys(seed for rate in rates for seed in found[rate]):
+            without = [words.rate(rate) for rate in rates if seed not in found[rate]]
+            if without:
+                told.append(f"not in the area: seed {seed} of {arm.title}, which has no result at {', '.join(without)}")
+    return told
 
 
 def over_rates(arms: Sequence[Arm], first: Arm) -> tuple[float, ...]:
