@@ -13,7 +13,6 @@ NEUTRAL = {
             f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
             f"~{OBJECTIVE}.reduce.length",
             f"{OBJECTIVE}.ratio._target_=tvo_cli.objective.pieces.token_ratio",
-            f"+{OBJECTIVE}.ratio._partial_=true",
             f"{OBJECTIVE}.surrogate.low=inf",
             f"{OBJECTIVE}.surrogate.high=inf",
         ],
