@@ -44,6 +44,7 @@ class Arm(NamedTuple):
         return [
             *TASKS[self.task],
             f"algorithm={self.algorithm}",
+            *("rollout.epochs=4", "rollout.minibatches=4"),  # as these tables were made, whatever a recipe takes today
             *self.extra,
             f"optimizer.lr={self.lr:g}",
             f"seed={seed}",

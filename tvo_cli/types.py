@@ -102,6 +102,7 @@ class Tokens:
     start: int = 0  # the row of `whole` that these begin at
     seed: int = 0  # new for every minibatch: what a piece that draws lots draws from
     nucleus_entropy: Tensor | None = None  # H inside the objective's nucleus, differentiable; only where there is one
+    importance: Tensor | None = None  # truncated π_trainer/π_sampler, weighs the policy term alone; None: they agree
 
     @property
     def minibatch(self) -> Tokens:

@@ -34,7 +34,10 @@ def jobs(preset: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("preset", "count", "seeds"),
-    [("rivals_small", 480, 5), ("rivals_small_epochs", 120, 5), ("stability_small", 200, 10)],
+    [
+        *(("rivals_small", 480, 5), ("rivals_small_four_passes", 480, 5)),
+        *(("rivals_small_epochs", 120, 5), ("stability_small", 200, 10)),
+    ],
 )
 def test_a_preset_expands_to_its_jobs(preset: str, count: int, seeds: int) -> None:
     found = jobs(preset)
@@ -53,12 +56,13 @@ def test_the_rivals_exist_and_are_no_ablations_or_combinations() -> None:
     assert {job["algorithm"] for job in jobs("stability_small")} == {"tvo", "ppo", "grpo", "grpo_viscous", "reinforce"}
 
 
-def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says() -> None:
-    rivals = sorted({job["algorithm"] for job in jobs("rivals_small")})
+@pytest.mark.parametrize("preset", ["rivals_small", "rivals_small_four_passes"])
+def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says(preset: str) -> None:
+    rivals = sorted({job["algorithm"] for job in jobs(preset)})
     for name in {*rivals[::4], "tvo", "ppo"}:  # that each algorithm composes, its contract shows
-        chosen = config.compose(["experiment=rivals_small", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
+        chosen = config.compose([f"experiment={preset}", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
         check(chosen)
-        assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.rollout.epochs) == (name, 1e-3, 4)
+        assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.experiment_name) == (name, 1e-3, preset)
 
 
 def test_the_command_line_expands_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,20 @@ def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not():
         return config.compose([f"algorithm={name}", "logger=none", "rollout.max_tokens=20"]).reward
 
     shaped = Rewards(node("dapo"))
-    assert (shaped.weight, shaped.maximum, shaped.buffer) == (1.0, 20, 4.0)
+    assert (shaped.weight, shaped.maximum, shaped.buffer) == (0.5, 20, 4.0)
     right = Verdict(correct=True, extracted="1", reason="equal")
-    assert shaped.score([right] * 3, [""] * 3, [16, 18, 20], [True] * 3) == [1.0, 0.5, 0.0]
+    assert shaped.score([right] * 3, [""] * 3, [16, 18, 20], [True] * 3) == [1.0, 0.75, 0.5]
     assert Rewards(node("grpo")).weight == 0.0
+    assert node("forking_tokens").length.weight == 0.5
+
+
+def test_the_penalty_is_to_right_and_wrong_what_it_is_in_the_recipe():
+    """The recipe's reward is ±1 + penalty; ours, 1/0 + penalty/2, is half of that plus ½: the same z-scores."""
+    right, lengths = [1, 1, 0, 0, 1, 0, 1, 1], [10, 18, 12, 20, 20, 15, 17, 19]
+    penalty = [0, -0.5, 0, -1, -1, 0, -0.25, -0.75]  # 0 up to 16 of 20, then linear to -1
+    rewards = Rewards(config.compose(["algorithm=dapo", "logger=none", "rollout.max_tokens=20"]).reward)
+    verdicts = [Verdict(correct=bool(one), extracted="1", reason="equal") for one in right]
+    ours = torch.tensor(rewards.score(verdicts, [""] * 8, lengths, [True] * 8), dtype=torch.float64)
+    recipe = torch.tensor([2 * one - 1 + less for one, less in zip(right, penalty)], dtype=torch.float64)
+    z = [(x - x.mean()) / x.std() for x in (ours, recipe)]
+    torch.testing.assert_close(z[0], z[1])

@@ -5,20 +5,39 @@ import torch
 
 from tvo_cli.advantage import GroupCentred, LeaveOneOut
 
-REDUCE = "algorithm.objective.reduce"
+OBJECTIVE = "algorithm.objective"
 NEUTRAL = {
-    "rloo": ("reinforce", [f"{REDUCE}._target_=tvo_cli.objective.pieces.sequence_mean", f"~{REDUCE}.length"]),
+    "rloo": (
+        "reinforce",
+        [
+            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+            f"~{OBJECTIVE}.reduce.length",
+            f"{OBJECTIVE}.ratio._target_=tvo_cli.objective.pieces.token_ratio",
+            f"{OBJECTIVE}.surrogate.low=inf",
+            f"{OBJECTIVE}.surrogate.high=inf",
+        ],
+    ),
 }
-# exp(l − l0) by hand: .05 .4 −.3 | −.4 .1 | 0 .2 −.1 | .02, over 4 responses, times −Â = ∓1.
-RATIO = [[1.051271, 1.491825, 0.740818], [0.670320, 1.105171, 0], [1, 1.221403, 0.904837], [1.020201, 0, 0]]
+# Σ(l − l0) by hand: .05 + .4 − .3 | −.4 + .1 | 0 + .2 − .1 | .02; exp: 1.161834, 0.740818, 1.105171, 1.020201
+RATIO = [1.161834, 0.740818, 1.105171, 1.020201]
 
 
 def test_on_f0(on_f0, assert_near):
+    """Over 4 responses, times −Â = ∓1; the second, below 0.8 with Â < 0, is clipped: no gradient."""
     found = on_f0("rloo")
     assert found.tokens.advantage[:, 0].tolist() == [1.0, -1.0, -1.0, 1.0]
-    signs = (-1, 1, 1, -1)
-    assert_near(found.gradient, [[sign * x / 4 for x in row] for sign, row in zip(signs, RATIO)])
-    assert found.loss == pytest.approx((-3.283914 + 1.775491 + 3.126240 - 1.020201) / 4, abs=1e-6)
+    rows = [-RATIO[0] / 4, 0.0, RATIO[2] / 4, -RATIO[3] / 4]
+    assert_near(found.gradient, [[rows[0]] * 3, [rows[1]] * 3, [rows[2]] * 3, [rows[3], 0, 0]])
+
+
+def test_the_gradient_is_that_of_the_responses_ratio(on_f0):
+    """TRL's loss written out: −mean_i min(s_i Â_i, clip(s_i, 0.8, 1.2) Â_i), s_i = exp Σ_t (l − l0)."""
+    found = on_f0("rloo")
+    logp = found.tokens.logp.detach().clone().requires_grad_()
+    s = ((logp - found.tokens.old_logp) * found.tokens.mask).sum(1).exp()
+    advantage = found.tokens.advantage[:, 0]
+    loss = -torch.minimum(s * advantage, s.clamp(0.8, 1.2) * advantage).mean()
+    torch.testing.assert_close(torch.autograd.grad(loss, logp)[0], found.gradient)
 
 
 def test_it_is_g_over_g_minus_one_of_the_centred_reward(f0_experience):

@@ -17,7 +17,7 @@ from tvo_cli.types import Tokens
 
 D = torch.float64
 OBJECTIVE = "algorithm.objective"
-NEUTRAL = {"siren": ("dr_grpo", [f"{OBJECTIVE}.penalties.siren.coef.value=0"])}
+NEUTRAL = {"siren": ("dr_grpo", [f"{OBJECTIVE}.penalties.siren.coef.value=0", f"{OBJECTIVE}.surrogate.dual=inf"])}
 ACTS = {name: [f"{OBJECTIVE}.penalties.siren.anchor=0.2"] for name in ("siren", "siren_viscous")}
 WORDS = torch.tensor([[0.5, 0.25, 0.15, 0.1], [0.9, 0.05, 0.03, 0.02], [0.25, 0.25, 0.25, 0.25]], dtype=D)
 
@@ -136,3 +136,10 @@ def test_a_mean_of_micro_batches_is_refused():
     node = config.compose(["algorithm=siren", f"{OBJECTIVE}.reads.minibatch=false"]).algorithm.objective
     with pytest.raises(UserError, match=r"reads\.minibatch=False: siren is a mean"):
         config.build(node)
+
+
+def test_the_dual_clip_is_the_released_runs():
+    """A bad token is let go beyond ρ = 3."""
+    surrogate = config.build(config.compose(["algorithm=siren", "logger=none"]).algorithm.objective.surrogate)
+    ratio = torch.tensor([2.9, 3.1], requires_grad=True)
+    assert torch.autograd.grad(surrogate(ratio, -torch.ones(2)).sum(), ratio)[0].tolist() == [-1.0, 0.0]

@@ -13,6 +13,27 @@ GRPO = [[-0.061947, 0, -0.043653], [0, 0.097684, 0], [0.058925, 0.071972, 0.0533
 TOKEN_MEAN = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
 
 
+@pytest.fixture
+def make_objective_tokens(f0):
+    """GRPO's objective with some settings, and F0 as it sees it."""
+
+    def make(*overrides):
+        objective = config.build(config.compose(["algorithm=grpo", "logger=none", *overrides]).algorithm.objective)
+        tokens = Tokens(
+            logp=f0["logp"].clone().requires_grad_(),
+            old_logp=f0["old"],
+            entropy=f0["entropy"],
+            collision=torch.zeros_like(f0["old"]),
+            advantage=torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=D)[:, None] * f0["mask"],
+            mask=f0["mask"],
+            share=objective.reduce(f0["mask"]).double(),
+            ref_logp=f0["ref"],
+        )
+        return objective, tokens
+
+    return make
+
+
 def loss(f0, *overrides, advantage=(0.707106, -0.707106, -0.707106, 0.707106)):
     objective = config.build(config.compose(["algorithm=grpo", "logger=none", *overrides]).algorithm.objective)
     logp = f0["logp"].clone().requires_grad_()
@@ -83,3 +104,16 @@ def test_beta_is_the_regression_of_earlier_batches(make_tokens):
     q, phi, a = 1 - 2 * p + s2, p - s2, (tokens.advantage / 2.0)[tokens.mask]
     fitted = float(((q * a * phi).sum() / (q * phi * phi).sum()).detach())
     assert control.beta == pytest.approx(min(max(fitted, 0.0), 1.0), abs=1e-12)
+
+
+def test_the_samplers_weight_multiplies_the_policy_term_alone(f0, make_objective_tokens):
+    """A sampler of other precision: the policy's gradient is u times what it was, the penalty's stays."""
+    objective, tokens = make_objective_tokens("algorithm.objective.penalties.kl.coef.value=0.04")
+    weight = torch.full_like(f0["old"], 1.5)
+    plain, weighed = objective(tokens), objective(replace(tokens, importance=weight))
+    for name, factor in (("policy", 1.5), ("kl", 1.0)):
+        gradients = [
+            torch.autograd.grad(loss.parts[name], tokens.logp, retain_graph=True)[0] for loss in (plain, weighed)
+        ]
+        assert gradients[0].abs().sum() > 0
+        torch.testing.assert_close(gradients[1], factor * gradients[0])

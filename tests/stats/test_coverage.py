@@ -23,6 +23,7 @@ KNOWN = {
     ("t over all generations as if independent (not used)", "beta problems × 8"): ((0.62, 0.75),) * 3,
     ("`clustered_bootstrap` of the problems' means", "beta problems × 4"): ((0.88, 0.97), (0.90, 0.98), (0.91, 0.98)),
     ("`paired_clustered_bootstrap`", "shared problems × 4, +0.1"): ((0.95, 1.0),) * 3,
+    ("`clustered_interval`", "beta problems × 8"): ((0.97, 1.0), (0.95, 0.99), (0.94, 0.985)),
     ("`wilson`", "a share of 0.02"): ((0.88, 0.93), (0.96, 1.0), (0.95, 1.0)),
     ("`wilson`", "a share of 0.1"): ((0.89, 0.94), (0.90, 0.95), (0.95, 0.99)),
     ("`wilson`", "a share of 0.5"): ((0.91, 0.96), (0.96, 1.0), (0.93, 0.98)),

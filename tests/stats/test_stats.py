@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from tvo_cli.stats import clustered_interval, mean_interval, pass_at_k, standard_error, wilson
@@ -95,20 +96,39 @@ def test_one_value_has_no_interval() -> None:
         mean_interval([])
 
 
+def score_roots(share: float, problems: float, t: float) -> list[float]:
+    """Where (share − p)² = t² p (1 − p)/problems, by the roots of the quadratic."""
+    return sorted(np.roots([1 + t * t / problems, -2 * share - t * t / problems, share * share]).real.tolist())
+
+
 def test_clustered_interval_counts_problems_not_samples() -> None:
-    """Means 1, 0.5, 0, 0.5: sd √(1/6), stderr √(1/24), t₃ = 3.182446."""
+    """Means 1, ½, 0, ½: variance ⅛ of at most ¼, so d̂ = ½; e = 2, d = (2·½ + 2)/(2 + 2) = ¾, 4/d = 5⅓ problems."""
     rows = [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
     found = clustered_interval(rows)
     assert (found.mean, found.n) == (0.5, 4)
-    assert found.high == 1.0 and found.low == 0.0  # 0.5 ± 0.6496, cut
+    assert [found.low, found.high] == pytest.approx(score_roots(0.5, 16 / 3, 3.182446305), rel=1e-8)
     half = clustered_interval(rows, 0.5)
-    assert half.high - 0.5 == pytest.approx(0.764892328404345 * math.sqrt(1 / 24), rel=1e-9)
+    assert [half.low, half.high] == pytest.approx(score_roots(0.5, 16 / 3, 0.764892328404345), rel=1e-9)
     assert clustered_interval([row * 50 for row in rows], 0.5) == pytest.approx(half)
 
 
-def test_all_or_nothing_needs_wilson() -> None:
+def test_where_every_problem_has_one_score_the_interval_is_wilsons() -> None:
     assert clustered_interval([[0.0, 0.0]] * 30) == wilson(0, 30)
     assert clustered_interval([[1.0]] * 30) == wilson(30, 30)
+    assert clustered_interval([[1.0]] * 97 + [[0.0]] * 3) == wilson(97, 100)
+    assert clustered_interval([[1.0, 1.0]] * 5 + [[0.0]] * 25) == wilson(5, 30)
+    assert clustered_interval([[1.0]] + [[0.0]] * 1999) == wilson(1, 2000)
+
+
+def test_equal_problems_are_no_certainty() -> None:
+    """Ten problems, each solved in half of its samples: no spread, e = 5, d = 2/7, so 35 problems."""
+    found = clustered_interval([[1.0, 0.0]] * 10)
+    assert [found.low, found.high] == pytest.approx(score_roots(0.5, 35.0, 2.262157163), rel=1e-8)
+
+
+def test_one_problem_with_several_samples_has_no_interval() -> None:
+    found = clustered_interval([[1.0, 0.0]])
+    assert found.mean == 0.5 and math.isnan(found.low) and math.isnan(found.high)
 
 
 @pytest.mark.parametrize(

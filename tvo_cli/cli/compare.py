@@ -15,7 +15,7 @@ AXES = ("steps", "samples", "tokens", "hours")
 RUNS = "run folders, folders of them, a TRL trainer_state.json, or another tool's JSON lines"
 BY = "settings that name the arms: algorithm, or several: algorithm,dataset.name"
 FAILED = "what a failed run counts for: a number, last, out; auto: 0 for a share, else its last reading"
-RATE = "how an arm's best learning rate is chosen: leave-one-out, half, same"
+RATE = "how an arm's best learning rate is chosen: corrected, half, same, leave-one-out (docs/compare.md)"
 MAPPING = "how another tool's metrics are named: a YAML or JSON file (docs/compare.md)"
 
 
@@ -32,7 +32,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="a folder for report, tables and figures")] = None,
     form: Annotated[str, typer.Option("--format", help="table, json, markdown or html")] = "table",
     x: Annotated[str, typer.Option(help="the curves' axis: steps, samples, tokens, hours")] = "samples",
-    choose_rate: Annotated[str, typer.Option(help=RATE)] = "leave-one-out",
+    choose_rate: Annotated[str, typer.Option(help=RATE)] = "corrected",
     failed: Annotated[str, typer.Option(help=FAILED)] = "auto",
     confidence: Annotated[float, typer.Option(help="of every interval")] = 0.95,
     mapping: Annotated[Path | None, typer.Option(help=MAPPING)] = None,

@@ -1,6 +1,7 @@
 """DPPO: a token learns unless its own binary divergence is spent and the step would spend more.
 
-arXiv:2602.04879. Changes GRPO at: surrogate (a cap, no clip), weight, reduce, old_logp (the sampler's own).
+arXiv:2602.04879. Changes GRPO at: estimator (no division by the spread), surrogate (a cap, no clip), weight, reduce,
+old_logp (the sampler's own).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ def dppo(tokens: Tokens, *, divergence: str, low: float, high: float) -> Tensor:
     p = π_θ(a|s), q = π_old(a|s), which must be the policy that sampled (trainer.old_logp=sampler): the paper finds
     that probabilities recomputed by the trainer do not bound anything. D is |p − q| or the binary KL(q‖p), nats.
 
-    Fidelity: official code.
+    Fidelity: official code (sail-sg/Stable-RL and verl: centred advantage, one length for all; the cap of 20 on ρ is
+    verl's default, which the released example switches off).
 
     Args:
         tokens: the minibatch.

@@ -17,7 +17,8 @@ def forking_tokens(tokens: Tokens, *, share: float, over_selected: bool) -> Tens
     """1 on the K = max(1, ⌈share·N⌉) response tokens of highest entropy in the minibatch, else 0, [B, T].
 
     Exactly K, ties in reading order. With `over_selected` times N/K: under the token mean, the mean is over the
-    selected tokens, which is what the released code computes; without, over all N, as the paper may be read.
+    selected tokens, as in the paper (Eq. 6 and the sentence after it) and the released code; without, over all N, as
+    TRL's top_entropy_quantile divides.
 
     Fidelity: official code, with the K of the minibatch where that takes each micro-batch's.
 

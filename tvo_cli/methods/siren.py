@@ -1,7 +1,7 @@
 """SIREN: entropy is regularised inside the nucleus, at the most uncertain tokens, towards where it began.
 
 Rethinking Entropy Regularization in Large Reasoning Models, 2025, arXiv:2509.25133.
-Changes Dr.GRPO at: penalties (an `Anchored` mean of this term), nucleus.
+Changes Dr.GRPO at: surrogate (the dual clip of the released run), penalties (an `Anchored` mean of this term), nucleus.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ def siren(tokens: Tokens, *, quantile: float, count_empty: bool) -> Tensor:
     M marks the tokens of a response whose H exceeds the `quantile` of that response, strictly and without gradient; a
     response of one token has none. The loss is β(H̄ − H_a)², H_a the same mean before the first update.
 
-    Fidelity: official code (Linn3a/siren; the recommended reading differs by default: the nucleus keeps the word that
-    crosses its mass, nucleus.crossing=false is theirs; their ranking stops at the 10 000 largest logits; (H̄ − H_a)² of
-    the minibatch, theirs of each micro-batch).
+    Fidelity: official code (Linn3a/siren, with its dual clip of 3; the recommended reading differs by default: the
+    nucleus keeps the word that crosses its mass, and responses without a marked token are not counted; as released are
+    nucleus.crossing=false and count_empty=true; their ranking stops at the 10 000 largest logits; (H̄ − H_a)² of the
+    minibatch, theirs of each micro-batch).
 
     Args:
         tokens: the minibatch, or a slice of one. Without a nucleus the whole vocabulary's entropy.

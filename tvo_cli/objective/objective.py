@@ -1,4 +1,4 @@
-"""L(θ) = reduce[ −w · S(ρ, Â − Σ_f a_f φ_f) ] + Σ_f reduce[ E_f ] + Σ_k c_k · reduce[ R_k ].
+"""L(θ) = reduce[ −u · w · S(ρ, Â − Σ_f a_f φ_f) ] + Σ_f reduce[ E_f ] + Σ_k c_k · reduce[ R_k ].
 
 An algorithm is a choice of these pieces, made in conf/algorithm/<name>.yaml:
 
@@ -10,6 +10,9 @@ An algorithm is a choice of these pieces, made in conf/algorithm/<name>.yaml:
     penalties  R_k, c_k                 what is descended besides, and how strongly
     reduce     mask → share             how tokens are averaged: reduce[x] = Σ share · x
     reads      name → bool              what the pieces look at besides a token's own scores
+
+u is 1, or min(π_trainer/π_sampler, cap) where the sampler computes otherwise than the trainer (Tokens.importance): it
+corrects an expectation over sampled tokens, so it weighs the policy term and neither an exact force nor a penalty.
 
 The shares of a minibatch are computed once from its mask, and a weight that is a statistic of the minibatch once
 from all of its tokens, so that any split into micro-batches sums to the same loss and the same gradient.
@@ -81,6 +84,8 @@ class Objective:
         """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
         ratio = self.ratio(tokens.logp - tokens.old_logp, tokens.mask)
         gain = self.weigh(tokens) * self.surrogate(ratio, self.soft_advantage(tokens))
+        if tokens.importance is not None:
+            gain = tokens.importance * gain
         parts = {"policy": reduced(-gain, tokens)}
         parts |= {name: reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
         parts |= {name: penalty(tokens) for name, penalty in self.penalties.items()}

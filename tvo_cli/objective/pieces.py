@@ -25,6 +25,18 @@ def token_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
     return importance_ratio(torch.where(mask, log_ratio, 0.0))
 
 
+def response_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
+    """s_i = exp(Σ_t (log π_θ − log π_old)) on every token of response i, [B, T]; 1 on padding.
+
+    A response as one action, as TRL's RLOO weighs it. The token form: the value is s_i, the gradient in a token's
+    log π_θ is s_i, so with `constant_length` of length 1 the gradient is that of s_i·Â a response (the value is |o_i|
+    times it). Responses of one token recover `token_ratio`; on-policy both are 1.
+    """
+    inside = torch.where(mask, log_ratio, 0.0)
+    moving = torch.where(mask, inside.sum(1, keepdim=True).detach() + inside - inside.detach(), 0.0)
+    return importance_ratio(moving)
+
+
 def importance(ratio: Tensor, advantage: Tensor) -> Tensor:
     """ρÂ, [B, T]: importance-weighted REINFORCE, no trust region.
 

@@ -42,19 +42,37 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return Interval(mean, mean - reach, mean + reach, len(values))
 
 
+PSEUDO_EVENTS = 2.0  # problems' worth of "they are as spread as can be": docs/results/intervals.md has the coverage
+
+
 def clustered_interval(rows: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval:
     """The mean over problems of the mean over their samples, in [0, 1]; problems are the independent units.
 
-    The generations of a problem are alike, so only problems count (Miller 2024, arXiv:2411.00640).
-    rows: one sequence of scores in [0, 1] per problem. The t interval of the problems' means, cut at 0 and 1;
-    where all scores are 0, or all 1, the spread says nothing: then Wilson's interval over the problems.
+    rows: one sequence of scores in [0, 1] per problem. The generations of a problem are alike, so only problems count
+    (Miller 2024, arXiv:2411.00640). Every problem's mean 0 or 1, as with one sample each: Wilson's interval. Else
+    Wilson's with n/d problems for n and t_{n−1} for z, as surveys do it (Kott and Carr 1997; Franco et al. 2019,
+    JSSAM 7:334), with d the design effect, drawn towards its greatest value 1 by PSEUDO_EVENTS = c:
+
+        p = mean of the problems' means x_i      d̂ = (1/n) Σ (x_i − p)² / (p (1 − p))
+        e = n · min(p, 1 − p)                    d = (e·d̂ + c) / (e + c)
+
+    because few problems that are ever solved (or failed) cannot tell how unlike problems are. One problem whose mean
+    is neither 0 nor 1 has no interval: its ends are nan.
     """
     means = [fmean(row) for row in rows]
-    _check(len(means), confidence)
-    if set(means) in ({0.0}, {1.0}):
-        return wilson(round(sum(means)), len(means), confidence)
-    mean, low, high, n = mean_interval(means, confidence)
-    return Interval(mean, _clip(low), _clip(high), n)
+    n = len(means)
+    _check(n, confidence)
+    if set(means) <= {0.0, 1.0}:
+        return wilson(round(sum(means)), n, confidence)
+    mean = fmean(means)
+    if n < 2:
+        return Interval(mean, math.nan, math.nan, n)
+    widest = mean * (1.0 - mean)
+    events = n * min(mean, 1.0 - mean)
+    effect = min(1.0, sum((x - mean) ** 2 for x in means) / n / widest) if widest > 0.0 else 1.0
+    design = (events * effect + PSEUDO_EVENTS) / (events + PSEUDO_EVENTS)
+    low, high = _score_ends(mean, n / design, quantile(0.5 + confidence / 2.0, n - 1))
+    return Interval(mean, low, high, n)
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
@@ -62,15 +80,16 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     _check(n, confidence)
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} trials")
-    z, share = NormalDist().inv_cdf(0.5 + confidence / 2.0), successes / n
+    share = successes / n
+    low, high = _score_ends(share, n, NormalDist().inv_cdf(0.5 + confidence / 2.0))
+    return Interval(share, 0.0 if successes == 0 else low, 1.0 if successes == n else high, n)
+
+
+def _score_ends(share: float, n: float, z: float) -> tuple[float, float]:
+    """The two p at which |share − p| = z √(p (1 − p)/n)."""
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else centre - reach
-    return Interval(share, low, 1.0 if successes == n else centre + reach, n)
-
-
-def _clip(value: float) -> float:
-    return value if math.isnan(value) else min(1.0, max(0.0, value))
+    return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
 def _check(n: int, confidence: float) -> None:

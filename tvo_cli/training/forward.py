@@ -68,12 +68,13 @@ def seen(
         *(leaves[0], experience.old_logp[rows], leaves[1], leaves[2]),
         advantage=batch.advantage.values[rows],
         mask=experience.mask[rows],
-        share=share if batch.importance is None else share * batch.importance[rows],
+        share=share,
         scale=batch.advantage.scale,
         ref_logp=_rows(experience.ref_logp, rows),
         old_entropy=_rows(experience.old_entropy, rows),
         covariance=covariance,
         nucleus_entropy=leaves[3] if len(leaves) > 3 else None,
+        importance=_rows(batch.importance, rows),
     )
     return tokens, used
 

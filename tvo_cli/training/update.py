@@ -195,6 +195,7 @@ def _remember(
     if minibatch.epoch == 0:
         objective.observe(detached)
     free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * objective.soft_advantage(detached)
+    free = free if detached.importance is None else free * detached.importance
     weight = torch.where(free != 0, push / free, 1.0)
     report.last_epoch.append(TokenForces(rows, detached.logp, detached.entropy, push, weight))
     if minibatch.epoch == 0 and minibatch.index == 0:

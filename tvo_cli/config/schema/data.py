@@ -33,6 +33,7 @@ class Problems(Keys):
     limit: Count | None = key("the first so many problems; null: all", optional=True)
     seed: Seed | None = key("of generated data; null: the run's", optional=True)
     max_tokens: Count = key("most tokens of a response")
+    max_prompt_tokens: Count | None = key("problems with a longer prompt are left out; null: refused", optional=True)
     profile: Profile = key("how answers are judged where a problem does not say")
     suffix: Words = key("after the question")
 

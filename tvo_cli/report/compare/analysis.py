@@ -48,7 +48,7 @@ def analyse(block: Block, how: Reading, wanted: str | None, way: str) -> Analysi
     first = baseline(block.arms, wanted)
     chosen = {arm.label: rates.choose(arm, how, way) for arm in block.arms}
     others = [arm for arm in block.arms if arm is not first]
-    own = [contrast.contrast(chosen[arm.label].cell, chosen[first.label].cell, how) for arm in others]
+    own = [_own(chosen[arm.label], chosen[first.label], how) for arm in others]
     at_rates = [
         contrast.contrast(cell, base, how)
         for arm in others
@@ -69,6 +69,10 @@ def analyse(block: Block, how: Reading, wanted: str | None, way: str) -> Analysi
     return Analysis(
         block, how, first, chosen, families[0], problems, families[1], common, robust, contrast.family(areas)
     )
+
+
+def _own(mine: Chosen, base: Chosen, how: Reading) -> Contrast:
+    return contrast.paired_values(mine.cell, base.cell, mine.values(how), base.values(how), how)
 
 
 def pages(found: Analysis, most: int) -> list[Analysis]:

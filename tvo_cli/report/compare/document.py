@@ -25,7 +25,7 @@ class Wish:
     by: Sequence[str] = ("algorithm",)
     metric: str | None = None
     baseline: str | None = None
-    way: str = "leave-one-out"  # how a rate is chosen: a key of rates.WAYS
+    way: str = rates.CORRECTED  # how a rate is chosen: a key of rates.WAYS
     failed: str = "auto"
     confidence: float = 0.95
     force: bool = False
@@ -77,11 +77,11 @@ def compare(paths: Sequence[Path], wish: Wish) -> Document:
     how = Reading(metric, measures.checked(wish.failed), wish.confidence)
     by = settings.resolve(wish.by, gathered.trials)
     blocks, split = arms.blocks(gathered.trials, by, evaluated="eval/" in how.metric)
-    notes = [*([remark] if remark else []), *split, *gathered.notes, *_standing(gathered.trials)]
+    notes = [*split, *gathered.notes, *_standing(gathered.trials)]
     _known(wish.baseline, blocks)
     sections = []
     for block in blocks:
-        warnings = protocol.check(block, how, wish.force)
+        warnings = [*([remark] if remark else []), *protocol.check(block, how, wish.force)]
         here = wish.baseline if _holds(block, wish.baseline) else None
         sections.append(_section(analysis.analyse(block, how, here, wish.way), warnings))
     title = f"{words.count(len(gathered.trials), 'run')}, {how.metric} by {' and '.join(wish.by)}"
@@ -118,13 +118,22 @@ def _section(found: Analysis, warnings: Sequence[str]) -> Section:
     for one in found.at_rates:
         by_rate.setdefault(float(one.a.rate or 0.0), []).append(_verdict(one, found, problem=False))
     at_rates = tuple((rate, tuple(by_rate[rate])) for rate in sorted(by_rate))
-    told = (*warnings, *_intended(found), *_lengths(found), *_alone(found))
+    told = (*warnings, *_rateless(found), *_intended(found), *_lengths(found), *_alone(found))
     return Section(found.block.label, found, own, at_rates, _robust(found, how), told, _tables(found))
 
 
 def _verdict(one: Contrast, found: Analysis, *, problem: bool) -> Verdict:
     over = found.problems.get(one.a.arm) if problem else None
     return Verdict(sentence(one, found.how), tuple(details(one, over, found.how)), one)
+
+
+def _rateless(found: Analysis) -> list[str]:
+    """A warning for runs of a swept arm whose learning rate is not known: they enter nothing that goes by rates."""
+    lost = [trial.name for arm in found.block.arms if arm.rates for trial in arm.trials if trial.rate is None]
+    if not lost:
+        return []
+    told = f"no learning rate is known of {words.count(len(lost), 'run')} ({words.listed(lost, 4)})"
+    return [f"{told[0].upper()}{told[1:]}: in no comparison by rate, in no choice of one, in no area."]
 
 
 def _alone(found: Analysis) -> list[str]:
@@ -172,7 +181,8 @@ def _robust(found: Analysis, how: Reading) -> tuple[str, ...]:
             told.append(
                 f"{arm.title}: {area} {span} on average over log rate, {worst} ({words.rate(robust.worst_rate)})"
             )
-    return (*told, *(f"area, {sentence(one, how)}" for one in found.areas))
+    left_out = rates.left_out(found.block.arms, found.shared, how) if told else []
+    return (*told, *(f"area, {sentence(one, how)}" for one in found.areas), *left_out)
 
 
 def _tables(found: Analysis) -> tuple[Table, ...]:

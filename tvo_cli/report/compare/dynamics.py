@@ -221,10 +221,10 @@ def laws(found: Analysis) -> Table:
 def aggregates(found: Analysis) -> Table:
     """Interquartile mean, probability of improvement, optimality gap; greyed out where there are too few runs."""
     how = found.how
-    base = list(measures.values(found.chosen[found.baseline.label].cell, how).values())
+    base = list(found.chosen[found.baseline.label].values(how).values())
     rows = []
     for arm in found.block.arms:
-        mine = list(measures.values(found.chosen[arm.label].cell, how).values())
+        mine = list(found.chosen[arm.label].values(how).values())
         short = robust.enough_runs(len(mine), "interquartile mean")
         middle = greyed(short) if short else interval(robust.iqm_interval(mine, how.confidence), how.share)
         gap = (
@@ -241,8 +241,8 @@ def aggregates(found: Analysis) -> Table:
         )
     headings = ["arm", "runs", "interquartile mean", f"better than {found.baseline.label} (%)", "short of 100%"]
     note = (
-        "At the arms' own rates. Better: the probability that a run of the arm beats one of the "
-        "baseline, ties half (arXiv:2108.13264)."
+        "At the arms' own rates, corrected as in the table of arms. Better: the probability that a run of the arm "
+        "beats one of the baseline, ties half (arXiv:2108.13264)."
     )
     return Table("aggregates", "Aggregates over runs", headings, rows, note)
 

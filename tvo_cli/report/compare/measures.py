@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tvo_cli.errors import UserError
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.trial import FAILED, FINISHED, Trial
-from tvo_cli.report.compare.words import is_less_better, is_share
+from tvo_cli.report.compare.words import count, is_less_better, is_share, listed
 from tvo_cli.stats.efficiency import Crossing, first_crossing
 from tvo_cli.stats.interval import Interval, mean_interval, wilson
 from tvo_cli.stats.survival import Survival, kaplan_meier
@@ -79,24 +79,42 @@ def checked(failed: str) -> str:
 
 
 def choose_metric(trials: Sequence[Trial], wanted: str | None) -> tuple[str, str]:
-    """The metric to compare and a note; the first of CHOICES that every finished run has."""
+    """The metric to compare and a warning; the first of CHOICES that every finished run has."""
     finished = [trial for trial in trials if trial.state == FINISHED] or list(trials)
     if wanted is not None:
-        if not any(trial.has(wanted) for trial in trials):
-            known = sorted({name for trial in trials for row in trial.run.steps[-1:] for name in row if name != "step"})
-            known += sorted({name for trial in trials for row in trial.run.evaluations[-1:] for name in row})
-            from tvo_cli.config import nearest
-
-            raise UserError("--metric", wanted, "no run has such a metric.", nearest(wanted, set(known) - {"step"}))
-        return wanted, ""
+        _known(trials, wanted)
+        return wanted, _without(finished, wanted)
     counts = {name: sum(trial.has(name) for trial in finished) for name in CHOICES}
     for name, found in counts.items():
         if found == len(finished):
-            return name, "" if name == CHOICES[0] else f"Not every run has {CHOICES[0]}: compared by {name}."
+            return name, "" if name == CHOICES[0] else f"Compared by {name}: {_lacking(finished, CHOICES[0])}."
     name = max(counts, key=lambda one: counts[one])
     if not counts[name] and finished[0].state == FINISHED:
         raise UserError("--metric", "", f"no run has {', '.join(CHOICES)}.", "Name one that they have: --metric NAME.")
-    return name, f"{counts[name]} of {len(finished)} finished runs have {name}; the others count as failed in it."
+    return name, _without(finished, name)
+
+
+def _known(trials: Sequence[Trial], wanted: str) -> None:
+    """UserError for a metric that no run has."""
+    if any(trial.has(wanted) for trial in trials):
+        return
+    from tvo_cli.config import nearest
+
+    known = {name for trial in trials for row in trial.run.steps[-1:] for name in row}
+    known |= {name for trial in trials for row in trial.run.evaluations[-1:] for name in row}
+    raise UserError("--metric", wanted, "no run has such a metric.", nearest(wanted, known - {"step"}))
+
+
+def _without(finished: Sequence[Trial], metric: str) -> str:
+    """What becomes of finished runs that have no finite value of the metric; nothing where all have one."""
+    if all(trial.has(metric) for trial in finished):
+        return ""
+    return f"{_lacking(finished, metric)}: they count as failed in it."
+
+
+def _lacking(finished: Sequence[Trial], metric: str) -> str:
+    names = [trial.name for trial in finished if not trial.has(metric)]
+    return f"{count(len(names), 'finished run')} without a finite {metric} ({listed(names, 4)})"
 
 
 def final(trial: Trial, how: Reading) -> float | None:

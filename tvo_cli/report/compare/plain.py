@@ -51,7 +51,7 @@ def groups(section: Section) -> Iterator[tuple[str, tuple[Verdict, ...]]]:
     """Verdicts under their titles: at the own rates, then at each shared one."""
     if section.verdicts:
         ways = {chosen.way for chosen in section.found.chosen.values() if chosen.way}
-        how = f", chosen {' or '.join(sorted(ways))}" if ways else ""
+        how = f" (--choose-rate {' or '.join(sorted(ways))})" if ways else ""
         yield (f"Each at its own best rate{how}" if section.found.swept else ""), section.verdicts
     for rate, verdicts in section.at_rates:
         yield f"Both at rate {words.rate(rate)}", verdicts

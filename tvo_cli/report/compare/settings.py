@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
-from tvo_cli.report.compare.trial import RATE, Trial
+from tvo_cli.report.compare.trial import RATE, Trial, as_number
 
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
@@ -163,7 +163,8 @@ def _order(text: str) -> tuple[int, float, str]:
 
 
 def text(value: Any) -> str:
-    """A setting's value as it is shown; a number in its shortest form."""
+    """A setting's value as it is shown; a number in its shortest form, of whichever type it was written."""
     if value is None:
         return ABSENT
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    found = as_number(value) if isinstance(value, float | str) else None
+    return str(value) if found is None else f"{found:g}"

@@ -40,7 +40,8 @@ def arms(found: Analysis) -> Table:
         mine = chosen.cell
         best = measures.mean([measures.best(trial, how) for trial in mine.trials], how.confidence)
         row = [text(arm.label), rate(chosen.best), *states(arm.trials)]
-        row += [interval(_final(mine, how), how.share), interval(best, how.share)]
+        final = measures.mean(list(chosen.values(how).values()), how.confidence)
+        row += [interval(final, how.share), interval(best, how.share)]
         if found.swept:
             row.append(reading(chosen.optimistic, how.share))
         rows.append([*row, _seeds(mine, how)])
@@ -62,9 +63,9 @@ def _arms_note(found: Analysis) -> str:
     told.append(f"Best: {_best(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
     for way in sorted(ways):
         told.append(
-            f"Rates chosen {way}: {WAYS[way]}; the counts are of the runs at all rates. «chosen on the "
-            "same seeds» is the mean at the rate in the table, selected and scored on the same seeds: "
-            "optimistic."
+            f"Rates chosen by --choose-rate {way}: {WAYS[way]}. The counts are of the runs at all rates. "
+            "«chosen on the same seeds» is the mean at the rate in the table, selected and scored on the same "
+            "seeds: optimistic. «each seed» shows the values as they were measured."
         )
     return " ".join(told)
 

@@ -11,6 +11,7 @@ from tvo_cli.report.runs import Run
 
 FINISHED, FAILED, UNFINISHED = "finished", "failed", "unfinished"
 RATE = "optimizer.lr"
+DIGITS = 6  # of a rate that count: 0.001, 0.0010000000000000002 and a float32's 0.0010000000475 are one
 UNKNOWN_SEED = "?"  # and the run's name: two runs of unknown seeds are two runs, not a repeat
 
 
@@ -32,9 +33,9 @@ class Trial:
 
     @property
     def rate(self) -> float | None:
-        """The learning rate."""
-        value = self.settings.get(RATE)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        """The learning rate, to so many DIGITS; None where it is not a number above 0."""
+        found = as_number(self.settings.get(RATE))
+        return float(f"{found:.{DIGITS}g}") if found is not None and found > 0 else None
 
     @property
     def watched(self) -> bool:
@@ -67,3 +68,14 @@ class Trial:
     def with_settings(self, more: Mapping[str, Any]) -> Trial:
         """The same with further settings."""
         return replace(self, settings={**self.settings, **more})
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number, written as one or as a text (PyYAML reads 1e-3 as a text); None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None

@@ -1,0 +1,47 @@
+"""How often each recipe uses a rollout batch: what its authors did, not what is usual here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tvo_cli import config
+
+ONCE = "cispo clip_cov dapo dppo_kl dppo_tv dr_grpo forking_tokens gspo kl_cov reinforce_plus reinforce_plus_baseline"
+ONCE += " siren siren_viscous steer steer_exact"
+ONE_UPDATE = "grpo grpo_entropy_bonus grpo_target_entropy reinforce rloo"
+FOUR = "ppo grpo_early_stop grpo_early_stop_kl kl_cov_early_stop grpo_viscous grpo_shrunk grpo_shrunk_cv"
+FOUR += " tvo tvo_cosine tvo_macro tvo_micro tvo_rec tvo_river_valley"
+PASSES = {
+    **dict.fromkeys(ONCE.split(), (1, 4)),
+    **dict.fromkeys(ONE_UPDATE.split(), (1, 1)),
+    **dict.fromkeys(FOUR.split(), (4, 4)),
+    "grpo_kl_adaptive": (5, 4),
+}
+
+
+@pytest.mark.parametrize("name", config.names("algorithm"))
+def test_passes_and_minibatches(name: str) -> None:
+    rollout = config.compose([f"algorithm={name}", "logger=none"]).rollout
+    assert (rollout.epochs, rollout.minibatches) == PASSES[name]
+
+
+@pytest.mark.parametrize("name", config.names("algorithm"))
+def test_each_yaml_says_which_passes_and_why(name: str) -> None:
+    text = (config.conf_dir() / "algorithm" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert "# Passes: " in text
+
+
+@pytest.mark.parametrize("name", ["grpo", "dapo", "tvo"])
+def test_the_command_line_has_the_last_word(name: str) -> None:
+    rollout = config.compose([f"algorithm={name}", "logger=none", "rollout.epochs=3", "rollout.minibatches=2"]).rollout
+    assert (rollout.epochs, rollout.minibatches) == (3, 2)
+
+
+def test_the_rivals_keep_theirs_and_the_second_table_gives_all_four() -> None:
+    def of(experiment: str, name: str) -> tuple[int, int]:
+        rollout = config.compose([f"experiment={experiment}", f"algorithm={name}", "logger=none"]).rollout
+        return rollout.epochs, rollout.minibatches
+
+    assert of("rivals_small", "grpo") == (1, 1) and of("rivals_small", "ppo") == (4, 4)
+    for name in ("grpo", "dapo", "grpo_kl_adaptive", "tvo"):
+        assert of("rivals_small_four_passes", name) == of("stability_small", name) == (4, 4)
