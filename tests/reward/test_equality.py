@@ -4,7 +4,8 @@ import pytest
 
 from tests.reward.cases import CASES, DIFFERENT, EQUAL, UNSHOWN, Pair
 from tests.reward.conftest import problem
-from tvo_cli.reward import Grader, number
+from tvo_cli.reward import Grader
+from tvo_cli.reward.answers import number
 from tvo_cli.reward.equality import Undecided, equal, undecided
 from tvo_cli.types import Verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tvo_cli.reward import number
+from tvo_cli.reward.answers import number
 from tvo_cli.reward.normal import canonical
 
 TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)

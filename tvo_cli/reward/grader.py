@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.reward import extraction, number
+from tvo_cli.reward import extraction
+from tvo_cli.reward.answers import number
 from tvo_cli.reward.audit import Audit, Disagreement
 from tvo_cli.reward.equality import Undecided, equal, is_list, undecided
 from tvo_cli.reward.extraction import Found, final_answer, stated_answer, whole_answer

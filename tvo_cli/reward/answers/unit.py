@@ -1,0 +1,169 @@
+r"""Quantities: `5\text{ cm}^2` is 5 and cm², `15\text{ m/s}` 15 and m·s⁻¹; a wrong unit is a wrong answer.
+
+Units have a table (unit_names.py). What is counted has a rule: one to four plain words that end in a plural, none
+of them a number word, a preposition or a qualification, are a unit too ("24 eggs", not "5 thousand", "5 or so").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tvo_cli.reward.answers.unit_names import COMPOSITE, UNITS
+
+Unit = tuple[tuple[str, int], ...]  # names and powers, sorted
+
+DEGREE = re.compile(r"\^\\circ ?(?:(?:\\text\{)?([CF])\}?)?$")
+TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")  # sin 20° is no value with a unit
+PERCENT = re.compile(r"\\?%$")
+WRITTEN = re.compile(r"(?:\\text\{[^{}]*\}(?:\^\{-?\d+\})?|/|\\cdot ?|\^\{-?\d+\}|(?<=/)\(|\)(?=$|\^))+$")
+FRACTION = re.compile(r"\\frac\{\\text\{([^{}]*)\}(\^\{\d\})?\}\{\\text\{([^{}]*)\}(\^\{\d\})?\}$")
+BARE = re.compile(r"(?<=[\d})]) ?((?:k|c|m|µ|n)?(?:m|g|ft|mi|J|W|mol)(?:\^\{\d\})?/(?:s|h|hr|min|L|kg|m)(?:\^\{\d\})?)$")
+BARE_POWER = re.compile(r"(?<=\d) ?((?:k|c|m)m\^\{[23]\})$")
+STEP = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*|¢)|(\^\{?(-?\d+)\}?)|(/)|([().\s·*]|\\cdot)")
+POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+AFTER = {"squared": 2, "cubed": 3}
+TAIL = re.compile(r"[, ]*\b(?:in total|in all|altogether|total|overall|exactly|in length|of area|long|old|tall)$")
+UNCOUNTED = frozenset(
+    """thousand million billion trillion hundred dozen ten half third quarter fourth fifth sixth seventh eighth ninth
+    tenth hundredth thousandth lakh crore score gross or and nor not no to in from at by than about around less more
+    least most over under remainder with without per each because if when where so is are was this that it than
+    approximately nearly almost roughly between of mod modulo base for plus minus percent maybe perhaps other
+    digits-of thus yes as either but only unless until versus vs out th st nd rd first second-last one two three four
+    five six seven eight nine zero ratio odds""".split()
+)
+PLURALS = frozenset("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci".split())
+COUNTABLE = frozenset("time inche foot point way day".split())
+CHINESE = re.compile(r"[\u4e00-\u9fff]{1,3}")
+CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少]")
+
+
+class Quantity(NamedTuple):
+    """A value and its unit; `known` says whether the unit is one that may be left out or added."""
+
+    value: str
+    unit: Unit | None
+    known: bool
+
+
+def quantity(text: str) -> Quantity:
+    """Split a canonical answer into its value and its unit (None when it has none)."""
+    found = PERCENT.search(text)
+    if found:
+        return Quantity(text[: found.start()].strip(), (("percent", 1),), True)
+    found = DEGREE.search(text)
+    if found and found.start() and not TRIGONOMETRIC.search(text):
+        return Quantity(text[: found.start()].strip(), ((f"degree{found[1] or ''}", 1),), True)
+    for pattern in (FRACTION, WRITTEN, BARE, BARE_POWER):
+        found = pattern.search(text)
+        if found and found.start():
+            return _split(text, found)
+    return Quantity(text, None, True)
+
+
+def _split(text: str, found: re.Match[str]) -> Quantity:
+    value, written = text[: found.start()].strip().rstrip("\\,; "), found[0]
+    if found.re is FRACTION:
+        written = f"{found[1]}{found[2] or ''}/{found[3]}{found[4] or ''}"
+    value, degrees = (value[: -len("^\\circ")], "degree") if value.endswith("^\\circ") else (value, "")
+    unit, known = parsed(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", written), singular=value in ("1", "-1") or "frac{1}" in value)
+    return Quantity(value, (*unit, (degrees, 1)) if degrees else unit, known and not degrees)
+
+
+def parsed(written: str, *, singular: bool = False) -> tuple[Unit, bool]:
+    """("square centimeters") is ((("cm", 2),), True); unknown words stay as they are, with False."""
+    words = TAIL.sub("", " ".join(written.split()))
+    if not words:
+        return (), False
+    found = _powers(words)
+    if found is not None:
+        return found, True
+    counted = _counted(words, singular)
+    if counted is not None:
+        return ((counted, 1),), True
+    return ((" ".join(words.lower().split()), 1),), False
+
+
+def _powers(written: str) -> Unit | None:
+    """The units with their powers; None where a word is no unit."""
+    powers: dict[str, int] = {}
+    sign, power, last = 1, 1, None
+    for name, raised, exponent, slash, filler in STEP.findall(_merged(written)):
+        lower = name.lower()
+        if raised or lower in AFTER:
+            if last is None:
+                return None
+            powers[last[0]] += last[1] * ((int(exponent) if raised else AFTER[lower]) - 1)
+            last = None
+        elif slash or lower in ("per", "a", "an") and powers:
+            sign = -1
+        elif lower in POWERS:
+            power = POWERS[lower]
+        elif name:
+            last = _named(name, sign * power, powers)
+            if last is None:
+                return None
+            sign, power = 1, 1
+        elif not filler:
+            return None
+    return tuple(sorted((unit, p) for unit, p in powers.items() if p)) if powers and sign == 1 else None
+
+
+def _merged(written: str) -> str:
+    """Units of two words are one; whatever STEP cannot read makes the whole no unit."""
+    text = re.sub(r"\b(astronomical|light|solar|electron) (?=unit|year|mass|volt)", r"\1-", written.replace("’", "'"))
+    return text if not STEP.sub("", text).strip() else "?"
+
+
+def _named(name: str, power: int, powers: dict[str, int]) -> tuple[str, int] | None:
+    """Add one unit by its name; a thing that is counted may stand below ("dollars per ticket")."""
+    for unit, own in COMPOSITE.get(name.lower(), ()):
+        powers[unit] = powers.get(unit, 0) + own * power
+    if name.lower() in COMPOSITE:
+        return next(iter(powers)), power
+    unit = UNITS.get(name) or UNITS.get(name.lower() if len(name) > 2 else "") or UNITS.get(_singular(name.lower()))
+    if unit is None and power < 0 and len(name) > 2 and _singular(name.lower()) not in UNCOUNTED:
+        unit = _singular(name.lower())
+    if unit is None:
+        return None
+    powers[unit] = powers.get(unit, 0) + power
+    return unit, power
+
+
+def _counted(written: str, singular: bool) -> str | None:
+    """What is counted, in the singular; None for words that say something of the number."""
+    words = [word.strip(".,").lower() for word in written.split()]
+    if len(words) == 1 and CHINESE.fullmatch(words[0]):
+        return None if CHINESE_NUMBERS.search(words[0]) else words[0]
+    if not 1 <= len(words) <= 4 or not all(re.fullmatch(r"[a-z]+(?:['-][a-z]+)*", word) for word in words):
+        return None
+    if any(word in UNCOUNTED or _singular(word) in UNCOUNTED for word in words):
+        return None
+    if not (singular or _plural(words[-1]) or _singular(words[-1]) in COUNTABLE):
+        return None
+    return " ".join([*words[:-1], _singular(words[-1])])
+
+
+def _plural(word: str) -> bool:
+    return word in PLURALS or (len(word) > 3 and word.endswith("s") and word[-2] not in "sui")
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if len(word) > 2 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def agree(gold: Quantity, answer: Quantity) -> bool:
+    """Equal units; or one side leaves out a unit that is known, unless it is the degree of a multiple of π."""
+    if gold.unit is None or answer.unit is None:
+        unit = gold.unit or answer.unit
+        if unit is not None and unit[0][0].startswith("degree") and "\\pi" in gold.value + answer.value:
+            return False
+        return gold.known and answer.known
+    return _same_unit(gold.unit, answer.unit)
+
+
+def _same_unit(gold: Unit, answer: Unit) -> bool:
+    """Unit by unit; "units" fits any length, as "square units" fits any area."""
+    return gold == answer
