@@ -304,11 +304,12 @@ def _names(gold: str, answer: str, algebra: Algebra) -> bool | None:
     if reals.is_relation(gold + answer):
         return None
     (gold_name, gold_value), (name, value) = structure.named(gold), structure.named(answer)
-    if "=" in gold and gold_name is None:
-        return None if "=" in answer else False
-    if gold_name is not None and name is not None and "=" in gold:
+    is_equation = structure.is_equation(answer)
+    if structure.is_equation(gold) and gold_name is None:
+        return None if is_equation else False
+    if gold_name is not None and name is not None and structure.is_equation(gold):
         return _equal(gold_value, value, algebra) if name == gold_name else None
-    if gold_name is not None and name is None and "=" in answer:
+    if gold_name is not None and name is None and is_equation:
         return None
     if gold_name is not None:
         return _equal(gold_value, answer, algebra)
@@ -317,14 +318,14 @@ def _names(gold: str, answer: str, algebra: Algebra) -> bool | None:
 
 def _chain(gold: str, answer: str, algebra: Algebra, *, named: bool) -> bool | None:
     """The parts of a = b = c ≈ d that are no names, all equal to the gold; what is only near is not looked at."""
-    pieces = [piece for piece in answer.split("=") if piece.strip()]
-    while len(pieces) > 1 and structure.names_quantity(pieces[0].strip()):
+    pieces = [piece for piece in structure.split(answer, "=") if piece]
+    while len(pieces) > 1 and structure.names_quantity(pieces[0]):
         pieces, named = pieces[1:], True
     exact = structure.APPROXIMATE.split(pieces[-1]) if pieces else [""]
     if not named and len(pieces) == 1 and len(exact) == 1:
         return None
     values = [*pieces[:-1], exact[0]]
-    return all(_equal(gold, piece.strip(), algebra) for piece in values)
+    return all(_equal(gold, piece, algebra) for piece in values)
 
 
 def _numerals(gold: str, answer: str, algebra: Algebra) -> bool | None:

@@ -14,7 +14,7 @@ BASE = re.compile(
 )
 CODED = re.compile(r"(-?)0([xX][0-9A-Fa-f]+|b[01]+|o[0-7]+)", re.ASCII)
 CODES = {"x": "16", "b": "2", "o": "8"}
-ORDINAL = re.compile(r"(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)\}{0,2}(?:(?:\\text\{)? ?[a-z]{3,}\})?", re.ASCII)
+ORDINAL = re.compile(r"(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)(?![a-z])\}{0,2}(?:(?:\\text\{)? ?[a-z]{3,}\})?", re.ASCII)
 
 
 class Based(NamedTuple):

@@ -108,6 +108,11 @@ def named(text: str) -> tuple[str | None, str]:
     return found[1].replace(" ", ""), found[2]
 
 
+def is_equation(text: str) -> bool:
+    """Whether = stands outside all brackets."""
+    return "=" in text and len(split(text, "=")) > 1
+
+
 def _in_order(name: str) -> bool:
     """(x, y), not (y, x): the values of a tuple answer are asked for in the order of the alphabet."""
     if not name.startswith("("):

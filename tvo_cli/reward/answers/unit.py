@@ -16,7 +16,9 @@ Unit = tuple[tuple[str, int], ...]  # names and powers, sorted
 DEGREE = re.compile(r"\^\\circ ?(?:(?:\\text\{)?([CF])\}?)?$")
 TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")  # sin 20° is no value with a unit
 PERCENT = re.compile(r"\\?%$")
-WRITTEN = re.compile(r"(?:\\text\{[^{}]*\}(?:\^\{-?\d+\})?|/|\\cdot ?|\^\{-?\d+\}|(?<=/)\(|\)(?=$|\^))+$")
+WRITTEN = re.compile(
+    r"(?:/|\\cdot ?)?\\text\{[^{}]*\}(?:\^\{-?\d+\}|/|\\cdot ?|\\text\{[^{}]*\}|(?<=/)\(|\)(?=$|\^))*$"
+)
 FRACTION = re.compile(r"\\frac\{\\text\{([^{}]*)\}(\^\{\d\})?\}\{\\text\{([^{}]*)\}(\^\{\d\})?\}$")
 BARE = re.compile(r"(?<=[\d})]) ?((?:k|c|m|µ|n)?(?:m|g|ft|mi|J|W|mol)(?:\^\{\d\})?/(?:s|h|hr|min|L|kg|m)(?:\^\{\d\})?)$")
 BARE_POWER = re.compile(r"(?<=\d) ?((?:k|c|m)m\^\{[23]\})$")
