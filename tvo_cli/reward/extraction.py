@@ -173,8 +173,8 @@ def _after_adverb(text: str, start: int) -> int:
 
 def _without_remarks(content: str) -> str:
     """72 of "72, altogether" and "72 because it fits"."""
-    while (shorter := REMARK.sub("", content).rstrip(",; ")) != content and shorter:
-        content = shorter
+    for _ in range(MOST if len(content) <= TAIL else 0):
+        content = REMARK.sub("", content).rstrip(",; ") or content
     return content
 
 

@@ -43,11 +43,24 @@ def joined(pieces: list[str]) -> str:
     return text
 
 
+def _closing(tokens: list[str]) -> dict[int, int]:
+    """Where each brace that closes is closed."""
+    pairs: dict[int, int] = {}
+    waiting: list[int] = []
+    for i, token in enumerate(tokens):
+        if token == "{":
+            waiting.append(i)
+        elif token == "}" and waiting:
+            pairs[waiting.pop()] = i
+    return pairs
+
+
 class _Reader:
     """Recursive descent over the tokens of one text."""
 
     def __init__(self, source: str, depth: int = 0) -> None:
         self.tokens = TOKEN.findall(source)
+        self.closing = _closing(self.tokens)
         self.at = 0
         self.depth = depth
 
@@ -118,16 +131,14 @@ class _Reader:
         return "{" if inner is None else inner
 
     def _inside(self) -> str | None:
-        """The rest of an open group; None where it never closes."""
-        if not self._shallow():
+        """The rest of the group that was just opened; None where it never closes."""
+        end = self.closing.get(self.at - 1)
+        if end is None or not self._shallow():
             return None
-        start, self.depth = self.at, self.depth + 1
+        self.depth += 1
         inner = self.sequence()
         self.depth -= 1
-        if self._peek() != "}":
-            self.at = start
-            return None
-        self.at += 1
+        self.at = end + 1
         return inner
 
     def _argument(self) -> str | None:
@@ -140,8 +151,8 @@ class _Reader:
         if token == "{":
             return self._braced()
         if len(token) > 1 and token[0] != "\\":  # a run of letters: the first is the argument
-            self.tokens[self.at - 1 : self.at] = list(token)
-            token = token[0]
+            self.at -= 1
+            token, self.tokens[self.at] = token[0], token[1:]
         self.depth += 1
         said = self._spell(token)
         self.depth -= 1
@@ -231,16 +242,12 @@ class _Reader:
 
     def _raw(self) -> list[str]:
         """The tokens of the next group as they stand."""
-        if self._peek() != "{":
+        end = self.closing.get(self.at)
+        if end is None:
             return []
-        depth, start = 0, self.at
-        while self.at < len(self.tokens):
-            token = self._next()
-            depth += (token == "{") - (token == "}")
-            if depth == 0:
-                return self.tokens[start + 1 : self.at - 1]
-        self.at = start
-        return []
+        inner = self.tokens[self.at + 1 : end]
+        self.at = end + 1
+        return inner
 
     def _text(self, font: str) -> str:
         while self._peek().isspace():

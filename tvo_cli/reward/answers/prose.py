@@ -14,10 +14,11 @@ COMMAND = re.compile(r"\\AA(?![A-Za-z])|\\mu(?![A-Za-z])|\\[ ,;&/-]|~")
 WORD = re.compile(r"[^\W\d_]|µ|Å")
 VALUE_BEFORE = re.compile(r"[\d})]$")
 VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
+SAYING = frozenset(("is", "answer"))  # outside \\text they make a sentence, which is no answer
 CLOSED = frozenset(
-    """and or to in from remainder per base by for all if when where with not at of is the an mod because so about
+    """and or to in from remainder per base by for all if when where with not at of the an mod because so about
     cm mm km nm kg mg lb lbs oz ft yd mi mph kph hr hrs min mins sec secs ml dollars dollar cents cent inch inches
-    feet foot degrees degree radians units unit percent noon only none yes no true false option choice answer
+    feet foot degrees degree radians units unit percent noon only none yes no true false option choice
     days day eV keV MeV GeV Hz kHz MHz mol kJ kcal kW Pa kPa""".split()
 )
 
@@ -100,7 +101,7 @@ def _stands_alone(run: str, previous: str, following: str, before: list[str]) ->
         return False
     if not (following[0] in " \n\t~,;:.)^?!-'/$" or following in ("\\ ", "\\,")):
         return False
-    if run in CLOSED:
-        return True
+    if run in CLOSED or run.lower() in SAYING:
+        return run in CLOSED
     sentence = any(token in CLOSED or (len(token) > 3 and token.isalpha()) for token in before)
     return len(run) > 3 - sentence and not run.isupper() and VOWEL.search(run) is not None
