@@ -8,6 +8,7 @@ The rules stand in RULES, in their order; each gives its verdict or None for "no
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Sequence
 
@@ -63,7 +64,8 @@ def _equal(gold: str, answer: str, algebra: Algebra) -> bool:
         verdict = rule(gold, answer, algebra)
         if verdict is not None:
             return verdict
-    return _quantities(quantity(gold), quantity(answer), algebra)
+    both = bool(structure.variables(gold) and structure.variables(answer))  # 7 m^2 may be 7m²
+    return _quantities(quantity(gold, letters=both), quantity(answer, letters=both), algebra)
 
 
 def _choices(gold: str, answer: str, algebra: Algebra) -> bool | None:
@@ -171,6 +173,13 @@ def _compounds(gold: str, answer: str, algebra: Algebra) -> bool | None:
         parts = (single,) if single.unit is not None else ()
         expected, said = expected or parts, said or parts
     return same_compound(expected, said, lambda g, a: _equal(g, a, algebra))
+
+
+def _phrases(gold: str, answer: str, algebra: Algebra) -> bool | None:
+    """Row 5, column 2: the same words and values in turn, whatever the commas."""
+    if "\\text" not in gold or "\\text" not in answer or quantity(gold).unit is not None:
+        return None
+    return words.same_phrase(gold, answer, operator.eq) or None
 
 
 def _lists(gold: str, answer: str, algebra: Algebra) -> bool | None:
@@ -377,6 +386,6 @@ def _values(gold: str, answer: str, algebra: Algebra) -> bool:
 
 
 RULES = (
-    *(_choices, _labels, _times, _texts, _ratios, _congruences, _compounds, _conditions, _reals),
+    *(_choices, _labels, _times, _texts, _ratios, _congruences, _compounds, _phrases, _conditions, _reals),
     *(_lists, _unions, _points, _brackets, _names, _numerals),
 )

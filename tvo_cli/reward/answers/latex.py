@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from tvo_cli.reward.answers import prose
-from tvo_cli.reward.answers.characters import latex
 from tvo_cli.reward.answers.macros import (
     COLOURS,
     FRACTIONS,
@@ -31,7 +30,7 @@ DEGREE = "^\\circ "
 
 def spelled(source: str) -> str:
     """The tokens of the source in one spelling."""
-    return _Reader(latex(source)).all()
+    return _Reader(source).all()
 
 
 def joined(pieces: list[str]) -> str:
@@ -122,6 +121,12 @@ class _Reader:
             self.at += 1
         return True
 
+    def _parts_thousands(self) -> bool:
+        r"""Whether \, stands between a digit and three digits."""
+        before, ahead = self.tokens[self.at - 2 : self.at - 1], self.tokens[self.at : self.at + 4]
+        digits = [token.isdecimal() for token in ahead]
+        return bool(before) and before[0].isdecimal() and digits[:3] == [True] * 3 and digits[3:] != [True]
+
     def _group(self) -> str:
         """{…} without its braces; {,} and {:} join what they stand between."""
         if self.tokens[self.at : self.at + 2] == [",", "}"]:
@@ -181,7 +186,7 @@ class _Reader:
                 self.at += 1
             return ""
         if name in SPACES:
-            return SPACE
+            return THIN if name == "," and self._parts_thousands() else SPACE
         if name in SPACED_ARGUMENT:
             return SPACE if self._argument() is not None else ""
         if name in TEXT_FONTS:

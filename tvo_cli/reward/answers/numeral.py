@@ -33,8 +33,15 @@ def read(text: str) -> Based | None:
     if found is None:
         return None
     base = (found[3] or found[4] or found[5] or "").lower()
-    base = BASES.get(base, base)
-    return Based(found[1] + _digits(found[2]), base) if base.isdigit() and base else None
+    base, digits = BASES.get(base, base), _digits(found[2])
+    return Based(found[1] + digits, base) if _fits(digits, base) else None
+
+
+def _fits(digits: str, base: str) -> bool:
+    """Whether every digit is less than the base."""
+    if not re.fullmatch(r"[1-9]\d?", base, re.ASCII) or not 2 <= int(base) <= 36:
+        return False
+    return all(int(digit, 36) < int(base) for digit in digits.replace(".", ""))
 
 
 def unbased(text: str) -> Based | None:

@@ -22,7 +22,7 @@ WITHOUT = re.compile(r"(?:\\mathbb\{R\})(?:\\setminus|-|/)\s*\\\{(.+)\\\}")
 EXCEPT = re.compile(r"(?:\\text\{(?:all )?real(?: number)?s?,? (?:except|other than|except for|but)\})(?:x=)?(.+)")
 BUILDER = re.compile(r"\\\{(.+?)(?:\\mid(?![a-zA-Z])|\||:|\\text\{(?:such that|where)\})(.+)\\\}", re.DOTALL)
 MEMBER = re.compile(rf"({NAME})\\in(?![a-zA-Z])\s*(.+)", re.DOTALL)
-SIGNS = re.compile(r"(<|>|\\le|\\ge|\\ne|=)(?![a-zA-Z])\s*")
+SIGNS = re.compile(r"(<|>|=|\\(?:le|ge|ne)(?![a-zA-Z]))\s*")
 FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne", "=": "="}
 CONSTANT = re.compile(r"\\(?:frac|sqrt|pi|infty|ln|log|cdot|times|text)(?![a-zA-Z])|(?<![A-Za-z])e(?![A-Za-z])")
 SETS = re.compile(r"\\(?:cup|mathbb|in|mid|setminus)(?![a-zA-Z])|\\infty|<|>|\\(?:le|ge|ne)(?![a-zA-Z])|:|\|")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from tvo_cli.reward.answers.characters import latex
 from tvo_cli.reward.answers.latex import THIN, spelled
 from tvo_cli.reward.answers.prose import GAP
 
@@ -23,6 +24,7 @@ REWRITES = tuple(
         (r"(\.\d*)\\dot\{(\d)\}(?:(\d*)\\dot\{(\d)\})?", r"\1\\overline{\2\3\4}"),
         (r"(?<![\w.])(\d+\.\d*)\((\d+)\)$", r"\1\\overline{\2}"),
         (r"\\\{\s*\\\}", r"\\emptyset "),
+        (r"(\\text\{[^{}]*)\}\s?/\s?(s|h|m|L|g)(?![A-Za-z])", r"\1/\2}"),
         (r"^\+(?=[\d\\.])", ""),
         (r"(?<=[(\[,])\s*\+(?=\\infty)", ""),
         (r"\\%|(?<=\d)%", r"\\%"),
@@ -36,7 +38,7 @@ JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
 @lru_cache(maxsize=8192)
 def canonical(text: str) -> str:
     """One spelling, without delimiters of mathematics, without spaces that carry no meaning."""
-    text = _unwrapped(text[: LONGEST + 1].strip())
+    text = _unwrapped(latex(text[: LONGEST + 1]).strip())
     text = _rewritten(_thousands(spelled(text)))
     return re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
 

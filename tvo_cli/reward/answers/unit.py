@@ -21,7 +21,7 @@ WRITTEN = re.compile(
 )
 FRACTION = re.compile(r"\\frac\{\\text\{([^{}]*)\}(\^\{\d\})?\}\{\\text\{([^{}]*)\}(\^\{\d\})?\}$")
 BARE = re.compile(r"(?<=[\d})]) ?((?:k|c|m|µ|n)?(?:m|g|ft|mi|J|W|mol)(?:\^\{\d\})?/(?:s|h|hr|min|L|kg|m)(?:\^\{\d\})?)$")
-BARE_POWER = re.compile(r"(?<=\d) ?((?:k|c|m)m\^\{[23]\})$")
+BARE_POWER = re.compile(r"(?<=\d)(?: ?[kcm]m| m| ft| in)\^\{[23]\}$")
 STEP = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*|¢)|(\^\{?(-?\d+)\}?)|(/)|([().\s·*]|\\cdot)")
 POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 AFTER = {"squared": 2, "cubed": 3}
@@ -30,7 +30,7 @@ UNCOUNTED = frozenset(
     """thousand million billion trillion hundred dozen ten half third quarter fourth fifth sixth seventh eighth ninth
     tenth hundredth thousandth lakh crore score gross or and nor not no to in from at by than about around less more
     least most over under remainder with without per each because if when where so is are was this that it than
-    approximately nearly almost roughly between of mod modulo base for plus minus percent maybe perhaps other
+    approximately nearly almost roughly between mod modulo base for plus minus percent maybe perhaps other
     digits-of thus yes as either but only unless until versus vs out th st nd rd first second-last one two three four
     five six seven eight nine zero ratio odds""".split()
 )
@@ -48,15 +48,15 @@ class Quantity(NamedTuple):
     known: bool
 
 
-def quantity(text: str) -> Quantity:
-    """Split a canonical answer into its value and its unit (None when it has none)."""
+def quantity(text: str, *, letters: bool = False) -> Quantity:
+    """Split a canonical answer into its value and its unit (None when it has none); `letters`: m and s are letters."""
     found = PERCENT.search(text)
     if found:
         return Quantity(text[: found.start()].strip(), (("percent", 1),), True)
     found = DEGREE.search(text)
     if found and found.start() and not TRIGONOMETRIC.search(text):
         return Quantity(text[: found.start()].strip(), ((f"degree{found[1] or ''}", 1),), True)
-    for pattern in (FRACTION, WRITTEN, BARE, BARE_POWER):
+    for pattern in (FRACTION, WRITTEN) if letters else (FRACTION, WRITTEN, BARE, BARE_POWER):
         found = pattern.search(text)
         if found and found.start():
             return _split(text, found)
@@ -119,17 +119,24 @@ def _merged(written: str) -> str:
 
 def _named(name: str, power: int, powers: dict[str, int]) -> tuple[str, int] | None:
     """Add one unit by its name; a thing that is counted may stand below ("dollars per ticket")."""
-    for unit, own in COMPOSITE.get(name.lower(), ()):
+    composite = COMPOSITE.get(name) or COMPOSITE.get(name.lower() if len(name) > 2 else "")
+    for unit, own in composite or ():
         powers[unit] = powers.get(unit, 0) + own * power
-    if name.lower() in COMPOSITE:
-        return next(iter(powers)), power
-    unit = UNITS.get(name) or UNITS.get(name.lower() if len(name) > 2 else "") or UNITS.get(_singular(name.lower()))
+    if composite:
+        return composite[-1][0], power
+    unit = _unit(name)
     if unit is None and power < 0 and len(name) > 2 and _singular(name.lower()) not in UNCOUNTED:
         unit = _singular(name.lower())
     if unit is None:
         return None
     powers[unit] = powers.get(unit, 0) + power
     return unit, power
+
+
+def _unit(name: str) -> str | None:
+    """Symbols by their case; words in any case and number."""
+    lower = name.lower()
+    return UNITS.get(name) or (UNITS.get(lower) or UNITS.get(_singular(lower)) if len(name) > 2 else None)
 
 
 def _counted(written: str, singular: bool) -> str | None:
@@ -141,9 +148,10 @@ def _counted(written: str, singular: bool) -> str | None:
         return None
     if any(word in UNCOUNTED or _singular(word) in UNCOUNTED for word in words):
         return None
-    if not (singular or _plural(words[-1]) or _singular(words[-1]) in COUNTABLE):
+    head = words.index("of") - 1 if "of" in words[1:-1] else len(words) - 1  # boxes of crayons
+    if words[0] == "of" or not (singular or _plural(words[head]) or _singular(words[head]) in COUNTABLE):
         return None
-    return " ".join([*words[:-1], _singular(words[-1])])
+    return " ".join([*words[:head], _singular(words[head]), *words[head + 1 :]])
 
 
 def _plural(word: str) -> bool:
