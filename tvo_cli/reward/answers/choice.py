@@ -10,7 +10,7 @@ LETTER = re.compile(r"\(?([A-Z])\)?\.?")
 SEVERAL = re.compile(r"\(?[A-Z]\)?(?:(?:, ?(?:and )?| and | & |,|;)\(?[A-Z]\)?)+")
 LABELLED = re.compile(
     r"(?:(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?:? ?)?"
-    r"(?:\(([A-Z])\)[:.]?|([A-Z])(?:[).:](?=\s*\S))|(?<=[a-z:] )([A-Z])(?![\w']))\s*(.*)",
+    r"(?:\(([A-Z])\)[:.]?|([A-Z])(?:[).:](?=\s*\S))|(?<=[a-z:] )([A-Z])(?![\w'])|([A-Z])(?= ?[(–-] ?[a-z]{3}))\s*(.*)",
     re.DOTALL | re.IGNORECASE,
 )
 ANOTHER = re.compile(r"\([A-Z]\)|\b(?:or|and|not)\s+\(?[A-Z]\b|(?<![A-Za-z])[B-HJ-Z][).:]\s|^\s*(?:,|/|or\b|and\b|&)")
@@ -36,11 +36,12 @@ def labelled(text: str) -> str | None:
     """The letter before an option's text: of "(C) Plane", "C. 12", "Option C"; None where another is named too."""
     plain = _plain(text)
     found = LABELLED.fullmatch(plain) if OPENING.match(plain) else None
-    if found is None or ANOTHER.search(found[4]):
+    if found is None or ANOTHER.search(found[5]):
         return None
-    letter = found[1] or found[2] or found[3]
+    letter = found[1] or found[2] or found[3] or found[4]
     return letter if letter.isupper() else None
 
 
 def _plain(text: str) -> str:
-    return " ".join(TEXT.sub(r" \1 ", text).replace(" ,", ",").split())
+    plain = " ".join(TEXT.sub(r" \1 ", text.removeprefix("\\{").removesuffix("\\}")).replace(" ,", ",").split())
+    return re.sub(r"\( ?([A-Z]) ?\)", r"(\1)", plain)

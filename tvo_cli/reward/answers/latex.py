@@ -170,7 +170,10 @@ class _Reader:
         return inner
 
     def _script(self, mark: str) -> str:
-        said = self._argument()
+        negative = mark == "^" and self._peek() == "-"  # 10^-5, as plain text has it
+        self.at += negative
+        said = self._digits() if negative else self._argument()
+        said = f"-{said}" if negative and said else said
         if said is None:
             return mark
         said = said.strip()
@@ -179,6 +182,12 @@ class _Reader:
         if mark == "^" and set(said) == {"'"}:
             return said
         return f"{mark}{{{said}}}"
+
+    def _digits(self) -> str:
+        start = self.at
+        while self._peek().isdecimal():
+            self.at += 1
+        return "".join(self.tokens[start : self.at]) or self._argument() or ""
 
     def _command(self, name: str) -> str:
         if name in IGNORED:

@@ -29,10 +29,10 @@ NAMES = {
     **{"rightarrow": "to", "degree": "deg", "textdegree": "deg", "lang": "langle", "rang": "rangle"},
     **{"implies": "Rightarrow", "bmod": "mod", "colon": ":", "vert": "|", "lvert": "|", "rvert": "|"},
     **{"lbrace": "{", "rbrace": "}", "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")"},
-    **{"lt": "<", "gt": ">", "div": "/", "prime": "'", "textdollar": "$", "R": "mathbb{R}", "reals": "mathbb{R}"},
+    **{"imath": "i", "jmath": "j", "lt": "<", "gt": ">", "div": "/", "prime": "'", "textdollar": "$", "R": "mathbb{R}", "reals": "mathbb{R}"},
     **{"Reals": "mathbb{R}", "Z": "mathbb{Z}", "N": "mathbb{N}", "Q": "mathbb{Q}", "ast": "cdot", "land": "land"},
 }
-SYMBOLS = frozenset(":|[]()<>/'")  # names above that are written without a backslash
+SYMBOLS = frozenset(":|[]()<>/'ij")  # names above that are written without a backslash
 FUNCTIONS = frozenset(
     """sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp gcd lcm max min deg det dim
     ker arg sup inf lim mod""".split()

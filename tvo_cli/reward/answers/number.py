@@ -14,7 +14,7 @@ RATIO = re.compile(
 MIXED = re.compile(r"([+-]?\d+)\s+(\d+)/(\d+)", re.ASCII)
 REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)\\overline\{(\d+)\}", re.ASCII)
 SCIENTIFIC = re.compile(
-    rf"([+-]?(?:{DECIMAL}))(?:(?:\\times|\\cdot|\*)\s?10\^(?:\{{([+-]?\d+)\}}|(\d))|[eE]([+-]?\d+))", re.ASCII
+    rf"([+-]?(?:{DECIMAL}))(?:(?:\\times|\\cdot|\*)\s?10\^(?:\{{([+-]?\d+)\}}(\d*))|[eE]([+-]?\d+))", re.ASCII
 )
 POWER_OF_TEN = re.compile(r"([+-]?)10\^\{([+-]?\d+)\}", re.ASCII)
 DIGITS = 1000  # more digits than this are no answer, and cost time
@@ -71,7 +71,7 @@ def _repeating(found: re.Match[str]) -> Fraction | None:
 
 
 def _scientific(found: re.Match[str]) -> Fraction | None:
-    exponent = int(found[2] or found[3] or found[4])
+    exponent = int(found[2] + found[3] if found[2] else found[4])
     return Fraction(found[1]) * Fraction(10) ** exponent if abs(exponent) <= EXPONENT else None
 
 

@@ -9,10 +9,11 @@ from tvo_cli.reward.answers.macros import BARE_FUNCTIONS, FUNCTIONS, MATH_LETTER
 GAP = "\ue001"  # a space inside \text{}, kept from the removal of spaces
 MATHEMATICS = re.compile(r"(\$[^$]*\$|\\\(.*?\\\))", re.DOTALL)
 RUN = re.compile(r"((?:[^\d\\^_$%=<>+*{}|&])+)", re.DOTALL)
-COMMANDS = {"\\AA": "Å", "\\mu": "µ", "\\ ": " ", "\\,": " ", "\\;": " ", "~": " ", "\\&": " and ", "\\-": "", "\\/": "/"}
-COMMAND = re.compile(r"\\AA(?![A-Za-z])|\\mu(?![A-Za-z])|\\[ ,;&/-]|~")
+COMMANDS = {"\\AA": "Å", "\\mu": "µ", "\\mu ": "µ", "\\ ": " ", "\\,": " ", "\\;": " ", "~": " ", "\\&": " and ", "\\-": "", "\\/": "/"}
+COMMAND = re.compile(r"\\AA(?![A-Za-z])|\\mu(?: |(?![A-Za-z]))|\\[ ,;&/-]|~")
 WORD = re.compile(r"[^\W\d_]|µ|Å")
-VALUE_BEFORE = re.compile(r"[\d})]$")
+VALUE_BEFORE = re.compile(r"[\d})/]$|\\cdot$")
+UNIT_LETTERS = frozenset("mgsLlJWVAKNhCTFd")
 VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 SAYING = frozenset(("is", "answer"))  # outside \\text they make a sentence, which is no answer
 CLOSED = frozenset(
@@ -52,7 +53,7 @@ def _is_letter(content: str, font: str, before: str) -> bool:
         return False
     if letter in "ei" or font in MATH_LETTERS:
         return True
-    return font == "mathrm" and not VALUE_BEFORE.search(before)
+    return font == "mathrm" and not (letter in UNIT_LETTERS and VALUE_BEFORE.search(before))
 
 
 def _divided(content: str) -> list[tuple[bool, str]]:

@@ -34,6 +34,6 @@ def _proportional(left: tuple[str, str], right: tuple[str, str], algebra: Same) 
     (g1, a1), (g2, a2) = left, right
     values = [number.value(term) for term in (g1, a2, a1, g2)]
     if any(value is None for value in values):
-        return algebra(f"({g1})({a2})", f"({a1})({g2})")
+        return algebra(rf"({g1})\cdot({a2})", rf"({a1})\cdot({g2})")
     first, second, third, fourth = (value or 0 for value in values)
     return 0 not in (first, second, third, fourth) and first * second == third * fourth

@@ -113,6 +113,7 @@ def _powers(written: str) -> Unit | None:
 
 def _merged(written: str) -> str:
     """Units of two words are one; whatever STEP cannot read makes the whole no unit."""
+    written = re.sub(r"\bdegrees? ?([CF])(?:elsius|ahrenheit)?\b", r"degree\1", written)
     text = re.sub(r"\b(astronomical|light|solar|electron) (?=unit|year|mass|volt)", r"\1-", written.replace("’", "'"))
     return text if not STEP.sub("", text).strip() else "?"
 

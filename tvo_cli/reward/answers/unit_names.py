@@ -49,6 +49,8 @@ WRITTEN = {
     "cent": "¢ cent",
     "euro": "eur euro",
     "degree": "deg degree",
+    "degreeC": "degreeC celsius",
+    "degreeF": "degreeF fahrenheit",
     "rad": "rad radian",
     "arcmin": "arcmin arcminute",
     "arcsec": "arcsec arcsecond",
@@ -71,7 +73,7 @@ WRITTEN = {
     "psi": "psi",
     "hp": "hp horsepower",
 }
-PREFIXABLE = frozenset("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω B bit M bar Da rad".split())
+PREFIXABLE = frozenset("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad".split())
 PREFIXES = {"k": "kilo", "c": "centi", "m": "milli", "n": "nano", "µ": "micro", "M": "mega", "G": "giga", "T": "tera"}
 PREFIXES |= {"p": "pico", "f": "femto", "d": "deci", "h": "hecto"}
 COMPOSITE = {

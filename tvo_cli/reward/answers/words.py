@@ -9,7 +9,7 @@ from tvo_cli.reward.answers.structure import NEGATIONS, TEXT
 
 Same = Callable[[str, str], bool]
 CHUNK = re.compile(r"(\\text\{[^{}]*\})")
-LABEL = re.compile(r"(\\text\{([^{}]*?[A-Za-z]{2,}(?::| is| are| equals?| will be| gives| is equal to)|(?:answer|Answer))\}[:=]?)(.+)", re.DOTALL)
+LABEL = re.compile(r"(\\text\{([^{}]*?[A-Za-z]{2,}(?::| is| are| equals?| will be| gives| is equal to)|(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?|(?:answer|Answer))\}[:=]?)(.+)", re.DOTALL)
 ARTICLE = re.compile(r"\b(?:an?|the)\b ?(?=\S)")
 REALS = "\\mathbb{R}"
 MEANINGS = {
@@ -62,7 +62,7 @@ def unlabelled(text: str) -> tuple[str, str]:
 def same_phrase(gold: str, answer: str, same: Same) -> bool:
     """Words and values in turn, in this order: the words equal, and the values equal."""
     expected, said = _pieces(gold), _pieces(answer)
-    if len(expected) != len(said):
+    if len(expected) != len(said) or len(expected) < 2:
         return False
     return all(_same_piece(g, a, same) for g, a in zip(expected, said, strict=True))
 
