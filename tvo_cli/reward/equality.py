@@ -22,6 +22,8 @@ PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])\s*")
 CONDITION = re.compile(
     r"(.+?),?\s*\\text\{(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\}(.*)", re.DOTALL
 )
+LIMITED = re.compile(rf"{structure.RELATION.pattern}|\\in(?![a-zA-Z])")
+BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)", re.DOTALL)
 POINT = re.compile(r"([A-Z])'*=?(\(.+\))")
 FRACTION = re.compile(r"-?\\frac\{[^{}]+\}\{[^{}]+\}|-?[\w.]+/[\w.]+")
 MOST_PARTS = 40
@@ -144,11 +146,14 @@ def _conditions(gold: str, answer: str, algebra: Algebra) -> bool | None:
 def _conditional(text: str) -> tuple[str, str]:
     r"""("n(n+1)", "n\ge 1") of n(n+1), n\ge 1; (text, "") where nothing is conditional."""
     found = CONDITION.fullmatch(text)
+    behind = BEHIND.fullmatch(text)
     parts = structure.divided(text)
     if found is not None and found[1].strip():
         value, condition = found[1].strip(), text[len(found[1]) :].lstrip(", ")
-    elif len(parts.parts) == 2 and parts.joins == {","} and reals.is_relation(parts.parts[1]):
+    elif len(parts.parts) == 2 and parts.joins == {","} and LIMITED.search(parts.parts[1]):
         value, condition = parts.parts
+    elif behind is not None:
+        value, condition = behind.groups()
     else:
         return text, ""
     own = structure.variables(value) & structure.variables(condition) - {"e", "i"}

@@ -33,6 +33,7 @@ SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑₙₖₘ
 RAISED = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
 LOWERED = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
 ROOT = re.compile(r"\\sqrt (\[\d\])?\s*(?:\(([^()]{1,80})\)|(\d+(?:\.\d+)?))")
+CHINESE = re.compile("[\u4e00-\u9fff]+")
 LETTERS = range(0x1D400, 0x1D6A6)  # mathematical letters: 𝑥
 
 
@@ -42,7 +43,8 @@ def latex(text: str) -> str:
         return text
     text = RAISED.sub(lambda found: f"^{{{_mapped(found[0], SUPERSCRIPTS)}}}", text)
     text = LOWERED.sub(lambda found: f"_{{{_mapped(found[0], SUBSCRIPTS)}}}", text)
-    return ROOT.sub(_root, "".join(map(_character, text)))
+    text = ROOT.sub(_root, "".join(map(_character, text)))
+    return CHINESE.sub(r"\\text{\g<0>}", text)
 
 
 def _mapped(characters: str, table: dict[str, str]) -> str:

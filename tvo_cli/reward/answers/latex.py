@@ -183,6 +183,12 @@ class _Reader:
             return said
         return f"{mark}{{{said}}}"
 
+    def _skipped(self) -> str:
+        """The next token that is no space."""
+        while self._peek().isspace():
+            self.at += 1
+        return self._peek()
+
     def _digits(self) -> str:
         start = self.at
         while self._peek().isdecimal():
@@ -200,6 +206,8 @@ class _Reader:
             return SPACE if self._argument() is not None else ""
         if name in TEXT_FONTS:
             return self._text(name)
+        if name == "textsuperscript":
+            return self._script("^")
         return self._mathematics(name)
 
     def _mathematics(self, name: str) -> str:
@@ -209,6 +217,8 @@ class _Reader:
             return self._argument() or ""
         if name in COLOURS:
             return self._colour()
+        if name == "pmod" and self._skipped().isdecimal():
+            return rf"\pmod{{{self._digits()}}}"
         if name in ONE_ARGUMENT:
             return self._root() if name == "sqrt" else self._arguments(name, 1)
         if name in ("begin", "end"):

@@ -9,12 +9,12 @@ NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fou
 BASES = {name: str(base) for base, name in enumerate(NAMES, 2)} | {"hex": "16", "bin": "2", "oct": "8"}
 DIGITS = r"(-?)\(?((?=[A-Fa-f]*\d)[0-9A-F][0-9A-Fa-f]*(?:\.[0-9A-F]+)?|(?:\\text\{)?[A-F][0-9A-F]*\}?(?=_))\)?"
 BASE = re.compile(
-    rf"{DIGITS}(?:_\{{\(?(?:\\text\{{)?(?:base ?)?\}}?(\w+?)\}}?\)?\}}|\\text\{{,? ?(?:in )?base(?: (\w+))?\}}\(?(\d*)\)?)",
+    rf"{DIGITS}(?:_\{{\(?(?:\\text\{{)?(?:base ?)?\}}?(\w+?)\}}?\)?\}}|\\text\{{,? ?\(?(?:in )?base(?: (\w+))?\}}\(?(\d*)\)?)",
     re.ASCII,
 )
 CODED = re.compile(r"(-?)0([xX][0-9A-Fa-f]+|b[01]+|o[0-7]+)", re.ASCII)
 CODES = {"x": "16", "b": "2", "o": "8"}
-ORDINAL = re.compile(r"(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)(?![a-z])\}{0,2}(?:(?:\\text\{)? ?[a-z]{3,}\})?", re.ASCII)
+ORDINAL = re.compile(r"(?:\\text\{[Tt]he\})?(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)(?![a-z])\}{0,2}(?:(?:\\text\{)? ?[a-z]{3,}\})?", re.ASCII)
 
 
 class Based(NamedTuple):
@@ -29,7 +29,7 @@ def read(text: str) -> Based | None:
     found = CODED.fullmatch(text)
     if found is not None:
         return Based(found[1] + _digits(found[2][1:]), CODES[found[2][0].lower()])
-    found = BASE.fullmatch(text)
+    found = BASE.fullmatch(re.sub(r"^\\overline\{(\w+)\}_", r"\1_", text))
     if found is None:
         return None
     base = (found[3] or found[4] or found[5] or "").lower()

@@ -132,6 +132,9 @@ def _condition(text: str, depth: int) -> Reals | None:
     parts, joins = divided(text)
     if len(parts) == 1:
         return _relation(text)
+    holes = _holes(parts) if joins <= {",", "and"} else None
+    if holes is not None:
+        return holes
     members = [_relation(part) or (read(part, depth + 1) if "\\in" in part else None) for part in parts]
     names = {member.variable for member in members if member}
     if len(joins) != 1 or len(names) != 1:
@@ -139,6 +142,16 @@ def _condition(text: str, depth: int) -> Reals | None:
     if joins == {"or"}:
         return _together(names.pop(), members)
     return _common(names.pop(), members) if joins == {"and"} else None
+
+
+def _holes(parts: Sequence[str]) -> Reals | None:
+    """x ≠ 1, 2 and x ≠ 1, x ≠ 2."""
+    found = [re.fullmatch(rf"(?:({NAME})\\ne(?![a-zA-Z])\s*)?(.+)", part) for part in parts]
+    names = [each[1].strip() if each and each[1] else "" for each in found]
+    if not names[0] or {*names} - {names[0], ""}:
+        return None
+    whole = _complement([each[2] for each in found if each])
+    return whole and Reals(names[0], whole.intervals)
 
 
 def _common(variable: str, members: Sequence[Reals | None]) -> Reals | None:

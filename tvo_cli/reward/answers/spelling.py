@@ -10,7 +10,7 @@ from tvo_cli.reward.answers.latex import THIN, spelled
 from tvo_cli.reward.answers.prose import GAP
 
 LONGEST = 2000  # characters of an answer
-WRAPPED = re.compile(r"^\s*(\*\*|\*|__|`+|'|\"|``)(?!\s)(.+?)(?<!\s)(\1|'')\s*$", re.DOTALL)
+WRAPPED = re.compile(r"^\s*(\*\*|\*|__|`+|''|'|\")(?!\s)(.+?)(?<!\s)(\1|'')\s*$", re.DOTALL)
 SPACE = re.compile(r"\s+(?![A-Za-z0-9])|(?<![A-Za-z0-9\\])\s+")
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)", re.ASCII)
 SURE_THOUSANDS = re.compile(rf"(?<![\d.]){THIN}?\d{{1,3}}(?:{THIN}\d{{3}})+(?!\d)", re.ASCII)
@@ -35,6 +35,7 @@ REWRITES = tuple(
         (r"(:\s?\d\d)\s*([ap])\.?\s?m\.?(?![A-Za-z])", r"\1\\text{\2m}"),
     )
 )
+SYSTEM = re.compile(r"^\s*\\begin\{(?:cases|aligned|gathered|align\*?)\}(.*)\\end\{\w+\*?\}\s*$", re.DOTALL)
 JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
 
 
@@ -42,7 +43,7 @@ JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
 def canonical(text: str) -> str:
     """One spelling, without delimiters of mathematics, without spaces that carry no meaning."""
     text = _unwrapped(latex(text[: LONGEST + 1]).strip())
-    text = _rewritten(_thousands(spelled(text)))
+    text = _rewritten(_thousands(spelled(text.replace("...", "\\ldots "))))
     return re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
 
 
@@ -66,6 +67,8 @@ def _join(found: re.Match[str]) -> str:
 
 
 def _rewritten(text: str) -> str:
+    if "\\\\" in text and "matrix" not in text and "&" not in text:
+        text = re.sub(r"\\\\\s*", ",", SYSTEM.sub(r"\1", text))  # a column of equations is a list
     text = MONEY.sub(r"\1\\text{dollars}", text)
     text = MONEY_BEHIND.sub(r"\\text{dollars}", text)
     for pattern, replacement in REWRITES:

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 OPEN, CLOSE = "([{", ")]}"
-JOINS = re.compile(r"\\text\{(,? ?(?:and|or)(?: else| also)?)\}|\\(lor|land)(?![a-zA-Z])|[,;]", re.IGNORECASE)
+JOINS = re.compile(r"\\text\{(,? ?(?:and|or(?:,? equivalently)?)|,? ?(?:i\.e\.|that is|equivalently|namely),?)\}|\\(lor|land)(?![a-zA-Z])|[,;]", re.IGNORECASE)
 LETTER = r"(?:[A-Za-z]|\\(?!frac|sqrt|infty|text|pm|pi\b|in\b|le\b|ge\b|ne\b)[A-Za-z]+ ?)"
 SYMBOL = rf"(?:[A-Za-z]+|{LETTER}|\\text\{{[^{{}}]*\}})"
 SUBSCRIPT = r"(?:_\{(?:[^{}]|\{[^{}]*\})*\})"
@@ -53,7 +53,7 @@ def divided(text: str) -> Divided:
 
 def _join(mark: str, words: str | None) -> str:
     if words is not None:
-        return "or" if "or" in words.lower() else "and"
+        return "and" if words.strip(", ").lower() == "and" else "or"
     return {"\\lor": "or", "\\land": "and"}.get(mark, ",")
 
 

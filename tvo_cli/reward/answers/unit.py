@@ -36,7 +36,7 @@ UNCOUNTED = frozenset(
 )
 PLURALS = frozenset("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci".split())
 COUNTABLE = frozenset("time inche foot point way day".split())
-CHINESE = re.compile(r"[\u4e00-\u9fff]{1,3}")
+CHINESE = re.compile(r"[\u4e00-\u9fff]{1,5}")
 CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少]")
 
 

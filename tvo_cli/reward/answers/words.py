@@ -9,7 +9,7 @@ from tvo_cli.reward.answers.structure import NEGATIONS, TEXT
 
 Same = Callable[[str, str], bool]
 CHUNK = re.compile(r"(\\text\{[^{}]*\})")
-LABEL = re.compile(r"(\\text\{([^{}]*?[A-Za-z]{2,}(?::| is| are| equals?| will be| gives| is equal to)|(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?|(?:answer|Answer))\}[:=]?)(.+)", re.DOTALL)
+LABEL = re.compile(r"(\\text\{([^{}]*?(?:[A-Za-z]{2,}|答案)(?::| is| are| equals?| will be| gives| is equal to)|(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?|(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])|(?:[Aa]nswer|答案?))\}[:=]?)(.+)", re.DOTALL)
 ARTICLE = re.compile(r"\b(?:an?|the)\b ?(?=\S)")
 REALS = "\\mathbb{R}"
 MEANINGS = {
@@ -23,6 +23,8 @@ MEANINGS = {
 
 def meaning(text: str) -> str:
     r"""\text{infinity} as \infty, \text{all real numbers} as \mathbb{R}."""
+    if re.fullmatch(r"\\text\{(?:for )?(?:all|any|every) real(?: numbers?| values of)?\}[a-z]", text):
+        return REALS
     said = words(text) if "text" in text or text[:1].isalpha() else None
     found = MEANINGS.get(said or "")
     if found is None and said is not None:
@@ -38,7 +40,13 @@ def words(text: str) -> str | None:
     plain = re.sub(r" ?(?:, ?and\b|,|(?<= )and\b) ?", ", ", plain)
     if not re.fullmatch(r"(?:[^\W\d_]|[ ,'()/:-])+", plain):
         return None
-    return ARTICLE.sub("", plain.lower()) if len(plain) > 1 else plain
+    return _bare(plain.lower()) if len(plain) > 1 else plain
+
+
+def _bare(said: str) -> str:
+    """Without articles, and without what makes a sentence of an answer."""
+    said = re.sub(r"^(?:there (?:is|are)|it is|they are) (?=\S)|(?<=\w) exists?$", "", said)
+    return ARTICLE.sub("", re.sub(r"^(infinitely many) solutions?$", r"\1", said))
 
 
 def same_words(gold: str, answer: str) -> bool:
