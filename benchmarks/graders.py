@@ -45,7 +45,8 @@ def read(path: Path) -> list[Row]:
     """Rows of JSON lines."""
     fields = map(json.loads, path.read_text(encoding="utf-8").split("\n")[:-1])
     return [
-        Row(str(f["gold"]), f["prediction"], f["expected"], f.get("kind", path.stem), f.get("options", "")) for f in fields
+        Row(str(f["gold"]), f["prediction"], f["expected"], f.get("kind", path.stem), f.get("options", ""))
+        for f in fields
     ]
 
 

@@ -15,7 +15,9 @@ from fractions import Fraction
 Miss = tuple[str, str, str]  # gold, answer, rule
 NUMBER = re.compile(r"(?<![\w.,\\!{}^-])\d{1,6}(?:\.\d{1,4})?(?![\w.,%!:\\]|\{,)")
 WHOLE = re.compile(r"-?\d{1,6}(?:\.\d{1,4})?|-?\\d?frac\{\d+\}\{\d+\}")
-UNIT = re.compile(r"(\\text\s*\{\s*)(cm|m|km|feet|inches|hours|minutes|dollars|cents|degrees|miles|pounds|seconds)(\s*\})")
+UNIT = re.compile(
+    r"(\\text\s*\{\s*)(cm|m|km|feet|inches|hours|minutes|dollars|cents|degrees|miles|pounds|seconds)(\s*\})"
+)
 UNITS = ("cm", "m", "km", "feet", "inches", "hours", "minutes", "dollars", "cents", "miles", "pounds", "seconds")
 PAIR = re.compile(r"(\\text\s*\{[^{}]*\})")
 SCALES = ("thousand", "million", "dozen", "hundred", "or more", "at least", "tenths")
@@ -144,7 +146,11 @@ def and_for_or(gold: str, rng: random.Random) -> str | None:
 
 def degrees_of_pi(gold: str, rng: random.Random) -> str | None:
     """A multiple of π in degrees."""
-    if r"\pi" not in gold or PROSE.search(re.sub(r"\\(?:pi|[dt]?frac|left|right)", "", gold)) or re.search(r"[=,\[]", gold):
+    if (
+        r"\pi" not in gold
+        or PROSE.search(re.sub(r"\\(?:pi|[dt]?frac|left|right)", "", gold))
+        or re.search(r"[=,\[]", gold)
+    ):
         return None
     return gold + rng.choice([r"^\circ", r" \text{ degrees}", r"^{\circ}"])
 
@@ -172,7 +178,7 @@ def permuted_ratio(gold: str, rng: random.Random) -> str | None:
         return None
     first, second = int(found[1]), int(found[2])
     terms = rng.choice([(second, first), (first, second + 1), (first * second, 1) if second > 1 else (second, first)])
-    return f"{terms[0]}:{terms[1]:02d}{gold.strip()[found.end():]}" if terms[0] * second != first * terms[1] else None
+    return f"{terms[0]}:{terms[1]:02d}{gold.strip()[found.end() :]}" if terms[0] * second != first * terms[1] else None
 
 
 RULES: tuple[Callable[[str, random.Random], str | None], ...] = (

@@ -45,5 +45,7 @@ def test_the_given_rows(shared_cases: Path) -> None:
         with Grader({**SETTINGS, **({words[0]: words[1]} if words else {})}) as grader:
             asked = [problem(row["gold"], id=row["id"]) for row in chosen]
             verdicts = grader.grade([row["prediction"] for row in chosen], asked, [True] * len(chosen))
-        wrong += [row["id"] for row, verdict in zip(chosen, verdicts, strict=True) if verdict.correct != row["expected"]]
+        wrong += [
+            row["id"] for row, verdict in zip(chosen, verdicts, strict=True) if verdict.correct != row["expected"]
+        ]
     assert wrong == []

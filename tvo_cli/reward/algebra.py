@@ -60,7 +60,7 @@ def _parse(text: str, complex_: bool) -> Any:
 
 def _with_unit(parsed: Any) -> Any:
     """The letter i as the imaginary unit, which exponentials and roots need to know."""
-    from sympy import I
+    from sympy import I  # type: ignore[import-untyped]
 
     letters = getattr(parsed, "free_symbols", ())
     return parsed.xreplace({letter: I for letter in letters if letter.name == "i"}).doit() if letters else parsed
@@ -136,7 +136,7 @@ def _relations(expression: Any) -> list[Any]:
 
 
 def _proportional(gold: Any, said: Any) -> bool:
-    from sympy import simplify  # type: ignore[import-untyped]
+    from sympy import simplify
 
     ratio = simplify((gold.lhs - gold.rhs) / (said.lhs - said.rhs))
     if not ratio.is_number or not ratio.is_finite or ratio.is_zero is not False:

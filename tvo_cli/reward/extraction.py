@@ -32,8 +32,12 @@ RETRACTION = re.compile(
     re.IGNORECASE,
 )
 FALSE = r"(?:wrong|incorrect|(?:not|n't) (?:quite )?(?:correct|right))"
-SAID_FALSE = re.compile(rf"([^\s,;:(]*)\s*(?:\b(?:is|was|are|'s)|isn't|wasn't) (?:also |actually |clearly )?{FALSE}", re.IGNORECASE)
-OTHER_VALUE = re.compile(r"(?=.*\d)[\d.,$\\{}a-z-]+", re.IGNORECASE)  # "answering 12 is wrong" takes 12 back, not the box
+SAID_FALSE = re.compile(
+    rf"([^\s,;:(]*)\s*(?:\b(?:is|was|are|'s)|isn't|wasn't) (?:also |actually |clearly )?{FALSE}(?! to\b)", re.IGNORECASE
+)
+OTHER_VALUE = re.compile(
+    r"(?=.*\d)[\d.,$\\{}a-z-]+|\(?[A-J]\)", re.IGNORECASE
+)  # "answering 12 is wrong" takes 12 back, not the box
 SUPPOSED = re.compile(r"\b(?:mistakes?|errors?|pitfalls?|if|guess(?:ing|ed)?|would|someone|trap)\b", re.IGNORECASE)
 SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
@@ -49,10 +53,14 @@ ALTERNATIVE = re.compile(
 )
 PLACEHOLDER = re.compile(r"(?:\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\{[^{}]*\}|\\q?quad|\\(?:[ ,;!]|$)|[\s?_~.…□])*")
 STATED = re.compile(
-    r"####|<answer>|\b(?:final\s+)?answers?(?:\s+to\s[^.\n:]{0,80}?)?(?:\s+(?:is|are)\b\s?:?|\s?\**\s?:\**|\**[ \t]*\n)",
+    r"####|<answer>|\b(?:final\s+)?answers?(?:\s+to\s[^.\n:]{0,80}?)?"
+    r"(?:\s+(?:is|are)\b\s?:?|\s?\**\s?:\**|\**[ \t]*\n)",
     re.IGNORECASE,
 )
-ADVERB = re.compile(r"[\s:]*(?:\b(?:therefore|thus|hence|simply|just|then|indeed|clearly|equal to|given by|again)\b[\s:,]*)?", re.I)
+ADVERB = re.compile(
+    r"[\s:]*(?:,\s*)?(?:\b(?:therefore|thus|hence|simply|just|then|indeed|clearly|equal to|given by|again)\b[\s:,]*)?",
+    re.I,
+)
 DISPLAY = re.compile(r"[\s*]*(\\\[.*?\\\]|\$\$.*?\$\$)", re.DOTALL)
 CLAUSE = re.compile(r"[\s*]*(.*?)(?:\.(?=\s|\*|$)|</answer>|\n|$)", re.DOTALL)
 REMARK = re.compile(
@@ -158,7 +166,7 @@ def stated_answer(text: str) -> Found:
         return Found((), "no answer")
     start = _after_adverb(text, last.end())
     clause = DISPLAY.match(text, start) or CLAUSE.match(text, start)
-    content = clause[1].strip().strip("*").strip() if clause else ""
+    content = clause[1].replace("**", "").strip().strip("*").strip() if clause else ""
     if clause is None or not content:
         return Found((), "no answer")
     answer = _without_remarks(content)

@@ -15,8 +15,8 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.reward import extraction
 from tvo_cli.reward.answers import number
-from tvo_cli.reward.audit import Audit, Disagreement
 from tvo_cli.reward.answers.integer import digits, integer
+from tvo_cli.reward.audit import Audit, Disagreement
 from tvo_cli.reward.equality import Undecided, equal, is_choice, is_list, undecided
 from tvo_cli.reward.extraction import Found, final_answer, gold_of, stated_answer, whole_answer
 from tvo_cli.reward.normal import canonical, defect
@@ -131,7 +131,7 @@ class Grader:
         return result
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Whether two extracted answers are the same, in either order, as maj@k needs it; malformed text is equal to none."""
+        """Whether two extracted answers are the same, in either order, for maj@k; malformed text equals nothing."""
         return any(self._same(*pair) for pair in ((gold, answer), (answer, gold)))
 
     def _same(self, gold: str, answer: str) -> bool:

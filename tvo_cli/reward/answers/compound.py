@@ -31,7 +31,12 @@ def _part(value: str, written: str) -> Quantity | None:
     found = PIECE.fullmatch(written)
     core = CONNECTIVES.match(written[6 : written.index("}")])
     said = core[1] if core and found else ""
-    if not said or re.search(r"[<>=,:]", value) or any(word.lower() in UNCOUNTED for word in said.split() if word != "in"):
+    if (
+        not said
+        or re.search(r"[<>=,:]", value)
+        or not re.search(r"[\dA-Za-z]", value)
+        or any(word.lower() in UNCOUNTED for word in said.split() if word != "in")
+    ):
         return None
     unit, known = parsed(said + written[written.index("}") + 1 :].replace("{", "").replace("}", ""), singular=True)
     return Quantity(value, unit, known)

@@ -7,20 +7,22 @@ import re
 from tvo_cli.reward.answers import number, structure
 from tvo_cli.reward.answers.spelling import canonical
 from tvo_cli.reward.answers.unit import quantity
+from tvo_cli.reward.answers.words import unlabelled
 
 LARGEST = 999
 LONGEST = 200  # characters
 
 
 def integer(text: str) -> str | None:
-    r"""0 … 999 without leading zeros, of 033, 33.0, \text{33}, n = 33 and 33^\circ; None for what must be worked out."""
+    r"""0 … 999 without leading zeros, of 033, 33.0, \text{33}, n = 33, 33^\circ; None for sums."""
     if len(text) > LONGEST or text.rstrip().endswith(","):
         return None
-    pieces = structure.split(canonical(text), "=")
+    pieces = structure.split(unlabelled(canonical(text))[1], "=")
     while len(pieces) > 1 and structure.names_quantity(pieces[0]):
         pieces = pieces[1:]
-    stated = quantity(pieces[0])
-    value = number.plain(stated.value) if len(pieces) == 1 and stated.known else None
+    stated = quantity(re.sub(r"^\((.*)\)$", r"\1", pieces[0]))
+    is_whole = len(pieces) == 1 and stated.known and stated.unit != (("percent", 1),)
+    value = number.plain(stated.value) if is_whole else None
     return value if value is not None and value.isdecimal() and int(value) <= LARGEST else None
 
 

@@ -1,4 +1,4 @@
-r"""One spelling of a LaTeX answer, from its tokens: `\dfrac12`, `{1 \over 2}` and `\mathbf{\frac{1}{2}}` are `\frac{1}{2}`.
+r"""One spelling of a LaTeX answer, from its tokens: `\dfrac12` and `\mathbf{1 \over 2}` are `\frac{1}{2}`.
 
 Braces stay where they bound an argument, fonts and sizes go, words stand in `\text{}` and nothing else does.
 Malformed text keeps its stray braces, so that it equals nothing.

@@ -81,4 +81,10 @@ def _power_of_ten(found: re.Match[str]) -> Fraction | None:
     return -value if value is not None and found[1] == "-" else value
 
 
-READERS = ((RATIO, _ratio), (MIXED, _mixed), (REPEATING, _repeating), (SCIENTIFIC, _scientific), (POWER_OF_TEN, _power_of_ten))
+READERS = (
+    (RATIO, _ratio),
+    (MIXED, _mixed),
+    (REPEATING, _repeating),
+    (SCIENTIFIC, _scientific),
+    (POWER_OF_TEN, _power_of_ten),
+)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-BASES = {name: str(base) for base, name in enumerate(NAMES, 2)} | {"hex": "16", "bin": "2", "oct": "8"}
+NAMES = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+BASES = {name: str(base) for base, name in enumerate(NAMES, 2)} | {"sixteen": "16", "hex": "16"}
 DIGITS = r"(-?)\(?((?=[A-Fa-f]*\d)[0-9A-F][0-9A-Fa-f]*(?:\.[0-9A-F]+)?|(?:\\text\{)?[A-F][0-9A-F]*\}?(?=_))\)?"
-BASE = re.compile(
-    rf"{DIGITS}(?:_\{{\(?(?:\\text\{{)?(?:base ?)?\}}?(\w+?)\}}?\)?\}}|\\text\{{,? ?\(?(?:in )?base(?: (\w+))?\}}\(?(\d*)\)?)",
-    re.ASCII,
-)
+SUBSCRIPT = r"_\{\(?(?:\\text\{)?(?:base ?)?\}?(\w+?)\}?\)?\}"
+WORDS = r"\\text\{,? ?\(?(?:in )?base(?: (\w+))?\}\(?(\d*)\)?"
+BASE = re.compile(rf"{DIGITS}(?:{SUBSCRIPT}|{WORDS})", re.ASCII)
 CODED = re.compile(r"(-?)0([xX][0-9A-Fa-f]+|b[01]+|o[0-7]+)", re.ASCII)
 CODES = {"x": "16", "b": "2", "o": "8"}
-ORDINAL = re.compile(r"(?:\\text\{[Tt]he\})?(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)(?![a-z])\}{0,2}(?:(?:\\text\{)? ?[a-z]{3,}\})?", re.ASCII)
+ORDINAL = re.compile(
+    r"(?:\\text\{[Tt]he\})?(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)(?![a-z])\}{0,2}"
+    r"(?:(?:\\text\{)? ?[a-z]{3,}\})?",
+    re.ASCII,
+)
 
 
 class Based(NamedTuple):

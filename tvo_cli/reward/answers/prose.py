@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import re
 
-from tvo_cli.reward.answers.macros import BARE_FUNCTIONS, FUNCTIONS, MATH_LETTERS
+from tvo_cli.reward.answers.macros import BARE_FUNCTIONS, FUNCTIONS, MATH_LETTERS, listed
 
 GAP = "\ue001"  # a space inside \text{}, kept from the removal of spaces
 MATHEMATICS = re.compile(r"(\$[^$]*\$|\\\(.*?\\\))", re.DOTALL)
 RUN = re.compile(r"((?:[^\d\\^_$%=<>+*{}|&])+)", re.DOTALL)
-COMMANDS = {"\\AA": "Å", "\\mu": "µ", "\\mu ": "µ", "\\ ": " ", "\\,": " ", "\\;": " ", "~": " ", "\\&": " and ", "\\-": "", "\\/": "/"}
+COMMANDS = {
+    "\\AA": "Å",
+    "\\mu": "µ",
+    "\\mu ": "µ",
+    "\\ ": " ",
+    "\\,": " ",
+    "\\;": " ",
+    "~": " ",
+    "\\&": " and ",
+    "\\-": "",
+    "\\/": "/",
+}
 COMMAND = re.compile(r"\\AA(?![A-Za-z])|\\mu(?: |(?![A-Za-z]))|\\[ ,;&/-]|~")
 WORD = re.compile(r"[^\W\d_]|µ|Å")
-VALUE_BEFORE = re.compile(r"[\d})/]$|\\cdot$")
+VALUE_BEFORE = re.compile(r"[\d})/]$|\\(?:cdot|mu)$")
 UNIT_LETTERS = frozenset("mgsLlJWVAKNhCTFd")
 VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 SAYING = frozenset(("is", "answer"))  # outside \\text they make a sentence, which is no answer
-CLOSED = frozenset(
+CLOSED = listed(
     """and or to in from remainder per base by for all if when where with not at of the an mod because so about
     cm mm km nm kg mg lb lbs oz ft yd mi mph kph hr hrs min mins sec secs ml dollars dollar cents cent inch inches
     feet foot degrees degree radians units unit percent noon only none yes no true false option choice
-    days day eV keV MeV GeV Hz kHz MHz mol kJ kcal kW Pa kPa""".split()
+    days day eV keV MeV GeV Hz kHz MHz mol kJ kcal kW Pa kPa"""
 )
 
 
@@ -73,7 +84,9 @@ def _divided(content: str) -> list[tuple[bool, str]]:
 
 def _is_variable(part: str, content: str) -> bool:
     """x in "x = 5", A in A5: a letter beside a sign."""
-    return len(part.strip()) == 1 and part.strip() not in "a" and re.search(r"[=<>]|[A-Z]\d|\d[A-Z]", content) is not None
+    return (
+        len(part.strip()) == 1 and part.strip() not in "a" and re.search(r"[=<>]|[A-Z]\d|\d[A-Z]", content) is not None
+    )
 
 
 def _trimmed(part: str) -> list[tuple[bool, str]]:
@@ -98,7 +111,7 @@ def letters(run: str, tokens: list[str], after: int) -> str:
 
 def _stands_alone(run: str, previous: str, following: str, before: list[str]) -> bool:
     """Whether a run of letters is a word: spaces or edges round it, and a known word or of four letters or more."""
-    if not (previous[-1] in " \n\t~,;:.(-" or previous in ("\\ ", "\\,") or run in CLOSED and previous.isdigit()):
+    if not (previous[-1] in " \n\t~,;:.(-" or previous in ("\\ ", "\\,") or (run in CLOSED and previous.isdigit())):
         return False
     if not (following[0] in " \n\t~,;:.)^?!-'/$" or following in ("\\ ", "\\,")):
         return False

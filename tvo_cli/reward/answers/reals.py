@@ -52,7 +52,9 @@ def is_sure(text: str) -> bool:
     """Whether what is read can be nothing but a set of reals: (1,2) may be a point."""
     around = bracketed(text)
     mixed = around is not None and {around.opening, around.closing} in ({"(", "]"}, {"[", ")"})
-    return mixed or SETS.search(text) is not None or ALL.fullmatch(text) is not None or EXCEPT.fullmatch(text) is not None
+    return (
+        mixed or SETS.search(text) is not None or ALL.fullmatch(text) is not None or EXCEPT.fullmatch(text) is not None
+    )
 
 
 def read(text: str, depth: int = 0) -> Reals | None:

@@ -27,7 +27,7 @@ REWRITES = tuple(
         (r"(\\text\{[^{}]*)\}\s?/\s?(s|h|m|L|g)(?![A-Za-z])", r"\1/\2}"),
         (r"\\mu\s?\\text\{", r"\\text{µ"),
         (r"(?<=\d)\s?\\Omega$", r"\\text{Ω}"),
-        (r"^\\text\{(?:USD|US\$)\}([\d.]+)$", r"\1\\text{dollars}"),
+        (r"^\\text\{USD\}([\d.]+)$", r"\1\\text{dollars}"),
         (r"^\+(?=[\d\\.])", ""),
         (r"(?<=[(\[,])\s*\+(?=\\infty)", ""),
         (r"\\%|(?<=\d)%", r"\\%"),

@@ -6,7 +6,11 @@ import re
 from typing import NamedTuple
 
 OPEN, CLOSE = "([{", ")]}"
-JOINS = re.compile(r"\\text\{(,? ?(?:and|or(?:,? equivalently)?)|,? ?(?:i\.e\.|that is|equivalently|namely),?)\}|\\(lor|land)(?![a-zA-Z])|[,;]", re.IGNORECASE)
+JOINS = re.compile(
+    r"\\text\{(,? ?(?:and|or(?:,? equivalently)?)|,? ?(?:i\.e\.|that is|equivalently|namely),?)\}"
+    r"|\\(lor|land)(?![a-zA-Z])|[,;]",
+    re.IGNORECASE,
+)
 LETTER = r"(?:[A-Za-z]|\\(?!frac|sqrt|infty|text|pm|pi\b|in\b|le\b|ge\b|ne\b)[A-Za-z]+ ?)"
 SYMBOL = rf"(?:[A-Za-z]+|{LETTER}|\\text\{{[^{{}}]*\}})"
 SUBSCRIPT = r"(?:_\{(?:[^{}]|\{[^{}]*\})*\})"
@@ -18,7 +22,9 @@ APPROXIMATE = re.compile(r"\\approx(?![a-zA-Z])")
 SCRIPTS = re.compile(r"[_^]\{(?:[^{}]|\{[^{}]*\})*\}")
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 LONE_POWER = re.compile(r"(?:[a-z]|\\[a-z]+)\^\{[^{}]*\}|\\sqrt\{[a-z]\}")
-NEGATIONS = re.compile(r"\b(?:not?|never|cannot|neither|nor|about|approximately|around|less|more|least|most|except)\b|n't", re.I)
+NEGATIONS = re.compile(
+    r"\b(?:not?|never|cannot|neither|nor|about|approximately|around|less|more|least|most|except)\b|n't", re.I
+)
 
 
 class Bracketed(NamedTuple):
@@ -38,7 +44,9 @@ class Divided(NamedTuple):
 
 def divided(text: str) -> Divided:
     """The parts between commas, "and" and "or" outside all brackets; one part when there are none."""
-    parts, joins, start = [], set(), 0
+    parts: list[str] = []
+    joins: set[str] = set()
+    start = 0
     for position, found in _outside(text, JOINS):
         join = _join(found[0], found[1])
         if parts or text[start:position]:
@@ -82,7 +90,11 @@ def split(text: str, pattern: str) -> tuple[str, ...]:
 def bracketed(text: str) -> Bracketed | None:
     """The brackets around the whole text, when the first one closes at the very end."""
     for opening, closing in (("\\{", "\\}"), ("\\langle", "\\rangle")):
-        if text.startswith(opening) and text.endswith(closing) and _closes_at_end(text[1:] if opening == "\\{" else text):
+        if (
+            text.startswith(opening)
+            and text.endswith(closing)
+            and _closes_at_end(text[1:] if opening == "\\{" else text)
+        ):
             return Bracketed(opening, closing, divided(text[len(opening) : -len(closing)]).parts)
     if len(text) < 2 or text[0] not in "([" or text[-1] not in ")]":
         return None
@@ -125,7 +137,7 @@ def names_quantity(left: str) -> bool:
     r"""Whether the left side of = says what is asked for: BC^2, \frac mn, |z|, m+n; not 2x, x+1, 2+2 or x^2."""
     bare = SCRIPTS.sub("", left)
     words = " ".join(TEXT.findall(left))
-    if not bare or NEGATIONS.search(words) or bare[0] in "-+\\" and bare.startswith(("-", "+", "\\pm")):
+    if not bare or NEGATIONS.search(words) or bare.startswith(("-", "+", "\\pm")):
         return False
     if re.search(r"\d", bare) or LONE_POWER.fullmatch(left) or RELATION.search(left):
         return False
@@ -135,5 +147,7 @@ def names_quantity(left: str) -> bool:
 def variables(text: str) -> set[str]:
     """Letters and letter commands of an expression, without words and functions."""
     bare = TEXT.sub(" ", text)
-    commands = set(re.findall(r"\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|epsilon|delta|sigma|tau|rho)(?![a-z])", bare))
+    commands = set(
+        re.findall(r"\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|epsilon|delta|sigma|tau|rho)(?![a-z])", bare)
+    )
     return commands | set(re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", " ", bare)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from tvo_cli.reward.answers.macros import listed
 from tvo_cli.reward.answers.unit_names import COMPOSITE, UNITS
 
 Unit = tuple[tuple[str, int], ...]  # names and powers, sorted
@@ -20,22 +21,24 @@ WRITTEN = re.compile(
     r"(?:/|\\cdot ?)?\\text\{[^{}]*\}(?:\^\{-?\d+\}|/|\\cdot ?|\\text\{[^{}]*\}|(?<=/)\(|\)(?=$|\^))*$"
 )
 FRACTION = re.compile(r"\\frac\{\\text\{([^{}]*)\}(\^\{\d\})?\}\{\\text\{([^{}]*)\}(\^\{\d\})?\}$")
-BARE = re.compile(r"(?<=[\d})]) ?((?:k|c|m|µ|n)?(?:m|g|ft|mi|J|W|mol)(?:\^\{\d\})?/(?:s|h|hr|min|L|kg|m)(?:\^\{\d\})?)$")
+BARE = re.compile(
+    r"(?<=[\d})]) ?((?:k|c|m|µ|n)?(?:m|g|ft|mi|J|W|mol)(?:\^\{\d\})?/(?:s|h|hr|min|L|kg|m)(?:\^\{\d\})?)$"
+)
 BARE_POWER = re.compile(r"(?<=\d)(?: ?[kcm]m| m| ft| in)\^\{[23]\}$")
 STEP = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*|¢)|(\^\{?(-?\d+)\}?)|(/)|([().\s·*]|\\cdot)")
 POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 AFTER = {"squared": 2, "cubed": 3}
 TAIL = re.compile(r"[, ]*\b(?:in total|in all|altogether|total|overall|exactly|in length|of area|long|old|tall)$")
-UNCOUNTED = frozenset(
+UNCOUNTED = listed(
     """thousand million billion trillion hundred dozen ten half third quarter fourth fifth sixth seventh eighth ninth
     tenth hundredth thousandth lakh crore score gross or and nor not no to in from at by than about around less more
     least most over under remainder with without per each because if when where so is are was this that it than
     approximately nearly almost roughly between mod modulo base for plus minus percent maybe perhaps other
     digits-of thus yes as either but only unless until versus vs out th st nd rd first second-last one two three four
-    five six seven eight nine zero ratio odds""".split()
+    five six seven eight nine zero ratio odds"""
 )
-PLURALS = frozenset("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci".split())
-COUNTABLE = frozenset("time inche foot point way day".split())
+PLURALS = listed("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci")
+COUNTABLE = listed("time inche foot point way day")
 CHINESE = re.compile(r"[\u4e00-\u9fff]{1,5}")
 CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少]")
 
@@ -68,7 +71,9 @@ def _split(text: str, found: re.Match[str]) -> Quantity:
     if found.re is FRACTION:
         written = f"{found[1]}{found[2] or ''}/{found[3]}{found[4] or ''}"
     value, degrees = (value[: -len("^\\circ")], "degree") if value.endswith("^\\circ") else (value, "")
-    unit, known = parsed(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", written), singular=value in ("1", "-1") or "frac{1}" in value)
+    unit, known = parsed(
+        re.sub(r"\\text\{([^{}]*)\}", r" \1 ", written), singular=value in ("1", "-1") or "frac{1}" in value
+    )
     return Quantity(value, (*unit, (degrees, 1)) if degrees else unit, known and not degrees)
 
 
@@ -90,14 +95,14 @@ def _powers(written: str) -> Unit | None:
     """The units with their powers; None where a word is no unit."""
     powers: dict[str, int] = {}
     sign, power, last = 1, 1, None
-    for name, raised, exponent, slash, filler in STEP.findall(_merged(written)):
+    for name, raised, exponent, slash, _ in STEP.findall(_merged(written)):
         lower = name.lower()
         if raised or lower in AFTER:
             if last is None:
                 return None
-            powers[last[0]] += last[1] * ((int(exponent) if raised else AFTER[lower]) - 1)
+            _raise(powers, last, int(exponent) if raised else AFTER[lower])
             last = None
-        elif slash or lower in ("per", "a", "an") and powers:
+        elif slash or lower == "per" or (lower in ("a", "an") and powers):
             sign = -1
         elif lower in POWERS:
             power = POWERS[lower]
@@ -106,9 +111,13 @@ def _powers(written: str) -> Unit | None:
             if last is None:
                 return None
             sign, power = 1, 1
-        elif not filler:
-            return None
     return tuple(sorted((unit, p) for unit, p in powers.items() if p)) if powers and sign == 1 else None
+
+
+def _raise(powers: dict[str, int], last: tuple[str, int], exponent: int) -> None:
+    """The unit read last, to a power."""
+    unit, power = last
+    powers[unit] += power * (exponent - 1)
 
 
 def _merged(written: str) -> str:
@@ -125,10 +134,10 @@ def _named(name: str, power: int, powers: dict[str, int]) -> tuple[str, int] | N
         powers[unit] = powers.get(unit, 0) + own * power
     if composite:
         return composite[-1][0], power
-    unit = _unit(name)
-    if unit is None and power < 0 and len(name) > 2 and _singular(name.lower()) not in UNCOUNTED:
+    unit = _unit(name) or ""
+    if not unit and power < 0 and len(name) > 2 and _singular(name.lower()) not in UNCOUNTED:
         unit = _singular(name.lower())
-    if unit is None:
+    if not unit:
         return None
     powers[unit] = powers.get(unit, 0) + power
     return unit, power

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from tvo_cli.reward.answers.macros import listed
+
 # unit: how it is written, symbols first (case counts), then words in lower case and the singular
 WRITTEN = {
     "m": "m metre meter",
@@ -73,7 +75,7 @@ WRITTEN = {
     "psi": "psi",
     "hp": "hp horsepower",
 }
-PREFIXABLE = frozenset("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad".split())
+PREFIXABLE = listed("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
 PREFIXES = {"k": "kilo", "c": "centi", "m": "milli", "n": "nano", "µ": "micro", "M": "mega", "G": "giga", "T": "tera"}
 PREFIXES |= {"p": "pico", "f": "femto", "d": "deci", "h": "hecto"}
 COMPOSITE = {
