@@ -11,10 +11,8 @@ Same = Callable[[str, str], bool]
 CHUNK = re.compile(r"(\\text\{[^{}]*\})")
 SAYS = r"[^{}]*?(?:[A-Za-z]{2,}|答案)(?::| is| are| equals?| will be| gives| is equal to)"
 SO = r"(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?"
-KINDS = (
-    r"(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])"
+KINDS = r"(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])"
 ANSWER = r"(?:[Aa]nswer|答案?)"
-)
 LABEL = re.compile(rf"(\\text\{{({SAYS}|{SO}|{KINDS}|{ANSWER})\}}[:=]?)(.+)", re.DOTALL)
 ARTICLE = re.compile(r"\b(?:an?|the)\b ?(?=\S)")
 REALS = "\\mathbb{R}"
