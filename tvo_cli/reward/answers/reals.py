@@ -132,7 +132,7 @@ def _interval(text: str) -> Reals | None:
 def _condition(text: str, depth: int) -> Reals | None:
     """Inequalities joined by "or" are a union, by "and" an intersection."""
     parts, joins = divided(text)
-    if len(parts) == 1:
+    if len(parts) < 2:
         return _relation(text)
     holes = _holes(parts) if joins <= {",", "and"} else None
     if holes is not None:
