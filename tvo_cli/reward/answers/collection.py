@@ -56,9 +56,10 @@ def _joined_otherwise(
     """Whether "and" stands for "or" where it matters: between inequalities, and between values of several names."""
     members = [*expected, *said]
     names = {structure.named(part)[0] for part in members} - {None}
-    if not any(map(reals.is_relation, members)) and len(names) < 2:
+    limited = any(structure.LIMITED.search(member) for member in members)
+    if not limited and len(names) < 2:
         return False
-    if any(map(reals.is_relation, members)):
+    if limited:
         return gold_joins != joins
     return ("or" in gold_joins) != ("or" in joins)
 

@@ -11,7 +11,6 @@ Same = Callable[[str, str], bool]
 CONDITION = re.compile(
     r"(.+?),?\s*\\text\{(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\}(.*)", re.DOTALL
 )
-LIMITED = re.compile(rf"{structure.RELATION.pattern}|\\in(?![a-zA-Z])")
 BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)", re.DOTALL)
 
 
@@ -42,7 +41,7 @@ def _conditional(text: str) -> tuple[str, str]:
     parts = structure.divided(text)
     if found is not None and found[1].strip():
         value, condition = found[1].strip(), text[len(found[1]) :].lstrip(", ")
-    elif len(parts.parts) == 2 and parts.joins == {","} and LIMITED.search(parts.parts[1]):
+    elif len(parts.parts) == 2 and parts.joins == {","} and structure.LIMITED.search(parts.parts[1]):
         value, condition = parts.parts
     elif behind is not None:
         value, condition = behind.groups()

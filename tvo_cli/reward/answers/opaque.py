@@ -13,7 +13,8 @@ FRESH = r"\omega_{{{number}}}"
 FIRST = 9001
 SUBSCRIPTED_E = re.compile(r"(?<![A-Za-z\\])[eE]_\{[^{}]*\}'*")
 PRIMED = re.compile(r"[A-Za-z](?:_\{[^{}]*\})?'+(?:\(([^()]*)\))?")
-CALLED = re.compile(r"\\(gcd|lcm|deg|dim|det|ker|arg|max|min|Pr)(?![a-zA-Z])\s*\(([^()]*)\)")
+CALLED = re.compile(r"\\(gcd|lcm|deg|dim|det|ker|arg|max|min|Pr)(?![a-zA-Z])\s*\(((?:[^()]|\([^()]*\))*)\)")
+COLLAPSING = re.compile(r"\\(?:gcd|lcm)(?![a-zA-Z]).*[A-Za-z]", re.DOTALL)  # what is left of them in another form
 UNORDERED = frozenset(("gcd", "lcm", "max", "min"))
 
 
@@ -32,7 +33,10 @@ def renamed(gold: str, answer: str) -> tuple[str, str]:
         return symbol(f"{found[1]}({','.join(ordered)})")
 
     def one(text: str) -> str:
-        text = CALLED.sub(call, text)
+        while (inner := CALLED.sub(call, text)) != text:  # the innermost first: gcd(gcd(a, b), c)
+            text = inner
+        if COLLAPSING.search(text):
+            return symbol(text)
         text = PRIMED.sub(lambda found: symbol(found[0]), text)
         return SUBSCRIPTED_E.sub(lambda found: symbol(found[0]), text)
 

@@ -66,7 +66,8 @@ def read(text: str, depth: int = 0) -> Reals | None:
     found = MEMBER.fullmatch(text)
     if found is not None:
         inner = read(found[2], depth + 1)
-        return inner and Reals(found[1].strip(), inner.intervals)
+        if inner is not None:
+            return Reals(found[1].strip(), inner.intervals)
     return _without(text) or _builder(text, depth) or _union(text, depth) or _interval(text) or _condition(text, depth)
 
 

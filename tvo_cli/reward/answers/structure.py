@@ -18,6 +18,7 @@ NAME = rf"(?:m?\\angle ?)?{SYMBOL}{SUBSCRIPT}?'*(?:\^\{{-1\}})?(?:\([^()=]*\))?"
 NAMES = rf"\({SYMBOL}{SUBSCRIPT}?(?:,{SYMBOL}{SUBSCRIPT}?)+\)"  # (x, y) = (1, 2)
 NAMED = re.compile(rf"({NAME}|{NAMES}|[A-Z]{{2,}}\^\{{\d\}})(?:=|\\in(?![a-zA-Z]))\s*(.+)", re.DOTALL)
 RELATION = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-zA-Z])")
+LIMITED = re.compile(rf"{RELATION.pattern}|\\in(?![a-zA-Z])")
 APPROXIMATE = re.compile(r"\\approx(?![a-zA-Z])")
 SCRIPTS = re.compile(r"[_^]\{(?:[^{}]|\{[^{}]*\})*\}")
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
