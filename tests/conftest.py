@@ -66,6 +66,15 @@ def shared() -> Path:
 
 
 @pytest.fixture
+def shared_cases() -> Path:
+    """The folder of cases that reports and real completions showed, where there is one."""
+    folder = SHARED.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/cases")
+    return folder
+
+
+@pytest.fixture
 def make_tokens() -> Callable[..., Tokens]:
     """A minibatch of 4 responses of up to 6 tokens over 5 words, a little off-policy, in float64."""
     import torch

@@ -4,7 +4,8 @@ import pytest
 
 from tests.reward.cases import CASES, DIFFERENT, EQUAL, UNSHOWN, Pair
 from tests.reward.conftest import problem
-from tvo_cli.reward import Grader, number
+from tvo_cli.reward import Grader
+from tvo_cli.reward.answers import number
 from tvo_cli.reward.equality import Undecided, equal, undecided
 from tvo_cli.types import Verdict
 
@@ -72,3 +73,40 @@ def test_an_expression_copied_from_the_question_is_no_answer(grader: Grader) -> 
     asked = problem(r"2\sqrt{3}", question=r"Simplify $\sqrt{12}$.")
     assert not grader.grade([r"\boxed{\sqrt{12}}"], [asked], [True])[0].correct
     assert grader.grade([r"\boxed{2\sqrt3}"], [asked], [True])[0].correct
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 500,
+        "(" * 500 + "x" + ")" * 500,
+        "{" * 39 + "1" + "}" * 39,
+        r"\frac{" * 39 + "1" + "}" * 39,
+        r"\text{" * 30 + "a" + "}" * 30,
+        r"(\text{a\{" * 18,
+        "9" * 1_999,
+        "9^" * 900 + "9",
+        "1," * 900 + "1",
+        "(1,(2," * 15 + "3" + "))" * 15,
+        "\x00",
+        "x=" * 900 + "1",
+        r"1\text{ to }" * 150,
+        ":" * 1_000,
+        "1:" * 900 + "1",
+        r"\cup" * 400,
+        r"x<1\text{ or }" * 120,
+    ],
+)
+def test_hostile_text_never_raises_and_equals_no_number(grader: Grader, text: str) -> None:
+    """In the parent, where no deadline stands guard: maj@k asks for two texts of a model."""
+    assert not grader.equal(text, "5") and not grader.equal("5", text)
+
+
+def test_equality_for_clusters_knows_no_side(grader: Grader) -> None:
+    for left, right in [
+        ("1024", "2^{10}"),
+        ("3:2", r"\frac{3}{2}"),
+        ("4:30", r"4:30 \text{ p.m.}"),
+        ("6", r"\frac{12}{2}"),
+    ]:
+        assert grader.equal(left, right) and grader.equal(right, left)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.processor_time import loops
-from tvo_cli.reward.extraction import boxes, final_answer, stated_answer, tail, whole_answer
+from tvo_cli.reward.extraction import boxes, final_answer, gold_of, stated_answer, tail, whole_answer
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,13 @@ def test_many_boxes_together_are_several_answers() -> None:
         "the answer to " * 70_000,
         "answer" + " " * 1_000_000,
         "####" * 250_000,
+        r"\boxed{" + r"\frac{" * 900,
+        r"\boxed{" + r"\frac" * 900 + "}",
+        r"\boxed{" + r"\text{" * 300 + "}" * 301,
+        r"\boxed{" + "^" * 1_900 + "}",
+        r"\boxed{5}" + "a" * 10_000,
+        "the answer is 5" + ", in total" * 50_000,
+        "answer\n" * 100_000,
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
@@ -168,3 +175,95 @@ def test_the_tail_is_kept_in_bytes() -> None:
     assert tail("é" * 1000 + "end", 9) == "ééé" + "end"
     assert tail("x" * 100 + "end", 5) == "xxend"
     assert tail("short", 65536) == "short"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>It may be \\boxed{8}.</think>\n\nIt is \\boxed{6}.",
+        "<think>\\boxed{1}? \\boxed{2}?</think>\\boxed{6}",
+        "<thinking>\\boxed{3}</thinking> \\boxed{6}",
+        "<think>\\boxed{6}</think>",
+        "[THINK]\\boxed{9}[/THINK] So \\boxed{6}",
+    ],
+)
+def test_a_box_in_the_thinking_is_a_step(text: str) -> None:
+    assert final_answer(text) == (("6",), "")
+
+
+def test_boxes_behind_the_thinking_are_judged_together() -> None:
+    assert final_answer(r"<think>no</think> \boxed{6} or \boxed{7}").answers == ("6", "7")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "Common error: answering 11 is wrong, since zero counts too.",
+        "(A guess of 11 was wrong, as the picture shows.)",
+        "If it were 11, the sum would be incorrect.",
+        "Choosing 9 is incorrect because we need two more.",
+        "With this correction in mind, the table is consistent.",
+        "It is not correct to count the corner twice.",
+        "Options (A) and (B) are incorrect.",
+    ],
+)
+def test_words_on_other_answers_take_nothing_back(after: str) -> None:
+    assert final_answer(rf"\boxed{{10}}. {after}") == (("10",), "")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "That is wrong.",
+        "No, that is incorrect; it should be 11.",
+        "Hmm, 10 is wrong.",
+        "This is not correct.",
+        "Correction: 11.",
+        "Wait, I made a mistake.",
+        "I am not sure.",
+        "Actually, this answer is incorrect.",
+    ],
+)
+def test_words_on_this_answer_take_it_back(after: str) -> None:
+    assert final_answer(rf"\boxed{{10}}. {after}").reason == "several answers"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("So the answer is 48 in total.", "48"),
+        ("The answer is 48, altogether.", "48"),
+        ("the answer is therefore 48.", "48"),
+        ("Hence the answer is thus 48", "48"),
+        ("The answer is 48 (forty-eight).", "48"),
+        ("The answer is 48 because 6 times 8 is 48.", "48"),
+        ("The answer is $48$ cards.", "$48$ cards"),
+        ("**Answer**: 48", "48"),
+        ("**Final Answer**\n\n48", "48"),
+        ("## Final Answer\n48", "48"),
+        ("Final answer:\n\\[\n48\n\\]", "\\[\n48\n\\]"),
+        ("The answer is\n$$\n48\n$$", "$$\n48\n$$"),
+        ("The answer is **48** cards.", "48 cards"),
+    ],
+)
+def test_a_stated_answer_with_words_and_headings_round_it(text: str, answer: str) -> None:
+    assert stated_answer(text) == ((answer,), "")
+
+
+@pytest.mark.parametrize("text", ["The answer is 48, which might be 49.", "The answer is 48 or 49.", "It is 48."])
+def test_a_stated_hedge(text: str) -> None:
+    found = stated_answer(text)
+    assert found.reason or found.last == "48 or 49"
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        (r"We get $x = 4+5 = \boxed{9}.$", "9"),
+        (r"$\boxed{1}$ and then $\boxed{\frac{1}{2}}$.", r"\frac{1}{2}"),
+        ("9", "9"),
+        (r"an open \boxed{9", r"an open \boxed{9"),
+    ],
+)
+def test_the_gold_of_a_worked_solution_is_its_last_box(gold: str, answer: str) -> None:
+    assert gold_of(gold) == answer

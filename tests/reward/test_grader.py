@@ -46,10 +46,16 @@ def test_an_unfinished_response_is_wrong_unless_asked_otherwise(judge: Judge) ->
         ("033", True),
         (" $33$ ", True),
         ("0033", True),
-        ("33.0", False),
+        ("33.0", True),
+        (r"\mathbf{33}", True),
+        ("{33}", True),
+        (r"\(33\)", True),
+        ("x=33", True),
+        (r"33^\circ", True),
+        ("33.5", False),
         ("-33", False),
-        ("x=33", False),
-        (r"33^\circ", False),
+        ("2x=33", False),
+        ("33=34", False),
         ("33 or 34", False),
         ("1033", False),
         ("33,", False),
@@ -63,9 +69,9 @@ def test_integers(judge: Judge, answer: str, correct: bool) -> None:
 
 def test_the_profile_judges_where_the_problem_does_not_say() -> None:
     with Grader({**SETTINGS, "profile": "aime"}) as aime:
-        texts = [r"\boxed{33.0}", r"\boxed{33}"]
+        texts = [r"\boxed{33.5}", r"\boxed{33}"]
         assert [v.correct for v in aime.grade(texts, [problem("033")] * 2, [True, True])] == [False, True]
-        assert aime.grade([r"\boxed{33.0}"], [problem("033", scorer="math")], [True])[0].correct
+        assert aime.grade([r"\boxed{66/2}"], [problem("033", scorer="math")], [True])[0].correct
 
 
 @pytest.mark.parametrize(

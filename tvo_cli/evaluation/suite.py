@@ -119,7 +119,7 @@ def grader_version(reward: Mapping[str, Any]) -> str:
     from importlib.metadata import version
 
     rules = Path(__file__).parents[1] / "reward"
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(rules.glob("*.py")))).hexdigest()[:8]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(rules.rglob("*.py")))).hexdigest()[:8]
     return f"math-verify {version('math-verify')}, rules {digest}, deadline {reward['deadline']}"
 
 

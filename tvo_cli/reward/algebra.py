@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from tvo_cli.reward.answers.opaque import renamed
+
 CLOSE = 1e-12  # relative: numbers further apart than this differ, whatever rounding says
 DIGITS = 30
 DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?:\\overline\{(\d+)\})?(?![\w.])", re.ASCII)
@@ -23,6 +25,7 @@ def same(gold: str, answer: str) -> bool:
     """Whether two canonical texts mean the same expression."""
     if JUXTAPOSED.search(answer) or _another_case(gold, answer) or (DEGREE in gold) != (DEGREE in answer):
         return False
+    gold, answer = renamed(gold, answer)
     complex_ = _complex(gold) or _complex(answer)
     try:
         expected = _parsed(gold, complex_)
@@ -51,7 +54,23 @@ def _parse(text: str, complex_: bool) -> Any:
 
     rules = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="none")
     clean = normalize_latex(DECIMAL.sub(_fraction, text), config=rules)
-    return latex2sympy(clean, is_real=not complex_, convert_degrees=False, normalization_config=None)
+    parsed = latex2sympy(clean, is_real=not complex_, convert_degrees=False, normalization_config=None)
+    return _with_unit(parsed) if complex_ else _worked_out(parsed)
+
+
+def _with_unit(parsed: Any) -> Any:
+    """The letter i as the imaginary unit, which exponentials and roots need to know."""
+    from sympy import I  # type: ignore[import-untyped]
+
+    letters = getattr(parsed, "free_symbols", ())
+    return parsed.xreplace({letter: I for letter in letters if letter.name == "i"}).doit() if letters else parsed
+
+
+def _worked_out(parsed: Any) -> Any:
+    """Sums and products in closed form, where there is one."""
+    from sympy import Product, Sum
+
+    return parsed.doit() if hasattr(parsed, "has") and parsed.has(Sum, Product) else parsed
 
 
 def _fraction(found: re.Match[str]) -> str:
@@ -117,7 +136,7 @@ def _relations(expression: Any) -> list[Any]:
 
 
 def _proportional(gold: Any, said: Any) -> bool:
-    from sympy import simplify  # type: ignore[import-untyped]
+    from sympy import simplify
 
     ratio = simplify((gold.lhs - gold.rhs) / (said.lhs - said.rhs))
     if not ratio.is_number or not ratio.is_finite or ratio.is_zero is not False:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tvo_cli.reward import number
+from tvo_cli.reward.answers import number
 from tvo_cli.reward.normal import canonical
 
 TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
@@ -24,13 +24,22 @@ NEXT_ANSWER = re.compile(
     re.IGNORECASE,
 )
 RETRACTION = re.compile(
-    r"\b(?:wait|correction|on second thought|i made an? (?:mistake|error)|(?:is|was) (?:wrong|incorrect)|"
-    r"let me (?:re-?check|re-?consider|re-?think|re-?do|re-?calculate|try again)|"
-    r"not (?:quite )?(?:sure|certain|correct|right)|"
-    rf"(?:maybe|perhaps|possibly|alternatively|(?:might|may|could) (?:also )?be|instead){VALUE})",
+    r"(?:^|[.!?:;)*\n]|\b(?:but|no|oh|hmm|ah),?)\s*(?:wait|correction)\b|\bwait,|\bon second thought|"
+    r"\bi (?:made|was|have made) (?:an? )?(?:mistake|error|wrong|incorrect)|"
+    r"\blet me (?:re-?check|re-?consider|re-?think|re-?do|re-?calculate|try again)|"
+    r"\bnot (?:quite |entirely |completely )?(?:sure|certain)|\b(?:actually|no),? it (?:is|should be)\b|"
+    rf"\b(?:maybe|perhaps|possibly|alternatively|(?:might|may|could) (?:also )?be|instead){VALUE}",
     re.IGNORECASE,
 )
-
+FALSE = r"(?:wrong|incorrect|(?:not|n't) (?:quite )?(?:correct|right))"
+SAID_FALSE = re.compile(
+    rf"([^\s,;:(]*)\s*(?:\b(?:is|was|are|'s)|isn't|wasn't) (?:also |actually |clearly )?{FALSE}(?! to\b)", re.IGNORECASE
+)
+OTHER_VALUE = re.compile(
+    r"(?=.*\d)[\d.,$\\{}a-z-]+|\(?[A-J]\)", re.IGNORECASE
+)  # "answering 12 is wrong" takes 12 back, not the box
+SUPPOSED = re.compile(r"\b(?:mistakes?|errors?|pitfalls?|if|guess(?:ing|ed)?|would|someone|trap)\b", re.IGNORECASE)
+SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 DERIVED = re.compile(
     r"\b(?:so|thus|therefore|hence|consequently|finally|(?:it|this) follows|which (?:gives|means|implies|yields)|"
@@ -44,9 +53,23 @@ ALTERNATIVE = re.compile(
 )
 PLACEHOLDER = re.compile(r"(?:\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\{[^{}]*\}|\\q?quad|\\(?:[ ,;!]|$)|[\s?_~.…□])*")
 STATED = re.compile(
-    r"####|<answer>|\b(?:final\s+)?answer(?:\s+to\s[^.\n:]{0,80}?)?(?:\s+is\b\s?:?|\s?:\**)", re.IGNORECASE
+    r"####|<answer>|\b(?:final\s+)?answers?(?:\s+to\s[^.\n:]{0,80}?)?"
+    r"(?:\s+(?:is|are)\b\s?:?|\s?\**\s?:\**|\**[ \t]*\n)",
+    re.IGNORECASE,
 )
-CLAUSE = re.compile(r"\s*(.*?)(?:\.(?=\s|\*|$)|</answer>|\n|$)", re.DOTALL)
+ADVERB = re.compile(
+    r"[\s:]*(?:,\s*)?(?:\b(?:therefore|thus|hence|simply|just|then|indeed|clearly|equal to|given by|again)\b[\s:,]*)?",
+    re.I,
+)
+DISPLAY = re.compile(r"[\s*]*(\\\[.*?\\\]|\$\$.*?\$\$)", re.DOTALL)
+CLAUSE = re.compile(r"[\s*]*(.*?)(?:\.(?=\s|\*|$)|</answer>|\n|$)", re.DOTALL)
+REMARK = re.compile(
+    r"(?<=\S)(?:,?\s+(?:because|since|which|as (?:required|desired|expected|we|the|it)|so that|obtained|after|by)\b.*"
+    r"|,?\s+(?:in total|in all|altogether|overall|total|exactly|as well|too|together|combined|respectively)"
+    r"|\s*\((?:which is |i\.e\.,? |in words:? )?[a-z][a-z -]*\))$",
+    re.IGNORECASE | re.DOTALL,
+)
+THOUGHT = re.compile(r"</think(?:ing)?>|</thought>|</reasoning>|\[/THINK\]|<\|end_of_thought\|>", re.IGNORECASE)
 
 
 class Box(NamedTuple):
@@ -111,24 +134,56 @@ def final_answer(text: str) -> Found:
     "no answer": no closed box, an empty one, or one that was being written when the text ended.
     "several answers": more of them than can be meant, or a hedge or retraction after the last.
     """
+    text = _answered(text)
     found, unclosed = boxes(text)
     if not found or unclosed:
         return Found((), "no answer")
     answers = tuple(reversed(_distinct(text, found)))
     if not answers or PLACEHOLDER.fullmatch(answers[-1]):
         return Found((), "no answer")
-    hedged = len(answers) > MOST or _hedged(text[found[-1].end :][:TAIL])
+    hedged = len(answers) > MOST or _hedged(text[found[-1].end :][:TAIL], answers[-1])
     return Found(answers, "several answers" if hedged else "")
+
+
+def _answered(text: str) -> str:
+    """What follows the thinking, where a box stands in it: a box in the thinking is a step."""
+    after = THOUGHT.split(text)[-1] if "</" in text or "THINK" in text or "<|" in text else text
+    return after if has_box(after) else text
+
+
+def gold_of(solution: str) -> str:
+    """The content of the last box of a worked solution; a gold without a box is itself."""
+    if not has_box(solution):
+        return solution
+    found, _ = boxes(solution)
+    return content_of(solution, found[-1]) if found else solution
 
 
 def stated_answer(text: str) -> Found:
     """For evaluation of models that box nothing: what follows the last "answer is", "answer:", "####", <answer>."""
     last = max(STATED.finditer(text), key=lambda found: found.start(), default=None)
-    clause = CLAUSE.match(text, last.end()) if last else None
-    content = clause[1].strip().strip("*").strip() if clause else ""
+    if last is None:
+        return Found((), "no answer")
+    start = _after_adverb(text, last.end())
+    clause = DISPLAY.match(text, start) or CLAUSE.match(text, start)
+    content = clause[1].replace("**", "").strip().strip("*").strip() if clause else ""
     if clause is None or not content:
         return Found((), "no answer")
-    return Found((content,), "several answers" if _hedged(text[clause.end() :][:TAIL]) else "")
+    answer = _without_remarks(content)
+    hedged = _hedged((content[len(answer) :] + text[clause.end() :])[:TAIL], answer)
+    return Found((answer,), "several answers" if hedged else "")
+
+
+def _after_adverb(text: str, start: int) -> int:
+    found = ADVERB.match(text, start)
+    return found.end() if found else start
+
+
+def _without_remarks(content: str) -> str:
+    """72 of "72, altogether" and "72 because it fits"."""
+    for _ in range(MOST if len(content) <= TAIL else 0):
+        content = REMARK.sub("", content).rstrip(",; ") or content
+    return content
 
 
 def whole_answer(text: str) -> Found:
@@ -179,5 +234,17 @@ def _together(gap: str) -> bool:
     return len(gap.strip()) <= (SHORT_GAP if blank else GAP)
 
 
-def _hedged(after: str) -> bool:
-    return NEXT_ANSWER.search(after) is not None or RETRACTION.search(after) is not None
+def _hedged(after: str, answer: str) -> bool:
+    """Whether another answer follows, or this one is taken back; words on a mistake that others make do not count."""
+    if NEXT_ANSWER.search(after) or RETRACTION.search(after):
+        return True
+    return any(_takes_back(sentence, answer) for sentence in SENTENCE.split(after))
+
+
+def _takes_back(sentence: str, answer: str) -> bool:
+    """Whether a sentence calls the answer false: "that is wrong", not "answering 12 is wrong"."""
+    for found in SAID_FALSE.finditer(sentence):
+        subject = found[1].strip("$*.")
+        if subject == answer or not (OTHER_VALUE.fullmatch(subject) or SUPPOSED.search(sentence[: found.start()])):
+            return True
+    return False

@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.reward import extraction, number
+from tvo_cli.reward import extraction
+from tvo_cli.reward.answers import number
+from tvo_cli.reward.answers.integer import digits, integer
 from tvo_cli.reward.audit import Audit, Disagreement
-from tvo_cli.reward.equality import Undecided, equal, is_list, undecided
-from tvo_cli.reward.extraction import Found, final_answer, stated_answer, whole_answer
+from tvo_cli.reward.equality import Undecided, equal, is_choice, is_list, undecided
+from tvo_cli.reward.extraction import Found, final_answer, gold_of, stated_answer, whole_answer
 from tvo_cli.reward.normal import canonical, defect
 from tvo_cli.reward.pool import Pool
 from tvo_cli.reward.wire import tagged
@@ -25,7 +27,6 @@ from tvo_cli.types import Problem, Verdict
 PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}
 UNFINISHED = ("wrong", "graded")
 UNBOXED = {"wrong": None, "stated": stated_answer, "whole": whole_answer}
-INTEGER = re.compile(r"0*([0-9]{1,3})", re.ASCII)
 RESTATED = re.compile(r"[\\^+*/!]|(?<=\d)-")
 MOST_WORKERS = 8
 
@@ -96,6 +97,7 @@ class Grader:
 
     def grade(self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]) -> list[Verdict]:
         """One verdict a response; texts[i] answers problems[i]. The same from any thread, in any company."""
+        problems = [_with_gold(problem) for problem in problems]
         verdicts: list[Verdict | None] = []
         requests: dict[int, dict[str, Any]] = {}
         for row, (text, problem, ended) in enumerate(zip(texts, problems, finished, strict=True)):
@@ -129,7 +131,10 @@ class Grader:
         return result
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Whether two extracted answers are the same, as maj@k needs it."""
+        """Whether two extracted answers are the same, in either order, for maj@k; malformed text equals nothing."""
+        return any(self._same(*pair) for pair in ((gold, answer), (answer, gold)))
+
+    def _same(self, gold: str, answer: str) -> bool:
         try:
             return equal(gold, answer, undecided)
         except Undecided:
@@ -177,6 +182,12 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _with_gold(problem: Problem) -> Problem:
+    """A gold that is a worked solution is its box."""
+    gold = gold_of(problem.answer)
+    return problem if gold == problem.answer else replace(problem, answer=gold)
+
+
 def _by_mathematics(found: Found, problem: Problem) -> Verdict | dict[str, Any]:
     answers = found.answers
     gold, said = number.plain(problem.answer), number.plain(answers[-1])
@@ -184,7 +195,7 @@ def _by_mathematics(found: Found, problem: Problem) -> Verdict | dict[str, Any]:
         return _of(gold == said, answers[-1], 1)
     if len(answers) > 1 and is_list(problem.answer):
         answers = (", ".join(answers),)
-    if any(_restates(answer, problem) for answer in answers):
+    if not is_choice(problem.answer) and any(_restates(answer, problem) for answer in answers):
         return Verdict(False, found.last, "restates the question")
     try:
         correct = all([equal(problem.answer, answer, undecided) for answer in answers])
@@ -208,7 +219,7 @@ def canonical_question(question: str) -> str:
 
 
 def _by_digits(found: Found, problem: Problem, scorer: str) -> Verdict:
-    read = _integer if scorer == "integer" else _digits
+    read = integer if scorer == "integer" else digits
     gold = read(problem.answer)
     if gold is None:
         raise UserError(
@@ -221,19 +232,9 @@ def _by_digits(found: Found, problem: Problem, scorer: str) -> Verdict:
 
 def knows_gold(profile: str, gold: str) -> bool:
     """Whether the profile's scorer can judge against this gold."""
-    read = {"integer": _integer, "digits": _digits}.get(PROFILES[profile])
+    gold = gold_of(gold)
+    read = {"integer": integer, "digits": digits}.get(PROFILES[profile])
     return bool(gold.strip()) if read is None else read(gold) is not None
-
-
-def _integer(text: str) -> str | None:
-    """0 … 999 without leading zeros."""
-    found = INTEGER.fullmatch(text.replace("$", "").strip())
-    return str(int(found[1])) if found else None
-
-
-def _digits(text: str) -> str | None:
-    """The digits 0 … 9 of the text in their order."""
-    return re.sub(r"[^0-9]", "", text) or None
 
 
 def _by_task(found: Found, problem: Problem, scorer: str) -> Verdict | dict[str, Any]:

@@ -13,7 +13,10 @@ RATIO = re.compile(
 )
 MIXED = re.compile(r"([+-]?\d+)\s+(\d+)/(\d+)", re.ASCII)
 REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)\\overline\{(\d+)\}", re.ASCII)
-SCIENTIFIC = re.compile(rf"([+-]?(?:{DECIMAL}))(?:\\times|\\cdot)\s?10\^(?:\{{([+-]?\d+)\}}|(\d))", re.ASCII)
+SCIENTIFIC = re.compile(
+    rf"([+-]?(?:{DECIMAL}))(?:(?:\\times|\\cdot|\*)\s?10\^(?:\{{([+-]?\d+)\}}(\d*))|[eE]([+-]?\d+))", re.ASCII
+)
+POWER_OF_TEN = re.compile(r"([+-]?)10\^\{([+-]?\d+)\}", re.ASCII)
 DIGITS = 1000  # more digits than this are no answer, and cost time
 EXPONENT = 400
 
@@ -68,8 +71,20 @@ def _repeating(found: re.Match[str]) -> Fraction | None:
 
 
 def _scientific(found: re.Match[str]) -> Fraction | None:
-    exponent = int(found[2] or found[3])
+    exponent = int(found[2] + found[3] if found[2] else found[4])
     return Fraction(found[1]) * Fraction(10) ** exponent if abs(exponent) <= EXPONENT else None
 
 
-READERS = ((RATIO, _ratio), (MIXED, _mixed), (REPEATING, _repeating), (SCIENTIFIC, _scientific))
+def _power_of_ten(found: re.Match[str]) -> Fraction | None:
+    exponent = int(found[2])
+    value = Fraction(10) ** exponent if abs(exponent) <= EXPONENT else None
+    return -value if value is not None and found[1] == "-" else value
+
+
+READERS = (
+    (RATIO, _ratio),
+    (MIXED, _mixed),
+    (REPEATING, _repeating),
+    (SCIENTIFIC, _scientific),
+    (POWER_OF_TEN, _power_of_ten),
+)

@@ -1,0 +1,1 @@
+"""Answers by type: one spelling of LaTeX, and a reader for each type of answer."""

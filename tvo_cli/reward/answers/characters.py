@@ -1,0 +1,84 @@
+r"""Unicode mathematics as LaTeX: x² is x^{2}, √5 is \sqrt{5}, ≤ is \le, ﹣ is -.
+
+NFKC is applied to single characters whose result is ASCII and no digit: a full-width bracket is a bracket, but
+３７１ is not 371, since digits of other scripts are how two answers are made to look like one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+COMMANDS = {
+    **{"×": "times", "·": "cdot", "⋅": "cdot", "∙": "cdot", "∞": "infty", "≤": "le", "⩽": "le", "≥": "ge"},
+    **{"⩾": "ge", "≠": "ne", "≈": "approx", "≡": "equiv", "∪": "cup", "∩": "cap", "∈": "in", "±": "pm"},
+    **{"∅": "emptyset", "∨": "lor", "∧": "land", "¬": "neg", "∖": "setminus", "∠": "angle", "√": "sqrt"},
+    **{"∑": "sum", "∏": "prod", "∫": "int", "∂": "partial", "→": "to", "⇒": "Rightarrow", "…": "ldots"},
+    **{"⋯": "ldots", "∣": "mid", "⟨": "langle", "⟩": "rangle", "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil"},
+    **{"⌉": "rceil", "∼": "sim", "⊂": "subset", "⊆": "subseteq", "△": "triangle", "ℓ": "ell"},
+}
+PLAIN = {
+    **dict.fromkeys("−–‐‑‒﹣", "-"),
+    **dict.fromkeys("°º˚", "^\\circ "),
+    **dict.fromkeys("\u00a0\u2009\u202f\u2002\u2003\u2005\u2006\u200a\u3000", " "),
+    **dict.fromkeys("‘’‛′", "'"),
+    **dict.fromkeys("“”‟", '"'),
+    **{"÷": "/", "∕": "/", "⁄": "/", "。": ".", "、": ",", "∶": ":", "\u212b": "Å", "µ": "\\mu ", "μ": "\\mu "},
+    **{"ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}"},
+    **{"∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "€": "\\text{euros}", "£": "\\text{pounds sterling}"},
+}
+GREEK = "αβγδεζηθικλνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
+SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix"))
+SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑₙₖₘᵢⱼₓ", "0123456789+-()aenkmijx"))
+RAISED = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
+LOWERED = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
+ROOT = re.compile(r"\\sqrt (\[\d\])?\s*(?:\(([^()]{1,80})\)|(\d+(?:\.\d+)?))")
+CHINESE = re.compile("[\u4e00-\u9fff]+")
+LETTERS = range(0x1D400, 0x1D6A6)  # mathematical letters: 𝑥
+
+
+def latex(text: str) -> str:
+    """The text in ASCII LaTeX where a character has one meaning; other characters stay as they are."""
+    if text.isascii():
+        return text
+    text = RAISED.sub(lambda found: f"^{{{_mapped(found[0], SUPERSCRIPTS)}}}", text)
+    text = LOWERED.sub(lambda found: f"_{{{_mapped(found[0], SUBSCRIPTS)}}}", text)
+    text = ROOT.sub(_root, "".join(map(_character, text)))
+    return CHINESE.sub(r"\\text{\g<0>}", text)
+
+
+def _mapped(characters: str, table: dict[str, str]) -> str:
+    return "".join(table[character] for character in characters)
+
+
+def _root(found: re.Match[str]) -> str:
+    r"""√12 and √(12) are \sqrt{12}."""
+    return rf"\sqrt{found[1] or ''}{{{found[2] or found[3]}}}"
+
+
+def _character(character: str) -> str:
+    if character.isascii():
+        return character
+    if character in PLAIN:
+        return PLAIN[character]
+    if character in COMMANDS:
+        return f"\\{COMMANDS[character]} "
+    if character in GREEK:
+        return f"\\{_greek(character)} "
+    return _compatible(character)
+
+
+def _greek(letter: str) -> str:
+    name = unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda").replace("final", "")
+    return name.capitalize() if letter.isupper() else name
+
+
+def _compatible(character: str) -> str:
+    r"""Full-width punctuation and mathematical letters as ASCII, ½ as \frac{1}{2}."""
+    plain = unicodedata.normalize("NFKC", character)
+    above, slash, below = plain.partition("\u2044")
+    if slash:
+        return rf"\frac{{{above}}}{{{below}}}"
+    if plain.isascii() and len(plain) == 1 and (not plain.isalnum() or (plain.isalpha() and ord(character) in LETTERS)):
+        return "\\%" if plain == "%" else plain
+    return character

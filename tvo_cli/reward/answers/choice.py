@@ -1,0 +1,47 @@
+r"""Multiple choice: the letters chosen, C, (C), \text{(C) Plane}, "Option C"; several of them are a set."""
+
+from __future__ import annotations
+
+import re
+
+from tvo_cli.reward.answers.structure import TEXT
+
+LETTER = re.compile(r"\(?([A-Z])\)?\.?")
+SEVERAL = re.compile(r"\(?[A-Z]\)?(?:(?:, ?(?:and )?| and | & |,|;)\(?[A-Z]\)?)+")
+LABELLED = re.compile(
+    r"(?:(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?:? ?)?"
+    r"(?:\(([A-Z])\)[:.]?|([A-Z])(?:[).:](?=\s*\S))|(?<=[a-z:] )([A-Z])(?![\w'])|([A-Z])(?= ?[(–-] ?[a-z]{3}))\s*(.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+ANOTHER = re.compile(r"\([A-Z]\)|\b(?:or|and|not)\s+\(?[A-Z]\b|(?<![A-Za-z])[B-HJ-Z][).:]\s|^\s*(?:,|/|or\b|and\b|&)")
+OPENING = re.compile(r"[A-Z(aoctAOCT]")
+
+
+def choices(text: str) -> frozenset[str] | None:
+    r"""The letters of an answer that is nothing but letters of choices; None for anything else."""
+    plain = _plain(text)
+    found = LETTER.fullmatch(plain)
+    if found is not None:
+        return frozenset(found[1])
+    return frozenset(re.findall(r"[A-Z]", plain)) if SEVERAL.fullmatch(plain) else None
+
+
+def choice(text: str) -> str | None:
+    """The one letter of a multiple choice; None for anything else."""
+    found = choices(text)
+    return next(iter(found)) if found is not None and len(found) == 1 else None
+
+
+def labelled(text: str) -> str | None:
+    """The letter before an option's text: of "(C) Plane", "C. 12", "Option C"; None where another is named too."""
+    plain = _plain(text)
+    found = LABELLED.fullmatch(plain) if OPENING.match(plain) else None
+    if found is None or ANOTHER.search(found[5]):
+        return None
+    letter = found[1] or found[2] or found[3] or found[4]
+    return letter if letter.isupper() else None
+
+
+def _plain(text: str) -> str:
+    plain = " ".join(TEXT.sub(r" \1 ", text.removeprefix("\\{").removesuffix("\\}")).replace(" ,", ",").split())
+    return re.sub(r"\( ?([A-Z]) ?\)", r"(\1)", plain)

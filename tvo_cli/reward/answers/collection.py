@@ -1,0 +1,145 @@
+r"""Values side by side: lists and sets in any order, tuples in theirs, unions, points by name or by coordinates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from tvo_cli.reward.answers import reals, structure
+
+Same = Callable[[str, str], bool]
+PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])\s*")
+POINT = re.compile(r"([A-Z])'*=?(\(.+\))")
+MOST_PARTS = 40
+EMPTY = "\\emptyset"
+DOTS = "\\ldots"
+
+
+def lists(gold: str, answer: str, same: Same) -> bool | None:
+    """Lists and sets: as many values, each with a partner; "and" and "or" where they matter."""
+    expected, said = parts(gold), parts(answer)
+    if (expected, said) in (((gold,), (answer,)), ((), (answer,)), ((gold,), ())):
+        return None
+    joins = structure.divided(gold).joins, structure.divided(answer).joins
+    if len(expected) == 1 and joins[1] == {"or"}:
+        return all(same(gold, part) for part in said)  # one value in two spellings
+    if len(expected) != len(said):
+        return _coordinates(gold, answer, same)
+    if len(said) > MOST_PARTS or _joined_otherwise(expected, said, *joins):
+        return False
+    if DOTS in expected or DOTS in said or _ordered(expected, said):
+        return all(same(g, a) for g, a in zip(expected, said, strict=True))
+    return _same_members(expected, said, same)
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """The values side by side: of 1, 2; of {1, 2}; of 3 ± 1; of x = 1, 2; of S = {1, 2}."""
+    name, value = structure.named(text)
+    around = structure.bracketed(value if name is not None else text)
+    if around is not None and around.opening == "\\{" and not reals.BUILDER.fullmatch(value):
+        return _signed(around.parts) if around.parts != (EMPTY,) else (text,)
+    return _signed(structure.divided(text).parts) if structure.bracketed(text) is None else (text,)
+
+
+def _signed(members: Sequence[str]) -> tuple[str, ...]:
+    """Each part with one ± as two; without doubles that this makes."""
+    signed: list[str] = []
+    for part in members:
+        pair = [PLUS_MINUS.sub(sign, part) for sign in "+-"] if len(PLUS_MINUS.findall(part)) == 1 else [part]
+        signed += [re.sub(r"(^|=)\+", r"\1", each) for each in pair]
+    return tuple(signed)
+
+
+def _joined_otherwise(
+    expected: Sequence[str], said: Sequence[str], gold_joins: frozenset[str], joins: frozenset[str]
+) -> bool:
+    """Whether "and" stands for "or" where it matters: between inequalities, and between values of several names."""
+    members = [*expected, *said]
+    names = {structure.named(part)[0] for part in members} - {None}
+    limited = any(structure.LIMITED.search(member) for member in members)
+    if not limited and len(names) < 2:
+        return False
+    if limited:
+        return gold_joins != joins
+    return ("or" in gold_joins) != ("or" in joins)
+
+
+def _ordered(expected: Sequence[str], said: Sequence[str]) -> bool:
+    """Names on one side only: x = 1, y = 2 is 1, 2 in this order."""
+    names = [{structure.named(part)[0] for part in side} - {None} for side in (expected, said)]
+    return any(len(own) > 1 and not other for own, other in (names, names[::-1]))
+
+
+def _coordinates(gold: str, answer: str, same: Same) -> bool:
+    """(1, 2) is x = 1, y = 2."""
+    for point, named in ((gold, answer), (answer, gold)):
+        around = structure.bracketed(point)
+        pairs = [structure.named(part) for part in structure.divided(named).parts]
+        if around is None or around.opening != "(" or around.closing != ")" or len(pairs) < 2:
+            continue
+        names = [name for name, _ in pairs if name is not None]
+        if len({*names}) == len(pairs) == len(around.parts) and "or" not in structure.divided(named).joins:
+            values = [value for _, value in sorted(pairs, key=lambda pair: pair[0] or "")]
+            return all(same(g, a) for g, a in zip(around.parts, values, strict=True))
+    return False
+
+
+def _same_members(expected: Sequence[str], said: Sequence[str], same: Same) -> bool:
+    """Each member finds its own partner."""
+    left = list(said)
+    for member in expected:
+        partner = next((i for i, other in enumerate(left) if other == member), None)
+        if partner is None:
+            partner = next((i for i, other in enumerate(left) if same(member, other)), None)
+        if partner is None:
+            return False
+        del left[partner]
+    return True
+
+
+def unions(gold: str, answer: str, same: Same) -> bool | None:
+    """Unions of what is no set of reals, in any order."""
+    expected, said = (structure.split(structure.named(text)[1], r"\\cup(?![a-zA-Z])") for text in (gold, answer))
+    if len(expected) < 2 and len(said) < 2:
+        return None
+    return len(expected) == len(said) <= MOST_PARTS and _same_members(expected, said, same)
+
+
+def points(gold: str, answer: str, same: Same) -> bool | None:
+    """P(1, 2) is (1, 2), and not Q(1, 2)."""
+    expected, said = POINT.fullmatch(gold), POINT.fullmatch(answer)
+    if not (expected or said) or (expected and said and expected[1] != said[1]):
+        return None
+    values = [found[2] if found else text for found, text in ((expected, gold), (said, answer))]
+    around = [structure.bracketed(value) for value in values]
+    if not all(each is not None and len(each.parts) > 1 for each in around):
+        return None
+    return same(values[0], values[1])
+
+
+def brackets(gold: str, answer: str, same: Same) -> bool | None:
+    """Tuples and intervals part by part, with the same brackets."""
+    expected, said = structure.bracketed(gold), structure.bracketed(structure.named(answer)[1])
+    if expected is None and said is None:
+        return None
+    if expected is None or said is None or len(expected.parts) == 1 or len(said.parts) == 1:
+        return _unbracketed(gold, answer, same)
+    if expected[:2] != said[:2] or len(expected.parts) != len(said.parts) or len(said.parts) > MOST_PARTS:
+        return False
+    return all(same(g, a) for g, a in zip(expected.parts, said.parts, strict=True))
+
+
+def _unbracketed(gold: str, answer: str, same: Same) -> bool | None:
+    """(5) is 5; a tuple is not a value, except that an interval may be written as an inequality."""
+    plain_gold, plain_answer = _peel(gold), _peel(answer)
+    if (plain_gold, plain_answer) != (gold, answer):
+        return same(plain_gold, plain_answer)
+    several = [around is not None and len(around.parts) > 1 for around in map(structure.bracketed, (gold, answer))]
+    if any(several) and not (reals.is_relation(gold) or reals.is_relation(answer)):
+        return False if structure.named(gold)[0] is None else None
+    return None
+
+
+def _peel(text: str) -> str:
+    around = structure.bracketed(text)
+    return around.parts[0] if around and around[:2] == ("(", ")") and len(around.parts) == 1 else text

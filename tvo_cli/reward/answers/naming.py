@@ -1,0 +1,80 @@
+r"""What stands round an answer: a label before it, `name =`, a condition behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tvo_cli.reward.answers import reals, structure, words
+
+Same = Callable[[str, str], bool]
+CONDITION = re.compile(
+    r"(.+?),?\s*\\text\{(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\}(.*)", re.DOTALL
+)
+BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)", re.DOTALL)
+
+
+def labels(gold: str, answer: str, same: Same) -> bool | None:
+    """A label before an answer is none of it; two labels must be the same."""
+    (gold_label, expected), (label, said) = words.unlabelled(gold), words.unlabelled(answer)
+    if (expected, said) == (gold, answer):
+        return None
+    if gold_label and label and not words.same_words(gold_label, label):
+        return False
+    return same(expected, said)
+
+
+def conditions(gold: str, answer: str, same: Same) -> bool | None:
+    """A condition on the letters of an expression may be left out; two conditions must be the same."""
+    (expected, gold_condition), (said, condition) = _conditional(gold), _conditional(answer)
+    if not gold_condition and not condition:
+        return None
+    if gold_condition and condition and not same(gold_condition, condition):
+        return False
+    return same(expected, said)
+
+
+def _conditional(text: str) -> tuple[str, str]:
+    r"""("n(n+1)", "n\ge 1") of n(n+1), n\ge 1; (text, "") where nothing is conditional."""
+    found = CONDITION.fullmatch(text)
+    behind = BEHIND.fullmatch(text)
+    parts = structure.divided(text)
+    if found is not None and found[1].strip():
+        value, condition = found[1].strip(), text[len(found[1]) :].lstrip(", ")
+    elif len(parts.parts) == 2 and parts.joins == {","} and structure.LIMITED.search(parts.parts[1]):
+        value, condition = parts.parts
+    elif behind is not None:
+        value, condition = behind.groups()
+    else:
+        return text, ""
+    own = structure.variables(value) & structure.variables(condition) - {"e", "i"}
+    return (value, condition) if own and not reals.is_relation(value) else (text, "")
+
+
+def names(gold: str, answer: str, same: Same) -> bool | None:
+    """x = 5 against 5; a chain must be equal to the gold in every part."""
+    if reals.is_relation(gold + answer):
+        return None
+    (gold_name, gold_value), (name, value) = structure.named(gold), structure.named(answer)
+    is_equation = structure.is_equation(answer)
+    if structure.is_equation(gold) and gold_name is None:
+        return None if is_equation else False
+    if gold_name is not None and name is not None and structure.is_equation(gold):
+        return same(gold_value, value) if name == gold_name else None
+    if gold_name is not None and name is None and is_equation:
+        return None
+    if gold_name is not None:
+        return same(gold_value, answer)
+    return _chain(gold, answer if name is None else value, same, named=name is not None)
+
+
+def _chain(gold: str, answer: str, same: Same, *, named: bool) -> bool | None:
+    """The parts of a = b = c ≈ d that are no names, all equal to the gold; what is only near is not looked at."""
+    pieces = [piece for piece in structure.split(answer, "=") if piece]
+    while len(pieces) > 1 and structure.names_quantity(pieces[0]):
+        pieces, named = pieces[1:], True
+    exact = structure.APPROXIMATE.split(pieces[-1]) if pieces else [""]
+    if not named and len(pieces) == 1 and len(exact) == 1:
+        return None
+    values = [*pieces[:-1], exact[0]]
+    return all(same(gold, piece) for piece in values)

@@ -1,0 +1,78 @@
+r"""The canonical text of an answer: one spelling of LaTeX (latex.py), then of numbers, money and spaces."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from tvo_cli.reward.answers.characters import latex
+from tvo_cli.reward.answers.latex import THIN, spelled
+from tvo_cli.reward.answers.prose import GAP
+
+LONGEST = 2000  # characters of an answer
+WRAPPED = re.compile(r"^\s*(\*\*|\*|__|`+|''|'|\")(?!\s)(.+?)(?<!\s)(\1|'')\s*$", re.DOTALL)
+SPACE = re.compile(r"\s+(?![A-Za-z0-9])|(?<![A-Za-z0-9\\])\s+")
+THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)", re.ASCII)
+SURE_THOUSANDS = re.compile(rf"(?<![\d.]){THIN}?\d{{1,3}}(?:{THIN}\d{{3}})+(?!\d)", re.ASCII)
+SPACED_THOUSANDS = re.compile(r"(?<![\d.,/}] )(?<![\d.,/}])[1-9]\d{0,2}(?: \d{3})+(?! ?[\d/])(?!,\d|\\frac)", re.ASCII)
+MONEY = re.compile(r"\\\$\s*((?:[\d.,]*\d)|\\frac\{[\d.]+\}\{[\d.]+\})")
+MONEY_BEHIND = re.compile(r"(?<=[\d}])\s*\\\$(?!\d)")
+REWRITES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\\(?:bar|overline)\{(\d+)\}", r"\\overline{\1}"),
+        (r"(\.\d*)\\dot\{(\d)\}(?:(\d*)\\dot\{(\d)\})?", r"\1\\overline{\2\3\4}"),
+        (r"(?<![\w.])(\d+\.\d*)\((\d+)\)$", r"\1\\overline{\2}"),
+        (r"\\\{\s*\\\}", r"\\emptyset "),
+        (r"(\\text\{[^{}]*)\}\s?/\s?(s|h|m|L|g)(?![A-Za-z])", r"\1/\2}"),
+        (r"\\mu\s?\\text\{", r"\\text{µ"),
+        (r"(?<=\d)\s?\\Omega$", r"\\text{Ω}"),
+        (r"^\\text\{USD\}([\d.]+)$", r"\1\\text{dollars}"),
+        (r"^\+(?=[\d\\.])", ""),
+        (r"(?<=[(\[,])\s*\+(?=\\infty)", ""),
+        (r"\\%|(?<=\d)%", r"\\%"),
+        (r"(:\s?\d\d)\s*([AP])\.?\s?M\.?(?![A-Za-z])", r"\1\\text{\2M}"),
+        (r"(:\s?\d\d)\s*([ap])\.?\s?m\.?(?![A-Za-z])", r"\1\\text{\2m}"),
+    )
+)
+SYSTEM = re.compile(r"^\s*\\begin\{(?:cases|aligned|gathered|align\*?)\}(.*)\\end\{\w+\*?\}\s*$", re.DOTALL)
+JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
+
+
+@lru_cache(maxsize=8192)
+def canonical(text: str) -> str:
+    """One spelling, without delimiters of mathematics, without spaces that carry no meaning."""
+    text = _unwrapped(latex(text[: LONGEST + 1]).strip())
+    text = _rewritten(_thousands(spelled(text.replace("...", "\\ldots "))))
+    return re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
+
+
+def _unwrapped(text: str) -> str:
+    """Without quotes, stars and back-ticks round all of it."""
+    found = WRAPPED.match(text)
+    return found[2].strip() if found and found[1] not in found[2] else text
+
+
+def _thousands(text: str) -> str:
+    r"""1,024 is 1024, outside brackets; 1{,}024, 1,\!024 and, outside brackets, 1 024 everywhere."""
+    text = SURE_THOUSANDS.sub(lambda found: found[0].replace(THIN, ""), text).replace(THIN, ",")
+    text = THOUSANDS.sub(_join, text)  # while "100, 200" still has the space that makes it a list
+    return SPACED_THOUSANDS.sub(_join, text)
+
+
+def _join(found: re.Match[str]) -> str:
+    before = found.string[: found.start()]
+    inside = sum(map(before.count, "([")) > sum(map(before.count, ")]")) or before.count("\\{") > before.count("\\}")
+    return found[0] if inside else re.sub("[, ]", "", found[0])
+
+
+def _rewritten(text: str) -> str:
+    if "\\\\" in text and "matrix" not in text and "&" not in text:
+        text = re.sub(r"\\\\\s*", ",", SYSTEM.sub(r"\1", text))  # a column of equations is a list
+    text = MONEY.sub(r"\1\\text{dollars}", text)
+    text = MONEY_BEHIND.sub(r"\\text{dollars}", text)
+    for pattern, replacement in REWRITES:
+        text = pattern.sub(replacement, text)
+    while (words := JOINED_WORDS.sub(rf"\\text{{\1{GAP}", text)) != text:
+        text = words
+    return text
