@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "tvo_cli"
-GROUND = {"masking", "types", "errors"}
+GROUND = {"masking", "escaping", "types", "errors"}
 LEARNING = GROUND | {"maths"}
 PARTS = LEARNING | {"objective", "methods", "advantage", "data", "reward", "stats", "config"}
 MAY_IMPORT = {
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "types": set(),
     "errors": set(),
     "masking": set(),
+    "escaping": set(),
     "maths": {"maths"},
     "stats": GROUND | {"stats"},
     "config": GROUND,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html as hypertext
 import re
 import unicodedata
+from collections.abc import Sequence
 
 JOINERS = "\u200c\u200d"  # between letters of Persian and inside emoji: they move and hide nothing
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats (bidi), halves of pairs, line and paragraph ends
@@ -32,9 +33,9 @@ def _seen(character: str) -> str:
 
 # ---------------------------------------------------------------- Markdown
 
-MARKS = str.maketrans({character: "\\" + character for character in "\\|<>`*_~#&$"})
+MARKS = str.maketrans({character: "\\" + character for character in "\\|<`*_~#&$"})
 LINKS = re.compile(r"\](?=[(\[:])|(?<=\w):(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\.", re.IGNORECASE)
-BLOCKS = re.compile(r"^(?:[-+=](?=[-+=\s]|$)|\[(?=[ xX]\])|\d+(?=[.)](?:\s|$)))")
+BLOCKS = re.compile(r"^(?:>|[-+=](?=[-+=\s]|$)|\[(?=[ xX]\])|\d+(?=[.)](?:\s|$)))")
 
 
 def markdown(text: object) -> str:
@@ -45,6 +46,12 @@ def markdown(text: object) -> str:
         return flat
     at = opening.end() if opening.group()[0].isdigit() else 0
     return f"{flat[:at]}\\{flat[at:]}"
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table in pipes."""
+    escaped = [[markdown(cell) for cell in cells] for cells in (headings, *rows)]
+    return ["| " + " | ".join(cells) + " |" for cells in (escaped[0], ["---"] * len(headings), *escaped[1:])]
 
 
 # ---------------------------------------------------------------- LaTeX
@@ -85,7 +92,7 @@ LIGATURES = "-',"  # twice, they would become another character
 def latex(text: object) -> str:
     """Plain text for any LaTeX engine, pdflatex without packages too; a letter that it lacks stands as its number."""
     shown = unicodedata.normalize("NFC", terminal(text))
-    pairs = zip(shown, shown[1:] + " ", strict=True)
+    pairs = zip(shown, shown[1:] + " ")
     found = "".join(_letter(one) + ("{}" if one == after and one in LIGATURES else "") for one, after in pairs)
     return "{}" + found if found[:1] in ("[", "*") else found  # after the end of a row either is its argument
 
@@ -95,7 +102,7 @@ def _letter(character: str) -> str:
         return TEXTS[character]
     if character.isascii():
         return character
-    letter, *accents = unicodedata.normalize("NFD", character)
+    letter, *accents = list(unicodedata.normalize("NFD", character))
     if not accents or not letter.isascii() or any(accent not in ACCENTS for accent in accents):
         return f"[U+{ord(character):04X}]"
     for accent in accents:

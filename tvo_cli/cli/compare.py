@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.cli.words import Debug
 
 FORMATS = ("table", "json", "markdown", "html")
@@ -53,4 +54,6 @@ def compare(
     typer.echo(writing.shown(document, form), nl=False)
     if out is not None:
         writing.write(document, out)
-        typer.echo(f"written: {out}/report.html, report.md, tables.tex, comparison.json, figures/", err=True)
+        typer.echo(
+            f"written: {escaping.terminal(out)}/report.html, report.md, tables.tex, comparison.json, figures/", err=True
+        )

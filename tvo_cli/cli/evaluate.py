@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.cli.words import UNTOUCHED, Debug, EvalOverrides
 
 if TYPE_CHECKING:
@@ -99,9 +100,11 @@ def conclude(summary: Mapping[str, Any], folder: Path) -> None:
     run_folder.write_json(folder / "results.json", report.harness(summary, run_folder.versions()["packages"]))
     render.table(report.HEADINGS, report.rows(summary), headed=True)
     for title, headings, rows in report.details(summary):
-        print(f"\n{title}")
+        print(f"\n{escaping.terminal(title)}")
         render.table(headings, rows, headed=True)
-    print(f"\nwritten to {folder}: summary.json, results.json, table.md, responses.jsonl", flush=True)
+    print(
+        f"\nwritten to {escaping.terminal(folder)}: summary.json, results.json, table.md, responses.jsonl", flush=True
+    )
 
 
 def mirror(config: DictConfig, summary: Mapping[str, Any]) -> None:

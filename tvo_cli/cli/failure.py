@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 
+from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
@@ -21,8 +22,8 @@ def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str
 
     text, code = describe(error, overrides, root)
     if debug or code == DEFECT:
-        print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-    print(f"tvo: {without_secrets(text)}", file=sys.stderr)
+        print(escaping.lines(without_secrets("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
+    print(f"tvo: {escaping.terminal(without_secrets(text))}", file=sys.stderr)
     return code
 
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], for
         progress.show(summary)
     progress.clear()
     for line in (*summary.lines(), *(_audit_lines(grader) if audit else ())):
-        print(line, file=sys.stderr)
+        print(escaping.terminal(line), file=sys.stderr)
 
 
 def _checked(stream: IO[bytes], source: Source) -> int | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking
+from tvo_cli import escaping, masking
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.identity import identity
@@ -53,7 +53,7 @@ class Jobs:
         config.output_dir = hydra.runtime.output_dir
         sweeps = "MULTIRUN" in str(hydra.mode)
         if sweeps:
-            print(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}", flush=True)
+            print(escaping.terminal(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}"), flush=True)
         code = self._attempt(config, list(hydra.overrides.task), skip=sweeps)
         self.codes.append(code)
         if code and self.elsewhere:
@@ -66,7 +66,7 @@ class Jobs:
         try:
             fingerprint = identity(config)
             if skip and state.finished(folder, fingerprint):
-                print(f"done before: {folder}", flush=True)
+                print(escaping.terminal(f"done before: {folder}"), flush=True)
                 return 0
             words = masking.masked_words(overrides)
             with state.Beacon(folder, fingerprint, self.command, words) as beacon:

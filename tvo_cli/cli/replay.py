@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.cli.words import Debug
 
 Lived = Any  # training's Lived: this room knows experiment, not training
@@ -45,7 +46,7 @@ def replay(
 
 def _verdict(record: dict[str, Any], lived: Lived) -> bool:
     """Whether the same bits came out, said first."""
-    print(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
+    _say(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
     same = bool(record["weights_after"] == lived.weights_after and record["order"] == lived.order)
     if same:
         print(f"the same bits: sha256 of the weights {lived.weights_after[:16]}…, {len(lived.order)} updates")
@@ -55,9 +56,17 @@ def _verdict(record: dict[str, Any], lived: Lived) -> bool:
     return same
 
 
+def _say(line: str) -> None:
+    """A line that may quote what others wrote."""
+    print(escaping.terminal(line))
+
+
 def _tell(lived: Lived, record: dict[str, Any]) -> None:
     report = lived.work.report
-    print(f"\n{lived.algorithm}" + "".join(f"\n  {note}" for note in lived.notes))
+    print()
+    _say(lived.algorithm)
+    for note in lived.notes:
+        _say(f"  {note}")
     names = [f"loss/{name}" for name in report.losses]
     rows = [
         [str(i + 1), *(f"{parts[i]:+.4g}" for parts in report.losses.values()), *_of_update(lived, i)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def runs(
     if form == "json":
         _print([_record(run, apart[run.folder]) for run in found])
     elif not found:
-        print(f"no runs in {folder}")
+        print(f"no runs in {escaping.terminal(folder)}")
     else:
         render.table(HEADINGS, [_cells(folder, run, apart[run.folder]) for run in found], cut=True)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.cli.words import UNTOUCHED, Debug, Overrides
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _run(config: DictConfig) -> dict[str, Any]:
     folder = Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(folder / "variance.json", {"model": str(config.model.path), "rows": rows})
-    print(f"written to {folder / 'variance.json'}")
+    print(f"written to {escaping.terminal(folder / 'variance.json')}")
     return {"rows": rows}
 
 

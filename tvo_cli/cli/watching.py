@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tvo_cli import escaping
+
 EVERY = 10.0  # seconds between lines where there is no terminal
 
 
@@ -18,6 +20,7 @@ def watching() -> Iterator[Callable[[Any], object]]:
         yield _lines()
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -33,7 +36,7 @@ def watching() -> Iterator[Callable[[Any], object]]:
         task = bar.add_task("completions", total=None)
 
         def show(step: Any) -> None:
-            words = f"{step.suite}{accuracy(step)}"
+            words = escape(escaping.terminal(f"{step.suite}{accuracy(step)}"))
             bar.update(task, completed=step.done, total=step.total, description=words)
 
         yield show
@@ -58,6 +61,10 @@ def _lines() -> Callable[[Any], object]:
 
         last, rate = now, (step.done - start) / (now - begun) if step.done > start else 0.0
         left = f", about {duration((step.total - step.done) / rate)} left" if rate and step.done < step.total else ""
-        print(f"{step.suite}: {step.done}/{step.total}{accuracy(step)}{left}", file=sys.stderr, flush=True)
+        print(
+            f"{escaping.terminal(step.suite)}: {step.done}/{step.total}{accuracy(step)}{left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     return show

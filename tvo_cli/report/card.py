@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tvo_cli import escaping
 from tvo_cli.report.runs import Run, firings
 from tvo_cli.tracking.spark import duration, figure, sparkline
 
@@ -20,7 +21,7 @@ def lines(run: Run) -> list[str]:
     config = run.config
     seed = f"seed {config.get('seed', '?')}"
     title = " · ".join((run.algorithm, _name(config, "model"), _name(config, "dataset"), seed))
-    return ["", title, "─" * len(title), *_entries(run), ""]
+    return ["", *map(escaping.terminal, [title, "─" * len(title), *_entries(run)]), ""]
 
 
 def text(run: Run) -> str:

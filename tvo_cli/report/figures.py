@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli import escaping
 from tvo_cli.report.runs import Run, firings
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _page(run: Run) -> Any:
     for axes in (variance, steadiness):
         axes.set_xlabel("rollout batch")
     title = (run.algorithm, _named(run, "model"), _named(run, "dataset"), f"seed {run.config.get('seed', '?')}")
-    figure.suptitle(" · ".join(title), fontsize=10)
+    figure.suptitle(escaping.figure(" · ".join(title)), fontsize=10)
     return figure
 
 

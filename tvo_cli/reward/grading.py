@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tvo_cli import escaping
 from tvo_cli.reward.grader import Grader
 from tvo_cli.reward.rows import Row, chunks
 from tvo_cli.types import Problem, Verdict
@@ -87,7 +88,7 @@ def table_head() -> bytes:
 
 
 def _cut(text: str, width: int) -> str:
-    plain = "".join(character if character.isprintable() else " " for character in text[: width + 1])
+    plain = escaping.terminal(text[: width + 1])
     return plain if len(plain) <= width else plain[: width - 1] + "…"
 
 

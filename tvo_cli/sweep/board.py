@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tvo_cli import escaping
 from tvo_cli.sweep.forecast import Running, remaining
 from tvo_cli.sweep.index import WAITING, Job
 from tvo_cli.tracking import state
@@ -55,6 +56,7 @@ class Board:
 
     def say(self, text: str) -> None:
         """A line in the log, and outside a terminal on the screen."""
+        text = escaping.terminal(text)
         self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self._log.flush()
         if self._live is None:
@@ -102,7 +104,7 @@ class Board:
             drawn.add_column(heading, no_wrap=heading != "", overflow="ellipsis")
         shown = self._shown()
         for job in shown:
-            drawn.add_row(*(Text(cell) for cell in self._cells(job)), style=STYLE.get(job.state))
+            drawn.add_row(*(Text(escaping.terminal(cell)) for cell in self._cells(job)), style=STYLE.get(job.state))
         rest = len(self._jobs) - len(shown)
         return Group(drawn, Text(f"  and {rest} more" if rest else ""), Text(self.line()))
 

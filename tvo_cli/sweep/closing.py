@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tvo_cli import escaping
 from tvo_cli.sweep.child import SAVED, USER
 from tvo_cli.sweep.index import WAITING, Job
 from tvo_cli.sweep.runner import JOB_LOG
@@ -23,8 +24,12 @@ def exit_code(jobs: Sequence[Job], *, stopped: bool) -> int:
     return USER if all(code == USER for code in codes) else DEFECT
 
 
-def lines(folder: Path, jobs: Sequence[Job]) -> Iterator[str]:
+def lines(folder: Path, jobs: Sequence[Job]) -> list[str]:
     """The closing table and the words under it."""
+    return [*map(escaping.terminal, _told(folder, jobs))]
+
+
+def _told(folder: Path, jobs: Sequence[Job]) -> Iterator[str]:
     done = [job for job in jobs if job.state == state.FINISHED]
     before = sum(job.before for job in done)
     count = f"sweep: {len(done)} of {len(jobs)} finished" + (f" ({before} of them before)" if before else "")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from tvo_cli import escaping
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.spark import ABSENT, duration, figure, sparkline
@@ -145,7 +146,7 @@ class Plain:
 
     def say(self, text: str) -> None:
         """A line, flushed: a job's log is read while it runs."""
-        print(text, file=self._stream, flush=True)
+        print(escaping.terminal(text), file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -185,7 +186,7 @@ class Live:
     def say(self, text: str) -> None:
         """A line above the panel."""
         if self._console is not None:
-            self._console.print(text, markup=False, highlight=False)
+            self._console.print(escaping.terminal(text), markup=False, highlight=False)
 
     def close(self) -> None:
         """Leave the last panel standing and the terminal as it was."""
@@ -204,9 +205,11 @@ def panel(progress: Progress) -> RenderableType:
     lines: list[RenderableType] = [_bar(progress), _readings(progress)]
     if progress.evaluation:
         lines.append(Text(f"evaluation  {progress.evaluation}", style="bold"))
-    lines += [Text(f"⚠ {text}", style="yellow") for text in progress.alerts]
-    title = Text(f" {run.group} · {run.model} · {run.dataset} ", style="bold")
-    return Panel(Group(*lines), title=title, title_align="left", subtitle=Text(str(run.folder), style="dim"))
+    lines += [Text(f"⚠ {escaping.terminal(text)}", style="yellow") for text in progress.alerts]
+    title = Text(escaping.terminal(f" {run.group} · {run.model} · {run.dataset} "), style="bold")
+    return Panel(
+        Group(*lines), title=title, title_align="left", subtitle=Text(escaping.terminal(run.folder), style="dim")
+    )
 
 
 def _bar(progress: Progress) -> RenderableType:

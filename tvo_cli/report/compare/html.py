@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 
+from tvo_cli.escaping import html as escape
 from tvo_cli.report.compare.document import Document, Section
 from tvo_cli.report.compare.plain import groups, robust_title
 from tvo_cli.report.compare.table import Datum, Table

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tvo_cli import escaping
 from tvo_cli.report.compare import words
 from tvo_cli.report.figures import STYLE
 
@@ -44,9 +45,14 @@ class Look(NamedTuple):
 def looks(labels: Sequence[str]) -> dict[str, Look]:
     """One look an arm; colours, lines and markers repeat with different periods, so that 168 pairs differ."""
     return {
-        label: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], words.title(label))
+        label: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], legend_name(label))
         for i, label in enumerate(labels)
     }
+
+
+def legend_name(arm: str) -> str:
+    """An arm's name as text, whatever it holds."""
+    return escaping.figure(words.title(arm))
 
 
 def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:

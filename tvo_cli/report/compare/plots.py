@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tvo_cli import escaping
 from tvo_cli.report.compare import curves, dynamics, measures, words
 from tvo_cli.report.compare.analysis import Analysis, pages
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.document import Document
-from tvo_cli.report.compare.plot_style import LOOK, Drawn, Look, canvas, finish, legend, looks, rate_axis
+from tvo_cli.report.compare.plot_style import LOOK, Drawn, Look, canvas, finish, legend, legend_name, looks, rate_axis
 from tvo_cli.stats.robust import enough_runs, performance_profile
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _rates(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
         shift = 1.0 + min(0.035, 0.2 / arms) * (i - (arms - 1) / 2)  # side by side, and still at its rate
         _rate_line(axes, [cell for cell in arm.cells if cell.rate is not None], style[arm.label], shift, found)
     rate_axis(axes, rates)
-    axes.set_ylabel(_name(found))
+    axes.set_ylabel(escaping.figure(_name(found)))
     if found.how.share:
         axes.set_ylim(-0.02, 1.02)
     legend(figure, [axes])
@@ -191,7 +192,7 @@ def _law(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterat
         one.set_visible(False)
     for one, cell in zip(axes, cells):
         _law_panel(one, cell, style[cell.arm])
-        one.set_title(words.title(cell.arm) + (f", rate {words.rate(cell.rate)}" if cell.rate else ""))
+        one.set_title(legend_name(cell.arm) + (f", rate {words.rate(cell.rate)}" if cell.rate else ""))
     for one in axes[: len(cells)]:
         one.set(xlabel="entropy H (nats)", ylim=(-0.03, 1.32))
         one.xaxis.set_tick_params(labelbottom=True)
@@ -245,6 +246,6 @@ def _profiles(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> I
         profile, look = performance_profile(values, grid, found.how.confidence), style[label]
         axes.plot(grid, profile.share, linestyle=look.line, color=look.colour, label=look.label)
         axes.fill_between(grid, profile.low, profile.high, color=look.colour, alpha=0.1, linewidth=0)
-    axes.set(xlabel=f"{_name(found)} above", ylabel="share of runs", ylim=(-0.02, 1.02), xlim=(0, 1))
+    axes.set(xlabel=escaping.figure(f"{_name(found)} above"), ylabel="share of runs", ylim=(-0.02, 1.02), xlim=(0, 1))
     legend(figure, [axes])
     yield finish(figure, "profiles", "Performance profiles: the share of runs above each value, with Wilson's interval")
