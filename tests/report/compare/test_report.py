@@ -98,6 +98,15 @@ def test_the_page_needs_nothing_else(document: Document) -> None:
     assert "prefers-color-scheme:dark" in text and "var(--blue)" in text and "#0072b2" not in text.split("<body>")[1]
 
 
+def test_a_heading_shows_an_arrow_and_no_code_of_one() -> None:
+    """Generated content as a browser computes it: CSS reads `\\2195` as one character, `\\\\2195` as five."""
+    style = (html.HERE / "page.css").read_text(encoding="utf-8")
+    escape = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))")
+    contents = re.findall(r'content:"((?:[^"\\]|\\.)*)"', style)
+    shown = [escape.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], one) for one in contents]
+    assert shown == ["\xa0↕", "\xa0↑", "\xa0↓", ""]
+
+
 def test_names_are_no_code(tmp_path: Path) -> None:
     for seed in range(2):
         write_run(tmp_path, "a<script>alert(1)</script>|b_c", seed, 0.5, name=f"x{seed}")

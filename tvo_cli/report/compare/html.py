@@ -25,6 +25,7 @@ ROLES = {
     "#b0b0b0": ("grid", "#b0b0b0", "#6a6f78"),
 }
 HERE = Path(__file__).parent
+UNBROKEN = 24  # characters of a cell that stand in one line
 
 
 def page(document: Document, figures: Sequence[tuple[str, str]]) -> str:
@@ -117,8 +118,8 @@ def _datum(datum: Datum) -> str:
     order = (
         f' data-order="{datum.order!r}"' if finite else (' data-order="1e999"' if datum.order == float("inf") else "")
     )
-    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > 40 else "")
-    return f"<td{kind}{order}>{escape(datum.text)}</td>"
+    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > UNBROKEN else "")
+    return f"<td{kind}{order}>{escape(datum.text).replace('_', '_<wbr>')}</td>"  # a long name may break there
 
 
 # ---------------------------------------------------------------- figures
