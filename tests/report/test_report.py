@@ -11,6 +11,7 @@ import pytest
 from tvo_cli.errors import UserError
 from tvo_cli.report import card, closing, figures, runs
 from tvo_cli.tracking.metrics import MetricsFile
+from tvo_cli.tracking.run_folder import write_json
 
 Make = Callable[..., Path]
 
@@ -70,6 +71,43 @@ def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
 def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
     drawn = [figures.draw(runs.load(make_run(name)))[0].read_bytes() for name in ("a", "b")]
     assert drawn[0] == drawn[1]
+
+
+RULES = ["tv_ceiling", "kl_ceiling", "reward_drop", "accuracy_drop", "entropy_floor", "length_drift"]
+
+
+def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
+    """Six rules at four steps, three of them the same step."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    folder = make_run(collapsed=True)
+    firings = [{"rule": rule, "step": step} for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)]
+    write_json(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
+    figure = figures._page(runs.load(folder))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    words = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
+    shown = [one for one in words if any(rule in one.get_text() for rule in RULES)]
+    assert [one.get_text() for one in shown] == [
+        "step 2: tv_ceiling",
+        "step 3: kl_ceiling",
+        "step 4: reward_drop, accuracy_drop, entropy_floor",
+        "step 6: length_drift",
+    ]
+    boxes = [one.get_window_extent() for one in words]
+    assert all(not one.overlaps(boxes[j]) for i, one in enumerate(boxes) if words[i] in shown for j in range(i))
+    assert all(figure.bbox.contains(*corner) for one in shown for corner in one.get_window_extent().corners())
+
+
+def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None:
+    folder = make_run()
+    for step, value in ((7, 0.0), (8, -1e-3), (9, 1e-3)):
+        MetricsFile(folder / "metrics.jsonl").append(step, {"gradient/variance": value, "gradient/norm": 1.0})
+    variance = figures._page(runs.load(folder)).axes[2]
+    assert variance.get_yscale() == "log" and variance.yaxis.get_transform()._clip is False
+    [mark] = [line for line in variance.lines if line.get_label() == "0 or less"]
+    assert list(mark.get_xdata()) == [7, 8]
 
 
 def test_a_run_of_nothing_finite_is_drawn(tmp_path: Path, make_run: Make) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -63,6 +64,24 @@ def test_many_arms_are_pages_of_figures_the_baseline_on_each(tmp_path: Path) -> 
     assert [list(page.chosen) for page in cut] == shown and pages(section.found, 12) == [section.found]
     names = [figure.name for figure in plots.figures(made(tmp_path))]
     assert len(names) == len(set(names)) and {"learning-1", "learning-2"} <= set(names)
+
+
+def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path: Path) -> None:
+    """R rises by 0.8 from H = 2.0 to 2.1: the law ends at R(0) = 0.1 − 0.8(e² − 1)/(e^2.1 − e²) = −6.5."""
+    for algorithm in ("tvo", "grpo", "ppo"):
+        for seed in range(2):
+            folder = write_run(tmp_path, algorithm, seed, 0.5)
+            rows = [
+                {"step": i, "accuracy/fresh": 0.1 + 0.2 * i, "policy/entropy": 2.0 + 0.025 * i, "rollouts": i}
+                for i in range(5)
+            ]
+            (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = {one.name: one for one in plots.figures(made(tmp_path))}
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn["law"].svg)[1])  # type: ignore[index]
+    places = [float(y) for y in re.findall(r'y="([-\d.]+)"[^>]*>entropy H', drawn["law"].svg)]
+    assert len(places) == 3 and all(0 < y < height for y in places)
 
 
 def test_the_report_links_figures_that_are_there(document: Document, tmp_path: Path) -> None:

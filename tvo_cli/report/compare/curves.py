@@ -61,7 +61,8 @@ def own_rate(cells: Sequence[Cell], style: dict[str, Look], found: Analysis, x: 
                 ("gradient/variance", "gradient variance", True),
                 ("gradient/normalised_variance", "noise over signal", True),
             ),
-            "Gradient variance (log scale, geometric means; noise over signal as the median, cut off at 10⁴)",
+            "Gradient variance (log scale, geometric means, a gap is 0 or less; noise over signal as the median, "
+            "cut off at 10⁴)",
         ),
     )
     for name, panels, title in plans:

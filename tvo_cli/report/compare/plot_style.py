@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tvo_cli import escaping
 from tvo_cli.report.compare import words
-from tvo_cli.report.figures import STYLE
+from tvo_cli.report.figures import STYLE, any_letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +81,9 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
 def finish(figure: Figure, name: str, title: str) -> Drawn:
     """Both formats, the same bytes for the same runs."""
     text, picture = io.StringIO(), io.BytesIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    with any_letter():
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     return Drawn(name, title, text.getvalue(), picture.getvalue())
 
 
@@ -90,7 +91,7 @@ def log_scale(axes: Axes, values: Sequence[float]) -> None:
     """A log axis where something positive is shown, as far as single runs go, whatever the bands do."""
     shown = [value for value in values if math.isfinite(value) and value > 0]
     if shown:
-        axes.set_yscale("log")
+        axes.set_yscale("log", nonpositive="mask")
         axes.set_ylim(min(shown) / 1.5, max(shown) * 1.5)
 
 

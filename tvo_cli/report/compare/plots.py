@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS = 3  # side by side
+LAW = (-0.03, 1.32)  # rewards shown beside the law
 LEGIBLE = 8  # arms in one figure; more are cut into pages
 
 
@@ -194,14 +195,14 @@ def _law(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterat
         _law_panel(one, cell, style[cell.arm])
         one.set_title(legend_name(cell.arm) + (f", rate {words.rate(cell.rate)}" if cell.rate else ""))
     for one in axes[: len(cells)]:
-        one.set(xlabel="entropy H (nats)", ylim=(-0.03, 1.32))
+        one.set(xlabel="entropy H (nats)", ylim=LAW)
         one.xaxis.set_tick_params(labelbottom=True)
     for one in axes[::columns]:
         one.set_ylabel("reward")
     text = (
         "Reward against entropy: every step a dot, the law R = −a·e^H + b fitted to each run, its "
         "ceiling at H = 0 a marker (above 1, the dotted line, the law does not reach there; ▴ lies "
-        "above the panel)"
+        "above the panel, ▾ below)"
     )
     yield finish(figure, "law", text)
 
@@ -221,16 +222,14 @@ def _law_panel(axes: Axes, cell: Cell, look: Look) -> None:
             grid = [ends[0] + (ends[1] - ends[0]) * i / 30 for i in range(31)]
             axes.plot(grid, fit.reward(grid), line, color=look.colour, linewidth=0.9, alpha=0.8)
         ceilings.append(fit.ceiling)
-        above = fit.ceiling > 1.3
-        axes.plot(
-            [0.0],
-            [min(fit.ceiling, 1.28)],
-            "^" if above else look.marker,
-            color=look.colour,
-            markersize=4,
-            clip_on=False,
-        )
+        axes.plot([0.0], *_ceiling(fit.ceiling, look.marker), color=look.colour, markersize=4, clip_on=False)
     axes.axhline(1.0, color="#000000", linewidth=0.7, linestyle=(0, (1, 2)))
+
+
+def _ceiling(value: float, marker: str) -> tuple[list[float], str]:
+    """Where the law's end at H = 0 is drawn, and as what: beside the panel it would push the axes out of the figure."""
+    low, high = LAW[0] + 0.03, LAW[1] - 0.04
+    return [min(max(value, low), high)], "^" if value > high else "v" if value < low else marker
 
 
 # ---------------------------------------------------------------- performance profiles
