@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.report import card, closing, figures, runs
+from tvo_cli.report import card, closing, figures, next_commands, runs
 from tvo_cli.tracking.metrics import MetricsFile
 from tvo_cli.tracking.run_folder import write_json
 
@@ -125,14 +126,14 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
     policy.mkdir(parents=True)
     (folder / "checkpoints" / "step-000009").mkdir()  # torn: no policy inside
     monkeypatch.chdir(folder.parent)
-    text = card.text(runs.load(folder))
+    text = " ".join(card.text(runs.load(folder)).split())
     for wanted in (
         "tvo · tiny · addition · seed 3",
         "6 steps, 3,840 rollouts, 2:05; accuracy on fresh rollouts 0.100 → 0.600",
         "healthy: no rule fired",
         "pass@1 0.750 [0.700, 0.800] on held-out problems (90% interval); before training 0.250 [0.200, 0.300]",
         "could not judge 1 responses",
-        "tvo eval model.path=run/checkpoints/step-000006/policy",
+        "tvo eval model.path=run/checkpoints/step-000006/policy evaluation=addition",
         "tvo train algorithm=grpo dataset=addition seed=3",
     ):
         assert wanted in text, text
@@ -144,13 +145,44 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
     assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
 
 
+COMMAND = """tvo train --config-dir 'my conf' algorithm=tvo model=custom 'model.path=my model' dataset=jsonl \\
+dataset.path=ok.jsonl 'dataset.suffix='"'"'one two'"'"'' algorithm.estimator.x=1 resume=must output_dir='a b' seed=1 \\
+logger.api_key=*** '~rollout.stop' --debug"""
+
+
+EVALUATE = ["tvo", "eval", "--config-dir", "my conf", "model=custom"]
+EVALUATE += ["model.path='a b/checkpoints/step-000006/policy'", "evaluation=addition"]
+RIVAL = ["tvo", "train", "--config-dir", "my conf", "algorithm=grpo", "model=custom", "model.path=my model"]
+RIVAL += ["dataset=jsonl", "dataset.path=ok.jsonl", "dataset.suffix='one two'", "seed=1", "~rollout.stop"]
+RIVAL += ["output_dir='a b-grpo'"]
+
+
+def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_run("a b")
+    monkeypatch.chdir(folder.parent)
+    (folder / "command.txt").write_text(COMMAND.replace("\\\n", "") + "\n")
+    (folder / "checkpoints/step-000006/policy").mkdir(parents=True)
+    for width in (100, 80, 40):
+        shown = card.text(runs.load(Path("a b")), width)
+        assert all(len(line) <= max(width, 60) for line in shown.splitlines() if "policy" not in line)
+        typed = shown[shown.index("tvo eval") :].replace("\\\n", " ").strip().splitlines()
+        assert [shlex.split(line) for line in typed] == [EVALUATE, RIVAL]
+
+
+def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
+    folder = make_run()
+    text = (folder / "config.yaml").read_text()
+    node = "{name: jsonl, kind: jsonl, path: ok.jsonl, test_path: null, columns: {question: q, answer: null}}"
+    (folder / "config.yaml").write_text(text.replace("{name: addition}", node))
+    words = next_commands.evaluation(runs.load(folder), folder / "policy")
+    assert words[3:6] == ["evaluation=jsonl", "path=ok.jsonl", "evaluation.suites.jsonl.dataset.columns.question=q"]
+
+
 @pytest.mark.parametrize("path", ["runs/a-b+c.d/policy", "runs/a=1,b=2/policy", "runs/it is mine/policy"])
 def test_the_next_command_can_be_pasted(path: str) -> None:
-    import shlex
-
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    [word] = shlex.split(card.override("model.path", path))
+    [word] = shlex.split(next_commands.override("model.path", path))
     [parsed] = OverridesParser.create().parse_overrides([word])
     assert parsed.key_or_group == "model.path" and parsed.value() == path and not parsed.is_sweep_override()
 
