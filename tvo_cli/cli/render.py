@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli import escaping
 
-GAP = 3  # between two columns of a table on a terminal
+GAP, EDGES = 3, 2  # characters between two columns of a table on a terminal, and at its sides
 LEGIBLE = 12  # characters that a column must keep to be of use
 WIDEST, PIPED = 110, 100  # characters of a line of words: on a terminal at most, and in a pipe
 
@@ -47,7 +47,7 @@ def _rich(headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut: bool) 
 
     console = Console()
     natural = [max(cell_len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
-    widths = fitted(natural, console.width, least=LEGIBLE if cut else 1)
+    widths = fitted(natural, console.width - EDGES, least=LEGIBLE if cut else 1)
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, width in enumerate(widths):
         style, overflow = ("bold" if index == 0 else None), ("ellipsis" if cut else "fold")
