@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "stats": GROUND | {"stats"},
     "config": GROUND,
     "check": GROUND | {"config"},
+    "plan": GROUND | {"check", "model"},
     "data": GROUND | {"data"},
     "reward": GROUND | {"reward"},
     "objective": LEARNING | {"objective"},
@@ -37,8 +38,11 @@ MAY_IMPORT = {
     "evaluation": PARTS | {"evaluation", "model", "rollout", "tracking"},
     "training": PARTS | {"training", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
     "report": GROUND | {"report", "tracking", "stats", "config"},
+    "environment": GROUND | {"environment", "config", "tracking", "model", "rollout", "optim", "training"},
     # reward: `tvo grade` needs no config, no experiment and no model; evaluation: nor does `tvo eval --regrade`
-    "cli": GROUND | {"cli", "config", "experiment", "evaluation", "report", "tracking", "stats", "reward", "sweep"},
+    "cli": GROUND
+    | {"cli", "config", "plan", "experiment", "environment", "evaluation"}
+    | {"report", "tracking", "stats", "reward", "sweep"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 named = {"ids": lambda path: str(path.relative_to(ROOT))}

@@ -14,8 +14,9 @@ import torch
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tvo_cli import config as configuration
-from tvo_cli import data
+from tvo_cli import data, environment
 from tvo_cli.check import check
+from tvo_cli.environment.fast_paths import LARGE
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation, HeldOut, evaluating
 from tvo_cli.evaluation.heldout import prompts as rendered
@@ -33,8 +34,6 @@ from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import continuing, keeping, loop, recorder, streams
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
-from tvo_cli.training.plan import Plan
-from tvo_cli.training.plan import plan as sizes
 from tvo_cli.training.replay import Lived, live_again, live_otherwise
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
@@ -43,7 +42,6 @@ from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
 CACHED = 2048  # positions of one forward on a CPU
-LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
 
@@ -57,6 +55,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         session = _session(config, folder, resources)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
+        environment.record(folder, environment.of_run(session.learner))
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
@@ -77,12 +76,6 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
     return evaluating.evaluate(config, engine, tokenizer, model, watch)
-
-
-def plan(config: DictConfig) -> Plan:
-    """Derived sizes of a training run; nothing is started or written."""
-    check(config)
-    return sizes(config)
 
 
 def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:

@@ -47,6 +47,9 @@ def evaluate(
     if regrade is not None:
         _regrade(regrade, words)
         return
+    from tvo_cli.cli.opening import opening
+
+    opening("tvo eval", words)
     from tvo_cli.cli.launch import launch
 
     raise typer.Exit(launch(_run, "eval", words, program="tvo eval", debug=debug))

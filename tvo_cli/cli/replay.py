@@ -31,6 +31,9 @@ def replay(
     debug: Debug = False,
 ) -> None:
     """Live a recorded step again, bit for bit: whose gradient it was, and what another algorithm would have done."""
+    from tvo_cli.cli.opening import announce
+
+    announce("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.train import quiet
     from tvo_cli.experiment import replay as live
 

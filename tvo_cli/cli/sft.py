@@ -19,9 +19,13 @@ def add_to(app: typer.Typer) -> None:
 
 def sft(overrides: SftOverrides = None, debug: Debug = False) -> None:
     """Fine-tune on worked solutions: how the embedded start was made."""
+    from tvo_cli.cli.opening import opening
+
+    words = list(overrides or ())
+    opening("tvo sft", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "sft", list(overrides or ()), program="tvo sft", debug=debug))
+    raise typer.Exit(launch(_run, "sft", words, program="tvo sft", debug=debug))
 
 
 def _run(config: DictConfig) -> dict[str, Any]:

@@ -25,6 +25,9 @@ def train(overrides: Overrides = None, dry_run: DryRun = False, debug: Debug = F
 
         show(words)
         return
+    from tvo_cli.cli.opening import opening
+
+    opening("tvo train", words)
     from tvo_cli.cli.launch import launch
 
     raise typer.Exit(launch(_run, "train", words, program="tvo train", debug=debug))

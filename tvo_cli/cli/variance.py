@@ -22,9 +22,13 @@ def add_to(app: typer.Typer) -> None:
 
 def variance(overrides: Overrides = None, debug: Debug = False) -> None:
     """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
+    from tvo_cli.cli.opening import opening
+
+    words = list(overrides or ())
+    opening("tvo variance", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "variance", list(overrides or ()), program="tvo variance", debug=debug))
+    raise typer.Exit(launch(_run, "variance", words, program="tvo variance", debug=debug))
 
 
 def _run(config: DictConfig) -> dict[str, Any]:
