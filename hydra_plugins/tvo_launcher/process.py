@@ -65,9 +65,9 @@ class ProcessLauncher(Launcher):
         with index.locked():
             composed = [self._compose(list(words), initial_job_idx + i) for i, words in enumerate(job_overrides)]
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
-            index.save()
             mine = list({job.fingerprint: job for job in jobs}.values())
             slots = divide(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
+            index.save()  # from here on the sweep has a folder: nothing of it is refused as a whole any more
             with Board(folder, mine, len(slots)) as board:
                 board.say(_opening(mine, len(jobs), slots, [s.gpu for s in slots if s.gpu is not None]))
                 runner = Runner(index, mine, slots, self._terms, board)
@@ -170,7 +170,10 @@ def _opening(jobs: Sequence[Job], asked: int, slots: Sequence[Slot], gpus: Seque
     from tvo_cli.sweep.closing import repeated
 
     before = sum(job.before for job in jobs)
-    parts = [f"sweep: {len(jobs)} jobs{repeated(asked, len(jobs))}", f"{before} done before" if before else ""]
+    parts = [
+        f"sweep: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{repeated(asked, len(jobs))}",
+        f"{before} done before" if before else "",
+    ]
     parts += [f"{len(slots)} at a time", f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else ""]
     parts += [f"{slots[0].threads} threads each"]
     return ", ".join(part for part in parts if part)

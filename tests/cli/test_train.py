@@ -310,7 +310,7 @@ def test_a_dry_run_starts_and_writes_nothing(
     assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", "+logger.api_key=hush"]) == 0
     printed = capsys.readouterr().out
     assert experiment.configs == [] and list(tmp_path.iterdir()) == []
-    config, _, table = printed.partition("rollouts a batch")
+    table, _, config = printed.partition("\n\n")
     assert yaml.safe_load(config)["rollout"]["prompts"] == 1000 and "hush" not in printed and "${" not in config
     assert "2,000" in table and "prompts × samples" in table
 
@@ -318,7 +318,15 @@ def test_a_dry_run_starts_and_writes_nothing(
 def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--dry-run", "-m", "rollout.prompts=3,5", "rollout.samples=8", "seed=1,2"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("4 jobs") and "24  " in printed
+    table, sizes, config = printed.split("\n\n")[:3]
+    assert table.startswith("4 jobs") and table.splitlines()[1:] == [
+        "job  rollout.prompts  seed  rollouts_a_batch",
+        "0    3                1     24",
+        "1    3                2     24",
+        "2    5                1     40",
+        "3    5                2     40",
+    ]
+    assert "24" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 3
 
 
 def test_a_dry_run_refuses_what_a_run_refuses(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help=RUNS, metavar="RUNS…")],
+    runs: Annotated[list[Path], typer.Argument(help=RUNS, metavar="RUNS")],
     baseline: Annotated[str | None, typer.Option(help="the arm the others are compared with; default: grpo")] = None,
     by: Annotated[str, typer.Option(help=BY)] = "algorithm",
     metric: Annotated[str | None, typer.Option(help="what is compared; default: eval/pass@1")] = None,

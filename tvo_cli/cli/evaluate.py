@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.words import UNTOUCHED, Debug, EvalOverrides
+from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, EvalOverrides, Multirun, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,6 +30,9 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(
     overrides: EvalOverrides = None,
+    multirun: Multirun = False,
+    cfg: Shown = None,
+    config_dir: ConfigDir = None,
     regrade: Regrade = None,
     predict_only: PredictOnly = False,
     limit: Limit = None,
@@ -40,7 +43,7 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
-    words = [suites_as_list(word) for word in overrides or ()]
+    words = [suites_as_list(word) for word in hydra_words(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
     words += [f"evaluation.limit={limit}"] if limit is not None else []
     words += [f"evaluation.ids={json.dumps(listed(ids))}"] if ids is not None else []

@@ -54,7 +54,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def grade(
-    file: Annotated[str, typer.Argument(help="JSON lines with gold and prediction; - reads standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSON lines with gold and prediction; - reads standard input.")
+    ],
     out: Annotated[str, typer.Option(help="Write here instead of standard output, whole or not at all.")] = "-",
     format: Annotated[Format, typer.Option(help="A JSON line or a line of a table for each row.")] = Format.json,
     profile: Annotated[Profile, typer.Option(help="aime: integers from 0 to 999.")] = Profile.math,

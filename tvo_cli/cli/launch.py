@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,11 @@ from tvo_cli.tracking import state
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+FIRST = (
+    *("config.yaml", "command.txt", "versions.json", "run.log", "metrics.jsonl", "mirrored.json", "wandb_id.txt"),
+    "checkpoints/experiment.json",
+)  # what a run writes before its first step
+BEGUN = ("responses", "recorder", "responses.jsonl", "summary.json", "collapse.json", "job.log")  # and with or after it
 Task = Callable[["DictConfig"], Any]
 
 
@@ -62,13 +68,14 @@ class Jobs:
 
     def _attempt(self, config: DictConfig, overrides: list[str], *, skip: bool) -> int:
         """The exit code of one job."""
-        folder = Path(config.output_dir)
+        folder, fresh = Path(config.output_dir), False
         try:
             fingerprint = identity(config)
             if skip and state.finished(folder, fingerprint):
                 print(escaping.terminal(f"done before: {folder}"), flush=True)
                 return 0
             words = masking.masked_words(overrides)
+            fresh = not any(folder.glob("*"))
             with state.Beacon(folder, fingerprint, self.command, words) as beacon:
                 return self._watched(config, beacon)
         except KeyboardInterrupt as error:
@@ -77,6 +84,8 @@ class Jobs:
             raise
         except Exception as error:  # a defect in one job must not end a sweep; report() shows its traceback
             code = failure.report(error, debug=self.debug)
+            if code == failure.USER and fresh:
+                forget(folder)
             tidy(folder)
             if self.elsewhere:
                 _hand_on(getattr(error, "signal", 0))
@@ -125,7 +134,7 @@ def launch(task: Task, root: str, words: Sequence[str], *, program: str, debug: 
     _register()
     jobs = Jobs(task, root, debug)
     main = hydra.main(config_path=str(configuration.conf_dir()), config_name=root, version_base="1.3")(jobs)
-    with _arguments(program, words), _raising():
+    with _arguments(program, words), _raising(), _no_folder_of_a_refused_sweep():
         try:
             main()
         except Unfinished as error:
@@ -156,6 +165,23 @@ def overrides_of(words: Sequence[str]) -> list[str]:
     return list(known.overrides)
 
 
+def forget(folder: Path) -> None:
+    """Remove what a refused run wrote into a folder of its own: no step was done, so nothing is lost.
+
+    A folder with anything else than the first files of a run is left as it is.
+    """
+    rows = folder / "metrics.jsonl"
+    begun = any((folder / name).exists() for name in BEGUN) or any(folder.glob("checkpoints/*/"))
+    if begun or (rows.is_file() and rows.stat().st_size):
+        return
+    for name in FIRST:
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / "checkpoints").rmdir()
+    for name in ("wandb", "tensorboard"):  # mirrors of nothing
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
 def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
     if [path.name for path in folder.glob("*")] == [state.FILE] and not state.alive(folder):
@@ -167,6 +193,17 @@ def tidy(folder: Path) -> None:
             place.rmdir()
         except OSError:
             return
+
+
+@contextmanager
+def _no_folder_of_a_refused_sweep() -> Iterator[None]:
+    from tvo_cli.sweep import refused
+
+    try:
+        yield
+    except BaseException:
+        refused.discard()
+        raise
 
 
 @contextmanager

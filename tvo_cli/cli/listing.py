@@ -18,7 +18,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def listing(
-    group: Annotated[str | None, typer.Argument(help=GROUP_HELP, autocompletion=complete_group)] = None,
+    group: Annotated[
+        str | None, typer.Argument(metavar="GROUP", help=GROUP_HELP, autocompletion=complete_group)
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="A table for a page.")] = False,
     page: Annotated[bool, typer.Option("--page", help="docs/algorithms.md, of the algorithms.")] = False,
 ) -> None:

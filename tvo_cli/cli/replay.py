@@ -15,7 +15,9 @@ from tvo_cli.cli.words import Debug
 Lived = Any  # training's Lived: this room knows experiment, not training
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
 TROUBLES = 12  # places shown where something is not finite
-Words = Annotated[list[str] | None, typer.Argument(help="What to change: algorithm=grpo optimizer.lr=1e-4")]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What to change: algorithm=grpo optimizer.lr=1e-4")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def replay(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     overrides: Words = None,
     step: Annotated[int, typer.Option("--step", help="A recorded step: recorder.steps=[…], a collapse, a NaN.")] = ...,  # type: ignore[assignment]
     top: Annotated[int, typer.Option("--top", help="How many tokens and responses to show.")] = 8,

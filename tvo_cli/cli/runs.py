@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="a sweep, an experiment, or all of outputs/")] = HOME,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep, an experiment, or all of outputs/")] = HOME,
     form: Annotated[str, typer.Option("--format", help="table, json")] = "table",
 ) -> None:
     """Show the runs below a folder: state, last step, reward, verdict, and the settings in which they differ."""

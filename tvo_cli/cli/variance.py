@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.words import UNTOUCHED, Debug, Overrides
+from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, Multirun, Overrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,11 +20,17 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings=UNTOUCHED)(variance)
 
 
-def variance(overrides: Overrides = None, debug: Debug = False) -> None:
+def variance(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    cfg: Shown = None,
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
     """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
     from tvo_cli.cli.opening import opening
 
-    words = list(overrides or ())
+    words = hydra_words(overrides, multirun, cfg, config_dir)
     opening("tvo variance", words)
     from tvo_cli.cli.launch import launch
 
