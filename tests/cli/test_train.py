@@ -15,7 +15,7 @@ import yaml
 from tvo_cli.cli.launch import Jobs
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import state
+from tvo_cli.tracking import Tracker, state
 from tvo_cli.tracking.run_folder import write_json
 
 from .conftest import Experiment
@@ -128,6 +128,29 @@ def test_a_failure_is_one_line_and_leaves_nothing(
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1 and printed.startswith("tvo: ") and said in printed
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_run_that_is_refused_before_its_first_step_leaves_no_folder(
+    experiment: Experiment, tmp_path: Path, steps: int
+) -> None:
+    """The tracker has opened the folder; after a step it stays, for it holds one."""
+
+    def train(config: object) -> None:
+        with Tracker(config, Path(config.output_dir)) as tracker:  # type: ignore[attr-defined]
+            (tracker._folder / "checkpoints").mkdir()
+            (tracker._folder / "checkpoints" / "experiment.json").write_text("{}")
+            for step in range(steps):
+                tracker.log(step + 1, {"reward/mean": 0.0})
+            raise UserError("rollout.max_tokens", 1024, "do not fit.")
+
+    experiment.train = train  # type: ignore[method-assign,assignment]
+    assert main(["train", NONE, "output_dir=a/b"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == (["a"] if steps else [])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    assert main(["train", NONE, "output_dir=mine"]) == 2
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "kept"
 
 
 def test_debug_shows_the_traceback(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:

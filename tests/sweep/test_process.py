@@ -34,7 +34,15 @@ def test_a_sweep_in_a_config_file_needs_no_flag_and_one_job_twice_runs_once(swee
 
 def test_a_job_that_differs_in_no_number_is_said(sweep: Sweep) -> None:
     code, said, _ = sweep.run("experiment_name=a,b")
-    assert code == 0 and "sweep: 1 jobs (2 asked, 1 the same as another)" in said and len(sweep.starts()) == 1
+    assert code == 0 and "sweep: 1 job (2 asked, 1 the same as another)" in said and len(sweep.starts()) == 1
+
+
+@pytest.mark.parametrize("words", [("seed=0,1", "hydra.launcher.n_jobs=0"), ("algorithm=tvo,nope",)])
+def test_a_sweep_that_is_refused_leaves_no_folder(sweep: Sweep, words: tuple[str, ...]) -> None:
+    assert sweep.run(*words)[0] == 2 and list(sweep.place.iterdir()) == []
+    sweep.folder.mkdir()
+    (sweep.folder / "mine.txt").write_text("kept")
+    assert sweep.run(*words)[0] == 2 and (sweep.folder / "mine.txt").read_text() == "kept"
 
 
 @pytest.mark.slow
