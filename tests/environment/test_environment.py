@@ -98,3 +98,16 @@ def test_versions_keep_what_they_hold(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     environment.record(tmp_path / "other", {"device": "cpu"})
     assert {"python", "packages", "environment"} <= set(json.loads((tmp_path / "other/versions.json").read_text()))
+
+
+def test_a_run_writes_the_facts_beside_what_its_versions_held(tmp_path: Path) -> None:
+    from tvo_cli import config
+    from tvo_cli.experiment import train
+
+    small = ["logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"]
+    sizes = ["rollout.prompts=4", "rollout.samples=2", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1"]
+    train(config.compose([*small, *sizes, f"output_dir={tmp_path}"]))
+    held = json.loads((tmp_path / "versions.json").read_text())
+    assert {"python", "platform", "packages", "threads", "processors", "git", "fingerprint"} <= set(held)
+    assert set(held["environment"]) == set(environment.here())
+    assert held["environment"]["fast_paths"]["oneDNN products"]["why"] == "106,304 parameters: gains from 1,000,000 on"
