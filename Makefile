@@ -1,22 +1,34 @@
 # Two commands to begin with: `make demo` and `make test`. Both set up .venv by themselves.
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
+LOCK := requirements/lock.txt
+COMMA := ,
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+TESTED := dev tensorboard reasoning-gym  # extras
+LOCKED := $(TESTED) joblib submitit optuna
+PACKAGE := .[$(subst $(SPACE),$(COMMA),$(strip $(TESTED)))]
+UV := .venv-uv/bin/uv
+# $(call install,ENVIRONMENT,OPTIONS): pip itself and what builds packages come from the lock in every environment
+install = $(1)/bin/python -m pip install --quiet --constraint $(LOCK) pip && \
+  $(1)/bin/python -m pip install --quiet --build-constraint $(LOCK) $(2)
 
-.PHONY: demo test test-slow check format comparison docs clean
+.PHONY: demo test test-slow test-newest test-oldest lock check format comparison docs clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
 
 test: $(DEV_STAMP)  ## the fast tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-slow: $(DEV_STAMP)  ## minutes: throughput, coverage, long runs
-	$(BIN)/python -m pytest -m slow -n 2
+	$(BIN)/python -m pytest -m slow -n $(WORKERS)
 
 check: $(DEV_STAMP)  ## what must pass before a commit
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -n 2
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -n $(WORKERS)
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -25,21 +37,42 @@ comparison: $(DEV_STAMP)  ## docs/results/compare.md: 200 runs, under an hour on
 	$(BIN)/tvo train -m experiment=stability_small
 	$(BIN)/tvo compare outputs/stability_small --out docs/results/compare
 
-docs: $(DEV_STAMP)  ## docs/algorithms.md, from the yamls and docstrings
+docs: $(DEV_STAMP)  ## docs/algorithms.md and conf/schema/, from the yamls, docstrings and declarations
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
+	for group in conf/schema/*.json; do $(BIN)/python -m tvo_cli list $$(basename $$group .json) --schema > $$group; done
 
-.venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("tvo needs Python 3.11 or newer; try: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
+lock: $(UV)  ## requirements/lock.txt anew: the newest releases that pyproject.toml and requirements/held.txt allow
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --custom-compile-command 'make lock' \
+	  --constraint requirements/held.txt $(LOCKED:%=--extra %) --output-file $(LOCK) pyproject.toml requirements/installers.txt
 
-$(STAMP): .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+test-newest: .venv-newest/bin/python  ## the fast tests with the newest releases that pyproject.toml allows
+	$(call install,.venv-newest,--upgrade --upgrade-strategy eager --editable '$(PACKAGE)')
+	.venv-newest/bin/python -m pip freeze --exclude-editable > .venv-newest/versions.txt
+	.venv-newest/bin/python -m pytest -n $(WORKERS)
+
+test-oldest: .venv-oldest/bin/python $(UV)  ## the fast tests with the oldest releases that pyproject.toml allows
+	$(UV) pip compile --quiet --resolution lowest-direct --python .venv-oldest/bin/python --no-annotate --no-header \
+	  $(TESTED:%=--extra %) --output-file .venv-oldest/oldest.txt pyproject.toml
+	$(call install,.venv-oldest,--constraint .venv-oldest/oldest.txt --editable '$(PACKAGE)')
+	.venv-oldest/bin/python -m pip freeze --exclude-editable > .venv-oldest/versions.txt
+	.venv-oldest/bin/python -m pytest -n $(WORKERS)
+
+$(UV): $(LOCK)
+	$(PYTHON) -m venv .venv-uv
+	$(call install,.venv-uv,--constraint $(LOCK) uv)
 	touch $@
 
-$(DEV_STAMP): .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev,tensorboard,reasoning-gym]'
+.venv/bin/python .venv-newest/bin/python .venv-oldest/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("tvo needs Python 3.11 or newer; try: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(@:/bin/python=)
+
+$(STAMP): .venv/bin/python pyproject.toml $(LOCK)
+	$(call install,.venv,--constraint $(LOCK) --editable .)
+	touch $@
+
+$(DEV_STAMP): .venv/bin/python pyproject.toml $(LOCK)
+	$(call install,.venv,--constraint $(LOCK) --editable '$(PACKAGE)')
 	touch $@ $(STAMP)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf .venv .venv-newest .venv-oldest .venv-uv .pytest_cache .mypy_cache .ruff_cache build dist

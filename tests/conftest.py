@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported, here and in children
 
 import pytest
-import torch
 
-from tvo_cli.objective.pieces import token_mean
-from tvo_cli.types import Experience, Tokens
+from tests.time_guard import pytest_runtest_call  # noqa: F401  (a hook)
 
-torch.set_num_threads(1)
+if TYPE_CHECKING:  # xdist's controller reads this file and needs no torch
+    import torch
+
+    from tvo_cli.types import Experience, Tokens
+
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Each worker takes a half in order, so that tests of a file share what they share, and then from the other's."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking over what stays: torch, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def composed_once() -> Iterator[None]:
+    """Each command's config is composed once a session and copied: a command composes twice, tests a thousand times."""
+    from tests import composing
+
+    with pytest.MonkeyPatch.context() as patch:
+        composing.remember(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_job_left_behind() -> Iterator[None]:
+    """Hydra keeps the config of the last job for the whole process; a later test must not find it."""
+    yield
+    if state := sys.modules.get("hydra.core.hydra_config"):
+        state.HydraConfig.instance().cfg = None
 
 
 @pytest.fixture
@@ -30,6 +68,10 @@ def shared() -> Path:
 @pytest.fixture
 def make_tokens() -> Callable[..., Tokens]:
     """A minibatch of 4 responses of up to 6 tokens over 5 words, a little off-policy, in float64."""
+    import torch
+
+    from tvo_cli.objective.pieces import token_mean
+    from tvo_cli.types import Tokens
 
     def make(seed: int = 0, drift: float = 0.1) -> Tokens:
         rng = torch.Generator().manual_seed(seed)
@@ -61,6 +103,8 @@ def make_tokens() -> Callable[..., Tokens]:
 @pytest.fixture
 def f0() -> dict[str, torch.Tensor]:
     """Fixture F0 of the methods' specification: four responses of two prompts, off-policy."""
+    import torch
+
     double = {"dtype": torch.float64}
     old = torch.tensor([[-0.1, -1.0, -2.0], [-0.5, -0.2, 0], [-0.3, -1.5, -0.7], [-0.05, 0, 0]], **double)
     step = torch.tensor([[0.05, 0.4, -0.3], [-0.4, 0.1, 0], [0, 0.2, -0.1], [0.02, 0, 0]], **double)
@@ -79,6 +123,10 @@ def f0() -> dict[str, torch.Tensor]:
 @pytest.fixture
 def f0_experience(f0) -> Experience:
     """F0 as an estimator sees it."""
+    import torch
+
+    from tvo_cli.types import Experience
+
     return Experience(
         rewards=f0["rewards"],
         mask=f0["mask"],

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.processor_time import plain_loop, seconds
+
 HEAVY = (
     "torch",
     "transformers",
@@ -19,6 +21,7 @@ HEAVY = (
     "matplotlib",
     "accelerate",
     "rich",
+    "tvo_cli.config.schema",  # typer itself may bring pydantic
 )
 PROGRAM = f"""
 import json, resource, sys
@@ -43,7 +46,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 
 def test_help_is_instant() -> None:
-    assert min(start("--help")[2] for _ in range(3)) <= 0.35
+    """A third of a second of a usual CPU: ten times what a bare interpreter takes to start."""
+    assert min(start("--help")[2] for _ in range(3)) <= 100 * seconds(plain_loop, tries=5)
 
 
 def test_help_names_every_command() -> None:

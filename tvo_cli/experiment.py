@@ -93,11 +93,12 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
     """Live a recorded step again and, when overrides are given, once more under them; what was recorded, and both."""
     recording = recorder.read(run, step)
     record: dict[str, Any] = recording[1]["record"]
-    chosen = OmegaConf.create(record["config"])
+    chosen = configuration.recorded(record["config"])
     with ExitStack() as resources:
         lived = [live_again(_session(_quiet(chosen), run, resources), recording, most=most)]
     if words:
         other, notes = _altered(chosen, words)
+        configuration.declare(other, "train", words)
         check(other)
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:

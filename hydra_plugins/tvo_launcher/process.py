@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,10 @@ class ProcessLauncher(Launcher):
 
         setup_globals()
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
-        index = Index(folder, shlex.join([*_program(), *masking.masked_words(sys.argv[1:])]))
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
+        composed = self._composed(job_overrides, initial_job_idx, folder)
+        index = Index(folder, shlex.join([*_program(), *masking.masked_words(sys.argv[1:])]))
         with index.locked():
-            composed = [self._compose(list(words), initial_job_idx + i) for i, words in enumerate(job_overrides)]
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
             mine = list({job.fingerprint: job for job in jobs}.values())
             slots = divide(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
@@ -77,12 +78,27 @@ class ProcessLauncher(Launcher):
         code = closing.exit_code(mine, stopped=runner.stopped)
         return [_returned(folder, job, one, code) for job, one in zip(jobs, composed, strict=True)]
 
+    def _composed(self, job_overrides: Sequence[Sequence[str]], first: int, folder: Path) -> list[DictConfig]:
+        """Every job's config, checked before any begins; a refused sweep leaves no empty folder."""
+        from tvo_cli.errors import UserError
+
+        try:
+            return [self._compose(list(words), first + i) for i, words in enumerate(job_overrides)]
+        except UserError:
+            with suppress(OSError):  # it holds an earlier sweep's jobs
+                folder.rmdir()
+            raise
+
     def _compose(self, words: list[str], number: int) -> DictConfig:
         from omegaconf import open_dict
+
+        from tvo_cli import config
 
         found: DictConfig = self._loader.load_sweep_config(self._config, words)
         with open_dict(found):
             found.hydra.job.id, found.hydra.job.num = number, number
+        if _program()[0] == "tvo":
+            config.declare(found, _program()[1], words, found.hydra.runtime.config_sources)
         return found
 
     def _job(self, index: Index, words: list[str], composed: DictConfig) -> Job:

@@ -152,6 +152,7 @@ def test_limits_of_a_gpu():
     assert "step_utilisation" not in gpu.summary(half, run, None)
 
 
+@pytest.mark.slow
 def test_a_work_is_built_and_our_side_runs_on_it(tmp_path):
     """Two prompts of W1 for a step, in a process of its own, as the benchmark does it."""
     small = vars(W1) | {"name": "small", "prompts": 2, "samples": 2, "new_tokens": 6}

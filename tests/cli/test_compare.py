@@ -22,7 +22,7 @@ def test_verdicts_come_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(verdicts) == 6 and lines.index(verdicts[0]) < 5  # two at own rates, four at shared ones
 
 
-@pytest.mark.parametrize("form", ["json", "markdown", "html"])
+@pytest.mark.parametrize("form", ["json", "markdown", pytest.param("html", marks=pytest.mark.slow)])
 def test_formats_are_printed(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", RUNS, "--format", form, "--baseline", "ppo", "--by", "algorithm"]) == 0
     out = capsys.readouterr().out

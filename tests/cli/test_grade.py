@@ -248,7 +248,7 @@ def test_hostile_rows_harm_nobody(run: Grade, tmp_path: Path, monkeypatch: pytes
 
 
 def test_bombs_fail_and_their_neighbours_do_not(run: Grade) -> None:
-    bombs, each = 4, 2.0
+    bombs, each = 2, 1.0
     given = [one for i in range(bombs) for one in (row(BOMB, GOLD, id=i), row(r"\boxed{\sqrt{12}}", GOLD))]
     done = run(given, "--deadline", str(each), "--workers", "2")
     assert [r["correct"] for r in done.rows] == [False, True] * bombs
@@ -287,20 +287,24 @@ def children(pid: int) -> tuple[int, ...]:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+    ("number", "code"),
+    [
+        *((signal.SIGTERM, 143), (signal.SIGKILL, -9)),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((signal.SIGINT, 130), (signal.SIGHUP, 129))),
+    ],
 )
 def test_no_orphans_and_nothing_half_written(number: signal.Signals, code: int, tmp_path: Path) -> None:
     given, out = tmp_path / "bombs.jsonl", tmp_path / "graded.jsonl"
     given.write_text("".join(json.dumps(row(BOMB.replace("9", str(digit)), GOLD)) + "\n" for digit in (9, 8, 7, 6)))
     process = command(str(given), "--out", str(out), "--deadline", "60", "--workers", "2", start_new_session=True)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while len(children(process.pid)) < 2 and time.monotonic() < until:
         time.sleep(0.05)
     time.sleep(1.0)
     pids = children(process.pid)
     assert len(pids) == 2 and all(map(alive, pids))
     os.kill(process.pid, number)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == code and gone(pids)
     left = {path.name for path in tmp_path.iterdir()}
     assert left - {"graded.jsonl.partial"} == {"bombs.jsonl"}

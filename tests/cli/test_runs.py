@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.processor_time import plain_loop, seconds
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import metrics, state
 from tvo_cli.tracking.run_folder import write_json, write_text
@@ -130,10 +131,12 @@ def test_it_needs_no_torch_and_hundreds_of_runs_take_no_time(tmp_path: Path) -> 
         "import sys, resource; from tvo_cli.cli.main import main; code = main(['ls', sys.argv[1]]);"
         "used = resource.getrusage(resource.RUSAGE_SELF);"
         "heavy = [n for n in ('torch', 'hydra', 'omegaconf', 'numpy', 'wandb') if n in sys.modules];"
-        "print(code, heavy, used.ru_utime + used.ru_stime < 2.0, file=sys.stderr)"
+        "print(code, heavy, used.ru_utime + used.ru_stime, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stderr == "0 [] True\n" and len(done.stdout.splitlines()) == 300
+    code, heavy, used = done.stderr.rsplit(" ", 2)
+    assert (code, heavy) == ("0", "[]") and len(done.stdout.splitlines()) == 300
+    assert float(used) < 500 * seconds(plain_loop, tries=5)  # two seconds of a usual CPU
 
 
 LONG = "interrupted; saved {}/checkpoints/step-000002-update-000. The same command and output_dir go on from there."

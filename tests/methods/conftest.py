@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from tvo_cli import config
@@ -14,6 +18,24 @@ from tvo_cli.objective import Objective
 from tvo_cli.types import Tokens
 
 TOKEN_MEAN = "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.token_mean"
+
+
+@cache
+def composed(name: str, *overrides: str) -> DictConfig:
+    """A config with an algorithm and overrides of single keys; each algorithm is composed once."""
+    if not overrides:
+        return config.compose([f"algorithm={name}", "logger=none"])
+    made = copy.deepcopy(composed(name))
+    OmegaConf.set_struct(made, False)
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        parent, _, key = override.key_or_group.rpartition(".")
+        node = OmegaConf.select(made, parent, throw_on_missing=True)
+        assert key in node or override.is_add(), f"{override.key_or_group} is no key"
+        if override.is_delete():
+            del node[key]
+        else:
+            node[key] = override.value()
+    return made
 
 
 class Result(NamedTuple):
@@ -31,7 +53,7 @@ def on_f0(f0, f0_experience) -> Callable[..., Result]:
     """`on_f0("steer", "algorithm.objective.weight.low=0.5")`; H and H_old are F0's `entropy`."""
 
     def apply(name: str, *overrides: str) -> Result:
-        algorithm = config.compose([f"algorithm={name}", "logger=none", *overrides]).algorithm
+        algorithm = composed(name, *overrides).algorithm
         objective = config.build(algorithm.objective)
         advantage = config.build(algorithm.estimator)(f0_experience)
         tokens = Tokens(

@@ -19,7 +19,7 @@ NEUTRAL = {
 def combined(tmp_path, monkeypatch):
     """The checks' answer to a new yaml of two names, in a copy of conf/."""
     shutil.copytree(config.conf_dir(), tmp_path / "conf")
-    monkeypatch.setattr(config, "conf_dir", lambda: tmp_path / "conf")
+    monkeypatch.setattr(config.describing, "conf_dir", lambda: tmp_path / "conf")
 
     def combine(*parts, body="{name: both}"):
         text = f"# @package _global_\n# Two at once.\ndefaults: [{', '.join(parts)}, _self_]\nalgorithm: {body}\n"

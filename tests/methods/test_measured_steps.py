@@ -2,7 +2,7 @@
 
 import json
 import math
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -21,8 +21,8 @@ NEUTRAL = {  # the objective is GRPO's or TVO's; that the step rule is neutral t
     "tvo_river_valley": ("tvo", []),
 }
 SMALL = (
-    *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.steps=3"),
-    *("rollout.prompts=8", "rollout.samples=4", "rollout.epochs=4", "rollout.minibatches=2", "optimizer.lr=3e-4"),
+    *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.steps=2", "recorder=off"),
+    *("rollout.prompts=8", "rollout.samples=4", "rollout.epochs=2", "rollout.minibatches=2", "optimizer.lr=3e-4"),
 )
 
 
@@ -35,13 +35,16 @@ def begin(rule):
     rule.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), 0, 30)
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run, once for each command; its rows and weights."""
+
+    @cache
     def go(algorithm, *overrides):
-        folder = tmp_path / f"{algorithm}-{len(list(tmp_path.iterdir()))}"
+        folder = tmp_path_factory.mktemp(algorithm) / "run"
         train(config.compose([*SMALL, f"algorithm={algorithm}", f"output_dir={folder}", *overrides]))
         rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        return rows, load_file(folder / "checkpoints" / "step-000003" / "policy" / "model.safetensors")
+        return rows, load_file(folder / "checkpoints" / "step-000002" / "policy" / "model.safetensors")
 
     return go
 
@@ -92,7 +95,7 @@ def test_the_kl_is_that_of_the_sampled_tokens():
     [
         ("grpo_kl_adaptive", "algorithm.step_rule.factor=1"),
         ("grpo_early_stop", "algorithm.step_rule.limit=inf"),
-        ("grpo_early_stop_kl", "algorithm.step_rule.limit=inf"),
+        pytest.param("grpo_early_stop_kl", "algorithm.step_rule.limit=inf", marks=pytest.mark.slow),
     ],
 )
 def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run, name, neutral):
@@ -104,10 +107,10 @@ def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run, name, neutra
 
 def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run):
     rows, _ = run("grpo_early_stop", "algorithm.step_rule.limit=1e-6")
-    assert [row["optimizer/steps"] for row in rows] == [1, 1, 1], "D = 0 before the first step, above after it"
+    assert [row["optimizer/steps"] for row in rows] == [1, 1], "D = 0 before the first step, above after it"
     assert all(row["policy/tv"] > 1e-6 for row in rows)
     free, _ = run("grpo_early_stop", "algorithm.step_rule.limit=1")
-    assert [row["optimizer/steps"] for row in free] == [8, 8, 8]
+    assert [row["optimizer/steps"] for row in free] == [4, 4]
 
 
 def test_the_rule_measures_the_divergence_that_its_yaml_names(run):

@@ -67,7 +67,7 @@ def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkey
 
 @pytest.mark.parametrize("name", ["qwen2", "cohere", "granite", "gpt2"])
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
-def test_packing_changes_neither_states_nor_gradients(name, whole, eager, monkeypatch):
+def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_anywhere, monkeypatch):
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
     body = network if whole else network.base_model
@@ -79,30 +79,32 @@ def test_packing_changes_neither_states_nor_gradients(name, whole, eager, monkey
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
 
 
-def test_an_attention_that_is_told_but_does_not_heed_is_found_out(monkeypatch):
+def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere, monkeypatch):
     network = architectures()["qwen2"]().eval()
     monkeypatch.setattr(
         packed.Pieces, "attend", lambda pieces, query, key, value, scaling, attention: query.mT.mT.transpose(1, 2)
     )
-    with quick_products(network):
-        assert not packed.understood(network.base_model)
+    with quick_products(network) as on:
+        assert on and not packed.understood(network.base_model)
 
 
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
-def test_an_attention_of_another_kind_is_not_packed(monkeypatch, keywords):
+def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch, keywords):
     """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
     network, attention = architectures()["qwen2"]().eval(), products._attention
     monkeypatch.setattr(products, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
     AttentionInterface.register(products.ATTENTION, products._attention)
     try:
-        with quick_products(network):
-            assert not packed.understood(network.base_model)
+        with quick_products(network) as on:
+            assert on and not packed.understood(network.base_model)
     finally:
         AttentionInterface.register(products.ATTENTION, attention)
 
 
 @pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])
-def test_responses_are_packed_while_the_weights_of_their_attention_are_small(eager, monkeypatch, longest, used):
+def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
+    eager, quick_anywhere, monkeypatch, longest, used
+):
     """Five tokens of prompt and twelve of response."""
     network, called = architectures()["qwen2"]().eval(), []
     monkeypatch.setattr(packed, "LONGEST", longest)

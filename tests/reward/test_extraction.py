@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from tests.processor_time import loops
 from tvo_cli.reward.extraction import boxes, final_answer, stated_answer, tail, whole_answer
 
 
@@ -156,10 +155,8 @@ def test_many_boxes_together_are_several_answers() -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    start = time.perf_counter()
-    final_answer(text)
-    stated_answer(text)
-    assert time.perf_counter() - start < 4.0  # a quadratic step on 1 MB takes hours
+    taken = loops(lambda: (final_answer(text), stated_answer(text)), tries=1)
+    assert taken < 1000  # a quadratic step on 1 MB takes hours
 
 
 def test_boxes_are_outermost() -> None:

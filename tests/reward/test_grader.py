@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
 
+from tests.processor_time import loops
 from tests.reward.conftest import SETTINGS, problem
 from tvo_cli.errors import UserError
 from tvo_cli.reward import Grader
@@ -109,15 +109,9 @@ def test_a_hundred_plain_answers_start_no_child_and_take_milliseconds() -> None:
     with Grader(SETTINGS) as fresh:
         texts = [rf"so ; \boxed{{ {i % 16} }}" for i in range(128)]
         asked = [problem(str(i % 8)) for i in range(128)]
-        best = min(_seconds(lambda: fresh.grade(texts, asked, [True] * 128)) for _ in range(5))
+        taken = loops(lambda: fresh.grade(texts, asked, [True] * 128))
         assert fresh.pool.pids == ()
-        assert best < 0.005  # about 1 ms alone on a core
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+        assert taken < 3  # about a third
 
 
 def test_lengths_must_agree(grader: Grader) -> None:

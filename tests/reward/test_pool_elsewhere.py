@@ -145,12 +145,12 @@ def test_without_prctl_a_child_at_work_ends_soon_after_its_parent() -> None:
     process.kill()
     process.wait(10)
     process.stdout.close()
-    assert gone((pid,), seconds=3.0)
+    assert gone((pid,), seconds=30.0)
 
 
 def test_without_a_limit_of_the_kernel_a_child_watches_its_own_memory() -> None:
     greedy = WATCHED.format(megabytes=200, work="held = bytearray(300 << 20); time.sleep(10)")
-    done = subprocess.run([sys.executable, "-c", greedy], stdout=subprocess.PIPE, cwd=ROOT, timeout=8)
+    done = subprocess.run([sys.executable, "-c", greedy], stdout=subprocess.PIPE, cwd=ROOT, timeout=60)
     assert done.returncode == 77
 
 

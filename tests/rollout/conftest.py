@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 

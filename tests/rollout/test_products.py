@@ -24,20 +24,19 @@ from tvo_cli.rollout import joined as rollout_joined
 from tvo_cli.rollout.cache import EVEN
 from tvo_cli.rollout.generation import _kept, closing_tokens
 from tvo_cli.rollout.joined import joined
-from tvo_cli.rollout.products import accurate, plain_attention, quick_products
+from tvo_cli.rollout.products import plain_attention, quick_products
 
 
 def said(policy):
     return generate(policy, PROMPTS, [f"k{i}" for i in range(len(PROMPTS))], SAMPLING, seed=3)
 
 
-def test_what_is_said_stays_and_settings_come_back(policy):
+def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere):
     plain = said(policy)
     with quick_products(policy.network) as on:
         quick = said(policy)
         inside = torch.get_float32_matmul_precision()
-    assert on == accurate()
-    assert inside == ("medium" if on else "highest")
+    assert on and inside == products.PRECISION
     assert quick.texts == plain.texts
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
     assert torch.get_float32_matmul_precision() == "highest"
@@ -46,7 +45,7 @@ def test_what_is_said_stays_and_settings_come_back(policy):
 
 @pytest.mark.parametrize("name", list(architectures()))
 @pytest.mark.parametrize("padded", [True, False])
-def test_every_architecture_says_the_same_over_even_rooms(policy, name, padded):
+def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere, name, padded):
     """Over the end of two rooms, with rows that end early; prompts of four lengths, or of one."""
     torch.manual_seed(0)
     network = architectures()[name]().float().eval()
@@ -62,13 +61,13 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, name, padded):
     with quick_products(network) as on:
         quick = tell()
         assert (joined(small) is not None) == (on and name == "qwen2"), "the others have scales, caps or other layers"
-    assert on == (accurate() and network.config._attn_implementation == "sdpa")
+    assert on == (network.config._attn_implementation == "sdpa")
     assert torch.equal(quick.response_ids, plain.response_ids)
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
     assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > EVEN
 
 
-def test_a_step_of_joined_matrices_follows_the_weights(policy):
+def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere):
     """It is checked once a network and joined anew for every rollout: the next one must speak with new weights."""
     torch.manual_seed(0)
     network = architectures()["qwen2"]().float().eval()
@@ -77,7 +76,8 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy):
     def tell():
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3)
 
-    with quick_products(network):
+    with quick_products(network) as on:
+        assert on and joined(small) is not None
         before = tell()
         with torch.no_grad():
             network.base_model.layers[1].mlp.up_proj.weight.mul_(3.0)
@@ -86,7 +86,7 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy):
     torch.testing.assert_close(after.logp, tell().logp, rtol=0, atol=1e-4)
 
 
-def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy):
+def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick_anywhere):
     """A fresh network's are: the check cannot see them, so that they must be there by construction."""
     torch.manual_seed(0)
     network = LlamaForCausalLM(LlamaConfig(**SMALL, mlp_bias=True, attention_bias=True)).eval()
@@ -112,17 +112,17 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy):
         lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, use_sliding_window=True, sliding_window=32, max_window_layers=1)),
     ],
 )
-def test_windows_longer_than_the_check_are_not_overlooked(policy, network):
+def test_windows_longer_than_the_check_are_not_overlooked(policy, quick_anywhere, network):
     small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
-    with quick_products(small.network):
-        assert joined(small) is None
+    with quick_products(small.network) as on:
+        assert on and joined(small) is None
 
 
-def test_a_large_network_is_not_copied(policy, monkeypatch):
+def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch):
     small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     monkeypatch.setattr(rollout_joined, "LARGEST", 10)
-    with quick_products(small.network):
-        assert joined(small) is None
+    with quick_products(small.network) as on:
+        assert on and joined(small) is None
 
 
 def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch):
@@ -193,7 +193,7 @@ def test_queries_on_padding_are_finite():
     assert torch.isfinite(found).all() and torch.isfinite(query.grad).all()
 
 
-def test_scores_and_gradients_under_quick_products_are_those_without(policy):
+def test_scores_and_gradients_under_quick_products_are_those_without(policy, quick_anywhere):
     rng = torch.Generator().manual_seed(0)
     ids, seen = policy.encode(PROMPTS)
     responses = torch.randint(4, 30, (len(PROMPTS), 7), generator=rng)
@@ -205,7 +205,7 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy):
             scores = policy.score(ids, seen, responses, mask, 1.0)
             (scores.logp.sum() + scores.entropy.sum()).backward()
         found.append((on, scores.logp.detach(), [p.grad.clone() for p in policy.parameters()]))
-    assert [one[0] for one in found] == [accurate(), False]
+    assert [one[0] for one in found] == [True, False]
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=2e-5)
     for mine, theirs in zip(found[0][2], found[1][2], strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-5 * float(theirs.abs().max()))

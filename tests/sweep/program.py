@@ -18,8 +18,21 @@ from types import ModuleType
 from typing import Any
 
 import tvo_cli
+from tvo_cli.config.schema.kinds import Free, Label, key
+from tvo_cli.config.schema.roots import ROOTS, Train
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker
+
+
+class StandIn(Train):
+    """The keys of this program besides."""
+
+    act: Label = key("what a job does", optional=True)
+    note: Label = key("anything", optional=True)
+    vault: Free = key("secrets", optional=True)
+
+
+ROOTS["train"] = StandIn
 
 
 class Interrupted(Exception):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import console
+from tvo_cli.tracking import Tracker, console
 from tvo_cli.tracking.console import Plain, Progress
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.spark import duration, figure, sparkline
@@ -72,6 +74,30 @@ def test_plain_lines_may_be_rarer_but_the_last_step_is_shown() -> None:
         plain.step(state)
     shown = [int(line.split("/")[0]) for line in stream.getvalue().splitlines()]
     assert shown == [*range(1, 120, 10), 120]
+
+
+@pytest.mark.parametrize("every_seconds", [0.0, 10.0])
+def test_an_alert_repeats_no_line(
+    tmp_path: Path,
+    make_config: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+    every_seconds: float,
+) -> None:
+    """Four steps, alerts before the third, after the last and twice in a row."""
+    config = make_config(console="plain", every_seconds=every_seconds)
+    with Tracker(config, tmp_path / "run") as tracker:
+        for step in (1, 2, 3, 4):
+            if step == 3:
+                tracker.alert("zero_advantage", "first")
+                tracker.alert("zero_advantage", "second")
+            tracker.log(step, ROW)
+        tracker.alert("checkpoint", "third")
+    lines = capsys.readouterr().out.splitlines()
+    steps = [line.split("/")[0].strip() for line in lines if re.match(r" *\d/4 ", line)]
+    assert steps == (["1", "2", "3", "4"] if not every_seconds else ["1", "4"])
+    assert [line for line in lines if "⚠" in line] == [
+        "⚠ zero_advantage: first", "⚠ zero_advantage: second", "⚠ checkpoint: third"
+    ]  # fmt: skip
 
 
 def test_what_is_left_is_the_pace_times_the_steps() -> None:

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ import yaml
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, metrics, run_folder
 from tvo_cli.tracking.mirror import Shielded
-from tvo_cli.tracking.wandb_mirror import WandbMirror, automatic_mode, run_id
+from tvo_cli.tracking.wandb_mirror import WandbMirror
 
 
 @pytest.fixture(autouse=True)
@@ -154,76 +153,12 @@ def test_a_broken_mirror_is_one_warning_and_the_run_goes_on(caplog: pytest.LogCa
     ]
 
 
-def test_every_step_and_every_evaluation_is_mirrored_once_over_two_kills_and_a_restart(
-    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed at 6, gone on with from 3, killed at 4, gone on with to 7: an evaluation after steps 3 and 6."""
-    seen: list[tuple[int, str]] = []
-
-    class Mirror:
-        def start(self, run: object) -> None: ...
-
-        def log(self, step: int, found: dict[str, float]) -> None:
-            seen.extend((step, name) for name in found)
-
-        def finish(self, summary: object, exit_code: int) -> None: ...
-
-    monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors", lambda node: [Shielded(Mirror(), "wandb")])  # type: ignore[arg-type]
-    for since, until, evaluated in ((None, 2, False), (None, 6, False), (3, 4, False), (3, 7, True)):
-        with Tracker(make_config(), tmp_path) as tracker:
-            if since is not None:
-                tracker.rewind(since)
-            for step in range((since or 0) + 1, until + 1):
-                tracker.log(step, {"reward/mean": 0.5})
-                if step == 3 or (step == 6 and evaluated):
-                    tracker.log_evaluation(step, {"eval/pass@1": 0.5})
-    assert sorted(seen) == [*((step, "reward/mean") for step in (1, 2)), (3, "eval/pass@1"), (3, "reward/mean"),
-                            *((step, "reward/mean") for step in (4, 5)), (6, "eval/pass@1"), (6, "reward/mean"),
-                            (7, "reward/mean")]  # fmt: skip
-
-
 def test_an_unknown_logger_and_mode_are_refused(tmp_path: Path, make_config: Callable[..., Any]) -> None:
     with pytest.raises(UserError, match=r"logger=mlflow: .*none, wandb, tensorboard"):
         Tracker(make_config(name="mlflow"), tmp_path)
     with pytest.raises(UserError, match=r"logger\.mode=on: .*auto, online, offline"):
         Tracker(make_config(name="wandb", project="p", mode="on"), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_wandb_goes_offline_by_itself_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("WANDB_MODE", "WANDB_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert automatic_mode() == "offline"
-    (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
-    assert automatic_mode() == "online"
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert automatic_mode() == "disabled"
-
-
-def test_the_run_id_stays_with_the_folder(tmp_path: Path) -> None:
-    first, second = run_id(tmp_path / "a"), run_id(tmp_path / "b")
-    assert run_id(tmp_path / "a") == first != second
-
-
-def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
-    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("NETRC", str(home / "none"))
-    with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path / "run") as tracker:
-        tracker.log(1, {"reward/mean": 0.5})
-        tracker.alert("rule", "text")
-        tracker.finish({"steps": 1})
-    log = (tmp_path / "run" / "run.log").read_text()
-    assert log.count("no API key") == 1 and "wandb sync" in log and "failed" not in log
-    [kept] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
-    assert kept.stem == f"run-{run_id(tmp_path / 'run')}" and kept.stat().st_size > 0
-    assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
 def test_an_unreachable_wandb_falls_back_to_offline(
@@ -241,16 +176,6 @@ def test_an_unreachable_wandb_falls_back_to_offline(
     with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path) as tracker:
         tracker.log(1, {"reward/mean": 0.5})
     assert asked == ["online", "offline"] and "no route" in caplog.text and rows(tmp_path) == [(1, 0.5)]
-
-
-def test_tensorboard_gets_every_step(tmp_path: Path, make_config: Callable[..., Any]) -> None:
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    with Tracker(make_config(name="tensorboard"), tmp_path) as tracker:
-        for step in (1, 2, 3):
-            tracker.log(step, {"reward/mean": step / 4})
-    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("reward/mean")] == [(1, 0.25), (2, 0.5), (3, 0.75)]
 
 
 def test_a_missing_tensorboard_says_what_to_install(
@@ -275,37 +200,3 @@ def test_wandb_is_not_imported_unless_used(tmp_path: Path) -> None:
     program = f"import tvo_cli.tracking, sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-@pytest.mark.parametrize(
-    ("marker", "group"), [("sweep.json", "lr-ab12cd"), ("multirun.yaml", "lr-ab12cd"), ("", "tvo")]
-)
-def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
-    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, marker: str, group: str
-) -> None:
-    opened: list[dict[str, Any]] = []
-    ended: list[int] = []
-
-    class Run(dict[str, Any]):
-        offline, disabled, summary = True, False, {}
-
-        def define_metric(self, *words: object, **more: object) -> None: ...
-
-        def log(self, row: object, step: int | None = None) -> None: ...
-
-        def finish(self, exit_code: int) -> None:
-            ended.append(exit_code)
-
-    stand_in = ModuleType("wandb")
-    stand_in.init = lambda **words: opened.append(words) or Run()  # type: ignore[attr-defined]
-    stand_in.Settings = dict  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "wandb", stand_in)
-    folder = tmp_path / "lr-ab12cd" / "tvo+s0"
-    folder.mkdir(parents=True)
-    if marker:
-        (folder.parent / marker).write_text("{}")
-    with Tracker(make_config(name="wandb", project="p", mode="offline"), folder) as tracker:
-        tracker.log(1, {"reward/mean": 0.5})
-    [words] = opened
-    assert (words["group"], words["job_type"], words["name"]) == (group, "tvo", "tvo+s0")
-    assert words["tags"] == ["tvo", "tiny", "arithmetic"] and ended == [0]

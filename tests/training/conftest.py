@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tvo_cli import config
 from tvo_cli.experiment import train
@@ -24,8 +24,18 @@ SMALL = (
 
 @lru_cache(maxsize=64)
 def composed(overrides: tuple[str, ...]) -> DictConfig:
-    """Composing takes as long as a small step: once for each command."""
-    return config.compose([*SMALL, *overrides, "output_dir=x"])
+    """Composing takes as long as a small step: once for each command, with every reference in it resolved."""
+    made = config.compose([*SMALL, *overrides, "output_dir=x"])
+    OmegaConf.resolve(made)
+    return made
+
+
+def train_in(folder: Path, overrides: tuple[str, ...]) -> Path:
+    """Train in a folder; the folder."""
+    chosen = copy.deepcopy(composed(overrides))
+    chosen.output_dir = str(folder)
+    train(chosen)
+    return folder
 
 
 @pytest.fixture
@@ -33,14 +43,34 @@ def run(tmp_path) -> Callable[..., Path]:
     """Train in a folder of the test's own; the run folder."""
 
     def go(name: str, *overrides: str) -> Path:
-        folder = tmp_path / name
-        chosen = copy.deepcopy(composed(overrides))
-        chosen.output_dir = str(folder)
-        train(chosen)
-        return folder
+        return train_in(tmp_path / name, overrides)
 
     go.root = tmp_path  # type: ignore[attr-defined]
     return go
+
+
+@pytest.fixture(scope="session")
+def kept() -> dict[tuple[str, ...], Path]:
+    """The runs that tests share, by what was asked of them."""
+    return {}
+
+
+@pytest.fixture
+def whole(kept, tmp_path_factory) -> Callable[..., Path]:
+    """The folder of a run that nothing disturbed, trained once for all tests: to be read, not written in."""
+
+    def found(*overrides: str) -> Path:
+        if overrides not in kept:
+            kept[overrides] = train_in(tmp_path_factory.mktemp("whole") / "run", overrides)
+        return kept[overrides]
+
+    return found
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """What `tvo train` draws at its end takes longer than a small run."""
+    monkeypatch.setattr("tvo_cli.report.figures.draw", lambda run: [])
 
 
 @pytest.fixture

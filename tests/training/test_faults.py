@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
@@ -13,14 +14,15 @@ import torch
 
 from tvo_cli import config, experiment
 from tvo_cli.cli.main import main
+from tvo_cli.config.schema import ROOTS, kinds
 from tvo_cli.errors import UserError
 from tvo_cli.training import checkpoint, continuing, loop
 from tvo_cli.training.measure import measure
 
-from .conftest import SMALL
+from .conftest import SMALL, composed
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
-QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
+QUICK = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
 # ---------------------------------------------------------------- disks
@@ -80,11 +82,8 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, mo
     "file", ["optimizer.safetensors", "state.json", "policy/model.safetensors", "streams.safetensors"]
 )
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
-def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path, file, damage):
-    if not (tmp_path.parent / "sound").is_dir():
-        run("sound", *QUICK)
-        shutil.move(tmp_path / "sound", tmp_path.parent / "sound")
-    root = shutil.copytree(tmp_path.parent / "sound", tmp_path / "a") / "checkpoints"
+def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damage):
+    root = shutil.copytree(whole(*QUICK), tmp_path / "a") / "checkpoints"
     victim = root / "step-000002" / file
     content = bytearray(victim.read_bytes())
     if damage == "missing":
@@ -97,12 +96,12 @@ def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path, file, damage)
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
-def test_all_damaged_means_a_start_from_nothing(run, weights):
-    whole, other = run("a", *QUICK), run("b", *QUICK)
+def test_all_damaged_means_a_start_from_nothing(run, whole, weights):
+    undisturbed, other = whole(*QUICK), shutil.copytree(whole(*QUICK), run.root / "b")
     for folder in (other / "checkpoints").glob("step-*"):
         (folder / "state.json").write_text("{")
     run("b", *QUICK)
-    assert weights(other, 2) == weights(whole, 2)
+    assert weights(other, 2) == weights(undisturbed, 2)
 
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
@@ -117,8 +116,8 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way):
     assert checkpoint.inspect(folder) == f"{way} leads out of the folder"
 
 
-def test_links_are_no_checkpoints(run, tmp_path):
-    folder = run("a", *QUICK)
+def test_links_are_no_checkpoints(run, whole, tmp_path):
+    folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
     assert checkpoint.every(tmp_path / "b" / "checkpoints") == []
@@ -128,8 +127,8 @@ def test_links_are_no_checkpoints(run, tmp_path):
         run("c", *QUICK)
 
 
-def test_allowed_keys_may_differ_and_others_are_still_refused(run):
-    folder = run("a", *QUICK)
+def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole):
+    folder = shutil.copytree(whole(*QUICK), run.root / "a")
     more = ("trainer.steps=3", "optimizer.lr=1e-4", "optimizer.clip_norm=2.0")
     with pytest.raises(
         UserError, match=r"optimizer\.clip_norm=2\.0 \(there 1\.0\)\. .*resume\.allow=\[optimizer\.clip_norm\]"
@@ -140,8 +139,8 @@ def test_allowed_keys_may_differ_and_others_are_still_refused(run):
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[2]["optimizer/lr"] == 1e-4
 
 
-def test_other_code_is_a_warning_and_another_reference_an_error(run, monkeypatch, caplog):
-    run("a", *QUICK)
+def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monkeypatch, caplog):
+    shutil.copytree(whole(*QUICK), run.root / "a")
     monkeypatch.setattr(continuing, "code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
@@ -151,7 +150,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(run, monkeypatch
 
 
 def test_pruning_keeps_every_nth_and_the_best(run):
-    folder = run("a", "algorithm=grpo", "trainer.steps=5", "trainer.checkpoint_every=1", "trainer.keep=1",
+    folder = run("a", *QUICK, "trainer.steps=5", "trainer.keep=1",
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
@@ -174,15 +173,24 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
 @pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])
 def test_a_run_name_cannot_leave_the_outputs(name):
     for key in ("run_name", "experiment_name"):
+        chosen = copy.deepcopy(composed(()))
+        chosen[key] = name
         with pytest.raises(UserError, match=f"{key}={name}: leads out of outputs/"):
-            experiment.check(config.compose([f"{key}={name}", "output_dir=x"]))
+            experiment.check(chosen)
+
+
+class WithVault(ROOTS["train"]):
+    """A config in which somebody keeps a secret."""
+
+    vault: kinds.Free = kinds.key("secrets", optional=True)
 
 
 def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
     """A key in the environment, one in the config, and an error that quotes the first."""
     hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
     monkeypatch.setenv("WANDB_API_KEY", hidden[0])
-    words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+logger.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
+    monkeypatch.setitem(ROOTS, "train", WithVault)
+    words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+vault.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
     monkeypatch.setattr("sys.argv", ["tvo train", *words])
     monkeypatch.setattr(loop, "measure", lambda *args: 1 / 0 if args[0].counters.step else measure(*args))
     with pytest.raises(ZeroDivisionError):
@@ -220,6 +228,7 @@ def service(monkeypatch):
 
         def __init__(self):
             self.summary = {}
+            self.starting_step = max(Run.rows, default=-1) + 1
 
         def log(self, row, step):
             if step == Run.breaks_at:
@@ -242,14 +251,14 @@ def service(monkeypatch):
     return Run
 
 
-@pytest.mark.parametrize("fault", [None, 2, pytest.param("start", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fault", [None, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, "start"))])
 def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
-    run, pulled, steps, service, monkeypatch, fault
+    run, whole, pulled, steps, service, monkeypatch, fault
 ):
     """Compared with no logger at all: the same metrics and the same weights, killed half-way and gone on with."""
     mode = "auto" if fault == "start" else "offline"
     monkeypatch.setenv("WANDB_MODE", "online" if fault == "start" else "offline")
-    plain = run("plain", *QUICK, "trainer.steps=4", "trainer.checkpoint_every=2")
+    plain = whole(*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2")
     service.breaks_at = fault
     words = (*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2", "logger=wandb", f"logger.mode={mode}")
     pulled("mirrored", *words, "logger.console=off", after=3)

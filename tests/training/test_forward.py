@@ -24,10 +24,13 @@ def gap(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
-@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n != "steer_exact" else n for n in STATISTICS]
+)
 def test_no_split_changes_an_update_whose_weights_are_statistics(run, name):
     """One forward pass a minibatch, against parts of one prompt; and apart, as released, it is another update."""
     given = (f"algorithm={name}", *STATISTICS[name], *ONE_STEP)
+    given = (*given, "rollout.epochs=1")
     whole = policy(run("whole", *given, "trainer.variance_parts=1"))
     split = policy(run("split", *given, "trainer.microbatch_rows=4"))
     apart = policy(run("apart", *given, "trainer.microbatch_rows=4", "algorithm.objective.reads.minibatch=false"))
@@ -83,7 +86,7 @@ def another_precision():
 
 
 @pytest.mark.usefixtures("another_precision")
-@pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl", "grpo"])
+@pytest.mark.parametrize("name", ["dppo_tv", pytest.param("dppo_kl", marks=pytest.mark.slow), "grpo"])
 def test_dppo_is_anchored_at_what_the_sampler_recorded(run, batches, name):
     """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
     run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)

@@ -43,7 +43,8 @@ def test_without_spread_there_is_no_law():
 
 
 def test_a_resumed_run_reads_the_same(run, resumed, steps):
-    sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1", "rollout.epochs=1")
+    sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1")
+    sizes += ("rollout.epochs=1", "rollout.minibatches=1", "rollout.prompts=4", "recorder=off")
     whole = steps(run("whole", *sizes))
     assert {"law/a", "law/b", "law/ceiling", "law/rmse"} <= set(whole[-1]) and "law/a" not in whole[0]
     assert all(is_known(name) for name in whole[-1] if "/" in name)

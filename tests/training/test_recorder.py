@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -20,7 +21,7 @@ from tvo_cli.training.update import backward, forces_on, remaining
 from .conftest import composed
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
-QUICK = ("trainer.steps=2", "recorder.steps=[2]")
+QUICK = ("trainer.steps=2", "recorder.steps=[2]", "rollout.epochs=1")
 
 
 def files(folder):
@@ -35,14 +36,14 @@ def files(folder):
         *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n not in ("tvo", "ppo")),
     ],
 )
-def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(run, steps, algorithm):
-    folder = run("a", f"algorithm={algorithm}", *QUICK)
+def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole, steps, algorithm):
+    folder = whole(f"algorithm={algorithm}", *QUICK)
     before = files(folder)
     record, [lived] = experiment.replay(folder, 2, [])
     assert record["why"] == [recorder.ASKED]
     assert lived.weights_before == record["weights_before"] != record["weights_after"]
     assert lived.weights_after == record["weights_after"]
-    assert lived.order == record["order"] and len(lived.order) == 4
+    assert lived.order == record["order"] and len(lived.order) == 2
     row = steps(folder)[1]
     assert max(lived.work.report.norms) == row["gradient/norm_max"]
     assert files(folder) == before
@@ -50,14 +51,14 @@ def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(run, 
 
 
 def test_the_step_after_the_recorded_one_starts_from_its_end(run):
-    folder = run("a", "algorithm=tvo", "trainer.steps=3", "recorder.steps=[2,3]")
+    folder = run("a", "algorithm=tvo", "trainer.steps=3", "recorder.steps=[2,3]", "rollout.epochs=1")
     second, third = (experiment.replay(folder, step, [])[0] for step in (2, 3))
     assert second["weights_after"] == third["weights_before"]
 
 
-def test_replay_sees_another_bit(run, monkeypatch):
+def test_replay_sees_another_bit(whole, monkeypatch):
     """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
-    folder = run("a", "algorithm=grpo", *QUICK)
+    folder = whole("algorithm=grpo", *QUICK)
     read = recorder.read
 
     def flipped(run_folder, step):
@@ -71,8 +72,8 @@ def test_replay_sees_another_bit(run, monkeypatch):
     assert main(["replay", str(folder), "--step", "2"]) == 1
 
 
-def test_another_algorithm_repeats_the_same_rollouts(run, capsys):
-    folder = run("a", "algorithm=tvo", *QUICK)
+def test_another_algorithm_repeats_the_same_rollouts(whole, capsys):
+    folder = whole("algorithm=tvo", *QUICK)
     _, [was, other] = experiment.replay(folder, 2, ["algorithm=grpo"])
     assert other.algorithm == "grpo" and other.weights_before == was.weights_before
     assert torch.equal(was.work.batch.rollout.response_ids, other.work.batch.rollout.response_ids)
@@ -100,16 +101,16 @@ def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
     ]
 
 
-def test_the_same_algorithm_as_an_override_makes_the_same_first_update(run):
+def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole):
     """grpo carries no state between batches, so its "what if" of itself is the step itself."""
-    folder = run("a", "algorithm=grpo", *QUICK)
+    folder = whole("algorithm=grpo", *QUICK)
     record, [was, again] = experiment.replay(folder, 2, ["algorithm=grpo"])
     assert again.weights_after == was.weights_after == record["weights_after"]
 
 
-def test_the_shares_are_those_of_one_backward_pass_a_token(run):
+def test_the_shares_are_those_of_one_backward_pass_a_token(whole):
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
-    folder = run("a", "algorithm=tvo", *QUICK)
+    folder = whole("algorithm=tvo", *QUICK)
     parts, state = recording = recorder.read(folder, 2)
     chosen = experiment.OmegaConf.create(state["record"]["config"])
     with experiment.ExitStack() as resources:
@@ -139,7 +140,8 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(run):
 
 def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run):
     rule = ("stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6")
-    folder = run("a", "algorithm=grpo", *rule, "stability.rules.kl_ceiling.patience=1", "trainer.steps=4")
+    sizes = ("trainer.steps=4", "rollout.epochs=1")
+    folder = run("a", "algorithm=grpo", *rule, "stability.rules.kl_ceiling.patience=1", *sizes)
     assert [path.name for path in (folder / "recorder").iterdir()] == ["step-000002"]
     record, [lived] = experiment.replay(folder, 2, [])
     assert record["why"] == ["collapse: kl_ceiling"] and lived.weights_after == record["weights_after"]
@@ -149,7 +151,7 @@ def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
     monkeypatch.setattr(
         recorder, "_reasons", lambda session, work, begun: [recorder.ASKED if session.counters.step == 1 else "x"]
     )
-    folder = run("a", "algorithm=grpo", "trainer.steps=5", "recorder.keep=2")
+    folder = run("a", *ONE_UPDATE, "trainer.steps=5", "recorder.keep=2")
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
 
 
@@ -186,12 +188,12 @@ def test_a_recorder_that_is_off_costs_nothing(run):
     assert not (folder / "recorder").exists()
 
 
-def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, monkeypatch):
-    whole, take = run("whole", "algorithm=tvo", *QUICK), loop.take
+def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole, monkeypatch):
+    undisturbed, take = whole("algorithm=tvo", *QUICK), loop.take
 
     def taking(session, work, *args):
         goes_on = take(session, work, *args)
-        signal.raise_signal(signal.SIGTERM) if work.position == 2 else None
+        signal.raise_signal(signal.SIGTERM) if work.position == 1 else None
         return goes_on
 
     monkeypatch.setattr(loop, "take", taking)
@@ -199,13 +201,13 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, monkey
         with pytest.raises(Interrupted):
             run("cut", "algorithm=tvo", *QUICK)
     monkeypatch.setattr(loop, "take", take)
-    folders = [one / "recorder" / "step-000002" for one in (whole, run("cut", "algorithm=tvo", *QUICK))]
+    folders = [one / "recorder" / "step-000002" for one in (undisturbed, run("cut", "algorithm=tvo", *QUICK))]
     one, other = (checkpoint.read_state(folder)["record"] for folder in folders)
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 
-def test_what_is_not_recorded_or_damaged_is_said(run):
-    folder = run("a", "algorithm=grpo", *QUICK)
+def test_what_is_not_recorded_or_damaged_is_said(whole, tmp_path):
+    folder = shutil.copytree(whole("algorithm=grpo", *QUICK), tmp_path / "a")
     with pytest.raises(UserError, match=r"--step=7: is not recorded in .* Recorded steps: 2\."):
         experiment.replay(folder, 7, [])
     with pytest.raises(UserError, match=r"algoritm=ppo: there is no such key\. Nearest: algorithm"):

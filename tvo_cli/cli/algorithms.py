@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tvo_cli import config
 
-PACKAGE = Path(config.__file__).parent
+PACKAGE = Path(config.__file__).parents[1]
 FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
 WEAKEST_FIRST = ("notes", "paper", "official code")
 

@@ -60,16 +60,17 @@ class Jobs:
         sweeps = "MULTIRUN" in str(hydra.mode)
         if sweeps:
             print(escaping.terminal(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}"), flush=True)
-        code = self._attempt(config, list(hydra.overrides.task), skip=sweeps)
+        code = self._attempt(config, hydra, skip=sweeps)
         self.codes.append(code)
         if code and self.elsewhere:
             raise Unfinished(code)
         return objective(Path(config.output_dir), config.get("sweep_objective")) if sweeps and not code else None
 
-    def _attempt(self, config: DictConfig, overrides: list[str], *, skip: bool) -> int:
+    def _attempt(self, config: DictConfig, hydra: Any, *, skip: bool) -> int:
         """The exit code of one job."""
-        folder, fresh = Path(config.output_dir), False
+        folder, overrides, fresh = Path(config.output_dir), list(hydra.overrides.task), False
         try:
+            configuration.declare(config, self.command, overrides, hydra.runtime.config_sources)
             fingerprint = identity(config)
             if skip and state.finished(folder, fingerprint):
                 print(escaping.terminal(f"done before: {folder}"), flush=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli.cli.completion import complete_group
+from tvo_cli.errors import UserError
 
 GROUP_HELP = "algorithms, models, datasets, rewards, loggers, experiments …; without one: the groups"
 
@@ -23,10 +24,13 @@ def listing(
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="A table for a page.")] = False,
     page: Annotated[bool, typer.Option("--page", help="docs/algorithms.md, of the algorithms.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="A JSON schema of the group's yamls, for editors.")] = False,
 ) -> None:
     """List what a config group offers, one line each: name, what it is, what it changes, paper, fidelity."""
     from tvo_cli import config
 
+    if group is None and schema:
+        raise UserError("--schema", "", "is of a group.", "tvo list rollout --schema")
     if group is None:
         rows = [[name, ", ".join(config.names(name))] for name in config.groups()]
         _show(("group", "choices"), rows, markdown=markdown)
@@ -34,6 +38,9 @@ def listing(
     found = config.group_called(group)
     if page:
         _page(found)
+        return
+    if schema:
+        _schema(found)
         return
     parts = [(name, config.take_apart(config.about(found, name))) for name in config.names(found)]
     rows = [[name, about.what, about.changes, about.paper, _fidelity(found, name)] for name, about in parts]
@@ -67,8 +74,15 @@ def _fidelity(group: str, name: str) -> str:
 
 def _page(group: str) -> None:
     from tvo_cli.cli import algorithms_page
-    from tvo_cli.errors import UserError
 
     if group != "algorithm":
         raise UserError("--page", group, "there is a page of the algorithms only.", "Take --markdown for a table.")
     print(algorithms_page.page())
+
+
+def _schema(group: str) -> None:
+    import json
+
+    from tvo_cli.config.schema import editor_schema
+
+    print(json.dumps(editor_schema(group), indent=1, ensure_ascii=False))

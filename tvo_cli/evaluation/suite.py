@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,11 +47,26 @@ def suite_names() -> list[str]:
 
 def _suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:
     protocol = resolve(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]))
-    problems = read(_local(node["dataset"], name, tree.get("data_dir")), node.get("problems"), tree["evaluation"])
+    local = _local(node["dataset"], name, tree.get("data_dir"))
+    try:
+        problems = read(local, node.get("problems"), tree["evaluation"])
+    except UserError as error:
+        raise _in_suite(error, name, is_own_file=name == "jsonl") from error
     wanted = tree["protocol"].get("shots") or node["protocol"].get("shots")
     protocol = replace(protocol, shots=_shots(wanted, tree.get("data_dir")))
     wanted_ks = passes(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
     return Suite(name, problems, protocol, wanted_ks, fingerprint(problems))
+
+
+def _in_suite(error: UserError, name: str, *, is_own_file: bool) -> UserError:
+    """An error of a data set with the keys that `tvo eval` has: a data set knows those of a run only."""
+
+    def renamed(text: str) -> str:
+        if is_own_file:
+            text = re.sub(r"\bdataset\.(test_)?path\b", "path", text)
+        return re.sub(r"(?<![\w.])dataset\.(?=[a-z])", f"evaluation.suites.{name}.dataset.", text)
+
+    return UserError(renamed(error.key), error.value, renamed(error.problem), renamed(error.remedy))
 
 
 def read(node: Mapping[str, Any], count: int | None, evaluation: Mapping[str, Any]) -> tuple[Problem, ...]:

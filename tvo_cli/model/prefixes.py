@@ -6,7 +6,6 @@ reads the same keys, whose gradients are summed over the group before they go ba
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from tvo_cli.model import packed
-from tvo_cli.model.forwards import accepted, positions, states
+from tvo_cli.model.forwards import accepted, cache_argument, positions, states, takes_cache
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
 SHARE = 0.15  # of all positions, likewise
@@ -64,8 +63,7 @@ def work(body: nn.Module, positions: int) -> float:
 def keeps_keys(body: nn.Module) -> bool:
     """Whether every layer's cache is the plain one that grows: no sliding window, no state, no encoder."""
     config = getattr(body, "config", None)
-    known = inspect.signature(body.forward).parameters
-    if config is None or not ("past_key_values" in known or "kwargs" in known):
+    if config is None or not takes_cache(body):
         return False
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
 
@@ -122,7 +120,7 @@ def _prompt(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> 
     arguments: dict[str, Any] = {"use_cache": True}
     if not bool(mask.all()):
         arguments |= {"attention_mask": mask.long(), "position_ids": positions(mask)}
-    outputs = body(input_ids=ids, past_key_values=cache, **accepted(body.forward, arguments))
+    outputs = body(input_ids=ids, **cache_argument(body, cache), **accepted(body.forward, arguments))
     return states(outputs)[:, -1]
 
 
@@ -140,4 +138,5 @@ def _responses(body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tup
         attention = torch.cat([prompt_mask, prompt_mask.new_ones(ids.shape)], dim=1)
         at = positions(attention)[:, prompt_mask.shape[1] :]
         arguments |= {"attention_mask": attention.long(), "position_ids": at}
-    return states(body(input_ids=ids, past_key_values=cache, **accepted(body.forward, arguments)))[:, :length]
+    outputs = body(input_ids=ids, **cache_argument(body, cache), **accepted(body.forward, arguments))
+    return states(outputs)[:, :length]

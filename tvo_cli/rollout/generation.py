@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.forwards import accepted, positions, trimmed
+from tvo_cli.model.forwards import accepted, cache_argument, positions, trimmed
 from tvo_cli.model.packed import ATTENTION
 from tvo_cli.rollout.cache import even, growing
 from tvo_cli.rollout.joined import Joined, joined
@@ -158,7 +158,7 @@ class _State:
         if self.attention is not None:
             arguments["attention_mask"] = self.attention
         known = accepted(policy.network.forward, arguments)
-        found = policy.network(input_ids=token[:, None], past_key_values=self.cache, **known)
+        found = policy.network(input_ids=token[:, None], **cache_argument(policy.network, self.cache), **known)
         logits: Tensor = found.logits[:, -1]
         return logits
 
@@ -173,7 +173,7 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     if attention is not None:
         arguments |= {"attention_mask": attention, "position_ids": position}
     known = accepted(policy.network.forward, arguments)
-    found = policy.network(input_ids=ids, past_key_values=cache, **known)
+    found = policy.network(input_ids=ids, **cache_argument(policy.network, cache), **known)
     cache.batch_repeat_interleave(samples)
     repeated = None if attention is None else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from tvo_cli.model import Policy
-from tvo_cli.model.forwards import positions
+from tvo_cli.model.forwards import cache_argument, positions
 from tvo_cli.model.prefixes import keeps_keys
 from tvo_cli.rollout.cache import growing
 from tvo_cli.rollout.products import plain_attention
@@ -135,12 +135,13 @@ def _same(policy: Policy) -> bool:
     caches = [growing(network.config, evenly=True) for _ in range(2)]
     try:
         for cache in caches:
-            network(input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+            known = {"attention_mask": mask, "position_ids": places, **cache_argument(network, cache)}
+            network(input_ids=ids, use_cache=True, **known)
         quick = _join(policy)
         for step in range(2):
             mask, at = torch.cat([mask, mask.new_ones(2, 1)], 1), places[:, -1] + 1 + step
             mine = quick.step(ids[:, step], at, mask, caches[0])
-            known = {"attention_mask": mask, "position_ids": at[:, None], "past_key_values": caches[1]}
+            known = {"attention_mask": mask, "position_ids": at[:, None], **cache_argument(network, caches[1])}
             theirs = network(input_ids=ids[:, step, None], use_cache=True, **known).logits[:, -1]
             if not bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max()):
                 return False

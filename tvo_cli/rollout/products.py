@@ -24,6 +24,7 @@ from transformers.masking_utils import sdpa_mask
 from tvo_cli.model.packed import ATTENTION, LONGEST, WORD
 from tvo_cli.rollout.cache import EVEN
 
+PRECISION = "medium"  # PyTorch's word for: fp32 products may go through oneDNN
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
 KEPT = 2**20  # numbers of a bias that is kept for the next layer: 16 of them, 64 MB at most
@@ -44,7 +45,7 @@ def quick_products(*networks: Any, least: int = 0) -> Iterator[bool]:
     precision = torch.get_float32_matmul_precision()
     for network in chosen:
         network.set_attn_implementation(ATTENTION)
-    torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(PRECISION)
     try:
         yield True
     finally:
@@ -142,12 +143,12 @@ def _causal(queries: int, keys: int, folds: int) -> Tensor:
 
 @lru_cache(maxsize=1)
 def accurate() -> bool:
-    """Whether "medium" keeps fp32's accuracy on this machine: one product against float64."""
+    """Whether PRECISION keeps fp32's accuracy on this machine: one product against float64."""
     rng = torch.Generator().manual_seed(0)
     left, right = (torch.randn(WIDTH, WIDTH, generator=rng) for _ in range(2))
     exact = left.double() @ right.double()
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(PRECISION)
     try:
         found = left @ right
     finally:

@@ -122,6 +122,7 @@ class Plain:
 
     def __init__(self, stream: TextIO | None = None, every_seconds: float = 0.0) -> None:
         self._stream, self._every, self._last = stream or sys.stdout, every_seconds, -math.inf
+        self._shown = -1
 
     def start(self, progress: Progress) -> None:
         """The run and the headings."""
@@ -131,11 +132,11 @@ class Plain:
         self.say(f"{'step':>{self._width(progress)}}{headings}  {'left':>7}")
 
     def step(self, progress: Progress) -> None:
-        """The line of a step, when it is due."""
+        """The line of a step, when it is due, once: an alert has the step before it drawn anew."""
         now, ends = progress.clock(), progress.step >= progress.run.steps
-        if now - self._last < self._every and not ends:
+        if progress.step == self._shown or (now - self._last < self._every and not ends):
             return
-        self._last = now
+        self._last, self._shown = now, progress.step
         values = "".join(f"  {_cell(progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS)
         place = f"{progress.step}/{progress.run.steps}"
         self.say(f"{place:>{self._width(progress)}}{values}  {duration(progress.remaining):>7}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import masking
-from tvo_cli.tracking.mirror import RunInfo, Shielded
+from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.tracker import mirrors
 
 COLUMNS = ("suite", "id", "decoding", "sample", "prompt", "completion", "gold", "extracted", "correct", "reason")
@@ -21,8 +21,7 @@ def send(config: Any, figures: Mapping[str, float], responses: Path) -> None:
     for mirror in mirrors(config.logger):
         mirror.start(_info(config))
         mirror.log(0, figures)
-        if isinstance(mirror, Shielded):
-            mirror.table("completions", COLUMNS, _rows(responses))
+        mirror.table("completions", COLUMNS, _rows(responses))
         mirror.finish(dict(figures), exit_code=0)
 
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.tracking.names import is_evaluation
 
 log = logging.getLogger("tvo")
+
+
+class RowKey(NamedTuple):
+    """Which row of metrics.jsonl: a step has at most one of training and one of an evaluation."""
+
+    step: int
+    evaluation: bool
+
+
+def row_keys(step: int, names: Iterable[str]) -> set[RowKey]:
+    """The rows that metrics of a step belong to; a mirror may join a step and its evaluation."""
+    return {RowKey(step, is_evaluation(name)) for name in names if name != "step"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,9 @@ class Mirror(Protocol):
     def start(self, run: RunInfo) -> None:
         """Open it."""
 
+    def held(self) -> set[RowKey]:
+        """The rows that it shows already, of whichever process; once it is open."""
+
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show a step."""
 
@@ -45,25 +59,36 @@ class Mirror(Protocol):
         """Close it."""
 
 
-class Shown:
-    """How far a mirror has been shown a run, kept in its folder: a mirror cannot forget, so nothing comes twice."""
+class DeduplicatingMirror:
+    """Shows every row once over all processes of a run.
 
-    def __init__(self, path: Path, logger: str) -> None:
-        self._path, self._logger = path, logger
-        try:
-            self._all: dict[str, dict[str, int]] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._all = {}
-        self._last = self._all.setdefault(logger, {})
+    What a mirror holds is read from the mirror itself: a note beside it would be ahead of it or behind it
+    after a kill, for mirrors write through threads and services with buffers of their own.
+    """
 
-    def is_new(self, step: int, kind: str) -> bool:
-        """Whether this step's row of a kind, steps or evaluations, was not shown yet."""
-        return step > self._last.get(kind, -1)
+    def __init__(self, mirror: Shielded) -> None:
+        self._mirror = mirror
+        self._held: set[RowKey] = set()
 
-    def remember(self, step: int, kind: str) -> None:
-        """It was."""
-        self._last[kind] = step
-        write_json(self._path, self._all)
+    def start(self, run: RunInfo) -> None:
+        """Open it and see what it holds."""
+        self._mirror.start(run)
+        self._held = self._mirror.held()
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Show a row, unless the mirror has it: a mirror cannot forget."""
+        keys = row_keys(step, metrics)
+        if not keys <= self._held:
+            self._mirror.log(step, metrics)
+            self._held |= keys
+
+    def alert(self, title: str, text: str) -> None:
+        """Tell somebody."""
+        self._mirror.alert(title, text)
+
+    def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
+        """Close it."""
+        self._mirror.finish(summary, exit_code)
 
 
 class Shielded:
@@ -75,6 +100,12 @@ class Shielded:
     def start(self, run: RunInfo) -> None:
         """Open it."""
         self._try(lambda: self._mirror.start(run))
+
+    def held(self) -> set[RowKey]:
+        """The rows that it shows already."""
+        found: set[RowKey] = set()
+        self._try(lambda: found.update(self._mirror.held()))
+        return found
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show a step."""

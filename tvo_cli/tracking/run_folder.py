@@ -117,6 +117,7 @@ def _torch_threads() -> int | None:
     return int(torch.get_num_threads()) if torch is not None else None
 
 
+@lru_cache  # of the code that this process has loaded
 def git_state(checkout: Path) -> dict[str, Any] | None:
     """Commit and whether tracked files differ from it; None outside a checkout."""
     if not (checkout / ".git").exists():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.mirror import RunInfo
+from tvo_cli.tracking.mirror import RowKey, RunInfo, row_keys
 
 
 class TensorboardMirror:
@@ -16,6 +17,7 @@ class TensorboardMirror:
 
     def __init__(self) -> None:
         self._writer: Any = None
+        self._folder = Path()
         if find_spec("tensorboard") is None:  # said before anything is written
             remedy = "Install it: pip install -e '.[tensorboard]', or take logger=none."
             raise UserError("logger", "tensorboard", "the package tensorboard is not installed.", remedy)
@@ -24,7 +26,18 @@ class TensorboardMirror:
         """Open the event file."""
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-        self._writer = EventFileWriter(str(run.folder / "tensorboard"))
+        self._folder = run.folder / "tensorboard"
+        self._writer = EventFileWriter(str(self._folder))
+
+    def held(self) -> set[RowKey]:
+        """The rows of all event files, of each up to where a kill has torn it."""
+        from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+
+        found: set[RowKey] = set()
+        for path in sorted(self._folder.glob("events.out.tfevents.*")):
+            for event in LegacyEventFileLoader(str(path)).Load():
+                found |= row_keys(event.step, (value.tag for value in event.summary.value))
+        return found
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write a step."""

@@ -17,7 +17,7 @@ from tvo_cli.tracking import metrics as recorded
 from tvo_cli.tracking import run_folder
 from tvo_cli.tracking.console import Display, Progress, display
 from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.tracking.mirror import Mirror, RunInfo, Shielded, Shown
+from tvo_cli.tracking.mirror import DeduplicatingMirror, RunInfo, Shielded
 
 log = logging.getLogger("tvo")
 LOGGERS = ("none", "wandb", "tensorboard")
@@ -34,12 +34,11 @@ class Tracker:
     def __init__(self, config: Any, folder: Path, *, console: Display | None = None) -> None:
         self._config, self._folder = config, Path(folder)
         self._run = run_info(config, self._folder)
-        self._mirrors = mirrors(config.logger)
+        self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors(config.logger)]
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
         self._display = console or display(*chosen)
         self._progress = Progress(self._run)
         self._fresh = {True: True, False: True}  # kinds of rows not yet written: evaluations, steps
-        self._shown = Shown(self._folder / "mirrored.json", str(config.logger.name))
         self._summary: dict[str, Any] = {}
 
     def __enter__(self) -> Tracker:
@@ -76,7 +75,7 @@ class Tracker:
                 mirror.finish(self._summary, exit_code=0 if error is None else 1)
 
     def rewind(self, step: int) -> None:
-        """Forget the rows after a step: the run goes on from there. The mirrors, which cannot forget, skip them."""
+        """Forget the rows after a step: the run goes on from there. The mirrors are shown what they lack before it."""
         held = self._file.last_step()
         if held < step:
             log.warning(
@@ -85,6 +84,8 @@ class Tracker:
         forgotten = self._file.truncate_after(step)
         if forgotten:
             log.info("metrics.jsonl: %d rows after step %d are done again", forgotten, step)
+        for row in recorded.read(self._file.path) if self._mirrors else ():
+            self._show(row.pop("step"), row)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Record a training step."""
@@ -104,11 +105,11 @@ class Tracker:
             self._file.forget_from(step, evaluations=evaluations)
             self._fresh[evaluations] = False
         self._file.append(step, metrics)
-        kind = "evaluations" if evaluations else "steps"
-        if self._mirrors and self._shown.is_new(step, kind):
-            for mirror in self._mirrors:
-                mirror.log(step, metrics)
-            self._shown.remember(step, kind)
+        self._show(step, metrics)
+
+    def _show(self, step: int, metrics: Mapping[str, float]) -> None:
+        for mirror in self._mirrors:
+            mirror.log(step, metrics)
 
     def sync(self) -> None:
         """See to it that every row is on the disk: a checkpoint must not outlive the rows before it."""
@@ -172,7 +173,7 @@ def sweep_of(folder: Path) -> str:
     return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""
 
 
-def mirrors(node: Any) -> list[Mirror]:
+def mirrors(node: Any) -> list[Shielded]:
     """The mirrors that `logger` asks for; a mirror's module is imported only when it is used."""
     name = str(node.name)
     if name == "none":

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.mirror import RunInfo
+from tvo_cli.tracking import wandb_file
+from tvo_cli.tracking.mirror import RowKey, RunInfo
 from tvo_cli.tracking.run_folder import write_text
 
 log = logging.getLogger("tvo")
 MODES = ("auto", "online", "offline", "disabled")
+OLDER_NAMES = {"dryrun": "offline", "run": "online"}  # of WANDB_MODE
 ONLINE_TIMEOUT = 20.0  # seconds to reach the service before the run goes offline
 
 
@@ -26,15 +28,15 @@ class WandbMirror:
             raise UserError("logger.mode", mode, "there is no such mode.", f"Modes: {', '.join(MODES)}.")
         self._project, self._mode = project, mode
         self._run: Any = None
+        self._folder = Path()
 
     def start(self, run: RunInfo) -> None:
         """Open the run; offline when there is no key, or when the service cannot be reached."""
+        self._folder = run.folder
         mode = self._mode if self._mode != "auto" else automatic_mode()
-        if mode == "offline" and self._mode == "auto":
-            log.info(
-                "wandb: no API key, so the run is kept offline; to send it: wandb sync %s",
-                run.folder / "wandb",
-            )
+        if mode == "offline":
+            reason = self._why_offline()
+            log.info("wandb: %s, so the run is kept offline; to send it: wandb sync %s", reason, run.folder / "wandb")
         try:
             self._open(run, mode)
         except Exception as error:  # wandb raises many kinds for a service out of reach
@@ -43,9 +45,13 @@ class WandbMirror:
             log.warning("wandb: the service cannot be reached (%s), so the run is kept offline", error)
             self._open(run, "offline")
 
+    def _why_offline(self) -> str:
+        if self._mode == "offline":
+            return "logger.mode=offline"
+        return "WANDB_MODE=offline" if mode_of_environment() else "no API key"
+
     def _open(self, run: RunInfo, mode: str) -> None:
-        os.environ.setdefault("WANDB_SILENT", "true")
-        os.environ.setdefault("WANDB_CACHE_DIR", str(run.folder / "wandb" / "cache"))
+        _keep_inside(run.folder / "wandb")
         import wandb
 
         self._run = wandb.init(
@@ -55,7 +61,7 @@ class WandbMirror:
             job_type=run.group,
             tags=[run.group, run.model, run.dataset],
             id=run_id(run.folder),
-            resume="allow" if mode == "online" else None,
+            resume="allow",  # offline it marks the file, so that `wandb sync` appends it to those before
             dir=str(run.folder),
             config=dict(run.config),
             mode=mode,  # type: ignore[arg-type]
@@ -63,6 +69,19 @@ class WandbMirror:
         )
         self._run.define_metric("step", hidden=True)
         self._run.define_metric("*", step_metric="step")
+
+    def held(self) -> set[RowKey]:
+        """Online the steps before the first that the service expects; offline those of the run's files.
+
+        The service process of a killed run ends with it, and a step reaches it whole, with its evaluation.
+        """
+        if self._run is None or self._run.disabled:
+            return set()
+        if not self._run.offline:
+            return {RowKey(step, kind) for step in range(self._run.starting_step) for kind in (True, False)}
+        name = run_id(self._folder)
+        files = (self._folder / "wandb").glob(f"*run-*-{name}/run-{name}.wandb")
+        return set().union(*map(wandb_file.held, files))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Send a step under its own number: the service adds an evaluation to it, and takes no step twice."""
@@ -90,22 +109,37 @@ class WandbMirror:
             self._run = None
 
 
+def _keep_inside(folder: Path) -> None:
+    """Have wandb write nothing outside the run folder, and look for no home where there is none."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "cache"))
+    try:
+        Path.home()
+    except RuntimeError:  # neither HOME nor an entry in passwd
+        for name, place in (("WANDB_CONFIG_DIR", "config"), ("WANDB_DATA_DIR", "data"), ("NETRC", "netrc")):
+            os.environ.setdefault(name, str(folder / place))
+
+
 def automatic_mode() -> str:
     """What WANDB_MODE says; else online with a key, offline without."""
-    said = os.environ.get("WANDB_MODE", "")
-    if said in MODES[1:]:
-        return said
-    return "online" if has_key() else "offline"
+    return mode_of_environment() or ("online" if has_key() else "offline")
+
+
+def mode_of_environment() -> str:
+    """WANDB_MODE, where it names a mode."""
+    said = os.environ.get("WANDB_MODE", "").lower()
+    mode = OLDER_NAMES.get(said, said)
+    return mode if mode in MODES[1:] else ""
 
 
 def has_key() -> bool:
     """Whether wandb would find a key: in the environment or in a netrc file."""
     if os.environ.get("WANDB_API_KEY"):
         return True
-    place = Path(os.environ.get("NETRC", "")) if os.environ.get("NETRC") else Path.home() / ".netrc"
     try:
+        place = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
         return "wandb" in place.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: neither HOME nor an entry in passwd
         return False
 
 

@@ -15,6 +15,7 @@ import torch
 
 from tvo_cli import __version__, masking
 from tvo_cli import config as configuration
+from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
 from tvo_cli.training import checkpoint
@@ -31,7 +32,7 @@ HARMLESS = (
 WANDB_ID = "wandb_id.txt"
 OF_THE_RUN = (
     *("checkpoints", "recorder", "responses", "tensorboard", "metrics.jsonl", "summary.json", "collapse.json"),
-    *(WANDB_ID, "mirrored.json"),
+    WANDB_ID,
 )
 
 
@@ -143,6 +144,7 @@ def _set_aside(folder: Path) -> None:
 
 
 def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    before = schema.settled(before, wanted)
     differing = [key for key in sorted({*before, *wanted}) if before.get(key) != wanted.get(key)]
     differing = [key for key in differing if not key.startswith(HARMLESS)]
     refused = [key for key in differing if not _is_allowed(key, allowed)]

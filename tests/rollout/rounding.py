@@ -1,0 +1,12 @@
+"""A plugin of pytest (`-p tests.rollout.rounding`): this CPU is one whose products no accuracy satisfies."""
+
+from __future__ import annotations
+
+
+def pytest_sessionstart() -> None:
+    """Before the first test asks."""
+    from tvo_cli.rollout import products
+
+    products.TOLERANCE = 0.0
+    products.accurate.cache_clear()
+    assert not products.accurate()

@@ -1,0 +1,157 @@
+"""W&B as a mirror: offline in the run folder without a key or a home, and grouped by sweeps."""
+
+from __future__ import annotations
+
+import pwd
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tvo_cli.tracking import Tracker, wandb_file
+from tvo_cli.tracking.wandb_mirror import automatic_mode, run_id
+
+
+def test_wandb_goes_offline_by_itself_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert automatic_mode() == "offline"
+    (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
+    assert automatic_mode() == "online"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert automatic_mode() == "disabled"
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Neither HOME nor an entry in passwd, as for a uid that a container was given; the working folder is empty."""
+
+    def nobody(of: object) -> object:
+        raise KeyError(f"uid not found: {of}")
+
+    for name in (
+        "HOME",
+        "WANDB_MODE",
+        "WANDB_API_KEY",
+        "WANDB_CACHE_DIR",
+        "WANDB_CONFIG_DIR",
+        "WANDB_DATA_DIR",
+        "NETRC",
+    ):
+        monkeypatch.setenv(name, "")  # so that what the product sets is taken back
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(pwd, "getpwnam", nobody)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def test_without_a_home_it_is_offline_in_the_run_folder(
+    homeless: Path, tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    import wandb
+
+    wandb.teardown()  # what it has read of a home in this process
+    with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path / "run") as tracker:
+        tracker.log(1, {"reward/mean": 0.5})
+    wandb.teardown()
+    log = (tmp_path / "run" / "run.log").read_text()
+    assert log.count("no API key") == 1 and "failed" not in log
+    [kept] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
+    assert wandb_file.held(kept) == {(1, False)}
+    assert list(homeless.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "said"),
+    [
+        ("auto", "offline", "wandb: WANDB_MODE=offline, so the run is kept offline"),
+        ("auto", "dryrun", "wandb: WANDB_MODE=offline, so the run is kept offline"),
+        ("auto", "", "wandb: no API key, so the run is kept offline"),
+        ("offline", "", "wandb: logger.mode=offline, so the run is kept offline"),
+        ("disabled", "", ""),
+    ],
+)
+def test_why_it_is_offline_is_said(
+    tmp_path: Path,
+    make_config: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+    environment: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", environment)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setattr("tvo_cli.tracking.wandb_mirror.WandbMirror._open", lambda *args: None)
+    with Tracker(make_config(name="wandb", project="p", mode=asked), tmp_path / "run"):
+        pass
+    log = (tmp_path / "run" / "run.log").read_text()
+    assert (said in log) if said else "offline" not in log
+    assert log.count("API key") == said.count("API key")
+
+
+def test_the_run_id_stays_with_the_folder(tmp_path: Path) -> None:
+    first, second = run_id(tmp_path / "a"), run_id(tmp_path / "b")
+    assert run_id(tmp_path / "a") == first != second
+
+
+def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
+    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NETRC", str(home / "none"))
+    with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path / "run") as tracker:
+        tracker.log(1, {"reward/mean": 0.5})
+        tracker.alert("rule", "text")
+        tracker.finish({"steps": 1})
+    log = (tmp_path / "run" / "run.log").read_text()
+    assert log.count("no API key") == 1 and "wandb sync" in log and "failed" not in log
+    [kept] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
+    assert kept.stem == f"run-{run_id(tmp_path / 'run')}" and kept.stat().st_size > 0
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("marker", "group"), [("sweep.json", "lr-ab12cd"), ("multirun.yaml", "lr-ab12cd"), ("", "tvo")]
+)
+def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
+    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, marker: str, group: str
+) -> None:
+    opened: list[dict[str, Any]] = []
+    ended: list[int] = []
+
+    class Run(dict[str, Any]):
+        offline, disabled, summary = True, False, {}
+
+        def define_metric(self, *words: object, **more: object) -> None: ...
+
+        def log(self, row: object, step: int | None = None) -> None: ...
+
+        def finish(self, exit_code: int) -> None:
+            ended.append(exit_code)
+
+    stand_in = ModuleType("wandb")
+    stand_in.init = lambda **words: opened.append(words) or Run()  # type: ignore[attr-defined]
+    stand_in.Settings = dict  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    folder = tmp_path / "lr-ab12cd" / "tvo+s0"
+    folder.mkdir(parents=True)
+    if marker:
+        (folder.parent / marker).write_text("{}")
+    with Tracker(make_config(name="wandb", project="p", mode="offline"), folder) as tracker:
+        tracker.log(1, {"reward/mean": 0.5})
+    [words] = opened
+    assert (words["group"], words["job_type"], words["name"]) == (group, "tvo", "tvo+s0")
+    assert words["tags"] == ["tvo", "tiny", "arithmetic"] and ended == [0]

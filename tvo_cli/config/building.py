@@ -1,0 +1,79 @@
+"""From a node with a `_target_` to an object.
+
+A config file is code: `_target_` names a callable. `build` therefore reads the whole tree first and refuses
+every name outside the allowed rooms before anything is imported or called.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tvo_cli.config.explaining import first_line
+from tvo_cli.config.resolving import plain
+from tvo_cli.errors import UserError
+
+ALLOWED = ("tvo_cli.", "torch.optim.")
+CLOSED_ROOMS = ("tvo_cli.cli", "tvo_cli.config", "tvo_cli.experiment", "tvo_cli.report", "tvo_cli.tracking")
+
+
+def build(node: Any) -> Any:
+    """The object a node describes, its children first; `None` for `None`.
+
+    Three passes over the resolved tree: every `_target_` is read, then every one is looked up, then Hydra
+    instantiates (`_convert_="all"`: plain dicts and lists). A refusal in the first two leaves nothing built.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    tree = plain(node)
+    if tree is None:
+        return None
+    found = list(targets(tree))
+    for key, target in found:
+        check_name(key, target)
+    for key, target in found:
+        check_object(key, target)
+    try:
+        return instantiate(tree, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from error
+        lines = str(error).split("\n")
+        raise UserError("_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + ".") from error
+
+
+def targets(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every `_target_` of a tree with its dotted place, inside mappings, lists and `_args_` alike."""
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            if name == "_target_":
+                yield f"{path}_target_", value
+            yield from targets(value, f"{path}{name}.")
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from targets(value, f"{path}{index}.")
+
+
+def check_name(key: str, target: object) -> None:
+    """Refuse a name outside the allowed rooms; a private or dunder part would reach out of them."""
+    allowed = isinstance(target, str) and target.startswith(ALLOWED)
+    closed = isinstance(target, str) and any(target == room or target.startswith(room + ".") for room in CLOSED_ROOMS)
+    private = isinstance(target, str) and any(part.startswith("_") or not part for part in target.split("."))
+    if not allowed or closed or private:
+        remedy = "A config may build public things of tvo_cli's own parts and of torch.optim only."
+        raise UserError(key, target, "refused before anything was built.", remedy)
+
+
+def check_object(key: str, target: object) -> None:
+    """Refuse a name that leads through an allowed module to something defined elsewhere (`tvo_cli.x.os.system`)."""
+    from hydra.utils import get_object
+
+    try:
+        found = get_object(str(target))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(key, target, f"cannot be found: {first_line(error)}.") from error
+    home = f"{getattr(found, '__module__', '')}."
+    if inspect.ismodule(found) or not callable(found) or not home.startswith(ALLOWED):
+        raise UserError(key, target, f"refused: it is not a callable of {ALLOWED[0]}* or {ALLOWED[1]}*.")

@@ -1,0 +1,138 @@
+"""Hydra's and OmegaConf's errors as one line that names the key, the value and the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.config import describing
+from tvo_cli.config.describing import nearest
+from tvo_cli.config.overrides import key_paths, split_override
+from tvo_cli.errors import UserError
+
+PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
+
+
+def explain(
+    error: BaseException, overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None
+) -> UserError:
+    """A Hydra or OmegaConf error as one line that names the key, the value and the nearest names."""
+    from hydra.errors import (
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+        SearchPathException,
+    )
+
+    if isinstance(error, OverrideParseException):
+        if "=" not in str(error.override):
+            return UserError("override", error.override, "has no `=`.", _meant(str(error.override), folder))
+        return _unreadable(error, root)
+    if isinstance(error, SearchPathException):
+        place = re.search(r"'([^']+)'", str(error))
+        return UserError("--config-dir", place.group(1) if place else "", "there is no such folder.")
+    if isinstance(error, MissingConfigException):
+        return _missing_choice(error, folder)
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
+        return error.__cause__
+    unknown = re.match(r"Could not override '([^']+)'", str(error))
+    if unknown:
+        return _unknown_key(unknown.group(1), overrides, root, folder)
+    if re.match(r"Ambiguous value for argument|Sweep parameters", str(error)):
+        swept = [word for word in overrides if re.search(r"=.*,|=(range|choice|interval|glob)\(", word)]
+        return UserError(
+            "override", " ".join(swept), "has several values.", f"Add -m for a run of each: tvo {root} -m …"
+        )
+    return _of_omegaconf(error, overrides, root)
+
+
+def _of_omegaconf(error: BaseException, overrides: Sequence[str], root: str) -> UserError:
+    """A value that is not there, or that an interpolation does not lead to."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    missing = re.search(r"Missing mandatory value: ([\w.-]+?)\.?(?:\s|$)", str(error))
+    if missing:
+        from tvo_cli.config.schema.checking import not_given
+
+        return not_given(missing.group(1))
+    key = getattr(cause, "full_key", None) or "config"
+    value = dict(map(split_override, overrides)).get(str(key), "???" if key != "config" else root)
+    return UserError(str(key), value, first_line(error).rstrip(".") + ".")
+
+
+def _unreadable(error: Any, root: str) -> UserError:
+    """A word that Hydra's grammar refuses: two settings in one, text with signs of the grammar, or brackets."""
+    word = str(error.override)
+    settings = _settings(word, root)
+    if len(settings) > 1:
+        remedy = f"Write a word for each: {' '.join(settings)}"
+        return UserError("override", repr(word), f"holds {len(settings)} settings in one word.", remedy)
+    key, value = word.split("=", 1)
+    if re.search(r"[\[{(]", value) or not re.search(r"[=\s:,;!?&#<>]", value):
+        remedy = "Put quotes around brackets: 'key=[1,2]'."
+    else:
+        remedy = f"""Text is quoted twice, for the shell and for Hydra: "{key}='{value.strip("'")}'\""""
+    return UserError("override", word, f"cannot be read: {first_line(error)}.", remedy)
+
+
+def _settings(word: str, root: str) -> list[str]:
+    """The settings that stand in one word, between spaces, commas or semicolons; each has a key that is known."""
+    from tvo_cli.config import schema
+
+    pieces = re.split(r"[\s,;]+(?=[+~]{0,2}[\w./@-]+=)", word)
+    known = {*describing.groups(), *schema.declared_keys(root)}
+    return pieces if all(_is_known(split_override(one)[0], known) for one in pieces[1:]) else []
+
+
+def _is_known(key: str, known: set[str]) -> bool:
+    return key in known or key.startswith("hydra") or any(one.endswith(f".{key}") for one in known)
+
+
+def _meant(word: str, folder: Path | None) -> str:
+    """The override that a lone word may stand for."""
+    found = [f"{group}={word}" for group in describing.groups(folder) if word in describing.names(group, folder)]
+    return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _missing_choice(error: Any, folder: Path | None) -> UserError:
+    missing = str(error.missing_cfg_file or "")
+    group, _, name = missing.rpartition("/")
+    if not group:
+        known = [path.stem for path in (folder or describing.conf_dir()).glob("*.yaml")]
+        return UserError("--config-name", name or missing, "there is no such config.", nearest(name, known))
+    if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
+        return UserError(group, name, "is not installed.", f"pip install -e '.[{name.split('_')[0]}]'")
+    options = [option for option in error.options or [] if not option.startswith("_")]
+    remedy = f"{nearest(name, options)} All of them: tvo list {group}".strip()
+    return UserError(group, name, f"there is no such {group}.", remedy)
+
+
+def _unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
+    value = dict(map(split_override, overrides)).get(key, "")
+    from tvo_cli.config import schema
+
+    known = _known_keys(overrides, root, folder)
+    free = next((one for one in schema.free_maps(root) if key.startswith(f"{one}.") and one in known), None)
+    if free is not None:
+        return UserError(key, value, "is not there yet.", f"The keys of {free} are free: '+{key}={value}'")
+    return UserError(key, value, "there is no such key.", nearest(key, known))
+
+
+def _known_keys(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:
+    """The keys that exist once the choices of groups are made, whatever else the overrides say."""
+    from tvo_cli.config.composing import compose  # which explains its own errors by this module
+
+    known = describing.groups(folder)
+    choices = [word for word in overrides if split_override(word)[0] in known and "," not in word]
+    try:
+        return list(key_paths(compose(choices, root, folder)))
+    except UserError:
+        return known

@@ -1,0 +1,39 @@
+"""Overrides as words of a command line, and the dotted keys of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tvo_cli import masking
+
+
+def split_override(word: str) -> tuple[str, str]:
+    """`+a.b='x y'` → (`a.b`, `x y`)."""
+    key, _, value = word.partition("=")
+    return key.lstrip("+~").partition("@")[0], value.strip().strip("'\"")
+
+
+def key_paths(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a config, nodes and leaves, without resolving anything."""
+    from omegaconf import OmegaConf
+
+    tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        yield f"{prefix}{name!s}"
+        yield from key_paths(value, f"{prefix}{name!s}.")
+
+
+def command_line() -> str:
+    """The command that makes this very run, ready to copy; a sweep's job has its own. Secrets are masked."""
+    import shlex
+    import sys
+
+    from hydra.core.hydra_config import HydraConfig
+
+    words = sys.argv[1:]
+    if HydraConfig.initialized() and HydraConfig.get().mode is not None and "MULTIRUN" in str(HydraConfig.get().mode):
+        kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
+        words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
+    program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
+    return f"{program} {shlex.join(masking.masked_words(words))}".strip()

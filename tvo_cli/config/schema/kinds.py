@@ -1,0 +1,70 @@
+"""What a key may hold: the types and ranges that the declarations of conf/ are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+UNSET: Any = object()
+OPTIONAL = None  # the default of a key that may be left out; never read, for the config is not changed by it
+SEEDS = 2**63  # number() of training/streams hashes any integer; a checkpoint's JSON and torch hold 63 bits
+
+
+class Keys(BaseModel):
+    """A mapping of conf/ whose every key is declared."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), defer_build=True)
+
+
+def key(meaning: str, *, optional: bool = False, before: Any = UNSET) -> Any:
+    """A key in one line: its meaning for a reader, whether a yaml may leave it out.
+
+    `before`: what runs did that were recorded before the key existed; they are resumed and replayed with it.
+    """
+    extra = {} if before is UNSET else {"before": before}
+    return Field(default=OPTIONAL if optional else ..., description=meaning, json_schema_extra=extra)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a type means to this program besides its range."""
+
+    name: str
+
+
+BUILT, FREE, ESCAPES = Mark("built"), Mark("free"), Mark("escapes")
+BUILT_SHAPE = {"type": "object", "required": ["_target_"], "properties": {"_target_": {"type": "string"}}}
+
+Whole = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveOrInf = Annotated[float, Field(gt=0)]  # .inf switches a limit off; NaN is not more than 0
+NotNegativeOrInf = Annotated[float, Field(ge=0)]
+AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+SomeShare = Annotated[float, Field(gt=0, le=1)]
+Confidence = Annotated[float, Field(gt=0, lt=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]  # the decay of a moving average
+Betas = Annotated[list[Beta], Field(min_length=2, max_length=2)]
+
+Name = Annotated[str, Field(min_length=1)]
+Label = Name | int  # a name that may look like a number: run_name=3
+Words = Annotated[str, ESCAPES]  # text for a model: \n and \t of a command line are a line break and a tab
+SomeWords = Annotated[str, Field(min_length=1), ESCAPES]
+Stops = list[SomeWords]
+DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+Device = Annotated[str, Field(pattern=DEVICE)]
+
+Built = Annotated[dict[str, Any], BUILT, WithJsonSchema(BUILT_SHAPE)]  # a node that the program builds
+Free = Annotated[dict[str, Any], FREE]  # a map whose keys are somebody else's
+
+
+def is_mapping(value: object) -> bool:
+    """Whether a value of a plain tree has keys."""
+    return isinstance(value, Mapping)
