@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli.rollout.dynamic import EveryGroup, MixedGroups, SamplingRule
 from tvo_cli.rollout.mismatch import mismatch, truncated_importance  # light; and a function of its file's name
 
 if TYPE_CHECKING:
-    from tvo_cli.rollout.dynamic import EveryGroup, MixedGroups, SamplingRule
     from tvo_cli.rollout.generation import generate
     from tvo_cli.rollout.sampling import Sampling
     from tvo_cli.rollout.selection import join, select
@@ -25,8 +25,7 @@ __all__ = [
     "truncated_importance",
 ]
 ROOMS = {
-    **{"EveryGroup": "dynamic", "MixedGroups": "dynamic", "SamplingRule": "dynamic", "generate": "generation"},
-    **{"Sampling": "sampling", "join": "selection", "select": "selection"},
+    **{"generate": "generation", "Sampling": "sampling", "join": "selection", "select": "selection"},
 }
 
 
