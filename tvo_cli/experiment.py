@@ -14,8 +14,9 @@ import torch
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tvo_cli import config as configuration
-from tvo_cli import data
+from tvo_cli import data, environment
 from tvo_cli.check import check
+from tvo_cli.environment.fast_paths import LARGE
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation, HeldOut, evaluating
 from tvo_cli.evaluation.heldout import prompts as rendered
@@ -36,8 +37,6 @@ from tvo_cli.tracking.held_log import HeldLog
 from tvo_cli.training import content, continuing, keeping, loop, recorder, streams
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
-from tvo_cli.training.plan import Plan
-from tvo_cli.training.plan import plan as sizes
 from tvo_cli.training.replay import Lived, live_again, live_otherwise
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
@@ -46,7 +45,6 @@ from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
 CACHED = 2048  # positions of one forward on a CPU
-LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
 
@@ -63,6 +61,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
         held.say()
+        environment.record(folder, environment.of_run(session.learner))
         keeping.resume(session)
         evaluation = loop.train(session)
         return session.tracker.finish(_summary(session, evaluation))
@@ -84,12 +83,6 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
     return evaluating.evaluate(config, engine, tokenizer, model, watch, reader)
-
-
-def plan(config: DictConfig) -> Plan:
-    """Derived sizes of a training run; nothing is started or written."""
-    check(config)
-    return sizes(config)
 
 
 def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:

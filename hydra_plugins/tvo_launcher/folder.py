@@ -16,9 +16,10 @@ class PinFolder(Callback):
         from omegaconf import open_dict, read_write
 
         from tvo_cli.config import split_override
-        from tvo_cli.sweep import naming
+        from tvo_cli.sweep import naming, refused
 
         folder = str(Path(str(config.hydra.sweep.dir)).absolute())
+        refused.begun(Path(folder))
         fixed, _ = naming.apart([*config.hydra.overrides.task, *naming.parameters(config)])
         hidden = [*config.hydra.job.config.override_dirname.exclude_keys, *(split_override(word)[0] for word in fixed)]
         pinned = [

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.sweep.index import Index, Job
+    from tvo_cli.sweep.slots import Slot
 
 OURS = (
     *("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweeper", "hydra.mode", "hydra.run"),
@@ -65,15 +66,15 @@ class ProcessLauncher(Launcher):
         index = Index(folder, shlex.join([*_program(), *masking.masked_words(sys.argv[1:])]))
         with index.locked():
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
-            index.save()
             mine = list({job.fingerprint: job for job in jobs}.values())
             slots = divide(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
+            index.save()  # from here on the sweep has a folder: nothing of it is refused as a whole any more
             with Board(folder, mine, len(slots)) as board:
-                board.say(_opening(mine, len(slots), slots[0].threads, [s.gpu for s in slots if s.gpu is not None]))
+                board.say(_opening(mine, len(jobs), slots, [s.gpu for s in slots if s.gpu is not None]))
                 runner = Runner(index, mine, slots, self._terms, board)
                 runner.run()
         shown = Path(os.path.relpath(folder))
-        print("\n".join(closing.lines(shown, mine)), flush=True)
+        print("\n".join(closing.lines(shown, mine, asked=len(jobs))), flush=True)
         code = closing.exit_code(mine, stopped=runner.stopped)
         return [_returned(folder, job, one, code) for job, one in zip(jobs, composed, strict=True)]
 
@@ -181,10 +182,16 @@ def _returned(folder: Path, job: Job, composed: DictConfig, code: int) -> JobRet
     return found
 
 
-def _opening(jobs: Sequence[Job], slots: int, threads: int, gpus: Sequence[str]) -> str:
+def _opening(jobs: Sequence[Job], asked: int, slots: Sequence[Slot], gpus: Sequence[str]) -> str:
+    from tvo_cli.sweep.closing import repeated
+
     before = sum(job.before for job in jobs)
-    parts = [f"sweep: {len(jobs)} jobs", f"{before} done before" if before else "", f"{slots} at a time"]
-    parts += [f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else "", f"{threads} threads each"]
+    parts = [
+        f"sweep: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{repeated(asked, len(jobs))}",
+        f"{before} done before" if before else "",
+    ]
+    parts += [f"{len(slots)} at a time", f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else ""]
+    parts += [f"{slots[0].threads} threads each"]
     return ", ".join(part for part in parts if part)
 
 

@@ -39,7 +39,7 @@ def test_the_list_shows_it() -> None:
     lines = runner.invoke(app, ["list", "algorithms", "--markdown"]).output.splitlines()
     assert lines[0].rstrip(" |").endswith("fidelity")
     [siren] = [line for line in lines if line.startswith("| siren |")]
-    [macro] = [line for line in lines if line.startswith("| tvo_macro |")]
+    [macro] = [line for line in lines if line.startswith(r"| tvo\_macro |")]
     assert siren.endswith("| official code |") and macro.endswith("| as tvo |")
 
 

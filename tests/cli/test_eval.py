@@ -57,6 +57,9 @@ def test_the_same_command_has_the_same_folder(monkeypatch, tmp_path):
     others = [("decoding.samples=2",), ("model.path=outputs/train/run",), ("protocol=boxed",), ("evaluation.seed=1",)]
     assert len({plain, *(folder(*words) for words in others)}) == 5
     assert folder("model.path=outputs/train/run").startswith("outputs/eval/train-run-arithmetic-")
+    policy = "outputs/train/tvo-s0/checkpoints/step-000030/policy"
+    assert folder(f"model.path={policy}").startswith("outputs/eval/train-tvo-s0-step-000030-arithmetic-")
+    assert folder("model.path=a/checkpoints/step-000002").startswith("outputs/eval/a-step-000002-arithmetic-")
 
 
 @pytest.mark.parametrize("word", ["evaluation=[]", "evaluation.limit=0", "evaluation.pass_at=[99]", "evaluation=math"])

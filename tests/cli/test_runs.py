@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -136,3 +137,47 @@ def test_it_needs_no_torch_and_hundreds_of_runs_take_no_time(tmp_path: Path) -> 
     code, heavy, used = done.stderr.rsplit(" ", 2)
     assert (code, heavy) == ("0", "[]") and len(done.stdout.splitlines()) == 300
     assert float(used) < 500 * seconds(plain_loop, tries=5)  # two seconds of a usual CPU
+
+
+LONG = "interrupted; saved {}/checkpoints/step-000002-update-000. The same command and output_dir go on from there."
+
+
+def on_a_terminal(words: list[str], width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """What a terminal of so many columns shows, without its colours."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(words) == 0
+    return re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("width", "named"), [(80, True), (120, True), (40, False)])
+def test_on_a_terminal_state_step_and_reward_are_whole(
+    tmp_path: Path, width: int, named: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = make(tmp_path, "train/a-run-of-a-long-name-1128-170313", seed=0, state="interrupted")
+    told = {"state": "interrupted", "command": "train", "reason": LONG.format(cut)}
+    write_json(cut / state.FILE, told)
+    make(tmp_path, "train/b", seed=1, algorithm="an_algorithm_of_a_very_long_name_indeed", state="finished")
+    shown = on_a_terminal(["ls", str(tmp_path)], width, monkeypatch, capsys)
+    lines = [line for line in shown.splitlines() if line.strip()]
+    assert len(lines) == 4 and max(map(len, lines)) <= width, "a row is one line"
+    assert all(" interrupted " in lines[2] and " finished " in lines[3] and " 2/4 " in line for line in lines[2:])
+    assert lines[2].count("0.250") == named and (" verdict " in lines[0]) == named
+    assert not named or " saved check" in lines[2]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_a_run_is_called_is_shown_and_not_obeyed(
+    tmp_path: Path, terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, "a\x1b[2Jb\nc\r[red]d[/red]\u202e", seed=0, state="failed", reason="no\x1b]0;x\x07\nway\x9b1m")
+    make(tmp_path, "plain", seed=1, algorithm="x\ny", state="finished")
+    if terminal:
+        shown = on_a_terminal(["ls", str(tmp_path)], 200, monkeypatch, capsys)
+    else:
+        assert main(["ls", str(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+    assert r"a\x1b[2Jb\nc\r[red]d[/red]\u202e" in shown and r"no\x1b]0;x\x07\nway\x9b1m" in shown
+    assert r"algorithm=x\ny" in shown or "algorithm=x y" in shown
+    assert all(line.isprintable() for line in shown.splitlines()) and len(shown.split("\n")) == (7 if terminal else 3)

@@ -15,7 +15,7 @@ import yaml
 from tvo_cli.cli.launch import Jobs
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import state
+from tvo_cli.tracking import Tracker, state
 from tvo_cli.tracking.run_folder import write_json
 
 from .conftest import Experiment
@@ -129,6 +129,29 @@ def test_a_failure_is_one_line_and_leaves_nothing(
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1 and printed.startswith("tvo: ") and said in printed
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_run_that_is_refused_before_its_first_step_leaves_no_folder(
+    experiment: Experiment, tmp_path: Path, steps: int
+) -> None:
+    """The tracker has opened the folder; after a step it stays, for it holds one."""
+
+    def train(config: object) -> None:
+        with Tracker(config, Path(config.output_dir)) as tracker:  # type: ignore[attr-defined]
+            (tracker._folder / "checkpoints").mkdir()
+            (tracker._folder / "checkpoints" / "experiment.json").write_text("{}")
+            for step in range(steps):
+                tracker.log(step + 1, {"reward/mean": 0.0})
+            raise UserError("rollout.max_tokens", 1024, "do not fit.")
+
+    experiment.train = train  # type: ignore[method-assign,assignment]
+    assert main(["train", NONE, "output_dir=a/b"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == (["a"] if steps else [])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    assert main(["train", NONE, "output_dir=mine"]) == 2
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "kept"
 
 
 def test_debug_shows_the_traceback(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
@@ -318,7 +341,7 @@ def test_a_dry_run_starts_and_writes_nothing(
     assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", *secret]) == 0
     printed = capsys.readouterr().out
     assert experiment.configs == [] and list(tmp_path.iterdir()) == []
-    config, _, table = printed.partition("rollouts a batch")
+    table, _, config = printed.partition("\n\n")
     assert yaml.safe_load(config)["rollout"]["prompts"] == 1000 and "hush" not in printed and "${" not in config
     assert "2,000" in table and "prompts × samples" in table
 
@@ -326,7 +349,15 @@ def test_a_dry_run_starts_and_writes_nothing(
 def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--dry-run", "-m", "rollout.prompts=3,5", "rollout.samples=8", "seed=1,2"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("4 jobs") and "24  " in printed
+    table, sizes, config = printed.split("\n\n")[:3]
+    assert table.startswith("4 jobs") and table.splitlines()[1:] == [
+        "job  rollout.prompts  seed  rollouts_a_batch",
+        "0    3                1     24",
+        "1    3                2     24",
+        "2    5                1     40",
+        "3    5                2     40",
+    ]
+    assert "24" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 3
 
 
 def test_a_dry_run_refuses_what_a_run_refuses(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,8 +44,9 @@ def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, ca
     said = str(caught.value)
     assert "siren holds entropy and target_entropy holds entropy: two controllers" in said and "\n" not in said
     assert main(["train", "algorithm=both", "--dry-run"]) == 2
-    printed = capsys.readouterr().err
-    assert printed.count("\n") == 1 and printed.startswith("tvo: algorithm.directions=siren,target_entropy:")
+    opening, printed, *others = capsys.readouterr().err.splitlines()
+    assert opening.startswith("tvo train --dry-run: ") and not others
+    assert printed.startswith("tvo: algorithm.directions=siren,target_entropy:")
 
 
 def test_who_means_it_may(combined):

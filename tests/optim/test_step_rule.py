@@ -80,6 +80,14 @@ def test_schedules():
     assert [cosine(k, 10) for k in (0, 5, 10, 20)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
 
 
+def test_the_mean_of_a_linear_factor_is_the_one_that_is_written():
+    """1 + 0.75/K: the end is the factor of the batch after the last."""
+    for steps in (30, 1000):
+        factors = [Linear(1.75, 0.25)(k, steps) for k in range(steps)]
+        assert sum(factors) / steps == pytest.approx(1 + 0.75 / steps) and factors[-1] > 0.25
+    assert "1 + 0.75/K" in Linear.__doc__ and "(mean 1)" not in Linear.__doc__
+
+
 def test_cooling_moves_the_set_point_and_state_survives():
     viscosity = rule(schedule=Linear(1.75, 0.25))
     begin(viscosity, step=15)

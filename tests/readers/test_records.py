@@ -44,14 +44,14 @@ SAME: dict[str, Callable[[], bytes]] = {
     "utf16be.jsonl": lambda: b"\xfe\xff" + LINES.encode("utf-16-be"),
     "utf16-unmarked.jsonl": lambda: LINES.encode("utf-16-le"),
     "utf32.jsonl": lambda: LINES.encode("utf-32"),
-    "a.jsonl.gz": lambda: gzip.compress(LINES.encode()),
-    "wrong-name.jsonl": lambda: gzip.compress(LINES.encode("utf-16")),
-    "twice.gz": lambda: gzip.compress(LINES[:30].encode()) + gzip.compress(LINES[30:].encode()),
+    "a.jsonl.gz": lambda: gzip.compress(LINES.encode(), mtime=0),
+    "wrong-name.jsonl": lambda: gzip.compress(LINES.encode("utf-16"), mtime=0),
+    "twice.gz": lambda: gzip.compress(LINES[:30].encode(), mtime=0) + gzip.compress(LINES[30:].encode(), mtime=0),
     "a.json": lambda: ARRAY.encode(),
     "indented.json": lambda: json.dumps(ROWS, indent=2).encode("utf-8-sig"),
     "lines.json": lambda: LINES.encode(),
     "objects.json": lambda: "\n".join(json.dumps(row, indent=1) for row in ROWS).encode(),
-    "a.json.gz": lambda: gzip.compress(ARRAY.encode("utf-16")),
+    "a.json.gz": lambda: gzip.compress(ARRAY.encode("utf-16"), mtime=0),
     "a.csv": lambda: CSV.encode(),
     "excel.csv": lambda: (
         CSV.replace('",', '";')
@@ -66,7 +66,7 @@ SAME: dict[str, Callable[[], bytes]] = {
         .replace(',"a\nb', '\t"a\nb')
         .encode()
     ),
-    "a.csv.gz": lambda: gzip.compress(CSV.encode()),
+    "a.csv.gz": lambda: gzip.compress(CSV.encode(), mtime=0),
     "a.parquet": lambda: parquet(ROWS),
     "parquet.jsonl": lambda: parquet(ROWS),
 }
@@ -110,7 +110,7 @@ DAMAGED = [
     (b"\n \n", "x.jsonl", []),
     (b"[]", "x.json", []),
     (b"", "x.csv", []),
-    (gzip.compress(b""), "x.jsonl.gz", []),
+    (gzip.compress(b"", mtime=0), "x.jsonl.gz", []),
 ]  # fmt: skip
 
 
@@ -120,11 +120,11 @@ def test_a_row_that_cannot_be_read_stands_in_its_place(data: bytes, name: str, s
 
 
 UNREADABLE = [
-    (gzip.compress(LINES.encode() * 99)[:-20], "cannot be unpacked"),
+    (gzip.compress(LINES.encode() * 99, mtime=0)[:-20], "cannot be unpacked"),
     (b"PK\x03\x04....", "compressed by zip"),
     (b"\xfd7zXZ\x00", "compressed by xz"),
     (b"PAR1 nonsense", "cannot be read as Parquet"),
-    (gzip.compress(b"PAR1 nonsense"), "cannot be read from a pipe or out of gzip"),
+    (gzip.compress(b"PAR1 nonsense", mtime=0), "cannot be read from a pipe or out of gzip"),
 ]
 
 
@@ -182,7 +182,7 @@ def test_a_pipe_gives_its_rows_as_they_come() -> None:
 def test_a_packed_pipe() -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as sink:
-        sink.write(gzip.compress(LINES.encode()))
+        sink.write(gzip.compress(LINES.encode(), mtime=0))
     with os.fdopen(reading, "rb") as stream:
         assert [row.fields for row in records.read_stream(stream) if isinstance(row, Record)] == ROWS
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.report import card, closing, figures, runs
+from tvo_cli.report import card, closing, figures, next_commands, runs
 from tvo_cli.tracking.metrics import MetricsFile
+from tvo_cli.tracking.run_folder import write_json
 
 Make = Callable[..., Path]
 
@@ -72,6 +74,43 @@ def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
     assert drawn[0] == drawn[1]
 
 
+RULES = ["tv_ceiling", "kl_ceiling", "reward_drop", "accuracy_drop", "entropy_floor", "length_drift"]
+
+
+def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
+    """Six rules at four steps, three of them the same step."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    folder = make_run(collapsed=True)
+    firings = [{"rule": rule, "step": step} for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)]
+    write_json(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
+    figure = figures._page(runs.load(folder))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    words = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
+    shown = [one for one in words if any(rule in one.get_text() for rule in RULES)]
+    assert [one.get_text() for one in shown] == [
+        "step 2: tv_ceiling",
+        "step 3: kl_ceiling",
+        "step 4: reward_drop, accuracy_drop, entropy_floor",
+        "step 6: length_drift",
+    ]
+    boxes = [one.get_window_extent() for one in words]
+    assert all(not one.overlaps(boxes[j]) for i, one in enumerate(boxes) if words[i] in shown for j in range(i))
+    assert all(figure.bbox.contains(*corner) for one in shown for corner in one.get_window_extent().corners())
+
+
+def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None:
+    folder = make_run()
+    for step, value in ((7, 0.0), (8, -1e-3), (9, 1e-3)):
+        MetricsFile(folder / "metrics.jsonl").append(step, {"gradient/variance": value, "gradient/norm": 1.0})
+    variance = figures._page(runs.load(folder)).axes[2]
+    assert variance.get_yscale() == "log" and variance.yaxis.get_transform()._clip is False
+    [mark] = [line for line in variance.lines if line.get_label() == "0 or less"]
+    assert list(mark.get_xdata()) == [7, 8]
+
+
 def test_a_run_of_nothing_finite_is_drawn(tmp_path: Path, make_run: Make) -> None:
     folder = make_run(steps=0)
     assert figures.draw(runs.load(folder)) == []
@@ -87,14 +126,14 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
     policy.mkdir(parents=True)
     (folder / "checkpoints" / "step-000009").mkdir()  # torn: no policy inside
     monkeypatch.chdir(folder.parent)
-    text = card.text(runs.load(folder))
+    text = " ".join(card.text(runs.load(folder)).split())
     for wanted in (
         "tvo · tiny · addition · seed 3",
         "6 steps, 3,840 rollouts, 2:05; accuracy on fresh rollouts 0.100 → 0.600",
         "healthy: no rule fired",
         "pass@1 0.750 [0.700, 0.800] on held-out problems (90% interval); before training 0.250 [0.200, 0.300]",
         "could not judge 1 responses",
-        "tvo eval model.path=run/checkpoints/step-000006/policy",
+        "tvo eval model.path=run/checkpoints/step-000006/policy evaluation=addition",
         "tvo train algorithm=grpo dataset=addition seed=3",
     ):
         assert wanted in text, text
@@ -106,13 +145,44 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
     assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
 
 
+COMMAND = """tvo train --config-dir 'my conf' algorithm=tvo model=custom 'model.path=my model' dataset=jsonl \\
+dataset.path=ok.jsonl 'dataset.suffix='"'"'one two'"'"'' algorithm.estimator.x=1 resume=must output_dir='a b' seed=1 \\
+logger.api_key=*** '~rollout.stop' --debug"""
+
+
+EVALUATE = ["tvo", "eval", "--config-dir", "my conf", "model=custom"]
+EVALUATE += ["model.path='a b/checkpoints/step-000006/policy'", "evaluation=addition"]
+RIVAL = ["tvo", "train", "--config-dir", "my conf", "algorithm=grpo", "model=custom", "model.path=my model"]
+RIVAL += ["dataset=jsonl", "dataset.path=ok.jsonl", "dataset.suffix='one two'", "seed=1", "~rollout.stop"]
+RIVAL += ["output_dir='a b-grpo'"]
+
+
+def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_run("a b")
+    monkeypatch.chdir(folder.parent)
+    (folder / "command.txt").write_text(COMMAND.replace("\\\n", "") + "\n")
+    (folder / "checkpoints/step-000006/policy").mkdir(parents=True)
+    for width in (100, 80, 40):
+        shown = card.text(runs.load(Path("a b")), width)
+        assert all(len(line) <= max(width, 60) for line in shown.splitlines() if "policy" not in line)
+        typed = shown[shown.index("tvo eval") :].replace("\\\n", " ").strip().splitlines()
+        assert [shlex.split(line) for line in typed] == [EVALUATE, RIVAL]
+
+
+def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
+    folder = make_run()
+    text = (folder / "config.yaml").read_text()
+    node = "{name: jsonl, kind: jsonl, path: ok.jsonl, test_path: null, columns: {question: q, answer: null}}"
+    (folder / "config.yaml").write_text(text.replace("{name: addition}", node))
+    words = next_commands.evaluation(runs.load(folder), folder / "policy")
+    assert words[3:6] == ["evaluation=jsonl", "path=ok.jsonl", "evaluation.suites.jsonl.dataset.columns.question=q"]
+
+
 @pytest.mark.parametrize("path", ["runs/a-b+c.d/policy", "runs/a=1,b=2/policy", "runs/it is mine/policy"])
 def test_the_next_command_can_be_pasted(path: str) -> None:
-    import shlex
-
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    [word] = shlex.split(card.override("model.path", path))
+    [word] = shlex.split(next_commands.override("model.path", path))
     [parsed] = OverridesParser.create().parse_overrides([word])
     assert parsed.key_or_group == "model.path" and parsed.value() == path and not parsed.is_sweep_override()
 

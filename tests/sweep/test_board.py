@@ -40,6 +40,17 @@ def test_one_line_a_change_in_a_pipe_and_in_the_log(tmp_path: Path) -> None:
     assert [line.split(" ", 2)[2] for line in logged] == shown.getvalue().splitlines()
 
 
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_what_a_job_is_called_is_shown_and_not_obeyed(tmp_path: Path, stream: type[io.StringIO]) -> None:
+    mine, shown = jobs("failed"), stream()
+    mine[0].folder, mine[0].reason = "s\x1b]0;t\x07[red]x[/red]", "no\rway\n\u202e"
+    with Board(tmp_path, mine, 1, shown) as board:
+        board.changed(mine[0])
+    for text in (shown.getvalue(), (tmp_path / LOG).read_text()):
+        assert r"s\x1b]0;t\x07[red]x[/red]" in text and r"no\rway\n\u202e" in text
+        assert not {"\x07", "\u202e"} & set(text) and "\x1b]" not in text
+
+
 def test_a_running_job_says_how_far_it_is(tmp_path: Path) -> None:
     mine = jobs("running")
     mine[0].steps = 8

@@ -96,6 +96,11 @@ def test_the_closing_table_names_the_log_and_the_command() -> None:
     ]
 
 
+def test_what_a_job_said_is_shown_and_not_obeyed() -> None:
+    jobs = [Job(A, "s\x1b[2J", [], "tvo train", state="failed", code=1, reason="a\rb\n\u202ec\x9b1m")]
+    assert list(closing.lines(Path("o"), jobs))[1] == r"  s\x1b[2J: failed (a\rb\n\u202ec\x9b1m)"
+
+
 def test_running_is_told_from_dead(tmp_path: Path) -> None:
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
     process = subprocess.Popen(words)

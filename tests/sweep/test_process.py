@@ -25,9 +25,24 @@ def test_a_sweep_in_a_config_file_needs_no_flag_and_one_job_twice_runs_once(swee
     text = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '0,0,1', optimizer.lr: '1e-4'}}}\n"
     (mine / "own.yaml").write_text(text)
     code, said, _ = sweep.run("--config-dir", str(sweep.place / "mine"), "experiment=own", multirun=False)
-    assert code == 0 and "2 of 2 finished" in said and sorted(sweep.starts()) == ["s0", "s1"]
+    assert code == 0 and sorted(sweep.starts()) == ["s0", "s1"]
+    assert "sweep: 2 jobs (3 asked, 1 the same as another)" in said
+    assert "2 of 2 finished (3 asked, 1 the same as another)" in said
     command = sweep.jobs()["s1"]["command"]
     assert "--config-dir" in command and "optimizer.lr=0.0001" in command and command.endswith(" hydra.mode=RUN")
+
+
+def test_a_job_that_differs_in_no_number_is_said(sweep: Sweep) -> None:
+    code, said, _ = sweep.run("experiment_name=a,b")
+    assert code == 0 and "sweep: 1 job (2 asked, 1 the same as another)" in said and len(sweep.starts()) == 1
+
+
+@pytest.mark.parametrize("words", [("seed=0,1", "hydra.launcher.n_jobs=0"), ("algorithm=tvo,nope",)])
+def test_a_sweep_that_is_refused_leaves_no_folder(sweep: Sweep, words: tuple[str, ...]) -> None:
+    assert sweep.run(*words)[0] == 2 and list(sweep.place.iterdir()) == []
+    sweep.folder.mkdir()
+    (sweep.folder / "mine.txt").write_text("kept")
+    assert sweep.run(*words)[0] == 2 and (sweep.folder / "mine.txt").read_text() == "kept"
 
 
 @pytest.mark.slow

@@ -249,3 +249,20 @@ def test_durations(seconds: float, shown: str) -> None:
 )
 def test_figures(value: float | None, shown: str) -> None:
     assert figure(value) == shown
+
+
+def test_what_others_wrote_is_shown_and_not_obeyed() -> None:
+    from rich.console import Console
+
+    hostile = RunInfo("r\x1b[2J", "tvo", "m\r[red]x[/red]", "d\x9b1m", 3, Path("a\u202eb"), {})
+    made = Progress(hostile, Clock())
+    made.start()
+    made.alerts.append("drop: \x1b]0;t\x07\nnew line")
+    stream, seen = io.StringIO(), io.StringIO()
+    Plain(stream).start(made)
+    Plain(stream).say("answer\b\b\x1b[1A")
+    Console(file=seen, width=100).print(console.panel(made))
+    assert r"r\x1b[2J: tvo · m\r[red]x[/red] · d\x9b1m · 3 steps → a\u202eb" in stream.getvalue()
+    assert r"answer\x08\x08\x1b[1A" in stream.getvalue()
+    assert r"m\r[red]x[/red] · d\x9b1m" in seen.getvalue() and r"drop: \x1b]0;t\x07\nnew line" in seen.getvalue()
+    assert all(line.isprintable() for text in (stream, seen) for line in text.getvalue().split("\n"))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.cli.words import Debug
 
 FORMATS = ("table", "json", "markdown", "html")
@@ -25,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help=RUNS, metavar="RUNS…")],
+    runs: Annotated[list[Path], typer.Argument(help=RUNS, metavar="RUNS")],
     baseline: Annotated[str | None, typer.Option(help="the arm the others are compared with; default: grpo")] = None,
     by: Annotated[str, typer.Option(help=BY)] = "algorithm",
     metric: Annotated[str | None, typer.Option(help="what is compared; default: eval/pass@1")] = None,
@@ -54,4 +55,5 @@ def compare(
     print(writing.shown(document, form), end="")
     if out is not None:
         writing.write(document, out)
-        print(f"written: {out}/report.html, report.md, tables.tex, comparison.json, figures/", file=sys.stderr)
+        place = escaping.terminal(out)
+        print(f"written: {place}/report.html, report.md, tables.tex, comparison.json, figures/", file=sys.stderr)

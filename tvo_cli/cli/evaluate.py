@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tvo_cli.cli.words import UNTOUCHED, Debug, EvalOverrides
+from tvo_cli import escaping
+from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, EvalOverrides, Multirun, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,6 +30,9 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(
     overrides: EvalOverrides = None,
+    multirun: Multirun = False,
+    cfg: Shown = None,
+    config_dir: ConfigDir = None,
     regrade: Regrade = None,
     predict_only: PredictOnly = False,
     limit: Limit = None,
@@ -39,13 +43,16 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
-    words = [suites_as_list(word) for word in overrides or ()]
+    words = [suites_as_list(word) for word in hydra_words(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
     words += [f"evaluation.limit={limit}"] if limit is not None else []
     words += [f"evaluation.ids={json.dumps(listed(ids))}"] if ids is not None else []
     if regrade is not None:
         _regrade(regrade, words)
         return
+    from tvo_cli.cli.opening import opening
+
+    opening("tvo eval", words)
     from tvo_cli.cli.launch import launch
 
     raise typer.Exit(launch(_run, "eval", words, program="tvo eval", debug=debug, result=True))
@@ -99,9 +106,11 @@ def conclude(summary: Mapping[str, Any], folder: Path) -> None:
     run_folder.write_json(folder / "results.json", report.harness(summary, run_folder.versions()["packages"]))
     render.table(report.HEADINGS, report.rows(summary), headed=True)
     for title, headings, rows in report.details(summary):
-        print(f"\n{title}")
+        print(f"\n{escaping.terminal(title)}")
         render.table(headings, rows, headed=True)
-    print(f"\nwritten to {folder}: summary.json, results.json, table.md, responses.jsonl", flush=True)
+    print(
+        f"\nwritten to {escaping.terminal(folder)}: summary.json, results.json, table.md, responses.jsonl", flush=True
+    )
 
 
 def mirror(config: DictConfig, summary: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 
+from tvo_cli import escaping
 from tvo_cli.errors import UserError
 from tvo_cli.streams import OutputLost
 
@@ -25,8 +26,8 @@ def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str
 
     text, code = describe(error, overrides, root)
     if debug or code == DEFECT:
-        print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-    print(f"tvo: {without_secrets(text)}", file=sys.stderr)
+        print(escaping.lines(without_secrets("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
+    print(f"tvo: {escaping.terminal(without_secrets(text))}", file=sys.stderr)
     return code
 
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from tvo_cli import signals, streams
+from tvo_cli import escaping, signals, streams
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def grade(
-    file: Annotated[str, typer.Argument(help="Rows with gold and prediction: JSON, CSV, Parquet; - for a pipe.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Rows with gold and prediction: JSON, CSV, Parquet; - for a pipe.")
+    ],
     out: Annotated[str, typer.Option(help="Write here instead of standard output, whole or not at all.")] = "-",
     format: Annotated[Format, typer.Option(help="A JSON line or a line of a table for each row.")] = Format.json,
     profile: Annotated[Profile, typer.Option(help="aime: integers from 0 to 999.")] = Profile.math,
@@ -94,7 +96,7 @@ def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], for
         progress.show(summary)
     progress.clear()
     for line in (*summary.lines(), *(_audit_lines(grader) if audit else ())):
-        print(line, file=sys.stderr)
+        print(escaping.terminal(line), file=sys.stderr)
 
 
 def _checked(stream: IO[bytes], source: Source) -> int | None:

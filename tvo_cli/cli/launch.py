@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking, streams
+from tvo_cli import escaping, masking, streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.identity import identity
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 SHOWING = ("--cfg", "-c", "--info", "-i", "--help", "--hydra-help", "--version")
+FIRST = (
+    *("config.yaml", "command.txt", "versions.json", "run.log", "metrics.jsonl", "mirrored.json", "wandb_id.txt"),
+    "checkpoints/experiment.json",
+)  # what a run writes before its first step
+BEGUN = ("responses", "recorder", "responses.jsonl", "summary.json", "collapse.json", "job.log")  # and with or after it
 Task = Callable[["DictConfig"], Any]
 
 
@@ -59,7 +65,7 @@ class Jobs:
         config.output_dir = hydra.runtime.output_dir
         sweeps = "MULTIRUN" in str(hydra.mode)
         if sweeps:
-            print(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}", flush=True)
+            print(escaping.terminal(f"job {hydra.job.num}: {' '.join(hydra.overrides.task)}"), flush=True)
         code = self._attempt(config, hydra, skip=sweeps)
         self.codes.append(code)
         if code and self.elsewhere:
@@ -68,14 +74,15 @@ class Jobs:
 
     def _attempt(self, config: DictConfig, hydra: Any, *, skip: bool) -> int:
         """The exit code of one job."""
-        folder, overrides = Path(config.output_dir), list(hydra.overrides.task)
+        folder, overrides, fresh = Path(config.output_dir), list(hydra.overrides.task), False
         try:
             configuration.declare(config, self.command, overrides, hydra.runtime.config_sources)
             fingerprint = identity(config)
             if skip and state.finished(folder, fingerprint):
-                print(f"done before: {folder}", flush=True)
+                print(escaping.terminal(f"done before: {folder}"), flush=True)
                 return 0
             words = masking.masked_words(overrides)
+            fresh = not any(folder.glob("*"))
             with state.Beacon(folder, fingerprint, self.command, words) as beacon:
                 return self._watched(config, beacon)
         except KeyboardInterrupt as error:
@@ -84,6 +91,8 @@ class Jobs:
             raise
         except Exception as error:  # a defect in one job must not end a sweep; report() shows its traceback
             code = failure.report(error, debug=self.debug)
+            if code == failure.USER and fresh:
+                forget(folder)
             tidy(folder)
             if self.elsewhere:
                 _hand_on(getattr(error, "signal", 0))
@@ -141,7 +150,7 @@ def launch(
     _register()
     jobs = Jobs(task, root, debug)
     main = hydra.main(config_path=str(configuration.conf_dir()), config_name=root, version_base="1.3")(jobs)
-    with _arguments(program, words), _raising():
+    with _arguments(program, words), _raising(), _no_folder_of_a_refused_sweep():
         try:
             main()
         except Unfinished as error:
@@ -180,6 +189,23 @@ def shows(words: Sequence[str]) -> bool:
     return any(word.partition("=")[0] in SHOWING for word in words)
 
 
+def forget(folder: Path) -> None:
+    """Remove what a refused run wrote into a folder of its own: no step was done, so nothing is lost.
+
+    A folder with anything else than the first files of a run is left as it is.
+    """
+    rows = folder / "metrics.jsonl"
+    begun = any((folder / name).exists() for name in BEGUN) or any(folder.glob("checkpoints/*/"))
+    if begun or (rows.is_file() and rows.stat().st_size):
+        return
+    for name in FIRST:
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / "checkpoints").rmdir()
+    for name in ("wandb", "tensorboard"):  # mirrors of nothing
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
 def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
     if [path.name for path in folder.glob("*")] == [state.FILE] and not state.alive(folder):
@@ -191,6 +217,17 @@ def tidy(folder: Path) -> None:
             place.rmdir()
         except OSError:
             return
+
+
+@contextmanager
+def _no_folder_of_a_refused_sweep() -> Iterator[None]:
+    from tvo_cli.sweep import refused
+
+    try:
+        yield
+    except BaseException:
+        refused.discard()
+        raise
 
 
 @contextmanager

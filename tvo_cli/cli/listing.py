@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -18,20 +19,21 @@ def add_to(app: typer.Typer) -> None:
 
 
 def listing(
-    group: Annotated[str | None, typer.Argument(help=GROUP_HELP, autocompletion=complete_group)] = None,
+    group: Annotated[
+        str | None, typer.Argument(metavar="GROUP", help=GROUP_HELP, autocompletion=complete_group)
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="A table for a page.")] = False,
     page: Annotated[bool, typer.Option("--page", help="docs/algorithms.md, of the algorithms.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="A JSON schema of the group's yamls, for editors.")] = False,
 ) -> None:
     """List what a config group offers, one line each: name, what it is, what it changes, paper, fidelity."""
     from tvo_cli import config
-    from tvo_cli.cli import render
 
     if group is None and schema:
         raise UserError("--schema", "", "is of a group.", "tvo list rollout --schema")
     if group is None:
         rows = [[name, ", ".join(config.names(name))] for name in config.groups()]
-        render.table(("group", "choices"), rows, markdown=markdown)
+        _show(("group", "choices"), rows, markdown=markdown)
         return
     found = config.group_called(group)
     if page:
@@ -42,7 +44,25 @@ def listing(
         return
     parts = [(name, config.take_apart(config.about(found, name))) for name in config.names(found)]
     rows = [[name, about.what, about.changes, about.paper, _fidelity(found, name)] for name, about in parts]
-    render.table((found, "what it is", "what it changes", "paper", "fidelity"), rows, markdown=markdown)
+    _show((found, "what it is", "what it changes", "paper", "fidelity"), rows, markdown=markdown)
+
+
+def _show(headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> None:
+    """A table for a page; for a reader each name beside its sentences."""
+    from tvo_cli.cli import render
+
+    if markdown:
+        render.table(headings, rows, markdown=True)
+    else:
+        render.definitions([(row[0], _sentences(row[1:])) for row in rows])
+
+
+def _sentences(cells: Sequence[str]) -> str:
+    """`GRPO: group z-score …. Changes PPO at: estimator. arXiv:2402.03300, official code.`"""
+    what, changes, paper, fidelity = [*cells, "", "", ""][:4]
+    source = ", ".join(part for part in (paper, fidelity) if part)
+    parts = (what, f"Changes {changes}" if changes else "", source)
+    return ". ".join(part for part in parts if part) + ("." if len(cells) > 1 else "")
 
 
 def _fidelity(group: str, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli import __version__, streams
-from tvo_cli.cli import account, compare, evaluate, grade, listing, replay, runs, sft, train, variance
+from tvo_cli.cli import account, compare, env, evaluate, grade, listing, replay, runs, sft, train, variance
 
 EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -46,6 +46,7 @@ replay.add_to(app)
 compare.add_to(app)
 listing.add_to(app)
 runs.add_to(app)
+env.add_to(app)
 
 
 def main(words: list[str] | None = None) -> int:

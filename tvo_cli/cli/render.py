@@ -7,6 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from tvo_cli import escaping
+
+GAP, EDGES = 3, 2  # characters between two columns of a table on a terminal, and at its sides
+LEGIBLE = 12  # characters that a column must keep to be of use
+WIDEST, PIPED = 110, 100  # characters of a line of words: on a terminal at most, and in a pipe
+
 
 def table(
     headings: Sequence[str],
@@ -16,45 +22,77 @@ def table(
     headed: bool = False,
     cut: bool = False,
 ) -> None:
-    """Print rows; columns that are empty in every row are left out.
+    """Print rows; columns that are empty in every row are left out, and nothing in a cell is obeyed.
 
-    headed: headings in a pipe too. cut: on a terminal the last column ends with … where the line does.
+    headed: headings in a pipe too. cut: on a terminal a row is one line; what is too long ends with ….
     """
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in rows)]
-    chosen = [[row[i] for i in kept] for row in rows]
+    shown = [headings[i] for i in kept]
     if markdown:
-        _markdown([headings[i] for i in kept], chosen)
-    elif sys.stdout.isatty():
-        _rich([headings[i] for i in kept], chosen, cut=cut)
+        print("\n".join(escaping.markdown_table(shown, [[row[i] for i in kept] for row in rows])))
+        return
+    chosen = [[escaping.terminal(row[i]) for i in kept] for row in rows]
+    if sys.stdout.isatty():
+        _rich(shown, chosen, cut=cut)
     else:
-        _aligned([[headings[i] for i in kept], *chosen] if headed else chosen)
+        _aligned([shown, *chosen] if headed else chosen)
 
 
 def _rich(headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut: bool) -> None:
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    natural = [max(cell_len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
+    widths = fitted(natural, console.width - EDGES, least=LEGIBLE if cut else 1)
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, heading in enumerate(headings):
-        ends = cut and index == len(headings) - 1
-        style = "bold" if index == 0 else None
-        drawn.add_column(heading, no_wrap=ends or index == 0, style=style, overflow="ellipsis" if ends else "fold")
+    for index, width in enumerate(widths):
+        style, overflow = ("bold" if index == 0 else None), ("ellipsis" if cut else "fold")
+        drawn.add_column(Text(headings[index]), width=width, no_wrap=cut, style=style, overflow=overflow)  # type: ignore[arg-type]
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
+        drawn.add_row(*(Text(cell) for cell in row[: len(widths)]))
+    console.print(drawn)
 
 
-def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    for cells in (headings, ["---"] * len(headings), *rows):
-        print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+def fitted(natural: Sequence[int], room: int, least: int = 1) -> list[int]:
+    """Widths of columns that fit a terminal: the widest give way first, and to the same width.
+
+    Where that would leave them fewer than `least` characters, the last column is left out instead.
+    """
+    widths, room = list(natural), room - GAP * (len(natural) - 1)
+    while sum(widths) > room and max(widths) > 1:
+        widest = max(widths)
+        if widest <= least and len(widths) > 1:
+            return fitted(natural[: len(widths) - 1], room + GAP * (len(natural) - 1), least)
+        widths = [min(width, widest - 1) for width in widths]
+    spare = max(0, room - sum(widths))  # levelled by one step too far: the first that were cut get it back
+    for index, width in enumerate(widths):
+        if width < natural[index] and spare:
+            widths[index], spare = width + 1, spare - 1
+    return widths
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> None:
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(len(rows[0]) if rows else 0)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def definitions(entries: Sequence[tuple[str, str]]) -> None:
+    """Print names and what they mean, the meaning wrapped by words beside its name."""
+    from shutil import get_terminal_size
+    from textwrap import wrap
+
+    room = min(get_terminal_size((PIPED, 24)).columns, WIDEST)
+    edge = min(max((len(name) for name, _ in entries), default=0), room // 3) + 2
+    for name, meaning in entries:
+        first, *others = wrap(escaping.terminal(meaning), max(room - edge, 20), break_on_hyphens=False) or [""]
+        print(f"{escaping.terminal(name):<{edge}}{first}".rstrip())
+        for line in others:
+            print(f"{'':<{edge}}{line}")
 
 
 def config(node: Any) -> None:
@@ -90,9 +128,9 @@ def number(value: Any) -> str:
 
 def summary_lines(command: str, summary: Mapping[str, Any] | None, folder: Any) -> str:
     """The end of a command in a few lines: its figures, and where its files are."""
-    lines = [f"{command}: done. Everything is in {folder}"]
+    lines = [f"{command}: done. Everything is in {escaping.terminal(folder)}"]
     for name, value in flat(summary or {}):
-        lines.append(f"  {name:<28} {number(value)}")
+        lines.append(f"  {name:<28} {escaping.terminal(number(value))}")
     return "\n".join(lines)
 
 

@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.cli.words import Debug
 
 Lived = Any  # training's Lived: this room knows experiment, not training
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
 TROUBLES = 12  # places shown where something is not finite
-Words = Annotated[list[str] | None, typer.Argument(help="What to change: algorithm=grpo optimizer.lr=1e-4")]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What to change: algorithm=grpo optimizer.lr=1e-4")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,13 +26,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def replay(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     overrides: Words = None,
     step: Annotated[int, typer.Option("--step", help="A recorded step: recorder.steps=[…], a collapse, a NaN.")] = ...,  # type: ignore[assignment]
     top: Annotated[int, typer.Option("--top", help="How many tokens and responses to show.")] = 8,
     debug: Debug = False,
 ) -> None:
     """Live a recorded step again, bit for bit: whose gradient it was, and what another algorithm would have done."""
+    from tvo_cli.cli.opening import announce
+
+    announce("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.train import quiet
     from tvo_cli.experiment import replay as live
 
@@ -45,7 +51,7 @@ def replay(
 
 def _verdict(record: dict[str, Any], lived: Lived) -> bool:
     """Whether the same bits came out, said first."""
-    print(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
+    _say(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
     same = bool(record["weights_after"] == lived.weights_after and record["order"] == lived.order)
     if same:
         print(f"the same bits: sha256 of the weights {lived.weights_after[:16]}…, {len(lived.order)} updates")
@@ -55,9 +61,17 @@ def _verdict(record: dict[str, Any], lived: Lived) -> bool:
     return same
 
 
+def _say(line: str) -> None:
+    """A line that may quote what others wrote."""
+    print(escaping.terminal(line))
+
+
 def _tell(lived: Lived, record: dict[str, Any]) -> None:
     report = lived.work.report
-    print(f"\n{lived.algorithm}" + "".join(f"\n  {note}" for note in lived.notes))
+    print()
+    _say(lived.algorithm)
+    for note in lived.notes:
+        _say(f"  {note}")
     names = [f"loss/{name}" for name in report.losses]
     rows = [
         [str(i + 1), *(f"{parts[i]:+.4g}" for parts in report.losses.values()), *_of_update(lived, i)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="a sweep, an experiment, or all of outputs/")] = HOME,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep, an experiment, or all of outputs/")] = HOME,
     form: Annotated[str, typer.Option("--format", help="table, json")] = "table",
 ) -> None:
     """Show the runs below a folder: state, last step, reward, verdict, and the settings in which they differ."""
@@ -38,7 +39,7 @@ def runs(
     if form == "json":
         _print([_record(run, apart[run.folder]) for run in found])
     elif not found:
-        print(f"no runs in {folder}")
+        print(f"no runs in {escaping.terminal(folder)}")
     else:
         render.table(HEADINGS, [_cells(folder, run, apart[run.folder]) for run in found], cut=True)
 
@@ -50,7 +51,7 @@ def _cells(root: Path, run: Standing, apart: dict[str, Any]) -> list[str]:
     planned = f"/{run.steps}" if run.steps is not None else ""
     step = "" if run.step is None else f"{run.step}{planned}"
     reward = "" if run.reward is None else figure(run.reward)
-    return [place, run.state, step, reward, run.reason or run.verdict, _shown(apart)]
+    return [place, run.state, step, reward, _reason(run) or run.verdict, _shown(apart)]
 
 
 def _shown(apart: dict[str, Any]) -> str:
@@ -58,7 +59,18 @@ def _shown(apart: dict[str, Any]) -> str:
     apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
     last = [key.removesuffix(".name").rpartition(".")[2] for key in apart]
     names = [short if last.count(short) == 1 else key for key, short in zip(apart, last, strict=True)]
-    return " ".join(f"{name}={value}" for name, value in zip(names, apart.values(), strict=True))
+    return " ".join(f"{name}={_value(value)}" for name, value in zip(names, apart.values(), strict=True))
+
+
+def _value(value: Any) -> str:
+    """A float without the last digits that a product leaves: 2e-05."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _reason(run: Standing) -> str:
+    """Why it ended, for a line: the first sentence, without what the other columns say."""
+    first = run.reason.partition(". ")[0].removeprefix(f"{run.state}; ")
+    return first.replace(f"{run.folder}/", "")
 
 
 def _record(run: Standing, apart: dict[str, Any]) -> dict[str, Any]:

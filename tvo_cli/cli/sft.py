@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.words import UNTOUCHED, Debug, SftOverrides
+from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, Multirun, SftOverrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,11 +17,21 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings=UNTOUCHED)(sft)
 
 
-def sft(overrides: SftOverrides = None, debug: Debug = False) -> None:
+def sft(
+    overrides: SftOverrides = None,
+    multirun: Multirun = False,
+    cfg: Shown = None,
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
     """Fine-tune on worked solutions: how the embedded start was made."""
+    from tvo_cli.cli.opening import opening
+
+    words = hydra_words(overrides, multirun, cfg, config_dir)
+    opening("tvo sft", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "sft", list(overrides or ()), program="tvo sft", debug=debug))
+    raise typer.Exit(launch(_run, "sft", words, program="tvo sft", debug=debug))
 
 
 def _run(config: DictConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.words import UNTOUCHED, Debug, DryRun, Overrides
+from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, DryRun, Multirun, Overrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,14 +17,24 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings=UNTOUCHED)(train)
 
 
-def train(overrides: Overrides = None, dry_run: DryRun = False, debug: Debug = False) -> None:
+def train(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    cfg: Shown = None,
+    config_dir: ConfigDir = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
     """Train a policy, watch whether it is stable, evaluate it. -m runs every combination of a,b values."""
-    words = list(overrides or ())
+    words = hydra_words(overrides, multirun, cfg, config_dir)
     if dry_run:
         from tvo_cli.cli.dry_run import show
 
         show(words)
         return
+    from tvo_cli.cli.opening import opening
+
+    opening("tvo train", words)
     from tvo_cli.cli.launch import launch
 
     raise typer.Exit(launch(_run, "train", words, program="tvo train", debug=debug))

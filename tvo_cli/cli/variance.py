@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.words import UNTOUCHED, Debug, Overrides
+from tvo_cli import escaping
+from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, Multirun, Overrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,11 +21,21 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings=UNTOUCHED)(variance)
 
 
-def variance(overrides: Overrides = None, debug: Debug = False) -> None:
+def variance(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    cfg: Shown = None,
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
     """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
+    from tvo_cli.cli.opening import opening
+
+    words = hydra_words(overrides, multirun, cfg, config_dir)
+    opening("tvo variance", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "variance", list(overrides or ()), program="tvo variance", debug=debug, result=True))
+    raise typer.Exit(launch(_run, "variance", words, program="tvo variance", debug=debug, result=True))
 
 
 def _run(config: DictConfig) -> dict[str, Any]:
@@ -44,7 +55,7 @@ def _run(config: DictConfig) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(folder / "variance.json", {"model": str(config.model.path), "rows": rows})
     render.table(HEADINGS, [_cells(row, rows[0]["normalised"]) for row in rows], headed=True)
-    print(f"written to {folder / 'variance.json'}")
+    print(f"written to {escaping.terminal(folder / 'variance.json')}")
     return {"rows": rows}
 
 

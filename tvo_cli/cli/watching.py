@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tvo_cli import streams
+from tvo_cli import escaping, streams
 
 EVERY = 10.0  # seconds between lines where there is no terminal
 
@@ -20,6 +20,7 @@ def watching() -> Iterator[Callable[[Any], object]]:
         yield _lines()
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -37,7 +38,7 @@ def watching() -> Iterator[Callable[[Any], object]]:
         task = bar.add_task("completions", total=None)
 
         def show(step: Any) -> None:
-            words = f"{step.suite}{accuracy(step)}"
+            words = escape(escaping.terminal(f"{step.suite}{accuracy(step)}"))
             bar.update(task, completed=step.done, total=step.total, description=words)
 
         yield show
@@ -62,6 +63,10 @@ def _lines() -> Callable[[Any], object]:
 
         last, rate = now, (step.done - start) / (now - begun) if step.done > start else 0.0
         left = f", about {duration((step.total - step.done) / rate)} left" if rate and step.done < step.total else ""
-        print(f"{step.suite}: {step.done}/{step.total}{accuracy(step)}{left}", file=sys.stderr, flush=True)
+        print(
+            f"{escaping.terminal(step.suite)}: {step.done}/{step.total}{accuracy(step)}{left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     return show

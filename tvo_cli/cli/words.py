@@ -10,11 +10,22 @@ from tvo_cli.cli.completion import complete, complete_eval, complete_sft
 
 UNTOUCHED = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-HELP = "Hydra's words, untouched: algorithm=grpo seed=1,2 -m +new.key=1 'a.b=[1,2]' --cfg job"
-Overrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete, metavar="OVERRIDES…")]
+HELP = "Hydra's words, untouched: algorithm=grpo seed=1,2 -m +new.key=1 'a.b=[1,2]'"
+Overrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete, metavar="KEY=VALUE")]
 EvalOverrides = Annotated[
-    list[str] | None, typer.Argument(help=HELP, autocompletion=complete_eval, metavar="OVERRIDES…")
+    list[str] | None, typer.Argument(help=HELP, autocompletion=complete_eval, metavar="KEY=VALUE")
 ]
-SftOverrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete_sft, metavar="OVERRIDES…")]
+SftOverrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete_sft, metavar="KEY=VALUE")]
+Multirun = Annotated[bool, typer.Option("-m", "--multirun", help="Run every combination of a,b values.")]
+Shown = Annotated[str | None, typer.Option("--cfg", metavar="job|hydra|all", help="Show the config; start nothing.")]
+ConfigDir = Annotated[str | None, typer.Option("--config-dir", metavar="DIR", help="A folder of configs of yours.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the resolved config and derived sizes; start nothing.")]
+
+
+def hydra_words(overrides: list[str] | None, multirun: bool, cfg: str | None, config_dir: str | None) -> list[str]:
+    """The words as Hydra takes them: its options, which are declared for --help alone, and the rest untouched."""
+    flags = ["--multirun"] if multirun else []
+    for flag, value in (("--cfg", cfg), ("--config-dir", config_dir)):
+        flags += [flag, value] if value is not None else []
+    return [*flags, *(overrides or ())]

@@ -59,7 +59,7 @@ def about(group: str, name: str, folder: Path | None = None) -> str:
 def take_apart(line: str) -> About:
     """`what. Changes GRPO at: x. arXiv:1` → what, `GRPO at: x`, `arXiv:1`."""
     paper = re.search(r"arXiv:\d{4}\.\d{4,5}(?:v\d+)?|[A-Z][\w-]+(?: et al\.)? (?:19|20)\d\d(?=\.?$)", line)
-    rest = line.replace(paper.group(), "", 1) if paper else line
+    rest = re.sub(rf"[,;]?\s*{re.escape(paper.group())}", "", line, count=1) if paper else line
     changes = re.search(r"Changes (.+?)\.?\s*$", rest)
     what = rest[: changes.start()] if changes else rest
     return About(

@@ -38,8 +38,7 @@ def eval_name(*, _root_: DictConfig) -> str:
     asked = {key: plain(_root_.evaluation.get(key)) for key in ("suites", "seed")}
     decides = [plain(_root_[key]) for key in ("model", "protocol", "decoding", "path", "data_dir")]
     text = json.dumps([asked, decides], sort_keys=True, default=str)
-    place = [part for part in Path(str(_root_.model.path)).parts if part not in ("/", "..", "outputs", "checkpoints")]
-    label = str(_root_.model.name) if ":" in str(_root_.model.path) else "-".join(place[-2:])
+    label = str(_root_.model.name) if ":" in str(_root_.model.path) else _place_name(Path(str(_root_.model.path)))
     suites = "+".join(asked["suites"] or {})
     name = re.sub(r"[^\w.+-]+", "_", f"{label}-{suites}")[:80]
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
@@ -56,3 +55,10 @@ def plain(config: Any) -> Any:
         return OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise explain(error) from error
+
+
+def _place_name(path: Path) -> str:
+    """`outputs/train/a/checkpoints/step-000030/policy` → `train-a-step-000030`: a step is one of its run."""
+    parts = path.parts or path.absolute().parts
+    kept = [part for part in parts if part not in ("/", "..", "outputs", "checkpoints", "policy")]
+    return "-".join(kept[-3 if "checkpoints" in parts else -2 :])

@@ -1,9 +1,26 @@
 """Policies: load, score, freeze, criticise; and the tiny embedded one."""
 
-from tvo_cli.model.critic import Critic
-from tvo_cli.model.loading import load_policy
-from tvo_cli.model.policy import Policy
-from tvo_cli.model.reference import clone_frozen
-from tvo_cli.model.scores import Scores
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tvo_cli.model.critic import Critic
+    from tvo_cli.model.loading import load_policy
+    from tvo_cli.model.policy import Policy
+    from tvo_cli.model.reference import clone_frozen
+    from tvo_cli.model.scores import Scores
 
 __all__ = ["Critic", "Policy", "Scores", "clone_frozen", "load_policy"]
+ROOMS = {
+    **{"Critic": "critic", "Policy": "policy", "Scores": "scores"},
+    **{"clone_frozen": "reference", "load_policy": "loading"},
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when asked for: counting parameters needs neither torch nor transformers."""
+    if name not in ROOMS:
+        raise AttributeError(name)
+    return getattr(import_module(f"tvo_cli.model.{ROOMS[name]}"), name)

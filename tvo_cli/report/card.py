@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
+from tvo_cli import escaping
+from tvo_cli.report.next_commands import next_commands, remark, shown, wrapped
 from tvo_cli.report.runs import Run, firings
 from tvo_cli.tracking.spark import duration, figure, sparkline
 
 LABEL = 12
+CURVE, LEAST_CURVE = 40, 8  # blocks of a curve, and on a narrow terminal
+WIDTH = 100  # of card.txt
 
 
-def lines(run: Run) -> list[str]:
-    """The card, line by line."""
+def lines(run: Run, width: int = WIDTH) -> list[str]:
+    """The card, line by line, broken between words."""
     config = run.config
     seed = f"seed {config.get('seed', '?')}"
     title = " · ".join((run.algorithm, _name(config, "model"), _name(config, "dataset"), seed))
-    return ["", title, "─" * len(title), *_entries(run), ""]
+    heading = wrap(escaping.terminal(title), width, break_long_words=False)
+    return ["", *heading, "─" * min(max(map(len, heading)), width), *_entries(run, max(width - LABEL, 20)), ""]
 
 
-def text(run: Run) -> str:
+def text(run: Run, width: int = WIDTH) -> str:
     """The card."""
-    return "\n".join(lines(run)) + "\n"
+    return "\n".join(lines(run, width)) + "\n"
 
 
-def _entries(run: Run) -> Iterator[str]:
+def _entries(run: Run, room: int) -> Iterator[str]:
     for label, content in (
         ("what", _happened(run)),
-        ("reward", _curve(run, "reward/mean")),
-        ("entropy", _curve(run, "policy/entropy")),
+        ("reward", _curve(run, "reward/mean", room)),
+        ("entropy", _curve(run, "policy/entropy", room)),
         ("stability", _verdict(run)),
         ("evaluation", _evaluation(run)),
         ("grader", _grader(run)),
         ("where", _where(run)),
-        ("next", _next(run)),
     ):
         parts = content if isinstance(content, list) else [content]
-        for index, part in enumerate(part for part in parts if part):
-            yield f"{label if index == 0 else '':<{LABEL}}{part}"
+        yield from _labelled(label, [line for part in parts if part for line in _broken(part, room)])
+    commands = [[*map(escaping.terminal, words)] for words in next_commands(run, _newest(run.folder))]
+    typed = [line for words in commands for line in wrapped(words, room)]
+    yield from _labelled("next", [*typed, *(_broken(remark(run.config), room) if _newest(run.folder) else ())])
+
+
+def _labelled(label: str, broken: Sequence[str]) -> Iterator[str]:
+    yield from (f"{label if index == 0 else '':<{LABEL}}{line}" for index, line in enumerate(broken))
+
+
+def _broken(part: str, room: int) -> Sequence[str]:
+    """Lines of at most `room` characters, broken between words: a path stays whole."""
+    shown = escaping.terminal(part)
+    indent = " " * (len(shown) - len(shown.lstrip()) + 2)
+    return wrap(shown, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _happened(run: Run) -> str:
@@ -59,9 +74,12 @@ def _happened(run: Run) -> str:
     return ", ".join(part for part in parts if part) + moved
 
 
-def _curve(run: Run, name: str) -> str:
+def _curve(run: Run, name: str, room: int) -> str:
     _, values = run.curve(name)
-    return f"{sparkline(values, 40)}  {figure(values[0])} → {figure(values[-1])}" if values else ""
+    if not values:
+        return ""
+    ends = f"  {figure(values[0])} → {figure(values[-1])}"
+    return sparkline(values, max(min(CURVE, room - len(ends)), LEAST_CURVE)) + ends
 
 
 def _verdict(run: Run) -> list[str]:
@@ -123,37 +141,5 @@ def _newest(folder: Path) -> Path | None:
     return next((step / "policy" for step in reversed(steps) if (step / "policy").is_dir()), None)
 
 
-def _next(run: Run) -> list[str]:
-    model = _newest(run.folder)
-    rival = "grpo" if run.algorithm != "grpo" else "tvo"
-    evaluate = f"tvo eval {override('model.path', shown(model))}" if model else ""
-    return [evaluate, f"tvo train algorithm={rival} {_same(run)}".rstrip()]
-
-
-def _same(run: Run) -> str:
-    """The overrides that make a rival's run comparable."""
-    config = run.config
-    choices: Sequence[str] = [
-        f"{group}={_name(config, group)}"
-        for group, default in (("model", "tiny"), ("dataset", "arithmetic"))
-        if _name(config, group) != default
-    ]
-    seed = config.get("seed", 0)
-    return " ".join([*choices, *([f"seed={seed}"] if seed else [])])
-
-
 def _name(config: Mapping[str, Any], group: str) -> str:
     return str(config.get(group, {}).get("name", "?"))
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be typed from here."""
-    relative = os.path.relpath(path)
-    return relative if not relative.startswith("..") else str(path)
-
-
-def override(key: str, value: str) -> str:
-    """`key=value` for a shell and for Hydra: quoted when the value has characters that either reads."""
-    if re.fullmatch(r"[\w./+-]+", value):
-        return f"{key}={value}"
-    return shlex.quote(f"{key}='{value}'")

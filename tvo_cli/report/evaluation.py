@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tvo_cli import escaping
 from tvo_cli.tracking.spark import duration
 
 HEADINGS = (
@@ -97,10 +98,10 @@ def _missing(value: float | None) -> bool:
 
 def markdown(summary: Figures) -> str:
     """A page to paste from."""
-    lines = [f"# {summary['model']}", "", *_table(HEADINGS, rows(summary))]
+    lines = [f"# {escaping.markdown(summary['model'])}", "", *_table(HEADINGS, rows(summary))]
     for title, headings, body in details(summary):
-        lines += ["", f"## {title}", "", *_table(headings, body)]
-    lines += ["", _provenance(summary)]
+        lines += ["", f"## {escaping.markdown(title)}", "", *_table(headings, body)]
+    lines += ["", escaping.markdown(_provenance(summary))]
     return "\n".join(lines) + "\n"
 
 
@@ -116,8 +117,7 @@ def _provenance(summary: Figures) -> str:
 
 def _table(headings: Sequence[str], body: Sequence[Row]) -> list[str]:
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in body)]
-    cells = [[headings[i] for i in kept], ["---"] * len(kept), *[[row[i] for i in kept] for row in body]]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
+    return escaping.markdown_table([headings[i] for i in kept], [[row[i] for i in kept] for row in body])
 
 
 def harness(summary: Figures, versions: Figures) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli import escaping
 from tvo_cli.report.runs import Run, firings
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tvo",
 }
+# what lies under a legend does not strike its words out
+OPAQUE: dict[str, Any] = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
 
 
 def draw(run: Run, folder: Path | None = None) -> list[Path]:
@@ -40,9 +46,18 @@ def draw(run: Run, folder: Path | None = None) -> list[Path]:
     with matplotlib.rc_context({**STYLE, "backend": "Agg"}):
         figure = _page(run)
         paths = [target / "run.svg", target / "run.png"]
-        figure.savefig(paths[0], metadata={"Date": None})
-        figure.savefig(paths[1], dpi=150)
+        with any_letter():
+            figure.savefig(paths[0], metadata={"Date": None})
+            figure.savefig(paths[1], dpi=150)
     return paths
+
+
+@contextmanager
+def any_letter() -> Iterator[None]:
+    """Without matplotlib's warnings of letters that its font lacks: they stand as boxes, and whole in the SVG."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def _page(run: Run) -> Any:
@@ -58,8 +73,9 @@ def _page(run: Run) -> Any:
         _collapse_marks(axes, run)
     for axes in (variance, steadiness):
         axes.set_xlabel("rollout batch")
+    _collapse_legend(figure, run)
     title = (run.algorithm, _named(run, "model"), _named(run, "dataset"), f"seed {run.config.get('seed', '?')}")
-    figure.suptitle(" · ".join(title), fontsize=10)
+    figure.suptitle(escaping.figure(" · ".join(title)), fontsize=10)
     return figure
 
 
@@ -76,7 +92,7 @@ def _line(axes: Axes, run: Run, name: str, label: str, colour: str, dashes: str 
 
 def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="best")
+        axes.legend(loc="best", **OPAQUE)
 
 
 def _reward(axes: Axes, run: Run) -> None:
@@ -110,8 +126,17 @@ def _variance(axes: Axes, run: Run) -> None:
     _line(axes, run, "gradient/norm", "norm", ORANGE, "--")
     values = run.curve("gradient/variance")[1] + run.curve("gradient/norm")[1]
     if any(math.isfinite(value) and value > 0 for value in values):
-        axes.set_yscale("log")
+        axes.set_yscale("log", nonpositive="mask")
+        _not_positive(axes, run, ("gradient/variance", "gradient/norm"))
     _legend(axes)
+
+
+def _not_positive(axes: Axes, run: Run, names: tuple[str, ...]) -> None:
+    """Steps that a log axis cannot show, as marks on its lower edge."""
+    steps = sorted({step for name in names for step, value in zip(*run.curve(name), strict=True) if value <= 0})
+    if steps:
+        at = axes.get_xaxis_transform()
+        axes.plot(steps, [0.02] * len(steps), "v", transform=at, color=BLACK, markersize=3, label="0 or less")
 
 
 def _steadiness(axes: Axes, run: Run) -> None:
@@ -129,24 +154,32 @@ def _steadiness(axes: Axes, run: Run) -> None:
             one.set_ylim(0, 1.6 * one.get_ylim()[1])
         handles, labels = axes.get_legend_handles_labels()
         more, names = right.get_legend_handles_labels()
-        right.legend(handles + more, labels + names, loc="upper center")
+        right.legend(handles + more, labels + names, loc="upper center", **OPAQUE)
     else:
         _legend(axes)
 
 
 def _collapse_marks(axes: Axes, run: Run) -> None:
-    """A red line where a collapse rule first fired."""
-    for found in firings(run):
-        if isinstance(found.get("step"), int):
-            axes.axvline(int(found["step"]), color=RED, linewidth=1.0, linestyle="-.")
-            if axes.get_subplotspec() is not None and axes.get_subplotspec().is_first_row():  # type: ignore[union-attr]
-                axes.annotate(
-                    str(found.get("rule", "")),
-                    (int(found["step"]), 1.0),
-                    xycoords=("data", "axes fraction"),
-                    rotation=90,
-                    va="top",
-                    ha="right",
-                    fontsize=7,
-                    color=RED,
-                )
+    """A red line at each step where a collapse rule first fired."""
+    for step in _fired(run):
+        axes.axvline(step, color=RED, linewidth=1.0, linestyle="-.")
+
+
+def _fired(run: Run) -> dict[int, list[str]]:
+    """The rules that first fired at each step, in order."""
+    found: dict[int, list[str]] = {}
+    for firing in sorted(firings(run), key=lambda one: str(one.get("step")).zfill(12)):
+        if isinstance(firing.get("step"), int):
+            found.setdefault(int(firing["step"]), []).append(str(firing.get("rule", "?")))
+    return found
+
+
+def _collapse_legend(figure: Any, run: Run) -> None:
+    """Which rules fired where, below the panels: beside the lines the names would hide each other."""
+    from matplotlib.lines import Line2D
+
+    names = [escaping.figure(f"step {step}: {', '.join(rules)}") for step, rules in _fired(run).items()]
+    if names:
+        lines = [Line2D([], [], color=RED, linewidth=1.0, linestyle="-.") for _ in names]
+        columns = 2 if max(map(len, names)) <= 60 else 1
+        figure.legend(lines, names, loc="outside lower center", ncols=columns, fontsize=7)

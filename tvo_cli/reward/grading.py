@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tvo_cli import escaping
 from tvo_cli.readers.golds import SEVERAL
 from tvo_cli.readers.json_rows import written
 from tvo_cli.readers.text import HALF
@@ -88,7 +89,7 @@ def table_head() -> bytes:
 
 
 def _cut(text: str, width: int) -> str:
-    plain = "".join(character if character.isprintable() else " " for character in text[: width + 1])
+    plain = escaping.terminal(text[: width + 1])
     return plain if len(plain) <= width else plain[: width - 1] + "…"
 
 

@@ -1,10 +1,17 @@
 """Rollouts: prompts → responses with log-probabilities. Who generates is hidden behind `generate`."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tvo_cli.rollout.dynamic import EveryGroup, MixedGroups, SamplingRule
-from tvo_cli.rollout.generation import generate
-from tvo_cli.rollout.mismatch import mismatch, truncated_importance
-from tvo_cli.rollout.sampling import Sampling
-from tvo_cli.rollout.selection import join, select
+from tvo_cli.rollout.mismatch import mismatch, truncated_importance  # light; and a function of its file's name
+
+if TYPE_CHECKING:
+    from tvo_cli.rollout.generation import generate
+    from tvo_cli.rollout.sampling import Sampling
+    from tvo_cli.rollout.selection import join, select
 
 __all__ = [
     "EveryGroup",
@@ -17,3 +24,13 @@ __all__ = [
     "select",
     "truncated_importance",
 ]
+ROOMS = {
+    **{"generate": "generation", "Sampling": "sampling", "join": "selection", "select": "selection"},
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when asked for: a dry run looks up the sampling rule and needs no transformers."""
+    if name not in ROOMS:
+        raise AttributeError(name)
+    return getattr(import_module(f"tvo_cli.rollout.{ROOMS[name]}"), name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tvo_cli import streams
+from tvo_cli import escaping, streams
 from tvo_cli.sweep.forecast import Running, remaining
 from tvo_cli.sweep.index import WAITING, Job
 from tvo_cli.tracking import state
@@ -63,6 +63,7 @@ class Board:
 
     def say(self, text: str) -> None:
         """A line in the log, and outside a terminal on the screen."""
+        text = escaping.terminal(text)
         self._note(text)
         if self._live is None:
             print(text, file=self._stream, flush=True)
@@ -114,7 +115,7 @@ class Board:
             drawn.add_column(heading, no_wrap=heading != "", overflow="ellipsis")
         shown = self._shown()
         for job in shown:
-            drawn.add_row(*(Text(cell) for cell in self._cells(job)), style=STYLE.get(job.state))
+            drawn.add_row(*(Text(escaping.terminal(cell)) for cell in self._cells(job)), style=STYLE.get(job.state))
         rest = len(self._jobs) - len(shown)
         return Group(drawn, Text(f"  and {rest} more" if rest else ""), Text(self.line()))
 

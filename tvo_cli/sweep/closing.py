@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tvo_cli import escaping
 from tvo_cli.sweep.child import SAVED, USER
 from tvo_cli.sweep.index import WAITING, Job
 from tvo_cli.sweep.runner import JOB_LOG
@@ -23,11 +24,22 @@ def exit_code(jobs: Sequence[Job], *, stopped: bool) -> int:
     return USER if all(code == USER for code in codes) else DEFECT
 
 
-def lines(folder: Path, jobs: Sequence[Job]) -> Iterator[str]:
+def lines(folder: Path, jobs: Sequence[Job], asked: int | None = None) -> list[str]:
     """The closing table and the words under it."""
+    return [*map(escaping.terminal, _told(folder, jobs, len(jobs) if asked is None else asked))]
+
+
+def repeated(asked: int, different: int) -> str:
+    """` (3 asked, 1 the same as another)`: names, folders and loggers make no other job."""
+    same = asked - different
+    return f" ({asked} asked, {same} the same as another)" if same else ""
+
+
+def _told(folder: Path, jobs: Sequence[Job], asked: int) -> Iterator[str]:
     done = [job for job in jobs if job.state == state.FINISHED]
     before = sum(job.before for job in done)
     count = f"sweep: {len(done)} of {len(jobs)} finished" + (f" ({before} of them before)" if before else "")
+    count += repeated(asked, len(jobs))
     rest = [job for job in jobs if job.state != state.FINISHED]
     yield f"{count}. Everything is in {folder}"
     for job in rest:

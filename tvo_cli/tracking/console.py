@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tvo_cli import streams
+from tvo_cli import escaping, streams
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.panel import panel
@@ -161,7 +161,7 @@ class Plain:
 
     def say(self, text: str) -> None:
         """A line, flushed: a job's log is read while it runs."""
-        print(text, file=self._stream, flush=True)
+        print(escaping.terminal(text), file=self._stream, flush=True)
 
     def announce(self, text: str) -> None:
         """On standard error, past the line that may be under way."""
@@ -210,7 +210,7 @@ class Live:
     def say(self, text: str) -> None:
         """A line above the panel."""
         if self._console is not None:
-            self._console.print(text, markup=False, highlight=False)
+            self._console.print(escaping.terminal(text), markup=False, highlight=False)
 
     def announce(self, text: str) -> None:
         """In the panel, at its next refresh: a line of its own would tear it."""

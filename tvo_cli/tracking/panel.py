@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tvo_cli import escaping
 from tvo_cli.tracking.spark import ABSENT, duration, reading, sparkline
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def panel(progress: Progress) -> RenderableType:
     lines: list[RenderableType] = [_Bar(progress), _Readings(progress)]
     if progress.evaluation:
         lines.append(Text(f"evaluation  {progress.evaluation}", style="bold"))
-    lines += [Text(f"⚠ {text}", style="yellow") for text in list(progress.alerts)]
+    lines += [Text(f"⚠ {escaping.terminal(text)}", style="yellow") for text in list(progress.alerts)]
     if progress.notice:
-        lines.append(Text(progress.notice, style="bold yellow"))
-    title = Text(f" {run.group} · {run.model} · {run.dataset} ", style="bold")
-    folder = Text(str(run.folder), style="dim")
+        lines.append(Text(escaping.terminal(progress.notice), style="bold yellow"))
+    title = Text(escaping.terminal(f" {run.group} · {run.model} · {run.dataset} "), style="bold")
+    folder = Text(escaping.terminal(run.folder), style="dim")
     return Panel(Group(*lines), title=title, title_align="left", subtitle=folder, width=WIDEST)
 
 

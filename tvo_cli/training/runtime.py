@@ -36,7 +36,7 @@ def start(device: str, precision: str, model_dtype: str, threads: int, determini
     if chosen not in PRECISIONS:
         key, value = ("model.dtype", model_dtype) if precision == "auto" else ("trainer.precision", precision)
         raise UserError(key, value, "not a precision that trains.", f"Choose {', '.join(PRECISIONS)}.")
-    where = _device(device)
+    where = choose_device(device)
     keep_pages()
     if threads:
         torch.set_num_threads(threads)
@@ -61,7 +61,8 @@ def keep_pages() -> None:
     mallopt(TRIM_THRESHOLD, 2**30)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device of a name; of `auto` the quickest that is here."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.compare.conftest import RUNS, made
+from tests.report.compare.conftest import RUNS, made, write_run
 from tvo_cli.report.compare import writing
 
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
@@ -69,3 +69,19 @@ def test_tables_sort_by_a_click(page: Path) -> None:
         rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in first.split("</tr>")[:-1]]
         finals.append([float(row[7].split()[0]) for row in rows])
     assert finals[0] == sorted(finals[0]) and finals[1] == finals[0][::-1] and len(finals[0]) == 3
+
+
+def test_no_column_of_the_first_table_is_cut(tmp_path: Path) -> None:
+    """Ten seeds an arm, some collapsed: the widest first table there is."""
+    for algorithm in ("grpo", "reinforce_plus_baseline", "tvo"):
+        for rate in (1e-4, 3e-4):
+            for seed in range(10):
+                write_run(tmp_path, algorithm, seed, 0.512 + seed / 100, lr=rate, collapsed_at=3 if seed % 2 else None)
+    writing.write(made(tmp_path), tmp_path / "report")
+    measured = tmp_path / "report" / "measured.html"
+    script = 'const t = document.querySelector(".scroll"); document.title = `${t.scrollWidth} ${t.clientWidth}`;'
+    text = (tmp_path / "report" / "report.html").read_text()
+    end = text.rindex("</script>")
+    measured.write_text(text[:end] + script + text[end:])
+    [(wide, seen)] = re.findall(r"<title>(\d+) (\d+)</title>", browse(measured, "--dump-dom").stdout)
+    assert int(wide) <= int(seen)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -65,6 +66,24 @@ def test_many_arms_are_pages_of_figures_the_baseline_on_each(tmp_path: Path) -> 
     assert len(names) == len(set(names)) and {"learning-1", "learning-2"} <= set(names)
 
 
+def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path: Path) -> None:
+    """R rises by 0.8 from H = 2.0 to 2.1: the law ends at R(0) = 0.1 − 0.8(e² − 1)/(e^2.1 − e²) = −6.5."""
+    for algorithm in ("tvo", "grpo", "ppo"):
+        for seed in range(2):
+            folder = write_run(tmp_path, algorithm, seed, 0.5)
+            rows = [
+                {"step": i, "accuracy/fresh": 0.1 + 0.2 * i, "policy/entropy": 2.0 + 0.025 * i, "rollouts": i}
+                for i in range(5)
+            ]
+            (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = {one.name: one for one in plots.figures(made(tmp_path))}
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn["law"].svg)[1])  # type: ignore[index]
+    places = [float(y) for y in re.findall(r'y="([-\d.]+)"[^>]*>entropy H', drawn["law"].svg)]
+    assert len(places) == 3 and all(0 < y < height for y in places)
+
+
 def test_the_report_links_figures_that_are_there(document: Document, tmp_path: Path) -> None:
     writing.write(document, tmp_path)
     links = re.findall(r"\]\((figures/[^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8"))
@@ -96,6 +115,15 @@ def test_the_page_needs_nothing_else(document: Document) -> None:
     assert len(page.ids) == len(set(page.ids)) and page.links <= set(page.ids)
     assert page.tags.count("svg") == 7 and page.tags.count("table") == len(document.sections[0].tables)
     assert "prefers-color-scheme:dark" in text and "var(--blue)" in text and "#0072b2" not in text.split("<body>")[1]
+
+
+def test_a_heading_shows_an_arrow_and_no_code_of_one() -> None:
+    """Generated content as a browser computes it: CSS reads `\\2195` as one character, `\\\\2195` as five."""
+    style = (html.HERE / "page.css").read_text(encoding="utf-8")
+    escape = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))")
+    contents = re.findall(r'content:"((?:[^"\\]|\\.)*)"', style)
+    shown = [escape.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], one) for one in contents]
+    assert shown == ["\xa0↕", "\xa0↑", "\xa0↓", ""]
 
 
 def test_names_are_no_code(tmp_path: Path) -> None:

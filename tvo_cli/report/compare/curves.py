@@ -8,6 +8,7 @@ from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from tvo_cli import escaping
 from tvo_cli.report.compare import measures, words
 from tvo_cli.report.compare.analysis import Analysis
 from tvo_cli.report.compare.arms import Cell
@@ -60,7 +61,8 @@ def own_rate(cells: Sequence[Cell], style: dict[str, Look], found: Analysis, x: 
                 ("gradient/variance", "gradient variance", True),
                 ("gradient/normalised_variance", "noise over signal", True),
             ),
-            "Gradient variance (log scale, geometric means; noise over signal as the median, cut off at 10⁴)",
+            "Gradient variance (log scale, geometric means, a gap is 0 or less; noise over signal as the median, "
+            "cut off at 10⁴)",
         ),
     )
     for name, panels, title in plans:
@@ -89,7 +91,7 @@ def _panels(
     for one, (metric, label, log) in zip(axes, panels, strict=True):
         for cell in cells:
             _cell(one, cell, metric, style[cell.arm], x)
-        one.set(xlabel=AXES[x], ylabel=label)
+        one.set(xlabel=AXES[x], ylabel=escaping.figure(label))
         if log:
             log_scale(one, [value for cell in cells for trial in cell.trials for value in trial.curve(metric)[1]])
     legend(figure, axes)
@@ -115,7 +117,7 @@ def by_rate(found: Analysis, style: dict[str, Look], x: str) -> Iterator[Drawn]:
             xlabel=AXES[x],
             **({"ylim": (-0.02, 1.02)} if words.is_share(name) else {}),
         )
-    axes[0].set_ylabel(_word(name))
+    axes[0].set_ylabel(escaping.figure(_word(name)))
     legend(figure, axes)
     yield finish(figure, "learning-by-rate", f"Learning curves at every learning rate: {SEEN}")
 

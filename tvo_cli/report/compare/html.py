@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 
+from tvo_cli.escaping import html as escape
 from tvo_cli.report.compare.document import Document, Section
 from tvo_cli.report.compare.plain import groups, robust_title
 from tvo_cli.report.compare.table import Datum, Table
@@ -25,6 +25,7 @@ ROLES = {
     "#b0b0b0": ("grid", "#b0b0b0", "#6a6f78"),
 }
 HERE = Path(__file__).parent
+UNBROKEN = 24  # characters of a cell that stand in one line
 
 
 def page(document: Document, figures: Sequence[tuple[str, str]]) -> str:
@@ -117,8 +118,8 @@ def _datum(datum: Datum) -> str:
     order = (
         f' data-order="{datum.order!r}"' if finite else (' data-order="1e999"' if datum.order == float("inf") else "")
     )
-    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > 40 else "")
-    return f"<td{kind}{order}>{escape(datum.text)}</td>"
+    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > UNBROKEN else "")
+    return f"<td{kind}{order}>{escape(datum.text).replace('_', '_<wbr>')}</td>"  # a long name may break there
 
 
 # ---------------------------------------------------------------- figures

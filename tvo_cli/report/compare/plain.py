@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from tvo_cli import escaping
+from tvo_cli.escaping import latex as latex_text
+from tvo_cli.escaping import markdown as markdown_text
 from tvo_cli.report.compare import words
 from tvo_cli.report.compare.document import Document, Section, Verdict, strict, value
 from tvo_cli.report.compare.table import Table
@@ -26,7 +30,7 @@ def terminal(document: Document) -> str:
             if table.name in BRIEF and table.rows:
                 lines += [table.title, *aligned(table), *([table.note] if table.name == "arms" else []), ""]
     lines += [f"note: {note}" for note in document.notes]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(map(escaping.terminal, lines)).rstrip() + "\n"
 
 
 def _heading(section: Section) -> list[str]:
@@ -64,7 +68,7 @@ def robust_title(section: Section) -> str:
 
 def aligned(table: Table) -> list[str]:
     """The table with its columns in line."""
-    rows = [list(table.headings), *([datum.text for datum in row] for row in table.rows)]
+    rows = [[*map(escaping.terminal, cells)] for cells in (table.headings, *([d.text for d in r] for r in table.rows))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.headings))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -74,79 +78,67 @@ def aligned(table: Table) -> list[str]:
 
 def markdown(document: Document, figures: Sequence[tuple[str, str]] = ()) -> str:
     """The whole report as a page; figures: (title, path) of each."""
-    lines = [f"# {_md(document.title)}", ""]
+    lines = [f"# {markdown_text(document.title)}", ""]
     for section in document.sections:
         level = "##"
         if section.label:
-            lines += [f"## {_md(section.label)}", ""]
+            lines += [f"## {markdown_text(section.label)}", ""]
             level = "###"
         lines += [*_markdown_told(section, level)]
         for table in section.tables:
-            lines += [f"{level} {_md(table.title)}", "", *([*markdown_table(table), ""] if table.rows else [])]
-            lines += [_md(table.note), ""] if table.note else []
+            lines += [
+                f"{level} {markdown_text(table.title)}",
+                "",
+                *([*markdown_table(table), ""] if table.rows else []),
+            ]
+            lines += [markdown_text(table.note), ""] if table.note else []
     if figures:
         lines += ["## Figures", ""]
-        lines += [line for title, path in figures for line in (f"![{_md(title)}]({path})", "", f"*{_md(title)}*", "")]
+        lines += [
+            line
+            for title, path in figures
+            for line in (f"![{Path(path).stem}]({path})", "", f"*{markdown_text(title)}*", "")
+        ]
     if document.notes:
-        lines += ["## Notes", "", *(f"- {_md(note)}" for note in document.notes)]
+        lines += ["## Notes", "", *(f"- {markdown_text(note)}" for note in document.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _markdown_told(section: Section, level: str) -> Iterator[str]:
-    yield from (f"> ⚠ {_md(warning)}\n" for warning in section.warnings)
+    yield from (f"> ⚠ {markdown_text(warning)}\n" for warning in section.warnings)
     for title, verdicts in groups(section):
-        yield from ([f"{level} {title}", ""] if title else [])
+        yield from ([f"{level} {markdown_text(title)}", ""] if title else [])
         for verdict in verdicts:
-            yield f"- **{_md(verdict.sentence)}**"
-            yield from (f"  - {_md(line)}" for line in verdict.beside)
+            yield f"- **{markdown_text(verdict.sentence)}**"
+            yield from (f"  - {markdown_text(line)}" for line in verdict.beside)
         yield ""
     if section.robust:
-        yield from (f"{level} {robust_title(section)}", "", *(f"- {_md(line)}" for line in section.robust), "")
+        yield from (
+            f"{level} {markdown_text(robust_title(section))}",
+            "",
+            *(f"- {markdown_text(line)}" for line in section.robust),
+            "",
+        )
 
 
 def markdown_table(table: Table) -> list[str]:
     """The table in pipes; what is greyed out stands in italics."""
-    rows = [[f"*{_md(datum.text)}*" if datum.grey else _md(datum.text) for datum in row] for row in table.rows]
-    cells = [[_md(heading) for heading in table.headings], ["---"] * len(table.headings), *rows]
+    rows = [
+        [f"*{markdown_text(datum.text)}*" if datum.grey else markdown_text(datum.text) for datum in row]
+        for row in table.rows
+    ]
+    cells = [[markdown_text(heading) for heading in table.headings], ["---"] * len(table.headings), *rows]
     return ["| " + " | ".join(row) + " |" for row in cells]
 
 
-def _md(text: str) -> str:
-    for character in ("\\", "|", "<", "`", "*", "_"):
-        text = text.replace(character, "\\" + character)
-    return text.replace("\n", " ")
-
-
 # ---------------------------------------------------------------- LaTeX
-
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    **{c: "\\" + c for c in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "−": "$-$",
-    "×": r"$\times$",
-    "†": r"$\dagger$",
-    "…": r"\dots{}",
-    "·": r"$\cdot$",
-    "∞": r"$\infty$",
-    "√": r"$\surd$",
-    "²": r"$^2$",
-    "⁴": r"$^4$",
-    "—": "---",
-    "–": "--",
-    "«": "``",
-    "»": "''",
-    "≥": r"$\ge$",
-    "⚠": "",
-}
 
 
 def latex(document: Document) -> str:
     """Every table as a booktabs environment, to be \\input; the verdicts as comments."""
     lines = ["% made by tvo compare; needs \\usepackage{booktabs} and a UTF-8 engine or inputenc"]
     for section in document.sections:
-        lines += [f"% {verdict.sentence}" for verdict in section.verdicts]
+        lines += [f"% {escaping.terminal(verdict.sentence)}" for verdict in section.verdicts]
         for table in section.tables:
             if table.rows and table.name not in ("runs", "settings"):
                 lines += ["", *latex_table(table, section.label)]
@@ -156,25 +148,21 @@ def latex(document: Document) -> str:
 def latex_table(table: Table, label: str = "") -> list[str]:
     """One table; numbers to the right, words to the left."""
     columns = "".join("l" if i == 0 else "r" for i in range(len(table.headings)))
-    rows = [[_tex(datum.text) for datum in row] for row in table.rows]
+    rows = [[latex_text(datum.text) for datum in row] for row in table.rows]
     body = [" & ".join(row) + r" \\" for row in rows]
     caption = table.title + (f" ({label})" if label else "")
     return [
         r"\begin{table}",
-        rf"\caption{{{_tex(caption)}. {_tex(table.note)}}}",
+        rf"\caption{{{latex_text(caption)}. {latex_text(table.note)}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(_tex(heading) for heading in table.headings) + r" \\",
+        " & ".join(latex_text(heading) for heading in table.headings) + r" \\",
         r"\midrule",
         *body,
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
     ]
-
-
-def _tex(text: str) -> str:
-    return "".join(SPECIAL.get(character, character) for character in text)
 
 
 # ---------------------------------------------------------------- JSON

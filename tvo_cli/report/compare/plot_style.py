@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tvo_cli import escaping
 from tvo_cli.report.compare import words
-from tvo_cli.report.figures import STYLE
+from tvo_cli.report.figures import STYLE, any_letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,9 +45,14 @@ class Look(NamedTuple):
 def looks(labels: Sequence[str]) -> dict[str, Look]:
     """One look an arm; colours, lines and markers repeat with different periods, so that 168 pairs differ."""
     return {
-        label: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], words.title(label))
+        label: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], legend_name(label))
         for i, label in enumerate(labels)
     }
+
+
+def legend_name(arm: str) -> str:
+    """An arm's name as text, whatever it holds."""
+    return escaping.figure(words.title(arm))
 
 
 def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
@@ -75,8 +81,9 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
 def finish(figure: Figure, name: str, title: str) -> Drawn:
     """Both formats, the same bytes for the same runs."""
     text, picture = io.StringIO(), io.BytesIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    with any_letter():
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     return Drawn(name, title, text.getvalue(), picture.getvalue())
 
 
@@ -84,7 +91,7 @@ def log_scale(axes: Axes, values: Sequence[float]) -> None:
     """A log axis where something positive is shown, as far as single runs go, whatever the bands do."""
     shown = [value for value in values if math.isfinite(value) and value > 0]
     if shown:
-        axes.set_yscale("log")
+        axes.set_yscale("log", nonpositive="mask")
         axes.set_ylim(min(shown) / 1.5, max(shown) * 1.5)
 
 

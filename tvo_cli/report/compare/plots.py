@@ -7,17 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tvo_cli import escaping
 from tvo_cli.report.compare import curves, dynamics, measures, words
 from tvo_cli.report.compare.analysis import Analysis, pages
 from tvo_cli.report.compare.arms import Cell
 from tvo_cli.report.compare.document import Document
-from tvo_cli.report.compare.plot_style import LOOK, Drawn, Look, canvas, finish, legend, looks, rate_axis
+from tvo_cli.report.compare.plot_style import LOOK, Drawn, Look, canvas, finish, legend, legend_name, looks, rate_axis
 from tvo_cli.stats.robust import enough_runs, performance_profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS = 3  # side by side
+LAW = (-0.03, 1.32)  # rewards shown beside the law
 LEGIBLE = 8  # arms in one figure; more are cut into pages
 
 
@@ -84,7 +86,7 @@ def _rates(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
         shift = 1.0 + min(0.035, 0.2 / arms) * (i - (arms - 1) / 2)  # side by side, and still at its rate
         _rate_line(axes, [cell for cell in arm.cells if cell.rate is not None], style[arm.label], shift, found)
     rate_axis(axes, rates)
-    axes.set_ylabel(_name(found))
+    axes.set_ylabel(escaping.figure(_name(found)))
     if found.how.share:
         axes.set_ylim(-0.02, 1.02)
     legend(figure, [axes])
@@ -191,16 +193,16 @@ def _law(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterat
         one.set_visible(False)
     for one, cell in zip(axes, cells):
         _law_panel(one, cell, style[cell.arm])
-        one.set_title(words.title(cell.arm) + (f", rate {words.rate(cell.rate)}" if cell.rate else ""))
+        one.set_title(legend_name(cell.arm) + (f", rate {words.rate(cell.rate)}" if cell.rate else ""))
     for one in axes[: len(cells)]:
-        one.set(xlabel="entropy H (nats)", ylim=(-0.03, 1.32))
+        one.set(xlabel="entropy H (nats)", ylim=LAW)
         one.xaxis.set_tick_params(labelbottom=True)
     for one in axes[::columns]:
         one.set_ylabel("reward")
     text = (
         "Reward against entropy: every step a dot, the law R = −a·e^H + b fitted to each run, its "
         "ceiling at H = 0 a marker (above 1, the dotted line, the law does not reach there; ▴ lies "
-        "above the panel)"
+        "above the panel, ▾ below)"
     )
     yield finish(figure, "law", text)
 
@@ -220,16 +222,14 @@ def _law_panel(axes: Axes, cell: Cell, look: Look) -> None:
             grid = [ends[0] + (ends[1] - ends[0]) * i / 30 for i in range(31)]
             axes.plot(grid, fit.reward(grid), line, color=look.colour, linewidth=0.9, alpha=0.8)
         ceilings.append(fit.ceiling)
-        above = fit.ceiling > 1.3
-        axes.plot(
-            [0.0],
-            [min(fit.ceiling, 1.28)],
-            "^" if above else look.marker,
-            color=look.colour,
-            markersize=4,
-            clip_on=False,
-        )
+        axes.plot([0.0], *_ceiling(fit.ceiling, look.marker), color=look.colour, markersize=4, clip_on=False)
     axes.axhline(1.0, color="#000000", linewidth=0.7, linestyle=(0, (1, 2)))
+
+
+def _ceiling(value: float, marker: str) -> tuple[list[float], str]:
+    """Where the law's end at H = 0 is drawn, and as what: beside the panel it would push the axes out of the figure."""
+    low, high = LAW[0] + 0.03, LAW[1] - 0.04
+    return [min(max(value, low), high)], "^" if value > high else "v" if value < low else marker
 
 
 # ---------------------------------------------------------------- performance profiles
@@ -245,6 +245,6 @@ def _profiles(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> I
         profile, look = performance_profile(values, grid, found.how.confidence), style[label]
         axes.plot(grid, profile.share, linestyle=look.line, color=look.colour, label=look.label)
         axes.fill_between(grid, profile.low, profile.high, color=look.colour, alpha=0.1, linewidth=0)
-    axes.set(xlabel=f"{_name(found)} above", ylabel="share of runs", ylim=(-0.02, 1.02), xlim=(0, 1))
+    axes.set(xlabel=escaping.figure(f"{_name(found)} above"), ylabel="share of runs", ylim=(-0.02, 1.02), xlim=(0, 1))
     legend(figure, [axes])
     yield finish(figure, "profiles", "Performance profiles: the share of runs above each value, with Wilson's interval")

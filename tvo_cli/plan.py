@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tvo_cli import data
+from tvo_cli.check import check
 from tvo_cli.errors import UserError
-from tvo_cli.model.loading import parameter_count
+from tvo_cli.model.counting import parameter_count
 
 Plan = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 
 def plan(config: Any) -> Plan:
-    """Derived sizes of a training run, in reading order."""
+    """Derived sizes of a training run, in reading order; what cannot work is refused first."""
+    check(config)
     return _data(config.dataset) | _sampling(config) | _updates(config) | _memory(config)
 
 

@@ -1,0 +1,94 @@
+"""What is seen at once: a first line before anything heavy, options in --help, sizes before the config, no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tvo_cli.cli import opening, words
+from tvo_cli.cli.main import app
+
+runner = CliRunner()
+WATCH = """
+import builtins, json, os, sys
+import tvo_cli.cli.opening as opening
+
+def seen(command, doing):
+    used = os.times()
+    heavy = [n for n in ("torch", "transformers", "hydra", "omegaconf", "numpy", "rich") if n in sys.modules]
+    print(json.dumps([f"{command}: {doing}", heavy, used.user + used.system]))
+    raise SystemExit(0)
+
+opening.announce = seen
+from tvo_cli.cli.main import main
+main(sys.argv[1:])
+"""
+FIRST = [
+    (["train", "model=custom", "model.path=m"], "tvo train: loading torch, transformers and the model m"),
+    (["eval", "model.path=m"], "tvo eval: loading torch, transformers and the model m"),
+    (["sft"], "tvo sft: loading torch, transformers"),
+    (["variance"], "tvo variance: loading torch, transformers"),
+    (["replay", "run", "--step", "3"], "tvo replay: loading torch, transformers and run"),
+    (["train", "-m", "seed=0,1"], "tvo train: composing the jobs"),
+    (["train", "--dry-run"], "tvo train --dry-run: composing the configuration"),
+    (["env"], "tvo env: asking torch and transformers"),
+]
+
+
+@pytest.mark.parametrize(("typed", "said"), FIRST, ids=lambda value: value[0] if isinstance(value, list) else "")
+def test_the_first_line_comes_before_anything_heavy(typed: list[str], said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WATCH, *typed], capture_output=True, text=True, check=True)
+    line, heavy, seconds = json.loads(done.stdout)
+    assert line == said and heavy == [] and seconds < 1.0  # of a processor; 0.2 on an idle one
+
+
+def test_what_loads_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    opening.opening("tvo train", ["--cfg", "job"])
+    opening.opening("tvo train", ["--info=defaults"])
+    assert capsys.readouterr().err == ""
+    opening.opening("tvo train", ["model.path=a\x1b[2J"])
+    assert capsys.readouterr().err == "tvo train: loading torch, transformers and the model a\\x1b[2J …\n"
+
+
+def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stream = (tmp_path / "closed").open("w")
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    opening.announce("tvo train", "loading")
+
+
+def test_a_dry_run_needs_no_transformers_and_shows_sizes_first() -> None:
+    program = (
+        "import os, sys; from tvo_cli.cli.main import main; code = main(['train', '--dry-run']); t = os.times();"
+        "print(code, 'transformers' in sys.modules, t.user + t.system < 8, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "0 False True"  # under 4 s on an idle processor
+    sizes, _, config = done.stdout.partition("\n\n")
+    assert sizes.startswith("prompts a batch") and "parameters" in sizes and config.startswith("seed: 0")
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "sft", "variance"])
+def test_hydras_options_are_in_the_options_list(command: str) -> None:
+    shown = runner.invoke(app, [command, "--help"]).output
+    options = shown[shown.index("Options:") :]
+    assert all(f" {option} " in options for option in ("--multirun", "--cfg", "--config-dir")) and "-m," in options
+
+
+def test_hydra_is_given_its_options_and_the_rest_untouched() -> None:
+    given = words.hydra_words(["a=1,2", "-cn", "x"], True, "job", "mine")
+    assert given == ["--multirun", "--cfg", "job", "--config-dir", "mine", "a=1,2", "-cn", "x"]
+    assert words.hydra_words(None, False, None, None) == []
+
+
+def test_usage_lines_have_one_style() -> None:
+    for command in ("train", "sft", "eval", "grade", "variance", "replay", "compare", "list", "ls", "env"):
+        usage = runner.invoke(app, [command, "--help"]).output.splitlines()[0]
+        named = usage.replace("[OPTIONS]", "").split()[3:]
+        assert all(re.fullmatch(r"[\[{]?[A-Z=]+[\]}]?(\.\.\.)?", word) for word in named), usage

@@ -1,0 +1,113 @@
+"""`tvo env`: each path's own probe is asked, no key is told, one screen; the same facts in versions.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tvo_cli import environment
+from tvo_cli.cli import env
+from tvo_cli.cli.main import main
+from tvo_cli.environment import fast_paths, machine, services
+from tvo_cli.model import load_policy
+from tvo_cli.optim import fused
+from tvo_cli.rollout import products
+
+
+def paths(found: list[fast_paths.FastPath]) -> dict[str, tuple[bool, str]]:
+    return {path.name: (path.on, path.why) for path in found}
+
+
+def test_what_the_probe_of_products_says_is_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "accurate", lambda: True)
+    found = paths(fast_paths.here())
+    assert all(found[name][0] for name in ("oneDNN products", "joined decoding", "packed rows", "shared prompts"))
+    monkeypatch.setattr(products, "accurate", lambda: False)
+    found = paths(fast_paths.here())
+    assert found["oneDNN products"] == (False, "this CPU would round to bfloat16: a product errs by more than 1e-05")
+    assert found["joined decoding"] == found["packed rows"] == (False, "needs oneDNN products")
+    assert found["shared prompts"][0]
+
+
+def test_a_run_is_told_why_its_own_networks_take_no_path() -> None:
+    policy = load_policy({"path": "fresh"}, device="cpu")
+    optimizer = torch.optim.AdamW(policy.parameters())
+    found = paths(fast_paths.of_run(policy, optimizer, "bfloat16"))
+    parameters = sum(p.numel() for p in policy.parameters())
+    assert found["oneDNN products"] == (False, f"{parameters:,} parameters: gains from 1,000,000 on")
+    assert not found["fused optimiser"][0] and found["bfloat16"] == (True, "the forward pass")
+    policy.network.base_model.gradient_checkpointing = True
+    assert "gradient_checkpointing=false" in paths(fast_paths.of_run(policy, optimizer, "float32"))["shared prompts"][1]
+
+
+def test_the_fused_optimiser_is_asked_and_not_restated(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paths(fast_paths.here())["fused optimiser"][0]
+    monkeypatch.setattr(fused, "fused", lambda make, parameters: make)
+    assert not paths(fast_paths.here())["fused optimiser"][0]
+
+
+def test_features_of_any_cpu() -> None:
+    assert machine.features("model name\t: X\nflags\t\t: fpu avx2 amx_bf16 fma sse\n") == ["avx2", "fma", "amx_bf16"]
+    assert machine.features("Features\t: fp asimd bf16 sve\n") == ["asimd", "sve", "bf16"]
+    assert machine.features("") == []
+
+
+def test_keys_are_present_or_not_and_never_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("WANDB_API_KEY", "HF_TOKEN", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    assert services.wandb() == {"mode": "offline", "key": "none"}
+    monkeypatch.setenv("WANDB_API_KEY", "hush-wandb")
+    monkeypatch.setenv("HF_TOKEN", "hush-hub")
+    found = services.facts()
+    assert found["wandb"] == {"mode": "online", "key": "present"} and found["hub"]["token"] == "present"
+    assert "hush" not in json.dumps(found)
+
+
+def test_extras_are_there_or_told_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = ["torch>=2", "one>=1 ; extra == 'first'", 'two; extra == "second"', "pytest ; extra == 'dev'"]
+    monkeypatch.setattr(services, "_requirements", lambda: listed)
+    monkeypatch.setattr(services, "_version", lambda package: "1.2" if package == "one" else "missing")
+    assert services.extras() == {"first": {"one": "1.2"}, "second": {"two": "missing"}}
+    lacking = "missing; pip install -e '.[second]'"
+    assert list(env._extras(services.extras())) == [("first", "one 1.2"), ("second", lacking)]
+
+
+def test_it_is_one_screen_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["env"]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 80 and shown.err == "tvo env: asking torch and transformers …\n"
+    assert [line.split()[0] for line in lines if not line.startswith(" ")][:4] == ["tvo", "python", "packages", "cpu"]
+    assert main(["env", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"python", "packages", "environment"} <= set(found)
+    assert set(found["environment"]) == set(environment.here())
+    assert main(["env", "--format", "xml"]) == 2
+
+
+def test_versions_keep_what_they_hold(tmp_path: Path) -> None:
+    (tmp_path / "versions.json").write_text('{"python": "3.x", "fingerprint": "abc"}')
+    environment.record(tmp_path, {"device": "cpu"})
+    held = json.loads((tmp_path / "versions.json").read_text())
+    assert held == {"python": "3.x", "fingerprint": "abc", "environment": {"device": "cpu"}}
+    (tmp_path / "other").mkdir()
+    environment.record(tmp_path / "other", {"device": "cpu"})
+    assert {"python", "packages", "environment"} <= set(json.loads((tmp_path / "other/versions.json").read_text()))
+
+
+def test_a_run_writes_the_facts_beside_what_its_versions_held(tmp_path: Path) -> None:
+    from tvo_cli import config
+    from tvo_cli.experiment import train
+
+    small = ["logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"]
+    sizes = ["rollout.prompts=4", "rollout.samples=2", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1"]
+    train(config.compose([*small, *sizes, f"output_dir={tmp_path}"]))
+    held = json.loads((tmp_path / "versions.json").read_text())
+    assert {"python", "platform", "packages", "threads", "processors", "git", "fingerprint"} <= set(held)
+    assert set(held["environment"]) == set(environment.here())
+    assert held["environment"]["fast_paths"]["oneDNN products"]["why"] == "106,304 parameters: gains from 1,000,000 on"

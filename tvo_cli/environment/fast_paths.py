@@ -1,0 +1,106 @@
+"""Which fast paths a network takes here, and why it does not take the others; each path's own probe is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from tvo_cli.model import Policy, load_policy, packed, prefixes
+from tvo_cli.model.loading import FRESH
+from tvo_cli.optim import fused
+from tvo_cli.rollout import joined, products
+
+LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
+
+
+class FastPath(NamedTuple):
+    """A quicker way to the same numbers within rounding."""
+
+    name: str
+    on: bool
+    why: str
+
+
+def here() -> list[FastPath]:
+    """What this machine can do, asked of the embedded model: for networks that are large enough."""
+    policy = load_policy({"path": FRESH}, device="cpu")
+    with products.quick_products(policy.network):
+        found = [*of(policy, large=True)]
+    return [*found, _fused_here(), *accelerators()]
+
+
+def of_run(policy: Policy, optimizer: torch.optim.Optimizer, precision: str) -> list[FastPath]:
+    """What the networks of a run take, which must be inside `quick_products` if it is."""
+    return [*of(policy), _fused(optimizer), *accelerators(precision)]
+
+
+def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
+    """The paths of sampling and of the forward pass."""
+    network, body = policy.network, policy.network.base_model
+    why = _no_products(network, large=large)
+    yield FastPath("oneDNN products", not why, why or f"a product errs by less than {products.TOLERANCE:g}, as float32")
+    without = "needs oneDNN products"
+    taken = not why and joined.joined(policy) is not None
+    limit = f"{', '.join(joined.FAMILY)} in float32, at most {joined.LARGEST:,} parameters in layers"
+    yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
+    taken = not why and packed.understood(body)
+    differs = "the network's attention does not take packed rows"
+    yield FastPath("packed rows", taken, without if why else "prompts once, no padding" if taken else differs)
+    yield _shared(body)
+
+
+def _shared(body: torch.nn.Module) -> FastPath:
+    shares = prefixes.keeps_keys(body) and not prefixes.recomputes(body)
+    saves = f"where it saves {prefixes.SHARE:.0%} of the positions and {prefixes.LEAST:.0e} operations"
+    recomputed = "layers are recomputed: model.gradient_checkpointing=false"
+    other = recomputed if prefixes.recomputes(body) else "the network keeps another cache than plain keys and values"
+    return FastPath("shared prompts", shares, saves if shares else other)
+
+
+def _no_products(network: Any, *, large: bool) -> str:
+    """Why products do not go through oneDNN; "" where they do."""
+    if str(network.config._attn_implementation) == packed.ATTENTION:
+        return ""
+    parameters = sum(p.numel() for p in network.parameters())
+    kind = next(network.parameters()).device.type
+    if kind != "cpu":
+        return f"for CPUs; the network is on {kind}"
+    if not large and parameters < LARGE:
+        return f"{parameters:,} parameters: gains from {LARGE:,} on"
+    if not products.accurate():
+        return f"this CPU would round to bfloat16: a product errs by more than {products.TOLERANCE:g}"
+    return "off: trainer.products=default, or an attention other than sdpa"
+
+
+def _fused(optimizer: torch.optim.Optimizer) -> FastPath:
+    on = bool(optimizer.defaults.get("fused"))
+    return FastPath("fused optimiser", on, _fused_why(on))
+
+
+def _fused_here() -> FastPath:
+    """Asked for as many parameters as it takes."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    made = fused.fused(torch.optim.AdamW, [torch.empty(fused.LEAST, device=device)])
+    on = isinstance(made, partial) and bool(made.keywords.get("fused"))
+    return FastPath("fused optimiser", on, _fused_why(on))
+
+
+def _fused_why(on: bool) -> str:
+    limit = f"from {fused.LEAST:,} parameters on, on {' and '.join(fused.DEVICES)}"
+    return limit if on else f"{limit}, with an optimiser that has such a kernel"
+
+
+def accelerators(precision: str = "float32") -> Iterator[FastPath]:
+    """bfloat16, TF32, CUDA, MPS."""
+    wanted = "float32 unless trainer.precision=bfloat16"
+    yield FastPath("bfloat16", precision == "bfloat16", "the forward pass" if precision == "bfloat16" else wanted)
+    there = torch.cuda.is_available()
+    tf32 = there and torch.get_float32_matmul_precision() != "highest"
+    yield FastPath("TF32", tf32, "float32 products stay whole" if there else "for CUDA")
+    lacks = "no GPU or driver is seen" if torch.version.cuda else "this torch is built without CUDA"
+    yield FastPath("CUDA", there, torch.cuda.get_device_name(0) if there else lacks)
+    apple = torch.backends.mps.is_available()
+    yield FastPath("MPS", apple, "Apple's GPU" if apple else "no GPU of Apple's, or a torch without MPS")
