@@ -211,7 +211,8 @@ def test_a_users_yaml_is_held_against_the_declaration_and_named(
         for words in (["--config-dir", f"{tmp_path}/conf"], [f"hydra.searchpath=[file://{tmp_path}/conf]"]):
             assert main(["train", *words, word, f"output_dir={tmp_path}/run"]) == 2
             printed = capsys.readouterr().err
-            assert file in printed and said in printed and printed.count("\n") == 1
+            assert file in printed and said in printed
+            assert printed.count("\n") == 2, "what is being loaded, and the refusal"
             assert not (tmp_path / "run").exists()
 
 

@@ -76,4 +76,4 @@ def test_the_command_line_expands_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     words.append("seed=3,4")
     words.append(f"output_dir={tmp_path}/s")
     assert launch(look, "train", words, program="tvo train") == 0
-    assert seen == [(name, 1e-4, seed, 4) for name in ("grpo", "siren") for seed in (3, 4)]
+    assert seen == [(name, 1e-4, seed, 1) for name in ("grpo", "siren") for seed in (3, 4)]

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.reward.conftest import SETTINGS, problem
-from tvo_cli.reward import Grader
+from tvo_cli.reward import Grader, pool
 from tvo_cli.types import Verdict
 
 GOLD = r"2\sqrt{3}"  # not a plain number: a child must compare
 BOMB = r"\boxed{\sqrt{9^{9^{9^{9^{9}}}}}}"
-OTHER_BOMB = BOMB.replace("9", "8")
+OTHER_BOMB = BOMB.replace("}}}}}}", "}}}}} + 1}")
 RIGHT, WRONG = r"\boxed{\sqrt{12}}", r"\boxed{\sqrt{13}}"
 
 
@@ -161,10 +161,14 @@ def test_children_start_late_and_end_with_the_context() -> None:
     assert not any(map(alive, pids)) and grader.pool.pids == ()
 
 
-def test_an_interrupted_call_leaves_no_stale_answer(hasty: Grader) -> None:
+def test_an_interrupted_call_leaves_no_stale_answer(hasty: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
     grade(hasty, RIGHT, WRONG)  # both children are up
-    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+
+    def interrupt(round_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pool._Round, "_collect", interrupt)  # both rows have been sent by then
         grade(hasty, BOMB, OTHER_BOMB)
     assert [v.correct for v in grade(hasty, RIGHT, WRONG)] == [True, False] and hasty.counts == {}
 
@@ -173,7 +177,7 @@ PARENT = """
 import sys, threading
 from tests.reward.test_pool import BOMB, OTHER_BOMB, RIGHT, WRONG, grade
 from tests.reward.conftest import SETTINGS
-from tvo_cli.reward import Grader
+from tvo_cli.reward import Grader, pool
 grader = Grader({**SETTINGS, "deadline": 60.0})
 grade(grader, RIGHT, WRONG)
 print(*grader.pool.pids, flush=True)

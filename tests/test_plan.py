@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tvo_cli.training.plan import plan
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
+from tvo_cli.plan import plan
 
 
 def planned(path: Path, *words: str) -> dict:
