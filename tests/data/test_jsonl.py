@@ -246,7 +246,7 @@ def test_conversations_keep_all_turns_and_count_as_different_problems(write) -> 
     [
         ("mine.json", json.dumps([{"question": "q", "answer": 1}]).encode()),
         ("mine.csv", b"question,answer\nq,1\n"),
-        ("mine.jsonl.gz", gzip.compress(b'{"question": "q", "answer": 1}\n')),
+        ("mine.jsonl.gz", gzip.compress(b'{"question": "q", "answer": 1}\n', mtime=0)),
         ("mine.jsonl", '{"question": "q", "answer": 1}\n'.encode("utf-16")),
     ],
 )
