@@ -14,7 +14,7 @@ BAD = [
     ("rollout.top_p=abc", r"rollout\.top_p=abc: must be a number in"),
     ("evaluation.temperature=-1", r"evaluation\.temperature=-1"),
     ("stability.on_collapse=panic", r"stability\.on_collapse=panic: not a choice\. Choose warn, stop, rollback"),
-    ("rollout.prompts=10", r"rollout\.minibatches=4: does not divide rollout\.prompts=10"),
+    ("rollout.minibatches=3", r"rollout\.minibatches=3: does not divide rollout\.prompts=16"),
     ("rollout=vllm", r"rollout=vllm: is an engine of `tvo eval`"),
     ("rollout.samples=1", r"rollout\.samples=1: the advantage of algorithm=grpo needs at least 2"),
     ("algorithm.estimator._target_=this.x", r"algorithm\.estimator\._target_=this\.x"),

@@ -48,7 +48,14 @@ def imported(*folders: str) -> Iterator[tuple[str, Path]]:
 
 
 def of_others(*folders: str) -> dict[str, Path]:
-    ours = {"tvo_cli", "hydra_plugins", "tests", "benchmarks", *sys.stdlib_module_names}
+    ours = {
+        "tvo_cli",
+        "hydra_plugins",
+        "tests",
+        "benchmarks",
+        *sys.stdlib_module_names,
+        "_typeshed",
+    }  # the last is the type checkers' own
     return {name: path for name, path in imported(*folders) if name not in ours}
 
 

@@ -162,7 +162,7 @@ def _follow(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig
         now, then = OmegaConf.select(fresh, key), OmegaConf.select(before, key)
         if now != then and key.startswith(RECORDED):
             notes.append(f"{name} has {key}={now}: {NOT_FOLLOWED}")
-        elif now != then:
+        elif now != then == OmegaConf.select(chosen, key):  # what the run had set itself stands
             OmegaConf.update(config, key, now)
     return notes
 

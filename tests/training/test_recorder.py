@@ -96,7 +96,7 @@ def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
         assert altered.rollout == chosen.rollout, "what the run had set itself stands"
     _, notes = experiment._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
     assert [note.partition(":")[0] for note in notes] == [
-        "dapo has reward.length.weight=1.0",
+        "dapo has reward.length.weight=0.5",
         "rollout.samples=4",
     ]
 

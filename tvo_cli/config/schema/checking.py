@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from tvo_cli import masking
 from tvo_cli.config.building import targets
@@ -104,7 +103,7 @@ def _validate(model: type[Keys], tree: Mapping[str, Any], given: Given) -> None:
         raise _refusal(model, tree, first, given) from error
 
 
-def _refusal(model: type[Keys], tree: Mapping[str, Any], error: ErrorDetails, given: Given) -> UserError:
+def _refusal(model: type[Keys], tree: Mapping[str, Any], error: Mapping[str, Any], given: Given) -> UserError:
     path = tuple(_followed(tree, error["loc"], absent=error["type"] == ABSENT))
     if error["type"] == UNKNOWN:
         return _unknown(model, tree, path, given)
