@@ -38,7 +38,12 @@ def document() -> Document:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_report_is_the_one_that_was_looked_at(document: Document, name: str) -> None:
-    assert FORMS[name](document) == (SNAPSHOTS / name).read_text(encoding="utf-8")
+    assert _rounded(FORMS[name](document)) == _rounded((SNAPSHOTS / name).read_text(encoding="utf-8"))
+
+
+def _rounded(text: str) -> str:
+    """With eight digits of every long number: the last two depend on the release of scipy."""
+    return re.sub(r"\d+\.\d{7,}", lambda found: f"{float(found[0]):.8g}", text)
 
 
 @pytest.mark.slow
