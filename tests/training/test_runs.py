@@ -148,11 +148,11 @@ def test_tvo_learns_the_embedded_task(run, steps):
     assert sum(late) / 5 > 0.8
 
 
-FAST = ("dppo_kl", "forking_tokens", "grpo_kl_adaptive", "ppo", "siren")  # each needs something else of the loop
+FEW = ("dppo_kl", "forking_tokens", "grpo_kl_adaptive", "ppo", "siren")  # each needs something else of the loop
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm")]
+    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm")]
 )
 def test_every_algorithm_runs(run, steps, name):
     """Two updates: the second is off-policy."""
