@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import astuple, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.utils import JobRuntime
@@ -16,6 +18,8 @@ from omegaconf import open_dict
 from tvo_cli import config
 
 compose = ConfigLoaderImpl._load_configuration_impl
+join = ConfigLoaderImpl._compose_config_from_defaults_list
+choose = config_loader_impl.create_defaults_list
 load = FileConfigSource.load_config
 OURS = str(config.conf_dir())  # a test that puts another folder in its place composes from it
 kept: dict[tuple[Any, ...], Any] = {}
@@ -24,14 +28,15 @@ kept: dict[tuple[Any, ...], Any] = {}
 def remember(patch: pytest.MonkeyPatch) -> None:
     """Until the patch is undone, what was read and composed is copied instead."""
     patch.setattr(ConfigLoaderImpl, "_load_configuration_impl", composing)
+    patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", joining)
+    patch.setattr(config_loader_impl, "create_defaults_list", choosing)
     patch.setattr(FileConfigSource, "load_config", loading)
 
 
 def composing(self: ConfigLoaderImpl, config_name: str, overrides: list[str], *rest: Any, **named: Any) -> Any:
     """Hydra's config for a command; one that looks into other folders than conf/ is composed anew."""
-    places = {source.path for source in self.repository.get_sources() if source.scheme() == "file"}
     key = (JobRuntime().get("name"), config_name, *overrides, *rest, *named.items())
-    if places != {OURS} or any("searchpath" in word for word in overrides):
+    if not _is_ours(self.repository) or any("searchpath" in word for word in overrides):
         return compose(self, config_name, overrides, *rest, **named)
     if key not in kept:
         kept[key] = compose(self, config_name, overrides, *rest, **named)
@@ -39,6 +44,35 @@ def composing(self: ConfigLoaderImpl, config_name: str, overrides: list[str], *r
     with open_dict(found.hydra):
         found.hydra.runtime.cwd = str(Path.cwd())
     return found
+
+
+def choosing(repo: Any, config_name: str, overrides_list: list[Any], *rest: Any, **named: Any) -> Any:
+    """The files of a config: they depend on the words that choose files, and on no other word."""
+    groups = [word for word in overrides_list if repo.group_exists(word.key_or_group)]
+    words = [word for word in overrides_list if word not in groups]
+    if not _is_ours(repo) or any(word.is_sweep_override() for word in overrides_list):
+        return choose(repo, config_name, overrides_list, *rest, **named)
+    key = ("files", config_name, *(word.input_line for word in groups), *rest, *named.items())
+    if key not in kept:
+        kept[key] = choose(repo, config_name, groups, *rest, **named)
+    if kept[key].config_overrides:  # a word that gives a whole group: its place among the others matters
+        return choose(repo, config_name, overrides_list, *rest, **named)
+    return replace(kept[key], config_overrides=words)
+
+
+def joining(self: ConfigLoaderImpl, defaults: list[Any], repo: Any) -> Any:
+    """The files as one config, before the words that set single values."""
+    if not _is_ours(repo):
+        return join(self, defaults=defaults, repo=repo)
+    key = ("joined", *map(astuple, defaults))
+    if key not in kept:
+        kept[key] = join(self, defaults=defaults, repo=repo)
+    return copy.deepcopy(kept[key])
+
+
+def _is_ours(repo: Any) -> bool:
+    """Whether the files are those of conf/ and no others."""
+    return {source.path for source in repo.get_sources() if source.scheme() == "file"} == {OURS}
 
 
 @lru_cache(maxsize=1024)

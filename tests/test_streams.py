@@ -253,8 +253,8 @@ def test_a_locale_that_cannot_name_the_folder_ends_no_run(tmp_path: Path) -> Non
 
 PRODUCTS = [
     pytest.param("list >/dev/full", 2, SPACE, marks=full),
-    pytest.param("--help >/dev/full", 2, SPACE, marks=full),
-    pytest.param("ls . --format json >/dev/full", 2, SPACE, marks=full),
+    pytest.param("--help >/dev/full", 2, SPACE, marks=[full, pytest.mark.slow]),
+    pytest.param("ls . --format json >/dev/full", 2, SPACE, marks=[full, pytest.mark.slow]),
     pytest.param("train --cfg job >/dev/full", 2, SPACE, marks=full),
     pytest.param("grade rows.jsonl >/dev/full", 2, SPACE, marks=full),
     pytest.param("list 2>/dev/full", 0, "", marks=full),
@@ -262,7 +262,7 @@ PRODUCTS = [
     ("grade - <&-", 2, "standard input is closed"),
     ("list algorithms | head -1", 0, ""),
     ("grade rows.jsonl | head -1", 0, ""),
-    ("ls . | true", 0, ""),
+    pytest.param("ls . | true", 0, "", marks=pytest.mark.slow),
 ]
 
 
@@ -316,7 +316,7 @@ def test_an_account_without_a_name_a_home_or_caches_has_stand_ins(
     assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
 
 
-# real runs: the smallest, three of them here and the other states among the slow tests
+# real runs: the smallest, one of them here and the other states among the slow tests
 
 SMALLEST = (
     "train rollout=small rollout.prompts=2 rollout.samples=2 rollout.epochs=1 rollout.minibatches=1 trainer.steps=2 "
@@ -346,7 +346,8 @@ def test_training_ends_well_whatever_the_console(tmp_path: Path, line: str, more
     assert finished(tmp_path)
 
 
-@pytest.mark.parametrize("style", ["live", pytest.param("plain", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["live", "plain"])
 def test_training_outlives_its_terminal(tmp_path: Path, style: str) -> None:
     ignored = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from tvo_cli.cli.main import run; run()"

@@ -287,7 +287,7 @@ def test_hostile_rows_harm_nobody(run: Grade, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     right = row(r"so \boxed{\sqrt{12}}", GOLD, id="right")
     given = [one for name, text in HOSTILE.items() for one in (row(text, GOLD, id=name), right)]
-    done = run(given, "--deadline", "3", "--workers", "2")
+    done = run(given, "--deadline", "0.3", "--workers", "2")
     assert done.code == 0 and [r["id"] for r in done.rows] == [r["id"] for r in given]
     assert [r["correct"] for r in done.rows] == [False, True] * len(HOSTILE)
     assert [r["prediction"] for r in done.rows] == [r["prediction"] for r in given]
@@ -295,7 +295,7 @@ def test_hostile_rows_harm_nobody(run: Grade, tmp_path: Path, monkeypatch: pytes
 
 
 def test_bombs_fail_and_their_neighbours_do_not(run: Grade) -> None:
-    bombs, each = 2, 1.0
+    bombs, each = 2, 0.3
     given = [one for i in range(bombs) for one in (row(BOMB, GOLD, id=i), row(r"\boxed{\sqrt{12}}", GOLD))]
     done = run(given, "--deadline", str(each), "--workers", "2")
     assert [r["correct"] for r in done.rows] == [False, True] * bombs

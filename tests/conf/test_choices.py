@@ -17,7 +17,8 @@ NEEDED = {
     ("dataset", "hub"): ["dataset.id=owner/name"],
 }
 ROWS = range(max(len(CHOICES[group]) for group in GROUPS))
-EMBEDDED = ["quick", "addition", "sparse", *(pytest.param(n, marks=pytest.mark.slow) for n in ("none", "shared_rate"))]
+SLOW = ("addition", "none", "shared_rate", "sparse")
+EMBEDDED = ["quick", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
 def assert_sound(*chosen):

@@ -96,34 +96,21 @@ def test_what_cannot_be_is_refused_by_its_key_and_value(override: str, said: str
     assert "\n" not in str(caught.value)
 
 
-RIGHT = [
-    "seed=0",
-    f"seed={2**63 - 1}",
-    "optimizer.lr=1",
-    "rollout.temperature=0",
-    "rollout.stop=[]",
-    "rollout.stop=null",
-    "trainer.device=cuda:1",
-    "optimizer.make.betas=[0,0.999]",
-    "evaluation.problems=0",
-    "dataset.suffix=''",
-    "+optimizer.make.amsgrad=true",
-    "optimizer.make._target_=torch.optim.Adam",
-    "run_name=3",
-    "dataset.operations=3",
-    "stability.rules.kl_ceiling=null",
-    "~stability.rules.kl_ceiling",
-    "trainer.microbatch_tokens=4096",
-    "algorithm.objective.surrogate.high=inf",
-    "model.revision=null",
-    "dataset.operations=[2,3]",
-    "+hydra.job.env_set.A=b",
+RIGHT = [  # each row composed at once
+    ["seed=0", "rollout.stop=[]", "dataset.operations=3", "stability.rules.kl_ceiling=null"],
+    [f"seed={2**63 - 1}", "rollout.stop=null", "dataset.operations=[2,3]", "~stability.rules.kl_ceiling"],
+    [
+        *("optimizer.lr=1", "rollout.temperature=0", "trainer.device=cuda:1", "optimizer.make.betas=[0,0.999]"),
+        *("evaluation.problems=0", "dataset.suffix=''", "+optimizer.make.amsgrad=true", "run_name=3"),
+        *("optimizer.make._target_=torch.optim.Adam", "trainer.microbatch_tokens=4096", "model.revision=null"),
+        *("algorithm.objective.surrogate.high=inf", "+hydra.job.env_set.A=b"),
+    ],
 ]
 
 
-@pytest.mark.parametrize("override", RIGHT)
-def test_what_can_be_is_taken(override: str) -> None:
-    config.compose([*RUN, override])
+@pytest.mark.parametrize("overrides", RIGHT)
+def test_what_can_be_is_taken(overrides: list[str]) -> None:
+    config.compose([*RUN, *overrides])
 
 
 def test_free_maps_stay_open() -> None:
@@ -203,17 +190,17 @@ def test_a_users_yaml_is_held_against_the_declaration_and_named(
     for name, text in USERS.items():
         (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "conf" / name).write_text(text)
-    for word, file, said in (
-        ("reward=mine", "reward/mine.yaml, line 3", "reward._target_=myreward.brevity: nothing is built there"),
-        ("rollout=mine", "rollout/mine.yaml, line 3", "Nearest: rollout.prompts"),
-        ("rollout=text", "rollout/text.yaml, line 3", "without quotes it is a number"),
+    words, path = ["--config-dir", f"{tmp_path}/conf"], [f"hydra.searchpath=[file://{tmp_path}/conf]"]
+    for place, word, file, said in (
+        (words, "reward=mine", "reward/mine.yaml, line 3", "reward._target_=myreward.brevity: nothing is built there"),
+        (path, "rollout=mine", "rollout/mine.yaml, line 3", "Nearest: rollout.prompts"),
+        (words, "rollout=text", "rollout/text.yaml, line 3", "without quotes it is a number"),
     ):
-        for words in (["--config-dir", f"{tmp_path}/conf"], [f"hydra.searchpath=[file://{tmp_path}/conf]"]):
-            assert main(["train", *words, word, f"output_dir={tmp_path}/run"]) == 2
-            printed = capsys.readouterr().err
-            assert file in printed and said in printed
-            assert printed.count("\n") == 2, "what is being loaded, and the refusal"
-            assert not (tmp_path / "run").exists()
+        assert main(["train", *place, word, f"output_dir={tmp_path}/run"]) == 2
+        printed = capsys.readouterr().err
+        assert file in printed and said in printed
+        assert printed.count("\n") == 2, "what is being loaded, and the refusal"
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_number_of_a_users_yaml_is_one_however_it_is_spelled(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_rivals_exist_and_are_no_ablations_or_combinations() -> None:
 @pytest.mark.parametrize("preset", ["rivals_small", "rivals_small_four_passes"])
 def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says(preset: str) -> None:
     rivals = sorted({job["algorithm"] for job in jobs(preset)})
-    for name in {*rivals[::4], "tvo", "ppo"}:  # that each algorithm composes, its contract shows
+    for name in (rivals[0], "tvo"):  # that each algorithm composes, its contract shows
         chosen = config.compose([f"experiment={preset}", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
         check(chosen)
         assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.experiment_name) == (name, 1e-3, preset)

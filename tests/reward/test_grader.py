@@ -229,6 +229,6 @@ def test_without_the_audit_nobody_else_is_asked(judge: Judge, grader: Grader) ->
 
 
 def test_a_bomb_for_the_second_grader_is_not_compared() -> None:
-    with Grader({**SETTINGS, "audit": True, "deadline": 1.0}) as grader:
+    with Grader({**SETTINGS, "audit": True, "deadline": 0.3}) as grader:
         (verdict,) = grader.grade([r"\boxed{\sqrt{9^{9^{9^{9^9}}}}}"], [problem(r"2\sqrt{3}")], [True])
     assert verdict.failed and verdict.second is None and grader.audit.not_compared == 1

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.reward.conftest import SETTINGS, problem
 from tvo_cli.reward import Grader, pool
@@ -43,7 +44,7 @@ def grade(grader: Grader, *texts: str, gold: str = GOLD) -> list[Verdict]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Grader]:
-    with Grader({**SETTINGS, "deadline": 1.0}) as grader:
+    with Grader({**SETTINGS, "deadline": 0.3}) as grader:  # of processor time; what is no bomb takes milliseconds
         yield grader
 
 
@@ -74,7 +75,7 @@ def test_a_deadline_kills_and_neighbours_are_graded_as_if_alone(hasty: Grader) -
 
 def test_a_child_that_stands_still_costs_no_verdict(fresh: Grader) -> None:
     """It uses no processor time, so the limit in wall time ends it; the row is tried again, alone, and is right."""
-    fresh.pool.patience = 3.0
+    fresh.pool.patience = 1.0
     grade(fresh, RIGHT)
     (pid,) = fresh.pool.pids
     os.kill(pid, signal.SIGSTOP)
@@ -89,23 +90,28 @@ def test_a_child_that_was_killed_between_calls_is_replaced(hasty: Grader) -> Non
     assert hasty.counts == {}
 
 
+def another_bomb(answer: str) -> ParameterSet:
+    """Each costs two deadlines and two children: a tower, factorials and a sum are among the fast tests."""
+    return pytest.param(answer, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         "9^{9^{9^{9^9}}}",
-        r"\sqrt{9^{9^{9^9}}}",
+        another_bomb(r"\sqrt{9^{9^{9^9}}}"),
         r"(10^{10})!\sqrt{2}",
         r"\sqrt{((((9!)!)!)!)!}",
         "{" * 10_000 + "}" * 10_000,
         r"\frac{" * 3_000 + "1" + "}{2}" * 3_000,
-        "(" * 30 + "x" + "+1)^9" * 30,
+        another_bomb("(" * 30 + "x" + "+1)^9" * 30),
         "1" * 1_000_000,
         "x" * 1_999,
         r"\sqrt" * 300 + "{2}",
         "\x00" * 100 + "2",
         r"2\sqrt{3}" + "\x00",
         "\ud800",
-        r"\int_0^1 \sum_{n=1}^{10^{9}} \frac{1}{n^x} dx",
+        another_bomb(r"\int_0^1 \sum_{n=1}^{10^{9}} \frac{1}{n^x} dx"),
         r"\sum_{k=1}^{10^{12}} \binom{10^{12}}{k}",
         r"\begin{pmatrix}" + "1&" * 400 + r"1\end{pmatrix}",
         "__import__('os').system('touch {mark}')",

@@ -23,7 +23,7 @@ sys.stdin.readline()
 {end}
 """
 SLOW = """
-time.sleep(0.8)
+time.sleep(0.5)
 print(json.dumps(dict(row=0, correct=True, reason="equal", failed=False)), flush=True)
 time.sleep(60)
 """
@@ -45,7 +45,7 @@ def test_under_asyncio_the_loop_goes_on_while_rows_are_graded() -> None:
         ticking.cancel()
         return [[verdict.correct for verdict in verdicts] for verdicts in found]
 
-    with Grader({**SETTINGS, "deadline": 0.7}) as grader:
+    with Grader({**SETTINGS, "deadline": 0.3}) as grader:
         assert asyncio.run(work(grader)) == [[True, False, False]] * 2
     assert ticks > 20
 
@@ -61,7 +61,7 @@ def test_called_straight_from_a_coroutine() -> None:
 def test_behind_a_late_row_the_next_child_is_already_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else each bomb of a file would cost a start besides its deadline."""
     monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.2, end="time.sleep(60)"))
-    bombs, events = Pool(workers=1, deadline=1.5, megabytes=256, patience=1.0), []
+    bombs, events = Pool(workers=1, deadline=1.0, megabytes=256, patience=1.0), []
     start, kill = bombs.start, pool.Child.kill
     monkeypatch.setattr(bombs, "start", lambda: (events.append("start"), start())[1])
     monkeypatch.setattr(pool.Child, "kill", lambda child: (events.append("kill"), kill(child))[1])
@@ -73,7 +73,7 @@ def test_behind_a_late_row_the_next_child_is_already_up(monkeypatch: pytest.Monk
 
 
 WAITING = """
-time.sleep(0.9)
+time.sleep(0.6)
 print(json.dumps(dict(row=0, correct=True, reason="equal", failed=False)), flush=True)
 """
 BURNING = """
@@ -86,7 +86,7 @@ while True: pass
 def test_the_deadline_is_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that waits three deadlines for its turn is heard; one that computes through its deadline is not."""
     monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.0, end=WAITING))
-    busy = Pool(workers=1, deadline=0.3, megabytes=256, patience=100.0)
+    busy = Pool(workers=1, deadline=0.2, megabytes=256, patience=100.0)
     assert busy.judge([{"row": 0}])[0]["reason"] == "equal"
     busy.close()
     monkeypatch.setattr(
@@ -110,7 +110,7 @@ def test_a_row_that_ran_out_of_time_is_tried_once_more_and_then_known(monkeypatc
 
 def test_no_more_children_stay_than_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.0, end=SLOW))
-    slow = Pool(workers=1, deadline=1.2, megabytes=256)
+    slow = Pool(workers=1, deadline=0.8, megabytes=256, patience=2.0)
     findings = slow.judge([{"row": 0}, {"row": 1}])
     assert findings[0]["reason"] == "equal" and len(slow.pids) <= 1
     slow.close()

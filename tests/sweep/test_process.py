@@ -32,12 +32,17 @@ def test_a_sweep_in_a_config_file_needs_no_flag_and_one_job_twice_runs_once(swee
     assert "--config-dir" in command and "optimizer.lr=0.0001" in command and command.endswith(" hydra.mode=RUN")
 
 
+@pytest.mark.slow
 def test_a_job_that_differs_in_no_number_is_said(sweep: Sweep) -> None:
     code, said, _ = sweep.run("experiment_name=a,b")
     assert code == 0 and "sweep: 1 job (2 asked, 1 the same as another)" in said and len(sweep.starts()) == 1
 
 
-@pytest.mark.parametrize("words", [("seed=0,1", "hydra.launcher.n_jobs=0"), ("algorithm=tvo,nope",)])
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(("seed=0,1", "hydra.launcher.n_jobs=0"), marks=pytest.mark.slow), ("algorithm=tvo,nope",)],
+    ids=["launcher", "job"],
+)
 def test_a_sweep_that_is_refused_leaves_no_folder(sweep: Sweep, words: tuple[str, ...]) -> None:
     assert sweep.run(*words)[0] == 2 and list(sweep.place.iterdir()) == []
     sweep.folder.mkdir()

@@ -208,7 +208,7 @@ def differs(one, other):
     return any(not torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("algorithm", ["tvo", "ppo"])
+@pytest.mark.parametrize("algorithm", [pytest.param("tvo", marks=pytest.mark.slow), "ppo"])
 def test_the_test_sees_what_is_lost(reached, noisy, algorithm):
     """Lose one thing at a time: the weights must differ, else the tests above would prove nothing."""
     whole = reached("whole", algorithm)

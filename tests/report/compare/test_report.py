@@ -89,10 +89,17 @@ def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path:
     assert len(places) == 3 and all(0 < y < height for y in places)
 
 
-def test_the_report_links_figures_that_are_there(document: Document, tmp_path: Path) -> None:
-    writing.write(document, tmp_path)
-    links = re.findall(r"\]\((figures/[^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8"))
-    assert len(links) == 7 and all((tmp_path / link).suffix == ".svg" and (tmp_path / link).is_file() for link in links)
+@pytest.fixture(scope="module")
+def written(document: Document, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the whole report: its figures are drawn once."""
+    folder = tmp_path_factory.mktemp("report")
+    writing.write(document, folder)
+    return folder
+
+
+def test_the_report_links_figures_that_are_there(written: Path) -> None:
+    links = re.findall(r"\]\((figures/[^)]+)\)", (written / "report.md").read_text(encoding="utf-8"))
+    assert len(links) == 7 and all((written / link).suffix == ".svg" and (written / link).is_file() for link in links)
 
 
 class Page(HTMLParser):
@@ -113,8 +120,8 @@ class Page(HTMLParser):
             self.links |= set(re.findall(r"url\(#([^)]+)\)", value or ""))
 
 
-def test_the_page_needs_nothing_else(document: Document) -> None:
-    text = html.page(document, plots.inline(document))
+def test_the_page_needs_nothing_else(document: Document, written: Path) -> None:
+    text = (written / "report.html").read_text(encoding="utf-8")
     assert "http" not in text.replace("http-equiv", "") and "<script src" not in text and "<!DOCTYPE svg" not in text
     page = Page(text)
     assert len(page.ids) == len(set(page.ids)) and page.links <= set(page.ids)
