@@ -19,6 +19,7 @@ from tvo_cli.reward import Grader
 
 SEED, FAST, MANY = 130, 1_000, 20_000
 GROUP = 3
+FORMS = ("\\boxed{%s}", "%s", "The final answer is \\boxed{%s}, and $1$ is wrong.")
 SIGNS = [*PIECES, "(", "{", "\\", "\x00", "\u202e", "\ud83d", "٣", "İ", "\n", "9" * 500, "^" * 40, "\\boxed{"]
 OPEN = ["(", "[", "{", "\\{", "\\left(", "\\frac{", "\\sqrt{", "\\text{", "|", "-", "x=", "1,"]
 CLOSED = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "\\left(": "\\right)", "\\frac{": "}", "\\sqrt{": "}"}
@@ -56,11 +57,10 @@ def without_algebra(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def check(grader: Grader, texts: list[str], apart: int = GROUP) -> None:
-    """Every text as an answer, as a gold, and among the samples of one problem in several orders, one group `apart` texts."""
+    """Every text as an answer and as a gold; one group of `apart` texts as samples of a problem, in several orders."""
     golds = texts[1:] + texts[:1]
-    for form in ("\\boxed{%s}", "%s", "The final answer is $%s$."):
-        said = [form % text for text in texts]
-        assert len(grader.grade(said, [problem(gold or "1") for gold in golds], [True] * len(said))) == len(said)
+    said = [FORMS[i % 3] % text for i, text in enumerate(texts)]
+    assert len(grader.grade(said, [problem(gold or "1") for gold in golds], [True] * len(said))) == len(said)
     equal = cache(grader.equal)
     for left, right in zip(texts, golds, strict=True):
         assert equal(left, right) == equal(right, left)
