@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from tests.evaluation.conftest import Parrot
+from tests.evaluation.test_evaluating import run
 from tests.evaluation.test_responses import response
 from tests.reward.conftest import SETTINGS, problem
 from tests.reward.test_near_misses import OWN, PIECES
+from tvo_cli.evaluation.evaluating import regrade
 from tvo_cli.evaluation.summary import Equal, summarise
 from tvo_cli.reward import Grader
+from tvo_cli.rollout.engine import Completion
 
 SEED, FAST, MANY = 130, 1_000, 20_000
 GROUP = 3
@@ -84,7 +88,7 @@ def _majority(equal: Equal, answers: list[str]) -> tuple[float, int, float]:
 def test_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     with Grader(SETTINGS) as grader:
         monkeypatch.setattr(grader.pool, "judge", without_algebra)
-        check(grader, list(islice(hostile(SEED), FAST)), apart=5 * GROUP)
+        check(grader, list(islice(hostile(SEED), FAST)), apart=20 * GROUP)
 
 
 @pytest.mark.slow
@@ -109,6 +113,21 @@ def test_nested_brackets_among_the_samples(depth: int, monkeypatch: pytest.Monke
         monkeypatch.setattr(grader.pool, "judge", without_algebra)
         maj, _, _ = _majority(grader.equal, [*nests, "1", "1"])
     assert maj == 1.0
+
+
+class Nesting(Parrot):
+    """Even samples answer, odd ones open brackets."""
+
+    def _say(self, key: str, sample: int) -> Completion:
+        said = super()._say(key, sample)
+        return said._replace(text="so \\boxed{" + "(" * (330, 5_000)[sample // 2] + "}") if sample % 2 else said
+
+
+def test_an_evaluation_with_nested_answers_is_summarised_and_judged_again(asked, golds, tmp_path) -> None:
+    first = run(asked(), Nesting(golds))["suites"]["jsonl"]
+    again = regrade(tmp_path / "run", asked().reward, 0.95)
+    assert first["maj"]["mean"] == again["suites"]["jsonl"]["maj"]["mean"] == 1.0
+    assert again["changed"] == 0 and again["suites"]["jsonl"]["grader_failed"] == 0
 
 
 def test_the_generator_makes_what_it_says() -> None:
