@@ -29,6 +29,8 @@ from tvo_cli.evaluation.answers import readable
         ("minerva", "İİİİ İstanbul. The final answer is 6. I hope it is correct.", r"\boxed{6}"),
         ("minerva", "The final answer is $1$ and $-2$. Bye.", r"\boxed{1 and -2}"),
         ("minerva", "The final answer is $x = 3.5$ and\n", r"\boxed{x = 3.5}"),
+        ("minerva", r"The final answer is $\$5.00$. Good luck", r"\boxed{\$5.00}"),
+        ("minerva", r"The final answer is \$5. Good luck", r"\boxed{\$5}"),
         ("minerva", "THE FINAL ANSWER IS 9.", r"\boxed{9}"),
         ("minerva", "The final answer is", "The final answer is"),
         ("tagged", "<think> <answer>1</answer> no </think> <answer> 2 </answer>", r"\boxed{2}"),

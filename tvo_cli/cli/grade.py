@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
@@ -65,6 +66,9 @@ def grade(
     bare: Annotated[bool, typer.Option("--bare", help="Short for --unboxed whole: predictions are answers.")] = False,
     gold: Annotated[str, typer.Option(help="The field that holds the gold, or the path to it (a.b).")] = "gold",
     prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read; name them on stderr.")
+    ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Ask a second grader too; say where they differ.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Child processes; 0: one a processor, at most 8.")] = 0,
     deadline: Annotated[float, typer.Option(help="Seconds of processor time for one row.")] = 5.0,
@@ -78,25 +82,32 @@ def grade(
     mode = Unboxed.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
     with _terminable(), _input(file) as stream, Grader(node) as grader, _output(out) as sink:
-        _run(stream, source, grader, sink, format)
+        _run(stream, source, grader, sink, format, skip_bad)
 
 
-def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], format: Format) -> None:
+def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], format: Format, skip_bad: bool) -> None:
     from tvo_cli.reward.grading import Summary, as_json, as_table, graded, table_head
-    from tvo_cli.reward.rows import read
+    from tvo_cli.reward.rows import read, readable
 
-    total = _checked(stream, source)
+    total = None if skip_bad else _checked(stream, source)
     summary, progress, audit = Summary(), Progress(total), grader.settings.audit
+    found = readable(stream, source, partial(_leave_out, summary)) if skip_bad else read(stream, source)
     line_of = as_json if format is Format.json else as_table
     if format is Format.table:
         sink.write(table_head())
-    for chunk in graded(read(stream, source), grader, summary):
+    for chunk in graded(found, grader, summary):
         sink.writelines(line_of(row, verdict, audit=audit) for row, verdict in chunk)
         sink.flush()
         progress.show(summary)
     progress.clear()
     for line in (*summary.lines(), *(_audit_lines(grader) if audit else ())):
         print(escaping.terminal(line), file=sys.stderr)
+
+
+def _leave_out(summary: Summary, error: UserError) -> None:
+    """Count a row that cannot be read, and say which it is."""
+    summary.left_out += 1
+    print(escaping.terminal(f"left out: {error.key} {error.value}: {error.problem}"), file=sys.stderr)
 
 
 def _checked(stream: IO[bytes], source: Source) -> int | None:
@@ -176,15 +187,15 @@ def _output(out: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         return
     path = Path(out)
-    partial = path.with_name(path.name + ".partial")
+    unfinished = path.with_name(path.name + ".partial")
     if path.is_dir():
         raise UserError("--out", out, "is a folder.", "Name a file.")
     try:
-        with _opened(partial, "wb", "--out") as stream:
+        with _opened(unfinished, "wb", "--out") as stream:
             yield stream
-        partial.replace(path)
+        unfinished.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

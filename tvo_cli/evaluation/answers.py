@@ -7,8 +7,9 @@ from collections import deque
 
 STATED = re.compile(r"final\s+answer\s+is\b\s*:?\s*", re.IGNORECASE)
 HOPE = re.compile(r"[\s.*$]*I hope it is correct", re.IGNORECASE)
-MATHEMATICS = re.compile(r"(?:\*\*)?(\$\$.+?\$\$|\$[^$]+\$|\\\(.+?\\\)|\\\[.+?\\\])", re.DOTALL)
+MATHEMATICS = re.compile(r"(?:\*\*)?(\$\$.+?\$\$|\$(?:[^$\\]|\\.)+\$|\\\(.+?\\\)|\\\[.+?\\\])", re.DOTALL)
 SENTENCE = re.compile(r".+?(?=[.!]?[*_]*\s*\n|[.!][*_]*\s+[A-Z(]|[.!]?[*_]*\s*\Z)", re.DOTALL)
+DOLLAR = re.compile(r"(?<!\\)\$")  # not the \$ of money
 TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 LONGEST = 1000  # characters of a stated answer
 
@@ -51,7 +52,7 @@ def _tagged(completion: str) -> str | None:
 
 def _bare(text: str) -> str:
     """Without the signs of mathematics around it."""
-    bare = text.replace("$", "").strip()
+    bare = DOLLAR.sub("", text).strip()
     paired = (("\\(", "\\)"), ("\\[", "\\]"))
     inner = [bare[2:-2].strip() for opening, closing in paired if bare.startswith(opening) and bare.endswith(closing)]
     return inner[0] if inner else bare

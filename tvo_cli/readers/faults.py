@@ -6,8 +6,11 @@ from __future__ import annotations
 class Malformed(Exception):
     """A row (or, without a number, a file) that cannot be read: why, and what to do."""
 
-    def __init__(self, problem: str, remedy: str = "", *, number: int | None = None, noun: str = "line") -> None:
+    def __init__(
+        self, problem: str, remedy: str = "", *, number: int | None = None, noun: str = "line", is_end: bool = False
+    ) -> None:
         self.problem, self.remedy, self.number, self.noun = problem, remedy, number, noun
+        self.is_end = is_end  # whether nothing behind it can be read
         super().__init__(problem)
 
     @property
@@ -23,4 +26,4 @@ class Malformed(Exception):
 
     def at(self, number: int, noun: str) -> Malformed:
         """The same fault, of this row."""
-        return Malformed(self.problem, self.remedy, number=number, noun=noun)
+        return Malformed(self.problem, self.remedy, number=number, noun=noun, is_end=self.is_end)

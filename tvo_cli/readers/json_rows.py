@@ -86,7 +86,7 @@ def _raw(stream: IO[bytes], encoding: str) -> Iterator[bytes | Malformed]:
         return
     while data := stream.readline(LONGEST):
         if len(data) >= LONGEST:
-            yield Malformed(f"is longer than {LONGEST >> 20} MB", "Put one row on each line.")
+            yield Malformed(f"is longer than {LONGEST >> 20} MB", "Put one row on each line.", is_end=True)
             return
         yield data
 
@@ -97,7 +97,7 @@ def _recoded(stream: IO[bytes], encoding: str) -> Iterator[bytes | Malformed]:
         while line := text.readline(LONGEST):
             yield line.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        yield Malformed(f"is not {encoding.upper()} ({error.reason})", "Write the file as UTF-8.")
+        yield Malformed(f"is not {encoding.upper()} ({error.reason})", "Write the file as UTF-8.", is_end=True)
     finally:
         text.detach()
 
@@ -137,6 +137,7 @@ def _values(stream: IO[bytes], encoding: str) -> Iterator[Found]:
         for number, (value, size) in enumerate(found, 1):
             yield _object(number, "row", value, size)
     except Ended as error:
-        yield Malformed(f"{error}", "The file must be one JSON array of objects.", number=number + 1, noun="row")
+        remedy = "The file must be one JSON array of objects."
+        yield Malformed(f"{error}", remedy, number=number + 1, noun="row", is_end=True)
     finally:
         text.detach()

@@ -13,6 +13,7 @@ from tvo_cli.readers.text import HALF
 
 LONGEST_FIELD = 64 << 20  # characters; Python's own limit is 131,072
 BATCH = 1000
+REMEDY = "Write the file as CSV in UTF-8."
 
 
 def csv_rows(stream: IO[bytes], encoding: str, delimiter: str | None) -> Iterator[Found]:
@@ -24,11 +25,10 @@ def csv_rows(stream: IO[bytes], encoding: str, delimiter: str | None) -> Iterato
     try:
         first = lines.first()
         chosen = delimiter or (";" if ";" in first and "," not in first else ",")
-        yield from _table(csv.reader(lines, delimiter=chosen, strict=True))
-    except csv.Error as error:
-        yield Malformed(f"is not CSV ({error})", "Write the file as CSV in UTF-8.", number=lines.number + 1)
-    except UnicodeError:
-        yield Malformed(f"is not {encoding.upper()}", "Write the file as CSV in UTF-8.", number=lines.number)
+        yield from _table(csv.reader(lines, delimiter=chosen, strict=True), lines, encoding)
+    except UnicodeDecodeError as error:  # of UTF-16: where the next character begins is not known
+        problem = f"is not {encoding.upper()} ({error.reason})"
+        yield Malformed(problem, REMEDY, number=lines.number + 1, is_end=True)
     finally:
         text.detach()
 
@@ -56,19 +56,41 @@ class _Counted:
         return line
 
 
-def _table(rows: Any) -> Iterator[Found]:
-    names: list[str] = next(rows, [])
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise Malformed(f"has two columns {twice[0]!r}.", "Give every column its own name.")
-    number = rows.line_num + 1
-    for values in rows:
-        if len(values) == len(names):
+def _table(rows: Any, lines: _Counted, encoding: str) -> Iterator[Found]:
+    names: list[str] | None = None
+    for number, values in _numbered(rows, lines, encoding):
+        if isinstance(values, Malformed):
+            yield values
+        elif names is None:
+            names = _distinct(values)
+        elif len(values) == len(names):
             fields = {name: value if value else None for name, value in zip(names, values, strict=True)}
             yield Record(number, "line", fields, sum(map(len, values)))
         elif values:
             problem = f"has {len(values)} fields, the first line names {len(names)}"
             yield Malformed(problem, "Quote fields that hold the separator.", number=number)
-        number = rows.line_num + 1
+
+
+def _numbered(rows: Any, lines: _Counted, encoding: str) -> Iterator[tuple[int, list[str] | Malformed]]:
+    """Every row with the number of its first line; after one that is no CSV the reader goes on with the next line."""
+    while True:
+        number = lines.number + 1
+        try:
+            yield number, next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, Malformed(f"is not CSV ({error})", REMEDY, number=number)
+        except UnicodeDecodeError:
+            raise
+        except UnicodeError:
+            yield number, Malformed(f"is not {encoding.upper()}", REMEDY, number=lines.number)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Malformed(f"has two columns {twice[0]!r}.", "Give every column its own name.")
+    return names
 
 
 def parquet_rows(stream: IO[bytes]) -> Iterator[Found]:

@@ -34,6 +34,7 @@ Same = Callable[[str, str], bool]
 FRACTION = re.compile(r"-?\\frac\{[^{}]+\}\{[^{}]+\}|-?[\w.]+/[\w.]+")
 EMPTY = "\\emptyset"
 DOTS = "\\ldots"
+MARKED = re.compile(r"(?:\\circ ?|\d')\s?\d")  # 40° 30 and 8' 3: algebra would multiply them
 
 
 class Undecided(Exception):
@@ -204,7 +205,7 @@ def _values(gold: str, answer: str, algebra: Algebra) -> bool:
         return False
     if "\\text" in gold + answer:
         return words.same_phrase(gold, answer, lambda g, a: _equal(g, a, algebra))
-    if ":" in gold + answer or "\\ne" in answer[:3]:
+    if ":" in gold + answer or MARKED.search(gold) or MARKED.search(answer) or "\\ne" in answer[:3]:
         return False
     expected = number.value(gold)
     if expected is not None:

@@ -33,8 +33,9 @@ RETRACTION = re.compile(
 )
 FALSE = r"(?:wrong|incorrect|(?:not|n't) (?:quite )?(?:correct|right))"
 SAID_FALSE = re.compile(
-    rf"([^\s,;:(]*)\s*(?:\b(?:is|was|are|'s)|isn't|wasn't) (?:also |actually |clearly )?{FALSE}(?! to\b)", re.IGNORECASE
+    rf"(?:\b(?:is|was|are|'s)|isn't|wasn't) (?:also |actually |clearly )?{FALSE}(?! to\b)", re.IGNORECASE
 )
+SUBJECT_ENDS = re.compile(r"[\s,;:(]")
 OTHER_VALUE = re.compile(
     r"(?=.*\d)[\d.,$\\{}a-z-]+|\(?[A-J]\)", re.IGNORECASE
 )  # "answering 12 is wrong" takes 12 back, not the box
@@ -244,7 +245,9 @@ def _hedged(after: str, answer: str) -> bool:
 def _takes_back(sentence: str, answer: str) -> bool:
     """Whether a sentence calls the answer false: "that is wrong", not "answering 12 is wrong"."""
     for found in SAID_FALSE.finditer(sentence):
-        subject = found[1].strip("$*.")
-        if subject == answer or not (OTHER_VALUE.fullmatch(subject) or SUPPOSED.search(sentence[: found.start()])):
+        before = sentence[: found.start()].rstrip()
+        word = SUBJECT_ENDS.split(before)[-1]
+        subject, supposed = word.strip("$*."), SUPPOSED.search(before[: len(before) - len(word)])
+        if subject == answer or not (OTHER_VALUE.fullmatch(subject) or supposed):
             return True
     return False

@@ -27,6 +27,7 @@ class Summary:
     right: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0  # rows that cannot be read
     several: int = 0  # golds that are lists
     start: float = field(default_factory=time.monotonic)
 
@@ -51,6 +52,8 @@ class Summary:
             said.append("reasons: " + _counted(self.reasons))
         failed = sum(self.failures.values())
         said.append(f"the grader failed on {failed} rows" + (f": {_counted(self.failures)}" if failed else ""))
+        if self.left_out:
+            said.append(f"rows left out, since they cannot be read: {self.left_out:,}")
         return said + ([f"{self.several:,} {SEVERAL}"] if self.several else [])
 
 

@@ -7,7 +7,7 @@ is empty, null or an object, a prediction that is neither text, number nor null,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Any
@@ -38,7 +38,8 @@ class Source:
 
     def refuse(self, fault: Malformed) -> UserError:
         """The error of one row."""
-        return UserError(f"{self.name}, {fault.noun}", fault.number, f"{fault.problem}.", fault.remedy)
+        rest = "; what stands behind it cannot be read either" if fault.is_end else ""
+        return UserError(f"{self.name}, {fault.noun}", fault.number, f"{fault.problem}{rest}.", fault.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,15 @@ def read(stream: IO[bytes], source: Source) -> Iterator[Row]:
         if isinstance(found, UserError):
             raise found
         yield found
+
+
+def readable(stream: IO[bytes], source: Source, leave_out: Callable[[UserError], None]) -> Iterator[Row]:
+    """The rows of a stream that can be read; `leave_out` is told the error of each that cannot."""
+    for found in each(stream, source):
+        if isinstance(found, UserError):
+            leave_out(found)
+        else:
+            yield found
 
 
 def each(stream: IO[bytes], source: Source) -> Iterator[Row | UserError]:

@@ -11,6 +11,7 @@ Same = Callable[[str, str], bool]
 CONDITION = re.compile(
     r"(.+?),?\s*\\text\{(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\}(.*)", re.DOTALL
 )
+CASES = re.compile(r"\\text\{[^{}]*\b(?:if|when|otherwise|else)\b[^{}]*\}", re.IGNORECASE)
 BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)", re.DOTALL)
 
 
@@ -36,6 +37,8 @@ def conditions(gold: str, answer: str, same: Same) -> bool | None:
 
 def _conditional(text: str) -> tuple[str, str]:
     r"""("n(n+1)", "n\ge 1") of n(n+1), n\ge 1; (text, "") where nothing is conditional."""
+    if len(CASES.findall(text)) > 1:  # one value under one condition, another under the other
+        return text, ""
     found = CONDITION.fullmatch(text)
     behind = BEHIND.fullmatch(text)
     parts = structure.divided(text)

@@ -15,7 +15,7 @@ CODED = re.compile(r"(-?)0([xX][0-9A-Fa-f]+|b[01]+|o[0-7]+)", re.ASCII)
 CODES = {"x": "16", "b": "2", "o": "8"}
 ORDINAL = re.compile(
     r"(?:\\text\{[Tt]he\})?(-?\d+)\s?(?:\^\{)?(?:\\text\{)?(?:st|nd|rd|th)(?![a-z])\}{0,2}"
-    r"(?:(?:\\text\{)? ?[a-z]{3,}\})?",
+    r"(?:(?:\\text\{)? ?(?!roots?|powers?)[a-z]{3,}\})?",
     re.ASCII,
 )
 

@@ -35,12 +35,12 @@ UNCOUNTED = listed(
     least most over under remainder with without per each because if when where so is are was this that it than
     approximately nearly almost roughly between mod modulo base for plus minus percent maybe perhaps other
     digits-of thus yes as either but only unless until versus vs out th st nd rd first second-last one two three four
-    five six seven eight nine zero ratio odds"""
+    five six seven eight nine zero ratio odds halve grosse negative double triple"""
 )
 PLURALS = listed("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci")
 COUNTABLE = listed("time inche foot point way day")
 CHINESE = re.compile(r"[\u4e00-\u9fff]{1,5}")
-CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少]")
+CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少打成折]")
 
 
 class Quantity(NamedTuple):

@@ -100,6 +100,7 @@ SIZES = {
     **{"cup": ("cups", 1), "pt": ("cups", 2), "qt": ("cups", 4), "gal": ("cups", 16)},
     **{"mL": ("litres", 1), "L": ("litres", 1000)},
     **{"cent": ("money", 1), "dollar": ("money", 100)},
+    **{"arcsec": ("angle", 1), "arcmin": ("angle", 60), "degree": ("angle", 3600)},
 }
 
 

@@ -14,6 +14,12 @@ SO = r"(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?"
 KINDS = r"(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])"
 ANSWER = r"(?:[Aa]nswer|答案?)"
 LABEL = re.compile(rf"(\\text\{{({SAYS}|{SO}|{KINDS}|{ANSWER})\}}[:=]?)(.+)", re.DOTALL)
+DERIVED = re.compile(  # what is done to the answer before the value is said
+    r"\b(?:of|to|than|from) (?:(?:the|our) (?:final )?(?:answer|result)|it|that)\b"
+    r"|\b(?:double|half|twice|triple|thrice) (?:the|our) (?:final )?(?:answer|result)\b"
+    r"|(?:^|\b(?:is|are|equals?) )(?:double|half|twice|triple|minus|negative|over|under|above|below|between):?$",
+    re.IGNORECASE,
+)
 ARTICLE = re.compile(r"\b(?:an?|the)\b ?(?=\S)")
 REALS = "\\mathbb{R}"
 MEANINGS = {
@@ -21,12 +27,17 @@ MEANINGS = {
     **dict.fromkeys(("negative infinity", "minus infinity"), "-\\infty"),
     **dict.fromkeys(("all real numbers", "all reals", "real numbers", "any real number", "every real number"), REALS),
     **dict.fromkeys(("all real", "set of all real numbers", "set of real numbers", "reals"), REALS),
+    **dict.fromkeys(
+        ("all integers", "integers", "set of integers", "set of all integers", "any integer"), "\\mathbb{Z}"
+    ),
     **dict.fromkeys(("empty set", "null set"), "\\emptyset"),
 }
 
 
 def meaning(text: str) -> str:
     r"""\text{infinity} as \infty, \text{all real numbers} as \mathbb{R}."""
+    if text == "-\\text{infinity}":
+        return "-\\infty"
     if re.fullmatch(r"\\text\{(?:for )?(?:all|any|every) real(?: numbers?| values of)?\}[a-z]", text):
         return REALS
     said = words(text) if "text" in text or text[:1].isalpha() else None
@@ -65,7 +76,7 @@ def _singular(word: str) -> str:
 def unlabelled(text: str) -> tuple[str, str]:
     r"""("vertex", "(1,-2)") of \text{vertex:}(1,-2); ("", text) where there is no label."""
     found = LABEL.fullmatch(text)
-    if found is None or NEGATIONS.search(found[2]) or not found[3].strip():
+    if found is None or NEGATIONS.search(found[2]) or DERIVED.search(found[2]) or not found[3].strip():
         return "", text
     label = re.sub(r"[^a-z ]|\b(?:the|is|are|equals?|final|so|therefore|thus|hence|answer)\b", "", found[2].lower())
     return " ".join(label.split()), found[3].strip()
