@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from tvo_cli.config.building import check_name
 from tvo_cli.config.describing import nearest
@@ -29,7 +29,7 @@ from tvo_cli.config.schema.kinds import (
     SomeShare,
     Whole,
 )
-from tvo_cli.config.schema.phrases import expected, phrase, remedy, shown
+from tvo_cli.config.schema.phrases import adapter, expected, phrase, remedy, shown
 from tvo_cli.config.schema.training import Reads
 from tvo_cli.config.signatures import Keyword, keywords, public_names
 from tvo_cli.errors import UserError
@@ -192,7 +192,7 @@ def _plain(path: str, value: Any, annotation: str, declared: Any) -> None:
     if isinstance(value, float) and math.isnan(value):
         raise UserError(path, "nan", f"must be {phrase(expected(kind))}.")
     try:
-        TypeAdapter(kind).validate_python(value, strict=True)
+        adapter(kind).validate_python(value, strict=True)
     except ValidationError as error:
         schema = expected(kind)
         raise UserError(path, shown(value), f"must be {phrase(schema)}.", remedy(path, value, schema)) from error

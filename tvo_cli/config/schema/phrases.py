@@ -15,14 +15,30 @@ PATTERNS = {DEVICE: "auto, cpu, mps, cuda or cuda:1"}
 KINDS = {"integer": "a whole number", "number": "a number", "string": "a text", "boolean": "true or false"}
 
 
+_ADAPTERS: dict[int, tuple[Any, TypeAdapter[Any]]] = {}  # with the type itself, so that no other takes its id
+_SCHEMAS: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What validates a type; pydantic takes milliseconds to build one, and a type of ours may not be hashable."""
+    if id(kind) not in _ADAPTERS:
+        _ADAPTERS[id(kind)] = (kind, TypeAdapter(kind))
+    return _ADAPTERS[id(kind)][1]
+
+
 def expected(kind: Any) -> dict[str, Any]:
     """The JSON schema of a type."""
-    return TypeAdapter(kind).json_schema()
+    if id(kind) not in _SCHEMAS:
+        _SCHEMAS[id(kind)] = (kind, adapter(kind).json_schema())
+    return _SCHEMAS[id(kind)][1]
 
 
 def of_key(field: FieldInfo) -> dict[str, Any]:
     """The JSON schema of a key's value."""
-    return expected(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+    if not field.metadata:
+        return expected(field.annotation)
+    kind: Any = Annotated[field.annotation, *field.metadata]
+    return TypeAdapter(kind).json_schema()
 
 
 def phrase(schema: dict[str, Any]) -> str:
