@@ -353,6 +353,10 @@ ADVICE = [
     ("train", ["+algorithm.foo=1"], r"no such key\. Nearest: algorithm, algorithm\.name"),
     ("train", ["+experiment=quick"], r"^experiment=quick: has a value already\. Without the \+: experiment=quick"),
     ("train", ["optimizer.lr = 1e-3"], r"spaces around `=`\. Write optimizer\.lr=1e-3"),
+    ("train", ["=3"], r"^override==3: has no key\. Settings are written key=value"),
+    ("train", ["+@foo=3"], r"has no key"),
+    ("train", ["'seed=1'"], r"cannot be read: .* Settings are written key=value"),
+    ("train", ["run_name=~/x"], r"""quoted twice, .* "run_name='~/x'\""""),
     ("train", ["rollout.stop=42"], r"""quote it twice: "rollout\.stop='42'\""""),
     ("train", ["dataset.suffix=3"], r"^dataset\.suffix=3: must be a text"),
 ]

@@ -82,7 +82,9 @@ def _unreadable(error: Any, root: str) -> UserError:
     key, value = word.split("=", 1)
     if key != key.rstrip():
         return UserError("override", repr(word), "has spaces around `=`.", f"Write {key.strip()}={value.strip()}")
-    if re.search(r"[\[{(]", value) or not re.search(r"[=\s:,;!?&#<>]", value):
+    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
+        remedy = "Settings are written key=value: optimizer.lr=1e-4."
+    elif re.search(r"[\[\](){}]", value):
         remedy = "Put quotes around brackets: 'key=[1,2]'."
     else:
         remedy = f"""Text is quoted twice, for the shell and for Hydra: "{key}='{value.strip("'")}'\""""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tvo_cli import masking
+from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
 
@@ -21,6 +22,8 @@ def quoted(words: Sequence[str]) -> list[str]:
 
 def _quoted(word: str) -> str:
     key, _, value = word.partition("=")
+    if not key.lstrip("+~") or key.lstrip("+~").startswith("@"):  # Hydra fails by a ValueError
+        raise UserError("override", word, "has no key.", "Settings are written key=value: optimizer.lr=1e-4.")
     if value.isascii() or re.search(r"['\"=]|[,:]\s", value):  # quoted already, or prose that needs quotes as a whole
         return word
     return f"{key}={BEYOND_ASCII.sub(_in_quotes, value)}"
