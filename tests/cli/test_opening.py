@@ -16,13 +16,12 @@ from tvo_cli.cli.main import app
 
 runner = CliRunner()
 WATCH = """
-import builtins, json, os, sys
+import json, sys
 import tvo_cli.cli.opening as opening
 
 def seen(command, doing):
-    used = os.times()
     heavy = [n for n in ("torch", "transformers", "hydra", "omegaconf", "numpy", "rich") if n in sys.modules]
-    print(json.dumps([f"{command}: {doing}", heavy, used.user + used.system]))
+    print(json.dumps([f"{command}: {doing}", heavy]))
     raise SystemExit(0)
 
 opening.announce = seen
@@ -44,8 +43,7 @@ FIRST = [
 @pytest.mark.parametrize(("typed", "said"), FIRST, ids=lambda value: value[0] if isinstance(value, list) else "")
 def test_the_first_line_comes_before_anything_heavy(typed: list[str], said: str) -> None:
     done = subprocess.run([sys.executable, "-c", WATCH, *typed], capture_output=True, text=True, check=True)
-    line, heavy, seconds = json.loads(done.stdout)
-    assert line == said and heavy == [] and seconds < 1.0  # of a processor; 0.2 on an idle one
+    assert json.loads(done.stdout) == [said, []]
 
 
 def test_what_loads_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,11 +63,11 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_dry_run_needs_no_transformers_and_shows_sizes_first() -> None:
     program = (
-        "import os, sys; from tvo_cli.cli.main import main; code = main(['train', '--dry-run']); t = os.times();"
-        "print(code, 'transformers' in sys.modules, t.user + t.system < 8, file=sys.stderr)"
+        "import sys; from tvo_cli.cli.main import main; code = main(['train', '--dry-run']);"
+        "print(code, 'transformers' in sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stderr.splitlines()[-1] == "0 False True"  # under 4 s on an idle processor
+    assert done.stderr.splitlines()[-1] == "0 False"
     sizes, _, config = done.stdout.partition("\n\n")
     assert sizes.startswith("prompts a batch") and "parameters" in sizes and config.startswith("seed: 0")
 

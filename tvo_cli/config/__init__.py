@@ -5,7 +5,7 @@ from tvo_cli.config.composing import compose, declare, recorded
 from tvo_cli.config.describing import About, about, conf_dir, group_called, groups, names, nearest, take_apart
 from tvo_cli.config.explaining import explain
 from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, fingerprint
-from tvo_cli.config.overrides import command_line, key_paths, split_override
+from tvo_cli.config.overrides import command_line, key_paths, quoted, split_override
 from tvo_cli.config.resolving import eval_name, plain, register_resolvers, times
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "names",
     "nearest",
     "plain",
+    "quoted",
     "recorded",
     "register_resolvers",
     "split_override",

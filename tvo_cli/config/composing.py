@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tvo_cli.config import describing
 from tvo_cli.config.explaining import explain
+from tvo_cli.config.overrides import quoted
 from tvo_cli.config.resolving import plain, register_resolvers
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
     from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
+    overrides = quoted(overrides)
     try:
         with _initialised(folder or describing.conf_dir()):
-            config: DictConfig = hydra_compose(root, overrides=list(overrides), return_hydra_config=True)
+            config: DictConfig = hydra_compose(root, overrides=overrides, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, overrides, root, folder) from error
     sources = config.hydra.runtime.config_sources

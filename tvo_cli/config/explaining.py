@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli.config import describing
 from tvo_cli.config.describing import nearest
-from tvo_cli.config.overrides import key_paths, split_override
+from tvo_cli.config.overrides import split_override
 from tvo_cli.errors import UserError
 
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
@@ -37,6 +37,15 @@ def explain(
         return _missing_choice(error, folder)
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
         return error.__cause__
+    return _of_override(error, overrides, root, folder) or _of_omegaconf(error, overrides, root)
+
+
+def _of_override(error: BaseException, overrides: Sequence[str], root: str, folder: Path | None) -> UserError | None:
+    """An override that Hydra reads and cannot apply."""
+    twice = re.match(r"Multiple values for ([\w/@.]+)\. ", str(error))
+    if twice:
+        value = dict(map(split_override, overrides)).get(twice.group(1), "")
+        return UserError(twice.group(1), value, "has a value already.", f"Without the +: {twice.group(1)}={value}")
     unknown = re.match(r"Could not override '([^']+)'", str(error))
     if unknown:
         return _unknown_key(unknown.group(1), overrides, root, folder)
@@ -45,7 +54,7 @@ def explain(
         return UserError(
             "override", " ".join(swept), "has several values.", f"Add -m for a run of each: tvo {root} -m …"
         )
-    return _of_omegaconf(error, overrides, root)
+    return None
 
 
 def _of_omegaconf(error: BaseException, overrides: Sequence[str], root: str) -> UserError:
@@ -71,7 +80,11 @@ def _unreadable(error: Any, root: str) -> UserError:
         remedy = f"Write a word for each: {' '.join(settings)}"
         return UserError("override", repr(word), f"holds {len(settings)} settings in one word.", remedy)
     key, value = word.split("=", 1)
-    if re.search(r"[\[{(]", value) or not re.search(r"[=\s:,;!?&#<>]", value):
+    if key != key.rstrip():
+        return UserError("override", repr(word), "has spaces around `=`.", f"Write {key.strip()}={value.strip()}")
+    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
+        remedy = "Settings are written key=value: optimizer.lr=1e-4."
+    elif re.search(r"[\[\](){}]", value):
         remedy = "Put quotes around brackets: 'key=[1,2]'."
     else:
         remedy = f"""Text is quoted twice, for the shell and for Hydra: "{key}='{value.strip("'")}'\""""
@@ -119,20 +132,34 @@ def _unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | N
     value = dict(map(split_override, overrides)).get(key, "")
     from tvo_cli.config import schema
 
+    if key in describing.groups(folder):
+        return UserError(key, value, f"`tvo {root}` has no such group.", _keys_of_its_own(key, root))
     known = _known_keys(overrides, root, folder)
     free = next((one for one in schema.free_maps(root) if key.startswith(f"{one}.") and one in known), None)
     if free is not None:
         return UserError(key, value, "is not there yet.", f"The keys of {free} are free: '+{key}={value}'")
+    if key in known:
+        return UserError(key, value, "is not in this config yet.", f"Add it: +{key}={value}")
     return UserError(key, value, "there is no such key.", nearest(key, known))
 
 
+def _keys_of_its_own(group: str, root: str) -> str:
+    """The groups that a command has, where it lacks one that others have."""
+    from tvo_cli.config import schema
+
+    has = sorted(set(describing.groups()) & {one.partition(".")[0] for one in schema.declared_keys(root)})
+    return f"It has: {', '.join(has)}." if has else ""
+
+
 def _known_keys(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:
-    """The keys that exist once the choices of groups are made, whatever else the overrides say."""
+    """The keys that there may be once the choices of groups are made, whatever else the overrides say."""
+    from tvo_cli.config import schema
     from tvo_cli.config.composing import compose  # which explains its own errors by this module
 
     known = describing.groups(folder)
     choices = [word for word in overrides if split_override(word)[0] in known and "," not in word]
     try:
-        return list(key_paths(compose(choices, root, folder)))
+        config = compose(choices, root, folder or describing.conf_dir())  # unchecked: keys may still have to be given
     except UserError:
         return known
+    return schema.possible_keys(config, root)

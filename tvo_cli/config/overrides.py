@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tvo_cli import masking
+from tvo_cli.errors import UserError
+
+BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
+
+
+def quoted(words: Sequence[str]) -> list[str]:
+    """The words with quotes around each value beyond ASCII, which Hydra's grammar takes in quotes only.
+
+    `output_dir=größe` → `output_dir='größe'`, `name=ä,b` → `name='ä',b`. What has quotes already is left as it is.
+    """
+    return [_quoted(word) if "=" in word and not word.startswith("-") else word for word in words]
+
+
+def _quoted(word: str) -> str:
+    key, _, value = word.partition("=")
+    if not key.lstrip("+~") or key.lstrip("+~").startswith("@"):  # Hydra fails by a ValueError
+        raise UserError("override", word, "has no key.", "Settings are written key=value: optimizer.lr=1e-4.")
+    if value.isascii() or re.search(r"['\"=]|[,:]\s", value):  # quoted already, or prose that needs quotes as a whole
+        return word
+    return f"{key}={BEYOND_ASCII.sub(_in_quotes, value)}"
+
+
+def _in_quotes(found: re.Match[str]) -> str:
+    text = found.group()
+    bare = text.strip(" ")
+    closing = len(bare) - len(bare.rstrip("\\"))  # backslashes before the closing quote are read as pairs
+    return text.replace(bare, f"'{bare}{closing * chr(92)}'", 1)
 
 
 def split_override(word: str) -> tuple[str, str]:

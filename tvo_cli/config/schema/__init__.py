@@ -1,6 +1,6 @@
 """Every key of conf/: declared in one place, from which checks, messages and an editor's schema come."""
 
-from tvo_cli.config.schema.checking import Given, check
+from tvo_cli.config.schema.checking import Given, check, possible_keys
 from tvo_cli.config.schema.editing import editor_groups, editor_schema
 from tvo_cli.config.schema.kinds import FREE
 from tvo_cli.config.schema.locating import folders
@@ -18,6 +18,7 @@ __all__ = [
     "editor_schema",
     "folders",
     "free_maps",
+    "possible_keys",
     "prepare",
     "settled",
     "understand",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tvo_cli import masking
 from tvo_cli.config.building import targets
 from tvo_cli.config.describing import nearest
-from tvo_cli.config.overrides import key_paths
+from tvo_cli.config.overrides import key_paths, split_override
 from tvo_cli.config.resolving import plain
 from tvo_cli.config.schema import keywords, locating
 from tvo_cli.config.schema.kinds import BUILT, Keys
@@ -99,8 +99,15 @@ def _validate(model: type[Keys], tree: Mapping[str, Any], given: Given) -> None:
     try:
         model.model_validate(tree)
     except ValidationError as error:
-        first = min(error.errors(include_url=False), key=lambda one: ORDER.get(one["type"], 1))
+        first = min(error.errors(include_url=False), key=lambda one: _rank(one, tree, given))
         raise _refusal(model, tree, first, given) from error
+
+
+def _rank(error: Mapping[str, Any], tree: Mapping[str, Any], given: Given) -> tuple[int, bool]:
+    """Which error is told first: of equal ones that of a key which was typed, for others may take its value."""
+    place = dotted(tuple(_followed(tree, error["loc"], absent=error["type"] == ABSENT)))
+    typed = any(f"{place}.".startswith(f"{split_override(word)[0]}.") for word in given.overrides)
+    return ORDER.get(error["type"], 1), not typed
 
 
 def _refusal(model: type[Keys], tree: Mapping[str, Any], error: Mapping[str, Any], given: Given) -> UserError:
@@ -142,10 +149,18 @@ def known_keys(model: type[Keys], tree: Mapping[str, Any]) -> list[str]:
     return sorted({*_optional(model, tree), *(key for key in key_paths(tree) if _is_declared(model, tree, key))})
 
 
+def possible_keys(config: Any, root: str) -> list[str]:
+    """The keys that a composed config may have, whatever still has to be given."""
+    try:
+        return known_keys(ROOTS[root], resolved(config, root))
+    except (KeyError, UserError):  # a root of somebody else's; an interpolation that leads to a key without a value
+        return list(key_paths(config))
+
+
 def _is_declared(model: type[Keys], tree: Mapping[str, Any], key: str) -> bool:
     path = tuple(key.split("."))
     found = field_at(model, tree, path)
-    return found is not None and (found[0] == path or "_target_" in str(_at(tree, found[0])))
+    return found is not None and (found[0] == path or is_built(found[1]))
 
 
 def _optional(model: type[Keys], tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

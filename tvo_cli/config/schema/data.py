@@ -12,6 +12,7 @@ from tvo_cli.config.schema.kinds import (
     Keys,
     Label,
     Name,
+    PathName,
     Positive,
     Seed,
     Share,
@@ -93,8 +94,8 @@ class Jsonl(Read):
     """A file of one JSON object a line."""
 
     kind: Literal["jsonl"] = key("jsonl")
-    path: Name | None = key("the file")
-    test_path: Name | None = key("the file of the held-out problems; null: rows of `path`", optional=True)
+    path: PathName | None = key("the file")
+    test_path: PathName | None = key("the file of the held-out problems; null: rows of `path`", optional=True)
 
 
 class Splits(Keys):
@@ -108,7 +109,7 @@ class Hub(Read):
     """A data set of the Hugging Face hub, or a local folder in its layout."""
 
     kind: Literal["hub"] = key("hub")
-    id: Name | None = key("OWNER/NAME, or a folder")
+    id: PathName | None = key("OWNER/NAME, or a folder")
     revision: Name | None = key("a commit, tag or branch", optional=True)
     configurations: list[Name] | None = key("null: the default one", optional=True)
     splits: Splits = key("the hub's splits that serve as ours")
@@ -139,7 +140,7 @@ class Model(Keys):
     """Which network, from where."""
 
     name: Label = key("the model's name")
-    path: Name = key("model.path=FOLDER in hub format with safetensors, a run folder, or a hub id OWNER/NAME")
+    path: PathName = key("model.path=FOLDER in hub format with safetensors, a run folder, or a hub id OWNER/NAME")
     checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030", optional=True)
     revision: Name | None = key("a commit, tag or branch of a hub model")
     prompt: Prompt = key("how it is asked")

@@ -12,6 +12,7 @@ from tvo_cli.config.schema.kinds import (
     Label,
     Name,
     NotNegative,
+    PathName,
     Seed,
     SomeShare,
     SomeWords,
@@ -89,7 +90,7 @@ class Suites(Keys):
     limit: Count | None = key("the first so many problems of each suite")
     ids: list[Label] | None = key("only these problems")
     predict_only: bool = key("write completions, grade nothing")
-    base: Name | None = key("the evaluation folder of a base model")
+    base: PathName | None = key("the evaluation folder of a base model")
 
 
 class Grader(Keys):

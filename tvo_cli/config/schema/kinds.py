@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 UNSET: Any = object()
 OPTIONAL = None  # the default of a key that may be left out; never read, for the config is not changed by it
 SEEDS = 2**63  # number() of training/streams hashes any integer; a checkpoint's JSON and torch hold 63 bits
+
+
+def _as_text(value: object) -> object:
+    """A path whose bytes the locale cannot read holds them as surrogates, which are no text but name a file."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
 
 
 class Keys(BaseModel):
@@ -55,6 +60,8 @@ Betas = Annotated[list[Beta], Field(min_length=2, max_length=2)]
 
 Name = Annotated[str, Field(min_length=1)]
 Label = Name | int  # a name that may look like a number: run_name=3
+PathName = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]  # a file or folder
+PathLabel = PathName | int
 Words = Annotated[str, ESCAPES]  # text for a model: \n and \t of a command line are a line break and a tab
 SomeWords = Annotated[str, Field(min_length=1), ESCAPES]
 Stops = list[SomeWords]

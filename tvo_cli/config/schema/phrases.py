@@ -110,11 +110,19 @@ def remedy(key: str, value: Any, schema: dict[str, Any]) -> str:
         return f"Hydra writes it without the dot: {key}={value.replace('.', '')}"
     if isinstance(value, float) and "integer" in kinds and value.is_integer():
         return f"Write {key}={int(value)}"
+    if _holds_texts(schema) and isinstance(value, int | float):
+        return f"For a text that looks like a number, quote it twice: \"{key}='{shown(value)}'\""
     if "array" in kinds and value is not None and not isinstance(value, str | list | dict):
         return f"Write '{key}=[{shown(value)}]'"
     if "string" in kinds and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{shown(value)}'\""
     return "For none: []" if "array" in kinds and value in ("", [""]) else ""
+
+
+def _holds_texts(schema: dict[str, Any]) -> bool:
+    """Whether it is a list of texts, for which a lone text may stand."""
+    lists = [one for one in schema.get("anyOf", [schema]) if one.get("type") == "array"]
+    return any(one.get("items", {}).get("type") == "string" for one in lists)
 
 
 def _number(text: str) -> float | None:

@@ -11,9 +11,10 @@ from tvo_cli.config.schema.kinds import (
     Count,
     Device,
     Keys,
-    Label,
     Name,
     NotNegative,
+    PathLabel,
+    PathName,
     Positive,
     Seed,
     Share,
@@ -37,9 +38,9 @@ class Root(Keys):
     """What every command has."""
 
     seed: Seed = key("of everything that is drawn")
-    experiment_name: Label = key("the folder under outputs/")
-    run_name: Label = key("the folder under outputs/EXPERIMENT/")
-    output_dir: Label = key("the run folder")
+    experiment_name: PathLabel = key("the folder under outputs/")
+    run_name: PathLabel = key("the folder under outputs/EXPERIMENT/")
+    output_dir: PathLabel = key("the run folder")
 
 
 class Train(Root):
@@ -73,8 +74,8 @@ class Eval(Root):
     evaluation: Suites = key("which suites")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
     threads: Whole = key("CPU threads; 0: torch's choice")
-    path: Name | None = key("the file of evaluation=jsonl")
-    data_dir: Name | None = key("a folder of local copies, SUITE.jsonl, read instead of the hub")
+    path: PathName | None = key("the file of evaluation=jsonl")
+    data_dir: PathName | None = key("a folder of local copies, SUITE.jsonl, read instead of the hub")
     grader: Grader = key("who judges besides")
     decoding: Decoding = key("how completions are drawn")
     dataset: Defaults = key("what interpolations refer to; each suite has its own")
