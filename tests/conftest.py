@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,11 @@ if TYPE_CHECKING:  # xdist's controller reads this file and needs no torch
     import torch
 
     from tvo_cli.types import Experience, Tokens
+
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+for number in HEARD:  # what nohup or a background job had ignored would stay ignored in every child
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -47,6 +53,14 @@ def composed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         composing.remember(patch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_signal_left_behind() -> Iterator[None]:
+    """A handler that a test leaves would be its neighbours' and, where it ignores, their children's."""
+    before = [signal.getsignal(number) for number in HEARD]
+    yield
+    assert [signal.getsignal(number) for number in HEARD] == before, "a test left a signal handler behind"
 
 
 @pytest.fixture(autouse=True)
