@@ -51,7 +51,7 @@ test-newest: .venv-newest/bin/python  ## the fast tests with the newest releases
 	.venv-newest/bin/python -m pytest -n $(WORKERS)
 
 test-oldest: .venv-oldest/bin/python $(UV)  ## the fast tests with the oldest releases that pyproject.toml allows
-	$(UV) pip compile --quiet --resolution lowest-direct --python .venv-oldest/bin/python --no-annotate --no-header \
+	$(UV) pip compile --quiet --upgrade --resolution lowest-direct --python .venv-oldest/bin/python --no-annotate --no-header \
 	  $(TESTED:%=--extra %) --output-file .venv-oldest/oldest.txt pyproject.toml
 	$(call install,.venv-oldest,--constraint .venv-oldest/oldest.txt --editable '$(PACKAGE)')
 	.venv-oldest/bin/python -m pip freeze --exclude-editable > .venv-oldest/versions.txt
