@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pydantic
 import pytest
 from omegaconf import OmegaConf
 
@@ -259,6 +260,13 @@ def test_a_config_of_an_earlier_version_goes_on() -> None:
     }
 
 
+LOCK = Path(__file__).parents[2] / "requirements" / "lock.txt"
+
+
+@pytest.mark.skipif(
+    f"pydantic=={pydantic.VERSION}\n" not in LOCK.read_text(encoding="utf-8"),
+    reason="the committed schemas are written by the locked release of pydantic; each spells JSON Schema its own way",
+)
 @pytest.mark.parametrize("group", schema.editor_groups())
 def test_the_editors_schema_is_that_of_the_declaration(group: str) -> None:
     kept = json.loads((config.conf_dir() / "schema" / f"{group}.json").read_text(encoding="utf-8"))
