@@ -24,6 +24,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.sweep.identity import identity
 from tvo_cli.sweep.objective import Unfinished, objective
 from tvo_cli.tracking import state
+from tvo_cli.tracking.run_folder import remove_empty
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -211,13 +212,7 @@ def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
     if [path.name for path in folder.glob("*")] == [state.FILE] and not state.alive(folder):
         (folder / state.FILE).unlink()
-    for place in (folder, *list(folder.parents)[:2]):
-        if place == Path.cwd() or place in Path.cwd().parents:
-            return
-        try:
-            place.rmdir()
-        except OSError:
-            return
+    remove_empty(folder)
 
 
 @contextmanager

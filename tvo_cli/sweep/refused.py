@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tvo_cli.tracking.run_folder import remove_empty
+
 UNUSED = ("multirun.yaml", ".sweep.lock")  # Hydra's copy of the command, our lock
 
 _folders: list[Path] = []  # of the sweeps that this process has begun
@@ -25,10 +27,4 @@ def discard() -> None:
 def _remove(folder: Path) -> None:
     for name in UNUSED:
         (folder / name).unlink(missing_ok=True)
-    for place in (folder, *list(folder.parents)[:2]):
-        if place == Path.cwd() or place in Path.cwd().parents:
-            return
-        try:
-            place.rmdir()
-        except OSError:
-            return
+    remove_empty(folder)

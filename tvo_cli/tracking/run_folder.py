@@ -175,3 +175,14 @@ def log_no_more(handler: logging.Handler) -> None:
         streams.ignore(handler.note)
     logging.getLogger().removeHandler(handler)
     handler.close()
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder and the two above it, as far as they are empty; never the working folder or one above it."""
+    for place in (folder, *list(folder.parents)[:2]):
+        if place == Path.cwd() or place in Path.cwd().parents:
+            return
+        try:
+            place.rmdir()
+        except OSError:
+            return
