@@ -58,7 +58,8 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     stream = (tmp_path / "closed").open("w")
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    opening.announce("tvo train", "loading")
+    opening.announce("tvo train", "loading")  # raises where a closed stream is not expected
+    assert (tmp_path / "closed").read_text() == ""
 
 
 def test_a_dry_run_needs_no_transformers_and_shows_sizes_first() -> None:

@@ -111,7 +111,7 @@ RIGHT = [  # each row composed at once
 
 @pytest.mark.parametrize("overrides", RIGHT)
 def test_what_can_be_is_taken(overrides: list[str]) -> None:
-    config.compose([*RUN, *overrides])
+    assert config.compose([*RUN, *overrides]).output_dir  # a refusal would have raised
 
 
 def test_free_maps_stay_open() -> None:

@@ -171,3 +171,9 @@ with Grader(SETTINGS) as grader:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path.parent)
     assert done.stdout == "[True, False]\n"
+
+
+def test_rows_whose_keys_cannot_be_sorted_are_told_apart() -> None:
+    """A task's metadata may be keyed by numbers and by words."""
+    one, other = ({"entry": {1: "a", "size": value}} for value in (2, 3))
+    assert pool._key(one) == pool._key(dict(one)) != pool._key(other)

@@ -198,7 +198,7 @@ class Pool:
 
 
 def _key(request: Mapping[str, Any]) -> str:
-    return json.dumps(request, sort_keys=True)
+    return json.dumps(request)  # built alike, so in one order; keys of mixed types cannot be sorted
 
 
 def _failed(row: int, reason: str) -> Finding:

@@ -25,7 +25,7 @@ WAYS = {
     ),
     LEAVE_ONE_OUT: (
         "each seed at the rate that is best over the other seeds; the scores then depend on each other and p is "
-        "too small: up to 20% false alarms at nominal 5"
+        "too small: up to 26% false alarms at nominal 5"
     ),
     HALF: "the second half of the seeds, at the rate that is best over the first half",
     SAME: "the rate that is best over the same seeds that are scored, which is optimistic where rates are close",
