@@ -11,31 +11,37 @@ from typing import IO
 
 @contextmanager
 def without_echo(stream: IO[str]) -> Iterator[None]:
-    """Typed keys are not shown; Ctrl-C and Ctrl-Z work as ever. Nothing happens where there is no terminal of ours."""
-    silenced = _set_echo(stream, on=False)
+    """Typed keys are not shown, and Ctrl-C, which works as ever, does not discard what the terminal has yet to show.
+
+    Nothing happens where there is no terminal of ours.
+    """
+    before = _set(stream, echo=False, discard=False)
     try:
         yield
     finally:
-        if silenced:
-            _set_echo(stream, on=True)
+        if before is not None:
+            _set(stream, *before)
 
 
-def _set_echo(stream: IO[str], *, on: bool) -> bool:
-    """Whether the terminal's echo was changed; that of a terminal which is gone, or another job's by now, is not."""
+def _set(stream: IO[str], echo: bool, discard: bool) -> tuple[bool, bool] | None:
+    """Set the echo and what Ctrl-C does to both queues (termios(3): ECHO, NOFLSH), and return them as they were.
+
+    None where nothing was changed: the terminal is gone, or another job's by now.
+    """
     import termios
 
     with suppress(OSError, ValueError, AttributeError, termios.error):
         descriptor = stream.fileno()
         if os.tcgetpgrp(descriptor) != os.getpgrp():  # in the background: the terminal is the shell's
-            return False
+            return None
         settings = termios.tcgetattr(descriptor)
-        if bool(settings[3] & termios.ECHO) is on:
-            return False
-        settings[3] ^= termios.ECHO
+        before = int(settings[3])
+        keeps = before & ~(termios.ECHO | termios.NOFLSH)
+        settings[3] = keeps | (termios.ECHO if echo else 0) | (0 if discard else termios.NOFLSH)
         with _not_stopped():
             termios.tcsetattr(descriptor, termios.TCSANOW, settings)  # not TCSADRAIN, which waits after Ctrl-S
-        return True
-    return False
+        return bool(before & termios.ECHO), not before & termios.NOFLSH
+    return None
 
 
 @contextmanager

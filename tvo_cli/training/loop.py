@@ -8,7 +8,7 @@ from tvo_cli.training import keeping, recorder
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
-from tvo_cli.training.signals import Asked, interruptible
+from tvo_cli.training.signals import StopRequest, interruptible
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.training.update import end_batch, remaining, take
 from tvo_cli.training.work import Work
@@ -37,7 +37,7 @@ def train(session: Session) -> Evaluation | None:
         return _conclude_with_evaluation(session) or evaluation
 
 
-def advance(session: Session, interrupted: Asked) -> Action:
+def advance(session: Session, interrupted: StopRequest) -> Action:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
     work = session.work = session.work or begin(session)
     factor = session.learner.schedule(session.counters.step, session.limits.steps)
@@ -92,7 +92,7 @@ def _conclude_with_evaluation(session: Session) -> Evaluation | None:
     return evaluation
 
 
-def _heed(session: Session, interrupted: Asked) -> None:
+def _heed(session: Session, interrupted: StopRequest) -> None:
     """Save and leave, if somebody has asked for it."""
     if interrupted.is_set():
         raise keeping.Interrupted(keeping.save(session), interrupted.number)

@@ -20,35 +20,41 @@ ABOVE = signal.SIGUSR2
 SAID = "stopping after this update; then everything is saved. Ctrl-C again stops at once."
 
 
-class Asked(threading.Event):
-    """Set when somebody has asked for a stop; `number` is the first signal that did."""
+class StopRequest:
+    """Whether somebody has asked for a stop; `number` is the first signal that did.
+
+    No threading.Event: its `set` takes a lock, and a handler that comes while this thread holds it would wait for ever.
+    """
 
     number = 0
 
+    def is_set(self) -> bool:
+        """Whether a signal has come."""
+        return self.number != 0
+
 
 @contextmanager
-def interruptible(announce: Callable[[str], object] = streams.shout) -> Iterator[Asked]:
-    """An event that is set when somebody has asked for a stop. In a thread that gets no signals it never is.
+def interruptible(announce: Callable[[str], object] = streams.shout) -> Iterator[StopRequest]:
+    """A request that is set when somebody has asked for a stop. In a thread that gets no signals it never is.
 
     `announce` says it to whoever watches, from a signal handler: it must not print.
     """
-    asked = Asked()
+    request = StopRequest()
 
     def ask(signum: int, frame: FrameType | None) -> None:
-        if asked.is_set() and signum == signal.SIGINT:
+        if request.is_set() and signum == signal.SIGINT:
             raise KeyboardInterrupt
-        if not asked.is_set():
-            asked.number = signum
-            asked.set()
+        if not request.is_set():
+            request.number = signum
             announce(SAID)
 
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield request
         return
     heard = (*SIGNALS, ABOVE) if callable(signal.getsignal(ABOVE)) else SIGNALS
     before = {number: signal.signal(number, ask) for number in not_ignored(heard)}
     try:
-        yield asked
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
