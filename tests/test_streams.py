@@ -255,13 +255,13 @@ PRODUCTS = [
     pytest.param("list >/dev/full", 2, SPACE, marks=full),
     pytest.param("--help >/dev/full", 2, SPACE, marks=[full, pytest.mark.slow]),
     pytest.param("ls . --format json >/dev/full", 2, SPACE, marks=[full, pytest.mark.slow]),
-    pytest.param("train --cfg job >/dev/full", 2, SPACE, marks=full),
+    pytest.param("train --cfg job >/dev/full", 2, SPACE, marks=[full, pytest.mark.slow]),
     pytest.param("grade rows.jsonl >/dev/full", 2, SPACE, marks=full),
-    pytest.param("list 2>/dev/full", 0, "", marks=full),
+    pytest.param("list 2>/dev/full", 0, "", marks=[full, pytest.mark.slow]),
     ("list >&-", 2, "standard output: closed"),
     ("grade - <&-", 2, "standard input is closed"),
     ("list algorithms | head -1", 0, ""),
-    ("grade rows.jsonl | head -1", 0, ""),
+    pytest.param("grade rows.jsonl | head -1", 0, "", marks=pytest.mark.slow),
     pytest.param("ls . | true", 0, "", marks=pytest.mark.slow),
 ]
 
@@ -286,7 +286,9 @@ def test_what_is_said_after_the_command_does_not_change_its_exit_code(tmp_path: 
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(e, marks=pytest.mark.slow) for e in ("latin-1", "utf-8"))]
+)
 def test_a_list_is_whole_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     done = shell(tmp_path, f"{TVO} list algorithms", PYTHONIOENCODING=encoding, COLUMNS="40", TERM="dumb")
     assert done.returncode == 0 and done.stderr == b""
@@ -330,6 +332,7 @@ def finished(place: Path) -> bool:
     return [row["step"] for row in rows] == [1, 2] and state == "finished" and (place / "run" / "card.txt").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "more"),
     [

@@ -294,6 +294,7 @@ def test_hostile_rows_harm_nobody(run: Grade, tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_bombs_fail_and_their_neighbours_do_not(run: Grade) -> None:
     bombs, each = 2, 0.3
     given = [one for i in range(bombs) for one in (row(BOMB, GOLD, id=i), row(r"\boxed{\sqrt{12}}", GOLD))]

@@ -81,6 +81,7 @@ def test_a_multirun_is_hydras(experiment: Experiment, tmp_path: Path) -> None:
     assert command == f"tvo train algorithm=grpo seed=1 logger=none output_dir={folders[3]}\n"
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_sweep_go_below_output_dir(experiment: Experiment, tmp_path: Path) -> None:
     assert main(["train", "-m", "seed=0,1", NONE, HERE, f"output_dir={tmp_path}/sweep"]) == 0
     assert [c.output_dir for c in experiment.configs] == [f"{tmp_path}/sweep/s0", f"{tmp_path}/sweep/s1"]

@@ -80,6 +80,7 @@ def errors(problems: AdditionProblems, count: int) -> tuple[float, float]:
     return wrong_digits / tried, wrong_carries / tried
 
 
+@pytest.mark.slow
 def test_the_teacher_errs_as_often_as_the_settings_say() -> None:
     """20,000 steps. Digits 0.25 · 0.5 + 0.75 · 0.05 = 0.1625; carries 0.12 · 0.4 + 0.88 · 0.02 = 0.0656.
 

@@ -183,6 +183,7 @@ def test_published_copies_are_read_whole(shared: Path) -> None:
     assert load(shared / "math_train.jsonl", unanswered="skip").size == 7498
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_last_box_agrees_with_stated_answers(shared: Path) -> None:
     """MATH's copies state answers that were extracted by someone else."""

@@ -47,6 +47,7 @@ def test_without_audit_no_second_grader_is_asked(asked, golds, tmp_path):
     assert not (tmp_path / "run" / audit.NAME).exists()
 
 
+@pytest.mark.slow
 def test_a_finished_evaluation_is_audited_by_regrading_it(asked, golds, tmp_path):
     run(asked(), Boxless(golds))
     found = regrade(tmp_path / "run", REWARD, 0.95)

@@ -53,6 +53,7 @@ def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_p
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
     """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs.
 

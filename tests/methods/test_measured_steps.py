@@ -93,7 +93,7 @@ def test_the_kl_is_that_of_the_sampled_tokens():
 @pytest.mark.parametrize(
     ("name", "neutral"),
     [
-        ("grpo_kl_adaptive", "algorithm.step_rule.factor=1"),
+        pytest.param("grpo_kl_adaptive", "algorithm.step_rule.factor=1", marks=pytest.mark.slow),
         ("grpo_early_stop", "algorithm.step_rule.limit=inf"),
         pytest.param("grpo_early_stop_kl", "algorithm.step_rule.limit=inf", marks=pytest.mark.slow),
     ],

@@ -56,6 +56,7 @@ def test_float32_keeps_its_accuracy_over_large_logits(small):
         torch.testing.assert_close(mine.double(), theirs, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_gradcheck(small):
     given, targets = inputs(torch.float64)
     assert torch.autograd.gradcheck(lambda h, w, b: tiles.tiled_readings(h, w, b, targets, 0.8), given)

@@ -63,6 +63,7 @@ def test_no_end_and_no_stiffness_is_refused():
         river(end=0.0)
 
 
+@pytest.mark.slow
 def test_tvos_set_point_gets_the_same_mean_as_with_the_linear_cooling():
     for name in ("tvo", "tvo_cosine", "tvo_river_valley"):
         schedule = config.build(config.compose([f"algorithm={name}"]).algorithm.step_rule.schedule)

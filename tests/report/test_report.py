@@ -69,6 +69,7 @@ def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
     assert "entropy_floor" not in text and "viscosity ν" not in text and "TV, sampling" in text
 
 
+@pytest.mark.slow
 def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
     drawn = [figures.draw(runs.load(make_run(name)))[0].read_bytes() for name in ("a", "b")]
     assert drawn[0] == drawn[1]

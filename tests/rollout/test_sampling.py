@@ -28,6 +28,7 @@ def test_frequencies_follow_the_distribution(temperature):
     assert chi_square < 20.5  # 0.999 quantile of chi-square with 5 degrees of freedom
 
 
+@pytest.mark.slow
 def test_frequencies_over_a_large_vocabulary_use_two_levels():
     """1,300 tokens are more than two blocks; the last is short. Mass is put at the blocks' edges."""
     logits = torch.full((1300,), -30.0)

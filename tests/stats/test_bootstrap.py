@@ -17,6 +17,7 @@ def test_the_mean_is_of_the_problems_means() -> None:
     assert found.mean == pytest.approx((0.75 + 0.0 + 1.0 + 0.25 + 0.5) / 5) and found.n == 5
 
 
+@pytest.mark.slow
 def test_one_generation_each_is_the_plain_bootstrap() -> None:
     """All 3³ equally likely resamples of 0, 0, 1: mean 0, 1/3, 2/3, 1 with chances 8, 12, 6, 1 of 27."""
     found = clustered_bootstrap([[0.0], [0.0], [1.0]], confidence=0.6, draws=20_000)

@@ -19,6 +19,7 @@ def test_slots_reach_the_jobs_and_secrets_reach_no_file(sweep: Sweep) -> None:
     assert sweep.jobs()["s1"]["command"].startswith("tvo train seed=1 ")
 
 
+@pytest.mark.slow
 def test_a_sweep_in_a_config_file_needs_no_flag_and_one_job_twice_runs_once(sweep: Sweep) -> None:
     mine = sweep.place / "mine" / "experiment"
     mine.mkdir(parents=True)

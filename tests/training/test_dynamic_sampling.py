@@ -65,7 +65,8 @@ def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batche
     assert log.count("only 0 of 8 groups had right and wrong answers after 3 draws") == 1
 
 
-@pytest.mark.parametrize("right", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("right", [True, False])
 def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move_the_policy(run, monkeypatch, right):
     """Ten draws a batch and no more; rewards are all equal, so the weights stay where they were, bit for bit."""
     grade = experience.grade
@@ -81,6 +82,7 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
     assert json.loads((folder / "summary.json").read_text())["rollouts"] == 2 * 10 * 16
 
 
+@pytest.mark.slow
 def test_the_note_comes_again_only_after_a_batch_that_was_full(run, monkeypatch):
     """Draws of batches: short, short, full, short."""
     asked = []

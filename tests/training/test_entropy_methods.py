@@ -20,7 +20,8 @@ def distance(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
-@pytest.mark.parametrize("name", ["siren", pytest.param("kl_cov", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["siren", "kl_cov"])
 def test_no_split_into_micro_batches_changes_them(run, name):
     given = (
         f"algorithm={name}",
@@ -48,10 +49,8 @@ def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run):
     assert anchors[0] == pytest.approx(anchors[1], rel=1e-5) and 0 < anchors[0] < 5
 
 
-SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ("grpo_kl_adaptive", "grpo_target_entropy", "grpo_early_stop")]
-
-
-@pytest.mark.parametrize("name", ["siren", *SLOW])
+@pytest.mark.slow  # fast: test_runs, with other algorithms
+@pytest.mark.parametrize("name", ["siren", "grpo_kl_adaptive", "grpo_target_entropy", "grpo_early_stop"])
 def test_a_stopped_run_goes_on_bit_for_bit(run, resumed, weights, steps, name):
     given = (f"algorithm={name}", "trainer.checkpoint_every=1", "optimizer.lr=3e-4", "trainer.steps=3")
     whole = run("whole", *given)

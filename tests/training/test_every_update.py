@@ -26,7 +26,7 @@ CONTROLLERS = {
     "unrecorded": ("algorithm=ppo", "recorder=off"),
     "cosine": ("algorithm=grpo", "optimizer=adamw_cosine"),
 }
-FAST = ("tvo", "ppo")
+FAST = ("tvo",)
 ALGORITHMS = [
     name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in config.names("algorithm")
 ]

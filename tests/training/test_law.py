@@ -42,6 +42,7 @@ def test_without_spread_there_is_no_law():
     assert found[-1]["law/ceiling"] == pytest.approx(0.5) and "law/r2" not in found[-1]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_reads_the_same(run, resumed, steps):
     sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1")
     sizes += ("rollout.epochs=1", "rollout.minibatches=1", "rollout.prompts=4", "recorder=off")

@@ -72,6 +72,7 @@ def test_replay_sees_another_bit(whole, monkeypatch):
     assert main(["replay", str(folder), "--step", "2"]) == 1
 
 
+@pytest.mark.slow
 def test_another_algorithm_repeats_the_same_rollouts(whole, capsys):
     folder = whole("algorithm=tvo", *QUICK)
     _, [was, other] = experiment.replay(folder, 2, ["algorithm=grpo"])

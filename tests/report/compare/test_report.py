@@ -58,6 +58,7 @@ def test_the_same_runs_are_the_same_bytes(document: Document, tmp_path: Path) ->
     assert {path.suffix for path in first if path.parent.name == "figures"} == {".svg", ".png"}
 
 
+@pytest.mark.slow
 def test_many_arms_are_pages_of_figures_the_baseline_on_each(tmp_path: Path) -> None:
     for number in range(12):
         for seed in range(2):
@@ -71,6 +72,7 @@ def test_many_arms_are_pages_of_figures_the_baseline_on_each(tmp_path: Path) -> 
     assert len(names) == len(set(names)) and {"learning-1", "learning-2"} <= set(names)
 
 
+@pytest.mark.slow
 def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path: Path) -> None:
     """R rises by 0.8 from H = 2.0 to 2.1: the law ends at R(0) = 0.1 − 0.8(e² − 1)/(e^2.1 − e²) = −6.5."""
     for algorithm in ("tvo", "grpo", "ppo"):
