@@ -21,8 +21,8 @@ import torch
 
 from tests.training import faults
 from tvo_cli import config
+from tvo_cli.checkpoint import store
 from tvo_cli.experiment import train
-from tvo_cli.training import checkpoint
 
 QUIET = ("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1")
 SIZES = ("trainer.steps=12", "trainer.keep=1")
@@ -50,8 +50,8 @@ def run(folder: Path, *overrides: str) -> Path:
 def cost(rounds: int) -> None:
     """Seconds of a run under each variant, interleaved; bytes and seconds of one checkpoint."""
     saves: list[float] = []
-    save = checkpoint.save
-    checkpoint.save = timed(save, saves)  # type: ignore[assignment]
+    save = store.save
+    store.save = timed(save, saves)  # type: ignore[assignment]
     for algorithm in ("tvo", "ppo"):
         seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
         for turn in range(rounds + 1):  # the first round warms up
@@ -110,11 +110,11 @@ def kills(count: int, seed: int) -> None:
 
 def outcome(folder: Path) -> tuple[str, ...]:
     """Weights, optimiser, state and metrics at the end, without what the clock says."""
-    last = checkpoint.every(folder / "checkpoints")[-1]
+    last = store.every(folder / "checkpoints")[-1]
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     kept = [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
     names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")
-    return json.dumps(kept), *(checkpoint._sha256(last / name) for name in names)
+    return json.dumps(kept), *(store._sha256(last / name) for name in names)
 
 
 def main() -> None:

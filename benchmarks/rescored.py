@@ -12,11 +12,14 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvo_cli.report.compare import contrast, rates, verdicts, words
-from tvo_cli.report.compare.analysis import baseline
-from tvo_cli.report.compare.arms import Arm
-from tvo_cli.report.compare.measures import Reading, mean
-from tvo_cli.report.compare.trial import FINISHED, RATE, Trial
+from tvo_cli.compare.analysis.analysis import baseline
+from tvo_cli.compare.analysis.arms import Arm
+from tvo_cli.compare.analysis.measures import Reading, mean
+
+from tvo_cli.compare import formatting
+from tvo_cli.compare.analysis.analysis import contrast, rates
+from tvo_cli.compare.render import verdicts
+from tvo_cli.compare.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.report.runs import Run
 
 HEADINGS = ("run", "arm", "rate", "seed", "state", "steps", "final")
@@ -49,8 +52,8 @@ def lines(found: list[Arm], way: str, how: Reading) -> Iterator[str]:
     yield "|---|---|---|---|"
     for arm in sorted(found, key=lambda one: -chosen[one.label].optimistic):
         mine = chosen[arm.label]
-        own = words.interval(mean(list(mine.values(how).values()), how.confidence), True)
-        yield f"| {arm.label} | {own} | {words.rate(mine.best)} | {words.reading(mine.optimistic, True)} |"
+        own = formatting.interval(mean(list(mine.values(how).values()), how.confidence), True)
+        yield f"| {arm.label} | {own} | {formatting.rate(mine.best)} | {formatting.reading(mine.optimistic, True)} |"
     yield ""
     first = baseline(found, None)
     base = chosen[first.label]

@@ -41,13 +41,16 @@ MAY_IMPORT = {
     "tracking": GROUND | {"tracking", "config"},
     "sweep": GROUND | {"sweep", "tracking", "config"},
     "evaluation": PARTS | {"evaluation", "model", "rollout", "tracking"},
-    "training": PARTS | {"training", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
+    "checkpoint": {"checkpoint"},
+    "training": PARTS | {"training", "checkpoint", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
+    "replay": LEARNING | {"replay", "training", "checkpoint"},
     "report": GROUND | {"report", "tracking", "stats", "config"},
+    "compare": GROUND | {"compare", "report", "tracking", "stats", "config"},
     "environment": GROUND | {"environment", "config", "tracking", "model", "rollout", "optim", "training"},
     # reward: `tvo grade` needs no config, no experiment and no model; evaluation: nor does `tvo eval --regrade`
     "cli": GROUND
     | {"cli", "config", "plan", "experiment", "environment", "evaluation"}
-    | {"report", "tracking", "stats", "reward", "sweep"},
+    | {"report", "compare", "tracking", "stats", "reward", "sweep"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef

@@ -26,10 +26,11 @@ from tvo_cli.model.identity import digest
 from tvo_cli.model.loading import place_of
 from tvo_cli.model.prompt_check import Reader
 from tvo_cli.optim.fused import fused
+from tvo_cli.replay.replay import Lived, live_again, live_otherwise
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.rollout.engine import Engine, LocalEngine
-from tvo_cli.rollout.products import quick_products
+from tvo_cli.rollout.onednn import quick_products
 from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
@@ -37,7 +38,6 @@ from tvo_cli.tracking.held_log import HeldLog
 from tvo_cli.training import content, continuing, keeping, loop, recorder, streams
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
-from tvo_cli.training.replay import Lived, live_again, live_otherwise
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
 from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
@@ -153,7 +153,7 @@ def _exchange(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
 
 def _follow(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
     """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
-    from tvo_cli.report.compare.settings import brought_by
+    from tvo_cli.compare.runs.settings import brought_by
 
     was = str(chosen.algorithm.name)
     before = _composed(f"algorithm={was}", chosen) if was in configuration.names("algorithm") else chosen

@@ -14,7 +14,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.environment import fast_paths, machine, services
 from tvo_cli.model import load_policy
 from tvo_cli.optim import fused
-from tvo_cli.rollout import products
+from tvo_cli.rollout import onednn
 
 
 def paths(found: list[fast_paths.FastPath]) -> dict[str, tuple[bool, str]]:
@@ -22,10 +22,10 @@ def paths(found: list[fast_paths.FastPath]) -> dict[str, tuple[bool, str]]:
 
 
 def test_what_the_probe_of_products_says_is_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "accurate", lambda: True)
+    monkeypatch.setattr(onednn, "accurate", lambda: True)
     found = paths(fast_paths.here())
     assert all(found[name][0] for name in ("oneDNN products", "joined decoding", "packed rows", "shared prompts"))
-    monkeypatch.setattr(products, "accurate", lambda: False)
+    monkeypatch.setattr(onednn, "accurate", lambda: False)
     found = paths(fast_paths.here())
     assert found["oneDNN products"] == (False, "this CPU would round to bfloat16: a product errs by more than 1e-05")
     assert found["joined decoding"] == found["packed rows"] == (False, "needs oneDNN products")

@@ -11,8 +11,8 @@ from tvo_cli.model import packed, prefixes
 from tvo_cli.model.backbone import predicting_states
 from tvo_cli.model.loading import recompute_layers
 from tvo_cli.model.prefixes import Cut
-from tvo_cli.rollout import products
-from tvo_cli.rollout.products import quick_products
+from tvo_cli.rollout import onednn
+from tvo_cli.rollout.onednn import quick_products
 
 SHARING = ("qwen2", "cohere", "granite", "gpt2")
 
@@ -91,14 +91,14 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
 def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch, keywords):
     """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
-    network, attention = architectures()["qwen2"]().eval(), products._attention
-    monkeypatch.setattr(products, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
-    AttentionInterface.register(products.ATTENTION, products._attention)
+    network, attention = architectures()["qwen2"]().eval(), onednn._attention
+    monkeypatch.setattr(onednn, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
+    AttentionInterface.register(onednn.ATTENTION, onednn._attention)
     try:
         with quick_products(network) as on:
             assert on and not packed.understood(network.base_model)
     finally:
-        AttentionInterface.register(products.ATTENTION, attention)
+        AttentionInterface.register(onednn.ATTENTION, attention)
 
 
 @pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 def pytest_sessionstart() -> None:
     """Before the first test asks."""
-    from tvo_cli.rollout import products
+    from tvo_cli.rollout import onednn
 
-    products.TOLERANCE = 0.0
-    products.accurate.cache_clear()
-    assert not products.accurate()
+    onednn.TOLERANCE = 0.0
+    onednn.accurate.cache_clear()
+    assert not onednn.accurate()

@@ -19,12 +19,12 @@ from transformers import (
 from tests.model.test_scores import SMALL, architectures
 from tests.rollout.test_generation import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
-from tvo_cli.rollout import generate, products
-from tvo_cli.rollout import joined as rollout_joined
+from tvo_cli.rollout import fused_decode as rollout_joined
+from tvo_cli.rollout import generate, onednn
 from tvo_cli.rollout.cache import EVEN
+from tvo_cli.rollout.fused_decode import joined
 from tvo_cli.rollout.generation import _kept, closing_tokens
-from tvo_cli.rollout.joined import joined
-from tvo_cli.rollout.products import plain_attention, quick_products
+from tvo_cli.rollout.onednn import plain_attention, quick_products
 
 
 def said(policy):
@@ -36,7 +36,7 @@ def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere):
     with quick_products(policy.network) as on:
         quick = said(policy)
         inside = torch.get_float32_matmul_precision()
-    assert on and inside == products.PRECISION
+    assert on and inside == onednn.PRECISION
     assert quick.texts == plain.texts
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
     assert torch.get_float32_matmul_precision() == "highest"
@@ -127,10 +127,10 @@ def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch):
 
 def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch):
     mask = torch.rand(2, 1, 3, 4) > 0.5
-    first = products._bias(mask, 2)
-    assert products._bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
-    monkeypatch.setattr(products, "KEPT", 1)
-    again = products._bias(mask, 2)
+    first = onednn._bias(mask, 2)
+    assert onednn._bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
+    monkeypatch.setattr(onednn, "KEPT", 1)
+    again = onednn._bias(mask, 2)
     assert again is not first and torch.equal(again, first)
 
 
@@ -212,7 +212,7 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy, qui
 
 
 def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch):
-    monkeypatch.setattr(products, "accurate", lambda: False)
+    monkeypatch.setattr(onednn, "accurate", lambda: False)
     with quick_products(policy.network) as on:
         assert not on
         assert torch.get_float32_matmul_precision() == "highest"
@@ -228,9 +228,9 @@ def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch):
         )
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
-    products.accurate.cache_clear()
+    onednn.accurate.cache_clear()
     try:
-        assert not products.accurate()
+        assert not onednn.accurate()
     finally:
         monkeypatch.undo()
-        products.accurate.cache_clear()
+        onednn.accurate.cache_clear()

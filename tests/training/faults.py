@@ -13,11 +13,12 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tvo_cli.checkpoint import store
 from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.training import checkpoint, experience, loop
+from tvo_cli.training import experience, loop
 
 POINTS = [
-    *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (checkpoint, "save_file")),
+    *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (store, "save_file")),
     *((Path, "write_text"), (Path, "mkdir"), (MetricsFile, "append"), (experience, "sample"), (loop, "take")),
     *((loop, "measure"), (loop, "end_batch")),
 ]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tvo_cli.checkpoint import store
 from tvo_cli.data.problems import Rows
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
-from tvo_cli.training import checkpoint, content
+from tvo_cli.training import content
 from tvo_cli.types import Problem
 
 Run = Callable[..., Path]
@@ -80,7 +81,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     run("a", *DATA, path, "trainer.steps=1")
     sums(1, 24)
     folder = run("a", *DATA, path, "trainer.steps=2", f"resume.allow=[{allow}]")
-    newest = checkpoint.read_state(checkpoint.every(folder / "checkpoints")[-1])
+    newest = store.read_state(store.every(folder / "checkpoints")[-1])
     assert (newest["cursor"]["epoch"], newest["cursor"]["position"], newest["cursor"]["size"]) == (1, 8, 22)
     said = (folder / "run.log").read_text()
     assert "resume.allow: dataset.content: the training problems are others than before" in said
@@ -89,7 +90,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
 def test_a_checkpoint_from_before_the_hash_goes_on_with_a_word(run: Run, sums: Callable[..., str]) -> None:
     path = f"dataset.path={sums(0)}"
     folder = run("a", *DATA, path, "trainer.steps=1")
-    held = checkpoint.every(folder / "checkpoints")[-1]
+    held = store.every(folder / "checkpoints")[-1]
     _without_hash(held)
     run("a", *DATA, path, "trainer.steps=2")
     assert "does not say which problems it was trained on" in (folder / "run.log").read_text()
@@ -98,13 +99,13 @@ def test_a_checkpoint_from_before_the_hash_goes_on_with_a_word(run: Run, sums: C
 
 def _without_hash(held: Path) -> None:
     """The checkpoint as it was written before, its own checksums mended."""
-    parts, state = checkpoint.load(held)
+    parts, state = store.load(held)
     state["origin"] = {key: value for key, value in state["origin"].items() if key not in ("data", "heldout")}
     policy = (held / "policy" / "model.safetensors").read_bytes()
 
     kept = held.with_name("kept")
     held.rename(kept)
-    checkpoint.save(
+    store.save(
         held,
         policy=lambda folder: (
             [folder.mkdir(parents=True, exist_ok=True)]

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from tvo_cli import config
-from tvo_cli.training import checkpoint, loop, streams, update
+from tvo_cli.checkpoint import store
+from tvo_cli.training import loop, streams, update
 from tvo_cli.training.keeping import Interrupted
 from tvo_cli.training.session import Session
 
@@ -63,7 +64,7 @@ def in_pieces(run, stop_after):
             try:
                 return run(name, *overrides), stops
             except Interrupted as stopped:
-                assert not checkpoint.inspect(stopped.checkpoint)
+                assert not store.inspect(stopped.checkpoint)
         raise AssertionError("it never ends")
 
     return go

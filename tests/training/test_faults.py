@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from tvo_cli import config, experiment
+from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.config.schema import ROOTS, kinds
 from tvo_cli.errors import UserError
-from tvo_cli.training import checkpoint, continuing, loop
+from tvo_cli.training import continuing, loop
 from tvo_cli.training.measure import measure
 
 from .conftest import SMALL, composed
@@ -55,7 +56,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk):
     (small_disk / "ballast").write_bytes(b"x" * room)
     with pytest.raises(UserError, match=r"no room for a checkpoint .* the run can go on from step-000001"):
         go("trainer.steps=3")
-    assert checkpoint.newest(root, print) == root / "step-000001"
+    assert store.newest(root, print) == root / "step-000001"
     rows = (small_disk / "run" / "metrics.jsonl").read_text().splitlines()
     assert len(rows) == 3, "the run went on past the checkpoint that had no room"
     (small_disk / "ballast").unlink()
@@ -66,12 +67,12 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk):
 def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, monkeypatch):
     """Another process takes the space between the check and the writing."""
     tensors = {"optimizer": {"x": torch.zeros(150_000)}}
-    old = checkpoint.save(small_disk / "step-000001", tensors=tensors, state={})
-    monkeypatch.setattr(checkpoint, "make_sure_of_room", lambda root, wanted: None)
+    old = store.save(small_disk / "step-000001", tensors=tensors, state={})
+    monkeypatch.setattr(store, "make_sure_of_room", lambda root, wanted: None)
     (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 300_000))
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(small_disk / "step-000002", tensors=tensors, state={})
-    assert checkpoint.newest(small_disk, print) == old
+        store.save(small_disk / "step-000002", tensors=tensors, state={})
+    assert store.newest(small_disk, print) == old
     assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "step-000001"]
 
 
@@ -92,7 +93,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damag
         content[len(content) // 2] ^= 1
         victim.write_bytes(content if damage == "flip" else content[: len(content) // 2])
     said = []
-    assert checkpoint.newest(root, said.append) == root / "step-000001"
+    assert store.newest(root, said.append) == root / "step-000001"
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
@@ -106,21 +107,21 @@ def test_all_damaged_means_a_start_from_nothing(run, whole, weights):
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
 def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way):
-    folder = checkpoint.save(tmp_path / "step-000001", tensors={}, state={})
+    folder = store.save(tmp_path / "step-000001", tensors={}, state={})
     (tmp_path / "outside").write_text("x")
     if way == "link":
         (folder / "link").symlink_to(tmp_path / "outside")
-    manifest = json.loads((folder / checkpoint.MANIFEST).read_text())
-    manifest[way] = {"bytes": 1, "sha256": checkpoint._sha256(tmp_path / "outside")}
-    (folder / checkpoint.MANIFEST).write_text(json.dumps(manifest))
-    assert checkpoint.inspect(folder) == f"{way} leads out of the folder"
+    manifest = json.loads((folder / store.MANIFEST).read_text())
+    manifest[way] = {"bytes": 1, "sha256": store._sha256(tmp_path / "outside")}
+    (folder / store.MANIFEST).write_text(json.dumps(manifest))
+    assert store.inspect(folder) == f"{way} leads out of the folder"
 
 
 def test_links_are_no_checkpoints(run, whole, tmp_path):
     folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
-    assert checkpoint.every(tmp_path / "b" / "checkpoints") == []
+    assert store.every(tmp_path / "b" / "checkpoints") == []
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "checkpoints").symlink_to(folder / "checkpoints")
     with pytest.raises(UserError, match="a link that leads out of the run folder"):
@@ -154,7 +155,7 @@ def test_pruning_keeps_every_nth_and_the_best(run):
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
-    kept = {checkpoint.place(path)[0] for path in checkpoint.every(folder / "checkpoints")}
+    kept = {store.place(path)[0] for path in store.every(folder / "checkpoints")}
     assert kept == {2, 4, 5, best}
 
 
@@ -164,9 +165,9 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
     folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
                  "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
     step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
-    [last] = checkpoint.every(folder / "checkpoints")
+    [last] = store.every(folder / "checkpoints")
     wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
-    assert checkpoint.score(last) == wanted and not checkpoint.inspect(last)
+    assert store.score(last) == wanted and not store.inspect(last)
     assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
 
 
@@ -265,8 +266,8 @@ def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
     (run.root / "mirrored" / "wandb_id.txt").unlink()
     folder = run("mirrored", *words, "logger.console=off")
     assert steps(folder) == steps(plain)
-    policies = [checkpoint.load(one / "checkpoints" / "step-000004")[0]["optimizer"] for one in (folder, plain)]
-    assert checkpoint.digest(policies[0]) == checkpoint.digest(policies[1])
+    policies = [store.load(one / "checkpoints" / "step-000004")[0]["optimizer"] for one in (folder, plain)]
+    assert store.digest(policies[0]) == store.digest(policies[1])
     assert len(service.rows) == len(set(service.rows))
     assert len(set(service.ids)) == 1, "the run id came back from the checkpoint"
     if fault != 2:

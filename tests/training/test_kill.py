@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tvo_cli.training import checkpoint
+from tvo_cli.checkpoint import store
 
 from . import faults
 
@@ -40,7 +40,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, 
         folder = run(name, *RUN)
         assert steps(folder) == steps(whole), (at, kinds[at])
         assert weights(folder, 3) == weights(whole, 3), (at, kinds[at])
-        assert not checkpoint.inspect(folder / "checkpoints" / "step-000003")
+        assert not store.inspect(folder / "checkpoints" / "step-000003")
         assert not list((folder / "checkpoints").glob(".*")), "a half-written folder was left"
         survived += 1
     assert survived == count
@@ -55,8 +55,8 @@ def test_no_half_written_folder_is_ever_the_newest(run):
         name = f"cut-{number}"
         faults.killed(lambda name=name: run(name, *RUN), at, after=False)
         root = (run.root / name) / "checkpoints"
-        assert [checkpoint.inspect(folder) for folder in checkpoint.every(root)].count("") >= 1
+        assert [store.inspect(folder) for folder in store.every(root)].count("") >= 1
         said: list[str] = []
-        found = checkpoint.newest(root, said.append)
-        assert found is not None and checkpoint.place(found)[0] in (1, 2)
+        found = store.newest(root, said.append)
+        assert found is not None and store.place(found)[0] in (1, 2)
         assert said == []

@@ -9,7 +9,8 @@ import math
 import pytest
 
 from tvo_cli import experiment
-from tvo_cli.training import checkpoint, loop, update
+from tvo_cli.checkpoint import store
+from tvo_cli.training import loop, update
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
@@ -49,7 +50,7 @@ def poisoned(run, monkeypatch):
             work.batch = dataclasses.replace(work.batch, rollout=rollout, experience=experience)
             kept["session"] = session
             if session.counters.step == 1:
-                kept["before"] = checkpoint.digest(session.weights())
+                kept["before"] = store.digest(session.weights())
                 poison(work)
             return work
 
@@ -83,7 +84,7 @@ def test_only_the_minibatch_with_the_poison_is_left_out(poisoned):
     folder, kept = poisoned("a", poison_ratio, "algorithm=grpo", "trainer.steps=2")
     row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
-    assert checkpoint.digest(kept["session"].weights()) != kept["before"]
+    assert store.digest(kept["session"].weights()) != kept["before"]
 
 
 def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(poisoned):

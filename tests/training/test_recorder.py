@@ -11,9 +11,11 @@ import torch
 from omegaconf import OmegaConf
 
 from tvo_cli import config, experiment
+from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.training import attribution, checkpoint, loop, recorder
+from tvo_cli.replay import attribution
+from tvo_cli.training import loop, recorder
 from tvo_cli.training.forward import seen
 from tvo_cli.training.keeping import Interrupted
 from tvo_cli.training.update import backward, forces_on, remaining
@@ -203,7 +205,7 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole,
             run("cut", "algorithm=tvo", *QUICK)
     monkeypatch.setattr(loop, "take", take)
     folders = [one / "recorder" / "step-000002" for one in (undisturbed, run("cut", "algorithm=tvo", *QUICK))]
-    one, other = (checkpoint.read_state(folder)["record"] for folder in folders)
+    one, other = (store.read_state(folder)["record"] for folder in folders)
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 

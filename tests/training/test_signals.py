@@ -7,9 +7,10 @@ import signal
 
 import pytest
 
+from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import state
-from tvo_cli.training import checkpoint, keeping, loop
+from tvo_cli.training import keeping, loop
 
 from .conftest import SMALL
 
@@ -65,24 +66,24 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert sent and checkpoint.newest(run.root / "a" / "checkpoints", print).name == "step-000001"
+    assert sent and store.newest(run.root / "a" / "checkpoints", print).name == "step-000001"
 
 
 def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
     """Both arrive while the second checkpoint is being written."""
     run("a", *QUICK, "trainer.steps=1")
-    root, flush = run.root / "a" / "checkpoints", checkpoint._flush
+    root, flush = run.root / "a" / "checkpoints", store._flush
 
     def pressing(path):
         flush(path)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(checkpoint, "_flush", pressing)
+    monkeypatch.setattr(store, "_flush", pressing)
     with pytest.raises(KeyboardInterrupt):
         run("a", *QUICK)
     monkeypatch.undo()
-    assert checkpoint.newest(root, print) == root / "step-000001"
-    assert run("a", *QUICK) and checkpoint.newest(root, print) == root / "step-000002"
+    assert store.newest(root, print) == root / "step-000001"
+    assert run("a", *QUICK) and store.newest(root, print) == root / "step-000002"
 
 
 def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch):

@@ -41,10 +41,10 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare runs: what differs, by how much, how sure; verdicts first."""
+    from tvo_cli.compare.render import writing
+    from tvo_cli.compare.render.document import Wish
+    from tvo_cli.compare.render.document import compare as make
     from tvo_cli.errors import UserError
-    from tvo_cli.report.compare import writing
-    from tvo_cli.report.compare.document import Wish
-    from tvo_cli.report.compare.document import compare as make
 
     for key, value, offered in (("--format", form, FORMATS), ("--x", x, AXES)):
         if value not in offered:

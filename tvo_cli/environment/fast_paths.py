@@ -11,7 +11,7 @@ import torch
 from tvo_cli.model import Policy, load_policy, packed, prefixes
 from tvo_cli.model.loading import FRESH
 from tvo_cli.optim import fused
-from tvo_cli.rollout import joined, products
+from tvo_cli.rollout import fused_decode, onednn
 
 LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
 
@@ -27,7 +27,7 @@ class FastPath(NamedTuple):
 def here() -> list[FastPath]:
     """What this machine can do, asked of the embedded model: for networks that are large enough."""
     policy = load_policy({"path": FRESH}, device="cpu")
-    with products.quick_products(policy.network):
+    with onednn.quick_products(policy.network):
         found = [*of(policy, large=True)]
     return [*found, _fused_here(), *accelerators()]
 
@@ -41,10 +41,10 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     """The paths of sampling and of the forward pass."""
     network, body = policy.network, policy.network.base_model
     why = _no_products(network, large=large)
-    yield FastPath("oneDNN products", not why, why or f"a product errs by less than {products.TOLERANCE:g}, as float32")
+    yield FastPath("oneDNN products", not why, why or f"a product errs by less than {onednn.TOLERANCE:g}, as float32")
     without = "needs oneDNN products"
-    taken = not why and joined.joined(policy) is not None
-    limit = f"{', '.join(joined.FAMILY)} in float32, at most {joined.LARGEST:,} parameters in layers"
+    taken = not why and fused_decode.joined(policy) is not None
+    limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
     taken = not why and packed.understood(body)
     differs = "the network's attention does not take packed rows"
@@ -70,8 +70,8 @@ def _no_products(network: Any, *, large: bool) -> str:
         return f"for CPUs; the network is on {kind}"
     if not large and parameters < LARGE:
         return f"{parameters:,} parameters: gains from {LARGE:,} on"
-    if not products.accurate():
-        return f"this CPU would round to bfloat16: a product errs by more than {products.TOLERANCE:g}"
+    if not onednn.accurate():
+        return f"this CPU would round to bfloat16: a product errs by more than {onednn.TOLERANCE:g}"
     return "off: trainer.products=default, or an attention other than sdpa"
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
-from tvo_cli.rollout.products import quick_products
+from tvo_cli.rollout.onednn import quick_products
 from tvo_cli.rollout.sampling import Sampling
 
 

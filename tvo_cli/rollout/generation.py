@@ -16,7 +16,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.forwards import accepted, cache_argument, positions, trimmed
 from tvo_cli.model.packed import ATTENTION
 from tvo_cli.rollout.cache import even, growing
-from tvo_cli.rollout.joined import Joined, joined
+from tvo_cli.rollout.fused_decode import Joined, joined
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.checkpoint import store
 from tvo_cli.data.problems import Problems, Rows
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
-from tvo_cli.training import checkpoint
 from tvo_cli.training.compatibility import is_allowed
 from tvo_cli.types import Problem
 
@@ -44,11 +44,11 @@ def check(folder: Path, now: Mapping[str, Any], config: Any) -> None:
     Raises:
         UserError: the training problems are others, and resume.allow does not name them.
     """
-    held = checkpoint.every(folder / "checkpoints")
+    held = store.every(folder / "checkpoints")
     if not held or str(config.resume.mode) == "never":
         return
     try:
-        before = checkpoint.read_state(held[-1])["origin"]
+        before = store.read_state(held[-1])["origin"]
     except (OSError, ValueError, KeyError):
         return  # going on says what is wrong with it
     compare(before, now, tuple(map(str, config.resume.allow)), log.warning)

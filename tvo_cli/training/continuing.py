@@ -15,10 +15,10 @@ import torch
 
 from tvo_cli import __version__, masking
 from tvo_cli import config as configuration
+from tvo_cli.checkpoint import store
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
-from tvo_cli.training import checkpoint
 from tvo_cli.training.compatibility import is_allowed
 from tvo_cli.training.learner import Learner
 
@@ -47,7 +47,7 @@ def check(folder: Path, config: Any) -> None:
     for place in (root, folder / "recorder"):
         if place.is_symlink():
             raise UserError("output_dir", folder, f"{place.name} is a link that leads out of the run folder.")
-    held = checkpoint.every(root)
+    held = store.every(root)
     if mode == "must" and not held:
         raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
     if held and mode != "never":
@@ -72,11 +72,11 @@ def identity(folder: Path) -> dict[str, str]:
 
 def _restore_identity(folder: Path) -> None:
     """A run folder that was copied without its W&B id gets it back from its newest checkpoint."""
-    held = checkpoint.every(folder / "checkpoints")
+    held = store.every(folder / "checkpoints")
     if not held or (folder / WANDB_ID).exists():
         return
     try:
-        found = str(checkpoint.read_state(held[-1])["identity"]["wandb"])
+        found = str(store.read_state(held[-1])["identity"]["wandb"])
     except (OSError, ValueError, KeyError):
         return
     run_folder.write_text(folder / WANDB_ID, found + "\n")
@@ -89,7 +89,7 @@ def origin(config: Any, learner: Learner) -> dict[str, Any]:
         "config": configuration.fingerprint(config),
         "code": code_version(),
         "torch": torch.__version__,
-        "reference": None if reference is None else checkpoint.digest(reference.network.state_dict()),
+        "reference": None if reference is None else store.digest(reference.network.state_dict()),
     }
 
 
@@ -124,7 +124,7 @@ def _settings(config: Any) -> dict[str, Any]:
 
 def newest(folder: Path, report: Any) -> Path | None:
     """The checkpoint to go on from."""
-    return checkpoint.newest(folder / "checkpoints", report)
+    return store.newest(folder / "checkpoints", report)
 
 
 def _recorded(root: Path) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.stability.collapse import Firing
 from tvo_cli.tracking.run_folder import write_json, write_rows
-from tvo_cli.training import checkpoint, content, continuing, recorder
+from tvo_cli.training import content, continuing, recorder
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.session import Session
 from tvo_cli.training.work import Work
@@ -30,7 +31,7 @@ class Interrupted(Exception):
 
     def __init__(self, checkpoint: Path, number: int = 0) -> None:
         self.checkpoint, self.signal = checkpoint, number
-        super().__init__(f"interrupted; saved {checkpoint}")
+        super().__init__(f"interrupted; saved {store}")
 
 
 def count(session: Session, work: Work, metrics: dict[str, float]) -> None:
@@ -118,24 +119,24 @@ def save(session: Session) -> Path:
         UserError: the disk is full; the checkpoints before are untouched.
     """
     root, limits, work = session.folder / "checkpoints", session.limits, session.work
-    folder = root / checkpoint.name(session.counters.step, None if work is None else work.position)
+    folder = root / store.name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
-    stale = work is None and checkpoint.score(folder) != session.counters.score
-    if stale or checkpoint.inspect(folder):
+    stale = work is None and store.score(folder) != session.counters.score
+    if stale or store.inspect(folder):
         weights = session.weights()
         try:
             session.tracker.sync()
-            checkpoint.save(
+            store.save(
                 folder,
                 policy=session.learner.policy.save,
-                policy_bytes=checkpoint.size({"policy": weights}),
+                policy_bytes=store.size({"policy": weights}),
                 tensors=session.tensors(),
                 state=session.state() | {"identity": continuing.identity(session.folder)},
             )
         except OSError as error:
             raise _no_room(root, error) from error
-    checkpoint.prune(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
+    store.prune(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
     return folder
 
 
@@ -150,7 +151,7 @@ def save_if_possible(session: Session) -> None:
 def _no_room(root: Path, error: OSError) -> Exception:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
-    held = checkpoint.every(root)
+    held = store.every(root)
     kept = f"the run can go on from {held[-1].name}" if held else "nothing is saved yet"
     remedy = "Free some, or keep fewer: trainer.keep, recorder.keep."
     return UserError("output_dir", root, f"no room for a checkpoint ({error.strerror}); {kept}.", remedy)
@@ -158,12 +159,12 @@ def _no_room(root: Path, error: OSError) -> Exception:
 
 def resume(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
-    checkpoint.sweep(session.folder / "checkpoints")
+    store.sweep(session.folder / "checkpoints")
     folder = continuing.newest(session.folder, log.warning)
     if folder is None:
         return None
     log.info("continuing %s from %s", session.folder, folder.name)
-    parts, state = checkpoint.load(folder)
+    parts, state = store.load(folder)
     continuing.compare_origin(state["origin"], session.origin, log.warning)
     if not content.are_same(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
@@ -200,12 +201,12 @@ def remember_responses(session: Session, batch: Batch) -> None:
         }
         for row, p in enumerate(batch.rollout.group.tolist()[:RESPONSES_KEPT])
     ]
-    write_rows(session.folder / "responses" / f"{checkpoint.name(step)}.jsonl", rows)
+    write_rows(session.folder / "responses" / f"{store.name(step)}.jsonl", rows)
 
 
 def remember_evaluation(session: Session, evaluation: Evaluation) -> None:
     """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
     if session.limits.evaluate_every:
         session.counters.score = evaluation.accuracy.mean
-    name = f"evaluation-{checkpoint.name(session.counters.step)}.jsonl"
+    name = f"evaluation-{store.name(session.counters.step)}.jsonl"
     write_rows(session.folder / "responses" / name, list(evaluation.records))

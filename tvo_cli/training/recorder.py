@@ -16,8 +16,8 @@ from typing import Any
 
 from torch import Tensor
 
+from tvo_cli.checkpoint import serialize, store
 from tvo_cli.errors import UserError
-from tvo_cli.training import checkpoint, packing
 from tvo_cli.training.batch import minibatches
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
@@ -42,7 +42,7 @@ def record(session: Session, work: Work, metrics: Mapping[str, float], begun: Se
     if work.before is None:
         log.warning("step %d cannot be recorded: it had begun before anybody asked for it", session.counters.step)
         return None
-    folder = session.folder / FOLDER / checkpoint.name(session.counters.step)
+    folder = session.folder / FOLDER / store.name(session.counters.step)
     try:
         _write(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
         _prune(folder.parent, session.recorder.keep)
@@ -66,17 +66,17 @@ def _reasons(session: Session, work: Work, begun: Sequence[str]) -> list[str]:
 
 def _write(folder: Path, session: Session, work: Work, before: Photograph, found: dict[str, Any]) -> None:
     fresh = replace(work, clock=Stopwatch(), before=None, position=0, report=UpdateReport())
-    tensors, plain = packing.pack(fresh)
+    tensors, plain = serialize.pack(fresh)
     config = session.folder / "config.yaml"
     outcome = {
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
         "step": session.counters.step,
-        "weights_before": checkpoint.digest(before.tensors["policy"]),
-        "weights_after": checkpoint.digest(session.weights()),
+        "weights_before": store.digest(before.tensors["policy"]),
+        "weights_after": store.digest(session.weights()),
         "order": order(session, work, int(before.state["counters"]["step"])),
     }
     state = before.state | {"work": plain, "snapshot": None, "record": outcome | found}
-    checkpoint.save(folder, tensors=before.tensors | {"work": tensors}, state=state)
+    store.save(folder, tensors=before.tensors | {"work": tensors}, state=state)
 
 
 def read(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -86,14 +86,14 @@ def read(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, 
         UserError: the step was not recorded, or its recording is damaged.
     """
     root = run / FOLDER
-    folder, held = root / checkpoint.name(step), [checkpoint.place(one)[0] for one in checkpoint.every(root)]
+    folder, held = root / store.name(step), [store.place(one)[0] for one in store.every(root)]
     if root.is_symlink() or step not in held:
         shown = f"Recorded steps: {', '.join(map(str, held))}." if held else "Nothing is recorded there."
         remedy = f"{shown} To ask for one: recorder.steps=[{step}]."
         raise UserError("--step", step, f"is not recorded in {run}.", remedy)
-    if damage := checkpoint.inspect(folder):
+    if damage := store.inspect(folder):
         raise UserError("--step", step, f"its recording is damaged: {damage}.")
-    return checkpoint.load(folder)
+    return store.load(folder)
 
 
 def order(session: Session, work: Work, step: int) -> list[list[int]]:
@@ -113,16 +113,16 @@ def order(session: Session, work: Work, step: int) -> list[list[int]]:
 
 def _prune(root: Path, keep: int) -> None:
     """Leave what was asked for, what cannot be read, and the newest `keep` of the others."""
-    others = [one for one in checkpoint.every(root) if ASKED not in _why(one)]
+    others = [one for one in store.every(root) if ASKED not in _why(one)]
     for folder in others[: max(len(others) - keep, 0)]:
-        checkpoint.remove(folder)
-    checkpoint.sweep(root)
+        store.remove(folder)
+    store.sweep(root)
 
 
 def _why(folder: Path) -> Sequence[str]:
     """Why a step was kept; a recording that cannot be read is left alone, as one that was asked for."""
     try:
-        found: list[str] = checkpoint.read_state(folder)["record"]["why"]
+        found: list[str] = store.read_state(folder)["record"]["why"]
     except (OSError, ValueError, KeyError, TypeError):
         return [ASKED]
     return found

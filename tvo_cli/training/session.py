@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tvo_cli.checkpoint import serialize, store
 from tvo_cli.data import Cursor
 from tvo_cli.evaluation import HeldOut
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import checkpoint, packing, streams
+from tvo_cli.training import streams
 from tvo_cli.training.law import EntropyLaw
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.update import Passes
@@ -100,12 +101,12 @@ class Session:
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors besides the policy's weights, by part."""
-        in_flight = {part: packing.pack(getattr(self, part))[0] for part in IN_FLIGHT}
+        in_flight = {part: serialize.pack(getattr(self, part))[0] for part in IN_FLIGHT}
         return self._learning() | {"streams": streams.state()} | {part: one for part, one in in_flight.items() if one}
 
     def state(self) -> dict[str, Any]:
         """All that is not a tensor."""
-        return self._moving() | {part: packing.pack(getattr(self, part))[1] for part in IN_FLIGHT}
+        return self._moving() | {part: serialize.pack(getattr(self, part))[1] for part in IN_FLIGHT}
 
     def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
         """Put `tensors` and `state`, and the policy's weights, back."""
@@ -120,7 +121,7 @@ class Session:
         self.grader.counts.update(state["grader"])
         streams.restore(dict(parts["streams"]))
         for part, kind in IN_FLIGHT.items():
-            setattr(self, part, packing.unpack(kind, state[part], parts.get(part, {}), self.learner.runtime.device))
+            setattr(self, part, serialize.unpack(kind, state[part], parts.get(part, {}), self.learner.runtime.device))
 
     def restore_learner(
         self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any
@@ -128,10 +129,10 @@ class Session:
         """Put back only what learns: weights, optimisers, the algorithm's own state."""
         learner = self.learner
         learner.policy.network.load_state_dict(dict(policy), strict=True)
-        checkpoint.restore_optimizer(learner.optimizer, parts["optimizer"])
+        store.restore_optimizer(learner.optimizer, parts["optimizer"])
         if learner.critic is not None:
             learner.critic.critic.load_state_dict(dict(parts["critic"]))
-            checkpoint.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
+            store.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
         learner.algorithm.load_state_dict(state["algorithm"])
 
     def photograph(self) -> Photograph:
@@ -148,10 +149,10 @@ class Session:
 
     def _learning(self) -> dict[str, dict[str, Tensor]]:
         """What learns besides the policy."""
-        parts = {"optimizer": checkpoint.optimizer_tensors(self.learner.optimizer)}
+        parts = {"optimizer": store.optimizer_tensors(self.learner.optimizer)}
         if self.learner.critic is not None:
             parts["critic"] = dict(self.learner.critic.critic.state_dict())
-            parts["critic_optimizer"] = checkpoint.optimizer_tensors(self.learner.critic.optimizer)
+            parts["critic_optimizer"] = store.optimizer_tensors(self.learner.critic.optimizer)
         return parts
 
     def _moving(self) -> dict[str, Any]:

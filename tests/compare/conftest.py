@@ -1,0 +1,64 @@
+"""Runs on disk, small, in any state; and the committed ones that were trimmed from real runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvo_cli.compare.render.document import Document, Wish, compare
+
+RUNS = Path(__file__).parent / "runs"
+Write = Callable[..., Path]
+
+
+def write_run(
+    root: Path,
+    algorithm: str = "grpo",
+    seed: int = 0,
+    final: float | None = 0.5,
+    *,
+    lr: float = 1e-3,
+    curve: Sequence[float | str] = (0.1, 0.2, 0.3, 0.4),
+    collapsed_at: int | None = None,
+    settings: dict[str, Any] | None = None,
+    name: str = "",
+) -> Path:
+    """A finished run; `final=None`: one that has written no summary."""
+    folder = root / (name or f"{algorithm}-{lr:g}-s{seed}")
+    folder.mkdir(parents=True)
+    config = {"seed": seed, "algorithm": {"name": algorithm}, "optimizer": {"lr": lr}, "trainer": {"steps": len(curve)}}
+    config["evaluation"] = {"problems": 8, "temperature": 1.0}
+    for key, value in (settings or {}).items():
+        group, _, leaf = key.rpartition(".")
+        config.setdefault(group, {})[leaf] = value
+    (folder / "config.yaml").write_text(json.dumps(config))
+    (folder / "command.txt").write_text("tvo train\n")
+    rows: list[dict[str, Any]] = [
+        {"step": i, "accuracy/fresh": value, "reward/mean": value, "rollouts": 10 * i}
+        for i, value in enumerate(curve, start=1)
+    ]
+    if final is not None:
+        rows.append({"step": len(curve), "eval/pass@1": final})
+        (folder / "summary.json").write_text(json.dumps({"steps": len(curve), "finished": f"2026-01-0{seed % 9 + 1}"}))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    verdict = "healthy" if collapsed_at is None else "collapsed"
+    (folder / "collapse.json").write_text(json.dumps({"verdict": verdict, "collapsed_at": collapsed_at}))
+    return folder
+
+
+@pytest.fixture
+def arms(tmp_path: Path) -> Path:
+    """TVO at 0.80 0.90 0.85 against GRPO at 0.70 0.75 0.80: differences 10, 15 and 5 points."""
+    for algorithm, finals in (("tvo", (0.80, 0.90, 0.85)), ("grpo", (0.70, 0.75, 0.80))):
+        for seed, final in enumerate(finals):
+            write_run(tmp_path / "runs", algorithm, seed, final)
+    return tmp_path / "runs"
+
+
+def made(*paths: Path, **wishes: Any) -> Document:
+    """The comparison of some paths."""
+    return compare(list(paths), Wish(**wishes))

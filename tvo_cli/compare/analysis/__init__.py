@@ -1,0 +1,1 @@
+"""What many runs say: groups over seeds, contrasts with intervals, the choice of a rate. Nothing here formats."""

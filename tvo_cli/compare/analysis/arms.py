@@ -1,0 +1,166 @@
+"""Arms, cells and blocks: what is compared with what.
+
+An arm is what `--by` names. Runs of an arm at one learning rate are a cell. Runs that differ in anything else are
+never pooled: settings of the algorithm make arms of their own, all other settings make blocks, each compared by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.compare import formatting
+from tvo_cli.compare.runs import settings
+from tvo_cli.compare.runs.trial import FINISHED, Trial
+
+SOURCE = "given path"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Runs that differ in the seed only; of a chosen rate, a seed each at its own."""
+
+    arm: str
+    rate: float | None  # None: a rate for each seed, chosen
+    trials: tuple[Trial, ...]
+
+    @property
+    def by_seed(self) -> dict[str, Trial]:
+        """The runs by their seed."""
+        return {trial.seed: trial for trial in self.trials}
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What is compared, with all its runs."""
+
+    label: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def title(self) -> str:
+        """The label as a sentence names it."""
+        return formatting.title(self.label)
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The runs by learning rate, ascending."""
+        rates = sorted({trial.rate for trial in self.trials}, key=lambda rate: (rate is not None, rate or 0.0))
+        return tuple(
+            Cell(self.label, rate, tuple(trial for trial in self.trials if trial.rate == rate)) for rate in rates
+        )
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates that are known, ascending."""
+        return tuple(cell.rate for cell in self.cells if cell.rate is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Arms that may be compared: everything but the compared settings, the rate and the seed is one value an arm."""
+
+    label: str  # what tells it from other blocks; empty when there is one
+    arms: tuple[Arm, ...]
+    differing: tuple[settings.Differing, ...]
+
+
+def blocks(
+    trials: Sequence[Trial], by: Sequence[str], *, evaluated: bool = True
+) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    """The blocks of a comparison, the largest first, and notes on what was told apart and why.
+
+    evaluated: an evaluation's metric is compared; else how a run is evaluated tells no runs apart.
+    """
+    notes: list[str] = []
+    keys, trials = _sources(by, trials, notes)
+    labelled = _labelled(trials, keys, notes)
+    inside = settings.varying_inside(labelled.values(), keys)
+    apart = ("algorithm.",) if evaluated else ("algorithm.", "evaluation.")
+    context = settings.essential([key for key in inside if not key.startswith(apart)], trials)
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(settings.described(trial, context), []).append(trial)
+    if len(found) > 1:
+        notes.append(f"Runs of one arm differ in {', '.join(context)}: compared apart, never pooled.")
+    made = [_block(label, members, keys, by, notes) for label, members in found.items()]
+    made.sort(key=lambda block: (-len(block.arms), -sum(len(arm.trials) for arm in block.arms), block.label))
+    return tuple(made), tuple(dict.fromkeys(notes))
+
+
+def _block(label: str, members: Sequence[Trial], keys: Sequence[str], by: Sequence[str], notes: list[str]) -> Block:
+    """One block; variants of an algorithm inside it become arms of their own."""
+    labelled = _labelled(members, keys, [])
+    own = [key for key in settings.varying_inside(labelled.values(), keys) if key.startswith("algorithm.")]
+    own = list(settings.essential(own, members))
+    if own:
+        notes.append(f"Runs of one arm differ in {', '.join(own)}: each variant is an arm of its own.")
+        labelled = _variants(labelled, own)
+    arms = [Arm(name, _once(name, mine, notes)) for name, mine in sorted(labelled.items())]
+    return Block(label, tuple(arms), settings.differing({arm.label: arm.trials for arm in arms}, (*by, *keys)))
+
+
+def _sources(by: Sequence[str], trials: Sequence[Trial], notes: list[str]) -> tuple[tuple[str, ...], tuple[Trial, ...]]:
+    """The keys of the arms; the given path is one of them when two paths hold the same arm, rate and seed."""
+    places: dict[tuple[Any, ...], set[str]] = {}
+    for trial in trials:
+        places.setdefault(tuple(trial.settings.items()), set()).add(trial.source)
+    if all(len(sources) == 1 for sources in places.values()):
+        return tuple(by), tuple(trials)
+    notes.append("The same settings and seeds are in more than one of the given paths: the path is part of the arm.")
+    short = _short(sorted({trial.source for trial in trials}))
+    return (*by, SOURCE), tuple(trial.with_settings({SOURCE: short[trial.source]}) for trial in trials)
+
+
+def _short(sources: Sequence[str]) -> dict[str, str]:
+    names = {source: Path(source).name for source in sources}
+    return names if len(set(names.values())) == len(sources) else {source: source for source in sources}
+
+
+def _labelled(trials: Iterable[Trial], keys: Sequence[str], notes: list[str]) -> dict[str, list[Trial]]:
+    """Runs by the label of their arm."""
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(settings.label(trial, keys), []).append(trial)
+    missing = [trial.name for trial in trials if any(key not in trial.settings for key in keys)]
+    if missing:
+        notes.append(f"{formatting.listed(missing)}: no such setting as {', '.join(keys)}; shown as {settings.ABSENT}.")
+    return found
+
+
+def _variants(labelled: dict[str, list[Trial]], keys: Sequence[str]) -> dict[str, list[Trial]]:
+    """The arms, each that varies inside split by what varies; its most usual variant keeps the name."""
+    found: dict[str, list[Trial]] = {}
+    for label, members in labelled.items():
+        parts: dict[str, list[Trial]] = {}
+        for trial in members:
+            parts.setdefault(settings.described(trial, keys), []).append(trial)
+        usual = max(parts, key=lambda part: (len(parts[part]), part))
+        for part, mine in parts.items():
+            found[label if part == usual else f"{label} ({part})"] = mine
+    return found
+
+
+def _once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tuple[Trial, ...]:
+    """Each seed once at each rate: of repeats a finished one counts, the one that ended last; the rest is named."""
+    found: dict[tuple[float | None, str], list[Trial]] = {}
+    for trial in trials:
+        found.setdefault((trial.rate, trial.seed), []).append(trial)
+    kept, repeats = [], []
+    for (rate, seed), same in found.items():
+        best = max(same, key=lambda trial: (trial.state == FINISHED, str(trial.run.summary.get("finished", ""))))
+        others = [trial.name for trial in same if trial is not best]
+        at = f" at lr {formatting.rate(rate)}" if rate is not None else ""
+        if others:
+            repeats.append(f"{arm}{at}, seed {seed}: {best.name} counts, not {formatting.listed(others)}")
+        kept.append(best)
+    if repeats:
+        more = f"; {len(repeats) - 1} more of this arm likewise" if len(repeats) > 1 else ""
+        notes.append(f"{repeats[0]} (finished runs before others, then the one that ended last){more}.")
+    return tuple(sorted(kept, key=lambda trial: (trial.rate or 0.0, _seed_order(trial.seed))))
+
+
+def _seed_order(seed: str) -> tuple[bool, int, str]:
+    return not seed.isdigit(), int(seed) if seed.isdigit() else 0, seed

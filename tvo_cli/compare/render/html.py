@@ -1,0 +1,141 @@
+"""One HTML file that needs nothing else: style (page.css), script (page.js) and figures are inside; it asks nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tvo_cli.compare.render.document import Document, Section
+from tvo_cli.compare.render.plain import groups, robust_title
+from tvo_cli.compare.render.table import Datum, Table
+from tvo_cli.escaping import html as escape
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+# Colours of the figures by role, so that dark mode can lighten them: light page, dark page.
+ROLES = {
+    "#0072b2": ("blue", "#0072b2", "#4da8e0"),
+    "#d55e00": ("vermilion", "#d55e00", "#ff8a3d"),
+    "#009e73": ("green", "#009e73", "#2bc79a"),
+    "#cc79a7": ("purple", "#cc79a7", "#e39cc3"),
+    "#e69f00": ("orange", "#e69f00", "#f0b633"),
+    "#56b4e9": ("sky", "#56b4e9", "#8fd0f5"),
+    "#000000": ("ink", "#1a1a1a", "#e8e8e8"),
+    "#ffffff": ("paper", "#ffffff", "#16181c"),
+    "#b0b0b0": ("grid", "#b0b0b0", "#6a6f78"),
+}
+HERE = Path(__file__).parent
+UNBROKEN = 24  # characters of a cell that stand in one line
+
+
+def page(document: Document, figures: Sequence[tuple[str, str]]) -> str:
+    """The whole page; figures: (title, SVG) of each."""
+    light = "".join(f"--{name}:{colour};" for name, colour, _ in ROLES.values())
+    dark = "".join(f"--{name}:{colour};" for name, _, colour in ROLES.values())
+    colours = f":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+    style = colours + (HERE / "page.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    body = "\n".join(_body(document, figures))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,">\n<title>{escape(document.title)}</title>\n<style>{style}</style>\n</head>\n'
+        f"<body>\n{body}\n<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def _body(document: Document, figures: Sequence[tuple[str, str]]) -> Iterator[str]:
+    yield f"<h1>{escape(document.title)}</h1>"
+    links = [*([("#figures", "Figures")] if figures else []), ("#tables", "Tables")]
+    links += [("#notes", f"Notes ({len(document.notes)})")] if document.notes else []
+    yield "<nav>" + "".join(f'<a href="{place}">{name}</a>' for place, name in links) + "</nav>"
+    for section in document.sections:
+        yield from _told(section)
+    if figures:
+        yield '<h2 id="figures">Figures</h2>'
+        for number, (title, svg) in enumerate(figures, start=1):
+            yield f"<figure>\n{inlined(svg, f'f{number}', title)}\n<figcaption>{escape(title)}.</figcaption>\n</figure>"
+    yield '<h2 id="tables">Tables</h2>'
+    for section in document.sections:
+        yield f"<h3>{escape(section.label)}</h3>" if section.label else ""
+        for table in section.tables:
+            yield from _table(table)
+    if document.notes:
+        yield '<h2 id="notes">Notes</h2>\n<ul>'
+        yield from (f"<li>{escape(note)}</li>" for note in document.notes)
+        yield "</ul>"
+
+
+def _told(section: Section) -> Iterator[str]:
+    """Warnings and verdicts."""
+    yield f"<h2>{escape(section.label)}</h2>" if section.label else ""
+    yield from (f'<p class="warning">⚠ {escape(warning)}</p>' for warning in section.warnings)
+    for title, verdicts in groups(section):
+        yield (f"<h3>{escape(title)}</h3>" if title else "") + '<ul class="verdicts">'
+        for verdict in verdicts:
+            kind = ' class="separated"' if verdict.contrast.separated else ""
+            beside = "".join(f'<p class="beside">{escape(line)}</p>' for line in verdict.beside)
+            yield f"<li{kind}>{escape(verdict.sentence)}{beside}</li>"
+        yield "</ul>"
+    if section.robust:
+        yield f'<h3>{escape(robust_title(section))}</h3>\n<ul class="verdicts">'
+        yield from (f"<li>{escape(line)}</li>" for line in section.robust)
+        yield "</ul>"
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _table(table: Table) -> Iterator[str]:
+    """A sortable table; long ones are folded."""
+    folded = table.name in ("runs", "settings")
+    yield (
+        f"<details><summary>{escape(table.title)} ({len(table.rows)})</summary>"
+        if folded
+        else f"<h3>{escape(table.title)}</h3>"
+    )
+    yield from _grid(table) if table.rows else ()
+    if table.note:
+        yield f'<p class="note">{escape(table.note)}</p>'
+    if folded:
+        yield "</details>"
+
+
+def _grid(table: Table) -> Iterator[str]:
+    yield '<div class="scroll" tabindex="0"><table><thead><tr>'
+    yield "".join(
+        f'<th scope="col"><button type="button">{escape(heading)}</button></th>' for heading in table.headings
+    )
+    yield "</tr></thead><tbody>"
+    for row in table.rows:
+        yield "<tr>" + "".join(_datum(datum) for datum in row) + "</tr>"
+    yield "</tbody></table></div>"
+
+
+def _datum(datum: Datum) -> str:
+    finite = datum.order is not None and datum.order - datum.order == 0
+    order = (
+        f' data-order="{datum.order!r}"' if finite else (' data-order="1e999"' if datum.order == float("inf") else "")
+    )
+    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > UNBROKEN else "")
+    return f"<td{kind}{order}>{escape(datum.text).replace('_', '_<wbr>')}</td>"  # a long name may break there
+
+
+# ---------------------------------------------------------------- figures
+
+
+def inlined(svg: str, prefix: str, title: str) -> str:
+    """An SVG inside the page: its ids its own, its colours by role, without the XML's head and metadata."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{prefix}-', svg)
+    svg = re.sub(r' xmlns(?::\w+)?="[^"]*"', "", svg)
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _role(found.group()), svg)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1).rstrip()
+
+
+def _role(colour: str) -> str:
+    return f"var(--{ROLES[colour][0]})" if colour in ROLES else colour

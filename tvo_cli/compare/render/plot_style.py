@@ -1,0 +1,103 @@
+"""How the figures look: told apart by colour, by line and by marker, so that a black-and-white print does too."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tvo_cli import escaping
+from tvo_cli.compare import formatting
+from tvo_cli.report.figures import STYLE, any_letter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, the dark ones first; yellow is left out: it vanishes on white paper.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DPI = 200
+WIDTH = 7.0  # inches: a text column of A4
+LOOK: dict[str, Any] = {**STYLE, "backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100}
+
+
+class Drawn(NamedTuple):
+    """A figure in both formats."""
+
+    name: str
+    title: str  # with what a reader must know to read it
+    svg: str
+    png: bytes
+
+
+class Look(NamedTuple):
+    """The look of an arm, the same in every figure."""
+
+    colour: str
+    line: Any
+    marker: str
+    label: str
+
+
+def looks(labels: Sequence[str]) -> dict[str, Look]:
+    """One look an arm; colours, lines and markers repeat with different periods, so that 168 pairs differ."""
+    return {
+        label: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], legend_name(label))
+        for i, label in enumerate(labels)
+    }
+
+
+def legend_name(arm: str) -> str:
+    """An arm's name as text, whatever it holds."""
+    return escaping.figure(formatting.title(arm))
+
+
+def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes in reading order."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, [one for row in axes for one in row]
+
+
+def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
+    """One legend above all panels: it hides nothing."""
+    found: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if found:
+        order = sorted(found, key=str.lower)
+        columns = min(columns, len(order))
+        figure.legend(
+            [found[label] for label in order], order, loc="outside upper center", ncols=columns, handlelength=3.2
+        )
+
+
+def finish(figure: Figure, name: str, title: str) -> Drawn:
+    """Both formats, the same bytes for the same runs."""
+    text, picture = io.StringIO(), io.BytesIO()
+    with any_letter():
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    return Drawn(name, title, text.getvalue(), picture.getvalue())
+
+
+def log_scale(axes: Axes, values: Sequence[float]) -> None:
+    """A log axis where something positive is shown, as far as single runs go, whatever the bands do."""
+    shown = [value for value in values if math.isfinite(value) and value > 0]
+    if shown:
+        axes.set_yscale("log", nonpositive="mask")
+        axes.set_ylim(min(shown) / 1.5, max(shown) * 1.5)
+
+
+def rate_axis(axes: Axes, rates: Sequence[float]) -> None:
+    """Learning rates on a log axis, ticks at those that were run."""
+    axes.set_xscale("log")
+    axes.set_xticks(list(rates), [formatting.rate(rate) for rate in rates])
+    axes.minorticks_off()
+    axes.set_xlabel("learning rate")

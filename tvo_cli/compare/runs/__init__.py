@@ -1,0 +1,1 @@
+"""Runs as they lie on disk, of this tool and of others, read into one record each."""

@@ -1,0 +1,133 @@
+"""A recorded step lived again: bit for bit under its own settings, or its rollouts under another algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tvo_cli.checkpoint import serialize, store
+from tvo_cli.maths import masked
+from tvo_cli.maths.divergence import binary_total_variation
+from tvo_cli.replay.attribution import Attribution, Trouble, attribute, find_trouble
+from tvo_cli.training import recorder
+from tvo_cli.training.batch import Batch, Minibatch
+from tvo_cli.training.experience import assemble
+from tvo_cli.training.session import IN_FLIGHT, Session
+from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.update import remaining, take
+from tvo_cli.training.work import Work
+
+Recording = tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Lived:
+    """What a step did."""
+
+    algorithm: str
+    work: Work
+    weights_before: str
+    decode: Callable[[list[int]], str]
+    weights_after: str = ""
+    order: list[list[int]] = field(default_factory=list)
+    troubles: list[tuple[int, Trouble]] = field(default_factory=list)  # update, counted from 1
+    attribution: Attribution | None = None  # of the update of the largest gradient norm
+    attributed: int = 0
+    moved: Tensor | None = None  # θ after − θ before, float64 [d]
+    divergence: float = 0.0  # mean binary TV of the whole step
+    notes: list[str] = field(default_factory=list)
+
+    def cosine(self, other: Lived) -> float:
+        """Between the two steps' changes of the weights; nan where one did not move."""
+        if self.moved is None or other.moved is None:
+            return float("nan")
+        return float(self.moved @ other.moved / (self.moved.norm() * other.moved.norm()))
+
+
+def live_again(session: Session, recording: Recording, *, most: int) -> Lived:
+    """Repeat the step under the settings it was recorded with."""
+    parts, state = recording
+    session.restore(parts["policy"], parts, state)
+    if session.work is None:
+        raise ValueError("a recording holds a rollout batch")
+    return _live(session, session.work, most)
+
+
+def live_otherwise(
+    session: Session, recording: Recording, *, same_optimizer: bool, most: int, attributed: int
+) -> Lived:
+    """The same policy and rollouts under the session's own algorithm, whose state is that of a start.
+
+    `attributed`: the update whose gradient is split over tokens, counted from 1; 0: that of the largest norm.
+    """
+    parts, state = recording
+    notes = _prepare(session, parts, state, same_optimizer)
+    found: Work = serialize.unpack(IN_FLIGHT["work"], state["work"], parts["work"], session.learner.runtime.device)
+    batch = found.batch
+    again = assemble(session, batch.drawn)
+    lived = _live(session, Work(again, Stopwatch()), most, attributed)
+    lived.notes = notes
+    return lived
+
+
+def _prepare(
+    session: Session, parts: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], same_optimizer: bool
+) -> list[str]:
+    """Policy and, where they fit, the optimiser's moments and the critic; what did not fit, in words."""
+    learner, notes = session.learner, []
+    session.counters.step = int(state["counters"]["step"])
+    learner.policy.network.load_state_dict(dict(parts["policy"]), strict=True)
+    if same_optimizer:
+        store.restore_optimizer(learner.optimizer, parts["optimizer"])
+    else:
+        notes.append("another optimiser: it starts without moments")
+    if learner.critic is not None and "critic" in parts:
+        learner.critic.critic.load_state_dict(dict(parts["critic"]))
+        store.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
+    elif learner.critic is not None:
+        notes.append("the run had no critic: a new one values every state at 0")
+    return [*notes, "its coefficients, baselines and viscosity are those of a start"]
+
+
+def _live(session: Session, work: Work, most: int, attributed: int = 0) -> Lived:
+    learner, step = session.learner, session.counters.step
+    before = [p.detach().clone() for p in learner.parameters]
+    lived = Lived(learner.algorithm.name, work, store.digest(session.weights()), learner.policy.tokenizer.decode)
+    lived.order = recorder.order(session, work, step)
+    factor = learner.schedule(step, session.limits.steps)
+    for minibatch in remaining(learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps):
+        _look(session, lived, minibatch, most, attributed)
+        if not take(learner, work, minibatch, session.passes, factor):
+            break
+    lived.weights_after = store.digest(session.weights())
+    changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]
+    lived.moved = torch.cat(changes).cpu()
+    lived.divergence = _divergence(session, work.batch)
+    return lived
+
+
+def _look(session: Session, lived: Lived, minibatch: Minibatch, most: int, attributed: int) -> None:
+    """What the next update will be made of; of several splits the one with the largest norm is kept."""
+    learner, batch = session.learner, lived.work.batch
+    troubles = find_trouble(learner, batch, minibatch, session.passes)
+    lived.troubles += [(lived.work.position + 1, one) for one in troubles]
+    if troubles or attributed not in (0, lived.work.position + 1):
+        return
+    found = attribute(learner, batch, minibatch, session.passes, most)
+    if lived.attribution is None or found.norm > lived.attribution.norm:
+        lived.attribution, lived.attributed = found, lived.work.position + 1
+
+
+@torch.no_grad()
+def _divergence(session: Session, batch: Batch) -> float:
+    """Mean |π − π_old| over the batch's tokens at the weights after the step."""
+    rollout = batch.rollout
+    with session.learner.autocast():
+        logp = session.learner.policy.score(
+            *(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask), session.passes.temperature
+        ).logp
+    return float(masked.mean(binary_total_variation(logp, batch.experience.old_logp), rollout.mask))
