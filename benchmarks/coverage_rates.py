@@ -15,8 +15,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import stdtrit
-from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT, SAME
 
+from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT, SAME
 from tvo_cli.stats.selection import select
 
 Array = NDArray[np.float64]

@@ -12,12 +12,11 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvo_cli.compare.analysis.analysis import baseline
-from tvo_cli.compare.analysis.arms import Arm
-from tvo_cli.compare.analysis.measures import Reading, mean
+from tvo_cli.compare.analysis.analysis import baseline, contrast, rates
 
 from tvo_cli.compare import formatting
-from tvo_cli.compare.analysis.analysis import contrast, rates
+from tvo_cli.compare.analysis.arms import Arm
+from tvo_cli.compare.analysis.measures import Reading, mean
 from tvo_cli.compare.render import verdicts
 from tvo_cli.compare.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.report.runs import Run

@@ -258,7 +258,7 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
     """submitit sends SIGUSR2; its handler queues the job again and leaves."""
 
     class Interrupted(Exception):
-        __module__ = "tvo_cli.training.keeping"
+        __module__ = "tvo_cli.training.saving"
         signal = signal.SIGUSR2
 
     def act(config: object) -> None:

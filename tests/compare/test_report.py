@@ -12,12 +12,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tvo_cli.compare.analysis.analyse import pages
-from tvo_cli.compare.analysis.measures import Reading
 
 from tests.compare.conftest import RUNS, made, write_run
 from tests.compare.test_arms import column, table
 from tvo_cli.compare.analysis import measures
+from tvo_cli.compare.analysis.analyse import pages
+from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.render import curves, html, plain, plots, writing
 from tvo_cli.compare.render.curves import Curve
 from tvo_cli.compare.render.document import Document

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tvo_cli.compare.analysis.arms import Arm, Cell
-from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT
 
 from benchmarks.coverage_rates import CASES, WAYS, draw, measure
 from tvo_cli.compare.analysis import rates
+from tvo_cli.compare.analysis.arms import Arm, Cell
+from tvo_cli.compare.analysis.measures import Reading
+from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT
 
 TRIALS = 4000  # one standard error of 5% is 0.35 points
 HOW = Reading("eval/pass@1")

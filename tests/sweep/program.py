@@ -39,7 +39,7 @@ class Interrupted(Exception):
     """As the training loop raises it after saving."""
 
 
-Interrupted.__module__ = "tvo_cli.training.keeping"
+Interrupted.__module__ = "tvo_cli.training.saving"
 
 
 def train(config: Any) -> dict[str, Any]:

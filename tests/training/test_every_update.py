@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tvo_cli import config
 from tvo_cli.checkpoint import store
 from tvo_cli.training import loop, streams, update
-from tvo_cli.training.keeping import Interrupted
+from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.session import Session
 
 UPDATES = 2 * 2  # batches × updates a batch

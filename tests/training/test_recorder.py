@@ -17,7 +17,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.replay import attribution
 from tvo_cli.training import loop, recorder
 from tvo_cli.training.forward import seen
-from tvo_cli.training.keeping import Interrupted
+from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.update import backward, forces_on, remaining
 
 from .conftest import composed

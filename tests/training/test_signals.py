@@ -10,7 +10,7 @@ import pytest
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import state
-from tvo_cli.training import keeping, loop
+from tvo_cli.training import loop, saving
 
 from .conftest import SMALL
 
@@ -96,7 +96,7 @@ def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, m
     monkeypatch.setattr(loop, "take", taking)
     before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
     try:
-        with pytest.raises(keeping.Interrupted) as stopped:
+        with pytest.raises(saving.Interrupted) as stopped:
             run("a", "algorithm=grpo", "trainer.steps=1", "rollout.epochs=1")
     finally:
         signal.signal(signal.SIGUSR2, before)

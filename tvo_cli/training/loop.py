@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
-from tvo_cli.training import keeping, recorder
+from tvo_cli.training import collapse_response, counters, recorder, samples_log, saving
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
@@ -30,10 +30,10 @@ def train(session: Session) -> Evaluation | None:
             if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
                 evaluation = _evaluate(session)
             if _due(session.counters.step, session.limits.checkpoint_every) and not _is_over(session):
-                keeping.save_if_possible(session)
+                saving.save_if_possible(session)
             _heed(session, interrupted)
             if _is_over(session):
-                keeping.save(session)
+                saving.save(session)
         return _conclude_with_evaluation(session) or evaluation
 
 
@@ -57,7 +57,7 @@ def begin(session: Session) -> Work:
     drawn = draw(session, clock)
     with clock("scoring"):
         batch = assemble(session, drawn)
-    return Work(batch, clock, before=session.photograph() if keeping.is_photo_due(session) else None)
+    return Work(batch, clock, before=session.photograph() if collapse_response.is_snapshot_due(session) else None)
 
 
 def conclude(session: Session, work: Work) -> Action:
@@ -65,12 +65,12 @@ def conclude(session: Session, work: Work) -> Action:
     metrics = measure(session, work.batch, work.report)
     end_batch(session.learner, work.batch)
     metrics |= work.clock.metrics(work.batch.drawn.tokens)
-    keeping.count(session, work, metrics)
-    begun = keeping.watch(session, metrics)
+    counters.count(session, work, metrics)
+    begun = collapse_response.watch(session, metrics)
     recorder.record(session, work, metrics, begun)
-    action = keeping.act(session, work, metrics)
+    action = collapse_response.act(session, work, metrics)
     session.tracker.log(session.counters.step, metrics)
-    keeping.remember_responses(session, work.batch)
+    samples_log.write_responses(session, work.batch)
     session.work = None
     return action
 
@@ -81,21 +81,21 @@ def _evaluate(session: Session) -> Evaluation | None:
     with session.learner.autocast():
         evaluation = session.heldout(session.learner.policy)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
-    keeping.remember_evaluation(session, evaluation)
+    samples_log.write_evaluation(session, evaluation)
     return evaluation
 
 
 def _conclude_with_evaluation(session: Session) -> Evaluation | None:
     evaluation = _evaluate(session)
     if evaluation is not None:
-        keeping.save_if_possible(session)  # the last checkpoint, with the score that it has now
+        saving.save_if_possible(session)  # the last checkpoint, with the score that it has now
     return evaluation
 
 
 def _heed(session: Session, interrupted: StopRequest) -> None:
     """Save and leave, if somebody has asked for it."""
     if interrupted.is_set():
-        raise keeping.Interrupted(keeping.save(session), interrupted.number)
+        raise saving.Interrupted(saving.save(session), interrupted.number)
 
 
 def _due(step: int, every: int) -> bool:
@@ -108,4 +108,4 @@ def _at_the_start(session: Session) -> bool:
 
 def _is_over(session: Session) -> bool:
     """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
-    return session.counters.step >= session.limits.steps or keeping.is_stopped(session)
+    return session.counters.step >= session.limits.steps or collapse_response.is_stopped(session)

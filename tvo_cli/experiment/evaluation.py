@@ -1,0 +1,38 @@
+"""`tvo eval`: one model on suites of problems."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig
+
+from tvo_cli import config as configuration
+from tvo_cli.evaluation import evaluating
+from tvo_cli.evaluation.running import Step
+from tvo_cli.model import load_policy
+from tvo_cli.model.identity import digest
+from tvo_cli.model.loading import place_of
+from tvo_cli.model.prompt_check import Reader
+from tvo_cli.rollout.engine import Engine, LocalEngine
+from tvo_cli.rollout.served import VllmEngine
+from tvo_cli.training.runtime import start
+
+
+def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, Any]:
+    """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
+    tree, place = configuration.plain(config.model), place_of(config.model)
+    if config.rollout.get("engine") == "vllm":
+        served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.plain(config.rollout.options))
+        engine: Engine = served
+        tokenizer = served.tokenizer
+        reader = Reader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
+    else:
+        runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
+        policy = load_policy(config.model, device=runtime.device)
+        engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, Reader.of(policy, str(tree["path"]))
+    model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
+    model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
+    model["engine"] = str(config.rollout.get("engine") or "tvo")
+    return evaluating.evaluate(config, engine, tokenizer, model, watch, reader)

@@ -1,0 +1,55 @@
+"""The held-out problems that a config asks for, and how they are sampled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from omegaconf import DictConfig
+
+from tvo_cli.evaluation import HeldOut
+from tvo_cli.evaluation.heldout import prompts as rendered
+from tvo_cli.model import Policy
+from tvo_cli.reward import Grader
+from tvo_cli.rollout import Sampling
+from tvo_cli.training import problems as chosen_problems
+
+
+def build_heldout(config: DictConfig, policy: Policy, grader: Grader) -> HeldOut | None:
+    """The held-out set that is evaluated on the way; None where `evaluation.problems` is 0."""
+    node = config.evaluation
+    if int(node.problems) == 0:
+        return None
+    return sampled_heldout(
+        config,
+        policy,
+        grader,
+        *(int(node.problems), int(node.samples), float(node.temperature)),
+        max_tokens=int(node.max_tokens),
+        confidence=float(node.confidence),
+        seed=int(node.seed),
+    )
+
+
+def sampled_heldout(
+    config: DictConfig,
+    policy: Policy,
+    grader: Grader,
+    count: int,
+    samples: int,
+    temperature: float,
+    *,
+    max_tokens: int | None = None,
+    confidence: float = 0.95,
+    seed: int = 4242,
+) -> HeldOut:
+    """Held-out problems of the configured data set, sampled without truncation of the distribution."""
+    chosen = chosen_problems.heldout(config, policy, seed=seed, count=count, max_tokens=max_tokens)
+    sampling = replace(
+        Sampling.of(config.rollout),
+        samples=samples,
+        temperature=temperature,
+        max_tokens=max_tokens or int(config.rollout.max_tokens),
+        top_p=1.0,
+        top_k=0,
+    )
+    return HeldOut(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)

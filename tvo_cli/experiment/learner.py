@@ -1,0 +1,48 @@
+"""The policy under training with its algorithm, optimiser, reference and critic, as a config describes them."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from tvo_cli import config as configuration
+from tvo_cli.model import Critic, Policy, clone_frozen
+from tvo_cli.optim.fused import fused
+from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
+from tvo_cli.training.runtime import Runtime
+
+
+def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
+    """The policy with all that changes its weights."""
+    chosen, optimizer = config.algorithm, config.optimizer
+    algorithm = Algorithm(
+        name=str(chosen.name),
+        estimator=configuration.build(chosen.estimator),
+        objective=configuration.build(chosen.objective),
+        step_rule=configuration.build(chosen.step_rule),
+        sampling=configuration.build(chosen.sampling),
+    )
+    parameters = [p for p in policy.network.parameters() if p.requires_grad]
+    return Learner(
+        policy=policy,
+        algorithm=algorithm,
+        optimizer=fused(configuration.build(optimizer.make), parameters)(parameters, lr=float(optimizer.lr)),
+        schedule=configuration.build(optimizer.schedule),
+        lr=float(optimizer.lr),
+        clip_norm=float(optimizer.clip_norm),
+        runtime=runtime,
+        reference=clone_frozen(policy) if config.stability.reference or _needs_reference(algorithm) else None,
+        critic=_critic(config, policy) if chosen.critic else None,
+    )
+
+
+def _needs_reference(algorithm: Algorithm) -> bool:
+    """Whether a KL to the reference is part of what is optimised."""
+    penalties = algorithm.objective.penalties
+    return algorithm.estimator.needs_reference or ("kl" in penalties and penalties["kl"].coef.value != 0.0)
+
+
+def _critic(config: DictConfig, policy: Policy) -> CriticLearner:
+    node = config.algorithm.critic
+    critic = Critic(policy)
+    optimizer = configuration.build(config.optimizer.make)(list(critic.parameters()), lr=float(node.lr))
+    return CriticLearner(critic, optimizer, clip=float(node.clip), clip_norm=float(node.clip_norm))

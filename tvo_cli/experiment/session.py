@@ -1,0 +1,106 @@
+"""The parts of a run, connected: a resolved config becomes a session."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from tvo_cli import data
+from tvo_cli.environment.fast_paths import LARGE
+from tvo_cli.experiment.heldout import build_heldout
+from tvo_cli.experiment.learner import build_learner
+from tvo_cli.model import Policy, load_policy
+from tvo_cli.reward import Grader, Rewards
+from tvo_cli.rollout import Sampling
+from tvo_cli.rollout.onednn import quick_products
+from tvo_cli.stability import Smoother, Watch
+from tvo_cli.tracking import Tracker
+from tvo_cli.training import content, continuing, streams
+from tvo_cli.training import problems as chosen_problems
+from tvo_cli.training.runtime import Runtime, start
+from tvo_cli.training.session import Limits, Recorder, Session
+from tvo_cli.training.update import Passes
+
+CACHED = 2048  # positions of one forward on a CPU
+
+
+def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
+    """A run's parts, connected; nothing is written."""
+    trainer = config.trainer
+    runtime = start(
+        trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
+    )
+    streams.begin(int(config.seed))
+    policy = load_policy(config.model, device=runtime.device)
+    problems = chosen_problems.training(config, policy, at_once=int(config.rollout.prompts))
+    grader = resources.enter_context(Grader(config.reward))
+    cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
+    learner = build_learner(config, policy, runtime)
+    if config.trainer.get("products", "default") == "auto":
+        resources.enter_context(quick_products(*learner.networks, least=LARGE))
+    heldout = build_heldout(config, policy, grader)
+    evaluated = heldout.problems if heldout else ()
+    chosen_problems.say_overlap(config, problems, evaluated)
+    return Session(
+        seed=int(config.seed),
+        folder=folder,
+        learner=learner,
+        cursor=cursor,
+        prompt=config.model.prompt,
+        sampling=Sampling.of(config.rollout),
+        passes=_passes(config, policy),
+        grader=grader,
+        rewards=Rewards(config.reward),
+        heldout=heldout,
+        watch=Watch.of(config.stability),
+        smoother=Smoother(),
+        tracker=Tracker(config, folder),
+        limits=_limits(config, runtime),
+        recorder=_recorder(config.recorder),
+        neutral_ids=chosen_problems.neutral_ids(problems, policy),
+        origin=continuing.origin(config, learner) | content.hashes(problems, evaluated),
+    )
+
+
+def _recorder(node: DictConfig) -> Recorder:
+    return Recorder(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
+
+
+def _passes(config: DictConfig, policy: Policy) -> Passes:
+    return Passes(
+        epochs=int(config.rollout.epochs),
+        minibatches=int(config.rollout.minibatches),
+        microbatch_rows=int(config.trainer.microbatch_rows),
+        microbatch_tokens=_token_bound(config.trainer.get("microbatch_tokens", 0), policy),
+        variance_parts=int(config.trainer.variance_parts),
+        temperature=float(config.rollout.temperature) or 1.0,
+    )
+
+
+def _token_bound(asked: int | str, policy: Policy) -> int:
+    """Positions a forward pass; what stays in a CPU's cache is computed fastest."""
+    weights = list(policy.parameters())
+    bounded = weights[0].device.type == "cpu" and sum(p.numel() for p in weights) >= LARGE
+    return (CACHED if bounded else 0) if asked == "auto" else int(asked)
+
+
+def _limits(config: DictConfig, runtime: Runtime) -> Limits:
+    trainer, evaluation, stability = config.trainer, config.evaluation, config.stability
+    automatic = "trainer" if runtime.accelerator.mixed_precision != "no" else "sampler"
+    return Limits(
+        steps=int(trainer.steps),
+        prompts=int(config.rollout.prompts),
+        evaluate_every=int(evaluation.every),
+        evaluate_at_start=bool(evaluation.at_start),
+        checkpoint_every=int(trainer.checkpoint_every),
+        keep=int(trainer.keep),
+        keep_every=int(trainer.keep_every),
+        keep_best=bool(trainer.keep_best),
+        nonfinite_limit=int(trainer.nonfinite_limit),
+        snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
+        thicken=float(stability.thicken),
+        old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
+        importance_cap=float(trainer.importance_cap),
+    )

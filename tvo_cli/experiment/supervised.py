@@ -1,0 +1,48 @@
+"""`tvo sft`: fine-tuning on worked solutions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from tvo_cli.errors import UserError
+from tvo_cli.experiment.heldout import sampled_heldout
+from tvo_cli.model import load_policy
+from tvo_cli.reward import Grader
+from tvo_cli.training import problems as chosen_problems
+from tvo_cli.training.runtime import start
+from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
+
+
+def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
+    """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
+    runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
+    policy = load_policy(config.model, device=runtime.device)
+    taught = chosen_problems.training(config, policy)
+    if not isinstance(taught, Taught):
+        raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
+    fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
+    folder = Path(config.output_dir)
+    policy.save(folder)
+    with Grader(config.reward) as grader:
+        heldout = sampled_heldout(config, policy, grader, int(config.problems), int(config.samples), 1.0)
+        evaluation = heldout(policy)
+    found = {"steps": int(config.steps), "seed": int(config.seed), "dataset": str(config.dataset.name)}
+    return record(folder, found | evaluation.metrics() | {"torch": torch.__version__})
+
+
+def _schooling(config: DictConfig) -> Schooling:
+    return Schooling(
+        steps=int(config.steps),
+        rows=int(config.rows),
+        lr=float(config.lr),
+        betas=(float(config.betas[0]), float(config.betas[1])),
+        weight_decay=float(config.weight_decay),
+        clip_norm=float(config.clip_norm),
+        warm_up=int(config.warm_up),
+        decay=float(config.decay),
+        seed=int(config.seed),
+    )

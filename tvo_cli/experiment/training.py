@@ -1,0 +1,53 @@
+"""`tvo train`: one run from a config to its summary."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from tvo_cli import environment
+from tvo_cli.check import check
+from tvo_cli.evaluation import Evaluation
+from tvo_cli.experiment.session import build_session
+from tvo_cli.tracking.held_log import HeldLog
+from tvo_cli.training import content, continuing, loop, saving
+from tvo_cli.training.session import Session
+
+
+def train(config: DictConfig) -> dict[str, Any]:
+    """Run one training; the summary that is also written to summary.json."""
+    check(config)
+    folder = Path(config.output_dir)
+    continuing.check(folder, config)
+    with ExitStack() as resources:
+        held = resources.enter_context(HeldLog())
+        session = build_session(config, folder, resources)
+        content.check(folder, session.origin, config)
+        continuing.remember(folder, config)
+        resources.enter_context(session.tracker)
+        held.say()
+        environment.record(folder, environment.of_run(session.learner))
+        saving.resume(session)
+        evaluation = loop.train(session)
+        return session.tracker.finish(_summary(session, evaluation))
+
+
+def _summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
+    counters = session.counters
+    return {
+        "algorithm": session.learner.algorithm.name,
+        "seed": session.seed,
+        "steps": counters.step,
+        "rollouts": counters.rollouts,
+        "tokens": counters.tokens,
+        "skipped_updates": counters.skipped,
+        "rollbacks": counters.rollbacks,
+        "best_fresh_accuracy": counters.best_accuracy,
+        "best_step": counters.best_step,
+        "collapse": session.watch.verdict(),
+        "evaluation": evaluation.metrics() if evaluation else None,
+        "grader": dict(session.grader.counts),
+    }

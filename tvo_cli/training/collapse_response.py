@@ -1,0 +1,74 @@
+"""What a run does when a collapse rule fires: alert, roll back, stop."""
+
+from __future__ import annotations
+
+from tvo_cli.stability import Action
+from tvo_cli.stability.collapse import Firing
+from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.training import recorder
+from tvo_cli.training.session import Session
+from tvo_cli.training.work import Work
+
+NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
+
+
+def is_snapshot_due(session: Session) -> bool:
+    """Whether somebody needs the state before the next update: a rollback, or the flight recorder."""
+    every = session.limits.snapshot_every
+    return recorder.is_ready(session) or (every > 0 and session.counters.step % every == 0)
+
+
+def watch(session: Session, metrics: dict[str, float]) -> list[str]:
+    """Show the step to the collapse rules and alert; the rules of a collapse that began here."""
+    firings = session.watch.observe(session.counters.step, metrics)
+    for firing in firings:
+        session.tracker.alert(firing.rule, firing.message)
+    return [firing.rule for firing in firings if firing.severity == "collapse"]
+
+
+def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
+    """Roll back or stop as the rules decide.
+
+    The readings judge the policy that sampled, so the state before the update is what a healthy step confirms.
+    """
+    every = session.limits.snapshot_every
+    if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
+        _halt_for_nans(session)
+    if every and (session.counters.step - 1) % every == 0 and session.watch.healthy:
+        session.snapshot = work.before
+    action = session.watch.decide()
+    if action is Action.ROLLBACK:
+        action = _roll_back(session)
+    metrics["stability/rollbacks"] = float(session.counters.rollbacks)
+    write_json(session.folder / "collapse.json", session.watch.verdict())
+    return action
+
+
+def _halt_for_nans(session: Session) -> None:
+    """The updates of the last batches were left out one after the other: nothing is learnt any more."""
+    counters, limit = session.counters, session.limits.nonfinite_limit
+    message = f"{counters.skipped_in_a_row} updates skipped in a row"
+    session.tracker.alert("nonfinite", message)
+    found = float(counters.skipped_in_a_row), float(limit)
+    session.watch.halt(Firing(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
+
+
+def is_stopped(session: Session) -> bool:
+    """Whether a rule, or too many updates skipped in a row, have stopped the run; a restart does not undo it."""
+    skipped = session.counters.skipped_in_a_row >= session.limits.nonfinite_limit
+    return skipped or session.watch.decide() is Action.STOP
+
+
+def _roll_back(session: Session) -> Action:
+    """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
+    if session.snapshot is None:
+        session.tracker.alert("rollback", "no healthy state to return to; the run stops")
+        session.watch.halt()
+        return Action.STOP
+    tensors, state = session.snapshot.tensors, session.snapshot.state
+    session.restore_learner(tensors["policy"], tensors, state)
+    session.counters.rollbacks += 1
+    session.learner.algorithm.step_rule.thicken(session.limits.thicken**session.counters.rollbacks)
+    session.watch.rolled_back(session.counters.step)
+    session.tracker.alert("rollback", f"restored the policy of step {state['counters']['step']}; viscosity raised")
+    return Action.ROLLBACK

@@ -1,0 +1,43 @@
+"""Responses of a few steps and of every evaluation, kept to be read."""
+
+from __future__ import annotations
+
+from tvo_cli.checkpoint import store
+from tvo_cli.evaluation import Evaluation
+from tvo_cli.tracking.run_folder import write_rows
+from tvo_cli.training.batch import Batch
+from tvo_cli.training.session import Session
+
+ROWS = 16  # a step, of the steps that are kept
+EVERY = 10
+
+
+def write_responses(session: Session, batch: Batch) -> None:
+    """A few responses of the first and of every tenth step, with verdicts, for a reader's eyes."""
+    step = session.counters.step
+    if step != 1 and step % EVERY:
+        return
+    lengths = batch.rollout.mask.sum(1).tolist()
+    rows = [
+        {
+            "id": batch.problems[p].id,
+            "question": batch.problems[p].question,
+            "gold": batch.problems[p].answer,
+            "completion": batch.rollout.texts[row],
+            "extracted": batch.verdicts[row].extracted,
+            "correct": batch.verdicts[row].correct,
+            "reason": batch.verdicts[row].reason,
+            "reward": float(batch.experience.rewards[row]),
+            "tokens": lengths[row],
+        }
+        for row, p in enumerate(batch.rollout.group.tolist()[:ROWS])
+    ]
+    write_rows(session.folder / "responses" / f"{store.name(step)}.jsonl", rows)
+
+
+def write_evaluation(session: Session, evaluation: Evaluation) -> None:
+    """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
+    if session.limits.evaluate_every:
+        session.counters.score = evaluation.accuracy.mean
+    name = f"evaluation-{store.name(session.counters.step)}.jsonl"
+    write_rows(session.folder / "responses" / name, list(evaluation.records))
