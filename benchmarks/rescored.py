@@ -18,7 +18,7 @@ from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis.arms import Arm
 from tvo_cli.compare.analysis.measures import Reading, mean
 from tvo_cli.compare.render import verdicts
-from tvo_cli.compare.runs.trial import FINISHED, RATE, Trial
+from tvo_cli.compare.runs.run_record import FINISHED, RATE, Trial
 from tvo_cli.report.runs import Run
 
 HEADINGS = ("run", "arm", "rate", "seed", "state", "steps", "final")

@@ -3,7 +3,7 @@
 import pytest
 
 from tvo_cli import config
-from tvo_cli.check import check
+from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 
 BAD = [

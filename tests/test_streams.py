@@ -301,20 +301,20 @@ def test_an_account_without_a_name_a_home_or_caches_has_stand_ins(
     import getpass
     import pwd
 
-    from tvo_cli import streams
-    from tvo_cli.cli import account
+    from tvo_cli import standard_streams
+    from tvo_cli.cli import user_account
 
     def unknown(*_: object) -> None:
         raise KeyError("uid not found")
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for name in ("HOME", *account.NAMES):
+    for name in ("HOME", *user_account.NAMES):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    with streams.guarded():  # which forgets at its end what was noted
-        account.complete()
-    assert Path.home() == Path(account.NO_HOME) and getpass.getuser() == f"uid-{os.getuid()}"
+    with standard_streams.guarded():  # which forgets at its end what was noted
+        user_account.complete()
+    assert Path.home() == Path(user_account.NO_HOME) and getpass.getuser() == f"uid-{os.getuid()}"
     assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
 
 

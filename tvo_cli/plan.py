@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tvo_cli import data
-from tvo_cli.check import check
+from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 from tvo_cli.model.counting import parameter_count
 

@@ -52,10 +52,10 @@ class ProcessLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
-        from tvo_cli import masking
-        from tvo_cli.sweep import closing
-        from tvo_cli.sweep.board import Board
+        from tvo_cli import redaction
+        from tvo_cli.sweep import summary
         from tvo_cli.sweep.index import Index
+        from tvo_cli.sweep.progress_table import Board
         from tvo_cli.sweep.runner import Runner
         from tvo_cli.sweep.slots import divide
 
@@ -63,7 +63,7 @@ class ProcessLauncher(Launcher):
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
         composed = self._composed(job_overrides, initial_job_idx, folder)
-        index = Index(folder, shlex.join([*_program(), *masking.masked_words(sys.argv[1:])]))
+        index = Index(folder, shlex.join([*_program(), *redaction.masked_words(sys.argv[1:])]))
         with index.locked():
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
             mine = list({job.fingerprint: job for job in jobs}.values())
@@ -74,8 +74,8 @@ class ProcessLauncher(Launcher):
                 runner = Runner(index, mine, slots, self._terms, board)
                 runner.run()
         shown = Path(os.path.relpath(folder))
-        print("\n".join(closing.lines(shown, mine, asked=len(jobs))), flush=True)
-        code = closing.exit_code(mine, stopped=runner.stopped)
+        print("\n".join(summary.lines(shown, mine, asked=len(jobs))), flush=True)
+        code = summary.exit_code(mine, stopped=runner.stopped)
         return [_returned(folder, job, one, code) for job, one in zip(jobs, composed, strict=True)]
 
     def _composed(self, job_overrides: Sequence[Sequence[str]], first: int, folder: Path) -> list[DictConfig]:
@@ -105,10 +105,10 @@ class ProcessLauncher(Launcher):
         """The job's entry of the index: new, or as an earlier command left it."""
         from omegaconf import open_dict
 
-        from tvo_cli import config, masking
+        from tvo_cli import config, redaction
         from tvo_cli.sweep.identity import identity
         from tvo_cli.sweep.index import Job
-        from tvo_cli.tracking import state
+        from tvo_cli.tracking import run_status
 
         wanted = str(composed.hydra.sweep.subdir)
         bare = composed.copy()
@@ -122,13 +122,13 @@ class ProcessLauncher(Launcher):
         job = Job(
             fingerprint=fingerprint,
             folder=name,
-            overrides=masking.masked_words(kept),
-            command=shlex.join([*_program(), *masking.masked_words(given)]),
+            overrides=redaction.masked_words(kept),
+            command=shlex.join([*_program(), *redaction.masked_words(given)]),
             steps=(bare.get("trainer") or {}).get("steps"),
             words=[*self._command(), *given],
         )
         if done:
-            job.state, job.before, job.code = state.FINISHED, True, 0
+            job.state, job.before, job.code = run_status.FINISHED, True, 0
         index.add(job)
         return job
 
@@ -173,9 +173,9 @@ class Returned(JobReturn):
 
 def _returned(folder: Path, job: Job, composed: DictConfig, code: int) -> JobReturn:
     from tvo_cli.sweep.objective import Unfinished, objective
-    from tvo_cli.tracking import state
+    from tvo_cli.tracking import run_status
 
-    done = job.state == state.FINISHED
+    done = job.state == run_status.FINISHED
     found = Returned(overrides=job.overrides, working_dir=str(folder / job.folder))
     found.status = JobStatus.COMPLETED if done else JobStatus.FAILED
     found.return_value = objective(folder / job.folder, composed.get("sweep_objective")) if done else Unfinished(code)
@@ -183,7 +183,7 @@ def _returned(folder: Path, job: Job, composed: DictConfig, code: int) -> JobRet
 
 
 def _opening(jobs: Sequence[Job], asked: int, slots: Sequence[Slot], gpus: Sequence[str]) -> str:
-    from tvo_cli.sweep.closing import repeated
+    from tvo_cli.sweep.summary import repeated
 
     before = sum(job.before for job in jobs)
     parts = [

@@ -7,9 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from tvo_cli.cli.eval_progress import _lines
 from tvo_cli.cli.evaluate import listed, suites_as_list
 from tvo_cli.cli.main import app
-from tvo_cli.cli.watching import _lines
 from tvo_cli.evaluation.running import Step
 
 runner = CliRunner()
@@ -72,7 +72,7 @@ def test_what_cannot_be_leaves_nothing_behind(tmp_path, word, monkeypatch):
 
 def test_progress_in_a_log_file(capsys, monkeypatch):
     now = iter([0.0, 1.0, 2.0, 30.0, 31.0])
-    monkeypatch.setattr("tvo_cli.cli.watching.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("tvo_cli.cli.eval_progress.time.monotonic", lambda: next(now))
     show = _lines()
     for done in (10, 20, 40, 100):
         show(Step("math500", done, 100, done // 2, done))

@@ -10,7 +10,7 @@ import pytest
 from tvo_cli.cli import failure
 from tvo_cli.cli.launch import run_folder_error
 from tvo_cli.errors import UserError
-from tvo_cli.streams import OutputLost
+from tvo_cli.standard_streams import OutputLost
 
 
 def circle(*errors: BaseException) -> BaseException:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.processor_time import plain_loop, seconds
 from tvo_cli.cli.main import main
-from tvo_cli.tracking import metrics, state
+from tvo_cli.tracking import metrics, run_status
 from tvo_cli.tracking.run_folder import write_json, write_text
 
 CONFIG = """seed: {seed}
@@ -33,14 +33,14 @@ def make(root: Path, name: str, *, seed: int = 0, algorithm: str = "tvo", step: 
     rows = [metrics.line(step, {"reward/mean": step / 8}), metrics.line(step, {"eval/pass@1": 0.5})]
     write_text(folder / "metrics.jsonl", "".join(rows))
     if told:
-        write_json(folder / state.FILE, {"command": "train", **told})
+        write_json(folder / run_status.FILE, {"command": "train", **told})
     return folder
 
 
 @pytest.fixture
 def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "outputs"
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "born": state._born(os.getpid())}
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "born": run_status._born(os.getpid())}
     make(root, "sweep/a", seed=0, state="running", **me)
     make(root, "sweep/b", seed=1, state="running", **{**me, "pid": 2**22 + 1})
     make(root, "sweep/c", seed=2, algorithm="ppo", state="failed", reason="boom")
@@ -65,7 +65,7 @@ def test_every_state_is_told(outputs: Path, capsys: pytest.CaptureFixture[str]) 
     }
     assert (found["a"]["step"], found["a"]["steps"], found["a"]["reward"]) == (2, 4, 0.25)
     assert found["e"]["verdict"] == "collapsed at 3" and found["c"]["reason"] == "boom"
-    assert found["b"]["reason"] == state.VANISHED
+    assert found["b"]["reason"] == run_status.VANISHED
     assert found["c"]["differs"] == {"seed": 2, "algorithm.name": "ppo"}, (
         "names, folders, loggers and equal keys are not"
     )
@@ -85,7 +85,7 @@ def test_a_run_that_only_begins_makes_no_other_differ(outputs: Path, capsys: pyt
     assert main(["ls", "outputs/sweep"]) == 0
     before = capsys.readouterr().out.splitlines()
     told = {"state": "running", "command": "train", "overrides": ["seed=9"], "host": socket.gethostname()}
-    write_json(outputs / "sweep" / "z" / state.FILE, told)
+    write_json(outputs / "sweep" / "z" / run_status.FILE, told)
     assert main(["ls", "outputs/sweep"]) == 0
     after = capsys.readouterr().out.splitlines()
     assert [line.split() for line in after[:-1]] == [line.split() for line in before]
@@ -115,7 +115,7 @@ def test_an_evaluation_without_a_config_shows_its_overrides(outputs: Path, capsy
     for name in ("x", "y"):
         folder = outputs / "eval" / name
         told = {"state": "finished", "command": "eval", "overrides": [f"model={name}", "logger=none", "seed=1"]}
-        write_json(folder / state.FILE, told)
+        write_json(folder / run_status.FILE, told)
         write_json(folder / "summary.json", {"evaluation": {"eval/pass@1": 0.75}})
     assert main(["ls", "outputs/eval"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
@@ -157,7 +157,7 @@ def test_on_a_terminal_state_step_and_reward_are_whole(
 ) -> None:
     cut = make(tmp_path, "train/a-run-of-a-long-name-1128-170313", seed=0, state="interrupted")
     told = {"state": "interrupted", "command": "train", "reason": LONG.format(cut)}
-    write_json(cut / state.FILE, told)
+    write_json(cut / run_status.FILE, told)
     make(tmp_path, "train/b", seed=1, algorithm="an_algorithm_of_a_very_long_name_indeed", state="finished")
     shown = on_a_terminal(["ls", str(tmp_path)], width, monkeypatch, capsys)
     lines = [line for line in shown.splitlines() if line.strip()]

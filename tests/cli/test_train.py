@@ -15,7 +15,7 @@ import yaml
 from tvo_cli.cli.launch import Jobs
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import Tracker, state
+from tvo_cli.tracking import Tracker, run_status
 from tvo_cli.tracking.run_folder import write_json
 
 from .conftest import Experiment
@@ -266,7 +266,7 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
         raise Interrupted("saved")
 
     def queue_again(number: int, frame: object) -> None:
-        queued.append(state.standing(tmp_path / "run")[0])
+        queued.append(run_status.standing(tmp_path / "run")[0])
         raise SystemExit(-1)
 
     experiment.act, queued = act, []
@@ -302,13 +302,18 @@ def test_a_folder_in_which_another_process_runs_is_refused_and_left_alone(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["train", NONE, f"output_dir={tmp_path}/run"]
-    other = {"state": "running", "host": socket.gethostname(), "pid": os.getppid(), "born": state._born(os.getppid())}
-    write_json(tmp_path / "run" / state.FILE, other)
-    before = (tmp_path / "run" / state.FILE).read_bytes()
+    other = {
+        "state": "running",
+        "host": socket.gethostname(),
+        "pid": os.getppid(),
+        "born": run_status._born(os.getppid()),
+    }
+    write_json(tmp_path / "run" / run_status.FILE, other)
+    before = (tmp_path / "run" / run_status.FILE).read_bytes()
     assert main(words) == 2
     assert f"another process is running in it ({os.getppid()} on" in capsys.readouterr().err
-    assert experiment.configs == [] and (tmp_path / "run" / state.FILE).read_bytes() == before
-    write_json(tmp_path / "run" / state.FILE, other | {"born": 1})
+    assert experiment.configs == [] and (tmp_path / "run" / run_status.FILE).read_bytes() == before
+    write_json(tmp_path / "run" / run_status.FILE, other | {"born": 1})
     assert main(words) == 0, "that process is gone; its number was given to another"
 
 
@@ -317,14 +322,14 @@ def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
 ) -> None:
     words = ["train", NONE, f"output_dir={tmp_path}/run"]
     assert main(words) == 0
-    before = (tmp_path / "run" / state.FILE).read_bytes()
+    before = (tmp_path / "run" / run_status.FILE).read_bytes()
 
     def refuse(config: object) -> None:
         raise UserError("output_dir", "run", "holds a run with other settings.")
 
     experiment.act = refuse
     assert main([*words, "optimizer.lr=1"]) == 2
-    assert (tmp_path / "run" / state.FILE).read_bytes() == before
+    assert (tmp_path / "run" / run_status.FILE).read_bytes() == before
 
     def begin(config: object) -> None:
         (tmp_path / "run" / "command.txt").write_text("begun")
@@ -332,7 +337,7 @@ def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
 
     experiment.act = begin
     assert main([*words, "optimizer.lr=1"]) == 2
-    assert state.standing(tmp_path / "run")[0] == "failed", "a run that had begun has failed"
+    assert run_status.standing(tmp_path / "run")[0] == "failed", "a run that had begun has failed"
 
 
 def test_a_dry_run_starts_and_writes_nothing(

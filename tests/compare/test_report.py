@@ -21,7 +21,7 @@ from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.render import curves, html, plain, plots, writing
 from tvo_cli.compare.render.curves import Curve
 from tvo_cli.compare.render.document import Document
-from tvo_cli.compare.runs.trial import Trial
+from tvo_cli.compare.runs.run_record import Trial
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 FORMS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from tvo_cli import config
-from tvo_cli.check import check
+from tvo_cli.consistency import check
 from tvo_cli.evaluation.suite import suite_names
 
 GROUPS = ("model", "dataset", "rollout", "reward", "optimizer", "trainer", "stability", "evaluation", "logger")

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import ListConfig, OmegaConf
 
 import tvo_cli.maths
-from tvo_cli import config, masking
+from tvo_cli import config, redaction
 from tvo_cli.errors import UserError
 
 
@@ -234,15 +234,15 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
         "rollout": {"max_tokens": 20},
         "model": {"tokenizer": "folder", "path": "p"},
     }
-    assert masking.masked(tree) == {
+    assert redaction.masked(tree) == {
         "logger": {"api_key": "***", "hf_token": "***", "password": "", "list_of_secrets": ["***"]},
         "rollout": {"max_tokens": 20},
         "model": {"tokenizer": "folder", "path": "p"},
     }
-    assert masking.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
+    assert redaction.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
     inside = "+a={api_key:abcdef,'hf_token': 'x, y',n:1,deep:{keys:[a,b]},rollout:{max_tokens:64}}"
     hidden = "+a={api_key:***,'hf_token': ***,n:1,deep:{keys:***},rollout:{max_tokens:64}}"
-    assert masking.masked_words([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
+    assert redaction.masked_words([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from tvo_cli import config
-from tvo_cli.check import check
 from tvo_cli.config import schema
+from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 
 RUN = ["output_dir=x", "algorithm=grpo"]

@@ -11,9 +11,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tvo_cli import config
-from tvo_cli.check import check
 from tvo_cli.cli.dry_run import sweep
 from tvo_cli.cli.launch import launch
+from tvo_cli.consistency import check
 
 RATES = {5e-5, 1e-4, 3e-4, 1e-3}
 BESIDE = {  # ablations, combinations and schedules, which are no rivals of their own

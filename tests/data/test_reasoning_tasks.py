@@ -9,7 +9,7 @@ import pytest
 
 from tvo_cli import data
 from tvo_cli.errors import UserError
-from tvo_cli.reward.wire import tagged, untagged
+from tvo_cli.reward.ipc_protocol import tagged, untagged
 
 pytest.importorskip("reasoning_gym")
 

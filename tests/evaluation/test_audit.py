@@ -10,7 +10,7 @@ from tests.evaluation.conftest import Parrot
 from tests.evaluation.test_evaluating import run
 from tests.evaluation.test_responses import response
 from tvo_cli.evaluation import audit
-from tvo_cli.evaluation.evaluating import regrade
+from tvo_cli.evaluation.pipeline import regrade
 
 REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.evaluation.conftest import Parrot
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.evaluating import evaluate, regrade
+from tvo_cli.evaluation.pipeline import evaluate, regrade
 
 MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
 

@@ -16,7 +16,7 @@ from tests.evaluation.test_evaluating import run
 from tests.evaluation.test_responses import response
 from tests.reward.conftest import SETTINGS, problem
 from tests.reward.test_near_misses import OWN, PIECES
-from tvo_cli.evaluation.evaluating import regrade
+from tvo_cli.evaluation.pipeline import regrade
 from tvo_cli.evaluation.summary import Equal, summarise
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.engine import Completion

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.evaluation.test_summary import problem
-from tvo_cli.evaluation.support import compare, ratios, summarise
+from tvo_cli.evaluation.coverage import compare, ratios, summarise
 
 
 def test_the_published_table():

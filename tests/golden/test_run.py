@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tvo_cli import config, experiment
-from tvo_cli.model import prefixes, tiles
+from tvo_cli.model import chunked_logits, shared_prefix
 from tvo_cli.optim import fused
 
 RUN = (
@@ -69,16 +69,21 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
 
     for module, name, value in (
         *(
-            (prefixes, "LEAST", 0.0),
-            (prefixes, "SHARE", 0.0),
-            (prefixes, "FINE", prefixes.Cut(4, 1, 0.8)),
+            (shared_prefix, "LEAST", 0.0),
+            (shared_prefix, "SHARE", 0.0),
+            (shared_prefix, "FINE", shared_prefix.Cut(4, 1, 0.8)),
             (fused, "LEAST", 1),
         ),
-        *((experiment, "LARGE", 0), (tiles, "WIDE", 1), (tiles, "COLUMNS", 17), (tiles, "ROWS", 5)),
+        *(
+            (experiment, "LARGE", 0),
+            (chunked_logits, "WIDE", 1),
+            (chunked_logits, "COLUMNS", 17),
+            (chunked_logits, "ROWS", 5),
+        ),
     ):
         monkeypatch.setattr(module, name, value)
-    noted(prefixes, "predicting_states")
-    noted(tiles, "tiled_readings")
+    noted(shared_prefix, "predicting_states")
+    noted(chunked_logits, "tiled_readings")
     fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96", "trainer.steps=2")
     assert called == {"predicting_states", "tiled_readings"}
     for mine, theirs in zip(fast, slow, strict=True):

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from tvo_cli import config
-from tvo_cli.check import CONTRADICTIONS, check
 from tvo_cli.cli.main import main
+from tvo_cli.consistency import CONTRADICTIONS, check
 from tvo_cli.errors import UserError
 
 NEUTRAL = {

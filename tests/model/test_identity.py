@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.model.identity import digest, weights_of
+from tvo_cli.model.fingerprint import digest, weights_of
 
 
 def write_checkpoint(root: Path, name: str, score: float | None) -> Path:

@@ -24,7 +24,7 @@ from transformers import (
 from tvo_cli.model import Policy
 from tvo_cli.model.backbone import Head
 from tvo_cli.model.loading import recompute_layers
-from tvo_cli.model.scores import chunked_covariance, chunked_readings, probability_covariance, token_readings
+from tvo_cli.model.logprobs import chunked_covariance, chunked_readings, probability_covariance, token_readings
 
 SMALL: dict[str, Any] = {
     "vocab_size": 43,

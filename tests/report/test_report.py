@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.report import card, closing, figures, next_commands, runs
+from tvo_cli.report import card, figures, next_commands, run_end, runs
 from tvo_cli.tracking.metrics import MetricsFile
 from tvo_cli.tracking.run_folder import write_json
 
@@ -191,7 +191,7 @@ def test_the_next_command_can_be_pasted(path: str) -> None:
 def test_closing_leaves_figure_and_card(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     folder = make_run()
-    text = closing.close(folder)
+    text = run_end.close(folder)
     assert (folder / "card.txt").read_text() == text and "figures/run.svg" in text
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["run.png", "run.svg"]
 
@@ -200,6 +200,6 @@ def test_reports_need_no_torch() -> None:
     import subprocess
     import sys
 
-    program = "import tvo_cli.report.closing, tvo_cli.report.figures, sys; print('torch' in sys.modules)"
+    program = "import tvo_cli.report.run_end, tvo_cli.report.figures, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

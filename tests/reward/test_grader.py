@@ -152,7 +152,7 @@ def test_the_package_needs_no_torch() -> None:
 def test_tuples_pass_through_the_pipe() -> None:
     import json
 
-    from tvo_cli.reward.wire import tagged, untagged
+    from tvo_cli.reward.ipc_protocol import tagged, untagged
 
     value = {"grid": ((0, 1), (2, 3)), "list": [1, (2,)], "nested": {"a": ()}}
     assert json.loads(json.dumps(tagged(value)), object_hook=untagged) == value

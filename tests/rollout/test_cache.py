@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import DynamicCache, Gemma3TextConfig
 
-from tvo_cli.rollout.cache import AHEAD, EVEN, even, growing
+from tvo_cli.rollout.kv_cache import AHEAD, EVEN, even, growing
 
 LAYERS = range(2)
 

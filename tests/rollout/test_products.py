@@ -21,9 +21,9 @@ from tests.rollout.test_generation import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
-from tvo_cli.rollout.cache import EVEN
 from tvo_cli.rollout.fused_decode import joined
 from tvo_cli.rollout.generation import _kept, closing_tokens
+from tvo_cli.rollout.kv_cache import EVEN
 from tvo_cli.rollout.onednn import plain_attention, quick_products
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.rollout import Sampling
-from tvo_cli.rollout.served import VllmEngine, request_seed
+from tvo_cli.rollout.vllm_engine import VllmEngine, request_seed
 
 
 class Tokenizer:

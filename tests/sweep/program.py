@@ -102,8 +102,8 @@ tvo_cli.experiment = experiment  # type: ignore[attr-defined]
 if __name__ == "__main__":
     from tvo_cli.cli import train as command
     from tvo_cli.cli.main import main
-    from tvo_cli.report import closing
+    from tvo_cli.report import run_end
 
     command.quiet = lambda: None
-    closing.close = lambda folder: "closed"
+    run_end.close = lambda folder: "closed"
     sys.exit(main())

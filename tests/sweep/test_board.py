@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.sweep.board import LOG, Board
 from tvo_cli.sweep.index import Job
+from tvo_cli.sweep.progress_table import LOG, Board
 from tvo_cli.tracking import metrics
 
 

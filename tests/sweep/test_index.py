@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.sweep import closing
+from tvo_cli.sweep import summary
 from tvo_cli.sweep.index import Index, Job
 from tvo_cli.sweep.objective import objective
-from tvo_cli.tracking import state
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import write_json
 
 A, B = "a" * 64, "b" * 64
@@ -43,13 +43,13 @@ def test_a_folder_that_is_gone_is_not_done(tmp_path: Path) -> None:
 
 def test_the_runs_own_word_stands_over_the_index(tmp_path: Path) -> None:
     record(tmp_path, A, "s0", "failed")
-    write_json(tmp_path / "s0" / state.FILE, {"state": "finished", "fingerprint": A})
+    write_json(tmp_path / "s0" / run_status.FILE, {"state": "finished", "fingerprint": A})
     assert Index(tmp_path).enter(A, "s0") == ("s0", True), "rerun by hand since"
     record(tmp_path, A, "s0", "finished")
-    write_json(tmp_path / "s0" / state.FILE, {"state": "failed", "fingerprint": A})
+    write_json(tmp_path / "s0" / run_status.FILE, {"state": "failed", "fingerprint": A})
     assert Index(tmp_path).enter(A, "s0") == ("s0", False)
     (tmp_path / "sweep.json").unlink()
-    write_json(tmp_path / "s0" / state.FILE, {"state": "finished", "fingerprint": A})
+    write_json(tmp_path / "s0" / run_status.FILE, {"state": "finished", "fingerprint": A})
     assert Index(tmp_path).enter(A, "s0") == ("s0", True), "the index was lost"
 
 
@@ -77,7 +77,7 @@ def test_one_sweep_at_a_time(tmp_path: Path) -> None:
 )
 def test_the_exit_code(codes: list[int | None], stopped: bool, code: int) -> None:
     jobs = [Job(A, "x", [], "", state="finished" if c == 0 else "failed", code=c) for c in codes]
-    assert closing.exit_code(jobs, stopped=stopped) == code
+    assert summary.exit_code(jobs, stopped=stopped) == code
 
 
 def test_the_closing_table_names_the_log_and_the_command() -> None:
@@ -86,7 +86,7 @@ def test_the_closing_table_names_the_log_and_the_command() -> None:
         Job(B, "s1", [], "tvo train seed=1 output_dir=o/s1", state="failed", code=1, reason="boom"),
         Job(B, "s2", [], "tvo train seed=2"),
     ]
-    assert list(closing.lines(Path("o"), jobs)) == [
+    assert list(summary.lines(Path("o"), jobs)) == [
         "sweep: 1 of 3 finished (1 of them before). Everything is in o",
         "  s1: failed (boom)",
         "    log: o/s1/job.log",
@@ -98,55 +98,55 @@ def test_the_closing_table_names_the_log_and_the_command() -> None:
 
 def test_what_a_job_said_is_shown_and_not_obeyed() -> None:
     jobs = [Job(A, "s\x1b[2J", [], "tvo train", state="failed", code=1, reason="a\rb\n\u202ec\x9b1m")]
-    assert list(closing.lines(Path("o"), jobs))[1] == r"  s\x1b[2J: failed (a\rb\n\u202ec\x9b1m)"
+    assert list(summary.lines(Path("o"), jobs))[1] == r"  s\x1b[2J: failed (a\rb\n\u202ec\x9b1m)"
 
 
 def test_running_is_told_from_dead(tmp_path: Path) -> None:
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
     process = subprocess.Popen(words)
-    facts = {"state": "running", "host": state.socket.gethostname(), "pid": process.pid}
+    facts = {"state": "running", "host": run_status.socket.gethostname(), "pid": process.pid}
     try:
-        write_json(tmp_path / state.FILE, facts | {"born": state._born(process.pid)})
-        assert state.standing(tmp_path) == ("running", "")
-        write_json(tmp_path / state.FILE, facts | {"born": 1})
-        assert state.standing(tmp_path) == ("failed", state.VANISHED), "the number was used again"
+        write_json(tmp_path / run_status.FILE, facts | {"born": run_status._born(process.pid)})
+        assert run_status.standing(tmp_path) == ("running", "")
+        write_json(tmp_path / run_status.FILE, facts | {"born": 1})
+        assert run_status.standing(tmp_path) == ("failed", run_status.VANISHED), "the number was used again"
     finally:
         process.kill()
     until = time.monotonic() + 60
-    while state._born(process.pid) and time.monotonic() < until:
+    while run_status._born(process.pid) and time.monotonic() < until:
         time.sleep(0.01)
-    write_json(tmp_path / state.FILE, facts | {"born": None if not Path("/proc").exists() else 1})
+    write_json(tmp_path / run_status.FILE, facts | {"born": None if not Path("/proc").exists() else 1})
     process.wait()
-    assert state.standing(tmp_path)[0] == "failed"
+    assert run_status.standing(tmp_path)[0] == "failed"
 
 
 def test_on_another_machine_the_heartbeat_tells(tmp_path: Path) -> None:
-    write_json(tmp_path / state.FILE, {"state": "running", "host": "elsewhere", "pid": 1})
-    assert state.standing(tmp_path) == ("running", "")
-    old = time.time() - state.SILENCE - 1
-    os.utime(tmp_path / state.FILE, (old, old))
-    assert state.standing(tmp_path)[0] == "failed"
+    write_json(tmp_path / run_status.FILE, {"state": "running", "host": "elsewhere", "pid": 1})
+    assert run_status.standing(tmp_path) == ("running", "")
+    old = time.time() - run_status.SILENCE - 1
+    os.utime(tmp_path / run_status.FILE, (old, old))
+    assert run_status.standing(tmp_path)[0] == "failed"
 
 
 def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "HEARTBEAT", 0.02)
-    with state.Beacon(tmp_path, A, "train", ["seed=1"]) as beacon:
-        place = tmp_path / state.FILE
+    monkeypatch.setattr(run_status, "HEARTBEAT", 0.02)
+    with run_status.Beacon(tmp_path, A, "train", ["seed=1"]) as beacon:
+        place = tmp_path / run_status.FILE
         os.utime(place, (1, 1))
         end = time.monotonic() + 60
         while place.stat().st_mtime < 2:
             assert time.monotonic() < end, "no heartbeat"
             time.sleep(0.01)
-        assert state.standing(tmp_path) == ("running", "") and not state.finished(tmp_path, A)
-        beacon.end(state.FINISHED, 0)
-    assert state.finished(tmp_path, A) and not state.finished(tmp_path, B)
+        assert run_status.standing(tmp_path) == ("running", "") and not run_status.finished(tmp_path, A)
+        beacon.end(run_status.FINISHED, 0)
+    assert run_status.finished(tmp_path, A) and not run_status.finished(tmp_path, B)
 
 
 def test_the_end_that_a_run_could_not_write_is_written_for_it_and_its_own_word_stands(tmp_path: Path) -> None:
-    state.settle(tmp_path, "failed", 137, "killed", {"fingerprint": A})
-    assert state.read(tmp_path)["reason"] == "killed" and state.read(tmp_path)["fingerprint"] == A
-    state.settle(tmp_path, "interrupted", 75, "later", {})
-    assert state.standing(tmp_path) == ("failed", "killed")
+    run_status.settle(tmp_path, "failed", 137, "killed", {"fingerprint": A})
+    assert run_status.read(tmp_path)["reason"] == "killed" and run_status.read(tmp_path)["fingerprint"] == A
+    run_status.settle(tmp_path, "interrupted", 75, "later", {})
+    assert run_status.standing(tmp_path) == ("failed", "killed")
 
 
 def test_the_objective_is_a_metric_or_part_of_the_summary(tmp_path: Path) -> None:

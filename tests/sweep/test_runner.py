@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from tvo_cli.sweep import runner
-from tvo_cli.sweep.child import Outcome
 from tvo_cli.sweep.index import Index, Job
 from tvo_cli.sweep.slots import Slot
+from tvo_cli.sweep.worker import Outcome
 
 KEY = "f00dfacec0ffee"
 

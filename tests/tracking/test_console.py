@@ -15,7 +15,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, console
 from tvo_cli.tracking.console import Plain, Progress
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.spark import duration, figure, reading, sparkline
+from tvo_cli.tracking.sparkline import duration, figure, reading, sparkline
 
 RUN = RunInfo("tvo-s0", "tvo", "tiny", "arithmetic", 120, Path("outputs/train/tvo-s0"), {})
 ROW = {

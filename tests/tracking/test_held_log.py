@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from tvo_cli.tracking.held_log import HeldLog
+from tvo_cli.tracking.buffered_log import HeldLog
 
 log = logging.getLogger("tvo")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from tvo_cli import streams
 from tvo_cli.tracking.console import Live, Progress
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.training.signals import interruptible
+from tvo_cli.training.stop_signals import interruptible
 
 with streams.guarded():
     streams.view()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tvo_cli.training.batch import minibatches
-from tvo_cli.training.streams import stream
+from tvo_cli.training.rng import stream
 from tvo_cli.training.update import Passes
 
 GROUP = torch.arange(8).repeat_interleave(4)

@@ -13,7 +13,7 @@ from tvo_cli.checkpoint import store
 from tvo_cli.data.problems import Rows
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
-from tvo_cli.training import content
+from tvo_cli.training import dataset_hash
 from tvo_cli.types import Problem
 
 Run = Callable[..., Path]
@@ -21,7 +21,7 @@ PROBLEMS = [Problem(f"id{i}", f"q{i}", str(i), "mine") for i in range(4)]
 
 
 def stated(rows: list[Problem]) -> str:
-    return content.hashes(Rows("mine", rows), ())["data"]
+    return dataset_hash.hashes(Rows("mine", rows), ())["data"]
 
 
 def test_the_hash_is_of_questions_turns_golds_and_order() -> None:
@@ -37,7 +37,7 @@ def test_the_hash_is_of_questions_turns_golds_and_order() -> None:
     ]
     assert len({stated(rows) for rows in [PROBLEMS, *other]}) == 8
     assert stated([replace(p, id=f"else{p.id}", source="renamed") for p in PROBLEMS]) == stated(PROBLEMS)
-    assert content.hashes(Subset(Rows("mine", PROBLEMS), [0, 2]), ())["data"] == stated(PROBLEMS[::2])
+    assert dataset_hash.hashes(Subset(Rows("mine", PROBLEMS), [0, 2]), ())["data"] == stated(PROBLEMS[::2])
 
 
 def test_every_row_of_a_large_file_counts() -> None:
@@ -120,7 +120,7 @@ def _without_hash(held: Path) -> None:
 def test_other_held_out_problems_are_said() -> None:
     said = list[str]()
     before, now = {"data": "1:a", "heldout": "x"}, {"data": "1:a", "heldout": "y"}
-    content.compare(before, now, (), said.append)
+    dataset_hash.compare(before, now, (), said.append)
     assert len(said) == 1 and "held-out problems are not those" in said[0]
-    content.compare(before, {"data": "1:a"}, (), said.append)
+    dataset_hash.compare(before, {"data": "1:a"}, (), said.append)
     assert len(said) == 1

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tvo_cli import config
 from tvo_cli.checkpoint import store
-from tvo_cli.training import loop, streams, update
+from tvo_cli.training import loop, rng, update
 from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.session import Session
 
@@ -113,7 +113,7 @@ def test_every_controller_goes_on(same_in_pieces, name):
 
 
 def lost_streams(session, before):
-    streams.begin(99)
+    rng.begin(99)
 
 
 def lost_buffer(session, before):

@@ -18,7 +18,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.config.schema import ROOTS, kinds
 from tvo_cli.errors import UserError
 from tvo_cli.training import continuing, loop
-from tvo_cli.training.measure import measure
+from tvo_cli.training.step_metrics import measure
 
 from .conftest import SMALL, composed
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from tvo_cli.tracking.names import is_known
-from tvo_cli.training.law import LEAST_PAIRS, EntropyLaw
+from tvo_cli.training.entropy_law import LEAST_PAIRS, EntropyLaw
 
 A, B = 0.05, 0.6
 ENTROPIES = [2.0, 1.7, 1.4, 1.1, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2]

@@ -15,7 +15,7 @@ from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.replay import attribution
-from tvo_cli.training import loop, recorder
+from tvo_cli.training import flight_recorder, loop
 from tvo_cli.training.forward import seen
 from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.update import backward, forces_on, remaining
@@ -42,7 +42,7 @@ def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole
     folder = whole(f"algorithm={algorithm}", *QUICK)
     before = files(folder)
     record, [lived] = experiment.replay(folder, 2, [])
-    assert record["why"] == [recorder.ASKED]
+    assert record["why"] == [flight_recorder.ASKED]
     assert lived.weights_before == record["weights_before"] != record["weights_after"]
     assert lived.weights_after == record["weights_after"]
     assert lived.order == record["order"] and len(lived.order) == 2
@@ -61,14 +61,14 @@ def test_the_step_after_the_recorded_one_starts_from_its_end(run):
 def test_replay_sees_another_bit(whole, monkeypatch):
     """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
     folder = whole("algorithm=grpo", *QUICK)
-    read = recorder.read
+    read = flight_recorder.read
 
     def flipped(run_folder, step):
         parts, state = read(run_folder, step)
         next(iter(parts["policy"].values())).view(torch.int32).flatten()[0] ^= 1
         return parts, state
 
-    monkeypatch.setattr(recorder, "read", flipped)
+    monkeypatch.setattr(flight_recorder, "read", flipped)
     record, [lived] = experiment.replay(folder, 2, [])
     assert lived.weights_after != record["weights_after"]
     assert main(["replay", str(folder), "--step", "2"]) == 1
@@ -114,7 +114,7 @@ def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole):
 def test_the_shares_are_those_of_one_backward_pass_a_token(whole):
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
     folder = whole("algorithm=tvo", *QUICK)
-    parts, state = recording = recorder.read(folder, 2)
+    parts, state = recording = flight_recorder.read(folder, 2)
     chosen = experiment.OmegaConf.create(state["record"]["config"])
     with experiment.ExitStack() as resources:
         session = experiment._session(experiment._quiet(chosen), folder, resources)
@@ -152,7 +152,9 @@ def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run):
 
 def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
     monkeypatch.setattr(
-        recorder, "_reasons", lambda session, work, begun: [recorder.ASKED if session.counters.step == 1 else "x"]
+        flight_recorder,
+        "_reasons",
+        lambda session, work, begun: [flight_recorder.ASKED if session.counters.step == 1 else "x"],
     )
     folder = run("a", *ONE_UPDATE, "trainer.steps=5", "recorder.keep=2")
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
@@ -160,7 +162,7 @@ def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
 
 def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatch):
     """A kill in the middle of removing one leaves a folder without its state."""
-    monkeypatch.setattr(recorder, "_reasons", lambda session, work, begun: ["x"])
+    monkeypatch.setattr(flight_recorder, "_reasons", lambda session, work, begun: ["x"])
     (run.root / "a" / "recorder" / "step-000001").mkdir(parents=True)
     (run.root / "a" / "recorder" / ".step-000000.old").mkdir()
     folder = run("a", *ONE_UPDATE, "trainer.steps=3", "recorder.keep=1")

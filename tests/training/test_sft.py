@@ -11,7 +11,7 @@ import torch
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
 from tvo_cli.errors import UserError
 from tvo_cli.model import load_policy
-from tvo_cli.training import sft
+from tvo_cli.training import supervised
 
 PROMPT = {"template": "plain", "system": None, "suffix": ""}
 NODE = {"path": "fresh", "revision": None, "dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
@@ -22,14 +22,14 @@ def schooling(**changes):
         "steps": 25, "rows": 16, "lr": 3e-3, "betas": (0.9, 0.98), "weight_decay": 0.01, "clip_norm": 1.0,
         "warm_up": 5, "decay": 0.4, "seed": 0,
     }  # fmt: skip
-    return sft.Schooling(**(numbers | changes))
+    return supervised.Schooling(**(numbers | changes))
 
 
 def learn(**changes):
     policy = load_policy(NODE, device="cpu")
     losses: list[float] = []
     problems = ArithmeticProblems(ArithmeticSettings(), split="train", seed=0)
-    sft.fine_tune(policy, problems, PROMPT, schooling(**changes), lambda step, loss: losses.append(loss))
+    supervised.fine_tune(policy, problems, PROMPT, schooling(**changes), lambda step, loss: losses.append(loss))
     return policy, losses
 
 
@@ -50,7 +50,7 @@ def test_the_teachers_seed_changes_what_is_learnt():
 
 def test_the_rate_rises_stays_and_falls_to_zero():
     numbers = schooling(steps=100, warm_up=10, decay=0.4)
-    rates = [sft._factor(numbers, step) for step in range(100)]
+    rates = [supervised._factor(numbers, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:60] == pytest.approx([1.0] * 51)
     assert rates[80] == pytest.approx(0.5)
@@ -60,7 +60,7 @@ def test_the_rate_rises_stays_and_falls_to_zero():
 def test_the_loss_counts_response_tokens_and_the_end_token_only():
     policy = load_policy(NODE, device="cpu")
     problems = ArithmeticProblems(ArithmeticSettings(), split="train", seed=0)
-    prompt_ids, prompt_mask, ids, mask = sft._encode(policy, problems, [0, 1], PROMPT, seed=0)
+    prompt_ids, prompt_mask, ids, mask = supervised._encode(policy, problems, [0, 1], PROMPT, seed=0)
     for row in range(2):
         words = problems.teacher_solution(row, 0).split()
         assert policy.tokenizer.convert_ids_to_tokens(ids[row][mask[row]].tolist()) == [*words, "</s>"]
@@ -68,13 +68,13 @@ def test_the_loss_counts_response_tokens_and_the_end_token_only():
         assert asked == ["<s>", *problems.problem(row).question.split()]
     logits = policy.network(torch.cat([prompt_ids, ids], 1)).logits[:, prompt_ids.shape[1] - 1 : -1]
     by_hand = torch.nn.functional.cross_entropy(logits[mask], ids[mask])
-    torch.testing.assert_close(sft._loss(policy, prompt_ids, prompt_mask, ids, mask), by_hand)
+    torch.testing.assert_close(supervised._loss(policy, prompt_ids, prompt_mask, ids, mask), by_hand)
 
 
 def test_the_record_holds_the_checksum_of_the_weights(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    facts = sft.record(tmp_path, {"steps": 3})
+    facts = supervised.record(tmp_path, {"steps": 3})
     assert facts["sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert json.loads((tmp_path / "sft.json").read_text()) == facts
     with pytest.raises(UserError, match="no weights"):
-        sft.record(tmp_path / "nowhere", {})
+        supervised.record(tmp_path / "nowhere", {})

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.words import Debug
+from tvo_cli.cli.override_args import Debug
 
 FORMATS = ("table", "json", "markdown", "html")
 AXES = ("steps", "samples", "tokens", "hours")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tvo_cli.cli.words import Debug
+from tvo_cli.cli.override_args import Debug
 
 FORMATS = ("text", "json")
 
@@ -25,7 +25,7 @@ def env(
     import json
 
     from tvo_cli.cli import render
-    from tvo_cli.cli.opening import announce
+    from tvo_cli.cli.loading_line import announce
     from tvo_cli.errors import UserError
 
     if form not in FORMATS:

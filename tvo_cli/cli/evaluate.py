@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, EvalOverrides, Multirun, Shown, hydra_words
+from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, EvalOverrides, Multirun, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -50,7 +50,7 @@ def evaluate(
     if regrade is not None:
         _regrade(regrade, words)
         return
-    from tvo_cli.cli.opening import opening
+    from tvo_cli.cli.loading_line import opening
 
     opening("tvo eval", words)
     from tvo_cli.cli.launch import launch
@@ -74,8 +74,8 @@ def listed(ids: str) -> list[str]:
 
 
 def _run(config: DictConfig) -> dict[str, Any]:
+    from tvo_cli.cli.eval_progress import watching
     from tvo_cli.cli.train import quiet
-    from tvo_cli.cli.watching import watching
     from tvo_cli.experiment import evaluate as run_evaluation
 
     quiet()
@@ -88,7 +88,7 @@ def _run(config: DictConfig) -> dict[str, Any]:
 
 def _regrade(folder: Path, words: Sequence[str]) -> None:
     from tvo_cli import config as configuration
-    from tvo_cli.evaluation.evaluating import regrade
+    from tvo_cli.evaluation.pipeline import regrade
 
     config = configuration.compose(words, "eval")
     summary = regrade(folder, config.reward, float(config.evaluation.confidence))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from tvo_cli import escaping
 from tvo_cli.errors import UserError
-from tvo_cli.streams import OutputLost
+from tvo_cli.standard_streams import OutputLost
 
 USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from tvo_cli import escaping, signals, streams
+from tvo_cli import escaping, signals, standard_streams
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Progress:
     """A line on a terminal: rows, speed, time left."""
 
     def __init__(self, total: int | None) -> None:
-        self.total, self.shown, self.wanted = total, time.monotonic(), streams.redraws(sys.stderr)
+        self.total, self.shown, self.wanted = total, time.monotonic(), standard_streams.redraws(sys.stderr)
 
     def show(self, summary: Summary) -> None:
         """Twice a second at most."""
@@ -163,7 +163,7 @@ class Progress:
 @contextmanager
 def _input(file: str) -> Iterator[IO[bytes]]:
     if file == "-":
-        if streams.is_absent(0):
+        if standard_streams.is_absent(0):
             raise UserError("FILE", file, "standard input is closed.", "Name a file of JSON lines.")
         yield sys.stdin.buffer
         return

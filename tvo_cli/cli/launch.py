@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import escaping, masking, streams
+from tvo_cli import escaping, redaction, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.identity import identity
 from tvo_cli.sweep.objective import Unfinished, objective
-from tvo_cli.tracking import state
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import remove_empty
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ class Jobs:
         """Run one job in its folder; a failure is said, remembered, and does not stop the other jobs."""
         from hydra.core.hydra_config import HydraConfig
 
-        with streams.guarded():  # again, where a launcher has put the job into a process of its own
+        with standard_streams.guarded():  # again, where a launcher has put the job into a process of its own
             if self.elsewhere:
-                streams.view()
+                standard_streams.view()
             return self._job(config, HydraConfig.get())
 
     def _job(self, config: DictConfig, hydra: Any) -> float | None:
@@ -79,12 +79,12 @@ class Jobs:
         try:
             configuration.declare(config, self.command, overrides, hydra.runtime.config_sources)
             fingerprint = identity(config)
-            if skip and state.finished(folder, fingerprint):
+            if skip and run_status.finished(folder, fingerprint):
                 print(escaping.terminal(f"done before: {folder}"), flush=True)
                 return 0
-            words = masking.masked_words(overrides)
+            words = redaction.masked_words(overrides)
             fresh = not any(folder.glob("*"))
-            with state.Beacon(folder, fingerprint, self.command, words) as beacon:
+            with run_status.Beacon(folder, fingerprint, self.command, words) as beacon:
                 return self._watched(config, beacon)
         except KeyboardInterrupt as error:
             failure.report(error)
@@ -99,7 +99,7 @@ class Jobs:
                 _hand_on(getattr(error, "signal", 0))
             return code
 
-    def _watched(self, config: DictConfig, beacon: state.Beacon) -> int:
+    def _watched(self, config: DictConfig, beacon: run_status.Beacon) -> int:
         """Run the task and write down how it ended."""
         try:
             self.task(config)
@@ -107,9 +107,13 @@ class Jobs:
             text, code = failure.describe(error)
             if code == failure.USER and beacon.withdraw():  # a mistyped command does not touch the run that is there
                 raise
-            beacon.end(state.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else state.FAILED, code, text)
+            beacon.end(
+                run_status.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else run_status.FAILED,
+                code,
+                text,
+            )
             raise
-        beacon.end(state.FINISHED, 0)
+        beacon.end(run_status.FINISHED, 0)
         return 0
 
     @property
@@ -147,7 +151,7 @@ def launch(
     overrides = overrides_of(words)
     result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
     if not shows(words):
-        streams.view(waits=result)
+        standard_streams.view(waits=result)
     logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect
     _register()
     jobs = Jobs(task, root, debug)
@@ -163,7 +167,7 @@ def launch(
             refused = run_folder_error(error)
             raise refused from (None if refused is error else error)
     if result and not jobs.code:
-        streams.confirm()
+        standard_streams.confirm()
     return jobs.code
 
 
@@ -210,8 +214,8 @@ def forget(folder: Path) -> None:
 
 def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [state.FILE] and not state.alive(folder):
-        (folder / state.FILE).unlink()
+    if [path.name for path in folder.glob("*")] == [run_status.FILE] and not run_status.alive(folder):
+        (folder / run_status.FILE).unlink()
     remove_empty(folder)
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tvo_cli import __version__, streams
-from tvo_cli.cli import account, compare, env, evaluate, grade, listing, replay, runs, sft, train, variance
+from tvo_cli import __version__, standard_streams
+from tvo_cli.cli import compare, env, evaluate, grade, listing, replay, runs, sft, train, user_account, variance
 
 EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -53,8 +53,8 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; its exit code: 0, 2 the user can mend, 75 stopped and saved, 130 interrupted, 1 a defect."""
     given = sys.argv[1:] if words is None else words
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the hub's retries say nothing that our own line does not
-    with streams.guarded():
-        account.complete()
+    with standard_streams.guarded():
+        user_account.complete()
         return _flushed(_invoke(given))
 
 
@@ -64,7 +64,7 @@ def _invoke(given: list[str]) -> int:
 
     try:
         code = app(args=given, prog_name="tvo", standalone_mode=False)
-    except streams.OutputLost as lost:
+    except standard_streams.OutputLost as lost:
         return 0 if lost.quiet else failure.report(lost)
     except (KeyboardInterrupt, Exception) as error:  # every failure becomes a line and a code
         return failure.report(error, debug="--debug" in given)
@@ -79,14 +79,14 @@ def _flushed(code: int) -> int:
 
     try:
         sys.stdout.flush()
-    except streams.OutputLost as lost:
+    except standard_streams.OutputLost as lost:
         return code if lost.quiet else code or failure.report(lost)
     return code
 
 
 def run() -> None:
     """The console script."""
-    streams.guard()  # beyond main(): what libraries say when the process ends must not change its exit code
+    standard_streams.guard()  # beyond main(): what libraries say when the process ends must not change its exit code
     code = main()
-    streams.end()
+    standard_streams.end()
     sys.exit(code)

@@ -100,9 +100,9 @@ def config(node: Any) -> None:
     from omegaconf import OmegaConf
 
     from tvo_cli import config as configuration
-    from tvo_cli import masking
+    from tvo_cli import redaction
 
-    tree = masking.masked(configuration.plain(node))
+    tree = redaction.masked(configuration.plain(node))
     print(OmegaConf.to_yaml(OmegaConf.create(tree)))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.words import Debug
+from tvo_cli.cli.override_args import Debug
 
 Lived = Any  # training's Lived: this room knows experiment, not training
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
@@ -33,7 +33,7 @@ def replay(
     debug: Debug = False,
 ) -> None:
     """Live a recorded step again, bit for bit: whose gradient it was, and what another algorithm would have done."""
-    from tvo_cli.cli.opening import announce
+    from tvo_cli.cli.loading_line import announce
 
     announce("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.train import quiet

@@ -11,7 +11,7 @@ from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from tvo_cli.report.standings import Standing
+    from tvo_cli.report.run_status import Standing
 
 FORMATS = ("table", "json")
 HEADINGS = ("run", "state", "step", "reward", "verdict", "differs in")
@@ -30,7 +30,7 @@ def runs(
 ) -> None:
     """Show the runs below a folder: state, last step, reward, verdict, and the settings in which they differ."""
     from tvo_cli.cli import render
-    from tvo_cli.report.standings import differing, standings
+    from tvo_cli.report.run_status import differing, standings
 
     if form not in FORMATS:
         raise UserError("--format", form, "there is no such format.", f"Formats: {', '.join(FORMATS)}.")
@@ -45,7 +45,7 @@ def runs(
 
 
 def _cells(root: Path, run: Standing, apart: dict[str, Any]) -> list[str]:
-    from tvo_cli.tracking.spark import figure
+    from tvo_cli.tracking.sparkline import figure
 
     place = run.folder.name if run.folder == root else str(run.folder.relative_to(root))
     planned = f"/{run.steps}" if run.steps is not None else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, Multirun, SftOverrides, Shown, hydra_words
+from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, Multirun, SftOverrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,7 +25,7 @@ def sft(
     debug: Debug = False,
 ) -> None:
     """Fine-tune on worked solutions: how the embedded start was made."""
-    from tvo_cli.cli.opening import opening
+    from tvo_cli.cli.loading_line import opening
 
     words = hydra_words(overrides, multirun, cfg, config_dir)
     opening("tvo sft", words)

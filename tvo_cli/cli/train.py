@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, DryRun, Multirun, Overrides, Shown, hydra_words
+from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, DryRun, Multirun, Overrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,7 +32,7 @@ def train(
 
         show(words)
         return
-    from tvo_cli.cli.opening import opening
+    from tvo_cli.cli.loading_line import opening
 
     opening("tvo train", words)
     from tvo_cli.cli.launch import launch
@@ -52,7 +52,7 @@ def _run(config: DictConfig) -> dict[str, Any]:
 
     quiet()
     summary = run_training(config)
-    from tvo_cli.report.closing import close
+    from tvo_cli.report.run_end import close
 
     print(close(config.output_dir), flush=True)
     return summary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.words import UNTOUCHED, ConfigDir, Debug, Multirun, Overrides, Shown, hydra_words
+from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, Multirun, Overrides, Shown, hydra_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,7 +29,7 @@ def variance(
     debug: Debug = False,
 ) -> None:
     """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
-    from tvo_cli.cli.opening import opening
+    from tvo_cli.cli.loading_line import opening
 
     words = hydra_words(overrides, multirun, cfg, config_dir)
     opening("tvo variance", words)

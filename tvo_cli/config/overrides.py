@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tvo_cli import masking
+from tvo_cli import redaction
 from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
@@ -64,4 +64,4 @@ def command_line() -> str:
         kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
         words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
-    return f"{program} {shlex.join(masking.masked_words(words))}".strip()
+    return f"{program} {shlex.join(redaction.masked_words(words))}".strip()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from tvo_cli.model import Policy, load_policy, packed, prefixes
+from tvo_cli.model import Policy, load_policy, sequence_packing, shared_prefix
 from tvo_cli.model.loading import FRESH
 from tvo_cli.optim import fused
 from tvo_cli.rollout import fused_decode, onednn
@@ -46,23 +46,25 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     taken = not why and fused_decode.joined(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
-    taken = not why and packed.understood(body)
+    taken = not why and sequence_packing.understood(body)
     differs = "the network's attention does not take packed rows"
     yield FastPath("packed rows", taken, without if why else "prompts once, no padding" if taken else differs)
     yield _shared(body)
 
 
 def _shared(body: torch.nn.Module) -> FastPath:
-    shares = prefixes.keeps_keys(body) and not prefixes.recomputes(body)
-    saves = f"where it saves {prefixes.SHARE:.0%} of the positions and {prefixes.LEAST:.0e} operations"
+    shares = shared_prefix.keeps_keys(body) and not shared_prefix.recomputes(body)
+    saves = f"where it saves {shared_prefix.SHARE:.0%} of the positions and {shared_prefix.LEAST:.0e} operations"
     recomputed = "layers are recomputed: model.gradient_checkpointing=false"
-    other = recomputed if prefixes.recomputes(body) else "the network keeps another cache than plain keys and values"
+    other = (
+        recomputed if shared_prefix.recomputes(body) else "the network keeps another cache than plain keys and values"
+    )
     return FastPath("shared prompts", shares, saves if shares else other)
 
 
 def _no_products(network: Any, *, large: bool) -> str:
     """Why products do not go through oneDNN; "" where they do."""
-    if str(network.config._attn_implementation) == packed.ATTENTION:
+    if str(network.config._attn_implementation) == sequence_packing.ATTENTION:
         return ""
     parameters = sum(p.numel() for p in network.parameters())
     kind = next(network.parameters()).device.type

@@ -9,14 +9,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
-from tvo_cli.evaluation import evaluating
+from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.running import Step
 from tvo_cli.model import load_policy
-from tvo_cli.model.identity import digest
+from tvo_cli.model.fingerprint import digest
 from tvo_cli.model.loading import place_of
 from tvo_cli.model.prompt_check import Reader
 from tvo_cli.rollout.engine import Engine, LocalEngine
-from tvo_cli.rollout.served import VllmEngine
+from tvo_cli.rollout.vllm_engine import VllmEngine
 from tvo_cli.training.runtime import start
 
 
@@ -35,4 +35,4 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
     model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
-    return evaluating.evaluate(config, engine, tokenizer, model, watch, reader)
+    return pipeline.evaluate(config, engine, tokenizer, model, watch, reader)

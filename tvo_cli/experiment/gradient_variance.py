@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
-from tvo_cli.check import check
+from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.session import build_session
 from tvo_cli.training.variance import Moments, Progress, collect, compare

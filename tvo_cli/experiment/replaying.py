@@ -11,11 +11,11 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tvo_cli import config as configuration
-from tvo_cli.check import check
+from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.session import build_session
 from tvo_cli.replay.replay import Lived, live_again, live_otherwise
-from tvo_cli.training import recorder
+from tvo_cli.training import flight_recorder
 
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
@@ -23,7 +23,7 @@ NOT_FOLLOWED = "not followed, for problems, responses and rewards are the record
 
 def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[Lived]]:
     """Live a recorded step again and, when overrides are given, once more under them; what was recorded, and both."""
-    recording = recorder.read(run, step)
+    recording = flight_recorder.read(run, step)
     record: dict[str, Any] = recording[1]["record"]
     chosen = configuration.recorded(record["config"])
     with ExitStack() as resources:

@@ -17,7 +17,7 @@ from tvo_cli.rollout import Sampling
 from tvo_cli.rollout.onednn import quick_products
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import content, continuing, streams
+from tvo_cli.training import continuing, dataset_hash, rng
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
@@ -32,7 +32,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     runtime = start(
         trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
     )
-    streams.begin(int(config.seed))
+    rng.begin(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
     problems = chosen_problems.training(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
@@ -60,7 +60,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         limits=_limits(config, runtime),
         recorder=_recorder(config.recorder),
         neutral_ids=chosen_problems.neutral_ids(problems, policy),
-        origin=continuing.origin(config, learner) | content.hashes(problems, evaluated),
+        origin=continuing.origin(config, learner) | dataset_hash.hashes(problems, evaluated),
     )
 
 

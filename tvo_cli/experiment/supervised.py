@@ -14,7 +14,7 @@ from tvo_cli.model import load_policy
 from tvo_cli.reward import Grader
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.runtime import start
-from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progress, record
+from tvo_cli.training.supervised import Report, Schooling, Taught, fine_tune, log_progress, record
 
 
 def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:

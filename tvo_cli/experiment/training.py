@@ -9,11 +9,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli import environment
-from tvo_cli.check import check
+from tvo_cli.consistency import check
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.experiment.session import build_session
-from tvo_cli.tracking.held_log import HeldLog
-from tvo_cli.training import content, continuing, loop, saving
+from tvo_cli.tracking.buffered_log import HeldLog
+from tvo_cli.training import continuing, dataset_hash, loop, saving
 from tvo_cli.training.session import Session
 
 
@@ -25,7 +25,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         held = resources.enter_context(HeldLog())
         session = build_session(config, folder, resources)
-        content.check(folder, session.origin, config)
+        dataset_hash.check(folder, session.origin, config)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
         held.say()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tvo_cli.model.critic import Critic
     from tvo_cli.model.loading import load_policy
+    from tvo_cli.model.logprobs import Scores
     from tvo_cli.model.policy import Policy
     from tvo_cli.model.reference import clone_frozen
-    from tvo_cli.model.scores import Scores
 
 __all__ = ["Critic", "Policy", "Scores", "clone_frozen", "load_policy"]
 ROOMS = {

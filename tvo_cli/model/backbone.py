@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tvo_cli.model import prefixes
+from tvo_cli.model import shared_prefix
 from tvo_cli.model.forwards import accepted, positions, states, trimmed
 
 
@@ -76,8 +76,8 @@ def predicting_states(
     the same share one forward of it, and responses of like length go together, where that pays (`prefixes`).
     """
     prompt_ids, prompt_mask = trimmed(prompt_ids, prompt_mask)
-    if prefixes.pays(body, prompt_ids, prompt_mask, mask):
-        return prefixes.predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
+    if shared_prefix.pays(body, prompt_ids, prompt_mask, mask):
+        return shared_prefix.predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
     seen = mask.any(0).nonzero()
     last = int(seen.max()) + 1 if len(seen) else 1
     ids = torch.cat([prompt_ids, response_ids[:, : last - 1]], dim=1)
@@ -85,7 +85,7 @@ def predicting_states(
     if not bool(prompt_mask.all()):
         attention = torch.cat([prompt_mask, prompt_mask.new_ones(len(ids), last - 1)], dim=1)
         arguments |= {"attention_mask": attention.long(), "position_ids": positions(attention)}
-    if prefixes.recomputes(body):
+    if shared_prefix.recomputes(body):
         body.train(torch.is_grad_enabled())  # transformers checkpoints in training mode only; dropout is off
     outputs = body(input_ids=ids, **accepted(body.forward, arguments))
     return states(outputs)[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.model.identity import weights_of
+from tvo_cli.model.fingerprint import weights_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 BUFFERS = ("inv_freq", "masked_bias", "position_ids")  # kept beside the parameters by some old checkpoints

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from tvo_cli.model.backbone import predicting_states
+from tvo_cli.model.logprobs import spread
 from tvo_cli.model.policy import Policy
-from tvo_cli.model.scores import spread
 
 
 class Critic(nn.Module):

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
-from tvo_cli.model.identity import weights_of
+from tvo_cli.model.fingerprint import weights_of
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tvo_cli.training import streams
+from tvo_cli.training import rng
 from tvo_cli.training.batch import Batch, Minibatch
 from tvo_cli.training.forward import forwarded, seen
 from tvo_cli.training.learner import Learner
@@ -101,7 +101,7 @@ def find_trouble(learner: Learner, batch: Batch, minibatch: Minibatch, passes: P
 @contextmanager
 def _undisturbed(learner: Learner) -> Iterator[None]:
     """Weights and streams as they were, no gradients left."""
-    weights, drawn = [p.detach().clone() for p in learner.parameters], streams.state()
+    weights, drawn = [p.detach().clone() for p in learner.parameters], rng.state()
     learner.optimizer.zero_grad(set_to_none=True)
     try:
         yield
@@ -110,7 +110,7 @@ def _undisturbed(learner: Learner) -> Iterator[None]:
             for parameter, value in zip(learner.parameters, weights):
                 parameter.copy_(value)
         learner.optimizer.zero_grad(set_to_none=True)
-        streams.restore(drawn)
+        rng.restore(drawn)
 
 
 def _forces(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes) -> list[_Pieces]:

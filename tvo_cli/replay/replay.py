@@ -13,13 +13,13 @@ from tvo_cli.checkpoint import serialize, store
 from tvo_cli.maths import masked
 from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.replay.attribution import Attribution, Trouble, attribute, find_trouble
-from tvo_cli.training import recorder
+from tvo_cli.training import flight_recorder
 from tvo_cli.training.batch import Batch, Minibatch
 from tvo_cli.training.experience import assemble
 from tvo_cli.training.session import IN_FLIGHT, Session
+from tvo_cli.training.step_state import Work
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.training.update import remaining, take
-from tvo_cli.training.work import Work
 
 Recording = tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]
 
@@ -97,7 +97,7 @@ def _live(session: Session, work: Work, most: int, attributed: int = 0) -> Lived
     learner, step = session.learner, session.counters.step
     before = [p.detach().clone() for p in learner.parameters]
     lived = Lived(learner.algorithm.name, work, store.digest(session.weights()), learner.policy.tokenizer.decode)
-    lived.order = recorder.order(session, work, step)
+    lived.order = flight_recorder.order(session, work, step)
     factor = learner.schedule(step, session.limits.steps)
     for minibatch in remaining(learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps):
         _look(session, lived, minibatch, most, attributed)

@@ -10,7 +10,7 @@ from typing import Any
 from tvo_cli import escaping
 from tvo_cli.report.next_commands import next_commands, remark, shown, wrapped
 from tvo_cli.report.runs import Run, firings
-from tvo_cli.tracking.spark import duration, figure, sparkline
+from tvo_cli.tracking.sparkline import duration, figure, sparkline
 
 LABEL = 12
 CURVE, LEAST_CURVE = 40, 8  # blocks of a curve, and on a narrow terminal

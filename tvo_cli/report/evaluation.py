@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tvo_cli import escaping
-from tvo_cli.tracking.spark import duration
+from tvo_cli.tracking.sparkline import duration
 
 HEADINGS = (
     *("suite", "protocol", "problems", "avg@k", "pass@k", "maj@k", "greedy", "tokens", "cut off", "no answer", "time"),

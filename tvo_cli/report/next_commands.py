@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import names, split_override
-from tvo_cli.masking import MASK
+from tvo_cli.redaction import MASK
 from tvo_cli.report.runs import Run
 
 FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")  # of Hydra, with a value

@@ -19,9 +19,9 @@ from tvo_cli.reward.answers.integer import digits, integer
 from tvo_cli.reward.audit import Audit, Disagreement
 from tvo_cli.reward.equality import Undecided, equal, is_choice, is_list, undecided
 from tvo_cli.reward.extraction import Found, final_answer, gold_of, stated_answer, whole_answer
+from tvo_cli.reward.ipc_protocol import tagged
 from tvo_cli.reward.normal import canonical, defect
 from tvo_cli.reward.pool import Pool
-from tvo_cli.reward.wire import tagged
 from tvo_cli.types import Problem, Verdict
 
 PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}

@@ -39,7 +39,7 @@ LATE = 0.25  # of the deadline: then a child is likely to be killed
 SOURCE = str(Path(__file__).resolve().parents[2])
 PROGRAM = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
     "import sys; sys.path.insert(0, sys.argv[1]); import tvo_cli; sys.path.append(sys.path.pop(0)); "
-    "from tvo_cli.reward.child import main; main(*sys.argv[2:])"
+    "from tvo_cli.reward.worker import main; main(*sys.argv[2:])"
 )
 
 Finding = dict[str, Any]

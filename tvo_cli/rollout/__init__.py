@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.rollout.dynamic import EveryGroup, MixedGroups, SamplingRule
+from tvo_cli.rollout.dynamic_sampling import EveryGroup, MixedGroups, SamplingRule
 from tvo_cli.rollout.mismatch import mismatch, truncated_importance  # light; and a function of its file's name
 
 if TYPE_CHECKING:

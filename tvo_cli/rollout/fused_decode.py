@@ -17,8 +17,8 @@ from transformers import DynamicCache
 
 from tvo_cli.model import Policy
 from tvo_cli.model.forwards import cache_argument, positions
-from tvo_cli.model.prefixes import keeps_keys
-from tvo_cli.rollout.cache import growing
+from tvo_cli.model.shared_prefix import keeps_keys
+from tvo_cli.rollout.kv_cache import growing
 from tvo_cli.rollout.onednn import plain_attention
 
 FAMILY = ("llama", "mistral", "qwen2")

@@ -14,9 +14,9 @@ from transformers import DynamicCache
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.forwards import accepted, cache_argument, positions, trimmed
-from tvo_cli.model.packed import ATTENTION
-from tvo_cli.rollout.cache import even, growing
+from tvo_cli.model.sequence_packing import ATTENTION
 from tvo_cli.rollout.fused_decode import Joined, joined
+from tvo_cli.rollout.kv_cache import even, growing
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
 

@@ -21,8 +21,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.packed import ATTENTION, LONGEST, WORD
-from tvo_cli.rollout.cache import EVEN
+from tvo_cli.model.sequence_packing import ATTENTION, LONGEST, WORD
+from tvo_cli.rollout.kv_cache import EVEN
 
 PRECISION = "medium"  # PyTorch's word for: fp32 products may go through oneDNN
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, standard_error, wilson
 from tvo_cli.stats.majority import answer_entropy, clusters, majority, majority_score
-from tvo_cli.stats.passing import pass_at_k
+from tvo_cli.stats.pass_at_k import pass_at_k
 
 __all__ = [
     "Interval",

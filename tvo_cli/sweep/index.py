@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import state
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import write_json
 
 FILE, LOCK = "sweep.json", ".sweep.lock"
@@ -53,15 +53,15 @@ class Index:
         if known is not None and (self.folder / known.folder).is_dir():
             return known.folder, self._done(known)
         taken = {job.folder for job in self.jobs.values() if job.fingerprint != fingerprint}
-        there = str(state.read(self.folder / wanted).get("fingerprint", fingerprint))
+        there = str(run_status.read(self.folder / wanted).get("fingerprint", fingerprint))
         if wanted in taken or there != fingerprint:
             wanted = f"{wanted}-{fingerprint[:6]}"
-        return wanted, state.finished(self.folder / wanted, fingerprint)
+        return wanted, run_status.finished(self.folder / wanted, fingerprint)
 
     def _done(self, job: Job) -> bool:
         """The run's own word, where there is one: a rerun by hand counts, and so does one that failed since."""
-        own = state.read(self.folder / job.folder).get("state")
-        return (own or job.state) == state.FINISHED
+        own = run_status.read(self.folder / job.folder).get("state")
+        return (own or job.state) == run_status.FINISHED
 
     def add(self, job: Job) -> None:
         """Take a job in, in place of what was known of its configuration."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from types import FrameType
 
 from tvo_cli.signals import not_ignored
-from tvo_cli.sweep.board import Board
-from tvo_cli.sweep.child import Child, Outcome
 from tvo_cli.sweep.index import WAITING, Index, Job
+from tvo_cli.sweep.progress_table import Board
 from tvo_cli.sweep.slots import Slot
-from tvo_cli.tracking import state
+from tvo_cli.sweep.worker import Child, Outcome
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import without_secrets
 
 JOB_LOG = "job.log"
@@ -76,7 +76,7 @@ class Runner:
             if not self._free:
                 return
             job = self._waiting.popleft()
-            if state.alive(self._index.folder / job.folder):
+            if run_status.alive(self._index.folder / job.folder):
                 self._hold(job)
             else:
                 self._launch(job, self._free.pop(0))
@@ -90,8 +90,8 @@ class Runner:
 
     def _launch(self, job: Job, slot: Slot) -> None:
         folder = self._index.folder / job.folder
-        if state.finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
-            job.state, job.before, job.reason = state.FINISHED, True, ""
+        if run_status.finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
+            job.state, job.before, job.reason = run_status.FINISHED, True, ""
             self._free.insert(0, slot)
             self._changed(job)
             return
@@ -104,7 +104,7 @@ class Runner:
             timeout=self._terms.timeout,
         )
         job.attempts += 1
-        job.state, job.pid, job.slot, job.reason, job.code = state.RUNNING, child.pid, slot.number, "", None
+        job.state, job.pid, job.slot, job.reason, job.code = run_status.RUNNING, child.pid, slot.number, "", None
         self._running[job.fingerprint] = job, slot, child
         if self.stopped:  # the signal came while the job was being started, and reached only the others
             child.stop()
@@ -122,9 +122,9 @@ class Runner:
         job.state, job.code, job.pid, job.slot = found.state, found.code, None, None
         job.reason = without_secrets(found.reason)  # the job's last words, which may quote a key
         job.seconds = round(seconds, 1)
-        if found.state != state.FINISHED:
+        if found.state != run_status.FINISHED:
             facts = {"fingerprint": job.fingerprint, "command": job.command, "overrides": job.overrides}
-            state.settle(self._index.folder / job.folder, found.state, found.code, found.reason, facts)
+            run_status.settle(self._index.folder / job.folder, found.state, found.code, found.reason, facts)
         self._changed(job)
         if found.again and not self.stopped and job.attempts <= self._terms.retries:
             job.state = WAITING

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tvo_cli import escaping, streams
+from tvo_cli import escaping, standard_streams
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.panel import panel
-from tvo_cli.tracking.spark import duration, figure, reading
+from tvo_cli.tracking.sparkline import duration, figure, reading
 from tvo_cli.tracking.terminal import without_echo
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Silent:
 
     def announce(self, text: str) -> None:
         """On standard error all the same: somebody has asked."""
-        streams.shout(f"tvo: {text}")
+        standard_streams.shout(f"tvo: {text}")
 
     def close(self) -> None:
         """Nothing."""
@@ -165,7 +165,7 @@ class Plain:
 
     def announce(self, text: str) -> None:
         """On standard error, past the line that may be under way."""
-        streams.shout(f"tvo: {text}")
+        standard_streams.shout(f"tvo: {text}")
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -196,7 +196,7 @@ class Live:
             console=self._console,
             refresh_per_second=4,
             transient=False,
-            redirect_stderr=streams.redraws(sys.stderr),  # one that goes into a file stays there
+            redirect_stderr=standard_streams.redraws(sys.stderr),  # one that goes into a file stays there
         )
         self._live.start()
 
@@ -217,7 +217,7 @@ class Live:
         if self._progress is not None and self._console is not None and self._console.is_terminal:
             self._progress.notice = text
         else:
-            streams.shout(f"tvo: {text}")
+            standard_streams.shout(f"tvo: {text}")
 
     def close(self) -> None:
         """Leave the last panel standing and the terminal as it was."""
@@ -236,6 +236,6 @@ def display(style: str = "auto", every_seconds: float = 0.0) -> Display:
         return Silent()
     return (
         Live()
-        if style == "live" or (style == "auto" and streams.redraws(sys.stdout))
+        if style == "live" or (style == "auto" and standard_streams.redraws(sys.stdout))
         else Plain(every_seconds=every_seconds)
     )

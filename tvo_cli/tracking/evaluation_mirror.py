@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking
+from tvo_cli import redaction
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.tracker import mirrors
 
@@ -32,7 +32,7 @@ def _rows(responses: Path) -> list[list[Any]]:
 
 
 def _info(config: Any) -> RunInfo:
-    tree = masking.masked(configuration.plain(config))
+    tree = redaction.masked(configuration.plain(config))
     return RunInfo(
         name=Path(config.output_dir).name,
         group="eval",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tvo_cli import escaping
-from tvo_cli.tracking.spark import ABSENT, duration, reading, sparkline
+from tvo_cli.tracking.sparkline import ABSENT, duration, reading, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType

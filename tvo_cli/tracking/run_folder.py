@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking, streams
+from tvo_cli import redaction, standard_streams
 
 PACKAGES = (
     "tvo-cli",
@@ -84,7 +84,7 @@ def describe(folder: Path, config: Any, command: str) -> None:
     """config.yaml (resolved, secrets masked), command.txt, versions.json."""
     from omegaconf import OmegaConf
 
-    tree = masking.masked(configuration.plain(config))
+    tree = redaction.masked(configuration.plain(config))
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(tree)))
     write_text(folder / "command.txt", command + "\n")
     write_json(folder / "versions.json", versions() | {"fingerprint": configuration.fingerprint(config)})
@@ -136,9 +136,9 @@ def _git(checkout: Path, *words: str) -> str | None:
 
 def without_secrets(text: str) -> str:
     """The text without values of secret-looking environment variables: a library's error may quote a key."""
-    found = [value for name, value in os.environ.items() if masking.is_secret(name) and len(value) >= 8]
+    found = [value for name, value in os.environ.items() if redaction.is_secret(name) and len(value) >= 8]
     for value in sorted(found, key=len, reverse=True):
-        text = text.replace(value, masking.MASK)
+        text = text.replace(value, redaction.MASK)
     return text
 
 
@@ -163,7 +163,7 @@ def log_to(path: Path) -> logging.Handler:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_Discreet(LOG_FORMAT))
-    streams.listen(handler.note)
+    standard_streams.listen(handler.note)
     logging.getLogger().addHandler(handler)
     logging.getLogger("tvo").setLevel(logging.INFO)
     return handler
@@ -172,7 +172,7 @@ def log_to(path: Path) -> logging.Handler:
 def log_no_more(handler: logging.Handler) -> None:
     """Take a handler off and close it."""
     if isinstance(handler, _RunLog):
-        streams.ignore(handler.note)
+        standard_streams.ignore(handler.note)
     logging.getLogger().removeHandler(handler)
     handler.close()
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from tvo_cli import config as configuration
-from tvo_cli import masking
+from tvo_cli import redaction
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import metrics as recorded
 from tvo_cli.tracking import run_folder
@@ -159,7 +159,7 @@ class _Relay(logging.Handler):
 
 def run_info(config: Any, folder: Path) -> RunInfo:
     """A run's introduction, from its config."""
-    tree = masking.masked(configuration.plain(config))
+    tree = redaction.masked(configuration.plain(config))
     return RunInfo(
         name=folder.name,
         group=str(tree["algorithm"]["name"]),

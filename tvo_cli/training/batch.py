@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tvo_cli.training.streams import stream
+from tvo_cli.training.rng import stream
 from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 

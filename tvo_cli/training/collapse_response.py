@@ -5,9 +5,9 @@ from __future__ import annotations
 from tvo_cli.stability import Action
 from tvo_cli.stability.collapse import Firing
 from tvo_cli.tracking.run_folder import write_json
-from tvo_cli.training import recorder
+from tvo_cli.training import flight_recorder
 from tvo_cli.training.session import Session
-from tvo_cli.training.work import Work
+from tvo_cli.training.step_state import Work
 
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
@@ -15,7 +15,7 @@ NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that 
 def is_snapshot_due(session: Session) -> bool:
     """Whether somebody needs the state before the next update: a rollback, or the flight recorder."""
     every = session.limits.snapshot_every
-    return recorder.is_ready(session) or (every > 0 and session.counters.step % every == 0)
+    return flight_recorder.is_ready(session) or (every > 0 and session.counters.step % every == 0)
 
 
 def watch(session: Session, metrics: dict[str, float]) -> list[str]:

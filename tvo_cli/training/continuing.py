@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tvo_cli import __version__, masking
+from tvo_cli import __version__, redaction
 from tvo_cli import config as configuration
 from tvo_cli.checkpoint import store
 from tvo_cli.config import schema
@@ -119,7 +119,7 @@ def compare_origin(before: Mapping[str, Any], now: Mapping[str, Any], report: Ca
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    return dict(_flat(masking.masked(configuration.plain(config))))
+    return dict(_flat(redaction.masked(configuration.plain(config))))
 
 
 def newest(folder: Path, report: Any) -> Path | None:

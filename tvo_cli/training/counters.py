@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tvo_cli.training.session import Session
-from tvo_cli.training.work import Work
+from tvo_cli.training.step_state import Work
 
 
 def count(session: Session, work: Work, metrics: dict[str, float]) -> None:

@@ -15,7 +15,7 @@ from tvo_cli.advantage import Estimator
 from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import clipped_value_loss
 from tvo_cli.model import Critic, Policy
-from tvo_cli.model.scores import Readings
+from tvo_cli.model.logprobs import Readings
 from tvo_cli.objective import Objective
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
-from tvo_cli.training import collapse_response, counters, recorder, samples_log, saving
+from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, saving
 from tvo_cli.training.experience import assemble, draw
-from tvo_cli.training.measure import measure
 from tvo_cli.training.session import Session
-from tvo_cli.training.signals import StopRequest, interruptible
+from tvo_cli.training.step_metrics import measure
+from tvo_cli.training.step_state import Work
+from tvo_cli.training.stop_signals import StopRequest, interruptible
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.training.update import end_batch, remaining, take
-from tvo_cli.training.work import Work
 
 
 def train(session: Session) -> Evaluation | None:
@@ -67,7 +67,7 @@ def conclude(session: Session, work: Work) -> Action:
     metrics |= work.clock.metrics(work.batch.drawn.tokens)
     counters.count(session, work, metrics)
     begun = collapse_response.watch(session, metrics)
-    recorder.record(session, work, metrics, begun)
+    flight_recorder.record(session, work, metrics, begun)
     action = collapse_response.act(session, work, metrics)
     session.tracker.log(session.counters.step, metrics)
     samples_log.write_responses(session, work.batch)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
-from tvo_cli.training import content, continuing
+from tvo_cli.training import continuing, dataset_hash
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -79,7 +79,7 @@ def resume(session: Session) -> Path | None:
     log.info("continuing %s from %s", session.folder, folder.name)
     parts, state = store.load(folder)
     continuing.compare_origin(state["origin"], session.origin, log.warning)
-    if not content.are_same(state["origin"], session.origin):
+    if not dataset_hash.are_same(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
     policy = load_file(folder / "policy" / "model.safetensors")
     session.restore(_with_tied(session, policy), parts, state)

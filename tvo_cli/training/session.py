@@ -18,11 +18,11 @@ from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import streams
-from tvo_cli.training.law import EntropyLaw
+from tvo_cli.training import rng
+from tvo_cli.training.entropy_law import EntropyLaw
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.step_state import Photograph, Work
 from tvo_cli.training.update import Passes
-from tvo_cli.training.work import Photograph, Work
 
 IN_FLIGHT = {"work": Work | None, "snapshot": Photograph | None}
 
@@ -102,7 +102,7 @@ class Session:
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors besides the policy's weights, by part."""
         in_flight = {part: serialize.pack(getattr(self, part))[0] for part in IN_FLIGHT}
-        return self._learning() | {"streams": streams.state()} | {part: one for part, one in in_flight.items() if one}
+        return self._learning() | {"streams": rng.state()} | {part: one for part, one in in_flight.items() if one}
 
     def state(self) -> dict[str, Any]:
         """All that is not a tensor."""
@@ -119,7 +119,7 @@ class Session:
         self.law.load_state_dict(state.get("law", {}))
         self.grader.counts.clear()
         self.grader.counts.update(state["grader"])
-        streams.restore(dict(parts["streams"]))
+        rng.restore(dict(parts["streams"]))
         for part, kind in IN_FLIGHT.items():
             setattr(self, part, serialize.unpack(kind, state[part], parts.get(part, {}), self.learner.runtime.device))
 
@@ -138,7 +138,7 @@ class Session:
     def photograph(self) -> Photograph:
         """A copy in memory of what learns and of where the run is, between two batches."""
         with torch.no_grad():
-            parts = {"policy": self.weights(), **self._learning(), "streams": streams.state()}
+            parts = {"policy": self.weights(), **self._learning(), "streams": rng.state()}
             copies = {part: _to_cpu(named) for part, named in parts.items()}
         return Photograph(copies, copy.deepcopy(self._moving()))
 

@@ -16,7 +16,7 @@ from tvo_cli.stability.gradient import MicroBatchVariance
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
 from tvo_cli.training.forward import forwarded, joined, seen_whole
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.work import TokenForces, UpdateReport, Work
+from tvo_cli.training.step_state import TokenForces, UpdateReport, Work
 from tvo_cli.types import Loss, Tokens
 
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.forward import forwarded
+from tvo_cli.training.rng import stream
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.training.streams import stream
 from tvo_cli.training.update import backward, end_batch, forces_on
 
 Progress = Callable[[int, int], object]

@@ -13,7 +13,7 @@ from typing import Any
 
 from tvo_cli.compare import formatting
 from tvo_cli.compare.runs import settings
-from tvo_cli.compare.runs.trial import FINISHED, Trial
+from tvo_cli.compare.runs.run_record import FINISHED, Trial
 
 SOURCE = "given path"
 

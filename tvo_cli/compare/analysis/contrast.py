@@ -13,7 +13,7 @@ from statistics import fmean
 from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.runs.trial import FINISHED, UNFINISHED, UNKNOWN_SEED, Trial
+from tvo_cli.compare.runs.run_record import FINISHED, UNFINISHED, UNKNOWN_SEED, Trial
 from tvo_cli.stats import comparison, power
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
 from tvo_cli.stats.comparison import Difference

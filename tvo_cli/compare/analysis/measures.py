@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.formatting import count, is_less_better, is_share, listed
-from tvo_cli.compare.runs.trial import FAILED, FINISHED, Trial
+from tvo_cli.compare.runs.run_record import FAILED, FINISHED, Trial
 from tvo_cli.errors import UserError
 from tvo_cli.stats.efficiency import Crossing, first_crossing
 from tvo_cli.stats.interval import Interval, mean_interval, wilson

@@ -8,7 +8,7 @@ from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis.arms import Block
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.runs import settings
-from tvo_cli.compare.runs.trial import Trial
+from tvo_cli.compare.runs.run_record import Trial
 from tvo_cli.errors import UserError
 
 EVALUATION = ("evaluation.", "dataset.", "reward.", "model.prompt.")

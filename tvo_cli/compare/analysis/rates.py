@@ -12,7 +12,7 @@ from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.arms import Arm, Cell
 from tvo_cli.compare.analysis.measures import NONE, Reading
-from tvo_cli.compare.runs.trial import UNKNOWN_SEED
+from tvo_cli.compare.runs.run_record import UNKNOWN_SEED
 from tvo_cli.stats.efficiency import area
 from tvo_cli.stats.interval import Interval
 from tvo_cli.stats.selection import select

@@ -14,7 +14,7 @@ from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.analyse import Analysis
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.render.plot_style import Drawn, Look, canvas, finish, legend, log_scale
-from tvo_cli.compare.runs.trial import FAILED, FINISHED, Trial
+from tvo_cli.compare.runs.run_record import FAILED, FINISHED, Trial
 from tvo_cli.stats.interval import mean_interval
 
 if TYPE_CHECKING:

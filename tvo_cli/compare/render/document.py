@@ -17,7 +17,7 @@ from tvo_cli.compare.render import dynamics, tables
 from tvo_cli.compare.render.table import Datum, Table, text
 from tvo_cli.compare.render.verdicts import details, sentence
 from tvo_cli.compare.runs import gather, settings
-from tvo_cli.compare.runs.trial import FAILED, UNFINISHED, Trial
+from tvo_cli.compare.runs.run_record import FAILED, UNFINISHED, Trial
 from tvo_cli.errors import UserError
 
 

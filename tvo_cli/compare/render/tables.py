@@ -14,7 +14,7 @@ from tvo_cli.compare.analysis.contrast import Contrast
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.analysis.rates import WAYS
 from tvo_cli.compare.render.table import Datum, Table, interval, number, rate, reading, text, whole
-from tvo_cli.compare.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
+from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.stats.interval import Interval
 
 MARKS = "† collapsed, × failed (counted by the rule), … not finished, · left out"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.compare.runs import reading
+from tvo_cli.compare.runs import run_folder
+from tvo_cli.compare.runs.run_record import FINISHED, UNFINISHED, Trial
 from tvo_cli.compare.runs.settings import flat
-from tvo_cli.compare.runs.trial import FINISHED, UNFINISHED, Trial
 from tvo_cli.report.runs import Run
 
 SUITE, EVALUATED = "suite", "evaluated"  # the latter: the path of the model
@@ -16,8 +16,8 @@ SUITE, EVALUATED = "suite", "evaluated"  # the latter: the path of the model
 
 def trials(place: Path, name: str, source: str) -> tuple[list[Trial], list[str]]:
     """What an evaluation folder holds, and what was wrong with it."""
-    summary, said = reading.mapping(place / "summary.json")
-    config, more = reading.mapping(place / "config.yaml")
+    summary, said = run_folder.mapping(place / "summary.json")
+    config, more = run_folder.mapping(place / "config.yaml")
     told = flat(config) or {key: value for key, value in summary.items() if isinstance(value, str | int | float)}
     path = str(summary.get("model") or told.get("model.path") or "")
     own = {key: value for key, value in told.items() if key.startswith(("model", "seed"))}
@@ -31,7 +31,7 @@ def trials(place: Path, name: str, source: str) -> tuple[list[Trial], list[str]]
             *said,
             *more,
         ]
-    row: dict[str, Any] = {"step": 0} | dict(reading.scores(summary.get("evaluation", {})))
+    row: dict[str, Any] = {"step": 0} | dict(run_folder.scores(summary.get("evaluation", {})))
     run = Run(place, config, [], [row] if len(row) > 1 else [], summary, {})
     state = (FINISHED, "") if run.evaluations else (UNFINISHED, "no score yet; still going, or killed")
     return [Trial(name, source, run, settings, *state)], [*said, *more]
@@ -70,6 +70,6 @@ def trained(path: str, place: Path) -> dict[str, Any]:
     for root in (Path(), *place.resolve().parents) if path and not start.is_absolute() else (Path(),):
         for folder in (root / start, *list((root / start).parents)[:4]):
             if (folder / "metrics.jsonl").is_file() and (folder / "config.yaml").is_file():
-                config, _ = reading.mapping(folder / "config.yaml")
+                config, _ = run_folder.mapping(folder / "config.yaml")
                 return {key: value for key, value in flat(config).items() if not key.startswith("evaluation.")}
     return {}

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.compare.runs import evaluations, other_tools, reading, sweeps
+from tvo_cli.compare.runs import evaluations, other_tools, run_folder, sweeps
+from tvo_cli.compare.runs.run_record import Trial
 from tvo_cli.compare.runs.settings import flat
-from tvo_cli.compare.runs.trial import Trial
 from tvo_cli.errors import UserError
 from tvo_cli.report.runs import Run
 
@@ -107,9 +107,9 @@ def _places(path: Path, file: str) -> Iterator[tuple[Path, str]]:
 
 
 def _kind(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str]]:
-    if reading.is_evaluation(files):
+    if run_folder.is_evaluation(files):
         return [(folder, "evaluation")]
-    if "config.yaml" in files and reading.is_run(files):
+    if "config.yaml" in files and run_folder.is_run(files):
         return [(folder, "run")]
     if file in files and file != other_tools.TRL.file:
         return [(folder / file, "plain")]
@@ -127,10 +127,10 @@ def _read(place: Path, kind: str, path: Path, chosen: other_tools.Translation) -
         return [trial], said
     if kind == "evaluation":
         return evaluations.trials(place, _name(place, path), source)
-    run, said = reading.read(place)
+    run, said = run_folder.read(place)
     settings = flat(run.config)
     planned = settings.get("trainer.steps")
-    state, why = reading.state(run, planned if isinstance(planned, int) else 0)
+    state, why = run_folder.state(run, planned if isinstance(planned, int) else 0)
     return [Trial(_name(place, path), source, run, settings, state, why)], said
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.compare.runs.trial import FINISHED, RATE, UNFINISHED, Trial
+from tvo_cli.compare.runs.run_record import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.errors import UserError
 from tvo_cli.report.runs import Run, yaml_mapping
 from tvo_cli.tracking import metrics

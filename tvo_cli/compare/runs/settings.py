@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
-from tvo_cli.compare.runs.trial import RATE, Trial, as_number
+from tvo_cli.compare.runs.run_record import RATE, Trial, as_number
 from tvo_cli.errors import UserError
 
 SEEDED = "seed"

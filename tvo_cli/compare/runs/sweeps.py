@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.compare.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
+from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.report.runs import Run, yaml_mapping
 
 INDEX = "sweep.json"

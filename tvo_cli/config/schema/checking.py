@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from tvo_cli import masking
+from tvo_cli import redaction
 from tvo_cli.config.building import targets
 from tvo_cli.config.describing import nearest
 from tvo_cli.config.overrides import key_paths, split_override
@@ -136,7 +136,7 @@ def _wrong(key: str, value: Any, schema: dict[str, Any], given: Given) -> UserEr
 def _unknown(model: type[Keys], tree: Mapping[str, Any], path: Sequence[str | int], given: Given) -> UserError:
     key, value = dotted(path), _at(tree, path)
     where = locating.where(key, given.overrides, given.folders)
-    hidden = masking.masked({str(path[-1]): value})[str(path[-1])]
+    hidden = redaction.masked({str(path[-1]): value})[str(path[-1])]
     if path[0] == "experiment":
         advice = "A file of conf/experiment begins with the line: # @package _global_"
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tvo_cli import streams
+from tvo_cli import standard_streams
 
 NO_HOME = "/nonexistent"  # what system accounts have
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # where getpass.getuser() looks before it asks passwd
@@ -44,4 +44,4 @@ def _make(name: str, place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         del os.environ[name]
-        streams.note(f"{name}={place} cannot be made ({error.strerror}); the library's own choice stands")
+        standard_streams.note(f"{name}={place} cannot be made ({error.strerror}); the library's own choice stands")

@@ -11,7 +11,7 @@ from typing import Any
 from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
 from tvo_cli.errors import UserError
 from tvo_cli.report.runs import read_json
-from tvo_cli.tracking import metrics, state
+from tvo_cli.tracking import metrics, run_status
 
 COLLAPSED = "collapsed"
 LOST = (COLLAPSED, "stopped")  # verdicts of a run that a collapse rule ended or that never came back from one
@@ -49,7 +49,7 @@ def standings(root: Path) -> list[Standing]:
 def run_folders(root: Path) -> Iterator[Path]:
     """Folders that hold a state.json, or (from before there was one) a config.yaml and a metrics.jsonl."""
     for place, inner, files in os.walk(root):
-        if state.FILE in files or {"config.yaml", "metrics.jsonl"} <= set(files):
+        if run_status.FILE in files or {"config.yaml", "metrics.jsonl"} <= set(files):
             yield Path(place)
         inner[:] = [name for name in inner if name not in INSIDE and not name.startswith(".")]
 
@@ -73,17 +73,17 @@ def _leading(keys: Sequence[str]) -> list[str]:
 
 
 def _standing(folder: Path) -> Standing:
-    told = state.read(folder)
+    told = run_status.read(folder)
     summary, collapse = read_json(folder / "summary.json"), read_json(folder / "collapse.json")
-    word, reason = state.standing(folder)
+    word, reason = run_status.standing(folder)
     settings = _settings(folder, told)
     row = metrics.last(folder / "metrics.jsonl")
     fired = str(collapse.get("verdict", "")) in LOST
-    word = word or (state.FINISHED if summary else state.INTERRUPTED)
+    word = word or (run_status.FINISHED if summary else run_status.INTERRUPTED)
     return Standing(
         folder=folder,
         command=str(told.get("command", "train")),
-        state=COLLAPSED if fired and word == state.FINISHED else word,
+        state=COLLAPSED if fired and word == run_status.FINISHED else word,
         composed=(folder / "config.yaml").is_file(),
         settings=settings,
         step=int(row["step"]) if row else None,

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tvo_cli import escaping, streams
+from tvo_cli import escaping, standard_streams
 from tvo_cli.sweep.forecast import Running, remaining
 from tvo_cli.sweep.index import WAITING, Job
-from tvo_cli.tracking import state
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.metrics import last_step
-from tvo_cli.tracking.spark import duration
+from tvo_cli.tracking.sparkline import duration
 from tvo_cli.tracking.terminal import without_echo
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Board:
     def __enter__(self) -> Board:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = (self._folder / LOG).open("a", encoding="utf-8", errors="backslashreplace")
-        streams.listen(self._note)
-        if streams.redraws(self._stream):
+        standard_streams.listen(self._note)
+        if standard_streams.redraws(self._stream):
             from rich.console import Console
             from rich.live import Live
 
@@ -58,7 +58,7 @@ class Board:
         if self._live is not None:
             self._live.stop()
         self._terminal.close()
-        streams.ignore(self._note)
+        standard_streams.ignore(self._note)
         self._log.close()
 
     def say(self, text: str) -> None:
@@ -77,13 +77,13 @@ class Board:
 
     def changed(self, job: Job) -> None:
         """A job has another state."""
-        if job.state == state.RUNNING:
+        if job.state == run_status.RUNNING:
             self._since[job.fingerprint] = time.monotonic()
-        ended = sum(other.state not in (WAITING, state.RUNNING) for other in self._jobs)
+        ended = sum(other.state not in (WAITING, run_status.RUNNING) for other in self._jobs)
         parts = [f"[{ended}/{len(self._jobs)}]", job.state, job.folder]
-        parts += [f"attempt {job.attempts}"] if job.state == state.RUNNING and job.attempts > 1 else []
-        parts += [f"in {duration(job.seconds)}"] if job.seconds is not None and job.state == state.FINISHED else []
-        parts += [f"({job.reason})"] if job.reason and job.state != state.RUNNING else []
+        parts += [f"attempt {job.attempts}"] if job.state == run_status.RUNNING and job.attempts > 1 else []
+        parts += [f"in {duration(job.seconds)}"] if job.seconds is not None and job.state == run_status.FINISHED else []
+        parts += [f"({job.reason})"] if job.reason and job.state != run_status.RUNNING else []
         self.say(" ".join(parts) + self._ahead())
 
     def tick(self, *, force: bool = False) -> None:
@@ -94,8 +94,8 @@ class Board:
 
     def eta(self) -> float | None:
         """Seconds still to go."""
-        done = [job.seconds for job in self._jobs if job.state == state.FINISHED and job.attempts and job.seconds]
-        running = [Running(self._elapsed(job), self.share(job)) for job in self._in(state.RUNNING)]
+        done = [job.seconds for job in self._jobs if job.state == run_status.FINISHED and job.attempts and job.seconds]
+        running = [Running(self._elapsed(job), self.share(job)) for job in self._in(run_status.RUNNING)]
         return remaining(done, running, len(self._in(WAITING)), self._slots)
 
     def share(self, job: Job) -> float | None:
@@ -131,8 +131,8 @@ class Board:
         return [job for job in self._jobs if job in chosen]
 
     def _cells(self, job: Job) -> list[str]:
-        share = self.share(job) if job.state == state.RUNNING else None
-        seconds = self._elapsed(job) if job.state == state.RUNNING else job.seconds
+        share = self.share(job) if job.state == run_status.RUNNING else None
+        seconds = self._elapsed(job) if job.state == run_status.RUNNING else job.seconds
         done = "before" if job.before else "" if seconds is None else duration(seconds)
         return [job.folder, job.state, done, "" if share is None else f"{share:.0%}", job.reason]
 
@@ -143,5 +143,5 @@ class Board:
         return [job for job in self._jobs if job.state == name]
 
     def _ahead(self) -> str:
-        seconds = self.eta() if self._in(state.RUNNING) or self._in(WAITING) else None
+        seconds = self.eta() if self._in(run_status.RUNNING) or self._in(WAITING) else None
         return "" if seconds is None else f" · about {duration(seconds)} to go"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from tvo_cli.model import packed
+from tvo_cli.model import sequence_packing
 from tvo_cli.model.forwards import accepted, cache_argument, positions, states, takes_cache
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
@@ -92,10 +92,10 @@ def predicting_states(
 ) -> Tensor:
     """[N, H] as `backbone.predicting_states`: each prompt once, then the responses in slices of like length."""
     which, first = groups(prompt_ids, prompt_mask)
-    if prompt_ids.shape[1] + mask.shape[1] <= packed.LONGEST and packed.understood(body):
+    if prompt_ids.shape[1] + mask.shape[1] <= sequence_packing.LONGEST and sequence_packing.understood(body):
         slices = list(alike(mask.sum(1), FINE))
         prompts = prompt_ids[first], prompt_mask[first]
-        return packed.states(body, prompts, which, (response_ids, mask), slices, TOKENS)
+        return sequence_packing.states(body, prompts, which, (response_ids, mask), slices, TOKENS)
     cache = DynamicCache(config=body.config)
     prompt = _prompt(body, prompt_ids[first], prompt_mask[first], cache)
     keys = [(layer.keys, layer.values) for layer in cache.layers]

@@ -15,7 +15,7 @@ from typing import Any
 
 from tvo_cli.reward import sandbox
 from tvo_cli.reward.equality import equal
-from tvo_cli.reward.wire import untagged
+from tvo_cli.reward.ipc_protocol import untagged
 
 RECURSION = 3000
 READY = "ready"

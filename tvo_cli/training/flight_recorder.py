@@ -20,8 +20,8 @@ from tvo_cli.checkpoint import serialize, store
 from tvo_cli.errors import UserError
 from tvo_cli.training.batch import minibatches
 from tvo_cli.training.session import Session
+from tvo_cli.training.step_state import Photograph, UpdateReport, Work
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.training.work import Photograph, UpdateReport, Work
 
 log = logging.getLogger("tvo")
 FOLDER = "recorder"

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tvo_cli import escaping
-from tvo_cli.sweep.child import SAVED, USER
 from tvo_cli.sweep.index import WAITING, Job
 from tvo_cli.sweep.runner import JOB_LOG
-from tvo_cli.tracking import state
+from tvo_cli.sweep.worker import SAVED, USER
+from tvo_cli.tracking import run_status
 
 DEFECT = 1
 
 
 def exit_code(jobs: Sequence[Job], *, stopped: bool) -> int:
     """0 all done; 75 stopped, the same command goes on; 2 every failure can be mended by the user; else 1."""
-    codes = [job.code for job in jobs if job.state != state.FINISHED]
+    codes = [job.code for job in jobs if job.state != run_status.FINISHED]
     if not codes:
         return 0
     if stopped or all(code == SAVED for code in codes):
@@ -36,11 +36,11 @@ def repeated(asked: int, different: int) -> str:
 
 
 def _told(folder: Path, jobs: Sequence[Job], asked: int) -> Iterator[str]:
-    done = [job for job in jobs if job.state == state.FINISHED]
+    done = [job for job in jobs if job.state == run_status.FINISHED]
     before = sum(job.before for job in done)
     count = f"sweep: {len(done)} of {len(jobs)} finished" + (f" ({before} of them before)" if before else "")
     count += repeated(asked, len(jobs))
-    rest = [job for job in jobs if job.state != state.FINISHED]
+    rest = [job for job in jobs if job.state != run_status.FINISHED]
     yield f"{count}. Everything is in {folder}"
     for job in rest:
         word = "not started" if job.state == WAITING else job.state

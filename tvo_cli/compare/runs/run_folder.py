@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.compare.runs.trial import FAILED, FINISHED, UNFINISHED
+from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED
 from tvo_cli.report import runs
 from tvo_cli.tracking import metrics
-from tvo_cli.tracking import state as states
+from tvo_cli.tracking import run_status as states
 
 CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command goes on from
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tvo_cli import escaping, streams
+from tvo_cli import escaping, standard_streams
 
 EVERY = 10.0  # seconds between lines where there is no terminal
 
@@ -16,7 +16,7 @@ EVERY = 10.0  # seconds between lines where there is no terminal
 @contextmanager
 def watching() -> Iterator[Callable[[Any], object]]:
     """What to call after every batch, with a step: suite, done, total, right, judged."""
-    if not streams.redraws(sys.stderr):
+    if not standard_streams.redraws(sys.stderr):
         yield _lines()
         return
     from rich.console import Console
@@ -59,7 +59,7 @@ def _lines() -> Callable[[Any], object]:
         start = step.done if start < 0 else start
         if now - last < EVERY and step.done < step.total:
             return
-        from tvo_cli.tracking.spark import duration
+        from tvo_cli.tracking.sparkline import duration
 
         last, rate = now, (step.done - start) / (now - begun) if step.done > start else 0.0
         left = f", about {duration((step.total - step.done) / rate)} left" if rate and step.done < step.total else ""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tvo_cli import streams
+from tvo_cli import standard_streams
 from tvo_cli.signals import not_ignored
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -34,7 +34,7 @@ class StopRequest:
 
 
 @contextmanager
-def interruptible(announce: Callable[[str], object] = streams.shout) -> Iterator[StopRequest]:
+def interruptible(announce: Callable[[str], object] = standard_streams.shout) -> Iterator[StopRequest]:
     """A request that is set when somebody has asked for a stop. In a thread that gets no signals it never is.
 
     `announce` says it to whoever watches, from a signal handler: it must not print.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
-from tvo_cli import descriptors
+from tvo_cli import file_descriptors
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -59,7 +59,7 @@ class Guard(io.RawIOBase):
         self.tells = False
         self.loss: OutputLost | None = None  # the first
         self._gone = self._stalled = False
-        self._target = descriptors.without_blocking(descriptor)
+        self._target = file_descriptors.without_blocking(descriptor)
 
     def writable(self) -> bool:
         return True
@@ -73,7 +73,7 @@ class Guard(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         """Take it all; what the other side does not accept is left out."""
         whole = memoryview(data).cast("B")
-        if not self.waits and descriptors.would_stop(self._target):
+        if not self.waits and file_descriptors.would_stop(self._target):
             note(f"{self._name} stops jobs in the background (stty tostop); meanwhile lines are left out there")
         elif not self._gone:
             try:
@@ -99,12 +99,12 @@ class Guard(io.RawIOBase):
         """Write until all is taken, or until a view's patience is over."""
         end = None if self.waits else time.monotonic() + (0.0 if self._stalled else PATIENCE)
         while data:
-            if not descriptors.is_ready(self._target, end):
+            if not file_descriptors.is_ready(self._target, end):
                 self._stalled = True
                 note(f"{self._name} has taken nothing for {PATIENCE:g} s; until it does, lines are left out there")
                 return
             try:
-                data = data[os.write(self._target, data[: descriptors.CHUNK]) :]
+                data = data[os.write(self._target, data[: file_descriptors.CHUNK]) :]
             except BlockingIOError:  # said to be ready, and taken by another process, or too little for a piece
                 time.sleep(0.01)
         self._stalled = False
@@ -114,7 +114,7 @@ class Guard(io.RawIOBase):
         if error.errno not in FULL:
             self._gone = True
             self.release()
-            descriptors.to_nowhere(self._descriptor)
+            file_descriptors.to_nowhere(self._descriptor)
         lost = OutputLost(error.strerror or str(error), quiet=error.errno == errno.EPIPE)
         self.loss = self.loss or lost
         if self.raises:
@@ -239,7 +239,7 @@ def _fill_gaps() -> None:
             os.fstat(descriptor)
         except OSError:
             _absent.add(descriptor)
-            descriptors.to_nowhere(descriptor)
+            file_descriptors.to_nowhere(descriptor)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation import audit, responses, suite, support
+from tvo_cli.evaluation import audit, coverage, responses, suite
 from tvo_cli.evaluation import folder as files
 from tvo_cli.evaluation.responses import Response
 from tvo_cli.evaluation.running import Evaluator, Step, check_context, grade, plan
@@ -63,7 +63,7 @@ def evaluate(
             found = _judge(path, files.suites_of(place), found, grader)
         figures = _figures(suites, found, grader.equal, float(node.confidence))
     for name, before in base.items():
-        figures[name]["support"] = support.summarise(before, [row for row in found if row.suite == name])
+        figures[name]["support"] = coverage.summarise(before, [row for row in found if row.suite == name])
     audit.write(place / audit.NAME, found)
     return _write(place, identity, figures)
 

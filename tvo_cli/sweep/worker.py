@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.sweep import keeper
-from tvo_cli.tracking import state
+from tvo_cli.sweep import supervisor
+from tvo_cli.tracking import run_status
 
 SAVED, INTERRUPTED, USER = 75, 130, 2
 MARGIN = 10.0  # seconds a keeper gets beyond the job's grace before it is ended itself
@@ -46,7 +46,7 @@ class Child:
         self.log, self.begun, self._grace, self._timeout = log, time.monotonic(), grace, timeout
         self._asked: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
-        line = [sys.executable, "-I", "-S", keeper.__file__, str(grace), str(timeout or 0.0), *words]
+        line = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(timeout or 0.0), *words]
         ours, theirs = socket.socketpair()
         with log.open("ab") as output, theirs:
             output.write(f"$ {title}\n".encode())
@@ -106,16 +106,16 @@ class Child:
 def outcome(code: int, child: Child, stopped: bool) -> Outcome:
     """What an exit code of the keeper means."""
     if code == 0:
-        return Outcome(state.FINISHED, 0, "", False)
+        return Outcome(run_status.FINISHED, 0, "", False)
     if code in (SAVED, INTERRUPTED):
-        return Outcome(state.INTERRUPTED, code, child.last_words(), not stopped)
+        return Outcome(run_status.INTERRUPTED, code, child.last_words(), not stopped)
     if stopped:
-        return Outcome(state.INTERRUPTED, code, "stopped before it could save", False)
-    if code == keeper.TIMED_OUT and child.timeout:
-        return Outcome(state.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
+        return Outcome(run_status.INTERRUPTED, code, "stopped before it could save", False)
+    if code == supervisor.TIMED_OUT and child.timeout:
+        return Outcome(run_status.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
     if code > 128:
-        return Outcome(state.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
-    return Outcome(state.FAILED, code, child.last_words() or f"left with code {code}", code != USER)
+        return Outcome(run_status.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
+    return Outcome(run_status.FAILED, code, child.last_words() or f"left with code {code}", code != USER)
 
 
 def _signal_name(number: int) -> str:

@@ -15,7 +15,7 @@ from tvo_cli.stability import dissipation, free_energy, log_fluctuation, reading
 from tvo_cli.stability.thermo import FreeEnergy
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.session import Session
-from tvo_cli.training.work import UpdateReport
+from tvo_cli.training.step_state import UpdateReport
 
 
 def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
