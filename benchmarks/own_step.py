@@ -65,13 +65,13 @@ def _watch(parts: Parts, base: list[float]) -> None:
         session.rewards = _Rewards(session.rewards)
         parts.begin()
 
-    advance = loop.advance
+    train_step = loop.train_step
 
     def step(session: Any, interrupted: Any) -> Any:
         if not base:
             prepare(session)
         before = session.counters.tokens
-        action = advance(session, interrupted)
+        action = train_step(session, interrupted)
         parts.end_step(tokens=session.counters.tokens - before)
         return action
 
@@ -81,7 +81,7 @@ def _watch(parts: Parts, base: list[float]) -> None:
         timed = scored if policy is None else parts.wrapped("log_probs", scored)
         return timed(session, policy, rollout)
 
-    loop.advance, experience._scored = step, old
+    loop.train_step, experience._scored = step, old
     experience.sample = parts.wrapped("generation", experience.sample)
     experience.grade = parts.wrapped("reward", experience.grade)
     loop.take = parts.wrapped("update", loop.take)

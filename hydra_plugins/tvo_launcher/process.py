@@ -41,10 +41,10 @@ class ProcessLauncher(Launcher):
         grace: float,
         program: Sequence[str] | None,
     ) -> None:
-        from tvo_cli.sweep.runner import Terms
+        from tvo_cli.sweep.runner import LaunchSettings
 
         self._n_jobs, self._gpus, self._program = n_jobs, gpus, program
-        self._terms = Terms(int(retries), None if timeout is None else float(timeout), float(grace))
+        self._terms = LaunchSettings(int(retries), None if timeout is None else float(timeout), float(grace))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's hook."""
@@ -55,7 +55,7 @@ class ProcessLauncher(Launcher):
         from tvo_cli import redaction
         from tvo_cli.sweep import summary
         from tvo_cli.sweep.index import Index
-        from tvo_cli.sweep.progress_table import Board
+        from tvo_cli.sweep.progress_table import ProgressTable
         from tvo_cli.sweep.runner import Runner
         from tvo_cli.sweep.slots import divide
 
@@ -69,9 +69,9 @@ class ProcessLauncher(Launcher):
             mine = list({job.fingerprint: job for job in jobs}.values())
             slots = divide(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
             index.save()  # from here on the sweep has a folder: nothing of it is refused as a whole any more
-            with Board(folder, mine, len(slots)) as board:
-                board.say(_opening(mine, len(jobs), slots, [s.gpu for s in slots if s.gpu is not None]))
-                runner = Runner(index, mine, slots, self._terms, board)
+            with ProgressTable(folder, mine, len(slots)) as table:
+                table.say(_opening(mine, len(jobs), slots, [s.gpu for s in slots if s.gpu is not None]))
+                runner = Runner(index, mine, slots, self._terms, table)
                 runner.run()
         shown = Path(os.path.relpath(folder))
         print("\n".join(summary.lines(shown, mine, asked=len(jobs))), flush=True)

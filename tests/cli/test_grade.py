@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.reward.test_pool import BOMB, alive, gone
+from tests.reward.test_pool import BOMB, gone, is_running
 from tvo_cli.cli.main import main
 from tvo_cli.reward import rows
 
@@ -350,7 +350,7 @@ def test_no_orphans_and_nothing_half_written(number: signal.Signals, code: int, 
         time.sleep(0.05)
     time.sleep(1.0)
     pids = children(process.pid)
-    assert len(pids) == 2 and all(map(alive, pids))
+    assert len(pids) == 2 and all(map(is_running, pids))
     os.kill(process.pid, number)
     process.communicate(timeout=60)
     assert process.returncode == code and gone(pids)

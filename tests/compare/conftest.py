@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.compare.render.document import Document, Wish, compare
+from tvo_cli.compare.render.document import CompareRequest, Document, compare
 
 RUNS = Path(__file__).parent / "runs"
 Write = Callable[..., Path]
@@ -61,4 +61,4 @@ def arms(tmp_path: Path) -> Path:
 
 def made(*paths: Path, **wishes: Any) -> Document:
     """The comparison of some paths."""
-    return compare(list(paths), Wish(**wishes))
+    return compare(list(paths), CompareRequest(**wishes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tvo_cli import config
-from tvo_cli.config.escapes import understood
+from tvo_cli.config.escapes import unescaped
 
 WORDS = """
 nabla ne neq neg nexists ni nleq ngeq nless nmid not notin nparallel nu nearrow newline nonumber tan tanh tau
@@ -19,7 +19,7 @@ LATEX = [rf"\{name}" for name in WORDS.split()]
 @pytest.mark.parametrize("text", ["{}", "{}{{x}}", "a {} b", "${}_i$", "{}1", r"\boxed{{{}}}"])
 def test_latex_survives(command: str, text: str) -> None:
     written = text.format(command)
-    assert understood(written) == written
+    assert unescaped(written) == written
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_latex_survives(command: str, text: str) -> None:
     ],
 )
 def test_a_line_break_is_one_and_a_doubled_backslash_is_one(written: str, meant: str) -> None:
-    assert understood(written) == meant
+    assert unescaped(written) == meant
 
 
 @pytest.mark.parametrize(

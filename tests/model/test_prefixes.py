@@ -10,9 +10,9 @@ from tests.model.test_scores import architectures
 from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.backbone import predicting_states
 from tvo_cli.model.loading import recompute_layers
-from tvo_cli.model.shared_prefix import Cut
+from tvo_cli.model.shared_prefix import PrefixSplit
 from tvo_cli.rollout import onednn
-from tvo_cli.rollout.onednn import quick_products
+from tvo_cli.rollout.onednn import onednn_matmul
 
 SHARING = ("qwen2", "cohere", "granite", "gpt2")
 
@@ -34,7 +34,7 @@ def eager(monkeypatch):
     """Share whenever it can be done."""
     monkeypatch.setattr(shared_prefix, "LEAST", 0.0)
     for name in ("COARSE", "FINE"):
-        monkeypatch.setattr(shared_prefix, name, Cut(4, 1, 0.5))
+        monkeypatch.setattr(shared_prefix, name, PrefixSplit(4, 1, 0.5))
 
 
 def both(body, network, columns, monkeypatch):
@@ -42,7 +42,7 @@ def both(body, network, columns, monkeypatch):
     for never in (False, True):
         with monkeypatch.context() as patch:
             if never:
-                patch.setattr(shared_prefix, "pays", lambda *_: False)
+                patch.setattr(shared_prefix, "is_worth_sharing", lambda *_: False)
             network.zero_grad()
             states = predicting_states(body, *columns)
             weight = torch.randn(states.shape, generator=torch.Generator().manual_seed(1), dtype=states.dtype)
@@ -58,7 +58,7 @@ def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkey
     network = architectures()[name]().double().eval()
     columns = batch()
     body = network if whole else network.base_model
-    assert shared_prefix.pays(body, columns[0], columns[1], columns[3])
+    assert shared_prefix.is_worth_sharing(body, columns[0], columns[1], columns[3])
     shared, plain = both(body, network, columns, monkeypatch)
     assert len(shared) == len(plain)
     for mine, theirs in zip(shared, plain, strict=True):  # norms of some architectures work in float32
@@ -71,9 +71,9 @@ def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
     body = network if whole else network.base_model
-    assert not sequence_packing.understood(body), "transformers' own attention does not know of pieces"
-    with quick_products(network):
-        assert sequence_packing.understood(body)
+    assert not sequence_packing.supports_packing(body), "transformers' own attention does not know of pieces"
+    with onednn_matmul(network):
+        assert sequence_packing.supports_packing(body)
         mine, theirs = both(body, network, batch(), monkeypatch)
     for one, other in zip(mine, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
@@ -82,12 +82,12 @@ def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_
 def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere, monkeypatch):
     network = architectures()["qwen2"]().eval()
     monkeypatch.setattr(
-        sequence_packing.Pieces,
+        sequence_packing.PackedLayout,
         "attend",
         lambda pieces, query, key, value, scaling, attention: query.mT.mT.transpose(1, 2),
     )
-    with quick_products(network) as on:
-        assert on and not sequence_packing.understood(network.base_model)
+    with onednn_matmul(network) as on:
+        assert on and not sequence_packing.supports_packing(network.base_model)
 
 
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
@@ -97,8 +97,8 @@ def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch,
     monkeypatch.setattr(onednn, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
     AttentionInterface.register(onednn.ATTENTION, onednn._attention)
     try:
-        with quick_products(network) as on:
-            assert on and not sequence_packing.understood(network.base_model)
+        with onednn_matmul(network) as on:
+            assert on and not sequence_packing.supports_packing(network.base_model)
     finally:
         AttentionInterface.register(onednn.ATTENTION, attention)
 
@@ -110,8 +110,8 @@ def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
     """Five tokens of prompt and twelve of response."""
     network, called = architectures()["qwen2"]().eval(), []
     monkeypatch.setattr(sequence_packing, "LONGEST", longest)
-    with quick_products(network):
-        assert sequence_packing.understood(network.base_model)
+    with onednn_matmul(network):
+        assert sequence_packing.supports_packing(network.base_model)
         real = sequence_packing.states
         monkeypatch.setattr(sequence_packing, "states", lambda *given: (called.append(1), real(*given))[1])
         predicting_states(network.base_model, *batch())
@@ -121,27 +121,34 @@ def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
 def test_what_cannot_be_shared_is_not(eager):
     made = architectures()
     ids, seen, _, mask = batch()
-    assert not shared_prefix.pays(made["gemma2"]().base_model, ids, seen, mask), "sliding windows cut the prompt's keys"
+    assert not shared_prefix.is_worth_sharing(made["gemma2"]().base_model, ids, seen, mask), (
+        "sliding windows cut the prompt's keys"
+    )
     network = made["qwen2"]()
     holes = mask.clone()
     holes[0, 3] = False
-    assert not shared_prefix.pays(network.base_model, ids, seen, holes)
+    assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, holes)
     recompute_layers(network)
-    assert not shared_prefix.pays(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
+    assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
 
 
 def test_little_work_is_not_shared():
     network = architectures()["qwen2"]()
     ids, seen, _, mask = batch()
-    assert not shared_prefix.pays(network.base_model, ids, seen, mask)
+    assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask)
 
 
 def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest():
     lengths = torch.tensor([3, 100, 40, 60, 0, 51])
-    assert [rows.tolist() for rows in shared_prefix.alike(lengths, Cut(10, 1, 0.5))] == [[1, 3, 5], [2], [0, 4]]
-    assert [rows.tolist() for rows in shared_prefix.alike(lengths, Cut(10, 1, 0.8))] == [[1], [3, 5], [2], [0, 4]]
-    assert [len(rows) for rows in shared_prefix.alike(lengths, Cut(10, 4, 0.5))] == [4, 2]
-    assert [len(rows) for rows in shared_prefix.alike(lengths, Cut(1000, 1, 0.5))] == [6]
+    assert [rows.tolist() for rows in shared_prefix.alike(lengths, PrefixSplit(10, 1, 0.5))] == [[1, 3, 5], [2], [0, 4]]
+    assert [rows.tolist() for rows in shared_prefix.alike(lengths, PrefixSplit(10, 1, 0.8))] == [
+        [1],
+        [3, 5],
+        [2],
+        [0, 4],
+    ]
+    assert [len(rows) for rows in shared_prefix.alike(lengths, PrefixSplit(10, 4, 0.5))] == [4, 2]
+    assert [len(rows) for rows in shared_prefix.alike(lengths, PrefixSplit(1000, 1, 0.5))] == [6]
 
 
 def test_equal_prompts_that_stand_apart_are_two_groups():

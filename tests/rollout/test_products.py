@@ -24,7 +24,7 @@ from tvo_cli.rollout import generate, onednn
 from tvo_cli.rollout.fused_decode import joined
 from tvo_cli.rollout.generation import _kept, closing_tokens
 from tvo_cli.rollout.kv_cache import EVEN
-from tvo_cli.rollout.onednn import plain_attention, quick_products
+from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
 
 
 def said(policy):
@@ -33,7 +33,7 @@ def said(policy):
 
 def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere):
     plain = said(policy)
-    with quick_products(policy.network) as on:
+    with onednn_matmul(policy.network) as on:
         quick = said(policy)
         inside = torch.get_float32_matmul_precision()
     assert on and inside == onednn.PRECISION
@@ -58,7 +58,7 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere
         return generate(small, prompts, [f"k{i}" for i in range(4)], long, seed=3)
 
     plain = tell()
-    with quick_products(network) as on:
+    with onednn_matmul(network) as on:
         quick = tell()
         assert (joined(small) is not None) == (on and name == "qwen2"), "the others have scales, caps or other layers"
     assert on == (network.config._attn_implementation == "sdpa")
@@ -76,7 +76,7 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere):
     def tell():
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3)
 
-    with quick_products(network) as on:
+    with onednn_matmul(network) as on:
         assert on and joined(small) is not None
         before = tell()
         with torch.no_grad():
@@ -95,7 +95,7 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick
     def tell():
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3).logp
 
-    with quick_products(network):
+    with onednn_matmul(network):
         assert joined(small) is not None
         with torch.no_grad():
             for name, value in network.named_parameters():
@@ -114,14 +114,14 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick
 )
 def test_windows_longer_than_the_check_are_not_overlooked(policy, quick_anywhere, network):
     small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
-    with quick_products(small.network) as on:
+    with onednn_matmul(small.network) as on:
         assert on and joined(small) is None
 
 
 def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch):
     small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     monkeypatch.setattr(rollout_joined, "LARGEST", 10)
-    with quick_products(small.network) as on:
+    with onednn_matmul(small.network) as on:
         assert on and joined(small) is None
 
 
@@ -145,7 +145,7 @@ def test_rows_are_kept_in_order_up_to_an_even_number():
 def test_another_attention_is_left_alone(policy):
     policy.network.set_attn_implementation("eager")
     try:
-        with quick_products(policy.network) as on:
+        with onednn_matmul(policy.network) as on:
             assert not on
             assert torch.get_float32_matmul_precision() == "highest"
     finally:
@@ -201,7 +201,7 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy, qui
     found = []
     for least in (0, 10**12):
         policy.network.zero_grad()
-        with quick_products(policy.network, least=least) as on:
+        with onednn_matmul(policy.network, least=least) as on:
             scores = policy.score(ids, seen, responses, mask, 1.0)
             (scores.logp.sum() + scores.entropy.sum()).backward()
         found.append((on, scores.logp.detach(), [p.grad.clone() for p in policy.parameters()]))
@@ -213,7 +213,7 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy, qui
 
 def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch):
     monkeypatch.setattr(onednn, "accurate", lambda: False)
-    with quick_products(policy.network) as on:
+    with onednn_matmul(policy.network) as on:
         assert not on
         assert torch.get_float32_matmul_precision() == "highest"
         assert policy.network.config._attn_implementation == "sdpa"

@@ -56,7 +56,7 @@ class Sweep:
         return [int(word) for file in self.folder.glob("*/pids.txt") for word in file.read_text().split()]
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -82,5 +82,5 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
             began.kill()
         began.communicate()
     for pid in made.pids():
-        if alive(pid):
+        if is_running(pid):
             os.kill(pid, 9)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.sweep.index import Job
-from tvo_cli.sweep.progress_table import LOG, Board
+from tvo_cli.sweep.progress_table import LOG, ProgressTable
 from tvo_cli.tracking import metrics
 
 
@@ -23,7 +23,7 @@ def jobs(*states: str) -> list[Job]:
 
 def test_one_line_a_change_in_a_pipe_and_in_the_log(tmp_path: Path) -> None:
     mine, shown = jobs("waiting", "waiting", "waiting"), io.StringIO()
-    with Board(tmp_path, mine, 1, shown) as board:
+    with ProgressTable(tmp_path, mine, 1, shown) as board:
         mine[0].state, mine[0].attempts = "running", 2
         board.changed(mine[0])
         board.tick(force=True)
@@ -44,7 +44,7 @@ def test_one_line_a_change_in_a_pipe_and_in_the_log(tmp_path: Path) -> None:
 def test_what_a_job_is_called_is_shown_and_not_obeyed(tmp_path: Path, stream: type[io.StringIO]) -> None:
     mine, shown = jobs("failed"), stream()
     mine[0].folder, mine[0].reason = "s\x1b]0;t\x07[red]x[/red]", "no\rway\n\u202e"
-    with Board(tmp_path, mine, 1, shown) as board:
+    with ProgressTable(tmp_path, mine, 1, shown) as board:
         board.changed(mine[0])
     for text in (shown.getvalue(), (tmp_path / LOG).read_text()):
         assert r"s\x1b]0;t\x07[red]x[/red]" in text and r"no\rway\n\u202e" in text
@@ -55,7 +55,7 @@ def test_a_running_job_says_how_far_it_is(tmp_path: Path) -> None:
     mine = jobs("running")
     mine[0].steps = 8
     (tmp_path / "s0").mkdir()
-    with Board(tmp_path, mine, 1, io.StringIO()) as board:
+    with ProgressTable(tmp_path, mine, 1, io.StringIO()) as board:
         assert board.share(mine[0]) is None
         (tmp_path / "s0" / "metrics.jsonl").write_text(metrics.line(1, {"reward/mean": 0.0}))
         (tmp_path / "s0" / "metrics.jsonl").open("a").write(metrics.line(2, {"reward/mean": 0.0}) + '{"step": 3, "re')
@@ -67,7 +67,7 @@ def test_a_table_on_a_terminal_is_as_long_as_the_screen(tmp_path: Path, monkeypa
     monkeypatch.setenv("COLUMNS", "100")
     mine, shown = jobs(*["finished"] * 30, "running", "failed"), Terminal()
     mine[31].reason = "boom"
-    with Board(tmp_path, mine, 1, shown) as board:
+    with ProgressTable(tmp_path, mine, 1, shown) as board:
         board.tick(force=True)
     drawn = shown.getvalue()
     assert "s31" in drawn and "boom" in drawn and "s30" in drawn and "s29" not in drawn
@@ -77,7 +77,7 @@ def test_a_table_on_a_terminal_is_as_long_as_the_screen(tmp_path: Path, monkeypa
 def test_a_terminal_that_cannot_draw_anew_gets_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     mine, shown = jobs("waiting"), Terminal()
-    with Board(tmp_path, mine, 1, shown) as board:
+    with ProgressTable(tmp_path, mine, 1, shown) as board:
         mine[0].state = "failed"
         board.changed(mine[0])
     assert shown.getvalue() == "[1/1] failed s0\n"

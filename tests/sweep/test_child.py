@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.sweep.worker import Child, Outcome
+from tvo_cli.sweep.worker import Child, JobOutcome
 
-from .conftest import alive, until
+from .conftest import is_running, until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -38,7 +38,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Child]]:
         child.kill()
 
 
-def ended(child: Child, seconds: float = 60.0) -> Outcome:
+def ended(child: Child, seconds: float = 60.0) -> JobOutcome:
     end = time.monotonic() + seconds
     while (found := child.poll()) is None:
         assert time.monotonic() < end, "it never ended"
@@ -62,7 +62,7 @@ ENDS = [
 def test_every_end_is_told_apart(
     begin: Callable[..., Child], program: str, state: str, code: int, reason: str, again: bool
 ) -> None:
-    assert ended(begin(program)) == Outcome(state, code, reason, again)
+    assert ended(begin(program)) == JobOutcome(state, code, reason, again)
 
 
 def said(child: Child, word: str) -> None:
@@ -78,18 +78,18 @@ def test_a_job_that_is_asked_saves(begin: Callable[..., Child]) -> None:
 
 def test_a_job_that_hangs_is_asked_first_then_ended(begin: Callable[..., Child]) -> None:
     child = begin(SAVES, timeout=0.5)
-    assert ended(child) == Outcome("failed", 124, "not done after 0.5 s (hydra.launcher.timeout)", True)
+    assert ended(child) == JobOutcome("failed", 124, "not done after 0.5 s (hydra.launcher.timeout)", True)
     child = begin(DEAF, grace=0.3, timeout=0.5)
     begun = time.monotonic()
     assert ended(child).code == 124 and time.monotonic() - begun < 30
-    assert child.pid and not alive(child.pid)
+    assert child.pid and not is_running(child.pid)
 
 
 def test_a_deaf_job_that_is_asked_is_ended_after_the_grace_and_at_once_by_kill(begin: Callable[..., Child]) -> None:
     child = begin(DEAF, grace=0.3)
     said(child, "deaf")
     child.stop()
-    assert ended(child) == Outcome("interrupted", 137, "stopped before it could save", False)
+    assert ended(child) == JobOutcome("interrupted", 137, "stopped before it could save", False)
     child = begin(DEAF, grace=60)
     child.kill()
     assert ended(child).state == "interrupted"
@@ -99,7 +99,7 @@ def test_nothing_that_a_job_started_outlives_it(begin: Callable[..., Child]) -> 
     child = begin(BROOD)
     assert ended(child).state == "finished"
     pid = int(child.log.read_text().split()[-1])
-    assert not alive(pid)
+    assert not is_running(pid)
 
 
 def test_a_keeper_that_is_killed_takes_its_job_along(begin: Callable[..., Child]) -> None:
@@ -108,7 +108,7 @@ def test_a_keeper_that_is_killed_takes_its_job_along(begin: Callable[..., Child]
     child._keeper.kill()
     assert ended(child).code == 137
     assert child.pid is not None
-    until(lambda: not alive(child.pid or 0), 5)
+    until(lambda: not is_running(child.pid or 0), 5)
 
 
 def test_a_job_that_cannot_start_is_a_failure_with_its_reason(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_kill_9_of_the_parent_ends_the_job(tmp_path: Path, job: str) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    until(lambda: not alive(pid), 5)
+    until(lambda: not is_running(pid), 5)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux kills a child with its parent")
@@ -147,14 +147,14 @@ def test_kill_9_of_both_the_parent_and_the_keeper_ends_the_job(tmp_path: Path) -
     program = PARENT.replace("child.pid,", "child.pid, child._keeper.pid,").format(job=DEAF, log=str(tmp_path / "log"))
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    pid, keeper = map(int, parent.stdout.readline().split())
+    pid, supervisor = map(int, parent.stdout.readline().split())
     until(lambda: "deaf" in (tmp_path / "log").read_text())
-    os.kill(keeper, signal.SIGSTOP)  # it never gets to say anything
+    os.kill(supervisor, signal.SIGSTOP)  # it never gets to say anything
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    os.kill(keeper, signal.SIGKILL)
-    until(lambda: not alive(pid), 5)
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: not is_running(pid), 5)
 
 
 ASKED = (

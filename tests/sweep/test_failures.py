@@ -13,7 +13,7 @@ import pytest
 
 from tvo_cli.tracking import run_status
 
-from .conftest import PROGRAM, ROOT, Sweep, alive, until
+from .conftest import PROGRAM, ROOT, Sweep, is_running, until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 MATRIX = "+act=raise,exit,kill,hang,ok,brood"
@@ -36,7 +36,7 @@ def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep:
     assert "boom" in jobs["raise"]["reason"] and jobs["exit"]["code"] == 3
     assert "SIGKILL" in jobs["kill"]["reason"] and "not done after 10 s" in jobs["hang"]["reason"]
     assert "sweep: 2 of 6 finished" in said
-    assert len(sweep.pids()) == 7 and [pid for pid in sweep.pids() if alive(pid)] == []
+    assert len(sweep.pids()) == 7 and [pid for pid in sweep.pids() if is_running(pid)] == []
     for name in ("raise", "exit", "kill", "hang"):
         assert run_status.standing(sweep.folder / name)[0] == "failed"
         assert f"sweep/{name}/job.log" in said and f"alone: {jobs[name]['command']}" in said
@@ -68,7 +68,7 @@ def test_a_signal_to_the_sweep_lets_its_jobs_save_and_the_same_command_goes_on(
     began.send_signal(number)
     said, _ = began.communicate(timeout=30)
     assert began.returncode == 75 and "s2: not started" in said
-    assert [pid for pid in sweep.pids() if alive(pid)] == []
+    assert [pid for pid in sweep.pids() if is_running(pid)] == []
     assert {name: (job["state"], job["code"]) for name, job in sweep.jobs().items()} == {
         "s0": ("interrupted", 75),
         "s1": ("interrupted", 75),
@@ -87,7 +87,7 @@ def test_kill_9_of_the_sweep_leaves_no_orphan_and_loses_nothing(sweep: Sweep) ->
     until(lambda: (sweep.folder / "slow" / "began.txt").exists() and len(sweep.pids()) == 2)
     began.kill()
     began.wait()
-    until(lambda: not any(alive(pid) for pid in sweep.pids()), 10)
+    until(lambda: not any(is_running(pid) for pid in sweep.pids()), 10)
     assert (sweep.folder / "slow" / "saved.txt").exists(), "it was not given the time to save"
     assert run_status.standing(sweep.folder / "slow")[0] == "interrupted"
     assert run_status.standing(sweep.folder / "hang") == ("failed", run_status.VANISHED)

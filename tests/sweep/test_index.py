@@ -130,7 +130,7 @@ def test_on_another_machine_the_heartbeat_tells(tmp_path: Path) -> None:
 
 def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_status, "HEARTBEAT", 0.02)
-    with run_status.Beacon(tmp_path, A, "train", ["seed=1"]) as beacon:
+    with run_status.Heartbeat(tmp_path, A, "train", ["seed=1"]) as heartbeat:
         place = tmp_path / run_status.FILE
         os.utime(place, (1, 1))
         end = time.monotonic() + 60
@@ -138,7 +138,7 @@ def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.Mo
             assert time.monotonic() < end, "no heartbeat"
             time.sleep(0.01)
         assert run_status.standing(tmp_path) == ("running", "") and not run_status.finished(tmp_path, A)
-        beacon.end(run_status.FINISHED, 0)
+        heartbeat.end(run_status.FINISHED, 0)
     assert run_status.finished(tmp_path, A) and not run_status.finished(tmp_path, B)
 
 

@@ -12,12 +12,12 @@ import pytest
 from tvo_cli.sweep import runner
 from tvo_cli.sweep.index import Index, Job
 from tvo_cli.sweep.slots import Slot
-from tvo_cli.sweep.worker import Outcome
+from tvo_cli.sweep.worker import JobOutcome
 
 KEY = "f00dfacec0ffee"
 
 
-class Board:
+class ProgressTable:
     """Nobody looks."""
 
     def __getattr__(self, name: str) -> Any:
@@ -36,8 +36,8 @@ class Passing:
     def stop(self) -> None:
         raise AssertionError("nobody asked for a stop")
 
-    def poll(self) -> Outcome | None:
-        return Outcome("finished", 0, "", False)
+    def poll(self) -> JobOutcome | None:
+        return JobOutcome("finished", 0, "", False)
 
 
 class Attempt:
@@ -54,9 +54,9 @@ class Attempt:
     def stop(self) -> None:
         self.stopped = True
 
-    def poll(self) -> Outcome | None:
+    def poll(self) -> JobOutcome | None:
         assert self.stopped, "the job was never told"
-        return Outcome("failed", 1, f"the service refused {KEY}", False)
+        return JobOutcome("failed", 1, f"the service refused {KEY}", False)
 
 
 def test_a_signal_while_a_job_is_started_reaches_that_job_and_no_reason_quotes_a_key(
@@ -66,8 +66,8 @@ def test_a_signal_while_a_job_is_started_reaches_that_job_and_no_reason_quotes_a
     monkeypatch.setattr(runner, "Child", Attempt)
     index = Index(tmp_path)
     index.add(job := Job("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
-    terms = runner.Terms(retries=0, timeout=None, grace=1.0)
-    runner.Runner(index, [job], [Slot(0, None, 1)], terms, Board()).run()  # type: ignore[arg-type]
+    terms = runner.LaunchSettings(retries=0, timeout=None, grace=1.0)
+    runner.Runner(index, [job], [Slot(0, None, 1)], terms, ProgressTable()).run()  # type: ignore[arg-type]
     assert len(Attempt.made) == 1 and job.state == "failed" and job.reason == "the service refused ***"
     assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
 
@@ -76,8 +76,8 @@ def test_signals_that_were_ignored_at_the_start_stop_no_sweep(tmp_path: Path, mo
     monkeypatch.setattr(runner, "Child", Passing)
     index = Index(tmp_path)
     index.add(job := Job("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
-    terms = runner.Terms(retries=0, timeout=None, grace=1.0)
-    sweep = runner.Runner(index, [job], [Slot(0, None, 1)], terms, Board())  # type: ignore[arg-type]
+    terms = runner.LaunchSettings(retries=0, timeout=None, grace=1.0)
+    sweep = runner.Runner(index, [job], [Slot(0, None, 1)], terms, ProgressTable())  # type: ignore[arg-type]
     before = {number: signal.signal(number, signal.SIG_IGN) for number in runner.STOP}
     try:
         sweep.run()
@@ -88,7 +88,7 @@ def test_signals_that_were_ignored_at_the_start_stop_no_sweep(tmp_path: Path, mo
     assert job.state == "finished" and not sweep.stopped
 
 
-class Told(Board):
+class Told(ProgressTable):
     """Remembers what it is told, and by whom."""
 
     def __init__(self) -> None:
@@ -105,6 +105,6 @@ def test_what_a_signal_does_is_said_but_not_by_its_handler(tmp_path: Path, monke
     monkeypatch.setattr(runner, "Child", Attempt)
     index, board = Index(tmp_path), Told()
     index.add(job := Job("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
-    terms = runner.Terms(retries=0, timeout=None, grace=1.0)
+    terms = runner.LaunchSettings(retries=0, timeout=None, grace=1.0)
     runner.Runner(index, [job], [Slot(0, None, 1)], terms, board).run()  # type: ignore[arg-type]
     assert len(board.said) == 1 and board.said[0].startswith("SIGTERM: ")

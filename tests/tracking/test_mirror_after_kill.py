@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tvo_cli.tracking import Tracker, metrics, wandb_file
-from tvo_cli.tracking.mirror import RowKey, Shielded, row_keys
+from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, row_keys
 from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
 from tvo_cli.tracking.tracker import mirrors
 
@@ -93,7 +93,9 @@ def test_every_instant_of_a_kill(
     """Before a row is sent, after it, and after it with rows still in a buffer; the checkpoint `behind` steps."""
     for instant in range(1, LAST + LAST // EVERY + 2):
         mirror, folder = Sent(instant, before=before, buffer=buffer), tmp_path / str(instant)
-        monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors", lambda node, mirror=mirror: [Shielded(mirror, "x")])  # type: ignore[arg-type]
+        monkeypatch.setattr(
+            "tvo_cli.tracking.tracker.mirrors", lambda node, mirror=mirror: [FailSafeMirror(mirror, "x")]
+        )  # type: ignore[arg-type]
         with pytest.raises(Killed):
             run(make_config(), folder)
         checkpoint = saved(folder) - behind
@@ -106,7 +108,7 @@ def test_rows_of_a_time_without_a_mirror_are_sent_when_there_is_one(
 ) -> None:
     run(make_config(), tmp_path)
     mirror = Sent()
-    monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors", lambda node: [Shielded(mirror, "x")])  # type: ignore[arg-type]
+    monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors", lambda node: [FailSafeMirror(mirror, "x")])  # type: ignore[arg-type]
     run(make_config(), tmp_path, since=LAST)
     once(mirror.rows, tmp_path)
 

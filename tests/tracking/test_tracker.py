@@ -14,7 +14,7 @@ import yaml
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, metrics, run_folder
-from tvo_cli.tracking.mirror import Shielded
+from tvo_cli.tracking.mirror import FailSafeMirror
 from tvo_cli.tracking.wandb_mirror import WandbMirror
 
 
@@ -143,7 +143,7 @@ def test_a_broken_mirror_is_one_warning_and_the_run_goes_on(caplog: pytest.LogCa
             raise AssertionError("a broken mirror is left alone")
 
     broken = Broken()
-    shielded = Shielded(broken, "wandb")  # type: ignore[arg-type]
+    shielded = FailSafeMirror(broken, "wandb")  # type: ignore[arg-type]
     for step in range(3):
         shielded.log(step, {})
     shielded.finish({}, 0)

@@ -76,7 +76,7 @@ def no_figures(monkeypatch) -> None:
 @pytest.fixture
 def pulled(run, monkeypatch) -> Callable[..., None]:
     """Train until the plug is pulled, before the batch after the first `after` ones."""
-    advance = loop.advance
+    train_step = loop.train_step
 
     def go(name: str, *overrides: str, after: int) -> None:
         left = [after]
@@ -85,10 +85,10 @@ def pulled(run, monkeypatch) -> Callable[..., None]:
             if not left[0]:
                 raise RuntimeError("the plug was pulled")
             left[0] -= 1
-            return advance(session, interrupted)
+            return train_step(session, interrupted)
 
         with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="plug"):
-            patch.setattr(loop, "advance", until)
+            patch.setattr(loop, "train_step", until)
             run(name, *overrides)
 
     return go

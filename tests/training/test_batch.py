@@ -7,7 +7,7 @@ import torch
 
 from tvo_cli.training.batch import minibatches
 from tvo_cli.training.rng import stream
-from tvo_cli.training.update import Passes
+from tvo_cli.training.update import InnerLoop
 
 GROUP = torch.arange(8).repeat_interleave(4)
 
@@ -66,6 +66,6 @@ def test_a_token_bound_becomes_rows_by_the_longest_prompt_and_response(tokens, r
     prompt_mask, mask = torch.zeros(32, 9, dtype=torch.bool), torch.zeros(32, 11, dtype=torch.bool)
     prompt_mask[:, 6:], mask[:, :2] = True, True
     prompt_mask[3, 4:], mask[20, :7] = True, True
-    passes = Passes(1, 2, rows, 8, 1.0, tokens)
+    passes = InnerLoop(1, 2, rows, 8, 1.0, tokens)
     batch = SimpleNamespace(rollout=SimpleNamespace(prompt_mask=prompt_mask, mask=mask))
     assert passes.rows(batch) == expected

@@ -22,7 +22,7 @@ def schooling(**changes):
         "steps": 25, "rows": 16, "lr": 3e-3, "betas": (0.9, 0.98), "weight_decay": 0.01, "clip_norm": 1.0,
         "warm_up": 5, "decay": 0.4, "seed": 0,
     }  # fmt: skip
-    return supervised.Schooling(**(numbers | changes))
+    return supervised.SFTSettings(**(numbers | changes))
 
 
 def learn(**changes):

@@ -42,7 +42,7 @@ def compare(
 ) -> None:
     """Compare runs: what differs, by how much, how sure; verdicts first."""
     from tvo_cli.compare.render import writing
-    from tvo_cli.compare.render.document import Wish
+    from tvo_cli.compare.render.document import CompareRequest
     from tvo_cli.compare.render.document import compare as make
     from tvo_cli.errors import UserError
 
@@ -50,8 +50,10 @@ def compare(
         if value not in offered:
             raise UserError(key, value, "not a choice.", f"Choose {', '.join(offered)}.")
     keys = tuple(word.strip() for word in by.split(",") if word.strip())
-    wish = Wish(keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x)
-    document = make(runs, wish)
+    request = CompareRequest(
+        keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x
+    )
+    document = make(runs, request)
     print(writing.shown(document, form), end="")
     if out is not None:
         writing.write(document, out)

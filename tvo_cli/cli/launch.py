@@ -84,8 +84,8 @@ class Jobs:
                 return 0
             words = redaction.masked_words(overrides)
             fresh = not any(folder.glob("*"))
-            with run_status.Beacon(folder, fingerprint, self.command, words) as beacon:
-                return self._watched(config, beacon)
+            with run_status.Heartbeat(folder, fingerprint, self.command, words) as heartbeat:
+                return self._watched(config, heartbeat)
         except KeyboardInterrupt as error:
             failure.report(error)
             tidy(folder)
@@ -99,21 +99,21 @@ class Jobs:
                 _hand_on(getattr(error, "signal", 0))
             return code
 
-    def _watched(self, config: DictConfig, beacon: run_status.Beacon) -> int:
+    def _watched(self, config: DictConfig, heartbeat: run_status.Heartbeat) -> int:
         """Run the task and write down how it ended."""
         try:
             self.task(config)
         except BaseException as error:
             text, code = failure.describe(error)
-            if code == failure.USER and beacon.withdraw():  # a mistyped command does not touch the run that is there
+            if code == failure.USER and heartbeat.withdraw():  # a mistyped command does not touch the run that is there
                 raise
-            beacon.end(
+            heartbeat.end(
                 run_status.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else run_status.FAILED,
                 code,
                 text,
             )
             raise
-        beacon.end(run_status.FINISHED, 0)
+        heartbeat.end(run_status.FINISHED, 0)
         return 0
 
     @property
@@ -214,7 +214,7 @@ def forget(folder: Path) -> None:
 
 def tidy(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [run_status.FILE] and not run_status.alive(folder):
+    if [path.name for path in folder.glob("*")] == [run_status.FILE] and not run_status.is_running(folder):
         (folder / run_status.FILE).unlink()
     remove_empty(folder)
 

@@ -12,7 +12,7 @@ import typer
 from tvo_cli import escaping
 from tvo_cli.cli.override_args import Debug
 
-Lived = Any  # training's Lived: this room knows experiment, not training
+ReplayedStep = Any  # training's Lived: this room knows experiment, not training
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
 TROUBLES = 12  # places shown where something is not finite
 Words = Annotated[
@@ -49,7 +49,7 @@ def replay(
     raise typer.Exit(0 if same else 1)
 
 
-def _verdict(record: dict[str, Any], lived: Lived) -> bool:
+def _verdict(record: dict[str, Any], lived: ReplayedStep) -> bool:
     """Whether the same bits came out, said first."""
     _say(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
     same = bool(record["weights_after"] == lived.weights_after and record["order"] == lived.order)
@@ -66,7 +66,7 @@ def _say(line: str) -> None:
     print(escaping.terminal(line))
 
 
-def _tell(lived: Lived, record: dict[str, Any]) -> None:
+def _tell(lived: ReplayedStep, record: dict[str, Any]) -> None:
     report = lived.work.report
     print()
     _say(lived.algorithm)
@@ -92,14 +92,14 @@ def _table(headings: tuple[str, ...], rows: list[list[str]]) -> None:
     render.table(headings, rows if sys.stdout.isatty() else [list(headings), *rows])
 
 
-def _of_update(lived: Lived, index: int) -> list[str]:
+def _of_update(lived: ReplayedStep, index: int) -> list[str]:
     """Norm, viscosity, divergence and rate of an update that was taken."""
     report = lived.work.report
     columns = (report.norms, report.viscosities, report.divergences, report.rates)
     return [f"{column[index]:.4g}" if index < len(column) else "" for column in columns]
 
 
-def _tell_troubles(lived: Lived) -> None:
+def _tell_troubles(lived: ReplayedStep) -> None:
     rows = [
         [str(update), one.what, one.detail, *_where(lived, one.row, one.position)]
         for update, one in lived.troubles[:TROUBLES]
@@ -109,7 +109,7 @@ def _tell_troubles(lived: Lived) -> None:
         _table(("update", "what", "", "response", "token"), rows)
 
 
-def _tell_attribution(lived: Lived) -> None:
+def _tell_attribution(lived: ReplayedStep) -> None:
     found = lived.attribution
     if found is None or not found.sites:
         return
@@ -124,7 +124,7 @@ def _tell_attribution(lived: Lived) -> None:
     _table(("share", "response", "text", "verdict"), [list(one) for one in shown])
 
 
-def _where(lived: Lived, row: int, position: int) -> tuple[str, str]:
+def _where(lived: ReplayedStep, row: int, position: int) -> tuple[str, str]:
     """A response by problem and number; its text, or the token between its neighbours."""
     if row < 0:
         return "", ""
@@ -139,7 +139,7 @@ def _where(lived: Lived, row: int, position: int) -> tuple[str, str]:
     return label, f"{position}: {_short(before, 40, end=True)}⟦{token}⟧{_short(after, 16)}"
 
 
-def _verdict_of(lived: Lived, row: int) -> str:
+def _verdict_of(lived: ReplayedStep, row: int) -> str:
     batch = lived.work.batch
     reward = float(batch.experience.rewards[row])
     return f"{batch.verdicts[row].reason}, reward {reward:g}"
@@ -152,7 +152,7 @@ def _short(text: str, most: int, *, end: bool = False) -> str:
     return "…" + flat[-most:] if end else flat[:most] + "…"
 
 
-def _compare(one: Lived, other: Lived) -> None:
+def _compare(one: ReplayedStep, other: ReplayedStep) -> None:
     rows = [
         ["gradient norm, first update", *(f"{norms[0]:.4g}" if norms else "–" for norms in _each(one, other, "norms"))],
         ["gradient norm, largest", *(f"{max(norms):.4g}" if norms else "–" for norms in _each(one, other, "norms"))],
@@ -170,7 +170,7 @@ def _compare(one: Lived, other: Lived) -> None:
     print(f"cosine of the two steps: {'–' if math.isnan(found) else f'{found:+.3f}'}")
 
 
-def _each(one: Lived, other: Lived, name: str) -> list[list[float]]:
+def _each(one: ReplayedStep, other: ReplayedStep, name: str) -> list[list[float]]:
     return [getattr(lived.work.report, name) for lived in (one, other)]
 
 

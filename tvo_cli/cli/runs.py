@@ -30,11 +30,11 @@ def runs(
 ) -> None:
     """Show the runs below a folder: state, last step, reward, verdict, and the settings in which they differ."""
     from tvo_cli.cli import render
-    from tvo_cli.report.run_status import differing, standings
+    from tvo_cli.report.run_status import differing, status_rows
 
     if form not in FORMATS:
         raise UserError("--format", form, "there is no such format.", f"Formats: {', '.join(FORMATS)}.")
-    found = standings(folder)
+    found = status_rows(folder)
     apart = differing(found)
     if form == "json":
         _print([_record(run, apart[run.folder]) for run in found])

@@ -29,7 +29,7 @@ rianglerighteq t wocolumn woheadleftarrow woheadrightarrow
 LATEX = frozenset([*("n" + rest for rest in N.split()), *("t" + rest for rest in T.split())])
 
 
-def understood(text: str) -> str:
+def unescaped(text: str) -> str:
     """The text with its line breaks and tabs."""
     return ESCAPE.sub(_one, text)
 

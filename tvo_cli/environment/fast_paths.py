@@ -27,7 +27,7 @@ class FastPath(NamedTuple):
 def here() -> list[FastPath]:
     """What this machine can do, asked of the embedded model: for networks that are large enough."""
     policy = load_policy({"path": FRESH}, device="cpu")
-    with onednn.quick_products(policy.network):
+    with onednn.onednn_matmul(policy.network):
         found = [*of(policy, large=True)]
     return [*found, _fused_here(), *accelerators()]
 
@@ -46,7 +46,7 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     taken = not why and fused_decode.joined(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
-    taken = not why and sequence_packing.understood(body)
+    taken = not why and sequence_packing.supports_packing(body)
     differs = "the network's attention does not take packed rows"
     yield FastPath("packed rows", taken, without if why else "prompts once, no padding" if taken else differs)
     yield _shared(body)

@@ -47,7 +47,7 @@ class Task:
     prompts: tuple[str, ...]
 
 
-class Drawn(NamedTuple):
+class SampledResponses(NamedTuple):
     """A completion and what it answers."""
 
     problem: Problem
@@ -94,7 +94,7 @@ class Evaluator:
         keys = [problem.id for problem in task.problems]
         drawn = self.engine(task.prompts, keys, sampling(protocol, task.decoding, self.batch_rows), self.seed)
         rows = [
-            Drawn(problem, prompt, sample, completion)
+            SampledResponses(problem, prompt, sample, completion)
             for problem, prompt, completions in zip(task.problems, task.prompts, drawn, strict=True)
             for sample, completion in enumerate(completions)
         ]
@@ -103,7 +103,7 @@ class Evaluator:
         verdicts = grade(self.grader, protocol, asked)
         return [self._response(task, row, verdict, seconds) for row, verdict in zip(rows, verdicts, strict=True)]
 
-    def _response(self, task: Task, row: Drawn, verdict: Verdict, seconds: float) -> Response:
+    def _response(self, task: Task, row: SampledResponses, verdict: Verdict, seconds: float) -> Response:
         problem, completion = row.problem, row.completion
         return Response(
             suite=task.suite.name,

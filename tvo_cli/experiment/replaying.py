@@ -14,20 +14,20 @@ from tvo_cli import config as configuration
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.session import build_session
-from tvo_cli.replay.replay import Lived, live_again, live_otherwise
+from tvo_cli.replay.replay import ReplayedStep, replay_exactly, replay_with
 from tvo_cli.training import flight_recorder
 
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
 
 
-def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[Lived]]:
+def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[ReplayedStep]]:
     """Live a recorded step again and, when overrides are given, once more under them; what was recorded, and both."""
     recording = flight_recorder.read(run, step)
     record: dict[str, Any] = recording[1]["record"]
     chosen = configuration.recorded(record["config"])
     with ExitStack() as resources:
-        lived = [live_again(build_session(_quiet(chosen), run, resources), recording, most=most)]
+        lived = [replay_exactly(build_session(_quiet(chosen), run, resources), recording, most=most)]
     if words:
         other, notes = _altered(chosen, words)
         configuration.declare(other, "train", words)
@@ -36,7 +36,7 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
         with ExitStack() as resources:
             session = build_session(_quiet(other), run, resources)
             at = lived[0].attributed
-            lived.append(live_otherwise(session, recording, same_optimizer=same, most=most, attributed=at))
+            lived.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
             lived[-1].notes += notes
     return record, lived
 

@@ -14,14 +14,14 @@ from tvo_cli.experiment.learner import build_learner
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
-from tvo_cli.rollout.onednn import quick_products
+from tvo_cli.rollout.onednn import onednn_matmul
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import continuing, dataset_hash, rng
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
-from tvo_cli.training.update import Passes
+from tvo_cli.training.update import InnerLoop
 
 CACHED = 2048  # positions of one forward on a CPU
 
@@ -39,7 +39,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
     learner = build_learner(config, policy, runtime)
     if config.trainer.get("products", "default") == "auto":
-        resources.enter_context(quick_products(*learner.networks, least=LARGE))
+        resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
     heldout = build_heldout(config, policy, grader)
     evaluated = heldout.problems if heldout else ()
     chosen_problems.say_overlap(config, problems, evaluated)
@@ -68,8 +68,8 @@ def _recorder(node: DictConfig) -> Recorder:
     return Recorder(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
 
 
-def _passes(config: DictConfig, policy: Policy) -> Passes:
-    return Passes(
+def _passes(config: DictConfig, policy: Policy) -> InnerLoop:
+    return InnerLoop(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),

@@ -14,7 +14,7 @@ from tvo_cli.model import load_policy
 from tvo_cli.reward import Grader
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.runtime import start
-from tvo_cli.training.supervised import Report, Schooling, Taught, fine_tune, log_progress, record
+from tvo_cli.training.supervised import Report, SFTSettings, WorkedSolutions, fine_tune, log_progress, record
 
 
 def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
@@ -22,9 +22,9 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
     taught = chosen_problems.training(config, policy)
-    if not isinstance(taught, Taught):
+    if not isinstance(taught, WorkedSolutions):
         raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
-    fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
+    fine_tune(policy, taught, config.model.prompt, _settings(config), report)
     folder = Path(config.output_dir)
     policy.save(folder)
     with Grader(config.reward) as grader:
@@ -34,8 +34,8 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     return record(folder, found | evaluation.metrics() | {"torch": torch.__version__})
 
 
-def _schooling(config: DictConfig) -> Schooling:
-    return Schooling(
+def _settings(config: DictConfig) -> SFTSettings:
+    return SFTSettings(
         steps=int(config.steps),
         rows=int(config.rows),
         lr=float(config.lr),

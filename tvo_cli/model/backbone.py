@@ -76,7 +76,7 @@ def predicting_states(
     the same share one forward of it, and responses of like length go together, where that pays (`prefixes`).
     """
     prompt_ids, prompt_mask = trimmed(prompt_ids, prompt_mask)
-    if shared_prefix.pays(body, prompt_ids, prompt_mask, mask):
+    if shared_prefix.is_worth_sharing(body, prompt_ids, prompt_mask, mask):
         return shared_prefix.predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
     seen = mask.any(0).nonzero()
     last = int(seen.max()) + 1 if len(seen) else 1

@@ -43,7 +43,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class PackedLayout:
     """Where the row's parts lie: P prompts of W tokens, then the slices, then padding."""
 
     prompt_mask: Tensor  # bool [P, 1, W, W]
@@ -107,7 +107,7 @@ def states(
         made.append(Slice(begin, which[rows], _seen(prompts[1][which[rows]], length)))
         begin += len(rows) * length
     causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
-    pieces = Pieces((causal & prompts[1][:, None, :])[:, None], tuple(made))
+    pieces = PackedLayout((causal & prompts[1][:, None, :])[:, None], tuple(made))
     row, at = torch.cat(tokens), torch.cat(places)
     spare = -len(row) % ROW
     found = _forward(body, nn.functional.pad(row, (0, spare))[None], nn.functional.pad(at, (0, spare))[None], pieces)
@@ -122,13 +122,13 @@ def _seen(prompt_mask: Tensor, length: int) -> Tensor:
     return torch.cat(both, dim=-1)[:, None]
 
 
-def _forward(body: nn.Module, ids: Tensor, places: Tensor, pieces: Pieces) -> Tensor:
+def _forward(body: nn.Module, ids: Tensor, places: Tensor, pieces: PackedLayout) -> Tensor:
     unused = ids.new_ones(1, 1, 1, 1, dtype=torch.bool)  # a mask that transformers passes on as it is
     outputs = body(input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{WORD: pieces})
     return forwards.states(outputs)
 
 
-def understood(body: nn.Module) -> bool:
+def supports_packing(body: nn.Module) -> bool:
     """Whether the network hands the pieces down to an attention that heeds them: asked once, where ours is on."""
     config = getattr(body, "config", None)
     if str(getattr(config, "_attn_implementation", "")) != ATTENTION:

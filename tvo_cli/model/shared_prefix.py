@@ -22,7 +22,7 @@ SHARE = 0.15  # of all positions, likewise
 TOKENS = 16  # slices are padded to multiples of them: products on a CPU are prepared anew for every new shape
 
 
-class Cut(NamedTuple):
+class PrefixSplit(NamedTuple):
     """How responses are cut into slices of like length."""
 
     few: int  # positions that are not cut further
@@ -30,8 +30,8 @@ class Cut(NamedTuple):
     like: float  # of the longest response, what each of its slice has at least
 
 
-COARSE = Cut(256, 4, 0.5)  # where every slice is a forward of its own
-FINE = Cut(64, 2, 0.8)  # where slices differ in their attention only
+COARSE = PrefixSplit(256, 4, 0.5)  # where every slice is a forward of its own
+FINE = PrefixSplit(64, 2, 0.8)  # where slices differ in their attention only
 
 
 def recomputes(body: nn.Module) -> bool:
@@ -39,7 +39,7 @@ def recomputes(body: nn.Module) -> bool:
     return any(getattr(module, "gradient_checkpointing", False) for module in body.modules())
 
 
-def pays(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor) -> bool:
+def is_worth_sharing(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor) -> bool:
     """Whether sharing saves enough positions, and the architecture keeps ordinary keys and values."""
     lengths = mask.sum(1)
     solid = torch.arange(mask.shape[1], device=mask.device) < lengths[:, None]
@@ -76,7 +76,7 @@ def groups(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
     return begins.cumsum(0) - 1, begins.nonzero().flatten()
 
 
-def alike(lengths: Tensor, cut: Cut) -> Iterator[Tensor]:
+def alike(lengths: Tensor, cut: PrefixSplit) -> Iterator[Tensor]:
     """Rows by falling length, cut where a response is short beside the longest of its slice: row numbers [b]."""
     order = lengths.sort(descending=True, stable=True)
     sizes, begin = order.values.tolist(), 0
@@ -92,7 +92,7 @@ def predicting_states(
 ) -> Tensor:
     """[N, H] as `backbone.predicting_states`: each prompt once, then the responses in slices of like length."""
     which, first = groups(prompt_ids, prompt_mask)
-    if prompt_ids.shape[1] + mask.shape[1] <= sequence_packing.LONGEST and sequence_packing.understood(body):
+    if prompt_ids.shape[1] + mask.shape[1] <= sequence_packing.LONGEST and sequence_packing.supports_packing(body):
         slices = list(alike(mask.sum(1), FINE))
         prompts = prompt_ids[first], prompt_mask[first]
         return sequence_packing.states(body, prompts, which, (response_ids, mask), slices, TOKENS)

@@ -22,7 +22,7 @@ from tvo_cli.training import rng
 from tvo_cli.training.batch import Batch, Minibatch
 from tvo_cli.training.forward import forwarded, seen
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.update import Passes, backward, forces_on, not_finite
+from tvo_cli.training.update import InnerLoop, backward, forces_on, not_finite
 from tvo_cli.types import Tokens
 
 MOVE = 2e-4  # length of the finite step, as a share of |θ|
@@ -69,7 +69,7 @@ class _Pieces:
     forces: tuple[Tensor, ...]
 
 
-def attribute(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, most: int) -> Attribution:
+def attribute(learner: Learner, batch: Batch, minibatch: Minibatch, passes: InnerLoop, most: int) -> Attribution:
     """Split the gradient norm of a minibatch at the present weights; nothing is changed, .grad is empty afterwards."""
     with _undisturbed(learner):
         pieces = _forces(learner, batch, minibatch, passes)
@@ -87,7 +87,7 @@ def attribute(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Pass
     return _ranked(norm, pieces, shares, most)
 
 
-def find_trouble(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes) -> list[Trouble]:
+def find_trouble(learner: Learner, batch: Batch, minibatch: Minibatch, passes: InnerLoop) -> list[Trouble]:
     """What is not finite in a minibatch, followed back to its cause; empty when everything is."""
     rows = minibatch.rows
     if what := not_finite(batch, rows):
@@ -113,7 +113,7 @@ def _undisturbed(learner: Learner) -> Iterator[None]:
         rng.restore(drawn)
 
 
-def _forces(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes) -> list[_Pieces]:
+def _forces(learner: Learner, batch: Batch, minibatch: Minibatch, passes: InnerLoop) -> list[_Pieces]:
     """The minibatch's gradient into .grad; tokens and forces of each part."""
     pieces = []
     for rows, tokens, scores in forwarded(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
@@ -125,7 +125,7 @@ def _forces(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes
 
 @torch.no_grad()
 def _scores_along(
-    learner: Learner, batch: Batch, pieces: list[_Pieces], passes: Passes, gradient: list[Tensor | None], sign: float
+    learner: Learner, batch: Batch, pieces: list[_Pieces], passes: InnerLoop, gradient: list[Tensor | None], sign: float
 ) -> list[tuple[Tensor, ...]]:
     """Scores of every part at θ ± (MOVE·|θ|/|g|)·g, in float64."""
     start = [p.detach().clone() for p in learner.parameters]
@@ -193,7 +193,7 @@ def _in_tokens(learner: Learner, piece: _Pieces) -> list[Trouble]:
     return [Trouble(f"loss part {name}", -1, -1, f"it is {float(parts[name].detach())}") for name in broken]
 
 
-def _in_gradient(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes) -> list[Trouble]:
+def _in_gradient(learner: Learner, batch: Batch, minibatch: Minibatch, passes: InnerLoop) -> list[Trouble]:
     """Every force is finite and the gradient is not: which response's, and in which parameter first."""
     found = []
     alone = [row[None] for row in minibatch.rows]

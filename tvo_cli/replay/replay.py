@@ -25,7 +25,7 @@ Recording = tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]
 
 
 @dataclass(slots=True)
-class Lived:
+class ReplayedStep:
     """What a step did."""
 
     algorithm: str
@@ -41,14 +41,14 @@ class Lived:
     divergence: float = 0.0  # mean binary TV of the whole step
     notes: list[str] = field(default_factory=list)
 
-    def cosine(self, other: Lived) -> float:
+    def cosine(self, other: ReplayedStep) -> float:
         """Between the two steps' changes of the weights; nan where one did not move."""
         if self.moved is None or other.moved is None:
             return float("nan")
         return float(self.moved @ other.moved / (self.moved.norm() * other.moved.norm()))
 
 
-def live_again(session: Session, recording: Recording, *, most: int) -> Lived:
+def replay_exactly(session: Session, recording: Recording, *, most: int) -> ReplayedStep:
     """Repeat the step under the settings it was recorded with."""
     parts, state = recording
     session.restore(parts["policy"], parts, state)
@@ -57,9 +57,9 @@ def live_again(session: Session, recording: Recording, *, most: int) -> Lived:
     return _live(session, session.work, most)
 
 
-def live_otherwise(
+def replay_with(
     session: Session, recording: Recording, *, same_optimizer: bool, most: int, attributed: int
-) -> Lived:
+) -> ReplayedStep:
     """The same policy and rollouts under the session's own algorithm, whose state is that of a start.
 
     `attributed`: the update whose gradient is split over tokens, counted from 1; 0: that of the largest norm.
@@ -93,10 +93,10 @@ def _prepare(
     return [*notes, "its coefficients, baselines and viscosity are those of a start"]
 
 
-def _live(session: Session, work: Work, most: int, attributed: int = 0) -> Lived:
+def _live(session: Session, work: Work, most: int, attributed: int = 0) -> ReplayedStep:
     learner, step = session.learner, session.counters.step
     before = [p.detach().clone() for p in learner.parameters]
-    lived = Lived(learner.algorithm.name, work, store.digest(session.weights()), learner.policy.tokenizer.decode)
+    lived = ReplayedStep(learner.algorithm.name, work, store.digest(session.weights()), learner.policy.tokenizer.decode)
     lived.order = flight_recorder.order(session, work, step)
     factor = learner.schedule(step, session.limits.steps)
     for minibatch in remaining(learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps):
@@ -110,7 +110,7 @@ def _live(session: Session, work: Work, most: int, attributed: int = 0) -> Lived
     return lived
 
 
-def _look(session: Session, lived: Lived, minibatch: Minibatch, most: int, attributed: int) -> None:
+def _look(session: Session, lived: ReplayedStep, minibatch: Minibatch, most: int, attributed: int) -> None:
     """What the next update will be made of; of several splits the one with the largest norm is kept."""
     learner, batch = session.learner, lived.work.batch
     troubles = find_trouble(learner, batch, minibatch, session.passes)

@@ -35,7 +35,7 @@ class Standing:
     reason: str  # why it failed
 
 
-def standings(root: Path) -> list[Standing]:
+def status_rows(root: Path) -> list[Standing]:
     """The runs below a folder, itself included, in the order of their paths.
 
     Raises:
@@ -75,7 +75,7 @@ def _leading(keys: Sequence[str]) -> list[str]:
 def _standing(folder: Path) -> Standing:
     told = run_status.read(folder)
     summary, collapse = read_json(folder / "summary.json"), read_json(folder / "collapse.json")
-    word, reason = run_status.standing(folder)
+    word, reason = run_status.status_of(folder)
     settings = _settings(folder, told)
     row = metrics.last(folder / "metrics.jsonl")
     fired = str(collapse.get("verdict", "")) in LOST

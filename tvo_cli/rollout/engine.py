@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
-from tvo_cli.rollout.onednn import quick_products
+from tvo_cli.rollout.onednn import onednn_matmul
 from tvo_cli.rollout.sampling import Sampling
 
 
@@ -55,7 +55,7 @@ class LocalEngine:
         self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
     ) -> list[list[Completion]]:
         """One slice after the other, prompts of like length together."""
-        with quick_products(self._policy.network):
+        with onednn_matmul(self._policy.network):
             rollout = generate(self._policy, prompts, keys, sampling, seed=seed)
         counts = rollout.mask.sum(1).tolist()
         ended = rollout.finished.tolist()

@@ -41,7 +41,7 @@ def _appended(held: Tensor, room: Tensor | None, new: Tensor) -> tuple[Tensor, T
     return room[..., :end, :], room
 
 
-class EvenLayer(DynamicLayer):  # type: ignore[misc]
+class PaddedLayer(DynamicLayer):  # type: ignore[misc]
     """A layer whose rooms hold a multiple of EVEN tokens and are used whole: what no token stands in yet is zero.
 
     Like transformers' static layer it leaves it to the mask to hide the rest. Products over the keys then have few
@@ -106,7 +106,7 @@ def growing(config: Any, *, evenly: bool = False) -> DynamicCache:
     """
     cache = DynamicCache(config=config)
     plain = all(type(layer) is DynamicLayer for layer in cache.layers)
-    kind = EvenLayer if evenly and plain else GrowingLayer
+    kind = PaddedLayer if evenly and plain else GrowingLayer
     cache.layers = [kind() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     if cache.layer_class_to_replicate is DynamicLayer:
         cache.layer_class_to_replicate = kind

@@ -32,7 +32,7 @@ UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn in
 
 
 @contextmanager
-def quick_products(*networks: Any, least: int = 0) -> Iterator[bool]:
+def onednn_matmul(*networks: Any, least: int = 0) -> Iterator[bool]:
     """Inside: products through oneDNN, attention as the module says. Yields whether that is on.
 
     Networks of fewer than `least` parameters are not meant: their products are too small to gain.

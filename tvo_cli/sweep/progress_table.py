@@ -27,7 +27,7 @@ STYLE = {"running": "cyan", "finished": "green", "failed": "red", "interrupted":
 ORDER = ("failed", "interrupted", "running", WAITING, "finished")  # of attention, when the screen is too short
 
 
-class Board:
+class ProgressTable:
     """Shows the jobs of a sweep; `changed` after every change, `tick` now and then."""
 
     def __init__(self, folder: Path, jobs: Sequence[Job], slots: int, stream: TextIO | None = None) -> None:
@@ -38,7 +38,7 @@ class Board:
         self._since: dict[str, float] = {}
         self._drawn = 0.0
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> ProgressTable:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = (self._folder / LOG).open("a", encoding="utf-8", errors="backslashreplace")
         standard_streams.listen(self._note)

@@ -13,9 +13,9 @@ from types import FrameType
 
 from tvo_cli.signals import not_ignored
 from tvo_cli.sweep.index import WAITING, Index, Job
-from tvo_cli.sweep.progress_table import Board
+from tvo_cli.sweep.progress_table import ProgressTable
 from tvo_cli.sweep.slots import Slot
-from tvo_cli.sweep.worker import Child, Outcome
+from tvo_cli.sweep.worker import Child, JobOutcome
 from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import without_secrets
 
@@ -25,7 +25,7 @@ STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)
-class Terms:
+class LaunchSettings:
     """What every job is granted."""
 
     retries: int
@@ -36,8 +36,10 @@ class Terms:
 class Runner:
     """One command's jobs: waiting, running, ended."""
 
-    def __init__(self, index: Index, jobs: Sequence[Job], slots: Sequence[Slot], terms: Terms, board: Board) -> None:
-        self._index, self._terms, self._board = index, terms, board
+    def __init__(
+        self, index: Index, jobs: Sequence[Job], slots: Sequence[Slot], terms: LaunchSettings, table: ProgressTable
+    ) -> None:
+        self._index, self._terms, self._board = index, terms, table
         self._waiting = deque(job for job in jobs if job.state == WAITING)
         self._free = list(slots)
         self._running: dict[str, tuple[Job, Slot, Child]] = {}
@@ -76,7 +78,7 @@ class Runner:
             if not self._free:
                 return
             job = self._waiting.popleft()
-            if run_status.alive(self._index.folder / job.folder):
+            if run_status.is_running(self._index.folder / job.folder):
                 self._hold(job)
             else:
                 self._launch(job, self._free.pop(0))
@@ -118,7 +120,7 @@ class Runner:
                 self._free.append(slot)
                 self._ended(job, found, time.monotonic() - child.begun)
 
-    def _ended(self, job: Job, found: Outcome, seconds: float) -> None:
+    def _ended(self, job: Job, found: JobOutcome, seconds: float) -> None:
         job.state, job.code, job.pid, job.slot = found.state, found.code, None, None
         job.reason = without_secrets(found.reason)  # the job's last words, which may quote a key
         job.seconds = round(seconds, 1)

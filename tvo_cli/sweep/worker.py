@@ -21,7 +21,7 @@ MARGIN = 10.0  # seconds a keeper gets beyond the job's grace before it is ended
 TAIL = 8192  # bytes of a log that are searched for the reason of a failure
 
 
-class Outcome(NamedTuple):
+class JobOutcome(NamedTuple):
     """How an attempt ended."""
 
     state: str  # finished, interrupted, failed
@@ -75,7 +75,7 @@ class Child:
         if self.pid:
             _end_group(self.pid)
 
-    def poll(self) -> Outcome | None:
+    def poll(self) -> JobOutcome | None:
         """How it ended; None while it runs."""
         code = self._keeper.poll()
         if code is None:
@@ -103,19 +103,19 @@ class Child:
         return self._timeout
 
 
-def outcome(code: int, child: Child, stopped: bool) -> Outcome:
+def outcome(code: int, child: Child, stopped: bool) -> JobOutcome:
     """What an exit code of the keeper means."""
     if code == 0:
-        return Outcome(run_status.FINISHED, 0, "", False)
+        return JobOutcome(run_status.FINISHED, 0, "", False)
     if code in (SAVED, INTERRUPTED):
-        return Outcome(run_status.INTERRUPTED, code, child.last_words(), not stopped)
+        return JobOutcome(run_status.INTERRUPTED, code, child.last_words(), not stopped)
     if stopped:
-        return Outcome(run_status.INTERRUPTED, code, "stopped before it could save", False)
+        return JobOutcome(run_status.INTERRUPTED, code, "stopped before it could save", False)
     if code == supervisor.TIMED_OUT and child.timeout:
-        return Outcome(run_status.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
+        return JobOutcome(run_status.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
     if code > 128:
-        return Outcome(run_status.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
-    return Outcome(run_status.FAILED, code, child.last_words() or f"left with code {code}", code != USER)
+        return JobOutcome(run_status.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
+    return JobOutcome(run_status.FAILED, code, child.last_words() or f"left with code {code}", code != USER)
 
 
 def _signal_name(number: int) -> str:

@@ -66,7 +66,7 @@ class DeduplicatingMirror:
     after a kill, for mirrors write through threads and services with buffers of their own.
     """
 
-    def __init__(self, mirror: Shielded) -> None:
+    def __init__(self, mirror: FailSafeMirror) -> None:
         self._mirror = mirror
         self._held: set[RowKey] = set()
 
@@ -91,7 +91,7 @@ class DeduplicatingMirror:
         self._mirror.finish(summary, exit_code)
 
 
-class Shielded:
+class FailSafeMirror:
     """A mirror whose first failure becomes one warning, after which it is left alone."""
 
     def __init__(self, mirror: Mirror, name: str) -> None:

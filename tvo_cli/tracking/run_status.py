@@ -29,7 +29,7 @@ SILENCE = 300.0  # seconds without a touch after which a process of another mach
 VANISHED = "the process ended without a word: killed, or the machine went down"
 
 
-class Beacon:
+class Heartbeat:
     """Says `running` on entering and touches the file while the run lasts; `end` says how it ended.
 
     Entering is refused while another process runs in the folder: two would write over each other's files.
@@ -48,7 +48,7 @@ class Beacon:
         }
         self._done = threading.Event()
 
-    def __enter__(self) -> Beacon:
+    def __enter__(self) -> Heartbeat:
         with _alone(self._folder):
             _refuse_if_taken(self._folder)
             self._former, self._seen = _text(self._path), _others(self._folder)
@@ -98,16 +98,16 @@ def read(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def standing(folder: Path) -> tuple[str, str]:
+def status_of(folder: Path) -> tuple[str, str]:
     """(state, reason) of a run: running only while its process lives; `""` where no state was ever written."""
     found = read(folder)
     state, reason = str(found.get("state", "")), str(found.get("reason", ""))
-    if state == RUNNING and not alive(folder, found):
+    if state == RUNNING and not is_running(folder, found):
         return FAILED, VANISHED
     return state, reason
 
 
-def alive(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
+def is_running(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
     """Whether the process that says it runs here does.
 
     On its own machine the process table tells, with the start time against a number used again; elsewhere the
@@ -134,7 +134,7 @@ def finished(folder: Path, fingerprint: str) -> bool:
 def settle(folder: Path, state: str, code: int, reason: str, facts: Mapping[str, Any]) -> None:
     """Write the end of a run that could not write it itself; its own word stands."""
     found = read(folder)
-    if found.get("state") in (None, RUNNING) and not alive(folder, found):
+    if found.get("state") in (None, RUNNING) and not is_running(folder, found):
         told = {"state": state, "code": code, "reason": without_secrets(reason), "ended": _now()}
         write_json(folder / FILE, {**facts, **found, **told})
 
@@ -155,7 +155,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _refuse_if_taken(folder: Path) -> None:
     found = read(folder)
     here = (socket.gethostname(), os.getpid())
-    if (found.get("host"), found.get("pid")) != here and alive(folder, found):
+    if (found.get("host"), found.get("pid")) != here and is_running(folder, found):
         who = f"another process is running in it ({found.get('pid')} on {found.get('host')})."
         remedy = "Wait for its end, or name another folder: output_dir=…"
         raise UserError("output_dir", folder, who, remedy)

@@ -17,7 +17,7 @@ from tvo_cli.tracking import metrics as recorded
 from tvo_cli.tracking import run_folder
 from tvo_cli.tracking.console import Display, Progress, display
 from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.tracking.mirror import DeduplicatingMirror, RunInfo, Shielded
+from tvo_cli.tracking.mirror import DeduplicatingMirror, FailSafeMirror, RunInfo
 
 log = logging.getLogger("tvo")
 LOGGERS = ("none", "wandb", "tensorboard")
@@ -178,7 +178,7 @@ def sweep_of(folder: Path) -> str:
     return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""
 
 
-def mirrors(node: Any) -> list[Shielded]:
+def mirrors(node: Any) -> list[FailSafeMirror]:
     """The mirrors that `logger` asks for; a mirror's module is imported only when it is used."""
     name = str(node.name)
     if name == "none":
@@ -186,9 +186,9 @@ def mirrors(node: Any) -> list[Shielded]:
     if name == "wandb":
         from tvo_cli.tracking.wandb_mirror import WandbMirror
 
-        return [Shielded(WandbMirror(str(node.project), str(node.mode)), name)]
+        return [FailSafeMirror(WandbMirror(str(node.project), str(node.mode)), name)]
     if name == "tensorboard":
         from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
 
-        return [Shielded(TensorboardMirror(), name)]
+        return [FailSafeMirror(TensorboardMirror(), name)]
     raise UserError("logger", name, "there is no such logger.", f"Loggers: {', '.join(LOGGERS)}.")

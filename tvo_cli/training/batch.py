@@ -13,7 +13,7 @@ from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class GradedGroup:
     """Problems, responses to them and what the grader says of those."""
 
     problems: tuple[Problem, ...]  # P of them
@@ -23,11 +23,11 @@ class Graded:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SampledBatch:
     """What the sampling rule chose to learn from, and all that was drawn for it."""
 
-    chosen: Graded
-    draws: tuple[Graded, ...]
+    chosen: GradedGroup
+    draws: tuple[GradedGroup, ...]
     fit: int  # groups of all draws that the rule found fit; more than were chosen, or fewer
 
     @property
@@ -50,7 +50,7 @@ class Batch:
     verdicts: tuple[Verdict, ...]  # B
     experience: Experience
     advantage: Advantage
-    drawn: Drawn
+    drawn: SampledBatch
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
 
     def readings(self) -> dict[str, Tensor]:

@@ -11,16 +11,16 @@ from torch import Tensor
 from tvo_cli.data.prompts import render
 from tvo_cli.model import Policy
 from tvo_cli.rollout import generate, join, select, truncated_importance
-from tvo_cli.training.batch import Batch, Drawn, Graded
+from tvo_cli.training.batch import Batch, GradedGroup, SampledBatch
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Experience, Problem, Rollout, Verdict
 
 
-def draw(session: Session, clock: Stopwatch) -> Drawn:
+def draw(session: Session, clock: Stopwatch) -> SampledBatch:
     """Sample and grade until the algorithm's sampling rule has its groups, or has drawn as often as it may."""
     rule, wanted = session.learner.algorithm.sampling, session.limits.prompts
-    draws: list[Graded] = []
+    draws: list[GradedGroup] = []
     fit: list[list[bool]] = []
     while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
         graded = _graded(session, clock, wanted * rule.size, len(draws))
@@ -30,7 +30,7 @@ def draw(session: Session, clock: Stopwatch) -> Drawn:
     found = sum(map(sum, fit))
     if rule.most > 1:
         _note_shortage(session, found, wanted, len(draws))
-    return Drawn(_chosen(session, draws, fit, wanted), tuple(draws), found)
+    return SampledBatch(_chosen(session, draws, fit, wanted), tuple(draws), found)
 
 
 def _note_shortage(session: Session, found: int, wanted: int, draws: int) -> None:
@@ -45,16 +45,16 @@ def _note_shortage(session: Session, found: int, wanted: int, draws: int) -> Non
     session.previous["sampling/short"] = float(short)
 
 
-def _graded(session: Session, clock: Stopwatch, prompts: int, number: int) -> Graded:
+def _graded(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedGroup:
     problems = session.cursor.take(prompts)
     with clock("generation"):
         rollout = sample(session, problems, number)
     with clock("reward"):
         verdicts, rewards = grade(session, problems, rollout)
-    return Graded(tuple(problems), rollout, verdicts, tuple(rewards))
+    return GradedGroup(tuple(problems), rollout, verdicts, tuple(rewards))
 
 
-def _chosen(session: Session, draws: Sequence[Graded], fit: Sequence[Sequence[bool]], wanted: int) -> Graded:
+def _chosen(session: Session, draws: Sequence[GradedGroup], fit: Sequence[Sequence[bool]], wanted: int) -> GradedGroup:
     """The first groups that are fit; where they do not suffice, the first of the others fill the batch up."""
     places = [(number, p) for number, row in enumerate(fit) for p in range(len(row))]
     chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
@@ -63,7 +63,7 @@ def _chosen(session: Session, draws: Sequence[Graded], fit: Sequence[Sequence[bo
     levelled = [_levelled(graded, row) for graded, row in zip(draws, fit)]
     parts = [_cut(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)]
     parts = [part for part in parts if part.problems]
-    return Graded(
+    return GradedGroup(
         problems=tuple(problem for part in parts for problem in part.problems),
         rollout=join([part.rollout for part in parts], session.learner.policy.pad_id),
         verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
@@ -71,16 +71,16 @@ def _chosen(session: Session, draws: Sequence[Graded], fit: Sequence[Sequence[bo
     )
 
 
-def _levelled(graded: Graded, fit: Sequence[bool]) -> Graded:
+def _levelled(graded: GradedGroup, fit: Sequence[bool]) -> GradedGroup:
     """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
     group = graded.rollout.group.tolist()
     means = _means((p, reward) for p, reward in zip(group, graded.rewards))
     return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
 
 
-def _cut(graded: Graded, prompts: Sequence[int]) -> Graded:
+def _cut(graded: GradedGroup, prompts: Sequence[int]) -> GradedGroup:
     rows = [row for row, p in enumerate(graded.rollout.group.tolist()) if p in set(prompts)]
-    return Graded(
+    return GradedGroup(
         problems=tuple(graded.problems[p] for p in prompts),
         rollout=select(graded.rollout, prompts),
         verdicts=tuple(graded.verdicts[row] for row in rows),
@@ -125,7 +125,7 @@ def _means(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
     return {p: sum(values) / len(values) for p, values in found.items()}
 
 
-def assemble(session: Session, drawn: Drawn) -> Batch:
+def assemble(session: Session, drawn: SampledBatch) -> Batch:
     """Old, reference and critic's view of the responses, then the advantages."""
     problems, rollout = drawn.chosen.problems, drawn.chosen.rollout
     old_logp, importance, old_entropy = _old(session, rollout)

@@ -20,7 +20,7 @@ from tvo_cli.checkpoint import serialize, store
 from tvo_cli.errors import UserError
 from tvo_cli.training.batch import minibatches
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import Photograph, UpdateReport, Work
+from tvo_cli.training.step_state import Snapshot, UpdateReport, Work
 from tvo_cli.training.stopwatch import Stopwatch
 
 log = logging.getLogger("tvo")
@@ -64,7 +64,7 @@ def _reasons(session: Session, work: Work, begun: Sequence[str]) -> list[str]:
     return reasons
 
 
-def _write(folder: Path, session: Session, work: Work, before: Photograph, found: dict[str, Any]) -> None:
+def _write(folder: Path, session: Session, work: Work, before: Snapshot, found: dict[str, Any]) -> None:
     fresh = replace(work, clock=Stopwatch(), before=None, position=0, report=UpdateReport())
     tensors, plain = serialize.pack(fresh)
     config = session.folder / "config.yaml"

@@ -24,43 +24,43 @@ def train(session: Session) -> Evaluation | None:
     with interruptible(session.tracker.announce) as interrupted:
         if _at_the_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate(session)
-            _heed(session, interrupted)
+            _stop_if_requested(session, interrupted)
         while not _is_over(session):
-            advance(session, interrupted)
+            train_step(session, interrupted)
             if _due(session.counters.step, session.limits.evaluate_every) and not _is_over(session):
                 evaluation = _evaluate(session)
             if _due(session.counters.step, session.limits.checkpoint_every) and not _is_over(session):
                 saving.save_if_possible(session)
-            _heed(session, interrupted)
+            _stop_if_requested(session, interrupted)
             if _is_over(session):
                 saving.save(session)
-        return _conclude_with_evaluation(session) or evaluation
+        return _final_evaluation(session) or evaluation
 
 
-def advance(session: Session, interrupted: StopRequest) -> Action:
+def train_step(session: Session, interrupted: StopRequest) -> Action:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
-    work = session.work = session.work or begin(session)
+    work = session.work = session.work or start_step(session)
     factor = session.learner.schedule(session.counters.step, session.limits.steps)
     for minibatch in remaining(
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
     ):
-        _heed(session, interrupted)
+        _stop_if_requested(session, interrupted)
         with work.clock("update"):
             if not take(session.learner, work, minibatch, session.passes, factor):
                 break
-    return conclude(session, work)
+    return finish_step(session, work)
 
 
-def begin(session: Session) -> Work:
+def start_step(session: Session) -> Work:
     """The on-policy half of a step: a graded rollout batch with advantages, and the state it was drawn in."""
     clock = Stopwatch()
     drawn = draw(session, clock)
     with clock("scoring"):
         batch = assemble(session, drawn)
-    return Work(batch, clock, before=session.photograph() if collapse_response.is_snapshot_due(session) else None)
+    return Work(batch, clock, before=session.take_snapshot() if collapse_response.is_snapshot_due(session) else None)
 
 
-def conclude(session: Session, work: Work) -> Action:
+def finish_step(session: Session, work: Work) -> Action:
     """What a used-up batch tells: readings, adapted pieces, collapse rules, and a row of metrics."""
     metrics = measure(session, work.batch, work.report)
     end_batch(session.learner, work.batch)
@@ -85,14 +85,14 @@ def _evaluate(session: Session) -> Evaluation | None:
     return evaluation
 
 
-def _conclude_with_evaluation(session: Session) -> Evaluation | None:
+def _final_evaluation(session: Session) -> Evaluation | None:
     evaluation = _evaluate(session)
     if evaluation is not None:
         saving.save_if_possible(session)  # the last checkpoint, with the score that it has now
     return evaluation
 
 
-def _heed(session: Session, interrupted: StopRequest) -> None:
+def _stop_if_requested(session: Session, interrupted: StopRequest) -> None:
     """Save and leave, if somebody has asked for it."""
     if interrupted.is_set():
         raise saving.Interrupted(saving.save(session), interrupted.number)

@@ -21,10 +21,10 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.entropy_law import EntropyLaw
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.step_state import Photograph, Work
-from tvo_cli.training.update import Passes
+from tvo_cli.training.step_state import Snapshot, Work
+from tvo_cli.training.update import InnerLoop
 
-IN_FLIGHT = {"work": Work | None, "snapshot": Photograph | None}
+IN_FLIGHT = {"work": Work | None, "snapshot": Snapshot | None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Session:
     cursor: Cursor
     prompt: Mapping[str, Any]
     sampling: Sampling
-    passes: Passes
+    passes: InnerLoop
     grader: Grader
     rewards: Rewards
     heldout: HeldOut | None
@@ -97,7 +97,7 @@ class Session:
     previous: dict[str, float] = field(default_factory=dict)  # readings that the next step compares with
     law: EntropyLaw = field(default_factory=EntropyLaw)
     work: Work | None = None  # the rollout batch under way; None between batches
-    snapshot: Photograph | None = None  # the last state that a healthy step has confirmed
+    snapshot: Snapshot | None = None  # the last state that a healthy step has confirmed
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors besides the policy's weights, by part."""
@@ -135,12 +135,12 @@ class Session:
             store.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
         learner.algorithm.load_state_dict(state["algorithm"])
 
-    def photograph(self) -> Photograph:
+    def take_snapshot(self) -> Snapshot:
         """A copy in memory of what learns and of where the run is, between two batches."""
         with torch.no_grad():
             parts = {"policy": self.weights(), **self._learning(), "streams": rng.state()}
             copies = {part: _to_cpu(named) for part, named in parts.items()}
-        return Photograph(copies, copy.deepcopy(self._moving()))
+        return Snapshot(copies, copy.deepcopy(self._moving()))
 
     def weights(self) -> Mapping[str, Tensor]:
         """The policy's."""

@@ -41,7 +41,7 @@ class UpdateReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Photograph:
+class Snapshot:
     """A copy, off the training device, of what learns and of the run's state."""
 
     tensors: dict[str, dict[str, Tensor]]  # by part: policy, optimizer, critic …
@@ -54,6 +54,6 @@ class Work:
 
     batch: Batch
     clock: Stopwatch
-    before: Photograph | None = None  # the state that the first update started from, where somebody needs it
+    before: Snapshot | None = None  # the state that the first update started from, where somebody needs it
     position: int = 0  # updates done
     report: UpdateReport = field(default_factory=UpdateReport)

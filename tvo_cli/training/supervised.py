@@ -22,7 +22,7 @@ Report = Callable[[int, float], object]
 
 
 @runtime_checkable
-class Taught(Protocol):
+class WorkedSolutions(Protocol):
     """Problems with a teacher."""
 
     @property
@@ -34,7 +34,7 @@ class Taught(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Schooling:
+class SFTSettings:
     """The plain numbers of a fine-tuning."""
 
     steps: int
@@ -54,7 +54,7 @@ def log_progress(step: int, loss: float) -> None:
         log.info("step %d: loss %.4f nats a token", step, loss)
 
 
-def fine_tune(policy: Policy, problems: Taught, prompt: Any, schooling: Schooling, report: Report) -> None:
+def fine_tune(policy: Policy, problems: WorkedSolutions, prompt: Any, schooling: SFTSettings, report: Report) -> None:
     """Minimise −log π(solution | question) a token; the rate rises linearly, stays, and falls linearly to 0."""
     policy.network.train()
     optimizer = torch.optim.AdamW(
@@ -73,13 +73,13 @@ def fine_tune(policy: Policy, problems: Taught, prompt: Any, schooling: Schoolin
     policy.network.eval()
 
 
-def _factor(schooling: Schooling, step: int) -> float:
+def _factor(schooling: SFTSettings, step: int) -> float:
     left = (schooling.steps - step) / max(schooling.decay * schooling.steps, 1.0)
     return min(1.0, (step + 1) / max(schooling.warm_up, 1), left)
 
 
 def _encode(
-    policy: Policy, problems: Taught, indices: Sequence[int], prompt: Any, seed: int
+    policy: Policy, problems: WorkedSolutions, indices: Sequence[int], prompt: Any, seed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Questions left-padded, solutions with their end token right-padded."""
     tokenizer, device = policy.tokenizer, next(policy.parameters()).device

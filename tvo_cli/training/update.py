@@ -21,7 +21,7 @@ from tvo_cli.types import Loss, Tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Passes:
+class InnerLoop:
     """How often and in which pieces a batch is used."""
 
     epochs: int
@@ -45,7 +45,9 @@ class NotFinite(Exception):
     """An update that must not be taken; the text says what was not a number."""
 
 
-def remaining(learner: Learner, work: Work, passes: Passes, *, seed: int, step: int, steps: int) -> Iterator[Minibatch]:
+def remaining(
+    learner: Learner, work: Work, passes: InnerLoop, *, seed: int, step: int, steps: int
+) -> Iterator[Minibatch]:
     """The minibatches of a rollout batch that have not been used yet; the first of all opens the batch."""
     experience = work.batch.experience
     if work.position == 0:
@@ -63,7 +65,7 @@ def remaining(learner: Learner, work: Work, passes: Passes, *, seed: int, step: 
     return islice(order, work.position, None)
 
 
-def _show_start(learner: Learner, batch: Batch, passes: Passes) -> None:
+def _show_start(learner: Learner, batch: Batch, passes: InnerLoop) -> None:
     """The first rollout batch of all, under the policy that sampled it, to penalties that wait for it."""
     objective, mask = learner.algorithm.objective, batch.experience.mask
     if objective.awaits_start:
@@ -71,7 +73,7 @@ def _show_start(learner: Learner, batch: Batch, passes: Passes) -> None:
         objective.start(seen_whole(learner, batch, parts, passes.temperature))
 
 
-def take(learner: Learner, work: Work, minibatch: Minibatch, passes: Passes, factor: float) -> bool:
+def take(learner: Learner, work: Work, minibatch: Minibatch, passes: InnerLoop, factor: float) -> bool:
     """One optimiser step at η·factor/ν; whether the batch may be used further: a step rule with ν = ∞ ends it.
 
     What is not finite is never stepped on: the update is left out and counted.
@@ -114,7 +116,7 @@ def not_finite(batch: Batch, rows: Tensor) -> str:
     return ""
 
 
-def _descend(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Passes, report: UpdateReport) -> float:
+def _descend(learner: Learner, batch: Batch, minibatch: Minibatch, passes: InnerLoop, report: UpdateReport) -> float:
     """Put the minibatch's gradient into .grad; its mean divergence, the step rule's."""
     if trouble := not_finite(batch, minibatch.rows):
         raise NotFinite(trouble)

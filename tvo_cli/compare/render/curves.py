@@ -13,7 +13,7 @@ from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.analyse import Analysis
 from tvo_cli.compare.analysis.arms import Cell
-from tvo_cli.compare.render.plot_style import Drawn, Look, canvas, finish, legend, log_scale
+from tvo_cli.compare.render.plot_style import LineStyle, Plot, canvas, finish, legend, log_scale
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, Trial
 from tvo_cli.stats.interval import mean_interval
 
@@ -42,7 +42,7 @@ class Curve(NamedTuple):
     state: str
 
 
-def own_rate(cells: Sequence[Cell], style: dict[str, Look], found: Analysis, x: str) -> Iterator[Drawn]:
+def own_rate(cells: Sequence[Cell], style: dict[str, LineStyle], found: Analysis, x: str) -> Iterator[Plot]:
     """Learning curve, entropy and gradient variance of every arm at its own rate."""
     at = ", every arm at its own best rate" if found.swept else ""
     learned = next((name for name in (measures.FRESH, "reward/mean") if _recorded(cells, name)), "")
@@ -85,9 +85,9 @@ def _panels(
     title: str,
     panels: Sequence[tuple[str, str, bool]],
     cells: Sequence[Cell],
-    style: dict[str, Look],
+    style: dict[str, LineStyle],
     x: str,
-) -> Drawn:
+) -> Plot:
     figure, axes = canvas(1, len(panels), 3.4 if len(panels) == 1 else 3.0)
     for one, (metric, label, log) in zip(axes, panels, strict=True):
         for cell in cells:
@@ -99,7 +99,7 @@ def _panels(
     return finish(figure, name, title)
 
 
-def by_rate(found: Analysis, style: dict[str, Look], x: str) -> Iterator[Drawn]:
+def by_rate(found: Analysis, style: dict[str, LineStyle], x: str) -> Iterator[Plot]:
     """The learning curves of all arms, a panel a learning rate."""
     rates = sorted({rate for arm in found.block.arms for rate in arm.rates})
     name = next((one for one in (measures.FRESH, "reward/mean") if _recorded(found.cells, one)), "")
@@ -126,7 +126,7 @@ def by_rate(found: Analysis, style: dict[str, Look], x: str) -> Iterator[Drawn]:
 # ---------------------------------------------------------------- one cell
 
 
-def _cell(axes: Axes, cell: Cell, metric: str, look: Look, x: str) -> None:
+def _cell(axes: Axes, cell: Cell, metric: str, look: LineStyle, x: str) -> None:
     curves = [curve for trial in cell.trials if (curve := read(trial, metric, x)).xs]
     for curve in curves:
         axes.plot(curve.xs, curve.ys, color=look.colour, linewidth=0.5, alpha=0.35)

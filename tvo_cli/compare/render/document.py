@@ -14,7 +14,7 @@ from tvo_cli.compare.analysis.analyse import Analysis
 from tvo_cli.compare.analysis.contrast import Contrast
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.render import dynamics, tables
-from tvo_cli.compare.render.table import Datum, Table, text
+from tvo_cli.compare.render.table import Table, TableCell, text
 from tvo_cli.compare.render.verdicts import details, sentence
 from tvo_cli.compare.runs import gather, settings
 from tvo_cli.compare.runs.run_record import FAILED, UNFINISHED, Trial
@@ -22,7 +22,7 @@ from tvo_cli.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CompareRequest:
     """What was asked for."""
 
     by: Sequence[str] = ("algorithm",)
@@ -66,29 +66,29 @@ class Document:
     how: Reading
     sections: tuple[Section, ...]
     notes: tuple[str, ...]
-    wish: Wish = field(default_factory=Wish)
+    request: CompareRequest = field(default_factory=CompareRequest)
 
 
-def compare(paths: Sequence[Path], wish: Wish) -> Document:
+def compare(paths: Sequence[Path], request: CompareRequest) -> Document:
     """Read the runs below the paths and compare them; UserError for what cannot be compared."""
-    if wish.way not in rates.WAYS:
-        raise UserError("--choose-rate", wish.way, "not a choice.", f"Choices: {', '.join(rates.WAYS)}.")
-    if not 0.5 <= wish.confidence < 1.0:
-        raise UserError("--confidence", wish.confidence, "must lie in [0.5, 1).")
-    gathered = gather.gather(paths, wish.mapping)
-    metric, remark = measures.choose_metric(gathered.trials, wish.metric)
-    how = Reading(metric, measures.checked(wish.failed), wish.confidence)
-    by = settings.resolve(wish.by, gathered.trials)
+    if request.way not in rates.WAYS:
+        raise UserError("--choose-rate", request.way, "not a choice.", f"Choices: {', '.join(rates.WAYS)}.")
+    if not 0.5 <= request.confidence < 1.0:
+        raise UserError("--confidence", request.confidence, "must lie in [0.5, 1).")
+    gathered = gather.gather(paths, request.mapping)
+    metric, remark = measures.choose_metric(gathered.trials, request.metric)
+    how = Reading(metric, measures.checked(request.failed), request.confidence)
+    by = settings.resolve(request.by, gathered.trials)
     blocks, split = arms.blocks(gathered.trials, by, evaluated="eval/" in how.metric)
     notes = [*split, *gathered.notes, *_standing(gathered.trials)]
-    _known(wish.baseline, blocks)
+    _known(request.baseline, blocks)
     sections = []
     for block in blocks:
-        warnings = [*([remark] if remark else []), *protocol.check(block, how, wish.force)]
-        here = wish.baseline if _holds(block, wish.baseline) else None
-        sections.append(_section(analyse.analyse(block, how, here, wish.way), warnings))
-    title = f"{formatting.count(len(gathered.trials), 'run')}, {how.metric} by {' and '.join(wish.by)}"
-    return Document(title, how, tuple(sections), tuple(dict.fromkeys(notes)), wish)
+        warnings = [*([remark] if remark else []), *protocol.check(block, how, request.force)]
+        here = request.baseline if _holds(block, request.baseline) else None
+        sections.append(_section(analyse.analyse(block, how, here, request.way), warnings))
+    title = f"{formatting.count(len(gathered.trials), 'run')}, {how.metric} by {' and '.join(request.by)}"
+    return Document(title, how, tuple(sections), tuple(dict.fromkeys(notes)), request)
 
 
 def _holds(block: arms.Block, baseline: str | None) -> bool:
@@ -218,7 +218,7 @@ def _differing(found: Analysis) -> Table:
     return Table("settings", "What differs", ["setting", "why", *labels], rows, note)
 
 
-def value(datum: Datum) -> Any:
+def value(datum: TableCell) -> Any:
     """A cell for a program."""
     return strict(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
 

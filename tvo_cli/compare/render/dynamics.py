@@ -11,7 +11,7 @@ from tvo_cli.compare.analysis import contrast, measures
 from tvo_cli.compare.analysis.analyse import Analysis
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.contrast import GradientRatio
-from tvo_cli.compare.render.table import Datum, Table, greyed, interval, number, rate, reading, text, whole
+from tvo_cli.compare.render.table import Table, TableCell, greyed, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, Trial
 from tvo_cli.stats import entropy_law, ratio, robust
 from tvo_cli.stats.comparison import Difference
@@ -30,9 +30,9 @@ def shown_cells(found: Analysis) -> list[Cell]:
     return [*own, *found.cells]
 
 
-def head(cell: Cell) -> list[Datum]:
+def head(cell: Cell) -> list[TableCell]:
     """Arm and rate."""
-    return [text(cell.arm), Datum("own", "own", 0.0) if cell.rate is None and _chosen(cell) else rate(cell.rate)]
+    return [text(cell.arm), TableCell("own", "own", 0.0) if cell.rate is None and _chosen(cell) else rate(cell.rate)]
 
 
 def _chosen(cell: Cell) -> bool:
@@ -67,20 +67,20 @@ def gradients(found: Analysis) -> Table:
     return Table("gradients", "Gradient variance and its fluctuation", headings, rows, note)
 
 
-def _ratios(cell: Cell, against: Cell | None, confidence: float) -> list[Datum]:
+def _ratios(cell: Cell, against: Cell | None, confidence: float) -> list[TableCell]:
     if against is None or cell.arm == against.arm:
-        return [Datum("1 (baseline)" if against is not None else formatting.UNKNOWN)] * 2
+        return [TableCell("1 (baseline)" if against is not None else formatting.UNKNOWN)] * 2
     noise = contrast.noise_ratio(cell, against, VARIANCE, SIGNAL, confidence)
     variance = contrast.variance_ratio(cell, against, VARIANCE, confidence)
     silent = f" ({formatting.count(noise.skipped, 'pair')} without a signal)" if noise and noise.skipped else ""
-    shown = [_shown(seen) if seen else Datum(formatting.UNKNOWN) for seen in (noise, variance)]
+    shown = [_shown(seen) if seen else TableCell(formatting.UNKNOWN) for seen in (noise, variance)]
     return [shown[0]._replace(text=shown[0].text + silent), shown[1]]
 
 
-def _shown(seen: GradientRatio) -> Datum:
+def _shown(seen: GradientRatio) -> TableCell:
     one = seen.ratio
     ends = "" if math.isnan(one.low) else f" [{formatting.number(one.low)}, {formatting.number(one.high)}]"
-    return Datum(
+    return TableCell(
         formatting.number(one.mean) + ends, {**one._asdict(), "steps": seen.steps, "left out": seen.skipped}, one.mean
     )
 
@@ -127,16 +127,16 @@ def efficiency(found: Analysis) -> Table:
     )
 
 
-def _reached(cell: Cell, limit: float) -> list[Datum]:
+def _reached(cell: Cell, limit: float) -> list[TableCell]:
     seen = [trial for trial in cell.trials if trial.has(measures.FRESH)]
     crossings = [measures.reached(trial, limit) for trial in seen]
     crossings += [Crossing(0.0, False) for trial in cell.trials if trial.state == FAILED and not trial.run.steps]
     if not crossings:
-        return [Datum(formatting.UNKNOWN), Datum(formatting.UNKNOWN)]
+        return [TableCell(formatting.UNKNOWN), TableCell(formatting.UNKNOWN)]
     middle = median(kaplan_meier([one.x for one in crossings], [one.observed for one in crossings]))
     count = sum(one.observed for one in crossings)
-    shown = Datum("not reached", None, math.inf) if middle is None else whole(middle)
-    return [shown, Datum(f"{count} of {len(crossings)}", [count, len(crossings)], float(count))]
+    shown = TableCell("not reached", None, math.inf) if middle is None else whole(middle)
+    return [shown, TableCell(f"{count} of {len(crossings)}", [count, len(crossings)], float(count))]
 
 
 def entropy(found: Analysis) -> Table:
@@ -155,7 +155,7 @@ def entropy(found: Analysis) -> Table:
     rows = []
     for cell in shown_cells(found):
         shares = [measures.mean([measures.kept(trial, name) for trial in cell.trials], confidence) for name in kept]
-        rows.append([*head(cell), *(Datum(formatting.percent(one), one._asdict(), one.mean) for one in shares)])
+        rows.append([*head(cell), *(TableCell(formatting.percent(one), one._asdict(), one.mean) for one in shares)])
     note = f"The mean of the last {measures.WINDOW} steps over the first step's value, in percent."
     return Table("entropy", "Entropy kept (%)", ["arm", "rate", *kept.values()], rows, note)
 
@@ -174,12 +174,12 @@ def cost(found: Analysis) -> Table:
     return Table("cost", "Time and tokens", ["arm", "rate", "seconds", "tokens", "tokens a second"], rows, note)
 
 
-def _rounded(one: Interval) -> Datum:
+def _rounded(one: Interval) -> TableCell:
     if math.isnan(one.mean):
-        return Datum(formatting.UNKNOWN)
+        return TableCell(formatting.UNKNOWN)
     digits = 0 if one.mean >= 100 else 1
     ends = "" if math.isnan(one.low) else f" [{one.low:,.{digits}f}, {one.high:,.{digits}f}]"
-    return Datum(f"{one.mean:,.{digits}f}{ends}", one._asdict(), one.mean)
+    return TableCell(f"{one.mean:,.{digits}f}{ends}", one._asdict(), one.mean)
 
 
 def fitted(trial: Trial) -> entropy_law.Law | None:
@@ -200,7 +200,7 @@ def laws(found: Analysis) -> Table:
         means = [measures.mean(one, found.how.confidence) for one in values]
         above = any(one.ceiling > 1 for one in fits)
         remark = "above the possible 1 in some runs: the law does not reach there" if above else ""
-        count = Datum(f"{len(fits)} of {len(cell.trials)}", [len(fits), len(cell.trials)], float(len(fits)))
+        count = TableCell(f"{len(fits)} of {len(cell.trials)}", [len(fits), len(cell.trials)], float(len(fits)))
         rows.append(
             [
                 *head(cell),
@@ -231,7 +231,7 @@ def aggregates(found: Analysis) -> Table:
         gap = (
             reading(robust.optimality_gap(mine), True)
             if how.share and mine and not how.less
-            else Datum(formatting.UNKNOWN)
+            else TableCell(formatting.UNKNOWN)
         )
         rows.append(
             [
@@ -250,9 +250,9 @@ def aggregates(found: Analysis) -> Table:
     return Table("aggregates", "Aggregates over runs", headings, rows, note)
 
 
-def _improves(same: bool, mine: Sequence[float], base: Sequence[float], how: measures.Reading) -> Datum:
+def _improves(same: bool, mine: Sequence[float], base: Sequence[float], how: measures.Reading) -> TableCell:
     if same:
-        return Datum("(baseline)")
+        return TableCell("(baseline)")
     mine, base = (base, mine) if how.less else (mine, base)
     short = robust.enough_runs(min(len(mine), len(base)), "probability of improvement")
     return greyed(short) if short else interval(robust.probability_of_improvement(mine, base, how.confidence), True)
@@ -264,7 +264,7 @@ def problems(found: Analysis) -> Table:
     for label, seen in found.problems.items():
         name = text(f"{label} {formatting.MINUS} {found.baseline.label}")
         if isinstance(seen, str):
-            rows.append([name, greyed(seen), *[Datum(formatting.UNKNOWN)] * 4])
+            rows.append([name, greyed(seen), *[TableCell(formatting.UNKNOWN)] * 4])
             continue
         ends = [_points(one) for one in (seen.over_problems, seen.bootstrap)]
         rows.append([name, *ends, number(seen.over_problems.p, 2), whole(seen.problems), whole(seen.samples)])
@@ -278,10 +278,10 @@ def problems(found: Analysis) -> Table:
     return Table("problems", "By problem", headings, rows, note)
 
 
-def _points(one: Difference) -> Datum:
+def _points(one: Difference) -> TableCell:
     ends = (
         ""
         if math.isnan(one.low)
         else f" [{formatting.signed(100 * one.low, 1)}, {formatting.signed(100 * one.high, 1)}]"
     )
-    return Datum(formatting.signed(100 * one.difference, 1) + ends, one._asdict(), one.difference)
+    return TableCell(formatting.signed(100 * one.difference, 1) + ends, one._asdict(), one.difference)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tvo_cli.compare.render.document import Document, Section
 from tvo_cli.compare.render.plain import groups, robust_title
-from tvo_cli.compare.render.table import Datum, Table
+from tvo_cli.compare.render.table import Table, TableCell
 from tvo_cli.escaping import html as escape
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -113,7 +113,7 @@ def _grid(table: Table) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _datum(datum: Datum) -> str:
+def _datum(datum: TableCell) -> str:
     finite = datum.order is not None and datum.order - datum.order == 0
     order = (
         f' data-order="{datum.order!r}"' if finite else (' data-order="1e999"' if datum.order == float("inf") else "")

@@ -24,7 +24,7 @@ WIDTH = 7.0  # inches: a text column of A4
 LOOK: dict[str, Any] = {**STYLE, "backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100}
 
 
-class Drawn(NamedTuple):
+class Plot(NamedTuple):
     """A figure in both formats."""
 
     name: str
@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
     png: bytes
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """The look of an arm, the same in every figure."""
 
     colour: str
@@ -42,10 +42,12 @@ class Look(NamedTuple):
     label: str
 
 
-def looks(labels: Sequence[str]) -> dict[str, Look]:
+def line_styles(labels: Sequence[str]) -> dict[str, LineStyle]:
     """One look an arm; colours, lines and markers repeat with different periods, so that 168 pairs differ."""
     return {
-        label: Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], legend_name(label))
+        label: LineStyle(
+            COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], legend_name(label)
+        )
         for i, label in enumerate(labels)
     }
 
@@ -78,13 +80,13 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
         )
 
 
-def finish(figure: Figure, name: str, title: str) -> Drawn:
+def finish(figure: Figure, name: str, title: str) -> Plot:
     """Both formats, the same bytes for the same runs."""
     text, picture = io.StringIO(), io.BytesIO()
     with any_letter():
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
-    return Drawn(name, title, text.getvalue(), picture.getvalue())
+    return Plot(name, title, text.getvalue(), picture.getvalue())
 
 
 def log_scale(axes: Axes, values: Sequence[float]) -> None:

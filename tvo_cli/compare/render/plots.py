@@ -14,7 +14,17 @@ from tvo_cli.compare.analysis.analyse import Analysis, pages
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.render import curves, dynamics
 from tvo_cli.compare.render.document import Document
-from tvo_cli.compare.render.plot_style import LOOK, Drawn, Look, canvas, finish, legend, legend_name, looks, rate_axis
+from tvo_cli.compare.render.plot_style import (
+    LOOK,
+    LineStyle,
+    Plot,
+    canvas,
+    finish,
+    legend,
+    legend_name,
+    line_styles,
+    rate_axis,
+)
 from tvo_cli.stats.robust import enough_runs, performance_profile
 
 if TYPE_CHECKING:
@@ -25,7 +35,7 @@ LAW = (-0.03, 1.32)  # rewards shown beside the law
 LEGIBLE = 8  # arms in one figure; more are cut into pages
 
 
-def draw(document: Document, folder: Path) -> list[Drawn]:
+def draw(document: Document, folder: Path) -> list[Plot]:
     """Every figure, written as NAME.svg and NAME.png; of several sections with the section's number."""
     folder.mkdir(parents=True, exist_ok=True)
     found = figures(document)
@@ -40,7 +50,7 @@ def inline(document: Document) -> list[tuple[str, str]]:
     return [(one.title, one.svg) for one in figures(document)]
 
 
-def figures(document: Document) -> list[Drawn]:
+def figures(document: Document) -> list[Plot]:
     """All figures of all sections."""
     import matplotlib
 
@@ -48,13 +58,13 @@ def figures(document: Document) -> list[Drawn]:
     with matplotlib.rc_context(LOOK):
         for number, section in enumerate(document.sections, start=1):
             several = len(document.sections) > 1
-            for one in _section(section.found, document.wish.x):
+            for one in _section(section.found, document.request.x):
                 name = f"{number}-{one.name}" if several else one.name
                 found.append(one._replace(name=name, title=f"{section.label}: {one.title}" if several else one.title))
     return found
 
 
-def _section(found: Analysis, x: str) -> Iterator[Drawn]:
+def _section(found: Analysis, x: str) -> Iterator[Plot]:
     cut = pages(found, LEGIBLE)
     for number, page in enumerate(cut, start=1):
         for one in _page(page, x):
@@ -65,8 +75,8 @@ def _section(found: Analysis, x: str) -> Iterator[Drawn]:
                 yield one._replace(name=f"{one.name}-{number}", title=title)
 
 
-def _page(found: Analysis, x: str) -> Iterator[Drawn]:
-    style = looks([arm.label for arm in found.block.arms])
+def _page(found: Analysis, x: str) -> Iterator[Plot]:
+    style = line_styles([arm.label for arm in found.block.arms])
     own = [chosen.cell for chosen in found.chosen.values()]
     yield from curves.own_rate(own, style, found, x)
     if found.swept:
@@ -80,7 +90,7 @@ def _page(found: Analysis, x: str) -> Iterator[Drawn]:
 # ---------------------------------------------------------------- accuracy against the learning rate
 
 
-def _rates(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
+def _rates(found: Analysis, style: dict[str, LineStyle]) -> Iterator[Plot]:
     figure, (axes,) = canvas(1, 1, 3.6)
     rates = sorted({rate for arm in found.block.arms for rate in arm.rates})
     for i, arm in enumerate(found.block.arms):
@@ -97,7 +107,7 @@ def _rates(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
     )
 
 
-def _rate_line(axes: Axes, cells: Sequence[Cell], look: Look, shift: float, found: Analysis) -> None:
+def _rate_line(axes: Axes, cells: Sequence[Cell], look: LineStyle, shift: float, found: Analysis) -> None:
     rows = [(cell.rate or 0.0, list(measures.values(cell, found.how).values())) for cell in cells]
     rows = [(rate, values) for rate, values in rows if values]
     if not rows:
@@ -138,7 +148,7 @@ def _name(found: Analysis) -> str:
 # ---------------------------------------------------------------- collapse
 
 
-def _survival(found: Analysis, style: dict[str, Look]) -> Iterator[Drawn]:
+def _survival(found: Analysis, style: dict[str, LineStyle]) -> Iterator[Plot]:
     rates = sorted({cell.rate for cell in found.cells if _watched(cell)}, key=lambda rate: rate or 0.0)
     if not rates:
         return
@@ -166,7 +176,7 @@ def _watched(cell: Cell) -> bool:
     return any(trial.watched for trial in cell.trials)
 
 
-def _stairs(axes: Axes, cell: Cell, look: Look, found: Analysis, width: float) -> None:
+def _stairs(axes: Axes, cell: Cell, look: LineStyle, found: Analysis, width: float) -> None:
     survival = measures.collapses(cell.trials, found.how.confidence).survival
     if survival is None:
         return
@@ -187,7 +197,7 @@ def _stairs(axes: Axes, cell: Cell, look: Look, found: Analysis, width: float) -
 # ---------------------------------------------------------------- reward against entropy
 
 
-def _law(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterator[Drawn]:
+def _law(own: Sequence[Cell], style: dict[str, LineStyle], found: Analysis) -> Iterator[Plot]:
     cells = [cell for cell in own if any(dynamics.fitted(trial) for trial in cell.trials)]
     if not cells:
         return
@@ -211,7 +221,7 @@ def _law(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterat
     yield finish(figure, "law", text)
 
 
-def _law_panel(axes: Axes, cell: Cell, look: Look) -> None:
+def _law_panel(axes: Axes, cell: Cell, look: LineStyle) -> None:
     ceilings = []
     for trial in cell.trials:
         fit = dynamics.fitted(trial)
@@ -239,7 +249,7 @@ def _ceiling(value: float, marker: str) -> tuple[list[float], str]:
 # ---------------------------------------------------------------- performance profiles
 
 
-def _profiles(own: Sequence[Cell], style: dict[str, Look], found: Analysis) -> Iterator[Drawn]:
+def _profiles(own: Sequence[Cell], style: dict[str, LineStyle], found: Analysis) -> Iterator[Plot]:
     rows = {cell.arm: list(measures.values(cell, found.how).values()) for cell in own}
     if not found.how.share or any(enough_runs(len(values), "performance profile") for values in rows.values()):
         return

@@ -11,7 +11,7 @@ from tvo_cli.compare import formatting
 from tvo_cli.stats.interval import Interval
 
 
-class Datum(NamedTuple):
+class TableCell(NamedTuple):
     """One cell: what is read, what a program gets, and what a column is sorted by."""
 
     text: str
@@ -27,43 +27,43 @@ class Table:
     name: str  # a short one, for files and JSON
     title: str
     headings: Sequence[str]
-    rows: Sequence[Sequence[Datum]]
+    rows: Sequence[Sequence[TableCell]]
     note: str = ""
 
 
-def text(value: str) -> Datum:
+def text(value: str) -> TableCell:
     """A word."""
-    return Datum(value, value)
+    return TableCell(value, value)
 
 
-def number(value: float | None, digits: int = 3) -> Datum:
+def number(value: float | None, digits: int = 3) -> TableCell:
     """A number in so many digits."""
-    return Datum(formatting.number(value, digits), value, value)
+    return TableCell(formatting.number(value, digits), value, value)
 
 
-def whole(value: float | None) -> Datum:
+def whole(value: float | None) -> TableCell:
     """A count, thousands apart."""
     unknown = value is None or math.isnan(value)
-    return Datum(formatting.UNKNOWN if unknown else f"{value:,.0f}", value, value)
+    return TableCell(formatting.UNKNOWN if unknown else f"{value:,.0f}", value, value)
 
 
-def rate(value: float | None) -> Datum:
+def rate(value: float | None) -> TableCell:
     """A learning rate."""
-    return Datum(formatting.rate(value), value, value)
+    return TableCell(formatting.rate(value), value, value)
 
 
-def reading(value: float | None, share: bool) -> Datum:
+def reading(value: float | None, share: bool) -> TableCell:
     """A metric's value."""
-    return Datum(formatting.reading(value, share), value, value)
+    return TableCell(formatting.reading(value, share), value, value)
 
 
-def interval(found: Interval | None, share: bool = False) -> Datum:
+def interval(found: Interval | None, share: bool = False) -> TableCell:
     """A mean with its interval."""
     if found is None:
-        return Datum(formatting.UNKNOWN)
-    return Datum(formatting.interval(found, share), found._asdict(), found.mean)
+        return TableCell(formatting.UNKNOWN)
+    return TableCell(formatting.interval(found, share), found._asdict(), found.mean)
 
 
-def greyed(reason: str) -> Datum:
+def greyed(reason: str) -> TableCell:
     """Not shown, and why."""
-    return Datum(reason, None, None, True)
+    return TableCell(reason, None, None, True)

@@ -13,19 +13,19 @@ from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.contrast import Contrast
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.analysis.rates import WAYS
-from tvo_cli.compare.render.table import Datum, Table, interval, number, rate, reading, text, whole
+from tvo_cli.compare.render.table import Table, TableCell, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.stats.interval import Interval
 
 MARKS = "† collapsed, × failed (counted by the rule), … not finished, · left out"
 
 
-def states(trials: Sequence[Trial]) -> list[Datum]:
+def states(trials: Sequence[Trial]) -> list[TableCell]:
     """Runs, finished, collapsed, failed, unfinished."""
     counts = Counter(trial.state for trial in trials)
     fallen = sum(trial.collapsed_at is not None for trial in trials)
     watched = any(trial.watched for trial in trials)
-    collapsed = whole(fallen) if watched else Datum(formatting.UNKNOWN)
+    collapsed = whole(fallen) if watched else TableCell(formatting.UNKNOWN)
     return [whole(len(trials)), whole(counts[FINISHED]), collapsed, whole(counts[FAILED]), whole(counts[UNFINISHED])]
 
 
@@ -82,14 +82,14 @@ def _final(cell: Cell, how: Reading) -> Interval:
     return measures.mean(list(measures.values(cell, how).values()), how.confidence)
 
 
-def _seeds(cell: Cell, how: Reading) -> Datum:
+def _seeds(cell: Cell, how: Reading) -> TableCell:
     """Every run's final value, marked by what became of it."""
     shown = [_mark(trial, measures.final(trial, how), how) for trial in cell.trials]
     listed = [
         {"seed": trial.seed, "final": measures.final(trial, how), "state": trial.state, "collapsed": trial.collapsed_at}
         for trial in cell.trials
     ]
-    return Datum(" ".join(shown), listed)
+    return TableCell(" ".join(shown), listed)
 
 
 def _mark(trial: Trial, value: float | None, how: Reading) -> str:
@@ -137,7 +137,7 @@ def comparisons(found: Analysis) -> Table:
     return Table("comparisons", "The comparisons in numbers", headings, [_scaled(row, found.how) for row in rows], note)
 
 
-def _comparison(one: Contrast, at: str) -> list[Datum]:
+def _comparison(one: Contrast, at: str) -> list[TableCell]:
     said = one.over_seeds
     names = f"{one.a.arm} {formatting.MINUS} {one.b.arm}"
     return [
@@ -153,7 +153,7 @@ def _comparison(one: Contrast, at: str) -> list[Datum]:
     ]
 
 
-def _scaled(row: Sequence[Datum], how: Reading) -> list[Datum]:
+def _scaled(row: Sequence[TableCell], how: Reading) -> list[TableCell]:
     """Differences of shares are shown in points; their values stay shares."""
     if not how.share:
         return list(row)
@@ -210,17 +210,17 @@ def collapse(found: Analysis) -> Table:
     return Table("collapse", "Collapse", headings, rows, note)
 
 
-def _collapse(label: str, at: float | None, trials: Sequence[Trial], how: Reading) -> list[Datum]:
+def _collapse(label: str, at: float | None, trials: Sequence[Trial], how: Reading) -> list[TableCell]:
     from tvo_cli.stats.survival import median, restricted_mean
 
     several = len({trial.rate for trial in trials}) > 1
     seen = measures.collapses(trials, how.confidence)
-    head = [text(label), Datum("all", "all", 0.0) if several else rate(at)]
+    head = [text(label), TableCell("all", "all", 0.0) if several else rate(at)]
     if seen.survival is None:
-        return [*head, *[Datum(formatting.UNKNOWN)] * 2, text("not watched"), *[Datum(formatting.UNKNOWN)] * 2]
+        return [*head, *[TableCell(formatting.UNKNOWN)] * 2, text("not watched"), *[TableCell(formatting.UNKNOWN)] * 2]
     middle = median(seen.survival)
     until = restricted_mean(seen.survival, seen.horizon, how.confidence) if seen.horizon else measures.NONE
-    shown = Datum("not reached", None, math.inf) if middle is None else whole(middle)
+    shown = TableCell("not reached", None, math.inf) if middle is None else whole(middle)
     return [*head, whole(seen.collapsed), whole(seen.watched), interval(seen.rate, True), shown, interval(until)]
 
 
@@ -231,7 +231,7 @@ def runs(found: Analysis) -> Table:
     return Table("runs", "Every run", headings, rows)
 
 
-def _runs(label: str, trials: Sequence[Trial], how: Reading) -> Iterator[list[Datum]]:
+def _runs(label: str, trials: Sequence[Trial], how: Reading) -> Iterator[list[TableCell]]:
     for trial in trials:
         values = reading(measures.final(trial, how), how.share), reading(measures.best(trial, how), how.share)
         head = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from tvo_cli.config import describing
-from tvo_cli.config.escapes import understood
+from tvo_cli.config.escapes import unescaped
 from tvo_cli.config.schema.checking import NOTHING, Given, check, resolved
 from tvo_cli.config.schema.kinds import ESCAPES
 from tvo_cli.config.schema.roots import ROOTS
@@ -32,10 +32,10 @@ def understand(config: Any, root: str, overrides: Sequence[str]) -> None:
     marked = {place.path for place in places(ROOTS[root], resolved(config, root)) if place.mark == ESCAPES}
     for path, value in spoken:
         if path in marked:
-            _put(config, path, understood(value))
+            _put(config, path, unescaped(value))
         elif (*path, 0) in marked:
             texts = value if isinstance(value, list) else [value]
-            _put(config, path, [understood(one) if isinstance(one, str) else one for one in texts])
+            _put(config, path, [unescaped(one) if isinstance(one, str) else one for one in texts])
 
 
 def _spoken(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
