@@ -11,7 +11,7 @@ import pytest
 
 from tvo_cli.compare.render.document import CompareRequest, Document, compare
 
-RUNS = Path(__file__).parent / "runs"
+RUNS = Path(__file__).parent / "fixture_runs"
 Write = Callable[..., Path]
 
 

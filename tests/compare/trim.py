@@ -1,4 +1,4 @@
-"""Makes tests/compare/runs from real runs of benchmarks/first_light.py: three algorithms, three seeds.
+"""Makes tests/compare/fixture_runs from real runs of benchmarks/first_light.py: three algorithms, three seeds.
 
     python -m tests.compare.trim outputs/first-light/arithmetic
 
@@ -34,15 +34,15 @@ PROBLEMS = 8
 
 def main(source: Path) -> None:
     """Write the fixture anew."""
-    shutil.rmtree(HERE / "runs", ignore_errors=True)
+    shutil.rmtree(HERE / "fixture_runs", ignore_errors=True)
     for algorithm, rates in ARMS.items():
         for rate in rates:
             for seed in (2, 3, 4):
-                trim(source / f"{algorithm},{rate},s{seed}", HERE / "runs" / f"{algorithm}-{rate}-s{seed}")
-    broken = HERE / "runs" / "ppo-0.0003-s4"
+                trim(source / f"{algorithm},{rate},s{seed}", HERE / "fixture_runs" / f"{algorithm}-{rate}-s{seed}")
+    broken = HERE / "fixture_runs" / "ppo-0.0003-s4"
     cut(broken, 12)
     (broken / "run.log").write_text("2026-11-21 05:00:00,000 ERROR tvo: stopped by RuntimeError: out of luck\n")
-    cut(HERE / "runs" / "grpo-0.0003-s4", 20)
+    cut(HERE / "fixture_runs" / "grpo-0.0003-s4", 20)
 
 
 def trim(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.evaluation.conftest import Parrot
-from tests.evaluation.test_evaluating import run
+from tests.evaluation.test_pipeline import run
 from tests.evaluation.test_responses import response
 from tvo_cli.evaluation import audit
 from tvo_cli.evaluation.pipeline import regrade

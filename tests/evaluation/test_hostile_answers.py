@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.evaluation.conftest import Parrot
-from tests.evaluation.test_evaluating import run
+from tests.evaluation.test_pipeline import run
 from tests.evaluation.test_responses import response
 from tests.reward.conftest import SETTINGS, problem
 from tests.reward.test_near_misses import OWN, PIECES

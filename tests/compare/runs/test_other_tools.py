@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.compare.analysis.test_arms import column, table
 from tests.compare.conftest import made, write_run
-from tests.compare.test_arms import column, table
 from tvo_cli.compare.runs.gather import gather
 from tvo_cli.errors import UserError
 

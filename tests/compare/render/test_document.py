@@ -1,6 +1,6 @@
 """The report's formats from the committed runs: snapshots, determinism, one file that needs nothing else.
 
-python -m tests.compare.test_report      writes the snapshots anew
+python -m tests.compare.render.test_document      writes the snapshots anew
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compare.analysis.test_arms import column, table
 from tests.compare.conftest import RUNS, made, write_run
-from tests.compare.test_arms import column, table
 from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.analyse import pages
 from tvo_cli.compare.analysis.measures import Reading
@@ -23,7 +23,7 @@ from tvo_cli.compare.render.curves import Curve
 from tvo_cli.compare.render.document import Document
 from tvo_cli.compare.runs.run_record import Trial
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 FORMS = {
     "report.md": plain.markdown,
     "comparison.json": plain.as_json,

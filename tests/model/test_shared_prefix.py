@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AttentionInterface
 
-from tests.model.test_scores import architectures
+from tests.model.test_logprobs import architectures
 from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.backbone import predicting_states
 from tvo_cli.model.loading import recompute_layers

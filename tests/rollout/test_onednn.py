@@ -16,7 +16,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from tests.model.test_scores import SMALL, architectures
+from tests.model.test_logprobs import SMALL, architectures
 from tests.rollout.test_generation import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compare.analysis.test_arms import column, table
 from tests.compare.conftest import RUNS, made, write_run
-from tests.compare.test_arms import column, table
 from tvo_cli.compare.render import plain, plots
 from tvo_cli.compare.runs.gather import gather
 from tvo_cli.errors import UserError
