@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent / "tvo_cli"
-GROUND = {"masking", "escaping", "types", "errors", "signals", "streams", "descriptors"}
-LEARNING = GROUND | {"maths"}
-PARTS = LEARNING | {"objective", "methods", "advantage", "data", "reward", "stats", "config"}
-MAY_IMPORT = {
-    "__init__": set(),
-    "__main__": {"cli"},
-    "types": set(),
-    "errors": set(),
-    "masking": set(),
-    "signals": set(),
-    "descriptors": set(),
-    "streams": {"descriptors"},
-    "escaping": set(),
-    "maths": {"maths"},
-    "stats": GROUND | {"stats"},
-    "config": GROUND | {"config"},
-    "check": GROUND | {"config"},
-    "plan": GROUND | {"check", "model", "data"},
-    "readers": GROUND | {"readers"},
-    "data": GROUND | {"readers", "data"},
-    "reward": GROUND | {"readers", "reward"},
-    "objective": LEARNING | {"objective"},
-    "methods": LEARNING,
-    "advantage": LEARNING | {"advantage"},
-    "optim": LEARNING | {"optim"},
-    "model": LEARNING | {"model", "data"},
-    "rollout": LEARNING | {"rollout", "model", "data"},
-    "stability": LEARNING | {"stability", "config"},
-    "tracking": GROUND | {"tracking", "config"},
-    "sweep": GROUND | {"sweep", "tracking", "config"},
-    "evaluation": PARTS | {"evaluation", "model", "rollout", "tracking"},
-    "checkpoint": {"checkpoint"},
-    "training": PARTS | {"training", "checkpoint", "model", "rollout", "optim", "stability", "evaluation", "tracking"},
-    "replay": LEARNING | {"replay", "training", "checkpoint"},
-    "report": GROUND | {"report", "tracking", "stats", "config"},
-    "compare": GROUND | {"compare", "report", "tracking", "stats", "config"},
-    "environment": GROUND | {"environment", "config", "tracking", "model", "rollout", "optim", "training"},
-    # reward: `tvo grade` needs no config, no experiment and no model; evaluation: nor does `tvo eval --regrade`
-    "cli": GROUND
-    | {"cli", "config", "plan", "experiment", "environment", "evaluation"}
-    | {"report", "compare", "tracking", "stats", "reward", "sweep"},
-}
+PAGE = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def allowed() -> dict[str, set[str]]:
+    """Room → rooms it may import, itself included: the table of docs/architecture.md."""
+    table = PAGE.partition("## Who may import whom")[2]
+    ground = set(re.findall(r"\w+", re.search(r"\*ground\* is ([^;]+);", table)[1]))  # type: ignore[index]
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, flags=re.MULTILINE)
+    return {
+        room: {room, *re.findall(r"`(\w+)`", given), *(ground if "*ground*" in given else ())} for room, given in rows
+    }
+
+
+MAY_IMPORT = allowed()
 FILES = sorted(ROOT.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -69,9 +43,20 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_imports_flow_one_way():
-    for path in (path for path in FILES if path.name != "experiment.py"):
+    for path in (path for path in FILES if path.parent.name != "experiment"):
         unit = path.relative_to(ROOT).parts[0].removesuffix(".py")
         assert set(imported(path)) - {"__version__"} <= MAY_IMPORT[unit], path
+
+
+def test_the_page_names_every_room_and_only_rooms_that_are_there():
+    rooms = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES} - {"experiment"}
+    assert set(MAY_IMPORT) == rooms
+    described = set(re.findall(r"`(\w+)/`", PAGE.partition("## Room by room")[2].partition("## Where")[0]))
+    assert described == {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
+
+
+def test_no_rooms_import_each_other_in_a_circle():
+    TopologicalSorter({room: given - {room} for room, given in MAY_IMPORT.items()}).prepare()
 
 
 def test_no_file_is_long_and_no_function_is_very_long():

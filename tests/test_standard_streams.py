@@ -26,19 +26,19 @@ full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/ful
 VIEW = """
 import logging, subprocess, sys, warnings
 from pathlib import Path
-from tvo_cli import streams
+from tvo_cli import standard_streams
 from tvo_cli.tracking import run_folder
 
-streams.PATIENCE = 0.2
-with streams.guarded():
-    streams.view()
+standard_streams.PATIENCE = 0.2
+with standard_streams.guarded():
+    standard_streams.view()
     handler = run_folder.log_to(Path("run.log"))
     for step in range(int(sys.argv[1])):
         print("step", step, "… → ν 你 \\udce9", flush=True)
     sys.stdout.buffer.write(b"bytes")
     warnings.warn("a library warns")
     logging.getLogger("library").error("a library logs")
-    streams.shout("a signal came")
+    standard_streams.shout("a signal came")
     if "alone" not in sys.argv:
         subprocess.run(["sh", "-c", "echo child; echo child >&2"])
     from rich.console import Console
@@ -159,8 +159,8 @@ def test_what_an_encoding_lacks_is_shown_by_its_nearest_or_its_number(
 def test_a_closed_descriptor_is_taken_by_no_file_of_the_run(tmp_path: Path) -> None:
     """What C code writes to number 2 would else go into the first file that the run opens."""
     program = (
-        "import os; from tvo_cli import streams\n"
-        "with streams.guarded():\n"
+        "import os; from tvo_cli import standard_streams\n"
+        "with standard_streams.guarded():\n"
         "    kept = open('kept.txt', 'w'); os.write(2, b'from C'); os.write(1, b'from C'); kept.write('whole')"
     )
     (tmp_path / "program.py").write_text(program)

@@ -236,14 +236,14 @@ print(sympy.sympify("2*x + sin(3)/4"), sympy.parse_expr("(3+4)*2"))
 def test_memory_is_bounded_and_a_lack_of_it_is_a_failure() -> None:
     """In a child's process, with an algebra that takes 2 GB."""
     program = """
-from tvo_cli.reward import algebra, child, sandbox
+from tvo_cli.reward import algebra, worker, sandbox
 import sympy
 sandbox.limit_memory(1024)
 row = {"gold": "x", "answers": ["y"], "scorer": "math"}
 algebra.same = lambda gold, answer: bool(bytearray(1 << 29))
-print(child.judge(row)["reason"])
+print(worker.judge(row)["reason"])
 algebra.same = lambda gold, answer: bool(bytearray(1 << 31))
-print(child.judge(row))
+print(worker.judge(row))
 """
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert output == "equal\n{'correct': False, 'reason': 'memory', 'failed': True}\n"

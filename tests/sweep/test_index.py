@@ -21,10 +21,10 @@ from tvo_cli.tracking.run_folder import write_json
 A, B = "a" * 64, "b" * 64
 
 
-def record(folder: Path, fingerprint: str, name: str, standing: str) -> None:
+def record(folder: Path, fingerprint: str, name: str, status_of: str) -> None:
     (folder / name).mkdir(parents=True, exist_ok=True)
     index = Index(folder)
-    index.add(Job(fingerprint, name, ["seed=1"], "tvo train seed=1", state=standing, words=["--secret"]))
+    index.add(Job(fingerprint, name, ["seed=1"], "tvo train seed=1", state=status_of, words=["--secret"]))
     index.save()
 
 
@@ -107,9 +107,9 @@ def test_running_is_told_from_dead(tmp_path: Path) -> None:
     facts = {"state": "running", "host": run_status.socket.gethostname(), "pid": process.pid}
     try:
         write_json(tmp_path / run_status.FILE, facts | {"born": run_status._born(process.pid)})
-        assert run_status.standing(tmp_path) == ("running", "")
+        assert run_status.status_of(tmp_path) == ("running", "")
         write_json(tmp_path / run_status.FILE, facts | {"born": 1})
-        assert run_status.standing(tmp_path) == ("failed", run_status.VANISHED), "the number was used again"
+        assert run_status.status_of(tmp_path) == ("failed", run_status.VANISHED), "the number was used again"
     finally:
         process.kill()
     until = time.monotonic() + 60
@@ -117,15 +117,15 @@ def test_running_is_told_from_dead(tmp_path: Path) -> None:
         time.sleep(0.01)
     write_json(tmp_path / run_status.FILE, facts | {"born": None if not Path("/proc").exists() else 1})
     process.wait()
-    assert run_status.standing(tmp_path)[0] == "failed"
+    assert run_status.status_of(tmp_path)[0] == "failed"
 
 
 def test_on_another_machine_the_heartbeat_tells(tmp_path: Path) -> None:
     write_json(tmp_path / run_status.FILE, {"state": "running", "host": "elsewhere", "pid": 1})
-    assert run_status.standing(tmp_path) == ("running", "")
+    assert run_status.status_of(tmp_path) == ("running", "")
     old = time.time() - run_status.SILENCE - 1
     os.utime(tmp_path / run_status.FILE, (old, old))
-    assert run_status.standing(tmp_path)[0] == "failed"
+    assert run_status.status_of(tmp_path)[0] == "failed"
 
 
 def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.Mo
         while place.stat().st_mtime < 2:
             assert time.monotonic() < end, "no heartbeat"
             time.sleep(0.01)
-        assert run_status.standing(tmp_path) == ("running", "") and not run_status.finished(tmp_path, A)
+        assert run_status.status_of(tmp_path) == ("running", "") and not run_status.finished(tmp_path, A)
         heartbeat.end(run_status.FINISHED, 0)
     assert run_status.finished(tmp_path, A) and not run_status.finished(tmp_path, B)
 
@@ -146,7 +146,7 @@ def test_the_end_that_a_run_could_not_write_is_written_for_it_and_its_own_word_s
     run_status.settle(tmp_path, "failed", 137, "killed", {"fingerprint": A})
     assert run_status.read(tmp_path)["reason"] == "killed" and run_status.read(tmp_path)["fingerprint"] == A
     run_status.settle(tmp_path, "interrupted", 75, "later", {})
-    assert run_status.standing(tmp_path) == ("failed", "killed")
+    assert run_status.status_of(tmp_path) == ("failed", "killed")
 
 
 def test_the_objective_is_a_metric_or_part_of_the_summary(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ LIMIT = 120.0
 PANEL = """
 import sys, time
 from pathlib import Path
-from tvo_cli import streams
+from tvo_cli import standard_streams
 from tvo_cli.tracking.console import Live, Progress
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.training.stop_signals import interruptible
 
-with streams.guarded():
-    streams.view()
+with standard_streams.guarded():
+    standard_streams.view()
     progress, live = Progress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {})), Live()
     progress.start()
     live.start(progress)

@@ -233,7 +233,7 @@ def test_shaping_of_the_reward_is_no_protocol_of_pass_at_1(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("request", "said"),
+    ("options", "said"),
     [
         ({"by": ("algoritm",)}, r"--by=algoritm: no run has such a setting\. Nearest: algorithm"),
         ({"baseline": "gpro"}, r"--baseline=gpro: there is no such arm\. Nearest: grpo"),
@@ -241,9 +241,9 @@ def test_shaping_of_the_reward_is_no_protocol_of_pass_at_1(tmp_path: Path) -> No
         ({"confidence": 1.0}, r"--confidence"),
     ],
 )
-def test_a_wrong_wish_names_its_option(arms: Path, request: dict[str, object], said: str) -> None:
+def test_a_wrong_option_is_named(arms: Path, options: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        made(arms, **request)
+        made(arms, **options)
 
 
 @pytest.mark.parametrize("written", ["0.0010000000000000002", "0.0010000000474974513", '"1e-3"', '"0.001"'])
