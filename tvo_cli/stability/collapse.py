@@ -1,84 +1,16 @@
-"""Rules that say when a run is collapsing: each looks at the metrics of one step and carries plain state.
-
-A rule is breached while its condition holds, and fires from the `patience`-th breach in a row on, so that one
-noisy batch is not an alarm. Its thresholds live in conf/stability, with the reasons. `severity` says what a
-firing means: "collapse" (act as stability.on_collapse says) or "warning" (tell, and go on). A metric that is
-missing or not finite tells nothing, except to `NonFinite`.
-"""
+"""Rules that say when a run is collapsing: each looks at the metrics of one step and carries plain state."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
+
+from tvo_cli.stability.rule import Breach, Rule, blend, finite, smooth
 
 ACCURACY = "accuracy/fresh"
-
-
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """A rule that fires: where it stood, and where the line was."""
-
-    rule: str
-    step: int
-    metric: str
-    value: float
-    threshold: float
-    severity: str  # "collapse" or "warning"
-    message: str
-
-
-class Breach(NamedTuple):
-    """A condition that holds at one step."""
-
-    metric: str
-    value: float
-    threshold: float
-    reason: str
-
-
-@dataclass(kw_only=True)
-class Rule(ABC):
-    """Counts breaches in a row; a subclass says what a breach is. Every field without init is its state."""
-
-    severity: str
-    patience: int
-    streak: int = field(default=0, init=False)
-    wary: bool = field(default=False, init=False)
-
-    @abstractmethod
-    def breach(self, metrics: Mapping[str, float]) -> Breach | None:
-        """What is wrong with this step, if anything; called once a step, in order."""
-
-    def check(self, step: int, metrics: Mapping[str, float]) -> Firing | None:
-        """A firing at this step and at every further one while the breach lasts."""
-        found = self.breach(metrics)
-        self.streak = 0 if found is None else self.streak + 1
-        if found is None or self.streak < self.patience:
-            return None
-        metric, value, threshold, reason = found
-        message = f"{metric} = {value:.4g}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
-        return Firing(type(self).__name__, step, metric, value, threshold, self.severity, message)
-
-    @property
-    def suspicious(self) -> bool:
-        """Whether the latest step was a breach, or so far on the way to one that it is no state to return to."""
-        return self.wary or self.streak > 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that is carried between steps: numbers, None, lists of numbers."""
-        state = {f.name: getattr(self, f.name) for f in fields(self) if not f.init}
-        return {name: list(value) if isinstance(value, list) else value for name, value in state.items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore `state_dict`."""
-        for f in fields(self):
-            if not f.init:
-                value = state[f.name]
-                setattr(self, f.name, list(value) if isinstance(value, list) else value)
 
 
 @dataclass(kw_only=True)
@@ -103,11 +35,11 @@ class Floor(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Below the threshold on a task that is not solved."""
-        self.accuracy = _smooth(self.accuracy, _finite(metrics, ACCURACY), self.smoothing)
-        value = _finite(metrics, self.metric)
+        self.accuracy = smooth(self.accuracy, finite(metrics, ACCURACY), self.smoothing)
+        value = finite(metrics, self.metric)
         if value is None:
             return None
-        self.smoothed = _smooth(self.smoothed, value, self.smoothing)
+        self.smoothed = smooth(self.smoothed, value, self.smoothing)
         if len(self.first) < self.warmup:
             self.first.append(value)
             return None
@@ -139,10 +71,10 @@ class Drop(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Below share · peak."""
-        value = _finite(metrics, self.metric)
+        value = finite(metrics, self.metric)
         if value is None:
             return None
-        self.smoothed = smoothed = _blend(self.smoothed, value, self.smoothing)
+        self.smoothed = smoothed = blend(self.smoothed, value, self.smoothing)
         self.peak = max(self.peak, smoothed)
         self.wary = self.peak >= self.minimum_peak and value < math.sqrt(self.share) * self.peak
         if self.peak < self.minimum_peak or smoothed >= self.share * self.peak:
@@ -168,7 +100,7 @@ class Ceiling(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Above the limit."""
-        value = _finite(metrics, self.metric)
+        value = finite(metrics, self.metric)
         if value is None or value <= self.limit:
             return None
         return Breach(self.metric, value, self.limit, "is too large")
@@ -194,11 +126,11 @@ class LengthBand(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Out of the band without a gain."""
-        value, accuracy = _finite(metrics, self.metric), _finite(metrics, ACCURACY)
+        value, accuracy = finite(metrics, self.metric), finite(metrics, ACCURACY)
         if value is None or accuracy is None:
             return None
-        self.smoothed = _blend(self.smoothed, value, self.smoothing)
-        self.accuracy = _blend(self.accuracy, accuracy, self.smoothing)
+        self.smoothed = blend(self.smoothed, value, self.smoothing)
+        self.accuracy = blend(self.accuracy, accuracy, self.smoothing)
         if len(self.first) < self.warmup:
             self.first.append(value)
             self.first_accuracy.append(accuracy)
@@ -228,7 +160,7 @@ class Truncation(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Above both lines."""
-        value = _finite(metrics, self.metric)
+        value = finite(metrics, self.metric)
         if value is None:
             return None
         if len(self.first) < self.warmup:
@@ -248,7 +180,7 @@ class ZeroAdvantage(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Saturated at an accuracy below `solved`."""
-        value, accuracy = _finite(metrics, self.metric), _finite(metrics, ACCURACY)
+        value, accuracy = finite(metrics, self.metric), finite(metrics, ACCURACY)
         if value is None or value < self.share or (accuracy is not None and accuracy >= self.solved):
             return None
         at = "" if accuracy is None else f" at an accuracy of {accuracy:.3g}"
@@ -289,7 +221,7 @@ class GradientBlowUp(Rule):
 
     def breach(self, metrics: Mapping[str, float]) -> Breach | None:
         """Above the threshold of the norms before this one."""
-        value = _finite(metrics, self.metric)
+        value = finite(metrics, self.metric)
         if value is None or value <= 0.0:
             return None
         found = self._above(value) if len(self.first) >= self.warmup else None
@@ -303,17 +235,3 @@ class GradientBlowUp(Rule):
         if value <= self.factor * usual:
             return None
         return Breach(self.metric, value, self.factor * usual, f"against a usual {usual:.4g}")
-
-
-def _finite(metrics: Mapping[str, float], name: str) -> float | None:
-    value = metrics.get(name)
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _blend(before: float | None, value: float, decay: float) -> float:
-    """Exponential moving average that starts at its first value; decay = 0: no smoothing."""
-    return value if before is None else decay * before + (1.0 - decay) * value
-
-
-def _smooth(before: float | None, value: float | None, decay: float) -> float | None:
-    return before if value is None else _blend(before, value, decay)
