@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tvo_cli.training.batch import minibatches
+from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.rng import stream
-from tvo_cli.training.update import InnerLoop
 
 GROUP = torch.arange(8).repeat_interleave(4)
 

@@ -16,9 +16,10 @@ from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.replay import attribution
 from tvo_cli.training import flight_recorder, loop
+from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.forward import seen
 from tvo_cli.training.saving import Interrupted
-from tvo_cli.training.update import backward, forces_on, remaining
+from tvo_cli.training.update import remaining
 
 from .conftest import composed
 

@@ -19,9 +19,9 @@ from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import continuing, dataset_hash, rng
 from tvo_cli.training import problems as chosen_problems
+from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.runtime import Runtime, start
 from tvo_cli.training.session import Limits, Recorder, Session
-from tvo_cli.training.update import InnerLoop
 
 CACHED = 2048  # positions of one forward on a CPU
 

@@ -19,10 +19,12 @@ import torch
 from torch import Tensor
 
 from tvo_cli.training import rng
+from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.batch import Batch, Minibatch
 from tvo_cli.training.forward import forwarded, seen
+from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.update import InnerLoop, backward, forces_on, not_finite
+from tvo_cli.training.update import not_finite
 from tvo_cli.types import Tokens
 
 MOVE = 2e-4  # length of the finite step, as a share of |θ|

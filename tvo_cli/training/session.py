@@ -20,9 +20,9 @@ from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.entropy_law import EntropyLaw
+from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.step_state import Snapshot, Work
-from tvo_cli.training.update import InnerLoop
 
 IN_FLIGHT = {"work": Work | None, "snapshot": Snapshot | None}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -13,32 +12,13 @@ from torch import Tensor
 from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import importance_ratio
 from tvo_cli.stability.gradient import MicroBatchVariance
+from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
 from tvo_cli.training.forward import forwarded, joined, seen_whole
+from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.step_state import TokenForces, UpdateReport, Work
 from tvo_cli.types import Loss, Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class InnerLoop:
-    """How often and in which pieces a batch is used."""
-
-    epochs: int
-    minibatches: int
-    microbatch_rows: int
-    variance_parts: int
-    temperature: float
-    microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
-
-    def rows(self, batch: Batch) -> int:
-        """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
-        rollout = batch.rollout
-        longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
-        bound = max(1, self.microbatch_tokens // max(longest, 1)) if self.microbatch_tokens else 0
-        if not bound or bound >= len(rollout.mask) // self.minibatches:
-            return self.microbatch_rows
-        return min(bound, self.microbatch_rows or bound)
 
 
 class NotFinite(Exception):
@@ -146,24 +126,6 @@ def _descend(learner: Learner, batch: Batch, minibatch: Minibatch, passes: Inner
         report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)
     return float(moved / mask.sum().clamp(min=1))
-
-
-def forces_on(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
-    """∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
-    leaves = differentiable(tokens)
-    found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
-    return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
-
-
-def differentiable(tokens: Tokens) -> tuple[Tensor, ...]:
-    """The scores through which a loss acts on the network, in their order."""
-    leaves = (tokens.logp, tokens.entropy, tokens.collision)
-    return leaves if tokens.nucleus_entropy is None else (*leaves, tokens.nucleus_entropy)
-
-
-def backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
-    """Carry the forces on the tokens through the network into .grad."""
-    torch.autograd.backward(scores, forces)
 
 
 def _overflow(tokens: Tokens, loss: Loss) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.forward import forwarded
 from tvo_cli.training.rng import stream
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.training.update import backward, end_batch, forces_on
+from tvo_cli.training.update import end_batch
 
 Progress = Callable[[int, int], object]
 
