@@ -17,6 +17,7 @@ from tvo_cli.reward.answers import (
     clock,
     collection,
     congruence,
+    date,
     naming,
     number,
     numeral,
@@ -34,6 +35,7 @@ Same = Callable[[str, str], bool]
 FRACTION = re.compile(r"-?\\frac\{[^{}]+\}\{[^{}]+\}|-?[\w.]+/[\w.]+")
 EMPTY = "\\emptyset"
 DOTS = "\\ldots"
+MONEY = {(("cent", 1),), (("dollar", 1),)}  # $0.50 is 50 cents, as 5 cm is not 50 mm
 MARKED = re.compile(r"(?:\\circ ?|\d')\s?\d")  # 40° 30 and 8' 3: algebra would multiply them
 
 
@@ -106,7 +108,15 @@ def _times(gold: str, answer: str, same: Same) -> bool | None:
     expected, said = clock.read(gold), clock.read(answer)
     if expected is not None and said is not None:
         return clock.same(expected, said)
+    if expected is not None and not expected.is_sure and "\\text{to}" in answer:
+        return None  # 1:25 and 1 to 25 are ratios
     return None if expected is None and (said is None or not said.is_sure) else False
+
+
+def _dates(gold: str, answer: str, same: Same) -> bool | None:
+    """July 4th is 4 July; a day with its year is not one without."""
+    expected, said = date.read(gold), date.read(answer)
+    return expected == said if expected is not None and said is not None else None
 
 
 def _ratios(gold: str, answer: str, same: Same) -> bool | None:
@@ -181,7 +191,7 @@ def _quantities(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:
     if (gold.unit or answer.unit) and agree(gold, answer):
         return _values(gold.value, answer.value, algebra)
     if gold.unit or answer.unit:
-        return False
+        return {gold.unit, answer.unit} == MONEY and same_compound((gold,), (answer,), lambda g, a: False)
     return _values(gold.value, answer.value, algebra)
 
 
@@ -214,6 +224,6 @@ def _values(gold: str, answer: str, algebra: Algebra) -> bool:
 
 
 RULES = (
-    *(_choices, naming.labels, _times, _texts, _ratios, _congruences, _compounds, _phrases, naming.conditions),
+    *(_choices, naming.labels, _dates, _times, _texts, _ratios, _congruences, _compounds, _phrases, naming.conditions),
     *(_reals, collection.lists, collection.unions, collection.points, collection.brackets, naming.names, _numerals),
 )

@@ -11,11 +11,11 @@ def listed(words: str) -> frozenset[str]:
 IGNORED = listed(
     """left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle
     scriptstyle limits nolimits rm bf it sf tt cal mathstrut strut noindent boldmath hfill allowbreak nonumber
-    centering small large Large normalsize protect relax !"""
+    centering small large Large normalsize protect relax therefore checkmark blacksquare !"""
 )
 SPACES = listed(", ; : > quad qquad enspace enskip thinspace medspace thickspace space nobreakspace") | {" "}
 SPACED_ARGUMENT = listed("hspace vspace phantom hphantom vphantom label tag kern hskip")
-MATH_FONTS = listed("boldsymbol bm pmb mathnormal ensuremath boxed fbox underline mathop mathord mathrel")
+MATH_FONTS = listed("boldsymbol bm pmb mathnormal ensuremath boxed fbox underline mathop mathord mathrel mathbin")
 COLOURS = listed("textcolor color colorbox")
 TEXT_FONTS = listed(
     """text mbox hbox textrm textbf textit textsf texttt textup textmd textnormal emph textsc mathrm mathbf
@@ -43,6 +43,8 @@ NAMES = {
         "div": "/",
         "prime": "'",
         "textdollar": "$",
+        "mathdollar": "$",
+        "lg": "log",
         "R": "mathbb{R}",
         "reals": "mathbb{R}",
     },
