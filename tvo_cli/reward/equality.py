@@ -93,6 +93,9 @@ def _choices(gold: str, answer: str, same: Same) -> bool | None:
     if expected is not None and said is not None:
         return expected == said
     letter = choice.choice(gold), choice.choice(answer)
+    option = choice.option(gold) if choice.labelled(answer) is None and letter[1] is None else None
+    if option is not None and not any(letter):
+        return same(option, answer)
     labels = letter[0] or choice.labelled(gold), letter[1] or choice.labelled(answer)
     return labels[0] == labels[1] if any(letter) and all(labels) else None
 
@@ -151,6 +154,8 @@ def _reals(gold: str, answer: str, same: Same) -> bool | None:
     expected, said = reals.read(gold), reals.read(answer)
     if expected is not None and said is not None:
         return reals.same(expected, said, same)
+    if (expected or said) and reals.NUMBER_SET.match(gold if expected is None else answer):
+        return False
     if reals.BUILDER.fullmatch(gold) or reals.BUILDER.fullmatch(answer):
         return False
     return None
@@ -182,7 +187,9 @@ def _numerals(gold: str, answer: str, same: Same) -> bool | None:
         expected, said = expected or numeral.unbased(gold), said or numeral.unbased(answer)
         return expected is not None and said is not None and numeral.same(expected, said)
     plain = numeral.ordinal(gold), numeral.ordinal(answer)
-    return same(*plain) if plain != (gold, answer) else None
+    if plain == (gold, answer):
+        return None
+    return all(quantity(text).unit is None for text in plain) and same(*plain)  # the 3rd is not 3 cm
 
 
 def _quantities(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:

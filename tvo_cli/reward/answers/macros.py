@@ -26,6 +26,7 @@ FRACTIONS = {
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "flatfrac"), "frac"),
     **dict.fromkeys(("binom", "dbinom", "tbinom"), "binom"),
 }
+INFIX = {"\\over": "frac", "\\choose": "binom"}
 ONE_ARGUMENT = listed("sqrt overline bar dot vec hat tilde widehat overrightarrow mathbb mathcal pmod abs")
 NAMES = {
     **{"leq": "le", "leqslant": "le", "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "neq": "ne"},
@@ -45,6 +46,8 @@ NAMES = {
         "textdollar": "$",
         "mathdollar": "$",
         "lg": "log",
+        "pounds": "text{gbp}",
+        "euro": "text{euros}",
         "R": "mathbb{R}",
         "reals": "mathbb{R}",
     },

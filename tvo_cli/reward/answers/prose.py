@@ -81,8 +81,15 @@ def _divided(content: str) -> list[tuple[bool, str]]:
         if i % 2 == 0 or not WORD.search(part) or _is_variable(part, content):
             parts.append((False, part))
         else:
-            parts += _trimmed(part)
+            words, variable = _apart(part, content)
+            parts += [*_trimmed(words), (False, variable)]
     return parts
+
+
+def _apart(part: str, content: str) -> tuple[str, str]:
+    """(" or ", "x") of the " or x " in "x < 1 or x > 2"."""
+    found = re.fullmatch(r"((?:.*\W)?(?:and|or)) ([a-z]) ?", part) if re.search(r"[=<>]", content) else None
+    return (found[1], found[2]) if found else (part, "")
 
 
 def _is_variable(part: str, content: str) -> bool:

@@ -21,6 +21,9 @@ MONEY = re.compile(
 )
 MONEY_BEHIND = re.compile(r"(?<=[\d}])\s*\\\$(?!\d)")
 ANGLE = r"\((?:[^()]|\([^()]*\))*\)|\\frac\{[^{}]*\}\{[^{}]*\}|\d+(?:\.\d+)?(?:\^\\circ ?)?|\\[a-z]+"
+PLAIN_POWER = re.compile(r"(?<=[A-Za-z)])\*\*(?=\d)")
+PLAIN_ROOT = re.compile(r"(?<![\\A-Za-z])sqrt(?=\{)")
+SWISS = re.compile(r"-?\d{1,3}(?:'\d{3})+", re.ASCII)  # 1'234'567
 REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -31,7 +34,7 @@ REWRITES = tuple(
         (r"\\\{\s*\\\}", r"\\emptyset "),
         (r"(\\text\{[^{}]*)\}\s?/\s?(s|h|m|L|g)(?![A-Za-z])", r"\1/\2}"),
         (r"\\mu\s?\\text\{", r"\\text{µ"),
-        (r"(?<=\d)\s?\\Omega$", r"\\text{Ω}"),
+        (r"(?<=\d)\s?\\Omega\s*$", r"\\text{Ω}"),
         (r"^(?:\\text\{USD\}|USD )\s*([\d.]+)$", r"\1\\text{dollars}"),
         (r"^(?:\\text\{(?:Rs)\.?\}|Rs\.)\s*([\d.]+)$", r"\1\\text{rupees}"),
         (r"^\\text\{(euros|rupees|yen|gbp)\}\s*(\d[\d.,]*)$", r"\2\\text{\1}"),
@@ -47,10 +50,14 @@ REWRITES = tuple(
         (r"(?<![\w}])[_^]\{(\w+)\}C_\{(\w+)\}", r"\\binom{\1}{\2}"),
         (rf"\\(?:text\{{cis\}}|cis(?![a-z]))\s*({ANGLE})", r"(\\cos(\1)+i\\sin(\1))"),
         (r"\\text\{ ?\((?:or|i\.e\.)\}(.+)\)$", r"\\text{or}\1"),
+        (r"<=", r"\\le "),
+        (r">=", r"\\ge "),
+        (r"(^|\\cup ?|\\cap ?|\\in ?)\](\s*[^\[\]()]+[,;][^\[\]()]+)(?=[\[\]])", r"\1(\2"),
+        (r"([\[(])([^\[\]()]+[,;][^\[\]()]+)\[(?=\s*(?:$|\\cup|\\cap))", r"\1\2)"),
         (r"_\{\\(min|max)\}", r"_{\1}"),
         (r"_\{\\text\{([A-Za-z]+)\}\}", r"_{\1}"),
         (r"^(\d{1,2}) ?([APap])\.?([Mm])\.?$", r"\1\\text{\2\3}"),
-        (r"^\\text\{(?:for )?all(?: real(?: numbers?| values of)?)?\}(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![a-z])))", ""),
+        (r"^\\text\{(?:for )?all(?: real(?: numbers?| values of)?)?\}\s*(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![a-z])))", ""),
         (r"^\\text\{US\}(?=[\d.]+\\text\{dollars\}$)", ""),
         (r"(?<=\d)\s?(?:∘|\^\{o\})$", r"^\\circ "),
         (r"(?<=\d)\^\\circ\s*([\d.]+)'\s*(?:([\d.]+)(?:''|\"))$", r"\\text{degrees}\1\\text{arcmin}\2\\text{arcsec}"),
@@ -73,9 +80,11 @@ JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
 @lru_cache(maxsize=8192)
 def canonical(text: str) -> str:
     """One spelling, without delimiters of mathematics, without spaces that carry no meaning."""
-    text = _unwrapped(latex(text[: LONGEST + 1]).strip())
+    text = PLAIN_ROOT.sub(r"\\sqrt", PLAIN_POWER.sub("^", _unwrapped(latex(text[: LONGEST + 1]).strip())))
+    text = text.replace("'", "") if SWISS.fullmatch(text) else text
     text = _rewritten(_thousands(spelled(text.replace("...", "\\ldots "))))
-    return scaled(re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " "))
+    text = re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
+    return scaled(_unwrapped(text))
 
 
 def _unwrapped(text: str) -> str:

@@ -51,12 +51,14 @@ def meaning(text: str) -> str:
     said = words(text) if "text" in text or text[:1].isalpha() else None
     if said is None:
         return text
-    return MEANINGS.get(said) or MEANINGS.get(re.sub(r"^the | all real$", "", said)) or _number(said) or text
+    return MEANINGS.get(said) or MEANINGS.get(re.sub(r"^the | all real$", "", said)) or _number(said, text) or text
 
 
-def _number(said: str) -> str | None:
-    r"""\text{seventeen} as 17, \text{seventh} as 7\text{th}."""
-    value = number_words.cardinal(said)
+def _number(said: str, text: str) -> str | None:
+    r"""\text{seventeen} as 17, \text{seventh} as 7\text{th}; a third is no place."""
+    if re.search(r"\ban? ", text, re.IGNORECASE):
+        return None
+    value = number_words.cardinal(said.replace(" hundred, ", " hundred and "))
     if value is not None:
         return str(value)
     place = number_words.ordinal(said)
@@ -67,7 +69,7 @@ def words(text: str) -> str | None:
     r"""The words of a text answer in lower case, `\text{Evelyn}` → "evelyn"; None for mathematics."""
     if "\\text{" not in text and not re.fullmatch(r"[A-Za-z]{3,}(?:(?:, ?|[ -])[A-Za-z]+)*", text):
         return None
-    plain = re.sub(r"[\s.!]+", " ", TEXT.sub(r" \1 ", text)).strip().strip("'\" ")
+    plain = re.sub(r"[\s.!]+", " ", TEXT.sub(r" \1 ", text)).strip().strip("'`\" ")
     plain = re.sub(r" ?(?:, ?and\b|,|(?<= )and\b) ?", ", ", plain)
     if not re.fullmatch(r"(?:[^\W\d_]|[ ,'()/:-])+", plain):
         return None
