@@ -46,6 +46,11 @@ def _placed(intervals: Sequence[Interval]) -> list[tuple[Place, Place, Interval]
     return found
 
 
+def are_placed(intervals: Sequence[Interval]) -> bool:
+    """Whether all ends are rational or infinite, in order."""
+    return _placed(intervals) is not None
+
+
 def simplified(intervals: Sequence[Interval]) -> Sequence[Interval]:
     """In order and joined where they touch, when all ends are rational."""
     placed = _placed(intervals)

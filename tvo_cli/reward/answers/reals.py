@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tvo_cli.reward.answers import number
-from tvo_cli.reward.answers.intervals import EVERYTHING, HIGH, LOW, Interval, common, complement, simplified
+from tvo_cli.reward.answers.intervals import EVERYTHING, HIGH, LOW, Interval, are_placed, common, complement, simplified
 from tvo_cli.reward.answers.structure import NAME, RELATION, bracketed, divided, split
 
 Same = Callable[[str, str], bool]
@@ -195,7 +195,7 @@ def _common(variable: str, members: Sequence[Reals | None]) -> Reals | None:
         return None
     left, right = (member.intervals for member in members if member)
     met = common(left, right)
-    if met is not None or len(left) != 1 or len(right) != 1:
+    if met is not None or len(left) != 1 or len(right) != 1 or are_placed((*left, *right)):
         return met and Reals(variable, met)
     rays = sorted((member.intervals[0] for member in members if member), key=lambda ray: ray.low == LOW)
     if rays[0].high != HIGH or rays[1].low != LOW or rays[0].low == LOW:

@@ -141,6 +141,8 @@ def names_quantity(left: str) -> bool:
     words = " ".join(TEXT.findall(left))
     if not bare or NEGATIONS.search(words) or bare.startswith(("-", "+", "\\pm")):
         return False
+    if "^" in left and re.search(r"[+-]", bare) and len(variables(left)) < 2:
+        return False  # n^2 + n = 6 is an equation for n
     if re.search(r"\d", bare) or LONE_POWER.fullmatch(left) or RELATION.search(left):
         return False
     return re.search(r"[A-Za-z]", re.sub(r"\\(?:pi|infty|frac|sqrt|cdot|times)(?![a-zA-Z])", "", bare)) is not None
