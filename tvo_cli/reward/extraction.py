@@ -70,7 +70,9 @@ REMARK = re.compile(
     r"|\s*\((?:which is |i\.e\.,? |in words:? )?[a-z][a-z -]*\))$",
     re.IGNORECASE | re.DOTALL,
 )
-THOUGHT = re.compile(r"</think(?:ing)?>|</thought>|</reasoning>|\[/THINK\]|<\|end_of_thought\|>|◁/think▷", re.IGNORECASE)
+THOUGHT = re.compile(
+    r"</think(?:ing)?>|</thought>|</reasoning>|\[/THINK\]|<\|end_of_thought\|>|◁/think▷", re.IGNORECASE
+)
 
 
 class Box(NamedTuple):

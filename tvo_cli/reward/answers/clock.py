@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 TIME = re.compile(
     r"(\d{1,2})(?::(\d{2})|\.(\d{2})(?=\\text\{[ap]))?(?::(\d{2}))?"
-    r"(?:\\text\{(?:(?:o'?clock,? )?(?:([ap])\.? ?m\.?|(noon)|(midnight)|(?:in the )?(?:(morning)|(?:afternoon|evening)))"
+    r"(?:\\text\{(?:(?:o'?clock,? )?"
+    r"(?:([ap])\.? ?m\.?|(noon)|(midnight)|(?:in the )?(?:(morning)|(?:afternoon|evening)))"
     r"|o'?clock|(?:hours|hrs|h))\})?",
     re.IGNORECASE | re.ASCII,
 )

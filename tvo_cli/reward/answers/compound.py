@@ -22,16 +22,14 @@ def compound(text: str) -> tuple[Quantity, ...] | None:
     pieces = [piece.strip(" ,") for piece in PIECE.split(text)]
     if len(pieces) < 5 or pieces[-1] or not all(pieces[:-1]) or len(pieces) > 2 * MOST_UNITS:
         return None
-    parts = _minutes([_part(value, written) for value, written in zip(pieces[:-1:2], pieces[1::2], strict=True)])
+    parts = [_part(value, written) for value, written in zip(pieces[:-1:2], pieces[1::2], strict=True)]
+    parts = _minutes(parts) if "\\text{h}" in pieces else parts
     found = tuple(part for part in parts if part is not None)
     return found if len(found) == len(parts) and len({part.unit for part in found}) == len(found) else None
 
 
 def _minutes(parts: list[Quantity | None]) -> list[Quantity | None]:
     """The m of 4 h 45 m is a minute, not a metre."""
-    units = [part.unit for part in parts if part is not None]
-    if (("h", 1),) not in units:
-        return parts
     return [part._replace(unit=(("min", 1),)) if part and part.unit == (("m", 1),) else part for part in parts]
 
 

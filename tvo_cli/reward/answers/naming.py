@@ -9,12 +9,15 @@ from tvo_cli.reward.answers import reals, structure, words
 
 Same = Callable[[str, str], bool]
 CONDITION = re.compile(
-    r"(.+?),?\s*(?:\\forall(?![a-z])|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\})(.*)", re.DOTALL
+    r"(.+?),?\s*(?:\\forall(?![a-z])"
+    r"|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\})(.*)",
+    re.DOTALL,
 )
 GRAPHS = [{"y", f"{function}(x)"} for function in "fgh"]  # y = 2x is f(x) = 2x
 CASES = re.compile(r"\\text\{[^{}]*\b(?:if|when|otherwise|else)\b[^{}]*\}", re.IGNORECASE)
 HEAD = re.compile(
-    r"(?:\\forall|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|as long as)(?: (?:all|every|any|that))?\})\s*"
+    r"(?:\\forall|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|as long as)"
+    r"(?: (?:all|every|any|that))?\})\s*"
 )
 BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)", re.DOTALL)
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-seventeen eighteen nineteen""".split()
-TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 VALUES = {word: i for i, word in enumerate(ONES)} | TENS
-ORDINALS = {
-    word: i
-    for i, word in enumerate(
-        """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-        fifteenth sixteenth seventeenth eighteenth nineteenth twentieth""".split(),
-        1,
-    )
-}
+PLACES = (
+    *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh"),
+    *("twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth"),
+    "twentieth",
+)
+ORDINALS = {word: i for i, word in enumerate(PLACES, 1)}
 SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 SCALED = re.compile(
-    rf"(-?)(\d{{1,6}}(?:\.\d{{1,12}})?)\\text\{{(dollars )?({'|'.join(SCALES)})\b ?(?!(?:th|more|less|and|or)\b)([^{{}}]*)\}}", re.ASCII
+    rf"(-?)(\d{{1,6}}(?:\.\d{{1,12}})?)\\text\{{(dollars )?({'|'.join(SCALES)})\b ?"
+    r"(?!(?:th|more|less|and|or)\b)([^{}]*)\}",
+    re.ASCII,
 )
 
 

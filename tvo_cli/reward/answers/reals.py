@@ -73,7 +73,7 @@ def read(text: str, depth: int = 0) -> Reals | None:
 
 def _without(text: str) -> Reals | None:
     found = WITHOUT.fullmatch(text) or EXCEPT.fullmatch(text)
-    return found and _complement(divided(found[1]).parts)
+    return _complement(divided(found[1]).parts) if found else None
 
 
 def _complement(points: Sequence[str]) -> Reals | None:
@@ -124,7 +124,7 @@ def _difference(text: str, depth: int) -> Reals | None:
     if whole is None or not rest:
         return None
     left = rest if whole.intervals == (EVERYTHING,) else common(whole.intervals, rest)
-    return left and Reals("", left)
+    return Reals("", left) if left else None
 
 
 def _points(text: str) -> Reals | None:
@@ -196,7 +196,7 @@ def _common(variable: str, members: Sequence[Reals | None]) -> Reals | None:
     left, right = (member.intervals for member in members if member)
     met = common(left, right)
     if met is not None or len(left) != 1 or len(right) != 1 or are_placed((*left, *right)):
-        return met and Reals(variable, met)
+        return Reals(variable, met) if met else None
     rays = sorted((member.intervals[0] for member in members if member), key=lambda ray: ray.low == LOW)
     if rays[0].high != HIGH or rays[1].low != LOW or rays[0].low == LOW:
         return None

@@ -17,7 +17,8 @@ THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)", re.ASCII)
 SURE_THOUSANDS = re.compile(rf"(?<![\d.]){THIN}?\d{{1,3}}(?:{THIN}\d{{3}})+(?!\d)", re.ASCII)
 SPACED_THOUSANDS = re.compile(r"(?<![\d.,/}] )(?<![\d.,/}])[1-9]\d{0,2}(?: \d{3})+(?! ?[\d/])(?!,\d|\\frac)", re.ASCII)
 MONEY = re.compile(
-    r"\\\$\s*(-?(?:\d+\s*\\frac\{\d+\}\{\d+\}|[\d.,]*\d(?:\s*\\(?:times|cdot) ?10\^\{\d+\})?|\\frac\{[\d.]+\}\{[\d.]+\}))"
+    r"\\\$\s*(-?(?:\d+\s*\\frac\{\d+\}\{\d+\}|[\d.,]*\d(?:\s*\\(?:times|cdot) ?10\^\{\d+\})?"
+    r"|\\frac\{[\d.]+\}\{[\d.]+\}))"
 )
 MONEY_BEHIND = re.compile(r"(?<=[\d}])\s*\\\$(?!\d)")
 ANGLE = r"\((?:[^()]|\([^()]*\))*\)|\\frac\{[^{}]*\}\{[^{}]*\}|\d+(?:\.\d+)?(?:\^\\circ ?)?|\\[a-z]+"
@@ -41,7 +42,7 @@ REWRITES = tuple(
         (r"(?<=\d)\s?¢", r"\\text{cents}"),
         (r"(?<=\d)\s*\\text\{([kMGm]?)\}\s*\\Omega$", r"\\text{\1Ω}"),
         (r"^(\d+)\s*(?:\\text\{[Rr]\.?\}| [Rr] ?)\s*(\d+)$", r"\1\\text{remainder}\2"),
-        (rf"^(\d+) out\s*\\text\{{of\}}\s*(\d+)$", rf"\1\\text{{out{GAP}of}}\2"),
+        (r"^(\d+) out\s*\\text\{of\}\s*(\d+)$", rf"\1\\text{{out{GAP}of}}\2"),
         (r"(?<=\d)\\text\{[eE]\}\+?(?=-?\d)", "e"),
         (r"(?<=\d)([eE])(?: ([-+]) ?|([-+]) )(?=\d)", r"\\cdot \1\2\3"),
         (r"^(-?\d+(?:\.\d+)?)\s*[xX]\s*(?=10\^\{-?\d+\}$)", r"\1\\times "),
@@ -57,7 +58,10 @@ REWRITES = tuple(
         (r"_\{\\(min|max)\}", r"_{\1}"),
         (r"_\{\\text\{([A-Za-z]+)\}\}", r"_{\1}"),
         (r"^(\d{1,2}) ?([APap])\.?([Mm])\.?$", r"\1\\text{\2\3}"),
-        (r"^\\text\{(?:for )?all(?: real(?: numbers?| values of)?)?\}\s*(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![a-z])))", ""),
+        (
+            r"^\\text\{(?:for )?all(?: real(?: numbers?| values of)?)?\}\s*(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![a-z])))",
+            "",
+        ),
         (r"^\\text\{US\}(?=[\d.]+\\text\{dollars\}$)", ""),
         (r"(?<=\d)\s?(?:∘|\^\{o\})$", r"^\\circ "),
         (r"(?<=\d)\^\\circ\s*([\d.]+)'\s*(?:([\d.]+)(?:''|\"))$", r"\\text{degrees}\1\\text{arcmin}\2\\text{arcsec}"),

@@ -28,7 +28,10 @@ BARE_POWER = re.compile(r"(?<=\d)(?: ?[kcm]m| m| ft| in)\^\{[23]\}$")
 STEP = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*|¢)|(\^\{?(-?\d+)\}?)|(/)|([().\s·*]|\\cdot)")
 POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 AFTER = {"squared": 2, "cubed": 3}
-TAIL = re.compile(r"[, ]*\b(?:left|remaining|needed|each|in total|in all|altogether|total|overall|exactly|in length|of area|long|old|tall)$")
+TAIL = re.compile(
+    r"[, ]*\b(?:left|remaining|needed|each|in total|in all|altogether|total|overall|exactly|in length|of area|long|old"
+    r"|tall)$"
+)
 UNCOUNTED = listed(
     """thousand million billion trillion hundred dozen ten half third quarter fourth fifth sixth seventh eighth ninth
     tenth hundredth thousandth lakh crore score gross or and nor not no to in from at by than about around less more
@@ -159,7 +162,11 @@ def _counted(written: str, singular: bool) -> str | None:
     """What is counted, in the singular; None for words that say something of the number."""
     words = [word.strip(".,").lower() for word in written.split()]
     if CHINESE.fullmatch(written):
-        return None if CHINESE_NUMBERS.search(written.replace("千米", "").replace("千克", "")) else written.replace(" ", "")
+        return (
+            None
+            if CHINESE_NUMBERS.search(written.replace("千米", "").replace("千克", ""))
+            else written.replace(" ", "")
+        )
     if not 1 <= len(words) <= 4 or not all(re.fullmatch(r"[a-z]+(?:['-][a-z]+)*", word) for word in words):
         return None
     if any(word in UNCOUNTED or _singular(word) in UNCOUNTED for word in words):

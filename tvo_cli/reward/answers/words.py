@@ -37,7 +37,12 @@ MEANINGS = {
         ("all integers", "integers", "set of integers", "set of all integers", "any integer"), "\\mathbb{Z}"
     ),
     **dict.fromkeys(("empty set", "null set", "no solution", "no solutions"), "\\emptyset"),
-    **{f"{all_}{sign} {kind}": reals for sign, reals in SIGNED.items() for all_ in ("", "all ") for kind in KINDS_OF_REALS},
+    **{
+        f"{all_}{sign} {kind}": reals
+        for sign, reals in SIGNED.items()
+        for all_ in ("", "all ")
+        for kind in KINDS_OF_REALS
+    },
     **dict.fromkeys(("all real numbers except zero", "all reals except zero"), SIGNED["nonzero"]),
 }
 
