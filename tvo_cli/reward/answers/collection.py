@@ -24,6 +24,8 @@ def lists(gold: str, answer: str, same: Same) -> bool | None:
     joins = structure.divided(gold).joins, structure.divided(answer).joins
     if len(expected) == 1 and joins[1] == {"or"}:
         return all(same(gold, part) for part in said)  # one value in two spellings
+    if len(said) == 1 and joins[0] == {"or"}:
+        return all(same(part, answer) for part in expected)
     if len(expected) != len(said):
         return _coordinates(gold, answer, same)
     if len(said) > MOST_PARTS or _joined_otherwise(expected, said, *joins):

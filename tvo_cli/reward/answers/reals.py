@@ -156,7 +156,8 @@ def _condition(text: str, depth: int) -> Reals | None:
     parts, joins = divided(text)
     limits = [part for part in parts if not IN_REALS.fullmatch(part)]
     if len(limits) < 2:
-        return _relation(limits[0]) if limits and joins <= {",", "and"} else None
+        read_one = _holes if limits and "\\ne" in limits[0] and "\\pm" in limits[0] else _one
+        return read_one(limits) if limits and joins <= {",", "and"} else None
     holes = _holes(limits) if joins <= {",", "and"} else None
     if holes is not None:
         return holes
@@ -169,6 +170,10 @@ def _condition(text: str, depth: int) -> Reals | None:
     if joins == {"or"}:
         return _together(names.pop(), members)
     return _common(names.pop(), members) if joins == {"and"} else None
+
+
+def _one(limits: Sequence[str]) -> Reals | None:
+    return _relation(limits[0])
 
 
 def _limit(text: str, depth: int, joins: frozenset[str]) -> Reals | None:
@@ -185,8 +190,13 @@ def _holes(parts: Sequence[str]) -> Reals | None:
     names = [each[1].strip() if each and each[1] else "" for each in found]
     if not names[0] or {*names} - {names[0], ""}:
         return None
-    whole = _complement([each[2] for each in found if each])
+    points = [each[2] for each in found if each]
+    whole = _complement([sign + point.removeprefix("\\pm").lstrip() for point in points for sign in _signs(point)])
     return whole and Reals(names[0], whole.intervals)
+
+
+def _signs(point: str) -> tuple[str, ...]:
+    return ("", "-") if point.startswith("\\pm") else ("",)
 
 
 def _common(variable: str, members: Sequence[Reals | None]) -> Reals | None:
