@@ -38,7 +38,8 @@ UNCOUNTED = listed(
     least most over under remainder with without per each because if when where so is are was this that it than
     approximately nearly almost roughly between mod modulo base for plus minus percent maybe perhaps other
     digits-of thus yes as either but only unless until versus vs out th st nd rd first second-last one two three four
-    five six seven eight nine zero ratio odds halve grosse negative double triple"""
+    five six seven eight nine zero millionth billionth trillionth eleventh twelfth thirteenth sixteenth twentieth
+    thirtieth sixtieth ratio odds halve grosse negative double triple"""
 )
 PLURALS = listed("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci")
 COUNTABLE = listed("time inche foot point way day")
