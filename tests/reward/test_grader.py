@@ -51,6 +51,7 @@ def test_an_unfinished_response_is_wrong_unless_asked_otherwise(judge: Judge) ->
         ("{33}", True),
         (r"\(33\)", True),
         ("x=33", True),
+        ("33\\,", True),
         (r"33^\circ", True),
         ("33.5", False),
         ("-33", False),

@@ -150,7 +150,7 @@ def final_answer(text: str) -> Found:
 
 def _answered(text: str) -> str:
     """What follows the thinking, where a box stands in it: a box in the thinking is a step."""
-    after = THOUGHT.split(text)[-1] if "</" in text or "THINK" in text or "<|" in text else text
+    after = THOUGHT.split(text)[-1] if "</" in text or "THINK" in text or "<|" in text or "◁" in text else text
     return after if has_box(after) else text
 
 
