@@ -7,24 +7,28 @@ that is not named here is checked by the type that the callable's signature give
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from tvo_cli.config.building import check_name
-from tvo_cli.config.describing import nearest
+from tvo_cli.config.describing import conf_dir, nearest
 from tvo_cli.config.schema.kinds import (
     AtLeastOne,
     Beta,
     Betas,
     Count,
+    Integer,
     Name,
     NotNegative,
     NotNegativeOrInf,
     Positive,
     PositiveOrInf,
     Real,
+    Rows,
     Share,
     SomeShare,
     Whole,
@@ -81,8 +85,8 @@ RANGES: dict[str, Any] = {
     "stiffness": NotNegative,
     "period": Positive,
     # sampling
-    "size": Count,
-    "most": Count,
+    "size": Rows,
+    "most": Rows,
     # collapse rules
     "severity": Literal["collapse", "warning"],
     "patience": Count,
@@ -111,7 +115,7 @@ RANGES: dict[str, Any] = {
     "lr_decay": NotNegative,
     "momentum_decay": NotNegative,
 }
-BY_TYPE: dict[str, Any] = {"float": NUMBER, "int": int, "bool": bool, "str": Name}
+BY_TYPE: dict[str, Any] = {"float": NUMBER, "int": Integer, "bool": bool, "str": Name}
 
 
 OF_A_CALL = ("Tensor", "Tokens", "ParamsT")  # types of what the program gives at the call, never settings
@@ -179,12 +183,21 @@ def _lacking(path: str, target: str, name: str, value: str) -> UserError:
 def _foreign(path: str, node: Mapping[str, Any], found: Foreign, typed: Collection[str]) -> UserError:
     """A slip of the finger, or what another method left in the piece."""
     near = nearest(found.name, _settable(found.known))
-    if near.startswith("Nearest") or found.key in typed or found.name not in RANGES:
+    if near.startswith("Nearest") or found.key in typed or found.name not in _of_methods():
         return UserError(found.key, shown(node[found.name]), f"{found.target} has no such keyword.", near)
     others = [name for name, _ in _stated(node) if name not in found.known]
     problem = f"does not take {', '.join(others)}: two methods fill this piece, and a piece holds one."
     remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}"
     return UserError(f"{path}._target_", found.target, problem, remedy)
+
+
+@cache
+def _of_methods() -> frozenset[str]:
+    """The keywords of every piece that an algorithm of conf/ has."""
+    files = (conf_dir() / "algorithm").glob("*.yaml")
+    texts = (file.read_text(encoding="utf-8") for file in files)
+    found = {target for text in texts for target in re.findall(r"_target_: *([\w.]+)", text)}
+    return frozenset(name for target in found for name in keywords(target) or ())
 
 
 def _settable(known: Mapping[str, Keyword]) -> list[str]:
