@@ -16,7 +16,6 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from tvo_cli import config as configuration
 from tvo_cli import data, environment
 from tvo_cli.check import check
-from tvo_cli.environment.fast_paths import LARGE
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import Evaluation, HeldOut, evaluating
 from tvo_cli.evaluation.heldout import prompts as rendered
@@ -29,7 +28,7 @@ from tvo_cli.optim.fused import fused
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
 from tvo_cli.rollout.engine import Engine, LocalEngine
-from tvo_cli.rollout.products import quick_products
+from tvo_cli.rollout.products import LARGE, quick_products
 from tvo_cli.rollout.served import VllmEngine
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
@@ -75,14 +74,16 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
         engine: Engine = served
         tokenizer = served.tokenizer
         reader = Reader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
+        facts = environment.of_served(str(tree["dtype"]))
     else:
         runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
         policy = load_policy(config.model, device=runtime.device)
         engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, Reader.of(policy, str(tree["path"]))
+        facts = environment.of_network(policy, runtime)
     model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
-    return evaluating.evaluate(config, engine, tokenizer, model, watch, reader)
+    return evaluating.evaluate(config, engine, tokenizer, model, watch, reader, facts)
 
 
 def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
@@ -185,6 +186,7 @@ def _moments(
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
     with ExitStack() as resources:
         session = _session(chosen, Path(config.output_dir), resources)
+        environment.record(session.folder, environment.of_run(session.learner), anew=True)
         return collect(session, batches, int(config.warm_up), truth, progress)
 
 
@@ -198,6 +200,7 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     fine_tune(policy, taught, config.model.prompt, _schooling(config), report)
     folder = Path(config.output_dir)
     policy.save(folder)
+    environment.record(folder, environment.of_network(policy, runtime), anew=True)
     with Grader(config.reward) as grader:
         heldout = _sampled(config, policy, grader, int(config.problems), int(config.samples), 1.0)
         evaluation = heldout(policy)

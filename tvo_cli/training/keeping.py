@@ -181,9 +181,10 @@ def _with_tied(session: Session, saved: dict[str, Any]) -> dict[str, Any]:
 
 
 def remember_responses(session: Session, batch: Batch) -> None:
-    """A few responses of the first and of every tenth step, with verdicts, for a reader's eyes."""
+    """A few responses of the first step, of every tenth and of the last, with verdicts, for a reader's eyes."""
     step = session.counters.step
-    if step != 1 and step % RESPONSES_EVERY:
+    last = step >= session.limits.steps or is_stopped(session)
+    if step != 1 and step % RESPONSES_EVERY and not last:
         return
     lengths = batch.rollout.mask.sum(1).tolist()
     rows = [

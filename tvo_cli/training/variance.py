@@ -6,12 +6,14 @@ covariance is that of the estimator itself, quenched (prompts) and thermal (samp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.forward import forwarded
@@ -91,6 +93,9 @@ def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, 
 def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
     """Normalise by the squared true gradient, and check for bias."""
     signal, n = true.signal, moments.count
+    if not signal:
+        remedy = "No response of the batches was better than another: take more batches, or an easier task."
+        raise UserError("truth", true.count, "batches have a gradient of 0, by which nothing can be divided.", remedy)
     along = torch.tensor(moments.along, dtype=torch.float64) / signal
     projection = float(along.mean())
     gap = moments.mean - true.mean
@@ -104,7 +109,7 @@ def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
         projection_error=float(along.std() / n**0.5),
         bias=(float(gap @ gap) - noise) / signal,
         bias_error=noise / signal,
-        normalised=moments.trace / (projection**2 * signal),
+        normalised=moments.trace / (projection**2 * signal) if projection else math.inf,
     )
 
 
