@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -30,7 +31,7 @@ from tvo_cli.rollout import Sampling
 from tvo_cli.rollout.engine import Engine, LocalEngine
 from tvo_cli.rollout.products import LARGE, quick_products
 from tvo_cli.rollout.served import VllmEngine
-from tvo_cli.stability import Smoother, Watch
+from tvo_cli.stability import Smoother, Watch, vacuous
 from tvo_cli.tracking import Tracker
 from tvo_cli.tracking.held_log import HeldLog
 from tvo_cli.training import content, continuing, keeping, loop, recorder, streams
@@ -43,6 +44,7 @@ from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progr
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
+log = logging.getLogger("tvo")
 CACHED = 2048  # positions of one forward on a CPU
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
@@ -56,6 +58,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         held = resources.enter_context(HeldLog())
         session = _session(config, folder, resources)
+        for note in vacuous.notes(config, reference=session.learner.reference is not None):
+            log.info("%s", note)
         content.check(folder, session.origin, config)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
