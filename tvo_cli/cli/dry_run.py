@@ -79,8 +79,10 @@ def _sized(job: Job) -> tuple[str, ...]:
 def sizes(config: Any) -> dict[str, Any]:
     """What a configuration amounts to; what cannot work is refused."""
     from tvo_cli.plan import plan
+    from tvo_cli.tracking.held_log import HeldLog
 
-    return plan(config)
+    with HeldLog():  # a file is read for each of its splits, and says what is odd about it once
+        return plan(config)
 
 
 def _compare(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]]) -> None:
