@@ -92,6 +92,9 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
 
 def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
     """tr Cov of each estimator's gradient at the same parameters, normalised by the true gradient's square."""
+    for key in ("batches", "true_batches"):
+        if int(config[key]) < 2:
+            raise UserError(key, config[key], "has no variance.", "Take 2 or more.")
     true = _moments(config, str(config.truth), config.seed + 1, int(config.true_batches), None, progress)
     rows = []
     for name in config.estimators:

@@ -54,7 +54,6 @@ LIMITS = (MOST, ROWS, TOKENS, THREADS, DAY)
 Integer = Annotated[int, Field(ge=-INT64, lt=INT64)]
 Whole = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
-Several = Annotated[int, Field(ge=2, le=MOST)]  # as many as a variance needs
 Rows = Annotated[int, Field(ge=1, le=ROWS)]
 RowsOrNone = Annotated[int, Field(ge=0, le=ROWS)]
 Tokens = Annotated[int, Field(ge=1, le=TOKENS)]

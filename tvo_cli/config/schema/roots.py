@@ -18,7 +18,6 @@ from tvo_cli.config.schema.kinds import (
     Positive,
     Rows,
     Seed,
-    Several,
     Share,
     Threads,
     Whole,
@@ -112,8 +111,8 @@ class Variance(Root):
     model: Model = key("which network")
     estimators: list[Name] = key("algorithms; the first is the one the others are compared with")
     truth: Name = key("an unbiased algorithm")
-    batches: Several = key("of each estimator")
-    true_batches: Several = key("of the true gradient")
+    batches: Count = key("of each estimator")
+    true_batches: Count = key("of the true gradient")
     warm_up: Whole = key("batches in which baselines and β learn before anything is measured")
     rollouts: Rows = key("of a batch, the same for all")
     shared: list[Name] = key("overrides of every session")
