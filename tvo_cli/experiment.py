@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -44,7 +43,6 @@ from tvo_cli.training.sft import Report, Schooling, Taught, fine_tune, log_progr
 from tvo_cli.training.update import Passes
 from tvo_cli.training.variance import Moments, Progress, collect, compare
 
-log = logging.getLogger("tvo")
 CACHED = 2048  # positions of one forward on a CPU
 RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
 NOT_FOLLOWED = "not followed, for problems, responses and rewards are the recorded ones"
@@ -58,8 +56,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         held = resources.enter_context(HeldLog())
         session = _session(config, folder, resources)
-        for note in vacuous.notes(config, reference=session.learner.reference is not None):
-            log.info("%s", note)
+        vacuous.say(config, reference=session.learner.reference is not None)
         content.check(folder, session.origin, config)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)
@@ -92,9 +89,6 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
 
 def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
     """tr Cov of each estimator's gradient at the same parameters, normalised by the true gradient's square."""
-    for key in ("batches", "true_batches"):
-        if int(config[key]) < 2:
-            raise UserError(key, config[key], "has no variance.", "Take 2 or more.")
     true = _moments(config, str(config.truth), config.seed + 1, int(config.true_batches), None, progress)
     rows = []
     for name in config.estimators:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
+
+log = logging.getLogger("tvo")
 
 # Read before the last update of a batch, against the policy that sampled it (docs/metrics.md, The policy).
 OF_MOVEMENT = ("policy/tv", "policy/kl_old", "policy/ratio_", "policy/clipped", "policy/damped")
 OF_REFERENCE = ("policy/kl_ref",)
 STILL = ("Free",)  # step rules that read no movement
+
+
+def say(config: Any, *, reference: bool) -> None:
+    """Log the notes of a run that begins."""
+    for note in notes(config, reference=reference):
+        log.info("%s", note)
 
 
 def notes(config: Any, *, reference: bool) -> list[str]:

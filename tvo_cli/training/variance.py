@@ -72,6 +72,8 @@ class Comparison:
 
 def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, progress: Progress) -> Moments:
     """Gradients of `batches` independent batches, after `warm_up` batches in which adaptive pieces learn."""
+    if batches < 2:
+        raise UserError("batches, true_batches", batches, "has no variance.", "Take 2 or more.")
     for index, batch in enumerate(_batches(session, warm_up)):
         batch_gradient(session, batch)
         end_batch(session.learner, batch)
