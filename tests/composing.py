@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
 from omegaconf import open_dict
 
@@ -20,6 +21,8 @@ from tvo_cli import config
 compose = ConfigLoaderImpl._load_configuration_impl
 join = ConfigLoaderImpl._compose_config_from_defaults_list
 choose = config_loader_impl.create_defaults_list
+Plugins.instance()  # it looks for plugins, and makes the class of sources anew
+FileConfigSource: Any = SourcesRegistry.instance().resolve("file")
 load = FileConfigSource.load_config
 OURS = str(config.conf_dir())  # a test that puts another folder in its place composes from it
 kept: dict[tuple[Any, ...], Any] = {}
@@ -80,7 +83,7 @@ def _loaded(folder: str, name: str, changed: int, size: int) -> Any:
     return load(FileConfigSource("main", f"file://{folder}"), name)
 
 
-def loading(self: FileConfigSource, config_path: str) -> Any:
+def loading(self: Any, config_path: str) -> Any:
     """A yaml file as Hydra holds it; one that has changed is read again."""
     place = Path(self.path, self._normalize_file_name(config_path))
     if not place.is_file():

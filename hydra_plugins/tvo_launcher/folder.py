@@ -1,7 +1,8 @@
-"""Pins the folder of a sweep: every job, in whatever process a launcher puts it, finds the same one."""
+"""Pins the folder of a sweep: every job, in whatever process a launcher puts it, finds the same one; says the best."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ class PinFolder(Callback):
         from omegaconf import open_dict, read_write
 
         from tvo_cli.config import split_override
-        from tvo_cli.sweep import naming, refused
+        from tvo_cli.sweep import naming, refused, search
 
+        search.quieten(config.hydra.sweeper)
         folder = str(Path(str(config.hydra.sweep.dir)).absolute())
         refused.begun(Path(folder))
         fixed, _ = naming.apart([*config.hydra.overrides.task, *naming.parameters(config)])
@@ -29,3 +31,12 @@ class PinFolder(Callback):
         with read_write(config), open_dict(config):
             config.hydra.sweep.dir = folder
             config.hydra.overrides.hydra = [*config.hydra.overrides.hydra, *pinned]
+
+    def on_multirun_end(self, config: Any, **unused: Any) -> None:
+        """Hydra's hook, after the last job: what an optimising sweeper has found."""
+        from tvo_cli.sweep import search
+
+        if search.searches(config.hydra.sweeper):
+            folder = Path(str(config.hydra.sweep.dir))
+            told = search.lines(folder, Path(os.path.relpath(folder)), config.get("sweep_objective"))
+            print("".join(f"{line}\n" for line in told), end="", flush=True)

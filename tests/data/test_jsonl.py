@@ -57,6 +57,26 @@ def test_columns_are_guessed_and_the_rest_is_passed_through(write) -> None:
     assert (third.answer, fourth.answer) == (r"\frac12", "7")
 
 
+@pytest.mark.parametrize("column", ["messages", "Messages", "conversations", "conversation"])
+def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(write, column: str) -> None:
+    asked = [{"role": "system", "content": "s"}, {"role": "user", "content": "1+1?"}]
+    told = {"role": "assistant", "content": r"It is \boxed{2}."}
+    path = write(
+        {column: [*asked, told], "answer": 2},
+        {column: asked, "answer": 2},
+        {column: [*asked, told, {"role": "user", "content": "And 2+2?"}, told], "solution": r"\boxed{4}"},
+        {column: [*asked, told], "prompt": "q", "answer": 3},
+    )
+    first, second, third, fourth = everything(load(path))
+    assert first.asked == second.asked and first.question == "1+1?" and first.turns == (("system", "s"),)
+    assert (third.question, third.answer) == ("And 2+2?", "4") and third.turns[-1] == ("assistant", told["content"])
+    assert fourth.question == "q", "what is named a prompt is one"
+    assert "has no answer" in fault(write({column: [*asked, told]}, name="bare.jsonl"))
+    assert "ends with the assistant's turn" in fault(write({"prompt": [*asked, told], "answer": 2}, name="p.jsonl"))
+    named = write({"chat": {"messages": [*asked, told]}, "answer": 2}, name="deep.jsonl")
+    assert load(named, columns={"question": "chat.messages"}).problem(0).question == "1+1?"
+
+
 def test_named_columns_and_paths_into_the_row(write) -> None:
     path = write({"text": "q", "question": "no", "reward": {"truth": ["5"]}})
     (problem,) = everything(load(path, columns={"question": "text", "answer": "reward.truth.0"}))

@@ -100,6 +100,36 @@ def test_versions_keep_what_they_hold(tmp_path: Path) -> None:
     assert {"python", "packages", "environment"} <= set(json.loads((tmp_path / "other/versions.json").read_text()))
 
 
+SHORT = {
+    "eval": ["evaluation.limit=2", "decoding.samples=1", "decoding.greedy=false", "threads=1"],
+    "sft": ["steps=1", "rows=2", "problems=2", "samples=1", "threads=1"],
+    "variance": [
+        *("estimators=[reinforce]", "truth=reinforce", "batches=2", "true_batches=2", "warm_up=0", "rollouts=64"),
+        "shared=['rollout.prompts=16','rollout.samples=4','rollout.minibatches=1','evaluation=off','logger=none']",
+    ],
+}
+
+
+@pytest.mark.parametrize("command", SHORT)
+def test_every_command_that_writes_a_folder_writes_the_same_facts(command: str, tmp_path: Path) -> None:
+    from tvo_cli import config, experiment
+
+    (tmp_path / "versions.json").write_text('{"python": "2.7"}')  # of an earlier command in this folder
+    run = {"eval": experiment.evaluate, "sft": experiment.sft, "variance": experiment.variance}[command]
+    run(config.compose([*SHORT[command], f"output_dir={tmp_path}"], command), lambda *told: None)
+    held = json.loads((tmp_path / "versions.json").read_text())
+    assert held["python"] != "2.7" and {"packages", "threads", "processors", "git"} <= set(held)
+    assert set(held["environment"]) == set(environment.here())
+    assert set(held["environment"]["fast_paths"]) == {path.name for path in fast_paths.here()}
+    assert held["environment"]["precision"] == "float32" and held["environment"]["device"] == "cpu"
+
+
+def test_a_served_network_takes_no_path_of_ours() -> None:
+    found = environment.of_served("bfloat16")
+    assert found["precision"] == "bfloat16" and set(found) == set(environment.here())
+    assert not any(path["on"] for name, path in found["fast_paths"].items() if name in fast_paths.ELSEWHERE)
+
+
 def test_a_run_writes_the_facts_beside_what_its_versions_held(tmp_path: Path) -> None:
     from tvo_cli import config
     from tvo_cli.experiment import train

@@ -9,6 +9,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.consistency import CONTRADICTIONS, check
 from tvo_cli.errors import UserError
 
+PAIRS = list(CONTRADICTIONS)
 NEUTRAL = {
     "kl_cov_early_stop": ("kl_cov", []),
     "siren_viscous": ("siren", []),
@@ -55,7 +56,7 @@ def test_who_means_it_may(combined):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [CONTRADICTIONS[0], *(pytest.param(*c, marks=pytest.mark.slow) for c in CONTRADICTIONS[1:])]
+    ("one", "other"), [PAIRS[0], *(pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS[1:])]
 )
 def test_every_contradiction_is_refused_in_either_order(combined, one, other):
     for first, second in ((one, other), (other, one)):

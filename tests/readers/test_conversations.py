@@ -24,6 +24,11 @@ PARTS = [{"type": "text", "text": "What is "}, {"type": "text", "text": "9+1?", 
         (turn("user", "1+1?"), "1+1?"),
         ([turn("user", PARTS)], "What is 9+1?"),
         (PARTS, "What is 9+1?"),
+        (["What is", "9+1?"], "What is 9+1?"),
+        (["What is ", "", "9+1?"], "What is 9+1?"),
+        (["A farm.", "\nHow many?"], "A farm.\nHow many?"),
+        ([turn("user", ["Solve", {"type": "text", "text": "x=1"}, "now."])], "Solve x=1 now."),
+        ([{"type": "text", "text": "9"}, {"type": "text", "text": "+1?"}], "9+1?"),
         ([turn("user", PARTS[0])], "What is"),
         ([turn("User", ["What is ", "9+1?"])], "What is 9+1?"),
         ([{"from": "human", "value": "1+1?"}], "1+1?"),
@@ -45,6 +50,15 @@ def test_all_turns_are_kept_in_their_order() -> None:
     ]
     before = (("system", "Be brief."), ("user", "a?"), ("assistant", "What is 9+1?"))
     assert question_of(stated) == Question("b?", before)
+
+
+def test_the_answer_at_the_end_of_an_answered_conversation_is_not_asked() -> None:
+    asked = [turn("user", "a?"), turn("assistant", "b"), turn("user", "c?")]
+    before = (("user", "a?"), ("assistant", "b"))
+    assert question_of([*asked, turn("assistant", "d")], answered=True) == Question("c?", before)
+    assert question_of(asked, answered=True) == Question("c?", before)
+    with pytest.raises(Malformed, match="ends with the tool's turn"):
+        question_of([*asked, turn("tool", "1"), turn("assistant", "d")], answered=True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tvo_cli.reward import Grader
+from tvo_cli.reward import Grader, pool
 from tvo_cli.types import Problem, Verdict
 
 SETTINGS = {"profile": "math", "workers": 2, "deadline": 5.0, "cap_bytes": 65536, "memory_mb": 1024}
@@ -16,8 +16,44 @@ def problem(answer: str, **fields: object) -> Problem:
 
 @pytest.fixture(scope="session")
 def grader() -> Iterator[Grader]:
-    with Grader(SETTINGS) as pool:
+    with Grader({**SETTINGS, "workers": 1}) as pool:  # each child costs a second of imports
         yield pool
+
+
+LIGHT = """
+import sys, types
+sys.path.insert(0, sys.argv[1])
+import tvo_cli
+algebra = types.ModuleType("tvo_cli.reward.algebra")
+exec('''
+class GoldUnreadable(Exception): pass
+def same(gold, answer):
+    while "9^" in answer: pass
+    return answer == r"\\sqrt{12}"
+''', vars(algebra))
+sys.modules[algebra.__name__] = algebra
+from tvo_cli.reward import child, sandbox
+child._import_before_the_limits = sandbox.guard_sympy = lambda: None
+child.main(*sys.argv[2:])
+"""
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children as they are but for the algebra, whose import takes a second: one answer is right, bombs never end."""
+    monkeypatch.setattr(pool, "PROGRAM", LIGHT)
+
+
+@pytest.fixture
+def sharing(grader: Grader) -> Callable[..., Grader]:
+    """Graders of other settings with the children of the session's grader, which nobody closes."""
+
+    def one(**settings: object) -> Grader:
+        other = Grader({**SETTINGS, **settings})
+        other.pool = grader.pool
+        return other
+
+    return one
 
 
 @pytest.fixture

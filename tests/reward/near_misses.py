@@ -96,7 +96,7 @@ def other_bracket(gold: str, rng: random.Random) -> str | None:
 def other_unit(gold: str, rng: random.Random) -> str | None:
     """Another unit in the place of the gold's."""
     found = UNIT.search(gold)
-    if found is None or len(UNIT.findall(gold)) > 1:
+    if found is None or len(UNIT.findall(gold)) > 1 or "\\text{ h }" in gold:  # the m of 5 h 20 m are minutes
         return None
     unit = rng.choice([unit for unit in UNITS if unit != found[2]])
     return gold[: found.start()] + rf"{found[1]}{unit}{found[3]}" + gold[found.end() :]

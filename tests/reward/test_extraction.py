@@ -118,6 +118,8 @@ def test_an_empty_box_at_the_end_is_no_answer() -> None:
         ("The answer is 7. No: the answer is 3.5.", "3.5"),
         ("**Answer:** 42", "42"),
         ("The answer to this question is\n42", "42"),
+        ("Answer = 42", "42"),
+        ("The answer equals 42.", "42"),
         ("The answer is:\n\\[ 42 \\]\n", r"\[ 42 \]"),
         ("It is 42.", None),
         ("the answer is 42. Wait, that is wrong.", None),
@@ -140,30 +142,30 @@ def test_many_boxes_together_are_several_answers() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        r"\boxed{" * 150_000,
-        r"\boxed{" * 50_000 + "}" * 50_000,
-        r"\boxed{1}" * 100_000,
-        "{" * 1_000_000,
-        "}" * 1_000_000,
-        "\\" * 1_000_000,
-        r"\boxed{" + "{" * 10_000 + "}" * 10_000 + "}",
-        r"\boxed{5}" + " or" * 300_000,
-        r"\boxed" + " " * 1_000_000,
-        "the answer to " * 70_000,
-        "answer" + " " * 1_000_000,
-        "####" * 250_000,
+        r"\boxed{" * 15_000,
+        r"\boxed{" * 5_000 + "}" * 5_000,
+        r"\boxed{1}" * 10_000,
+        "{" * 100_000,
+        "}" * 100_000,
+        "\\" * 100_000,
+        r"\boxed{" + "{" * 1_000 + "}" * 1_000 + "}",
+        r"\boxed{5}" + " or" * 30_000,
+        r"\boxed" + " " * 100_000,
+        "the answer to " * 7_000,
+        "answer" + " " * 100_000,
+        "####" * 25_000,
         r"\boxed{" + r"\frac{" * 900,
         r"\boxed{" + r"\frac" * 900 + "}",
         r"\boxed{" + r"\text{" * 300 + "}" * 301,
         r"\boxed{" + "^" * 1_900 + "}",
-        r"\boxed{5}" + "a" * 10_000,
-        "the answer is 5" + ", in total" * 50_000,
-        "answer\n" * 100_000,
+        r"\boxed{5}" + "a" * 1_000,
+        "the answer is 5" + ", in total" * 5_000,
+        "answer\n" * 10_000,
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
     taken = loops(lambda: (final_answer(text), stated_answer(text)), tries=1)
-    assert taken < 1000  # a quadratic step on 1 MB takes hours
+    assert taken < 300  # a quadratic step on 100 kB takes minutes
 
 
 def test_boxes_are_outermost() -> None:
@@ -185,6 +187,7 @@ def test_the_tail_is_kept_in_bytes() -> None:
         "<thinking>\\boxed{3}</thinking> \\boxed{6}",
         "<think>\\boxed{6}</think>",
         "[THINK]\\boxed{9}[/THINK] So \\boxed{6}",
+        "◁think▷\\boxed{9}◁/think▷ \\boxed{6}",
     ],
 )
 def test_a_box_in_the_thinking_is_a_step(text: str) -> None:
@@ -205,6 +208,7 @@ def test_boxes_behind_the_thinking_are_judged_together() -> None:
         "With this correction in mind, the table is consistent.",
         "It is not correct to count the corner twice.",
         "Options (A) and (B) are incorrect.",
+        "Many students answer 11, which is incorrect.",
     ],
 )
 def test_words_on_other_answers_take_nothing_back(after: str) -> None:
@@ -218,6 +222,7 @@ def test_words_on_other_answers_take_nothing_back(after: str) -> None:
         "No, that is incorrect; it should be 11.",
         "Hmm, 10 is wrong.",
         "This is not correct.",
+        "We said 10, which is wrong.",
         "Correction: 11.",
         "Wait, I made a mistake.",
         "I am not sure.",

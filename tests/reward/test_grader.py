@@ -51,6 +51,7 @@ def test_an_unfinished_response_is_wrong_unless_asked_otherwise(judge: Judge) ->
         ("{33}", True),
         (r"\(33\)", True),
         ("x=33", True),
+        ("33\\,", True),
         (r"33^\circ", True),
         ("33.5", False),
         ("-33", False),
@@ -125,6 +126,7 @@ def test_lengths_must_agree(grader: Grader) -> None:
         grader.grade(["a"], [], [])
 
 
+@pytest.mark.slow  # tests/data/test_reasoning_tasks.py has a fast one
 def test_a_reasoning_gym_task_scores_in_the_child(judge: Judge) -> None:
     pytest.importorskip("reasoning_gym")
     import reasoning_gym
@@ -202,7 +204,7 @@ def test_processors_are_counted_where_linux_calls_are_missing(monkeypatch: pytes
     assert processors() == 3
 
 
-def test_the_audit_reports_where_a_second_grader_differs() -> None:
+def test_the_audit_reports_where_a_second_grader_differs(sharing: Callable[..., Grader]) -> None:
     """Equal, different, a row only math-verify takes (no box), one that only our rules refuse (a hedge by boxes)."""
     texts = [
         r"\boxed{\sqrt{12}}",
@@ -211,9 +213,9 @@ def test_the_audit_reports_where_a_second_grader_differs() -> None:
         r"$2\sqrt3$ or $\boxed{2\sqrt{3}} or 7",
     ]
     asked = [problem(r"2\sqrt{3}", id=str(row)) for row in range(4)]
-    with Grader({**SETTINGS, "audit": True}) as grader:
-        verdicts = grader.grade(texts, asked, [True] * 4)
-        grader.grade([r"\boxed{5}"], [problem("5", id="digits", scorer="digits")], [True])
+    grader = sharing(audit=True)
+    verdicts = grader.grade(texts, asked, [True] * 4)
+    grader.grade([r"\boxed{5}"], [problem("5", id="digits", scorer="digits")], [True])
     assert [(v.correct, v.second) for v in verdicts] == [(True, True), (False, False), (False, True), (False, True)]
     audit = grader.audit
     assert (audit.compared, audit.differing, audit.rate, audit.not_compared) == (4, 2, 0.5, 1)
@@ -228,7 +230,18 @@ def test_without_the_audit_nobody_else_is_asked(judge: Judge, grader: Grader) ->
     assert grader.audit.compared == 0 and grader.audit.rate is None and grader.disagreements == []
 
 
+@pytest.mark.slow
 def test_a_bomb_for_the_second_grader_is_not_compared() -> None:
     with Grader({**SETTINGS, "audit": True, "deadline": 0.3}) as grader:
         (verdict,) = grader.grade([r"\boxed{\sqrt{9^{9^{9^{9^9}}}}}"], [problem(r"2\sqrt{3}")], [True])
+    assert verdict.failed and verdict.second is None and grader.audit.not_compared == 1
+
+
+def test_a_row_that_the_second_grader_fails_on_is_not_compared(
+    sharing: Callable[..., Grader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grader = sharing(audit=True)
+    failed = {"row": 0, "correct": False, "reason": "timeout", "failed": True}
+    monkeypatch.setattr(grader.pool, "judge", lambda requests: [failed for _ in requests])
+    (verdict,) = grader.grade([r"\boxed{\sqrt{12}}"], [problem(r"2\sqrt{3}")], [True])
     assert verdict.failed and verdict.second is None and grader.audit.not_compared == 1

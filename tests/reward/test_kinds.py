@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.reward.cases import Pair, read
-from tests.reward.conftest import SETTINGS, problem
+from tests.reward.cases import Pair, by_rules, few_by_algebra, read
+from tests.reward.conftest import problem
 from tvo_cli.reward import Grader
 
 TABLE = Path(__file__).with_name("kinds.txt")
@@ -16,33 +17,50 @@ KINDS = read(TABLE.read_text(encoding="utf-8"))
 SAME: list[Pair] = [(gold, answer) for gold, (same, _) in KINDS.items() for answer in same]
 
 
+OTHER: list[Pair] = [(gold, answer) for gold, (_, other) in KINDS.items() for answer in other]
+
+
+def misjudged(grader: Grader, pairs: list[Pair], *, same: bool) -> list[object]:
+    asked = [problem(gold) for gold, _ in pairs]
+    verdicts = grader.grade([rf"\boxed{{{answer}}}" for _, answer in pairs], asked, [True] * len(pairs))
+    return [(p, v) for p, v in zip(pairs, verdicts, strict=True) if v.correct != same or v.failed]
+
+
+def one_sided(grader: Grader, pairs: list[Pair]) -> list[Pair]:
+    """Pairs that Grader.equal, by which maj@k joins answers, finds equal from one side only."""
+    return [(gold, a) for gold, a in pairs if grader.equal(gold, a) != grader.equal(a, gold)]
+
+
 def test_every_kind(grader: Grader) -> None:
-    rows = [(gold, a, kind == 0) for gold, table in KINDS.items() for kind in (0, 1) for a in table[kind]]
-    asked = [problem(gold) for gold, _, _ in rows]
-    verdicts = grader.grade([rf"\boxed{{{answer}}}" for _, answer, _ in rows], asked, [True] * len(rows))
-    judged = list(zip(rows, verdicts, strict=True))
-    assert [(*row, verdict) for row, verdict in judged if verdict.correct != row[2] or verdict.failed] == []
+    assert misjudged(grader, few_by_algebra(SAME, 12), same=True) == []
+    assert misjudged(grader, few_by_algebra(OTHER, 32), same=False) == []
 
 
 def test_equality_knows_no_side(grader: Grader) -> None:
-    """Grader.equal, by which maj@k joins answers: symmetric, also where a gold asks for a written number."""
-    equal = grader.equal
-    for gold, (same, other) in KINDS.items():
-        assert [a for a in [gold, *same] if not (equal(gold, a) and equal(a, gold))] == [], gold
-        assert [a for a in other if equal(gold, a) != equal(a, gold)] == [], gold
+    """Also where a gold asks for a written number."""
+    pairs = few_by_algebra([*SAME, *OTHER], 32)
+    assert one_sided(grader, [p for p in pairs if by_rules(*p) is not by_rules(*p[::-1])][::4]) == []
+    assert [p for p in SAME[::8] if by_rules(*p) is not None and not grader.equal(*p[::-1])] == []
+
+
+@pytest.mark.slow
+def test_every_kind_from_both_sides(grader: Grader) -> None:
+    assert misjudged(grader, SAME, same=True) == misjudged(grader, OTHER, same=False) == []
+    assert one_sided(grader, [*SAME, *OTHER]) == []
+    assert [p for p in SAME if not grader.equal(*p[::-1])] == [g for g in KINDS if not grader.equal(g, g)] == []
 
 
 @pytest.mark.shared
-def test_the_given_rows(shared_cases: Path) -> None:
+def test_the_given_rows(shared_cases: Path, sharing: Callable[..., Grader]) -> None:
     """Answers that a public report or a real completion showed to be misjudged; none of them is copied here."""
     rows = [json.loads(line) for line in (shared_cases / "grading.jsonl").read_text(encoding="utf-8").splitlines()]
     wrong = []
     for options in {row.get("options", "") for row in rows}:
         chosen = [row for row in rows if row.get("options", "") == options]
         words = options.removeprefix("--").split()
-        with Grader({**SETTINGS, **({words[0]: words[1]} if words else {})}) as grader:
-            asked = [problem(row["gold"], id=row["id"]) for row in chosen]
-            verdicts = grader.grade([row["prediction"] for row in chosen], asked, [True] * len(chosen))
+        asked = [problem(row["gold"], id=row["id"]) for row in chosen]
+        like = sharing(**({words[0]: words[1]} if words else {}))
+        verdicts = like.grade([row["prediction"] for row in chosen], asked, [True] * len(chosen))
         wrong += [
             row["id"] for row, verdict in zip(chosen, verdicts, strict=True) if verdict.correct != row["expected"]
         ]

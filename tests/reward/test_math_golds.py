@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,23 +20,22 @@ def rows(step: int) -> list[dict[str, str]]:
     return [json.loads(line) for line in DATA.read_text().splitlines()[::step]]
 
 
-def own(chosen: list[dict[str, str]]) -> list[Verdict]:
+def own(grader: Grader, chosen: list[dict[str, str]]) -> list[Verdict]:
     asked = [problem(row["answer"], id=row["id"], question=row["problem"]) for row in chosen]
-    with Grader(SETTINGS) as grader:
-        verdicts = grader.grade([row["solution"] for row in chosen], asked, [True] * len(chosen))
-        assert grader.counts == {}
+    verdicts = grader.grade([row["solution"] for row in chosen], asked, [True] * len(chosen))
+    assert grader.counts == {}
     return verdicts
 
 
-def test_three_hundred_solutions() -> None:
-    verdicts = own(rows(17)[:294])
-    assert sum(verdict.correct for verdict in verdicts) >= 292
+def test_a_hundred_solutions(sharing: Callable[..., Grader]) -> None:
+    verdicts = own(sharing(), rows(51)[:98])
+    assert sum(verdict.correct for verdict in verdicts) >= 97
 
 
 @pytest.mark.slow
-def test_all_solutions() -> None:
+def test_all_solutions(sharing: Callable[..., Grader]) -> None:
     """What is missed are solutions with several different boxes together (12) and one that boxes the question."""
-    verdicts = own(rows(1))
+    verdicts = own(sharing(), rows(1))
     assert sum(verdict.correct for verdict in verdicts) >= 4980
     assert all(v.correct or v.reason in ("several answers", "restates the question") for v in verdicts)
 

@@ -13,39 +13,38 @@ import pytest
 
 from tests.reward import near_misses
 from tests.reward.cases import CASES
-from tests.reward.conftest import SETTINGS, problem
+from tests.reward.conftest import problem
 from tests.reward.test_kinds import KINDS, SAME
 from tvo_cli.reward import Grader
 from tvo_cli.reward.equality import Undecided, equal, undecided
 
 OWN = [*CASES, *KINDS]
 SEED = 13
-FAST, MANY = 1_500, 20_000
+FAST, MUTATED, MANY = 1_500, 500, 20_000
 
 
-def accepted(misses: list[near_misses.Miss], **settings: object) -> list[near_misses.Miss]:
-    with Grader({**SETTINGS, **settings}) as grader:
-        asked = [problem(gold) for gold, _, _ in misses]
-        verdicts = grader.grade([rf"\boxed{{{answer}}}" for _, answer, _ in misses], asked, [True] * len(misses))
+def accepted(grader: Grader, misses: list[near_misses.Miss]) -> list[near_misses.Miss]:
+    asked = [problem(gold) for gold, _, _ in misses]
+    verdicts = grader.grade([rf"\boxed{{{answer}}}" for _, answer, _ in misses], asked, [True] * len(misses))
     return [miss for miss, verdict in zip(misses, verdicts, strict=True) if verdict.correct]
 
 
-def test_a_sample_of_our_own_golds() -> None:
+def test_a_sample_of_our_own_golds(grader: Grader) -> None:
     misses = list(islice(near_misses.near_misses(OWN, SEED), FAST))
     assert {rule for _, _, rule in misses} == {rule.__name__ for rule in near_misses.RULES}
-    assert accepted(misses) == []
+    assert accepted(grader, misses) == []
 
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_twenty_thousand_of_all_golds(shared: Path, shared_cases: Path) -> None:
+def test_twenty_thousand_of_all_golds(grader: Grader, shared: Path, shared_cases: Path) -> None:
     golds = list(OWN)
     for path in (shared_cases / "grading.jsonl", shared / "math_test.jsonl", shared / "math_train.jsonl"):
         rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
         golds += [row.get("gold") or row.get("answer") or "" for row in rows]
     misses = list(islice(near_misses.near_misses(sorted({gold for gold in golds if gold}), SEED), MANY))
     assert min(Counter(rule for _, _, rule in misses).values()) > 500
-    assert accepted(misses) == []
+    assert accepted(grader, misses) == []
 
 
 PIECES = r"""\text{ \frac \sqrt { } ^ _ , : ( ) [ ] \ \cup \in < = \lor \pm $ 1 x e ½ ² √ \over \left \boxed{ % | \pmod
@@ -56,7 +55,7 @@ def test_no_mutated_answer_raises() -> None:
     """Two texts of a model are compared in the parent, where nothing may raise but the call for algebra."""
     rng = random.Random(SEED)
     answers = [*OWN, *(answer for _, answer in SAME)]
-    for _ in range(FAST):
+    for _ in range(MUTATED):
         texts = [_mutated(rng.choice(answers), rng) for _ in range(2)]
         for left, right in (texts, texts[::-1]):
             with contextlib.suppress(Undecided):

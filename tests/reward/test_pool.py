@@ -56,8 +56,8 @@ def hasty(shared: Grader) -> Grader:
 
 
 @pytest.fixture
-def fresh() -> Iterator[Grader]:
-    """No children yet."""
+def fresh(light: None) -> Iterator[Grader]:
+    """No children yet, and light ones."""
     with Grader({**SETTINGS, "deadline": 1.0}) as grader:
         yield grader
 
@@ -83,25 +83,25 @@ def test_a_child_that_stands_still_costs_no_verdict(fresh: Grader) -> None:
     assert verdict == Verdict(True, r"\sqrt{12}", "equal") and gone((pid,))
 
 
-def test_a_child_that_was_killed_between_calls_is_replaced(hasty: Grader) -> None:
-    grade(hasty, RIGHT)
-    os.kill(hasty.pool.pids[0], signal.SIGKILL)
-    assert grade(hasty, RIGHT, WRONG)[0].correct
-    assert hasty.counts == {}
+def test_a_child_that_was_killed_between_calls_is_replaced(fresh: Grader) -> None:
+    grade(fresh, RIGHT)
+    os.kill(fresh.pool.pids[0], signal.SIGKILL)
+    assert grade(fresh, RIGHT, WRONG)[0].correct
+    assert fresh.counts == {}
 
 
 def another_bomb(answer: str) -> ParameterSet:
-    """Each costs two deadlines and two children: a tower, factorials and a sum are among the fast tests."""
+    """Each costs two deadlines and two children: a tower is in the fast test of the deadline."""
     return pytest.param(answer, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        "9^{9^{9^{9^9}}}",
+        another_bomb("9^{9^{9^{9^9}}}"),
         another_bomb(r"\sqrt{9^{9^{9^9}}}"),
-        r"(10^{10})!\sqrt{2}",
-        r"\sqrt{((((9!)!)!)!)!}",
+        another_bomb(r"(10^{10})!\sqrt{2}"),
+        another_bomb(r"\sqrt{((((9!)!)!)!)!}"),
         "{" * 10_000 + "}" * 10_000,
         r"\frac{" * 3_000 + "1" + "}{2}" * 3_000,
         another_bomb("(" * 30 + "x" + "+1)^9" * 30),
@@ -112,7 +112,7 @@ def another_bomb(answer: str) -> ParameterSet:
         r"2\sqrt{3}" + "\x00",
         "\ud800",
         another_bomb(r"\int_0^1 \sum_{n=1}^{10^{9}} \frac{1}{n^x} dx"),
-        r"\sum_{k=1}^{10^{12}} \binom{10^{12}}{k}",
+        another_bomb(r"\sum_{k=1}^{10^{12}} \binom{10^{12}}{k}"),
         r"\begin{pmatrix}" + "1&" * 400 + r"1\end{pmatrix}",
         "__import__('os').system('touch {mark}')",
         r"\text{__import__('os').system('touch {mark}')}",
@@ -158,7 +158,7 @@ def test_from_many_threads_at_once(fresh: Grader) -> None:
     assert found == {index: [bool((row + index) % 3) for row in range(12)] for index in range(4)}
 
 
-def test_children_start_late_and_end_with_the_context() -> None:
+def test_children_start_late_and_end_with_the_context(light: None) -> None:
     with Grader(SETTINGS) as grader:
         assert grader.pool.pids == ()
         grade(grader, RIGHT, WRONG)
@@ -167,23 +167,24 @@ def test_children_start_late_and_end_with_the_context() -> None:
     assert not any(map(alive, pids)) and grader.pool.pids == ()
 
 
-def test_an_interrupted_call_leaves_no_stale_answer(hasty: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
-    grade(hasty, RIGHT, WRONG)  # both children are up
+def test_an_interrupted_call_leaves_no_stale_answer(fresh: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    grade(fresh, RIGHT, WRONG)  # both children are up
 
     def interrupt(round_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(pool._Round, "_collect", interrupt)  # both rows have been sent by then
-        grade(hasty, BOMB, OTHER_BOMB)
-    assert [v.correct for v in grade(hasty, RIGHT, WRONG)] == [True, False] and hasty.counts == {}
+        grade(fresh, BOMB, OTHER_BOMB)
+    assert [v.correct for v in grade(fresh, RIGHT, WRONG)] == [True, False] and fresh.counts == {}
 
 
 PARENT = """
 import sys, threading
 from tests.reward.test_pool import BOMB, OTHER_BOMB, RIGHT, WRONG, grade
-from tests.reward.conftest import SETTINGS
+from tests.reward.conftest import LIGHT, SETTINGS
 from tvo_cli.reward import Grader, pool
+pool.PROGRAM = LIGHT
 grader = Grader({**SETTINGS, "deadline": 60.0})
 grade(grader, RIGHT, WRONG)
 print(*grader.pool.pids, flush=True)
@@ -237,7 +238,6 @@ def test_memory_is_bounded_and_a_lack_of_it_is_a_failure() -> None:
     """In a child's process, with an algebra that takes 2 GB."""
     program = """
 from tvo_cli.reward import algebra, worker, sandbox
-import sympy
 sandbox.limit_memory(1024)
 row = {"gold": "x", "answers": ["y"], "scorer": "math"}
 algebra.same = lambda gold, answer: bool(bytearray(1 << 29))

@@ -29,7 +29,7 @@ time.sleep(60)
 """
 
 
-def test_under_asyncio_the_loop_goes_on_while_rows_are_graded() -> None:
+def test_under_asyncio_the_loop_goes_on_while_rows_are_graded(light: None) -> None:
     ticks = 0
 
     async def tick() -> None:
@@ -45,12 +45,12 @@ def test_under_asyncio_the_loop_goes_on_while_rows_are_graded() -> None:
         ticking.cancel()
         return [[verdict.correct for verdict in verdicts] for verdicts in found]
 
-    with Grader({**SETTINGS, "deadline": 0.3}) as grader:
+    with Grader({**SETTINGS, "workers": 1, "deadline": 0.2}) as grader:
         assert asyncio.run(work(grader)) == [[True, False, False]] * 2
     assert ticks > 20
 
 
-def test_called_straight_from_a_coroutine() -> None:
+def test_called_straight_from_a_coroutine(light: None) -> None:
     async def work(grader: Grader) -> list[bool]:
         return [verdict.correct for verdict in grade(grader, RIGHT, WRONG)]
 
@@ -166,7 +166,7 @@ from tests.reward.test_pool import RIGHT, WRONG, grade
 from tests.reward.conftest import SETTINGS
 from tvo_cli.reward import Grader
 os.environ["PYTHONPATH"] = {str(tmp_path)!r}
-with Grader(SETTINGS) as grader:
+with Grader({{**SETTINGS, "workers": 1}}) as grader:
     print([v.correct for v in grade(grader, RIGHT, WRONG)])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path.parent)

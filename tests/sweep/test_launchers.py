@@ -90,3 +90,4 @@ def test_optuna_searches_over_the_process_launcher(tmp_path: Path) -> None:
     [folder] = (tmp_path / "outputs" / "train").iterdir()
     best = (folder / "optimization_results.yaml").read_text()
     assert "best_value" in best and "optimizer.lr" in best and len(states(folder)) == 2
+    assert "best: eval/pass@1 = " in said and "A new study" not in said

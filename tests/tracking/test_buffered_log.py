@@ -27,3 +27,13 @@ def test_an_error_does_not_swallow_them(caplog: pytest.LogCaptureFixture) -> Non
         log.warning("rows were left out")
         raise ValueError
     assert caplog.messages == ["rows were left out"]
+
+
+def test_what_is_said_for_each_split_of_a_file_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    with HeldLog() as held:
+        for rows in (3, 3, 4):
+            log.warning("d.jsonl: %d golds are lists", rows)
+        held.say()
+        log.warning("d.jsonl: 3 golds are lists")
+    lists = "d.jsonl: {} golds are lists".format
+    assert caplog.messages == [lists(3), lists(4), lists(3)], "what is said during the run is not dropped"

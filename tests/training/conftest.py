@@ -18,6 +18,7 @@ from tvo_cli.training import loop
 
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),
+    "trainer.variance_parts=2",
     *("rollout.prompts=8", "rollout.samples=2", "rollout.epochs=2", "rollout.minibatches=2", "trainer.steps=4"),
 )
 

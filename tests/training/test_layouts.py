@@ -23,7 +23,9 @@ LAYOUTS = {"1x8": 8, "2x4": 4, "8x1": 1}  # parts × rows of a minibatch of eigh
 def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, algorithm):
     found = {}
     for name, rows in LAYOUTS.items():
-        folder = run(name, f"algorithm={algorithm}", *EIGHT, f"trainer.microbatch_rows={rows}")
+        folder = run(
+            name, f"algorithm={algorithm}", *EIGHT, f"trainer.microbatch_rows={rows}", "trainer.variance_parts=8"
+        )
         found[name] = load_file(folder / "checkpoints/step-000001/policy/model.safetensors"), steps(folder)[0]
     whole, readings = found["1x8"]
     for weights, row in (found["2x4"], found["8x1"]):

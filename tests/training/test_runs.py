@@ -30,6 +30,17 @@ def test_one_seed_gives_one_result_and_another_seed_another(run, whole, weights,
     assert weights(first, 2) == weights(again, 2) != weights(other, 2)
 
 
+def test_responses_of_the_first_and_the_last_step_are_kept(whole):
+    responses = whole("algorithm=tvo", "trainer.steps=2") / "responses"
+    assert {path.name for path in responses.glob("step-*")} == {"step-000001.jsonl", "step-000002.jsonl"}
+    assert "cannot fire" not in (responses.parent / "run.log").read_text()
+
+
+def test_what_cannot_fire_is_said_once_at_the_start(whole):
+    log = (whole("algorithm=grpo", "trainer.steps=2", *ONE_UPDATE[1:]) / "run.log").read_text()
+    assert log.count("tv_ceiling (policy/tv) cannot fire") == 1
+
+
 @pytest.mark.parametrize(("algorithm", "length", "stop"), CASES)
 def test_a_stopped_run_goes_on_bit_for_bit(whole, resumed, weights, steps, algorithm, length, stop):
     words = f"algorithm={algorithm}", "trainer.checkpoint_every=1", f"trainer.steps={length}"

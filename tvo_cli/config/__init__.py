@@ -1,7 +1,7 @@
 """Where conf/ is, what it offers, how it is declared, composed and turned into objects."""
 
 from tvo_cli.config.building import build, check_name, check_object, targets
-from tvo_cli.config.composing import compose, declare, recorded
+from tvo_cli.config.composing import compose, declare, recorded, sweep_parameters
 from tvo_cli.config.describing import About, about, conf_dir, group_called, groups, names, nearest, take_apart
 from tvo_cli.config.explaining import explain
 from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, fingerprint
@@ -32,6 +32,7 @@ __all__ = [
     "recorded",
     "register_resolvers",
     "split_override",
+    "sweep_parameters",
     "take_apart",
     "targets",
     "times",

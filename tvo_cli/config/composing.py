@@ -56,6 +56,23 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
     return config
 
 
+def sweep_parameters(overrides: Sequence[str], root: str = "train") -> list[str]:
+    """What `hydra.sweeper.params` of the chosen files adds to a command: a preset may bring its own sweep."""
+    from hydra import compose as hydra_compose
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        parsed = zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True)
+        single = [word for word, override in parsed if not override.is_sweep_override()]  # as Hydra's own multirun
+        with _initialised(describing.conf_dir()):
+            hydra_node = hydra_compose(root, overrides=single, return_hydra_config=True).hydra
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, overrides, root) from error
+    return [f"{key}={value}" for key, value in (hydra_node.sweeper.get("params") or {}).items()]
+
+
 def declare(config: DictConfig, root: str, overrides: Sequence[str], sources: Sequence[object] = ()) -> None:
     """Hold a composed config against the declaration of its keys, and read its texts as they are meant, in place.
 

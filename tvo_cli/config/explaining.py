@@ -46,6 +46,8 @@ def _of_override(error: BaseException, overrides: Sequence[str], root: str, fold
     if twice:
         value = dict(map(split_override, overrides)).get(twice.group(1), "")
         return UserError(twice.group(1), value, "has a value already.", f"Without the +: {twice.group(1)}={value}")
+    if "elete" in str(error) or re.match(r"Error merging override ~", str(error)):
+        return _not_deleted(error, overrides, root, folder)
     unknown = re.match(r"Could not override '([^']+)'", str(error))
     if unknown:
         return _unknown_key(unknown.group(1), overrides, root, folder)
@@ -67,9 +69,43 @@ def _of_omegaconf(error: BaseException, overrides: Sequence[str], root: str) -> 
         from tvo_cli.config.schema.checking import not_given
 
         return not_given(missing.group(1))
+    lost = _lost(cause)
+    if lost:
+        from tvo_cli.config.schema import checking
+
+        return checking.missing(lost, overrides)
     key = getattr(cause, "full_key", None) or "config"
     value = dict(map(split_override, overrides)).get(str(key), "???" if key != "config" else root)
     return UserError(str(key), value, first_line(error).rstrip(".") + ".")
+
+
+def _not_deleted(error: BaseException, overrides: Sequence[str], root: str, folder: Path | None) -> UserError | None:
+    """`~key` where Hydra finds nothing to take away, or cannot read what it would."""
+    named = re.search(r"'([^']+)'|override ~([\w./@-]+)", str(error))
+    key = (named.group(1) or named.group(2)).lstrip("~") if named else ""
+    if not any(word.startswith("~") and split_override(word)[0] == key for word in overrides):
+        return None
+    known = _known_keys(overrides, root, folder)
+    if key not in known and key not in describing.groups(folder):
+        return UserError(key, "", "there is no such key.", nearest(key, known))
+    return UserError(key, "", "has no value here that could be taken away.", f"Leave out ~{key}")
+
+
+def _lost(error: BaseException | None) -> str:
+    """The declared key that an interpolation leads to and that is not there, or the group above it that is not."""
+    from omegaconf import OmegaConf
+
+    from tvo_cli.config.schema import checking
+
+    while error is not None:
+        found = re.search(r"Interpolation key '([\w.-]+)' not found", str(error))
+        node = getattr(error, "parent_node", None)
+        if found and node is not None and checking.is_declared(found.group(1)):
+            parts = found.group(1).split(".")
+            above = (".".join(parts[: n + 1]) for n in range(len(parts)))
+            return next((one for one in above if OmegaConf.select(node._get_root(), one) is None), "")
+        error = error.__cause__
+    return ""
 
 
 def _unreadable(error: Any, root: str) -> UserError:
@@ -157,7 +193,7 @@ def _known_keys(overrides: Sequence[str], root: str, folder: Path | None) -> lis
     from tvo_cli.config.composing import compose  # which explains its own errors by this module
 
     known = describing.groups(folder)
-    choices = [word for word in overrides if split_override(word)[0] in known and "," not in word]
+    choices = [word for word in overrides if split_override(word)[0] in known and "," not in word and word[0] != "~"]
     try:
         config = compose(choices, root, folder or describing.conf_dir())  # unchecked: keys may still have to be given
     except UserError:

@@ -11,6 +11,8 @@ from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
 
+DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
+
 
 def quoted(words: Sequence[str]) -> list[str]:
     """The words with quotes around each value beyond ASCII, which Hydra's grammar takes in quotes only.
@@ -24,6 +26,8 @@ def _quoted(word: str) -> str:
     key, _, value = word.partition("=")
     if not key.lstrip("+~") or key.lstrip("+~").startswith("@"):  # Hydra fails by a ValueError
         raise UserError("override", word, "has no key.", "Settings are written key=value: optimizer.lr=1e-4.")
+    if re.search(rf"\d{{{DIGITS}}}", value):
+        raise UserError(key.lstrip("+~"), f"{value[:20]}…", f"has {len(value)} digits.", "No number here needs them.")
     if value.isascii() or re.search(r"['\"=]|[,:]\s", value):  # quoted already, or prose that needs quotes as a whole
         return word
     return f"{key}={BEYOND_ASCII.sub(_in_quotes, value)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +36,30 @@ def eval_name(*, _root_: DictConfig) -> str:
 
     The same command finds its folder again, also with another limit, other ids, or a base to compare with.
     """
-    asked = {key: plain(_root_.evaluation.get(key)) for key in ("suites", "seed")}
-    decides = [plain(_root_[key]) for key in ("model", "protocol", "decoding", "path", "data_dir")]
+    asked = {key: plain(_needed(_root_, "evaluation").get(key)) for key in ("suites", "seed")}
+    decides = [plain(_needed(_root_, key)) for key in ("model", "protocol", "decoding", "path", "data_dir")]
     text = json.dumps([asked, decides], sort_keys=True, default=str)
-    label = str(_root_.model.name) if ":" in str(_root_.model.path) else _place_name(Path(str(_root_.model.path)))
+    path, name = (str(_needed(_root_, f"model.{key}")) for key in ("path", "name"))
+    label = name if ":" in path else _place_name(Path(path))
     suites = "+".join(asked["suites"] or {})
     name = re.sub(r"[^\w.+-]+", "_", f"{label}-{suites}")[:80]
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
-def plain(config: Any) -> Any:
-    """Dicts, lists and scalars, with every interpolation resolved."""
+def _needed(config: DictConfig, key: str) -> Any:
+    """What stands at a key; where nothing does, OmegaConf's error of an interpolation that leads to it."""
+    from omegaconf.errors import InterpolationKeyError
+
+    node: Any = config
+    for step in key.split("."):
+        if step not in node.keys():  # noqa: SIM118 - `in` says no to what is there and still to be given
+            raise InterpolationKeyError(f"Interpolation key '{key}' not found")
+        node = node[step]
+    return node
+
+
+def plain(config: Any, overrides: Sequence[str] = ()) -> Any:
+    """Dicts, lists and scalars, with every interpolation resolved; `overrides`: what the config was composed from."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -54,7 +68,7 @@ def plain(config: Any) -> Any:
     try:
         return OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise explain(error) from error
+        raise explain(error, overrides) from error
 
 
 def _place_name(path: Path) -> str:

@@ -19,8 +19,9 @@ from tvo_cli.types import Problem
 Row = Mapping[str, Any]
 Read = TypeVar("Read")
 
+CONVERSATIONS = ("messages", "conversations", "conversation")  # with the answer as their last turn
 GUESSES: Mapping[str, tuple[str, ...]] = {
-    "question": ("question", "problem", "prompt"),
+    "question": ("question", "problem", "prompt", *CONVERSATIONS),
     "answer": ("answer", "gold", "final_answer", "ground_truth"),
     "solution": ("solution",),
     "id": ("id", "unique_id"),
@@ -113,13 +114,15 @@ def _question(row: Row, reading: Reading) -> Question:
     path = _path(row, reading, "question")
     if path is None:
         named = reading.columns.get("question")
-        missing = f"no column {named!r}" if named else f"no column {', '.join(GUESSES['question'])}"
+        plain = (guess for guess in GUESSES["question"] if guess not in CONVERSATIONS)
+        missing = f"no column {named!r}" if named else f"no column {', '.join(plain)}"
         raise Unreadable(
             "dataset.columns.question",
-            f"has {missing} (it has {', '.join(map(str, row)) or 'none'})",
+            f"has {missing} (it has {', '.join(map(str, row)) or 'none'}){'' if named else ', nor messages'}",
             "Name the question's column: dataset.columns.question=NAME",
         )
-    return _of_column("question", lambda: question_of(walk(row, path)), path)
+    answered = path.rpartition(".")[2].lower() in CONVERSATIONS
+    return _of_column("question", lambda: question_of(walk(row, path), answered=answered), path)
 
 
 def _of_column(noun: str, read: Callable[[], Read], path: str) -> Read:

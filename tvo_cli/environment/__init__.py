@@ -10,11 +10,15 @@ from tvo_cli.environment import machine, services
 from tvo_cli.tracking import run_folder
 
 if TYPE_CHECKING:
+    import torch
+
     from tvo_cli.environment.fast_paths import FastPath
+    from tvo_cli.model import Policy
     from tvo_cli.training.learner import Learner
+    from tvo_cli.training.runtime import Runtime
 
 VERSIONS = "versions.json"
-__all__ = ["facts", "here", "of_run", "record"]
+__all__ = ["facts", "here", "of_network", "of_run", "of_served", "record"]
 
 
 def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[str, Any]:
@@ -38,17 +42,32 @@ def here() -> dict[str, Any]:
 
 def of_run(learner: Learner) -> dict[str, Any]:
     """Where a run runs, and which fast paths its own networks take."""
+    return of_network(learner.policy, learner.runtime, learner.optimizer)
+
+
+def of_network(policy: Policy, runtime: Runtime, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
+    """The same of a network that is evaluated, or trained by an optimiser that is not asked."""
     from tvo_cli.environment import fast_paths
 
-    runtime = learner.runtime
     precision = "bfloat16" if runtime.accelerator.mixed_precision == "bf16" else "float32"
-    return facts(fast_paths.of_run(learner.policy, learner.optimizer, precision), precision, runtime.device.type)
+    return facts(fast_paths.of_run(policy, optimizer, precision), precision, runtime.device.type)
 
 
-def record(folder: Path, found: Mapping[str, Any]) -> None:
-    """Add the facts to a run's versions.json, which keeps what it holds."""
+def of_served(precision: str) -> dict[str, Any]:
+    """The same where another engine holds the network: it chooses the device itself."""
+    import torch
+
+    from tvo_cli.environment import fast_paths
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return facts(fast_paths.of_run(None, None, precision), precision, device)
+
+
+def record(folder: Path, found: Mapping[str, Any], *, anew: bool = False) -> None:
+    """Add the facts to a run's versions.json, which keeps what it holds; `anew`: an earlier command wrote that."""
     import json
 
     path = folder / VERSIONS
-    held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else run_folder.versions()
+    kept = path.is_file() and not anew
+    held = json.loads(path.read_text(encoding="utf-8")) if kept else run_folder.versions()
     run_folder.write_json(path, {**held, "environment": dict(found)})

@@ -13,7 +13,7 @@ from tvo_cli.model.loading import FRESH
 from tvo_cli.optim import fused
 from tvo_cli.rollout import fused_decode, onednn
 
-LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
+ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompts")
 
 
 class FastPath(NamedTuple):
@@ -32,9 +32,10 @@ def here() -> list[FastPath]:
     return [*found, _fused_here(), *accelerators()]
 
 
-def of_run(policy: Policy, optimizer: torch.optim.Optimizer, precision: str) -> list[FastPath]:
-    """What the networks of a run take, which must be inside `quick_products` if it is."""
-    return [*of(policy), _fused(optimizer), *accelerators(precision)]
+def of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | None, precision: str) -> list[FastPath]:
+    """What the networks of a run take, which must be inside `quick_products` if it is. None: it has none here."""
+    own = of(policy) if policy else (FastPath(name, False, "the network is in another engine") for name in ELSEWHERE)
+    return [*own, _fused(optimizer), *accelerators(precision)]
 
 
 def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
@@ -70,14 +71,16 @@ def _no_products(network: Any, *, large: bool) -> str:
     kind = next(network.parameters()).device.type
     if kind != "cpu":
         return f"for CPUs; the network is on {kind}"
-    if not large and parameters < LARGE:
-        return f"{parameters:,} parameters: gains from {LARGE:,} on"
+    if not large and parameters < onednn.LARGE:
+        return f"{parameters:,} parameters: gains from {onednn.LARGE:,} on"
     if not onednn.accurate():
         return f"this CPU would round to bfloat16: a product errs by more than {onednn.TOLERANCE:g}"
     return "off: trainer.products=default, or an attention other than sdpa"
 
 
-def _fused(optimizer: torch.optim.Optimizer) -> FastPath:
+def _fused(optimizer: torch.optim.Optimizer | None) -> FastPath:
+    if optimizer is None:
+        return FastPath("fused optimiser", False, "for tvo train")
     on = bool(optimizer.defaults.get("fused"))
     return FastPath("fused optimiser", on, _fused_why(on))
 

@@ -78,13 +78,19 @@ def _refuse(folder: Path, key: str, old: object, new: object) -> None:
     raise UserError("output_dir", folder, f"holds an evaluation with another {key}: {old}, now {new}.", remedy)
 
 
-def begin(folder: Path, identity: Mapping[str, Any], suites: Sequence[Suite], config: DictConfig) -> None:
+def begin(
+    folder: Path,
+    identity: Mapping[str, Any],
+    suites: Sequence[Suite],
+    config: DictConfig,
+    environment: Mapping[str, Any] | None = None,
+) -> None:
     """Everything that regrading and a reviewer need, before the first completion."""
     folder.mkdir(parents=True, exist_ok=True)
     merged = dict(identity)
     if (folder / IDENTITY).is_file():
         merged["suites"] = {**identity_of(folder)["suites"], **identity["suites"]}
-    run_folder.describe(folder, config, configuration.command_line())
+    run_folder.describe(folder, config, configuration.command_line(), environment)
     run_folder.write_json(folder / IDENTITY, merged)
     lists = sorted((_problems_of(folder), [(s.name, p) for s in suites for p in s.problems]), key=len, reverse=True)
     known = {(name, problem.id): problem for rows in lists for name, problem in rows}  # in the longer one's order

@@ -38,10 +38,11 @@ def evaluate(
     model: Mapping[str, Any],
     watch: Watch,
     reader: Reader | None = None,
+    environment: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Do what is missing, then say what all of it shows; the content of summary.json.
 
-    `reader`: what the prompts have to suit; None: they are not looked at.
+    `reader`: what the prompts have to suit; None: they are not looked at. `environment`: for versions.json.
     """
     place, node = Path(config.output_dir), config.evaluation
     suites = suite.load(config)
@@ -54,7 +55,7 @@ def evaluate(
     tasks, counted = plan(suites, files.kept(place, identity), tokenizer)
     check_context(tasks, engine)
     with Grader(config.reward) as grader:
-        files.begin(place, identity, suites, config)
+        files.begin(place, identity, suites, config, environment)
         path, rows = place / responses.NAME, int(config.rollout.batch_rows)
         used = None if node.predict_only else grader
         Evaluator(engine, used, path, int(node.seed), rows).run(tasks, counted, watch)

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
+from tvo_cli import environment
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.running import Step
 from tvo_cli.model import load_policy
@@ -28,11 +29,13 @@ def evaluate(config: DictConfig, watch: Callable[[Step], object]) -> dict[str, A
         engine: Engine = served
         tokenizer = served.tokenizer
         reader = Reader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
+        facts = environment.of_served(str(tree["dtype"]))
     else:
         runtime = start(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
         policy = load_policy(config.model, device=runtime.device)
         engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, Reader.of(policy, str(tree["path"]))
+        facts = environment.of_network(policy, runtime)
     model = {"model": str(tree["path"]), "weights": digest(place) or tree["revision"], "dtype": tree["dtype"]}
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
-    return pipeline.evaluate(config, engine, tokenizer, model, watch, reader)
+    return pipeline.evaluate(config, engine, tokenizer, model, watch, reader, facts)

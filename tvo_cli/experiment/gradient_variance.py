@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
+from tvo_cli import environment
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.session import build_session
@@ -40,4 +41,5 @@ def _moments(
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
     with ExitStack() as resources:
         session = build_session(chosen, Path(config.output_dir), resources)
+        environment.record(session.folder, environment.of_run(session.learner), anew=True)
         return collect(session, batches, int(config.warm_up), truth, progress)

@@ -8,13 +8,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from tvo_cli import data
-from tvo_cli.environment.fast_paths import LARGE
 from tvo_cli.experiment.heldout import build_heldout
 from tvo_cli.experiment.learner import build_learner
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling
-from tvo_cli.rollout.onednn import onednn_matmul
+from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import continuing, dataset_hash, rng

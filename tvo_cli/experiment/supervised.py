@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from tvo_cli import environment
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.heldout import sampled_heldout
 from tvo_cli.model import load_policy
@@ -27,6 +28,7 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     fine_tune(policy, taught, config.model.prompt, _settings(config), report)
     folder = Path(config.output_dir)
     policy.save(folder)
+    environment.record(folder, environment.of_network(policy, runtime), anew=True)
     with Grader(config.reward) as grader:
         heldout = sampled_heldout(config, policy, grader, int(config.problems), int(config.samples), 1.0)
         evaluation = heldout(policy)

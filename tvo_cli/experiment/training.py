@@ -12,6 +12,7 @@ from tvo_cli import environment
 from tvo_cli.consistency import check
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.experiment.session import build_session
+from tvo_cli.stability import vacuous
 from tvo_cli.tracking.buffered_log import HeldLog
 from tvo_cli.training import continuing, dataset_hash, loop, saving
 from tvo_cli.training.session import Session
@@ -25,6 +26,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         held = resources.enter_context(HeldLog())
         session = build_session(config, folder, resources)
+        vacuous.say(config, reference=session.learner.reference is not None)
         dataset_hash.check(folder, session.origin, config)
         continuing.remember(folder, config)
         resources.enter_context(session.tracker)

@@ -22,10 +22,11 @@ class Question(NamedTuple):
     turns: tuple[tuple[str, str], ...] = ()
 
 
-def question_of(value: object) -> Question:
+def question_of(value: object, *, answered: bool = False) -> Question:
     """The question that a column states.
 
     A conversation is a list of turns {role, content} (or {from, value}); content is a text or a list of parts.
+    `answered`: it may end with the assistant's turn, which is the answer and no part of what is asked.
 
     Raises:
         Malformed: a part is no text, a speaker is unknown, or the last turn is not the user's.
@@ -37,6 +38,8 @@ def question_of(value: object) -> Question:
     if _are_parts(value):
         return Question(_joined(value))
     turns = [_turn(turn) for turn in value]
+    if answered and turns and turns[-1][0] == "assistant":
+        turns.pop()
     if turns and turns[-1][0] != "user":
         raise Malformed(
             f"has a conversation that ends with the {turns[-1][0]}'s turn, so nothing is asked",
@@ -81,8 +84,14 @@ def _text(value: object) -> str:
 
 
 def _joined(parts: Sequence[object]) -> str:
-    """The texts of the parts of one message, one after the other."""
-    return _text("".join(map(_part, parts)))
+    """The texts of the parts of one message, one after the other; texts of a plain list are words apart."""
+    joined, before = "", None
+    for part in parts:
+        text = _part(part)
+        plain = isinstance(part, str) or isinstance(before, str)  # parts of an API are pieces that join as they are
+        touching = joined and text and not joined[-1].isspace() and not text[0].isspace()
+        joined, before = f"{joined}{' ' if plain and touching else ''}{text}", part
+    return _text(joined)
 
 
 def _part(part: object) -> str:

@@ -14,6 +14,8 @@ DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?:\\overline\{(\d+)\})?(?![\w.])",
 COMMAND = re.compile(r"\\[A-Za-z]+")
 JUXTAPOSED = re.compile(r"\d\s+[\d.]", re.ASCII)  # latex2sympy reads "5 6" as 5 + 6
 DEGREE = "\\circ"  # which latex2sympy drops: sin 20° would be sin 20
+DEGREES = re.compile(r"(\d+(?:\.\d+)?|[A-Za-z]|\\[a-z]+)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-z]))")
+TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
 
@@ -23,6 +25,7 @@ class GoldUnreadable(Exception):
 
 def same(gold: str, answer: str) -> bool:
     """Whether two canonical texts mean the same expression."""
+    gold, answer = _in_radians(gold), _in_radians(answer)
     if JUXTAPOSED.search(answer) or _another_case(gold, answer) or (DEGREE in gold) != (DEGREE in answer):
         return False
     gold, answer = renamed(gold, answer)
@@ -40,6 +43,11 @@ def same(gold: str, answer: str) -> bool:
     except Exception:  # the parser refuses with many kinds of error; what it cannot read is not the gold
         return False
     return _compare(expected, said)
+
+
+def _in_radians(text: str) -> str:
+    r"""\tan 30^\circ as \tan(\frac{30\pi}{180}); degrees outside a function stay."""
+    return DEGREES.sub(r"(\\frac{\1\\pi}{180})", text) if TRIGONOMETRIC.search(text) else text
 
 
 @lru_cache(maxsize=4096)

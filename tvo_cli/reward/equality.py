@@ -17,6 +17,7 @@ from tvo_cli.reward.answers import (
     clock,
     collection,
     congruence,
+    date,
     naming,
     number,
     numeral,
@@ -34,6 +35,7 @@ Same = Callable[[str, str], bool]
 FRACTION = re.compile(r"-?\\frac\{[^{}]+\}\{[^{}]+\}|-?[\w.]+/[\w.]+")
 EMPTY = "\\emptyset"
 DOTS = "\\ldots"
+MONEY = {(("cent", 1),), (("dollar", 1),)}  # $0.50 is 50 cents, as 5 cm is not 50 mm
 MARKED = re.compile(r"(?:\\circ ?|\d')\s?\d")  # 40° 30 and 8' 3: algebra would multiply them
 
 
@@ -91,6 +93,9 @@ def _choices(gold: str, answer: str, same: Same) -> bool | None:
     if expected is not None and said is not None:
         return expected == said
     letter = choice.choice(gold), choice.choice(answer)
+    option = choice.option(gold) if choice.labelled(answer) is None and letter[1] is None else None
+    if option is not None and not any(letter):
+        return same(option, answer)
     labels = letter[0] or choice.labelled(gold), letter[1] or choice.labelled(answer)
     return labels[0] == labels[1] if any(letter) and all(labels) else None
 
@@ -106,7 +111,15 @@ def _times(gold: str, answer: str, same: Same) -> bool | None:
     expected, said = clock.read(gold), clock.read(answer)
     if expected is not None and said is not None:
         return clock.same(expected, said)
+    if expected is not None and not expected.is_sure and "\\text{to}" in answer:
+        return None  # 1:25 and 1 to 25 are ratios
     return None if expected is None and (said is None or not said.is_sure) else False
+
+
+def _dates(gold: str, answer: str, same: Same) -> bool | None:
+    """July 4th is 4 July; a day with its year is not one without."""
+    expected, said = date.read(gold), date.read(answer)
+    return expected == said if expected is not None and said is not None else None
 
 
 def _ratios(gold: str, answer: str, same: Same) -> bool | None:
@@ -141,6 +154,8 @@ def _reals(gold: str, answer: str, same: Same) -> bool | None:
     expected, said = reals.read(gold), reals.read(answer)
     if expected is not None and said is not None:
         return reals.same(expected, said, same)
+    if (expected or said) and reals.NUMBER_SET.match(gold if expected is None else answer):
+        return False
     if reals.BUILDER.fullmatch(gold) or reals.BUILDER.fullmatch(answer):
         return False
     return None
@@ -172,7 +187,9 @@ def _numerals(gold: str, answer: str, same: Same) -> bool | None:
         expected, said = expected or numeral.unbased(gold), said or numeral.unbased(answer)
         return expected is not None and said is not None and numeral.same(expected, said)
     plain = numeral.ordinal(gold), numeral.ordinal(answer)
-    return same(*plain) if plain != (gold, answer) else None
+    if plain == (gold, answer):
+        return None
+    return all(quantity(text).unit is None for text in plain) and same(*plain)  # the 3rd is not 3 cm
 
 
 def _quantities(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:
@@ -181,7 +198,7 @@ def _quantities(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:
     if (gold.unit or answer.unit) and agree(gold, answer):
         return _values(gold.value, answer.value, algebra)
     if gold.unit or answer.unit:
-        return False
+        return {gold.unit, answer.unit} == MONEY and same_compound((gold,), (answer,), lambda g, a: False)
     return _values(gold.value, answer.value, algebra)
 
 
@@ -214,6 +231,6 @@ def _values(gold: str, answer: str, algebra: Algebra) -> bool:
 
 
 RULES = (
-    *(_choices, naming.labels, _times, _texts, _ratios, _congruences, _compounds, _phrases, naming.conditions),
+    *(_choices, naming.labels, _dates, _times, _texts, _ratios, _congruences, _compounds, _phrases, naming.conditions),
     *(_reals, collection.lists, collection.unions, collection.points, collection.brackets, naming.names, _numerals),
 )

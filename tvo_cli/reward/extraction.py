@@ -55,7 +55,7 @@ ALTERNATIVE = re.compile(
 PLACEHOLDER = re.compile(r"(?:\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\{[^{}]*\}|\\q?quad|\\(?:[ ,;!]|$)|[\s?_~.…□])*")
 STATED = re.compile(
     r"####|<answer>|\b(?:final\s+)?answers?(?:\s+to\s[^.\n:]{0,80}?)?"
-    r"(?:\s+(?:is|are)\b\s?:?|\s?\**\s?:\**|\**[ \t]*\n)",
+    r"(?:\s+(?:is|are|equals|will be)\b\s?:?|\s?=|\s?\**\s?:\**|\**[ \t]*\n)",
     re.IGNORECASE,
 )
 ADVERB = re.compile(
@@ -70,7 +70,9 @@ REMARK = re.compile(
     r"|\s*\((?:which is |i\.e\.,? |in words:? )?[a-z][a-z -]*\))$",
     re.IGNORECASE | re.DOTALL,
 )
-THOUGHT = re.compile(r"</think(?:ing)?>|</thought>|</reasoning>|\[/THINK\]|<\|end_of_thought\|>", re.IGNORECASE)
+THOUGHT = re.compile(
+    r"</think(?:ing)?>|</thought>|</reasoning>|\[/THINK\]|<\|end_of_thought\|>|◁/think▷", re.IGNORECASE
+)
 
 
 class Box(NamedTuple):
@@ -148,7 +150,7 @@ def final_answer(text: str) -> Found:
 
 def _answered(text: str) -> str:
     """What follows the thinking, where a box stands in it: a box in the thinking is a step."""
-    after = THOUGHT.split(text)[-1] if "</" in text or "THINK" in text or "<|" in text else text
+    after = THOUGHT.split(text)[-1] if "</" in text or "THINK" in text or "<|" in text or "◁" in text else text
     return after if has_box(after) else text
 
 
@@ -245,7 +247,7 @@ def _hedged(after: str, answer: str) -> bool:
 def _takes_back(sentence: str, answer: str) -> bool:
     """Whether a sentence calls the answer false: "that is wrong", not "answering 12 is wrong"."""
     for found in SAID_FALSE.finditer(sentence):
-        before = sentence[: found.start()].rstrip()
+        before = re.sub(r"(?<=\w),? which$", "", sentence[: found.start()].rstrip())  # "10, which is wrong"
         word = SUBJECT_ENDS.split(before)[-1]
         subject, supposed = word.strip("$*."), SUPPOSED.search(before[: len(before) - len(word)])
         if subject == answer or not (OTHER_VALUE.fullmatch(subject) or supposed):

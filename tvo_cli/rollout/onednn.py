@@ -27,6 +27,7 @@ from tvo_cli.rollout.kv_cache import EVEN
 PRECISION = "medium"  # PyTorch's word for: fp32 products may go through oneDNN
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
 WIDTH = 256
+LARGE = 1_000_000  # parameters from which quicker products gain; below, a run's bits stay what they were
 KEPT = 2**20  # numbers of a bias that is kept for the next layer: 16 of them, 64 MB at most
 UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn into nan
 

@@ -1,4 +1,4 @@
-"""Messages from before a run's log and console are open: kept, and said as soon as they are."""
+"""Messages from before a run's log and console are open: kept, and said once as soon as they are."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class HeldLog(logging.Handler):
         return self
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self._records.append(record)
+        """Keep it; of what is said again, because a file is read for each of its splits, the first."""
+        if (record.levelno, record.getMessage()) not in [(one.levelno, one.getMessage()) for one in self._records]:
+            self._records.append(record)
 
     def say(self) -> None:
         """Say everything, and hold nothing any more."""

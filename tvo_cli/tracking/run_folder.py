@@ -80,14 +80,15 @@ def _strict(value: Any) -> Any:
     return value if isinstance(value, str | int | bool | None) else str(value)
 
 
-def describe(folder: Path, config: Any, command: str) -> None:
-    """config.yaml (resolved, secrets masked), command.txt, versions.json."""
+def describe(folder: Path, config: Any, command: str, environment: Mapping[str, Any] | None = None) -> None:
+    """config.yaml (resolved, secrets masked), command.txt, versions.json with what is known of the environment."""
     from omegaconf import OmegaConf
 
     tree = redaction.masked(configuration.plain(config))
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(tree)))
     write_text(folder / "command.txt", command + "\n")
-    write_json(folder / "versions.json", versions() | {"fingerprint": configuration.fingerprint(config)})
+    where = {} if environment is None else {"environment": dict(environment)}
+    write_json(folder / "versions.json", versions() | {"fingerprint": configuration.fingerprint(config)} | where)
 
 
 def versions() -> dict[str, Any]:

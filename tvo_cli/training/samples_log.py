@@ -6,6 +6,7 @@ from tvo_cli.checkpoint import store
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.tracking.run_folder import write_rows
 from tvo_cli.training.batch import Batch
+from tvo_cli.training.collapse_response import is_stopped
 from tvo_cli.training.session import Session
 
 ROWS = 16  # a step, of the steps that are kept
@@ -13,9 +14,10 @@ EVERY = 10
 
 
 def write_responses(session: Session, batch: Batch) -> None:
-    """A few responses of the first and of every tenth step, with verdicts, for a reader's eyes."""
+    """A few responses of the first step, of every tenth and of the last, with verdicts, for a reader's eyes."""
     step = session.counters.step
-    if step != 1 and step % EVERY:
+    last = step >= session.limits.steps or is_stopped(session)
+    if step != 1 and step % EVERY and not last:
         return
     lengths = batch.rollout.mask.sum(1).tolist()
     rows = [

@@ -6,12 +6,14 @@ covariance is that of the estimator itself, quenched (prompts) and thermal (samp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.experience import assemble, draw
@@ -71,6 +73,8 @@ class Comparison:
 
 def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, progress: Progress) -> Moments:
     """Gradients of `batches` independent batches, after `warm_up` batches in which adaptive pieces learn."""
+    if batches < 2:
+        raise UserError("batches, true_batches", batches, "has no variance.", "Take 2 or more.")
     for index, batch in enumerate(_batches(session, warm_up)):
         batch_gradient(session, batch)
         end_batch(session.learner, batch)
@@ -92,6 +96,9 @@ def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, 
 def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
     """Normalise by the squared true gradient, and check for bias."""
     signal, n = true.signal, moments.count
+    if not signal:
+        remedy = "No response of the batches was better than another: take more batches, or an easier task."
+        raise UserError("truth", true.count, "batches have a gradient of 0, by which nothing can be divided.", remedy)
     along = torch.tensor(moments.along, dtype=torch.float64) / signal
     projection = float(along.mean())
     gap = moments.mean - true.mean
@@ -105,7 +112,7 @@ def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
         projection_error=float(along.std() / n**0.5),
         bias=(float(gap @ gap) - noise) / signal,
         bias_error=noise / signal,
-        normalised=moments.trace / (projection**2 * signal),
+        normalised=moments.trace / (projection**2 * signal) if projection else math.inf,
     )
 
 

@@ -220,8 +220,9 @@ def _collapse(label: str, at: float | None, trials: Sequence[Trial], how: Readin
         return [*head, *[TableCell(formatting.UNKNOWN)] * 2, text("not watched"), *[TableCell(formatting.UNKNOWN)] * 2]
     middle = median(seen.survival)
     until = restricted_mean(seen.survival, seen.horizon, how.confidence) if seen.horizon else measures.NONE
-    shown = TableCell("not reached", None, math.inf) if middle is None else whole(middle)
-    return [*head, whole(seen.collapsed), whole(seen.watched), interval(seen.rate, True), shown, interval(until)]
+    never = TableCell("not reached", None, math.inf)
+    steps = [never if middle is None else whole(middle), interval(until) if seen.collapsed else never]
+    return [*head, whole(seen.collapsed), whole(seen.watched), interval(seen.rate, True), *steps]
 
 
 def runs(found: Analysis) -> Table:

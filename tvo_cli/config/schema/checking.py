@@ -40,7 +40,7 @@ def check(config: Any, root: str, given: Given = NOTHING) -> None:
     Every interpolation is resolved before. `root`: train, eval, sft, variance.
     """
     model = ROOTS[root]
-    tree = resolved(config, root)
+    tree = resolved(config, root, given.overrides)
     _misplaced(tree, root)
     _open(tree)
     found = list(places(model, tree))
@@ -49,17 +49,18 @@ def check(config: Any, root: str, given: Given = NOTHING) -> None:
         if not any(key.startswith(f"{place}.") for place in built):
             raise _nothing_builds(key, target, model, given)
     _validate(model, tree, given)
+    typed = {split_override(word)[0] for word in given.overrides}
     for place, node in built.items():
-        keywords.check(place, node)
+        keywords.check(place, node, typed)
 
 
-def resolved(config: Any, root: str) -> dict[str, Any]:
+def resolved(config: Any, root: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The config as a plain tree without Hydra's node; what only its sessions know stands in for itself."""
     from omegaconf import OmegaConf
 
     stand_in = STAND_INS.get(root, {})
     joined = OmegaConf.merge(OmegaConf.create(stand_in), config) if stand_in else config
-    return {key: value for key, value in plain(joined).items() if key not in {"hydra", *stand_in}}
+    return {key: value for key, value in plain(joined, overrides).items() if key not in {"hydra", *stand_in}}
 
 
 def _misplaced(tree: Mapping[str, Any], root: str) -> None:
@@ -87,10 +88,29 @@ def _open(tree: Mapping[str, Any], path: str = "") -> None:
             raise not_given(f"{path}{name}")
 
 
+def is_declared(key: str) -> bool:
+    """Whether some command has this key."""
+    return any(dotted(path) == key for root in ROOTS.values() for path, _ in declared(root))
+
+
+def _meaning(key: str) -> str:
+    """What the declaration says of a key."""
+    fields = (field for root in ROOTS.values() for path, field in declared(root) if dotted(path) == key)
+    return next((field.description or "" for field in fields), "")
+
+
+def missing(key: str, overrides: Sequence[str]) -> UserError:
+    """A key that is needed and not there: taken away by the command line, or never written."""
+    taken = (split_override(word)[0] for word in overrides if word.startswith("~"))
+    away = next((one for one in taken if f"{key}.".startswith(f"{one}.")), "")
+    meaning = _meaning(key)
+    remedy_ = f"It is needed ({meaning}). Leave out ~{away}" if away else f"Add it: +{key}=… ({meaning})"
+    return UserError(key, "", "is missing.", remedy_)
+
+
 def not_given(key: str) -> UserError:
     """A key without which nothing can begin; the declaration says what it is."""
-    fields = (field for root in ROOTS.values() for path, field in declared(root) if dotted(path) == key)
-    meaning = next((field.description or "" for field in fields), "")
+    meaning = _meaning(key)
     said = f"Set {meaning if meaning.startswith(f'{key}=') else f'{key}=… ({meaning})' if meaning else f'{key}=…'}."
     return UserError(key, "???", "must be given.", said)
 
@@ -121,7 +141,7 @@ def _refusal(model: type[Keys], tree: Mapping[str, Any], error: Mapping[str, Any
     path = known[0] if known else path
     key, value = dotted(path), _at(tree, path)
     if error["type"] == ABSENT or value is _LACKING:
-        return UserError(key, "", "is missing.", f"Add it: +{key}=… ({known[1].description if known else ''})")
+        return missing(key, given.overrides)
     return _wrong(key, value, of_key(known[1]) if known else {}, given)
 
 

@@ -17,6 +17,7 @@ from tvo_cli.config.schema.kinds import (
     Seed,
     Share,
     SomeWords,
+    Tokens,
     Whole,
     Words,
     key,
@@ -24,7 +25,8 @@ from tvo_cli.config.schema.kinds import (
 
 Profile = Literal["math", "aime", "digits"]
 Chosen = list[Label] | Label | None  # one name, or a list of names
-Span = Count | Annotated[list[Count], Field(min_length=2, max_length=2)]
+Length = Annotated[int, Field(ge=1, le=1000)]  # of a task: operations, digits
+Span = Length | Annotated[list[Length], Field(min_length=2, max_length=2)]
 
 
 class Problems(Keys):
@@ -33,7 +35,7 @@ class Problems(Keys):
     name: Label = key("the data set's name")
     limit: Count | None = key("the first so many problems; null: all", optional=True)
     seed: Seed | None = key("of generated data; null: the run's", optional=True)
-    max_tokens: Count = key("most tokens of a response")
+    max_tokens: Tokens = key("most tokens of a response")
     max_prompt_tokens: Count | None = key("problems with a longer prompt are left out; null: refused", optional=True)
     profile: Profile = key("how answers are judged where a problem does not say")
     suffix: Words = key("after the question")
@@ -45,7 +47,7 @@ class Generated(Problems):
     hard_share: Share = key("of the table: entries on which the teacher errs often", optional=True)
     hard_error: Share = key("how often it errs there", optional=True)
     easy_error: Share = key("how often it errs elsewhere", optional=True)
-    table_seed: Whole = key("of the teacher's misconceptions", optional=True)
+    table_seed: Seed = key("of the teacher's misconceptions", optional=True)
 
 
 class Arithmetic(Generated):

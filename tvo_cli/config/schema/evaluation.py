@@ -13,10 +13,13 @@ from tvo_cli.config.schema.kinds import (
     Name,
     NotNegative,
     PathName,
+    Rows,
+    RowsOrNone,
     Seed,
     SomeShare,
     SomeWords,
     Stops,
+    Tokens,
     Whole,
     Words,
     key,
@@ -28,10 +31,10 @@ class Schedule(Keys):
 
     every: Whole = key("batches between evaluations; 0: only at the start and the end")
     at_start: bool = key("evaluate before the first batch")
-    problems: Whole = key("held-out problems; 0: no evaluation")
-    samples: Count = key("responses a problem")
+    problems: RowsOrNone = key("held-out problems; 0: no evaluation")
+    samples: Rows = key("responses a problem")
     temperature: NotNegative = key("of sampling; 0 is greedy")
-    max_tokens: Count = key("most tokens of a response")
+    max_tokens: Tokens = key("most tokens of a response")
     confidence: Confidence = key("of the intervals: 0.95")
     seed: Seed = key("of problems and samples")
 
@@ -39,7 +42,7 @@ class Schedule(Keys):
 class Decoding(Keys):
     """How completions are drawn; null: what the suite or its protocol says."""
 
-    samples: Count | None = key("completions a problem", optional=True)
+    samples: Rows | None = key("completions a problem", optional=True)
     temperature: NotNegative | None = key("0 is greedy", optional=True)
     top_p: SomeShare | None = key("nucleus; 1 is off", optional=True)
     top_k: Whole | None = key("0 is off", optional=True)
@@ -67,7 +70,7 @@ class Protocol(Keys):
     answer: Literal["boxed", "minerva", "tagged"] | None = key("where the answer stands")
     unfinished: Literal["wrong", "graded"] | None = key("a response cut off by the limit")
     stop: Stops | None = key("texts that end a response")
-    max_tokens: Count | None = key("of a response; null: the data set's own")
+    max_tokens: Tokens | None = key("of a response; null: the data set's own")
     decoding: Decoding = key("recommended by the protocol's authors")
 
 
@@ -104,4 +107,4 @@ class Defaults(Keys):
 
     suffix: Words = key("after the question")
     profile: Profile = key("how answers are judged")
-    max_tokens: Count = key("most tokens of a response")
+    max_tokens: Tokens = key("most tokens of a response")

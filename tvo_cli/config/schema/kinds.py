@@ -10,7 +10,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 UNSET: Any = object()
 OPTIONAL = None  # the default of a key that may be left out; never read, for the config is not changed by it
-SEEDS = 2**63  # number() of training/streams hashes any integer; a checkpoint's JSON and torch hold 63 bits
 
 
 def _as_text(value: object) -> object:
@@ -43,9 +42,23 @@ class Mark:
 BUILT, FREE, ESCAPES = Mark("built"), Mark("free"), Mark("escapes")
 BUILT_SHAPE = {"type": "object", "required": ["_target_"], "properties": {"_target_": {"type": "string"}}}
 
-Whole = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+# Upper ends that only a slip of the finger meets; beyond them a run could not be held in memory, or never ended.
+INT64 = 2**63  # of a seed: number() of training/streams hashes any, a checkpoint's JSON and torch hold 63 bits
+MOST = 2**31 - 1  # of anything that is counted
+ROWS = 1_000_000  # prompts, responses and updates of one batch; problems of one evaluation
+TOKENS = 10_000_000  # of one response
+THREADS = 4096  # threads or processes of one machine
+DAY = 86_400  # seconds
+LIMITS = (MOST, ROWS, TOKENS, THREADS, DAY)
+
+Integer = Annotated[int, Field(ge=-INT64, lt=INT64)]
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Rows = Annotated[int, Field(ge=1, le=ROWS)]
+RowsOrNone = Annotated[int, Field(ge=0, le=ROWS)]
+Tokens = Annotated[int, Field(ge=1, le=TOKENS)]
+Threads = Annotated[int, Field(ge=0, le=THREADS)]
+Seed = Annotated[int, Field(ge=0, lt=INT64)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -65,7 +78,7 @@ PathLabel = PathName | int
 Words = Annotated[str, ESCAPES]  # text for a model: \n and \t of a command line are a line break and a tab
 SomeWords = Annotated[str, Field(min_length=1), ESCAPES]
 Stops = list[SomeWords]
-DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+DEVICE = r"^(auto|cpu|mps|cuda(:\d{1,4})?)$"
 Device = Annotated[str, Field(pattern=DEVICE)]
 
 Built = Annotated[dict[str, Any], BUILT, WithJsonSchema(BUILT_SHAPE)]  # a node that the program builds

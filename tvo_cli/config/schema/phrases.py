@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tvo_cli.config.schema.kinds import DEVICE, SEEDS
+from tvo_cli.config.schema.kinds import DEVICE, INT64, LIMITS
 
 PATTERNS = {DEVICE: "auto, cpu, mps, cuda or cuda:1"}
 KINDS = {"integer": "a whole number", "number": "a number", "string": "a text", "boolean": "true or false"}
@@ -84,8 +84,9 @@ def _list(schema: dict[str, Any]) -> str:
 def _range(schema: dict[str, Any]) -> str:
     above, least = schema.get("exclusiveMinimum"), schema.get("minimum")
     below, most = schema.get("exclusiveMaximum"), schema.get("maximum")
+    most = None if most in LIMITS else most  # nobody meets it who did not slip: told by `remedy`
     if (above is not None or least is not None) and (below is not None or most is not None):
-        if below == SEEDS:
+        if below == INT64:
             return ", from 0 to 2**63 - 1"
         left = f"({above:g}" if above is not None else f"[{least:g}"
         return f" in {left}, " + (f"{below:g})" if below is not None else f"{most:g}]")
@@ -104,6 +105,9 @@ def shown(value: Any) -> str:
 def remedy(key: str, value: Any, schema: dict[str, Any]) -> str:
     """How the value is written, where it is only written wrongly."""
     kinds = {one.get("type") for one in schema.get("anyOf", [schema])}
+    largest = max(_limits(schema), default=math.inf)
+    if any(one > largest for one in _numbers(value)):
+        return f"At most {largest}."
     if isinstance(value, str) and kinds & {"integer", "number"} and _number(value) is not None:
         return f"It is a text; without quotes it is a number: {key}={value}"
     if isinstance(value, str) and value.lstrip("+-") == ".inf" and "number" in kinds:
@@ -117,6 +121,17 @@ def remedy(key: str, value: Any, schema: dict[str, Any]) -> str:
     if "string" in kinds and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{shown(value)}'\""
     return "For none: []" if "array" in kinds and value in ("", [""]) else ""
+
+
+def _limits(schema: dict[str, Any]) -> list[int]:
+    """The upper ends that `phrase` leaves out."""
+    inside = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    own = [schema["maximum"]] if schema.get("maximum") in LIMITS else []
+    return [*own, *(one for below in inside for one in _limits(below))]
+
+
+def _numbers(value: Any) -> list[int | float]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
 
 
 def _holds_texts(schema: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ BACKSLASH = "\\"
 
 def prepare(config: Any, root: str, given: Given = NOTHING) -> None:
     """Read the texts of a composed config as they are meant, in place, and check all of it."""
-    for entry in entries(ROOTS[root], resolved(config, root)):
+    for entry in entries(ROOTS[root], resolved(config, root, given.overrides)):
         if isinstance(entry.value, str) and _is_list_of_texts(entry):
             _put(config, entry.path, [_raw(config, entry.path)])
     understand(config, root, given.overrides)
@@ -29,7 +29,7 @@ def understand(config: Any, root: str, overrides: Sequence[str]) -> None:
     spoken = [(path, value) for path, value in _spoken(overrides) if BACKSLASH in str(value)]
     if not spoken:
         return
-    marked = {place.path for place in places(ROOTS[root], resolved(config, root)) if place.mark == ESCAPES}
+    marked = {place.path for place in places(ROOTS[root], resolved(config, root, overrides)) if place.mark == ESCAPES}
     for path, value in spoken:
         if path in marked:
             _put(config, path, unescaped(value))

@@ -16,8 +16,10 @@ from tvo_cli.config.schema.kinds import (
     PathLabel,
     PathName,
     Positive,
+    Rows,
     Seed,
     Share,
+    Threads,
     Whole,
     key,
 )
@@ -73,7 +75,7 @@ class Eval(Root):
     logger: Logger = key("console and mirrors")
     evaluation: Suites = key("which suites")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
-    threads: Whole = key("CPU threads; 0: torch's choice")
+    threads: Threads = key("CPU threads; 0: torch's choice")
     path: PathName | None = key("the file of evaluation=jsonl")
     data_dir: PathName | None = key("a folder of local copies, SUITE.jsonl, read instead of the hub")
     grader: Grader = key("who judges besides")
@@ -90,17 +92,17 @@ class Sft(Root):
     reward: Reward = key("how answers are judged")
     rollout: Rollout = key("how responses are sampled")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
-    threads: Whole = key("CPU threads; 0: torch's choice")
+    threads: Threads = key("CPU threads; 0: torch's choice")
     steps: Count = key("updates")
-    rows: Count = key("solutions an update")
+    rows: Rows = key("solutions an update")
     lr: Positive = key("learning rate")
     betas: Betas = key("of AdamW")
     weight_decay: NotNegative = key("of AdamW")
     clip_norm: Positive = key("largest norm of the gradient")
     warm_up: Whole = key("steps of linear rise")
     decay: Share = key("last share of the steps, over which the rate falls to 0")
-    problems: Count = key("held-out problems of the closing evaluation")
-    samples: Count = key("responses a problem")
+    problems: Rows = key("held-out problems of the closing evaluation")
+    samples: Rows = key("responses a problem")
 
 
 class Variance(Root):
@@ -112,7 +114,7 @@ class Variance(Root):
     batches: Count = key("of each estimator")
     true_batches: Count = key("of the true gradient")
     warm_up: Whole = key("batches in which baselines and β learn before anything is measured")
-    rollouts: Count = key("of a batch, the same for all")
+    rollouts: Rows = key("of a batch, the same for all")
     shared: list[Name] = key("overrides of every session")
 
 

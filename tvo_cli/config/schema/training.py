@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tvo_cli.config.schema.kinds import (
+    DAY,
+    MOST,
     AtLeastOne,
     Built,
     Count,
@@ -18,8 +20,12 @@ from tvo_cli.config.schema.kinds import (
     NotNegative,
     Positive,
     PositiveOrInf,
+    Rows,
+    RowsOrNone,
     SomeShare,
     Stops,
+    Threads,
+    Tokens,
     Whole,
     key,
 )
@@ -50,16 +56,16 @@ class Algorithm(Keys):
 class Rollout(Keys):
     """How responses are sampled, and how often they are used."""
 
-    prompts: Count = key("prompts of a batch")
-    samples: Count = key("responses a prompt")
-    epochs: Count = key("passes over a batch")
-    minibatches: Count = key("parts of a batch, of whole prompts, with an update each")
-    max_tokens: Count = key("most tokens of a response")
+    prompts: Rows = key("prompts of a batch")
+    samples: Rows = key("responses a prompt")
+    epochs: Rows = key("passes over a batch")
+    minibatches: Rows = key("parts of a batch, of whole prompts, with an update each")
+    max_tokens: Tokens = key("most tokens of a response")
     temperature: NotNegative = key("of sampling; 0 is greedy")
     top_p: SomeShare = key("nucleus: least probability that is kept; 1 is off")
     top_k: Whole = key("most probable tokens that are kept; 0 is off")
     stop: Stops | None = key("texts that end a response")
-    batch_rows: Count = key("responses generated at once")
+    batch_rows: Rows = key("responses generated at once")
     engine: Literal["vllm"] = key("who generates, in `tvo eval`", optional=True)
     options: Free = key("of vllm.LLM, any of its keywords", optional=True)
 
@@ -68,7 +74,7 @@ class Length(Keys):
     """The overlong term of a reward."""
 
     weight: NotNegative = key("of the term; 0 is off")
-    maximum: Count = key("tokens from which on the term is −1")
+    maximum: Tokens = key("tokens from which on the term is −1")
     buffer: SomeShare = key("share of the maximum over which the term falls")
 
 
@@ -81,10 +87,10 @@ class Reward(Keys):
     audit: bool = key("ask math-verify's own verdict too", before=False)
     format: NotNegative = key("weight of 1[exactly one box]")
     length: Length = key("the overlong term")
-    workers: Whole = key("child processes for math-verify; 0: one a processor, at most 8")
-    deadline: Annotated[float, Field(ge=0.01, allow_inf_nan=False)] = key("seconds for one answer")
-    cap_bytes: Annotated[int, Field(ge=256)] = key("of a longer response the tail is read")
-    memory_mb: Annotated[int, Field(ge=256)] = key("of each child")
+    workers: Threads = key("child processes for math-verify; 0: one a processor, at most 8")
+    deadline: Annotated[float, Field(ge=0.01, le=DAY)] = key("seconds for one answer")
+    cap_bytes: Annotated[int, Field(ge=256, le=MOST)] = key("of a longer response the tail is read")
+    memory_mb: Annotated[int, Field(ge=256, le=MOST)] = key("of each child")
 
 
 class Optimizer(Keys):
@@ -105,7 +111,7 @@ class Trainer(Keys):
     microbatch_rows: Whole = key("responses a forward pass; 0: a whole minibatch, within microbatch_tokens")
     microbatch_tokens: Literal["auto"] | Whole = key("positions a forward pass; 0: no bound", before=0)
     products: Literal["auto", "default"] = key("fp32 products on a CPU", before="default")
-    variance_parts: Whole = key("micro-batches of the first minibatch, for the gradient variance")
+    variance_parts: RowsOrNone = key("micro-batches of the first minibatch, for the gradient variance")
     old_logp: Literal["auto", "sampler", "trainer"] = key("whose log-probabilities count as π_old")
     importance_cap: PositiveOrInf = key("truncated importance weight between sampler and trainer")
     checkpoint_every: Whole = key("batches between checkpoints; 0: only at the end")
@@ -113,7 +119,7 @@ class Trainer(Keys):
     keep_every: Whole = key("besides, those after every so many batches; 0: none", before=0)
     keep_best: bool = key("besides, the best", before=True)
     deterministic: bool = key("only algorithms of torch that give the same bits again")
-    threads: Whole = key("CPU threads; 0: torch's choice")
+    threads: Threads = key("CPU threads; 0: torch's choice")
     nonfinite_limit: Count = key("skipped updates in a row after which the run stops")
 
 

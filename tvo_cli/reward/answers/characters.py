@@ -10,8 +10,8 @@ import re
 import unicodedata
 
 COMMANDS = {
-    **{"×": "times", "·": "cdot", "⋅": "cdot", "∙": "cdot", "∞": "infty", "≤": "le", "⩽": "le", "≥": "ge"},
-    **{"⩾": "ge", "≠": "ne", "≈": "approx", "≡": "equiv", "∪": "cup", "∩": "cap", "∈": "in", "±": "pm"},
+    **{"×": "times", "·": "cdot", "⋅": "cdot", "∙": "cdot", "∞": "infty", "≤": "le", "⩽": "le", "≦": "le", "≥": "ge"},
+    **{"⩾": "ge", "≧": "ge", "≠": "ne", "≈": "approx", "≡": "equiv", "∪": "cup", "∩": "cap", "∈": "in", "±": "pm"},
     **{"∅": "emptyset", "∨": "lor", "∧": "land", "¬": "neg", "∖": "setminus", "∠": "angle", "√": "sqrt"},
     **{"∑": "sum", "∏": "prod", "∫": "int", "∂": "partial", "→": "to", "⇒": "Rightarrow", "…": "ldots"},
     **{"⋯": "ldots", "∣": "mid", "⟨": "langle", "⟩": "rangle", "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil"},
@@ -26,7 +26,8 @@ PLAIN = {
     "″": "''",
     **{"÷": "/", "∕": "/", "⁄": "/", "。": ".", "、": ",", "∶": ":", "\u212b": "Å", "µ": "\\mu ", "μ": "\\mu "},
     **{"ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}"},
-    **{"∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "€": "\\text{euros}", "£": "\\text{pounds sterling}"},
+    **{"∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "€": "\\text{euros}", "£": "\\text{gbp}"},
+    **{"₹": "\\text{rupees}", "¥": "\\text{yen}", "℃": "^\\circ\\text{C}", "℉": "^\\circ\\text{F}"},
 }
 GREEK = "αβγδεζηθικλνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix"))

@@ -14,6 +14,7 @@ LABELLED = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 ANOTHER = re.compile(r"\([A-Z]\)|\b(?:or|and|not)\s+\(?[A-Z]\b|(?<![A-Za-z])[B-HJ-Z][).:]\s|^\s*(?:,|/|or\b|and\b|&)")
+OPTION = re.compile(r"\\text(?:bf)?\{ ?\(?[A-Z](?:\)[.:]?|[.:]) ?(?:\}|(?=[^{}]*\}))(.*)", re.DOTALL)
 OPENING = re.compile(r"[A-Z(aoctAOCT]")
 
 
@@ -40,6 +41,15 @@ def labelled(text: str) -> str | None:
         return None
     letter = found[1] or found[2] or found[3] or found[4]
     return letter if letter.isupper() else None
+
+
+def option(text: str) -> str | None:
+    r"""The text of the option, of \text{(C) }7 or \text{(C) a plane}; None where there is none."""
+    found = OPTION.fullmatch(text)
+    if found is None or labelled(text) is None:
+        return None
+    rest = found[1] if text[: found.start(1)].endswith("}") else rf"\text{{{found[1]}"
+    return rest.strip() if rest.strip(" .{}") else None
 
 
 def _plain(text: str) -> str:

@@ -6,10 +6,13 @@ import re
 from typing import NamedTuple
 
 TIME = re.compile(
-    r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?"
-    r"(?:\\text\{(?:([ap])\.? ?m\.?|(o'?clock)|(noon)|(midnight)|in the (?:(morning)|(?:afternoon|evening)))\})?",
+    r"(\d{1,2})(?::(\d{2})|\.(\d{2})(?=\\text\{[ap]))?(?::(\d{2}))?"
+    r"(?:\\text\{(?:(?:o'?clock,? )?"
+    r"(?:([ap])\.? ?m\.?|(noon)|(midnight)|(?:in the )?(?:(morning)|(?:afternoon|evening)))"
+    r"|o'?clock|(?:hours|hrs|h))\})?",
     re.IGNORECASE | re.ASCII,
 )
+HOURS = re.compile(r"\{(?:hours|hrs|h)\}$", re.IGNORECASE)
 WORDS = {"\\text{noon}": "12:00\\text{pm}", "\\text{midnight}": "12:00\\text{am}"}
 
 
@@ -36,9 +39,9 @@ class Time(NamedTuple):
 def read(text: str) -> Time | None:
     """A time of day; None for what cannot be one."""
     found = TIME.fullmatch(WORDS.get(text, text))
-    if found is None or (found[2] is None and not text.endswith("}")):
+    if found is None or (found[2] is None and (not text.endswith("}") or HOURS.search(text))):
         return None
-    hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3))
+    hour, minute, second = int(found[1]), int(found[2] or found[3] or 0), int(found[4] or 0)
     half = _half(found)
     if minute > 59 or second > 59 or hour > (12 if half else 24):
         return None
@@ -46,8 +49,8 @@ def read(text: str) -> Time | None:
 
 
 def _half(found: re.Match[str]) -> str:
-    if found[4]:
-        return found[4].lower()
+    if found[5]:
+        return found[5].lower()
     if found[6] or found[7] or found[8]:
         return "p" if found[6] else "a"
     return "p" if found[0].endswith(("noon}", "evening}")) else ""
@@ -59,4 +62,4 @@ def same(gold: Time, answer: Time) -> bool:
         return gold.seconds == answer.seconds
     if gold.half and not answer.half:
         return (answer.hour > 12 or answer.hour == 0) and gold.seconds == answer.seconds
-    return gold[:3] == answer[:3] or (gold.hour > 12 and gold.seconds == answer.seconds)
+    return gold[:3] == answer[:3] or ((gold.hour > 12 or gold.hour == 0) and gold.seconds == answer.seconds)

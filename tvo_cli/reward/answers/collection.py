@@ -10,6 +10,7 @@ from tvo_cli.reward.answers import reals, structure
 Same = Callable[[str, str], bool]
 PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])\s*")
 POINT = re.compile(r"([A-Z])'*=?(\(.+\))")
+ROOT = re.compile(r"^[xzt]_\{\d\}$")
 MOST_PARTS = 40
 EMPTY = "\\emptyset"
 DOTS = "\\ldots"
@@ -17,12 +18,14 @@ DOTS = "\\ldots"
 
 def lists(gold: str, answer: str, same: Same) -> bool | None:
     """Lists and sets: as many values, each with a partner; "and" and "or" where they matter."""
-    expected, said = parts(gold), parts(answer)
+    expected, said = parts(_each_named(gold, answer)), parts(_each_named(answer, gold))
     if (expected, said) in (((gold,), (answer,)), ((), (answer,)), ((gold,), ())):
         return None
     joins = structure.divided(gold).joins, structure.divided(answer).joins
     if len(expected) == 1 and joins[1] == {"or"}:
         return all(same(gold, part) for part in said)  # one value in two spellings
+    if len(said) == 1 and joins[0] == {"or"}:
+        return all(same(part, answer) for part in expected)
     if len(expected) != len(said):
         return _coordinates(gold, answer, same)
     if len(said) > MOST_PARTS or _joined_otherwise(expected, said, *joins):
@@ -30,6 +33,18 @@ def lists(gold: str, answer: str, same: Same) -> bool | None:
     if DOTS in expected or DOTS in said or _ordered(expected, said):
         return all(same(g, a) for g, a in zip(expected, said, strict=True))
     return _same_members(expected, said, same)
+
+
+def _each_named(text: str, other: str) -> str:
+    """(a, b) = (3, 5) as a = 3, b = 5, where the other answer names each value."""
+    if "=" not in text or sum(structure.named(part)[0] is not None for part in structure.divided(other).parts) < 2:
+        return text
+    left, _, right = text.partition("=")
+    names, values = structure.bracketed(left), structure.bracketed(right)
+    if not names or not values or len(names.parts) < 2 or not re.fullmatch(structure.NAMES, left):
+        return text
+    pairs = zip(names.parts, values.parts, strict=False)
+    return ",".join(f"{name}={value}" for name, value in pairs) if len(names.parts) == len(values.parts) else text
 
 
 def parts(text: str) -> tuple[str, ...]:
@@ -65,8 +80,8 @@ def _joined_otherwise(
 
 
 def _ordered(expected: Sequence[str], said: Sequence[str]) -> bool:
-    """Names on one side only: x = 1, y = 2 is 1, 2 in this order."""
-    names = [{structure.named(part)[0] for part in side} - {None} for side in (expected, said)]
+    """Names on one side only: x = 1, y = 2 is 1, 2 in this order; x_1 and x_2 are roots in any order."""
+    names = [{ROOT.sub("x", structure.named(part)[0] or "") for part in side} - {""} for side in (expected, said)]
     return any(len(own) > 1 and not other for own, other in (names, names[::-1]))
 
 

@@ -12,6 +12,7 @@ from tvo_cli.reward.answers.unit_names import AMOUNTS
 
 PIECE = re.compile(r"(\\text\{[^{}]*\}(?:\^\{-?\d+\})?)")
 CONNECTIVES = re.compile(r"^(?:and )?(.*?),?(?: and)?$")
+DOT = re.compile(r"\\(?:cdot|times)(?![a-z])")
 Same = Callable[[str, str], bool]
 MOST_UNITS = 12
 
@@ -22,8 +23,14 @@ def compound(text: str) -> tuple[Quantity, ...] | None:
     if len(pieces) < 5 or pieces[-1] or not all(pieces[:-1]) or len(pieces) > 2 * MOST_UNITS:
         return None
     parts = [_part(value, written) for value, written in zip(pieces[:-1:2], pieces[1::2], strict=True)]
+    parts = _minutes(parts) if "\\text{h}" in pieces else parts
     found = tuple(part for part in parts if part is not None)
     return found if len(found) == len(parts) and len({part.unit for part in found}) == len(found) else None
+
+
+def _minutes(parts: list[Quantity | None]) -> list[Quantity | None]:
+    """The m of 4 h 45 m is a minute, not a metre."""
+    return [part._replace(unit=(("min", 1),)) if part and part.unit == (("m", 1),) else part for part in parts]
 
 
 def _part(value: str, written: str) -> Quantity | None:
@@ -34,7 +41,7 @@ def _part(value: str, written: str) -> Quantity | None:
     if (
         not said
         or re.search(r"[<>=,:]", value)
-        or not re.search(r"[\dA-Za-z]", value)
+        or not re.search(r"[\dA-Za-z]", DOT.sub("", value))
         or any(word.lower() in UNCOUNTED for word in said.split() if word != "in")
     ):
         return None

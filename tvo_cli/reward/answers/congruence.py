@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 FORM = re.compile(
-    r"(?:([A-Za-z](?:_\{\w+\})?)\\equiv ?)?(-?\d+)(?:\\pmod\{(\d+)\}|\(?(?:\\text\{mod\}|\\mod)\s?(\d+)\)?)", re.ASCII
+    r"(?:([A-Za-z](?:_\{\w+\})?)(?:\\equiv|=) ?)?(-?\d+)(?:\\pmod\{(\d+)\}|\(?(?:\\text\{mod\}|\\mod)\s?(\d+)\)?)",
+    re.ASCII,
 )
 LONGEST = 400
 

@@ -15,7 +15,7 @@ LONGEST = 200  # characters
 
 def integer(text: str) -> str | None:
     r"""0 … 999 without leading zeros, of 033, 33.0, \text{33}, n = 33, 33^\circ; None for sums."""
-    if len(text) > LONGEST or text.rstrip().endswith(","):
+    if len(text) > LONGEST or re.search(r"(?<!\\),\s*$", text):
         return None
     pieces = structure.split(unlabelled(canonical(text))[1], "=")
     while len(pieces) > 1 and structure.names_quantity(pieces[0]):

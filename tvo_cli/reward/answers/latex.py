@@ -13,6 +13,7 @@ from tvo_cli.reward.answers.macros import (
     COLOURS,
     FRACTIONS,
     IGNORED,
+    INFIX,
     MATH_FONTS,
     NAMES,
     ONE_ARGUMENT,
@@ -77,10 +78,10 @@ class _Reader:
         pieces: list[str] = []
         while self.at < len(self.tokens) and self.tokens[self.at] != "}":
             token = self._next()
-            if token == "\\over" and self._shallow():
+            if token in INFIX and self._shallow():
                 self.depth += 1
                 above, pieces = joined(pieces).strip(), []
-                pieces.append(rf"\frac{{{above}}}{{{self.sequence().strip()}}}")
+                pieces.append(rf"\{INFIX[token]}{{{above}}}{{{self.sequence().strip()}}}")
                 self.depth -= 1
             else:
                 pieces.append(self._spell(token))
@@ -173,7 +174,7 @@ class _Reader:
         negative = mark == "^" and self._peek() == "-"  # 10^-5, as plain text has it
         self.at += negative
         said = self._digits() if negative else self._argument()
-        said = f"-{said}" if negative and said else said
+        said = f"-{said or ''}" if negative else said
         if said is None:
             return mark
         said = said.strip()

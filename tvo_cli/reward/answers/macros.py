@@ -11,11 +11,11 @@ def listed(words: str) -> frozenset[str]:
 IGNORED = listed(
     """left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle
     scriptstyle limits nolimits rm bf it sf tt cal mathstrut strut noindent boldmath hfill allowbreak nonumber
-    centering small large Large normalsize protect relax !"""
+    centering small large Large normalsize protect relax therefore checkmark blacksquare !"""
 )
 SPACES = listed(", ; : > quad qquad enspace enskip thinspace medspace thickspace space nobreakspace") | {" "}
 SPACED_ARGUMENT = listed("hspace vspace phantom hphantom vphantom label tag kern hskip")
-MATH_FONTS = listed("boldsymbol bm pmb mathnormal ensuremath boxed fbox underline mathop mathord mathrel")
+MATH_FONTS = listed("boldsymbol bm pmb mathnormal ensuremath boxed fbox underline mathop mathord mathrel mathbin")
 COLOURS = listed("textcolor color colorbox")
 TEXT_FONTS = listed(
     """text mbox hbox textrm textbf textit textsf texttt textup textmd textnormal emph textsc mathrm mathbf
@@ -26,6 +26,7 @@ FRACTIONS = {
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "flatfrac"), "frac"),
     **dict.fromkeys(("binom", "dbinom", "tbinom"), "binom"),
 }
+INFIX = {"\\over": "frac", "\\choose": "binom"}
 ONE_ARGUMENT = listed("sqrt overline bar dot vec hat tilde widehat overrightarrow mathbb mathcal pmod abs")
 NAMES = {
     **{"leq": "le", "leqslant": "le", "leqq": "le", "geq": "ge", "geqslant": "ge", "geqq": "ge", "neq": "ne"},
@@ -43,6 +44,10 @@ NAMES = {
         "div": "/",
         "prime": "'",
         "textdollar": "$",
+        "mathdollar": "$",
+        "lg": "log",
+        "pounds": "text{gbp}",
+        "euro": "text{euros}",
         "R": "mathbb{R}",
         "reals": "mathbb{R}",
     },

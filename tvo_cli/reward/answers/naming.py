@@ -9,9 +9,16 @@ from tvo_cli.reward.answers import reals, structure, words
 
 Same = Callable[[str, str], bool]
 CONDITION = re.compile(
-    r"(.+?),?\s*\\text\{(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\}(.*)", re.DOTALL
+    r"(.+?),?\s*(?:\\forall(?![a-z])"
+    r"|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\})(.*)",
+    re.DOTALL,
 )
+GRAPHS = [{"y", f"{function}(x)"} for function in "fgh"]  # y = 2x is f(x) = 2x
 CASES = re.compile(r"\\text\{[^{}]*\b(?:if|when|otherwise|else)\b[^{}]*\}", re.IGNORECASE)
+HEAD = re.compile(
+    r"(?:\\forall|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|as long as)"
+    r"(?: (?:all|every|any|that))?\})\s*"
+)
 BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)", re.DOTALL)
 
 
@@ -30,7 +37,7 @@ def conditions(gold: str, answer: str, same: Same) -> bool | None:
     (expected, gold_condition), (said, condition) = _conditional(gold), _conditional(answer)
     if not gold_condition and not condition:
         return None
-    if gold_condition and condition and not same(gold_condition, condition):
+    if gold_condition and condition and not same(HEAD.sub("", gold_condition), HEAD.sub("", condition)):
         return False
     return same(expected, said)
 
@@ -56,14 +63,16 @@ def _conditional(text: str) -> tuple[str, str]:
 
 def names(gold: str, answer: str, same: Same) -> bool | None:
     """x = 5 against 5; a chain must be equal to the gold in every part."""
-    if reals.is_relation(gold + answer):
+    if reals.is_relation(structure.PROBABILITY.sub("P", gold + answer)):
         return None
     (gold_name, gold_value), (name, value) = structure.named(gold), structure.named(answer)
     is_equation = structure.is_equation(answer)
     if structure.is_equation(gold) and gold_name is None:
         return None if is_equation else False
     if gold_name is not None and name is not None and structure.is_equation(gold):
-        return same(gold_value, value) if name == gold_name else None
+        if name == gold_name or {name, gold_name} in GRAPHS:
+            return same(gold_value, value)
+        return False if reals.is_relation(name + gold_name) else None  # P(X < 3) is not P(X > 3)
     if gold_name is not None and name is None and is_equation:
         return None
     if gold_name is not None:

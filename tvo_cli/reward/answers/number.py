@@ -17,6 +17,7 @@ SCIENTIFIC = re.compile(
     rf"([+-]?(?:{DECIMAL}))(?:(?:\\times|\\cdot|\*)\s?10\^(?:\{{([+-]?\d+)\}}(\d*))|[eE]([+-]?\d+))", re.ASCII
 )
 POWER_OF_TEN = re.compile(r"([+-]?)10\^\{([+-]?\d+)\}", re.ASCII)
+RECIPROCAL = re.compile(r"([+-]?)\(?(\d{1,9})\)?\^\{-(\d{1,2})\}", re.ASCII)
 DIGITS = 1000  # more digits than this are no answer, and cost time
 EXPONENT = 400
 
@@ -81,10 +82,17 @@ def _power_of_ten(found: re.Match[str]) -> Fraction | None:
     return -value if value is not None and found[1] == "-" else value
 
 
+def _reciprocal(found: re.Match[str]) -> Fraction | None:
+    """7^{-1} = 1/7, 2^{-3} = 1/8."""
+    base = int(found[2])
+    return Fraction(-1 if found[1] == "-" else 1, base ** int(found[3])) if base else None
+
+
 READERS = (
     (RATIO, _ratio),
     (MIXED, _mixed),
     (REPEATING, _repeating),
     (SCIENTIFIC, _scientific),
     (POWER_OF_TEN, _power_of_ten),
+    (RECIPROCAL, _reciprocal),
 )

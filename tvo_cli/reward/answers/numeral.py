@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 NAMES = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 BASES = {name: str(base) for base, name in enumerate(NAMES, 2)} | {"sixteen": "16", "hex": "16"}
+BASES |= {"binary": "2", "octal": "8", "hexadecimal": "16"}
 DIGITS = r"(-?)\(?((?=[A-Fa-f]*\d)[0-9A-F][0-9A-Fa-f]*(?:\.[0-9A-F]+)?|(?:\\text\{)?[A-F][0-9A-F]*\}?(?=_))\)?"
 SUBSCRIPT = r"_\{\(?(?:\\text\{)?(?:base ?)?\}?(\w+?)\}?\)?\}"
-WORDS = r"\\text\{,? ?\(?(?:in )?base(?: (\w+))?\}\(?(\d*)\)?"
+WORDS = r"\\text\{,? ?\(?(?:in )?(?:base(?: (\w+))?|(binary|octal|hexadecimal))\}\(?(\d*)\)?"
 BASE = re.compile(rf"{DIGITS}(?:{SUBSCRIPT}|{WORDS})", re.ASCII)
 CODED = re.compile(r"(-?)0([xX][0-9A-Fa-f]+|b[01]+|o[0-7]+)", re.ASCII)
 CODES = {"x": "16", "b": "2", "o": "8"}
@@ -35,7 +36,7 @@ def read(text: str) -> Based | None:
     found = BASE.fullmatch(re.sub(r"^\\overline\{(\w+)\}_", r"\1_", text))
     if found is None:
         return None
-    base = (found[3] or found[4] or found[5] or "").lower()
+    base = (found[3] or found[4] or found[5] or found[6] or "").lower()
     base, digits = BASES.get(base, base), _digits(found[2])
     return Based(found[1] + digits, base) if _fits(digits, base) else None
 

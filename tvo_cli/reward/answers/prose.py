@@ -21,6 +21,7 @@ COMMANDS = {
     "\\-": "",
     "\\/": "/",
 }
+SUMS = re.compile(r"[a-z](?:[-+][a-z])+")
 COMMAND = re.compile(r"\\AA(?![A-Za-z])|\\mu(?: |(?![A-Za-z]))|\\[ ,;&/-]|~")
 WORD = re.compile(r"[^\W\d_]|µ|Å")
 VALUE_BEFORE = re.compile(r"[\d})/]$|\\(?:cdot|mu)$")
@@ -45,6 +46,8 @@ def runs(content: str, font: str, before: str) -> list[tuple[bool, str]]:
     content = COMMAND.sub(lambda found: COMMANDS[found[0]], content)
     if _is_function(content) or _is_letter(content, font, before):
         return [(False, f"\\{content.strip()}" if _is_function(content) else content.strip())]
+    if font in ("mathrm", "textit", "mathit") and SUMS.fullmatch(content.strip()):
+        return [(False, content)]
     if font in MATH_LETTERS and re.search(r"[\d\\^_=+]", content):
         return [(False, content)]
     found: list[tuple[bool, str]] = []
@@ -62,7 +65,7 @@ def _is_letter(content: str, font: str, before: str) -> bool:
     letter = content.strip()
     if len(letter) != 1 or not letter.isalpha():
         return False
-    if letter in "ei" or font in MATH_LETTERS:
+    if letter in "ei" or font in MATH_LETTERS or (font == "textit" and not VALUE_BEFORE.search(before)):
         return True
     return font == "mathrm" and not (letter in UNIT_LETTERS and VALUE_BEFORE.search(before))
 
@@ -78,8 +81,15 @@ def _divided(content: str) -> list[tuple[bool, str]]:
         if i % 2 == 0 or not WORD.search(part) or _is_variable(part, content):
             parts.append((False, part))
         else:
-            parts += _trimmed(part)
+            words, variable = _apart(part, content)
+            parts += [*_trimmed(words), (False, variable)]
     return parts
+
+
+def _apart(part: str, content: str) -> tuple[str, str]:
+    """(" or ", "x") of the " or x " in "x < 1 or x > 2"."""
+    found = re.fullmatch(r"((?:.*\W)?(?:and|or)) ([a-z]) ?", part) if re.search(r"[=<>]", content) else None
+    return (found[1], found[2]) if found else (part, "")
 
 
 def _is_variable(part: str, content: str) -> bool:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
 from tvo_cli.reward.answers import number
+from tvo_cli.reward.answers.intervals import EVERYTHING, HIGH, LOW, Interval, are_placed, common, complement, simplified
 from tvo_cli.reward.answers.structure import NAME, RELATION, bracketed, divided, split
 
 Same = Callable[[str, str], bool]
 REALS = "\\mathbb{R}"
 ALL = re.compile(r"\\mathbb\{R\}|\(-\\infty,\\infty\)|\\text\{(?:the )?(?:set of )?(?:all |any )?real(?: number)?s?\}")
-LOW, HIGH = "-\\infty", "\\infty"
 WITHOUT = re.compile(r"(?:\\mathbb\{R\})(?:\\setminus|-|/)\s*\\\{(.+)\\\}")
 EXCEPT = re.compile(r"(?:\\text\{(?:all )?real(?: number)?s?,? (?:except|other than|except for|but)\})(?:x=)?(.+)")
 BUILDER = re.compile(r"\\\{(.+?)(?:\\mid(?![a-zA-Z])|\||:|\\text\{(?:such that|where)\})(.+)\\\}", re.DOTALL)
@@ -27,15 +26,15 @@ FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne", "
 CONSTANT = re.compile(r"\\(?:frac|sqrt|pi|infty|ln|log|cdot|times|text)(?![a-zA-Z])|(?<![A-Za-z])e(?![A-Za-z])")
 SETS = re.compile(r"\\(?:cup|mathbb|in|mid|setminus)(?![a-zA-Z])|\\infty|<|>|\\(?:le|ge|ne)(?![a-zA-Z])|:|\|")
 DEPTH = 6
-
-
-class Interval(NamedTuple):
-    """Two ends, and whether each belongs to it."""
-
-    low: str
-    high: str
-    low_closed: bool
-    high_closed: bool
+NUMBER_SET = re.compile(r"\\mathbb\{[A-Z]\}")
+ABSOLUTE = re.compile(rf"\|({NAME})\|")
+IN_REALS = re.compile(rf"{NAME}\\in(?![a-zA-Z])\s*\\mathbb\{{R\}}")
+PARTS_OF_REALS = {
+    **dict.fromkeys((rf"{REALS}^{{+}}", rf"{REALS}_{{>0}}"), Interval("0", HIGH, False, False)),
+    **dict.fromkeys((rf"{REALS}^{{-}}", rf"{REALS}_{{<0}}"), Interval(LOW, "0", False, False)),
+    rf"{REALS}_{{\ge0}}": Interval("0", HIGH, True, False),
+    rf"{REALS}_{{\le0}}": Interval(LOW, "0", False, True),
+}
 
 
 class Reals(NamedTuple):
@@ -43,9 +42,6 @@ class Reals(NamedTuple):
 
     variable: str
     intervals: tuple[Interval, ...]
-
-
-EVERYTHING = Interval(LOW, HIGH, False, False)
 
 
 def is_sure(text: str) -> bool:
@@ -61,19 +57,23 @@ def read(text: str, depth: int = 0) -> Reals | None:
     """The set of a canonical text; None for anything else."""
     if depth > DEPTH:
         return None
-    if ALL.fullmatch(text):
-        return Reals("", (EVERYTHING,))
+    if ALL.fullmatch(text) or text in PARTS_OF_REALS:
+        return Reals("", (PARTS_OF_REALS.get(text, EVERYTHING),))
     found = MEMBER.fullmatch(text)
     if found is not None:
         inner = read(found[2], depth + 1)
         if inner is not None:
             return Reals(found[1].strip(), inner.intervals)
-    return _without(text) or _builder(text, depth) or _union(text, depth) or _interval(text) or _condition(text, depth)
+    for reader in (_builder, _union, _intersection, _difference):
+        inner = reader(text, depth)
+        if inner is not None:
+            return inner
+    return _without(text) or _points(text) or _interval(text) or _condition(text, depth)
 
 
 def _without(text: str) -> Reals | None:
     found = WITHOUT.fullmatch(text) or EXCEPT.fullmatch(text)
-    return found and _complement(divided(found[1]).parts)
+    return _complement(divided(found[1]).parts) if found else None
 
 
 def _complement(points: Sequence[str]) -> Reals | None:
@@ -104,14 +104,35 @@ def _union(text: str, depth: int) -> Reals | None:
     members = split(text, r"\\cup(?![a-zA-Z])")
     if len(members) < 2:
         return None
-    return _together("", [_member(member, depth) for member in members])
+    return _together("", [read(member, depth + 1) for member in members])
 
 
-def _member(text: str, depth: int) -> Reals | None:
+def _intersection(text: str, depth: int) -> Reals | None:
+    members = split(text, r"\\cap(?![a-zA-Z])")
+    if len(members) != 2:
+        return None
+    return _common("", [read(member, depth + 1) for member in members])
+
+
+def _difference(text: str, depth: int) -> Reals | None:
+    """What is in the first and not in the second set."""
+    pieces = split(text, r"\\setminus(?![a-zA-Z])")
+    if len(pieces) != 2:
+        return None
+    whole, taken = (read(piece, depth + 1) for piece in pieces)
+    rest = taken and complement(taken.intervals)
+    if whole is None or not rest:
+        return None
+    left = rest if whole.intervals == (EVERYTHING,) else common(whole.intervals, rest)
+    return Reals("", left) if left else None
+
+
+def _points(text: str) -> Reals | None:
+    """Finitely many constants."""
     around = bracketed(text)
-    if around is not None and around.opening == "\\{" and around.parts and all(map(_is_constant, around.parts)):
-        return Reals("", tuple(Interval(part, part, True, True) for part in around.parts))
-    return read(text, depth + 1)
+    if around is None or around.opening != "\\{" or not around.parts or not all(map(_is_constant, around.parts)):
+        return None
+    return Reals("", tuple(Interval(part, part, True, True) for part in around.parts))
 
 
 def _together(variable: str, members: Sequence[Reals | None]) -> Reals | None:
@@ -133,12 +154,16 @@ def _interval(text: str) -> Reals | None:
 def _condition(text: str, depth: int) -> Reals | None:
     """Inequalities joined by "or" are a union, by "and" an intersection."""
     parts, joins = divided(text)
-    if len(parts) < 2:
-        return _relation(text)
-    holes = _holes(parts) if joins <= {",", "and"} else None
+    limits = [part for part in parts if not IN_REALS.fullmatch(part)]
+    if len(limits) < 2:
+        read_one = _holes if limits and "\\ne" in limits[0] and "\\pm" in limits[0] else _one
+        return read_one(limits) if limits and joins <= {",", "and"} else None
+    holes = _holes(limits) if joins <= {",", "and"} else None
     if holes is not None:
         return holes
-    members = [_relation(part) or (read(part, depth + 1) if "\\in" in part else None) for part in parts]
+    if joins == {","} and any("\\ne" in part for part in limits):
+        joins = frozenset(("and",))  # x > 3, x ≠ 5
+    members = [_limit(part, depth, joins) for part in limits]
     names = {member.variable for member in members if member}
     if len(joins) != 1 or len(names) != 1:
         return None
@@ -147,20 +172,41 @@ def _condition(text: str, depth: int) -> Reals | None:
     return _common(names.pop(), members) if joins == {"and"} else None
 
 
+def _one(limits: Sequence[str]) -> Reals | None:
+    return _relation(limits[0])
+
+
+def _limit(text: str, depth: int, joins: frozenset[str]) -> Reals | None:
+    """One of several conditions: an inequality, a membership; an interval where they are joined by "or"."""
+    found = _relation(text)
+    if found is None and "\\in" in text:
+        found = read(text, depth + 1)
+    return _interval(text) if found is None and joins == {"or"} else found
+
+
 def _holes(parts: Sequence[str]) -> Reals | None:
     """x ≠ 1, 2 and x ≠ 1, x ≠ 2."""
     found = [re.fullmatch(rf"(?:({NAME})\\ne(?![a-zA-Z])\s*)?(.+)", part) for part in parts]
     names = [each[1].strip() if each and each[1] else "" for each in found]
     if not names[0] or {*names} - {names[0], ""}:
         return None
-    whole = _complement([each[2] for each in found if each])
+    points = [each[2] for each in found if each]
+    whole = _complement([sign + point.removeprefix("\\pm").lstrip() for point in points for sign in _signs(point)])
     return whole and Reals(names[0], whole.intervals)
 
 
+def _signs(point: str) -> tuple[str, ...]:
+    return ("", "-") if point.startswith("\\pm") else ("",)
+
+
 def _common(variable: str, members: Sequence[Reals | None]) -> Reals | None:
-    """What two half-lines of opposite direction have in common."""
-    if len(members) != 2 or any(member is None or len(member.intervals) != 1 for member in members):
+    """What two unions, or two half-lines of opposite direction, have in common."""
+    if len(members) != 2 or any(member is None for member in members):
         return None
+    left, right = (member.intervals for member in members if member)
+    met = common(left, right)
+    if met is not None or len(left) != 1 or len(right) != 1 or are_placed((*left, *right)):
+        return Reals(variable, met) if met else None
     rays = sorted((member.intervals[0] for member in members if member), key=lambda ray: ray.low == LOW)
     if rays[0].high != HIGH or rays[1].low != LOW or rays[0].low == LOW:
         return None
@@ -175,11 +221,24 @@ def _relation(text: str) -> Reals | None:
         return _between(sides, signs)
     if len(sides) != 2:
         return None
+    absolute = ABSOLUTE.fullmatch(sides[0])
+    if absolute is not None and _is_constant(sides[1]):
+        return _by_size(absolute[1], signs[0], sides[1])
     if _is_constant(sides[0]):
         sides, signs = sides[::-1], [FLIPPED[signs[0]]]
     if not (re.fullmatch(NAME, sides[0]) and _is_constant(sides[1])) or "\\text" in sides[0]:
         return None
     return Reals(sides[0].replace(" ", ""), _rays(signs[0], sides[1]))
+
+
+def _by_size(variable: str, sign: str, size: str) -> Reals | None:
+    """|x| < a is −a < x < a, |x| > a two half-lines; a is a positive number."""
+    value, closed = number.value(size), sign in ("\\le", "\\ge")
+    if value is None or value <= 0 or sign in ("=", "\\ne"):
+        return None
+    if sign in ("<", "\\le"):
+        return Reals(variable, (Interval(f"-{size}", size, closed, closed),))
+    return Reals(variable, (Interval(LOW, f"-{size}", False, closed), Interval(size, HIGH, closed, False)))
 
 
 def _rays(sign: str, end: str) -> tuple[Interval, ...]:
@@ -209,7 +268,7 @@ def same(gold: Reals, answer: Reals, equal: Same) -> bool:
     """The same intervals, in any order; two names must be one."""
     if gold.variable and answer.variable and gold.variable != answer.variable:
         return False
-    left, right = list(_simplified(gold.intervals)), list(_simplified(answer.intervals))
+    left, right = list(simplified(gold.intervals)), list(simplified(answer.intervals))
     return len(left) == len(right) and all(_paired(interval, right, equal) for interval in left)
 
 
@@ -227,41 +286,6 @@ def _same_end(gold: str, answer: str, equal: Same) -> bool:
     if gold == answer or "\\infty" in gold + answer:
         return gold == answer
     return equal(gold, answer)
-
-
-def _simplified(intervals: Sequence[Interval]) -> Sequence[Interval]:
-    """In order and joined where they touch, when all ends are rational."""
-    keyed = [(_key(interval.low), _key(interval.high), interval) for interval in intervals]
-    if any(low is None or high is None or high < low for low, high, _ in keyed):
-        return intervals
-    ordered = sorted(keyed, key=lambda each: (each[0] or (0, 0), not each[2].low_closed))
-    result: list[tuple[tuple[int, Fraction], Interval]] = []
-    for low, high, interval in ordered:
-        if result and _touches(result[-1][0], result[-1][1], low or (0, Fraction(0)), interval):
-            result[-1] = _joined(result[-1], (high or (0, Fraction(0)), interval))
-        else:
-            result.append((high or (0, Fraction(0)), interval))
-    return [interval for _, interval in result]
-
-
-def _key(end: str) -> tuple[int, Fraction] | None:
-    if end in (LOW, HIGH):
-        return (-1 if end == LOW else 1), Fraction(0)
-    value = number.value(end)
-    return None if value is None else (0, value)
-
-
-def _touches(end: tuple[int, Fraction], before: Interval, start: tuple[int, Fraction], after: Interval) -> bool:
-    return start < end or (start == end and (before.high_closed or after.low_closed))
-
-
-def _joined(
-    before: tuple[tuple[int, Fraction], Interval], after: tuple[tuple[int, Fraction], Interval]
-) -> tuple[tuple[int, Fraction], Interval]:
-    (end, left), (other_end, right) = before, after
-    if other_end > end or (other_end == end and right.high_closed):
-        return other_end, Interval(left.low, right.high, left.low_closed, right.high_closed)
-    return before
 
 
 def is_relation(text: str) -> bool:

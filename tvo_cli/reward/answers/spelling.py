@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from tvo_cli.reward.answers.characters import latex
 from tvo_cli.reward.answers.latex import THIN, spelled
+from tvo_cli.reward.answers.number_words import scaled
 from tvo_cli.reward.answers.prose import GAP
 
 LONGEST = 2000  # characters of an answer
@@ -15,19 +16,52 @@ SPACE = re.compile(r"\s+(?![A-Za-z0-9])|(?<![A-Za-z0-9\\])\s+")
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)", re.ASCII)
 SURE_THOUSANDS = re.compile(rf"(?<![\d.]){THIN}?\d{{1,3}}(?:{THIN}\d{{3}})+(?!\d)", re.ASCII)
 SPACED_THOUSANDS = re.compile(r"(?<![\d.,/}] )(?<![\d.,/}])[1-9]\d{0,2}(?: \d{3})+(?! ?[\d/])(?!,\d|\\frac)", re.ASCII)
-MONEY = re.compile(r"\\\$\s*((?:[\d.,]*\d)|\\frac\{[\d.]+\}\{[\d.]+\})")
+MONEY = re.compile(
+    r"\\\$\s*(-?(?:\d+\s*\\frac\{\d+\}\{\d+\}|[\d.,]*\d(?:\s*\\(?:times|cdot) ?10\^\{\d+\})?"
+    r"|\\frac\{[\d.]+\}\{[\d.]+\}))"
+)
 MONEY_BEHIND = re.compile(r"(?<=[\d}])\s*\\\$(?!\d)")
+ANGLE = r"\((?:[^()]|\([^()]*\))*\)|\\frac\{[^{}]*\}\{[^{}]*\}|\d+(?:\.\d+)?(?:\^\\circ ?)?|\\[a-z]+"
+PLAIN_POWER = re.compile(r"(?<=[A-Za-z)])\*\*(?=\d)")
+PLAIN_ROOT = re.compile(r"(?<![\\A-Za-z])sqrt(?=\{)")
+SWISS = re.compile(r"-?\d{1,3}(?:'\d{3})+", re.ASCII)  # 1'234'567
 REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\(?:bar|overline)\{(\d+)\}", r"\\overline{\1}"),
         (r"(\.\d*)\\dot\{(\d)\}(?:(\d*)\\dot\{(\d)\})?", r"\1\\overline{\2\3\4}"),
+        (r"(?<=\\overline\{\d)\}\\overline\{(?=\d\})", ""),
         (r"(?<![\w.])(\d+\.\d*)\((\d+)\)$", r"\1\\overline{\2}"),
         (r"\\\{\s*\\\}", r"\\emptyset "),
         (r"(\\text\{[^{}]*)\}\s?/\s?(s|h|m|L|g)(?![A-Za-z])", r"\1/\2}"),
         (r"\\mu\s?\\text\{", r"\\text{µ"),
-        (r"(?<=\d)\s?\\Omega$", r"\\text{Ω}"),
-        (r"^\\text\{USD\}([\d.]+)$", r"\1\\text{dollars}"),
+        (r"(?<=\d)\s?\\Omega\s*$", r"\\text{Ω}"),
+        (r"^(?:\\text\{USD\}|USD )\s*([\d.]+)$", r"\1\\text{dollars}"),
+        (r"^(?:\\text\{(?:Rs)\.?\}|Rs\.)\s*([\d.]+)$", r"\1\\text{rupees}"),
+        (r"^\\text\{(euros|rupees|yen|gbp)\}\s*(\d[\d.,]*)$", r"\2\\text{\1}"),
+        (r"(?<=\d)\s?¢", r"\\text{cents}"),
+        (r"(?<=\d)\s*\\text\{([kMGm]?)\}\s*\\Omega$", r"\\text{\1Ω}"),
+        (r"^(\d+)\s*(?:\\text\{[Rr]\.?\}| [Rr] ?)\s*(\d+)$", r"\1\\text{remainder}\2"),
+        (r"^(\d+) out\s*\\text\{of\}\s*(\d+)$", rf"\1\\text{{out{GAP}of}}\2"),
+        (r"(?<=\d)\\text\{[eE]\}\+?(?=-?\d)", "e"),
+        (r"(?<=\d)([eE])(?: ([-+]) ?|([-+]) )(?=\d)", r"\\cdot \1\2\3"),
+        (r"^(-?\d+(?:\.\d+)?)\s*[xX]\s*(?=10\^\{-?\d+\}$)", r"\1\\times "),
+        (r"\\text\{(min|max)\}\s*(?=\()", r"\\\1"),
+        (r"\\(min|max|gcd|lcm)(?:\\\{([^{}\\]*)\\\}|\[([^\[\]]*)\])", r"\\\1(\2\3)"),
+        (r"(?<![\w}])[_^]\{(\w+)\}C_\{(\w+)\}", r"\\binom{\1}{\2}"),
+        (rf"\\(?:text\{{cis\}}|cis(?![a-z]))\s*({ANGLE})", r"(\\cos(\1)+i\\sin(\1))"),
+        (r"\\text\{ ?\((?:or|i\.e\.)\}(.+)\)$", r"\\text{or}\1"),
+        (r"<=", r"\\le "),
+        (r">=", r"\\ge "),
+        (r"(^|\\cup ?|\\cap ?|\\in ?)\](\s*[^\[\]()]+[,;][^\[\]()]+)(?=[\[\]])", r"\1(\2"),
+        (r"([\[(])([^\[\]()]+[,;][^\[\]()]+)\[(?=\s*(?:$|\\cup|\\cap))", r"\1\2)"),
+        (r"_\{\\(min|max)\}", r"_{\1}"),
+        (r"_\{\\text\{([A-Za-z]+)\}\}", r"_{\1}"),
+        (r"^(\d{1,2}) ?([APap])\.?([Mm])\.?$", r"\1\\text{\2\3}"),
+        (
+            r"^\\text\{(?:for )?all(?: real(?: numbers?| values of)?)?\}\s*(?=[a-z]\s*(?:<|>|\\(?:le|ge|ne)(?![a-z])))",
+            "",
+        ),
         (r"^\\text\{US\}(?=[\d.]+\\text\{dollars\}$)", ""),
         (r"(?<=\d)\s?(?:∘|\^\{o\})$", r"^\\circ "),
         (r"(?<=\d)\^\\circ\s*([\d.]+)'\s*(?:([\d.]+)(?:''|\"))$", r"\\text{degrees}\1\\text{arcmin}\2\\text{arcsec}"),
@@ -50,9 +84,11 @@ JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
 @lru_cache(maxsize=8192)
 def canonical(text: str) -> str:
     """One spelling, without delimiters of mathematics, without spaces that carry no meaning."""
-    text = _unwrapped(latex(text[: LONGEST + 1]).strip())
+    text = PLAIN_ROOT.sub(r"\\sqrt", PLAIN_POWER.sub("^", _unwrapped(latex(text[: LONGEST + 1]).strip())))
+    text = text.replace("'", "") if SWISS.fullmatch(text) else text
     text = _rewritten(_thousands(spelled(text.replace("...", "\\ldots "))))
-    return re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
+    text = re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
+    return scaled(_unwrapped(text))
 
 
 def _unwrapped(text: str) -> str:

@@ -14,15 +14,16 @@ JOINS = re.compile(
 LETTER = r"(?:[A-Za-z]|\\(?!frac|sqrt|infty|text|pm|pi\b|in\b|le\b|ge\b|ne\b)[A-Za-z]+ ?)"
 SYMBOL = rf"(?:[A-Za-z]+|{LETTER}|\\text\{{[^{{}}]*\}})"
 SUBSCRIPT = r"(?:_\{(?:[^{}]|\{[^{}]*\})*\})"
-NAME = rf"(?:m?\\angle ?)?{SYMBOL}{SUBSCRIPT}?'*(?:\^\{{-1\}})?(?:\([^()=]*\))?"
+NAME = rf"(?:m?\\angle ?)?{SYMBOL}{SUBSCRIPT}?'*(?:\^\{{(?:-1|\*)\}})?(?:\([^()=]*\)|(?<=P)\([^()]*\))?"
 NAMES = rf"\({SYMBOL}{SUBSCRIPT}?(?:,{SYMBOL}{SUBSCRIPT}?)+\)"  # (x, y) = (1, 2)
 NAMED = re.compile(rf"({NAME}|{NAMES}|[A-Z]{{2,}}\^\{{\d\}})(?:=|\\in(?![a-zA-Z]))\s*(.+)", re.DOTALL)
 RELATION = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-zA-Z])")
 LIMITED = re.compile(rf"{RELATION.pattern}|\\in(?![a-zA-Z])")
 APPROXIMATE = re.compile(r"\\approx(?![a-zA-Z])")
 SCRIPTS = re.compile(r"[_^]\{(?:[^{}]|\{[^{}]*\})*\}")
+PROBABILITY = re.compile(r"(?:\\Pr|\b[PE])\([^()]*\)")
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
-LONE_POWER = re.compile(r"(?:[a-z]|\\[a-z]+)\^\{[^{}]*\}|\\sqrt\{[a-z]\}")
+LONE_POWER = re.compile(r"(?:[a-z]|\\[a-z]+|[A-Za-z]\([^()]*\))\^\{[^{}]*\}|\\sqrt\{[a-z]\}")
 NEGATIONS = re.compile(
     r"\b(?:not?|never|cannot|neither|nor|about|approximately|around|less|more|least|most|except)\b|n't", re.I
 )
@@ -136,10 +137,12 @@ def _in_order(name: str) -> bool:
 
 def names_quantity(left: str) -> bool:
     r"""Whether the left side of = says what is asked for: BC^2, \frac mn, |z|, m+n; not 2x, x+1, 2+2 or x^2."""
-    bare = SCRIPTS.sub("", left)
+    bare = PROBABILITY.sub("P", SCRIPTS.sub("", left))
     words = " ".join(TEXT.findall(left))
     if not bare or NEGATIONS.search(words) or bare.startswith(("-", "+", "\\pm")):
         return False
+    if "^" in left and re.search(r"[+-]", bare) and len(variables(left)) < 2:
+        return False  # n^2 + n = 6 is an equation for n
     if re.search(r"\d", bare) or LONE_POWER.fullmatch(left) or RELATION.search(left):
         return False
     return re.search(r"[A-Za-z]", re.sub(r"\\(?:pi|infty|frac|sqrt|cdot|times)(?![a-zA-Z])", "", bare)) is not None

@@ -28,19 +28,24 @@ BARE_POWER = re.compile(r"(?<=\d)(?: ?[kcm]m| m| ft| in)\^\{[23]\}$")
 STEP = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*|¢)|(\^\{?(-?\d+)\}?)|(/)|([().\s·*]|\\cdot)")
 POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 AFTER = {"squared": 2, "cubed": 3}
-TAIL = re.compile(r"[, ]*\b(?:in total|in all|altogether|total|overall|exactly|in length|of area|long|old|tall)$")
+TAIL = re.compile(
+    r"[, ]*\b(?:left|remaining|needed|each|in total|in all|altogether|total|overall|exactly|in length|of area|long|old"
+    r"|tall)$"
+)
 UNCOUNTED = listed(
     """thousand million billion trillion hundred dozen ten half third quarter fourth fifth sixth seventh eighth ninth
     tenth hundredth thousandth lakh crore score gross or and nor not no to in from at by than about around less more
     least most over under remainder with without per each because if when where so is are was this that it than
     approximately nearly almost roughly between mod modulo base for plus minus percent maybe perhaps other
     digits-of thus yes as either but only unless until versus vs out th st nd rd first second-last one two three four
-    five six seven eight nine zero ratio odds halve grosse negative double triple"""
+    five six seven eight nine zero millionth billionth trillionth eleventh twelfth thirteenth sixteenth twentieth
+    thirtieth sixtieth ratio odds halve grosse negative double triple"""
 )
 PLURALS = listed("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci")
 COUNTABLE = listed("time inche foot point way day")
-CHINESE = re.compile(r"[\u4e00-\u9fff]{1,5}")
-CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少打成折]")
+CHINESE = re.compile(r"[\u4e00-\u9fff]{1,5}(?: ?/ ?[\u4e00-\u9fff]{1,3})?")
+BELOW = re.compile(r"/ ?\(([^()]*)\)")
+CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少打成折以余足左右不超近]")
 
 
 class Quantity(NamedTuple):
@@ -88,6 +93,9 @@ def parsed(written: str, *, singular: bool = False) -> tuple[Unit, bool]:
     counted = _counted(words, singular)
     if counted is not None:
         return ((counted, 1),), True
+    rate = _rate(words)
+    if rate is not None:
+        return rate, True
     return ((" ".join(words.lower().split()), 1),), False
 
 
@@ -122,6 +130,8 @@ def _raise(powers: dict[str, int], last: tuple[str, int], exponent: int) -> None
 
 def _merged(written: str) -> str:
     """Units of two words are one; whatever STEP cannot read makes the whole no unit."""
+    written = BELOW.sub(lambda found: "/" + "/".join(re.split(r"[\s·*]+|\\cdot ?", found[1].strip())), written)
+    written = re.sub(r"\bper cent\b", "percent", written)
     written = re.sub(r"\bdegrees? ?([CF])(?:elsius|ahrenheit)?\b", r"degree\1", written)
     text = re.sub(r"\b(astronomical|light|solar|electron) (?=unit|year|mass|volt)", r"\1-", written.replace("’", "'"))
     return text if not STEP.sub("", text).strip() else "?"
@@ -152,8 +162,12 @@ def _unit(name: str) -> str | None:
 def _counted(written: str, singular: bool) -> str | None:
     """What is counted, in the singular; None for words that say something of the number."""
     words = [word.strip(".,").lower() for word in written.split()]
-    if len(words) == 1 and CHINESE.fullmatch(words[0]):
-        return None if CHINESE_NUMBERS.search(words[0]) else words[0]
+    if CHINESE.fullmatch(written):
+        return (
+            None
+            if CHINESE_NUMBERS.search(written.replace("千米", "").replace("千克", ""))
+            else written.replace(" ", "")
+        )
     if not 1 <= len(words) <= 4 or not all(re.fullmatch(r"[a-z]+(?:['-][a-z]+)*", word) for word in words):
         return None
     if any(word in UNCOUNTED or _singular(word) in UNCOUNTED for word in words):
@@ -162,6 +176,15 @@ def _counted(written: str, singular: bool) -> str | None:
     if words[0] == "of" or not (singular or _plural(words[head]) or _singular(words[head]) in COUNTABLE):
         return None
     return " ".join([*words[:head], _singular(words[head]), *words[head + 1 :]])
+
+
+def _rate(written: str) -> Unit | None:
+    """What is counted in each unit: beats per minute, 3 pages an hour."""
+    above, _, below = written.partition(" per ")
+    counted, unit = _counted(above, False), _powers(f"unit per {below}") if below else None
+    if counted is None or unit is None:
+        return None
+    return tuple(sorted({counted: 1, **{name: power for name, power in unit if name != "unit"}}.items()))
 
 
 def _plural(word: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tvo_cli.reward.answers import number_words
 from tvo_cli.reward.answers.structure import NEGATIONS, TEXT
 
 Same = Callable[[str, str], bool]
@@ -12,7 +13,7 @@ CHUNK = re.compile(r"(\\text\{[^{}]*\})")
 SAYS = r"[^{}]*?(?:[A-Za-z]{2,}|答案)(?::| is| are| equals?| will be| gives| is equal to)"
 SO = r"(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?"
 KINDS = r"(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])"
-ANSWER = r"(?:[Aa]nswer|答案?)"
+ANSWER = r"(?:[Aa]nswer|答案?[是为]?|[Aa]t(?=\}\())"
 LABEL = re.compile(rf"(\\text\{{({SAYS}|{SO}|{KINDS}|{ANSWER})\}}[:=]?)(.+)", re.DOTALL)
 DERIVED = re.compile(  # what is done to the answer before the value is said
     r"\b(?:of|to|than|from) (?:(?:the|our) (?:final )?(?:answer|result)|it|that)\b"
@@ -22,6 +23,11 @@ DERIVED = re.compile(  # what is done to the answer before the value is said
 )
 ARTICLE = re.compile(r"\b(?:an?|the)\b ?(?=\S)")
 REALS = "\\mathbb{R}"
+KINDS_OF_REALS = ("real numbers", "reals", "real number")
+SIGNED = {
+    **{"positive": "(0,\\infty)", "negative": "(-\\infty,0)"},
+    **{"nonnegative": "[0,\\infty)", "non-negative": "[0,\\infty)", "nonzero": "\\mathbb{R}\\setminus\\{0\\}"},
+}
 MEANINGS = {
     **dict.fromkeys(("infinity", "positive infinity", "plus infinity"), "\\infty"),
     **dict.fromkeys(("negative infinity", "minus infinity"), "-\\infty"),
@@ -30,7 +36,14 @@ MEANINGS = {
     **dict.fromkeys(
         ("all integers", "integers", "set of integers", "set of all integers", "any integer"), "\\mathbb{Z}"
     ),
-    **dict.fromkeys(("empty set", "null set"), "\\emptyset"),
+    **dict.fromkeys(("empty set", "null set", "no solution", "no solutions"), "\\emptyset"),
+    **{
+        f"{all_}{sign} {kind}": reals
+        for sign, reals in SIGNED.items()
+        for all_ in ("", "all ")
+        for kind in KINDS_OF_REALS
+    },
+    **dict.fromkeys(("all real numbers except zero", "all reals except zero"), SIGNED["nonzero"]),
 }
 
 
@@ -41,17 +54,27 @@ def meaning(text: str) -> str:
     if re.fullmatch(r"\\text\{(?:for )?(?:all|any|every) real(?: numbers?| values of)?\}[a-z]", text):
         return REALS
     said = words(text) if "text" in text or text[:1].isalpha() else None
-    found = MEANINGS.get(said or "")
-    if found is None and said is not None:
-        found = MEANINGS.get(re.sub(r"^the | all real$", "", said))
-    return text if found is None else found
+    if said is None:
+        return text
+    return MEANINGS.get(said) or MEANINGS.get(re.sub(r"^the | all real$", "", said)) or _number(said, text) or text
+
+
+def _number(said: str, text: str) -> str | None:
+    r"""\text{seventeen} as 17, \text{seventh} as 7\text{th}; a third is no place."""
+    if re.search(r"\ban? ", text, re.IGNORECASE):
+        return None
+    value = number_words.cardinal(said.replace(" hundred, ", " hundred and "))
+    if value is not None:
+        return str(value)
+    place = number_words.ordinal(said)
+    return None if place is None else rf"{place}\text{{th}}"
 
 
 def words(text: str) -> str | None:
     r"""The words of a text answer in lower case, `\text{Evelyn}` → "evelyn"; None for mathematics."""
     if "\\text{" not in text and not re.fullmatch(r"[A-Za-z]{3,}(?:(?:, ?|[ -])[A-Za-z]+)*", text):
         return None
-    plain = re.sub(r"[\s.!]+", " ", TEXT.sub(r" \1 ", text)).strip().strip("'\" ")
+    plain = re.sub(r"[\s.!]+", " ", TEXT.sub(r" \1 ", text)).strip().strip("'`\" ")
     plain = re.sub(r" ?(?:, ?and\b|,|(?<= )and\b) ?", ", ", plain)
     if not re.fullmatch(r"(?:[^\W\d_]|[ ,'()/:-])+", plain):
         return None
@@ -60,7 +83,7 @@ def words(text: str) -> str | None:
 
 def _bare(said: str) -> str:
     """Without articles, and without what makes a sentence of an answer."""
-    said = re.sub(r"^(?:there (?:is|are)|it is|they are) (?=\S)|(?<=\w) exists?$", "", said)
+    said = re.sub(r"^(?:there (?:is|are)|it is|is|they are) (?=\S)|(?<=\w) exists?$", "", said)
     return ARTICLE.sub("", re.sub(r"^(infinitely many) solutions?$", r"\1", said))
 
 

@@ -1,0 +1,35 @@
+"""A rule that cannot fire is said at the start, once, and only where it is on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.stability import vacuous
+
+ONE = ("rollout.epochs=1", "rollout.minibatches=1")
+
+
+def notes(*words: str, reference: bool = True) -> list[str]:
+    return vacuous.notes(config.compose([*words, "output_dir=x"]), reference=reference)
+
+
+@pytest.mark.parametrize("words", [("algorithm=grpo",), ("algorithm=ppo", *ONE)])
+def test_with_one_update_a_ceiling_of_movement_cannot_fire(words: tuple[str, ...]) -> None:
+    [said] = notes(*words)
+    assert "rollout.epochs=1, rollout.minibatches=1" in said and said.endswith("tv_ceiling (policy/tv) cannot fire")
+    assert notes(*words, "stability.rules.tv_ceiling=null") == [], "nothing is on that could not act"
+    assert notes(*words, "stability=off") == []
+    assert notes(*words, "rollout.minibatches=2") == []
+
+
+def test_a_step_rule_without_movement_is_said() -> None:
+    [said] = notes("algorithm=tvo", *ONE, "stability=off")
+    assert said.endswith("algorithm.step_rule=Viscosity has nothing to act on")
+    assert notes("algorithm=tvo") == []
+
+
+def test_without_a_reference_nothing_is_compared_with_it() -> None:
+    [said] = notes("algorithm=tvo", "stability.reference=false", reference=False)
+    assert said.startswith("stability.reference=false: kl_ceiling (policy/kl_ref) cannot fire")
+    assert notes("algorithm=tvo", "stability.reference=false", "stability.rules.kl_ceiling=null", reference=False) == []

@@ -1,0 +1,55 @@
+"""What a config lets nobody see: collapse rules and step rules whose reading cannot differ from its rest value."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+log = logging.getLogger("tvo")
+
+# Read before the last update of a batch, against the policy that sampled it (docs/metrics.md, The policy).
+OF_MOVEMENT = ("policy/tv", "policy/kl_old", "policy/ratio_", "policy/clipped", "policy/damped")
+OF_REFERENCE = ("policy/kl_ref",)
+STILL = ("Free",)  # step rules that read no movement
+
+
+def say(config: Any, *, reference: bool) -> None:
+    """Log the notes of a run that begins."""
+    for note in notes(config, reference=reference):
+        log.info("%s", note)
+
+
+def notes(config: Any, *, reference: bool) -> list[str]:
+    """One line for each cause, with the rules and keys that it concerns; nothing where all of them can act.
+
+    `reference`: whether the run keeps a frozen start, be it for a reading or for a penalty.
+    """
+    return [*_one_update(config), *([] if reference else _no_reference(config))]
+
+
+def _one_update(config: Any) -> Iterator[str]:
+    rollout = config.rollout
+    if int(rollout.epochs) * int(rollout.minibatches) > 1:
+        return
+    idle = [f"{name} ({metric}) cannot fire" for name, metric in _watching(config, OF_MOVEMENT)]
+    rule = str(config.algorithm.step_rule._target_).rpartition(".")[2]
+    idle += [] if rule in STILL else [f"algorithm.step_rule={rule} has nothing to act on"]
+    if idle:
+        yield (
+            "with one update a batch (rollout.epochs=1, rollout.minibatches=1) the policy is read before it moves: "
+            f"{'; '.join(idle)}"
+        )
+
+
+def _no_reference(config: Any) -> Iterator[str]:
+    for name, metric in _watching(config, OF_REFERENCE):
+        yield f"stability.reference=false: {name} ({metric}) cannot fire, for nothing is compared with the start"
+
+
+def _watching(config: Any, metrics: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Rules that are on and look at one of these metrics."""
+    for name, rule in config.stability.rules.items():
+        metric = str(rule.get("metric", "")) if rule is not None else ""
+        if metric.startswith(metrics):
+            yield str(name), metric
