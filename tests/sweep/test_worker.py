@@ -1,4 +1,4 @@
-"""A job under its keeper: exit codes, timeouts, what it leaves behind, and the death of those above it."""
+"""A job under its supervisor: exit codes, timeouts, what it leaves behind, and the death of those above it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import typer
 from tvo_cli import escaping
 from tvo_cli.cli.override_args import Debug
 
-ReplayedStep = Any  # training's Lived: this room knows experiment, not training
+ReplayedStep = Any  # replay's own; this room knows experiment, not replay
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
 TROUBLES = 12  # places shown where something is not finite
 Words = Annotated[
@@ -32,31 +32,31 @@ def replay(
     top: Annotated[int, typer.Option("--top", help="How many tokens and responses to show.")] = 8,
     debug: Debug = False,
 ) -> None:
-    """Live a recorded step again, bit for bit: whose gradient it was, and what another algorithm would have done."""
+    """Replay a recorded step, bit for bit: whose gradient it was, and what another algorithm would have done."""
     from tvo_cli.cli.loading_line import announce
 
     announce("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.train import quiet
-    from tvo_cli.experiment import replay as live
+    from tvo_cli.experiment import replay as replay_step
 
     quiet()
-    record, lived = live(run, step, list(overrides or ()), top)
-    same = _verdict(record, lived[0])
-    for one in lived:
+    record, replayed = replay_step(run, step, list(overrides or ()), top)
+    same = _verdict(record, replayed[0])
+    for one in replayed:
         _tell(one, record)
-    if len(lived) > 1:
-        _compare(*lived)
+    if len(replayed) > 1:
+        _compare(*replayed)
     raise typer.Exit(0 if same else 1)
 
 
-def _verdict(record: dict[str, Any], lived: ReplayedStep) -> bool:
+def _verdict(record: dict[str, Any], replayed: ReplayedStep) -> bool:
     """Whether the same bits came out, said first."""
-    _say(f"step {record['step']} ({lived.algorithm}), recorded because: {', '.join(record['why'])}")
-    same = bool(record["weights_after"] == lived.weights_after and record["order"] == lived.order)
+    _say(f"step {record['step']} ({replayed.algorithm}), recorded because: {', '.join(record['why'])}")
+    same = bool(record["weights_after"] == replayed.weights_after and record["order"] == replayed.order)
     if same:
-        print(f"the same bits: sha256 of the weights {lived.weights_after[:16]}…, {len(lived.order)} updates")
+        print(f"the same bits: sha256 of the weights {replayed.weights_after[:16]}…, {len(replayed.order)} updates")
     else:
-        was, now = record["weights_after"][:16], lived.weights_after[:16]
+        was, now = record["weights_after"][:16], replayed.weights_after[:16]
         print(f"OTHER BITS: sha256 of the weights {now}…, recorded {was}… (other code, torch or machine?)")
     return same
 
@@ -66,23 +66,23 @@ def _say(line: str) -> None:
     print(escaping.terminal(line))
 
 
-def _tell(lived: ReplayedStep, record: dict[str, Any]) -> None:
-    report = lived.work.report
+def _tell(replayed: ReplayedStep, record: dict[str, Any]) -> None:
+    report = replayed.work.report
     print()
-    _say(lived.algorithm)
-    for note in lived.notes:
+    _say(replayed.algorithm)
+    for note in replayed.notes:
         _say(f"  {note}")
     names = [f"loss/{name}" for name in report.losses]
     rows = [
-        [str(i + 1), *(f"{parts[i]:+.4g}" for parts in report.losses.values()), *_of_update(lived, i)]
+        [str(i + 1), *(f"{parts[i]:+.4g}" for parts in report.losses.values()), *_of_update(replayed, i)]
         for i in range(len(report.norms))
     ]
     if rows:
         _table(("update", *names, "gradient norm", "ν", "TV before", "rate"), rows)
     if report.skipped:
-        print(f"{report.skipped} of {len(lived.order)} updates left out: {report.nonfinite} was not finite")
-    _tell_troubles(lived)
-    _tell_attribution(lived)
+        print(f"{report.skipped} of {len(replayed.order)} updates left out: {report.nonfinite} was not finite")
+    _tell_troubles(replayed)
+    _tell_attribution(replayed)
 
 
 def _table(headings: tuple[str, ...], rows: list[list[str]]) -> None:
@@ -92,43 +92,47 @@ def _table(headings: tuple[str, ...], rows: list[list[str]]) -> None:
     render.table(headings, rows if sys.stdout.isatty() else [list(headings), *rows])
 
 
-def _of_update(lived: ReplayedStep, index: int) -> list[str]:
+def _of_update(replayed: ReplayedStep, index: int) -> list[str]:
     """Norm, viscosity, divergence and rate of an update that was taken."""
-    report = lived.work.report
+    report = replayed.work.report
     columns = (report.norms, report.viscosities, report.divergences, report.rates)
     return [f"{column[index]:.4g}" if index < len(column) else "" for column in columns]
 
 
-def _tell_troubles(lived: ReplayedStep) -> None:
+def _tell_troubles(replayed: ReplayedStep) -> None:
     rows = [
-        [str(update), one.what, one.detail, *_where(lived, one.row, one.position)]
-        for update, one in lived.troubles[:TROUBLES]
+        [str(update), one.what, one.detail, *_where(replayed, one.row, one.position)]
+        for update, one in replayed.troubles[:TROUBLES]
     ]
     if rows:
-        print(f"\nnot finite, at its first link ({len(lived.troubles)} in all)")
+        print(f"\nnot finite, at its first link ({len(replayed.troubles)} in all)")
         _table(("update", "what", "", "response", "token"), rows)
 
 
-def _tell_attribution(lived: ReplayedStep) -> None:
-    found = lived.attribution
+def _tell_attribution(replayed: ReplayedStep) -> None:
+    found = replayed.attribution
     if found is None or not found.sites:
         return
-    print(f"\nupdate {lived.attributed}, gradient norm {found.norm:.4g}: shares of it (all tokens: {found.total:.3f})")
+    print(
+        f"\nupdate {replayed.attributed}, gradient norm {found.norm:.4g}: shares of it (all tokens: {found.total:.3f})"
+    )
     rows = [
         [f"{one.share:+.1%}", f"{one.force:+.3g}", f"{one.ratio:.3f}", f"{one.advantage:+.3g}",
-         *_where(lived, one.row, one.position)]
+         *_where(replayed, one.row, one.position)]
         for one in found.sites
     ]  # fmt: skip
     _table(("share", "force", "ratio", "Â", "response", "token"), rows)
-    shown = ((f"{share:+.1%}", *_where(lived, row, -1), _verdict_of(lived, row)) for row, share in found.responses)
+    shown = (
+        (f"{share:+.1%}", *_where(replayed, row, -1), _verdict_of(replayed, row)) for row, share in found.responses
+    )
     _table(("share", "response", "text", "verdict"), [list(one) for one in shown])
 
 
-def _where(lived: ReplayedStep, row: int, position: int) -> tuple[str, str]:
+def _where(replayed: ReplayedStep, row: int, position: int) -> tuple[str, str]:
     """A response by problem and number; its text, or the token between its neighbours."""
     if row < 0:
         return "", ""
-    batch, decode = lived.work.batch, lived.decode
+    batch, decode = replayed.work.batch, replayed.decode
     group = batch.rollout.group.tolist()
     label = f"{batch.problems[group[row]].id} #{row - group.index(group[row])}"
     if position < 0:
@@ -139,8 +143,8 @@ def _where(lived: ReplayedStep, row: int, position: int) -> tuple[str, str]:
     return label, f"{position}: {_short(before, 40, end=True)}⟦{token}⟧{_short(after, 16)}"
 
 
-def _verdict_of(lived: ReplayedStep, row: int) -> str:
-    batch = lived.work.batch
+def _verdict_of(replayed: ReplayedStep, row: int) -> str:
+    batch = replayed.work.batch
     reward = float(batch.experience.rewards[row])
     return f"{batch.verdicts[row].reason}, reward {reward:g}"
 
@@ -171,7 +175,7 @@ def _compare(one: ReplayedStep, other: ReplayedStep) -> None:
 
 
 def _each(one: ReplayedStep, other: ReplayedStep, name: str) -> list[list[float]]:
-    return [getattr(lived.work.report, name) for lived in (one, other)]
+    return [getattr(replayed.work.report, name) for replayed in (one, other)]
 
 
 def _mean(values: list[float]) -> str:

@@ -33,7 +33,7 @@ def here() -> list[FastPath]:
 
 
 def of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | None, precision: str) -> list[FastPath]:
-    """What the networks of a run take, which must be inside `quick_products` if it is. None: it has none here."""
+    """What the networks of a run take, which must be inside `onednn_matmul` if it is. None: it has none here."""
     own = of(policy) if policy else (FastPath(name, False, "the network is in another engine") for name in ELSEWHERE)
     return [*own, _fused(optimizer), *accelerators(precision)]
 

@@ -22,12 +22,12 @@ NOT_FOLLOWED = "not followed, for problems, responses and rewards are the record
 
 
 def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[ReplayedStep]]:
-    """Live a recorded step again and, when overrides are given, once more under them; what was recorded, and both."""
+    """Replay a recorded step and, when overrides are given, once more under them; what was recorded, and both."""
     recording = flight_recorder.read(run, step)
     record: dict[str, Any] = recording[1]["record"]
     chosen = configuration.recorded(record["config"])
     with ExitStack() as resources:
-        lived = [replay_exactly(build_session(_quiet(chosen), run, resources), recording, most=most)]
+        replayed = [replay_exactly(build_session(_quiet(chosen), run, resources), recording, most=most)]
     if words:
         other, notes = _altered(chosen, words)
         configuration.declare(other, "train", words)
@@ -35,10 +35,10 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:
             session = build_session(_quiet(other), run, resources)
-            at = lived[0].attributed
-            lived.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
-            lived[-1].notes += notes
-    return record, lived
+            at = replayed[0].attributed
+            replayed.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
+            replayed[-1].notes += notes
+    return record, replayed
 
 
 def _quiet(config: DictConfig) -> DictConfig:

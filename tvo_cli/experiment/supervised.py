@@ -22,10 +22,10 @@ def sft(config: DictConfig, report: Report = log_progress) -> dict[str, Any]:
     """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
     runtime = start(config.device, "float32", "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
-    taught = chosen_problems.training(config, policy)
-    if not isinstance(taught, WorkedSolutions):
+    solutions = chosen_problems.training(config, policy)
+    if not isinstance(solutions, WorkedSolutions):
         raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
-    fine_tune(policy, taught, config.model.prompt, _settings(config), report)
+    fine_tune(policy, solutions, config.model.prompt, _settings(config), report)
     folder = Path(config.output_dir)
     policy.save(folder)
     environment.record(folder, environment.of_network(policy, runtime), anew=True)

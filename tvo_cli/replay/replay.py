@@ -1,4 +1,4 @@
-"""A recorded step lived again: bit for bit under its own settings, or its rollouts under another algorithm."""
+"""A recorded step replayed: bit for bit under its own settings, or its rollouts under another algorithm."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def replay_exactly(session: Session, recording: Recording, *, most: int) -> Repl
     session.restore(parts["policy"], parts, state)
     if session.work is None:
         raise ValueError("a recording holds a rollout batch")
-    return _live(session, session.work, most)
+    return _replay(session, session.work, most)
 
 
 def replay_with(
@@ -69,9 +69,9 @@ def replay_with(
     found: Work = serialize.unpack(IN_FLIGHT["work"], state["work"], parts["work"], session.learner.runtime.device)
     batch = found.batch
     again = assemble(session, batch.drawn)
-    lived = _live(session, Work(again, Stopwatch()), most, attributed)
-    lived.notes = notes
-    return lived
+    replayed = _replay(session, Work(again, Stopwatch()), most, attributed)
+    replayed.notes = notes
+    return replayed
 
 
 def _prepare(
@@ -93,33 +93,35 @@ def _prepare(
     return [*notes, "its coefficients, baselines and viscosity are those of a start"]
 
 
-def _live(session: Session, work: Work, most: int, attributed: int = 0) -> ReplayedStep:
+def _replay(session: Session, work: Work, most: int, attributed: int = 0) -> ReplayedStep:
     learner, step = session.learner, session.counters.step
     before = [p.detach().clone() for p in learner.parameters]
-    lived = ReplayedStep(learner.algorithm.name, work, store.digest(session.weights()), learner.policy.tokenizer.decode)
-    lived.order = flight_recorder.order(session, work, step)
+    replayed = ReplayedStep(
+        learner.algorithm.name, work, store.digest(session.weights()), learner.policy.tokenizer.decode
+    )
+    replayed.order = flight_recorder.order(session, work, step)
     factor = learner.schedule(step, session.limits.steps)
     for minibatch in remaining(learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps):
-        _look(session, lived, minibatch, most, attributed)
+        _inspect(session, replayed, minibatch, most, attributed)
         if not take(learner, work, minibatch, session.passes, factor):
             break
-    lived.weights_after = store.digest(session.weights())
+    replayed.weights_after = store.digest(session.weights())
     changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]
-    lived.moved = torch.cat(changes).cpu()
-    lived.divergence = _divergence(session, work.batch)
-    return lived
+    replayed.moved = torch.cat(changes).cpu()
+    replayed.divergence = _divergence(session, work.batch)
+    return replayed
 
 
-def _look(session: Session, lived: ReplayedStep, minibatch: Minibatch, most: int, attributed: int) -> None:
+def _inspect(session: Session, replayed: ReplayedStep, minibatch: Minibatch, most: int, attributed: int) -> None:
     """What the next update will be made of; of several splits the one with the largest norm is kept."""
-    learner, batch = session.learner, lived.work.batch
+    learner, batch = session.learner, replayed.work.batch
     troubles = find_trouble(learner, batch, minibatch, session.passes)
-    lived.troubles += [(lived.work.position + 1, one) for one in troubles]
-    if troubles or attributed not in (0, lived.work.position + 1):
+    replayed.troubles += [(replayed.work.position + 1, one) for one in troubles]
+    if troubles or attributed not in (0, replayed.work.position + 1):
         return
     found = attribute(learner, batch, minibatch, session.passes, most)
-    if lived.attribution is None or found.norm > lived.attribution.norm:
-        lived.attribution, lived.attributed = found, lived.work.position + 1
+    if replayed.attribution is None or found.norm > replayed.attribution.norm:
+        replayed.attribution, replayed.attributed = found, replayed.work.position + 1
 
 
 @torch.no_grad()

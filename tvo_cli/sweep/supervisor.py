@@ -1,6 +1,6 @@
-"""Keeps one job: a process of its own between the sweep and the job, of the standard library alone.
+"""Supervises one job: a process of its own between the sweep and the job, of the standard library alone.
 
-Run as a file: `python keeper.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one end of a
+Run as a file: `python supervisor.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one end of a
 socket whose other end the sweep holds. It says the job's process number there. When the other end closes (the sweep
 asks for a stop, or is dead, by kill -9 too), or a signal arrives, or TIMEOUT seconds are over (0: never), the job
 gets SIGTERM (the next of ASK where that is ignored), GRACE seconds to save, then SIGKILL with everything it has
@@ -34,8 +34,8 @@ def prctl(option: int, value: int) -> None:
 
 
 def keep(sweep: socket.socket, grace: float, timeout: float, words: list[str]) -> int:
-    """Run the job to its end; the keeper's exit code."""
-    prctl(PR_SET_CHILD_SUBREAPER, 1)  # whatever the job leaves behind becomes the keeper's child
+    """Run the job to its end; the supervisor's exit code."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)  # whatever the job leaves behind becomes the supervisor's child
     heard = [number for number in STOP if signal.getsignal(number) is not signal.SIG_IGN]
     asked = _listen(heard)
     ask = next((number for number in ASK if number in heard), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""One attempt at a job, as the sweep sees it: started under a keeper, stopped by letting go of it."""
+"""One attempt at a job, as the sweep sees it: started under a supervisor, stopped by letting go of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tvo_cli.sweep import supervisor
 from tvo_cli.tracking import run_status
 
 SAVED, INTERRUPTED, USER = 75, 130, 2
-MARGIN = 10.0  # seconds a keeper gets beyond the job's grace before it is ended itself
+MARGIN = 10.0  # seconds a supervisor gets beyond the job's grace before it is ended itself
 TAIL = 8192  # bytes of a log that are searched for the reason of a failure
 
 
@@ -64,7 +64,7 @@ class Child:
         self.pid = _told(ours)
 
     def stop(self) -> None:
-        """Let go: the keeper asks the job to save, and ends it after the grace."""
+        """Let go: the supervisor asks the job to save, and ends it after the grace."""
         if self._held is not None:
             self._held.close()
             self._held, self._asked = None, time.monotonic()
@@ -83,7 +83,7 @@ class Child:
                 self.kill()
                 self._keeper.kill()
             return None
-        if code < 0:  # the keeper itself was killed; on Linux its job dies with it
+        if code < 0:  # the supervisor itself was killed; on Linux its job dies with it
             self.kill()
         stopped = self._asked is not None
         self.stop()
@@ -104,7 +104,7 @@ class Child:
 
 
 def outcome(code: int, child: Child, stopped: bool) -> JobOutcome:
-    """What an exit code of the keeper means."""
+    """What an exit code of the supervisor means."""
     if code == 0:
         return JobOutcome(run_status.FINISHED, 0, "", False)
     if code in (SAVED, INTERRUPTED):
@@ -127,7 +127,7 @@ def _signal_name(number: int) -> str:
 
 
 def _told(keeper_end: socket.socket) -> int | None:
-    """The job's process number, as its keeper says it; None when the job could not be started."""
+    """The job's process number, as its supervisor says it; None when the job could not be started."""
     keeper_end.settimeout(60.0)
     try:
         said = keeper_end.recv(32).decode().strip()

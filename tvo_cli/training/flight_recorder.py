@@ -1,4 +1,4 @@
-"""The flight recorder: what it takes to live a step again, kept on request, at a collapse, and at a NaN.
+"""The flight recorder: what it takes to replay a step, kept on request, at a collapse, and at a NaN.
 
 RUN/recorder/step-000012 is a checkpoint in the state before the step's first update, the graded rollouts and
 their position 0 included, with the policy as one more part; `record` in its state says why it was kept, the

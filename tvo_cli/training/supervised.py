@@ -54,28 +54,28 @@ def log_progress(step: int, loss: float) -> None:
         log.info("step %d: loss %.4f nats a token", step, loss)
 
 
-def fine_tune(policy: Policy, problems: WorkedSolutions, prompt: Any, schooling: SFTSettings, report: Report) -> None:
+def fine_tune(policy: Policy, problems: WorkedSolutions, prompt: Any, settings: SFTSettings, report: Report) -> None:
     """Minimise −log π(solution | question) a token; the rate rises linearly, stays, and falls linearly to 0."""
     policy.network.train()
     optimizer = torch.optim.AdamW(
-        list(policy.parameters()), lr=schooling.lr, betas=schooling.betas, weight_decay=schooling.weight_decay
+        list(policy.parameters()), lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
     )
-    for step in range(schooling.steps):
-        first = step * schooling.rows
-        indices = [i % problems.size if problems.size else i for i in range(first, first + schooling.rows)]
-        loss = _loss(policy, *_encode(policy, problems, indices, prompt, schooling.seed))
-        optimizer.param_groups[0]["lr"] = schooling.lr * _factor(schooling, step)
+    for step in range(settings.steps):
+        first = step * settings.rows
+        indices = [i % problems.size if problems.size else i for i in range(first, first + settings.rows)]
+        loss = _loss(policy, *_encode(policy, problems, indices, prompt, settings.seed))
+        optimizer.param_groups[0]["lr"] = settings.lr * _factor(settings, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(policy.parameters()), schooling.clip_norm)
+        torch.nn.utils.clip_grad_norm_(list(policy.parameters()), settings.clip_norm)
         optimizer.step()
         report(step + 1, float(loss.detach()))
     policy.network.eval()
 
 
-def _factor(schooling: SFTSettings, step: int) -> float:
-    left = (schooling.steps - step) / max(schooling.decay * schooling.steps, 1.0)
-    return min(1.0, (step + 1) / max(schooling.warm_up, 1), left)
+def _factor(settings: SFTSettings, step: int) -> float:
+    left = (settings.steps - step) / max(settings.decay * settings.steps, 1.0)
+    return min(1.0, (step + 1) / max(settings.warm_up, 1), left)
 
 
 def _encode(
