@@ -12,9 +12,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvo_cli.compare.analysis.analysis import baseline, contrast, rates
-
 from tvo_cli.compare import formatting
+from tvo_cli.compare.analysis import contrast, rates
+from tvo_cli.compare.analysis.analyse import baseline
 from tvo_cli.compare.analysis.arms import Arm
 from tvo_cli.compare.analysis.measures import Reading, mean
 from tvo_cli.compare.render import verdicts

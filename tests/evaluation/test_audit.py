@@ -34,6 +34,7 @@ def test_the_rate_is_of_what_both_judged():
     assert audit.summarise([response(0)], 0.95) is None
 
 
+@pytest.mark.slow
 def test_disagreements_are_counted_and_kept_to_be_read(asked, golds, tmp_path):
     found = run(asked("grader.audit=true"), Boxless(golds))["suites"]["jsonl"]["audit"]
     assert (found["compared"], found["differing"], found["only_ours"]) == (24, 12, 0)

@@ -113,6 +113,7 @@ def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run):
     assert [row["optimizer/steps"] for row in free] == [4, 4]
 
 
+@pytest.mark.slow
 def test_the_rule_measures_the_divergence_that_its_yaml_names(run):
     """At a limit between the two (KL far below TV for small steps) only the TV form stops."""
     tv, _ = run("grpo_early_stop", "algorithm.step_rule.limit=0.004")

@@ -61,6 +61,7 @@ def test_the_figure_has_its_four_panels_and_its_marks(make_run: Make) -> None:
     assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.slow
 def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
     folder = make_run(algorithm="grpo")
     path = folder / "metrics.jsonl"
@@ -112,6 +113,7 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
     assert list(mark.get_xdata()) == [7, 8]
 
 
+@pytest.mark.slow
 def test_a_run_of_nothing_finite_is_drawn(tmp_path: Path, make_run: Make) -> None:
     folder = make_run(steps=0)
     assert figures.draw(runs.load(folder)) == []

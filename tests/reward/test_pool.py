@@ -24,7 +24,7 @@ OTHER_BOMB = BOMB.replace("}}}}}}", "}}}}} + 1}")
 RIGHT, WRONG = r"\boxed{\sqrt{12}}", r"\boxed{\sqrt{13}}"
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -33,9 +33,9 @@ def alive(pid: int) -> bool:
 
 def gone(pids: tuple[int, ...], seconds: float = 30.0) -> bool:
     until = time.monotonic() + seconds
-    while any(map(alive, pids)) and time.monotonic() < until:
+    while any(map(is_running, pids)) and time.monotonic() < until:
         time.sleep(0.02)
-    return not any(map(alive, pids))
+    return not any(map(is_running, pids))
 
 
 def grade(grader: Grader, *texts: str, gold: str = GOLD) -> list[Verdict]:
@@ -139,7 +139,7 @@ def test_from_a_thread_and_after_the_thread_has_ended(fresh: Grader) -> None:
     thread.join()
     pids = fresh.pool.pids
     time.sleep(0.3)
-    assert [v.correct for v in found] == [True, False] and all(map(alive, pids))
+    assert [v.correct for v in found] == [True, False] and all(map(is_running, pids))
     assert [v.correct for v in grade(fresh, WRONG, RIGHT)] == [False, True] and fresh.pool.pids == pids
 
 
@@ -163,8 +163,8 @@ def test_children_start_late_and_end_with_the_context(light: None) -> None:
         assert grader.pool.pids == ()
         grade(grader, RIGHT, WRONG)
         pids = grader.pool.pids
-        assert len(pids) == 2 and all(map(alive, pids))
-    assert not any(map(alive, pids)) and grader.pool.pids == ()
+        assert len(pids) == 2 and all(map(is_running, pids))
+    assert not any(map(is_running, pids)) and grader.pool.pids == ()
 
 
 def test_an_interrupted_call_leaves_no_stale_answer(fresh: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ def test_no_orphans_when_the_parent_dies_at_work(number: signal.Signals) -> None
     assert parent.stdout is not None
     pids = tuple(map(int, parent.stdout.readline().split()))
     time.sleep(0.3)
-    assert len(pids) == 2 and all(map(alive, pids))
+    assert len(pids) == 2 and all(map(is_running, pids))
     parent.send_signal(number)
     parent.wait(10)
     parent.stdout.close()

@@ -58,6 +58,7 @@ def test_called_straight_from_a_coroutine(light: None) -> None:
         assert asyncio.run(work(grader)) == [True, False]
 
 
+@pytest.mark.slow
 def test_behind_a_late_row_the_next_child_is_already_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else each bomb of a file would cost a start besides its deadline."""
     monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.2, end="time.sleep(60)"))
@@ -108,6 +109,7 @@ def test_a_row_that_ran_out_of_time_is_tried_once_more_and_then_known(monkeypatc
     bombs.close()
 
 
+@pytest.mark.slow
 def test_no_more_children_stay_than_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PROGRAM", STUB.format(start=0.0, end=SLOW))
     slow = Pool(workers=1, deadline=0.8, megabytes=256, patience=2.0)

@@ -8,15 +8,14 @@ import pytest
 from tvo_cli.stability.collapse import (
     Ceiling,
     Drop,
-    Firing,
     Floor,
     GradientBlowUp,
     LengthBand,
     NonFinite,
-    Rule,
     Truncation,
     ZeroAdvantage,
 )
+from tvo_cli.stability.rule import Firing, Rule
 
 SOME = {"severity": "collapse", "patience": 1}
 NAN, INF = math.nan, math.inf

@@ -7,6 +7,7 @@ import pytest
 from .conftest import Sweep
 
 
+@pytest.mark.slow
 def test_slots_reach_the_jobs_and_secrets_reach_no_file(sweep: Sweep) -> None:
     words = ("seed=range(2)", "hydra.launcher.gpus=[4,6]", "+vault.api_key=hush", "+note='a, b'")
     code, said, _ = sweep.run(*words)

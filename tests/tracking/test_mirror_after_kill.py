@@ -200,8 +200,9 @@ def wandb_rows(folder: Path) -> Counter[RowKey]:
 
 @pytest.mark.parametrize(
     ("flushed", "last"),
-    [(3, 4), pytest.param(0, 1, marks=pytest.mark.slow), pytest.param(0, 5, marks=pytest.mark.slow)],
+    [(3, 4), (0, 1), (0, 5)],
 )
+@pytest.mark.slow
 def test_wandb_offline(
     tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, flushed: int, last: int
 ) -> None:

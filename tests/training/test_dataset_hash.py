@@ -73,6 +73,7 @@ def test_a_run_goes_on_with_the_data_it_had_only(run: Run, sums: Callable[..., s
     assert json.loads((folder / "summary.json").read_text())["steps"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allow", ["dataset", pytest.param("dataset.content", marks=pytest.mark.slow)])
 def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     run: Run, sums: Callable[..., str], allow: str

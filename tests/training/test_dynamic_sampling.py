@@ -51,6 +51,7 @@ def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(ru
     assert second.drawn.draws[0].problems[0] not in draw.problems
 
 
+@pytest.mark.slow
 def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batches, steps):
     """All right, every reward another: GRPO would learn from this, dynamic sampling finds nothing and ends."""
     judged(monkeypatch, lambda row: True)

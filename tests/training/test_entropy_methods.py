@@ -38,6 +38,7 @@ def test_no_split_into_micro_batches_changes_them(run, name):
     assert distance(whole, without) > 1e-5, "the penalty acts"
 
 
+@pytest.mark.slow
 def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run):
     """However it is cut: the untrained policy's, over every response of the batch."""
     anchors = []

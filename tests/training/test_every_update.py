@@ -101,7 +101,7 @@ def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm
 
 
 @pytest.mark.parametrize(
-    "name", ["thermostat", "rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("unrecorded", "cosine"))]
+    "name", ["rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("thermostat", "unrecorded", "cosine"))]
 )
 def test_every_controller_goes_on(same_in_pieces, name):
     whole = same_in_pieces(*STEPS, *CONTROLLERS[name], piece=3)
@@ -209,6 +209,7 @@ def differs(one, other):
     return any(not torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [pytest.param("tvo", marks=pytest.mark.slow), "ppo"])
 def test_the_test_sees_what_is_lost(reached, noisy, algorithm):
     """Lose one thing at a time: the weights must differ, else the tests above would prove nothing."""

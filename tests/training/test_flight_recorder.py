@@ -53,12 +53,14 @@ def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole
     assert not lived.troubles
 
 
+@pytest.mark.slow
 def test_the_step_after_the_recorded_one_starts_from_its_end(run):
     folder = run("a", "algorithm=tvo", "trainer.steps=3", "recorder.steps=[2,3]", "rollout.epochs=1")
     second, third = (experiment.replay(folder, step, [])[0] for step in (2, 3))
     assert second["weights_after"] == third["weights_before"]
 
 
+@pytest.mark.slow
 def test_replay_sees_another_bit(whole, monkeypatch):
     """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
     folder = whole("algorithm=grpo", *QUICK)
@@ -105,6 +107,7 @@ def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
     ]
 
 
+@pytest.mark.slow
 def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole):
     """grpo carries no state between batches, so its "what if" of itself is the step itself."""
     folder = whole("algorithm=grpo", *QUICK)

@@ -24,6 +24,7 @@ def gap(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow) if n != "steer_exact" else n for n in STATISTICS]
 )

@@ -28,6 +28,7 @@ def moments(kinds, count, seed):
     return [(at, draw.random() < 0.5) for at in chosen]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, count):
     whole = run("whole", *RUN)

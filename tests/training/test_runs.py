@@ -11,7 +11,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.training import experience, update
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
-FAST = ("ppo", "dapo")  # a critic, draws that repeat; tests/training/test_every_update.py has tvo
+FAST = ("ppo",)  # a critic; tests/training/test_every_update.py has tvo
 CASES = [
     *((name, 2, 1) for name in FAST),
     *(
@@ -71,6 +71,7 @@ def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
     assert not list((folder / "responses").glob("evaluation*")), "it would be taken for the new run's"
 
 
+@pytest.mark.slow
 def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run, resumed):
     words = (*ONE_UPDATE, "trainer.checkpoint_every=1")
     folder = resumed("a", *words, after=3)

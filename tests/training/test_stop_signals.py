@@ -21,9 +21,8 @@ QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 @pytest.mark.parametrize(
     "number",
     [
-        signal.SIGTERM,
         signal.SIGHUP,
-        *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGINT)),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)),
     ],
 )
 def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, monkeypatch, capfd, number):
@@ -103,7 +102,7 @@ def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, m
     assert stopped.value.signal == signal.SIGUSR2 and stopped.value.checkpoint.name == "step-000000-update-001"
 
 
-@pytest.mark.parametrize(("when", "code"), [("first", 75), ("last", 0)])
+@pytest.mark.parametrize(("when", "code"), [("first", 75), pytest.param("last", 0, marks=pytest.mark.slow)])
 def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
     no_figures, tmp_path, monkeypatch, when, code
 ):
@@ -135,7 +134,7 @@ STRICT = (
 )
 
 
-@pytest.mark.parametrize("act", ["stop", "rollback"])
+@pytest.mark.parametrize("act", ["stop", pytest.param("rollback", marks=pytest.mark.slow)])
 def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act):
     """The first batch is still the reference's own, the second collapses; no rollback is left."""
     words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")

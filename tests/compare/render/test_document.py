@@ -246,6 +246,7 @@ def _all(section) -> list[Trial]:
     return [trial for cell in section.found.cells for trial in cell.trials]
 
 
+@pytest.mark.slow
 def test_too_few_runs_are_greyed_out_and_enough_are_not(tmp_path: Path) -> None:
     for seed in range(10):
         write_run(tmp_path, "tvo", seed, 0.8 + seed / 100)
