@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT, SAME
-from tvo_cli.stats.selection import select
+from tvo_cli.stats.rate_selection import select
 
 Array = NDArray[np.float64]
 SEEDS = (3, 5, 10, 20)

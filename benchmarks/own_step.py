@@ -57,7 +57,7 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words
 
 def _watch(parts: Parts, base: list[float]) -> None:
     """Time the product's own functions; the first step tells the session, whose parts are wrapped then."""
-    from tvo_cli.training import experience, loop
+    from tvo_cli.training import graded_batch, loop
 
     def prepare(session: Any) -> None:
         base.append(resident())
@@ -75,15 +75,15 @@ def _watch(parts: Parts, base: list[float]) -> None:
         parts.end_step(tokens=session.counters.tokens - before)
         return action
 
-    scored = experience._scored
+    scored = graded_batch._scored
 
     def old(session: Any, policy: Any, rollout: Any) -> Any:
         timed = scored if policy is None else parts.wrapped("log_probs", scored)
         return timed(session, policy, rollout)
 
-    loop.train_step, experience._scored = step, old
-    experience.sample = parts.wrapped("generation", experience.sample)
-    experience.grade = parts.wrapped("reward", experience.grade)
+    loop.train_step, graded_batch._scored = step, old
+    graded_batch.sample = parts.wrapped("generation", graded_batch.sample)
+    graded_batch.grade = parts.wrapped("reward", graded_batch.grade)
     loop.take = parts.wrapped("update", loop.take)
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import contrast, rates
-from tvo_cli.compare.analysis.analyse import baseline
 from tvo_cli.compare.analysis.arms import Arm
+from tvo_cli.compare.analysis.block_analysis import baseline
 from tvo_cli.compare.analysis.measures import Reading, mean
 from tvo_cli.compare.render import verdicts
 from tvo_cli.compare.runs.run_record import FINISHED, RATE, Trial

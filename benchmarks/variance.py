@@ -25,13 +25,13 @@ MODES = {"alternate": (True, False), "on": (True,), "off": (False,)}
 def measured(folder: Path, work: str, mode: str, steps: int, clock: str) -> dict[str, Any]:
     """One process: the rows of its steps, each with whether the reading was on and the seconds inside it."""
     from benchmarks import own_step
-    from tvo_cli.stability import gradient
+    from tvo_cli.stability import gradient_noise
     from tvo_cli.training import update
 
     states, inside, seen = MODES[mode], [0.0], list[tuple[bool, float]]()
     now = CLOCKS[clock]
 
-    class Switched(gradient.MicroBatchVariance):
+    class Switched(gradient_noise.MicroBatchVariance):
         """The product's reading, or nothing."""
 
         def __init__(self, parameters: Any) -> None:
@@ -53,13 +53,13 @@ def measured(folder: Path, work: str, mode: str, steps: int, clock: str) -> dict
                 begun = now()
             inside[0] += now() - begun
 
-        def result(self, norm_squared: float, *, rollouts: int, total_rollouts: int) -> gradient.GradientReading:
+        def result(self, norm_squared: float, *, rollouts: int, total_rollouts: int) -> gradient_noise.GradientReading:
             seen.append((self.on, inside[0]))
             if self.on:
                 return super().result(norm_squared, rollouts=rollouts, total_rollouts=total_rollouts)
-            return gradient.GradientReading(norm_squared, norm_squared, 2, rollouts, total_rollouts)
+            return gradient_noise.GradientReading(norm_squared, norm_squared, 2, rollouts, total_rollouts)
 
-    norm = gradient._norm
+    norm = gradient_noise._norm
 
     def timed(found: Any) -> Any:
         begun = now()
@@ -68,7 +68,7 @@ def measured(folder: Path, work: str, mode: str, steps: int, clock: str) -> dict
         finally:
             inside[0] += now() - begun
 
-    gradient._norm, update.MicroBatchVariance = timed, Switched
+    gradient_noise._norm, update.MicroBatchVariance = timed, Switched
     found = own_step.run(named(work), folder, steps=steps, warm_up=2, clock=clock, words=[])
     rows = [row | {"on": on, "inside": took} for row, (on, took) in zip(found["rows"], seen[2:], strict=True)]
     return {"rows": rows, "peak_mb": found["peak_mb"], "readings": found["readings"]}

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tvo_cli.cli.eval_progress import _lines
 from tvo_cli.cli.evaluate import listed, suites_as_list
 from tvo_cli.cli.main import app
-from tvo_cli.evaluation.running import Step
+from tvo_cli.evaluation.generate_and_grade import Step
 
 runner = CliRunner()
 

@@ -266,7 +266,7 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
         raise Interrupted("saved")
 
     def queue_again(number: int, frame: object) -> None:
-        queued.append(run_status.standing(tmp_path / "run")[0])
+        queued.append(run_status.status_of(tmp_path / "run")[0])
         raise SystemExit(-1)
 
     experiment.act, queued = act, []
@@ -337,7 +337,7 @@ def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
 
     experiment.act = begin
     assert main([*words, "optimizer.lr=1"]) == 2
-    assert run_status.standing(tmp_path / "run")[0] == "failed", "a run that had begun has failed"
+    assert run_status.status_of(tmp_path / "run")[0] == "failed", "a run that had begun has failed"
 
 
 def test_a_dry_run_starts_and_writes_nothing(

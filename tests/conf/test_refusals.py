@@ -9,8 +9,8 @@ import pytest
 from tvo_cli import config
 from tvo_cli.config import schema
 from tvo_cli.config.schema import keywords
+from tvo_cli.config.schema.field_traversal import declared, dotted, of_field
 from tvo_cli.config.schema.phrases import expected
-from tvo_cli.config.schema.walking import declared, dotted, of_field
 from tvo_cli.errors import UserError
 
 RUN = ["output_dir=x", "algorithm=grpo"]

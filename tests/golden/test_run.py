@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from tvo_cli import config, experiment
-from tvo_cli.model import chunked_logits, shared_prefix
+from tvo_cli.experiment import build_session
+from tvo_cli.model import chunked_logprobs, shared_prefix
 from tvo_cli.optim import fused
 
 RUN = (
@@ -75,15 +76,15 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
             (fused, "LEAST", 1),
         ),
         *(
-            (experiment, "LARGE", 0),
-            (chunked_logits, "WIDE", 1),
-            (chunked_logits, "COLUMNS", 17),
-            (chunked_logits, "ROWS", 5),
+            (build_session, "LARGE", 0),
+            (chunked_logprobs, "WIDE", 1),
+            (chunked_logprobs, "COLUMNS", 17),
+            (chunked_logprobs, "ROWS", 5),
         ),
     ):
         monkeypatch.setattr(module, name, value)
     noted(shared_prefix, "predicting_states")
-    noted(chunked_logits, "tiled_readings")
+    noted(chunked_logprobs, "tiled_readings")
     fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96", "trainer.steps=2")
     assert called == {"predicting_states", "tiled_readings"}
     for mine, theirs in zip(fast, slow, strict=True):

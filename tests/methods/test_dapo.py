@@ -5,7 +5,7 @@ import torch
 
 from tvo_cli import config
 from tvo_cli.objective.pieces import clip, dual_clip
-from tvo_cli.reward.rewards import Rewards, overlong
+from tvo_cli.reward.reward_terms import Rewards, overlong
 from tvo_cli.types import Verdict
 
 OBJECTIVE = "algorithm.objective"

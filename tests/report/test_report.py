@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.report import card, figures, next_commands, run_end, runs
+from tvo_cli.report import card, next_commands, run_end, run_plot, runs
 from tvo_cli.tracking.metrics import MetricsFile
 from tvo_cli.tracking.run_folder import write_json
 
@@ -51,7 +51,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, make_run: Make) -> N
 
 def test_the_figure_has_its_four_panels_and_its_marks(make_run: Make) -> None:
     folder = make_run(collapsed=True)
-    svg, png = figures.draw(runs.load(folder))
+    svg, png = run_plot.draw(runs.load(folder))
     assert (svg, png) == (folder / "figures" / "run.svg", folder / "figures" / "run.png")
     text = svg.read_text()
     for wanted in ("reward and accuracy", "entropy (nats)", "gradient (log scale)", "binary TV and viscosity"):
@@ -66,13 +66,13 @@ def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
     folder = make_run(algorithm="grpo")
     path = folder / "metrics.jsonl"
     path.write_text(path.read_text().replace("thermo/viscosity", "thermo/other"))
-    text = figures.draw(runs.load(folder))[0].read_text()
+    text = run_plot.draw(runs.load(folder))[0].read_text()
     assert "entropy_floor" not in text and "viscosity ν" not in text and "TV, sampling" in text
 
 
 @pytest.mark.slow
 def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
-    drawn = [figures.draw(runs.load(make_run(name)))[0].read_bytes() for name in ("a", "b")]
+    drawn = [run_plot.draw(runs.load(make_run(name)))[0].read_bytes() for name in ("a", "b")]
     assert drawn[0] == drawn[1]
 
 
@@ -87,7 +87,7 @@ def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
     folder = make_run(collapsed=True)
     firings = [{"rule": rule, "step": step} for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)]
     write_json(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
-    figure = figures._page(runs.load(folder))
+    figure = run_plot._page(runs.load(folder))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     words = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
@@ -107,7 +107,7 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
     folder = make_run()
     for step, value in ((7, 0.0), (8, -1e-3), (9, 1e-3)):
         MetricsFile(folder / "metrics.jsonl").append(step, {"gradient/variance": value, "gradient/norm": 1.0})
-    variance = figures._page(runs.load(folder)).axes[2]
+    variance = run_plot._page(runs.load(folder)).axes[2]
     assert variance.get_yscale() == "log" and variance.yaxis.get_transform()._clip is False
     [mark] = [line for line in variance.lines if line.get_label() == "0 or less"]
     assert list(mark.get_xdata()) == [7, 8]
@@ -116,11 +116,11 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
 @pytest.mark.slow
 def test_a_run_of_nothing_finite_is_drawn(tmp_path: Path, make_run: Make) -> None:
     folder = make_run(steps=0)
-    assert figures.draw(runs.load(folder)) == []
+    assert run_plot.draw(runs.load(folder)) == []
     file = MetricsFile(folder / "metrics.jsonl")
     for value in (math.nan, math.inf, -1.0):
         file.append(1, {"gradient/variance": value, "reward/mean": value, "thermo/viscosity": math.nan})
-    assert len(figures.draw(runs.load(folder))) == 2
+    assert len(run_plot.draw(runs.load(folder))) == 2
 
 
 def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +202,6 @@ def test_reports_need_no_torch() -> None:
     import subprocess
     import sys
 
-    program = "import tvo_cli.report.run_end, tvo_cli.report.figures, sys; print('torch' in sys.modules)"
+    program = "import tvo_cli.report.run_end, tvo_cli.report.run_plot, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -32,9 +32,9 @@ def same(gold, answer):
     return answer == r"\\sqrt{12}"
 ''', vars(algebra))
 sys.modules[algebra.__name__] = algebra
-from tvo_cli.reward import child, sandbox
-child._import_before_the_limits = sandbox.guard_sympy = lambda: None
-child.main(*sys.argv[2:])
+from tvo_cli.reward import worker, sandbox
+worker._import_before_the_limits = sandbox.guard_sympy = lambda: None
+worker.main(*sys.argv[2:])
 """
 
 

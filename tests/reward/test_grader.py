@@ -146,7 +146,7 @@ def test_without_reasoning_gym_the_user_is_told_what_to_install(judge: Judge, mo
 def test_the_package_needs_no_torch() -> None:
     import subprocess
 
-    program = "import tvo_cli.reward.grader, tvo_cli.reward.rewards, tvo_cli.stats, sys; print(*sys.modules)"
+    program = "import tvo_cli.reward.grader, tvo_cli.reward.reward_terms, tvo_cli.stats, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "sympy", "math_verify", "omegaconf"} & set(loaded)
 

@@ -21,7 +21,7 @@ from tests.rollout.test_generation import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
-from tvo_cli.rollout.fused_decode import joined
+from tvo_cli.rollout.fused_decode import fused_network
 from tvo_cli.rollout.generation import _kept, closing_tokens
 from tvo_cli.rollout.kv_cache import EVEN
 from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
@@ -60,7 +60,9 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere
     plain = tell()
     with onednn_matmul(network) as on:
         quick = tell()
-        assert (joined(small) is not None) == (on and name == "qwen2"), "the others have scales, caps or other layers"
+        assert (fused_network(small) is not None) == (on and name == "qwen2"), (
+            "the others have scales, caps or other layers"
+        )
     assert on == (network.config._attn_implementation == "sdpa")
     assert torch.equal(quick.response_ids, plain.response_ids)
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
@@ -77,7 +79,7 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere):
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3)
 
     with onednn_matmul(network) as on:
-        assert on and joined(small) is not None
+        assert on and fused_network(small) is not None
         before = tell()
         with torch.no_grad():
             network.base_model.layers[1].mlp.up_proj.weight.mul_(3.0)
@@ -96,7 +98,7 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3).logp
 
     with onednn_matmul(network):
-        assert joined(small) is not None
+        assert fused_network(small) is not None
         with torch.no_grad():
             for name, value in network.named_parameters():
                 if name.endswith("bias"):
@@ -115,14 +117,14 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick
 def test_windows_longer_than_the_check_are_not_overlooked(policy, quick_anywhere, network):
     small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     with onednn_matmul(small.network) as on:
-        assert on and joined(small) is None
+        assert on and fused_network(small) is None
 
 
 def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch):
     small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     monkeypatch.setattr(rollout_joined, "LARGEST", 10)
     with onednn_matmul(small.network) as on:
-        assert on and joined(small) is None
+        assert on and fused_network(small) is None
 
 
 def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch):

@@ -15,7 +15,7 @@ from tvo_cli.stability.collapse import (
     Truncation,
     ZeroAdvantage,
 )
-from tvo_cli.stability.rule import Firing, Rule
+from tvo_cli.stability.collapse_rule import Firing, Rule
 
 SOME = {"severity": "collapse", "patience": 1}
 NAN, INF = math.nan, math.inf

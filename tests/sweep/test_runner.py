@@ -11,8 +11,8 @@ import pytest
 
 from tvo_cli.sweep import runner
 from tvo_cli.sweep.index import Index, Job
+from tvo_cli.sweep.job_process import JobOutcome
 from tvo_cli.sweep.slots import Slot
-from tvo_cli.sweep.worker import JobOutcome
 
 KEY = "f00dfacec0ffee"
 

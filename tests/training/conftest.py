@@ -71,7 +71,7 @@ def whole(kept, tmp_path_factory) -> Callable[..., Path]:
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """What `tvo train` draws at its end takes longer than a small run."""
-    monkeypatch.setattr("tvo_cli.report.figures.draw", lambda run: [])
+    monkeypatch.setattr("tvo_cli.report.run_plot.draw", lambda run: [])
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from tvo_cli.checkpoint import store
 from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.training import experience, loop
+from tvo_cli.training import graded_batch, loop
 
 POINTS = [
     *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (store, "save_file")),
-    *((Path, "write_text"), (Path, "mkdir"), (MetricsFile, "append"), (experience, "sample"), (loop, "take")),
+    *((Path, "write_text"), (Path, "mkdir"), (MetricsFile, "append"), (graded_batch, "sample"), (loop, "take")),
     *((loop, "measure"), (loop, "end_batch")),
 ]
 SAVING = {"fsync", "rename", "replace", "rmtree", "save_file", "write_text", "mkdir"}

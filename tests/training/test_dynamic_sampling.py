@@ -6,21 +6,21 @@ from dataclasses import replace
 import pytest
 from safetensors.torch import load_file
 
-from tvo_cli.training import experience
+from tvo_cli.training import graded_batch
 
 DAPO = ("algorithm=dapo", "reward.length.weight=0", "rollout.epochs=1")
 
 
 def judged(monkeypatch, right):
     """Let `right(row)` decide which responses of a draw are correct; rewards differ inside every group."""
-    grade = experience.grade
+    grade = graded_batch.grade
 
     def judge(session, problems, rollout):
         verdicts, _ = grade(session, problems, rollout)
         found = tuple(replace(verdict, correct=right(row)) for row, verdict in enumerate(verdicts))
         return found, [float(verdict.correct) - 0.09 * row for row, verdict in enumerate(found)]
 
-    monkeypatch.setattr(experience, "grade", judge)
+    monkeypatch.setattr(graded_batch, "grade", judge)
 
 
 def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(run, steps, batches):
@@ -70,13 +70,13 @@ def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batche
 @pytest.mark.parametrize("right", [True, False])
 def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move_the_policy(run, monkeypatch, right):
     """Ten draws a batch and no more; rewards are all equal, so the weights stay where they were, bit for bit."""
-    grade = experience.grade
+    grade = graded_batch.grade
 
     def judge(session, problems, rollout):
         found = tuple(replace(verdict, correct=right) for verdict in grade(session, problems, rollout)[0])
         return found, [float(right)] * len(found)
 
-    monkeypatch.setattr(experience, "grade", judge)
+    monkeypatch.setattr(graded_batch, "grade", judge)
     folder = run("a", *DAPO, "trainer.steps=2", "trainer.checkpoint_every=1", "trainer.keep=2")
     first, second = (load_file(folder / f"checkpoints/step-00000{n}/policy/model.safetensors") for n in (1, 2))
     assert all((first[name] == second[name]).all() for name in first)

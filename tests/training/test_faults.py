@@ -16,6 +16,7 @@ from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.config.schema import ROOTS, kinds
+from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
 from tvo_cli.training import continuing, loop
 from tvo_cli.training.step_metrics import measure
@@ -145,7 +146,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monk
     monkeypatch.setattr(continuing, "code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
-    state = continuing.checkpoint.read_state(run.root / "a" / "checkpoints" / "step-000003")
+    state = store.read_state(run.root / "a" / "checkpoints" / "step-000003")
     with pytest.raises(UserError, match="other weights than those the run started from"):
         continuing.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
@@ -177,7 +178,7 @@ def test_a_run_name_cannot_leave_the_outputs(name):
         chosen = copy.deepcopy(composed(()))
         chosen[key] = name
         with pytest.raises(UserError, match=f"{key}={name}: leads out of outputs/"):
-            experiment.check(chosen)
+            check(chosen)
 
 
 class WithVault(ROOTS["train"]):

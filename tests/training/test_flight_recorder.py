@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
+from tvo_cli.experiment import replaying
+from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay import attribution
 from tvo_cli.training import flight_recorder, loop
 from tvo_cli.training.backward import backward, forces_on
@@ -96,11 +99,11 @@ def test_another_algorithm_repeats_the_same_rollouts(whole, capsys):
 def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
     chosen = OmegaConf.create(config.plain(composed(("algorithm=grpo",))))
     for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):
-        altered, notes = experiment._altered(chosen, words)
+        altered, notes = replaying._altered(chosen, words)
         assert (altered.algorithm.name, altered.optimizer.lr) == ("dppo_tv", 1e-3)
         assert altered.trainer.old_logp == "sampler" != chosen.trainer.old_logp and notes == []
         assert altered.rollout == chosen.rollout, "what the run had set itself stands"
-    _, notes = experiment._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
+    _, notes = replaying._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
     assert [note.partition(":")[0] for note in notes] == [
         "dapo has reward.length.weight=0.5",
         "rollout.samples=4",
@@ -119,9 +122,9 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(whole):
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
     folder = whole("algorithm=tvo", *QUICK)
     parts, state = recording = flight_recorder.read(folder, 2)
-    chosen = experiment.OmegaConf.create(state["record"]["config"])
-    with experiment.ExitStack() as resources:
-        session = experiment._session(experiment._quiet(chosen), folder, resources)
+    chosen = OmegaConf.create(state["record"]["config"])
+    with ExitStack() as resources:
+        session = build_session(replaying._quiet(chosen), folder, resources)
         session.restore(parts["policy"], *recording)
         learner, batch, passes = session.learner, session.work.batch, session.passes
         minibatch = next(remaining(learner, session.work, passes, seed=0, step=1, steps=2))

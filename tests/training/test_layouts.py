@@ -51,21 +51,21 @@ def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monk
         f"trainer.microbatch_rows={rows}",
         "trainer.variance_parts=1",
     )
-    conclude = loop.conclude
+    conclude = loop.finish_step
 
     def concluding(session, work):
         seen["report"] = dataclasses.replace(work.report)
         return conclude(session, work)
 
-    begin = loop.begin
+    begin = loop.start_step
 
     def beginning(session):
         work = begin(session)
         seen["oracle"] = oracle(session, work)
         return work
 
-    monkeypatch.setattr(loop, "begin", beginning)
-    monkeypatch.setattr(loop, "conclude", concluding)
+    monkeypatch.setattr(loop, "start_step", beginning)
+    monkeypatch.setattr(loop, "finish_step", concluding)
     experiment.train(config.compose([*SMALL, *words, f"output_dir={tmp_path}"]))
     parts, norm = seen["oracle"]
     for name, value in parts.items():

@@ -41,7 +41,7 @@ def poisoned(run, monkeypatch):
     """A run whose second batch is poisoned once drawn, and its session."""
 
     def go(name, poison, *overrides):
-        begin, kept = loop.begin, {}
+        begin, kept = loop.start_step, {}
 
         def beginning(session):
             work = begin(session)
@@ -54,9 +54,9 @@ def poisoned(run, monkeypatch):
                 poison(work)
             return work
 
-        monkeypatch.setattr(loop, "begin", beginning)
+        monkeypatch.setattr(loop, "start_step", beginning)
         folder = run(name, *overrides)
-        monkeypatch.setattr(loop, "begin", begin)
+        monkeypatch.setattr(loop, "start_step", begin)
         return folder, kept
 
     return go
@@ -104,8 +104,8 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
         next(p for p in broken["session"].learner.parameters).grad[0] = math.nan
 
     broken = {}
-    begin = loop.begin
-    monkeypatch.setattr(loop, "begin", lambda session: broken.update(session=session) or begin(session))
+    begin = loop.start_step
+    monkeypatch.setattr(loop, "start_step", lambda session: broken.update(session=session) or begin(session))
     monkeypatch.setattr(update, "backward", breaking)
     folder = run("a", "algorithm=grpo", "trainer.steps=1", "trainer.nonfinite_limit=99")
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import torch
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.training import experience, update
+from tvo_cli.training import graded_batch, update
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 FAST = ("ppo",)  # a critic; tests/training/test_every_update.py has tvo
@@ -104,7 +104,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where):
         monkeypatch.setattr(update, "forces_on", poisoned)
     else:
         monkeypatch.setattr("tvo_cli.objective.pieces.capped_surrogate", lambda ratio, *_: ratio * math.nan)
-    take = experience.sample
+    take = graded_batch.sample
 
     def remember(session, problems, number):
         named = session.learner.policy.network.state_dict()
@@ -112,7 +112,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where):
         before["session"] = session
         return take(session, problems, number)
 
-    monkeypatch.setattr(experience, "sample", remember)
+    monkeypatch.setattr(graded_batch, "sample", remember)
     folder = run("a", "trainer.nonfinite_limit=8", "trainer.steps=9")
     after = before["session"].learner.policy.network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before["weights"].items())

@@ -122,7 +122,7 @@ def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
             assert main(words) == code
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert run_status.standing(tmp_path / "run")[0] == ("finished" if code == 0 else "interrupted")
+    assert run_status.status_of(tmp_path / "run")[0] == ("finished" if code == 0 else "interrupted")
     assert main(words) == 0
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [0, 1, 1]

@@ -22,7 +22,7 @@ Job = Sequence[str]
 def show(words: Sequence[str]) -> None:
     """Print the plan of the command's run, then its config; of a sweep a table of its jobs, then the first one's."""
     from tvo_cli.cli import render
-    from tvo_cli.cli.loading_line import announce
+    from tvo_cli.cli.startup_message import announce
 
     announce("tvo train --dry-run", "composing the configuration")
     jobs, name = described(words)

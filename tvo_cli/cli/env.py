@@ -25,7 +25,7 @@ def env(
     import json
 
     from tvo_cli.cli import render
-    from tvo_cli.cli.loading_line import announce
+    from tvo_cli.cli.startup_message import announce
     from tvo_cli.errors import UserError
 
     if form not in FORMATS:

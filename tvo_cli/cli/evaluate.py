@@ -50,7 +50,7 @@ def evaluate(
     if regrade is not None:
         _regrade(regrade, words)
         return
-    from tvo_cli.cli.loading_line import opening
+    from tvo_cli.cli.startup_message import opening
 
     opening("tvo eval", words)
     from tvo_cli.cli.launch import launch
@@ -99,7 +99,7 @@ def _regrade(folder: Path, words: Sequence[str]) -> None:
 def conclude(summary: Mapping[str, Any], folder: Path) -> None:
     """The tables on the terminal, and the files for papers and other tools."""
     from tvo_cli.cli import render
-    from tvo_cli.report import evaluation as report
+    from tvo_cli.report import evaluation_report as report
     from tvo_cli.tracking import run_folder
 
     run_folder.write_text(folder / "table.md", report.markdown(summary))
@@ -115,7 +115,7 @@ def conclude(summary: Mapping[str, Any], folder: Path) -> None:
 
 def mirror(config: DictConfig, summary: Mapping[str, Any]) -> None:
     """The figures and a table of completions, where a logger was asked for."""
-    from tvo_cli.report import evaluation as report
+    from tvo_cli.report import evaluation_report as report
     from tvo_cli.tracking.evaluation_mirror import send
 
     send(config, report.metrics(summary), Path(config.output_dir) / "responses.jsonl")

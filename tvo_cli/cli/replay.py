@@ -33,7 +33,7 @@ def replay(
     debug: Debug = False,
 ) -> None:
     """Replay a recorded step, bit for bit: whose gradient it was, and what another algorithm would have done."""
-    from tvo_cli.cli.loading_line import announce
+    from tvo_cli.cli.startup_message import announce
 
     announce("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.train import quiet

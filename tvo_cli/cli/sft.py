@@ -25,7 +25,7 @@ def sft(
     debug: Debug = False,
 ) -> None:
     """Fine-tune on worked solutions: how the embedded start was made."""
-    from tvo_cli.cli.loading_line import opening
+    from tvo_cli.cli.startup_message import opening
 
     words = hydra_words(overrides, multirun, cfg, config_dir)
     opening("tvo sft", words)

@@ -32,7 +32,7 @@ def train(
 
         show(words)
         return
-    from tvo_cli.cli.loading_line import opening
+    from tvo_cli.cli.startup_message import opening
 
     opening("tvo train", words)
     from tvo_cli.cli.launch import launch

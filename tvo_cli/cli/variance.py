@@ -29,7 +29,7 @@ def variance(
     debug: Debug = False,
 ) -> None:
     """Compare the gradient variance of estimators at the same parameters: tr Cov over the squared true gradient."""
-    from tvo_cli.cli.loading_line import opening
+    from tvo_cli.cli.startup_message import opening
 
     words = hydra_words(overrides, multirun, cfg, config_dir)
     opening("tvo variance", words)

@@ -14,7 +14,7 @@ from tvo_cli.data.jsonl import load_jsonl
 from tvo_cli.data.problems import Problems, fingerprint
 from tvo_cli.data.prompts import render
 from tvo_cli.data.reasoning_tasks import load_reasoning
-from tvo_cli.data.selection import limit_of
+from tvo_cli.data.row_selection import limit_of
 from tvo_cli.errors import UserError
 
 __all__ = ["Cursor", "Problems", "fingerprint", "load", "render"]

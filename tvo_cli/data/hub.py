@@ -8,7 +8,7 @@ from typing import Any
 from tvo_cli.data.jsonl import say_counts, skips
 from tvo_cli.data.problems import Rows
 from tvo_cli.data.reading import Reading, Unanswered, Unreadable, raw_question, to_problem
-from tvo_cli.data.selection import select
+from tvo_cli.data.row_selection import select
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 

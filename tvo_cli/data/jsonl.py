@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli.data.problems import Rows
 from tvo_cli.data.reading import Reading, Unanswered, Unreadable, to_problem
-from tvo_cli.data.selection import select
+from tvo_cli.data.row_selection import select
 from tvo_cli.errors import UserError
 from tvo_cli.readers import records
 from tvo_cli.readers.faults import Malformed

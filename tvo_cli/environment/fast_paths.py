@@ -44,7 +44,7 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     why = _no_products(network, large=large)
     yield FastPath("oneDNN products", not why, why or f"a product errs by less than {onednn.TOLERANCE:g}, as float32")
     without = "needs oneDNN products"
-    taken = not why and fused_decode.joined(policy) is not None
+    taken = not why and fused_decode.fused_network(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
     taken = not why and sequence_packing.supports_packing(body)

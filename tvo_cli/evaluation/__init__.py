@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tvo_cli.evaluation.heldout import Evaluation, HeldOut
+    from tvo_cli.evaluation.heldout_check import Evaluation, HeldOut
 
 __all__ = ["Evaluation", "HeldOut"]
 
@@ -13,7 +13,7 @@ __all__ = ["Evaluation", "HeldOut"]
 def __getattr__(name: str) -> Any:
     """Loaded when asked for: regrading needs no torch."""
     if name in __all__:
-        from tvo_cli.evaluation import heldout
+        from tvo_cli.evaluation import heldout_check
 
-        return getattr(heldout, name)
+        return getattr(heldout_check, name)
     raise AttributeError(name)

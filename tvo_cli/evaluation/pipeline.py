@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation import audit, coverage, responses, suite
-from tvo_cli.evaluation import folder as files
+from tvo_cli.evaluation import coverage, grader_disagreement, responses, suite
+from tvo_cli.evaluation import output_folder as files
+from tvo_cli.evaluation.generate_and_grade import Evaluator, Step, check_context, grade, plan
 from tvo_cli.evaluation.responses import Response
-from tvo_cli.evaluation.running import Evaluator, Step, check_context, grade, plan
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.evaluation.summary import Equal, conduct, summarise
 from tvo_cli.reward import Grader
@@ -65,7 +65,7 @@ def evaluate(
         figures = _figures(suites, found, grader.equal, float(node.confidence))
     for name, before in base.items():
         figures[name]["support"] = coverage.summarise(before, [row for row in found if row.suite == name])
-    audit.write(place / audit.NAME, found)
+    grader_disagreement.write(place / grader_disagreement.NAME, found)
     return _write(place, identity, figures)
 
 
@@ -80,7 +80,7 @@ def regrade(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[s
         shutil.copyfile(place / responses.NAME, place / files.PREVIOUS)
         after = _judge(place / responses.NAME, suites, before.responses, grader)
         figures = _figures(suites, after, grader.equal, confidence)
-    audit.write(place / audit.NAME, after)
+    grader_disagreement.write(place / grader_disagreement.NAME, after)
     identity = files.renew(place, identity, suites)
     old = {row.key: row.correct for row in before.responses}
     changed = sum(old[row.key] is not row.correct for row in after)

@@ -101,7 +101,7 @@ def _shots(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...
     missing = [digest for digest in node["questions"] if digest not in known]
     if missing:
         raise UserError("protocol.shots", missing[0], f"no such question among {found.size} of {node['dataset']}.")
-    return tuple(_shot(node["form"], known[digest]) for digest in node["questions"])
+    return tuple(_few_shot_example(node["form"], known[digest]) for digest in node["questions"])
 
 
 def question_hash(question: str) -> str:
@@ -109,7 +109,7 @@ def question_hash(question: str) -> str:
     return hashlib.sha256(" ".join(question.split()).encode()).hexdigest()[:16]
 
 
-def _shot(form: str, problem: Problem) -> str:
+def _few_shot_example(form: str, problem: Problem) -> str:
     worked = {"solution": str(problem.metadata.get("solution", "")), "answer": problem.answer}
     return filled(form, fields(problem) | worked)
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation import audit
+from tvo_cli.evaluation import grader_disagreement
 from tvo_cli.evaluation.responses import Response, of_problem
 from tvo_cli.stats import (
     Interval,
@@ -42,7 +42,7 @@ def summarise(rows: Sequence[Response], ks: Sequence[int], equal: Equal, confide
     }
     every = [row for group in main.values() for row in group]
     breakdown = {noun: _breakdown(main, noun, confidence) for noun in ("level", "subject")}
-    figures["audit"] = audit.summarise(rows, confidence)
+    figures["audit"] = grader_disagreement.summarise(rows, confidence)
     return figures | conduct(every, rows) | breakdown | {"by_problem": _by_problem(main)}
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.evaluation import pipeline
-from tvo_cli.evaluation.running import Step
+from tvo_cli.evaluation.generate_and_grade import Step
 from tvo_cli.model import load_policy
 from tvo_cli.model.fingerprint import digest
 from tvo_cli.model.loading import place_of

@@ -14,8 +14,8 @@ from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.session import build_session
-from tvo_cli.training.variance import Moments, Progress, collect, compare
+from tvo_cli.experiment.build_session import build_session
+from tvo_cli.training.gradient_variance_probe import Moments, Progress, collect, compare
 
 
 def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:

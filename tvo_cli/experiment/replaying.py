@@ -13,7 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from tvo_cli import config as configuration
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.session import build_session
+from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay.replay import ReplayedStep, replay_exactly, replay_with
 from tvo_cli.training import flight_recorder
 

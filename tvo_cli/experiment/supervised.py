@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import environment
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.heldout import sampled_heldout
+from tvo_cli.experiment.build_heldout import sampled_heldout
 from tvo_cli.model import load_policy
 from tvo_cli.reward import Grader
 from tvo_cli.training import problems as chosen_problems

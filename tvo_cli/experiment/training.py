@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from tvo_cli import environment
 from tvo_cli.consistency import check
 from tvo_cli.evaluation import Evaluation
-from tvo_cli.experiment.session import build_session
+from tvo_cli.experiment.build_session import build_session
 from tvo_cli.stability import vacuous
 from tvo_cli.tracking.buffered_log import HeldLog
 from tvo_cli.training import continuing, dataset_hash, loop, saving

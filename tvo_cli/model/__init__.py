@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from tvo_cli.model.reference import clone_frozen
 
 __all__ = ["Critic", "Policy", "Scores", "clone_frozen", "load_policy"]
-ROOMS = {
-    **{"Critic": "critic", "Policy": "policy", "Scores": "scores"},
+MODULES = {
+    **{"Critic": "critic", "Policy": "policy", "Scores": "logprobs"},
     **{"clone_frozen": "reference", "load_policy": "loading"},
 }
 
 
 def __getattr__(name: str) -> Any:
     """Loaded when asked for: counting parameters needs neither torch nor transformers."""
-    if name not in ROOMS:
+    if name not in MODULES:
         raise AttributeError(name)
-    return getattr(import_module(f"tvo_cli.model.{ROOMS[name]}"), name)
+    return getattr(import_module(f"tvo_cli.model.{MODULES[name]}"), name)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
 from tvo_cli.maths.nucleus import Nucleus
-from tvo_cli.model import chunked_logits
+from tvo_cli.model import chunked_logprobs
 from tvo_cli.model.backbone import Head, predicting_states
 from tvo_cli.model.encoding import encode
 from tvo_cli.model.logprobs import Readings, Scores, chunked_covariance, chunked_readings, spread
@@ -74,8 +74,8 @@ class Policy:
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
-        if nucleus is None and chunked_logits.suits(self.head, hidden):
-            found = chunked_logits.head_readings(self.head, hidden, response_ids[mask], heat)
+        if nucleus is None and chunked_logprobs.suits(self.head, hidden):
+            found = chunked_logprobs.head_readings(self.head, hidden, response_ids[mask], heat)
         else:
             found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
         columns = [spread(values, mask) for values in found]

@@ -53,13 +53,13 @@ class PackedLayout:
         """Attention of one row, query [1, h, N, D], key and value [1, k, N, D] → [1, N, h, D]."""
         count, width = len(self.prompt_mask), self.prompt_mask.shape[-1]
         q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
-        kp, vp = (_grid(x[: count * width], count) for x in (k, v))
-        found = [attention(_grid(q[: count * width], count), kp, vp, self.prompt_mask, scaling)]
+        kp, vp = (_unpacked_rows(x[: count * width], count) for x in (k, v))
+        found = [attention(_unpacked_rows(q[: count * width], count), kp, vp, self.prompt_mask, scaling)]
         end = count * width
         for one in self.slices:
             rows, length = one.shape
             end = one.begin + rows * length
-            own = [_grid(x[one.begin : end], rows) for x in (q, k, v)]
+            own = [_unpacked_rows(x[one.begin : end], rows) for x in (q, k, v)]
             keys, values = (
                 torch.cat([shared.index_select(0, one.prompts), new], dim=2)
                 for shared, new in ((kp, own[1]), (vp, own[2]))
@@ -70,7 +70,7 @@ class PackedLayout:
         return torch.cat(flat)[None]
 
 
-def _grid(tokens: Tensor, rows: int) -> Tensor:
+def _unpacked_rows(tokens: Tensor, rows: int) -> Tensor:
     """[rows·T, heads, D] → [rows, heads, T, D]."""
     return tokens.view(rows, -1, *tokens.shape[1:]).transpose(1, 2)
 

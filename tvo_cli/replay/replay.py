@@ -15,7 +15,7 @@ from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.replay.attribution import Attribution, Trouble, attribute, find_trouble
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.batch import Batch, Minibatch
-from tvo_cli.training.experience import assemble
+from tvo_cli.training.graded_batch import assemble
 from tvo_cli.training.session import IN_FLIGHT, Session
 from tvo_cli.training.step_state import Work
 from tvo_cli.training.stopwatch import Stopwatch

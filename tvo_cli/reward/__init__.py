@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tvo_cli.reward.grader import Grader
-    from tvo_cli.reward.rewards import Rewards
+    from tvo_cli.reward.reward_terms import Rewards
 
 __all__ = ["Grader", "Rewards"]
 
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return Grader
     if name == "Rewards":
-        from tvo_cli.reward.rewards import Rewards
+        from tvo_cli.reward.reward_terms import Rewards
 
         return Rewards
     raise AttributeError(name)

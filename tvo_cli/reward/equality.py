@@ -12,6 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 
+from tvo_cli.reward.answer_limits import canonical, defect
 from tvo_cli.reward.answers import (
     choice,
     clock,
@@ -28,7 +29,6 @@ from tvo_cli.reward.answers import (
 )
 from tvo_cli.reward.answers.compound import compound, same_compound
 from tvo_cli.reward.answers.unit import Quantity, agree, quantity
-from tvo_cli.reward.normal import canonical, defect
 
 Algebra = Callable[[str, str], bool]
 Same = Callable[[str, str], bool]

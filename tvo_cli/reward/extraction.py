@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from tvo_cli.reward.answer_limits import canonical
 from tvo_cli.reward.answers import number
-from tvo_cli.reward.normal import canonical
 
 TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
 GAP = 200  # characters: a box further before the last one is an intermediate result

@@ -14,14 +14,14 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.reward import extraction
+from tvo_cli.reward.answer_limits import canonical, defect
 from tvo_cli.reward.answers import number
-from tvo_cli.reward.answers.integer import digits, integer
-from tvo_cli.reward.audit import Audit, Disagreement
+from tvo_cli.reward.answers.digits import digits, integer
 from tvo_cli.reward.equality import Undecided, equal, is_choice, is_list, undecided
 from tvo_cli.reward.extraction import Found, final_answer, gold_of, stated_answer, whole_answer
 from tvo_cli.reward.ipc_protocol import tagged
-from tvo_cli.reward.normal import canonical, defect
 from tvo_cli.reward.pool import Pool
+from tvo_cli.reward.second_grader import Audit, Disagreement
 from tvo_cli.types import Problem, Verdict
 
 PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}

@@ -80,7 +80,7 @@ def _math(row: Mapping[str, Any], answer: str) -> bool:
 
 
 def _audit(row: Mapping[str, Any], text: str) -> bool:
-    from tvo_cli.reward.audit import second_opinion
+    from tvo_cli.reward.second_grader import second_opinion
 
     return second_opinion(row["gold"], text)
 

@@ -10,8 +10,8 @@ from tvo_cli.rollout.mismatch import mismatch, truncated_importance  # light; an
 
 if TYPE_CHECKING:
     from tvo_cli.rollout.generation import generate
+    from tvo_cli.rollout.rollout_slices import join, select
     from tvo_cli.rollout.sampling import Sampling
-    from tvo_cli.rollout.selection import join, select
 
 __all__ = [
     "EveryGroup",
@@ -24,13 +24,13 @@ __all__ = [
     "select",
     "truncated_importance",
 ]
-ROOMS = {
-    **{"generate": "generation", "Sampling": "sampling", "join": "selection", "select": "selection"},
+MODULES = {
+    **{"generate": "generation", "Sampling": "sampling", "join": "rollout_slices", "select": "rollout_slices"},
 }
 
 
 def __getattr__(name: str) -> Any:
     """Loaded when asked for: a dry run looks up the sampling rule and needs no transformers."""
-    if name not in ROOMS:
+    if name not in MODULES:
         raise AttributeError(name)
-    return getattr(import_module(f"tvo_cli.rollout.{ROOMS[name]}"), name)
+    return getattr(import_module(f"tvo_cli.rollout.{MODULES[name]}"), name)

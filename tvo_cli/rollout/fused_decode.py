@@ -40,7 +40,7 @@ class _Layer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class FusedNetwork:
     """A network's layers for decoding, good until its weights change."""
 
     policy: Policy
@@ -83,7 +83,7 @@ def _seen(attention: Tensor | None, cache: DynamicCache) -> Tensor:
     return padded.bool()[:, None, None]
 
 
-def joined(policy: Policy) -> Joined | None:
+def fused_network(policy: Policy) -> FusedNetwork | None:
     """The network for decoding; None where it is too large to copy or of another family."""
     network = policy.network
     if network not in _checked:
@@ -100,10 +100,10 @@ def _suits(policy: Policy) -> bool:
     return single and sum(p.numel() for p in network.base_model.layers.parameters()) <= LARGEST
 
 
-def _join(policy: Policy) -> Joined:
+def _join(policy: Policy) -> FusedNetwork:
     config = policy.network.config
     layers = [_layer(block) for block in policy.network.base_model.layers]
-    return Joined(policy, layers, (config.num_attention_heads, config.num_key_value_heads))
+    return FusedNetwork(policy, layers, (config.num_attention_heads, config.num_key_value_heads))
 
 
 def _layer(block: Any) -> _Layer:

@@ -15,7 +15,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.forwards import accepted, cache_argument, positions, trimmed
 from tvo_cli.model.sequence_packing import ATTENTION
-from tvo_cli.rollout.fused_decode import Joined, joined
+from tvo_cli.rollout.fused_decode import FusedNetwork, fused_network
 from tvo_cli.rollout.kv_cache import even, growing
 from tvo_cli.rollout.sampling import Sampling, draw, uniforms
 from tvo_cli.types import Rollout
@@ -139,7 +139,7 @@ class _State:
     position: Tensor  # int64 [n], of the next token
     attention: Tensor | None  # int64 [n, L]; None when nothing is padded
     even_rows: int  # rows are dropped down to a multiple of it
-    joined: Joined | None  # the network for decoding, where its family is known
+    fused_network: FusedNetwork | None  # the network for decoding, where its family is known
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but these rows."""
@@ -152,8 +152,8 @@ class _State:
         if self.attention is not None:
             self.attention = torch.cat([self.attention, self.attention.new_ones(len(token), 1)], dim=1)
         position, self.position = self.position, self.position + 1
-        if self.joined is not None:
-            return self.joined.step(token, position, self.attention, self.cache)
+        if self.fused_network is not None:
+            return self.fused_network.step(token, position, self.attention, self.cache)
         arguments: dict[str, Any] = {"use_cache": True, "position_ids": position[:, None]}
         if self.attention is not None:
             arguments["attention_mask"] = self.attention
@@ -177,7 +177,7 @@ def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[T
     cache.batch_repeat_interleave(samples)
     repeated = None if attention is None else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
-    even_rows, known_family = (EVEN_ROWS, joined(policy)) if quick else (1, None)
+    even_rows, known_family = (EVEN_ROWS, fused_network(policy)) if quick else (1, None)
     state = _State(cache, following, repeated, even_rows, known_family)
     return found.logits[:, -1].repeat_interleave(samples, 0), state
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.stability.rule import Breach, Rule, blend, finite, smooth
+from tvo_cli.stability.collapse_rule import Breach, Rule, blend, finite, smooth
 
 ACCURACY = "accuracy/fresh"
 

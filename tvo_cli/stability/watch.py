@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.stability.rule import Firing, Rule
+from tvo_cli.stability.collapse_rule import Firing, Rule
 
 REWARD = "reward/mean"
 REWARD_SMOOTHING = 0.8

@@ -13,9 +13,9 @@ from types import FrameType
 
 from tvo_cli.signals import not_ignored
 from tvo_cli.sweep.index import WAITING, Index, Job
+from tvo_cli.sweep.job_process import Child, JobOutcome
 from tvo_cli.sweep.progress_table import ProgressTable
 from tvo_cli.sweep.slots import Slot
-from tvo_cli.sweep.worker import Child, JobOutcome
 from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import without_secrets
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tvo_cli import escaping
 from tvo_cli.sweep.index import WAITING, Job
+from tvo_cli.sweep.job_process import SAVED, USER
 from tvo_cli.sweep.runner import JOB_LOG
-from tvo_cli.sweep.worker import SAVED, USER
 from tvo_cli.tracking import run_status
 
 DEFECT = 1

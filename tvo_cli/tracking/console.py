@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tvo_cli import escaping, standard_streams
 from tvo_cli.errors import UserError
+from tvo_cli.tracking.live_panel import panel
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.panel import panel
 from tvo_cli.tracking.sparkline import duration, figure, reading
 from tvo_cli.tracking.terminal import without_echo
 

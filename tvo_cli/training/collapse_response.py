@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tvo_cli.stability import Action
-from tvo_cli.stability.rule import Firing
+from tvo_cli.stability.collapse_rule import Firing
 from tvo_cli.tracking.run_folder import write_json
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.session import Session

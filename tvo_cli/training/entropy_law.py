@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.stats.entropy_law import fit_entropy_law
+from tvo_cli.stats.entropy_fit import fit_entropy_law
 
 LEAST_PAIRS = 8  # two constants from fewer noisy pairs say nothing
 

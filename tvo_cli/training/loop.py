@@ -5,7 +5,7 @@ from __future__ import annotations
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.stability import Action
 from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, saving
-from tvo_cli.training.experience import assemble, draw
+from tvo_cli.training.graded_batch import assemble, draw
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_metrics import measure
 from tvo_cli.training.step_state import Work

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from tvo_cli.stability.gradient import GradientReading
+from tvo_cli.stability.gradient_noise import GradientReading
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.stopwatch import Stopwatch
 

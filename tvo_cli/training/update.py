@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.maths.policy_gradient import importance_ratio
-from tvo_cli.stability.gradient import MicroBatchVariance
+from tvo_cli.stability.gradient_noise import MicroBatchVariance
 from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.batch import Batch, Minibatch, minibatches
 from tvo_cli.training.forward import forwarded, joined, seen_whole

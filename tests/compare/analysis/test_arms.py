@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.compare.conftest import made, write_run
-from tvo_cli.compare.render.table import Table
+from tvo_cli.compare.render.table_model import Table
 from tvo_cli.errors import UserError
 
 
@@ -90,7 +90,7 @@ def test_runs_of_unknown_seeds_are_corrected_in_their_order(tmp_path: Path) -> N
             folder = write_run(tmp_path, "grpo", 0, value, lr=rate, name=f"{rate:g}-{'ab'[number]}")
             text = (folder / "config.yaml").read_text()
             (folder / "config.yaml").write_text(text.replace('"seed": 0, ', ""))
-    # the numbers of tests/stats/test_selection.py: 0.6, less 0.4 · 0.56419 · 0.3 = 0.0677
+    # the numbers of tests/stats/test_rate_selection.py: 0.6, less 0.4 · 0.56419 · 0.3 = 0.0677
     assert column(table(made(tmp_path), "arms"), "final (%)")[0].startswith("53.2 ")
 
 

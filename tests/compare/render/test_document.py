@@ -16,19 +16,19 @@ import pytest
 from tests.compare.analysis.test_arms import column, table
 from tests.compare.conftest import RUNS, made, write_run
 from tvo_cli.compare.analysis import measures
-from tvo_cli.compare.analysis.analyse import pages
+from tvo_cli.compare.analysis.block_analysis import pages
 from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.render import curves, html, plain, plots, writing
+from tvo_cli.compare.render import curves, html, plots, text_formats, writing
 from tvo_cli.compare.render.curves import Curve
 from tvo_cli.compare.render.document import Document
 from tvo_cli.compare.runs.run_record import Trial
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 FORMS = {
-    "report.md": plain.markdown,
-    "comparison.json": plain.as_json,
-    "tables.tex": plain.latex,
-    "report.txt": plain.terminal,
+    "report.md": text_formats.markdown,
+    "comparison.json": text_formats.as_json,
+    "tables.tex": text_formats.latex,
+    "report.txt": text_formats.terminal,
 }
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
@@ -147,12 +147,12 @@ def test_names_are_no_code(tmp_path: Path) -> None:
         write_run(tmp_path, "grpo", seed, 0.4)
     made_of = made(tmp_path)
     assert "<script>alert" not in html.page(made_of, plots.inline(made_of))
-    assert r"\<script>" in plain.markdown(made_of) and r"\|b\_c" in plain.markdown(made_of)
-    assert r"b\_c" in plain.latex(made_of)
+    assert r"\<script>" in text_formats.markdown(made_of) and r"\|b\_c" in text_formats.markdown(made_of)
+    assert r"b\_c" in text_formats.latex(made_of)
 
 
 def test_json_is_strict_and_has_the_numbers(document: Document) -> None:
-    found = json.loads(plain.as_json(document), parse_constant=lambda word: pytest.fail(word))
+    found = json.loads(text_formats.as_json(document), parse_constant=lambda word: pytest.fail(word))
     [section] = found["sections"]
     verdict = next(one for one in section["verdicts"] if one["a"] == "tvo" and one["rate"] == "own")
     assert verdict["paired"] and verdict["n"] == 3 and verdict["low"] < verdict["difference"] < verdict["high"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.compare.analysis.test_arms import column, table
 from tests.compare.conftest import RUNS, made, write_run
-from tvo_cli.compare.render import plain, plots
+from tvo_cli.compare.render import plots, text_formats
 from tvo_cli.compare.runs.gather import gather
 from tvo_cli.errors import UserError
 
@@ -66,7 +66,7 @@ def test_one_arm_is_shown_and_nothing_is_compared(tmp_path: Path) -> None:
         write_run(tmp_path, "tvo", seed, 0.8)
     document = made(tmp_path)
     assert document.sections[0].warnings == ("One arm only (tvo): there is nothing to compare it with.",)
-    assert document.sections[0].verdicts == () and "80.0 80.0" in plain.terminal(document)
+    assert document.sections[0].verdicts == () and "80.0 80.0" in text_formats.terminal(document)
 
 
 def test_every_run_still_going(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tvo_cli.compare.analysis.measures import NONE, Reading
 from tvo_cli.compare.runs.run_record import UNKNOWN_SEED
 from tvo_cli.stats.efficiency import area
 from tvo_cli.stats.interval import Interval
-from tvo_cli.stats.selection import select
+from tvo_cli.stats.rate_selection import select
 
 CORRECTED, LEAVE_ONE_OUT, HALF, SAME = "corrected", "leave-one-out", "half", "same"
 WAYS = {

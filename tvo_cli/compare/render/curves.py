@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tvo_cli import escaping
 from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import measures
-from tvo_cli.compare.analysis.analyse import Analysis
 from tvo_cli.compare.analysis.arms import Cell
+from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.render.plot_style import LineStyle, Plot, canvas, finish, legend, log_scale
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, Trial
 from tvo_cli.stats.interval import mean_interval

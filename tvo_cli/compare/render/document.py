@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.compare import formatting
-from tvo_cli.compare.analysis import analyse, arms, measures, protocol, rates
-from tvo_cli.compare.analysis.analyse import Analysis
+from tvo_cli.compare.analysis import arms, block_analysis, measures, protocol, rates
+from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.analysis.contrast import Contrast
 from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.render import dynamics, tables
-from tvo_cli.compare.render.table import Table, TableCell, text
+from tvo_cli.compare.render import result_tables, training_dynamics
+from tvo_cli.compare.render.table_model import Table, TableCell, text
 from tvo_cli.compare.render.verdicts import details, sentence
 from tvo_cli.compare.runs import gather, settings
 from tvo_cli.compare.runs.run_record import FAILED, UNFINISHED, Trial
@@ -86,7 +86,7 @@ def compare(paths: Sequence[Path], request: CompareRequest) -> Document:
     for block in blocks:
         warnings = [*([remark] if remark else []), *protocol.check(block, how, request.force)]
         here = request.baseline if _holds(block, request.baseline) else None
-        sections.append(_section(analyse.analyse(block, how, here, request.way), warnings))
+        sections.append(_section(block_analysis.analyse(block, how, here, request.way), warnings))
     title = f"{formatting.count(len(gathered.trials), 'run')}, {how.metric} by {' and '.join(request.by)}"
     return Document(title, how, tuple(sections), tuple(dict.fromkeys(notes)), request)
 
@@ -98,7 +98,7 @@ def _holds(block: arms.Block, baseline: str | None) -> bool:
 def _known(baseline: str | None, blocks: Sequence[arms.Block]) -> None:
     """A baseline that no block has is a mistake, not a default."""
     if baseline is not None and not any(_holds(block, baseline) for block in blocks):
-        analyse.baseline([arm for block in blocks for arm in block.arms], baseline)
+        block_analysis.baseline([arm for block in blocks for arm in block.arms], baseline)
 
 
 def _standing(trials: Sequence[Trial]) -> list[str]:
@@ -191,13 +191,24 @@ def _robust(found: Analysis, how: Reading) -> tuple[str, ...]:
 
 
 def _tables(found: Analysis) -> tuple[Table, ...]:
-    made = [tables.arms(found)]
+    made = [result_tables.arms(found)]
     if found.swept:
-        made += [tables.rate_grid(found), tables.robustness(found)]
-    made += [tables.comparisons(found)] if found.own else []
-    made += [dynamics.problems(found)] if found.problems else []
-    made += [dynamics.aggregates(found), tables.collapse(found), dynamics.gradients(found), dynamics.efficiency(found)]
-    made += [dynamics.entropy(found), dynamics.laws(found), dynamics.cost(found), _differing(found), tables.runs(found)]
+        made += [result_tables.rate_grid(found), result_tables.robustness(found)]
+    made += [result_tables.comparisons(found)] if found.own else []
+    made += [training_dynamics.problems(found)] if found.problems else []
+    made += [
+        training_dynamics.aggregates(found),
+        result_tables.collapse(found),
+        training_dynamics.gradients(found),
+        training_dynamics.efficiency(found),
+    ]
+    made += [
+        training_dynamics.entropy(found),
+        training_dynamics.laws(found),
+        training_dynamics.cost(found),
+        _differing(found),
+        result_tables.runs(found),
+    ]
     return tuple(_sparse(table) for table in made if table.rows)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tvo_cli.compare.render.document import Document, Section
-from tvo_cli.compare.render.plain import groups, robust_title
-from tvo_cli.compare.render.table import Table, TableCell
+from tvo_cli.compare.render.table_model import Table, TableCell
+from tvo_cli.compare.render.text_formats import groups, robust_title
 from tvo_cli.escaping import html as escape
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"

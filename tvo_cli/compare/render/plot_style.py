@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tvo_cli import escaping
 from tvo_cli.compare import formatting
-from tvo_cli.report.figures import STYLE, any_letter
+from tvo_cli.report.run_plot import STYLE, any_letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tvo_cli.compare.render import plain
+from tvo_cli.compare.render import text_formats
 from tvo_cli.compare.render.document import Document
 from tvo_cli.tracking.run_folder import write_text
 
@@ -12,14 +12,14 @@ from tvo_cli.tracking.run_folder import write_text
 def shown(document: Document, form: str) -> str:
     """The report as it is printed: table, json, markdown or html."""
     if form == "json":
-        return plain.as_json(document)
+        return text_formats.as_json(document)
     if form == "markdown":
-        return plain.markdown(document)
+        return text_formats.markdown(document)
     if form == "html":
         from tvo_cli.compare.render import html, plots
 
         return html.page(document, plots.inline(document))
-    return plain.terminal(document)
+    return text_formats.terminal(document)
 
 
 def write(document: Document, folder: Path) -> None:
@@ -30,6 +30,6 @@ def write(document: Document, folder: Path) -> None:
     inline = [(figure.title, figure.svg) for figure in drawn]
     write_text(folder / "report.html", html.page(document, inline))
     linked = [(figure.title, f"figures/{figure.name}.svg") for figure in drawn]
-    write_text(folder / "report.md", plain.markdown(document, linked))
-    write_text(folder / "tables.tex", plain.latex(document))
-    write_text(folder / "comparison.json", plain.as_json(document))
+    write_text(folder / "report.md", text_formats.markdown(document, linked))
+    write_text(folder / "tables.tex", text_formats.latex(document))
+    write_text(folder / "comparison.json", text_formats.as_json(document))

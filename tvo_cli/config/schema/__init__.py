@@ -2,12 +2,12 @@
 
 from tvo_cli.config.schema.checking import Given, check, possible_keys
 from tvo_cli.config.schema.editing import editor_groups, editor_schema
+from tvo_cli.config.schema.field_traversal import declared, dotted, of_field
 from tvo_cli.config.schema.kinds import FREE
 from tvo_cli.config.schema.locating import folders
 from tvo_cli.config.schema.preparing import prepare, understand
 from tvo_cli.config.schema.roots import ROOTS
 from tvo_cli.config.schema.upgrading import settled, upgraded
-from tvo_cli.config.schema.walking import declared, dotted, of_field
 
 __all__ = [
     "ROOTS",

@@ -14,10 +14,10 @@ from tvo_cli.config.describing import nearest
 from tvo_cli.config.overrides import key_paths, split_override
 from tvo_cli.config.resolving import plain
 from tvo_cli.config.schema import keywords, locating
+from tvo_cli.config.schema.field_traversal import declared, dotted, field_at, fits, is_built, of_field, places
 from tvo_cli.config.schema.kinds import BUILT, Keys
 from tvo_cli.config.schema.phrases import choices, of_key, phrase, remedy, shown
 from tvo_cli.config.schema.roots import ROOTS, STAND_INS
-from tvo_cli.config.schema.walking import declared, dotted, field_at, fits, is_built, of_field, places
 from tvo_cli.errors import UserError
 
 UNKNOWN, ABSENT = "extra_forbidden", "missing"

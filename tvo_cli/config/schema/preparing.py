@@ -8,9 +8,9 @@ from typing import Any, get_args, get_origin
 from tvo_cli.config import describing
 from tvo_cli.config.escapes import unescaped
 from tvo_cli.config.schema.checking import NOTHING, Given, check, resolved
+from tvo_cli.config.schema.field_traversal import Entry, Path, dotted, entries, forms, of_field, places
 from tvo_cli.config.schema.kinds import ESCAPES
 from tvo_cli.config.schema.roots import ROOTS
-from tvo_cli.config.schema.walking import Entry, Path, dotted, entries, forms, of_field, places
 
 BACKSLASH = "\\"
 

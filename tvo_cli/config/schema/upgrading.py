@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tvo_cli.config.schema.field_traversal import dotted, fits, of_field
 from tvo_cli.config.schema.kinds import Keys
 from tvo_cli.config.schema.roots import ROOTS
-from tvo_cli.config.schema.walking import dotted, fits, of_field
 
 GONE = ("trainer.resume",)  # became the group `resume`
 

@@ -25,7 +25,7 @@ COLUMNS = 2048  # 2 MB of float32 a tile: it stays in a CPU's cache
 WIDE = 8 * COLUMNS  # a vocabulary from which tiles are faster than whole rows
 
 
-class _TiledReadings(torch.autograd.Function):
+class _ChunkedLogprobEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, inverse_heat: float
@@ -122,7 +122,7 @@ def tiled_readings(
 
     First derivatives only, by all of hidden, weight and bias. `token_readings` of the whole rows is its oracle.
     """
-    logp, entropy, collision = _TiledReadings.apply(  # type: ignore[no-untyped-call]
+    logp, entropy, collision = _ChunkedLogprobEntropy.apply(  # type: ignore[no-untyped-call]
         hidden, weight, bias, targets, 1.0 / heat
     )
     return logp, entropy, collision

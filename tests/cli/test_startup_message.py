@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tvo_cli.cli import loading_line, override_args
+from tvo_cli.cli import override_args, startup_message
 from tvo_cli.cli.main import app
 
 runner = CliRunner()
 WATCH = """
 import json, sys
-import tvo_cli.cli.loading_line as opening
+import tvo_cli.cli.startup_message as opening
 
 def seen(command, doing):
     heavy = [n for n in ("torch", "transformers", "hydra", "omegaconf", "numpy", "rich") if n in sys.modules]
@@ -47,10 +47,10 @@ def test_the_first_line_comes_before_anything_heavy(typed: list[str], said: str)
 
 
 def test_what_loads_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    loading_line.opening("tvo train", ["--cfg", "job"])
-    loading_line.opening("tvo train", ["--info=defaults"])
+    startup_message.opening("tvo train", ["--cfg", "job"])
+    startup_message.opening("tvo train", ["--info=defaults"])
     assert capsys.readouterr().err == ""
-    loading_line.opening("tvo train", ["model.path=a\x1b[2J"])
+    startup_message.opening("tvo train", ["model.path=a\x1b[2J"])
     assert capsys.readouterr().err == "tvo train: loading torch, transformers and the model a\\x1b[2J …\n"
 
 
@@ -58,7 +58,7 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     stream = (tmp_path / "closed").open("w")
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    loading_line.announce("tvo train", "loading")  # raises where a closed stream is not expected
+    startup_message.announce("tvo train", "loading")  # raises where a closed stream is not expected
     assert (tmp_path / "closed").read_text() == ""
 
 

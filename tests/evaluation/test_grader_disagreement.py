@@ -9,7 +9,7 @@ import pytest
 from tests.evaluation.conftest import Parrot
 from tests.evaluation.test_pipeline import run
 from tests.evaluation.test_responses import response
-from tvo_cli.evaluation import audit
+from tvo_cli.evaluation import grader_disagreement
 from tvo_cli.evaluation.pipeline import regrade
 
 REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
@@ -28,24 +28,24 @@ class Boxless(Parrot):
 def test_the_rate_is_of_what_both_judged():
     rows = [response(0, second=True), response(1, second=False), response(2, second=None)]
     rows += [response(3, correct=False, second=True), response(4, failed=True, second=False)]
-    found = audit.summarise(rows, 0.95)
+    found = grader_disagreement.summarise(rows, 0.95)
     assert (found["compared"], found["differing"], found["only_ours"]) == (3, 2, 1)
     assert found["rate"]["mean"] == pytest.approx(2 / 3)
-    assert audit.summarise([response(0)], 0.95) is None
+    assert grader_disagreement.summarise([response(0)], 0.95) is None
 
 
 @pytest.mark.slow
 def test_disagreements_are_counted_and_kept_to_be_read(asked, golds, tmp_path):
     found = run(asked("grader.audit=true"), Boxless(golds))["suites"]["jsonl"]["audit"]
     assert (found["compared"], found["differing"], found["only_ours"]) == (24, 12, 0)
-    kept = [json.loads(line) for line in (tmp_path / "run" / audit.NAME).read_text().splitlines()]
+    kept = [json.loads(line) for line in (tmp_path / "run" / grader_disagreement.NAME).read_text().splitlines()]
     assert len(kept) == 12 and all(row["second"] and not row["correct"] for row in kept)
     assert "The answer is" in kept[0]["completion"]
 
 
 def test_without_audit_no_second_grader_is_asked(asked, golds, tmp_path):
     assert run(asked(), Boxless(golds))["suites"]["jsonl"]["audit"] is None
-    assert not (tmp_path / "run" / audit.NAME).exists()
+    assert not (tmp_path / "run" / grader_disagreement.NAME).exists()
 
 
 @pytest.mark.slow

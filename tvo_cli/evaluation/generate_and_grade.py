@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
-from tvo_cli.evaluation.answers import readable
+from tvo_cli.evaluation.answer_extraction import readable
 from tvo_cli.evaluation.protocol import Protocol
 from tvo_cli.evaluation.responses import Response
 from tvo_cli.evaluation.suite import Suite

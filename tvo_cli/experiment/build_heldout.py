@@ -7,7 +7,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from tvo_cli.evaluation import HeldOut
-from tvo_cli.evaluation.heldout import prompts as rendered
+from tvo_cli.evaluation.heldout_check import prompts as rendered
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import Sampling

@@ -16,8 +16,8 @@ from torch import Tensor
 from tvo_cli.errors import UserError
 from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.batch import Batch
-from tvo_cli.training.experience import assemble, draw
 from tvo_cli.training.forward import forwarded
+from tvo_cli.training.graded_batch import assemble, draw
 from tvo_cli.training.rng import stream
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch

@@ -7,7 +7,7 @@ import pytest
 from tvo_cli.errors import UserError
 from tvo_cli.reward import Rewards
 from tvo_cli.reward.grader import Settings
-from tvo_cli.reward.rewards import overlong
+from tvo_cli.reward.reward_terms import overlong
 from tvo_cli.types import Verdict
 
 RIGHT, WRONG = Verdict(True, "5", "equal"), Verdict(False, "6", "different")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tvo_cli.model import chunked_logits
+from tvo_cli.model import chunked_logprobs
 from tvo_cli.model.backbone import Head
 from tvo_cli.model.logprobs import token_readings
 
@@ -15,8 +15,8 @@ WHAT = {"log-prob": (1.0, 0.0, 0.0), "entropy": (0.0, 1.0, 0.0), "collision": (0
 @pytest.fixture
 def small(monkeypatch):
     """Tiles of 5 rows and 7 words, neither of which divides what is read."""
-    monkeypatch.setattr(chunked_logits, "ROWS", 5)
-    monkeypatch.setattr(chunked_logits, "COLUMNS", 7)
+    monkeypatch.setattr(chunked_logprobs, "ROWS", 5)
+    monkeypatch.setattr(chunked_logprobs, "COLUMNS", 7)
 
 
 def inputs(dtype, *, bias=True):
@@ -37,7 +37,7 @@ def gradients(readings, given, weights):
 @pytest.mark.parametrize("weights", WHAT.values(), ids=WHAT)
 def test_tiles_are_whole_rows(small, heat, bias, weights):
     given, targets = inputs(torch.float64, bias=bias)
-    found = chunked_logits.tiled_readings(given[0], given[1], given[2] if bias else None, targets, heat)
+    found = chunked_logprobs.tiled_readings(given[0], given[1], given[2] if bias else None, targets, heat)
     whole = token_readings(torch.nn.functional.linear(*given) / heat, targets)
     for mine, theirs in zip(found, whole, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
@@ -49,7 +49,7 @@ def test_float32_keeps_its_accuracy_over_large_logits(small):
     """Logits of ±60: an unshifted sum of e^z would lose everything but the largest."""
     exact, targets = inputs(torch.float64)
     given = [x.detach().float().requires_grad_() for x in exact]
-    found = chunked_logits.tiled_readings(given[0] * 4, *given[1:], targets, 0.5)
+    found = chunked_logprobs.tiled_readings(given[0] * 4, *given[1:], targets, 0.5)
     whole = token_readings(torch.nn.functional.linear(exact[0] * 4, *exact[1:]) / 0.5, targets)
     assert float(whole[0].detach().min()) < -30
     for mine, theirs in zip(found, whole, strict=True):
@@ -59,35 +59,38 @@ def test_float32_keeps_its_accuracy_over_large_logits(small):
 @pytest.mark.slow
 def test_gradcheck(small):
     given, targets = inputs(torch.float64)
-    assert torch.autograd.gradcheck(lambda h, w, b: chunked_logits.tiled_readings(h, w, b, targets, 0.8), given)
+    assert torch.autograd.gradcheck(lambda h, w, b: chunked_logprobs.tiled_readings(h, w, b, targets, 0.8), given)
 
 
 def test_nothing_saved_grows_with_rows_times_vocabulary():
     hidden, weight = torch.randn(600, 4, requires_grad=True), torch.randn(30_000, 4, requires_grad=True)
     sizes: list[int] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
-        found = chunked_logits.tiled_readings(hidden, weight, None, torch.zeros(600, dtype=torch.int64), 1.0)
+        found = chunked_logprobs.tiled_readings(hidden, weight, None, torch.zeros(600, dtype=torch.int64), 1.0)
     assert max(sizes) == weight.numel()
     assert found[0].shape == (600,)
 
 
 def test_a_head_with_a_scale_is_its_own_logits():
-    project = torch.nn.Linear(6, chunked_logits.WIDE, bias=True)
+    project = torch.nn.Linear(6, chunked_logprobs.WIDE, bias=True)
     head, hidden = Head(project, scale=0.25), torch.randn(3, 6)
-    targets = torch.tensor([0, 5, chunked_logits.WIDE - 1])
-    assert chunked_logits.suits(head, hidden)
-    found, whole = chunked_logits.head_readings(head, hidden, targets, 0.7), token_readings(head(hidden) / 0.7, targets)
+    targets = torch.tensor([0, 5, chunked_logprobs.WIDE - 1])
+    assert chunked_logprobs.suits(head, hidden)
+    found, whole = (
+        chunked_logprobs.head_readings(head, hidden, targets, 0.7),
+        token_readings(head(hidden) / 0.7, targets),
+    )
     for mine, theirs in zip(found, whole, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_narrow_capped_and_low_precision_heads_are_left_alone():
-    wide, narrow = torch.nn.Linear(2, chunked_logits.WIDE, bias=False), torch.nn.Linear(2, 100, bias=False)
+    wide, narrow = torch.nn.Linear(2, chunked_logprobs.WIDE, bias=False), torch.nn.Linear(2, 100, bias=False)
     hidden = torch.randn(3, 2)
-    assert chunked_logits.suits(Head(wide), hidden)
-    assert not chunked_logits.suits(Head(narrow), hidden)
-    assert not chunked_logits.suits(Head(wide, cap=30.0), hidden)
-    assert not chunked_logits.suits(Head(None), hidden)
-    assert not chunked_logits.suits(Head(wide), hidden.bfloat16())
+    assert chunked_logprobs.suits(Head(wide), hidden)
+    assert not chunked_logprobs.suits(Head(narrow), hidden)
+    assert not chunked_logprobs.suits(Head(wide, cap=30.0), hidden)
+    assert not chunked_logprobs.suits(Head(None), hidden)
+    assert not chunked_logprobs.suits(Head(wide), hidden.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
-        assert not chunked_logits.suits(Head(wide), hidden)
+        assert not chunked_logprobs.suits(Head(wide), hidden)

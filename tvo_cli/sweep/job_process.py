@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.sweep import supervisor
+from tvo_cli.sweep import supervisor_process
 from tvo_cli.tracking import run_status
 
 SAVED, INTERRUPTED, USER = 75, 130, 2
@@ -46,7 +46,7 @@ class Child:
         self.log, self.begun, self._grace, self._timeout = log, time.monotonic(), grace, timeout
         self._asked: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
-        line = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(timeout or 0.0), *words]
+        line = [sys.executable, "-I", "-S", supervisor_process.__file__, str(grace), str(timeout or 0.0), *words]
         ours, theirs = socket.socketpair()
         with log.open("ab") as output, theirs:
             output.write(f"$ {title}\n".encode())
@@ -61,7 +61,7 @@ class Child:
                 start_new_session=True,
             )
         self._held: socket.socket | None = ours
-        self.pid = _told(ours)
+        self.pid = _receive_job_pid(ours)
 
     def stop(self) -> None:
         """Let go: the supervisor asks the job to save, and ends it after the grace."""
@@ -111,7 +111,7 @@ def outcome(code: int, child: Child, stopped: bool) -> JobOutcome:
         return JobOutcome(run_status.INTERRUPTED, code, child.last_words(), not stopped)
     if stopped:
         return JobOutcome(run_status.INTERRUPTED, code, "stopped before it could save", False)
-    if code == supervisor.TIMED_OUT and child.timeout:
+    if code == supervisor_process.TIMED_OUT and child.timeout:
         return JobOutcome(run_status.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
     if code > 128:
         return JobOutcome(run_status.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
@@ -126,7 +126,7 @@ def _signal_name(number: int) -> str:
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
-def _told(keeper_end: socket.socket) -> int | None:
+def _receive_job_pid(keeper_end: socket.socket) -> int | None:
     """The job's process number, as its supervisor says it; None when the job could not be started."""
     keeper_end.settimeout(60.0)
     try:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tvo_cli.stats.selection import SPLITS, WEIGHT, _greatest, halvings, select
+from tvo_cli.stats.rate_selection import SPLITS, WEIGHT, _greatest, halvings, select
 
 NAN = math.nan
 

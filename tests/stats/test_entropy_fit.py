@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tvo_cli.stats.entropy_law import Law, fit_entropy_law
+from tvo_cli.stats.entropy_fit import Law, fit_entropy_law
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
 

@@ -8,12 +8,12 @@ from statistics import fmean
 
 from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import contrast, measures
-from tvo_cli.compare.analysis.analyse import Analysis
 from tvo_cli.compare.analysis.arms import Cell
+from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.analysis.contrast import GradientRatio
-from tvo_cli.compare.render.table import Table, TableCell, greyed, interval, number, rate, reading, text, whole
+from tvo_cli.compare.render.table_model import Table, TableCell, greyed, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, Trial
-from tvo_cli.stats import entropy_law, ratio, robust
+from tvo_cli.stats import entropy_fit, ratio, robust
 from tvo_cli.stats.comparison import Difference
 from tvo_cli.stats.efficiency import Crossing
 from tvo_cli.stats.interval import Interval
@@ -182,13 +182,13 @@ def _rounded(one: Interval) -> TableCell:
     return TableCell(f"{one.mean:,.{digits}f}{ends}", one._asdict(), one.mean)
 
 
-def fitted(trial: Trial) -> entropy_law.Law | None:
+def fitted(trial: Trial) -> entropy_fit.Law | None:
     """R = −a·e^H + b over a run's steps, reward the fresh accuracy, or the reward where there is none."""
     steps, spent = trial.run.curve("policy/entropy")
     name = measures.FRESH if trial.has(measures.FRESH) else "reward/mean"
     got = dict(zip(*trial.run.curve(name)))
     pairs = [(h, got[step]) for step, h in zip(steps, spent, strict=True) if step in got]
-    return entropy_law.fit_entropy_law([h for h, _ in pairs], [r for _, r in pairs]) if pairs else None
+    return entropy_fit.fit_entropy_law([h for h, _ in pairs], [r for _, r in pairs]) if pairs else None
 
 
 def laws(found: Analysis) -> Table:

@@ -8,8 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from tvo_cli import data
-from tvo_cli.experiment.heldout import build_heldout
-from tvo_cli.experiment.learner import build_learner
+from tvo_cli.experiment.build_heldout import build_heldout
+from tvo_cli.experiment.build_learner import build_learner
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import Sampling

@@ -6,7 +6,7 @@ import pytest
 
 from tests.evaluation.test_summary import GREEDY, ROWS, same
 from tvo_cli.evaluation.summary import summarise
-from tvo_cli.report import evaluation as report
+from tvo_cli.report import evaluation_report as report
 
 SUITE = {"protocol": "boxed", "protocol_hash": "abc", "graded": True}
 

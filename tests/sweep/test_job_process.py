@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.sweep.worker import Child, JobOutcome
+from tvo_cli.sweep.job_process import Child, JobOutcome
 
 from .conftest import is_running, until
 
@@ -120,7 +120,7 @@ def test_a_job_that_cannot_start_is_a_failure_with_its_reason(tmp_path: Path) ->
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from tvo_cli.sweep.worker import Child
+from tvo_cli.sweep.job_process import Child
 child = Child([sys.executable, "-c", {job!r}], Path({log!r}), os.environ, title="t", grace=0.5, timeout=None)
 print(child.pid, flush=True)
 time.sleep(60)

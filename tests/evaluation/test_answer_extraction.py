@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tvo_cli.evaluation.answers import readable
+from tvo_cli.evaluation.answer_extraction import readable
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.checkpoint import checkpoint
 
-from tvo_cli.stability.gradient import (
+from tvo_cli.stability.gradient_noise import (
     UNRESOLVED,
     GradientReading,
     MicroBatchVariance,

@@ -61,7 +61,7 @@ def _chosen(session: Session, draws: Sequence[GradedGroup], fit: Sequence[Sequen
     if chosen == places and len(draws) == 1 and all(fit[0]):
         return draws[0]
     levelled = [_levelled(graded, row) for graded, row in zip(draws, fit)]
-    parts = [_cut(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)]
+    parts = [_keep_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)]
     parts = [part for part in parts if part.problems]
     return GradedGroup(
         problems=tuple(problem for part in parts for problem in part.problems),
@@ -78,7 +78,7 @@ def _levelled(graded: GradedGroup, fit: Sequence[bool]) -> GradedGroup:
     return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
 
 
-def _cut(graded: GradedGroup, prompts: Sequence[int]) -> GradedGroup:
+def _keep_prompts(graded: GradedGroup, prompts: Sequence[int]) -> GradedGroup:
     rows = [row for row, p in enumerate(graded.rollout.group.tolist()) if p in set(prompts)]
     return GradedGroup(
         problems=tuple(graded.problems[p] for p in prompts),
