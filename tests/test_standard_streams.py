@@ -192,6 +192,7 @@ def test_a_reader_that_takes_nothing_holds_nobody_up(tmp_path: Path, shared: boo
     assert "standard output has taken nothing for 0.2 s" in (tmp_path / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_terminal_that_stands_still_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "view.py").write_text(VIEW)
 
@@ -239,6 +240,7 @@ os.setpgid(0, 0)
     assert "stty tostop" in (tmp_path / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_locale_that_cannot_name_the_folder_ends_no_run(tmp_path: Path) -> None:
     """Python reads the bytes of such a name as surrogates, which no UTF-8 file takes as they are."""
     place = tmp_path / "größe"

@@ -32,6 +32,7 @@ def test_formats_are_printed(form: str, capsys: pytest.CaptureFixture[str]) -> N
         assert json.loads(out)["sections"][0]["baseline"] == "ppo"
 
 
+@pytest.mark.slow
 def test_out_holds_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", RUNS, "--out", str(tmp_path / "report"), "--x", "hours"]) == 0
     names = {path.relative_to(tmp_path / "report").as_posix() for path in (tmp_path / "report").rglob("*.*")}

@@ -337,8 +337,11 @@ def children(pid: int) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     ("number", "code"),
     [
-        *((signal.SIGTERM, 143), (signal.SIGKILL, -9)),
-        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((signal.SIGINT, 130), (signal.SIGHUP, 129))),
+        (signal.SIGKILL, -9),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129))
+        ),
     ],
 )
 def test_no_orphans_and_nothing_half_written(number: signal.Signals, code: int, tmp_path: Path) -> None:

@@ -244,6 +244,7 @@ def test_cfg_and_info_are_hydras(experiment: Experiment, capsys: pytest.CaptureF
     assert experiment.configs == []
 
 
+@pytest.mark.slow
 def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "experiment"
     mine.mkdir(parents=True)

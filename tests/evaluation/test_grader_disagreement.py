@@ -56,6 +56,7 @@ def test_a_finished_evaluation_is_audited_by_regrading_it(asked, golds, tmp_path
     assert found["suites"]["jsonl"]["audit"]["differing"] == 12
 
 
+@pytest.mark.slow
 def test_asked_for_later_the_same_command_audits_what_is_there(asked, golds):
     run(asked(), Boxless(golds))
     engine = Boxless(golds)

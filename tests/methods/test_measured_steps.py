@@ -90,6 +90,7 @@ def test_the_kl_is_that_of_the_sampled_tokens():
     torch.testing.assert_close(kl_from_old(new, old), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "neutral"),
     [

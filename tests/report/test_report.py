@@ -190,6 +190,7 @@ def test_the_next_command_can_be_pasted(path: str) -> None:
     assert parsed.key_or_group == "model.path" and parsed.value() == path and not parsed.is_sweep_override()
 
 
+@pytest.mark.slow
 def test_closing_leaves_figure_and_card(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     folder = make_run()

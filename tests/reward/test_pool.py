@@ -73,6 +73,7 @@ def test_a_deadline_kills_and_neighbours_are_graded_as_if_alone(hasty: Grader) -
     assert killed and gone(tuple(killed))
 
 
+@pytest.mark.slow
 def test_a_child_that_stands_still_costs_no_verdict(fresh: Grader) -> None:
     """It uses no processor time, so the limit in wall time ends it; the row is tried again, alone, and is right."""
     fresh.pool.patience = 1.0

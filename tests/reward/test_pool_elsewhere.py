@@ -156,6 +156,7 @@ def test_without_a_limit_of_the_kernel_a_child_watches_its_own_memory() -> None:
     assert done.returncode == 77
 
 
+@pytest.mark.slow
 def test_a_child_runs_the_code_of_its_parent(tmp_path: Path) -> None:
     """Another tvo_cli that is installed, or comes first on the path, is not the one that judges."""
     other = tmp_path / "tvo_cli"

@@ -40,6 +40,7 @@ def test_a_job_that_differs_in_no_number_is_said(sweep: Sweep) -> None:
     assert code == 0 and "sweep: 1 job (2 asked, 1 the same as another)" in said and len(sweep.starts()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [pytest.param(("seed=0,1", "hydra.launcher.n_jobs=0"), marks=pytest.mark.slow), ("algorithm=tvo,nope",)],

@@ -241,6 +241,7 @@ def whole_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_torn_wandb_file_holds_what_is_whole(whole_file: bytes, tmp_path: Path) -> None:
     """Cut anywhere, steps and evaluations up to the tear; a flipped byte ends it as a cut does."""
     place = tmp_path / "run-one.wandb"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
+import pickle
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -23,17 +23,22 @@ SMALL = (
 )
 
 
-@lru_cache(maxsize=64)
-def composed(overrides: tuple[str, ...]) -> DictConfig:
-    """Composing takes as long as a small step: once for each command, with every reference in it resolved."""
+@lru_cache(maxsize=256)
+def _composed(overrides: tuple[str, ...]) -> bytes:
     made = config.compose([*SMALL, *overrides, "output_dir=x"])
     OmegaConf.resolve(made)
-    return made
+    return pickle.dumps(made)
+
+
+def composed(overrides: tuple[str, ...]) -> DictConfig:
+    """Composing takes as long as a small step: once for each command, with every reference in it resolved."""
+    found: DictConfig = pickle.loads(_composed(overrides))
+    return found
 
 
 def train_in(folder: Path, overrides: tuple[str, ...]) -> Path:
     """Train in a folder; the folder."""
-    chosen = copy.deepcopy(composed(overrides))
+    chosen = composed(overrides)
     chosen.output_dir = str(folder)
     train(chosen)
     return folder

@@ -19,6 +19,7 @@ EIGHT = ("rollout.prompts=16", "rollout.samples=1", "rollout.minibatches=2", "ro
 LAYOUTS = {"1x8": 8, "2x4": 4, "8x1": 1}  # parts × rows of a minibatch of eight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["tvo", pytest.param("ppo", marks=pytest.mark.slow)])
 def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, algorithm):
     found = {}
