@@ -78,7 +78,7 @@ def test_the_rate_settles_where_the_divergence_is_within_its_band():
 def test_the_early_stop_by_hand():
     rule = EarlyStop(binary_total_variation, limit=0.03)
     assert [rule.viscosity(d) for d in (0.0, 0.03, 0.0301, 0.01)] == [1.0, 1.0, math.inf, 1.0]
-    rule.thicken(2.0)
+    rule.raise_viscosity(2.0)
     assert rule.viscosity(0.0) == 2.0
 
 

@@ -94,7 +94,7 @@ def test_cooling_moves_the_set_point_and_state_survives():
     assert viscosity.target == pytest.approx(0.012)
     viscosity.viscosity(0.02)
     viscosity.end_batch()
-    viscosity.thicken(2.0)
+    viscosity.raise_viscosity(2.0)
     other = rule(schedule=Linear(1.75, 0.25))
     other.load_state_dict(viscosity.state_dict())
     assert other.state_dict() == viscosity.state_dict()

@@ -55,7 +55,7 @@ class AdaptiveRate:
     def end_batch(self) -> None:
         """Nothing more to learn."""
 
-    def thicken(self, factor: float) -> None:
+    def raise_viscosity(self, factor: float) -> None:
         """Raise ν after a rollback."""
         self._move(factor)
 

@@ -38,7 +38,7 @@ class EarlyStop:
     def end_batch(self) -> None:
         """Nothing to learn."""
 
-    def thicken(self, factor: float) -> None:
+    def raise_viscosity(self, factor: float) -> None:
         """Raise ν after a rollback."""
         self.constant *= factor
 

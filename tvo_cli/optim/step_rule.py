@@ -27,7 +27,7 @@ class StepRule(Protocol):
 
     def end_batch(self) -> None: ...
 
-    def thicken(self, factor: float) -> None: ...
+    def raise_viscosity(self, factor: float) -> None: ...
 
     def readings(self) -> dict[str, float]: ...
 
@@ -56,7 +56,7 @@ class Free:
     def end_batch(self) -> None:
         """Nothing to learn."""
 
-    def thicken(self, factor: float) -> None:
+    def raise_viscosity(self, factor: float) -> None:
         """Raise ν after a rollback."""
         self.constant *= factor
 
@@ -124,7 +124,7 @@ class Viscosity:
         ratio = max(self.last, 1e-6) / self.target
         self.base = min(max(self.base * ratio**self.exponent, 1.0), self.maximum)
 
-    def thicken(self, factor: float) -> None:
+    def raise_viscosity(self, factor: float) -> None:
         """Raise ν_b after a rollback."""
         self.base = min(self.base * factor, self.maximum)
 
