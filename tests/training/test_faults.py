@@ -18,7 +18,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.config.schema import ROOTS, kinds
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
-from tvo_cli.training import continuing, loop
+from tvo_cli.training import loop, resume_compatibility
 from tvo_cli.training.step_metrics import measure
 
 from .conftest import SMALL, composed
@@ -143,12 +143,12 @@ def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole):
 
 def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monkeypatch, caplog):
     shutil.copytree(whole(*QUICK), run.root / "a")
-    monkeypatch.setattr(continuing, "code_version", lambda: "0.0.0+elsewhere")
+    monkeypatch.setattr(resume_compatibility, "code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
     state = store.read_state(run.root / "a" / "checkpoints" / "step-000003")
     with pytest.raises(UserError, match="other weights than those the run started from"):
-        continuing.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
+        resume_compatibility.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
 
 def test_pruning_keeps_every_nth_and_the_best(run):

@@ -118,7 +118,7 @@ def inspect(folder: Path) -> str:
 def _damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
     """What is wrong with one file; a path that leads out of the folder is never opened."""
     path = folder / file
-    if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or _linked(folder, path):
+    if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or _is_behind_symlink(folder, path):
         return f"{file} leads out of the folder"
     if not path.is_file():
         return f"{file} is missing"
@@ -127,7 +127,7 @@ def _damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
     return ""
 
 
-def _linked(folder: Path, path: Path) -> bool:
+def _is_behind_symlink(folder: Path, path: Path) -> bool:
     return any(part.is_symlink() for part in (path, *path.parents) if folder in part.parents)
 
 

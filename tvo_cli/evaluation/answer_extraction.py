@@ -25,7 +25,7 @@ def readable(completion: str, where: str) -> str:
     found = _stated(completion) if where == "minerva" else _tagged(completion)
     if found is None or len(found) > LONGEST:
         return completion if where == "minerva" else ""
-    return found if "\\boxed" in found else f"\\boxed{{{_bare(found)}}}"
+    return found if "\\boxed" in found else f"\\boxed{{{_without_math_delimiters(found)}}}"
 
 
 def _stated(completion: str) -> str | None:
@@ -50,7 +50,7 @@ def _tagged(completion: str) -> str | None:
     return found[1].strip() if found else None
 
 
-def _bare(text: str) -> str:
+def _without_math_delimiters(text: str) -> str:
     """Without the signs of mathematics around it."""
     bare = DOLLAR.sub("", text).strip()
     paired = (("\\(", "\\)"), ("\\[", "\\]"))

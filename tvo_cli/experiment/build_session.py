@@ -16,7 +16,7 @@ from tvo_cli.rollout import Sampling
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import Smoother, Watch
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import continuing, dataset_hash, rng
+from tvo_cli.training import dataset_hash, resume_compatibility, rng
 from tvo_cli.training import problems as chosen_problems
 from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.runtime import Runtime, start
@@ -59,7 +59,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         limits=_limits(config, runtime),
         recorder=_recorder(config.recorder),
         neutral_ids=chosen_problems.neutral_ids(problems, policy),
-        origin=continuing.origin(config, learner) | dataset_hash.hashes(problems, evaluated),
+        origin=resume_compatibility.origin(config, learner) | dataset_hash.hashes(problems, evaluated),
     )
 
 

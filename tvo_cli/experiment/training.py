@@ -12,9 +12,9 @@ from tvo_cli import environment
 from tvo_cli.consistency import check
 from tvo_cli.evaluation import Evaluation
 from tvo_cli.experiment.build_session import build_session
-from tvo_cli.stability import vacuous
+from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import HeldLog
-from tvo_cli.training import continuing, dataset_hash, loop, saving
+from tvo_cli.training import dataset_hash, loop, resume_compatibility, saving
 from tvo_cli.training.session import Session
 
 
@@ -22,13 +22,13 @@ def train(config: DictConfig) -> dict[str, Any]:
     """Run one training; the summary that is also written to summary.json."""
     check(config)
     folder = Path(config.output_dir)
-    continuing.check(folder, config)
+    resume_compatibility.check(folder, config)
     with ExitStack() as resources:
         held = resources.enter_context(HeldLog())
         session = build_session(config, folder, resources)
-        vacuous.say(config, reference=session.learner.reference is not None)
+        idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         dataset_hash.check(folder, session.origin, config)
-        continuing.remember(folder, config)
+        resume_compatibility.remember(folder, config)
         resources.enter_context(session.tracker)
         held.say()
         environment.record(folder, environment.of_run(session.learner))

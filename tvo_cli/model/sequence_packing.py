@@ -134,12 +134,12 @@ def supports_packing(body: nn.Module) -> bool:
     if str(getattr(config, "_attn_implementation", "")) != ATTENTION:
         return False
     if body not in _checked:
-        _checked[body] = _heeds(body)
+        _checked[body] = _supports_packed_attention(body)
     return _checked[body]
 
 
 @torch.no_grad()
-def _heeds(body: nn.Module) -> bool:
+def _supports_packed_attention(body: nn.Module) -> bool:
     device = next(body.parameters()).device
     ids = (torch.arange(24, device=device) % 7 + 1).view(4, 6)
     prompts, mask = ids[:2, :3], torch.tensor([[False, True, True], [True, True, True]], device=device)

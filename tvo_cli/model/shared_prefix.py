@@ -97,7 +97,7 @@ def predicting_states(
         prompts = prompt_ids[first], prompt_mask[first]
         return sequence_packing.states(body, prompts, which, (response_ids, mask), slices, TOKENS)
     cache = DynamicCache(config=body.config)
-    prompt = _prompt(body, prompt_ids[first], prompt_mask[first], cache)
+    prompt = _prefill_prompts(body, prompt_ids[first], prompt_mask[first], cache)
     keys = [(layer.keys, layer.values) for layer in cache.layers]
     place = torch.full(mask.shape, -1, device=mask.device)
     place[mask] = torch.arange(int(mask.sum()), device=mask.device)
@@ -115,7 +115,7 @@ def predicting_states(
     return torch.cat(found).index_select(0, torch.cat(places).argsort())
 
 
-def _prompt(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
+def _prefill_prompts(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
     """The last state of each prompt [P, H]; the cache is filled."""
     arguments: dict[str, Any] = {"use_cache": True}
     if not bool(mask.all()):

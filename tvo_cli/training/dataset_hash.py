@@ -13,7 +13,7 @@ from tvo_cli.checkpoint import store
 from tvo_cli.data.problems import Problems, Rows
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
-from tvo_cli.training.compatibility import is_allowed
+from tvo_cli.training.resume_compatibility import is_allowed
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")

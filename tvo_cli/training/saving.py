@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
-from tvo_cli.training import continuing, dataset_hash
+from tvo_cli.training import dataset_hash, resume_compatibility
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -45,7 +45,7 @@ def save(session: Session) -> Path:
                 policy=session.learner.policy.save,
                 policy_bytes=store.size({"policy": weights}),
                 tensors=session.tensors(),
-                state=session.state() | {"identity": continuing.identity(session.folder)},
+                state=session.state() | {"identity": resume_compatibility.identity(session.folder)},
             )
         except OSError as error:
             raise _no_room(root, error) from error
@@ -73,12 +73,12 @@ def _no_room(root: Path, error: OSError) -> Exception:
 def resume(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
     store.sweep(session.folder / "checkpoints")
-    folder = continuing.newest(session.folder, log.warning)
+    folder = resume_compatibility.newest(session.folder, log.warning)
     if folder is None:
         return None
     log.info("continuing %s from %s", session.folder, folder.name)
     parts, state = store.load(folder)
-    continuing.compare_origin(state["origin"], session.origin, log.warning)
+    resume_compatibility.compare_origin(state["origin"], session.origin, log.warning)
     if not dataset_hash.are_same(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
     policy = load_file(folder / "policy" / "model.safetensors")

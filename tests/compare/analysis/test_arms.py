@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.compare.conftest import made, write_run
-from tvo_cli.compare.render.table_model import Table
+from tvo_cli.compare.render.table_cells import Table
 from tvo_cli.errors import UserError
 
 

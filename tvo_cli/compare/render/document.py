@@ -13,8 +13,8 @@ from tvo_cli.compare.analysis import arms, block_analysis, measures, protocol, r
 from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.analysis.contrast import Contrast
 from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.render import result_tables, training_dynamics
-from tvo_cli.compare.render.table_model import Table, TableCell, text
+from tvo_cli.compare.render import outcome_tables, training_tables
+from tvo_cli.compare.render.table_cells import Table, TableCell, text
 from tvo_cli.compare.render.verdicts import details, sentence
 from tvo_cli.compare.runs import gather, settings
 from tvo_cli.compare.runs.run_record import FAILED, UNFINISHED, Trial
@@ -191,23 +191,23 @@ def _robust(found: Analysis, how: Reading) -> tuple[str, ...]:
 
 
 def _tables(found: Analysis) -> tuple[Table, ...]:
-    made = [result_tables.arms(found)]
+    made = [outcome_tables.arms(found)]
     if found.swept:
-        made += [result_tables.rate_grid(found), result_tables.robustness(found)]
-    made += [result_tables.comparisons(found)] if found.own else []
-    made += [training_dynamics.problems(found)] if found.problems else []
+        made += [outcome_tables.rate_grid(found), outcome_tables.robustness(found)]
+    made += [outcome_tables.comparisons(found)] if found.own else []
+    made += [training_tables.problems(found)] if found.problems else []
     made += [
-        training_dynamics.aggregates(found),
-        result_tables.collapse(found),
-        training_dynamics.gradients(found),
-        training_dynamics.efficiency(found),
+        training_tables.aggregates(found),
+        outcome_tables.collapse(found),
+        training_tables.gradients(found),
+        training_tables.efficiency(found),
     ]
     made += [
-        training_dynamics.entropy(found),
-        training_dynamics.laws(found),
-        training_dynamics.cost(found),
+        training_tables.entropy(found),
+        training_tables.laws(found),
+        training_tables.cost(found),
         _differing(found),
-        result_tables.runs(found),
+        outcome_tables.runs(found),
     ]
     return tuple(_sparse(table) for table in made if table.rows)
 

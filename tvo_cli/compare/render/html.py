@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tvo_cli.compare.render.document import Document, Section
-from tvo_cli.compare.render.table_model import Table, TableCell
+from tvo_cli.compare.render.table_cells import Table, TableCell
 from tvo_cli.compare.render.text_formats import groups, robust_title
 from tvo_cli.escaping import html as escape
 

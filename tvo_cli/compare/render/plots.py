@@ -12,7 +12,7 @@ from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.block_analysis import Analysis, pages
-from tvo_cli.compare.render import curves, training_dynamics
+from tvo_cli.compare.render import curves, training_tables
 from tvo_cli.compare.render.document import Document
 from tvo_cli.compare.render.plot_style import (
     LOOK,
@@ -198,7 +198,7 @@ def _stairs(axes: Axes, cell: Cell, look: LineStyle, found: Analysis, width: flo
 
 
 def _law(own: Sequence[Cell], style: dict[str, LineStyle], found: Analysis) -> Iterator[Plot]:
-    cells = [cell for cell in own if any(training_dynamics.fitted(trial) for trial in cell.trials)]
+    cells = [cell for cell in own if any(training_tables.fitted(trial) for trial in cell.trials)]
     if not cells:
         return
     columns = min(len(cells), PANELS)
@@ -224,7 +224,7 @@ def _law(own: Sequence[Cell], style: dict[str, LineStyle], found: Analysis) -> I
 def _law_panel(axes: Axes, cell: Cell, look: LineStyle) -> None:
     ceilings = []
     for trial in cell.trials:
-        fit = training_dynamics.fitted(trial)
+        fit = training_tables.fitted(trial)
         if fit is None:
             continue
         name = measures.FRESH if trial.has(measures.FRESH) else "reward/mean"

@@ -10,7 +10,7 @@ from typing import Any
 from tvo_cli import escaping
 from tvo_cli.compare import formatting
 from tvo_cli.compare.render.document import Document, Section, Verdict, strict, value
-from tvo_cli.compare.render.table_model import Table
+from tvo_cli.compare.render.table_cells import Table
 from tvo_cli.escaping import latex as latex_text
 from tvo_cli.escaping import markdown as markdown_text
 

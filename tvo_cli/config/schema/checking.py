@@ -41,7 +41,7 @@ def check(config: Any, root: str, given: Given = NOTHING) -> None:
     """
     model = ROOTS[root]
     tree = resolved(config, root, given.overrides)
-    _misplaced(tree, root)
+    _check_command_has_groups(tree, root)
     _open(tree)
     found = list(places(model, tree))
     built = {dotted(place.path): place.value for place in found if place.mark == BUILT}
@@ -63,7 +63,7 @@ def resolved(config: Any, root: str, overrides: Sequence[str] = ()) -> dict[str,
     return {key: value for key, value in plain(joined, overrides).items() if key not in {"hydra", *stand_in}}
 
 
-def _misplaced(tree: Mapping[str, Any], root: str) -> None:
+def _check_command_has_groups(tree: Mapping[str, Any], root: str) -> None:
     """What belongs to `tvo eval`: suites, and engines whose log-probabilities are not the trainer's."""
     suites = tree.get("evaluation", {}).get("suites") if root == "train" else None
     if suites is not None:

@@ -45,13 +45,13 @@ def _spoken(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
     groups = describing.groups()
     for word in OverridesParser.create().parse_overrides(list(overrides)):
         if not (word.is_delete() or word.is_sweep_override() or word.key_or_group in groups):
-            yield from _leaves(tuple(str(word.key_or_group).split(".")), word.value())
+            yield from _leaf_paths(tuple(str(word.key_or_group).split(".")), word.value())
 
 
-def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+def _leaf_paths(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield from _leaves((*path, str(name)), one)
+            yield from _leaf_paths((*path, str(name)), one)
     else:
         yield path, value
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tvo_cli import config
-from tvo_cli.stability import vacuous
+from tvo_cli.stability import idle_rules
 
 ONE = ("rollout.epochs=1", "rollout.minibatches=1")
 
 
 def notes(*words: str, reference: bool = True) -> list[str]:
-    return vacuous.notes(config.compose([*words, "output_dir=x"]), reference=reference)
+    return idle_rules.notes(config.compose([*words, "output_dir=x"]), reference=reference)
 
 
 @pytest.mark.parametrize("words", [("algorithm=grpo",), ("algorithm=ppo", *ONE)])

@@ -11,7 +11,7 @@ from tvo_cli.compare.analysis import contrast, measures
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.analysis.contrast import GradientRatio
-from tvo_cli.compare.render.table_model import Table, TableCell, greyed, interval, number, rate, reading, text, whole
+from tvo_cli.compare.render.table_cells import Table, TableCell, greyed, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, Trial
 from tvo_cli.stats import entropy_fit, ratio, robust
 from tvo_cli.stats.comparison import Difference

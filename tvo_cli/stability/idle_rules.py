@@ -14,7 +14,7 @@ OF_REFERENCE = ("policy/kl_ref",)
 STILL = ("Free",)  # step rules that read no movement
 
 
-def say(config: Any, *, reference: bool) -> None:
+def log_idle_rules(config: Any, *, reference: bool) -> None:
     """Log the notes of a run that begins."""
     for note in notes(config, reference=reference):
         log.info("%s", note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,6 @@ from tvo_cli.checkpoint import store
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
-from tvo_cli.training.compatibility import is_allowed
 from tvo_cli.training.learner import Learner
 
 log = logging.getLogger("tvo")
@@ -168,3 +167,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", json.loads(json.dumps(value, default=str))
+
+
+def is_allowed(key: str, allowed: Sequence[str]) -> bool:
+    """Whether `resume.allow` names the key, or a node above it."""
+    return any(key == one or key.startswith(f"{one}.") for one in allowed)

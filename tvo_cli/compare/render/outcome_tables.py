@@ -13,7 +13,7 @@ from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.analysis.contrast import Contrast
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.analysis.rates import WAYS
-from tvo_cli.compare.render.table_model import Table, TableCell, interval, number, rate, reading, text, whole
+from tvo_cli.compare.render.table_cells import Table, TableCell, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.stats.interval import Interval
 
