@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from omegaconf import OmegaConf
 
 from tvo_cli import config
 
@@ -21,10 +22,13 @@ PASSES = {
 }
 
 
+DEFAULT = OmegaConf.load(config.conf_dir() / "rollout" / "default.yaml")
+
+
 @pytest.mark.parametrize("name", config.names("algorithm"))
 def test_passes_and_minibatches(name: str) -> None:
-    rollout = composed(name).rollout
-    assert (rollout.epochs, rollout.minibatches) == PASSES[name]
+    found = OmegaConf.merge(DEFAULT, composed(name).get("rollout", {}))
+    assert (found.epochs, found.minibatches) == PASSES[name]
 
 
 @pytest.mark.parametrize("name", config.names("algorithm"))
