@@ -72,7 +72,7 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
         *(
             (shared_prefix, "LEAST", 0.0),
             (shared_prefix, "SHARE", 0.0),
-            (shared_prefix, "FINE", shared_prefix.Cut(4, 1, 0.8)),
+            (shared_prefix, "FINE", shared_prefix.PrefixSplit(4, 1, 0.8)),
             (fused, "LEAST", 1),
         ),
         *(

@@ -38,7 +38,7 @@ def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep:
     assert "sweep: 2 of 6 finished" in said
     assert len(sweep.pids()) == 7 and [pid for pid in sweep.pids() if is_running(pid)] == []
     for name in ("raise", "exit", "kill", "hang"):
-        assert run_status.standing(sweep.folder / name)[0] == "failed"
+        assert run_status.status_of(sweep.folder / name)[0] == "failed"
         assert f"sweep/{name}/job.log" in said and f"alone: {jobs[name]['command']}" in said
 
     # one of them by the command that the table names, mended
@@ -74,7 +74,7 @@ def test_a_signal_to_the_sweep_lets_its_jobs_save_and_the_same_command_goes_on(
         "s1": ("interrupted", 75),
         "s2": ("waiting", None),
     }
-    assert run_status.standing(sweep.folder / "s0")[0] == "interrupted"
+    assert run_status.status_of(sweep.folder / "s0")[0] == "interrupted"
     (sweep.folder / "hurry").touch()
     assert sweep.run("+act=slow", "seed=0,1,2", "hydra.launcher.n_jobs=2")[0] == 0
     saved = int((sweep.folder / "s0" / "saved.txt").read_text())
@@ -89,8 +89,8 @@ def test_kill_9_of_the_sweep_leaves_no_orphan_and_loses_nothing(sweep: Sweep) ->
     began.wait()
     until(lambda: not any(is_running(pid) for pid in sweep.pids()), 10)
     assert (sweep.folder / "slow" / "saved.txt").exists(), "it was not given the time to save"
-    assert run_status.standing(sweep.folder / "slow")[0] == "interrupted"
-    assert run_status.standing(sweep.folder / "hang") == ("failed", run_status.VANISHED)
+    assert run_status.status_of(sweep.folder / "slow")[0] == "interrupted"
+    assert run_status.status_of(sweep.folder / "hang") == ("failed", run_status.VANISHED)
     (sweep.folder / "mended").touch()
     code, said, _ = sweep.run("+act=slow,hang", "hydra.launcher.n_jobs=2")
     assert code == 0 and "2 of 2 finished." in said
