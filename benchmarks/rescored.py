@@ -1,6 +1,6 @@
 """A kept report's own-rate comparisons with another choice of rate, from its table of every run.
 
-python -m benchmarks.rescored docs/results/rivals/report.md
+python -m benchmarks.rescored docs/results/rivals_four_passes/report.md
 python -m benchmarks.rescored docs/results/compare/report.md --choose-rate leave-one-out
 
 The runs themselves are not kept; the report has each final value to 0.1 points.

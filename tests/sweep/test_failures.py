@@ -101,7 +101,7 @@ def test_a_job_somebody_else_runs_is_waited_for_and_a_sweep_that_runs_is_not_run
     began = sweep.start("+act=slow", "seed=0,1", "hydra.launcher.n_jobs=1")
     until(lambda: (sweep.folder / "s0" / "began.txt").exists())
     code, _, complained = sweep.run("+act=slow", "seed=0,1")
-    assert code == 2 and complained.startswith("tvo: output_dir=") and "already running" in complained
+    assert code == 2 and complained.splitlines()[-1].startswith("tvo: output_dir=") and "already running" in complained
     [job] = sweep.pids()
     os.kill(job, signal.SIGSTOP)  # a job that is still busy when its sweep has died
     began.kill()

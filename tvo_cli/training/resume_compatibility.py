@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +23,7 @@ from tvo_cli.tracking import run_folder
 from tvo_cli.training.learner import Learner
 
 log = logging.getLogger("tvo")
+NOT_FINITE = ("inf", "-inf", "nan")
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
@@ -145,7 +147,7 @@ def _set_aside(folder: Path) -> None:
 
 def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
     before = schema.settled(before, wanted)
-    differing = [key for key in sorted({*before, *wanted}) if before.get(key) != wanted.get(key)]
+    differing = [key for key in sorted({*before, *wanted}) if not _is_same(before.get(key), wanted.get(key))]
     differing = [key for key in differing if not key.startswith(HARMLESS)]
     refused = [key for key in differing if not is_allowed(key, allowed)]
     for key in () if refused else differing:
@@ -166,7 +168,19 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", json.loads(json.dumps(value, default=str))
+            yield f"{prefix}{key}", _recordable(json.loads(json.dumps(value, default=str)))
+
+
+def _recordable(value: Any) -> Any:
+    """As strict JSON keeps it: numbers that are not finite by their names, which null would not tell apart."""
+    if isinstance(value, list):
+        return [_recordable(one) for one in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_same(before: Any, wanted: Any) -> bool:
+    """Whether two recorded values are one; version 0.1 wrote null for what is not finite."""
+    return bool(before == wanted) or (before is None and wanted in NOT_FINITE)
 
 
 def is_allowed(key: str, allowed: Sequence[str]) -> bool:

@@ -1,0 +1,25 @@
+"""Whether a run folder may be resumed: settings that are not finite are told apart, and those of version 0.1 go on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.errors import UserError
+from tvo_cli.training import resume_compatibility
+
+
+def test_what_is_not_finite_is_recorded_by_its_name() -> None:
+    found = dict(
+        resume_compatibility._flat({"surrogate": {"low": math.inf, "high": -math.inf}, "cap": [1.0, math.nan]})
+    )
+    assert found == {"surrogate.low": "inf", "surrogate.high": "-inf", "cap": [1.0, "nan"]}
+
+
+def test_a_record_of_before_held_null_for_it() -> None:
+    resume_compatibility._compare(Path("run"), {"surrogate.low": None}, {"surrogate.low": "inf"}, ())
+    for before, wanted in ((None, 0.2), ("inf", 0.2), (0.2, "inf")):
+        with pytest.raises(UserError, match=r"surrogate\.low"):
+            resume_compatibility._compare(Path("run"), {"surrogate.low": before}, {"surrogate.low": wanted}, ())
