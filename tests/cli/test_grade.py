@@ -66,6 +66,7 @@ def test_rows_gain_three_fields_and_keep_theirs_in_order(run: Grade) -> None:
     assert "the grader failed on 0 rows" in done.said
 
 
+@pytest.mark.slow
 def test_its_own_output_is_graded_to_the_same(run: Grade) -> None:
     first = run([row(r"\boxed{5}"), row(r"\boxed{\sqrt{12}}", GOLD), row("5")])
     assert run(first.out.encode()).rows == first.rows

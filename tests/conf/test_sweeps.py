@@ -65,6 +65,7 @@ def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says(pres
         assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.experiment_name) == (name, 1e-3, preset)
 
 
+@pytest.mark.slow
 def test_the_command_line_expands_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Through @hydra.main, with a task that only looks; what the command line fixes is no longer swept."""
     seen: list[tuple[str, float, int, int]] = []

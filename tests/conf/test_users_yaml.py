@@ -13,6 +13,7 @@ from tvo_cli.errors import UserError
 
 RUN = ["output_dir=x", "algorithm=grpo"]
 
+slow = pytest.mark.slow
 USERS = {
     "reward/mine.yaml": "# mine\ndefaults: [math, _self_]\n_target_: myreward.brevity\n",
     "rollout/mine.yaml": "# mine\ndefaults: [default, _self_]\npromts: 3\n",
@@ -20,25 +21,28 @@ USERS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("by", "word", "file", "said"),
+    [
+        ("--config-dir", "reward=mine", "reward/mine.yaml", "reward._target_=myreward.brevity: nothing is built there"),
+        pytest.param("searchpath", "rollout=mine", "rollout/mine.yaml", "Nearest: rollout.prompts", marks=slow),
+        pytest.param("--config-dir", "rollout=text", "rollout/text.yaml", "without quotes it is a number", marks=slow),
+    ],
+)
 def test_a_users_yaml_is_held_against_the_declaration_and_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], by: str, word: str, file: str, said: str
 ) -> None:
     from tvo_cli.cli.main import main
 
     for name, text in USERS.items():
         (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "conf" / name).write_text(text)
-    words, path = ["--config-dir", f"{tmp_path}/conf"], [f"hydra.searchpath=[file://{tmp_path}/conf]"]
-    for place, word, file, said in (
-        (words, "reward=mine", "reward/mine.yaml, line 3", "reward._target_=myreward.brevity: nothing is built there"),
-        (path, "rollout=mine", "rollout/mine.yaml, line 3", "Nearest: rollout.prompts"),
-        (words, "rollout=text", "rollout/text.yaml, line 3", "without quotes it is a number"),
-    ):
-        assert main(["train", *place, word, f"output_dir={tmp_path}/run"]) == 2
-        printed = capsys.readouterr().err
-        assert file in printed and said in printed
-        assert printed.count("\n") == 2, "what is being loaded, and the refusal"
-        assert not (tmp_path / "run").exists()
+    place = [by, f"{tmp_path}/conf"] if by.startswith("--") else [f"hydra.searchpath=[file://{tmp_path}/conf]"]
+    assert main(["train", *place, word, f"output_dir={tmp_path}/run"]) == 2
+    printed = capsys.readouterr().err
+    assert f"{file}, line 3" in printed and said in printed
+    assert printed.count("\n") == 2, "what is being loaded, and the refusal"
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_number_of_a_users_yaml_is_one_however_it_is_spelled(tmp_path: Path) -> None:

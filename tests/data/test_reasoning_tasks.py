@@ -11,7 +11,11 @@ from tvo_cli import data
 from tvo_cli.errors import UserError
 from tvo_cli.reward.ipc_protocol import tagged, untagged
 
-pytest.importorskip("reasoning_gym")
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """Imported by the worker that runs these, not by every one that collects them."""
+    pytest.importorskip("reasoning_gym")
 
 
 def load(task: str = "chain_sum", split: str = "train", seed: int = 0, **more):
@@ -73,6 +77,7 @@ def test_wrong_options_and_sizes() -> None:
         load(size=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["rearc", pytest.param("arc_agi", marks=pytest.mark.slow)])
 def test_tuples_survive_to_where_answers_are_judged(task: str) -> None:
     """These two scorers compare grids that are tuples of tuples."""

@@ -21,7 +21,7 @@ from tvo_cli.evaluation.summary import Equal, summarise
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.engine import Completion
 
-SEED, FAST, MANY = 130, 1_000, 20_000
+SEED, FAST, MANY = 130, 600, 20_000
 GROUP = 3
 FORMS = ("\\boxed{%s}", "%s", "The final answer is \\boxed{%s}, and $1$ is wrong.")
 SIGNS = [*PIECES, "(", "{", "\\", "\x00", "\u202e", "\ud83d", "٣", "İ", "\n", "9" * 500, "^" * 40, "\\boxed{"]

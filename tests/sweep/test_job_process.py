@@ -76,6 +76,7 @@ def test_a_job_that_is_asked_saves(begin: Callable[..., Child]) -> None:
     assert ended(child)[:2] == ("interrupted", 75)
 
 
+@pytest.mark.slow
 def test_a_job_that_hangs_is_asked_first_then_ended(begin: Callable[..., Child]) -> None:
     child = begin(SAVES, timeout=0.5)
     assert ended(child) == JobOutcome("failed", 124, "not done after 0.5 s (hydra.launcher.timeout)", True)

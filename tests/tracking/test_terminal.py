@@ -34,7 +34,7 @@ with standard_streams.guarded():
         live.step(progress)
         while not asked.is_set():
             time.sleep(0.01)
-        time.sleep(1.0)  # the update under way
+        time.sleep(0.6)  # the update under way: two refreshes
     live.close()
     print("THE END")
 """

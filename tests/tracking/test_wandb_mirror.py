@@ -53,6 +53,7 @@ def homeless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "here"
 
 
+@pytest.mark.slow
 def test_without_a_home_it_is_offline_in_the_run_folder(
     homeless: Path, tmp_path: Path, make_config: Callable[..., Any]
 ) -> None:

@@ -100,6 +100,7 @@ def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm
     assert weights(cut, 3) == weights(whole, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("thermostat", "unrecorded", "cosine"))]
 )

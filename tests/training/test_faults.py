@@ -253,6 +253,7 @@ def service(monkeypatch):
     return Run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [*(pytest.param(n, marks=pytest.mark.slow) for n in (None, 2)), "start"])
 def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
     run, whole, pulled, steps, service, monkeypatch, fault

@@ -38,8 +38,7 @@ def files(folder):
     "algorithm",
     [
         "tvo",
-        "ppo",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n not in ("tvo", "ppo")),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n != "tvo"),
     ],
 )
 def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole, steps, algorithm):
@@ -148,6 +147,7 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(whole):
             assert site.share == pytest.approx(slow, rel=0.03)
 
 
+@pytest.mark.slow
 def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run):
     rule = ("stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6")
     sizes = ("trainer.steps=4", "rollout.epochs=1")

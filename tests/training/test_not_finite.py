@@ -95,6 +95,7 @@ def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing
     assert variate.current == (0.0, 0.0) and variate.past != (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
     """Finite forces, a gradient that is not: one response's backward pass is broken."""
     backward = update.backward

@@ -102,6 +102,7 @@ def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, m
     assert stopped.value.signal == signal.SIGUSR2 and stopped.value.checkpoint.name == "step-000000-update-001"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("when", "code"), [("first", 75), pytest.param("last", 0, marks=pytest.mark.slow)])
 def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
     no_figures, tmp_path, monkeypatch, when, code

@@ -33,6 +33,7 @@ def learn(**changes):
     return policy, losses
 
 
+@pytest.mark.slow
 def test_it_learns_and_is_the_same_twice():
     first, losses = learn()
     again, repeated = learn()
