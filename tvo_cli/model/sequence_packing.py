@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tvo_cli.model import forwards
 from tvo_cli.model.forwards import positions
 
-ATTENTION = "tvo_sdpa"  # the attention that heeds the pieces (rollout/products.py), as transformers knows it
+ATTENTION = "tvo_sdpa"  # the attention that follows the layout (rollout/onednn.py), as transformers knows it
 WORD = "pieces"  # the keyword that it is handed them by
 LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
 ROW = 64  # the row's length is a multiple of it

@@ -48,7 +48,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """What the flight recorder keeps: training/recorder.py."""
+    """What the flight recorder keeps: training/flight_recorder.py."""
 
     steps: tuple[int, ...] = ()
     on_collapse: bool = False
