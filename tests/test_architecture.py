@@ -42,24 +42,24 @@ def imported(path: Path) -> Iterator[str]:
             yield from parts[:1] or [alias.name for alias in node.names]
 
 
-def test_imports_flow_one_way():
+def test_imports_flow_one_way() -> None:
     for path in (path for path in FILES if path.parent.name != "experiment"):
         unit = path.relative_to(ROOT).parts[0].removesuffix(".py")
         assert set(imported(path)) - {"__version__"} <= MAY_IMPORT[unit], path
 
 
-def test_the_page_names_every_room_and_only_rooms_that_are_there():
+def test_the_page_names_every_room_and_only_rooms_that_are_there() -> None:
     rooms = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES} - {"experiment"}
     assert set(MAY_IMPORT) == rooms
     described = set(re.findall(r"`(\w+)/`", PAGE.partition("## Room by room")[2].partition("## Where")[0]))
     assert described == {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
 
 
-def test_no_rooms_import_each_other_in_a_circle():
+def test_no_rooms_import_each_other_in_a_circle() -> None:
     TopologicalSorter({room: given - {room} for room, given in MAY_IMPORT.items()}).prepare()
 
 
-def test_no_file_is_long_and_no_function_is_very_long():
+def test_no_file_is_long_and_no_function_is_very_long() -> None:
     for path in FILES:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
         for node in nodes(path):
@@ -67,18 +67,18 @@ def test_no_file_is_long_and_no_function_is_very_long():
                 assert (node.end_lineno or 0) - node.lineno < 70, (path, node.name)
 
 
-def test_the_median_function_is_about_ten_lines():
+def test_the_median_function_is_about_ten_lines() -> None:
     functions = [node for path in FILES for node in nodes(path) if isinstance(node, FUNCTION)]
     lengths = sorted((node.end_lineno or 0) - node.lineno + 1 for node in functions)
     assert lengths[len(lengths) // 2] <= 12
 
 
-def test_names_say_something():
+def test_names_say_something() -> None:
     assert not {"utils", "helpers", "common", "misc", "manager", "base"} & {path.stem for path in FILES}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "methods").glob("[!_]*.py")), ids=lambda path: path.stem)
-def test_a_method_is_one_function_named_as_its_file(path):
+def test_a_method_is_one_function_named_as_its_file(path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     public = [
         node.name
@@ -91,7 +91,7 @@ def test_a_method_is_one_function_named_as_its_file(path):
     assert (ROOT.parent / "tests" / "methods" / f"test_{path.stem}.py").exists()
 
 
-def test_nothing_loads_pickles_remote_code_or_evaluates_text():
+def test_nothing_loads_pickles_remote_code_or_evaluates_text() -> None:
     for path in FILES:
         for node in nodes(path):
             called = node.func if isinstance(node, ast.Call) else None

@@ -22,17 +22,17 @@ BAD = [
 
 
 @pytest.mark.parametrize(("override", "said"), BAD)
-def test_the_key_and_the_value_are_named(override, said, capsys):
+def test_the_key_and_the_value_are_named(override, said, capsys) -> None:
     with pytest.raises(UserError, match=said):
         check(config.compose(["algorithm=grpo", "output_dir=x", override]))
     assert "Beautiful is better" not in capsys.readouterr().out, "the target was imported"
 
 
-def test_ppo_without_its_critic_is_refused():
+def test_ppo_without_its_critic_is_refused() -> None:
     with pytest.raises(UserError, match=r"algorithm\.critic=None"):
         check(config.compose(["algorithm=ppo", "output_dir=x", "algorithm.critic=null"]))
 
 
-def test_a_suite_is_no_schedule_of_a_run():
+def test_a_suite_is_no_schedule_of_a_run() -> None:
     with pytest.raises(UserError, match=r"evaluation=math500: is a suite of `tvo eval`"):
         check(config.compose(["output_dir=x", "evaluation=math500"]))

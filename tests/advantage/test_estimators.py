@@ -43,14 +43,14 @@ def random_rewards(prompts=8, samples=2):
     return torch.rand(prompts, samples, dtype=D, generator=torch.Generator().manual_seed(0))
 
 
-def test_grpo_on_f0(f0_experience):
+def test_grpo_on_f0(f0_experience) -> None:
     found = GroupNormalised(epsilon=1e-6)(f0_experience)
     expected = torch.tensor([0.707106, -0.707106, -0.707106, 0.707106], dtype=D)
     torch.testing.assert_close(found.values[:, 0], expected, rtol=0, atol=1e-6)
     assert (found.values[~f0_experience.mask] == 0).all()
 
 
-def test_leave_one_out_on_f0(f0_experience):
+def test_leave_one_out_on_f0(f0_experience) -> None:
     assert LeaveOneOut()(f0_experience).values[:, 0].tolist() == [1.0, -1.0, -1.0, 1.0]
 
 
@@ -59,13 +59,13 @@ def test_leave_one_out_on_f0(f0_experience):
     [GroupNormalised(epsilon=1e-6), LeaveOneOut(), BatchScaledGroup(tail=0.1, epsilon=1e-4)],
     ids=lambda e: type(e).__name__,
 )
-def test_equal_rewards_of_a_group_give_exactly_nothing(estimator):
+def test_equal_rewards_of_a_group_give_exactly_nothing(estimator) -> None:
     found = values(estimator, [[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
     assert (found[:2] == 0).all()
     assert found[2, 0] > 0 > found[2, 1]
 
 
-def test_the_scale_turns_the_advantage_back_into_reward():
+def test_the_scale_turns_the_advantage_back_into_reward() -> None:
     rewards = random_rewards()
     for estimator in (BatchScaledGroup(tail=0.0, epsilon=0.0), GroupNormalised(epsilon=0.0)):
         found = estimator(experience(rewards))
@@ -74,7 +74,7 @@ def test_the_scale_turns_the_advantage_back_into_reward():
         torch.testing.assert_close(rms, centred.square().mean().sqrt())
 
 
-def test_winsorising_clips_a_heavy_tail_and_leaves_zero_one_rewards_alone():
+def test_winsorising_clips_a_heavy_tail_and_leaves_zero_one_rewards_alone() -> None:
     tame = torch.tensor([[0.0, 1.0]] * 6, dtype=D)
     wild = tame.clone()
     wild[0, 1] = 1e6
@@ -84,7 +84,7 @@ def test_winsorising_clips_a_heavy_tail_and_leaves_zero_one_rewards_alone():
     assert unclipped[1].abs().max() < 1e-3
 
 
-def test_the_shrunk_baseline_holds_nothing_of_its_own_sample():
+def test_the_shrunk_baseline_holds_nothing_of_its_own_sample() -> None:
     rewards, estimator = random_rewards(), ShrunkLeaveOneOut(**SHRUNK)
     before = values(estimator, rewards)
     for p, i in itertools.product(range(8), range(2)):
@@ -93,7 +93,7 @@ def test_the_shrunk_baseline_holds_nothing_of_its_own_sample():
         assert (values(estimator, moved) - before)[p, i].item() == pytest.approx(0.7, abs=1e-12)
 
 
-def test_the_shrunk_baseline_is_equivariant():
+def test_the_shrunk_baseline_is_equivariant() -> None:
     rewards, estimator = random_rewards(), ShrunkLeaveOneOut(**SHRUNK)
     plain = values(estimator, rewards)
     torch.testing.assert_close(values(estimator, rewards + 3), plain)
@@ -102,7 +102,7 @@ def test_the_shrunk_baseline_is_equivariant():
     torch.testing.assert_close(values(estimator, rewards[order]), plain[order])
 
 
-def test_the_limits_of_shrinkage():
+def test_the_limits_of_shrinkage() -> None:
     rewards = random_rewards()
     alone = values(ShrunkLeaveOneOut(**{**SHRUNK, "between": math.inf}), rewards)
     torch.testing.assert_close(alone, 2 * (rewards - rewards.mean(1, keepdim=True)))
@@ -111,7 +111,7 @@ def test_the_limits_of_shrinkage():
     assert values(ShrunkLeaveOneOut(**SHRUNK), torch.ones(8, 2)).abs().max() == 0
 
 
-def test_a_group_of_one_uses_the_other_prompts_and_a_lonely_source_its_own_group():
+def test_a_group_of_one_uses_the_other_prompts_and_a_lonely_source_its_own_group() -> None:
     single = random_rewards(6, 1)
     expected = single - (single.sum() - single) / 5
     torch.testing.assert_close(values(ShrunkLeaveOneOut(**SHRUNK), single), expected)
@@ -121,7 +121,7 @@ def test_a_group_of_one_uses_the_other_prompts_and_a_lonely_source_its_own_group
     torch.testing.assert_close(found[0], torch.tensor([1.0, -1.0], dtype=D))
 
 
-def test_the_shrunk_estimator_is_unbiased_by_full_enumeration():
+def test_the_shrunk_estimator_is_unbiased_by_full_enumeration() -> None:
     """2 prompts × 2 samples, a Bernoulli(sigmoid θ_p) action that is its own reward: E[ĝ] = p(1 − p)."""
     chance = [1 / (1 + math.exp(-theta)) for theta in (0.3, -1.1)]
     estimator, mean = ShrunkLeaveOneOut(**SHRUNK), [0.0, 0.0]
@@ -135,7 +135,7 @@ def test_the_shrunk_estimator_is_unbiased_by_full_enumeration():
     assert mean == pytest.approx([p * (1 - p) for p in chance], abs=1e-12)
 
 
-def test_shrinkage_learns_from_this_batch_for_the_next_only():
+def test_shrinkage_learns_from_this_batch_for_the_next_only() -> None:
     estimator, batch = ShrunkLeaveOneOut(**SHRUNK), experience([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
     before = estimator(batch).values
     torch.testing.assert_close(estimator(batch).values, before, rtol=0, atol=0)
@@ -147,14 +147,14 @@ def test_shrinkage_learns_from_this_batch_for_the_next_only():
     torch.testing.assert_close(other(batch).values, estimator(batch).values, rtol=0, atol=0)
 
 
-def test_gae_with_a_blind_critic_is_the_reward(f0_experience):
+def test_gae_with_a_blind_critic_is_the_reward(f0_experience) -> None:
     blind = replace(f0_experience, values=torch.zeros(4, 3, dtype=D))
     plain = GeneralisedAdvantage(discount=1.0, trace=1.0, kl_coef=0.0, whiten=False)(blind)
     assert torch.equal(plain.values, f0_experience.rewards[:, None] * f0_experience.mask)
     assert plain.returns is not None and torch.equal(plain.returns, plain.values)
 
 
-def test_whitening_comes_after_the_returns(f0_experience):
+def test_whitening_comes_after_the_returns(f0_experience) -> None:
     seen = replace(f0_experience, values=torch.full((4, 3), 0.25, dtype=D))
     plain = GeneralisedAdvantage(discount=1.0, trace=0.95, kl_coef=0.0, whiten=False)(seen)
     white = GeneralisedAdvantage(discount=1.0, trace=0.95, kl_coef=0.0, whiten=True)(seen)
@@ -164,7 +164,7 @@ def test_whitening_comes_after_the_returns(f0_experience):
     assert float(inside.var()) == pytest.approx(1.0, rel=1e-6)
 
 
-def test_the_kl_penalty_is_charged_per_token(f0_experience):
+def test_the_kl_penalty_is_charged_per_token(f0_experience) -> None:
     charged = GeneralisedAdvantage(discount=1.0, trace=1.0, kl_coef=0.1, whiten=False)
     assert charged.needs_reference
     rewards = charged.token_rewards(f0_experience)

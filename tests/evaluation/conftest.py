@@ -14,7 +14,9 @@ from tvo_cli.rollout.engine import Completion
 class Parrot:
     """Answers sample g of key k with the gold when `knows(key, g)`; remembers what it was asked."""
 
-    def __init__(self, golds: dict[str, str], knows=lambda key, sample: sample % 2 == 0, context: int | None = None):
+    def __init__(
+        self, golds: dict[str, str], knows=lambda key, sample: sample % 2 == 0, context: int | None = None
+    ) -> None:
         self.golds, self.knows, self.context, self.asked = golds, knows, context, []
         self.fail_after: int | None = None
 

@@ -39,10 +39,10 @@ from tvo_cli.evaluation.answer_extraction import readable
         ("tagged", "<answer>unfinished", ""),
     ],
 )
-def test_readable(where, completion, read):
+def test_readable(where, completion, read) -> None:
     assert readable(completion, where) == read
 
 
-def test_long_texts_take_no_time():
+def test_long_texts_take_no_time() -> None:
     assert readable("final answer is " * 50_000, "minerva")
     assert readable("<answer>" * 100_000, "tagged") == ""

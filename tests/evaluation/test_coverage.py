@@ -10,19 +10,19 @@ from tests.evaluation.test_summary import problem
 from tvo_cli.evaluation.coverage import compare, ratios, summarise
 
 
-def test_the_published_table():
+def test_the_published_table() -> None:
     found = ratios(kept=2388, gained=48, lost=175)
     assert [round(found[name], 4) for name in ("SRR", "NDR", "SDS", "NSCR")] == [0.9317, 0.0197, 0.0386, -0.0486]
 
 
-def test_nothing_solved_has_no_retention():
+def test_nothing_solved_has_no_retention() -> None:
     found = ratios(0, 0, 0)
     assert all(math.isnan(value) for value in found.values())
     assert ratios(3, 0, 1)["NSCR"] == -0.25
     assert math.isnan(ratios(0, 0, 4)["NDR"])
 
 
-def test_one_right_sample_is_support():
+def test_one_right_sample_is_support() -> None:
     base = {"a": True, "b": True, "c": False, "d": False}
     new = {"a": True, "b": False, "c": True, "d": False, "e": True}
     assert compare(base, new) == (("a",), ("c",), ("b",), ("d",))

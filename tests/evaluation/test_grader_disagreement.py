@@ -25,7 +25,7 @@ class Boxless(Parrot):
         return drawn
 
 
-def test_the_rate_is_of_what_both_judged():
+def test_the_rate_is_of_what_both_judged() -> None:
     rows = [response(0, second=True), response(1, second=False), response(2, second=None)]
     rows += [response(3, correct=False, second=True), response(4, failed=True, second=False)]
     found = grader_disagreement.summarise(rows, 0.95)
@@ -35,7 +35,7 @@ def test_the_rate_is_of_what_both_judged():
 
 
 @pytest.mark.slow
-def test_disagreements_are_counted_and_kept_to_be_read(asked, golds, tmp_path):
+def test_disagreements_are_counted_and_kept_to_be_read(asked, golds, tmp_path) -> None:
     found = run(asked("grader.audit=true"), Boxless(golds))["suites"]["jsonl"]["audit"]
     assert (found["compared"], found["differing"], found["only_ours"]) == (24, 12, 0)
     kept = [json.loads(line) for line in (tmp_path / "run" / grader_disagreement.NAME).read_text().splitlines()]
@@ -43,13 +43,13 @@ def test_disagreements_are_counted_and_kept_to_be_read(asked, golds, tmp_path):
     assert "The answer is" in kept[0]["completion"]
 
 
-def test_without_audit_no_second_grader_is_asked(asked, golds, tmp_path):
+def test_without_audit_no_second_grader_is_asked(asked, golds, tmp_path) -> None:
     assert run(asked(), Boxless(golds))["suites"]["jsonl"]["audit"] is None
     assert not (tmp_path / "run" / grader_disagreement.NAME).exists()
 
 
 @pytest.mark.slow
-def test_a_finished_evaluation_is_audited_by_regrading_it(asked, golds, tmp_path):
+def test_a_finished_evaluation_is_audited_by_regrading_it(asked, golds, tmp_path) -> None:
     run(asked(), Boxless(golds))
     found = regrade(tmp_path / "run", REWARD, 0.95)
     assert found["changed"] == 0
@@ -57,7 +57,7 @@ def test_a_finished_evaluation_is_audited_by_regrading_it(asked, golds, tmp_path
 
 
 @pytest.mark.slow
-def test_asked_for_later_the_same_command_audits_what_is_there(asked, golds):
+def test_asked_for_later_the_same_command_audits_what_is_there(asked, golds) -> None:
     run(asked(), Boxless(golds))
     engine = Boxless(golds)
     found = run(asked("grader.audit=true"), engine)

@@ -24,7 +24,7 @@ def figures(summary):
     return {k: v for k, v in summary["suites"]["jsonl"].items() if k not in clock}
 
 
-def test_a_whole_evaluation(asked, golds, tmp_path):
+def test_a_whole_evaluation(asked, golds, tmp_path) -> None:
     steps = []
     summary = run(asked("decoding.greedy=true"), Parrot(golds), steps=steps)
     found = summary["suites"]["jsonl"]
@@ -51,13 +51,13 @@ def test_a_whole_evaluation(asked, golds, tmp_path):
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["suites"]["jsonl"]["avg"]["mean"] == 0.5
 
 
-def test_batches_hold_prompts_of_like_length(asked, golds):
+def test_batches_hold_prompts_of_like_length(asked, golds) -> None:
     engine = Parrot(golds)
     run(asked(), engine)
     assert engine.asked == [("p0", "p1"), ("p2", "p3"), ("p4", "p5")], "8 rows are two problems of four samples"
 
 
-def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path):
+def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path) -> None:
     whole = run(asked(folder="whole"), Parrot(golds))
     engine = Parrot(golds)
     engine.fail_after = 2
@@ -74,7 +74,7 @@ def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path):
     assert run(asked(), Parrot({})) == found, "all is there: nobody is asked"
 
 
-def test_a_torn_line_is_said(asked, golds, tmp_path, caplog):
+def test_a_torn_line_is_said(asked, golds, tmp_path, caplog) -> None:
     run(asked(), Parrot(golds))
     with (tmp_path / "run" / "responses.jsonl").open("ab") as file:
         file.write(b'{"suite"')
@@ -82,7 +82,7 @@ def test_a_torn_line_is_said(asked, golds, tmp_path, caplog):
     assert "the last line was torn (8 bytes)" in caplog.text
 
 
-def test_a_limit_and_ids_choose_and_the_rest_can_follow(asked, golds):
+def test_a_limit_and_ids_choose_and_the_rest_can_follow(asked, golds) -> None:
     assert run(asked("evaluation.limit=2"), Parrot(golds))["suites"]["jsonl"]["problems"] == 2
     engine = Parrot(golds)
     assert run(asked("evaluation.ids=[p4,p1]"), engine)["suites"]["jsonl"]["problems"] == 2
@@ -103,7 +103,7 @@ def test_a_limit_and_ids_choose_and_the_rest_can_follow(asked, golds):
         (["protocol.suffix=x"], MODEL, r"another jsonl\.protocol_hash"),
     ],
 )
-def test_two_evaluations_never_mix_in_a_folder(asked, golds, tmp_path, overrides, model, said):
+def test_two_evaluations_never_mix_in_a_folder(asked, golds, tmp_path, overrides, model, said) -> None:
     run(asked(), Parrot(golds))
     before = (tmp_path / "run" / "responses.jsonl").read_bytes()
     with pytest.raises(UserError, match=said):
@@ -111,7 +111,7 @@ def test_two_evaluations_never_mix_in_a_folder(asked, golds, tmp_path, overrides
     assert (tmp_path / "run" / "responses.jsonl").read_bytes() == before
 
 
-def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path):
+def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path) -> None:
     whole = run(asked(folder="whole"), Parrot(golds))
     config = asked("evaluation.predict_only=true")
     found = run(config, Parrot(golds))["suites"]["jsonl"]
@@ -124,12 +124,12 @@ def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path):
     assert regrade(tmp_path / "run", config.reward, 0.95)["changed"] == 0
 
 
-def test_predictions_are_graded_by_the_command_without_the_flag(asked, golds):
+def test_predictions_are_graded_by_the_command_without_the_flag(asked, golds) -> None:
     run(asked("evaluation.predict_only=true"), Parrot(golds))
     assert run(asked(), Parrot({}))["suites"]["jsonl"]["avg"]["mean"] == 0.5
 
 
-def test_verdicts_carry_the_rules_that_gave_them(asked, golds, tmp_path, monkeypatch):
+def test_verdicts_carry_the_rules_that_gave_them(asked, golds, tmp_path, monkeypatch) -> None:
     engine = Parrot(golds)
     engine.fail_after = 2
     with monkeypatch.context() as old:
@@ -150,7 +150,7 @@ def test_verdicts_carry_the_rules_that_gave_them(asked, golds, tmp_path, monkeyp
     assert part["fingerprint"] != found["fingerprint"] == fresh["fingerprint"]
 
 
-def test_a_part_of_a_suite_is_not_the_suite(asked, golds, tmp_path):
+def test_a_part_of_a_suite_is_not_the_suite(asked, golds, tmp_path) -> None:
     part = run(asked("evaluation.ids=[p4,p1]"), Parrot(golds))["suites"]["jsonl"]
     assert part["fingerprint"] != run(asked("evaluation.limit=2"), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
     whole = run(asked(), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
@@ -160,12 +160,12 @@ def test_a_part_of_a_suite_is_not_the_suite(asked, golds, tmp_path):
     assert again["fingerprint"] == whole, "all of it was graded again, whatever was asked last"
 
 
-def test_regrading_needs_an_evaluation(tmp_path):
+def test_regrading_needs_an_evaluation(tmp_path) -> None:
     with pytest.raises(UserError, match="is not the folder of an evaluation"):
         regrade(tmp_path, {}, 0.95)
 
 
-def test_against_a_base_model(asked, golds, tmp_path):
+def test_against_a_base_model(asked, golds, tmp_path) -> None:
     run(asked(folder="base"), Parrot(golds, lambda key, sample: key in ("p0", "p1", "p2")))
     engine = Parrot(golds, lambda key, sample: key in ("p2", "p3") and sample == 1)
     found = run(asked(f"evaluation.base={tmp_path / 'base'}"), engine, MODEL | {"weights": "new"})
@@ -180,13 +180,13 @@ def test_against_a_base_model(asked, golds, tmp_path):
         run(other, Parrot(golds))
 
 
-def test_a_prompt_that_does_not_fit_is_said_with_the_numbers(asked, golds, tmp_path):
+def test_a_prompt_that_does_not_fit_is_said_with_the_numbers(asked, golds, tmp_path) -> None:
     with pytest.raises(UserError, match=r"protocol\.max_tokens=2048.*p5 has \d+ tokens.*context is 100.*at most"):
         run(asked(), Parrot(golds, context=100))
     assert not (tmp_path / "run").exists(), "nothing is left behind"
 
 
-def test_duplicate_ids_and_missing_answers_are_refused(asked, golds, problems: Path):
+def test_duplicate_ids_and_missing_answers_are_refused(asked, golds, problems: Path) -> None:
     problems.write_text(problems.read_text() + '{"id": "p1", "question": "x", "answer": "1"}\n')
     with pytest.raises(UserError, match=r"line 7 has the id 'p1' of line 2"):
         run(asked(), Parrot(golds))

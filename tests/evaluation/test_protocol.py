@@ -18,14 +18,14 @@ def protocol(*overrides: str, suites: str = "arithmetic"):
     return resolve(tree["evaluation"]["suites"][suites], tree["protocol"], tree["decoding"], "g")
 
 
-def test_a_suite_decodes_as_it_says_unless_somebody_chooses():
+def test_a_suite_decodes_as_it_says_unless_somebody_chooses() -> None:
     assert protocol(suites="aime24").decoding == Decoding(32, 0.6, 0.95, 0, False)
     assert protocol("protocol=minerva", suites="math500").decoding == Decoding(1, 0.0, 1.0, 0, False)
     assert protocol("protocol=r1", suites="math500").decoding.temperature == 0.6, "a protocol's own decoding wins"
     assert protocol("protocol=r1", "decoding.temperature=0.9", suites="math500").decoding.temperature == 0.9
 
 
-def test_one_key_changes_a_suites_own_protocol_and_a_named_one_replaces_it():
+def test_one_key_changes_a_suites_own_protocol_and_a_named_one_replaces_it() -> None:
     found = protocol("protocol.system=Hello", suites="math500")
     assert (found.name, found.template, found.system) == ("qwen-cot", "chat", "Hello")
     replaced = protocol("protocol=plain", suites="math500")
@@ -33,7 +33,7 @@ def test_one_key_changes_a_suites_own_protocol_and_a_named_one_replaces_it():
     assert replaced.suffix.endswith("\\boxed{}."), "plain takes the data set's own ending"
 
 
-def test_the_prompt_around_the_question():
+def test_the_prompt_around_the_question() -> None:
     boxed = protocol("protocol=boxed")
     assert boxed.render(PROBLEM, None) == PROBLEM.question + boxed.suffix
     graded = protocol("protocol=boxed", "protocol.prompt='L{level}: {question}'", "protocol.suffix=''")
@@ -56,19 +56,19 @@ def test_the_prompt_around_the_question():
         ("protocol.max_tokens=-3", r"protocol\.max_tokens=-3"),
     ],
 )
-def test_what_cannot_be_is_refused_by_its_key(override, said):
+def test_what_cannot_be_is_refused_by_its_key(override, said) -> None:
     with pytest.raises(UserError, match=said):
         protocol(override)
 
 
-def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else():
+def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else() -> None:
     plain = protocol()
     for override in ("protocol.max_tokens=21", "decoding.samples=4", "protocol.suffix=x", "protocol.unfinished=graded"):
         assert protocol(override).digest != plain.digest, override
     assert protocol("rollout.batch_rows=7", "evaluation.limit=3").digest == plain.digest
 
 
-def test_the_ks_of_pass_at_k():
+def test_the_ks_of_pass_at_k() -> None:
     assert passes(8, None) == (1, 2, 4, 8)
     assert passes(6, None) == (1, 2, 4, 6)
     assert passes(8, [8, 3]) == (3, 8)
@@ -76,7 +76,7 @@ def test_the_ks_of_pass_at_k():
         passes(8, [9])
 
 
-def test_a_chat_protocol_needs_a_chat_template():
+def test_a_chat_protocol_needs_a_chat_template() -> None:
     class Bare:
         chat_template = None
 
@@ -84,7 +84,7 @@ def test_a_chat_protocol_needs_a_chat_template():
         protocol(suites="math500").render(PROBLEM, Bare())
 
 
-def test_every_suite_and_every_protocol_composes():
+def test_every_suite_and_every_protocol_composes() -> None:
     """Each with one of the other, until all of both have had their turn."""
     suites, protocols = suite.suite_names(), config.names("protocol")
     for turn in range(max(len(suites), len(protocols))):
@@ -92,7 +92,7 @@ def test_every_suite_and_every_protocol_composes():
         assert protocol(f"protocol={chosen}", "path=x", suites=name).digest
 
 
-def test_minervas_examples_come_from_the_training_split(shared):
+def test_minervas_examples_come_from_the_training_split(shared) -> None:
     overrides = ["evaluation=[math500]", "protocol=minerva", f"data_dir={shared}", "evaluation.limit=1", "output_dir=x"]
     (found,) = suite.load(config.compose(overrides, "eval"))
     prompt = found.protocol.render(found.problems[0], None)

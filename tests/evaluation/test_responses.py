@@ -9,6 +9,7 @@ import pytest
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
 from tvo_cli.evaluation.responses import Response
+from typing import Never
 
 
 def response(sample: int = 0, **changes) -> Response:
@@ -17,7 +18,7 @@ def response(sample: int = 0, **changes) -> Response:
     return Response(**known | dict(tokens=2, finish="stop", seconds=0.5) | changes)
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_what_is_written_is_read(tmp_path) -> None:
     path = tmp_path / "r.jsonl"
     rows = (response(0), response(1, correct=None))
     responses.append(path, rows[:1])
@@ -26,7 +27,7 @@ def test_what_is_written_is_read(tmp_path):
     assert responses.read(tmp_path / "none") == ((), "")
 
 
-def test_a_torn_last_line_is_said_and_cut_off(tmp_path):
+def test_a_torn_last_line_is_said_and_cut_off(tmp_path) -> None:
     path = tmp_path / "r.jsonl"
     responses.append(path, [response(0), response(1)])
     whole = path.read_bytes()
@@ -38,7 +39,7 @@ def test_a_torn_last_line_is_said_and_cut_off(tmp_path):
     assert path.read_bytes() == whole
 
 
-def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path):
+def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path) -> None:
     path = tmp_path / "r.jsonl"
     responses.append(path, [response(0)])
     path.write_bytes(b"not json\n" + path.read_bytes())
@@ -46,17 +47,17 @@ def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path):
         responses.read(path)
 
 
-def test_the_later_of_two_lines_for_the_same_completion_counts(tmp_path):
+def test_the_later_of_two_lines_for_the_same_completion_counts(tmp_path) -> None:
     path = tmp_path / "r.jsonl"
     responses.append(path, [response(0, correct=None), response(0)])
     assert [row.correct for row in responses.read(path).responses] == [True]
 
 
-def test_writing_anew_is_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_writing_anew_is_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
     path = tmp_path / "r.jsonl"
     responses.write(path, [response(0)])
 
-    def broken(row):
+    def broken(row) -> Never:
         raise OSError("disk")
 
     monkeypatch.setattr(responses, "asdict", broken)

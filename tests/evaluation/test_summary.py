@@ -32,7 +32,7 @@ ROWS = [
 GREEDY = [row for n in "abcd" for row in problem(n, ["1" if n in "ab" else None], decoding="greedy")]
 
 
-def test_avg_pass_maj_and_greedy():
+def test_avg_pass_maj_and_greedy() -> None:
     found = summarise(ROWS + GREEDY, (1, 2, 4), same, 0.95)
     assert found["avg"]["mean"] == pytest.approx((3 + 1 + 2 + 0) / 16)
     assert found["pass"]["1"]["mean"] == pytest.approx(found["avg"]["mean"])
@@ -45,7 +45,7 @@ def test_avg_pass_maj_and_greedy():
     assert found["greedy"]["mean"] == pytest.approx(0.5)
 
 
-def test_intervals_are_clustered_by_problem():
+def test_intervals_are_clustered_by_problem() -> None:
     found = summarise(ROWS, (1,), same, 0.95)
     # means .75 .25 .5 0: sd .3227, error .1614, t(3) = 3.1824
     assert found["avg"]["error"] == pytest.approx(0.161374, abs=1e-6)
@@ -54,13 +54,13 @@ def test_intervals_are_clustered_by_problem():
     assert [found["avg"]["low"], found["avg"]["high"]] == pytest.approx(roots, abs=1e-5)
 
 
-def test_all_wrong_has_wilsons_interval():
+def test_all_wrong_has_wilsons_interval() -> None:
     rows = [row for i in range(30) for row in problem(f"p{i}", ["2"])]
     found = summarise(rows, (1,), same, 0.95)
     assert found["avg"]["high"] == pytest.approx(0.1135, abs=1e-4)
 
 
-def test_how_it_answered():
+def test_how_it_answered() -> None:
     found = summarise(ROWS, (1,), same, 0.95)
     assert found["length"] == 25.0
     assert found["truncated"] == found["unanswered"] == 5 / 16
@@ -68,7 +68,7 @@ def test_how_it_answered():
     assert found["tokens_per_second"] == 400 / 8.0
 
 
-def test_by_level_and_by_problem():
+def test_by_level_and_by_problem() -> None:
     found = summarise(ROWS, (1,), same, 0.95)
     assert found["level"]["1"]["mean"] == 0.75
     assert found["level"]["2"] == found["level"]["2"] | {"mean": 0.25, "problems": 3}
@@ -76,11 +76,11 @@ def test_by_level_and_by_problem():
     assert found["by_problem"][1] == {"id": "b", "right": 1, "samples": 4}
 
 
-def test_answer_entropy_counts_the_unanswered_as_one_answer():
+def test_answer_entropy_counts_the_unanswered_as_one_answer() -> None:
     rows = problem("a", ["1"] * 5 + ["2"] * 2 + [None])
     assert summarise(rows, (1,), same, 0.95)["answer_entropy"] == pytest.approx(0.9003, abs=1e-4)
 
 
-def test_ungraded_responses_have_no_score():
+def test_ungraded_responses_have_no_score() -> None:
     with pytest.raises(UserError, match="--regrade"):
         summarise([response(0, correct=None)], (1,), same, 0.95)

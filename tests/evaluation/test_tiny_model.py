@@ -22,13 +22,13 @@ def whole(tmp_path_factory):
     return completions(tmp_path_factory.mktemp("whole") / "run")
 
 
-def test_batches_change_no_completion(whole, tmp_path):
+def test_batches_change_no_completion(whole, tmp_path) -> None:
     assert completions(tmp_path / "run", "rollout.batch_rows=4")[1] == whole[1]
     assert len(whole[1]) == 12 * 4
     assert len(set(whole[1].values())) > 20
 
 
-def test_order_and_resume_change_no_completion(whole, tmp_path):
+def test_order_and_resume_change_no_completion(whole, tmp_path) -> None:
     ids = sorted({name for name, _, _ in whole[1]}, reverse=True)
     completions(tmp_path / "run", f"evaluation.ids={json.dumps(ids[:5])}")
     summary, found = completions(tmp_path / "run")
@@ -37,11 +37,11 @@ def test_order_and_resume_change_no_completion(whole, tmp_path):
     assert summary["suites"]["arithmetic"] | clock == whole[0]["suites"]["arithmetic"] | clock
 
 
-def test_another_seed_changes_them(whole, tmp_path):
+def test_another_seed_changes_them(whole, tmp_path) -> None:
     assert completions(tmp_path / "run", "evaluation.seed=1")[1].keys().isdisjoint(whole[1])
 
 
-def test_two_suites_make_one_run(tmp_path):
+def test_two_suites_make_one_run(tmp_path) -> None:
     words = [f"output_dir={tmp_path / 'run'}", "evaluation=[arithmetic,jsonl]", "evaluation.limit=2", "threads=1"]
     path = tmp_path / "own.jsonl"
     path.write_text('{"question": "1 + 2 =", "answer": "3"}\n')

@@ -46,7 +46,7 @@ def go(folder: Path, *words: str) -> tuple[list[dict[str, float]], dict[str, tor
 
 
 @pytest.mark.parametrize("algorithm", ["tvo", "grpo"])
-def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_path):
+def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_path) -> None:
     """Within 1e-4 of each: another CPU rounds differently, and three steps amplify that a little."""
     found, _ = go(tmp_path / "run", f"algorithm={algorithm}")
     kept = json.loads(KEPT.read_text())[algorithm]
@@ -55,7 +55,7 @@ def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_p
 
 
 @pytest.mark.slow
-def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
+def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch) -> None:
     """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs.
 
     AdamW divides a gradient that is nothing but rounding by its own size, so single weights may move by a part of a
@@ -64,7 +64,7 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
     slow, weights = go(tmp_path / "slow", "trainer.products=default", "trainer.microbatch_tokens=0", "trainer.steps=2")
     called = set()
 
-    def noted(module, name):
+    def noted(module, name) -> None:
         function = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, **k: (called.add(name), function(*a, **k))[1])
 
@@ -94,7 +94,7 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch):
         assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
 
 
-def test_how_a_run_is_computed_is_no_part_of_its_fingerprint():
+def test_how_a_run_is_computed_is_no_part_of_its_fingerprint() -> None:
     """Sweeps that were finished before stay finished, and a run that was begun before may go on."""
 
     def prints(*words):

@@ -17,7 +17,7 @@ def policies(seed=0, shape=(50, 8), drift=0.3):
     return new.requires_grad_(), old.log_softmax(-1), torch.randint(shape[-1], (shape[0], 1), generator=rng)
 
 
-def test_mobility_is_the_gradient_of_the_arctan_potential():
+def test_mobility_is_the_gradient_of_the_arctan_potential() -> None:
     logits, old, actions = policies()
     advantage = torch.randn(50, 1, generator=torch.Generator().manual_seed(5), dtype=D)
     logp, old_logp = logits.log_softmax(-1).gather(1, actions), old.gather(1, actions)
@@ -29,14 +29,14 @@ def test_mobility_is_the_gradient_of_the_arctan_potential():
     torch.testing.assert_close(by_potential, by_weight, rtol=1e-10, atol=1e-14)
 
 
-def test_binary_total_variation_is_below_the_full_one():
+def test_binary_total_variation_is_below_the_full_one() -> None:
     logits, old, actions = policies()
     new = logits.log_softmax(-1)
     full = 0.5 * (new.exp() - old.exp()).abs().sum(-1, keepdim=True)
     assert (binary_total_variation(new.gather(1, actions), old.gather(1, actions)) <= full + 1e-15).all()
 
 
-def test_forces_have_zero_mean_and_the_stated_exact_form():
+def test_forces_have_zero_mean_and_the_stated_exact_form() -> None:
     logits = torch.randn(7, dtype=D, generator=torch.Generator().manual_seed(0)).requires_grad_()
     log_pi = logits.log_softmax(-1)
     pi = log_pi.exp().detach()
@@ -51,7 +51,7 @@ def test_forces_have_zero_mean_and_the_stated_exact_form():
         torch.testing.assert_close(sampled, all_actions, rtol=1e-12, atol=1e-14)
 
 
-def test_the_score_norm_proxy_is_the_squared_distance_to_the_one_hot():
+def test_the_score_norm_proxy_is_the_squared_distance_to_the_one_hot() -> None:
     logits, _, actions = policies()
     pi = logits.softmax(-1).detach()
     slow = (torch.zeros_like(pi).scatter(1, actions, 1.0) - pi).square().sum(-1)
@@ -59,7 +59,7 @@ def test_the_score_norm_proxy_is_the_squared_distance_to_the_one_hot():
     torch.testing.assert_close(proxy, slow, rtol=1e-12, atol=1e-14)
 
 
-def test_free_energy_falls_along_the_viscous_flow_and_ends_at_gibbs():
+def test_free_energy_falls_along_the_viscous_flow_and_ends_at_gibbs() -> None:
     """F = −E[R] − T·S on one state; ν of the state or of the action, however it varies: dF/dt ≤ 0."""
     rng = torch.Generator().manual_seed(0)
     reward, temperature, dt = torch.randn(6, generator=rng, dtype=D), 0.3, 0.01
@@ -84,7 +84,7 @@ def test_free_energy_falls_along_the_viscous_flow_and_ends_at_gibbs():
     assert abs(gap - temperature * float((start * (start / gibbs).log()).sum())) < 1e-14
 
 
-def test_k1_and_k3_estimate_the_same_divergence_and_k3_is_never_negative(f0):
+def test_k1_and_k3_estimate_the_same_divergence_and_k3_is_never_negative(f0) -> None:
     k3, k1 = kl_k3(f0["logp"], f0["ref"]), kl_k1(f0["logp"], f0["ref"])
     assert (k3 >= 0).all()
     assert abs(float(k3[f0["mask"]].mean()) - 0.022803) < 1e-6

@@ -20,14 +20,14 @@ GRADIENT = [
 ]
 
 
-def test_on_f0(on_f0, assert_near):
+def test_on_f0(on_f0, assert_near) -> None:
     found = on_f0("cispo")
     assert_near(found.gradient, GRADIENT)
     paper = (found.gradient * found.tokens.logp).sum().item()  # the paper's loss is linear in log π
     assert paper == pytest.approx(-0.062117, abs=1e-6)
 
 
-def test_both_sides_bound_the_weight_and_neither_stops_it():
+def test_both_sides_bound_the_weight_and_neither_stops_it() -> None:
     log_ratio = torch.tensor([-2.0, 0.0, 2.0], requires_grad=True)
     gain = cispo(log_ratio.exp(), torch.ones(3), low=0.5, high=0.2)
     assert torch.autograd.grad(gain.sum(), log_ratio)[0].tolist() == pytest.approx([0.5, 1.0, 1.2])

@@ -32,14 +32,14 @@ def combined(tmp_path, monkeypatch):
     return combine
 
 
-def test_two_that_go_together_are_a_yaml_of_two_names(combined):
+def test_two_that_go_together_are_a_yaml_of_two_names(combined) -> None:
     both = combined("kl_cov", "_kl_adaptive")
     assert both.objective.penalties.kl_cov.coef.value == 1.0 and both.step_rule.target == 0.01
     three = combined("kl_cov", "_entropy_bonus", "_viscous")
     assert set(three.objective.penalties) == {"kl", "kl_cov", "entropy"}
 
 
-def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, capsys):
+def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, capsys) -> None:
     with pytest.raises(UserError) as caught:
         combined("siren", "_target_entropy")
     said = str(caught.value)
@@ -50,7 +50,7 @@ def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, ca
     assert printed.startswith("tvo: algorithm.directions=siren,target_entropy:")
 
 
-def test_who_means_it_may(combined):
+def test_who_means_it_may(combined) -> None:
     both = combined("siren", "_target_entropy", body="{name: both, directions: {siren: null}}")
     assert {"siren", "entropy"} <= set(both.objective.penalties)
 
@@ -58,18 +58,18 @@ def test_who_means_it_may(combined):
 @pytest.mark.parametrize(
     ("one", "other"), [PAIRS[0], *(pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS[1:])]
 )
-def test_every_contradiction_is_refused_in_either_order(combined, one, other):
+def test_every_contradiction_is_refused_in_either_order(combined, one, other) -> None:
     for first, second in ((one, other), (other, one)):
         with pytest.raises(UserError, match="a " + first):
             combined("grpo", body=f"{{name: both, directions: {{a: {first}, b: {second}}}}}")
 
 
-def test_an_unknown_direction_names_the_known(combined):
+def test_an_unknown_direction_names_the_known(combined) -> None:
     with pytest.raises(UserError, match=r"directions\.a=up: .*holds entropy"):
         combined("grpo", body="{name: both, directions: {a: up}}")
 
 
-def test_two_methods_in_one_piece_are_refused(combined):
+def test_two_methods_in_one_piece_are_refused(combined) -> None:
     with pytest.raises(UserError) as caught:
         combined("grpo", "_viscous", "_kl_adaptive")
     assert "algorithm.step_rule._target_=tvo_cli.optim.AdaptiveRate" in str(caught.value)

@@ -22,13 +22,13 @@ NEUTRAL = {
 GRADIENT = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
 
 
-def test_on_f0(on_f0, assert_near):
+def test_on_f0(on_f0, assert_near) -> None:
     found = on_f0("dapo")
     assert found.loss == pytest.approx(0.073784, abs=1e-6)
     assert_near(found.gradient, GRADIENT)
 
 
-def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely():
+def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely() -> None:
     ratio = torch.tensor([9.9, 10.1, 10.1, 30.0], requires_grad=True)
     advantage = torch.tensor([-1.0, -1.0, 1.0, -2.0])
     gain = dual_clip(ratio, advantage, low=0.2, high=0.28, dual=10.0)
@@ -36,18 +36,18 @@ def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely():
     assert torch.autograd.grad(gain.sum(), ratio)[0].tolist() == [-1.0, 0.0, 0.0, 0.0]
 
 
-def test_an_infinite_dual_clip_is_none():
+def test_an_infinite_dual_clip_is_none() -> None:
     ratio, advantage = torch.tensor([0.1, 1.0, 50.0] * 3), torch.tensor([1.0] * 3 + [0.0] * 3 + [-1.0] * 3)
     widths = {"low": 0.2, "high": 0.28}
     assert torch.equal(dual_clip(ratio, advantage, **widths, dual=torch.inf), clip(ratio, advantage, **widths))
 
 
 @pytest.mark.parametrize(("length", "penalty"), [(5, 0.0), (12, 0.0), (14, -0.5), (16, -1.0), (17, -1.0)])
-def test_overlong_shaping(length, penalty):
+def test_overlong_shaping(length, penalty) -> None:
     assert overlong(length, 16, 4.0) == penalty
 
 
-def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not():
+def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not() -> None:
     def node(name: str):
         return config.compose([f"algorithm={name}", "logger=none", "rollout.max_tokens=20"]).reward
 
@@ -59,7 +59,7 @@ def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not():
     assert node("forking_tokens").length.weight == 0.5
 
 
-def test_the_penalty_is_to_right_and_wrong_what_it_is_in_the_recipe():
+def test_the_penalty_is_to_right_and_wrong_what_it_is_in_the_recipe() -> None:
     """The recipe's reward is ±1 + penalty; ours, 1/0 + penalty/2, is half of that plus ½: the same z-scores."""
     right, lengths = [1, 1, 0, 0, 1, 0, 1, 1], [10, 18, 12, 20, 20, 15, 17, 19]
     penalty = [0, -0.5, 0, -1, -1, 0, -0.25, -0.75]  # 0 up to 16 of 20, then linear to -1

@@ -20,14 +20,14 @@ GRADIENT = [[-0.058404, 0, -0.041157], [0, 0.061398, 0], [0.055556, 0.067856, 0.
 
 
 @pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl"])
-def test_on_f0(on_f0, assert_near, name):
+def test_on_f0(on_f0, assert_near, name) -> None:
     found = on_f0(name, *TOKEN_MEAN)
     assert_near(found.gradient, GRADIENT)
     assert found.weight.tolist() == [[1, 0, 1], [0, 1, 1], [1, 1, 1], [1, 1, 1]]
     assert found.tokens.advantage[:, 0].tolist() == [0.5, -0.5, -0.5, 0.5], "no division by the group's spread"
 
 
-def test_the_binary_kl_on_f0(f0):
+def test_the_binary_kl_on_f0(f0) -> None:
     found = binary_kl(f0["logp"], f0["old"])
     assert (found[0, 1].item(), found[1, 0].item()) == pytest.approx((0.065996, 0.080929), abs=1e-6)
 
@@ -57,17 +57,17 @@ KL = {"divergence": "kl", "low": 0.05, "high": 0.05}
         (0.6, 0.6, 1.0, 1.0),
     ],
 )
-def test_it_masks_by_divergence_and_only_what_goes_further(make_tokens, settings, old, new, advantage, kept):
+def test_it_masks_by_divergence_and_only_what_goes_further(make_tokens, settings, old, new, advantage, kept) -> None:
     assert weight(make_tokens, old, new, advantage, **settings) == kept
 
 
-def test_each_side_has_its_own_threshold(make_tokens):
+def test_each_side_has_its_own_threshold(make_tokens) -> None:
     assert weight(make_tokens, 0.6, 0.76, 1.0, **{**TV, "high": 0.17}) == 1.0
     assert weight(make_tokens, 0.76, 0.6, -1.0, **{**TV, "low": 0.17}) == 1.0
     assert weight(make_tokens, 0.76, 0.6, -1.0, **{**TV, "high": 0.17}) == 0.0
 
 
 @pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl"])
-def test_the_anchor_is_the_sampler_whatever_the_precision(name):
+def test_the_anchor_is_the_sampler_whatever_the_precision(name) -> None:
     composed = config.compose([f"algorithm={name}", "trainer.precision=bfloat16", "logger=none"])
     assert composed.trainer.old_logp == "sampler"

@@ -76,7 +76,7 @@ def nodes(node: DictConfig):
 
 
 @every_algorithm
-def test_the_yaml_names_exactly_the_keywords_of_its_target(name):
+def test_the_yaml_names_exactly_the_keywords_of_its_target(name) -> None:
     for node in nodes(composed(name).algorithm):
         target = get_object(node._target_)
         given = {key for key in node if not str(key).startswith("_")}
@@ -88,13 +88,13 @@ def test_the_yaml_names_exactly_the_keywords_of_its_target(name):
 
 
 @every_algorithm
-def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name):
+def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name) -> None:
     assert len(config.about("algorithm", name)) > 20
     assert composed(name).algorithm.name == name
 
 
 @every_algorithm
-def test_loss_and_gradient_are_finite_and_not_nothing(name, make_tokens):
+def test_loss_and_gradient_are_finite_and_not_nothing(name, make_tokens) -> None:
     loss, gradients = loss_and_gradient(name, make_tokens())
     assert loss.total.isfinite()
     assert all(g.isfinite().all() for g in gradients)
@@ -103,7 +103,7 @@ def test_loss_and_gradient_are_finite_and_not_nothing(name, make_tokens):
 
 
 @every_algorithm
-def test_padding_neither_learns_nor_leaks(name, make_tokens):
+def test_padding_neither_learns_nor_leaks(name, make_tokens) -> None:
     tokens = make_tokens()
     dirty = {
         key: torch.where(tokens.mask, getattr(tokens, key).detach(), 7.0)
@@ -121,7 +121,7 @@ def test_padding_neither_learns_nor_leaks(name, make_tokens):
 
 
 @every_algorithm
-def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(name, make_tokens):
+def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(name, make_tokens) -> None:
     tokens = make_tokens()
     built = objective(name, *acting(name))
     tokens = replace(tokens, share=built.reduce(tokens.mask).double(), seed=5)
@@ -132,7 +132,7 @@ def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(name, mak
     torch.testing.assert_close(torch.autograd.grad(sum(parts), tokens.logp)[0], whole_gradient, rtol=1e-12, atol=0)
 
 
-def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens):
+def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens) -> None:
     """What `reads.minibatch` is for: without the whole, the loss depends on the split, as in most released codes."""
     reading = [name for name in ALGORITHMS if objective(name).reads["minibatch"]]
     assert reading
@@ -158,7 +158,7 @@ def acting(name: str) -> list[str]:
 
 
 @every_algorithm
-def test_no_gradient_flows_through_weights_advantages_or_the_old_policy(name, make_tokens):
+def test_no_gradient_flows_through_weights_advantages_or_the_old_policy(name, make_tokens) -> None:
     built = objective(name, *acting(name))
     leaves = ("entropy", "collision", "old_logp", "advantage", "old_entropy", "covariance")
     tokens = make_tokens()
@@ -170,13 +170,13 @@ def test_no_gradient_flows_through_weights_advantages_or_the_old_policy(name, ma
 
 
 @every_algorithm
-def test_the_total_is_the_sum_of_its_parts(name, make_tokens):
+def test_the_total_is_the_sum_of_its_parts(name, make_tokens) -> None:
     loss, _ = loss_and_gradient(name, make_tokens())
     torch.testing.assert_close(loss.total, sum(loss.parts.values()))
 
 
 @pytest.mark.parametrize("name", NEUTRAL)
-def test_at_neutral_settings_it_is_its_base(name, make_tokens):
+def test_at_neutral_settings_it_is_its_base(name, make_tokens) -> None:
     base, overrides = NEUTRAL[name]
     ours, gradient = loss_and_gradient(name, make_tokens(), *overrides)
     theirs, expected = loss_and_gradient(base, make_tokens())
@@ -184,12 +184,12 @@ def test_at_neutral_settings_it_is_its_base(name, make_tokens):
     torch.testing.assert_close(gradient[0], expected[0], rtol=0, atol=0)
 
 
-def test_every_algorithm_but_the_root_has_a_neutral_setting():
+def test_every_algorithm_but_the_root_has_a_neutral_setting() -> None:
     assert set(NEUTRAL) | {"reinforce"} >= set(ALGORITHMS)
 
 
 @every_algorithm
-def test_on_policy_good_tokens_rise_and_bad_ones_fall(name, make_tokens):
+def test_on_policy_good_tokens_rise_and_bad_ones_fall(name, make_tokens) -> None:
     tokens = make_tokens(drift=0.0)
     _, gradients = loss_and_gradient(name, tokens)
     learning = tokens.mask & (objective(name).weigh(tokens) > 0)
@@ -198,7 +198,7 @@ def test_on_policy_good_tokens_rise_and_bad_ones_fall(name, make_tokens):
 
 
 @every_algorithm
-def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name, make_tokens):
+def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name, make_tokens) -> None:
     """At D = 0 and at the same advantages, surrogates and mobilities are inert: only averaging may differ.
 
     A weight that is a statistic of the minibatch acts there too, and then it is all that differs.
@@ -216,7 +216,7 @@ def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name, make_toke
 
 
 @every_algorithm
-def test_it_survives_the_extremes(name, make_tokens):
+def test_it_survives_the_extremes(name, make_tokens) -> None:
     tokens = make_tokens()
     extremes = {
         "certain": {"logp": torch.zeros(4, 6), "old_logp": torch.zeros(4, 6), "entropy": torch.zeros(4, 6)},
@@ -237,7 +237,7 @@ def test_it_survives_the_extremes(name, make_tokens):
 
 
 @every_algorithm
-def test_its_advantages_survive_the_extremes(name, f0_experience):
+def test_its_advantages_survive_the_extremes(name, f0_experience) -> None:
     """Finite, 0 on padding, and exactly 0 where every response of every prompt has the same reward."""
     first = torch.arange(3) < 1
     extremes = {
@@ -258,7 +258,7 @@ def test_its_advantages_survive_the_extremes(name, f0_experience):
 
 
 @every_algorithm
-def test_every_piece_builds_and_its_state_survives_a_round_trip(name, make_tokens):
+def test_every_piece_builds_and_its_state_survives_a_round_trip(name, make_tokens) -> None:
     node = composed(name).algorithm
     first, second = (config.build(node.objective) for _ in range(2))
     first.observe(replace(make_tokens(), logp=make_tokens().logp.detach()))
@@ -271,5 +271,5 @@ def test_every_piece_builds_and_its_state_survives_a_round_trip(name, make_token
         assert other.state_dict() == one.state_dict()
 
 
-def test_config_is_plain_data():
+def test_config_is_plain_data() -> None:
     assert OmegaConf.to_container(composed("tvo").algorithm, resolve=True)

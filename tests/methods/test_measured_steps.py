@@ -31,7 +31,7 @@ def adaptive(**changes):
     return AdaptiveRate(**{**fields, **changes})
 
 
-def begin(rule):
+def begin(rule) -> None:
     rule.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), 0, 30)
 
 
@@ -49,7 +49,7 @@ def run(tmp_path_factory):
     return go
 
 
-def test_the_adaptive_rate_by_hand():
+def test_the_adaptive_rate_by_hand() -> None:
     rule = adaptive()
     begin(rule)
     # 0 at a batch's first step tells nothing; between half and twice the target nothing moves
@@ -66,7 +66,7 @@ def test_the_adaptive_rate_by_hand():
     assert twin.viscosity(0.001) == rule.viscosity(0.001) == pytest.approx(2.0)
 
 
-def test_the_rate_settles_where_the_divergence_is_within_its_band():
+def test_the_rate_settles_where_the_divergence_is_within_its_band() -> None:
     rule = adaptive(maximum=1e6)
     for _ in range(60):
         begin(rule)
@@ -75,14 +75,14 @@ def test_the_rate_settles_where_the_divergence_is_within_its_band():
     assert 0.005 <= 0.5 / rule.current**2 <= 0.02
 
 
-def test_the_early_stop_by_hand():
+def test_the_early_stop_by_hand() -> None:
     rule = EarlyStop(binary_total_variation, limit=0.03)
     assert [rule.viscosity(d) for d in (0.0, 0.03, 0.0301, 0.01)] == [1.0, 1.0, math.inf, 1.0]
     rule.raise_viscosity(2.0)
     assert rule.viscosity(0.0) == 2.0
 
 
-def test_the_kl_is_that_of_the_sampled_tokens():
+def test_the_kl_is_that_of_the_sampled_tokens() -> None:
     """ρ − 1 − log ρ: ρ = 2 gives 1 − log 2, ρ = ½ gives log 2 − ½."""
     old = torch.tensor([0.25, 0.5], dtype=torch.float64).log()
     new = torch.tensor([0.5, 0.25], dtype=torch.float64).log()
@@ -99,14 +99,14 @@ def test_the_kl_is_that_of_the_sampled_tokens():
         pytest.param("grpo_early_stop_kl", "algorithm.step_rule.limit=inf", marks=pytest.mark.slow),
     ],
 )
-def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run, name, neutral):
+def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run, name, neutral) -> None:
     plain, inert = run("grpo")[1], run(name, neutral)[1]
     assert all(torch.equal(value, inert[key]) for key, value in plain.items())
     active = run(name, f"algorithm.step_rule.{'target' if 'adaptive' in name else 'limit'}=1e-4")[1]
     assert any(not torch.equal(value, active[key]) for key, value in plain.items())
 
 
-def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run):
+def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run) -> None:
     rows, _ = run("grpo_early_stop", "algorithm.step_rule.limit=1e-6")
     assert [row["optimizer/steps"] for row in rows] == [1, 1], "D = 0 before the first step, above after it"
     assert all(row["policy/tv"] > 1e-6 for row in rows)
@@ -115,13 +115,13 @@ def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run):
 
 
 @pytest.mark.slow
-def test_the_rule_measures_the_divergence_that_its_yaml_names(run):
+def test_the_rule_measures_the_divergence_that_its_yaml_names(run) -> None:
     """At a limit between the two (KL far below TV for small steps) only the TV form stops."""
     tv, _ = run("grpo_early_stop", "algorithm.step_rule.limit=0.004")
     kl, _ = run("grpo_early_stop_kl", "algorithm.step_rule.limit=0.004")
     assert sum(row["optimizer/steps"] for row in tv) < sum(row["optimizer/steps"] for row in kl)
 
 
-def test_functions_named_in_yaml_are_partials():
+def test_functions_named_in_yaml_are_partials() -> None:
     node = config.compose(["algorithm=grpo_early_stop"]).algorithm.step_rule
     assert isinstance(config.build(node).divergence, partial)

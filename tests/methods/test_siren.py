@@ -45,18 +45,18 @@ def anchored(anchor, **changes):
 @pytest.mark.parametrize(
     ("crossing", "expected"), [(True, [0.98099, 0.0, 1.386294]), (False, [0.636514, 0.0, 1.098612])]
 )
-def test_the_entropy_inside_the_nucleus(crossing, expected):
+def test_the_entropy_inside_the_nucleus(crossing, expected) -> None:
     """{.5,.25,.15} or {.5,.25}; only the first word; four words, or three where the crossing one is left out."""
     found = nucleus_entropy(WORDS.log(), Nucleus(0.8, crossing))
     torch.testing.assert_close(found, torch.tensor(expected, dtype=D), rtol=0, atol=1e-6)
 
 
-def test_the_whole_vocabulary_is_its_entropy():
+def test_the_whole_vocabulary_is_its_entropy() -> None:
     full = -(WORDS * WORDS.log()).sum(-1)
     torch.testing.assert_close(nucleus_entropy(WORDS.log(), Nucleus(1.0, True)), full)
 
 
-def test_the_gradient_stays_inside_the_nucleus():
+def test_the_gradient_stays_inside_the_nucleus() -> None:
     """−π'(log π' + H') inside, by the closed form; 0 outside and where the set is empty."""
     logits = WORDS.log().requires_grad_()
     (gradient,) = torch.autograd.grad(nucleus_entropy(logits.log_softmax(-1), Nucleus(0.8, False)).sum(), logits)
@@ -69,7 +69,7 @@ def test_the_gradient_stays_inside_the_nucleus():
 
 
 @pytest.mark.parametrize("chunk_bytes", [2**26, 4 * 11 * 2])
-def test_scores_bring_it_along_chunked_or_not(chunk_bytes):
+def test_scores_bring_it_along_chunked_or_not(chunk_bytes) -> None:
     rng = torch.Generator().manual_seed(1)
     hidden, head = torch.randn(9, 11, generator=rng), torch.nn.Identity()
     targets = torch.arange(9)
@@ -79,7 +79,7 @@ def test_scores_bring_it_along_chunked_or_not(chunk_bytes):
     assert len(chunked_readings(head, hidden, targets, 0.7, 11, chunk_bytes)) == 3
 
 
-def test_quantiles_are_torchs_row_by_row(f0):
+def test_quantiles_are_torchs_row_by_row(f0) -> None:
     for share in (0.0, 0.3, 0.8, 1.0):
         found = row_quantile(f0["entropy"], f0["mask"], share)
         rows = [torch.quantile(x[keep], share) for x, keep in zip(f0["entropy"], f0["mask"])]
@@ -87,13 +87,13 @@ def test_quantiles_are_torchs_row_by_row(f0):
 
 
 @pytest.mark.parametrize(("count_empty", "mean"), [(False, 1.533333), (True, 1.15)])
-def test_peaks_and_their_mean(tokens, count_empty, mean):
+def test_peaks_and_their_mean(tokens, count_empty, mean) -> None:
     summands = siren(tokens, quantile=0.8, count_empty=count_empty)
     assert summands.nonzero().tolist() == [[0, 2], [1, 0], [2, 1]], "a response of one token never exceeds its own"
     assert summands.sum().item() == pytest.approx(mean, abs=1e-6)
 
 
-def test_the_penalty_and_its_gradient(tokens):
+def test_the_penalty_and_its_gradient(tokens) -> None:
     value = anchored(1.5)(tokens)
     assert value.item() == pytest.approx(5.5556e-6, rel=1e-4)
     (gradient,) = torch.autograd.grad(value, tokens.nucleus_entropy)
@@ -103,12 +103,12 @@ def test_the_penalty_and_its_gradient(tokens):
 
 
 @pytest.mark.parametrize(("anchor", "sign"), [(2.0, -1), (1.0, 1)])
-def test_entropy_rises_below_the_anchor_and_falls_above(tokens, anchor, sign):
+def test_entropy_rises_below_the_anchor_and_falls_above(tokens, anchor, sign) -> None:
     (gradient,) = torch.autograd.grad(anchored(anchor)(tokens), tokens.nucleus_entropy)
     assert torch.sign(gradient[gradient != 0]).tolist() == [sign] * 3
 
 
-def test_the_anchor_is_the_start_and_stays(tokens):
+def test_the_anchor_is_the_start_and_stays(tokens) -> None:
     penalty = anchored(None)
     assert penalty.awaits_start and penalty(tokens).item() == 0.0 and penalty.state_dict() == {}
     penalty.start(tokens)
@@ -119,7 +119,7 @@ def test_the_anchor_is_the_start_and_stays(tokens):
     assert twin.anchor == pytest.approx(4.6 / 3) and not twin.awaits_start
 
 
-def test_a_split_gives_the_same_value_and_gradient(tokens):
+def test_a_split_gives_the_same_value_and_gradient(tokens) -> None:
     whole = replace(tokens, nucleus_entropy=tokens.nucleus_entropy.detach())
     names = ("logp", "old_logp", "entropy", "collision", "advantage", "mask", "share", "nucleus_entropy")
     parts = [
@@ -132,13 +132,13 @@ def test_a_split_gives_the_same_value_and_gradient(tokens):
     torch.testing.assert_close(*found)
 
 
-def test_a_mean_of_micro_batches_is_refused():
+def test_a_mean_of_micro_batches_is_refused() -> None:
     node = config.compose(["algorithm=siren", f"{OBJECTIVE}.reads.minibatch=false"]).algorithm.objective
     with pytest.raises(UserError, match=r"reads\.minibatch=False: siren is a mean"):
         config.build(node)
 
 
-def test_the_dual_clip_is_the_released_runs():
+def test_the_dual_clip_is_the_released_runs() -> None:
     """A bad token is let go beyond ρ = 3."""
     surrogate = config.build(config.compose(["algorithm=siren", "logger=none"]).algorithm.objective.surrogate)
     ratio = torch.tensor([2.9, 3.1], requires_grad=True)

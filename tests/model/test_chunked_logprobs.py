@@ -13,7 +13,7 @@ WHAT = {"log-prob": (1.0, 0.0, 0.0), "entropy": (0.0, 1.0, 0.0), "collision": (0
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch) -> None:
     """Tiles of 5 rows and 7 words, neither of which divides what is read."""
     monkeypatch.setattr(chunked_logprobs, "ROWS", 5)
     monkeypatch.setattr(chunked_logprobs, "COLUMNS", 7)
@@ -35,7 +35,7 @@ def gradients(readings, given, weights):
 @pytest.mark.parametrize("heat", [1.0, 0.6])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("weights", WHAT.values(), ids=WHAT)
-def test_tiles_are_whole_rows(small, heat, bias, weights):
+def test_tiles_are_whole_rows(small, heat, bias, weights) -> None:
     given, targets = inputs(torch.float64, bias=bias)
     found = chunked_logprobs.tiled_readings(given[0], given[1], given[2] if bias else None, targets, heat)
     whole = token_readings(torch.nn.functional.linear(*given) / heat, targets)
@@ -45,7 +45,7 @@ def test_tiles_are_whole_rows(small, heat, bias, weights):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
 
 
-def test_float32_keeps_its_accuracy_over_large_logits(small):
+def test_float32_keeps_its_accuracy_over_large_logits(small) -> None:
     """Logits of ±60: an unshifted sum of e^z would lose everything but the largest."""
     exact, targets = inputs(torch.float64)
     given = [x.detach().float().requires_grad_() for x in exact]
@@ -57,12 +57,12 @@ def test_float32_keeps_its_accuracy_over_large_logits(small):
 
 
 @pytest.mark.slow
-def test_gradcheck(small):
+def test_gradcheck(small) -> None:
     given, targets = inputs(torch.float64)
     assert torch.autograd.gradcheck(lambda h, w, b: chunked_logprobs.tiled_readings(h, w, b, targets, 0.8), given)
 
 
-def test_nothing_saved_grows_with_rows_times_vocabulary():
+def test_nothing_saved_grows_with_rows_times_vocabulary() -> None:
     hidden, weight = torch.randn(600, 4, requires_grad=True), torch.randn(30_000, 4, requires_grad=True)
     sizes: list[int] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
@@ -71,7 +71,7 @@ def test_nothing_saved_grows_with_rows_times_vocabulary():
     assert found[0].shape == (600,)
 
 
-def test_a_head_with_a_scale_is_its_own_logits():
+def test_a_head_with_a_scale_is_its_own_logits() -> None:
     project = torch.nn.Linear(6, chunked_logprobs.WIDE, bias=True)
     head, hidden = Head(project, scale=0.25), torch.randn(3, 6)
     targets = torch.tensor([0, 5, chunked_logprobs.WIDE - 1])
@@ -84,7 +84,7 @@ def test_a_head_with_a_scale_is_its_own_logits():
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_narrow_capped_and_low_precision_heads_are_left_alone():
+def test_narrow_capped_and_low_precision_heads_are_left_alone() -> None:
     wide, narrow = torch.nn.Linear(2, chunked_logprobs.WIDE, bias=False), torch.nn.Linear(2, 100, bias=False)
     hidden = torch.randn(3, 2)
     assert chunked_logprobs.suits(Head(wide), hidden)

@@ -38,7 +38,7 @@ def load(path: object, **changes: object):
     return load_policy(NODE | {"path": str(path)} | changes, device="cpu")
 
 
-def test_the_tokenizer_reads_whole_words_and_writes_them_back():
+def test_the_tokenizer_reads_whole_words_and_writes_them_back() -> None:
     tokenizer = tiny_tokenizer()
     text = " ".join(WORDS)
     ids = tokenizer(text)["input_ids"]
@@ -48,7 +48,7 @@ def test_the_tokenizer_reads_whole_words_and_writes_them_back():
     assert len(tokenizer) == len(set(tokenizer.get_vocab()))
 
 
-def test_tiny_networks_come_from_their_seed_and_leave_the_global_stream_alone():
+def test_tiny_networks_come_from_their_seed_and_leave_the_global_stream_alone() -> None:
     tokenizer = tiny_tokenizer()
     torch.manual_seed(7)
     expected = torch.rand(3)
@@ -61,7 +61,7 @@ def test_tiny_networks_come_from_their_seed_and_leave_the_global_stream_alone():
     assert 100_000 <= sum(p.numel() for p in first.parameters()) <= 150_000
 
 
-def test_saving_and_loading_gives_the_same_scores_and_tokens(policy, folder, rows):
+def test_saving_and_loading_gives_the_same_scores_and_tokens(policy, folder, rows) -> None:
     again = load(folder)
     for mine, theirs in zip(policy.score(**vars(rows), temperature=1.0), again.score(**vars(rows), temperature=1.0)):
         assert torch.equal(mine, theirs)
@@ -72,7 +72,7 @@ def test_saving_and_loading_gives_the_same_scores_and_tokens(policy, folder, row
     assert {file.suffix for file in folder.iterdir()} == {".json", ".safetensors"}
 
 
-def test_a_tokenizer_whose_declared_class_drops_spaces_is_read_plainly(tmp_path):
+def test_a_tokenizer_whose_declared_class_drops_spaces_is_read_plainly(tmp_path) -> None:
     """Qwen2's own class re-splits text and loses the spaces of a character tokenizer (design/speed.md, section 3)."""
     characters = "0123456789+-= \n"
     raw = Tokenizer(models.WordLevel({c: i for i, c in enumerate([*characters, "<eos>"])}, unk_token="<eos>"))
@@ -94,7 +94,7 @@ def test_a_tokenizer_whose_declared_class_drops_spaces_is_read_plainly(tmp_path)
     assert policy.end_ids == {15}
 
 
-def test_every_end_token_of_the_generation_config_counts(folder):
+def test_every_end_token_of_the_generation_config_counts(folder) -> None:
     path = folder / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": [2, 9]}))
     assert load(folder).end_ids == {2, 9}
@@ -108,21 +108,21 @@ def test_every_end_token_of_the_generation_config_counts(folder):
         ("model.safetensors", "no safetensors weights"),
     ],
 )
-def test_a_folder_without_a_part_is_refused_by_its_name(folder, missing, words):
+def test_a_folder_without_a_part_is_refused_by_its_name(folder, missing, words) -> None:
     (folder / missing).unlink()
     with pytest.raises(UserError, match=words) as caught:
         load(folder)
     assert caught.value.key == "model.path"
 
 
-def test_pickled_weights_are_refused_unread_with_the_way_out(folder):
+def test_pickled_weights_are_refused_unread_with_the_way_out(folder) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(b"not even a pickle")
     with pytest.raises(UserError, match="Convert them to safetensors"):
         load(folder)
 
 
-def test_remote_code_is_never_run(folder):
+def test_remote_code_is_never_run(folder) -> None:
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "mine", "auto_map": {"AutoConfig": "trap.C", "AutoModelForCausalLM": "trap.M"}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -133,7 +133,7 @@ def test_remote_code_is_never_run(folder):
     assert not marker.exists()
 
 
-def test_unknown_places_and_dtypes_name_their_key(tmp_path):
+def test_unknown_places_and_dtypes_name_their_key(tmp_path) -> None:
     for path in (tmp_path / "nowhere", "packaged:huge", "nobody-here/no-such-model"):
         with pytest.raises(UserError) as caught:
             load(path)
@@ -143,7 +143,7 @@ def test_unknown_places_and_dtypes_name_their_key(tmp_path):
         load("packaged:tiny", dtype="int8")
 
 
-def test_a_word_the_tokenizer_does_not_know_is_no_crash():
+def test_a_word_the_tokenizer_does_not_know_is_no_crash() -> None:
     try:
         ids, _ = load("packaged:tiny").encode(["Let $x$ be a real number"])
     except UserError as refused:
@@ -153,17 +153,17 @@ def test_a_word_the_tokenizer_does_not_know_is_no_crash():
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in WEIGHTS.iterdir() if path.is_dir()))
-def test_packaged_weights_are_what_the_readme_says(name):
+def test_packaged_weights_are_what_the_readme_says(name) -> None:
     digest = hashlib.sha256((WEIGHTS / name / "model.safetensors").read_bytes()).hexdigest()
     assert digest in (WEIGHTS / "README.md").read_text(), name
     assert load(f"packaged:{name}").network.dtype == torch.float32
 
 
-def test_packaged_weights_stay_small():
+def test_packaged_weights_stay_small() -> None:
     assert sum(file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()) <= 2 * 2**20
 
 
-def test_a_frozen_clone_neither_moves_nor_follows(policy, rows):
+def test_a_frozen_clone_neither_moves_nor_follows(policy, rows) -> None:
     reference = clone_frozen(policy)
     before = reference.score(**vars(rows), temperature=1.0).logp
     assert not before.requires_grad
@@ -174,7 +174,7 @@ def test_a_frozen_clone_neither_moves_nor_follows(policy, rows):
     assert not torch.equal(before, policy.score(**vars(rows), temperature=1.0).logp)
 
 
-def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(policy, rows, tmp_path):
+def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(policy, rows, tmp_path) -> None:
     critic = Critic(policy)
     assert (critic.values(**vars(rows)) == 0).all()
     with torch.no_grad():
@@ -195,12 +195,12 @@ def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(polic
     assert torch.equal(again.values(**vars(rows)), before)
 
 
-def test_a_copied_folder_needs_nothing_else(folder, tmp_path):
+def test_a_copied_folder_needs_nothing_else(folder, tmp_path) -> None:
     shutil.move(folder, tmp_path / "elsewhere")
     assert load(tmp_path / "elsewhere").pad_id == 0
 
 
-def test_a_padding_token_without_an_embedding_is_replaced_by_the_end_token(folder, policy):
+def test_a_padding_token_without_an_embedding_is_replaced_by_the_end_token(folder, policy) -> None:
     """A tokenizer that was given [PAD] and a model that was not resized: the padding is masked, any token serves."""
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)

@@ -73,7 +73,7 @@ def as_policy(network: Any, like: Policy) -> Policy:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_values_and_gradients_agree_with_full_float64_logits(policy, rows, temperature):
+def test_values_and_gradients_agree_with_full_float64_logits(policy, rows, temperature) -> None:
     found = policy.score(**vars(rows), temperature=temperature)
     exact = copy.deepcopy(policy.network).double()
     weights = [torch.randn(rows.mask.shape, generator=torch.Generator().manual_seed(i)) for i in range(3)]
@@ -92,7 +92,7 @@ def test_values_and_gradients_agree_with_full_float64_logits(policy, rows, tempe
 
 
 @pytest.mark.parametrize("name", list(architectures()))
-def test_every_architecture_is_scored_as_its_own_logits_say(name, policy, rows):
+def test_every_architecture_is_scored_as_its_own_logits_say(name, policy, rows) -> None:
     torch.manual_seed(0)
     other = as_policy(architectures()[name](), policy)
     assert other.head.split
@@ -101,7 +101,7 @@ def test_every_architecture_is_scored_as_its_own_logits_say(name, policy, rows):
         torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-5)
 
 
-def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy, rows):
+def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy, rows) -> None:
     class Odd(Qwen2ForCausalLM):
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             outputs = super().forward(*args, **kwargs)
@@ -116,7 +116,7 @@ def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy,
         torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-5)
 
 
-def test_left_padding_is_no_padding(policy, rows):
+def test_left_padding_is_no_padding(policy, rows) -> None:
     whole = policy.score(**vars(rows), temperature=1.0)
     for row in range(3):
         prompt = rows.prompt_ids[row][rows.prompt_mask[row]][None]
@@ -128,7 +128,7 @@ def test_left_padding_is_no_padding(policy, rows):
             torch.testing.assert_close(one[0], all_rows[row], rtol=0, atol=1e-5)
 
 
-def test_what_stands_on_padding_changes_nothing(policy, rows):
+def test_what_stands_on_padding_changes_nothing(policy, rows) -> None:
     before = policy.score(**vars(rows), temperature=1.0)
     rows.prompt_ids = torch.where(rows.prompt_mask, rows.prompt_ids, 17)
     rows.response_ids = torch.where(rows.mask, rows.response_ids, 23)
@@ -137,7 +137,7 @@ def test_what_stands_on_padding_changes_nothing(policy, rows):
         assert (garbage[~rows.mask] == 0).all()
 
 
-def test_chunks_change_neither_values_nor_gradients():
+def test_chunks_change_neither_values_nor_gradients() -> None:
     rng = torch.Generator().manual_seed(0)
     hidden = torch.randn(23, 8, generator=rng, dtype=torch.float32, requires_grad=True)
     head, targets = torch.nn.Linear(8, 50, bias=False), torch.randint(50, (23,), generator=rng)
@@ -151,7 +151,7 @@ def test_chunks_change_neither_values_nor_gradients():
         torch.testing.assert_close(whole, chunked, rtol=1e-5, atol=1e-5)
 
 
-def test_logits_are_never_held_whole():
+def test_logits_are_never_held_whole() -> None:
     """At V = 20,000 and 200 tokens full logits take 16 MB; nothing larger than a chunk may be saved."""
     sizes: list[int] = []
     head, hidden = torch.nn.Linear(4, 20_000, bias=False), torch.randn(200, 4, requires_grad=True)
@@ -161,13 +161,13 @@ def test_logits_are_never_held_whole():
     assert max(sizes) * 4 <= 2**20
 
 
-def test_closed_form_gradients_pass_gradcheck():
+def test_closed_form_gradients_pass_gradcheck() -> None:
     logits = torch.randn(4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
     targets = torch.tensor([0, 3, 6, 3])
     assert torch.autograd.gradcheck(lambda z: token_readings(z, targets), (logits,))
 
 
-def test_a_uniform_policy_has_entropy_log_v_and_a_certain_one_none():
+def test_a_uniform_policy_has_entropy_log_v_and_a_certain_one_none() -> None:
     uniform = token_readings(torch.zeros(1, 8), torch.tensor([5]))
     assert [float(x) for x in uniform] == pytest.approx([-2.0794415, 2.0794415, 0.125], abs=1e-6)
     certain = torch.full((1, 8), -torch.inf)
@@ -179,7 +179,7 @@ def test_a_uniform_policy_has_entropy_log_v_and_a_certain_one_none():
     assert (certain.grad == 0).all()  # a masked logit must not turn into nan
 
 
-def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows):
+def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows) -> None:
     plain = policy.score(**vars(rows), temperature=1.0)
     plain.logp.sum().backward()
     expected = [p.grad.clone() for p in policy.parameters()]
@@ -193,11 +193,11 @@ def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows)
         torch.testing.assert_close(mine.grad, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_head_of_is_exact_for_the_tiny_model(policy):
+def test_head_of_is_exact_for_the_tiny_model(policy) -> None:
     assert Head.of(policy.network) == Head(policy.network.lm_head, 1.0, None)
 
 
-def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(policy, rows):
+def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(policy, rows) -> None:
     """Σ π(π − E π)(log π − E log π) word by word in float64, and nothing on padding."""
     with torch.no_grad():
         scores, _, found = policy.read(**vars(rows), temperature=0.7, covariance=True)
@@ -214,7 +214,7 @@ def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_d
     assert (found[~rows.mask] == 0).all() and not found.requires_grad
 
 
-def test_the_covariance_at_the_ends_and_in_chunks():
+def test_the_covariance_at_the_ends_and_in_chunks() -> None:
     uniform, certain = torch.zeros(1, 5), torch.tensor([[0.0, -torch.inf, -torch.inf, -torch.inf, -torch.inf]])
     assert probability_covariance(uniform).item() == pytest.approx(0.0, abs=1e-7)
     assert probability_covariance(certain).item() == 0.0

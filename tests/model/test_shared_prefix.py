@@ -30,7 +30,7 @@ def batch(samples=3):
 
 
 @pytest.fixture
-def eager(monkeypatch):
+def eager(monkeypatch) -> None:
     """Share whenever it can be done."""
     monkeypatch.setattr(shared_prefix, "LEAST", 0.0)
     for name in ("COARSE", "FINE"):
@@ -53,7 +53,7 @@ def both(body, network, columns, monkeypatch):
 
 @pytest.mark.parametrize("name", SHARING)
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
-def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkeypatch):
+def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkeypatch) -> None:
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
     columns = batch()
@@ -67,7 +67,7 @@ def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkey
 
 @pytest.mark.parametrize("name", ["qwen2", "cohere", "granite", "gpt2"])
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
-def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_anywhere, monkeypatch):
+def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_anywhere, monkeypatch) -> None:
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
     body = network if whole else network.base_model
@@ -79,7 +79,7 @@ def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
 
 
-def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere, monkeypatch):
+def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere, monkeypatch) -> None:
     network = architectures()["qwen2"]().eval()
     monkeypatch.setattr(
         sequence_packing.PackedLayout,
@@ -91,7 +91,7 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere
 
 
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
-def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch, keywords):
+def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch, keywords) -> None:
     """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
     network, attention = architectures()["qwen2"]().eval(), onednn._attention
     monkeypatch.setattr(onednn, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
@@ -106,7 +106,7 @@ def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch,
 @pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])
 def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
     eager, quick_anywhere, monkeypatch, longest, used
-):
+) -> None:
     """Five tokens of prompt and twelve of response."""
     network, called = architectures()["qwen2"]().eval(), []
     monkeypatch.setattr(sequence_packing, "LONGEST", longest)
@@ -118,7 +118,7 @@ def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
     assert bool(called) is used
 
 
-def test_what_cannot_be_shared_is_not(eager):
+def test_what_cannot_be_shared_is_not(eager) -> None:
     made = architectures()
     ids, seen, _, mask = batch()
     assert not shared_prefix.is_worth_sharing(made["gemma2"]().base_model, ids, seen, mask), (
@@ -132,13 +132,13 @@ def test_what_cannot_be_shared_is_not(eager):
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
 
 
-def test_little_work_is_not_shared():
+def test_little_work_is_not_shared() -> None:
     network = architectures()["qwen2"]()
     ids, seen, _, mask = batch()
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask)
 
 
-def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest():
+def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest() -> None:
     lengths = torch.tensor([3, 100, 40, 60, 0, 51])
     assert [rows.tolist() for rows in shared_prefix.alike(lengths, PrefixSplit(10, 1, 0.5))] == [[1, 3, 5], [2], [0, 4]]
     assert [rows.tolist() for rows in shared_prefix.alike(lengths, PrefixSplit(10, 1, 0.8))] == [
@@ -151,7 +151,7 @@ def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest():
     assert [len(rows) for rows in shared_prefix.alike(lengths, PrefixSplit(1000, 1, 0.5))] == [6]
 
 
-def test_equal_prompts_that_stand_apart_are_two_groups():
+def test_equal_prompts_that_stand_apart_are_two_groups() -> None:
     ids = torch.tensor([[1, 2], [1, 2], [3, 4], [1, 2]])
     which, first = shared_prefix.groups(ids, torch.ones_like(ids, dtype=torch.bool))
     assert which.tolist() == [0, 0, 1, 2]

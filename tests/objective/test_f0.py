@@ -51,13 +51,13 @@ def loss(f0, *overrides, advantage=(0.707106, -0.707106, -0.707106, 0.707106)):
     return total.item(), torch.autograd.grad(total, logp)[0]
 
 
-def test_grpo(f0):
+def test_grpo(f0) -> None:
     value, gradient = loss(f0)
     assert value == pytest.approx(-0.004048, abs=1e-6)
     torch.testing.assert_close(gradient, torch.tensor(GRPO, dtype=D), rtol=0, atol=1e-6)
 
 
-def test_grpo_with_the_papers_kl(f0):
+def test_grpo_with_the_papers_kl(f0) -> None:
     value, gradient = loss(f0, "algorithm.objective.penalties.kl.coef.value=0.04")
     assert value == pytest.approx(-0.003201, abs=1e-6)
     assert gradient[1, 0].item() == pytest.approx(-0.04 * (torch.tensor(0.4).exp().item() - 1) / 8, abs=1e-6)
@@ -65,7 +65,7 @@ def test_grpo_with_the_papers_kl(f0):
     assert gradient[1, 0].item() == pytest.approx(-0.002459, abs=1e-6)
 
 
-def test_clip_higher_with_the_token_mean(f0):
+def test_clip_higher_with_the_token_mean(f0) -> None:
     value, gradient = loss(
         f0,
         "algorithm.objective.surrogate.high=0.28",
@@ -75,14 +75,14 @@ def test_clip_higher_with_the_token_mean(f0):
     torch.testing.assert_close(gradient, torch.tensor(TOKEN_MEAN, dtype=D), rtol=0, atol=1e-6)
 
 
-def test_a_group_constant_changes_nothing_but_an_identical_policy_still_learns(f0):
+def test_a_group_constant_changes_nothing_but_an_identical_policy_still_learns(f0) -> None:
     same = dict(f0) | {"logp": f0["old"].clone()}
     value, gradient = loss(same)
     assert value == pytest.approx(0.0, abs=1e-7)
     assert gradient.abs().sum() > 0.1
 
 
-def test_temperature_and_control_variate_act_as_stated(make_tokens):
+def test_temperature_and_control_variate_act_as_stated(make_tokens) -> None:
     tokens = replace(make_tokens(drift=0.0), scale=2.0)
     nodes = config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective
     nodes.forces.control.beta, nodes.forces.temperature.coef.value = 0.3, 0.1
@@ -94,7 +94,7 @@ def test_temperature_and_control_variate_act_as_stated(make_tokens):
     torch.testing.assert_close(by_collision, -2.0 * 0.3 * 0.5 * tokens.share * tokens.mask, rtol=1e-12, atol=0)
 
 
-def test_beta_is_the_regression_of_earlier_batches(make_tokens):
+def test_beta_is_the_regression_of_earlier_batches(make_tokens) -> None:
     tokens = make_tokens(drift=0.0)
     control = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective.forces.control)
     control.observe(tokens)
@@ -106,7 +106,7 @@ def test_beta_is_the_regression_of_earlier_batches(make_tokens):
     assert control.beta == pytest.approx(min(max(fitted, 0.0), 1.0), abs=1e-12)
 
 
-def test_the_samplers_weight_multiplies_the_policy_term_alone(f0, make_objective_tokens):
+def test_the_samplers_weight_multiplies_the_policy_term_alone(f0, make_objective_tokens) -> None:
     """A sampler of other precision: the policy's gradient is u times what it was, the penalty's stays."""
     objective, tokens = make_objective_tokens("algorithm.objective.penalties.kl.coef.value=0.04")
     weight = torch.full_like(f0["old"], 1.5)

@@ -13,7 +13,7 @@ from tvo_cli.optim.fused import fused
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.95), weight_decay=0.1)
 
 
-def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch):
+def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch) -> None:
     few = [torch.nn.Parameter(torch.ones(10))]
     assert fused(ADAMW, few) is ADAMW
     monkeypatch.setattr(module, "LEAST", 10)
@@ -22,7 +22,7 @@ def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch):
     assert fused(partial(torch.optim.RMSprop, alpha=0.9), few)(few, lr=1e-3) is not None
 
 
-def test_the_step_is_the_plain_one(monkeypatch):
+def test_the_step_is_the_plain_one(monkeypatch) -> None:
     monkeypatch.setattr(module, "LEAST", 1)
     rng = torch.Generator().manual_seed(0)
     start, pushes = torch.randn(50, generator=rng), torch.randn(5, 50, generator=rng)
@@ -39,7 +39,7 @@ def test_the_step_is_the_plain_one(monkeypatch):
 
 
 @pytest.mark.parametrize("make", [ADAMW, partial(torch.optim.SGD, momentum=0.9)])
-def test_it_builds_whatever_has_the_kernel(make, monkeypatch):
+def test_it_builds_whatever_has_the_kernel(make, monkeypatch) -> None:
     monkeypatch.setattr(module, "LEAST", 1)
     parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = fused(make, [parameter])([parameter], lr=0.1)

@@ -23,18 +23,18 @@ def heat_left(schedule, curvature=2.0, noise=1.0, rate=0.1, steps=50):
     return curvature * variance / 2
 
 
-def test_ends_and_middle_by_hand():
+def test_ends_and_middle_by_hand() -> None:
     schedule = river(warm_up=2, hold=0.4)  # K = 10: t_d = 4, tau = 6/(0.5/0.1 - 1) = 1.5
     found = [schedule(k, 10) for k in (0, 1, 2, 3, 4, 7, 10, 20)]
     assert found == pytest.approx([0.5, 1.0, 1.0, 1.0, 0.5, 0.5 / 3, 0.1, 0.1])
 
 
-def test_the_valley_is_left_with_the_heat_that_the_specification_simulated():
+def test_the_valley_is_left_with_the_heat_that_the_specification_simulated() -> None:
     cooled = [heat_left(s) for s in (river(end=0.0, stiffness=0.2), Linear(1, 0), Cosine(1, 0), Constant())]
     assert cooled == pytest.approx([0.00424, 0.00718, 0.00791, 0.0278], abs=5e-5)
 
 
-def test_it_is_the_greedy_optimum_of_every_step():
+def test_it_is_the_greedy_optimum_of_every_step() -> None:
     """η* = aV/(a²V + s²) minimises the next variance; from V = η₀s²/2a it is 1/(a(t + t₀)), t₀ = 2/(aη₀)."""
     curvature, noise, rate = 2.0, 1.0, 0.1
     schedule, variance = river(end=0.0, stiffness=curvature * rate), rate * noise**2 / (2 * curvature)
@@ -46,25 +46,25 @@ def test_it_is_the_greedy_optimum_of_every_step():
         variance = 1 / (1 / variance + curvature**2 / noise**2)
 
 
-def test_the_sum_of_rates_is_the_integral():
+def test_the_sum_of_rates_is_the_integral() -> None:
     steps, tau = 1000, 1000 / (0.5 / 0.1 - 1)
     total = sum(river()(k, steps) for k in range(steps))
     assert total == pytest.approx(0.5 * tau * math.log(1 + steps / tau), rel=1 / tau)
 
 
-def test_it_contains_the_constant_and_the_inverse():
+def test_it_contains_the_constant_and_the_inverse() -> None:
     assert {river(start=1.5, end=1.5, drop=1.0)(k, 30) for k in range(40)} == {1.5}
     inverse = river(start=1.75, end=0.0, drop=1.0, stiffness=0.1)
     assert [inverse(k, 0) for k in range(60)] == pytest.approx([Inverse(1.75, 20.0)(k, 0) for k in range(60)])
 
 
-def test_no_end_and_no_stiffness_is_refused():
+def test_no_end_and_no_stiffness_is_refused() -> None:
     with pytest.raises(UserError, match=r"schedule\.end=0.0.*stiffness"):
         river(end=0.0)
 
 
 @pytest.mark.slow
-def test_tvos_set_point_gets_the_same_mean_as_with_the_linear_cooling():
+def test_tvos_set_point_gets_the_same_mean_as_with_the_linear_cooling() -> None:
     for name in ("tvo", "tvo_cosine", "tvo_river_valley"):
         schedule = config.build(config.compose([f"algorithm={name}"]).algorithm.step_rule.schedule)
         factors = [schedule(k, 1000) for k in range(1001)]

@@ -19,11 +19,11 @@ def rule(**changes):
     return Viscosity(**{**fields, **changes})
 
 
-def begin(viscosity, step=0, steps=30):
+def begin(viscosity, step=0, steps=30) -> None:
     viscosity.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), step, steps)
 
 
-def test_the_law_by_hand():
+def test_the_law_by_hand() -> None:
     viscosity = rule()
     begin(viscosity)
     assert viscosity.viscosity(0.0) == 10.0
@@ -47,7 +47,7 @@ def test_the_law_by_hand():
 
 
 @pytest.mark.parametrize("eta", [1e-4, 3e-4, 1e-3, 3e-3])
-def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta):
+def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta) -> None:
     """D = c·η/ν_b: log ν_b obeys a linear recursion with factor 1 − κ, so D → d̄ for every η."""
     viscosity = rule(maximum=1e9)
     for _ in range(60):
@@ -58,13 +58,13 @@ def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta):
     assert 200.0 * eta / viscosity.base == pytest.approx(0.012, rel=1e-3)
 
 
-def test_neutral_viscosity_is_one():
+def test_neutral_viscosity_is_one() -> None:
     inert = rule(set_point=Probability(math.inf), initial=1.0, exponent=0.0)
     begin(inert)
     assert [inert.viscosity(d) for d in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0] == [Free().viscosity(0.3)] * 3
 
 
-def test_the_set_point_is_a_displacement_in_logits():
+def test_the_set_point_is_a_displacement_in_logits() -> None:
     logp = torch.tensor([[0.5, 0.9, 0.1]], dtype=torch.float64).log()
     mask = torch.tensor([[True, True, False]])
     assert LogitDisplacement(0.11)(logp, mask) == pytest.approx(0.11 * (0.25 + 0.09) / 2, rel=1e-9)
@@ -73,14 +73,14 @@ def test_the_set_point_is_a_displacement_in_logits():
     assert float(measured) == pytest.approx(LogitDisplacement(1.0)(logp, mask), rel=1e-4)
 
 
-def test_schedules():
+def test_schedules() -> None:
     linear, inverse, cosine = Linear(1.75, 0.25), Inverse(1.75, 20.0), Cosine(1.0, 0.1)
     assert [linear(k, 30) for k in (0, 15, 30, 60)] == pytest.approx([1.75, 1.0, 0.25, 0.25])
     assert [inverse(k, 0) for k in (0, 20, 60)] == pytest.approx([1.75, 0.875, 0.4375])
     assert [cosine(k, 10) for k in (0, 5, 10, 20)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
 
 
-def test_the_mean_of_a_linear_factor_is_the_one_that_is_written():
+def test_the_mean_of_a_linear_factor_is_the_one_that_is_written() -> None:
     """1 + 0.75/K: the end is the factor of the batch after the last."""
     for steps in (30, 1000):
         factors = [Linear(1.75, 0.25)(k, steps) for k in range(steps)]
@@ -88,7 +88,7 @@ def test_the_mean_of_a_linear_factor_is_the_one_that_is_written():
     assert "1 + 0.75/K" in Linear.__doc__ and "(mean 1)" not in Linear.__doc__
 
 
-def test_cooling_moves_the_set_point_and_state_survives():
+def test_cooling_moves_the_set_point_and_state_survives() -> None:
     viscosity = rule(schedule=Linear(1.75, 0.25))
     begin(viscosity, step=15)
     assert viscosity.target == pytest.approx(0.012)

@@ -19,7 +19,7 @@ def summary():
     return {"model": "m", "engine": "tvo", "weights": "w", "seed": 1, "suites": {"s": found}}
 
 
-def test_one_row_a_suite(summary):
+def test_one_row_a_suite(summary) -> None:
     (row,) = report.rows(summary)
     assert dict(zip(report.HEADINGS, row, strict=True)) == {
         **{"suite": "s", "protocol": "boxed", "problems": "4", "avg@k": "@4 37.5% [5.9, 85.2]"},
@@ -28,7 +28,7 @@ def test_one_row_a_suite(summary):
     }
 
 
-def test_the_page_for_a_paper(summary):
+def test_the_page_for_a_paper(summary) -> None:
     page = report.markdown(summary)
     assert "| suite | protocol | problems | avg@k |" in page
     assert "## s: by level" in page
@@ -37,7 +37,7 @@ def test_the_page_for_a_paper(summary):
     assert page.endswith("95% intervals, clustered by problem. Seed 1; weights w; protocols s abc.\n")
 
 
-def test_the_harness_layout(summary):
+def test_the_harness_layout(summary) -> None:
     found = report.harness(summary, {"torch": "2"})
     assert found["results"]["s"]["avg@4,none"] == 0.375
     assert found["results"]["s"]["avg@4_stderr,none"] == pytest.approx(0.161374, abs=1e-6)
@@ -46,7 +46,7 @@ def test_the_harness_layout(summary):
     assert report.metrics(summary)["s/pass@2"] == pytest.approx(0.58333, abs=1e-5)
 
 
-def test_predictions_alone_have_no_scores(summary):
+def test_predictions_alone_have_no_scores(summary) -> None:
     bare = SUITE | {"graded": False, "problems": 4, "length": 1.0, "truncated": 0.0, "seconds": 1.0}
     summary["suites"] = {"s": bare | {"tokens_per_second": 1.0, "unanswered": 1.0}}
     assert report.rows(summary)[0][3] == "not graded"

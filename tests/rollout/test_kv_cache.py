@@ -22,11 +22,11 @@ def same(one, other):
     )
 
 
-def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy):
+def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy) -> None:
     rng = torch.Generator().manual_seed(0)
     ours, theirs = growing(policy.network.config), DynamicCache(config=policy.network.config)
 
-    def step(rows, count=1):
+    def step(rows, count=1) -> None:
         for layer in LAYERS:
             keys, values = tokens(rng, rows, count), tokens(rng, rows, count)
             for one, other in zip(ours.update(keys, values, layer), theirs.update(keys, values, layer), strict=True):
@@ -45,7 +45,7 @@ def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy):
     assert ours.get_seq_length() == theirs.get_seq_length() == 5 + AHEAD + 4
 
 
-def test_a_token_is_written_where_the_others_stand(policy):
+def test_a_token_is_written_where_the_others_stand(policy) -> None:
     rng = torch.Generator().manual_seed(0)
     cache = growing(policy.network.config)
     places = []
@@ -55,12 +55,12 @@ def test_a_token_is_written_where_the_others_stand(policy):
     assert len(set(places[1:])) == 1, "nothing was copied after the first token"
 
 
-def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy):
+def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy) -> None:
     rng = torch.Generator().manual_seed(0)
     ours, theirs = growing(policy.network.config, evenly=True), DynamicCache(config=policy.network.config)
     length = 0
 
-    def step(rows, count=1):
+    def step(rows, count=1) -> None:
         nonlocal length
         length += count
         expected = even(length, EVEN) if length > count else count
@@ -85,7 +85,7 @@ def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy):
     assert ours.is_compileable, "transformers makes no mask for one token otherwise"
 
 
-def test_a_layer_with_a_window_keeps_the_others_from_even_rooms():
+def test_a_layer_with_a_window_keeps_the_others_from_even_rooms() -> None:
     config = Gemma3TextConfig(num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"])
     kinds = [type(layer).__name__ for layer in growing(config, evenly=True).layers]
     assert kinds == ["DynamicSlidingWindowLayer", "GrowingLayer"]

@@ -31,7 +31,7 @@ def said(policy):
     return generate(policy, PROMPTS, [f"k{i}" for i in range(len(PROMPTS))], SAMPLING, seed=3)
 
 
-def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere):
+def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere) -> None:
     plain = said(policy)
     with onednn_matmul(policy.network) as on:
         quick = said(policy)
@@ -45,7 +45,7 @@ def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere):
 
 @pytest.mark.parametrize("name", list(architectures()))
 @pytest.mark.parametrize("padded", [True, False])
-def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere, name, padded):
+def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere, name, padded) -> None:
     """Over the end of two rooms, with rows that end early; prompts of four lengths, or of one."""
     torch.manual_seed(0)
     network = architectures()[name]().float().eval()
@@ -69,7 +69,7 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere
     assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > EVEN
 
 
-def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere):
+def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere) -> None:
     """It is checked once a network and joined anew for every rollout: the next one must speak with new weights."""
     torch.manual_seed(0)
     network = architectures()["qwen2"]().float().eval()
@@ -88,7 +88,7 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere):
     torch.testing.assert_close(after.logp, tell().logp, rtol=0, atol=1e-4)
 
 
-def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick_anywhere):
+def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick_anywhere) -> None:
     """A fresh network's are: the check cannot see them, so that they must be there by construction."""
     torch.manual_seed(0)
     network = LlamaForCausalLM(LlamaConfig(**SMALL, mlp_bias=True, attention_bias=True)).eval()
@@ -114,20 +114,20 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick
         lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, use_sliding_window=True, sliding_window=32, max_window_layers=1)),
     ],
 )
-def test_windows_longer_than_the_check_are_not_overlooked(policy, quick_anywhere, network):
+def test_windows_longer_than_the_check_are_not_overlooked(policy, quick_anywhere, network) -> None:
     small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     with onednn_matmul(small.network) as on:
         assert on and fused_network(small) is None
 
 
-def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch):
+def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch) -> None:
     small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     monkeypatch.setattr(rollout_joined, "LARGEST", 10)
     with onednn_matmul(small.network) as on:
         assert on and fused_network(small) is None
 
 
-def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch):
+def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch) -> None:
     mask = torch.rand(2, 1, 3, 4) > 0.5
     first = onednn._bias(mask, 2)
     assert onednn._bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
@@ -136,7 +136,7 @@ def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch):
     assert again is not first and torch.equal(again, first)
 
 
-def test_rows_are_kept_in_order_up_to_an_even_number():
+def test_rows_are_kept_in_order_up_to_an_even_number() -> None:
     live = torch.tensor([False, True, False, False, True, True, False, True, False])
     assert _kept(live, 1).tolist() == [1, 4, 5, 7]
     assert _kept(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
@@ -144,7 +144,7 @@ def test_rows_are_kept_in_order_up_to_an_even_number():
     assert _kept(live, 16).tolist() == list(range(9))
 
 
-def test_another_attention_is_left_alone(policy):
+def test_another_attention_is_left_alone(policy) -> None:
     policy.network.set_attn_implementation("eager")
     try:
         with onednn_matmul(policy.network) as on:
@@ -154,7 +154,7 @@ def test_another_attention_is_left_alone(policy):
         policy.network.set_attn_implementation("sdpa")
 
 
-def test_only_tokens_with_a_stops_last_character_can_end_it(policy):
+def test_only_tokens_with_a_stops_last_character_can_end_it(policy) -> None:
     closing = closing_tokens(policy.tokenizer, ("so 7",))
     texts = policy.tokenizer.batch_decode([[i] for i in range(len(policy.tokenizer))])
     assert {text for text, ends in zip(texts, closing.tolist(), strict=True) if ends} == {t for t in texts if "7" in t}
@@ -173,7 +173,7 @@ def attention_inputs(queries, keys, padded):
 
 @pytest.mark.parametrize(("queries", "keys", "padded"), [(5, 5, False), (5, 9, False), (5, 9, True), (1, 9, True)])
 @pytest.mark.parametrize("masked", [True, False])
-def test_plain_attention_is_sdpa_with_its_gradients(queries, keys, padded, masked):
+def test_plain_attention_is_sdpa_with_its_gradients(queries, keys, padded, masked) -> None:
     (query, key, value), seen = attention_inputs(queries, keys, padded)
     if padded and not masked:
         return
@@ -188,14 +188,14 @@ def test_plain_attention_is_sdpa_with_its_gradients(queries, keys, padded, maske
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-def test_queries_on_padding_are_finite():
+def test_queries_on_padding_are_finite() -> None:
     (query, key, value), seen = attention_inputs(5, 5, True)
     found = plain_attention(query, key, value, seen)
     found.sum().backward()
     assert torch.isfinite(found).all() and torch.isfinite(query.grad).all()
 
 
-def test_scores_and_gradients_under_quick_products_are_those_without(policy, quick_anywhere):
+def test_scores_and_gradients_under_quick_products_are_those_without(policy, quick_anywhere) -> None:
     rng = torch.Generator().manual_seed(0)
     ids, seen = policy.encode(PROMPTS)
     responses = torch.randint(4, 30, (len(PROMPTS), 7), generator=rng)
@@ -213,7 +213,7 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy, qui
         torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-5 * float(theirs.abs().max()))
 
 
-def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch):
+def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch) -> None:
     monkeypatch.setattr(onednn, "accurate", lambda: False)
     with onednn_matmul(policy.network) as on:
         assert not on
@@ -221,7 +221,7 @@ def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch):
         assert policy.network.config._attn_implementation == "sdpa"
 
 
-def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch):
+def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch) -> None:
     real = torch.Tensor.__matmul__
 
     def rounded(left, right):

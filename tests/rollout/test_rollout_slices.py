@@ -25,14 +25,14 @@ def content(rollout):
     ]
 
 
-def test_a_selection_is_in_the_order_asked_for_and_numbered_anew(policy):
+def test_a_selection_is_in_the_order_asked_for_and_numbered_anew(policy) -> None:
     whole = drawn(policy, [0, 1, 2, 3], 6)
     part = select(whole, [3, 1])
     assert part.group.tolist() == [0, 0, 1, 1]
     assert content(part) == [content(whole)[row] for row in (6, 7, 2, 3)]
 
 
-def test_joined_rollouts_of_other_widths_say_the_same(policy):
+def test_joined_rollouts_of_other_widths_say_the_same(policy) -> None:
     """The first has short prompts and long responses, the second the reverse."""
     first, second = drawn(policy, [2, 0], 9), drawn(policy, [3], 2)
     both = join([first, second], policy.pad_id)
@@ -42,7 +42,7 @@ def test_joined_rollouts_of_other_widths_say_the_same(policy):
     assert second.mask.shape[1] < both.mask.shape[1] == first.mask.shape[1]
 
 
-def test_the_policy_scores_joined_rollouts_as_the_sampler_did(policy):
+def test_the_policy_scores_joined_rollouts_as_the_sampler_did(policy) -> None:
     both = join([drawn(policy, [2, 0], 9), drawn(policy, [3], 2)], policy.pad_id)
     scores = policy.score(both.prompt_ids, both.prompt_mask, both.response_ids, both.mask, 1.0)
     torch.testing.assert_close(scores.logp.detach()[both.mask], both.logp[both.mask], rtol=0, atol=2e-5)

@@ -19,7 +19,7 @@ def frequencies(logits, sampling, n=40_000):
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
-def test_frequencies_follow_the_distribution(temperature):
+def test_frequencies_follow_the_distribution(temperature) -> None:
     logits = torch.tensor([0.3, -1.0, 2.0, 0.0, -0.5, 1.2])
     pi = np.exp(logits.double().numpy() / temperature)
     expected = torch.from_numpy(pi / pi.sum()) * 40_000
@@ -29,7 +29,7 @@ def test_frequencies_follow_the_distribution(temperature):
 
 
 @pytest.mark.slow
-def test_frequencies_over_a_large_vocabulary_use_two_levels():
+def test_frequencies_over_a_large_vocabulary_use_two_levels() -> None:
     """1,300 tokens are more than two blocks; the last is short. Mass is put at the blocks' edges."""
     logits = torch.full((1300,), -30.0)
     places = [0, 511, 512, 1023, 1024, 1299]
@@ -42,7 +42,7 @@ def test_frequencies_over_a_large_vocabulary_use_two_levels():
 
 
 @pytest.mark.parametrize("vocabulary", [7, 512, 513, 5000])
-def test_two_levels_choose_the_token_that_one_cumulated_sum_chooses(vocabulary):
+def test_two_levels_choose_the_token_that_one_cumulated_sum_chooses(vocabulary) -> None:
     rng = np.random.default_rng(vocabulary)
     logits = torch.from_numpy(rng.normal(size=(200, vocabulary)) * 2)
     uniform = torch.from_numpy(rng.random(200))
@@ -55,7 +55,7 @@ def test_two_levels_choose_the_token_that_one_cumulated_sum_chooses(vocabulary):
 
 
 @pytest.mark.parametrize("vocabulary", [6, 2000])
-def test_a_token_of_weight_zero_is_never_drawn(vocabulary):
+def test_a_token_of_weight_zero_is_never_drawn(vocabulary) -> None:
     logits = torch.full((2, vocabulary), -torch.inf)
     logits[:, 3] = 0.0
     token, logp = draw(logits, torch.tensor([0.0, 1.0 - 2**-53], dtype=torch.float64), PLAIN)
@@ -63,7 +63,7 @@ def test_a_token_of_weight_zero_is_never_drawn(vocabulary):
     assert logp.tolist() == [0.0, 0.0]
 
 
-def test_top_k_keeps_exactly_k_and_its_proportions():
+def test_top_k_keeps_exactly_k_and_its_proportions() -> None:
     logits = torch.tensor([1.0, 1.0, 1.0, 3.0, 0.0])
     count = frequencies(logits, Sampling(1, 1, top_k=2))
     assert int((count > 0).sum()) == 2  # three equals: still two survive
@@ -71,14 +71,14 @@ def test_top_k_keeps_exactly_k_and_its_proportions():
     assert float(count[3] / count.sum()) == pytest.approx(np.e**2 / (np.e**2 + 1), abs=0.01)
 
 
-def test_top_p_keeps_the_smallest_set_that_reaches_p():
+def test_top_p_keeps_the_smallest_set_that_reaches_p() -> None:
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
     assert (frequencies(logits, Sampling(1, 1, top_p=0.75)) > 0).tolist() == [True, True, False, False]
     assert (frequencies(logits, Sampling(1, 1, top_p=0.85)) > 0).tolist() == [True, True, True, False]
     assert (frequencies(logits, Sampling(1, 1, top_p=0.01)) > 0).tolist() == [True, False, False, False]
 
 
-def test_the_recorded_log_probability_ignores_truncation():
+def test_the_recorded_log_probability_ignores_truncation() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
     for sampling in (Sampling(1, 1, top_k=1), Sampling(1, 1, top_p=0.1), Sampling(1, 1, temperature=0.0)):
         token, logp = draw(logits, torch.tensor([0.9], dtype=torch.float64), sampling)
@@ -86,7 +86,7 @@ def test_the_recorded_log_probability_ignores_truncation():
         assert logp.item() == pytest.approx(np.log(0.5), abs=1e-6)
 
 
-def test_uniform_numbers_belong_to_seed_key_and_sample():
+def test_uniform_numbers_belong_to_seed_key_and_sample() -> None:
     rows = uniforms(0, ["a", "b"], range(2), 5)
     assert rows.shape == (4, 5)
     assert len({float(x) for x in rows.flatten()}) == 20
@@ -97,7 +97,7 @@ def test_uniform_numbers_belong_to_seed_key_and_sample():
     assert float(many.var()) == pytest.approx(1 / 12, abs=0.001)
 
 
-def test_mismatch_and_truncated_importance_by_hand():
+def test_mismatch_and_truncated_importance_by_hand() -> None:
     sampler = torch.log(torch.tensor([[0.5, 0.2], [0.4, 0.9]]))
     trainer = torch.log(torch.tensor([[0.6, 0.1], [0.1, 0.1]]))
     mask = torch.tensor([[True, True], [True, False]])

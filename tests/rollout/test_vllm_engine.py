@@ -20,7 +20,7 @@ class Tokenizer:
 
 
 class FakeLLM:
-    def __init__(self, **options):
+    def __init__(self, **options) -> None:
         self.options = options
         self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=128))
 
@@ -36,13 +36,13 @@ class FakeLLM:
 
 
 @pytest.fixture
-def vllm(monkeypatch):
+def vllm(monkeypatch) -> None:
     module = ModuleType("vllm")
     module.LLM, module.SamplingParams = FakeLLM, lambda **known: SimpleNamespace(**known)
     monkeypatch.setitem(sys.modules, "vllm", module)
 
 
-def test_one_request_a_completion_each_with_its_own_seed(vllm):
+def test_one_request_a_completion_each_with_its_own_seed(vllm) -> None:
     engine = VllmEngine("m", None, "float32", {"gpu_memory_utilization": 0.8})
     found = engine(["a b", "c"], ["k1", "k2"], Sampling(samples=3, max_tokens=5, top_k=0), 7)
     assert [len(group) for group in found] == [3, 3]
@@ -54,13 +54,13 @@ def test_one_request_a_completion_each_with_its_own_seed(vllm):
     assert engine.context == 128
 
 
-def test_remote_code_and_pickles_are_never_loaded(vllm):
+def test_remote_code_and_pickles_are_never_loaded(vllm) -> None:
     options = VllmEngine("m", None, "float32", {})._engine.options
     assert options["trust_remote_code"] is False
     assert options["load_format"] == "safetensors"
 
 
-def test_without_vllm_there_is_a_clear_message(monkeypatch):
+def test_without_vllm_there_is_a_clear_message(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(UserError, match=r"rollout=vllm: vLLM is not installed.*pip install vllm"):
         VllmEngine("m", None, "float32", {})

@@ -17,7 +17,7 @@ def cut(**changes):
     return list(minibatches(GROUP, **{**settings, **changes}))
 
 
-def test_every_epoch_uses_every_row_once_and_keeps_prompts_whole():
+def test_every_epoch_uses_every_row_once_and_keeps_prompts_whole() -> None:
     found = cut()
     for epoch in (0, 1):
         rows = torch.cat([one.rows for one in found if one.epoch == epoch])
@@ -29,7 +29,7 @@ def test_every_epoch_uses_every_row_once_and_keeps_prompts_whole():
             assert set(counts[counts > 0].tolist()) == {4}
 
 
-def test_the_first_minibatch_is_cut_into_equal_parts_for_the_variance():
+def test_the_first_minibatch_is_cut_into_equal_parts_for_the_variance() -> None:
     found = cut()
     assert [len(part) for part in found[0].parts] == [4, 4, 4, 4]
     assert [len(one.parts) for one in found[1:]] == [1, 1, 1]
@@ -37,11 +37,11 @@ def test_the_first_minibatch_is_cut_into_equal_parts_for_the_variance():
 
 
 @pytest.mark.parametrize(("rows", "parts"), [(4, 4), (8, 2), (9, 2), (16, 1), (3, 4)])
-def test_micro_batches_hold_whole_prompts_up_to_the_limit(rows, parts):
+def test_micro_batches_hold_whole_prompts_up_to_the_limit(rows, parts) -> None:
     assert len(cut(microbatch_rows=rows)[1].parts) == parts
 
 
-def test_the_order_depends_on_seed_step_and_epoch_only():
+def test_the_order_depends_on_seed_step_and_epoch_only() -> None:
     first, again = cut(), cut()
     assert all(torch.equal(a.rows, b.rows) for a, b in zip(first, again))
     assert not torch.equal(first[0].rows, first[2].rows)
@@ -50,7 +50,7 @@ def test_the_order_depends_on_seed_step_and_epoch_only():
     assert stream(0, "a", 1).initial_seed() != stream(0, "a", 2).initial_seed()
 
 
-def test_every_minibatch_draws_its_own_lots_again_and_again_the_same():
+def test_every_minibatch_draws_its_own_lots_again_and_again_the_same() -> None:
     seeds = [one.seed for one in cut()]
     assert len(set(seeds)) == 4
     assert seeds == [one.seed for one in cut(microbatch_rows=4, variance_parts=1)]
@@ -61,7 +61,7 @@ def test_every_minibatch_draws_its_own_lots_again_and_again_the_same():
 @pytest.mark.parametrize(
     ("tokens", "rows", "expected"), [(0, 0, 0), (0, 8, 8), (96, 0, 8), (96, 4, 4), (400, 0, 0), (5, 0, 1)]
 )
-def test_a_token_bound_becomes_rows_by_the_longest_prompt_and_response(tokens, rows, expected):
+def test_a_token_bound_becomes_rows_by_the_longest_prompt_and_response(tokens, rows, expected) -> None:
     """32 responses in 2 minibatches; the longest prompt has 5 tokens, the longest response 7."""
     prompt_mask, mask = torch.zeros(32, 9, dtype=torch.bool), torch.zeros(32, 11, dtype=torch.bool)
     prompt_mask[:, 6:], mask[:, :2] = True, True

@@ -11,7 +11,7 @@ from tvo_cli.training import graded_batch
 DAPO = ("algorithm=dapo", "reward.length.weight=0", "rollout.epochs=1")
 
 
-def judged(monkeypatch, right):
+def judged(monkeypatch, right) -> None:
     """Let `right(row)` decide which responses of a draw are correct; rewards differ inside every group."""
     grade = graded_batch.grade
 
@@ -23,7 +23,7 @@ def judged(monkeypatch, right):
     monkeypatch.setattr(graded_batch, "grade", judge)
 
 
-def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(run, steps, batches):
+def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(run, steps, batches) -> None:
     rows = steps(run("a", *DAPO))
     assert max(row["sampling/draws"] for row in rows) > 1
     rollouts = 0
@@ -40,7 +40,7 @@ def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(run, steps, batch
         assert row["group/zero_advantage"] == pytest.approx(1 - row["sampling/mixed"])
 
 
-def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(run, monkeypatch, batches):
+def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(run, monkeypatch, batches) -> None:
     """Three draws' worth at once (the released recipe's), every second prompt mixed: the first eight of twelve."""
     judged(monkeypatch, lambda row: row % 4 == 0)
     run("a", *DAPO, "algorithm.sampling.size=3", "trainer.steps=2")
@@ -52,7 +52,7 @@ def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(ru
 
 
 @pytest.mark.slow
-def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batches, steps):
+def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batches, steps) -> None:
     """All right, every reward another: GRPO would learn from this, dynamic sampling finds nothing and ends."""
     judged(monkeypatch, lambda row: True)
     folder = run("a", *DAPO, "algorithm.sampling.most=3", "trainer.steps=3", "logger.console=off")
@@ -68,7 +68,9 @@ def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batche
 
 @pytest.mark.slow
 @pytest.mark.parametrize("right", [True, False])
-def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move_the_policy(run, monkeypatch, right):
+def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move_the_policy(
+    run, monkeypatch, right
+) -> None:
     """Ten draws a batch and no more; rewards are all equal, so the weights stay where they were, bit for bit."""
     grade = graded_batch.grade
 
@@ -84,7 +86,7 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
 
 
 @pytest.mark.slow
-def test_the_note_comes_again_only_after_a_batch_that_was_full(run, monkeypatch):
+def test_the_note_comes_again_only_after_a_batch_that_was_full(run, monkeypatch) -> None:
     """Draws of batches: short, short, full, short."""
     asked = []
 
@@ -98,7 +100,7 @@ def test_the_note_comes_again_only_after_a_batch_that_was_full(run, monkeypatch)
     assert (folder / "run.log").read_text().count("groups had right and wrong answers") == 2
 
 
-def test_a_second_draw_of_a_step_is_another_sample_of_a_problem_that_comes_again(run, batches):
+def test_a_second_draw_of_a_step_is_another_sample_of_a_problem_that_comes_again(run, batches) -> None:
     """Eight problems in all: each draw of a step has the same ones, and must not have the same responses."""
     run("a", *DAPO, "trainer.steps=1", "dataset.limit=8", "algorithm.sampling.most=3")
     draws = batches[0].drawn.draws

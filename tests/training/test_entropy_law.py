@@ -17,7 +17,7 @@ def law_of(pairs):
     return law, [law.read(h, r) for h, r in pairs]
 
 
-def test_it_finds_the_law_and_predicts_its_ceiling():
+def test_it_finds_the_law_and_predicts_its_ceiling() -> None:
     """a = .05, b = .6: ceiling .55; R = .230547 at H = 2 and .53893 at .2, from the specification."""
     pairs = [(h, B - A * math.exp(h)) for h in ENTROPIES]
     assert pairs[0][1] == pytest.approx(0.230547, abs=1e-6) and pairs[-1][1] == pytest.approx(0.53893, abs=1e-6)
@@ -29,13 +29,13 @@ def test_it_finds_the_law_and_predicts_its_ceiling():
     assert last["law/error"] == pytest.approx(0, abs=1e-9)
 
 
-def test_the_error_is_of_a_step_that_the_law_has_not_seen():
+def test_the_error_is_of_a_step_that_the_law_has_not_seen() -> None:
     pairs = [(h, B - A * math.exp(h)) for h in ENTROPIES]
     law, _ = law_of(pairs)
     assert law.read(1.0, 0.9)["law/error"] == pytest.approx(0.9 - (0.6 - 0.05 * math.e))
 
 
-def test_without_spread_there_is_no_law():
+def test_without_spread_there_is_no_law() -> None:
     _, found = law_of([(0.7, 0.1 * k) for k in range(10)])
     assert found[-1] == {}
     _, found = law_of([(0.1 * k, 0.5) for k in range(10)])
@@ -43,7 +43,7 @@ def test_without_spread_there_is_no_law():
 
 
 @pytest.mark.slow
-def test_a_resumed_run_reads_the_same(run, resumed, steps):
+def test_a_resumed_run_reads_the_same(run, resumed, steps) -> None:
     sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1")
     sizes += ("rollout.epochs=1", "rollout.minibatches=1", "rollout.prompts=4", "recorder=off")
     whole = steps(run("whole", *sizes))

@@ -22,7 +22,7 @@ def distance(one, other):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["siren", "kl_cov"])
-def test_no_split_into_micro_batches_changes_them(run, name):
+def test_no_split_into_micro_batches_changes_them(run, name) -> None:
     given = (
         f"algorithm={name}",
         "trainer.steps=1",
@@ -39,7 +39,7 @@ def test_no_split_into_micro_batches_changes_them(run, name):
 
 
 @pytest.mark.slow
-def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run):
+def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run) -> None:
     """However it is cut: the untrained policy's, over every response of the batch."""
     anchors = []
     for name, count in (("one", 1), ("four", 4)):
@@ -52,7 +52,7 @@ def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run):
 
 @pytest.mark.slow  # fast: test_runs, with other algorithms
 @pytest.mark.parametrize("name", ["siren", "grpo_kl_adaptive", "grpo_target_entropy", "grpo_early_stop"])
-def test_a_stopped_run_goes_on_bit_for_bit(run, resumed, weights, steps, name):
+def test_a_stopped_run_goes_on_bit_for_bit(run, resumed, weights, steps, name) -> None:
     given = (f"algorithm={name}", "trainer.checkpoint_every=1", "optimizer.lr=3e-4", "trainer.steps=3")
     whole = run("whole", *given)
     cut = resumed("cut", *given, after=2)

@@ -85,14 +85,14 @@ def same_in_pieces(whole, in_pieces, weights, steps):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_run_stopped_at_every_update_ends_in_the_same_bits(same_in_pieces, algorithm):
+def test_a_run_stopped_at_every_update_ends_in_the_same_bits(same_in_pieces, algorithm) -> None:
     same_in_pieces(*STEPS, f"algorithm={algorithm}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(2, 1), (1, 2), (3, 1), (1, 4)], ids=str)
 @pytest.mark.parametrize("algorithm", ["ppo", "grpo", "tvo"])
-def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm, sizes):
+def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm, sizes) -> None:
     shape = (f"rollout.epochs={sizes[0]}", f"rollout.minibatches={sizes[1]}", "trainer.steps=3")
     whole = run("whole", f"algorithm={algorithm}", *shape)
     cut, _ = in_pieces("cut", f"algorithm={algorithm}", *shape, most=12)
@@ -104,7 +104,7 @@ def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm
 @pytest.mark.parametrize(
     "name", ["rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("thermostat", "unrecorded", "cosine"))]
 )
-def test_every_controller_goes_on(same_in_pieces, name):
+def test_every_controller_goes_on(same_in_pieces, name) -> None:
     whole = same_in_pieces(*STEPS, *CONTROLLERS[name], piece=3)
     if name == "rollback":
         assert "restored the policy" in (whole / "run.log").read_text()
@@ -113,43 +113,43 @@ def test_every_controller_goes_on(same_in_pieces, name):
 # ---------------------------------------------------------------- negative controls: what is left out must show
 
 
-def lost_streams(session, before):
+def lost_streams(session, before) -> None:
     rng.begin(99)
 
 
-def lost_buffer(session, before):
+def lost_buffer(session, before) -> None:
     session.work = None
 
 
-def lost_position(session, before):
+def lost_position(session, before) -> None:
     session.work.position = 0
 
 
-def lost_cursor(session, before):
+def lost_cursor(session, before) -> None:
     session.cursor.position = 0
 
 
-def lost_viscosity(session, before):
+def lost_viscosity(session, before) -> None:
     session.learner.algorithm.step_rule.load_state_dict(before["algorithm"]["step_rule"])
 
 
-def lost_objective(session, before):
+def lost_objective(session, before) -> None:
     session.learner.algorithm.objective.load_state_dict(before["algorithm"]["objective"])
 
 
-def lost_baseline(session, before):
+def lost_baseline(session, before) -> None:
     session.learner.algorithm.estimator.load_state_dict(before["algorithm"]["estimator"])
 
 
-def lost_optimizer(session, before):
+def lost_optimizer(session, before) -> None:
     session.learner.optimizer.state.clear()
 
 
-def lost_step(session, before):
+def lost_step(session, before) -> None:
     session.counters.step = 0
 
 
-def lost_critic(session, before):
+def lost_critic(session, before) -> None:
     torch.nn.init.zeros_(session.learner.critic.critic.head.weight)
 
 
@@ -158,11 +158,11 @@ LOSSES += [lost_optimizer, lost_step, lost_critic]
 
 
 @pytest.fixture
-def noisy(monkeypatch):
+def noisy(monkeypatch) -> None:
     """An algorithm that draws from torch's own generator at every update, as one of yours may."""
     step = update._step
 
-    def stepping(learner, *args):
+    def stepping(learner, *args) -> None:
         for parameter in learner.parameters:
             parameter.grad += 1e-3 * torch.randn_like(parameter)
         step(learner, *args)
@@ -186,7 +186,7 @@ def reached(run, stop_after, monkeypatch):
         stop_after(0)
         restore = Session.restore
 
-        def restored(session, *args):
+        def restored(session, *args) -> None:
             before = session.state()
             restore(session, *args)
             if lost is not None:
@@ -197,7 +197,7 @@ def reached(run, stop_after, monkeypatch):
             folder = run(*overrides)
         return load_file(folder / "checkpoints" / "step-000003" / "policy" / "model.safetensors")
 
-    def _first_half(algorithm, words):
+    def _first_half(algorithm, words) -> None:
         if not (run.root / f"half-{algorithm}").exists():
             stop_after(3)
             with pytest.raises(Interrupted):
@@ -212,7 +212,7 @@ def differs(one, other):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [pytest.param("tvo", marks=pytest.mark.slow), "ppo"])
-def test_the_test_sees_what_is_lost(reached, noisy, algorithm):
+def test_the_test_sees_what_is_lost(reached, noisy, algorithm) -> None:
     """Lose one thing at a time: the weights must differ, else the tests above would prove nothing."""
     whole = reached("whole", algorithm)
     assert not differs(reached("nothing", algorithm), whole)

@@ -22,6 +22,7 @@ from tvo_cli.training import loop, resume_compatibility
 from tvo_cli.training.step_metrics import measure
 
 from .conftest import SMALL, composed
+from typing import Never
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")
@@ -47,7 +48,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk):
+def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk) -> None:
     def go(*overrides):
         return experiment.train(config.compose([*SMALL, *QUICK, f"output_dir={small_disk}/run", *overrides]))
 
@@ -65,7 +66,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk):
     assert not list(root.glob(".*"))
 
 
-def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, monkeypatch):
+def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, monkeypatch) -> None:
     """Another process takes the space between the check and the writing."""
     tensors = {"optimizer": {"x": torch.zeros(150_000)}}
     old = store.save(small_disk / "step-000001", tensors=tensors, state={})
@@ -84,7 +85,7 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, mo
     "file", ["optimizer.safetensors", "state.json", "policy/model.safetensors", "streams.safetensors"]
 )
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
-def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damage):
+def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damage) -> None:
     root = shutil.copytree(whole(*QUICK), tmp_path / "a") / "checkpoints"
     victim = root / "step-000002" / file
     content = bytearray(victim.read_bytes())
@@ -98,7 +99,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damag
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
-def test_all_damaged_means_a_start_from_nothing(run, whole, weights):
+def test_all_damaged_means_a_start_from_nothing(run, whole, weights) -> None:
     undisturbed, other = whole(*QUICK), shutil.copytree(whole(*QUICK), run.root / "b")
     for folder in (other / "checkpoints").glob("step-*"):
         (folder / "state.json").write_text("{")
@@ -107,7 +108,7 @@ def test_all_damaged_means_a_start_from_nothing(run, whole, weights):
 
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
-def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way):
+def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way) -> None:
     folder = store.save(tmp_path / "step-000001", tensors={}, state={})
     (tmp_path / "outside").write_text("x")
     if way == "link":
@@ -118,7 +119,7 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way):
     assert store.inspect(folder) == f"{way} leads out of the folder"
 
 
-def test_links_are_no_checkpoints(run, whole, tmp_path):
+def test_links_are_no_checkpoints(run, whole, tmp_path) -> None:
     folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
@@ -129,7 +130,7 @@ def test_links_are_no_checkpoints(run, whole, tmp_path):
         run("c", *QUICK)
 
 
-def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole):
+def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole) -> None:
     folder = shutil.copytree(whole(*QUICK), run.root / "a")
     more = ("trainer.steps=3", "optimizer.lr=1e-4", "optimizer.clip_norm=2.0")
     with pytest.raises(
@@ -141,7 +142,7 @@ def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole):
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[2]["optimizer/lr"] == 1e-4
 
 
-def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monkeypatch, caplog):
+def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monkeypatch, caplog) -> None:
     shutil.copytree(whole(*QUICK), run.root / "a")
     monkeypatch.setattr(resume_compatibility, "code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
@@ -151,7 +152,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monk
         resume_compatibility.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
 
-def test_pruning_keeps_every_nth_and_the_best(run):
+def test_pruning_keeps_every_nth_and_the_best(run) -> None:
     folder = run("a", *QUICK, "trainer.steps=5", "trainer.keep=1",
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -161,7 +162,7 @@ def test_pruning_keeps_every_nth_and_the_best(run):
 
 
 @pytest.mark.parametrize("every", [0, 5])
-def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
+def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every) -> None:
     """pass@1 of the last evaluation, which comes after the checkpoint, where evaluation.every asks for it."""
     folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
                  "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
@@ -173,7 +174,7 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every):
 
 
 @pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])
-def test_a_run_name_cannot_leave_the_outputs(name):
+def test_a_run_name_cannot_leave_the_outputs(name) -> None:
     for key in ("run_name", "experiment_name"):
         chosen = copy.deepcopy(composed(()))
         chosen[key] = name
@@ -187,7 +188,7 @@ class WithVault(ROOTS["train"]):
     vault: kinds.Free = kinds.key("secrets", optional=True)
 
 
-def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
+def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys) -> None:
     """A key in the environment, one in the config, and an error that quotes the first."""
     hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
     monkeypatch.setenv("WANDB_API_KEY", hidden[0])
@@ -201,7 +202,7 @@ def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys):
     experiment.train(config.compose(words))
     logging.getLogger("tvo").warning("the service refused the key %s", hidden[0])
 
-    def refusing(*args):
+    def refusing(*args) -> Never:
         raise UserError("logger", "wandb", f"the service refused {hidden[0]}.")
 
     monkeypatch.setattr(loop, "draw", refusing)
@@ -228,19 +229,19 @@ def service(monkeypatch):
         ids: list[str] = []  # noqa: RUF012
         breaks_at = None
 
-        def __init__(self):
+        def __init__(self) -> None:
             self.summary = {}
             self.starting_step = max(Run.rows, default=-1) + 1
 
-        def log(self, row, step):
+        def log(self, row, step) -> None:
             if step == Run.breaks_at:
                 raise ConnectionError("the service was killed")
             Run.rows.append(step)
 
-        def define_metric(self, *args, **named):
+        def define_metric(self, *args, **named) -> None:
             pass
 
-        def finish(self, exit_code):
+        def finish(self, exit_code) -> None:
             pass
 
     def init(**named):
@@ -257,7 +258,7 @@ def service(monkeypatch):
 @pytest.mark.parametrize("fault", [*(pytest.param(n, marks=pytest.mark.slow) for n in (None, 2)), "start"])
 def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
     run, whole, pulled, steps, service, monkeypatch, fault
-):
+) -> None:
     """Compared with no logger at all: the same metrics and the same weights, killed half-way and gone on with."""
     mode = "auto" if fault == "start" else "offline"
     monkeypatch.setenv("WANDB_MODE", "online" if fault == "start" else "offline")

@@ -41,7 +41,7 @@ def files(folder):
         *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n != "tvo"),
     ],
 )
-def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole, steps, algorithm):
+def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole, steps, algorithm) -> None:
     folder = whole(f"algorithm={algorithm}", *QUICK)
     before = files(folder)
     record, [lived] = experiment.replay(folder, 2, [])
@@ -56,14 +56,14 @@ def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole
 
 
 @pytest.mark.slow
-def test_the_step_after_the_recorded_one_starts_from_its_end(run):
+def test_the_step_after_the_recorded_one_starts_from_its_end(run) -> None:
     folder = run("a", "algorithm=tvo", "trainer.steps=3", "recorder.steps=[2,3]", "rollout.epochs=1")
     second, third = (experiment.replay(folder, step, [])[0] for step in (2, 3))
     assert second["weights_after"] == third["weights_before"]
 
 
 @pytest.mark.slow
-def test_replay_sees_another_bit(whole, monkeypatch):
+def test_replay_sees_another_bit(whole, monkeypatch) -> None:
     """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
     folder = whole("algorithm=grpo", *QUICK)
     read = flight_recorder.read
@@ -80,7 +80,7 @@ def test_replay_sees_another_bit(whole, monkeypatch):
 
 
 @pytest.mark.slow
-def test_another_algorithm_repeats_the_same_rollouts(whole, capsys):
+def test_another_algorithm_repeats_the_same_rollouts(whole, capsys) -> None:
     folder = whole("algorithm=tvo", *QUICK)
     _, [was, other] = experiment.replay(folder, 2, ["algorithm=grpo"])
     assert other.algorithm == "grpo" and other.weights_before == was.weights_before
@@ -95,7 +95,7 @@ def test_another_algorithm_repeats_the_same_rollouts(whole, capsys):
         assert text in said
 
 
-def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
+def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said() -> None:
     chosen = OmegaConf.create(config.plain(composed(("algorithm=grpo",))))
     for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):
         altered, notes = replaying._altered(chosen, words)
@@ -110,14 +110,14 @@ def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said():
 
 
 @pytest.mark.slow
-def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole):
+def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole) -> None:
     """grpo carries no state between batches, so its "what if" of itself is the step itself."""
     folder = whole("algorithm=grpo", *QUICK)
     record, [was, again] = experiment.replay(folder, 2, ["algorithm=grpo"])
     assert again.weights_after == was.weights_after == record["weights_after"]
 
 
-def test_the_shares_are_those_of_one_backward_pass_a_token(whole):
+def test_the_shares_are_those_of_one_backward_pass_a_token(whole) -> None:
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
     folder = whole("algorithm=tvo", *QUICK)
     parts, state = recording = flight_recorder.read(folder, 2)
@@ -148,7 +148,7 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(whole):
 
 
 @pytest.mark.slow
-def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run):
+def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run) -> None:
     rule = ("stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6")
     sizes = ("trainer.steps=4", "rollout.epochs=1")
     folder = run("a", "algorithm=grpo", *rule, "stability.rules.kl_ceiling.patience=1", *sizes)
@@ -157,7 +157,7 @@ def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run):
     assert record["why"] == ["collapse: kl_ceiling"] and lived.weights_after == record["weights_after"]
 
 
-def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
+def test_only_the_newest_unasked_for_are_kept(run, monkeypatch) -> None:
     monkeypatch.setattr(
         flight_recorder,
         "_reasons",
@@ -167,7 +167,7 @@ def test_only_the_newest_unasked_for_are_kept(run, monkeypatch):
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
 
 
-def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatch):
+def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatch) -> None:
     """A kill in the middle of removing one leaves a folder without its state."""
     monkeypatch.setattr(flight_recorder, "_reasons", lambda session, work, begun: ["x"])
     (run.root / "a" / "recorder" / "step-000001").mkdir(parents=True)
@@ -178,7 +178,7 @@ def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatc
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == ["step-000003"]
 
 
-def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monkeypatch, caplog):
+def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monkeypatch, caplog) -> None:
     take = loop.take
 
     def taking(session, work, *args):
@@ -195,12 +195,12 @@ def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monk
     assert not (folder / "recorder").exists()
 
 
-def test_a_recorder_that_is_off_costs_nothing(run):
+def test_a_recorder_that_is_off_costs_nothing(run) -> None:
     folder = run("a", "algorithm=grpo", "recorder=off", "trainer.steps=1")
     assert not (folder / "recorder").exists()
 
 
-def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole, monkeypatch):
+def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole, monkeypatch) -> None:
     undisturbed, take = whole("algorithm=tvo", *QUICK), loop.take
 
     def taking(session, work, *args):
@@ -218,7 +218,7 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole,
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 
-def test_what_is_not_recorded_or_damaged_is_said(whole, tmp_path):
+def test_what_is_not_recorded_or_damaged_is_said(whole, tmp_path) -> None:
     folder = shutil.copytree(whole("algorithm=grpo", *QUICK), tmp_path / "a")
     with pytest.raises(UserError, match=r"--step=7: is not recorded in .* Recorded steps: 2\."):
         experiment.replay(folder, 7, [])

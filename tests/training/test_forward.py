@@ -28,7 +28,7 @@ def gap(one, other):
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow) if n != "steer_exact" else n for n in STATISTICS]
 )
-def test_no_split_changes_an_update_whose_weights_are_statistics(run, name):
+def test_no_split_changes_an_update_whose_weights_are_statistics(run, name) -> None:
     """One forward pass a minibatch, against parts of one prompt; and apart, as released, it is another update."""
     given = (f"algorithm={name}", *STATISTICS[name], *ONE_STEP)
     given = (*given, "rollout.epochs=1")
@@ -54,7 +54,7 @@ def shown(monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["sampler", "trainer"])
-def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, batches, source):
+def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, batches, source) -> None:
     run("a", "algorithm=steer", "optimizer.lr=1e-3", f"trainer.old_logp={source}", *ONE_STEP)
     first, last = shown[0], shown[-1]
     torch.testing.assert_close(first.old_entropy, first.entropy.detach(), rtol=0, atol=2e-5)
@@ -63,12 +63,12 @@ def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, batches,
     assert (batches[0].experience.old_logp is batches[0].rollout.logp) == (source == "sampler")
 
 
-def test_what_nobody_reads_is_not_computed(run, shown):
+def test_what_nobody_reads_is_not_computed(run, shown) -> None:
     run("a", "algorithm=grpo", *ONE_STEP)
     assert all(t.whole is None and t.old_entropy is None and t.covariance is None for t in shown)
 
 
-def test_the_slices_of_a_minibatch_are_its_rows_in_order(run, shown):
+def test_the_slices_of_a_minibatch_are_its_rows_in_order(run, shown) -> None:
     run("a", "algorithm=steer_exact", *ONE_STEP, "trainer.microbatch_rows=4")
     assert len({id(tokens.whole) for tokens in shown}) == 4
     for tokens in shown:
@@ -88,7 +88,7 @@ def another_precision():
 
 @pytest.mark.usefixtures("another_precision")
 @pytest.mark.parametrize("name", ["dppo_tv", pytest.param("dppo_kl", marks=pytest.mark.slow), "grpo"])
-def test_dppo_is_anchored_at_what_the_sampler_recorded(run, batches, name):
+def test_dppo_is_anchored_at_what_the_sampler_recorded(run, batches, name) -> None:
     """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
     run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)
     (batch,) = batches

@@ -30,7 +30,7 @@ def moments(kinds, count, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, count):
+def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, count) -> None:
     whole = run("whole", *RUN)
     kinds = faults.events(lambda: run("counted", *RUN))
     assert set(kinds) >= faults.SAVING
@@ -48,7 +48,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, 
 
 
 @pytest.mark.slow
-def test_no_half_written_folder_is_ever_the_newest(run):
+def test_no_half_written_folder_is_ever_the_newest(run) -> None:
     """Killed at each event of the second save in turn, what is there is whole, and is the first or the second."""
     kinds = faults.events(lambda: run("counted", *RUN))
     rows = [i for i, kind in enumerate(kinds) if kind == "append"]

@@ -21,7 +21,7 @@ LAYOUTS = {"1x8": 8, "2x4": 4, "8x1": 1}  # parts × rows of a minibatch of eigh
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["tvo", pytest.param("ppo", marks=pytest.mark.slow)])
-def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, algorithm):
+def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, algorithm) -> None:
     found = {}
     for name, rows in LAYOUTS.items():
         folder = run(
@@ -42,7 +42,7 @@ def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, alg
         *(pytest.param(*one, marks=pytest.mark.slow) for one in (("grpo", 2), ("ppo", 0), ("tvo", 4))),
     ],
 )
-def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monkeypatch, algorithm, rows):
+def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monkeypatch, algorithm, rows) -> None:
     """The oracle knows no parts, no forces on tokens: the whole minibatch, its loss, one backward pass."""
     seen = {}
     words = (

@@ -16,19 +16,19 @@ ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trai
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
-def poison_reward(work):
+def poison_reward(work) -> None:
     work.batch.experience.rewards[0] = math.nan
 
 
-def poison_log_prob(work):
+def poison_log_prob(work) -> None:
     work.batch.experience.old_logp[0, 0] = math.nan
 
 
-def poison_advantage(work):
+def poison_advantage(work) -> None:
     work.batch.advantage.values[0, 0] = -math.inf
 
 
-def poison_ratio(work):
+def poison_ratio(work) -> None:
     """log π_old = −100 where π is about a half: the ratio overflows float32."""
     work.batch.experience.old_logp[0, 0] = -100.0
 
@@ -65,7 +65,7 @@ def poisoned(run, monkeypatch):
 @pytest.mark.parametrize(
     "what", ["ratio", *(pytest.param(n, marks=pytest.mark.slow) for n in ("reward", "log-prob", "advantage"))]
 )
-def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(poisoned, what):
+def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(poisoned, what) -> None:
     one_step = ("algorithm=tvo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=3")
     folder, kept = poisoned("a", POISONS[what], *one_step)
     record, lived = experiment.replay(folder, 2, [])
@@ -80,14 +80,14 @@ def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(poisoned, wha
     assert "NaN" not in state and "Infinity" not in state, "an adaptive piece has learnt from the poison"
 
 
-def test_only_the_minibatch_with_the_poison_is_left_out(poisoned):
+def test_only_the_minibatch_with_the_poison_is_left_out(poisoned) -> None:
     folder, kept = poisoned("a", poison_ratio, "algorithm=grpo", "trainer.steps=2")
     row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
     assert store.digest(kept["session"].weights()) != kept["before"]
 
 
-def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(poisoned):
+def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(poisoned) -> None:
     """Three of the four updates of the last batch are taken; what they showed must not enter the next β."""
     _, kept = poisoned("a", poison_reward, "algorithm=tvo", "trainer.steps=2")
     assert (kept["session"].counters.skipped, kept["session"].counters.step) == (2, 2)
@@ -96,11 +96,11 @@ def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing
 
 
 @pytest.mark.slow
-def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
+def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch) -> None:
     """Finite forces, a gradient that is not: one response's backward pass is broken."""
     backward = update.backward
 
-    def breaking(scores, forces):
+    def breaking(scores, forces) -> None:
         backward(scores, forces)
         next(p for p in broken["session"].learner.parameters).grad[0] = math.nan
 
@@ -115,7 +115,7 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch):
     assert lived[0].weights_after != record["weights_after"], "the defect is gone, and replay says so"
 
 
-def test_many_in_a_row_stop_the_run_with_its_verdict(run, monkeypatch):
+def test_many_in_a_row_stop_the_run_with_its_verdict(run, monkeypatch) -> None:
     monkeypatch.setattr(update, "not_finite", lambda batch, rows: "reward")
     folder = run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
     summary = json.loads((folder / "summary.json").read_text())

@@ -23,39 +23,39 @@ CASES = [
 
 
 @pytest.mark.parametrize("algorithm", ["tvo", *(pytest.param(n, marks=pytest.mark.slow) for n in ("ppo", "grpo"))])
-def test_one_seed_gives_one_result_and_another_seed_another(run, whole, weights, steps, algorithm):
+def test_one_seed_gives_one_result_and_another_seed_another(run, whole, weights, steps, algorithm) -> None:
     words = f"algorithm={algorithm}", "trainer.steps=2"
     first, again, other = whole(*words), run("again", *words), run("other", *words, "seed=1")
     assert steps(first) == steps(again)
     assert weights(first, 2) == weights(again, 2) != weights(other, 2)
 
 
-def test_responses_of_the_first_and_the_last_step_are_kept(whole):
+def test_responses_of_the_first_and_the_last_step_are_kept(whole) -> None:
     responses = whole("algorithm=tvo", "trainer.steps=2") / "responses"
     assert {path.name for path in responses.glob("step-*")} == {"step-000001.jsonl", "step-000002.jsonl"}
     assert "cannot fire" not in (responses.parent / "run.log").read_text()
 
 
-def test_what_cannot_fire_is_said_once_at_the_start(whole):
+def test_what_cannot_fire_is_said_once_at_the_start(whole) -> None:
     log = (whole("algorithm=grpo", "trainer.steps=2", *ONE_UPDATE[1:]) / "run.log").read_text()
     assert log.count("tv_ceiling (policy/tv) cannot fire") == 1
 
 
 @pytest.mark.parametrize(("algorithm", "length", "stop"), CASES)
-def test_a_stopped_run_goes_on_bit_for_bit(whole, resumed, weights, steps, algorithm, length, stop):
+def test_a_stopped_run_goes_on_bit_for_bit(whole, resumed, weights, steps, algorithm, length, stop) -> None:
     words = f"algorithm={algorithm}", "trainer.checkpoint_every=1", f"trainer.steps={length}"
     undisturbed, cut = whole(*words), resumed("cut", *words, after=stop)
     assert weights(cut, length) == weights(undisturbed, length)
     assert steps(cut) == steps(undisturbed)
 
 
-def test_the_step_rule_is_part_of_a_checkpoint(whole):
+def test_the_step_rule_is_part_of_a_checkpoint(whole) -> None:
     """That it is taken up again, tests/training/test_every_update.py shows: `lost_viscosity`."""
     state = whole("algorithm=tvo", "trainer.steps=2") / "checkpoints" / "step-000002" / "state.json"
     assert json.loads(state.read_text())["algorithm"]["step_rule"]["base"] != 10.0
 
 
-def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
+def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps) -> None:
     folder = run("a", *ONE_UPDATE, "trainer.steps=2")
     with pytest.raises(UserError, match=r"holds a run with other settings: .*optimizer\.lr=0\.5 \(there 5e-05\)"):
         run("a", *ONE_UPDATE, "trainer.steps=2", "optimizer.lr=0.5")
@@ -72,7 +72,7 @@ def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps):
 
 
 @pytest.mark.slow
-def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run, resumed):
+def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run, resumed) -> None:
     words = (*ONE_UPDATE, "trainer.checkpoint_every=1")
     folder = resumed("a", *words, after=3)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -87,13 +87,13 @@ def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run, resumed):
     assert told() == pytest.approx(sum(spent), abs=1e-3), "typed again: nothing was done, and nothing is forgotten"
 
 
-def test_must_resume_says_what_is_missing(run):
+def test_must_resume_says_what_is_missing(run) -> None:
     with pytest.raises(UserError, match=r"resume=must"):
         run("a", "resume=must")
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where):
+def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where) -> None:
     """Every update of one run is poisoned: its weights stay those of the start, and it stops with its verdict."""
     forces_on, before = update.forces_on, {}
 
@@ -120,7 +120,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where):
     assert (summary["skipped_updates"], summary["steps"]) == (8, 2)
 
 
-def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run):
+def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run) -> None:
     folder = run(
         "a",
         *("algorithm=grpo", "optimizer.lr=2e-2", "stability=act", "trainer.steps=3", "stability.snapshot_every=1"),
@@ -133,7 +133,7 @@ def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run):
     assert "restored the policy of step" in (folder / "run.log").read_text()
 
 
-def test_the_variance_reading_does_not_change_the_update(run, weights):
+def test_the_variance_reading_does_not_change_the_update(run, weights) -> None:
     parts = [run(name, "trainer.steps=1", f"trainer.variance_parts={n}") for name, n in (("one", 1), ("four", 4))]
     policies = [p / "checkpoints" / "step-000001" / "policy" / "model.safetensors" for p in parts]
     from safetensors.torch import load_file
@@ -143,7 +143,7 @@ def test_the_variance_reading_does_not_change_the_update(run, weights):
 
 
 @pytest.mark.parametrize("rows", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 8))])
-def test_micro_batches_give_the_same_update(run, whole, rows):
+def test_micro_batches_give_the_same_update(run, whole, rows) -> None:
     from safetensors.torch import load_file
 
     folders = whole("trainer.steps=1"), run("cut", "trainer.steps=1", f"trainer.microbatch_rows={rows}")
@@ -152,7 +152,7 @@ def test_micro_batches_give_the_same_update(run, whole, rows):
 
 
 @pytest.mark.slow
-def test_tvo_learns_the_embedded_task(run, steps):
+def test_tvo_learns_the_embedded_task(run, steps) -> None:
     """3,840 rollouts from an accuracy near 0.45: far above anything that noise could give."""
     sizes = ("rollout.prompts=64", "rollout.samples=2", "rollout.epochs=4", "rollout.minibatches=4")
     rows = steps(run("a", *sizes, "trainer.steps=30"))
@@ -166,7 +166,7 @@ FEW = ("forking_tokens", "ppo", "siren")  # each needs something else of the loo
 @pytest.mark.parametrize(
     "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm")]
 )
-def test_every_algorithm_runs(run, steps, name):
+def test_every_algorithm_runs(run, steps, name) -> None:
     """Two updates: the second is off-policy."""
     rows = steps(run("a", f"algorithm={name}", "trainer.steps=1", "rollout.epochs=1", "recorder=off"))
     assert all(isinstance(value, float | int) and math.isfinite(value) for value in rows[0].values())

@@ -25,7 +25,7 @@ QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
         *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)),
     ],
 )
-def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, monkeypatch, capfd, number):
+def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, monkeypatch, capfd, number) -> None:
     take, words = loop.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=1"]
     words.append("logger.console=plain")
 
@@ -46,7 +46,7 @@ def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, m
     assert main(words) == 0
 
 
-def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch):
+def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch) -> None:
     """nohup; a background job of a script; `trap '' TERM`; a launcher above us that ignores SIGUSR2."""
     take, sent = loop.take, []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -68,12 +68,12 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch)
     assert sent and store.newest(run.root / "a" / "checkpoints", print).name == "step-000001"
 
 
-def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
+def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch) -> None:
     """Both arrive while the second checkpoint is being written."""
     run("a", *QUICK, "trainer.steps=1")
     root, flush = run.root / "a" / "checkpoints", store._flush
 
-    def pressing(path):
+    def pressing(path) -> None:
         flush(path)
         signal.raise_signal(signal.SIGINT)
 
@@ -85,7 +85,7 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch):
     assert run("a", *QUICK) and store.newest(root, print) == root / "step-000002"
 
 
-def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch):
+def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch) -> None:
     take = loop.take
 
     def taking(session, work, *args):
@@ -106,7 +106,7 @@ def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, m
 @pytest.mark.parametrize(("when", "code"), [("first", 75), pytest.param("last", 0, marks=pytest.mark.slow)])
 def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
     no_figures, tmp_path, monkeypatch, when, code
-):
+) -> None:
     words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
              "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
     evaluate = loop._evaluate
@@ -136,7 +136,7 @@ STRICT = (
 
 
 @pytest.mark.parametrize("act", ["stop", pytest.param("rollback", marks=pytest.mark.slow)])
-def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act):
+def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act) -> None:
     """The first batch is still the reference's own, the second collapses; no rollback is left."""
     words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")
     folder = run("a", *words)

@@ -34,7 +34,7 @@ def learn(**changes):
 
 
 @pytest.mark.slow
-def test_it_learns_and_is_the_same_twice():
+def test_it_learns_and_is_the_same_twice() -> None:
     first, losses = learn()
     again, repeated = learn()
     assert losses == repeated
@@ -45,11 +45,11 @@ def test_it_learns_and_is_the_same_twice():
     assert not first.network.training
 
 
-def test_the_teachers_seed_changes_what_is_learnt():
+def test_the_teachers_seed_changes_what_is_learnt() -> None:
     assert learn(steps=2)[1] != learn(steps=2, seed=1)[1]
 
 
-def test_the_rate_rises_stays_and_falls_to_zero():
+def test_the_rate_rises_stays_and_falls_to_zero() -> None:
     numbers = schooling(steps=100, warm_up=10, decay=0.4)
     rates = [supervised._factor(numbers, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
@@ -58,7 +58,7 @@ def test_the_rate_rises_stays_and_falls_to_zero():
     assert rates[99] == pytest.approx(0.025)
 
 
-def test_the_loss_counts_response_tokens_and_the_end_token_only():
+def test_the_loss_counts_response_tokens_and_the_end_token_only() -> None:
     policy = load_policy(NODE, device="cpu")
     problems = ArithmeticProblems(ArithmeticSettings(), split="train", seed=0)
     prompt_ids, prompt_mask, ids, mask = supervised._encode(policy, problems, [0, 1], PROMPT, seed=0)
@@ -72,7 +72,7 @@ def test_the_loss_counts_response_tokens_and_the_end_token_only():
     torch.testing.assert_close(supervised._loss(policy, prompt_ids, prompt_mask, ids, mask), by_hand)
 
 
-def test_the_record_holds_the_checksum_of_the_weights(tmp_path):
+def test_the_record_holds_the_checksum_of_the_weights(tmp_path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     facts = supervised.record(tmp_path, {"steps": 3})
     assert facts["sha256"] == hashlib.sha256(b"weights").hexdigest()
