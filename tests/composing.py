@@ -9,22 +9,25 @@ import copy
 import pickle
 from dataclasses import astuple, replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
-from omegaconf import open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 
 from tvo_cli import config
 
 compose = ConfigLoaderImpl._load_configuration_impl
 join = ConfigLoaderImpl._compose_config_from_defaults_list
 choose = config_loader_impl.create_defaults_list
+find = ConfigRepository.load_config
 Plugins.instance()  # it looks for plugins, and makes the class of sources anew
 FileConfigSource: Any = SourcesRegistry.instance().resolve("file")
 load = FileConfigSource.load_config
@@ -37,6 +40,7 @@ def remember(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConfigLoaderImpl, "_load_configuration_impl", composing)
     patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", joining)
     patch.setattr(config_loader_impl, "create_defaults_list", choosing)
+    patch.setattr(ConfigRepository, "load_config", finding)
     patch.setattr(FileConfigSource, "load_config", loading)
 
 
@@ -68,13 +72,56 @@ def choosing(repo: Any, config_name: str, overrides_list: list[Any], *rest: Any,
 
 
 def joining(self: ConfigLoaderImpl, defaults: list[Any], repo: Any) -> Any:
-    """The files as one config, before the words that set single values."""
+    """The files as one config, before the words that set single values: from the longest row of them joined before."""
     if not _is_ours(repo):
         return join(self, defaults=defaults, repo=repo)
-    key = ("joined", *map(astuple, defaults))
+    keys = [("joined", *row) for row in accumulate(((astuple(one),) for one in defaults), initial=())]
+    done = next((length for length in range(len(defaults), 0, -1) if keys[length] in kept), 0)
+    config = pickle.loads(kept[keys[done]]) if done else OmegaConf.create()
+    for place in range(done, len(defaults)):
+        with flag_override(config, "no_deepcopy_set_nodes", True):
+            config.merge_with(self._load_single_config(default=defaults[place], repo=Copies(repo)).config)
+        kept[keys[place + 1]] = pickle.dumps(config)
+    _without_defaults(config)
+    return config
+
+
+def _without_defaults(config: Any) -> None:
+    """Take the lists of files out of a joined config, as Hydra does at the end."""
+    if not isinstance(config, DictConfig) or config._is_missing() or config._is_none():
+        return
+    if config._get_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"):
+        config._set_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS", None)
+        with flag_override(config, ["readonly", "struct"], False):
+            config.pop("defaults", None)
+    for _, value in config.items_ex(resolve=False):
+        _without_defaults(value)
+
+
+class Copies:
+    """A repository whose files are copied: what is joined becomes part of the whole."""
+
+    def __init__(self, repo: Any) -> None:
+        self.repo = repo
+
+    def load_config(self, config_path: str) -> Any:
+        """A file that may be changed."""
+        result = copy.copy(self.repo.load_config(config_path=config_path))
+        result.config = copy.deepcopy(result.config)
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.repo, name)
+
+
+def finding(self: ConfigRepository, config_path: str) -> Any:
+    """A file of conf/ with its own list of files; only read, never changed."""
+    if not _is_ours(self):
+        return find(self, config_path)
+    key = ("found", config_path)
     if key not in kept:
-        kept[key] = pickle.dumps(join(self, defaults=defaults, repo=repo))
-    return pickle.loads(kept[key])
+        kept[key] = find(self, config_path)
+    return kept[key]
 
 
 def _is_ours(repo: Any) -> bool:

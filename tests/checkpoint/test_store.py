@@ -1,12 +1,12 @@
 """Checkpoints: whole or not there."""
 
 import json
+from typing import Never
 
 import pytest
 import torch
 
 from tvo_cli.checkpoint import store
-from typing import Never
 
 
 def write(root, step):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Never
 
 import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
 from tvo_cli.evaluation.responses import Response
-from typing import Never
 
 
 def response(sample: int = 0, **changes) -> Response:

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import subprocess
+from typing import Never
 
 import pytest
 import torch
@@ -22,7 +23,6 @@ from tvo_cli.training import loop, resume_compatibility
 from tvo_cli.training.step_metrics import measure
 
 from .conftest import SMALL, composed
-from typing import Never
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")

@@ -30,6 +30,7 @@ class Found(NamedTuple):
     module: str
 
 
+@cache
 def keywords(target: str) -> Mapping[str, Keyword] | None:
     """What the callable takes by name; None where its source does not say."""
     found = definition(target)

@@ -34,13 +34,13 @@ class Given(NamedTuple):
 NOTHING = Given()
 
 
-def check(config: Any, root: str, given: Given = NOTHING) -> None:
+def check(config: Any, root: str, given: Given = NOTHING, tree: dict[str, Any] | None = None) -> None:
     """Raise UserError for the first key that is not declared, lacks, or holds what it cannot.
 
-    Every interpolation is resolved before. `root`: train, eval, sft, variance.
+    `root`: train, eval, sft, variance. `tree`: the config with every interpolation resolved, where a caller has it.
     """
     model = ROOTS[root]
-    tree = resolved(config, root, given.overrides)
+    tree = resolved(config, root, given.overrides) if tree is None else tree
     _check_command_has_groups(tree, root)
     _open(tree)
     found = list(places(model, tree))

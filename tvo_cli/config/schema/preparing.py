@@ -17,18 +17,22 @@ BACKSLASH = "\\"
 
 def prepare(config: Any, root: str, given: Given = NOTHING) -> None:
     """Read the texts of a composed config as they are meant, in place, and check all of it."""
-    for entry in entries(ROOTS[root], resolved(config, root, given.overrides)):
-        if isinstance(entry.value, str) and _is_list_of_texts(entry):
-            _put(config, entry.path, [_raw(config, entry.path)])
-    understand(config, root, given.overrides)
-    check(config, root, given)
+    tree = resolved(config, root, given.overrides)
+    lone_texts = [entry.path for entry in entries(ROOTS[root], tree) if _is_lone_text(entry)]
+    for path in lone_texts:
+        _put(config, path, [_raw(config, path)])
+    is_changed = understand(config, root, given.overrides) or bool(lone_texts)
+    check(config, root, given, None if is_changed else tree)
 
 
-def understand(config: Any, root: str, overrides: Sequence[str]) -> None:
-    """Put the line breaks and tabs of the command line into the texts that are declared to be for a model."""
+def understand(config: Any, root: str, overrides: Sequence[str]) -> bool:
+    """Put the line breaks and tabs of the command line into the texts that are declared to be for a model.
+
+    Returns whether there were any.
+    """
     spoken = [(path, value) for path, value in _spoken(overrides) if BACKSLASH in str(value)]
     if not spoken:
-        return
+        return False
     marked = {place.path for place in places(ROOTS[root], resolved(config, root, overrides)) if place.mark == ESCAPES}
     for path, value in spoken:
         if path in marked:
@@ -36,6 +40,7 @@ def understand(config: Any, root: str, overrides: Sequence[str]) -> None:
         elif (*path, 0) in marked:
             texts = value if isinstance(value, list) else [value]
             _put(config, path, [unescaped(one) if isinstance(one, str) else one for one in texts])
+    return True
 
 
 def _spoken(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
@@ -56,8 +61,10 @@ def _leaf_paths(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def _is_list_of_texts(entry: Entry) -> bool:
-    """Whether a key holds a list of texts and nothing that a lone text could be."""
+def _is_lone_text(entry: Entry) -> bool:
+    """Whether a key holds one text where a list of texts is declared and nothing that a lone text could be."""
+    if not isinstance(entry.value, str):
+        return False
     kinds = [annotation for annotation, _ in of_field(entry.field)]
     lists = [get_args(kind)[0] for kind in kinds if get_origin(kind) is list]
     return str not in kinds and any(kind is str for one in lists for kind, _ in forms(one))
