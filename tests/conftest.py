@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process that a test starts would compile the package anew
-sys.dont_write_bytecode = False
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported, here and in children
@@ -24,6 +22,9 @@ if TYPE_CHECKING:  # xdist's controller reads this file and needs no torch
     import torch
 
     from tvo_cli.types import Experience, Tokens
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process that a test starts would compile the package anew
+sys.dont_write_bytecode = False
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 for number in HEARD:  # what nohup or a background job had ignored would stay ignored in every child
