@@ -22,7 +22,7 @@ def main(folder: Path, samples: int, tokens: int) -> None:
         words = [f"output_dir={place}/run", f"model.path={folder / 'model'}", f"path={folder / 'problems.jsonl'}"]
         words += ["evaluation=[jsonl]", "evaluation.suites.jsonl.dataset.suffix=''", "protocol=plain", "threads=1"]
         words += [f"protocol.max_tokens={tokens}", f"decoding.samples={samples}", "decoding.temperature=1"]
-        chosen = config.compose([*words, "rollout.batch_rows=512", "reward.workers=1"], "eval")
+        chosen = config.compose([*words, "rollout.batch_size=512", "reward.workers=1"], "eval")
         chosen.protocol.stop = ["\n"]
         cpu, wall = time.process_time(), time.perf_counter()
         summary = evaluate(chosen, lambda step: None)

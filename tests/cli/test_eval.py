@@ -53,7 +53,7 @@ def test_the_same_command_has_the_same_folder(monkeypatch, tmp_path) -> None:
 
     plain = folder()
     assert plain.startswith("outputs/eval/tiny-arithmetic-")
-    assert folder("evaluation.limit=3", "rollout.batch_rows=9", "evaluation.base=x") == plain
+    assert folder("evaluation.limit=3", "rollout.batch_size=9", "evaluation.base=x") == plain
     others = [("decoding.samples=2",), ("model.path=outputs/train/run",), ("protocol=boxed",), ("evaluation.seed=1",)]
     assert len({plain, *(folder(*words) for words in others)}) == 5
     assert folder("model.path=outputs/train/run").startswith("outputs/eval/train-run-arithmetic-")

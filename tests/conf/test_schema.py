@@ -56,13 +56,13 @@ def test_a_config_of_an_earlier_version_goes_on() -> None:
     """What was not there stood for what the program did; what is gone is left out."""
     now = config.plain(config.compose(RUN))
     old = json.loads(json.dumps(now))
-    for key in ("microbatch_tokens", "products", "keep_every", "keep_best"):
+    for key in ("microbatch_tokens", "matmul", "keep_every", "keep_best"):
         del old["trainer"][key]
     del old["resume"], old["recorder"], old["algorithm"]["sampling"], old["algorithm"]["directions"]
     old["trainer"]["resume"] = "auto"
     found = schema.upgraded(old)
     assert found["trainer"] | {"resume": None} == now["trainer"] | {
-        "microbatch_tokens": 0, "products": "default", "keep_every": 0, "keep_best": True, "resume": None,
+        "microbatch_tokens": 0, "matmul": "default", "keep_every": 0, "keep_best": True, "resume": None,
     }  # fmt: skip
     schema.check(OmegaConf.create(found), "train")
     check(OmegaConf.create(found))

@@ -54,6 +54,6 @@ def asked(problems: Path, tmp_path: Path):
 
     def make(*overrides: str, folder: str = "run"):
         base = ["evaluation=[jsonl]", f"path={problems}", f"output_dir={tmp_path / folder}", "decoding.samples=4"]
-        return config.compose([*base, "decoding.temperature=1", "rollout.batch_rows=8", *overrides], "eval")
+        return config.compose([*base, "decoding.temperature=1", "rollout.batch_size=8", *overrides], "eval")
 
     return make

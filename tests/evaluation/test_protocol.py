@@ -65,7 +65,7 @@ def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else() -> No
     plain = protocol()
     for override in ("protocol.max_tokens=21", "decoding.samples=4", "protocol.suffix=x", "protocol.unfinished=graded"):
         assert protocol(override).digest != plain.digest, override
-    assert protocol("rollout.batch_rows=7", "evaluation.limit=3").digest == plain.digest
+    assert protocol("rollout.batch_size=7", "evaluation.limit=3").digest == plain.digest
 
 
 def test_the_ks_of_pass_at_k() -> None:

@@ -23,7 +23,7 @@ def whole(tmp_path_factory):
 
 
 def test_batches_change_no_completion(whole, tmp_path) -> None:
-    assert completions(tmp_path / "run", "rollout.batch_rows=4")[1] == whole[1]
+    assert completions(tmp_path / "run", "rollout.batch_size=4")[1] == whole[1]
     assert len(whole[1]) == 12 * 4
     assert len(set(whole[1].values())) > 20
 

@@ -61,7 +61,7 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch) -> None:
     AdamW divides a gradient that is nothing but rounding by its own size, so single weights may move by a part of a
     step (lr 1e-3, 8 steps); on average they stay where they were. The loss is a difference of larger numbers.
     """
-    slow, weights = go(tmp_path / "slow", "trainer.products=default", "trainer.microbatch_tokens=0", "trainer.steps=2")
+    slow, weights = go(tmp_path / "slow", "trainer.matmul=default", "trainer.microbatch_tokens=0", "trainer.steps=2")
     called = set()
 
     def noted(module, name) -> None:
@@ -100,7 +100,7 @@ def test_how_a_run_is_computed_is_no_part_of_its_fingerprint() -> None:
     def prints(*words):
         return config.fingerprint(config.compose([*words, "output_dir=x", "run_name=y"]))
 
-    assert prints() == prints("trainer.products=default", "trainer.microbatch_tokens=512")
+    assert prints() == prints("trainer.matmul=default", "trainer.microbatch_tokens=512")
     assert prints() != prints("trainer.microbatch_rows=8")
     assert prints() != prints("trainer.variance_parts=4")
 

@@ -59,21 +59,21 @@ def test_the_samplers_log_probabilities_are_the_trainers(policy) -> None:
         torch.testing.assert_close(rollout.logp, scores.logp.detach(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_rows", [1, 4, 6, 13, 1000])
-def test_batching_cannot_be_seen(policy, batch_rows) -> None:
-    whole, cut = run(policy), run(policy, replace(SAMPLING, batch_rows=batch_rows))
+@pytest.mark.parametrize("batch_size", [1, 4, 6, 13, 1000])
+def test_batching_cannot_be_seen(policy, batch_size) -> None:
+    whole, cut = run(policy), run(policy, replace(SAMPLING, batch_size=batch_size))
     assert torch.equal(whole.response_ids, cut.response_ids)
     assert torch.equal(whole.mask, cut.mask)
     assert torch.equal(whole.finished, cut.finished)
     torch.testing.assert_close(whole.logp, cut.logp, rtol=0, atol=1e-5)
 
 
-def test_batch_rows_bounds_the_rows_of_every_forward_pass(policy) -> None:
+def test_batch_size_bounds_the_rows_of_every_forward_pass(policy) -> None:
     rows: list[int] = []
     hook = policy.network.model.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    run(policy, replace(SAMPLING, batch_rows=4))
+    run(policy, replace(SAMPLING, batch_size=4))
     hook.remove()
     assert max(rows) == 4
 
@@ -151,7 +151,7 @@ def test_a_begin_token_written_by_a_template_is_not_doubled(policy) -> None:
 
 def test_progress_reaches_the_total(policy) -> None:
     calls: list[tuple[int, int]] = []
-    generate(policy, PROMPTS, KEYS, replace(SAMPLING, batch_rows=7), seed=0, progress=lambda *at: calls.append(at))
+    generate(policy, PROMPTS, KEYS, replace(SAMPLING, batch_size=7), seed=0, progress=lambda *at: calls.append(at))
     assert calls[-1] == (24, 24)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 

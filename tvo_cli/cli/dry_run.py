@@ -117,7 +117,7 @@ def described(words: Sequence[str], root: str = "train") -> tuple[list[list[str]
     """The overrides of each job that the words describe, and the config that they begin from."""
     from hydra._internal.utils import get_args_parser
 
-    known = get_args_parser().parse_args(configuration.quoted(words))
+    known = get_args_parser().parse_args(configuration.normalized(words))
     if known.config_path or known.config_dir:
         key = "--config-path" if known.config_path else "--config-dir"
         given = known.config_path or known.config_dir

@@ -82,7 +82,7 @@ def _exhausted(error: BaseException) -> tuple[str, int]:
     """Memory and disk, also when a library reports them as text (safetensors does)."""
     refused = isinstance(error, OSError) and error.errno in NO_MEMORY
     if refused or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        remedy = "Take a smaller rollout.batch_rows, and trainer.microbatch_rows=8 or fewer."
+        remedy = "Take a smaller rollout.batch_size, and trainer.microbatch_rows=8 or fewer."
         return f"out of memory. {remedy}", USER
     full = isinstance(error, OSError) and error.errno in FULL
     if full or "No space left on device" in str(error):

@@ -147,7 +147,7 @@ def launch(
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    words = configuration.quoted(words)
+    words = configuration.normalized(words)
     overrides = overrides_of(words)
     result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
     if not shows(words):

@@ -5,7 +5,8 @@ from tvo_cli.config.composing import compose, declare, recorded, sweep_parameter
 from tvo_cli.config.describing import About, about, conf_dir, group_called, groups, names, nearest, take_apart
 from tvo_cli.config.explaining import explain
 from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, fingerprint
-from tvo_cli.config.overrides import command_line, key_paths, quoted, split_override
+from tvo_cli.config.overrides import command_line, key_paths, normalized, split_override
+from tvo_cli.config.renamed_keys import current_name, rename_overrides
 from tvo_cli.config.resolving import eval_name, plain, register_resolvers, times
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "command_line",
     "compose",
     "conf_dir",
+    "current_name",
     "declare",
     "eval_name",
     "explain",
@@ -27,10 +29,11 @@ __all__ = [
     "key_paths",
     "names",
     "nearest",
+    "normalized",
     "plain",
-    "quoted",
     "recorded",
     "register_resolvers",
+    "rename_overrides",
     "split_override",
     "sweep_parameters",
     "take_apart",

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvo_cli.config import describing
+from tvo_cli.config import describing, renamed_keys
 from tvo_cli.config.explaining import explain
-from tvo_cli.config.overrides import quoted
+from tvo_cli.config.overrides import normalized
 from tvo_cli.config.resolving import plain, register_resolvers
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
     from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
-    overrides = quoted(overrides)
+    overrides = normalized(overrides)
     try:
         with _initialised(folder or describing.conf_dir()):
             config: DictConfig = hydra_compose(root, overrides=overrides, return_hydra_config=True)
@@ -80,6 +80,7 @@ def declare(config: DictConfig, root: str, overrides: Sequence[str], sources: Se
     """
     from tvo_cli.config import schema  # pydantic, which `--help` and `list` do without
 
+    renamed_keys.rename_config(config)
     if root in schema.ROOTS:
         schema.prepare(config, root, schema.Given(tuple(overrides), tuple(schema.folders(sources))))
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from tvo_cli.config.renamed_keys import first_names
 from tvo_cli.config.resolving import plain
 
 NOT_THE_EXPERIMENT = (
@@ -18,7 +19,7 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
-ONLY_HOW = ("products", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
+ONLY_HOW = ("matmul", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 
 
 def fingerprint(config: Any) -> str:
@@ -26,4 +27,4 @@ def fingerprint(config: Any) -> str:
     tree = {key: value for key, value in plain(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
         tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in ONLY_HOW}
-    return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(first_names(tree), sort_keys=True, default=str).encode()).hexdigest()

@@ -7,11 +7,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tvo_cli import redaction
+from tvo_cli.config.renamed_keys import rename_overrides
 from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
 
 DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
+
+
+def normalized(words: Sequence[str]) -> list[str]:
+    """The words of a command line as Hydra takes them: today's names of keys, quotes where its grammar wants them."""
+    return quoted(rename_overrides(words))
 
 
 def quoted(words: Sequence[str]) -> list[str]:

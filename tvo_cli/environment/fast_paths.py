@@ -75,7 +75,7 @@ def _no_products(network: Any, *, large: bool) -> str:
         return f"{parameters:,} parameters: gains from {onednn.LARGE:,} on"
     if not onednn.accurate():
         return f"this CPU would round to bfloat16: a product errs by more than {onednn.TOLERANCE:g}"
-    return "off: trainer.products=default, or an attention other than sdpa"
+    return "off: trainer.matmul=default, or an attention other than sdpa"
 
 
 def _fused(optimizer: torch.optim.Optimizer | None) -> FastPath:

@@ -64,7 +64,7 @@ class Evaluator:
     grader: Grader | None  # None: predictions only
     path: Path
     seed: int
-    batch_rows: int
+    batch_size: int
 
     def run(self, tasks: Sequence[Task], kept: Sequence[Response], watch: Callable[[Step], object]) -> None:
         """Do every task; `kept` are the responses that are there already."""
@@ -83,7 +83,7 @@ class Evaluator:
         """By length, so that a batch carries little padding and ends at once."""
         lengths = self.engine.lengths(task.prompts)
         order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-        height = max(1, self.batch_rows // count(task.suite.protocol, task.decoding))
+        height = max(1, self.batch_size // count(task.suite.protocol, task.decoding))
         for start in range(0, len(order), height):
             chosen = order[start : start + height]
             problems, prompts = tuple(task.problems[i] for i in chosen), tuple(task.prompts[i] for i in chosen)
@@ -92,7 +92,7 @@ class Evaluator:
     def _respond(self, task: Task) -> list[Response]:
         protocol, begun = task.suite.protocol, time.perf_counter()
         keys = [problem.id for problem in task.problems]
-        drawn = self.engine(task.prompts, keys, sampling(protocol, task.decoding, self.batch_rows), self.seed)
+        drawn = self.engine(task.prompts, keys, sampling(protocol, task.decoding, self.batch_size), self.seed)
         rows = [
             SampledResponses(problem, prompt, sample, completion)
             for problem, prompt, completions in zip(task.problems, task.prompts, drawn, strict=True)
@@ -188,7 +188,7 @@ def count(protocol: Protocol, decoding: str) -> int:
     return 1 if decoding == "greedy" else protocol.decoding.samples
 
 
-def sampling(protocol: Protocol, decoding: str, batch_rows: int) -> Sampling:
+def sampling(protocol: Protocol, decoding: str, batch_size: int) -> Sampling:
     """As the generation loop wants it."""
     from tvo_cli.rollout import Sampling
 
@@ -200,7 +200,7 @@ def sampling(protocol: Protocol, decoding: str, batch_rows: int) -> Sampling:
         top_p=drawn.top_p,
         top_k=drawn.top_k,
         stop=protocol.stop,
-        batch_rows=batch_rows,
+        batch_size=batch_size,
     )
 
 

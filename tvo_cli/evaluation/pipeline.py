@@ -56,7 +56,7 @@ def evaluate(
     check_context(tasks, engine)
     with Grader(config.reward) as grader:
         files.begin(place, identity, suites, config, environment)
-        path, rows = place / responses.NAME, int(config.rollout.batch_rows)
+        path, rows = place / responses.NAME, int(config.rollout.batch_size)
         used = None if node.predict_only else grader
         Evaluator(engine, used, path, int(node.seed), rows).run(tasks, counted, watch)
         found = responses.read(path).responses

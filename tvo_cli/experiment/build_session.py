@@ -37,7 +37,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     grader = resources.enter_context(Grader(config.reward))
     cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
     learner = build_learner(config, policy, runtime)
-    if config.trainer.get("products", "default") == "auto":
+    if config.trainer.get("matmul", "default") == "auto":
         resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
     heldout = build_heldout(config, policy, grader)
     evaluated = heldout.problems if heldout else ()
@@ -99,7 +99,7 @@ def _limits(config: DictConfig, runtime: Runtime) -> Limits:
         keep_best=bool(trainer.keep_best),
         nonfinite_limit=int(trainer.nonfinite_limit),
         snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
-        thicken=float(stability.thicken),
+        viscosity_factor=float(stability.viscosity_factor),
         old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
         importance_cap=float(trainer.importance_cap),
     )

@@ -23,6 +23,7 @@ NOT_FOLLOWED = "not followed, for problems, responses and rewards are the record
 
 def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[ReplayedStep]]:
     """Replay a recorded step and, when overrides are given, once more under them; what was recorded, and both."""
+    words = configuration.rename_overrides(words)
     recording = flight_recorder.read(run, step)
     record: dict[str, Any] = recording[1]["record"]
     chosen = configuration.recorded(record["config"])

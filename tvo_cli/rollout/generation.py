@@ -64,13 +64,13 @@ def generate(
 
 
 def _slices(prompt_mask: Tensor, keys: Sequence[str], sampling: Sampling, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Work of at most `batch_rows` rows: their places in the rollout [p, g], and their uniform numbers [p·g, T].
+    """Work of at most `batch_size` rows: their places in the rollout [p, g], and their uniform numbers [p·g, T].
 
     Prompts of like length share a slice, so that slices carry little padding.
     """
     order = prompt_mask.sum(1).sort(stable=True).indices.cpu()
-    width = min(sampling.samples, max(1, sampling.batch_rows))
-    height = max(1, sampling.batch_rows // width)
+    width = min(sampling.samples, max(1, sampling.batch_size))
+    height = max(1, sampling.batch_size // width)
     for start in range(0, len(order), height):
         chosen = order[start : start + height]
         for first in range(0, sampling.samples, width):

@@ -24,7 +24,7 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     stop: tuple[str, ...] = ()
-    batch_rows: int = 512
+    batch_size: int = 512
 
     @property
     def plain(self) -> bool:
@@ -41,7 +41,7 @@ class Sampling:
             top_p=float(node["top_p"]),
             top_k=int(node["top_k"]),
             stop=tuple(node["stop"] or ()),
-            batch_rows=int(node["batch_rows"]),
+            batch_size=int(node["batch_size"]),
         )
 
 

@@ -68,7 +68,7 @@ def _roll_back(session: Session) -> Action:
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
     session.counters.rollbacks += 1
-    session.learner.algorithm.step_rule.raise_viscosity(session.limits.thicken**session.counters.rollbacks)
+    session.learner.algorithm.step_rule.raise_viscosity(session.limits.viscosity_factor**session.counters.rollbacks)
     session.watch.rolled_back(session.counters.step)
     session.tracker.alert("rollback", f"restored the policy of step {state['counters']['step']}; viscosity raised")
     return Action.ROLLBACK

@@ -27,7 +27,7 @@ NOT_FINITE = ("inf", "-inf", "nan")
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
-    *("trainer.microbatch_tokens", "trainer.products"),
+    *("trainer.microbatch_tokens", "trainer.matmul"),
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
@@ -52,7 +52,12 @@ def check(folder: Path, config: Any) -> None:
     if mode == "must" and not held:
         raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
     if held and mode != "never":
-        _compare(folder, _recorded(root), _settings(config), tuple(map(str, config.resume.allow)))
+        _compare(
+            folder,
+            _recorded(root),
+            _settings(config),
+            tuple(configuration.current_name(str(key)) for key in config.resume.allow),
+        )
 
 
 def remember(folder: Path, config: Any) -> None:

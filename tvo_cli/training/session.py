@@ -41,7 +41,7 @@ class Limits:
     keep_best: bool
     nonfinite_limit: int
     snapshot_every: int
-    thicken: float  # factor on the viscosity after a rollback
+    viscosity_factor: float  # factor on the viscosity after a rollback
     old_logp: str
     importance_cap: float
 

@@ -13,8 +13,8 @@ from tvo_cli.errors import UserError
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
     *("trainer.threads", "trainer.device", "trainer.keep", "trainer.resume", "trainer.checkpoint_every"),
-    *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_rows"),
-    *("trainer.microbatch_tokens", "trainer.products"),
+    *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_size"),
+    *("trainer.microbatch_tokens", "trainer.matmul"),
     *("reward.workers", "reward.deadline", "reward.memory_mb", "evaluation.every", "evaluation.at_start"),
 )
 HARMLESS_PARTS = ("evaluated", "recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")
@@ -30,7 +30,9 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping) and value:
             found |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = json.dumps(value) if isinstance(value, list | Mapping) else value
+            found[configuration.current_name(f"{prefix}{name}")] = (
+                json.dumps(value) if isinstance(value, list | Mapping) else value
+            )
     return found
 
 
