@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -140,7 +140,7 @@ def f0() -> dict[str, torch.Tensor]:
     """Fixture F0 of the methods' specification: four responses of two prompts, off-policy."""
     import torch
 
-    double = {"dtype": torch.float64}
+    double: dict[str, Any] = {"dtype": torch.float64}
     old = torch.tensor([[-0.1, -1.0, -2.0], [-0.5, -0.2, 0], [-0.3, -1.5, -0.7], [-0.05, 0, 0]], **double)
     step = torch.tensor([[0.05, 0.4, -0.3], [-0.4, 0.1, 0], [0, 0.2, -0.1], [0.02, 0, 0]], **double)
     reference = torch.tensor([[-0.1, 0.2, 0], [0, 0, 0], [0.1, 0, 0], [0, 0, 0]], **double)
@@ -156,7 +156,7 @@ def f0() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def f0_experience(f0) -> Experience:
+def f0_experience(f0: dict[str, torch.Tensor]) -> Experience:
     """F0 as an estimator sees it."""
     import torch
 

@@ -78,7 +78,7 @@ def test_names_say_something() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "methods").glob("[!_]*.py")), ids=lambda path: path.stem)
-def test_a_method_is_one_function_named_as_its_file(path) -> None:
+def test_a_method_is_one_function_named_as_its_file(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     public = [
         node.name
@@ -87,7 +87,7 @@ def test_a_method_is_one_function_named_as_its_file(path) -> None:
     ]
     assert public == [path.stem]
     assert "arXiv" in (ast.get_docstring(tree) or "")
-    assert "Fidelity:" in ast.get_docstring(next(n for n in tree.body if isinstance(n, ast.FunctionDef)))
+    assert "Fidelity:" in (ast.get_docstring(next(n for n in tree.body if isinstance(n, ast.FunctionDef))) or "")
     assert (ROOT.parent / "tests" / "methods" / f"test_{path.stem}.py").exists()
 
 

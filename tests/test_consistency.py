@@ -1,5 +1,7 @@
 """What can be said of a configuration before anything is loaded."""
 
+from __future__ import annotations
+
 import pytest
 
 from tvo_cli import config
@@ -22,7 +24,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("override", "said"), BAD)
-def test_the_key_and_the_value_are_named(override, said, capsys) -> None:
+def test_the_key_and_the_value_are_named(override: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match=said):
         check(config.compose(["algorithm=grpo", "output_dir=x", override]))
     assert "Beautiful is better" not in capsys.readouterr().out, "the target was imported"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.markers import default_environment
@@ -97,7 +98,8 @@ def test_the_lock_names_versions_and_nothing_of_one_machine() -> None:
 @pytest.mark.parametrize("system", ["linux", "darwin"])
 def test_the_lock_holds_one_allowed_version_of_all_that_is_declared(python: str, system: str) -> None:
     machine = {"linux": "x86_64", "darwin": "arm64"}[system]
-    here = default_environment() | {
+    here: dict[str, Any] = {
+        **default_environment(),
         "python_version": python, "python_full_version": f"{python}.1", "sys_platform": system,
         "platform_machine": machine, "platform_system": system.capitalize(), "implementation_name": "cpython",
     }  # fmt: skip

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_a_label_of_a_figure_is_no_formula(text: str) -> None:
 
     figure = Figure(figsize=(3, 2))
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    axes: Any = figure.subplots()
     axes.plot([0, 1], label=escaping.figure(text))
     axes.set_title(escaping.figure(text))
     assert axes.get_legend_handles_labels()[1] == [escaping.figure(text)]

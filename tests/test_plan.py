@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.plan import plan
 
 
-def planned(path: Path, *words: str) -> dict:
+def planned(path: Path, *words: str) -> dict[str, Any]:
     return plan(config.compose(["dataset=jsonl", f"dataset.path={path}", *words, "output_dir=x"]))
 
 

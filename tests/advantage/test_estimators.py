@@ -1,14 +1,19 @@
 """Advantages: F0's numbers, invariants of the shrunk baseline, exact unbiasedness by enumeration."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from tvo_cli.advantage import (
     BatchScaledGroup,
+    Estimator,
     GeneralisedAdvantage,
     GroupNormalised,
     LeaveOneOut,
@@ -17,10 +22,10 @@ from tvo_cli.advantage import (
 from tvo_cli.types import Experience
 
 D = torch.float64
-SHRUNK = {"within": 0.18, "between": 0.06, "decay": 0.8, "normalise": False, "epsilon": 0.0}
+SHRUNK: dict[str, Any] = {"within": 0.18, "between": 0.06, "decay": 0.8, "normalise": False, "epsilon": 0.0}
 
 
-def experience(rewards, source=None):
+def experience(rewards: Tensor | list[list[float]], source: Tensor | None = None) -> Experience:
     """Rewards [P, G] as an estimator sees them; one token a response."""
     rewards = torch.as_tensor(rewards, dtype=D)
     prompts, samples = rewards.shape
@@ -35,22 +40,22 @@ def experience(rewards, source=None):
     )
 
 
-def values(estimator, rewards):
+def values(estimator: Estimator, rewards: Tensor | list[list[float]]) -> Tensor:
     return estimator(experience(rewards)).values.view(torch.as_tensor(rewards).shape)
 
 
-def random_rewards(prompts=8, samples=2):
+def random_rewards(prompts: int = 8, samples: int = 2) -> Tensor:
     return torch.rand(prompts, samples, dtype=D, generator=torch.Generator().manual_seed(0))
 
 
-def test_grpo_on_f0(f0_experience) -> None:
+def test_grpo_on_f0(f0_experience: Experience) -> None:
     found = GroupNormalised(epsilon=1e-6)(f0_experience)
     expected = torch.tensor([0.707106, -0.707106, -0.707106, 0.707106], dtype=D)
     torch.testing.assert_close(found.values[:, 0], expected, rtol=0, atol=1e-6)
     assert (found.values[~f0_experience.mask] == 0).all()
 
 
-def test_leave_one_out_on_f0(f0_experience) -> None:
+def test_leave_one_out_on_f0(f0_experience: Experience) -> None:
     assert LeaveOneOut()(f0_experience).values[:, 0].tolist() == [1.0, -1.0, -1.0, 1.0]
 
 
@@ -59,7 +64,7 @@ def test_leave_one_out_on_f0(f0_experience) -> None:
     [GroupNormalised(epsilon=1e-6), LeaveOneOut(), BatchScaledGroup(tail=0.1, epsilon=1e-4)],
     ids=lambda e: type(e).__name__,
 )
-def test_equal_rewards_of_a_group_give_exactly_nothing(estimator) -> None:
+def test_equal_rewards_of_a_group_give_exactly_nothing(estimator: Estimator) -> None:
     found = values(estimator, [[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
     assert (found[:2] == 0).all()
     assert found[2, 0] > 0 > found[2, 1]
@@ -147,14 +152,14 @@ def test_shrinkage_learns_from_this_batch_for_the_next_only() -> None:
     torch.testing.assert_close(other(batch).values, estimator(batch).values, rtol=0, atol=0)
 
 
-def test_gae_with_a_blind_critic_is_the_reward(f0_experience) -> None:
+def test_gae_with_a_blind_critic_is_the_reward(f0_experience: Experience) -> None:
     blind = replace(f0_experience, values=torch.zeros(4, 3, dtype=D))
     plain = GeneralisedAdvantage(discount=1.0, trace=1.0, kl_coef=0.0, whiten=False)(blind)
     assert torch.equal(plain.values, f0_experience.rewards[:, None] * f0_experience.mask)
     assert plain.returns is not None and torch.equal(plain.returns, plain.values)
 
 
-def test_whitening_comes_after_the_returns(f0_experience) -> None:
+def test_whitening_comes_after_the_returns(f0_experience: Experience) -> None:
     seen = replace(f0_experience, values=torch.full((4, 3), 0.25, dtype=D))
     plain = GeneralisedAdvantage(discount=1.0, trace=0.95, kl_coef=0.0, whiten=False)(seen)
     white = GeneralisedAdvantage(discount=1.0, trace=0.95, kl_coef=0.0, whiten=True)(seen)
@@ -164,7 +169,7 @@ def test_whitening_comes_after_the_returns(f0_experience) -> None:
     assert float(inside.var()) == pytest.approx(1.0, rel=1e-6)
 
 
-def test_the_kl_penalty_is_charged_per_token(f0_experience) -> None:
+def test_the_kl_penalty_is_charged_per_token(f0_experience: Experience) -> None:
     charged = GeneralisedAdvantage(discount=1.0, trace=1.0, kl_coef=0.1, whiten=False)
     assert charged.needs_reference
     rewards = charged.token_rewards(f0_experience)

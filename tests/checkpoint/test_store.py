@@ -1,16 +1,20 @@
 """Checkpoints: whole or not there."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
 from typing import Never
 
 import pytest
 import torch
+from torch import Tensor
 
 from tvo_cli.checkpoint import store
 
 
-def write(root, step):
-    def policy(folder) -> None:
+def write(root: Path, step: int) -> Path:
+    def policy(folder: Path) -> None:
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"weights of step %d" % step)
 
@@ -18,7 +22,7 @@ def write(root, step):
     return store.save(root / store.name(step), policy=policy, tensors=tensors, state={"step": step})
 
 
-def test_what_is_written_is_read_back(tmp_path) -> None:
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     folder = write(tmp_path, 10)
     assert folder.name == "step-000010"
     parts, state = store.load(folder)
@@ -28,7 +32,7 @@ def test_what_is_written_is_read_back(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing", "manifest"])
-def test_a_damaged_one_is_passed_over_with_a_message(tmp_path, damage) -> None:
+def test_a_damaged_one_is_passed_over_with_a_message(tmp_path: Path, damage: str) -> None:
     good, bad = write(tmp_path, 10), write(tmp_path, 20)
     victim = bad / "optimizer.safetensors"
     content = bytearray(victim.read_bytes())
@@ -41,15 +45,15 @@ def test_a_damaged_one_is_passed_over_with_a_message(tmp_path, damage) -> None:
         victim.unlink()
     else:
         (bad / store.MANIFEST).write_text("{")
-    said = []
+    said: list[str] = []
     assert store.newest(tmp_path, said.append) == good
     assert len(said) == 1 and "step-000020" in said[0]
 
 
-def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path) -> None:
+def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path: Path) -> None:
     old = write(tmp_path, 10)
 
-    def breaks(folder) -> Never:
+    def breaks(folder: Path) -> Never:
         folder.mkdir()
         raise OSError(28, "No space left on device")
 
@@ -58,14 +62,14 @@ def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path) -> No
     assert [path.name for path in tmp_path.iterdir()] == [old.name]
 
 
-def test_pruning_keeps_the_newest(tmp_path) -> None:
+def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     for step in (10, 20, 30, 40):
         write(tmp_path, step)
     store.prune(tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000030", "step-000040"]
 
 
-def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path) -> None:
+def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path: Path) -> None:
     for step in (10, 12):
         write(tmp_path, step)
     damaged = store.save(tmp_path / store.name(15, 1), tensors={}, state={})
@@ -78,7 +82,7 @@ def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path) 
     assert [path.name for path in tmp_path.iterdir()] == ["step-000013"]
 
 
-def test_one_killed_while_it_was_replaced_comes_back(tmp_path) -> None:
+def test_one_killed_while_it_was_replaced_comes_back(tmp_path: Path) -> None:
     old = write(tmp_path, 10)
     old.rename(tmp_path / ".step-000010.old")
     (tmp_path / ".step-000020.old").mkdir()
@@ -88,7 +92,7 @@ def test_one_killed_while_it_was_replaced_comes_back(tmp_path) -> None:
 
 
 def test_an_optimiser_goes_on_as_if_nothing_had_happened() -> None:
-    def steps(count, restored=None):
+    def steps(count: int, restored: tuple[Tensor, dict[str, Tensor]] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         weight = torch.nn.Parameter(torch.ones(3))
         optimizer = torch.optim.AdamW([weight], lr=0.1)
         for k in range(count):

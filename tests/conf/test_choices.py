@@ -1,5 +1,9 @@
 """Every yaml of every group composes and passes the checks; every experiment that fits here runs a step."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 
 from tvo_cli import config
@@ -21,7 +25,7 @@ SLOW = ("addition", "none", "shared_rate", "sparse")
 EMBEDDED = ["quick", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
-def assert_sound(*chosen) -> None:
+def assert_sound(*chosen: tuple[str, str]) -> None:
     """Together they compose, resolve and pass the checks, and each says what it is."""
     words = [word for one in chosen for word in (f"{one[0]}={one[1]}", *NEEDED.get(one, ()))]
     composed = config.compose([*words, "output_dir=x"])
@@ -32,38 +36,38 @@ def assert_sound(*chosen) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_every_choice_composes_resolves_and_passes_the_checks(row) -> None:
+def test_every_choice_composes_resolves_and_passes_the_checks(row: int) -> None:
     """One choice of each group at a time, until each has had its turn; algorithms have a contract of their own."""
     assert_sound(*((group, CHOICES[group][row % len(CHOICES[group])]) for group in GROUPS))
 
 
 @pytest.mark.parametrize("name", CHOICES["experiment"])
-def test_every_experiment_composes_resolves_and_passes_the_checks(name) -> None:
+def test_every_experiment_composes_resolves_and_passes_the_checks(name: str) -> None:
     assert_sound(("experiment", name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group in GROUPS for name in CHOICES[group]])
-def test_every_choice_is_sound_by_itself(group, name) -> None:
+def test_every_choice_is_sound_by_itself(group: str, name: str) -> None:
     assert_sound((group, name))
 
 
 @pytest.mark.parametrize(
     ("group", "name"), [("evaluation", name) for name in SUITES] + [("protocol", n) for n in config.names("protocol")]
 )
-def test_every_suite_and_protocol_of_tvo_eval_says_what_it_is(group, name) -> None:
+def test_every_suite_and_protocol_of_tvo_eval_says_what_it_is(group: str, name: str) -> None:
     value = f"[{name}]" if group == "evaluation" else name
     assert config.plain(config.compose([f"{group}={value}", "path=x"], "eval"))["evaluation"]["suites"]
     assert len(config.about(group, name)) > 10
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_group_has_more_than_one_choice(group) -> None:
+def test_every_group_has_more_than_one_choice(group: str) -> None:
     assert len(config.names(group)) > 1
 
 
 @pytest.mark.parametrize("name", config.names("optimizer"))
-def test_every_optimiser_and_schedule_builds(name) -> None:
+def test_every_optimiser_and_schedule_builds(name: str) -> None:
     import torch
 
     node = config.compose([f"optimizer={name}", "output_dir=x"]).optimizer
@@ -73,7 +77,7 @@ def test_every_optimiser_and_schedule_builds(name) -> None:
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
-def test_every_embedded_experiment_runs_a_step(name, tmp_path) -> None:
+def test_every_embedded_experiment_runs_a_step(name: str, tmp_path: Path) -> None:
     from tvo_cli.experiment import train
 
     small = ("trainer.steps=1", "rollout.prompts=4", "rollout.minibatches=2", "rollout.epochs=1", "trainer.threads=1")

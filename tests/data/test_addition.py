@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tvo_cli.data.vocabulary import CARRY, NO_CARRY, OPENERS, WORDS
 from tvo_cli.errors import UserError
 
 
-def make(split: str = "train", seed: int = 0, **settings) -> AdditionProblems:
+def make(split: str = "train", seed: int = 0, **settings: Any) -> AdditionProblems:
     return AdditionProblems(AdditionSettings(**settings), split=split, seed=seed)
 
 
@@ -32,7 +33,7 @@ def test_a_sum_by_hand() -> None:
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_answers_match_pythons_addition(split: str) -> None:
-    problems, levels = make(split), Counter()
+    problems, levels = make(split), Counter[str]()
     for index in range(500):
         problem = problems.problem(index)
         left, right = numbers(problem.question)
@@ -52,7 +53,7 @@ def test_train_and_test_share_no_question() -> None:
 
 
 def test_a_teacher_without_errors_is_right_and_says_when_it_carries() -> None:
-    flawless = dict.fromkeys(("hard_error", "easy_error", "carry_hard_error", "carry_easy_error"), 0.0)
+    flawless: dict[str, Any] = dict.fromkeys(("hard_error", "easy_error", "carry_hard_error", "carry_easy_error"), 0.0)
     problems = make(**flawless)
     for index in range(300):
         words = problems.teacher_solution(index, 0).split(" ")

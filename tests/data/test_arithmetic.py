@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from tvo_cli.data.vocabulary import OPENERS, WORDS
 from tvo_cli.errors import UserError
 
 
-def make(split: str = "train", seed: int = 0, **settings) -> ArithmeticProblems:
+def make(split: str = "train", seed: int = 0, **settings: Any) -> ArithmeticProblems:
     return ArithmeticProblems(ArithmeticSettings(**settings), split=split, seed=seed)
 
 
@@ -64,7 +66,7 @@ def test_train_and_test_share_no_question_even_in_a_tiny_world() -> None:
     assert len(asked["train"]) + len(asked["test"]) == 3 * 4 * 4
 
 
-def test_a_world_without_test_questions_is_an_error_and_no_endless_loop(monkeypatch) -> None:
+def test_a_world_without_test_questions_is_an_error_and_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tvo_cli.data.arithmetic.split_of", lambda question: "train")
     with pytest.raises(UserError, match=r"dataset\.modulus=2: .*test split"):
         make("test", modulus=2, operations=(1, 1)).problem(0)
@@ -86,7 +88,7 @@ def test_levels_are_numbers_of_operations() -> None:
     assert all(int(problem.level) == len(worked(problem.question, 16)) for problem in map(problems.problem, range(50)))
 
 
-def steps(problems: ArithmeticProblems, index: int, seed: int = 0):
+def steps(problems: ArithmeticProblems, index: int, seed: int = 0) -> Iterator[tuple[tuple[str, int, int], int, int]]:
     """(operator, a, b), right result and the teacher's result of every step, with the teacher's own a."""
     words = problems.problem(index).question.removesuffix(" =").split(" ")
     said = problems.teacher_solution(index, seed).split(" ")
@@ -99,7 +101,7 @@ def steps(problems: ArithmeticProblems, index: int, seed: int = 0):
 
 def test_the_teacher_errs_as_often_as_the_settings_say() -> None:
     """20,000 steps: 1/4 of the table wrong half of the time, the rest 6%: 0.25 · 0.5 + 0.75 · 0.06 = 0.17."""
-    problems, tried, wrong = make(), Counter(), Counter()
+    problems, tried, wrong = make(), Counter[tuple[str, int, int]](), Counter[tuple[str, int, int]]()
     values: dict[tuple[str, int, int], set[int]] = {}
     for index in range(4000):
         for entry, right, said in steps(problems, index):
@@ -128,7 +130,7 @@ def test_a_teacher_that_always_errs_is_never_right() -> None:
 
 
 def test_a_solution_has_the_agreed_form() -> None:
-    openers = Counter()
+    openers = Counter[str]()
     for index in range(800):
         words = make().teacher_solution(index, 0).split(" ")
         assert len(words) == 13

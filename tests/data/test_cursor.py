@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import pytest
 
@@ -17,7 +18,7 @@ def rows(count: int) -> Rows:
     return Rows("r", [Problem(id=str(n), question=f"q{n}", answer=str(n), source="r") for n in range(count)])
 
 
-def ids(problems) -> list[str]:
+def ids(problems: Iterable[Problem]) -> list[str]:
     return [problem.id for problem in problems]
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tvo_cli import data
 from tvo_cli.errors import UserError
+from tvo_cli.types import Problem
+
+if TYPE_CHECKING:
+    from tvo_cli.data.problems import Problems
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path: Path) -> Callable[..., Path]:
     def writer(*lines: object, name: str = "mine.jsonl") -> Path:
         path = tmp_path / name
         text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
@@ -23,26 +29,27 @@ def write(tmp_path: Path):
     return writer
 
 
-def load(path: Path | None, split: str = "train", **more):
+def load(path: Path | None, split: str = "train", **more: Any) -> Problems:
     node = {"kind": "jsonl", "name": "mine", "path": path and str(path), "holdout": 0, **more}
     return data.load(node, split=split, seed=0)
 
 
-def everything(problems) -> list:
+def everything(problems: Problems) -> list[Problem]:
+    assert problems.size is not None
     return [problems.problem(index) for index in range(problems.size)]
 
 
-def fault(path: Path | None, **more) -> str:
+def fault(path: Path | None, **more: Any) -> str:
     with pytest.raises(UserError) as caught:
         load(path, **more)
     return str(caught.value)
 
 
-def many(count: int) -> list[dict]:
+def many(count: int) -> list[dict[str, Any]]:
     return [{"question": f"q{number}", "answer": number} for number in range(count)]
 
 
-def test_columns_are_guessed_and_the_rest_is_passed_through(write) -> None:
+def test_columns_are_guessed_and_the_rest_is_passed_through(write: Callable[..., Path]) -> None:
     path = write(
         {"id": "a", "problem": " 1+1? ", "answer": 2, "level": "Level 3", "subject": "Sums"},
         "",
@@ -58,7 +65,9 @@ def test_columns_are_guessed_and_the_rest_is_passed_through(write) -> None:
 
 
 @pytest.mark.parametrize("column", ["messages", "Messages", "conversations", "conversation"])
-def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(write, column: str) -> None:
+def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(
+    write: Callable[..., Path], column: str
+) -> None:
     asked = [{"role": "system", "content": "s"}, {"role": "user", "content": "1+1?"}]
     told = {"role": "assistant", "content": r"It is \boxed{2}."}
     path = write(
@@ -77,13 +86,13 @@ def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(write,
     assert load(named, columns={"question": "chat.messages"}).problem(0).question == "1+1?"
 
 
-def test_named_columns_and_paths_into_the_row(write) -> None:
+def test_named_columns_and_paths_into_the_row(write: Callable[..., Path]) -> None:
     path = write({"text": "q", "question": "no", "reward": {"truth": ["5"]}})
     (problem,) = everything(load(path, columns={"question": "text", "answer": "reward.truth.0"}))
     assert (problem.question, problem.answer) == ("q", "5")
 
 
-def test_a_column_may_have_a_dot_in_its_name(write) -> None:
+def test_a_column_may_have_a_dot_in_its_name(write: Callable[..., Path]) -> None:
     path = write({"question": "q", "a.b": "1", "a": {"b": "2"}})
     assert load(path, columns={"answer": "a.b"}).problem(0).answer == "1"
 
@@ -94,7 +103,7 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     assert load(path).size == 1
 
 
-def test_a_row_without_an_answer_names_its_line_and_the_way_out(write) -> None:
+def test_a_row_without_an_answer_names_its_line_and_the_way_out(write: Callable[..., Path]) -> None:
     path = write(*many(16), {"question": "?", "answer": None, "solution": r"\boxed{}"})
     said = fault(path)
     assert said.startswith(f"dataset.path={path}: line 17 has no answer")
@@ -113,7 +122,7 @@ def test_a_row_without_an_answer_names_its_line_and_the_way_out(write) -> None:
         ('{"question": "q", "answer": 1, "id": "x"}', "line 2 has the id 'x' of line 1"),
     ],
 )
-def test_a_bad_row_is_named_by_its_line(write, line: str, said: str) -> None:
+def test_a_bad_row_is_named_by_its_line(write: Callable[..., Path], line: str, said: str) -> None:
     assert said in fault(write({"id": "x", "question": "q", "answer": "1"}, line))
 
 
@@ -123,14 +132,14 @@ def test_a_line_that_is_not_utf8(tmp_path: Path) -> None:
     assert "line 2 is not UTF-8" in fault(path)
 
 
-def test_files_that_are_not_there(write, tmp_path: Path) -> None:
+def test_files_that_are_not_there(write: Callable[..., Path], tmp_path: Path) -> None:
     assert "no such file" in fault(tmp_path / "nothing.jsonl")
     assert "is a folder" in fault(tmp_path)
     assert "no file is named" in fault(None)
     assert "has no problem in it" in fault(write("", name="empty.jsonl"))
 
 
-def test_wrong_settings_name_their_key(write) -> None:
+def test_wrong_settings_name_their_key(write: Callable[..., Path]) -> None:
     path = write(*many(5))
     assert "dataset.columns.anwser=a" in fault(path, columns={"anwser": "a"})
     assert "dataset.unanswered=drop" in fault(path, unanswered="drop")
@@ -139,14 +148,14 @@ def test_wrong_settings_name_their_key(write) -> None:
     assert "line 1 has no column 'prose' (it has question, answer)" in fault(path, columns={"question": "prose"})
 
 
-def test_the_integer_scorer_takes_integers_only(write) -> None:
+def test_the_integer_scorer_takes_integers_only(write: Callable[..., Path]) -> None:
     assert load(write({"question": "q", "answer": "033"}), scorer="integer").problem(0).answer == "33"
     assert "line 1 has the answer '1/2', which is no integer" in fault(
         write({"question": "q", "answer": "1/2"}), scorer="integer"
     )
 
 
-def test_levels_and_subjects_filter(write) -> None:
+def test_levels_and_subjects_filter(write: Callable[..., Path]) -> None:
     rows = [dict(row, level=n % 3, subject="AB"[n % 2]) for n, row in enumerate(many(12))]
     path = write(*rows)
     assert {problem.level for problem in everything(load(path, levels=[1, "2"]))} == {"1", "2"}
@@ -154,11 +163,11 @@ def test_levels_and_subjects_filter(write) -> None:
     assert "dataset.levels=['7']: no problem has level '7'. There are: '0', '1', '2'." in fault(path, levels=[7])
 
 
-def test_limit_takes_the_first(write) -> None:
+def test_limit_takes_the_first(write: Callable[..., Path]) -> None:
     assert [problem.question for problem in everything(load(write(*many(9)), limit=3))] == ["q0", "q1", "q2"]
 
 
-def test_the_holdout_divides_the_rows_and_keeps_equal_questions_together(write) -> None:
+def test_the_holdout_divides_the_rows_and_keeps_equal_questions_together(write: Callable[..., Path]) -> None:
     twice = [dict(row, answer="again") for row in many(40)]
     path = write(*many(40), *twice)
     train, test = (everything(load(path, split, holdout=10)) for split in ("train", "test"))
@@ -167,7 +176,7 @@ def test_the_holdout_divides_the_rows_and_keeps_equal_questions_together(write) 
     assert test == everything(load(path, "test", holdout=10))
 
 
-def test_no_filter_trains_on_a_held_out_row(write) -> None:
+def test_no_filter_trains_on_a_held_out_row(write: Callable[..., Path]) -> None:
     path = write(*[dict(row, level=n % 2) for n, row in enumerate(many(40))])
     held_out = {problem.id for problem in everything(load(path, "test", holdout=10))}
     for level in (0, 1):
@@ -175,20 +184,20 @@ def test_no_filter_trains_on_a_held_out_row(write) -> None:
         assert trained_on.isdisjoint(held_out)
 
 
-def test_by_itself_a_tenth_is_held_out(write) -> None:
+def test_by_itself_a_tenth_is_held_out(write: Callable[..., Path]) -> None:
     assert load(write(*many(50)), "test", holdout=None).size == 5
     assert load(write(*many(3000)), "test", holdout=None).size == 200
 
 
-def test_a_test_path_holds_nothing_out(write) -> None:
+def test_a_test_path_holds_nothing_out(write: Callable[..., Path]) -> None:
     path, test_path = write(*many(20)), write({"question": "t", "answer": "1"}, name="test.jsonl")
-    more = {"test_path": str(test_path), "holdout": None}
+    more: dict[str, Any] = {"test_path": str(test_path), "holdout": None}
     assert load(path, **more).size == 20
     assert [problem.id for problem in everything(load(path, "test", **more))] == ["test/1"]
     assert load(None, "test", **more).size == 1
 
 
-def test_without_a_holdout_there_is_no_test_split(write) -> None:
+def test_without_a_holdout_there_is_no_test_split(write: Callable[..., Path]) -> None:
     with pytest.raises(UserError, match=r"test split.*dataset\.holdout=N"):
         load(write(*many(20)), "test", holdout=0)
 
@@ -213,7 +222,9 @@ def test_the_last_box_agrees_with_stated_answers(shared: Path) -> None:
     assert [a.id for a, b in zip(stated, boxed, strict=True) if a.answer != b.answer] == []
 
 
-def test_numbers_lists_booleans_and_objects_in_the_answer_column(write, caplog: pytest.LogCaptureFixture) -> None:
+def test_numbers_lists_booleans_and_objects_in_the_answer_column(
+    write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
     lines = [
         f'{{"question": "q{i}", "answer": {a}}}' for i, a in enumerate(("1e-5", "0.10", "true", '["10"]', '[1, "2"]'))
     ]
@@ -239,12 +250,12 @@ def test_numbers_lists_booleans_and_objects_in_the_answer_column(write, caplog: 
          "dataset.columns.question=prompt.0.content"),
     ],
 )  # fmt: skip
-def test_what_no_row_may_hold_is_said_by_line(write, row: str, said: str) -> None:
+def test_what_no_row_may_hold_is_said_by_line(write: Callable[..., Path], row: str, said: str) -> None:
     assert said in fault(write({"question": "q", "answer": "1"}, row))
 
 
-def test_conversations_keep_all_turns_and_count_as_different_problems(write) -> None:
-    def asked(system: str, *more: dict) -> dict:
+def test_conversations_keep_all_turns_and_count_as_different_problems(write: Callable[..., Path]) -> None:
+    def asked(system: str, *more: dict[str, str]) -> dict[str, Any]:
         turns = [
             {"role": "system", "content": system},
             *more,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -22,7 +23,11 @@ CONF = Path(__file__).parent.parent.parent / "conf" / "dataset"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
-def node(name: str):
+def changed(name: str, **keys: int) -> Any:
+    return OmegaConf.merge(node(name), keys)
+
+
+def node(name: str) -> Any:
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(CONF.parent), version_base="1.3"):
@@ -41,7 +46,7 @@ def test_every_yaml_composes_and_says_what_the_rest_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "settings"), [("arithmetic", ArithmeticSettings), ("addition", AdditionSettings)])
-def test_defaults_in_code_and_yaml_are_the_same_numbers(name: str, settings) -> None:
+def test_defaults_in_code_and_yaml_are_the_same_numbers(name: str, settings: type[Any]) -> None:
     assert settings_of(settings, node(name)) == settings()
     assert set(asdict(settings())) <= set(node(name))
 
@@ -72,13 +77,13 @@ def test_wrong_numbers_name_their_key(key: str, value: object) -> None:
 
 def test_the_seed_of_the_node_wins() -> None:
     free = data.load(node("arithmetic"), split="train", seed=4)
-    fixed = data.load(OmegaConf.merge(node("arithmetic"), {"seed": 4}), split="train", seed=9)
+    fixed = data.load(changed("arithmetic", seed=4), split="train", seed=9)
     assert free.problem(3) == fixed.problem(3)
     assert data.load(node("arithmetic"), split="train", seed=9).problem(3) != free.problem(3)
 
 
 def test_a_limit_makes_generated_data_finite() -> None:
-    problems = data.load(OmegaConf.merge(node("addition"), {"limit": 8}), split="train", seed=0)
+    problems = data.load(changed("addition", limit=8), split="train", seed=0)
     cursor = data.Cursor(problems, seed=0)
     taken = [{problem.id for problem in cursor.take(8)} for _ in range(2)]
     assert problems.size == 8

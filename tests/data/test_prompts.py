@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tvo_cli.data import render
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PROBLEM = Problem(id="1", question="1+1?", answer="2", source="s")
 CHATML = (
@@ -16,7 +21,7 @@ CHATML = (
 NO_SYSTEM = "{{ raise_exception('System role not supported') if messages[0].role == 'system' }}" + CHATML
 
 
-def tokenizer(template: str | None):
+def tokenizer(template: str | None) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
@@ -26,7 +31,7 @@ def tokenizer(template: str | None):
     return made
 
 
-def node(**given) -> dict:
+def node(**given: object) -> dict[str, object]:
     return {"template": "plain", "system": None, "suffix": ""} | given
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tvo_cli import data
 from tvo_cli.errors import UserError
 from tvo_cli.reward.ipc_protocol import tagged, untagged
+
+if TYPE_CHECKING:
+    from tvo_cli.data.problems import Problems
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +22,7 @@ def installed() -> None:
     pytest.importorskip("reasoning_gym")
 
 
-def load(task: str = "chain_sum", split: str = "train", seed: int = 0, **more):
+def load(task: str = "chain_sum", split: str = "train", seed: int = 0, **more: Any) -> Problems:
     node = {"kind": "reasoning_gym", "name": "reasoning_gym", "task": task, "size": 50} | more
     return data.load(node, split=split, seed=seed)
 
@@ -90,13 +94,13 @@ def test_tuples_survive_to_where_answers_are_judged(task: str) -> None:
     assert [(verdict.correct, verdict.failed) for verdict in verdicts] == [(True, False), (False, False)]
 
 
-def test_a_task_whose_gold_does_not_survive_storage_is_refused(monkeypatch) -> None:
+def test_a_task_whose_gold_does_not_survive_storage_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tvo_cli.data.reasoning_tasks._as_stored", lambda metadata: json.loads(json.dumps(metadata)))
     with pytest.raises(UserError, match="does not know its own gold"):
         load("rearc")
 
 
-def test_a_missing_package_says_how_to_install_it(monkeypatch) -> None:
+def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "reasoning_gym", None)
     with pytest.raises(UserError, match=r"pip install -e '.\[reasoning-gym\]'"):
         load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -115,7 +116,7 @@ def test_every_command_that_writes_a_folder_writes_the_same_facts(command: str, 
     from tvo_cli import config, experiment
 
     (tmp_path / "versions.json").write_text('{"python": "2.7"}')  # of an earlier command in this folder
-    run = {"eval": experiment.evaluate, "sft": experiment.sft, "variance": experiment.variance}[command]
+    run: Any = {"eval": experiment.evaluate, "sft": experiment.sft, "variance": experiment.variance}[command]
     run(config.compose([*SHORT[command], f"output_dir={tmp_path}"], command), lambda *told: None)
     held = json.loads((tmp_path / "versions.json").read_text())
     assert held["python"] != "2.7" and {"packages", "threads", "processors", "git"} <= set(held)

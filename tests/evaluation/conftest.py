@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tvo_cli import config
 from tvo_cli.rollout.engine import Completion
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from tvo_cli.rollout.sampling import Sampling
+
 
 class Parrot:
     """Answers sample g of key k with the gold when `knows(key, g)`; remembers what it was asked."""
 
     def __init__(
-        self, golds: dict[str, str], knows=lambda key, sample: sample % 2 == 0, context: int | None = None
+        self,
+        golds: dict[str, str],
+        knows: Callable[[str, int], bool] = lambda key, sample: sample % 2 == 0,
+        context: int | None = None,
     ) -> None:
-        self.golds, self.knows, self.context, self.asked = golds, knows, context, []
+        self.golds, self.knows, self.context = golds, knows, context
+        self.asked: list[tuple[str, ...]] = []
         self.fail_after: int | None = None
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         return [len(prompt) for prompt in prompts]
 
-    def __call__(self, prompts, keys, sampling, seed) -> list[list[Completion]]:
+    def __call__(
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+    ) -> list[list[Completion]]:
         if self.fail_after is not None and len(self.asked) >= self.fail_after:
             raise KeyboardInterrupt
         self.asked.append(tuple(keys))
@@ -49,10 +61,10 @@ def golds() -> dict[str, str]:
 
 
 @pytest.fixture
-def asked(problems: Path, tmp_path: Path):
+def asked(problems: Path, tmp_path: Path) -> Callable[..., DictConfig]:
     """The config of an evaluation of the six: four samples each."""
 
-    def make(*overrides: str, folder: str = "run"):
+    def make(*overrides: str, folder: str = "run") -> DictConfig:
         base = ["evaluation=[jsonl]", f"path={problems}", f"output_dir={tmp_path / folder}", "decoding.samples=4"]
         return config.compose([*base, "decoding.temperature=1", "rollout.batch_size=8", *overrides], "eval")
 

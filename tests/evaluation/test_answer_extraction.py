@@ -39,7 +39,7 @@ from tvo_cli.evaluation.answer_extraction import readable
         ("tagged", "<answer>unfinished", ""),
     ],
 )
-def test_readable(where, completion, read) -> None:
+def test_readable(where: str, completion: str, read: str) -> None:
     assert readable(completion, where) == read
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +21,9 @@ from tvo_cli.evaluation.pipeline import regrade
 from tvo_cli.evaluation.summary import Equal, summarise
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.engine import Completion
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 SEED, FAST, MANY = 130, 600, 20_000
 GROUP = 3
@@ -79,7 +83,7 @@ def _orders(count: int, rng: random.Random) -> list[list[int]]:
     return [list(range(count)), list(range(count))[::-1], rng.sample(range(count), count)]
 
 
-def _majority(equal: Equal, answers: list[str]) -> tuple[float, int, float]:
+def _majority(equal: Equal, answers: list[str]) -> tuple[float, int, Any]:
     rows = [response(i, extracted=answer, correct=answer < "m") for i, answer in enumerate(answers)]
     figures = summarise(rows, (1,), equal, 0.95)
     return figures["maj"]["mean"], figures["maj"]["ties"], pytest.approx(figures["answer_entropy"])
@@ -123,7 +127,9 @@ class Nesting(Parrot):
         return said._replace(text="so \\boxed{" + "(" * (330, 5_000)[sample // 2] + "}") if sample % 2 else said
 
 
-def test_an_evaluation_with_nested_answers_is_summarised_and_judged_again(asked, golds, tmp_path) -> None:
+def test_an_evaluation_with_nested_answers_is_summarised_and_judged_again(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
     first = run(asked(), Nesting(golds))["suites"]["jsonl"]
     again = regrade(tmp_path / "run", asked().reward, 0.95)
     assert first["maj"]["mean"] == again["suites"]["jsonl"]["maj"]["mean"] == 1.0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,21 +13,28 @@ from tests.evaluation.conftest import Parrot
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.pipeline import evaluate, regrade
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from tvo_cli.evaluation.generate_and_grade import Step
+
 MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
 
 
-def run(config, engine, model=MODEL, steps=None):
+def run(
+    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[Step] | None = None
+) -> dict[str, Any]:
     return evaluate(config, engine, None, model, (steps if steps is not None else []).append)
 
 
-def figures(summary):
+def figures(summary: dict[str, Any]) -> dict[str, Any]:
     """Without what a clock says."""
     clock = {"seconds", "tokens_per_second"}
     return {k: v for k, v in summary["suites"]["jsonl"].items() if k not in clock}
 
 
-def test_a_whole_evaluation(asked, golds, tmp_path) -> None:
-    steps = []
+def test_a_whole_evaluation(asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path) -> None:
+    steps: list[Step] = []
     summary = run(asked("decoding.greedy=true"), Parrot(golds), steps=steps)
     found = summary["suites"]["jsonl"]
     assert found["avg"]["mean"] == 0.5
@@ -51,13 +60,15 @@ def test_a_whole_evaluation(asked, golds, tmp_path) -> None:
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["suites"]["jsonl"]["avg"]["mean"] == 0.5
 
 
-def test_batches_hold_prompts_of_like_length(asked, golds) -> None:
+def test_batches_hold_prompts_of_like_length(asked: Callable[..., DictConfig], golds: dict[str, str]) -> None:
     engine = Parrot(golds)
     run(asked(), engine)
     assert engine.asked == [("p0", "p1"), ("p2", "p3"), ("p4", "p5")], "8 rows are two problems of four samples"
 
 
-def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path) -> None:
+def test_the_same_command_goes_on_with_the_same_numbers(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
     whole = run(asked(folder="whole"), Parrot(golds))
     engine = Parrot(golds)
     engine.fail_after = 2
@@ -66,7 +77,7 @@ def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path) 
     path = tmp_path / "run" / "responses.jsonl"
     path.write_bytes(path.read_bytes()[:-40])  # torn inside the last line: p3 has three of four samples
     again = Parrot(golds)
-    steps = []
+    steps: list[Step] = []
     found = run(asked(), again, steps=steps)
     assert again.asked == [("p3", "p4"), ("p5",)]
     assert steps[-1].done == steps[-1].total == 24
@@ -74,7 +85,9 @@ def test_the_same_command_goes_on_with_the_same_numbers(asked, golds, tmp_path) 
     assert run(asked(), Parrot({})) == found, "all is there: nobody is asked"
 
 
-def test_a_torn_line_is_said(asked, golds, tmp_path, caplog) -> None:
+def test_a_torn_line_is_said(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run(asked(), Parrot(golds))
     with (tmp_path / "run" / "responses.jsonl").open("ab") as file:
         file.write(b'{"suite"')
@@ -82,7 +95,9 @@ def test_a_torn_line_is_said(asked, golds, tmp_path, caplog) -> None:
     assert "the last line was torn (8 bytes)" in caplog.text
 
 
-def test_a_limit_and_ids_choose_and_the_rest_can_follow(asked, golds) -> None:
+def test_a_limit_and_ids_choose_and_the_rest_can_follow(
+    asked: Callable[..., DictConfig], golds: dict[str, str]
+) -> None:
     assert run(asked("evaluation.limit=2"), Parrot(golds))["suites"]["jsonl"]["problems"] == 2
     engine = Parrot(golds)
     assert run(asked("evaluation.ids=[p4,p1]"), engine)["suites"]["jsonl"]["problems"] == 2
@@ -103,7 +118,14 @@ def test_a_limit_and_ids_choose_and_the_rest_can_follow(asked, golds) -> None:
         (["protocol.suffix=x"], MODEL, r"another jsonl\.protocol_hash"),
     ],
 )
-def test_two_evaluations_never_mix_in_a_folder(asked, golds, tmp_path, overrides, model, said) -> None:
+def test_two_evaluations_never_mix_in_a_folder(
+    asked: Callable[..., DictConfig],
+    golds: dict[str, str],
+    tmp_path: Path,
+    overrides: list[str],
+    model: dict[str, str],
+    said: str,
+) -> None:
     run(asked(), Parrot(golds))
     before = (tmp_path / "run" / "responses.jsonl").read_bytes()
     with pytest.raises(UserError, match=said):
@@ -111,7 +133,9 @@ def test_two_evaluations_never_mix_in_a_folder(asked, golds, tmp_path, overrides
     assert (tmp_path / "run" / "responses.jsonl").read_bytes() == before
 
 
-def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path) -> None:
+def test_predictions_are_graded_later_without_a_model(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
     whole = run(asked(folder="whole"), Parrot(golds))
     config = asked("evaluation.predict_only=true")
     found = run(config, Parrot(golds))["suites"]["jsonl"]
@@ -124,12 +148,16 @@ def test_predictions_are_graded_later_without_a_model(asked, golds, tmp_path) ->
     assert regrade(tmp_path / "run", config.reward, 0.95)["changed"] == 0
 
 
-def test_predictions_are_graded_by_the_command_without_the_flag(asked, golds) -> None:
+def test_predictions_are_graded_by_the_command_without_the_flag(
+    asked: Callable[..., DictConfig], golds: dict[str, str]
+) -> None:
     run(asked("evaluation.predict_only=true"), Parrot(golds))
     assert run(asked(), Parrot({}))["suites"]["jsonl"]["avg"]["mean"] == 0.5
 
 
-def test_verdicts_carry_the_rules_that_gave_them(asked, golds, tmp_path, monkeypatch) -> None:
+def test_verdicts_carry_the_rules_that_gave_them(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Parrot(golds)
     engine.fail_after = 2
     with monkeypatch.context() as old:
@@ -150,7 +178,9 @@ def test_verdicts_carry_the_rules_that_gave_them(asked, golds, tmp_path, monkeyp
     assert part["fingerprint"] != found["fingerprint"] == fresh["fingerprint"]
 
 
-def test_a_part_of_a_suite_is_not_the_suite(asked, golds, tmp_path) -> None:
+def test_a_part_of_a_suite_is_not_the_suite(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
     part = run(asked("evaluation.ids=[p4,p1]"), Parrot(golds))["suites"]["jsonl"]
     assert part["fingerprint"] != run(asked("evaluation.limit=2"), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
     whole = run(asked(), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
@@ -160,12 +190,12 @@ def test_a_part_of_a_suite_is_not_the_suite(asked, golds, tmp_path) -> None:
     assert again["fingerprint"] == whole, "all of it was graded again, whatever was asked last"
 
 
-def test_regrading_needs_an_evaluation(tmp_path) -> None:
+def test_regrading_needs_an_evaluation(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not the folder of an evaluation"):
         regrade(tmp_path, {}, 0.95)
 
 
-def test_against_a_base_model(asked, golds, tmp_path) -> None:
+def test_against_a_base_model(asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path) -> None:
     run(asked(folder="base"), Parrot(golds, lambda key, sample: key in ("p0", "p1", "p2")))
     engine = Parrot(golds, lambda key, sample: key in ("p2", "p3") and sample == 1)
     found = run(asked(f"evaluation.base={tmp_path / 'base'}"), engine, MODEL | {"weights": "new"})
@@ -180,13 +210,17 @@ def test_against_a_base_model(asked, golds, tmp_path) -> None:
         run(other, Parrot(golds))
 
 
-def test_a_prompt_that_does_not_fit_is_said_with_the_numbers(asked, golds, tmp_path) -> None:
+def test_a_prompt_that_does_not_fit_is_said_with_the_numbers(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=r"protocol\.max_tokens=2048.*p5 has \d+ tokens.*context is 100.*at most"):
         run(asked(), Parrot(golds, context=100))
     assert not (tmp_path / "run").exists(), "nothing is left behind"
 
 
-def test_duplicate_ids_and_missing_answers_are_refused(asked, golds, problems: Path) -> None:
+def test_duplicate_ids_and_missing_answers_are_refused(
+    asked: Callable[..., DictConfig], golds: dict[str, str], problems: Path
+) -> None:
     problems.write_text(problems.read_text() + '{"id": "p1", "question": "x", "answer": "1"}\n')
     with pytest.raises(UserError, match=r"line 7 has the id 'p1' of line 2"):
         run(asked(), Parrot(golds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def rows(folder: Path, *questions: str) -> str:
     return str(path)
 
 
-def run(folder: Path, path: str, *words: str) -> list[dict]:
+def run(folder: Path, path: str, *words: str) -> list[dict[str, Any]]:
     chosen = ("evaluation=jsonl", f"path={path}", "protocol.suffix=''", "protocol.max_tokens=20", "threads=1", *words)
     evaluate(config.compose([*chosen, f"output_dir={folder / 'out'}"], "eval"), lambda _: None)
     return [json.loads(line) for line in (folder / "out" / "responses.jsonl").read_text().splitlines()]

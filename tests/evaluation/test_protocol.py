@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tvo_cli import config
@@ -10,10 +13,13 @@ from tvo_cli.evaluation import suite
 from tvo_cli.evaluation.protocol import STRAY, Decoding, passes, resolve
 from tvo_cli.types import Problem
 
+if TYPE_CHECKING:
+    from tvo_cli.evaluation.protocol import Protocol
+
 PROBLEM = Problem("p", r"What is \frac{1}{2} of {4}?", "2", "s", level="3")
 
 
-def protocol(*overrides: str, suites: str = "arithmetic"):
+def protocol(*overrides: str, suites: str = "arithmetic") -> Protocol:
     tree = config.plain(config.compose([f"evaluation=[{suites}]", "output_dir=x", *overrides], "eval"))
     return resolve(tree["evaluation"]["suites"][suites], tree["protocol"], tree["decoding"], "g")
 
@@ -56,7 +62,7 @@ def test_the_prompt_around_the_question() -> None:
         ("protocol.max_tokens=-3", r"protocol\.max_tokens=-3"),
     ],
 )
-def test_what_cannot_be_is_refused_by_its_key(override, said) -> None:
+def test_what_cannot_be_is_refused_by_its_key(override: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         protocol(override)
 
@@ -92,7 +98,7 @@ def test_every_suite_and_every_protocol_composes() -> None:
         assert protocol(f"protocol={chosen}", "path=x", suites=name).digest
 
 
-def test_minervas_examples_come_from_the_training_split(shared) -> None:
+def test_minervas_examples_come_from_the_training_split(shared: Path) -> None:
     overrides = ["evaluation=[math500]", "protocol=minerva", f"data_dir={shared}", "evaluation.limit=1", "output_dir=x"]
     (found,) = suite.load(config.compose(overrides, "eval"))
     prompt = found.protocol.render(found.problems[0], None)

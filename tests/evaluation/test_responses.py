@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Never
+from pathlib import Path
+from typing import Any, Never
 
 import pytest
 
@@ -12,13 +13,13 @@ from tvo_cli.evaluation import responses
 from tvo_cli.evaluation.responses import Response
 
 
-def response(sample: int = 0, **changes) -> Response:
-    known = dict(suite="s", id="p", decoding="sampled", sample=sample, seed=1, level="", subject="", gold="1")
-    known |= dict(prompt="q", completion="é\ud800", extracted=None, correct=True, reason="equal", failed=False)
-    return Response(**known | dict(tokens=2, finish="stop", seconds=0.5) | changes)
+def response(sample: int = 0, **changes: Any) -> Response:
+    known: dict[str, Any] = dict(suite="s", id="p", decoding="sampled", sample=sample, seed=1, gold="1")
+    known |= dict(level="", subject="", prompt="q", completion="é\ud800", extracted=None, correct=True, reason="equal")
+    return Response(**known | dict(failed=False, tokens=2, finish="stop", seconds=0.5) | changes)
 
 
-def test_what_is_written_is_read(tmp_path) -> None:
+def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     rows = (response(0), response(1, correct=None))
     responses.append(path, rows[:1])
@@ -27,7 +28,7 @@ def test_what_is_written_is_read(tmp_path) -> None:
     assert responses.read(tmp_path / "none") == ((), "")
 
 
-def test_a_torn_last_line_is_said_and_cut_off(tmp_path) -> None:
+def test_a_torn_last_line_is_said_and_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     responses.append(path, [response(0), response(1)])
     whole = path.read_bytes()
@@ -39,7 +40,7 @@ def test_a_torn_last_line_is_said_and_cut_off(tmp_path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path) -> None:
+def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     responses.append(path, [response(0)])
     path.write_bytes(b"not json\n" + path.read_bytes())
@@ -47,17 +48,17 @@ def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path) -> None:
         responses.read(path)
 
 
-def test_the_later_of_two_lines_for_the_same_completion_counts(tmp_path) -> None:
+def test_the_later_of_two_lines_for_the_same_completion_counts(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     responses.append(path, [response(0, correct=None), response(0)])
     assert [row.correct for row in responses.read(path).responses] == [True]
 
 
-def test_writing_anew_is_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+def test_writing_anew_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.jsonl"
     responses.write(path, [response(0)])
 
-    def broken(row) -> Never:
+    def broken(row: Response) -> Never:
         raise OSError("disk")
 
     monkeypatch.setattr(responses, "asdict", broken)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.evaluation.test_responses import response
 from tvo_cli.errors import UserError
+from tvo_cli.evaluation.responses import Response
 from tvo_cli.evaluation.summary import summarise
 
 
@@ -14,7 +15,7 @@ def same(left: str, right: str) -> bool:
     return left == right
 
 
-def problem(name: str, answers: list[str | None], gold: str = "1", **known) -> list:
+def problem(name: str, answers: list[str | None], gold: str = "1", **known: object) -> list[Response]:
     return [
         response(
             i, id=name, extracted=a, correct=a == gold, tokens=10 * (i + 1), finish="stop" if a else "length", **known

@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -46,7 +47,7 @@ def go(folder: Path, *words: str) -> tuple[list[dict[str, float]], dict[str, tor
 
 
 @pytest.mark.parametrize("algorithm", ["tvo", "grpo"])
-def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_path) -> None:
+def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm: str, tmp_path: Path) -> None:
     """Within 1e-4 of each: another CPU rounds differently, and three steps amplify that a little."""
     found, _ = go(tmp_path / "run", f"algorithm={algorithm}")
     kept = json.loads(KEPT.read_text())[algorithm]
@@ -55,7 +56,7 @@ def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm, tmp_p
 
 
 @pytest.mark.slow
-def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch) -> None:
+def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs.
 
     AdamW divides a gradient that is nothing but rounding by its own size, so single weights may move by a part of a
@@ -64,11 +65,11 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch) -> None:
     slow, weights = go(tmp_path / "slow", "trainer.matmul=default", "trainer.microbatch_tokens=0", "trainer.steps=2")
     called = set()
 
-    def noted(module, name) -> None:
+    def noted(module: ModuleType, name: str) -> None:
         function = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, **k: (called.add(name), function(*a, **k))[1])
 
-    for module, name, value in (
+    for module, constant, value in (
         *(
             (shared_prefix, "LEAST", 0.0),
             (shared_prefix, "SHARE", 0.0),
@@ -82,22 +83,22 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path, monkeypatch) -> None:
             (chunked_logprobs, "ROWS", 5),
         ),
     ):
-        monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(module, constant, value)
     noted(shared_prefix, "predicting_states")
     noted(chunked_logprobs, "tiled_readings")
     fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96", "trainer.steps=2")
     assert called == {"predicting_states", "tiled_readings"}
     for mine, theirs in zip(fast, slow, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-4)
-    for name, value in weights.items():
-        gap = (moved[name] - value).abs()
+    for name, before in weights.items():
+        gap = (moved[name] - before).abs()
         assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
 
 
 def test_how_a_run_is_computed_is_no_part_of_its_fingerprint() -> None:
     """Sweeps that were finished before stay finished, and a run that was begun before may go on."""
 
-    def prints(*words):
+    def prints(*words: str) -> str:
         return config.fingerprint(config.compose([*words, "output_dir=x", "run_name=y"]))
 
     assert prints() == prints("trainer.matmul=default", "trainer.microbatch_tokens=512")

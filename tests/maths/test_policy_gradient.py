@@ -1,9 +1,12 @@
 """Surrogates and GAE against hand-worked numbers and slow loops."""
 
+from __future__ import annotations
+
 import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from tvo_cli.maths.policy_gradient import (
     capped_surrogate,
@@ -16,7 +19,7 @@ from tvo_cli.maths.policy_gradient import (
 D = torch.float64
 
 
-def t(values):
+def t(values: object) -> Tensor:
     return torch.tensor(values, dtype=D)
 
 
@@ -30,7 +33,7 @@ def t(values):
         (1.5, -1.0, -1.5, -1.0),  # risen where it should fall
     ],
 )
-def test_the_clip_is_pessimistic(ratio, advantage, gain, slope) -> None:
+def test_the_clip_is_pessimistic(ratio: float, advantage: float, gain: float, slope: float) -> None:
     rho = t([ratio]).requires_grad_()
     value = clipped_surrogate(rho, t([advantage]), 0.2, 0.2)
     (grad,) = torch.autograd.grad(value.sum(), rho)
@@ -57,7 +60,7 @@ def test_the_ratio_survives_any_log_ratio() -> None:
 
 
 @pytest.mark.parametrize(("trace", "expected"), [(0.95, [0.751, 0.58, 0.4]), (1.0, [0.8, 0.6, 0.4])])
-def test_gae_on_the_specification_row(trace, expected) -> None:
+def test_gae_on_the_specification_row(trace: float, expected: list[float]) -> None:
     mask = torch.ones(1, 3, dtype=torch.bool)
     found = generalised_advantage(t([[0, 0, 1.0]]), t([[0.2, 0.4, 0.6]]), mask, 1.0, trace)
     torch.testing.assert_close(found, t([expected]), rtol=1e-12, atol=1e-12)

@@ -1,8 +1,11 @@
 """Identities of TVO: the arctan potential, zero-mean forces, the Lyapunov flow."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from tvo_cli.maths import thermodynamics as thermo
 from tvo_cli.maths.divergence import binary_total_variation, kl_k1, kl_k3
@@ -10,7 +13,7 @@ from tvo_cli.maths.divergence import binary_total_variation, kl_k1, kl_k3
 D = torch.float64
 
 
-def policies(seed=0, shape=(50, 8), drift=0.3):
+def policies(seed: int = 0, shape: tuple[int, int] = (50, 8), drift: float = 0.3) -> tuple[Tensor, Tensor, Tensor]:
     rng = torch.Generator().manual_seed(seed)
     old = torch.randn(*shape, generator=rng, dtype=D)
     new = old + drift * torch.randn(*shape, generator=rng, dtype=D)
@@ -65,7 +68,7 @@ def test_free_energy_falls_along_the_viscous_flow_and_ends_at_gibbs() -> None:
     reward, temperature, dt = torch.randn(6, generator=rng, dtype=D), 0.3, 0.01
     start = torch.softmax(torch.randn(6, generator=rng, dtype=D), 0)
 
-    def free_energy(pi):
+    def free_energy(pi: Tensor) -> float:
         return float(-(pi * reward).sum() + temperature * (pi * pi.log()).sum())
 
     gibbs = torch.softmax(reward / temperature, 0)
@@ -84,7 +87,7 @@ def test_free_energy_falls_along_the_viscous_flow_and_ends_at_gibbs() -> None:
     assert abs(gap - temperature * float((start * (start / gibbs).log()).sum())) < 1e-14
 
 
-def test_k1_and_k3_estimate_the_same_divergence_and_k3_is_never_negative(f0) -> None:
+def test_k1_and_k3_estimate_the_same_divergence_and_k3_is_never_negative(f0: dict[str, torch.Tensor]) -> None:
     k3, k1 = kl_k3(f0["logp"], f0["ref"]), kl_k1(f0["logp"], f0["ref"])
     assert (k3 >= 0).all()
     assert abs(float(k3[f0["mask"]].mean()) - 0.022803) < 1e-6

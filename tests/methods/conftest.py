@@ -18,7 +18,7 @@ from torch import Tensor
 from tvo_cli import config
 from tvo_cli.config.composing import _initialised
 from tvo_cli.objective import Objective
-from tvo_cli.types import Tokens
+from tvo_cli.types import Experience, Tokens
 
 TOKEN_MEAN = "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.token_mean"
 
@@ -27,7 +27,7 @@ TOKEN_MEAN = "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.token
 def alone(name: str) -> DictConfig | None:
     """A recipe without the groups beside it: a third of the time. None where it refers to one of them."""
     with _initialised(config.conf_dir()):
-        made = compose(overrides=[f"+algorithm={name}"])
+        made: DictConfig = compose(overrides=[f"+algorithm={name}"])
     try:
         OmegaConf.to_container(made.algorithm, resolve=True)
     except OmegaConfBaseException:
@@ -64,7 +64,7 @@ class Result(NamedTuple):
 
 
 @pytest.fixture
-def on_f0(f0, f0_experience) -> Callable[..., Result]:
+def on_f0(f0: dict[str, torch.Tensor], f0_experience: Experience) -> Callable[..., Result]:
     """`on_f0("steer", "algorithm.objective.weight.low=0.5")`; H and H_old are F0's `entropy`."""
 
     def apply(name: str, *overrides: str) -> Result:

@@ -1,8 +1,13 @@
 """CISPO on F0: no token without a gradient, none with a weight above 1 + high."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from tests.methods.conftest import Result
 from tvo_cli.methods.cispo import cispo
 
 SURROGATE = "algorithm.objective.surrogate"
@@ -20,7 +25,7 @@ GRADIENT = [
 ]
 
 
-def test_on_f0(on_f0, assert_near) -> None:
+def test_on_f0(on_f0: Callable[..., Result], assert_near: Callable[..., None]) -> None:
     found = on_f0("cispo")
     assert_near(found.gradient, GRADIENT)
     paper = (found.gradient * found.tokens.logp).sum().item()  # the paper's loss is linear in log π

@@ -1,6 +1,11 @@
 """A combination is a yaml of two names; two that contradict each other are refused with the reason."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,19 +15,19 @@ from tvo_cli.consistency import CONTRADICTIONS, check
 from tvo_cli.errors import UserError
 
 PAIRS = list(CONTRADICTIONS)
-NEUTRAL = {
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
     "kl_cov_early_stop": ("kl_cov", []),
     "siren_viscous": ("siren", []),
 }
 
 
 @pytest.fixture
-def combined(tmp_path, monkeypatch):
+def combined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The checks' answer to a new yaml of two names, in a copy of conf/."""
     shutil.copytree(config.conf_dir(), tmp_path / "conf")
     monkeypatch.setattr(config.describing, "conf_dir", lambda: tmp_path / "conf")
 
-    def combine(*parts, body="{name: both}"):
+    def combine(*parts: str, body: str = "{name: both}") -> Any:
         text = f"# @package _global_\n# Two at once.\ndefaults: [{', '.join(parts)}, _self_]\nalgorithm: {body}\n"
         (tmp_path / "conf" / "algorithm" / "both.yaml").write_text(text)
         chosen = config.compose(["algorithm=both", "output_dir=x"])
@@ -32,14 +37,16 @@ def combined(tmp_path, monkeypatch):
     return combine
 
 
-def test_two_that_go_together_are_a_yaml_of_two_names(combined) -> None:
+def test_two_that_go_together_are_a_yaml_of_two_names(combined: Callable[..., Any]) -> None:
     both = combined("kl_cov", "_kl_adaptive")
     assert both.objective.penalties.kl_cov.coef.value == 1.0 and both.step_rule.target == 0.01
     three = combined("kl_cov", "_entropy_bonus", "_viscous")
     assert set(three.objective.penalties) == {"kl", "kl_cov", "entropy"}
 
 
-def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, capsys) -> None:
+def test_two_controllers_of_one_entropy_are_refused_with_the_reason(
+    combined: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UserError) as caught:
         combined("siren", "_target_entropy")
     said = str(caught.value)
@@ -50,7 +57,7 @@ def test_two_controllers_of_one_entropy_are_refused_with_the_reason(combined, ca
     assert printed.startswith("tvo: algorithm.directions=siren,target_entropy:")
 
 
-def test_who_means_it_may(combined) -> None:
+def test_who_means_it_may(combined: Callable[..., Any]) -> None:
     both = combined("siren", "_target_entropy", body="{name: both, directions: {siren: null}}")
     assert {"siren", "entropy"} <= set(both.objective.penalties)
 
@@ -58,18 +65,18 @@ def test_who_means_it_may(combined) -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [PAIRS[0], *(pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS[1:])]
 )
-def test_every_contradiction_is_refused_in_either_order(combined, one, other) -> None:
+def test_every_contradiction_is_refused_in_either_order(combined: Callable[..., Any], one: str, other: str) -> None:
     for first, second in ((one, other), (other, one)):
         with pytest.raises(UserError, match="a " + first):
             combined("grpo", body=f"{{name: both, directions: {{a: {first}, b: {second}}}}}")
 
 
-def test_an_unknown_direction_names_the_known(combined) -> None:
+def test_an_unknown_direction_names_the_known(combined: Callable[..., Any]) -> None:
     with pytest.raises(UserError, match=r"directions\.a=up: .*holds entropy"):
         combined("grpo", body="{name: both, directions: {a: up}}")
 
 
-def test_two_methods_in_one_piece_are_refused(combined) -> None:
+def test_two_methods_in_one_piece_are_refused(combined: Callable[..., Any]) -> None:
     with pytest.raises(UserError) as caught:
         combined("grpo", "_viscous", "_kl_adaptive")
     assert "algorithm.step_rule._target_=tvo_cli.optim.AdaptiveRate" in str(caught.value)

@@ -1,8 +1,14 @@
 """DAPO: clip-higher with the token mean on F0, the dual clip, overlong shaping; sampling is tested in rollout."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
+from tests.methods.conftest import Result
 from tvo_cli import config
 from tvo_cli.objective.pieces import clip, dual_clip
 from tvo_cli.reward.reward_terms import Rewards, overlong
@@ -22,7 +28,7 @@ NEUTRAL = {
 GRADIENT = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0.071091], [-0.080154, 0, 0]]
 
 
-def test_on_f0(on_f0, assert_near) -> None:
+def test_on_f0(on_f0: Callable[..., Result], assert_near: Callable[..., None]) -> None:
     found = on_f0("dapo")
     assert found.loss == pytest.approx(0.073784, abs=1e-6)
     assert_near(found.gradient, GRADIENT)
@@ -43,12 +49,12 @@ def test_an_infinite_dual_clip_is_none() -> None:
 
 
 @pytest.mark.parametrize(("length", "penalty"), [(5, 0.0), (12, 0.0), (14, -0.5), (16, -1.0), (17, -1.0)])
-def test_overlong_shaping(length, penalty) -> None:
+def test_overlong_shaping(length: int, penalty: float) -> None:
     assert overlong(length, 16, 4.0) == penalty
 
 
 def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not() -> None:
-    def node(name: str):
+    def node(name: str) -> Any:
         return config.compose([f"algorithm={name}", "logger=none", "rollout.max_tokens=20"]).reward
 
     shaped = Rewards(node("dapo"))

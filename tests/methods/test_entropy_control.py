@@ -1,7 +1,12 @@
 """The entropy bonus and the controller of its coefficient: force, law of motion, and that a run carries it."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +14,7 @@ import torch
 from tvo_cli import config
 from tvo_cli.experiment import train
 from tvo_cli.objective.coefficient import EntropyTarget
+from tvo_cli.types import Tokens
 
 COEF = "algorithm.objective.penalties.entropy.coef"
 NEUTRAL = {
@@ -18,11 +24,11 @@ NEUTRAL = {
 ACTS = {"grpo_target_entropy": [f"{COEF}.value=0.01"]}
 
 
-def target(**changes):
+def target(**changes: Any) -> EntropyTarget:
     return EntropyTarget(**{"value": 0.0, "target": 0.5, "rate": 0.01, "low": 0.0, "high": 0.01} | changes)
 
 
-def test_the_bonus_is_minus_c_a_nat_on_every_token(make_tokens) -> None:
+def test_the_bonus_is_minus_c_a_nat_on_every_token(make_tokens: Callable[..., Tokens]) -> None:
     objective = config.build(config.compose(["algorithm=grpo_entropy_bonus", f"{COEF}.value=0.3"]).algorithm.objective)
     tokens = make_tokens()
     tokens = replace(tokens, share=objective.reduce(tokens.mask).double())
@@ -67,7 +73,7 @@ def test_it_holds_a_policy_at_its_target() -> None:
     assert (helped.value, free.value) == (pytest.approx(0.01, rel=1e-6), 0.0)
 
 
-def test_a_run_moves_the_coefficient_and_its_checkpoint_holds_it(tmp_path) -> None:
+def test_a_run_moves_the_coefficient_and_its_checkpoint_holds_it(tmp_path: Path) -> None:
     small = ("rollout.prompts=4", "rollout.samples=2", "rollout.epochs=1", "rollout.minibatches=1", "evaluation=off")
     quiet = ("logger=none", "logger.console=off", "trainer.steps=2", "trainer.threads=1", f"output_dir={tmp_path}")
     train(config.compose(["algorithm=grpo_target_entropy", f"{COEF}.target=3.0", f"{COEF}.rate=0.01", *small, *quiet]))

@@ -1,5 +1,7 @@
 """KL-Cov on fixture F0: covariances, choice and gradient as the specification worked them out."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import pytest
@@ -31,7 +33,7 @@ COVARIANCE = [
 
 
 @pytest.fixture
-def tokens(f0):
+def tokens(f0: dict[str, torch.Tensor]) -> Tokens:
     """F0 with GRPO's advantages and the token mean."""
     advantage = torch.tensor([0.707106, -0.707106, -0.707106, 0.707106], dtype=D)
     return Tokens(
@@ -45,7 +47,7 @@ def tokens(f0):
     )
 
 
-def test_the_covariance_of_every_token(tokens) -> None:
+def test_the_covariance_of_every_token(tokens: Tokens) -> None:
     found = centred_product(tokens.advantage, tokens.logp.detach(), tokens.mask)
     torch.testing.assert_close(found, torch.tensor(COVARIANCE, dtype=D), rtol=0, atol=1e-6)
 
@@ -54,7 +56,7 @@ def test_the_covariance_of_every_token(tokens) -> None:
     ("share", "chosen"),
     [(0.0, []), (1e-6, [(3, 0)]), (0.2, [(3, 0)]), (0.23, [(0, 0), (3, 0)]), (0.34, [(0, 0), (2, 1), (3, 0)])],
 )
-def test_the_largest_are_chosen_and_at_least_one(tokens, share, chosen) -> None:
+def test_the_largest_are_chosen_and_at_least_one(tokens: Tokens, share: float, chosen: list[tuple[int, int]]) -> None:
     found = kl_cov(tokens, share=share).detach()
     moved = {(0, 0): 0.05, (2, 1): 0.2, (3, 0): 0.02}
     expected = torch.zeros(4, 3, dtype=D)
@@ -63,12 +65,12 @@ def test_the_largest_are_chosen_and_at_least_one(tokens, share, chosen) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
-def test_all_tokens_and_no_padding_at_share_one(tokens) -> None:
+def test_all_tokens_and_no_padding_at_share_one(tokens: Tokens) -> None:
     found = kl_cov(tokens, share=1.0).detach()
     torch.testing.assert_close(found, (tokens.logp - tokens.old_logp).abs().detach() * tokens.mask)
 
 
-def test_loss_and_gradient(tokens) -> None:
+def test_loss_and_gradient(tokens: Tokens) -> None:
     objective = config.build(config.compose(["algorithm=kl_cov", *ACTS["kl_cov"]]).algorithm.objective)
     total = objective(tokens).total
     (gradient,) = torch.autograd.grad(total, tokens.logp)
@@ -79,13 +81,13 @@ def test_loss_and_gradient(tokens) -> None:
     torch.testing.assert_close(gradient, others)
 
 
-def test_nothing_acts_where_the_policy_has_not_moved(tokens) -> None:
+def test_nothing_acts_where_the_policy_has_not_moved(tokens: Tokens) -> None:
     still = replace(tokens, logp=tokens.old_logp.clone().requires_grad_())
     (gradient,) = torch.autograd.grad(kl_cov(still, share=1.0).sum(), still.logp)
     assert (gradient == 0).all()
 
 
-def test_a_slice_chooses_as_the_whole_does(tokens) -> None:
+def test_a_slice_chooses_as_the_whole_does(tokens: Tokens) -> None:
     whole = replace(tokens, logp=tokens.logp.detach())
     last = {name: getattr(tokens, name)[2:] for name in ("logp", "old_logp", "advantage", "mask", "share")}
     found = kl_cov(replace(tokens, **last, whole=whole, start=2), share=0.34)

@@ -1,19 +1,25 @@
 """The rivals of viscosity: a rate that follows the divergence, an inner loop that ends; by hand and in runs."""
 
+from __future__ import annotations
+
 import json
 import math
+from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from tvo_cli import config
 from tvo_cli.experiment import train
 from tvo_cli.maths.divergence import binary_total_variation, kl_from_old
 from tvo_cli.optim import AdaptiveRate, EarlyStop
 
-NEUTRAL = {  # the objective is GRPO's or TVO's; that the step rule is neutral too is tested below
+# The objective is GRPO's or TVO's; that the step rule is neutral too is tested below.
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
     "grpo_kl_adaptive": ("grpo", []),
     "grpo_early_stop": ("grpo", []),
     "grpo_early_stop_kl": ("grpo", []),
@@ -25,22 +31,25 @@ SMALL = (
     *("rollout.prompts=8", "rollout.samples=4", "rollout.epochs=2", "rollout.minibatches=2", "optimizer.lr=3e-4"),
 )
 
+Rows = list[dict[str, float]]
+Trained = Callable[..., tuple[Rows, dict[str, Tensor]]]
 
-def adaptive(**changes):
+
+def adaptive(**changes: Any) -> AdaptiveRate:
     fields = {"divergence": kl_from_old, "target": 0.01, "factor": 1.5, "minimum": 0.1, "maximum": 3.0}
     return AdaptiveRate(**{**fields, **changes})
 
 
-def begin(rule) -> None:
+def begin(rule: AdaptiveRate | EarlyStop) -> None:
     rule.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), 0, 30)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A run, once for each command; its rows and weights."""
 
     @cache
-    def go(algorithm, *overrides):
+    def go(algorithm: str, *overrides: str) -> tuple[Rows, dict[str, Tensor]]:
         folder = tmp_path_factory.mktemp(algorithm) / "run"
         train(config.compose([*SMALL, f"algorithm={algorithm}", f"output_dir={folder}", *overrides]))
         rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -99,14 +108,14 @@ def test_the_kl_is_that_of_the_sampled_tokens() -> None:
         pytest.param("grpo_early_stop_kl", "algorithm.step_rule.limit=inf", marks=pytest.mark.slow),
     ],
 )
-def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run, name, neutral) -> None:
+def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run: Trained, name: str, neutral: str) -> None:
     plain, inert = run("grpo")[1], run(name, neutral)[1]
     assert all(torch.equal(value, inert[key]) for key, value in plain.items())
     active = run(name, f"algorithm.step_rule.{'target' if 'adaptive' in name else 'limit'}=1e-4")[1]
     assert any(not torch.equal(value, active[key]) for key, value in plain.items())
 
 
-def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run) -> None:
+def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run: Trained) -> None:
     rows, _ = run("grpo_early_stop", "algorithm.step_rule.limit=1e-6")
     assert [row["optimizer/steps"] for row in rows] == [1, 1], "D = 0 before the first step, above after it"
     assert all(row["policy/tv"] > 1e-6 for row in rows)
@@ -115,7 +124,7 @@ def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run) -> None:
 
 
 @pytest.mark.slow
-def test_the_rule_measures_the_divergence_that_its_yaml_names(run) -> None:
+def test_the_rule_measures_the_divergence_that_its_yaml_names(run: Trained) -> None:
     """At a limit between the two (KL far below TV for small steps) only the TV form stops."""
     tv, _ = run("grpo_early_stop", "algorithm.step_rule.limit=0.004")
     kl, _ = run("grpo_early_stop_kl", "algorithm.step_rule.limit=0.004")

@@ -1,6 +1,9 @@
 """TVO's micro viscosity where it bites."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,11 +11,12 @@ import torch
 
 from tvo_cli.maths.thermodynamics import arctan_gain
 from tvo_cli.methods.viscous_mobility import viscous_mobility
+from tvo_cli.types import Tokens
 
 D = torch.float64
 
 
-def moved(make_tokens, old, new):
+def moved(make_tokens: Callable[..., Tokens], old: float, new: float) -> Tokens:
     ones = torch.ones(4, 6, dtype=D)
     return replace(make_tokens(), logp=ones * math.log(new), old_logp=ones * math.log(old))
 
@@ -22,18 +26,18 @@ def moved(make_tokens, old, new):
     [(0.5, 0.5, 1.0), (0.5, 0.575, 0.5), (0.5, 0.425, 0.5), (0.5, 0.65, 0.2), (0.1, 0.127, 0.5), (0.01, 0.01297, 0.5)],
 )
 def test_mobility_halves_at_delta_nats_of_logit_for_frequent_and_rare_tokens_alike(
-    make_tokens, old, new, weight
+    make_tokens: Callable[..., Tokens], old: float, new: float, weight: float
 ) -> None:
     found = viscous_mobility(moved(make_tokens, old, new), delta=0.3, floor=0.0)
     torch.testing.assert_close(found, torch.full((4, 6), weight, dtype=D), rtol=1e-9, atol=0)
 
 
-def test_a_certain_token_is_measured_in_probability_by_the_floor(make_tokens) -> None:
+def test_a_certain_token_is_measured_in_probability_by_the_floor(make_tokens: Callable[..., Tokens]) -> None:
     found = viscous_mobility(moved(make_tokens, 1.0, 0.9), delta=1.0, floor=0.1)
     torch.testing.assert_close(found, torch.full((4, 6), 0.5, dtype=D), rtol=1e-9, atol=0)
 
 
-def test_it_is_the_gradient_of_an_arctan_potential(make_tokens) -> None:
+def test_it_is_the_gradient_of_an_arctan_potential(make_tokens: Callable[..., Tokens]) -> None:
     tokens = make_tokens(drift=0.5)
     old = tokens.old_logp.exp()
     radius = 0.3 * (old * (1 - old))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import pytest
 import torch
+from torch import Tensor
 
 from tvo_cli.model import chunked_logprobs
 from tvo_cli.model.backbone import Head
@@ -13,29 +16,29 @@ WHAT = {"log-prob": (1.0, 0.0, 0.0), "entropy": (0.0, 1.0, 0.0), "collision": (0
 
 
 @pytest.fixture
-def small(monkeypatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of 5 rows and 7 words, neither of which divides what is read."""
     monkeypatch.setattr(chunked_logprobs, "ROWS", 5)
     monkeypatch.setattr(chunked_logprobs, "COLUMNS", 7)
 
 
-def inputs(dtype, *, bias=True):
+def inputs(dtype: torch.dtype, *, bias: bool = True) -> tuple[list[Tensor], Tensor]:
     rng = torch.Generator().manual_seed(0)
     hidden, weight = 3 * torch.randn(13, 6, generator=rng, dtype=dtype), torch.randn(23, 6, generator=rng, dtype=dtype)
     given = [hidden, weight, *([torch.randn(23, generator=rng, dtype=dtype)] if bias else [])]
     return [x.requires_grad_() for x in given], torch.randint(23, (13,), generator=rng)
 
 
-def gradients(readings, given, weights):
+def gradients(readings: Iterable[Tensor], given: Sequence[Tensor], weights: Sequence[float]) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(1)
-    total = sum(w * (x * torch.randn(x.shape, generator=rng)).sum() for w, x in zip(weights, readings))
-    return torch.autograd.grad(total, given)
+    pushes = [w * (x * torch.randn(x.shape, generator=rng)).sum() for w, x in zip(weights, readings)]
+    return torch.autograd.grad(torch.stack(pushes).sum(), given)
 
 
 @pytest.mark.parametrize("heat", [1.0, 0.6])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("weights", WHAT.values(), ids=WHAT)
-def test_tiles_are_whole_rows(small, heat, bias, weights) -> None:
+def test_tiles_are_whole_rows(small: None, heat: float, bias: bool, weights: tuple[float, ...]) -> None:
     given, targets = inputs(torch.float64, bias=bias)
     found = chunked_logprobs.tiled_readings(given[0], given[1], given[2] if bias else None, targets, heat)
     whole = token_readings(torch.nn.functional.linear(*given) / heat, targets)
@@ -45,11 +48,11 @@ def test_tiles_are_whole_rows(small, heat, bias, weights) -> None:
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
 
 
-def test_float32_keeps_its_accuracy_over_large_logits(small) -> None:
+def test_float32_keeps_its_accuracy_over_large_logits(small: None) -> None:
     """Logits of ±60: an unshifted sum of e^z would lose everything but the largest."""
     exact, targets = inputs(torch.float64)
     given = [x.detach().float().requires_grad_() for x in exact]
-    found = chunked_logprobs.tiled_readings(given[0] * 4, *given[1:], targets, 0.5)
+    found = chunked_logprobs.tiled_readings(given[0] * 4, given[1], given[2], targets, 0.5)
     whole = token_readings(torch.nn.functional.linear(exact[0] * 4, *exact[1:]) / 0.5, targets)
     assert float(whole[0].detach().min()) < -30
     for mine, theirs in zip(found, whole, strict=True):
@@ -57,7 +60,7 @@ def test_float32_keeps_its_accuracy_over_large_logits(small) -> None:
 
 
 @pytest.mark.slow
-def test_gradcheck(small) -> None:
+def test_gradcheck(small: None) -> None:
     given, targets = inputs(torch.float64)
     assert torch.autograd.gradcheck(lambda h, w, b: chunked_logprobs.tiled_readings(h, w, b, targets, 0.8), given)
 

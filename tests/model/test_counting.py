@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import counting, load_policy
 
-NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False, "revision": None}
+NODE: dict[str, Any] = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False, "revision": None}
 PACKAGED = sorted(path.name for path in counting.WEIGHTS.iterdir() if path.is_dir())
 
 

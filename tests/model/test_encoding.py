@@ -187,4 +187,5 @@ def test_the_begin_token_stays_and_is_not_doubled() -> None:
 def test_a_copy_of_a_prompt_is_the_same_prompt() -> None:
     prompt = render(problem("a <|im_end|>"), node("chat"), chatml())
     copied = copy.deepcopy(prompt)
-    assert isinstance(copied, Prompt) and copied == prompt and copied.control == prompt.control != ()
+    assert isinstance(copied, Prompt) and isinstance(prompt, Prompt)
+    assert copied == prompt and copied.control == prompt.control != ()

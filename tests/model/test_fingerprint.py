@@ -32,7 +32,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_a_run_folder_means_its_last_best_or_a_named_checkpoint(run) -> None:
+def test_a_run_folder_means_its_last_best_or_a_named_checkpoint(run: Path) -> None:
     root = run / "checkpoints"
     assert weights_of(str(run)) == str(root / "step-000030" / "policy")
     assert weights_of(str(run), "best") == str(root / "step-000020" / "policy")
@@ -41,7 +41,7 @@ def test_a_run_folder_means_its_last_best_or_a_named_checkpoint(run) -> None:
     assert weights_of("OWNER/NAME") == "OWNER/NAME"
 
 
-def test_a_damaged_checkpoint_is_neither_the_last_nor_the_best(run) -> None:
+def test_a_damaged_checkpoint_is_neither_the_last_nor_the_best(run: Path) -> None:
     root = run / "checkpoints"
     damaged = write_checkpoint(root, "step-000040", 0.9)
     assert weights_of(str(run)) == weights_of(str(run), "best") == str(damaged / "policy")
@@ -50,18 +50,18 @@ def test_a_damaged_checkpoint_is_neither_the_last_nor_the_best(run) -> None:
     assert weights_of(str(run), "best") == str(root / "step-000020" / "policy")
 
 
-def test_without_a_score_there_is_no_best(tmp_path) -> None:
+def test_without_a_score_there_is_no_best(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "checkpoints", "step-000010", None)
     with pytest.raises(UserError, match=r"checkpoint=best: .* no such checkpoint"):
         weights_of(str(tmp_path), "best")
 
 
-def test_a_missing_checkpoint_is_said_with_those_that_are_there(run) -> None:
+def test_a_missing_checkpoint_is_said_with_those_that_are_there(run: Path) -> None:
     with pytest.raises(UserError, match=r"checkpoint=step-5: .* There are: step-000010, step-000020, step-000030"):
         weights_of(str(run), "step-5")
 
 
-def test_the_digest_changes_with_the_weights(tmp_path) -> None:
+def test_the_digest_changes_with_the_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
     before = digest(str(tmp_path))

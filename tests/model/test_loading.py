@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tvo_cli.data.vocabulary import WORDS
 from tvo_cli.errors import UserError
-from tvo_cli.model import Critic, clone_frozen, load_policy
+from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
 from tvo_cli.model.loading import WEIGHTS
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
 
@@ -29,12 +30,12 @@ NODE = {
 
 
 @pytest.fixture
-def folder(policy, tmp_path) -> Path:
+def folder(policy: Policy, tmp_path: Path) -> Path:
     policy.save(tmp_path / "saved")
     return tmp_path / "saved"
 
 
-def load(path: object, **changes: object):
+def load(path: object, **changes: object) -> Policy:
     return load_policy(NODE | {"path": str(path)} | changes, device="cpu")
 
 
@@ -61,7 +62,9 @@ def test_tiny_networks_come_from_their_seed_and_leave_the_global_stream_alone() 
     assert 100_000 <= sum(p.numel() for p in first.parameters()) <= 150_000
 
 
-def test_saving_and_loading_gives_the_same_scores_and_tokens(policy, folder, rows) -> None:
+def test_saving_and_loading_gives_the_same_scores_and_tokens(
+    policy: Policy, folder: Path, rows: SimpleNamespace
+) -> None:
     again = load(folder)
     for mine, theirs in zip(policy.score(**vars(rows), temperature=1.0), again.score(**vars(rows), temperature=1.0)):
         assert torch.equal(mine, theirs)
@@ -72,7 +75,7 @@ def test_saving_and_loading_gives_the_same_scores_and_tokens(policy, folder, row
     assert {file.suffix for file in folder.iterdir()} == {".json", ".safetensors"}
 
 
-def test_a_tokenizer_whose_declared_class_drops_spaces_is_read_plainly(tmp_path) -> None:
+def test_a_tokenizer_whose_declared_class_drops_spaces_is_read_plainly(tmp_path: Path) -> None:
     """Qwen2's own class re-splits text and loses the spaces of a character tokenizer (design/speed.md, section 3)."""
     characters = "0123456789+-= \n"
     raw = Tokenizer(models.WordLevel({c: i for i, c in enumerate([*characters, "<eos>"])}, unk_token="<eos>"))
@@ -94,7 +97,7 @@ def test_a_tokenizer_whose_declared_class_drops_spaces_is_read_plainly(tmp_path)
     assert policy.end_ids == {15}
 
 
-def test_every_end_token_of_the_generation_config_counts(folder) -> None:
+def test_every_end_token_of_the_generation_config_counts(folder: Path) -> None:
     path = folder / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": [2, 9]}))
     assert load(folder).end_ids == {2, 9}
@@ -108,21 +111,21 @@ def test_every_end_token_of_the_generation_config_counts(folder) -> None:
         ("model.safetensors", "no safetensors weights"),
     ],
 )
-def test_a_folder_without_a_part_is_refused_by_its_name(folder, missing, words) -> None:
+def test_a_folder_without_a_part_is_refused_by_its_name(folder: Path, missing: str, words: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(UserError, match=words) as caught:
         load(folder)
     assert caught.value.key == "model.path"
 
 
-def test_pickled_weights_are_refused_unread_with_the_way_out(folder) -> None:
+def test_pickled_weights_are_refused_unread_with_the_way_out(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(b"not even a pickle")
     with pytest.raises(UserError, match="Convert them to safetensors"):
         load(folder)
 
 
-def test_remote_code_is_never_run(folder) -> None:
+def test_remote_code_is_never_run(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "mine", "auto_map": {"AutoConfig": "trap.C", "AutoModelForCausalLM": "trap.M"}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -133,7 +136,7 @@ def test_remote_code_is_never_run(folder) -> None:
     assert not marker.exists()
 
 
-def test_unknown_places_and_dtypes_name_their_key(tmp_path) -> None:
+def test_unknown_places_and_dtypes_name_their_key(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", "packaged:huge", "nobody-here/no-such-model"):
         with pytest.raises(UserError) as caught:
             load(path)
@@ -153,7 +156,7 @@ def test_a_word_the_tokenizer_does_not_know_is_no_crash() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in WEIGHTS.iterdir() if path.is_dir()))
-def test_packaged_weights_are_what_the_readme_says(name) -> None:
+def test_packaged_weights_are_what_the_readme_says(name: str) -> None:
     digest = hashlib.sha256((WEIGHTS / name / "model.safetensors").read_bytes()).hexdigest()
     assert digest in (WEIGHTS / "README.md").read_text(), name
     assert load(f"packaged:{name}").network.dtype == torch.float32
@@ -163,7 +166,7 @@ def test_packaged_weights_stay_small() -> None:
     assert sum(file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()) <= 2 * 2**20
 
 
-def test_a_frozen_clone_neither_moves_nor_follows(policy, rows) -> None:
+def test_a_frozen_clone_neither_moves_nor_follows(policy: Policy, rows: SimpleNamespace) -> None:
     reference = clone_frozen(policy)
     before = reference.score(**vars(rows), temperature=1.0).logp
     assert not before.requires_grad
@@ -174,7 +177,9 @@ def test_a_frozen_clone_neither_moves_nor_follows(policy, rows) -> None:
     assert not torch.equal(before, policy.score(**vars(rows), temperature=1.0).logp)
 
 
-def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(policy, rows, tmp_path) -> None:
+def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(
+    policy: Policy, rows: SimpleNamespace, tmp_path: Path
+) -> None:
     critic = Critic(policy)
     assert (critic.values(**vars(rows)) == 0).all()
     with torch.no_grad():
@@ -195,12 +200,12 @@ def test_the_critic_starts_at_zero_owns_its_weights_and_sees_only_the_past(polic
     assert torch.equal(again.values(**vars(rows)), before)
 
 
-def test_a_copied_folder_needs_nothing_else(folder, tmp_path) -> None:
+def test_a_copied_folder_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
     shutil.move(folder, tmp_path / "elsewhere")
     assert load(tmp_path / "elsewhere").pad_id == 0
 
 
-def test_a_padding_token_without_an_embedding_is_replaced_by_the_end_token(folder, policy) -> None:
+def test_a_padding_token_without_an_embedding_is_replaced_by_the_end_token(folder: Path, policy: Policy) -> None:
     """A tokenizer that was given [PAD] and a model that was not resized: the padding is masked, any token serves."""
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
+from tests.gradients import gradient, gradients
 from tvo_cli.model import Policy
 from tvo_cli.model.backbone import Head
 from tvo_cli.model.loading import recompute_layers
@@ -73,7 +75,9 @@ def as_policy(network: Any, like: Policy) -> Policy:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_values_and_gradients_agree_with_full_float64_logits(policy, rows, temperature) -> None:
+def test_values_and_gradients_agree_with_full_float64_logits(
+    policy: Policy, rows: SimpleNamespace, temperature: float
+) -> None:
     found = policy.score(**vars(rows), temperature=temperature)
     exact = copy.deepcopy(policy.network).double()
     weights = [torch.randn(rows.mask.shape, generator=torch.Generator().manual_seed(i)) for i in range(3)]
@@ -92,7 +96,7 @@ def test_values_and_gradients_agree_with_full_float64_logits(policy, rows, tempe
 
 
 @pytest.mark.parametrize("name", list(architectures()))
-def test_every_architecture_is_scored_as_its_own_logits_say(name, policy, rows) -> None:
+def test_every_architecture_is_scored_as_its_own_logits_say(name: str, policy: Policy, rows: SimpleNamespace) -> None:
     torch.manual_seed(0)
     other = as_policy(architectures()[name](), policy)
     assert other.head.split
@@ -101,8 +105,8 @@ def test_every_architecture_is_scored_as_its_own_logits_say(name, policy, rows) 
         torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-5)
 
 
-def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy, rows) -> None:
-    class Odd(Qwen2ForCausalLM):
+def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy: Policy, rows: SimpleNamespace) -> None:
+    class Odd(Qwen2ForCausalLM):  # type: ignore[misc]
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             outputs = super().forward(*args, **kwargs)
             outputs.logits = 2.0 * outputs.logits - 0.1 * outputs.logits.square()
@@ -116,7 +120,7 @@ def test_a_head_that_disagrees_with_the_network_falls_back_to_its_logits(policy,
         torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-5)
 
 
-def test_left_padding_is_no_padding(policy, rows) -> None:
+def test_left_padding_is_no_padding(policy: Policy, rows: SimpleNamespace) -> None:
     whole = policy.score(**vars(rows), temperature=1.0)
     for row in range(3):
         prompt = rows.prompt_ids[row][rows.prompt_mask[row]][None]
@@ -128,7 +132,7 @@ def test_left_padding_is_no_padding(policy, rows) -> None:
             torch.testing.assert_close(one[0], all_rows[row], rtol=0, atol=1e-5)
 
 
-def test_what_stands_on_padding_changes_nothing(policy, rows) -> None:
+def test_what_stands_on_padding_changes_nothing(policy: Policy, rows: SimpleNamespace) -> None:
     before = policy.score(**vars(rows), temperature=1.0)
     rows.prompt_ids = torch.where(rows.prompt_mask, rows.prompt_ids, 17)
     rows.response_ids = torch.where(rows.mask, rows.response_ids, 23)
@@ -145,8 +149,8 @@ def test_chunks_change_neither_values_nor_gradients() -> None:
     for chunk_bytes in (2**20, 5 * 4 * 50):  # one chunk; five rows a chunk
         hidden.grad = head.weight.grad = None
         out = chunked_readings(head, hidden, targets, 0.7, 50, chunk_bytes)
-        sum((i + 1) * x.sum() for i, x in enumerate(out)).backward()
-        results.append([*out, hidden.grad.clone(), head.weight.grad.clone()])
+        torch.stack([(i + 1) * x.sum() for i, x in enumerate(out)]).sum().backward()
+        results.append([*out, *gradients((hidden, head.weight))])
     for whole, chunked in zip(*results):
         torch.testing.assert_close(whole, chunked, rtol=1e-5, atol=1e-5)
 
@@ -175,14 +179,14 @@ def test_a_uniform_policy_has_entropy_log_v_and_a_certain_one_none() -> None:
     certain.requires_grad_()
     out = token_readings(certain, torch.tensor([2]))
     assert [float(x.detach()) for x in out] == [0.0, 0.0, 1.0]
-    sum(x.sum() for x in out).backward()
-    assert (certain.grad == 0).all()  # a masked logit must not turn into nan
+    torch.stack([x.sum() for x in out]).sum().backward()
+    assert (gradient(certain) == 0).all()  # a masked logit must not turn into nan
 
 
-def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows) -> None:
+def test_gradient_checkpointing_changes_nothing_and_really_happens(policy: Policy, rows: SimpleNamespace) -> None:
     plain = policy.score(**vars(rows), temperature=1.0)
     plain.logp.sum().backward()
-    expected = [p.grad.clone() for p in policy.parameters()]
+    expected = gradients(policy.parameters())
     policy.network.zero_grad()
     recompute_layers(policy.network)
     calls: list[int] = []
@@ -193,14 +197,17 @@ def test_gradient_checkpointing_changes_nothing_and_really_happens(policy, rows)
         torch.testing.assert_close(mine.grad, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_head_of_is_exact_for_the_tiny_model(policy) -> None:
+def test_head_of_is_exact_for_the_tiny_model(policy: Policy) -> None:
     assert Head.of(policy.network) == Head(policy.network.lm_head, 1.0, None)
 
 
-def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(policy, rows) -> None:
+def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(
+    policy: Policy, rows: SimpleNamespace
+) -> None:
     """Σ π(π − E π)(log π − E log π) word by word in float64, and nothing on padding."""
     with torch.no_grad():
         scores, _, found = policy.read(**vars(rows), temperature=0.7, covariance=True)
+        assert found is not None
         exact = copy.deepcopy(policy.network).double()
         for row in range(len(rows.mask)):
             prompt = rows.prompt_ids[row][rows.prompt_mask[row]]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
 from transformers import AttentionInterface
 
 from tests.model.test_logprobs import architectures
@@ -17,7 +21,7 @@ from tvo_cli.rollout.onednn import onednn_matmul
 SHARING = ("qwen2", "cohere", "granite", "gpt2")
 
 
-def batch(samples=3):
+def batch(samples: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Four left-padded prompts, `samples` responses each, of 0 to 11 tokens."""
     rng = torch.Generator().manual_seed(0)
     prompts, seen = torch.randint(3, 43, (4, 5), generator=rng), torch.ones(4, 5, dtype=torch.bool)
@@ -30,14 +34,14 @@ def batch(samples=3):
 
 
 @pytest.fixture
-def eager(monkeypatch) -> None:
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Share whenever it can be done."""
     monkeypatch.setattr(shared_prefix, "LEAST", 0.0)
     for name in ("COARSE", "FINE"):
         monkeypatch.setattr(shared_prefix, name, PrefixSplit(4, 1, 0.5))
 
 
-def both(body, network, columns, monkeypatch):
+def both(body: Any, network: Any, columns: Sequence[Tensor], monkeypatch: pytest.MonkeyPatch) -> list[list[Tensor]]:
     found = []
     for never in (False, True):
         with monkeypatch.context() as patch:
@@ -53,7 +57,9 @@ def both(body, network, columns, monkeypatch):
 
 @pytest.mark.parametrize("name", SHARING)
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
-def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkeypatch) -> None:
+def test_sharing_changes_neither_states_nor_gradients(
+    name: str, whole: bool, eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
     columns = batch()
@@ -67,7 +73,9 @@ def test_sharing_changes_neither_states_nor_gradients(name, whole, eager, monkey
 
 @pytest.mark.parametrize("name", ["qwen2", "cohere", "granite", "gpt2"])
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
-def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_anywhere, monkeypatch) -> None:
+def test_packing_changes_neither_states_nor_gradients(
+    name: str, whole: bool, eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
     body = network if whole else network.base_model
@@ -79,7 +87,9 @@ def test_packing_changes_neither_states_nor_gradients(name, whole, eager, quick_
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
 
 
-def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere, monkeypatch) -> None:
+def test_an_attention_that_is_told_but_does_not_heed_is_found_out(
+    quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = architectures()["qwen2"]().eval()
     monkeypatch.setattr(
         sequence_packing.PackedLayout,
@@ -91,21 +101,23 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(quick_anywhere
 
 
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
-def test_an_attention_of_another_kind_is_not_packed(quick_anywhere, monkeypatch, keywords) -> None:
+def test_an_attention_of_another_kind_is_not_packed(
+    quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, keywords: dict[str, float] | dict[str, bool]
+) -> None:
     """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
     network, attention = architectures()["qwen2"]().eval(), onednn._attention
     monkeypatch.setattr(onednn, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
-    AttentionInterface.register(onednn.ATTENTION, onednn._attention)
+    AttentionInterface.register(sequence_packing.ATTENTION, onednn._attention)
     try:
         with onednn_matmul(network) as on:
             assert on and not sequence_packing.supports_packing(network.base_model)
     finally:
-        AttentionInterface.register(onednn.ATTENTION, attention)
+        AttentionInterface.register(sequence_packing.ATTENTION, attention)
 
 
 @pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])
 def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
-    eager, quick_anywhere, monkeypatch, longest, used
+    eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, longest: int, used: bool
 ) -> None:
     """Five tokens of prompt and twelve of response."""
     network, called = architectures()["qwen2"]().eval(), []
@@ -118,7 +130,7 @@ def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
     assert bool(called) is used
 
 
-def test_what_cannot_be_shared_is_not(eager) -> None:
+def test_what_cannot_be_shared_is_not(eager: None) -> None:
     made = architectures()
     ids, seen, _, mask = batch()
     assert not shared_prefix.is_worth_sharing(made["gemma2"]().base_model, ids, seen, mask), (

@@ -1,11 +1,16 @@
 """GRPO and its kin on fixture F0, whose numbers were worked out elsewhere (methods' specification, section a)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from tvo_cli import config
+from tvo_cli.objective import Objective
 from tvo_cli.types import Tokens
 
 D = torch.float64
@@ -14,10 +19,10 @@ TOKEN_MEAN = [[-0.082596, 0, -0.058204], [0, 0.08683, 0], [0.078567, 0.095962, 0
 
 
 @pytest.fixture
-def make_objective_tokens(f0):
+def make_objective_tokens(f0: dict[str, torch.Tensor]) -> Callable[..., tuple[Objective, Tokens]]:
     """GRPO's objective with some settings, and F0 as it sees it."""
 
-    def make(*overrides):
+    def make(*overrides: str) -> tuple[Objective, Tokens]:
         objective = config.build(config.compose(["algorithm=grpo", "logger=none", *overrides]).algorithm.objective)
         tokens = Tokens(
             logp=f0["logp"].clone().requires_grad_(),
@@ -34,7 +39,9 @@ def make_objective_tokens(f0):
     return make
 
 
-def loss(f0, *overrides, advantage=(0.707106, -0.707106, -0.707106, 0.707106)):
+def loss(
+    f0: dict[str, Tensor], *overrides: str, advantage: Sequence[float] = (0.707106, -0.707106, -0.707106, 0.707106)
+) -> tuple[float, Tensor]:
     objective = config.build(config.compose(["algorithm=grpo", "logger=none", *overrides]).algorithm.objective)
     logp = f0["logp"].clone().requires_grad_()
     tokens = Tokens(
@@ -51,13 +58,13 @@ def loss(f0, *overrides, advantage=(0.707106, -0.707106, -0.707106, 0.707106)):
     return total.item(), torch.autograd.grad(total, logp)[0]
 
 
-def test_grpo(f0) -> None:
+def test_grpo(f0: dict[str, torch.Tensor]) -> None:
     value, gradient = loss(f0)
     assert value == pytest.approx(-0.004048, abs=1e-6)
     torch.testing.assert_close(gradient, torch.tensor(GRPO, dtype=D), rtol=0, atol=1e-6)
 
 
-def test_grpo_with_the_papers_kl(f0) -> None:
+def test_grpo_with_the_papers_kl(f0: dict[str, torch.Tensor]) -> None:
     value, gradient = loss(f0, "algorithm.objective.penalties.kl.coef.value=0.04")
     assert value == pytest.approx(-0.003201, abs=1e-6)
     assert gradient[1, 0].item() == pytest.approx(-0.04 * (torch.tensor(0.4).exp().item() - 1) / 8, abs=1e-6)
@@ -65,7 +72,7 @@ def test_grpo_with_the_papers_kl(f0) -> None:
     assert gradient[1, 0].item() == pytest.approx(-0.002459, abs=1e-6)
 
 
-def test_clip_higher_with_the_token_mean(f0) -> None:
+def test_clip_higher_with_the_token_mean(f0: dict[str, torch.Tensor]) -> None:
     value, gradient = loss(
         f0,
         "algorithm.objective.surrogate.high=0.28",
@@ -75,14 +82,14 @@ def test_clip_higher_with_the_token_mean(f0) -> None:
     torch.testing.assert_close(gradient, torch.tensor(TOKEN_MEAN, dtype=D), rtol=0, atol=1e-6)
 
 
-def test_a_group_constant_changes_nothing_but_an_identical_policy_still_learns(f0) -> None:
+def test_a_group_constant_changes_nothing_but_an_identical_policy_still_learns(f0: dict[str, torch.Tensor]) -> None:
     same = dict(f0) | {"logp": f0["old"].clone()}
     value, gradient = loss(same)
     assert value == pytest.approx(0.0, abs=1e-7)
     assert gradient.abs().sum() > 0.1
 
 
-def test_temperature_and_control_variate_act_as_stated(make_tokens) -> None:
+def test_temperature_and_control_variate_act_as_stated(make_tokens: Callable[..., Tokens]) -> None:
     tokens = replace(make_tokens(drift=0.0), scale=2.0)
     nodes = config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective
     nodes.forces.control.beta, nodes.forces.temperature.coef.value = 0.3, 0.1
@@ -94,7 +101,7 @@ def test_temperature_and_control_variate_act_as_stated(make_tokens) -> None:
     torch.testing.assert_close(by_collision, -2.0 * 0.3 * 0.5 * tokens.share * tokens.mask, rtol=1e-12, atol=0)
 
 
-def test_beta_is_the_regression_of_earlier_batches(make_tokens) -> None:
+def test_beta_is_the_regression_of_earlier_batches(make_tokens: Callable[..., Tokens]) -> None:
     tokens = make_tokens(drift=0.0)
     control = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective.forces.control)
     control.observe(tokens)
@@ -106,7 +113,9 @@ def test_beta_is_the_regression_of_earlier_batches(make_tokens) -> None:
     assert control.beta == pytest.approx(min(max(fitted, 0.0), 1.0), abs=1e-12)
 
 
-def test_the_samplers_weight_multiplies_the_policy_term_alone(f0, make_objective_tokens) -> None:
+def test_the_samplers_weight_multiplies_the_policy_term_alone(
+    f0: dict[str, torch.Tensor], make_objective_tokens: Callable[..., tuple[Objective, Tokens]]
+) -> None:
     """A sampler of other precision: the policy's gradient is u times what it was, the penalty's stays."""
     objective, tokens = make_objective_tokens("algorithm.objective.penalties.kl.coef.value=0.04")
     weight = torch.full_like(f0["old"], 1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from tvo_cli.optim.fused import fused
 ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.95), weight_decay=0.1)
 
 
-def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch) -> None:
+def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch: pytest.MonkeyPatch) -> None:
     few = [torch.nn.Parameter(torch.ones(10))]
     assert fused(ADAMW, few) is ADAMW
     monkeypatch.setattr(module, "LEAST", 10)
@@ -22,7 +23,7 @@ def test_only_many_parameters_and_only_where_the_kernel_is(monkeypatch) -> None:
     assert fused(partial(torch.optim.RMSprop, alpha=0.9), few)(few, lr=1e-3) is not None
 
 
-def test_the_step_is_the_plain_one(monkeypatch) -> None:
+def test_the_step_is_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LEAST", 1)
     rng = torch.Generator().manual_seed(0)
     start, pushes = torch.randn(50, generator=rng), torch.randn(5, 50, generator=rng)
@@ -39,7 +40,9 @@ def test_the_step_is_the_plain_one(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("make", [ADAMW, partial(torch.optim.SGD, momentum=0.9)])
-def test_it_builds_whatever_has_the_kernel(make, monkeypatch) -> None:
+def test_it_builds_whatever_has_the_kernel(
+    make: Callable[..., torch.optim.Optimizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "LEAST", 1)
     parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = fused(make, [parameter])([parameter], lr=0.1)

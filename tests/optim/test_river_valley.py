@@ -1,6 +1,9 @@
 """The 1/t schedule: its ends by hand, its defining property, and that nothing cools a valley faster."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -8,13 +11,18 @@ from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.optim import Constant, Cosine, Inverse, Linear, RiverValley
 
+if TYPE_CHECKING:
+    from tvo_cli.optim.schedule import Schedule
 
-def river(**changes):
+
+def river(**changes: Any) -> RiverValley:
     fields = {"start": 1.0, "end": 0.1, "warm_up": 0, "hold": 0.0, "drop": 0.5, "stiffness": 0.0}
     return RiverValley(**{**fields, **changes})
 
 
-def heat_left(schedule, curvature=2.0, noise=1.0, rate=0.1, steps=50):
+def heat_left(
+    schedule: Schedule, curvature: float = 2.0, noise: float = 1.0, rate: float = 0.1, steps: int = 50
+) -> float:
     """a·Var/2 of x ← x − η(a·x + s·ξ) after the run, from equilibrium at the peak: the exact recursion."""
     variance = rate * noise**2 / (curvature * (2 - rate * curvature))
     for k in range(steps):

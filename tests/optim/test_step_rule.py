@@ -1,14 +1,17 @@
 """The viscosity controller: its law by hand, its fixed point, its limits."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from tvo_cli.optim import Constant, Cosine, Free, Inverse, Linear, LogitDisplacement, Probability, Viscosity
+from tvo_cli.optim import Constant, Cosine, Free, Inverse, Linear, LogitDisplacement, Probability, StepRule, Viscosity
 
 
-def rule(**changes):
+def rule(**changes: Any) -> Viscosity:
     fields = {
         "set_point": Probability(0.012),
         "schedule": Constant(),
@@ -19,7 +22,7 @@ def rule(**changes):
     return Viscosity(**{**fields, **changes})
 
 
-def begin(viscosity, step=0, steps=30) -> None:
+def begin(viscosity: StepRule, step: int = 0, steps: int = 30) -> None:
     viscosity.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), step, steps)
 
 
@@ -47,7 +50,7 @@ def test_the_law_by_hand() -> None:
 
 
 @pytest.mark.parametrize("eta", [1e-4, 3e-4, 1e-3, 3e-3])
-def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta) -> None:
+def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta: float) -> None:
     """D = c·η/ν_b: log ν_b obeys a linear recursion with factor 1 − κ, so D → d̄ for every η."""
     viscosity = rule(maximum=1e9)
     for _ in range(60):
@@ -85,7 +88,8 @@ def test_the_mean_of_a_linear_factor_is_the_one_that_is_written() -> None:
     for steps in (30, 1000):
         factors = [Linear(1.75, 0.25)(k, steps) for k in range(steps)]
         assert sum(factors) / steps == pytest.approx(1 + 0.75 / steps) and factors[-1] > 0.25
-    assert "1 + 0.75/K" in Linear.__doc__ and "(mean 1)" not in Linear.__doc__
+    told = Linear.__doc__ or ""
+    assert "1 + 0.75/K" in told and "(mean 1)" not in told
 
 
 def test_cooling_moves_the_set_point_and_state_survives() -> None:

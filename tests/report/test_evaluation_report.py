@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.evaluation.test_summary import GREEDY, ROWS, same
@@ -12,14 +14,14 @@ SUITE = {"protocol": "boxed", "protocol_hash": "abc", "graded": True}
 
 
 @pytest.fixture
-def summary():
-    found = SUITE | summarise(ROWS + GREEDY, (1, 2, 4), same, 0.95)
+def summary() -> dict[str, Any]:
+    found: dict[str, Any] = SUITE | summarise(ROWS + GREEDY, (1, 2, 4), same, 0.95)
     found["support"] = {**{"kept": 1, "gained": 2, "lost": 0, "neither": 1}, "SRR": 1.0, "NDR": 2 / 3, "SDS": 0.8}
     found["support"]["NSCR"] = float("nan")
     return {"model": "m", "engine": "tvo", "weights": "w", "seed": 1, "suites": {"s": found}}
 
 
-def test_one_row_a_suite(summary) -> None:
+def test_one_row_a_suite(summary: dict[str, Any]) -> None:
     (row,) = report.rows(summary)
     assert dict(zip(report.HEADINGS, row, strict=True)) == {
         **{"suite": "s", "protocol": "boxed", "problems": "4", "avg@k": "@4 37.5% [5.9, 85.2]"},
@@ -28,7 +30,7 @@ def test_one_row_a_suite(summary) -> None:
     }
 
 
-def test_the_page_for_a_paper(summary) -> None:
+def test_the_page_for_a_paper(summary: dict[str, Any]) -> None:
     page = report.markdown(summary)
     assert "| suite | protocol | problems | avg@k |" in page
     assert "## s: by level" in page
@@ -37,7 +39,7 @@ def test_the_page_for_a_paper(summary) -> None:
     assert page.endswith("95% intervals, clustered by problem. Seed 1; weights w; protocols s abc.\n")
 
 
-def test_the_harness_layout(summary) -> None:
+def test_the_harness_layout(summary: dict[str, Any]) -> None:
     found = report.harness(summary, {"torch": "2"})
     assert found["results"]["s"]["avg@4,none"] == 0.375
     assert found["results"]["s"]["avg@4_stderr,none"] == pytest.approx(0.161374, abs=1e-6)
@@ -46,7 +48,7 @@ def test_the_harness_layout(summary) -> None:
     assert report.metrics(summary)["s/pass@2"] == pytest.approx(0.58333, abs=1e-5)
 
 
-def test_predictions_alone_have_no_scores(summary) -> None:
+def test_predictions_alone_have_no_scores(summary: dict[str, Any]) -> None:
     bare = SUITE | {"graded": False, "problems": 4, "length": 1.0, "truncated": 0.0, "seconds": 1.0}
     summary["suites"] = {"s": bare | {"tokens_per_second": 1.0, "unanswered": 1.0}}
     assert report.rows(summary)[0][3] == "not graded"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def _mutated(text: str, rng: random.Random) -> str:
         (near_misses.permuted_ratio, "2:3"),
     ],
 )
-def test_a_rule_makes_another_answer(rule, gold: str) -> None:
+def test_a_rule_makes_another_answer(rule: Callable[[str, random.Random], str | None], gold: str) -> None:
     answers = {rule(gold, random.Random(seed)) for seed in range(5)} - {None}
     assert answers and gold not in answers
 

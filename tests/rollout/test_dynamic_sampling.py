@@ -1,5 +1,7 @@
 """Dynamic sampling's judgement: raw accuracy of each group, nothing else."""
 
+from __future__ import annotations
+
 import pytest
 
 from tvo_cli.errors import UserError
@@ -24,6 +26,6 @@ def test_without_a_rule_every_group_is_fit_and_one_draw_is_all() -> None:
 
 
 @pytest.mark.parametrize("key", ["size", "most"])
-def test_a_count_of_nothing_is_refused(key) -> None:
+def test_a_count_of_nothing_is_refused(key: str) -> None:
     with pytest.raises(UserError, match=rf"^algorithm\.sampling\.{key}=0"):
         MixedGroups(**{"size": 1, "most": 1, key: 0})

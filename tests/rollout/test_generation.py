@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,20 +10,28 @@ import torch
 
 from tests.rollout.conftest import KEYS, PROMPTS
 from tvo_cli.errors import UserError
+from tvo_cli.model import Policy
 from tvo_cli.rollout import Sampling, generate, generation
+from tvo_cli.types import Rollout
 
 SAMPLING = Sampling(samples=6, max_tokens=12)
 
 
-def run(policy, sampling=SAMPLING, prompts=PROMPTS, keys=KEYS, seed=0):
+def run(
+    policy: Policy,
+    sampling: Sampling = SAMPLING,
+    prompts: Sequence[str] = PROMPTS,
+    keys: Sequence[str] = KEYS,
+    seed: int = 0,
+) -> Rollout:
     return generate(policy, prompts, keys, sampling, seed=seed)
 
 
-def tokens(rollout, row):
+def tokens(rollout: Rollout, row: int) -> list[int]:
     return rollout.response_ids[row][rollout.mask[row]].tolist()
 
 
-def test_shapes_order_and_padding(policy) -> None:
+def test_shapes_order_and_padding(policy: Policy) -> None:
     rollout = run(policy)
     assert rollout.response_ids.shape == rollout.mask.shape == rollout.logp.shape
     assert rollout.group.tolist() == [p for p in range(4) for _ in range(6)]
@@ -37,7 +46,7 @@ def test_shapes_order_and_padding(policy) -> None:
     assert not rollout.prompt_mask[:, 0].all()  # the case with left padding is really exercised
 
 
-def test_the_mask_ends_with_the_end_token_and_nothing_follows(policy) -> None:
+def test_the_mask_ends_with_the_end_token_and_nothing_follows(policy: Policy) -> None:
     rollout = run(policy, replace(SAMPLING, samples=32))
     lengths = rollout.mask.sum(1)
     assert rollout.finished.any()
@@ -52,7 +61,7 @@ def test_the_mask_ends_with_the_end_token_and_nothing_follows(policy) -> None:
         assert "</s>" not in rollout.texts[row]
 
 
-def test_the_samplers_log_probabilities_are_the_trainers(policy) -> None:
+def test_the_samplers_log_probabilities_are_the_trainers(policy: Policy) -> None:
     for temperature in (1.0, 0.7):
         rollout = run(policy, replace(SAMPLING, temperature=temperature, samples=16))
         scores = policy.score(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask, temperature)
@@ -60,7 +69,7 @@ def test_the_samplers_log_probabilities_are_the_trainers(policy) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 13, 1000])
-def test_batching_cannot_be_seen(policy, batch_size) -> None:
+def test_batching_cannot_be_seen(policy: Policy, batch_size: int) -> None:
     whole, cut = run(policy), run(policy, replace(SAMPLING, batch_size=batch_size))
     assert torch.equal(whole.response_ids, cut.response_ids)
     assert torch.equal(whole.mask, cut.mask)
@@ -68,7 +77,7 @@ def test_batching_cannot_be_seen(policy, batch_size) -> None:
     torch.testing.assert_close(whole.logp, cut.logp, rtol=0, atol=1e-5)
 
 
-def test_batch_size_bounds_the_rows_of_every_forward_pass(policy) -> None:
+def test_batch_size_bounds_the_rows_of_every_forward_pass(policy: Policy) -> None:
     rows: list[int] = []
     hook = policy.network.model.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
@@ -78,7 +87,7 @@ def test_batch_size_bounds_the_rows_of_every_forward_pass(policy) -> None:
     assert max(rows) == 4
 
 
-def test_a_token_depends_on_its_key_and_sample_alone(policy) -> None:
+def test_a_token_depends_on_its_key_and_sample_alone(policy: Policy) -> None:
     whole = run(policy)
     other = run(policy, prompts=PROMPTS[::-1], keys=KEYS[::-1])
     more = run(policy, replace(SAMPLING, samples=9, max_tokens=20))
@@ -91,7 +100,7 @@ def test_a_token_depends_on_its_key_and_sample_alone(policy) -> None:
     assert tokens(whole, 0) != tokens(run(policy, keys=("x", "b", "c", "d")), 0)
 
 
-def test_each_prompt_is_prefilled_once_and_finished_rows_are_dropped(policy) -> None:
+def test_each_prompt_is_prefilled_once_and_finished_rows_are_dropped(policy: Policy) -> None:
     seen: list[tuple[int, int]] = []
     hook = policy.network.model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
@@ -106,7 +115,7 @@ def test_each_prompt_is_prefilled_once_and_finished_rows_are_dropped(policy) -> 
     assert seen[-1][0] < 128
 
 
-def test_greedy_takes_the_most_probable_token_and_records_it_at_temperature_one(policy) -> None:
+def test_greedy_takes_the_most_probable_token_and_records_it_at_temperature_one(policy: Policy) -> None:
     rollout = run(policy, replace(SAMPLING, temperature=0.0, samples=2))
     assert torch.equal(rollout.response_ids[0::2], rollout.response_ids[1::2])
     first = policy.network(policy.tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]).logits[0, -1]
@@ -114,7 +123,7 @@ def test_greedy_takes_the_most_probable_token_and_records_it_at_temperature_one(
     assert float(rollout.logp[0, 0]) == pytest.approx(float(first.log_softmax(-1).max().detach()), abs=1e-5)
 
 
-def test_a_stop_string_ends_the_response_and_is_kept(policy) -> None:
+def test_a_stop_string_ends_the_response_and_is_kept(policy: Policy) -> None:
     free = run(policy, replace(SAMPLING, samples=16))
     words = [text.split() for text in free.texts]
     stop = next(f"{w[2]} {w[3]}" for w in words if len(w) > 6)  # spans two tokens
@@ -130,7 +139,7 @@ def test_a_stop_string_ends_the_response_and_is_kept(policy) -> None:
             assert tokens(rollout, row) == tokens(free, row)
 
 
-def test_the_rollout_can_be_used_under_autograd(policy) -> None:
+def test_the_rollout_can_be_used_under_autograd(policy: Policy) -> None:
     rollout = run(policy)
     assert not rollout.logp.is_inference()
     weight = torch.ones(1, requires_grad=True)
@@ -138,18 +147,18 @@ def test_the_rollout_can_be_used_under_autograd(policy) -> None:
     assert weight.grad is not None
 
 
-def test_a_budget_beyond_the_context_names_the_key(policy) -> None:
+def test_a_budget_beyond_the_context_names_the_key(policy: Policy) -> None:
     with pytest.raises(UserError, match=r"rollout\.max_tokens=100.*Take at most 51"):
         run(policy, replace(SAMPLING, max_tokens=100))
 
 
-def test_a_begin_token_written_by_a_template_is_not_doubled(policy) -> None:
+def test_a_begin_token_written_by_a_template_is_not_doubled(policy: Policy) -> None:
     ids, mask = policy.encode(["<s> 1 + 1 =", "1 + 1 ="])
     assert torch.equal(ids[0], ids[1])
     assert mask.all()
 
 
-def test_progress_reaches_the_total(policy) -> None:
+def test_progress_reaches_the_total(policy: Policy) -> None:
     calls: list[tuple[int, int]] = []
     generate(policy, PROMPTS, KEYS, replace(SAMPLING, batch_size=7), seed=0, progress=lambda *at: calls.append(at))
     assert calls[-1] == (24, 24)
@@ -157,7 +166,9 @@ def test_progress_reaches_the_total(policy) -> None:
 
 
 @pytest.mark.parametrize("stop", [(), ("7",)])
-def test_how_often_rows_are_looked_at_cannot_be_seen(policy, monkeypatch, stop) -> None:
+def test_how_often_rows_are_looked_at_cannot_be_seen(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, stop: tuple[str, ...]
+) -> None:
     """As on a GPU: rows that have ended are fed on for a while, and nothing of them is recorded."""
     often = run(policy, replace(SAMPLING, stop=stop))
     assert len({len(tokens(often, row)) for row in range(24)}) > 3

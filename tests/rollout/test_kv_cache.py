@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from transformers import DynamicCache, Gemma3TextConfig
 
+from tvo_cli.model import Policy
 from tvo_cli.rollout.kv_cache import AHEAD, EVEN, even, growing
 
 LAYERS = range(2)
 
 
-def tokens(rng, rows, count):
+def tokens(rng: torch.Generator, rows: int, count: int) -> Tensor:
     return torch.randn(rows, 2, count, 4, generator=rng)
 
 
-def same(one, other):
+def same(one: DynamicCache, other: DynamicCache) -> bool:
     return all(
         torch.equal(getattr(one.layers[i], name), getattr(other.layers[i], name))
         for i in LAYERS
@@ -22,11 +24,11 @@ def same(one, other):
     )
 
 
-def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy) -> None:
+def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
     ours, theirs = growing(policy.network.config), DynamicCache(config=policy.network.config)
 
-    def step(rows, count=1) -> None:
+    def step(rows: int, count: int = 1) -> None:
         for layer in LAYERS:
             keys, values = tokens(rng, rows, count), tokens(rng, rows, count)
             for one, other in zip(ours.update(keys, values, layer), theirs.update(keys, values, layer), strict=True):
@@ -45,7 +47,7 @@ def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy) -> N
     assert ours.get_seq_length() == theirs.get_seq_length() == 5 + AHEAD + 4
 
 
-def test_a_token_is_written_where_the_others_stand(policy) -> None:
+def test_a_token_is_written_where_the_others_stand(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
     cache = growing(policy.network.config)
     places = []
@@ -55,12 +57,12 @@ def test_a_token_is_written_where_the_others_stand(policy) -> None:
     assert len(set(places[1:])) == 1, "nothing was copied after the first token"
 
 
-def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy) -> None:
+def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
     ours, theirs = growing(policy.network.config, evenly=True), DynamicCache(config=policy.network.config)
     length = 0
 
-    def step(rows, count=1) -> None:
+    def step(rows: int, count: int = 1) -> None:
         nonlocal length
         length += count
         expected = even(length, EVEN) if length > count else count

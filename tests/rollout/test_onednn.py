@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    PreTrainedModel,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
 
+from tests.gradients import gradient, gradients
 from tests.model.test_logprobs import SMALL, architectures
-from tests.rollout.test_generation import PROMPTS, SAMPLING
+from tests.rollout.conftest import PROMPTS
+from tests.rollout.test_generation import SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
@@ -25,13 +30,14 @@ from tvo_cli.rollout.fused_decode import fused_network
 from tvo_cli.rollout.generation import _kept, closing_tokens
 from tvo_cli.rollout.kv_cache import EVEN
 from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
+from tvo_cli.types import Rollout
 
 
-def said(policy):
+def said(policy: Policy) -> Rollout:
     return generate(policy, PROMPTS, [f"k{i}" for i in range(len(PROMPTS))], SAMPLING, seed=3)
 
 
-def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere) -> None:
+def test_what_is_said_stays_and_settings_come_back(policy: Policy, quick_anywhere: None) -> None:
     plain = said(policy)
     with onednn_matmul(policy.network) as on:
         quick = said(policy)
@@ -45,7 +51,9 @@ def test_what_is_said_stays_and_settings_come_back(policy, quick_anywhere) -> No
 
 @pytest.mark.parametrize("name", list(architectures()))
 @pytest.mark.parametrize("padded", [True, False])
-def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere, name, padded) -> None:
+def test_every_architecture_says_the_same_over_even_rooms(
+    policy: Policy, quick_anywhere: None, name: str, padded: bool
+) -> None:
     """Over the end of two rooms, with rows that end early; prompts of four lengths, or of one."""
     torch.manual_seed(0)
     network = architectures()[name]().float().eval()
@@ -54,7 +62,7 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere
     prompts = PROMPTS if padded else PROMPTS[:1] * 4
     long = replace(SAMPLING, samples=6, max_tokens=2 * EVEN + 3)
 
-    def tell():
+    def tell() -> Rollout:
         return generate(small, prompts, [f"k{i}" for i in range(4)], long, seed=3)
 
     plain = tell()
@@ -69,13 +77,13 @@ def test_every_architecture_says_the_same_over_even_rooms(policy, quick_anywhere
     assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > EVEN
 
 
-def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere) -> None:
+def test_a_step_of_joined_matrices_follows_the_weights(policy: Policy, quick_anywhere: None) -> None:
     """It is checked once a network and joined anew for every rollout: the next one must speak with new weights."""
     torch.manual_seed(0)
     network = architectures()["qwen2"]().float().eval()
     small = Policy(network, copy.copy(policy.tokenizer), frozenset(range(3)), policy.pad_id)
 
-    def tell():
+    def tell() -> Rollout:
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3)
 
     with onednn_matmul(network) as on:
@@ -88,13 +96,13 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy, quick_anywhere) -
     torch.testing.assert_close(after.logp, tell().logp, rtol=0, atol=1e-4)
 
 
-def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick_anywhere) -> None:
+def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy: Policy, quick_anywhere: None) -> None:
     """A fresh network's are: the check cannot see them, so that they must be there by construction."""
     torch.manual_seed(0)
     network = LlamaForCausalLM(LlamaConfig(**SMALL, mlp_bias=True, attention_bias=True)).eval()
     small = Policy(network, copy.copy(policy.tokenizer), frozenset(range(3)), policy.pad_id)
 
-    def tell():
+    def tell() -> Tensor:
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3).logp
 
     with onednn_matmul(network):
@@ -114,20 +122,22 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy, quick
         lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, use_sliding_window=True, sliding_window=32, max_window_layers=1)),
     ],
 )
-def test_windows_longer_than_the_check_are_not_overlooked(policy, quick_anywhere, network) -> None:
+def test_windows_longer_than_the_check_are_not_overlooked(
+    policy: Policy, quick_anywhere: None, network: Callable[[], PreTrainedModel]
+) -> None:
     small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     with onednn_matmul(small.network) as on:
         assert on and fused_network(small) is None
 
 
-def test_a_large_network_is_not_copied(policy, quick_anywhere, monkeypatch) -> None:
+def test_a_large_network_is_not_copied(policy: Policy, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     monkeypatch.setattr(rollout_joined, "LARGEST", 10)
     with onednn_matmul(small.network) as on:
         assert on and fused_network(small) is None
 
 
-def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch) -> None:
+def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = torch.rand(2, 1, 3, 4) > 0.5
     first = onednn._bias(mask, 2)
     assert onednn._bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
@@ -144,7 +154,7 @@ def test_rows_are_kept_in_order_up_to_an_even_number() -> None:
     assert _kept(live, 16).tolist() == list(range(9))
 
 
-def test_another_attention_is_left_alone(policy) -> None:
+def test_another_attention_is_left_alone(policy: Policy) -> None:
     policy.network.set_attn_implementation("eager")
     try:
         with onednn_matmul(policy.network) as on:
@@ -154,14 +164,14 @@ def test_another_attention_is_left_alone(policy) -> None:
         policy.network.set_attn_implementation("sdpa")
 
 
-def test_only_tokens_with_a_stops_last_character_can_end_it(policy) -> None:
+def test_only_tokens_with_a_stops_last_character_can_end_it(policy: Policy) -> None:
     closing = closing_tokens(policy.tokenizer, ("so 7",))
     texts = policy.tokenizer.batch_decode([[i] for i in range(len(policy.tokenizer))])
     assert {text for text, ends in zip(texts, closing.tolist(), strict=True) if ends} == {t for t in texts if "7" in t}
     assert closing_tokens(policy.tokenizer, ("so ",)).all(), "a space at the end may belong to any token"
 
 
-def attention_inputs(queries, keys, padded):
+def attention_inputs(queries: int, keys: int, padded: bool) -> tuple[list[Tensor], Tensor]:
     rng = torch.Generator().manual_seed(0)
     shapes = ((3, 6, queries, 8), (3, 2, keys, 8), (3, 2, keys, 8))
     made = [torch.randn(shape, generator=rng, dtype=torch.float64).requires_grad_() for shape in shapes]
@@ -173,7 +183,7 @@ def attention_inputs(queries, keys, padded):
 
 @pytest.mark.parametrize(("queries", "keys", "padded"), [(5, 5, False), (5, 9, False), (5, 9, True), (1, 9, True)])
 @pytest.mark.parametrize("masked", [True, False])
-def test_plain_attention_is_sdpa_with_its_gradients(queries, keys, padded, masked) -> None:
+def test_plain_attention_is_sdpa_with_its_gradients(queries: int, keys: int, padded: bool, masked: bool) -> None:
     (query, key, value), seen = attention_inputs(queries, keys, padded)
     if padded and not masked:
         return
@@ -192,10 +202,10 @@ def test_queries_on_padding_are_finite() -> None:
     (query, key, value), seen = attention_inputs(5, 5, True)
     found = plain_attention(query, key, value, seen)
     found.sum().backward()
-    assert torch.isfinite(found).all() and torch.isfinite(query.grad).all()
+    assert torch.isfinite(found).all() and torch.isfinite(gradient(query)).all()
 
 
-def test_scores_and_gradients_under_quick_products_are_those_without(policy, quick_anywhere) -> None:
+def test_scores_and_gradients_under_quick_products_are_those_without(policy: Policy, quick_anywhere: None) -> None:
     rng = torch.Generator().manual_seed(0)
     ids, seen = policy.encode(PROMPTS)
     responses = torch.randint(4, 30, (len(PROMPTS), 7), generator=rng)
@@ -206,14 +216,14 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy, qui
         with onednn_matmul(policy.network, least=least) as on:
             scores = policy.score(ids, seen, responses, mask, 1.0)
             (scores.logp.sum() + scores.entropy.sum()).backward()
-        found.append((on, scores.logp.detach(), [p.grad.clone() for p in policy.parameters()]))
+        found.append((on, scores.logp.detach(), gradients(policy.parameters())))
     assert [one[0] for one in found] == [True, False]
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=2e-5)
     for mine, theirs in zip(found[0][2], found[1][2], strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-5 * float(theirs.abs().max()))
 
 
-def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch) -> None:
+def test_a_cpu_whose_products_are_rounded_falls_back(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onednn, "accurate", lambda: False)
     with onednn_matmul(policy.network) as on:
         assert not on
@@ -221,10 +231,10 @@ def test_a_cpu_whose_products_are_rounded_falls_back(policy, monkeypatch) -> Non
         assert policy.network.config._attn_implementation == "sdpa"
 
 
-def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch) -> None:
+def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
     real = torch.Tensor.__matmul__
 
-    def rounded(left, right):
+    def rounded(left: Tensor, right: Tensor) -> Tensor:
         return (
             real(left.bfloat16(), right.bfloat16()).to(left.dtype) if left.dtype == torch.float32 else real(left, right)
         )

@@ -1,17 +1,23 @@
 """Rollouts cut and joined: every response keeps its prompt, its tokens and its log-probabilities."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import torch
 
 from tests.rollout.conftest import KEYS, PROMPTS
+from tvo_cli.model import Policy
 from tvo_cli.rollout import Sampling, generate, join, select
+from tvo_cli.types import Rollout
 
 
-def drawn(policy, chosen, limit, seed=0):
+def drawn(policy: Policy, chosen: Sequence[int], limit: int, seed: int = 0) -> Rollout:
     prompts, keys = [PROMPTS[i] for i in chosen], [KEYS[i] for i in chosen]
     return generate(policy, prompts, keys, Sampling(samples=2, max_tokens=limit), seed=seed)
 
 
-def content(rollout):
+def content(rollout: Rollout) -> list[tuple[object, ...]]:
     """Prompt, response and log-probabilities of each row, without any padding."""
     return [
         (
@@ -25,14 +31,14 @@ def content(rollout):
     ]
 
 
-def test_a_selection_is_in_the_order_asked_for_and_numbered_anew(policy) -> None:
+def test_a_selection_is_in_the_order_asked_for_and_numbered_anew(policy: Policy) -> None:
     whole = drawn(policy, [0, 1, 2, 3], 6)
     part = select(whole, [3, 1])
     assert part.group.tolist() == [0, 0, 1, 1]
     assert content(part) == [content(whole)[row] for row in (6, 7, 2, 3)]
 
 
-def test_joined_rollouts_of_other_widths_say_the_same(policy) -> None:
+def test_joined_rollouts_of_other_widths_say_the_same(policy: Policy) -> None:
     """The first has short prompts and long responses, the second the reverse."""
     first, second = drawn(policy, [2, 0], 9), drawn(policy, [3], 2)
     both = join([first, second], policy.pad_id)
@@ -42,7 +48,7 @@ def test_joined_rollouts_of_other_widths_say_the_same(policy) -> None:
     assert second.mask.shape[1] < both.mask.shape[1] == first.mask.shape[1]
 
 
-def test_the_policy_scores_joined_rollouts_as_the_sampler_did(policy) -> None:
+def test_the_policy_scores_joined_rollouts_as_the_sampler_did(policy: Policy) -> None:
     both = join([drawn(policy, [2, 0], 9), drawn(policy, [3], 2)], policy.pad_id)
     scores = policy.score(both.prompt_ids, both.prompt_mask, both.response_ids, both.mask, 1.0)
     torch.testing.assert_close(scores.logp.detach()[both.mask], both.logp[both.mask], rtol=0, atol=2e-5)

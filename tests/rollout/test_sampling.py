@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tvo_cli.rollout import Sampling, mismatch, truncated_importance
 from tvo_cli.rollout.sampling import draw, uniforms
@@ -12,14 +13,14 @@ from tvo_cli.rollout.sampling import draw, uniforms
 PLAIN = Sampling(samples=1, max_tokens=1)
 
 
-def frequencies(logits, sampling, n=40_000):
+def frequencies(logits: Tensor, sampling: Sampling, n: int = 40_000) -> Tensor:
     uniform = torch.from_numpy(np.random.default_rng(0).random(n))
     token, _ = draw(logits.expand(n, -1), uniform, sampling)
     return torch.bincount(token, minlength=logits.shape[-1]).double()
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
-def test_frequencies_follow_the_distribution(temperature) -> None:
+def test_frequencies_follow_the_distribution(temperature: float) -> None:
     logits = torch.tensor([0.3, -1.0, 2.0, 0.0, -0.5, 1.2])
     pi = np.exp(logits.double().numpy() / temperature)
     expected = torch.from_numpy(pi / pi.sum()) * 40_000
@@ -42,7 +43,7 @@ def test_frequencies_over_a_large_vocabulary_use_two_levels() -> None:
 
 
 @pytest.mark.parametrize("vocabulary", [7, 512, 513, 5000])
-def test_two_levels_choose_the_token_that_one_cumulated_sum_chooses(vocabulary) -> None:
+def test_two_levels_choose_the_token_that_one_cumulated_sum_chooses(vocabulary: int) -> None:
     rng = np.random.default_rng(vocabulary)
     logits = torch.from_numpy(rng.normal(size=(200, vocabulary)) * 2)
     uniform = torch.from_numpy(rng.random(200))
@@ -55,7 +56,7 @@ def test_two_levels_choose_the_token_that_one_cumulated_sum_chooses(vocabulary) 
 
 
 @pytest.mark.parametrize("vocabulary", [6, 2000])
-def test_a_token_of_weight_zero_is_never_drawn(vocabulary) -> None:
+def test_a_token_of_weight_zero_is_never_drawn(vocabulary: int) -> None:
     logits = torch.full((2, vocabulary), -torch.inf)
     logits[:, 3] = 0.0
     token, logp = draw(logits, torch.tensor([0.0, 1.0 - 2**-53], dtype=torch.float64), PLAIN)

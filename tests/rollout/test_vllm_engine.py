@@ -15,20 +15,20 @@ from tvo_cli.rollout.vllm_engine import VllmEngine, request_seed
 class Tokenizer:
     chat_template = None
 
-    def __call__(self, text):
+    def __call__(self, text: str) -> dict[str, list[str]]:
         return {"input_ids": text.split()}
 
 
 class FakeLLM:
-    def __init__(self, **options) -> None:
+    def __init__(self, **options: object) -> None:
         self.options = options
         self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=128))
 
-    def get_tokenizer(self):
+    def get_tokenizer(self) -> Tokenizer:
         return Tokenizer()
 
-    def generate(self, prompts, parameters, use_tqdm):
-        def say(prompt, wanted):
+    def generate(self, prompts: list[str], parameters: list[SimpleNamespace], use_tqdm: bool) -> list[SimpleNamespace]:
+        def say(prompt: str, wanted: SimpleNamespace) -> SimpleNamespace:
             reason = "length" if wanted.seed % 2 else "stop"
             return SimpleNamespace(text=f"{prompt}|{wanted.seed}", token_ids=[1, 2], finish_reason=reason)
 
@@ -36,13 +36,13 @@ class FakeLLM:
 
 
 @pytest.fixture
-def vllm(monkeypatch) -> None:
+def vllm(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("vllm")
-    module.LLM, module.SamplingParams = FakeLLM, lambda **known: SimpleNamespace(**known)
+    vars(module).update(LLM=FakeLLM, SamplingParams=SimpleNamespace)
     monkeypatch.setitem(sys.modules, "vllm", module)
 
 
-def test_one_request_a_completion_each_with_its_own_seed(vllm) -> None:
+def test_one_request_a_completion_each_with_its_own_seed(vllm: None) -> None:
     engine = VllmEngine("m", None, "float32", {"gpu_memory_utilization": 0.8})
     found = engine(["a b", "c"], ["k1", "k2"], Sampling(samples=3, max_tokens=5, top_k=0), 7)
     assert [len(group) for group in found] == [3, 3]
@@ -54,13 +54,13 @@ def test_one_request_a_completion_each_with_its_own_seed(vllm) -> None:
     assert engine.context == 128
 
 
-def test_remote_code_and_pickles_are_never_loaded(vllm) -> None:
+def test_remote_code_and_pickles_are_never_loaded(vllm: None) -> None:
     options = VllmEngine("m", None, "float32", {})._engine.options
     assert options["trust_remote_code"] is False
     assert options["load_format"] == "safetensors"
 
 
-def test_without_vllm_there_is_a_clear_message(monkeypatch) -> None:
+def test_without_vllm_there_is_a_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(UserError, match=r"rollout=vllm: vLLM is not installed.*pip install vllm"):
         VllmEngine("m", None, "float32", {})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tvo_cli.stability.collapse import (
 )
 from tvo_cli.stability.collapse_rule import Firing, Rule
 
-SOME = {"severity": "collapse", "patience": 1}
+SOME: dict[str, Any] = {"severity": "collapse", "patience": 1}
 NAN, INF = math.nan, math.inf
 
 
@@ -30,7 +31,8 @@ def run(rule: Rule, **series: list[float]) -> list[Firing]:
 
 
 def floor(**changes: float) -> Floor:
-    settings = {"share": 0.1, "absolute": 0.005, "solved": 0.9, "warmup": 2, "smoothing": 0.0, "patience": 2}
+    settings: dict[str, Any] = {"share": 0.1, "absolute": 0.005, "solved": 0.9}
+    settings |= {"warmup": 2, "smoothing": 0.0, "patience": 2}
     return Floor(severity="collapse", metric="policy/entropy", **{**settings, **changes})
 
 
@@ -73,7 +75,7 @@ def test_floor_smooths() -> None:
 
 
 def drop(**changes: float) -> Drop:
-    settings = {"share": 0.5, "minimum_peak": 0.2, "smoothing": 0.0, "patience": 2}
+    settings: dict[str, Any] = {"share": 0.5, "minimum_peak": 0.2, "smoothing": 0.0, "patience": 2}
     return Drop(severity="collapse", metric="reward/mean", **{**settings, **changes})
 
 

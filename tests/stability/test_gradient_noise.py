@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.checkpoint import checkpoint
 
+from tests.gradients import gradient, gradients
 from tvo_cli.stability.gradient_noise import (
     UNRESOLVED,
     GradientReading,
@@ -84,7 +86,7 @@ def test_numbers_worked_by_hand() -> None:
     for part in ((1.0, 0.0), (0.0, 3.0), (2.0, 0.0)):
         with reading.part():
             (weight * torch.tensor(part)).sum().backward()
-    assert weight.grad.tolist() == [3.0, 3.0]  # .grad accumulates as if nobody looked
+    assert gradient(weight).tolist() == [3.0, 3.0]  # .grad accumulates as if nobody looked
     found = reading.result(18.0, rollouts=3, total_rollouts=12)
     assert found.part_squares == pytest.approx(14.0)
     assert found.minibatch_variance == pytest.approx(12.0)
@@ -109,9 +111,9 @@ class _Tied(nn.Module):
 
 def _slow_squares(model: nn.Module, ids: Tensor) -> list[float]:
     """‖∇ of each row‖² by torch.func, an independent way."""
-    parameters = dict(model.named_parameters())
+    parameters: dict[str, Tensor] = dict(model.named_parameters())
 
-    def one(values: dict[str, Tensor], row: Tensor) -> Tensor:
+    def one(values: dict[str, Tensor], row: Tensor) -> Any:
         return functional_call(model, values, (row[None],)).sum() / len(ids)
 
     gradients = vmap(grad(one), (None, 0))(parameters, ids)
@@ -144,11 +146,11 @@ def test_the_gradient_itself_is_untouched_and_the_hooks_are_gone() -> None:
     for rows in ids.chunk(2):
         with reading.part():
             model(rows).sum().backward()
-    watched = [p.grad.clone() for p in model.parameters()]
+    watched = gradients(model.parameters())
     model.zero_grad()
     for rows in ids.chunk(2):
         model(rows).sum().backward()
-    assert all(torch.equal(a, p.grad) for a, p in zip(watched, model.parameters()))
+    assert all(torch.equal(a, gradient(p)) for a, p in zip(watched, model.parameters()))
     before = reading.result(1.0, rollouts=4, total_rollouts=4).part_squares
     model(ids).sum().backward()
     assert reading.result(1.0, rollouts=4, total_rollouts=4).part_squares == before

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -80,6 +81,6 @@ def test_paired_difference() -> None:
         lambda: paired_clustered_bootstrap([[1.0]], [[1.0], [0.0]]),
     ],
 )
-def test_what_cannot_be_resampled(call) -> None:
+def test_what_cannot_be_resampled(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         call()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_pairing_removes_what_the_seeds_share() -> None:
 
 
 @pytest.mark.parametrize("test", [welch, paired])
-def test_the_sign_is_a_minus_b(test) -> None:
+def test_the_sign_is_a_minus_b(test: Callable[..., Difference]) -> None:
     one, other = test(TVO, GRPO), test(GRPO, TVO)
     assert one.difference > 0 and one.low == pytest.approx(-other.high) and one.p == pytest.approx(other.p)
 
@@ -60,7 +61,7 @@ def test_one_seed_has_a_difference_and_nothing_more(found: Difference) -> None:
 
 
 @pytest.mark.parametrize("test", [welch, paired])
-def test_a_nan_is_not_dropped(test) -> None:
+def test_a_nan_is_not_dropped(test: Callable[..., Difference]) -> None:
     found = test([0.5, NAN, 0.7], [0.1, 0.2, 0.3])
     assert all(map(math.isnan, (found.difference, found.low, found.high, found.p))) and found.n == 3
 
@@ -93,7 +94,7 @@ def test_one_arm_without_spread_is_still_welch() -> None:
 @pytest.mark.parametrize(
     "call", [lambda: paired([1.0], [1.0, 2.0]), lambda: welch([], [1.0]), lambda: welch([1.0], [1.0], 1.0)]
 )
-def test_what_cannot_be_compared(call) -> None:
+def test_what_cannot_be_compared(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         call()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage_rates import CASES, WAYS, draw, measure
-from tvo_cli.compare.analysis import rates
+from tvo_cli.compare.analysis import measures, rates
 from tvo_cli.compare.analysis.arms import Arm, Cell
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT
@@ -56,7 +56,7 @@ def arm_of(scores: np.ndarray) -> Arm:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_simulated_ways_are_those_of_the_comparison(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates.measures, "final", lambda trial, how: trial.value)
+    monkeypatch.setattr(measures, "final", lambda trial, how: trial.value)
     many = draw(np.random.default_rng(5), 20, 7, CASES["each 0.5 sd below the one before"][0], 0.0)
     simulated = WAYS[way](many)
     for scores, expected in zip(many, simulated, strict=True):

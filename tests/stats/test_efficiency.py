@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_nan_neither_crosses_nor_ends_the_watch() -> None:
 def test_censored_seeds_are_not_dropped() -> None:
     """Two of three seeds cross, at 10 and 20; the mean over those that did would say 15."""
     found = [first_crossing([10, 20, 30], ys, 0.5) for ys in ([0.6, 0.7, 0.8], [0.1, 0.5, 0.6], [0.1, 0.2, 0.3])]
-    assert median(kaplan_meier(*zip(*found))) == 20
+    assert median(kaplan_meier([x for x, _ in found], [seen for _, seen in found])) == 20
 
 
 def test_area_is_the_mean_over_the_log_learning_rate() -> None:
@@ -56,6 +57,6 @@ def test_worst_case() -> None:
 
 
 @pytest.mark.parametrize("call", [lambda: area([], []), lambda: area([1, 1], [1, 2]), lambda: worst([])])
-def test_refused(call) -> None:
+def test_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         call()

@@ -15,7 +15,8 @@ NAN = math.nan
 
 def slow(rows: list[list[float]]) -> float:
     """`held_out` of an even number of seeds [seeds][rates], half by half."""
-    n, found = len(rows), []
+    n = len(rows)
+    found: list[float] = []
     for chosen in combinations(range(n), n // 2):
         halves = [[rows[i] for i in range(n) if (i in chosen) is inside] for inside in (True, False)]
         train, test = ([sum(column) / len(half) for column in zip(*half)] for half in halves)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,6 @@ def test_greyed_out_with_the_reason() -> None:
         lambda: iqm_interval(np.zeros((2, 2, 2))),
     ],
 )
-def test_refused(call) -> None:
+def test_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         call()

@@ -97,7 +97,7 @@ def slow(folder: Path) -> None:
 experiment = ModuleType("tvo_cli.experiment")
 experiment.train = train  # type: ignore[attr-defined]
 sys.modules["tvo_cli.experiment"] = experiment
-tvo_cli.experiment = experiment  # type: ignore[attr-defined]
+tvo_cli.experiment = experiment
 
 if __name__ == "__main__":
     from tvo_cli.cli import train as command

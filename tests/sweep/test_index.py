@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -104,7 +105,7 @@ def test_what_a_job_said_is_shown_and_not_obeyed() -> None:
 def test_running_is_told_from_dead(tmp_path: Path) -> None:
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
     process = subprocess.Popen(words)
-    facts = {"state": "running", "host": run_status.socket.gethostname(), "pid": process.pid}
+    facts = {"state": "running", "host": socket.gethostname(), "pid": process.pid}
     try:
         write_json(tmp_path / run_status.FILE, facts | {"born": run_status._born(process.pid)})
         assert run_status.status_of(tmp_path) == ("running", "")

@@ -14,6 +14,7 @@ import pytest
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, console
 from tvo_cli.tracking.console import Plain, Progress
+from tvo_cli.tracking.live_panel import panel
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.sparkline import duration, figure, reading, sparkline
 
@@ -47,7 +48,7 @@ def test_plain_lines_are_aligned_whatever_the_values() -> None:
     stream, state = io.StringIO(), progress()
     plain = Plain(stream)
     plain.start(state)
-    extremes = (
+    extremes: tuple[dict[str, float], ...] = (
         {},
         ROW,
         {name: math.nan for name in ROW},
@@ -129,7 +130,7 @@ def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
     state.add_evaluation(60, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
     state.alerts.append("entropy_floor: [bold]not markup")
     screen = Console(file=io.StringIO(), width=width, record=True)
-    screen.print(console.panel(state))
+    screen.print(panel(state))
     text = screen.export_text()
     for wanted in ("step 60/120", "1.000", "0.789", "48,213", "14.0 (25% cut)", "2:00 left", "0.750 [0.700, 0.800]"):
         assert wanted in (text if width > 40 else " ".join(re.sub("[│\n]", " ", text).split())), (wanted, text)
@@ -143,7 +144,7 @@ def shown(state: Progress, width: int = 100) -> str:
     from rich.console import Console
 
     screen = Console(file=io.StringIO(), width=width, record=True)
-    screen.print(console.panel(state))
+    screen.print(panel(state))
     return screen.export_text()
 
 
@@ -261,7 +262,7 @@ def test_what_others_wrote_is_shown_and_not_obeyed() -> None:
     stream, seen = io.StringIO(), io.StringIO()
     Plain(stream).start(made)
     Plain(stream).say("answer\b\b\x1b[1A")
-    Console(file=seen, width=100).print(console.panel(made))
+    Console(file=seen, width=100).print(panel(made))
     assert r"r\x1b[2J: tvo · m\r[red]x[/red] · d\x9b1m · 3 steps → a\u202eb" in stream.getvalue()
     assert r"answer\x08\x08\x1b[1A" in stream.getvalue()
     assert r"m\r[red]x[/red] · d\x9b1m" in seen.getvalue() and r"drop: \x1b]0;t\x07\nnew line" in seen.getvalue()

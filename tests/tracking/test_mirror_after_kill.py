@@ -95,7 +95,7 @@ def test_every_instant_of_a_kill(
         mirror, folder = Sent(instant, before=before, buffer=buffer), tmp_path / str(instant)
         monkeypatch.setattr(
             "tvo_cli.tracking.tracker.mirrors", lambda node, mirror=mirror: [FailSafeMirror(mirror, "x")]
-        )  # type: ignore[arg-type]
+        )
         with pytest.raises(Killed):
             run(make_config(), folder)
         checkpoint = saved(folder) - behind

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -134,7 +134,8 @@ def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
     ended: list[int] = []
 
     class Run(dict[str, Any]):
-        offline, disabled, summary = True, False, {}
+        offline, disabled = True, False
+        summary: ClassVar[dict[str, object]] = {}
 
         def define_metric(self, *words: object, **more: object) -> None: ...
 

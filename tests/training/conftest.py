@@ -6,21 +6,33 @@ import hashlib
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from tvo_cli import config
 from tvo_cli.experiment import train
-from tvo_cli.training import loop
+from tvo_cli.training import graded_batch, loop
+
+if TYPE_CHECKING:
+    from tvo_cli.stability.watch import Action
+    from tvo_cli.training.batch import Batch, SampledBatch
+    from tvo_cli.training.session import Session
+    from tvo_cli.training.stop_signals import StopRequest
 
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),
     "trainer.variance_parts=2",
     *("rollout.prompts=8", "rollout.samples=2", "rollout.epochs=2", "rollout.minibatches=2", "trainer.steps=4"),
 )
+
+Whole = Callable[..., Path]  # of overrides
+Checksum = Callable[..., str]  # of a run folder and a step
+MetricRows = Callable[[Path], list[dict[str, float]]]
 
 
 @lru_cache(maxsize=256)
@@ -44,15 +56,20 @@ def train_in(folder: Path, overrides: tuple[str, ...]) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Runs:
+    """`runs("a", "trainer.steps=1")` trains in the folder `a` of the root; the run folder."""
+
+    root: Path
+
+    def __call__(self, name: str, *overrides: str) -> Path:
+        return train_in(self.root / name, overrides)
+
+
 @pytest.fixture
-def run(tmp_path) -> Callable[..., Path]:
-    """Train in a folder of the test's own; the run folder."""
-
-    def go(name: str, *overrides: str) -> Path:
-        return train_in(tmp_path / name, overrides)
-
-    go.root = tmp_path  # type: ignore[attr-defined]
-    return go
+def run(tmp_path: Path) -> Runs:
+    """Train in a folder of the test's own."""
+    return Runs(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +79,7 @@ def kept() -> dict[tuple[str, ...], Path]:
 
 
 @pytest.fixture
-def whole(kept, tmp_path_factory) -> Callable[..., Path]:
+def whole(kept: dict[tuple[str, ...], Path], tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """The folder of a run that nothing disturbed, trained once for all tests: to be read, not written in."""
 
     def found(*overrides: str) -> Path:
@@ -74,20 +91,20 @@ def whole(kept, tmp_path_factory) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def no_figures(monkeypatch) -> None:
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `tvo train` draws at its end takes longer than a small run."""
     monkeypatch.setattr("tvo_cli.report.run_plot.draw", lambda run: [])
 
 
 @pytest.fixture
-def pulled(run, monkeypatch) -> Callable[..., None]:
+def pulled(run: Runs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Train until the plug is pulled, before the batch after the first `after` ones."""
     train_step = loop.train_step
 
     def go(name: str, *overrides: str, after: int) -> None:
         left = [after]
 
-        def until(session, interrupted):
+        def until(session: Session, interrupted: StopRequest) -> Action:
             if not left[0]:
                 raise RuntimeError("the plug was pulled")
             left[0] -= 1
@@ -101,7 +118,7 @@ def pulled(run, monkeypatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def resumed(run, pulled) -> Callable[..., Path]:
+def resumed(run: Runs, pulled: Callable[..., None]) -> Callable[..., Path]:
     """A run that is pulled and then goes on to its end; its folder."""
 
     def go(name: str, *overrides: str, after: int) -> Path:
@@ -112,11 +129,12 @@ def resumed(run, pulled) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def batches(monkeypatch) -> list:
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """Every batch that a run learns from."""
-    seen, assemble = [], loop.assemble
+    seen: list[Batch] = []
+    assemble = graded_batch.assemble
 
-    def spy(session, drawn):
+    def spy(session: Session, drawn: SampledBatch) -> Batch:
         seen.append(assemble(session, drawn))
         return seen[-1]
 
@@ -125,7 +143,7 @@ def batches(monkeypatch) -> list:
 
 
 @pytest.fixture
-def weights() -> Callable[[Path], str]:
+def weights() -> Checksum:
     """Checksum of a checkpoint's weights, optimiser and state."""
 
     def digest(folder: Path, step: int = 4) -> str:
@@ -137,7 +155,7 @@ def weights() -> Callable[[Path], str]:
 
 
 @pytest.fixture
-def steps() -> Callable[[Path], list[dict[str, float]]]:
+def steps() -> MetricRows:
     """The rows of metrics.jsonl without what the clock says."""
 
     def rows(folder: Path) -> list[dict[str, float]]:

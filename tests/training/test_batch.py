@@ -1,18 +1,21 @@
 """Minibatches: whole prompts, every row once an epoch, a function of (seed, step, epoch) alone."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
-from tvo_cli.training.batch import minibatches
+from tvo_cli.training.batch import Minibatch, minibatches
 from tvo_cli.training.inner_loop import InnerLoop
 from tvo_cli.training.rng import stream
 
 GROUP = torch.arange(8).repeat_interleave(4)
 
 
-def cut(**changes):
+def cut(**changes: Any) -> list[Minibatch]:
     settings = {"epochs": 2, "count": 2, "microbatch_rows": 0, "variance_parts": 8, "seed": 0, "step": 3}
     return list(minibatches(GROUP, **{**settings, **changes}))
 
@@ -37,7 +40,7 @@ def test_the_first_minibatch_is_cut_into_equal_parts_for_the_variance() -> None:
 
 
 @pytest.mark.parametrize(("rows", "parts"), [(4, 4), (8, 2), (9, 2), (16, 1), (3, 4)])
-def test_micro_batches_hold_whole_prompts_up_to_the_limit(rows, parts) -> None:
+def test_micro_batches_hold_whole_prompts_up_to_the_limit(rows: int, parts: int) -> None:
     assert len(cut(microbatch_rows=rows)[1].parts) == parts
 
 
@@ -61,11 +64,11 @@ def test_every_minibatch_draws_its_own_lots_again_and_again_the_same() -> None:
 @pytest.mark.parametrize(
     ("tokens", "rows", "expected"), [(0, 0, 0), (0, 8, 8), (96, 0, 8), (96, 4, 4), (400, 0, 0), (5, 0, 1)]
 )
-def test_a_token_bound_becomes_rows_by_the_longest_prompt_and_response(tokens, rows, expected) -> None:
+def test_a_token_bound_becomes_rows_by_the_longest_prompt_and_response(tokens: int, rows: int, expected: int) -> None:
     """32 responses in 2 minibatches; the longest prompt has 5 tokens, the longest response 7."""
     prompt_mask, mask = torch.zeros(32, 9, dtype=torch.bool), torch.zeros(32, 11, dtype=torch.bool)
     prompt_mask[:, 6:], mask[:, :2] = True, True
     prompt_mask[3, 4:], mask[20, :7] = True, True
     passes = InnerLoop(1, 2, rows, 8, 1.0, tokens)
-    batch = SimpleNamespace(rollout=SimpleNamespace(prompt_mask=prompt_mask, mask=mask))
+    batch: Any = SimpleNamespace(rollout=SimpleNamespace(prompt_mask=prompt_mask, mask=mask))
     assert passes.rows(batch) == expected

@@ -1,21 +1,30 @@
 """DAPO's sampling in whole runs: what is kept, what it costs, where it ends, and that it says so."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 from safetensors.torch import load_file
 
+from tests.training.conftest import MetricRows, Runs
 from tvo_cli.training import graded_batch
+from tvo_cli.training.batch import Batch
+from tvo_cli.training.session import Session
+from tvo_cli.types import Problem, Rollout, Verdict
 
 DAPO = ("algorithm=dapo", "reward.length.weight=0", "rollout.epochs=1")
 
 
-def judged(monkeypatch, right) -> None:
+def judged(monkeypatch: pytest.MonkeyPatch, right: Callable[[int], bool]) -> None:
     """Let `right(row)` decide which responses of a draw are correct; rewards differ inside every group."""
     grade = graded_batch.grade
 
-    def judge(session, problems, rollout):
+    def judge(
+        session: Session, problems: Sequence[Problem], rollout: Rollout
+    ) -> tuple[tuple[Verdict, ...], list[float]]:
         verdicts, _ = grade(session, problems, rollout)
         found = tuple(replace(verdict, correct=right(row)) for row, verdict in enumerate(verdicts))
         return found, [float(verdict.correct) - 0.09 * row for row, verdict in enumerate(found)]
@@ -23,10 +32,12 @@ def judged(monkeypatch, right) -> None:
     monkeypatch.setattr(graded_batch, "grade", judge)
 
 
-def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(run, steps, batches) -> None:
+def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(
+    run: Runs, steps: MetricRows, batches: list[Batch]
+) -> None:
     rows = steps(run("a", *DAPO))
     assert max(row["sampling/draws"] for row in rows) > 1
-    rollouts = 0
+    rollouts = 0.0
     for row, batch in zip(rows, batches, strict=True):
         correct = [verdict.correct for verdict in batch.verdicts]
         assert all(one != other for one, other in zip(correct[::2], correct[1::2]))
@@ -40,7 +51,9 @@ def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(run, steps, batch
         assert row["group/zero_advantage"] == pytest.approx(1 - row["sampling/mixed"])
 
 
-def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(run, monkeypatch, batches) -> None:
+def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(
+    run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[Batch]
+) -> None:
     """Three draws' worth at once (the released recipe's), every second prompt mixed: the first eight of twelve."""
     judged(monkeypatch, lambda row: row % 4 == 0)
     run("a", *DAPO, "algorithm.sampling.size=3", "trainer.steps=2")
@@ -52,7 +65,9 @@ def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(ru
 
 
 @pytest.mark.slow
-def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batches, steps) -> None:
+def test_raw_accuracy_decides_and_not_the_shaped_reward(
+    run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[Batch], steps: MetricRows
+) -> None:
     """All right, every reward another: GRPO would learn from this, dynamic sampling finds nothing and ends."""
     judged(monkeypatch, lambda row: True)
     folder = run("a", *DAPO, "algorithm.sampling.most=3", "trainer.steps=3", "logger.console=off")
@@ -69,12 +84,14 @@ def test_raw_accuracy_decides_and_not_the_shaped_reward(run, monkeypatch, batche
 @pytest.mark.slow
 @pytest.mark.parametrize("right", [True, False])
 def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move_the_policy(
-    run, monkeypatch, right
+    run: Runs, monkeypatch: pytest.MonkeyPatch, right: bool
 ) -> None:
     """Ten draws a batch and no more; rewards are all equal, so the weights stay where they were, bit for bit."""
     grade = graded_batch.grade
 
-    def judge(session, problems, rollout):
+    def judge(
+        session: Session, problems: Sequence[Problem], rollout: Rollout
+    ) -> tuple[tuple[Verdict, ...], list[float]]:
         found = tuple(replace(verdict, correct=right) for verdict in grade(session, problems, rollout)[0])
         return found, [float(right)] * len(found)
 
@@ -86,11 +103,11 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
 
 
 @pytest.mark.slow
-def test_the_note_comes_again_only_after_a_batch_that_was_full(run, monkeypatch) -> None:
+def test_the_note_comes_again_only_after_a_batch_that_was_full(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws of batches: short, short, full, short."""
-    asked = []
+    asked: list[None] = []
 
-    def right(row):
+    def right(row: int) -> bool:
         if row == 0:
             asked.append(None)
         return len(asked) in (3,) and row % 2 == 0
@@ -100,7 +117,9 @@ def test_the_note_comes_again_only_after_a_batch_that_was_full(run, monkeypatch)
     assert (folder / "run.log").read_text().count("groups had right and wrong answers") == 2
 
 
-def test_a_second_draw_of_a_step_is_another_sample_of_a_problem_that_comes_again(run, batches) -> None:
+def test_a_second_draw_of_a_step_is_another_sample_of_a_problem_that_comes_again(
+    run: Runs, batches: list[Batch]
+) -> None:
     """Eight problems in all: each draw of a step has the same ones, and must not have the same responses."""
     run("a", *DAPO, "trainer.steps=1", "dataset.limit=8", "algorithm.sampling.most=3")
     draws = batches[0].drawn.draws

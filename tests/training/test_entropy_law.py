@@ -1,10 +1,15 @@
 """The law R = −a·e^H + b while a run goes on: its constants, its guard, and that a resumed run reads the same."""
 
+from __future__ import annotations
+
 import json
 import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
+from tests.training.conftest import MetricRows, Runs
 from tvo_cli.tracking.names import is_known
 from tvo_cli.training.entropy_law import LEAST_PAIRS, EntropyLaw
 
@@ -12,7 +17,7 @@ A, B = 0.05, 0.6
 ENTROPIES = [2.0, 1.7, 1.4, 1.1, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2]
 
 
-def law_of(pairs):
+def law_of(pairs: Iterable[tuple[float, float]]) -> tuple[EntropyLaw, list[dict[str, float]]]:
     law = EntropyLaw()
     return law, [law.read(h, r) for h, r in pairs]
 
@@ -43,9 +48,11 @@ def test_without_spread_there_is_no_law() -> None:
 
 
 @pytest.mark.slow
-def test_a_resumed_run_reads_the_same(run, resumed, steps) -> None:
-    sizes = ("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1")
-    sizes += ("rollout.epochs=1", "rollout.minibatches=1", "rollout.prompts=4", "recorder=off")
+def test_a_resumed_run_reads_the_same(run: Runs, resumed: Callable[..., Path], steps: MetricRows) -> None:
+    sizes = (
+        *("algorithm=grpo", f"trainer.steps={LEAST_PAIRS + 2}", "trainer.checkpoint_every=1"),
+        *("rollout.epochs=1", "rollout.minibatches=1", "rollout.prompts=4", "recorder=off"),
+    )
     whole = steps(run("whole", *sizes))
     assert {"law/a", "law/b", "law/ceiling", "law/rmse"} <= set(whole[-1]) and "law/a" not in whole[0]
     assert all(is_known(name) for name in whole[-1] if "/" in name)

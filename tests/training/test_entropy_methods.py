@@ -1,9 +1,16 @@
 """KL-Cov, SIREN and the controllers in whole runs: no split changes them, and what they carry survives a stop."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from torch import Tensor
+
+from tests.training.conftest import Checksum, MetricRows, Runs
 
 PENALTIES = "algorithm.objective.penalties"
 STRONG = {
@@ -12,17 +19,17 @@ STRONG = {
 }
 
 
-def weights_of(folder, step):
+def weights_of(folder: Path, step: int) -> dict[str, Tensor]:
     return load_file(folder / "checkpoints" / f"step-{step:06d}" / "policy" / "model.safetensors")
 
 
-def distance(one, other):
+def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["siren", "kl_cov"])
-def test_no_split_into_micro_batches_changes_them(run, name) -> None:
+def test_no_split_into_micro_batches_changes_them(run: Runs, name: str) -> None:
     given = (
         f"algorithm={name}",
         "trainer.steps=1",
@@ -39,7 +46,7 @@ def test_no_split_into_micro_batches_changes_them(run, name) -> None:
 
 
 @pytest.mark.slow
-def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run) -> None:
+def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run: Runs) -> None:
     """However it is cut: the untrained policy's, over every response of the batch."""
     anchors = []
     for name, count in (("one", 1), ("four", 4)):
@@ -52,7 +59,9 @@ def test_the_anchor_is_that_of_the_whole_first_batch_before_any_update(run) -> N
 
 @pytest.mark.slow  # fast: test_runs, with other algorithms
 @pytest.mark.parametrize("name", ["siren", "grpo_kl_adaptive", "grpo_target_entropy", "grpo_early_stop"])
-def test_a_stopped_run_goes_on_bit_for_bit(run, resumed, weights, steps, name) -> None:
+def test_a_stopped_run_goes_on_bit_for_bit(
+    run: Runs, resumed: Callable[..., Path], weights: Checksum, steps: MetricRows, name: str
+) -> None:
     given = (f"algorithm={name}", "trainer.checkpoint_every=1", "optimizer.lr=3e-4", "trainer.steps=3")
     whole = run("whole", *given)
     cut = resumed("cut", *given, after=2)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
+from tests.gradients import gradient
+from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.checkpoint import store
 from tvo_cli.training import loop, rng, update
+from tvo_cli.training.learner import Learner
 from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.session import Session
 
@@ -32,14 +39,16 @@ ALGORITHMS = [
     name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in config.names("algorithm")
 ]
 
+Losing = Callable[[Session, dict[str, Any]], None]
+
 
 @pytest.fixture
-def stop_after(monkeypatch):
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let a SIGTERM arrive during the update of that number, counted over the process; returns the setter."""
     taken, at = [0], [0]
-    take = loop.take
+    take = update.take
 
-    def taking(*args):
+    def taking(*args: Any) -> bool:
         goes_on = take(*args)
         taken[0] += 1
         if taken[0] == at[0]:
@@ -55,10 +64,10 @@ def stop_after(monkeypatch):
 
 
 @pytest.fixture
-def in_pieces(run, stop_after):
+def in_pieces(run: Runs, stop_after: Callable[[int], None]) -> Callable[..., tuple[Path, int]]:
     """A run that is stopped after each `piece` updates and started again by the same command, until it is done."""
 
-    def go(name, *overrides, piece=1, most=UPDATES):
+    def go(name: str, *overrides: str, piece: int = 1, most: int = UPDATES) -> tuple[Path, int]:
         for stops in range(most + 1):
             stop_after(piece)
             try:
@@ -71,10 +80,12 @@ def in_pieces(run, stop_after):
 
 
 @pytest.fixture
-def same_in_pieces(whole, in_pieces, weights, steps):
+def same_in_pieces(
+    whole: Whole, in_pieces: Callable[..., tuple[Path, int]], weights: Checksum, steps: MetricRows
+) -> Callable[..., Path]:
     """Assert that a run in pieces ends as one that nothing stopped; the latter's folder."""
 
-    def check(*overrides, piece=1):
+    def check(*overrides: str, piece: int = 1) -> Path:
         undisturbed, (cut, stops) = whole(*overrides), in_pieces("cut", *overrides, piece=piece)
         assert stops >= UPDATES // piece - 1
         assert steps(cut) == steps(undisturbed)
@@ -85,14 +96,23 @@ def same_in_pieces(whole, in_pieces, weights, steps):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_run_stopped_at_every_update_ends_in_the_same_bits(same_in_pieces, algorithm) -> None:
+def test_a_run_stopped_at_every_update_ends_in_the_same_bits(
+    same_in_pieces: Callable[..., Path], algorithm: str
+) -> None:
     same_in_pieces(*STEPS, f"algorithm={algorithm}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(2, 1), (1, 2), (3, 1), (1, 4)], ids=str)
 @pytest.mark.parametrize("algorithm", ["ppo", "grpo", "tvo"])
-def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm, sizes) -> None:
+def test_two_to_four_updates_a_rollout(
+    run: Runs,
+    in_pieces: Callable[..., tuple[Path, int]],
+    weights: Checksum,
+    steps: MetricRows,
+    algorithm: str,
+    sizes: tuple[int, int],
+) -> None:
     shape = (f"rollout.epochs={sizes[0]}", f"rollout.minibatches={sizes[1]}", "trainer.steps=3")
     whole = run("whole", f"algorithm={algorithm}", *shape)
     cut, _ = in_pieces("cut", f"algorithm={algorithm}", *shape, most=12)
@@ -104,7 +124,7 @@ def test_two_to_four_updates_a_rollout(run, in_pieces, weights, steps, algorithm
 @pytest.mark.parametrize(
     "name", ["rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("thermostat", "unrecorded", "cosine"))]
 )
-def test_every_controller_goes_on(same_in_pieces, name) -> None:
+def test_every_controller_goes_on(same_in_pieces: Callable[..., Path], name: str) -> None:
     whole = same_in_pieces(*STEPS, *CONTROLLERS[name], piece=3)
     if name == "rollback":
         assert "restored the policy" in (whole / "run.log").read_text()
@@ -113,43 +133,45 @@ def test_every_controller_goes_on(same_in_pieces, name) -> None:
 # ---------------------------------------------------------------- negative controls: what is left out must show
 
 
-def lost_streams(session, before) -> None:
+def lost_streams(session: Session, before: Any) -> None:
     rng.begin(99)
 
 
-def lost_buffer(session, before) -> None:
+def lost_buffer(session: Session, before: Any) -> None:
     session.work = None
 
 
-def lost_position(session, before) -> None:
+def lost_position(session: Session, before: Any) -> None:
+    assert session.work is not None
     session.work.position = 0
 
 
-def lost_cursor(session, before) -> None:
+def lost_cursor(session: Session, before: Any) -> None:
     session.cursor.position = 0
 
 
-def lost_viscosity(session, before) -> None:
+def lost_viscosity(session: Session, before: Any) -> None:
     session.learner.algorithm.step_rule.load_state_dict(before["algorithm"]["step_rule"])
 
 
-def lost_objective(session, before) -> None:
+def lost_objective(session: Session, before: Any) -> None:
     session.learner.algorithm.objective.load_state_dict(before["algorithm"]["objective"])
 
 
-def lost_baseline(session, before) -> None:
+def lost_baseline(session: Session, before: Any) -> None:
     session.learner.algorithm.estimator.load_state_dict(before["algorithm"]["estimator"])
 
 
-def lost_optimizer(session, before) -> None:
+def lost_optimizer(session: Session, before: Any) -> None:
     session.learner.optimizer.state.clear()
 
 
-def lost_step(session, before) -> None:
+def lost_step(session: Session, before: Any) -> None:
     session.counters.step = 0
 
 
-def lost_critic(session, before) -> None:
+def lost_critic(session: Session, before: Any) -> None:
+    assert session.learner.critic is not None
     torch.nn.init.zeros_(session.learner.critic.critic.head.weight)
 
 
@@ -158,26 +180,28 @@ LOSSES += [lost_optimizer, lost_step, lost_critic]
 
 
 @pytest.fixture
-def noisy(monkeypatch) -> None:
+def noisy(monkeypatch: pytest.MonkeyPatch) -> None:
     """An algorithm that draws from torch's own generator at every update, as one of yours may."""
     step = update._step
 
-    def stepping(learner, *args) -> None:
+    def stepping(learner: Learner, *args: Any) -> None:
         for parameter in learner.parameters:
-            parameter.grad += 1e-3 * torch.randn_like(parameter)
+            gradient(parameter).add_(1e-3 * torch.randn_like(parameter))
         step(learner, *args)
 
     monkeypatch.setattr(update, "_step", stepping)
 
 
 @pytest.fixture
-def reached(run, stop_after, monkeypatch):
+def reached(
+    run: Runs, stop_after: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Tensor]]:
     """Weights at the end of a run of three batches, stopped in the middle of its second, with something lost or not.
 
     The first half is the same for all: it is run once and copied.
     """
 
-    def go(name, algorithm, lost=None):
+    def go(name: str, algorithm: str, lost: Losing | None = None) -> dict[str, Tensor]:
         words = f"algorithm={algorithm}", "trainer.steps=3", "rollout.epochs=1"
         overrides = (name, *words)
         if name != "whole":
@@ -186,7 +210,7 @@ def reached(run, stop_after, monkeypatch):
         stop_after(0)
         restore = Session.restore
 
-        def restored(session, *args) -> None:
+        def restored(session: Session, *args: Any) -> None:
             before = session.state()
             restore(session, *args)
             if lost is not None:
@@ -197,7 +221,7 @@ def reached(run, stop_after, monkeypatch):
             folder = run(*overrides)
         return load_file(folder / "checkpoints" / "step-000003" / "policy" / "model.safetensors")
 
-    def _first_half(algorithm, words) -> None:
+    def _first_half(algorithm: str, words: tuple[str, ...]) -> None:
         if not (run.root / f"half-{algorithm}").exists():
             stop_after(3)
             with pytest.raises(Interrupted):
@@ -206,13 +230,13 @@ def reached(run, stop_after, monkeypatch):
     return go
 
 
-def differs(one, other):
+def differs(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return any(not torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [pytest.param("tvo", marks=pytest.mark.slow), "ppo"])
-def test_the_test_sees_what_is_lost(reached, noisy, algorithm) -> None:
+def test_the_test_sees_what_is_lost(reached: Callable[..., dict[str, Tensor]], noisy: None, algorithm: str) -> None:
     """Lose one thing at a time: the weights must differ, else the tests above would prove nothing."""
     whole = reached("whole", algorithm)
     assert not differs(reached("nothing", algorithm), whole)

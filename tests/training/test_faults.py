@@ -8,11 +8,14 @@ import logging
 import os
 import shutil
 import subprocess
-from typing import Never
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Never
 
 import pytest
 import torch
 
+from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
@@ -32,7 +35,7 @@ QUICK = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.check
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs of eight megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
@@ -48,8 +51,8 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk) -> None:
-    def go(*overrides):
+def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk: Path) -> None:
+    def go(*overrides: str) -> dict[str, Any]:
         return experiment.train(config.compose([*SMALL, *QUICK, f"output_dir={small_disk}/run", *overrides]))
 
     go("trainer.steps=1")
@@ -66,7 +69,9 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk) -> None:
     assert not list(root.glob(".*"))
 
 
-def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, monkeypatch) -> None:
+def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another process takes the space between the check and the writing."""
     tensors = {"optimizer": {"x": torch.zeros(150_000)}}
     old = store.save(small_disk / "step-000001", tensors=tensors, state={})
@@ -85,7 +90,7 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(small_disk, mo
     "file", ["optimizer.safetensors", "state.json", "policy/model.safetensors", "streams.safetensors"]
 )
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
-def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damage) -> None:
+def test_a_damaged_newest_checkpoint_is_passed_over(whole: Whole, tmp_path: Path, file: str, damage: str) -> None:
     root = shutil.copytree(whole(*QUICK), tmp_path / "a") / "checkpoints"
     victim = root / "step-000002" / file
     content = bytearray(victim.read_bytes())
@@ -94,12 +99,12 @@ def test_a_damaged_newest_checkpoint_is_passed_over(whole, tmp_path, file, damag
     else:
         content[len(content) // 2] ^= 1
         victim.write_bytes(content if damage == "flip" else content[: len(content) // 2])
-    said = []
+    said: list[str] = []
     assert store.newest(root, said.append) == root / "step-000001"
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
-def test_all_damaged_means_a_start_from_nothing(run, whole, weights) -> None:
+def test_all_damaged_means_a_start_from_nothing(run: Runs, whole: Whole, weights: Checksum) -> None:
     undisturbed, other = whole(*QUICK), shutil.copytree(whole(*QUICK), run.root / "b")
     for folder in (other / "checkpoints").glob("step-*"):
         (folder / "state.json").write_text("{")
@@ -108,7 +113,7 @@ def test_all_damaged_means_a_start_from_nothing(run, whole, weights) -> None:
 
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
-def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way) -> None:
+def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path: Path, way: str) -> None:
     folder = store.save(tmp_path / "step-000001", tensors={}, state={})
     (tmp_path / "outside").write_text("x")
     if way == "link":
@@ -119,7 +124,7 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path, way) -> Non
     assert store.inspect(folder) == f"{way} leads out of the folder"
 
 
-def test_links_are_no_checkpoints(run, whole, tmp_path) -> None:
+def test_links_are_no_checkpoints(run: Runs, whole: Whole, tmp_path: Path) -> None:
     folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
@@ -130,7 +135,7 @@ def test_links_are_no_checkpoints(run, whole, tmp_path) -> None:
         run("c", *QUICK)
 
 
-def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole) -> None:
+def test_allowed_keys_may_differ_and_others_are_still_refused(run: Runs, whole: Whole) -> None:
     folder = shutil.copytree(whole(*QUICK), run.root / "a")
     more = ("trainer.steps=3", "optimizer.lr=1e-4", "optimizer.clip_norm=2.0")
     with pytest.raises(
@@ -142,7 +147,9 @@ def test_allowed_keys_may_differ_and_others_are_still_refused(run, whole) -> Non
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[2]["optimizer/lr"] == 1e-4
 
 
-def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monkeypatch, caplog) -> None:
+def test_other_code_is_a_warning_and_another_reference_an_error(
+    run: Runs, whole: Whole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copytree(whole(*QUICK), run.root / "a")
     monkeypatch.setattr(resume_compatibility, "code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
@@ -152,7 +159,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(run, whole, monk
         resume_compatibility.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
 
-def test_pruning_keeps_every_nth_and_the_best(run) -> None:
+def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:
     folder = run("a", *QUICK, "trainer.steps=5", "trainer.keep=1",
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -162,7 +169,7 @@ def test_pruning_keeps_every_nth_and_the_best(run) -> None:
 
 
 @pytest.mark.parametrize("every", [0, 5])
-def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every) -> None:
+def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run: Runs, every: int) -> None:
     """pass@1 of the last evaluation, which comes after the checkpoint, where evaluation.every asks for it."""
     folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
                  "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
@@ -174,7 +181,7 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run, every) ->
 
 
 @pytest.mark.parametrize("name", ["../up", "/abs", "a/../../b"])
-def test_a_run_name_cannot_leave_the_outputs(name) -> None:
+def test_a_run_name_cannot_leave_the_outputs(name: str) -> None:
     for key in ("run_name", "experiment_name"):
         chosen = copy.deepcopy(composed(()))
         chosen[key] = name
@@ -182,13 +189,15 @@ def test_a_run_name_cannot_leave_the_outputs(name) -> None:
             check(chosen)
 
 
-class WithVault(ROOTS["train"]):
+class WithVault(ROOTS["train"]):  # type: ignore[misc,name-defined,valid-type]
     """A config in which somebody keeps a secret."""
 
     vault: kinds.Free = kinds.key("secrets", optional=True)
 
 
-def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys) -> None:
+def test_no_secret_reaches_any_file_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A key in the environment, one in the config, and an error that quotes the first."""
     hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
     monkeypatch.setenv("WANDB_API_KEY", hidden[0])
@@ -202,7 +211,7 @@ def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys) -> N
     experiment.train(config.compose(words))
     logging.getLogger("tvo").warning("the service refused the key %s", hidden[0])
 
-    def refusing(*args) -> Never:
+    def refusing(*args: object) -> Never:
         raise UserError("logger", "wandb", f"the service refused {hidden[0]}.")
 
     monkeypatch.setattr(loop, "draw", refusing)
@@ -219,7 +228,7 @@ def test_no_secret_reaches_any_file_of_a_run(tmp_path, monkeypatch, capsys) -> N
 
 
 @pytest.fixture
-def service(monkeypatch):
+def service(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A stand-in for the wandb package's run: what was logged, and when it shall break."""
     import wandb
 
@@ -230,21 +239,21 @@ def service(monkeypatch):
         breaks_at = None
 
         def __init__(self) -> None:
-            self.summary = {}
+            self.summary: dict[str, object] = {}
             self.starting_step = max(Run.rows, default=-1) + 1
 
-        def log(self, row, step) -> None:
+        def log(self, row: dict[str, object], step: int) -> None:
             if step == Run.breaks_at:
                 raise ConnectionError("the service was killed")
             Run.rows.append(step)
 
-        def define_metric(self, *args, **named) -> None:
+        def define_metric(self, *args: object, **named: object) -> None:
             pass
 
-        def finish(self, exit_code) -> None:
+        def finish(self, exit_code: int) -> None:
             pass
 
-    def init(**named):
+    def init(**named: Any) -> Run:
         if named["mode"] == "online" and Run.breaks_at == "start":
             raise TimeoutError("unreachable")
         Run.ids.append(named["id"])
@@ -257,7 +266,13 @@ def service(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [*(pytest.param(n, marks=pytest.mark.slow) for n in (None, 2)), "start"])
 def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
-    run, whole, pulled, steps, service, monkeypatch, fault
+    run: Runs,
+    whole: Whole,
+    pulled: Callable[..., None],
+    steps: MetricRows,
+    service: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str | int | None,
 ) -> None:
     """Compared with no logger at all: the same metrics and the same weights, killed half-way and gone on with."""
     mode = "auto" if fault == "start" else "offline"

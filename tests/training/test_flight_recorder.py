@@ -6,11 +6,15 @@ import json
 import shutil
 import signal
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from omegaconf import OmegaConf
+from torch import Tensor
 
+from tests.training.conftest import MetricRows, Runs, Whole
 from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
@@ -18,10 +22,12 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment import replaying
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay import attribution
-from tvo_cli.training import flight_recorder, loop
+from tvo_cli.training import flight_recorder, loop, update
 from tvo_cli.training.backward import backward, forces_on
 from tvo_cli.training.forward import seen
+from tvo_cli.training.learner import Learner
 from tvo_cli.training.saving import Interrupted
+from tvo_cli.training.step_state import Work
 from tvo_cli.training.update import remaining
 
 from .conftest import composed
@@ -30,7 +36,7 @@ ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]", "rollout.epochs=1")
 
 
-def files(folder):
+def files(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -41,7 +47,9 @@ def files(folder):
         *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n != "tvo"),
     ],
 )
-def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole, steps, algorithm) -> None:
+def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(
+    whole: Whole, steps: MetricRows, algorithm: str
+) -> None:
     folder = whole(f"algorithm={algorithm}", *QUICK)
     before = files(folder)
     record, [lived] = experiment.replay(folder, 2, [])
@@ -56,19 +64,19 @@ def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(whole
 
 
 @pytest.mark.slow
-def test_the_step_after_the_recorded_one_starts_from_its_end(run) -> None:
+def test_the_step_after_the_recorded_one_starts_from_its_end(run: Runs) -> None:
     folder = run("a", "algorithm=tvo", "trainer.steps=3", "recorder.steps=[2,3]", "rollout.epochs=1")
     second, third = (experiment.replay(folder, step, [])[0] for step in (2, 3))
     assert second["weights_after"] == third["weights_before"]
 
 
 @pytest.mark.slow
-def test_replay_sees_another_bit(whole, monkeypatch) -> None:
+def test_replay_sees_another_bit(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
     folder = whole("algorithm=grpo", *QUICK)
     read = flight_recorder.read
 
-    def flipped(run_folder, step):
+    def flipped(run_folder: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         parts, state = read(run_folder, step)
         next(iter(parts["policy"].values())).view(torch.int32).flatten()[0] ^= 1
         return parts, state
@@ -80,7 +88,7 @@ def test_replay_sees_another_bit(whole, monkeypatch) -> None:
 
 
 @pytest.mark.slow
-def test_another_algorithm_repeats_the_same_rollouts(whole, capsys) -> None:
+def test_another_algorithm_repeats_the_same_rollouts(whole: Whole, capsys: pytest.CaptureFixture[str]) -> None:
     folder = whole("algorithm=tvo", *QUICK)
     _, [was, other] = experiment.replay(folder, 2, ["algorithm=grpo"])
     assert other.algorithm == "grpo" and other.weights_before == was.weights_before
@@ -110,14 +118,14 @@ def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said() -> No
 
 
 @pytest.mark.slow
-def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole) -> None:
+def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole: Whole) -> None:
     """grpo carries no state between batches, so its "what if" of itself is the step itself."""
     folder = whole("algorithm=grpo", *QUICK)
     record, [was, again] = experiment.replay(folder, 2, ["algorithm=grpo"])
     assert again.weights_after == was.weights_after == record["weights_after"]
 
 
-def test_the_shares_are_those_of_one_backward_pass_a_token(whole) -> None:
+def test_the_shares_are_those_of_one_backward_pass_a_token(whole: Whole) -> None:
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
     folder = whole("algorithm=tvo", *QUICK)
     parts, state = recording = flight_recorder.read(folder, 2)
@@ -125,30 +133,31 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(whole) -> None:
     with ExitStack() as resources:
         session = build_session(replaying._quiet(chosen), folder, resources)
         session.restore(parts["policy"], *recording)
+        assert session.work is not None
         learner, batch, passes = session.learner, session.work.batch, session.passes
         minibatch = next(remaining(learner, session.work, passes, seed=0, step=1, steps=2))
         found = attribution.attribute(learner, batch, minibatch, passes, most=3)
         share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
 
-        def gradient(chosen):
+        def gradient(chosen: Tensor) -> Tensor:
             learner.optimizer.zero_grad(set_to_none=True)
             tokens, scores = seen(learner, batch, minibatch.rows, share, passes.temperature)
             forces = forces_on(learner.algorithm.objective(tokens), tokens)
             backward(scores, tuple(force * chosen for force in forces))
             return torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
 
-        whole = gradient(torch.ones_like(share))
-        assert found.norm == pytest.approx(float(whole.norm()), rel=1e-5)
+        together = gradient(torch.ones_like(share))
+        assert found.norm == pytest.approx(float(together.norm()), rel=1e-5)
         assert found.total == pytest.approx(1.0, abs=0.01)
         for site in found.sites:
             only = torch.zeros_like(share)
             only[minibatch.rows.tolist().index(site.row), site.position] = 1.0
-            slow = float(gradient(only) @ whole / (whole @ whole))
+            slow = float(gradient(only) @ together / (together @ together))
             assert site.share == pytest.approx(slow, rel=0.03)
 
 
 @pytest.mark.slow
-def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run) -> None:
+def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run: Runs) -> None:
     rule = ("stability.rules.kl_ceiling.severity=collapse", "stability.rules.kl_ceiling.limit=1e-6")
     sizes = ("trainer.steps=4", "rollout.epochs=1")
     folder = run("a", "algorithm=grpo", *rule, "stability.rules.kl_ceiling.patience=1", *sizes)
@@ -157,7 +166,7 @@ def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run) 
     assert record["why"] == ["collapse: kl_ceiling"] and lived.weights_after == record["weights_after"]
 
 
-def test_only_the_newest_unasked_for_are_kept(run, monkeypatch) -> None:
+def test_only_the_newest_unasked_for_are_kept(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         flight_recorder,
         "_reasons",
@@ -167,7 +176,7 @@ def test_only_the_newest_unasked_for_are_kept(run, monkeypatch) -> None:
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
 
 
-def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatch) -> None:
+def test_a_recording_that_was_half_removed_does_not_stop_the_run(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill in the middle of removing one leaves a folder without its state."""
     monkeypatch.setattr(flight_recorder, "_reasons", lambda session, work, begun: ["x"])
     (run.root / "a" / "recorder" / "step-000001").mkdir(parents=True)
@@ -178,12 +187,14 @@ def test_a_recording_that_was_half_removed_does_not_stop_the_run(run, monkeypatc
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == ["step-000003"]
 
 
-def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monkeypatch, caplog) -> None:
-    take = loop.take
+def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(
+    run: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    take = update.take
 
-    def taking(session, work, *args):
+    def taking(learner: Learner, work: Work, *args: Any) -> bool:
         signal.raise_signal(signal.SIGTERM)
-        return take(session, work, *args)
+        return take(learner, work, *args)
 
     words = ("algorithm=grpo", "trainer.steps=1", "rollout.epochs=1", "recorder=off")
     monkeypatch.setattr(loop, "take", taking)
@@ -195,16 +206,18 @@ def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(run, monk
     assert not (folder / "recorder").exists()
 
 
-def test_a_recorder_that_is_off_costs_nothing(run) -> None:
+def test_a_recorder_that_is_off_costs_nothing(run: Runs) -> None:
     folder = run("a", "algorithm=grpo", "recorder=off", "trainer.steps=1")
     assert not (folder / "recorder").exists()
 
 
-def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole, monkeypatch) -> None:
-    undisturbed, take = whole("algorithm=tvo", *QUICK), loop.take
+def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(
+    run: Runs, whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, take = whole("algorithm=tvo", *QUICK), update.take
 
-    def taking(session, work, *args):
-        goes_on = take(session, work, *args)
+    def taking(learner: Learner, work: Work, *args: Any) -> bool:
+        goes_on = take(learner, work, *args)
         signal.raise_signal(signal.SIGTERM) if work.position == 1 else None
         return goes_on
 
@@ -218,7 +231,7 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(run, whole,
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 
-def test_what_is_not_recorded_or_damaged_is_said(whole, tmp_path) -> None:
+def test_what_is_not_recorded_or_damaged_is_said(whole: Whole, tmp_path: Path) -> None:
     folder = shutil.copytree(whole("algorithm=grpo", *QUICK), tmp_path / "a")
     with pytest.raises(UserError, match=r"--step=7: is not recorded in .* Recorded steps: 2\."):
         experiment.replay(folder, 7, [])

@@ -1,11 +1,21 @@
 """What the objective is shown: the whole minibatch where it is read, old entropies, and the sampler as the anchor."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
+from torch import Tensor
 
-from tvo_cli.training import update
+from tests.training.conftest import Runs
+from tvo_cli.training import forward, update
+from tvo_cli.training.batch import Batch
+from tvo_cli.types import Tokens
 
 STATISTICS = {
     "steer": (),
@@ -16,11 +26,11 @@ STATISTICS = {
 ONE_STEP = ("trainer.steps=1", "rollout.samples=4")
 
 
-def policy(folder):
+def policy(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "checkpoints" / "step-000001" / "policy" / "model.safetensors")
 
 
-def gap(one, other):
+def gap(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
@@ -28,7 +38,7 @@ def gap(one, other):
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow) if n != "steer_exact" else n for n in STATISTICS]
 )
-def test_no_split_changes_an_update_whose_weights_are_statistics(run, name) -> None:
+def test_no_split_changes_an_update_whose_weights_are_statistics(run: Runs, name: str) -> None:
     """One forward pass a minibatch, against parts of one prompt; and apart, as released, it is another update."""
     given = (f"algorithm={name}", *STATISTICS[name], *ONE_STEP)
     given = (*given, "rollout.epochs=1")
@@ -40,11 +50,12 @@ def test_no_split_changes_an_update_whose_weights_are_statistics(run, name) -> N
 
 
 @pytest.fixture
-def shown(monkeypatch):
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Tokens]:
     """Every slice of tokens that the objective was shown in a run."""
-    seen, forwarded = [], update.forwarded
+    seen: list[Tokens] = []
+    forwarded = forward.forwarded
 
-    def spy(*given):
+    def spy(*given: Any) -> Iterator[tuple[Tensor, Tokens, Any]]:
         for rows, tokens, scores in forwarded(*given):
             seen.append(tokens)
             yield rows, tokens, scores
@@ -54,24 +65,28 @@ def shown(monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["sampler", "trainer"])
-def test_the_old_entropy_is_that_of_the_policy_that_sampled(run, shown, batches, source) -> None:
+def test_the_old_entropy_is_that_of_the_policy_that_sampled(
+    run: Runs, shown: list[Tokens], batches: list[Batch], source: str
+) -> None:
     run("a", "algorithm=steer", "optimizer.lr=1e-3", f"trainer.old_logp={source}", *ONE_STEP)
     first, last = shown[0], shown[-1]
+    assert first.old_entropy is not None and last.old_entropy is not None
     torch.testing.assert_close(first.old_entropy, first.entropy.detach(), rtol=0, atol=2e-5)
     assert not torch.allclose(last.old_entropy[last.mask], last.entropy[last.mask], rtol=0, atol=1e-2)
     assert not first.old_entropy.requires_grad
     assert (batches[0].experience.old_logp is batches[0].rollout.logp) == (source == "sampler")
 
 
-def test_what_nobody_reads_is_not_computed(run, shown) -> None:
+def test_what_nobody_reads_is_not_computed(run: Runs, shown: list[Tokens]) -> None:
     run("a", "algorithm=grpo", *ONE_STEP)
     assert all(t.whole is None and t.old_entropy is None and t.covariance is None for t in shown)
 
 
-def test_the_slices_of_a_minibatch_are_its_rows_in_order(run, shown) -> None:
+def test_the_slices_of_a_minibatch_are_its_rows_in_order(run: Runs, shown: list[Tokens]) -> None:
     run("a", "algorithm=steer_exact", *ONE_STEP, "trainer.microbatch_rows=4")
     assert len({id(tokens.whole) for tokens in shown}) == 4
     for tokens in shown:
+        assert tokens.whole is not None
         here = slice(tokens.start, tokens.start + len(tokens.mask))
         for name in ("logp", "entropy", "covariance", "advantage", "mask", "share"):
             torch.testing.assert_close(getattr(tokens.whole, name)[here], getattr(tokens, name).detach())
@@ -79,7 +94,7 @@ def test_the_slices_of_a_minibatch_are_its_rows_in_order(run, shown) -> None:
 
 
 @pytest.fixture
-def another_precision():
+def another_precision() -> Iterator[None]:
     """Accelerate keeps one precision a process."""
     AcceleratorState._reset_state()
     yield
@@ -88,7 +103,7 @@ def another_precision():
 
 @pytest.mark.usefixtures("another_precision")
 @pytest.mark.parametrize("name", ["dppo_tv", pytest.param("dppo_kl", marks=pytest.mark.slow), "grpo"])
-def test_dppo_is_anchored_at_what_the_sampler_recorded(run, batches, name) -> None:
+def test_dppo_is_anchored_at_what_the_sampler_recorded(run: Runs, batches: list[Batch], name: str) -> None:
     """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
     run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)
     (batch,) = batches

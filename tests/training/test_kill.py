@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 
+from tests.training.conftest import Checksum, MetricRows, Runs
 from tvo_cli.checkpoint import store
 
 from . import faults
@@ -20,7 +22,7 @@ RUN = (
 )
 
 
-def moments(kinds, count, seed):
+def moments(kinds: list[str], count: int, seed: int) -> list[tuple[int, bool]]:
     """Half of them inside saving, half anywhere; before or after the event."""
     draw = random.Random(seed)
     saving = [i for i, kind in enumerate(kinds) if kind in faults.SAVING]
@@ -30,14 +32,16 @@ def moments(kinds, count, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, count) -> None:
+def test_killed_at_random_moments_it_ends_in_the_same_bits(
+    run: Runs, weights: Checksum, steps: MetricRows, count: int
+) -> None:
     whole = run("whole", *RUN)
     kinds = faults.events(lambda: run("counted", *RUN))
     assert set(kinds) >= faults.SAVING
     survived = 0
     for number, (at, after) in enumerate(moments(kinds, count, seed=count)):
         name = f"cut-{number}"
-        assert faults.killed(lambda name=name: run(name, *RUN), at, after=after), (at, kinds[at])
+        assert faults.killed(partial(run, name, *RUN), at, after=after), (at, kinds[at])
         folder = run(name, *RUN)
         assert steps(folder) == steps(whole), (at, kinds[at])
         assert weights(folder, 3) == weights(whole, 3), (at, kinds[at])
@@ -48,13 +52,13 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(run, weights, steps, 
 
 
 @pytest.mark.slow
-def test_no_half_written_folder_is_ever_the_newest(run) -> None:
+def test_no_half_written_folder_is_ever_the_newest(run: Runs) -> None:
     """Killed at each event of the second save in turn, what is there is whole, and is the first or the second."""
     kinds = faults.events(lambda: run("counted", *RUN))
     rows = [i for i, kind in enumerate(kinds) if kind == "append"]
     for number, at in enumerate(range(rows[1] + 1, rows[1] + 1 + 60, 12)):
         name = f"cut-{number}"
-        faults.killed(lambda name=name: run(name, *RUN), at, after=False)
+        faults.killed(partial(run, name, *RUN), at, after=False)
         root = (run.root / name) / "checkpoints"
         assert [store.inspect(folder) for folder in store.every(root)].count("") >= 1
         said: list[str] = []

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.training.conftest import MetricRows, Runs
 from tvo_cli import config, experiment
 from tvo_cli.maths import masked
+from tvo_cli.stability.watch import Action
 from tvo_cli.training import loop
+from tvo_cli.training.session import Session
+from tvo_cli.training.step_state import Work
 from tvo_cli.training.update import remaining
 
 from .conftest import SMALL
@@ -21,7 +27,7 @@ LAYOUTS = {"1x8": 8, "2x4": 4, "8x1": 1}  # parts × rows of a minibatch of eigh
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["tvo", pytest.param("ppo", marks=pytest.mark.slow)])
-def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, algorithm) -> None:
+def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run: Runs, steps: MetricRows, algorithm: str) -> None:
     found = {}
     for name, rows in LAYOUTS.items():
         folder = run(
@@ -42,9 +48,11 @@ def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run, steps, alg
         *(pytest.param(*one, marks=pytest.mark.slow) for one in (("grpo", 2), ("ppo", 0), ("tvo", 4))),
     ],
 )
-def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monkeypatch, algorithm, rows) -> None:
+def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str, rows: int
+) -> None:
     """The oracle knows no parts, no forces on tokens: the whole minibatch, its loss, one backward pass."""
-    seen = {}
+    seen: dict[str, Any] = {}
     words = (
         f"algorithm={algorithm}",
         "trainer.steps=1",
@@ -54,13 +62,13 @@ def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monk
     )
     conclude = loop.finish_step
 
-    def concluding(session, work):
+    def concluding(session: Session, work: Work) -> Action:
         seen["report"] = dataclasses.replace(work.report)
         return conclude(session, work)
 
     begin = loop.start_step
 
-    def beginning(session):
+    def beginning(session: Session) -> Work:
         work = begin(session)
         seen["oracle"] = oracle(session, work)
         return work
@@ -74,7 +82,7 @@ def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(tmp_path, monk
     assert seen["report"].norms[0] == pytest.approx(norm, rel=1e-4)
 
 
-def oracle(session, work):
+def oracle(session: Session, work: Work) -> tuple[dict[str, float], float]:
     from tvo_cli.types import Tokens
 
     learner, batch, passes = session.learner, work.batch, session.passes

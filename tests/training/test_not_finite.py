@@ -5,30 +5,42 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.gradients import gradient
+from tests.training.conftest import Runs
 from tvo_cli import experiment
 from tvo_cli.checkpoint import store
+from tvo_cli.training import backward as backward_pass
 from tvo_cli.training import loop, update
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tvo_cli.training.session import Session
+    from tvo_cli.training.step_state import Work
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
-def poison_reward(work) -> None:
+def poison_reward(work: Work) -> None:
     work.batch.experience.rewards[0] = math.nan
 
 
-def poison_log_prob(work) -> None:
+def poison_log_prob(work: Work) -> None:
     work.batch.experience.old_logp[0, 0] = math.nan
 
 
-def poison_advantage(work) -> None:
+def poison_advantage(work: Work) -> None:
     work.batch.advantage.values[0, 0] = -math.inf
 
 
-def poison_ratio(work) -> None:
+def poison_ratio(work: Work) -> None:
     """log π_old = −100 where π is about a half: the ratio overflows float32."""
     work.batch.experience.old_logp[0, 0] = -100.0
 
@@ -37,13 +49,14 @@ POISONS = {"reward": poison_reward, "log-prob": poison_log_prob, "advantage": po
 
 
 @pytest.fixture
-def poisoned(run, monkeypatch):
+def poisoned(run: Runs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Path, dict[str, Any]]]:
     """A run whose second batch is poisoned once drawn, and its session."""
 
-    def go(name, poison, *overrides):
-        begin, kept = loop.start_step, {}
+    def go(name: str, poison: Callable[[Work], None], *overrides: str) -> tuple[Path, dict[str, Any]]:
+        begin = loop.start_step
+        kept: dict[str, Any] = {}
 
-        def beginning(session):
+        def beginning(session: Session) -> Work:
             work = begin(session)
             rollout = dataclasses.replace(work.batch.rollout, logp=work.batch.rollout.logp.clone())
             experience = dataclasses.replace(work.batch.experience, old_logp=work.batch.experience.old_logp.clone())
@@ -65,7 +78,9 @@ def poisoned(run, monkeypatch):
 @pytest.mark.parametrize(
     "what", ["ratio", *(pytest.param(n, marks=pytest.mark.slow) for n in ("reward", "log-prob", "advantage"))]
 )
-def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(poisoned, what) -> None:
+def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(
+    poisoned: Callable[..., tuple[Path, dict[str, Any]]], what: str
+) -> None:
     one_step = ("algorithm=tvo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=3")
     folder, kept = poisoned("a", POISONS[what], *one_step)
     record, lived = experiment.replay(folder, 2, [])
@@ -80,14 +95,16 @@ def test_a_poisoned_batch_leaves_the_weights_alone_and_is_recorded(poisoned, wha
     assert "NaN" not in state and "Infinity" not in state, "an adaptive piece has learnt from the poison"
 
 
-def test_only_the_minibatch_with_the_poison_is_left_out(poisoned) -> None:
+def test_only_the_minibatch_with_the_poison_is_left_out(poisoned: Callable[..., tuple[Path, dict[str, Any]]]) -> None:
     folder, kept = poisoned("a", poison_ratio, "algorithm=grpo", "trainer.steps=2")
     row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
     assert store.digest(kept["session"].weights()) != kept["before"]
 
 
-def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(poisoned) -> None:
+def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(
+    poisoned: Callable[..., tuple[Path, dict[str, Any]]],
+) -> None:
     """Three of the four updates of the last batch are taken; what they showed must not enter the next β."""
     _, kept = poisoned("a", poison_reward, "algorithm=tvo", "trainer.steps=2")
     assert (kept["session"].counters.skipped, kept["session"].counters.step) == (2, 2)
@@ -96,15 +113,15 @@ def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing
 
 
 @pytest.mark.slow
-def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch) -> None:
+def test_nan_in_one_gradient_is_traced_to_its_response(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Finite forces, a gradient that is not: one response's backward pass is broken."""
-    backward = update.backward
+    backward = backward_pass.backward
 
-    def breaking(scores, forces) -> None:
+    def breaking(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
         backward(scores, forces)
-        next(p for p in broken["session"].learner.parameters).grad[0] = math.nan
+        gradient(next(iter(broken["session"].learner.parameters)))[0] = math.nan
 
-    broken = {}
+    broken: dict[str, Session] = {}
     begin = loop.start_step
     monkeypatch.setattr(loop, "start_step", lambda session: broken.update(session=session) or begin(session))
     monkeypatch.setattr(update, "backward", breaking)
@@ -115,7 +132,7 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run, monkeypatch) -> None
     assert lived[0].weights_after != record["weights_after"], "the defect is gone, and replay says so"
 
 
-def test_many_in_a_row_stop_the_run_with_its_verdict(run, monkeypatch) -> None:
+def test_many_in_a_row_stop_the_run_with_its_verdict(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(update, "not_finite", lambda batch, rows: "reward")
     folder = run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
     summary = json.loads((folder / "summary.json").read_text())

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+from tvo_cli import data
 from tvo_cli.data.problems import Rows
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
@@ -179,7 +180,7 @@ def test_endless_problems_are_looked_at_in_part(reading: Policy, monkeypatch: py
             asked.append(index)
             return problem(f"{index}")
 
-    monkeypatch.setattr(problems.data, "load", lambda *_, **__: Endless())
+    monkeypatch.setattr(data, "load", lambda *_, **__: Endless())
     node = {"kind": "arithmetic", "name": "endless"}
     prompt = {"template": "plain"}
     parts = {"dataset": node, "rollout": {"max_tokens": 8}, "model": {"path": "m", "prompt": prompt}, "seed": 0}

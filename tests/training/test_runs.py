@@ -1,14 +1,24 @@
 """Whole runs on the tiny model: determinism, resume, faults, rollback, and that it learns."""
 
+from __future__ import annotations
+
 import json
 import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.training import graded_batch, update
+from tvo_cli.training.backward import forces_on
+from tvo_cli.training.session import Session
+from tvo_cli.types import Loss, Problem, Rollout, Tokens
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 FAST = ("ppo",)  # a critic; tests/training/test_every_update.py has tvo
@@ -23,39 +33,49 @@ CASES = [
 
 
 @pytest.mark.parametrize("algorithm", ["tvo", *(pytest.param(n, marks=pytest.mark.slow) for n in ("ppo", "grpo"))])
-def test_one_seed_gives_one_result_and_another_seed_another(run, whole, weights, steps, algorithm) -> None:
+def test_one_seed_gives_one_result_and_another_seed_another(
+    run: Runs, whole: Whole, weights: Checksum, steps: MetricRows, algorithm: str
+) -> None:
     words = f"algorithm={algorithm}", "trainer.steps=2"
     first, again, other = whole(*words), run("again", *words), run("other", *words, "seed=1")
     assert steps(first) == steps(again)
     assert weights(first, 2) == weights(again, 2) != weights(other, 2)
 
 
-def test_responses_of_the_first_and_the_last_step_are_kept(whole) -> None:
+def test_responses_of_the_first_and_the_last_step_are_kept(whole: Whole) -> None:
     responses = whole("algorithm=tvo", "trainer.steps=2") / "responses"
     assert {path.name for path in responses.glob("step-*")} == {"step-000001.jsonl", "step-000002.jsonl"}
     assert "cannot fire" not in (responses.parent / "run.log").read_text()
 
 
-def test_what_cannot_fire_is_said_once_at_the_start(whole) -> None:
+def test_what_cannot_fire_is_said_once_at_the_start(whole: Whole) -> None:
     log = (whole("algorithm=grpo", "trainer.steps=2", *ONE_UPDATE[1:]) / "run.log").read_text()
     assert log.count("tv_ceiling (policy/tv) cannot fire") == 1
 
 
 @pytest.mark.parametrize(("algorithm", "length", "stop"), CASES)
-def test_a_stopped_run_goes_on_bit_for_bit(whole, resumed, weights, steps, algorithm, length, stop) -> None:
+def test_a_stopped_run_goes_on_bit_for_bit(
+    whole: Whole,
+    resumed: Callable[..., Path],
+    weights: Checksum,
+    steps: MetricRows,
+    algorithm: str,
+    length: int,
+    stop: int,
+) -> None:
     words = f"algorithm={algorithm}", "trainer.checkpoint_every=1", f"trainer.steps={length}"
     undisturbed, cut = whole(*words), resumed("cut", *words, after=stop)
     assert weights(cut, length) == weights(undisturbed, length)
     assert steps(cut) == steps(undisturbed)
 
 
-def test_the_step_rule_is_part_of_a_checkpoint(whole) -> None:
+def test_the_step_rule_is_part_of_a_checkpoint(whole: Whole) -> None:
     """That it is taken up again, tests/training/test_every_update.py shows: `lost_viscosity`."""
     state = whole("algorithm=tvo", "trainer.steps=2") / "checkpoints" / "step-000002" / "state.json"
     assert json.loads(state.read_text())["algorithm"]["step_rule"]["base"] != 10.0
 
 
-def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps) -> None:
+def test_a_finished_run_is_extended_and_a_different_one_refused(run: Runs, steps: MetricRows) -> None:
     folder = run("a", *ONE_UPDATE, "trainer.steps=2")
     with pytest.raises(UserError, match=r"holds a run with other settings: .*optimizer\.lr=0\.5 \(there 5e-05\)"):
         run("a", *ONE_UPDATE, "trainer.steps=2", "optimizer.lr=0.5")
@@ -72,32 +92,32 @@ def test_a_finished_run_is_extended_and_a_different_one_refused(run, steps) -> N
 
 
 @pytest.mark.slow
-def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run, resumed) -> None:
+def test_the_seconds_of_a_summary_are_those_of_all_its_processes(run: Runs, resumed: Callable[..., Path]) -> None:
     words = (*ONE_UPDATE, "trainer.checkpoint_every=1")
     folder = resumed("a", *words, after=3)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     spent = [row["time/step"] for row in rows]
     assert len(spent) == 4
 
-    def told():
-        return json.loads((folder / "summary.json").read_text())["seconds"]
+    def told() -> float:
+        return float(json.loads((folder / "summary.json").read_text())["seconds"])
 
     assert told() == pytest.approx(sum(spent), abs=1e-3) and told() > max(spent)
     run("a", *words)
     assert told() == pytest.approx(sum(spent), abs=1e-3), "typed again: nothing was done, and nothing is forgotten"
 
 
-def test_must_resume_says_what_is_missing(run) -> None:
+def test_must_resume_says_what_is_missing(run: Runs) -> None:
     with pytest.raises(UserError, match=r"resume=must"):
         run("a", "resume=must")
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where) -> None:
+def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Every update of one run is poisoned: its weights stay those of the start, and it stops with its verdict."""
-    forces_on, before = update.forces_on, {}
+    before: dict[str, Any] = {}
 
-    def poisoned(loss, tokens):
+    def poisoned(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
         return tuple(torch.full_like(x, math.nan) for x in forces_on(loss, tokens))
 
     if where == "gradient":
@@ -106,7 +126,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where) -
         monkeypatch.setattr("tvo_cli.objective.pieces.capped_surrogate", lambda ratio, *_: ratio * math.nan)
     take = graded_batch.sample
 
-    def remember(session, problems, number):
+    def remember(session: Session, problems: Sequence[Problem], number: int) -> Rollout:
         named = session.learner.policy.network.state_dict()
         before.setdefault("weights", {name: value.clone() for name, value in named.items()})
         before["session"] = session
@@ -120,7 +140,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run, monkeypatch, where) -
     assert (summary["skipped_updates"], summary["steps"]) == (8, 2)
 
 
-def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run) -> None:
+def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run: Runs) -> None:
     folder = run(
         "a",
         *("algorithm=grpo", "optimizer.lr=2e-2", "stability=act", "trainer.steps=3", "stability.snapshot_every=1"),
@@ -133,7 +153,7 @@ def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run) -> N
     assert "restored the policy of step" in (folder / "run.log").read_text()
 
 
-def test_the_variance_reading_does_not_change_the_update(run, weights) -> None:
+def test_the_variance_reading_does_not_change_the_update(run: Runs, weights: Checksum) -> None:
     parts = [run(name, "trainer.steps=1", f"trainer.variance_parts={n}") for name, n in (("one", 1), ("four", 4))]
     policies = [p / "checkpoints" / "step-000001" / "policy" / "model.safetensors" for p in parts]
     from safetensors.torch import load_file
@@ -143,7 +163,7 @@ def test_the_variance_reading_does_not_change_the_update(run, weights) -> None:
 
 
 @pytest.mark.parametrize("rows", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 8))])
-def test_micro_batches_give_the_same_update(run, whole, rows) -> None:
+def test_micro_batches_give_the_same_update(run: Runs, whole: Whole, rows: int) -> None:
     from safetensors.torch import load_file
 
     folders = whole("trainer.steps=1"), run("cut", "trainer.steps=1", f"trainer.microbatch_rows={rows}")
@@ -152,7 +172,7 @@ def test_micro_batches_give_the_same_update(run, whole, rows) -> None:
 
 
 @pytest.mark.slow
-def test_tvo_learns_the_embedded_task(run, steps) -> None:
+def test_tvo_learns_the_embedded_task(run: Runs, steps: MetricRows) -> None:
     """3,840 rollouts from an accuracy near 0.45: far above anything that noise could give."""
     sizes = ("rollout.prompts=64", "rollout.samples=2", "rollout.epochs=4", "rollout.minibatches=4")
     rows = steps(run("a", *sizes, "trainer.steps=30"))
@@ -166,7 +186,7 @@ FEW = ("forking_tokens", "ppo", "siren")  # each needs something else of the loo
 @pytest.mark.parametrize(
     "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm")]
 )
-def test_every_algorithm_runs(run, steps, name) -> None:
+def test_every_algorithm_runs(run: Runs, steps: MetricRows, name: str) -> None:
     """Two updates: the second is off-policy."""
     rows = steps(run("a", f"algorithm={name}", "trainer.steps=1", "rollout.epochs=1", "recorder=off"))
     assert all(isinstance(value, float | int) and math.isfinite(value) for value in rows[0].values())

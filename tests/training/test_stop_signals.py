@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.training.conftest import Runs
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import run_status
-from tvo_cli.training import loop, saving
+from tvo_cli.training import loop, saving, update
+from tvo_cli.training.learner import Learner
 
 from .conftest import SMALL
+
+if TYPE_CHECKING:
+    from tvo_cli.evaluation.heldout_check import Evaluation
+    from tvo_cli.training.session import Session
+    from tvo_cli.training.step_state import Work
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
@@ -25,13 +34,19 @@ QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
         *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)),
     ],
 )
-def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, monkeypatch, capfd, number) -> None:
-    take, words = loop.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=1"]
+def test_a_signal_finishes_the_update_saves_and_exits_75(
+    no_figures: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    take, words = update.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=1"]
     words.append("logger.console=plain")
 
-    def taking(session, work, *args):
+    def taking(learner: Learner, work: Work, *args: Any) -> bool:
         signal.raise_signal(number) if work.position == 1 else None
-        return take(session, work, *args)
+        return take(learner, work, *args)
 
     monkeypatch.setattr(loop, "take", taking)
     before = signal.getsignal(number)
@@ -46,16 +61,17 @@ def test_a_signal_finishes_the_update_saves_and_exits_75(no_figures, tmp_path, m
     assert main(words) == 0
 
 
-def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch) -> None:
+def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """nohup; a background job of a script; `trap '' TERM`; a launcher above us that ignores SIGUSR2."""
-    take, sent = loop.take, []
+    sent: list[signal.Signals] = []
+    take = update.take
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-    def taking(session, work, *args):
+    def taking(learner: Learner, work: Work, *args: Any) -> bool:
         for number in numbers:
             signal.raise_signal(number)
             sent.append(number)
-        return take(session, work, *args)
+        return take(learner, work, *args)
 
     monkeypatch.setattr(loop, "take", taking)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
@@ -65,15 +81,16 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run, monkeypatch)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert sent and store.newest(run.root / "a" / "checkpoints", print).name == "step-000001"
+    newest = store.newest(run.root / "a" / "checkpoints", print)
+    assert sent and newest is not None and newest.name == "step-000001"
 
 
-def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch) -> None:
+def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both arrive while the second checkpoint is being written."""
     run("a", *QUICK, "trainer.steps=1")
     root, flush = run.root / "a" / "checkpoints", store._flush
 
-    def pressing(path) -> None:
+    def pressing(path: Path) -> None:
         flush(path)
         signal.raise_signal(signal.SIGINT)
 
@@ -85,12 +102,14 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run, monkeypatch) -> No
     assert run("a", *QUICK) and store.newest(root, print) == root / "step-000002"
 
 
-def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, monkeypatch) -> None:
-    take = loop.take
+def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(
+    run: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = update.take
 
-    def taking(session, work, *args):
+    def taking(learner: Learner, work: Work, *args: Any) -> bool:
         signal.raise_signal(signal.SIGUSR2)
-        return take(session, work, *args)
+        return take(learner, work, *args)
 
     monkeypatch.setattr(loop, "take", taking)
     before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
@@ -105,13 +124,13 @@ def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run, m
 @pytest.mark.slow
 @pytest.mark.parametrize(("when", "code"), [("first", 75), pytest.param("last", 0, marks=pytest.mark.slow)])
 def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
-    no_figures, tmp_path, monkeypatch, when, code
+    no_figures: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, code: int
 ) -> None:
     words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
              "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
     evaluate = loop._evaluate
 
-    def evaluating(session):
+    def evaluating(session: Session) -> Evaluation | None:
         if (session.counters.step == 0) == (when == "first"):
             signal.raise_signal(signal.SIGTERM)
         return evaluate(session)
@@ -136,7 +155,7 @@ STRICT = (
 
 
 @pytest.mark.parametrize("act", ["stop", pytest.param("rollback", marks=pytest.mark.slow)])
-def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run, act) -> None:
+def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run: Runs, act: str) -> None:
     """The first batch is still the reference's own, the second collapses; no rollback is left."""
     words = (*STRICT, f"stability.on_collapse={act}", "stability.max_rollbacks=0")
     folder = run("a", *words)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
 from tvo_cli.errors import UserError
-from tvo_cli.model import load_policy
+from tvo_cli.model import Policy, load_policy
 from tvo_cli.training import supervised
 
 PROMPT = {"template": "plain", "system": None, "suffix": ""}
 NODE = {"path": "fresh", "revision": None, "dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
 
 
-def schooling(**changes):
-    numbers = {
+def schooling(**changes: Any) -> supervised.SFTSettings:
+    numbers: dict[str, Any] = {
         "steps": 25, "rows": 16, "lr": 3e-3, "betas": (0.9, 0.98), "weight_decay": 0.01, "clip_norm": 1.0,
         "warm_up": 5, "decay": 0.4, "seed": 0,
     }  # fmt: skip
     return supervised.SFTSettings(**(numbers | changes))
 
 
-def learn(**changes):
+def learn(**changes: Any) -> tuple[Policy, list[float]]:
     policy = load_policy(NODE, device="cpu")
     losses: list[float] = []
     problems = ArithmeticProblems(ArithmeticSettings(), split="train", seed=0)
@@ -72,7 +74,7 @@ def test_the_loss_counts_response_tokens_and_the_end_token_only() -> None:
     torch.testing.assert_close(supervised._loss(policy, prompt_ids, prompt_mask, ids, mask), by_hand)
 
 
-def test_the_record_holds_the_checksum_of_the_weights(tmp_path) -> None:
+def test_the_record_holds_the_checksum_of_the_weights(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     facts = supervised.record(tmp_path, {"steps": 3})
     assert facts["sha256"] == hashlib.sha256(b"weights").hexdigest()

@@ -18,7 +18,9 @@ class Estimator(Protocol):
     minimum_samples: ClassVar[int]  # responses a prompt without which the baseline does not exist
     minimum_prompts: ClassVar[int]
     needs_critic: ClassVar[bool]
-    needs_reference: bool
+
+    @property
+    def needs_reference(self) -> bool: ...
 
     def __call__(self, experience: Experience) -> Advantage: ...
 

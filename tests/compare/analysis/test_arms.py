@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,8 +11,11 @@ from tests.compare.conftest import made, write_run
 from tvo_cli.compare.render.table_cells import Table
 from tvo_cli.errors import UserError
 
+if TYPE_CHECKING:
+    from tvo_cli.compare.render.document import Document
 
-def table(document, name: str, section: int = 0) -> Table:
+
+def table(document: Document, name: str, section: int = 0) -> Table:
     [found] = [one for one in document.sections[section].tables if one.name == name]
     return found
 

@@ -10,6 +10,7 @@ import re
 import warnings
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +23,9 @@ from tvo_cli.compare.render import curves, html, plots, text_formats, writing
 from tvo_cli.compare.render.curves import Curve
 from tvo_cli.compare.render.document import Document
 from tvo_cli.compare.runs.run_record import Trial
+
+if TYPE_CHECKING:
+    from tvo_cli.compare.render.document import Section
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 FORMS = {
@@ -242,7 +246,7 @@ def test_the_final_of_a_step_metric_is_the_mean_of_the_last_five(arms: Path) -> 
     assert measures.best(trial, Reading("accuracy/fresh")) == pytest.approx(0.38)  # 0.9 0.1 0.2 0.3 0.4
 
 
-def _all(section) -> list[Trial]:
+def _all(section: Section) -> list[Trial]:
     return [trial for cell in section.found.cells for trial in cell.trials]
 
 
@@ -260,5 +264,5 @@ def test_too_few_runs_are_greyed_out_and_enough_are_not(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     SNAPSHOTS.mkdir(exist_ok=True)
-    for written, form in FORMS.items():
-        (SNAPSHOTS / written).write_text(form(made(RUNS)), encoding="utf-8")
+    for name, form in FORMS.items():
+        (SNAPSHOTS / name).write_text(form(made(RUNS)), encoding="utf-8")

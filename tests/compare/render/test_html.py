@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_it_is_seen_and_nothing_complains(page: Path, tmp_path: Path, dark: bool
     done = browse(page, f"--screenshot={tmp_path / 'seen.png'}", dark=dark, width=width)
     assert console(done) == []
     picture = Image.open(tmp_path / "seen.png").convert("RGB")
-    counts = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)
+    counts: list[Any] = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)
     assert len(counts) > 200  # not blank
     assert (sum(counts[0][1]) < 150) == dark  # the page's own colour
     verdict = picture.crop((0, 0, picture.width, 400))
