@@ -88,7 +88,7 @@ def test_completion_never_prints_an_error() -> None:
     assert completion.complete(context, "roll") == []
 
 
-def test_the_shell_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_is_answered() -> None:
     environment = {
         "COMP_WORDS": "tvo train algorithm=tvo_re",
         "COMP_CWORD": "2",

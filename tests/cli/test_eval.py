@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -22,13 +23,13 @@ def test_suites_between_commas_are_one_run() -> None:
     assert suites_as_list("model.path=a,b") == "model.path=a,b", "a sweep over models"
 
 
-def test_ids_of_a_file_or_between_commas(tmp_path) -> None:
+def test_ids_of_a_file_or_between_commas(tmp_path: Path) -> None:
     (tmp_path / "ids").write_text("a/1\n\n b/2 \n")
     assert listed(str(tmp_path / "ids")) == ["a/1", "b/2"]
     assert listed("a/1, b/2,") == ["a/1", "b/2"]
 
 
-def test_evaluate_predict_and_regrade(tmp_path) -> None:
+def test_evaluate_predict_and_regrade(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = ["eval", f"output_dir={folder}", "--limit", "4", "decoding.samples=2", "threads=1"]
     done = runner.invoke(app, [*words, "--predict-only"])
@@ -45,11 +46,11 @@ def test_evaluate_predict_and_regrade(tmp_path) -> None:
     assert runner.invoke(app, words).exit_code == 0, "the same command again has nothing left to do"
 
 
-def test_the_same_command_has_the_same_folder(monkeypatch, tmp_path) -> None:
+def test_the_same_command_has_the_same_folder() -> None:
     from tvo_cli import config
 
-    def folder(*words):
-        return config.compose(list(words), "eval").output_dir
+    def folder(*words: str) -> str:
+        return str(config.compose(list(words), "eval").output_dir)
 
     plain = folder()
     assert plain.startswith("outputs/eval/tiny-arithmetic-")
@@ -63,14 +64,14 @@ def test_the_same_command_has_the_same_folder(monkeypatch, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("word", ["evaluation=[]", "evaluation.limit=0", "evaluation.pass_at=[99]", "evaluation=math"])
-def test_what_cannot_be_leaves_nothing_behind(tmp_path, word, monkeypatch) -> None:
+def test_what_cannot_be_leaves_nothing_behind(tmp_path: Path, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = runner.invoke(app, ["eval", word, "output_dir=run"])
     assert done.exit_code == 2, done.output
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_in_a_log_file(capsys, monkeypatch) -> None:
+def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 2.0, 30.0, 31.0])
     monkeypatch.setattr("tvo_cli.cli.eval_progress.time.monotonic", lambda: next(now))
     show = _lines()

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.reward.test_pool import BOMB, gone, is_running
+from tests.processes import are_gone, is_running
+from tests.reward.conftest import BOMB
 from tvo_cli.cli.main import main
 from tvo_cli.reward import rows
 
@@ -357,7 +358,7 @@ def test_no_orphans_and_nothing_half_written(number: signal.Signals, code: int, 
     assert len(pids) == 2 and all(map(is_running, pids))
     os.kill(process.pid, number)
     process.communicate(timeout=60)
-    assert process.returncode == code and gone(pids)
+    assert process.returncode == code and are_gone(pids)
     left = {path.name for path in tmp_path.iterdir()}
     assert left - {"graded.jsonl.partial"} == {"bombs.jsonl"}
     assert number == signal.SIGKILL or "graded.jsonl.partial" not in left

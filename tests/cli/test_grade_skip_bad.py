@@ -38,7 +38,13 @@ class Pipe(io.BytesIO):
 @pytest.mark.parametrize("piped", [False, True])
 @pytest.mark.parametrize(("data", "name", "left"), FORMATS)
 def test_every_format(
-    data: bytes, name: str, left: list[str], piped: bool, tmp_path: Path, monkeypatch, capsys
+    data: bytes,
+    name: str,
+    left: list[str],
+    piped: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / name
     path.write_bytes(data)
@@ -54,7 +60,7 @@ def test_every_format(
     assert ("what stands behind it cannot be read" in named[-1]) == (name == "x.json")
 
 
-def test_rows_of_parquet(tmp_path: Path, capsys) -> None:
+def test_rows_of_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "x.parquet"
     parquet.write_table(arrow.table({"gold": ["5", None, "5"], "prediction": [r"\boxed{5}"] * 3}), path)
@@ -63,14 +69,14 @@ def test_rows_of_parquet(tmp_path: Path, capsys) -> None:
     assert len(out.splitlines()) == 2 and "row 2: its gold is null" in said and "cannot be read: 1" in said
 
 
-def test_a_gold_that_the_profile_cannot_judge_is_left_out(tmp_path: Path, capsys) -> None:
+def test_a_gold_that_the_profile_cannot_judge_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(f'{GOOD}\n{{"gold": "x+1", "prediction": "1"}}\n')
     assert main(["grade", str(path), "--profile", "aime", "--skip-bad"]) == 0
     assert "line 2: its gold (x+1)" in capsys.readouterr().err
 
 
-def test_without_the_flag_the_first_bad_row_ends_it(tmp_path: Path, capsys) -> None:
+def test_without_the_flag_the_first_bad_row_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(LINES)
     assert main(["grade", str(path)]) == 2
@@ -78,14 +84,14 @@ def test_without_the_flag_the_first_bad_row_ends_it(tmp_path: Path, capsys) -> N
     assert not out and "line=2: its gold is null" in said
 
 
-def test_nothing_left_out_is_not_mentioned(tmp_path: Path, capsys) -> None:
+def test_nothing_left_out_is_not_mentioned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(GOOD + "\n")
     assert main(["grade", str(path), "--skip-bad"]) == 0
     assert "left out" not in capsys.readouterr().err
 
 
-def test_a_file_that_is_none_is_refused_all_the_same(tmp_path: Path, capsys) -> None:
+def test_a_file_that_is_none_is_refused_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"PK\x03\x04....")
     assert main(["grade", str(path), "--skip-bad"]) == 2

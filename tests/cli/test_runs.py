@@ -40,7 +40,7 @@ def make(root: Path, name: str, *, seed: int = 0, algorithm: str = "tvo", step: 
 @pytest.fixture
 def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "outputs"
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "born": run_status._born(os.getpid())}
+    me: dict[str, Any] = {"host": socket.gethostname(), "pid": os.getpid(), "born": run_status._born(os.getpid())}
     make(root, "sweep/a", seed=0, state="running", **me)
     make(root, "sweep/b", seed=1, state="running", **{**me, "pid": 2**22 + 1})
     make(root, "sweep/c", seed=2, algorithm="ppo", state="failed", reason="boom")
@@ -142,7 +142,9 @@ def test_it_needs_no_torch_and_hundreds_of_runs_take_no_time(tmp_path: Path) -> 
 LONG = "interrupted; saved {}/checkpoints/step-000002-update-000. The same command and output_dir go on from there."
 
 
-def on_a_terminal(words: list[str], width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def on_a_terminal(
+    words: list[str], width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
     """What a terminal of so many columns shows, without its colours."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -168,7 +168,7 @@ def test_debug_shows_the_traceback(experiment: Experiment, capsys: pytest.Captur
 def test_a_defect_keeps_its_traceback_and_its_own_code(
     experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    experiment.act = lambda config: 1 / 0  # type: ignore[assignment,return-value]
+    experiment.act = lambda config: 1 / 0  # type: ignore[assignment]
     assert main(["train", NONE]) == 1
     printed = capsys.readouterr().err
     assert "Traceback" in printed and printed.splitlines()[-1].startswith("tvo: a defect")
@@ -253,14 +253,18 @@ def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> Non
     assert experiment.configs[0].seed == 77
 
 
+class Interrupted(Exception):
+    """The run's own, as a launcher's signal makes it."""
+
+    __module__ = "tvo_cli.training.saving"
+    signal = signal.SIGUSR2
+
+
 def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
     experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """submitit sends SIGUSR2; its handler queues the job again and leaves."""
-
-    class Interrupted(Exception):
-        __module__ = "tvo_cli.training.saving"
-        signal = signal.SIGUSR2
+    queued: list[str] = []
 
     def act(config: object) -> None:
         (tmp_path / "run" / "checkpoint").touch()
@@ -270,7 +274,7 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
         queued.append(run_status.status_of(tmp_path / "run")[0])
         raise SystemExit(-1)
 
-    experiment.act, queued = act, []
+    experiment.act = act
     before = signal.signal(signal.SIGUSR2, queue_again)
     try:
         assert main(["train", NONE, f"output_dir={tmp_path}/run"]) == 75 and queued == [], "at home nobody listens"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tvo_cli.compare.render.document import CompareRequest, Document, compare
+from tvo_cli.compare.render.table_cells import Table
+
+if TYPE_CHECKING:
+    from tvo_cli.compare.render.document import Document
 
 RUNS = Path(__file__).parent / "fixture_runs"
+EVALUATION = {"evaluation.problems": 8, "evaluation.temperature": 1.0}
 Write = Callable[..., Path]
 
 
@@ -30,17 +35,10 @@ def write_run(
     """A finished run; `final=None`: one that has written no summary."""
     folder = root / (name or f"{algorithm}-{lr:g}-s{seed}")
     folder.mkdir(parents=True)
-    config = {"seed": seed, "algorithm": {"name": algorithm}, "optimizer": {"lr": lr}, "trainer": {"steps": len(curve)}}
-    config["evaluation"] = {"problems": 8, "temperature": 1.0}
-    for key, value in (settings or {}).items():
-        group, _, leaf = key.rpartition(".")
-        config.setdefault(group, {})[leaf] = value
-    (folder / "config.yaml").write_text(json.dumps(config))
+    config = {"algorithm.name": algorithm, "optimizer.lr": lr, "trainer.steps": len(curve), **EVALUATION}
+    (folder / "config.yaml").write_text(json.dumps({"seed": seed, **_tree({**config, **(settings or {})})}))
     (folder / "command.txt").write_text("tvo train\n")
-    rows: list[dict[str, Any]] = [
-        {"step": i, "accuracy/fresh": value, "reward/mean": value, "rollouts": 10 * i}
-        for i, value in enumerate(curve, start=1)
-    ]
+    rows = [_row(step, value) for step, value in enumerate(curve, start=1)]
     if final is not None:
         rows.append({"step": len(curve), "eval/pass@1": final})
         (folder / "summary.json").write_text(json.dumps({"steps": len(curve), "finished": f"2026-01-0{seed % 9 + 1}"}))
@@ -48,6 +46,19 @@ def write_run(
     verdict = "healthy" if collapsed_at is None else "collapsed"
     (folder / "collapse.json").write_text(json.dumps({"verdict": verdict, "collapsed_at": collapsed_at}))
     return folder
+
+
+def _tree(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """{"group.key": value} as groups of keys."""
+    tree: dict[str, dict[str, Any]] = {}
+    for path, value in settings.items():
+        group, _, key = path.rpartition(".")
+        tree.setdefault(group, {})[key] = value
+    return tree
+
+
+def _row(step: int, value: float | str) -> dict[str, Any]:
+    return {"step": step, "accuracy/fresh": value, "reward/mean": value, "rollouts": 10 * step}
 
 
 @pytest.fixture
@@ -62,3 +73,14 @@ def arms(tmp_path: Path) -> Path:
 def made(*paths: Path, **wishes: Any) -> Document:
     """The comparison of some paths."""
     return compare(list(paths), CompareRequest(**wishes))
+
+
+def table(document: Document, name: str, section: int = 0) -> Table:
+    """The one table of that name in a section."""
+    [found] = [one for one in document.sections[section].tables if one.name == name]
+    return found
+
+
+def column(found: Table, heading: str) -> list[str]:
+    """The texts under a heading."""
+    return [row[list(found.headings).index(heading)].text for row in found.rows]

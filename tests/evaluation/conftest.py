@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tvo_cli import config
+from tvo_cli.evaluation.pipeline import evaluate
+from tvo_cli.evaluation.responses import Response
 from tvo_cli.rollout.engine import Completion
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from tvo_cli.evaluation.generate_and_grade import Step
     from tvo_cli.rollout.sampling import Sampling
+
+MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
 
 
 class Parrot:
@@ -69,3 +74,40 @@ def asked(problems: Path, tmp_path: Path) -> Callable[..., DictConfig]:
         return config.compose([*base, "decoding.temperature=1", "rollout.batch_size=8", *overrides], "eval")
 
     return make
+
+
+def response(sample: int = 0, **changes: Any) -> Response:
+    """A right response as the journal keeps it, with some fields changed."""
+    known: dict[str, Any] = dict(suite="s", id="p", decoding="sampled", sample=sample, seed=1, gold="1")
+    known |= dict(level="", subject="", prompt="q", completion="é\ud800", extracted=None, correct=True, reason="equal")
+    return Response(**known | dict(failed=False, tokens=2, finish="stop", seconds=0.5) | changes)
+
+
+def run(
+    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[Step] | None = None
+) -> dict[str, Any]:
+    """The summary of an evaluation without a base model."""
+    return evaluate(config, engine, None, model, (steps if steps is not None else []).append)
+
+
+def same(left: str, right: str) -> bool:
+    """The equality of answers that are compared as texts."""
+    return left == right
+
+
+def problem(name: str, answers: list[str | None], gold: str = "1", **known: object) -> list[Response]:
+    """The responses to one problem, a sample each; None: cut off before an answer."""
+    made = []
+    for i, answer in enumerate(answers):
+        end = {"tokens": 10 * (i + 1), "finish": "stop" if answer else "length"}
+        made.append(response(i, id=name, extracted=answer, correct=answer == gold, **end, **known))
+    return made
+
+
+ROWS = [
+    *problem("a", ["1", "1", "2", "1"], level="1"),
+    *problem("b", ["2", "2", "1", None], level="2"),
+    *problem("c", ["3", "1", "1", "3"], level="2"),
+    *problem("d", [None, None, None, None], level="2"),
+]
+GREEDY = [row for n in "abcd" for row in problem(n, ["1" if n in "ab" else None], decoding="greedy")]

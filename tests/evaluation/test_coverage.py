@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.evaluation.test_summary import problem
+from tests.evaluation.conftest import problem
 from tvo_cli.evaluation.coverage import compare, ratios, summarise
 
 

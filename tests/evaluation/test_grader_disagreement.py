@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.evaluation.conftest import Parrot
-from tests.evaluation.test_pipeline import run
-from tests.evaluation.test_responses import response
+from tests.evaluation.conftest import Parrot, response, run
 from tvo_cli.evaluation import grader_disagreement
 from tvo_cli.evaluation.pipeline import regrade
 

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.evaluation.conftest import Parrot
-from tests.evaluation.test_pipeline import run
-from tests.evaluation.test_responses import response
+from tests.evaluation.conftest import Parrot, response, run
 from tests.reward.conftest import SETTINGS, problem
 from tests.reward.test_near_misses import OWN, PIECES
 from tvo_cli.evaluation.pipeline import regrade

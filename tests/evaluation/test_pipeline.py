@@ -9,22 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.evaluation.conftest import Parrot
+from tests.evaluation.conftest import MODEL, Parrot, run
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.pipeline import evaluate, regrade
+from tvo_cli.evaluation.pipeline import regrade
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.evaluation.generate_and_grade import Step
-
-MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
-
-
-def run(
-    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[Step] | None = None
-) -> dict[str, Any]:
-    return evaluate(config, engine, None, model, (steps if steps is not None else []).append)
 
 
 def figures(summary: dict[str, Any]) -> dict[str, Any]:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Never
+from typing import Never
 
 import pytest
 
+from tests.evaluation.conftest import response
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
 from tvo_cli.evaluation.responses import Response
-
-
-def response(sample: int = 0, **changes: Any) -> Response:
-    known: dict[str, Any] = dict(suite="s", id="p", decoding="sampled", sample=sample, seed=1, gold="1")
-    known |= dict(level="", subject="", prompt="q", completion="é\ud800", extracted=None, correct=True, reason="equal")
-    return Response(**known | dict(failed=False, tokens=2, finish="stop", seconds=0.5) | changes)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

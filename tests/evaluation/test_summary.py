@@ -5,32 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.evaluation.test_responses import response
+from tests.evaluation.conftest import GREEDY, ROWS, problem, response, same
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.responses import Response
 from tvo_cli.evaluation.summary import summarise
-
-
-def same(left: str, right: str) -> bool:
-    return left == right
-
-
-def problem(name: str, answers: list[str | None], gold: str = "1", **known: object) -> list[Response]:
-    return [
-        response(
-            i, id=name, extracted=a, correct=a == gold, tokens=10 * (i + 1), finish="stop" if a else "length", **known
-        )
-        for i, a in enumerate(answers)
-    ]
-
-
-ROWS = [
-    *problem("a", ["1", "1", "2", "1"], level="1"),
-    *problem("b", ["2", "2", "1", None], level="2"),
-    *problem("c", ["3", "1", "1", "3"], level="2"),
-    *problem("d", [None, None, None, None], level="2"),
-]
-GREEDY = [row for n in "abcd" for row in problem(n, ["1" if n in "ab" else None], decoding="greedy")]
 
 
 def test_avg_pass_maj_and_greedy() -> None:

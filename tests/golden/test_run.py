@@ -35,6 +35,16 @@ READ = (
     "loss/policy",
     "response/length",
 )
+FORCING = (  # thresholds at which every fast piece is worth its while on the smallest model
+    (shared_prefix, "LEAST", 0.0),
+    (shared_prefix, "SHARE", 0.0),
+    (shared_prefix, "FINE", shared_prefix.PrefixSplit(4, 1, 0.8)),
+    (fused, "LEAST", 1),
+    (build_session, "LARGE", 0),
+    (chunked_logprobs, "WIDE", 1),
+    (chunked_logprobs, "COLUMNS", 17),
+    (chunked_logprobs, "ROWS", 5),
+)
 KEPT = Path(__file__).parent / "golden.json"
 
 
@@ -55,6 +65,12 @@ def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm: str, 
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-6)
 
 
+def note_calls(called: set[str], module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a function's name down each time it is called."""
+    function = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *a, **k: (called.add(name), function(*a, **k))[1])
+
+
 @pytest.mark.slow
 def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them forced upon a model that is too small for them, against none: fp32 rounding is all that differs.
@@ -63,29 +79,11 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pyt
     step (lr 1e-3, 8 steps); on average they stay where they were. The loss is a difference of larger numbers.
     """
     slow, weights = go(tmp_path / "slow", "trainer.matmul=default", "trainer.microbatch_tokens=0", "trainer.steps=2")
-    called = set()
-
-    def noted(module: ModuleType, name: str) -> None:
-        function = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, **k: (called.add(name), function(*a, **k))[1])
-
-    for module, constant, value in (
-        *(
-            (shared_prefix, "LEAST", 0.0),
-            (shared_prefix, "SHARE", 0.0),
-            (shared_prefix, "FINE", shared_prefix.PrefixSplit(4, 1, 0.8)),
-            (fused, "LEAST", 1),
-        ),
-        *(
-            (build_session, "LARGE", 0),
-            (chunked_logprobs, "WIDE", 1),
-            (chunked_logprobs, "COLUMNS", 17),
-            (chunked_logprobs, "ROWS", 5),
-        ),
-    ):
+    for module, constant, value in FORCING:
         monkeypatch.setattr(module, constant, value)
-    noted(shared_prefix, "predicting_states")
-    noted(chunked_logprobs, "tiled_readings")
+    called: set[str] = set()
+    note_calls(called, shared_prefix, "predicting_states", monkeypatch)
+    note_calls(called, chunked_logprobs, "tiled_readings", monkeypatch)
     fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96", "trainer.steps=2")
     assert called == {"predicting_states", "tiled_readings"}
     for mine, theirs in zip(fast, slow, strict=True):

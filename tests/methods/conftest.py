@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -61,6 +63,12 @@ class Result(NamedTuple):
     weight: Tensor
     tokens: Tokens
     objective: Objective
+
+
+def moved(make_tokens: Callable[..., Tokens], old: float, new: float) -> Tokens:
+    """Tokens whose probability went from `old` to `new`, all of them."""
+    ones = torch.ones(4, 6, dtype=torch.float64)
+    return replace(make_tokens(), logp=ones * math.log(new), old_logp=ones * math.log(old))
 
 
 @pytest.fixture

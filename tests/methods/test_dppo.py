@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.methods.conftest import Result
+from tests.methods.conftest import Result, moved
 from tvo_cli import config
 from tvo_cli.maths.divergence import binary_kl
 from tvo_cli.methods.dppo import dppo
@@ -40,11 +39,8 @@ def test_the_binary_kl_on_f0(f0: dict[str, torch.Tensor]) -> None:
 
 def weight(make_tokens: Callable[..., Tokens], old: float, new: float, advantage: float, **settings: Any) -> float:
     """Of one token that went from probability `old` to `new`."""
-    ones = torch.ones(4, 6, dtype=torch.float64)
-    tokens = replace(
-        make_tokens(), logp=ones * math.log(new), old_logp=ones * math.log(old), advantage=ones * advantage
-    )
-    return dppo(tokens, **settings)[0, 0].item()
+    tokens = moved(make_tokens, old, new)
+    return dppo(replace(tokens, advantage=advantage * torch.ones_like(tokens.logp)), **settings)[0, 0].item()
 
 
 TV = {"divergence": "total_variation", "low": 0.15, "high": 0.15}

@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from tvo_cli import config
+from tvo_cli.objective import Objective
 from tvo_cli.training.forward import joined
-from tvo_cli.types import Tokens
+from tvo_cli.types import Experience, Loss, Tokens
 
 from .conftest import composed
 
@@ -55,11 +59,12 @@ for found in sorted(Path(__file__).parent.glob("test_*.py")):
         ACTS |= getattr(module, "ACTS", {})
 
 
-def objective(name: str, *overrides: str):
-    return config.build(composed(name, *overrides).algorithm.objective)
+def objective(name: str, *overrides: str) -> Objective:
+    built: Objective = config.build(composed(name, *overrides).algorithm.objective)
+    return built
 
 
-def loss_and_gradient(name: str, tokens: Tokens, *overrides: str):
+def loss_and_gradient(name: str, tokens: Tokens, *overrides: str) -> tuple[Loss, list[Tensor]]:
     built = objective(name, *overrides)
     tokens = replace(tokens, share=built.reduce(tokens.mask).double())
     loss = built(tokens)
@@ -67,7 +72,7 @@ def loss_and_gradient(name: str, tokens: Tokens, *overrides: str):
     return loss, [torch.zeros_like(tokens.logp) if g is None else g for g in found]
 
 
-def nodes(node: DictConfig):
+def nodes(node: DictConfig) -> Iterator[DictConfig]:
     for child in node.values():
         if isinstance(child, DictConfig):
             if "_target_" in child:
@@ -76,7 +81,7 @@ def nodes(node: DictConfig):
 
 
 @every_algorithm
-def test_the_yaml_names_exactly_the_keywords_of_its_target(name) -> None:
+def test_the_yaml_names_exactly_the_keywords_of_its_target(name: str) -> None:
     for node in nodes(composed(name).algorithm):
         target = get_object(node._target_)
         given = {key for key in node if not str(key).startswith("_")}
@@ -88,13 +93,13 @@ def test_the_yaml_names_exactly_the_keywords_of_its_target(name) -> None:
 
 
 @every_algorithm
-def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name) -> None:
+def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name: str) -> None:
     assert len(config.about("algorithm", name)) > 20
     assert composed(name).algorithm.name == name
 
 
 @every_algorithm
-def test_loss_and_gradient_are_finite_and_not_nothing(name, make_tokens) -> None:
+def test_loss_and_gradient_are_finite_and_not_nothing(name: str, make_tokens: Callable[..., Tokens]) -> None:
     loss, gradients = loss_and_gradient(name, make_tokens())
     assert loss.total.isfinite()
     assert all(g.isfinite().all() for g in gradients)
@@ -103,9 +108,9 @@ def test_loss_and_gradient_are_finite_and_not_nothing(name, make_tokens) -> None
 
 
 @every_algorithm
-def test_padding_neither_learns_nor_leaks(name, make_tokens) -> None:
+def test_padding_neither_learns_nor_leaks(name: str, make_tokens: Callable[..., Tokens]) -> None:
     tokens = make_tokens()
-    dirty = {
+    dirty: dict[str, Any] = {
         key: torch.where(tokens.mask, getattr(tokens, key).detach(), 7.0)
         for key in TENSORS
         if key not in {"mask", "share"}
@@ -121,18 +126,21 @@ def test_padding_neither_learns_nor_leaks(name, make_tokens) -> None:
 
 
 @every_algorithm
-def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(name, make_tokens) -> None:
+def test_any_split_into_micro_batches_gives_the_same_loss_and_gradient(
+    name: str, make_tokens: Callable[..., Tokens]
+) -> None:
     tokens = make_tokens()
     built = objective(name, *acting(name))
     tokens = replace(tokens, share=built.reduce(tokens.mask).double(), seed=5)
     whole = built(tokens).total
     whole_gradient = torch.autograd.grad(whole, tokens.logp)[0]
     parts = [built(part).total for part in cut(tokens, whole=built.reads["minibatch"])]
-    torch.testing.assert_close(sum(parts), whole, rtol=1e-12, atol=1e-14)
-    torch.testing.assert_close(torch.autograd.grad(sum(parts), tokens.logp)[0], whole_gradient, rtol=1e-12, atol=0)
+    total = torch.stack(parts).sum()
+    torch.testing.assert_close(total, whole, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(torch.autograd.grad(total, tokens.logp)[0], whole_gradient, rtol=1e-12, atol=0)
 
 
-def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens) -> None:
+def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens: Callable[..., Tokens]) -> None:
     """What `reads.minibatch` is for: without the whole, the loss depends on the split, as in most released codes."""
     reading = [name for name in ALGORITHMS if objective(name).reads["minibatch"]]
     assert reading
@@ -158,7 +166,9 @@ def acting(name: str) -> list[str]:
 
 
 @every_algorithm
-def test_no_gradient_flows_through_weights_advantages_or_the_old_policy(name, make_tokens) -> None:
+def test_no_gradient_flows_through_weights_advantages_or_the_old_policy(
+    name: str, make_tokens: Callable[..., Tokens]
+) -> None:
     built = objective(name, *acting(name))
     leaves = ("entropy", "collision", "old_logp", "advantage", "old_entropy", "covariance")
     tokens = make_tokens()
@@ -170,13 +180,13 @@ def test_no_gradient_flows_through_weights_advantages_or_the_old_policy(name, ma
 
 
 @every_algorithm
-def test_the_total_is_the_sum_of_its_parts(name, make_tokens) -> None:
+def test_the_total_is_the_sum_of_its_parts(name: str, make_tokens: Callable[..., Tokens]) -> None:
     loss, _ = loss_and_gradient(name, make_tokens())
     torch.testing.assert_close(loss.total, sum(loss.parts.values()))
 
 
 @pytest.mark.parametrize("name", NEUTRAL)
-def test_at_neutral_settings_it_is_its_base(name, make_tokens) -> None:
+def test_at_neutral_settings_it_is_its_base(name: str, make_tokens: Callable[..., Tokens]) -> None:
     base, overrides = NEUTRAL[name]
     ours, gradient = loss_and_gradient(name, make_tokens(), *overrides)
     theirs, expected = loss_and_gradient(base, make_tokens())
@@ -189,7 +199,7 @@ def test_every_algorithm_but_the_root_has_a_neutral_setting() -> None:
 
 
 @every_algorithm
-def test_on_policy_good_tokens_rise_and_bad_ones_fall(name, make_tokens) -> None:
+def test_on_policy_good_tokens_rise_and_bad_ones_fall(name: str, make_tokens: Callable[..., Tokens]) -> None:
     tokens = make_tokens(drift=0.0)
     _, gradients = loss_and_gradient(name, tokens)
     learning = tokens.mask & (objective(name).weigh(tokens) > 0)
@@ -198,7 +208,7 @@ def test_on_policy_good_tokens_rise_and_bad_ones_fall(name, make_tokens) -> None
 
 
 @every_algorithm
-def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name, make_tokens) -> None:
+def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name: str, make_tokens: Callable[..., Tokens]) -> None:
     """At D = 0 and at the same advantages, surrogates and mobilities are inert: only averaging may differ.
 
     A weight that is a statistic of the minibatch acts there too, and then it is all that differs.
@@ -216,7 +226,7 @@ def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name, make_toke
 
 
 @every_algorithm
-def test_it_survives_the_extremes(name, make_tokens) -> None:
+def test_it_survives_the_extremes(name: str, make_tokens: Callable[..., Tokens]) -> None:
     tokens = make_tokens()
     extremes = {
         "certain": {"logp": torch.zeros(4, 6), "old_logp": torch.zeros(4, 6), "entropy": torch.zeros(4, 6)},
@@ -227,7 +237,7 @@ def test_it_survives_the_extremes(name, make_tokens) -> None:
         "no token": {"mask": torch.zeros(4, 6, dtype=torch.bool)},
     }
     for case, changes in extremes.items():
-        typed = {k: v if v.dtype is torch.bool else v.double() for k, v in changes.items()}
+        typed: dict[str, Any] = {k: v if v.dtype is torch.bool else v.double() for k, v in changes.items()}
         for leaf in LEAVES:
             typed.setdefault(leaf, getattr(tokens, leaf).detach())
             typed[leaf] = typed[leaf].clone().requires_grad_()
@@ -237,7 +247,7 @@ def test_it_survives_the_extremes(name, make_tokens) -> None:
 
 
 @every_algorithm
-def test_its_advantages_survive_the_extremes(name, f0_experience) -> None:
+def test_its_advantages_survive_the_extremes(name: str, f0_experience: Experience) -> None:
     """Finite, 0 on padding, and exactly 0 where every response of every prompt has the same reward."""
     first = torch.arange(3) < 1
     extremes = {
@@ -258,7 +268,7 @@ def test_its_advantages_survive_the_extremes(name, f0_experience) -> None:
 
 
 @every_algorithm
-def test_every_piece_builds_and_its_state_survives_a_round_trip(name, make_tokens) -> None:
+def test_every_piece_builds_and_its_state_survives_a_round_trip(name: str, make_tokens: Callable[..., Tokens]) -> None:
     node = composed(name).algorithm
     first, second = (config.build(node.objective) for _ in range(2))
     first.observe(replace(make_tokens(), logp=make_tokens().logp.detach()))

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
 
+from tests.methods.conftest import moved
 from tvo_cli.maths.thermodynamics import arctan_gain
 from tvo_cli.methods.viscous_mobility import viscous_mobility
 from tvo_cli.types import Tokens
 
 D = torch.float64
-
-
-def moved(make_tokens: Callable[..., Tokens], old: float, new: float) -> Tokens:
-    ones = torch.ones(4, 6, dtype=D)
-    return replace(make_tokens(), logp=ones * math.log(new), old_logp=ones * math.log(old))
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 43,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.3,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 
 
 @pytest.fixture
@@ -31,3 +59,15 @@ def rows() -> SimpleNamespace:
     prompt_ids = torch.randint(4, 40, (3, 6), generator=rng) * prompt_mask
     response_ids = torch.randint(4, 40, (3, 5), generator=rng) * mask
     return SimpleNamespace(prompt_ids=prompt_ids, prompt_mask=prompt_mask, response_ids=response_ids, mask=mask)
+
+
+def architectures() -> dict[str, Any]:
+    """What makes a small random network of each."""
+    gpt2 = {"vocab_size": 43, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "initializer_range": 0.3}
+    return {
+        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, tie_word_embeddings=True)),
+        "gemma2": lambda: Gemma2ForCausalLM(Gemma2Config(**SMALL, final_logit_softcapping=3.0)),
+        "cohere": lambda: CohereForCausalLM(CohereConfig(**SMALL, logit_scale=0.25)),
+        "granite": lambda: GraniteForCausalLM(GraniteConfig(**SMALL, logits_scaling=4.0)),
+        "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**gpt2, bos_token_id=1, eos_token_id=2)),
+    }

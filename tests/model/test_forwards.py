@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import DynamicCache
 
-from tests.model.test_logprobs import architectures
+from tests.model.conftest import architectures
 from tvo_cli.model.forwards import accepted, cache_argument, takes_cache
 
 

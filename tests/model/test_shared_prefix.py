@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
-from tests.model.test_logprobs import architectures
+from tests.model.conftest import architectures
 from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.backbone import predicting_states
 from tvo_cli.model.loading import recompute_layers
@@ -102,7 +102,7 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(
 
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"dropout": 0.1}, {"is_causal": False}], ids=str)
 def test_an_attention_of_another_kind_is_not_packed(
-    quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, keywords: dict[str, float] | dict[str, bool]
+    quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, keywords: dict[str, float]
 ) -> None:
     """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
     network, attention = architectures()["qwen2"]().eval(), onednn._attention

@@ -20,6 +20,8 @@ trainer: {steps: 6}
 evaluation: {confidence: 0.9}
 """
 FIRING = {"rule": "entropy_floor", "step": 4, "value": 0.0123, "threshold": 0.05, "severity": "collapse"}
+COLLAPSED = {"verdict": "collapsed", "collapsed_at": 4, "firings": [FIRING]}
+HEALTHY: dict[str, object] = {"verdict": "healthy", "collapsed_at": None, "firings": []}
 
 
 @pytest.fixture
@@ -36,21 +38,23 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         folder = tmp_path / name
         write_text(folder / "config.yaml", CONFIG.replace("ALGORITHM", algorithm))
-        file = MetricsFile(folder / "metrics.jsonl")
-        file.append(0, {"eval/pass@1": 0.25, "eval/pass@1_low": 0.2, "eval/pass@1_high": 0.3})
-        for step in range(1, steps + 1):
-            file.append(step, _row(step))
-        file.append(steps, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
-        firings = [FIRING] if collapsed else []
-        verdict = "collapsed" if collapsed else "healthy"
-        at = 4 if collapsed else None
-        write_json(folder / "collapse.json", {"verdict": verdict, "collapsed_at": at, "firings": firings})
+        _write_metrics(folder / "metrics.jsonl", steps)
+        write_json(folder / "collapse.json", COLLAPSED if collapsed else HEALTHY)
         written = {"steps": steps, "rollouts": 3840, "seconds": 125.0} if summary is None else summary
         if written:
             write_json(folder / "summary.json", written)
         return folder
 
     return make
+
+
+def _write_metrics(path: Path, steps: int) -> None:
+    """An evaluation, so many steps, an evaluation."""
+    file = MetricsFile(path)
+    file.append(0, {"eval/pass@1": 0.25, "eval/pass@1_low": 0.2, "eval/pass@1_high": 0.3})
+    for step in range(1, steps + 1):
+        file.append(step, _row(step))
+    file.append(steps, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
 
 
 def _row(step: int) -> dict[str, float]:

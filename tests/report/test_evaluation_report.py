@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.evaluation.test_summary import GREEDY, ROWS, same
+from tests.evaluation.conftest import GREEDY, ROWS, same
 from tvo_cli.evaluation.summary import summarise
 from tvo_cli.report import evaluation_report as report
 

@@ -114,7 +114,7 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
 
 
 @pytest.mark.slow
-def test_a_run_of_nothing_finite_is_drawn(tmp_path: Path, make_run: Make) -> None:
+def test_a_run_of_nothing_finite_is_drawn(make_run: Make) -> None:
     folder = make_run(steps=0)
     assert run_plot.draw(runs.load(folder)) == []
     file = MetricsFile(folder / "metrics.jsonl")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -8,10 +8,25 @@ from tvo_cli.reward import Grader, pool
 from tvo_cli.types import Problem, Verdict
 
 SETTINGS = {"profile": "math", "workers": 2, "deadline": 5.0, "cap_bytes": 65536, "memory_mb": 1024}
+GOLD = r"2\sqrt{3}"  # not a plain number: a child must compare
+RIGHT, WRONG = r"\boxed{\sqrt{12}}", r"\boxed{\sqrt{13}}"
+BOMB = r"\boxed{\sqrt{9^{9^{9^{9^{9}}}}}}"
+OTHER_BOMB = BOMB.replace("}}}}}}", "}}}}} + 1}")
 
 
 def problem(answer: str, **fields: object) -> Problem:
     return Problem(**{"id": "p", "question": "?", "answer": answer, "source": "test", **fields})  # type: ignore[arg-type]
+
+
+def grade(grader: Grader, *texts: str, gold: str = GOLD) -> list[Verdict]:
+    """The verdicts on some texts, each of which answers the same question."""
+    return grader.grade(texts, [problem(gold)] * len(texts), [True] * len(texts))
+
+
+def verdicts_on(grader: Grader, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+    """The verdict on each pair's answer, in a box, by its gold."""
+    boxed = [rf"\boxed{{{answer}}}" for _, answer in pairs]
+    return grader.grade(boxed, [problem(gold) for gold, _ in pairs], [True] * len(pairs))
 
 
 @pytest.fixture(scope="session")

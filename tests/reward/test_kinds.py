@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reward.cases import Pair, by_rules, few_by_algebra, read
-from tests.reward.conftest import problem
+from tests.reward.conftest import problem, verdicts_on
 from tvo_cli.reward import Grader
 
 TABLE = Path(__file__).with_name("kinds.txt")
@@ -21,9 +21,7 @@ OTHER: list[Pair] = [(gold, answer) for gold, (_, other) in KINDS.items() for an
 
 
 def misjudged(grader: Grader, pairs: list[Pair], *, same: bool) -> list[object]:
-    asked = [problem(gold) for gold, _ in pairs]
-    verdicts = grader.grade([rf"\boxed{{{answer}}}" for _, answer in pairs], asked, [True] * len(pairs))
-    return [(p, v) for p, v in zip(pairs, verdicts, strict=True) if v.correct != same or v.failed]
+    return [(p, v) for p, v in zip(pairs, verdicts_on(grader, pairs), strict=True) if v.correct != same or v.failed]
 
 
 def one_sided(grader: Grader, pairs: list[Pair]) -> list[Pair]:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.reward import near_misses
 from tests.reward.cases import CASES
-from tests.reward.conftest import problem
+from tests.reward.conftest import verdicts_on
 from tests.reward.test_kinds import KINDS, SAME
 from tvo_cli.reward import Grader
 from tvo_cli.reward.equality import Undecided, equal, undecided
@@ -25,8 +25,7 @@ FAST, MUTATED, MANY = 1_500, 500, 20_000
 
 
 def accepted(grader: Grader, misses: list[near_misses.Miss]) -> list[near_misses.Miss]:
-    asked = [problem(gold) for gold, _, _ in misses]
-    verdicts = grader.grade([rf"\boxed{{{answer}}}" for _, answer, _ in misses], asked, [True] * len(misses))
+    verdicts = verdicts_on(grader, [(gold, answer) for gold, answer, _ in misses])
     return [miss for miss, verdict in zip(misses, verdicts, strict=True) if verdict.correct]
 
 

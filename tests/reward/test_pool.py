@@ -14,32 +14,10 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.reward.conftest import SETTINGS, problem
+from tests.processes import are_gone, is_running
+from tests.reward.conftest import BOMB, OTHER_BOMB, RIGHT, SETTINGS, WRONG, grade, problem
 from tvo_cli.reward import Grader, pool
 from tvo_cli.types import Verdict
-
-GOLD = r"2\sqrt{3}"  # not a plain number: a child must compare
-BOMB = r"\boxed{\sqrt{9^{9^{9^{9^{9}}}}}}"
-OTHER_BOMB = BOMB.replace("}}}}}}", "}}}}} + 1}")
-RIGHT, WRONG = r"\boxed{\sqrt{12}}", r"\boxed{\sqrt{13}}"
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def gone(pids: tuple[int, ...], seconds: float = 30.0) -> bool:
-    until = time.monotonic() + seconds
-    while any(map(is_running, pids)) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not any(map(is_running, pids))
-
-
-def grade(grader: Grader, *texts: str, gold: str = GOLD) -> list[Verdict]:
-    return grader.grade(texts, [problem(gold)] * len(texts), [True] * len(texts))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +48,7 @@ def test_a_deadline_kills_and_neighbours_are_graded_as_if_alone(hasty: Grader) -
     assert verdicts[1].reason in ("timeout", "memory", "crash")
     assert hasty.counts == {verdicts[1].reason: 1}
     killed = set(before) - set(hasty.pool.pids)
-    assert killed and gone(tuple(killed))
+    assert killed and are_gone(tuple(killed))
 
 
 @pytest.mark.slow
@@ -81,7 +59,7 @@ def test_a_child_that_stands_still_costs_no_verdict(fresh: Grader) -> None:
     (pid,) = fresh.pool.pids
     os.kill(pid, signal.SIGSTOP)
     (verdict,) = grade(fresh, RIGHT)
-    assert verdict == Verdict(True, r"\sqrt{12}", "equal") and gone((pid,))
+    assert verdict == Verdict(True, r"\sqrt{12}", "equal") and are_gone((pid,))
 
 
 def test_a_child_that_was_killed_between_calls_is_replaced(fresh: Grader) -> None:
@@ -182,8 +160,7 @@ def test_an_interrupted_call_leaves_no_stale_answer(fresh: Grader, monkeypatch: 
 
 PARENT = """
 import sys, threading
-from tests.reward.test_pool import BOMB, OTHER_BOMB, RIGHT, WRONG, grade
-from tests.reward.conftest import LIGHT, SETTINGS
+from tests.reward.conftest import BOMB, LIGHT, OTHER_BOMB, RIGHT, SETTINGS, WRONG, grade
 from tvo_cli.reward import Grader, pool
 pool.PROGRAM = LIGHT
 grader = Grader({**SETTINGS, "deadline": 60.0})
@@ -208,7 +185,7 @@ def test_no_orphans_when_the_parent_dies_at_work(number: signal.Signals) -> None
     parent.send_signal(number)
     parent.wait(10)
     parent.stdout.close()
-    assert gone(pids)
+    assert are_gone(pids)
 
 
 def test_the_child_refuses_to_write_to_run_and_to_evaluate() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reward.conftest import SETTINGS
-from tests.reward.test_pool import BOMB, RIGHT, WRONG, gone, grade
+from tests.processes import are_gone
+from tests.reward.conftest import BOMB, RIGHT, SETTINGS, WRONG, grade
 from tvo_cli.reward import Grader, pool
 from tvo_cli.reward.pool import Pool
 
@@ -147,7 +147,7 @@ def test_without_prctl_a_child_at_work_ends_soon_after_its_parent() -> None:
     process.kill()
     process.wait(10)
     process.stdout.close()
-    assert gone((pid,), seconds=30.0)
+    assert are_gone((pid,), seconds=30.0)
 
 
 def test_without_a_limit_of_the_kernel_a_child_watches_its_own_memory() -> None:
@@ -165,8 +165,7 @@ def test_a_child_runs_the_code_of_its_parent(tmp_path: Path) -> None:
     program = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.reward.test_pool import RIGHT, WRONG, grade
-from tests.reward.conftest import SETTINGS
+from tests.reward.conftest import RIGHT, SETTINGS, WRONG, grade
 from tvo_cli.reward import Grader
 os.environ["PYTHONPATH"] = {str(tmp_path)!r}
 with Grader({{**SETTINGS, "workers": 1}}) as grader:

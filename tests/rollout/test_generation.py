@@ -8,13 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.rollout.conftest import KEYS, PROMPTS
+from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.rollout import Sampling, generate, generation
 from tvo_cli.types import Rollout
-
-SAMPLING = Sampling(samples=6, max_tokens=12)
 
 
 def run(

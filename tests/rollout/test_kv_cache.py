@@ -57,6 +57,14 @@ def test_a_token_is_written_where_the_others_stand(policy: Policy) -> None:
     assert len(set(places[1:])) == 1, "nothing was copied after the first token"
 
 
+def assert_same_and_then_nothing(padded: Tensor, exact: Tensor, *, room: int) -> None:
+    """The first tokens are the other's, the rest of the room is zero."""
+    length = exact.shape[-2]
+    assert padded.shape[-2] == room
+    assert torch.equal(padded[..., :length, :], exact)
+    assert not padded[..., length:, :].any()
+
+
 def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
     ours, theirs = growing(policy.network.config, evenly=True), DynamicCache(config=policy.network.config)
@@ -70,8 +78,7 @@ def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy)
         for layer in LAYERS:
             new = tokens(rng, rows, count), tokens(rng, rows, count)
             for one, other in zip(ours.update(*new, layer), theirs.update(*new, layer), strict=True):
-                assert one.shape[-2] == expected and torch.equal(one[..., :length, :], other)
-                assert not one[..., length:, :].any()
+                assert_same_and_then_nothing(one, other, room=expected)
         assert ours.get_seq_length() == length
 
     step(3, 5)

@@ -20,9 +20,8 @@ from transformers import (
 )
 
 from tests.gradients import gradient, gradients
-from tests.model.test_logprobs import SMALL, architectures
-from tests.rollout.conftest import PROMPTS
-from tests.rollout.test_generation import SAMPLING
+from tests.model.conftest import SMALL, architectures
+from tests.rollout.conftest import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn

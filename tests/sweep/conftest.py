@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import is_running
 
 PROGRAM = Path(__file__).with_name("program.py")
 ROOT = PROGRAM.parents[2]
@@ -54,22 +55,6 @@ class Sweep:
     def pids(self) -> list[int]:
         """Every process that the jobs have named."""
         return [int(word) for file in self.folder.glob("*/pids.txt") for word in file.read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def until(reached: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 @pytest.fixture

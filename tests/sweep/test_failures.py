@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import is_running, until
 from tvo_cli.tracking import run_status
 
-from .conftest import PROGRAM, ROOT, Sweep, is_running, until
+from .conftest import PROGRAM, ROOT, Sweep
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 MATRIX = "+act=raise,exit,kill,hang,ok,brood"
@@ -22,35 +23,40 @@ QUICK = ("hydra.launcher.timeout=10", "hydra.launcher.grace=0.5", "hydra.launche
 
 @pytest.mark.slow
 def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep: Sweep) -> None:
+    assert_each_failure_is_told_and_the_rest_finish(sweep)
+    mend_and_run_alone_by_the_command_of_the_table(sweep, "raise")
+    before = len(sweep.starts())
+    assert before == 7
+    assert_the_same_command_does_only_the_rest(sweep, before)
+
+
+def assert_each_failure_is_told_and_the_rest_finish(sweep: Sweep) -> None:
     code, said, complained = sweep.run(MATRIX, *QUICK)
     jobs = sweep.jobs()
     assert code == 1 and "Traceback" not in complained
+    failed, finished = ("raise", "exit", "kill", "hang"), ("ok", "brood")
     assert {name: job["state"] for name, job in jobs.items()} == {
-        "raise": "failed",
-        "exit": "failed",
-        "kill": "failed",
-        "hang": "failed",
-        "ok": "finished",
-        "brood": "finished",
+        **dict.fromkeys(failed, "failed"),
+        **dict.fromkeys(finished, "finished"),
     }
     assert "boom" in jobs["raise"]["reason"] and jobs["exit"]["code"] == 3
     assert "SIGKILL" in jobs["kill"]["reason"] and "not done after 10 s" in jobs["hang"]["reason"]
     assert "sweep: 2 of 6 finished" in said
     assert len(sweep.pids()) == 7 and [pid for pid in sweep.pids() if is_running(pid)] == []
-    for name in ("raise", "exit", "kill", "hang"):
+    for name in failed:
         assert run_status.status_of(sweep.folder / name)[0] == "failed"
         assert f"sweep/{name}/job.log" in said and f"alone: {jobs[name]['command']}" in said
 
-    # one of them by the command that the table names, mended
+
+def mend_and_run_alone_by_the_command_of_the_table(sweep: Sweep, name: str) -> None:
     (sweep.folder / "mended").touch()
-    words = shlex.split(jobs["raise"]["command"])
-    assert words[:2] == ["tvo", "train"] and "output_dir=sweep/raise" in words
+    words = shlex.split(sweep.jobs()[name]["command"])
+    assert words[:2] == ["tvo", "train"] and f"output_dir=sweep/{name}" in words
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, str(PROGRAM), *words[1:]], cwd=sweep.place, env=environment, check=True)
-    before = len(sweep.starts())
-    assert before == 7
 
-    # the same command does only the rest
+
+def assert_the_same_command_does_only_the_rest(sweep: Sweep, before: int) -> None:
     code, said, _ = sweep.run(MATRIX, *QUICK)
     assert code == 0 and "6 of 6 finished (3 of them before)" in said
     assert sorted(sweep.starts()[before:]) == ["exit", "hang", "kill"]

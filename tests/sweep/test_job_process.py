@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import is_running, until
 from tvo_cli.sweep.job_process import Child, JobOutcome
-
-from .conftest import is_running, until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -39,11 +38,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Child]]:
 
 
 def ended(child: Child, seconds: float = 60.0) -> JobOutcome:
-    end = time.monotonic() + seconds
-    while (found := child.poll()) is None:
-        assert time.monotonic() < end, "it never ended"
-        time.sleep(0.02)
-    return found
+    return until(child.poll, seconds)
 
 
 ENDS = [

@@ -113,31 +113,24 @@ def test_what_is_left_is_the_pace_times_the_steps() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 72, 100, 160])
 def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
-    from rich.console import Console
-
-    state = progress()
-    for step in range(1, 61):
-        state.add(
-            step,
-            {
-                **ROW,
-                "reward/mean": step / 60,
-                "policy/kl_ref": 0.789,
-                "response/truncated": 0.25,
-                "response/length": 14.0,
-            },
-        )
-    state.add_evaluation(60, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
-    state.alerts.append("entropy_floor: [bold]not markup")
-    screen = Console(file=io.StringIO(), width=width, record=True)
-    screen.print(panel(state))
-    text = screen.export_text()
+    text = shown(half_way(), width)
     for wanted in ("step 60/120", "1.000", "0.789", "48,213", "14.0 (25% cut)", "2:00 left", "0.750 [0.700, 0.800]"):
         assert wanted in (text if width > 40 else " ".join(re.sub("[│\n]", " ", text).split())), (wanted, text)
     assert "entropy_floor: [bold]not markup" in text
     [curve] = [line for line in text.splitlines() if "reward" in line]
     assert "█" in curve  # the newest and highest value, also where the curve is cut
     assert max(map(len, text.splitlines())) <= width
+
+
+def half_way() -> Progress:
+    """Step 60 of 120 with all that a panel can show: an evaluation, an alert, a reward that rises to 1."""
+    state = progress()
+    more = {"policy/kl_ref": 0.789, "response/truncated": 0.25, "response/length": 14.0}
+    for step in range(1, 61):
+        state.add(step, {**ROW, **more, "reward/mean": step / 60})
+    state.add_evaluation(60, {"eval/pass@1": 0.75, "eval/pass@1_low": 0.7, "eval/pass@1_high": 0.8})
+    state.alerts.append("entropy_floor: [bold]not markup")
+    return state
 
 
 def shown(state: Progress, width: int = 100) -> str:

@@ -138,9 +138,7 @@ def tensorboard_rows(folder: Path) -> list[RowKey]:
 
 @pytest.mark.parametrize("instant", [1, 4])
 @pytest.mark.parametrize("unsent", [False, True], ids=["sent", "not yet sent"])
-def test_tensorboard(
-    tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, instant: int, unsent: bool
-) -> None:
+def test_tensorboard(tmp_path: Path, make_config: Callable[..., Any], instant: int, unsent: bool) -> None:
     pytest.importorskip("tensorboard")
     config = make_config(name="tensorboard")
 

@@ -193,7 +193,7 @@ def test_what_was_opened_is_closed_when_a_later_part_cannot_be(tmp_path: Path, m
         Tracker(make_config(), tmp_path).__enter__()
 
 
-def test_wandb_is_not_imported_unless_used(tmp_path: Path) -> None:
+def test_wandb_is_not_imported_unless_used() -> None:
     import subprocess
 
     heavy = ("wandb", "torch", "tensorboard", "rich")

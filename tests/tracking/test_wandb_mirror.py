@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -124,6 +124,24 @@ def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
+class RunStandIn(dict[str, Any]):
+    """An offline run of the wandb package, which remembers how it was ended."""
+
+    offline, disabled = True, False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.summary: dict[str, object] = {}
+        self.ended: list[int] = []
+
+    def define_metric(self, *words: object, **more: object) -> None: ...
+
+    def log(self, row: object, step: int | None = None) -> None: ...
+
+    def finish(self, exit_code: int) -> None:
+        self.ended.append(exit_code)
+
+
 @pytest.mark.parametrize(
     ("marker", "group"), [("sweep.json", "lr-ab12cd"), ("multirun.yaml", "lr-ab12cd"), ("", "tvo")]
 )
@@ -131,22 +149,9 @@ def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
     tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, marker: str, group: str
 ) -> None:
     opened: list[dict[str, Any]] = []
-    ended: list[int] = []
-
-    class Run(dict[str, Any]):
-        offline, disabled = True, False
-        summary: ClassVar[dict[str, object]] = {}
-
-        def define_metric(self, *words: object, **more: object) -> None: ...
-
-        def log(self, row: object, step: int | None = None) -> None: ...
-
-        def finish(self, exit_code: int) -> None:
-            ended.append(exit_code)
-
+    run = RunStandIn()
     stand_in = ModuleType("wandb")
-    stand_in.init = lambda **words: opened.append(words) or Run()  # type: ignore[attr-defined]
-    stand_in.Settings = dict  # type: ignore[attr-defined]
+    vars(stand_in).update(init=lambda **words: (opened.append(words), run)[1], Settings=dict)
     monkeypatch.setitem(sys.modules, "wandb", stand_in)
     folder = tmp_path / "lr-ab12cd" / "tvo+s0"
     folder.mkdir(parents=True)
@@ -156,4 +161,4 @@ def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
         tracker.log(1, {"reward/mean": 0.5})
     [words] = opened
     assert (words["group"], words["job_type"], words["name"]) == (group, "tvo", "tvo+s0")
-    assert words["tags"] == ["tvo", "tiny", "arithmetic"] and ended == [0]
+    assert words["tags"] == ["tvo", "tiny", "arithmetic"] and run.ended == [0]

@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file
 
 from tvo_cli import config
 from tvo_cli.experiment import train
-from tvo_cli.training import graded_batch, loop
+from tvo_cli.training import graded_batch, loop, update
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tvo_cli.stability.watch import Action
     from tvo_cli.training.batch import Batch, SampledBatch
+    from tvo_cli.training.learner import Learner
     from tvo_cli.training.session import Session
+    from tvo_cli.training.step_state import Work
     from tvo_cli.training.stop_signals import StopRequest
 
 SMALL = (
@@ -54,6 +60,30 @@ def train_in(folder: Path, overrides: tuple[str, ...]) -> Path:
     chosen.output_dir = str(folder)
     train(chosen)
     return folder
+
+
+def trained_policy(folder: Path, step: int = 1) -> dict[str, Tensor]:
+    """The weights in the checkpoint of a step."""
+    return load_file(folder / "checkpoints" / f"step-{step:06d}" / "policy" / "model.safetensors")
+
+
+def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """Between any two weights of the same name and place."""
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@contextmanager
+def before_each_update(act: Callable[[Work], object]) -> Iterator[None]:
+    """Have something happen before every update of a run."""
+    take = update.take
+
+    def acting(learner: Learner, work: Work, *rest: Any) -> bool:
+        act(work)
+        return take(learner, work, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "take", acting)
+        yield
 
 
 @dataclass(frozen=True)

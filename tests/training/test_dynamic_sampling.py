@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from safetensors.torch import load_file
 
 from tests.training.conftest import MetricRows, Runs
 from tvo_cli.training import graded_batch
 from tvo_cli.training.batch import Batch
 from tvo_cli.training.session import Session
 from tvo_cli.types import Problem, Rollout, Verdict
+
+from .conftest import trained_policy
 
 DAPO = ("algorithm=dapo", "reward.length.weight=0", "rollout.epochs=1")
 
@@ -97,7 +98,7 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
 
     monkeypatch.setattr(graded_batch, "grade", judge)
     folder = run("a", *DAPO, "trainer.steps=2", "trainer.checkpoint_every=1", "trainer.keep=2")
-    first, second = (load_file(folder / f"checkpoints/step-00000{n}/policy/model.safetensors") for n in (1, 2))
+    first, second = (trained_policy(folder, step) for step in (1, 2))
     assert all((first[name] == second[name]).all() for name in first)
     assert json.loads((folder / "summary.json").read_text())["rollouts"] == 2 * 10 * 16
 

@@ -7,24 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
-from torch import Tensor
 
 from tests.training.conftest import Checksum, MetricRows, Runs
+
+from .conftest import largest_difference, trained_policy
 
 PENALTIES = "algorithm.objective.penalties"
 STRONG = {
     "siren": (f"{PENALTIES}.siren.anchor=0.2", f"{PENALTIES}.siren.coef.value=1"),
     "kl_cov": (f"{PENALTIES}.kl_cov.term.share=0.2", f"{PENALTIES}.kl_cov.coef.value=10"),
 }
-
-
-def weights_of(folder: Path, step: int) -> dict[str, Tensor]:
-    return load_file(folder / "checkpoints" / f"step-{step:06d}" / "policy" / "model.safetensors")
-
-
-def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
 @pytest.mark.slow
@@ -38,11 +30,11 @@ def test_no_split_into_micro_batches_changes_them(run: Runs, name: str) -> None:
         "optimizer.lr=0.1",
         "trainer.variance_parts=1",
     )
-    whole = weights_of(run("whole", *given, *STRONG[name]), 1)
-    cut = weights_of(run("cut", *given, *STRONG[name], "trainer.microbatch_rows=2"), 1)
-    without = weights_of(run("without", *given, next(o for o in STRONG[name] if "coef" in o).split("=")[0] + "=0"), 1)
-    assert distance(whole, cut) < 1e-6
-    assert distance(whole, without) > 1e-5, "the penalty acts"
+    whole = trained_policy(run("whole", *given, *STRONG[name]))
+    cut = trained_policy(run("cut", *given, *STRONG[name], "trainer.microbatch_rows=2"))
+    without = trained_policy(run("without", *given, next(o for o in STRONG[name] if "coef" in o).split("=")[0] + "=0"))
+    assert largest_difference(whole, cut) < 1e-6
+    assert largest_difference(whole, without) > 1e-5, "the penalty acts"
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.gradients import gradient
@@ -21,6 +20,8 @@ from tvo_cli.training import loop, rng, update
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.session import Session
+
+from .conftest import trained_policy
 
 UPDATES = 2 * 2  # batches × updates a batch
 STEPS = ("trainer.steps=2", "rollout.epochs=1")
@@ -192,34 +193,35 @@ def noisy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(update, "_step", stepping)
 
 
+def lose_at_restoring(lost: Losing | None, patch: pytest.MonkeyPatch) -> None:
+    """Have a session lose something as soon as a checkpoint has been restored."""
+    restore = Session.restore
+
+    def restored(session: Session, *args: Any) -> None:
+        before = session.state()
+        restore(session, *args)
+        if lost is not None:
+            lost(session, before)
+
+    patch.setattr(Session, "restore", restored)
+
+
 @pytest.fixture
 def reached(
     run: Runs, stop_after: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Tensor]]:
-    """Weights at the end of a run of three batches, stopped in the middle of its second, with something lost or not.
-
-    The first half is the same for all: it is run once and copied.
-    """
+    """Weights after three batches, stopped inside the second (once, then copied), with something lost or not."""
 
     def go(name: str, algorithm: str, lost: Losing | None = None) -> dict[str, Tensor]:
         words = f"algorithm={algorithm}", "trainer.steps=3", "rollout.epochs=1"
-        overrides = (name, *words)
         if name != "whole":
             _first_half(algorithm, words)
             shutil.copytree(run.root / f"half-{algorithm}", run.root / name)
         stop_after(0)
-        restore = Session.restore
-
-        def restored(session: Session, *args: Any) -> None:
-            before = session.state()
-            restore(session, *args)
-            if lost is not None:
-                lost(session, before)
-
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "restore", restored)
-            folder = run(*overrides)
-        return load_file(folder / "checkpoints" / "step-000003" / "policy" / "model.safetensors")
+            lose_at_restoring(lost, patch)
+            folder = run(name, *words)
+        return trained_policy(folder, 3)
 
     def _first_half(algorithm: str, words: tuple[str, ...]) -> None:
         if not (run.root / f"half-{algorithm}").exists():

@@ -195,6 +195,13 @@ class WithVault(ROOTS["train"]):  # type: ignore[misc,name-defined,valid-type]
     vault: kinds.Free = kinds.key("secrets", optional=True)
 
 
+def assert_no_file_holds(secrets: tuple[str, ...], folder: Path) -> None:
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"config.yaml", "experiment.json", "run.log", "command.txt", "state.json"} <= {path.name for path in written}
+    for path in written:
+        assert not any(secret.encode() in path.read_bytes() for secret in secrets), path
+
+
 def test_no_secret_reaches_any_file_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,50 +224,56 @@ def test_no_secret_reaches_any_file_of_a_run(
     monkeypatch.setattr(loop, "draw", refusing)
     assert main(["train", *words, "resume=never"]) == 2
     assert hidden[0] not in capsys.readouterr().err
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {"config.yaml", "experiment.json", "run.log", "command.txt", "state.json"} <= {path.name for path in written}
-    for path in written:
-        assert not any(secret.encode() in path.read_bytes() for secret in hidden), path
+    assert_no_file_holds(hidden, tmp_path)
     assert "***" in (tmp_path / "run" / "run.log").read_text()
 
 
 # ---------------------------------------------------------------- Weights & Biases
 
 
+class Service:
+    """Weights & Biases as its package shows it: the steps and run ids that reached it, and when it shall break."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.ids: list[str] = []
+        self.breaks_at: int | str | None = None
+
+    def init(self, **named: Any) -> ServiceRun:
+        if named["mode"] == "online" and self.breaks_at == "start":
+            raise TimeoutError("unreachable")
+        self.ids.append(named["id"])
+        return ServiceRun(self)
+
+
+class ServiceRun:
+    """A run of the service."""
+
+    offline = disabled = False
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.summary: dict[str, object] = {}
+        self.starting_step = max(service.rows, default=-1) + 1
+
+    def log(self, row: dict[str, object], step: int) -> None:
+        if step == self.service.breaks_at:
+            raise ConnectionError("the service was killed")
+        self.service.rows.append(step)
+
+    def define_metric(self, *args: object, **named: object) -> None: ...
+
+    def finish(self, exit_code: int) -> None: ...
+
+
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stand-in for the wandb package's run: what was logged, and when it shall break."""
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A stand-in for the wandb package's runs."""
     import wandb
 
-    class Run:
-        offline = disabled = False
-        rows: list[int] = []  # noqa: RUF012
-        ids: list[str] = []  # noqa: RUF012
-        breaks_at = None
-
-        def __init__(self) -> None:
-            self.summary: dict[str, object] = {}
-            self.starting_step = max(Run.rows, default=-1) + 1
-
-        def log(self, row: dict[str, object], step: int) -> None:
-            if step == Run.breaks_at:
-                raise ConnectionError("the service was killed")
-            Run.rows.append(step)
-
-        def define_metric(self, *args: object, **named: object) -> None:
-            pass
-
-        def finish(self, exit_code: int) -> None:
-            pass
-
-    def init(**named: Any) -> Run:
-        if named["mode"] == "online" and Run.breaks_at == "start":
-            raise TimeoutError("unreachable")
-        Run.ids.append(named["id"])
-        return Run()
-
-    monkeypatch.setattr(wandb, "init", init)
-    return Run
+    made = Service()
+    monkeypatch.setattr(wandb, "init", made.init)
+    return made
 
 
 @pytest.mark.slow
@@ -270,7 +283,7 @@ def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
     whole: Whole,
     pulled: Callable[..., None],
     steps: MetricRows,
-    service: Any,
+    service: Service,
     monkeypatch: pytest.MonkeyPatch,
     fault: str | int | None,
 ) -> None:

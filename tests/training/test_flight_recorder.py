@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay import attribution
 from tvo_cli.training import flight_recorder, loop, update
 from tvo_cli.training.backward import backward, forces_on
+from tvo_cli.training.batch import Batch, Minibatch
 from tvo_cli.training.forward import seen
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.step_state import Work
 from tvo_cli.training.update import remaining
 
-from .conftest import composed
+from .conftest import before_each_update, composed
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]", "rollout.epochs=1")
@@ -125,6 +127,18 @@ def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole: Wh
     assert again.weights_after == was.weights_after == record["weights_after"]
 
 
+def gradient_of_chosen(
+    learner: Learner, batch: Batch, minibatch: Minibatch, temperature: float, chosen: Tensor
+) -> Tensor:
+    """One backward pass of the minibatch with the forces on its tokens times `chosen`, [parameters]."""
+    learner.optimizer.zero_grad(set_to_none=True)
+    share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
+    tokens, scores = seen(learner, batch, minibatch.rows, share, temperature)
+    forces = forces_on(learner.algorithm.objective(tokens), tokens)
+    backward(scores, tuple(force * chosen for force in forces))
+    return torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
+
+
 def test_the_shares_are_those_of_one_backward_pass_a_token(whole: Whole) -> None:
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
     folder = whole("algorithm=tvo", *QUICK)
@@ -138,14 +152,7 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(whole: Whole) -> None
         minibatch = next(remaining(learner, session.work, passes, seed=0, step=1, steps=2))
         found = attribution.attribute(learner, batch, minibatch, passes, most=3)
         share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
-
-        def gradient(chosen: Tensor) -> Tensor:
-            learner.optimizer.zero_grad(set_to_none=True)
-            tokens, scores = seen(learner, batch, minibatch.rows, share, passes.temperature)
-            forces = forces_on(learner.algorithm.objective(tokens), tokens)
-            backward(scores, tuple(force * chosen for force in forces))
-            return torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
-
+        gradient = partial(gradient_of_chosen, learner, batch, minibatch, passes.temperature)
         together = gradient(torch.ones_like(share))
         assert found.norm == pytest.approx(float(together.norm()), rel=1e-5)
         assert found.total == pytest.approx(1.0, abs=0.01)
@@ -188,19 +195,11 @@ def test_a_recording_that_was_half_removed_does_not_stop_the_run(run: Runs, monk
 
 
 def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(
-    run: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    run: Runs, caplog: pytest.LogCaptureFixture
 ) -> None:
-    take = update.take
-
-    def taking(learner: Learner, work: Work, *args: Any) -> bool:
-        signal.raise_signal(signal.SIGTERM)
-        return take(learner, work, *args)
-
     words = ("algorithm=grpo", "trainer.steps=1", "rollout.epochs=1", "recorder=off")
-    monkeypatch.setattr(loop, "take", taking)
-    with pytest.raises(Interrupted):
+    with before_each_update(lambda work: signal.raise_signal(signal.SIGTERM)), pytest.raises(Interrupted):
         run("a", *words)
-    monkeypatch.setattr(loop, "take", take)
     folder = run("a", *words, "recorder.steps=[1]")
     assert "step 1 cannot be recorded: it had begun before anybody asked" in caplog.text
     assert not (folder / "recorder").exists()

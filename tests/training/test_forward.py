@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.training.conftest import Runs
 from tvo_cli.training import forward, update
 from tvo_cli.training.batch import Batch
 from tvo_cli.types import Tokens
+
+from .conftest import largest_difference, trained_policy
 
 STATISTICS = {
     "steer": (),
@@ -26,14 +26,6 @@ STATISTICS = {
 ONE_STEP = ("trainer.steps=1", "rollout.samples=4")
 
 
-def policy(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / "checkpoints" / "step-000001" / "policy" / "model.safetensors")
-
-
-def gap(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow) if n != "steer_exact" else n for n in STATISTICS]
@@ -42,11 +34,13 @@ def test_no_split_changes_an_update_whose_weights_are_statistics(run: Runs, name
     """One forward pass a minibatch, against parts of one prompt; and apart, as released, it is another update."""
     given = (f"algorithm={name}", *STATISTICS[name], *ONE_STEP)
     given = (*given, "rollout.epochs=1")
-    whole = policy(run("whole", *given, "trainer.variance_parts=1"))
-    split = policy(run("split", *given, "trainer.microbatch_rows=4"))
-    apart = policy(run("apart", *given, "trainer.microbatch_rows=4", "algorithm.objective.reads.minibatch=false"))
-    assert gap(whole, split) < 1e-6
-    assert gap(whole, apart) > 1e-5
+    whole = trained_policy(run("whole", *given, "trainer.variance_parts=1"))
+    split = trained_policy(run("split", *given, "trainer.microbatch_rows=4"))
+    apart = trained_policy(
+        run("apart", *given, "trainer.microbatch_rows=4", "algorithm.objective.reads.minibatch=false")
+    )
+    assert largest_difference(whole, split) < 1e-6
+    assert largest_difference(whole, apart) > 1e-5
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from tests.training.conftest import MetricRows, Runs
 from tvo_cli import config, experiment
@@ -16,10 +14,10 @@ from tvo_cli.maths import masked
 from tvo_cli.stability.watch import Action
 from tvo_cli.training import loop
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import Work
+from tvo_cli.training.step_state import UpdateReport, Work
 from tvo_cli.training.update import remaining
 
-from .conftest import SMALL
+from .conftest import SMALL, largest_difference, trained_policy
 
 EIGHT = ("rollout.prompts=16", "rollout.samples=1", "rollout.minibatches=2", "rollout.epochs=1", "trainer.steps=1")
 LAYOUTS = {"1x8": 8, "2x4": 4, "8x1": 1}  # parts × rows of a minibatch of eight
@@ -33,10 +31,10 @@ def test_one_two_or_eight_parts_give_the_same_update_and_metrics(run: Runs, step
         folder = run(
             name, f"algorithm={algorithm}", *EIGHT, f"trainer.microbatch_rows={rows}", "trainer.variance_parts=8"
         )
-        found[name] = load_file(folder / "checkpoints/step-000001/policy/model.safetensors"), steps(folder)[0]
+        found[name] = trained_policy(folder), steps(folder)[0]
     whole, readings = found["1x8"]
     for weights, row in (found["2x4"], found["8x1"]):
-        assert max(float((whole[name] - weights[name]).abs().max()) for name in whole) < 1e-6
+        assert largest_difference(whole, weights) < 1e-6
         assert row.keys() == readings.keys()
         assert all(row[name] == pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in readings.items())
 
@@ -52,7 +50,6 @@ def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str, rows: int
 ) -> None:
     """The oracle knows no parts, no forces on tokens: the whole minibatch, its loss, one backward pass."""
-    seen: dict[str, Any] = {}
     words = (
         f"algorithm={algorithm}",
         "trainer.steps=1",
@@ -60,26 +57,33 @@ def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(
         f"trainer.microbatch_rows={rows}",
         "trainer.variance_parts=1",
     )
-    conclude = loop.finish_step
+    seen = Seen()
+    monkeypatch.setattr(loop, "start_step", seen.start_step)
+    monkeypatch.setattr(loop, "finish_step", seen.finish_step)
+    experiment.train(config.compose([*SMALL, *words, f"output_dir={tmp_path}"]))
+    for name, value in seen.losses.items():
+        assert seen.report.losses[name][0] == pytest.approx(value, rel=1e-4, abs=1e-7)
+    assert seen.report.norms[0] == pytest.approx(seen.norm, rel=1e-4)
 
-    def concluding(session: Session, work: Work) -> Action:
-        seen["report"] = dataclasses.replace(work.report)
-        return conclude(session, work)
 
-    begin = loop.start_step
+class Seen:
+    """A step of the loop as it is, and what the oracle says of it: before its update the losses and the norm."""
 
-    def beginning(session: Session) -> Work:
-        work = begin(session)
-        seen["oracle"] = oracle(session, work)
+    losses: dict[str, float]
+    norm: float
+    report: UpdateReport
+
+    def __init__(self) -> None:
+        self._start, self._finish = loop.start_step, loop.finish_step
+
+    def start_step(self, session: Session) -> Work:
+        work = self._start(session)
+        self.losses, self.norm = oracle(session, work)
         return work
 
-    monkeypatch.setattr(loop, "start_step", beginning)
-    monkeypatch.setattr(loop, "finish_step", concluding)
-    experiment.train(config.compose([*SMALL, *words, f"output_dir={tmp_path}"]))
-    parts, norm = seen["oracle"]
-    for name, value in parts.items():
-        assert seen["report"].losses[name][0] == pytest.approx(value, rel=1e-4, abs=1e-7)
-    assert seen["report"].norms[0] == pytest.approx(norm, rel=1e-4)
+    def finish_step(self, session: Session, work: Work) -> Action:
+        self.report = dataclasses.replace(work.report)
+        return self._finish(session, work)
 
 
 def oracle(session: Session, work: Work) -> tuple[dict[str, float], float]:

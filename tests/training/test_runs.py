@@ -20,6 +20,8 @@ from tvo_cli.training.backward import forces_on
 from tvo_cli.training.session import Session
 from tvo_cli.types import Loss, Problem, Rollout, Tokens
 
+from .conftest import largest_difference, trained_policy
+
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 FAST = ("ppo",)  # a critic; tests/training/test_every_update.py has tvo
 CASES = [
@@ -155,20 +157,15 @@ def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run: Runs
 
 def test_the_variance_reading_does_not_change_the_update(run: Runs, weights: Checksum) -> None:
     parts = [run(name, "trainer.steps=1", f"trainer.variance_parts={n}") for name, n in (("one", 1), ("four", 4))]
-    policies = [p / "checkpoints" / "step-000001" / "policy" / "model.safetensors" for p in parts]
-    from safetensors.torch import load_file
-
-    one, four = (load_file(path) for path in policies)
-    assert max(float((one[name] - four[name]).abs().max()) for name in one) < 1e-5
+    one, four = map(trained_policy, parts)
+    assert largest_difference(one, four) < 1e-5
 
 
 @pytest.mark.parametrize("rows", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 8))])
 def test_micro_batches_give_the_same_update(run: Runs, whole: Whole, rows: int) -> None:
-    from safetensors.torch import load_file
-
     folders = whole("trainer.steps=1"), run("cut", "trainer.steps=1", f"trainer.microbatch_rows={rows}")
-    one, cut = (load_file(f / "checkpoints" / "step-000001" / "policy" / "model.safetensors") for f in folders)
-    assert max(float((one[name] - cut[name]).abs().max()) for name in one) < 1e-6
+    one, cut = map(trained_policy, folders)
+    assert largest_difference(one, cut) < 1e-6
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +13,9 @@ from tests.training.conftest import Runs
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import run_status
-from tvo_cli.training import loop, saving, update
-from tvo_cli.training.learner import Learner
+from tvo_cli.training import loop, saving
 
-from .conftest import SMALL
+from .conftest import SMALL, before_each_update
 
 if TYPE_CHECKING:
     from tvo_cli.evaluation.heldout_check import Evaluation
@@ -37,46 +36,37 @@ QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 def test_a_signal_finishes_the_update_saves_and_exits_75(
     no_figures: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     number: signal.Signals,
 ) -> None:
-    take, words = update.take, ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=1"]
+    words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", "algorithm=grpo", "trainer.steps=1"]
     words.append("logger.console=plain")
-
-    def taking(learner: Learner, work: Work, *args: Any) -> bool:
-        signal.raise_signal(number) if work.position == 1 else None
-        return take(learner, work, *args)
-
-    monkeypatch.setattr(loop, "take", taking)
     before = signal.getsignal(number)
-    assert main(words) == 75
+    with before_each_update(lambda work: signal.raise_signal(number) if work.position == 1 else None):
+        assert main(words) == 75
     assert signal.getsignal(number) is before
     assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")] == ["step-000000-update-002"]
     shown = capfd.readouterr()
     assert "stopping after this update" in shown.err
     assert "The same command and output_dir go on from there" in shown.err
     assert (shown.out + shown.err).count("interrupted; saved") == 1
-    monkeypatch.setattr(loop, "take", take)
     assert main(words) == 0
 
 
-def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs) -> None:
     """nohup; a background job of a script; `trap '' TERM`; a launcher above us that ignores SIGUSR2."""
     sent: list[signal.Signals] = []
-    take = update.take
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-    def taking(learner: Learner, work: Work, *args: Any) -> bool:
+    def send_all(work: Work) -> None:
         for number in numbers:
             signal.raise_signal(number)
             sent.append(number)
-        return take(learner, work, *args)
 
-    monkeypatch.setattr(loop, "take", taking)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
-        run("a", *ONE_STEP)
+        with before_each_update(send_all):
+            run("a", *ONE_STEP)
         assert all(signal.getsignal(number) is signal.SIG_IGN for number in numbers)
     finally:
         for number, handler in before.items():
@@ -102,19 +92,11 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run: Runs, monkeypatch:
     assert run("a", *QUICK) and store.newest(root, print) == root / "step-000002"
 
 
-def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(
-    run: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    take = update.take
-
-    def taking(learner: Learner, work: Work, *args: Any) -> bool:
-        signal.raise_signal(signal.SIGUSR2)
-        return take(learner, work, *args)
-
-    monkeypatch.setattr(loop, "take", taking)
+def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run: Runs) -> None:
     before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
     try:
-        with pytest.raises(saving.Interrupted) as stopped:
+        send = before_each_update(lambda work: signal.raise_signal(signal.SIGUSR2))
+        with send, pytest.raises(saving.Interrupted) as stopped:
             run("a", "algorithm=grpo", "trainer.steps=1", "rollout.epochs=1")
     finally:
         signal.signal(signal.SIGUSR2, before)

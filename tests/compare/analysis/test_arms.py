@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.compare.conftest import made, write_run
-from tvo_cli.compare.render.table_cells import Table
+from tests.compare.conftest import column, made, table, write_run
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from tvo_cli.compare.render.document import Document
-
-
-def table(document: Document, name: str, section: int = 0) -> Table:
-    [found] = [one for one in document.sections[section].tables if one.name == name]
-    return found
-
-
-def column(found: Table, heading: str) -> list[str]:
-    return [row[list(found.headings).index(heading)].text for row in found.rows]
+    pass
 
 
 def test_a_failed_run_counts_as_the_rule_says(arms: Path) -> None:

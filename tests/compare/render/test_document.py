@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.compare.analysis.test_arms import column, table
-from tests.compare.conftest import RUNS, made, write_run
+from tests.compare.conftest import RUNS, column, made, table, write_run
 from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.block_analysis import pages
 from tvo_cli.compare.analysis.measures import Reading
@@ -36,11 +35,6 @@ FORMS = {
 }
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
-
-
-@pytest.fixture(scope="module")
-def document() -> Document:
-    return made(RUNS)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -94,14 +88,6 @@ def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path:
     height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn["law"].svg)[1])  # type: ignore[index]
     places = [float(y) for y in re.findall(r'y="([-\d.]+)"[^>]*>entropy H', drawn["law"].svg)]
     assert len(places) == 3 and all(0 < y < height for y in places)
-
-
-@pytest.fixture(scope="module")
-def written(document: Document, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the whole report: its figures are drawn once."""
-    folder = tmp_path_factory.mktemp("report")
-    writing.write(document, folder)
-    return folder
 
 
 def test_the_report_links_figures_that_are_there(written: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.compare.conftest import RUNS, made, write_run
+from tests.compare.conftest import made, write_run
 from tvo_cli.compare.render import writing
 
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
@@ -28,11 +28,9 @@ def console(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    writing.write(made(RUNS), folder)
-    return folder / "report.html"
+@pytest.fixture
+def page(written: Path) -> Path:
+    return written / "report.html"
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

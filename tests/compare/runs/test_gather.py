@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from tests.compare.analysis.test_arms import column, table
-from tests.compare.conftest import RUNS, made, write_run
+from tests.compare.conftest import RUNS, column, made, table, write_run
 from tvo_cli.compare.render import plots, text_formats
 from tvo_cli.compare.runs.gather import gather
 from tvo_cli.errors import UserError
@@ -166,34 +167,22 @@ def test_real_runs_with_a_failed_and_an_unfinished_one() -> None:
 def write_evaluation(folder: Path, model: str, right: dict[str, int], protocol: str = "f00d") -> None:
     """As `tvo eval` leaves it: ten problems a suite, one sample, so many right."""
     folder.mkdir(parents=True)
-    suites = {
-        name: {
-            "protocol": "plain",
-            "protocol_hash": protocol,
-            "fingerprint": name,
-            "graded": True,
-            "avg": {"mean": n / 10},
-        }
-        for name, n in right.items()
-    }
+    common = {"protocol": "plain", "protocol_hash": protocol, "graded": True}
+    suites = {name: {**common, "fingerprint": name, "avg": {"mean": n / 10}} for name, n in right.items()}
     (folder / "config.yaml").write_text(json.dumps({"model": {"path": model}, "evaluation": {"suites": sorted(right)}}))
     (folder / "command.txt").write_text("tvo eval\n")
     (folder / "summary.json").write_text(
         json.dumps({"kind": "evaluation", "model": model, "seed": 42, "suites": suites})
     )
-    rows = [
-        {
-            "suite": name,
-            "id": str(i),
-            "decoding": decoding,
-            "sample": 0,
-            "correct": i < n if decoding == "sampled" else False,
-        }
-        for name, n in right.items()
-        for i in range(10)
-        for decoding in ("sampled", "greedy")
-    ]
+    rows = [row for name, n in right.items() for row in ten_problems(name, n)]
     (folder / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def ten_problems(suite: str, right: int) -> Iterator[dict[str, object]]:
+    """One sample and one greedy response each; the first so many samples are right, no greedy response is."""
+    for i, decoding in product(range(10), ("sampled", "greedy")):
+        correct = decoding == "sampled" and i < right
+        yield {"suite": suite, "id": str(i), "decoding": decoding, "sample": 0, "correct": correct}
 
 
 def test_evaluations_are_compared_suite_by_suite_under_the_run_that_made_the_policy(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.compare.analysis.test_arms import column, table
-from tests.compare.conftest import made, write_run
+from tests.compare.conftest import column, made, table, write_run
 from tvo_cli.compare.runs.gather import gather
 from tvo_cli.errors import UserError
 
