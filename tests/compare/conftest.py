@@ -43,8 +43,8 @@ def write_run(
         rows.append({"step": len(curve), "eval/pass@1": final})
         (folder / "summary.json").write_text(json.dumps({"steps": len(curve), "finished": f"2026-01-0{seed % 9 + 1}"}))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    verdict = "healthy" if collapsed_at is None else "collapsed"
-    (folder / "collapse.json").write_text(json.dumps({"verdict": verdict, "collapsed_at": collapsed_at}))
+    collapse = {"verdict": "healthy" if collapsed_at is None else "collapsed", "collapsed_at": collapsed_at}
+    (folder / "collapse.json").write_text(json.dumps(collapse))
     return folder
 
 

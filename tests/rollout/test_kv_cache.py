@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from transformers import DynamicCache, Gemma3TextConfig
@@ -14,6 +16,15 @@ LAYERS = range(2)
 
 def tokens(rng: torch.Generator, rows: int, count: int) -> Tensor:
     return torch.randn(rows, 2, count, 4, generator=rng)
+
+
+def updates(
+    ours: DynamicCache, theirs: DynamicCache, rng: torch.Generator, rows: int, count: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What both give back for the same new tokens: keys, then values, of each layer."""
+    for layer in LAYERS:
+        new = tokens(rng, rows, count), tokens(rng, rows, count)
+        yield from zip(ours.update(*new, layer), theirs.update(*new, layer), strict=True)
 
 
 def same(one: DynamicCache, other: DynamicCache) -> bool:
@@ -29,10 +40,8 @@ def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy: Poli
     ours, theirs = growing(policy.network.config), DynamicCache(config=policy.network.config)
 
     def step(rows: int, count: int = 1) -> None:
-        for layer in LAYERS:
-            keys, values = tokens(rng, rows, count), tokens(rng, rows, count)
-            for one, other in zip(ours.update(keys, values, layer), theirs.update(keys, values, layer), strict=True):
-                assert torch.equal(one, other)
+        for mine, other in updates(ours, theirs, rng, rows, count):
+            assert torch.equal(mine, other)
 
     step(3, 5)
     for cache in (ours, theirs):
@@ -57,9 +66,8 @@ def test_a_token_is_written_where_the_others_stand(policy: Policy) -> None:
     assert len(set(places[1:])) == 1, "nothing was copied after the first token"
 
 
-def assert_same_and_then_nothing(padded: Tensor, exact: Tensor, *, room: int) -> None:
+def assert_padded_with_zeros(padded: Tensor, exact: Tensor, length: int, room: int) -> None:
     """The first tokens are the other's, the rest of the room is zero."""
-    length = exact.shape[-2]
     assert padded.shape[-2] == room
     assert torch.equal(padded[..., :length, :], exact)
     assert not padded[..., length:, :].any()
@@ -75,10 +83,8 @@ def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy)
         length += count
         expected = even(length, EVEN) if length > count else count
         assert ours.get_mask_sizes(count, 0) == (expected, 0), "the mask is as wide as the keys"
-        for layer in LAYERS:
-            new = tokens(rng, rows, count), tokens(rng, rows, count)
-            for one, other in zip(ours.update(*new, layer), theirs.update(*new, layer), strict=True):
-                assert_same_and_then_nothing(one, other, room=expected)
+        for mine, other in updates(ours, theirs, rng, rows, count):
+            assert_padded_with_zeros(mine, other, length, expected)
         assert ours.get_seq_length() == length
 
     step(3, 5)
