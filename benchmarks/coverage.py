@@ -1,338 +1,188 @@
-"""How often each 95% interval of `tvo_cli.stats` holds the truth, by simulation (docs/results/intervals.md).
+"""How often 95% intervals and tests keep their promise, by simulation with a known truth: docs/results/intervals.md.
 
-python -m benchmarks.coverage                # the table, a few minutes on one core
-python -m benchmarks.coverage --trials 400   # a look
+python -m benchmarks.coverage                                        # everything; most of an hour on one core
+python -m benchmarks.coverage --parts intervals --trials 10000       # every interval of tvo_cli.stats, four minutes
+python -m benchmarks.coverage --parts rates                          # each `tvo compare --choose-rate`, seven minutes
+python -m benchmarks.coverage --parts evaluations                    # the interval of an accuracy, half an hour
 """
 
 from __future__ import annotations
 
-import argparse
-import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import partial
+from pathlib import Path
+from typing import Literal
 
-import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
+from benchmarks.coverage_intervals import SEEDS, Case, cases, coverage, false_alarms, seeds_told
+from benchmarks.coverage_rates import SEEDS as RATE_SEEDS
+from benchmarks.coverage_rates import WAYS, Setup, setups
+from benchmarks.coverage_rates import measure as simulate
+from benchmarks.coverage_shares import ACCURACIES, KINDS, PROBLEMS, SAMPLES, exact, t_ends, walds, wilson_ends
+from benchmarks.coverage_shares import coverage as coverage_of_accuracy
+from benchmarks.coverage_tables import table
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.record import Row, defined, number, text
+from benchmarks.harness.settings import Settings, option
+from tvo_cli.stats.interval import Interval, clustered_interval
 
-from tvo_cli.stats.bootstrap import clustered_bootstrap, paired_clustered_bootstrap
-from tvo_cli.stats.comparison import Difference, holm, paired, welch
-from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, wilson
-from tvo_cli.stats.power import seeds_needed
-from tvo_cli.stats.ratio import ratio_interval
-from tvo_cli.stats.robust import iqm_interval, performance_profile, probability_of_improvement
-from tvo_cli.stats.survival import kaplan_meier, restricted_mean
+__all__ = ["SEEDS", "Case", "cases", "coverage", "false_alarms", "seeds_told"]
 
-Found = tuple[float, float, float]  # low, high, truth
-SEEDS = (3, 5, 10)
-DRAWS = 400
-CAPITAL = math.exp(0.5 * 0.8**2)  # the mean of the skewed population
+Part = Literal["intervals", "rates", "evaluations"]
+TRIALS: dict[Part, int] = {"intervals": 4_000, "rates": 20_000, "evaluations": 2_000}
+FAMILY_SEEDS = (3, 5, 10, 20)
+RULES: dict[str, Callable[[list[list[float]]], Interval]] = {"clustered_interval": clustered_interval, "t": walds}
+EXACT_RULES = {"Wilson": wilson_ends, "t": t_ends}
+
+SEED = number("added to the first number of each generator's seed", "1")
+SHARE = "share of the simulated experiments"
+TABLES = {
+    "intervals": {
+        "interval": text("what is computed"),
+        "data": text("what the values are drawn from"),
+        "n": number("values: runs, or problems where they are named", "1"),
+        "seed": SEED,
+        "trials": number("simulated experiments", "1"),
+        "covers": number("intervals that hold the truth, of those that exist", SHARE),
+        "made": number("experiments that have an interval", SHARE),
+    },
+    "families": {
+        "n": number("seeds of each of five arms", "1"),
+        "seed": SEED,
+        "alarms": number("at least one of four equal arms is called different", SHARE),
+        "alarms_holm": number("the same with Holm's correction", SHARE),
+        "told_low": number("first quartile of seeds_needed where 10 is true", "seeds"),
+        "told_median": number("its median", "seeds"),
+        "told_high": number("its third quartile", "seeds"),
+    },
+    "rates": {
+        "case": text("the arms' means and spreads over their learning rates"),
+        "shared": number("part of a seed's variance that all rates of an arm share", "1"),
+        "way": text("--choose-rate"),
+        "n": number("seeds", "1"),
+        "seed": SEED,
+        "alarms": number("equal arms called different at 5%", SHARE),
+        "power": number("an arm that is better by about the smallest effect of 75% power called different", SHARE),
+        "covers": number("an arm's interval holds the true mean of its best rate", SHARE),
+    },
+    "evaluations": {
+        "chances": text("how the problems' chances are spread"),
+        "problems": number("problems", "1"),
+        "samples": number("samples a problem", "1"),
+        "interval": text("the rule"),
+        "accuracy": number("the truth", "1"),
+        "seed": SEED,
+        "covers": number("intervals that hold the accuracy", SHARE),
+        "width": number("mean width", "accuracy"),
+    },
+    "exact": {
+        "problems": number("problems, one 0/1 score each", "1"),
+        "interval": text("the rule"),
+        "least": number("least coverage over accuracies of 2 to 98%, by enumeration", "probability"),
+        "mean": number("mean coverage over the same", "probability"),
+        "at": number("the accuracy where it is least", "1"),
+    },
+}
 
 
-class Case(NamedTuple):
-    """One row of the table: what is computed, on what data, for which sizes."""
+class Chosen(Settings):
+    """What can be chosen."""
 
-    interval: str
-    data: str
-    sizes: tuple[int, ...]
-    draw: Callable[[Generator, int], Found]
-    cost: int = 1  # trials are divided by it
-
-
-def skewed(generator: Generator, *shape: int) -> NDArray[np.float64]:
-    """Lognormal with σ = 0.8: skewness 3.7, worse than learning curves' ends."""
-    return np.exp(0.8 * generator.standard_normal(shape))
-
-
-def fragile(generator: Generator, n: int) -> NDArray[np.float64]:
-    """Final accuracies, nine in ten 0.90 ± 0.02, one in ten collapsed to 0.05: mean 0.815."""
-    return np.where(generator.random(n) < 0.1, 0.05, 0.9 + 0.02 * generator.standard_normal(n))
-
-
-def of(found: Interval | Difference, truth: float) -> Found:
-    """Its ends, and what they should hold."""
-    return found.low, found.high, truth
-
-
-def percentile(values: NDArray[np.float64], generator: Generator) -> tuple[float, float]:
-    """The percentile bootstrap of a mean: what not to do over seeds."""
-    rows = generator.integers(len(values), size=(2000, len(values)))
-    low, high = np.quantile(values[rows].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def means() -> Iterator[Case]:
-    """One arm over seeds."""
-    yield Case(
-        "percentile bootstrap of the mean (not used)",
-        "normal",
-        SEEDS,
-        lambda g, n: (*percentile(g.standard_normal(n), g), 0.0),
+    parts: tuple[Part, ...] = option(tuple(TRIALS), "what is simulated")
+    trials: int | None = option(
+        None, "experiments a number; none: " + ", ".join(f"{part} {n:,}" for part, n in TRIALS.items()), gt=0
     )
-    yield Case(
-        "percentile bootstrap of the mean (not used)",
-        "skewed",
-        SEEDS,
-        lambda g, n: (*percentile(skewed(g, n), g), CAPITAL),
-    )
-    yield Case("`mean_interval`", "normal", SEEDS, lambda g, n: of(mean_interval(g.standard_normal(n).tolist()), 0.0))
-    yield Case("`mean_interval`", "skewed", SEEDS, lambda g, n: of(mean_interval(skewed(g, n).tolist()), CAPITAL))
-    yield Case(
-        "`mean_interval`",
-        "one run in ten collapses",
-        SEEDS,
-        lambda g, n: of(mean_interval(fragile(g, n).tolist()), 0.815),
-    )
+    seeds: tuple[int, ...] = option((0,), "0 is that of the tables in docs; several are averaged")
+    only: tuple[str, ...] = option((), "only cases whose name contains one of these")
+
+    def size(self, part: Part) -> int:
+        """Experiments a number."""
+        return self.trials or TRIALS[part]
+
+    def wants(self, name: str) -> bool:
+        """Whether a case is asked for."""
+        return not self.only or any(part in name for part in self.only)
 
 
-def differences() -> Iterator[Case]:
-    """Two arms over seeds."""
-
-    def shared(g: Generator, n: int) -> Found:
-        seed = 2.0 * g.standard_normal(n)
-        return of(paired(seed + g.standard_normal(n) + 0.3, seed + g.standard_normal(n)), 0.3)
-
-    def coarse(g: Generator, n: int) -> Found:
-        return of(paired(g.binomial(200, 0.97, n) / 200, g.binomial(200, 0.95, n) / 200), 0.02)
-
-    yield Case("`paired`", "normal, shared seed effect of twice the noise", SEEDS, shared)
-    yield Case("`paired`", "skewed, both arms alike", SEEDS, lambda g, n: of(paired(skewed(g, n), skewed(g, n)), 0.0))
-    yield Case(
-        "`paired`", "skewed − normal", SEEDS, lambda g, n: of(paired(skewed(g, n), g.standard_normal(n)), CAPITAL)
-    )
-    yield Case("`paired`", "k of 200 right, 97% and 95%", SEEDS, coarse)
-    yield Case(
-        "`welch`",
-        "normal, equal spread",
-        SEEDS,
-        lambda g, n: of(welch(g.standard_normal(n), g.standard_normal(n)), 0.0),
-    )
-    yield Case(
-        "`welch`",
-        "normal, spreads 1 : 4",
-        SEEDS,
-        lambda g, n: of(welch(g.standard_normal(n), 4 * g.standard_normal(n)), 0.0),
-    )
-    yield Case(
-        "`welch`",
-        "normal, spreads 1 : 4, n and 2n seeds",
-        SEEDS,
-        lambda g, n: of(welch(4 * g.standard_normal(n), g.standard_normal(2 * n)), 0.0),
-    )
-    yield Case("`welch`", "skewed − normal", SEEDS, lambda g, n: of(welch(skewed(g, n), g.standard_normal(n)), CAPITAL))
-    yield Case(
-        "`welch`",
-        "one run in ten of one arm collapses",
-        SEEDS,
-        lambda g, n: of(welch(fragile(g, n), 0.8 + 0.02 * g.standard_normal(n)), 0.015),
-    )
+QUICK = {"trials": 4, "only": ("mean_interval", "families", "four rates tied", "all problems alike")}
 
 
-def ratios() -> Iterator[Case]:
-    """Gradient variances."""
-
-    def together(g: Generator, n: int) -> Found:
-        seed = g.standard_normal(n)
-        noise = g.standard_normal((2, n))
-        return of(ratio_interval(np.exp(seed + 0.7 * noise[0] + math.log(3)), np.exp(seed + 0.7 * noise[1]), True), 3.0)
-
-    yield Case("`ratio_interval`, paired", "lognormal, true ratio 3", SEEDS, together)
-    yield Case(
-        "`ratio_interval`, Welch",
-        "lognormal, spreads 0.4 and 1.2, ratio 3",
-        SEEDS,
-        lambda g, n: of(
-            ratio_interval(3 * np.exp(0.4 * g.standard_normal(n)), np.exp(1.2 * g.standard_normal(n)), False), 3.0
-        ),
-    )
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """Part by part, seed by seed."""
+    for part in settings.parts:
+        for seed in settings.seeds:
+            yield from MEASURED[part](settings, seed)
+    if "evaluations" in settings.parts:
+        for n in PROBLEMS:
+            for name, rule in EXACT_RULES.items():
+                yield Measurement("exact", {"problems": n, "interval": name}, partial(_exact, n, rule))
 
 
-def problem_scores(g: Generator, n: int, k: int, shift: float = 0.0, effect: NDArray[np.float64] | None = None):
-    """0/1 scores of n problems × k generations; a problem's chance is a beta variable: easy ones, hard ones."""
-    chance = g.beta(0.6, 0.9, n) if effect is None else effect
-    return (g.random((n, k)) < np.clip(chance + shift, 0, 1)[:, None]).astype(float)
-
-
-def clusters() -> Iterator[Case]:
-    """Problems × generations."""
-    truth, sizes = 0.6 / 1.5, (10, 30, 100)
-
-    def pair(g: Generator, n: int) -> Found:
-        chance = 0.9 * g.beta(0.6, 0.9, n)
-        arms = [problem_scores(g, n, 4, shift, chance).tolist() for shift in (0.1, 0.0)]
-        return of(paired_clustered_bootstrap(*arms, draws=DRAWS, seed=int(g.integers(1 << 30))), 0.1)
-
-    def flat(g: Generator, n: int) -> Found:
-        return of(mean_interval(problem_scores(g, n, 8).ravel().tolist()), truth)
-
-    def two_level(g: Generator, n: int) -> Found:
-        return of(
-            clustered_bootstrap(problem_scores(g, n, 4).tolist(), draws=DRAWS, seed=int(g.integers(1 << 30))), truth
-        )
-
-    def one_level(g: Generator, n: int) -> Found:
-        rows = problem_scores(g, n, 4).mean(axis=1, keepdims=True).tolist()
-        return of(clustered_bootstrap(rows, draws=DRAWS, seed=int(g.integers(1 << 30))), truth)
-
-    yield Case("t over all generations as if independent (not used)", "beta problems × 8", sizes, flat)
-    yield Case(
-        "`clustered_interval`",
-        "beta problems × 8",
-        sizes,
-        lambda g, n: of(clustered_interval(problem_scores(g, n, 8).tolist()), truth),
-    )
-    yield Case("`clustered_bootstrap`", "beta problems × 4", sizes, two_level, 4)
-    yield Case("`clustered_bootstrap` of the problems' means", "beta problems × 4", sizes, one_level, 4)
-    yield Case("`paired_clustered_bootstrap`", "shared problems × 4, +0.1", sizes, pair, 4)
-
-
-def collapses() -> Iterator[Case]:
-    """Time to collapse: exponential with mean 1, watched until 2, and a third of the runs lost before at random."""
-
-    def watch(g: Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        event, lost = g.exponential(1.0, n), np.where(g.random(n) < 1 / 3, g.uniform(0, 2, n), 2.0)
-        return np.minimum(event, lost), event <= lost
-
-    def at(time: float) -> Callable[[Generator, int], Found]:
-        def draw(g: Generator, n: int) -> Found:
-            s = kaplan_meier(*watch(g, n))
-            i = int(np.searchsorted(s.times, time, side="right")) - 1
-            return s.low[i], s.high[i], math.exp(-time)
-
-        return draw
-
-    def mean(g: Generator, n: int) -> Found:
-        return of(restricted_mean(kaplan_meier(*watch(g, n)), 1.0), 1.0 - math.exp(-1.0))
-
-    for time in (0.2, 0.7, 1.5):
-        yield Case("`kaplan_meier`", f"exponential, censored, where {math.exp(-time):.0%} stand", (5, 10, 30), at(time))
-    yield Case("`restricted_mean`", "exponential, censored", (5, 10, 30), mean)
-
-
-def shares() -> Iterator[Case]:
-    """Collapse rates."""
-    for p in (0.02, 0.1, 0.5):
-        yield Case(
-            "`wilson`", f"a share of {p}", (5, 10, 30), lambda g, n, p=p: of(wilson(int(g.binomial(n, p)), n), p)
-        )
-
-
-def robust() -> Iterator[Case]:
-    """Aggregates over runs, and runs × tasks."""
-    middle = float(np.exp(0.8 * _normal_quantiles()[25_000:75_000]).mean())  # the skewed population's IQM
-
-    def profile(g: Generator, n: int) -> Found:
-        found = performance_profile(g.standard_normal((n, 3)) + np.array([0.0, 0.5, 1.0]), [0.5])
-        truth = float(np.mean([_above(0.5), 0.5, _above(-0.5)]))
-        return found.low[0], found.high[0], truth
-
-    yield Case("`iqm_interval`", "normal, one task", SEEDS, lambda g, n: of(_iqm(g.standard_normal(n), g), 0.0))
-    yield Case("`iqm_interval`", "skewed, one task", SEEDS, lambda g, n: of(_iqm(skewed(g, n), g), middle))
-    yield Case(
-        "`iqm_interval`", "normal, ten tasks", SEEDS, lambda g, n: of(_iqm(g.standard_normal((n, 10)), g), 0.0), 2
-    )
-    for shift, truth in ((0.0, 0.5), (1.0, _above(-1.0 / math.sqrt(2))), (2.5, _above(-2.5 / math.sqrt(2)))):
-        yield Case(
-            "`probability_of_improvement`",
-            f"normal, true {truth:.2f}",
-            SEEDS,
-            lambda g, n, s=shift, t=truth: of(
-                probability_of_improvement(g.standard_normal(n) + s, g.standard_normal(n)), t
-            ),
-        )
-    yield Case(
-        "`probability_of_improvement`",
-        "four learning rates, true 0.76",
-        SEEDS,
-        lambda g, n: of(
-            probability_of_improvement(g.standard_normal((n, 4)) + 1.0, g.standard_normal((n, 4))),
-            _above(-1.0 / math.sqrt(2)),
-        ),
-    )
-    yield Case(
-        "`probability_of_improvement`",
-        "one run in ten of one arm collapses",
-        SEEDS,
-        lambda g, n: of(
-            probability_of_improvement(fragile(g, n), 0.8 + 0.02 * g.standard_normal(n)),
-            0.9 * _above(-0.1 / 0.02 / math.sqrt(2)),
-        ),
-    )
-    yield Case("`performance_profile`", "three unlike tasks, at one threshold", SEEDS, profile)
-
-
-def _iqm(scores: NDArray[np.float64], g: Generator) -> Interval:
-    return iqm_interval(scores, draws=DRAWS, seed=int(g.integers(1 << 30)))
-
-
-def _above(x: float) -> float:
-    return 0.5 * math.erfc(x / math.sqrt(2.0))
-
-
-def _normal_quantiles() -> NDArray[np.float64]:
-    from scipy.special import ndtri
-
-    return np.asarray(ndtri((np.arange(100_000) + 0.5) / 100_000))
-
-
-def cases() -> list[Case]:
-    """Every row."""
-    return [case for group in (means, differences, ratios, clusters, shares, collapses, robust) for case in group()]
-
-
-def coverage(case: Case, n: int, trials: int, seed: int = 0) -> tuple[float, float]:
-    """The share of the intervals that hold the truth, and the share of the draws that had an interval."""
-    generator = np.random.default_rng([seed, n])
-    found = np.array([case.draw(generator, n) for _ in range(max(1, trials // case.cost))])
-    exists = ~np.isnan(found[:, 0])
-    held = (found[:, 0] <= found[:, 2] + 1e-12) & (found[:, 2] <= found[:, 1] + 1e-12)
-    return float(held[exists].mean()), float(exists.mean())
-
-
-def false_alarms(n: int, trials: int, correct: bool, seed: int = 0) -> float:
-    """How often at least one of four arms that differ in nothing is called different from the baseline."""
-    generator, alarms = np.random.default_rng([seed, n]), 0
-    for _ in range(trials):
-        arms = generator.standard_normal((5, n)) + generator.standard_normal(n)
-        p = [paired(arm, arms[0]).p for arm in arms[1:]]
-        alarms += min(holm(p) if correct else p) <= 0.05
-    return alarms / trials
-
-
-def seeds_told(n: int, trials: int, seed: int = 0) -> tuple[float, float, float]:
-    """Quartiles of `seeds_needed` from n paired seeds when the true effect is one standard deviation (truth: 10)."""
-    generator = np.random.default_rng([seed, n])
-    told = [seeds_needed(generator.standard_normal(n) + 1.0, np.zeros(n), True) or 0 for _ in range(trials)]
-    low, middle, high = np.quantile(told, [0.25, 0.5, 0.75])
-    return float(low), float(middle), float(high)
-
-
-def table(trials: int) -> Iterator[str]:
-    """Markdown lines, as they are measured."""
-    yield "| 95% interval | data | n | covers, % |"
-    yield "|---|---|---|---|"
+def _intervals(settings: Chosen, seed: int) -> Iterator[Measurement]:
+    trials = settings.size("intervals")
     for case in cases():
-        found = [coverage(case, n, trials) for n in case.sizes]
-        cells = [
-            f"{100 * held:.1f}" + (f" (of the {100 * made:.1f}% made)" if made < 1 else "") for held, made in found
-        ]
-        yield f"| {case.interval} | {case.data} | {' · '.join(map(str, case.sizes))} | {' · '.join(cells)} |"
-    yield ""
-    yield "| seeds | four arms like the baseline: a false alarm | with Holm | `seeds_needed`, truth 10: middle half |"
-    yield "|---|---|---|---|"
-    for n in (3, 5, 10, 20):
-        plain, corrected = (100 * false_alarms(n, trials, correct) for correct in (False, True))
-        low, middle, high = seeds_told(n, trials)
-        yield f"| {n} | {plain:.1f}% | {corrected:.1f}% | {low:.0f} … {high:.0f}, median {middle:.0f} |"
+        for n in case.sizes if settings.wants(f"{case.interval} {case.data}") else ():
+            key = {"interval": case.interval, "data": case.data, "n": n, "seed": seed}
+            yield Measurement("intervals", key, partial(_coverage, case, n, trials, seed))
+    for n in FAMILY_SEEDS if settings.wants("families") else ():
+        yield Measurement("families", {"n": n, "seed": seed}, partial(_family, n, trials, seed))
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=4000)
-    for line in table(parser.parse_args().trials):
-        print(line, flush=True)
+def _rates(settings: Chosen, seed: int) -> Iterator[Measurement]:
+    trials = settings.size("rates")
+    for setup in setups():
+        for way in WAYS if settings.wants(setup.name) else ():
+            for n in RATE_SEEDS:
+                key = {"case": setup.name, "shared": setup.shared, "way": way, "n": n, "seed": seed}
+                yield Measurement("rates", key, partial(_simulated, way, setup, n, trials, seed))
 
+
+def _evaluations(settings: Chosen, seed: int) -> Iterator[Measurement]:
+    trials = settings.size("evaluations")
+    sizes = [(problems, samples) for problems in PROBLEMS for samples in SAMPLES]
+    for chances in filter(settings.wants, KINDS):
+        for problems, samples in sizes:
+            for rule in RULES:
+                for accuracy in ACCURACIES:
+                    key = {"chances": chances, "problems": problems, "samples": samples}
+                    key |= {"interval": rule, "accuracy": accuracy, "seed": seed}
+                    found = partial(_accuracy, rule, chances, problems, samples, accuracy, trials, seed)
+                    yield Measurement("evaluations", key, found)
+
+
+MEASURED: dict[Part, Callable[[Chosen, int], Iterator[Measurement]]] = {
+    "intervals": _intervals,
+    "rates": _rates,
+    "evaluations": _evaluations,
+}
+
+
+def _coverage(case: Case, n: int, trials: int, seed: int) -> Row:
+    covers, made = coverage(case, n, trials, seed)
+    return {"trials": max(1, trials // case.cost), "covers": defined(covers), "made": made}
+
+
+def _family(n: int, trials: int, seed: int) -> Row:
+    plain, holm = (false_alarms(n, trials, correct, seed) for correct in (False, True))
+    low, median, high = seeds_told(n, trials, seed)
+    return {"alarms": plain, "alarms_holm": holm, "told_low": low, "told_median": median, "told_high": high}
+
+
+def _simulated(way: str, setup: Setup, n: int, trials: int, seed: int) -> Row:
+    found = simulate(WAYS[way], setup.arms, n, trials, shared=setup.shared, skewed=setup.skewed, seed=seed)
+    return {name: defined(value) for name, value in found._asdict().items()}
+
+
+def _accuracy(rule: str, chances: str, problems: int, samples: int, accuracy: float, trials: int, seed: int) -> Row:
+    covers, width = coverage_of_accuracy(RULES[rule], KINDS[chances], problems, samples, accuracy, trials, seed)
+    return {"covers": covers, "width": width}
+
+
+def _exact(n: int, rule: Callable[[int], Callable[[int], tuple[float, float]]]) -> Row:
+    least, mean, at = exact(n, rule(n))
+    return {"least": least, "mean": mean, "at": at}
+
+
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

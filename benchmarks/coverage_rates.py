@@ -1,14 +1,9 @@
-"""What `tvo compare --choose-rate` does to false alarms, power and coverage, by simulation (docs/results/intervals.md).
-
-python -m benchmarks.coverage_rates                 # the three tables, three minutes on one core
-python -m benchmarks.coverage_rates --trials 2000   # a look
-"""
+"""Simulated learning-rate grids for each `tvo compare --choose-rate`; benchmarks.coverage runs them."""
 
 from __future__ import annotations
 
-import argparse
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -126,14 +121,16 @@ def measure(
     *,
     shared: float = 0.0,
     skewed: bool = False,
+    seed: int = 0,
 ) -> Found:
     """One way to choose, on `trials` experiments of two arms over shared seeds; the draws are the same for each way."""
-    generator = np.random.default_rng([13, seeds, round(100 * shared)])
+    generator = np.random.default_rng([13 + seed, seeds, round(100 * shared)])
     counts = np.zeros(3)
-    for _ in range(0, trials, CHUNK):
-        first, second = (way(draw(generator, CHUNK, seeds, arm, shared, skewed)) for arm in arms)
+    for done in range(0, trials, CHUNK):
+        size = min(CHUNK, trials - done)
+        first, second = (way(draw(generator, size, seeds, arm, shared, skewed)) for arm in arms)
         counts += _counts(first, second, SHIFT[seeds])
-    return Found(*(counts / (CHUNK * len(range(0, trials, CHUNK)))))
+    return Found(*(counts / trials))
 
 
 def _counts(first: Array, second: Array, shift: float) -> Array:
@@ -147,20 +144,7 @@ def _counts(first: Array, second: Array, shift: float) -> Array:
     return np.array([alarms.sum(), found.sum(), held.sum()], dtype=np.float64)
 
 
-def table(trials: int) -> Iterator[str]:
-    """Markdown lines: each case with and without a shared seed effect, every way."""
-    found = {row: _row(row, trials) for row in rows()}
-    titles = {"alarms": "equal arms called different", "power": "a better arm found", "covers": "an arm's interval"}
-    for field, title in titles.items():
-        yield f"| {title}, %, at {' · '.join(map(str, SEEDS))} seeds | shared | {' | '.join(WAYS)} |"
-        yield "|---" * (len(WAYS) + 2) + "|"
-        for row, ways in found.items():
-            cells = " | ".join(_cell([getattr(one, field) for one in sizes]) for sizes in ways)
-            yield f"| {row.name} | {row.shared:.0%} | {cells} |"
-        yield ""
-
-
-class Row(NamedTuple):
+class Setup(NamedTuple):
     """A line of the tables."""
 
     name: str
@@ -169,32 +153,10 @@ class Row(NamedTuple):
     skewed: bool
 
 
-def _row(row: Row, trials: int) -> list[list[Found]]:
-    """By way, then by the number of seeds."""
-    arms, shared, skewed = row.arms, row.shared, row.skewed
-    return [[measure(way, arms, n, trials, shared=shared, skewed=skewed) for n in SEEDS] for way in WAYS.values()]
-
-
-def rows() -> Iterator[Row]:
+def setups() -> Iterator[Setup]:
     """Every case with rates that are independent and with half of a seed's variance shared; some skewed."""
     for name, arms in CASES.items():
         for shared in (0.0, 0.5):
-            yield Row(name, arms, shared, False)
+            yield Setup(name, arms, shared, False)
     for name in ("four rates tied", "each 0.5 sd below the one before", "a clear best"):
-        yield Row(f"skewed seeds: {name}", CASES[name], 0.0, True)
-
-
-def _cell(values: Sequence[float]) -> str:
-    return " · ".join("—" if math.isnan(value) else f"{100 * value:.1f}" for value in values)
-
-
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=20_000)
-    for line in table(parser.parse_args().trials):
-        print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        yield Setup(f"skewed seeds: {name}", CASES[name], 0.0, True)

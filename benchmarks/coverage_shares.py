@@ -1,14 +1,9 @@
-"""How often the 95% interval of an evaluation holds the true accuracy, by simulation (docs/results/intervals.md).
-
-python -m benchmarks.coverage_shares                # both tables, two minutes on one core
-python -m benchmarks.coverage_shares --trials 300   # a look
-"""
+"""Simulated evaluations with a known accuracy for the 95% interval of a share; benchmarks.coverage runs them."""
 
 from __future__ import annotations
 
-import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
@@ -66,9 +61,11 @@ def coverage(
     samples: int,
     accuracy: float,
     trials: int,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """The share of the intervals that hold the accuracy, and their mean width."""
-    generator, held, width = np.random.default_rng([17, problems, samples, round(1000 * accuracy)]), 0, 0.0
+    generator = np.random.default_rng([17 + seed, problems, samples, round(1000 * accuracy)])
+    held, width = 0, 0.0
     for _ in range(trials):
         means = generator.binomial(samples, chances(generator, problems, accuracy)) / samples
         found = interval(means[:, None].tolist())
@@ -77,76 +74,23 @@ def coverage(
     return held / trials, width / trials
 
 
-def several_samples(trials: int) -> Iterator[str]:
-    """The least coverage over all accuracies, and the width at one half."""
-    yield "| problems' chances | problems × samples | covers at least, %, of 2 … 98% | t, not used | width at 50% ÷ t |"
-    yield "|---|---|---|---|---|"
-    for name, chances in KINDS.items():
-        for problems in PROBLEMS:
-            for samples in SAMPLES:
-                yield _line(name, chances, problems, samples, trials)
-    yield ""
-
-
-def _line(name: str, chances: Chances, problems: int, samples: int, trials: int) -> str:
-    cells = []
-    for interval in (clustered_interval, walds):
-        found = {a: coverage(interval, chances, problems, samples, a, trials) for a in ACCURACIES}
-        worst = min(found, key=lambda accuracy: found[accuracy][0])
-        cells.append((f"{100 * found[worst][0]:.1f} (at {worst:.0%})", found[0.5][1]))
-    (ours, width), (old, before) = cells
-    return f"| {name} | {problems} × {samples} | {ours} | {old} | {width / before:.2f} |"
-
-
 def exact(problems: int, interval: Callable[[int], tuple[float, float]]) -> tuple[float, float, float]:
     """One 0/1 score a problem, by enumeration: least and mean coverage over 2 … 98%, and where it is least."""
-    ends = np.array([interval(k) for k in range(problems + 1)])
-    shares = np.linspace(0.02, 0.98, 961)
-    logs = np.array(
-        [math.lgamma(problems + 1) - math.lgamma(k + 1) - math.lgamma(problems - k + 1) for k in range(problems + 1)]
-    )
     k = np.arange(problems + 1)
-    covered = [
-        float(
-            np.exp(logs + k * math.log(p) + (problems - k) * math.log1p(-p))[
-                (ends[:, 0] <= p) & (p <= ends[:, 1])
-            ].sum()
-        )
-        for p in shares
-    ]
+    ends = np.array([interval(int(one)) for one in k])
+    logs = np.array([math.lgamma(problems + 1) - math.lgamma(i + 1) - math.lgamma(problems - i + 1) for i in k])
+    shares, covered = np.linspace(0.02, 0.98, 961), []
+    for p in shares:
+        chances = np.exp(logs + k * math.log(p) + (problems - k) * math.log1p(-p))
+        covered.append(float(chances[(ends[:, 0] <= p) & (p <= ends[:, 1])].sum()))
     return min(covered), float(np.mean(covered)), float(shares[int(np.argmin(covered))])
 
 
-def one_sample() -> Iterator[str]:
-    """Wilson's against t, exactly."""
-    yield "| one 0/1 score a problem, problems | Wilson: least, mean, % | t (not used): least, mean, % |"
-    yield "|---|---|---|"
-    for n in PROBLEMS:
-        cells = []
-        for rule in (_wilson(n), _t(n)):
-            least, mean, at = exact(n, rule)
-            cells.append(f"{100 * least:.1f} (at {at:.1%}), {100 * mean:.1f}")
-        yield f"| {n} | {cells[0]} | {cells[1]} |"
-
-
-def _wilson(n: int) -> Callable[[int], tuple[float, float]]:
+def wilson_ends(n: int) -> Callable[[int], tuple[float, float]]:
+    """Wilson's interval of k right ones of n."""
     return lambda k: wilson(k, n)[1:3]
 
 
-def _t(n: int) -> Callable[[int], tuple[float, float]]:
+def t_ends(n: int) -> Callable[[int], tuple[float, float]]:
+    """The interval that was used before, of k right ones of n."""
     return lambda k: walds([[1.0]] * k + [[0.0]] * (n - k))[1:3]
-
-
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=2000)
-    for line in one_sample():
-        print(line, flush=True)
-    print()
-    for line in several_samples(parser.parse_args().trials):
-        print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main()

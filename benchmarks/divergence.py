@@ -10,23 +10,27 @@ O(V) for everyone and is timed as a row of its own.
 
 from __future__ import annotations
 
-import argparse
-import resource
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks.measuring import CLOCKS, FOLDER, Fit, fit, machine, table, write
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.markdown import median
+from benchmarks.harness.power_law import Exponent, fit
+from benchmarks.harness.record import Record, Row, group, number, text
+from benchmarks.harness.settings import Clock, Settings, option
+from benchmarks.workload.stopwatch import CLOCKS, peak
 from tvo_cli.maths.divergence import binary_total_variation
 
 SIZES = (1_000, 4_000, 16_000, 64_000, 152_000, 256_000)
 TOKENS = 256
 ROWS = 16  # at a time, so that temporaries stay in the cache
 TOP = 64
-Measure = Callable[[], Tensor]
+Method = Callable[[], Tensor]
 
 
 def exact_tv(new: Tensor, old: Tensor) -> Tensor:
@@ -59,9 +63,9 @@ def sampled_logp(logits: Tensor, token: Tensor) -> Tensor:
     )
 
 
-def measures(vocabulary: int, tokens: int) -> dict[str, tuple[Measure, int]]:
+def methods(vocabulary: int, tokens: int, seed: int = 0) -> dict[str, tuple[Method, int]]:
     """By name: a function to time, and the bytes a token that must be kept of the old policy for it."""
-    rng = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(seed)
     logits = torch.randn(tokens, vocabulary, generator=rng)
     new = torch.cat([part.log_softmax(1) for part in logits.split(ROWS)])
     old = torch.cat([(part * 0.98).log_softmax(1) for part in logits.split(ROWS)])
@@ -76,15 +80,15 @@ def measures(vocabulary: int, tokens: int) -> dict[str, tuple[Measure, int]]:
     }
 
 
-def microseconds(measure: Measure, tokens: int, clock: str, least: float) -> float:
+def microseconds(method: Method, tokens: int, clock: str, least: float) -> float:
     """Of one token: the least of five rounds, each at least `least` seconds long."""
     now, calls = CLOCKS[clock], 1
-    measure()
+    method()
     rounds: list[float] = []
     while len(rounds) < 5:
         begun = now()
         for _ in range(calls):
-            measure()
+            method()
         spent = now() - begun
         if spent < least:
             calls = max(2 * calls, int(calls * least / max(spent, 1e-6)))
@@ -93,46 +97,77 @@ def microseconds(measure: Measure, tokens: int, clock: str, least: float) -> flo
     return 1e6 * min(rounds) / tokens
 
 
-def run(sizes: tuple[int, ...], tokens: int, clock: str, least: float) -> dict[str, dict[str, list[float]]]:
-    """Microseconds and bytes a token by method, in the order of the sizes."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for vocabulary in sizes:
-        for name, (measure, kept) in measures(vocabulary, tokens).items():
-            rows = found.setdefault(name, {"microseconds": [], "bytes": []})
-            rows["microseconds"].append(microseconds(measure, tokens, clock, least))
-            rows["bytes"].append(float(kept))
-        print(f"V = {vocabulary}", file=sys.stderr, flush=True)
+TABLES = {
+    "methods": {
+        "vocabulary": number("V, words of the vocabulary", "1"),
+        "seed": number("of the logits", "1"),
+        "method": text("what is computed"),
+        "microseconds": number("a token: the least of five rounds", "µs"),
+        "kept": number("kept of the old policy for a token", "bytes"),
+        "peak_mb": number("memory of the process at most, so far", "MiB"),
+    }
+}
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    sizes: tuple[int, ...] = option(SIZES, "vocabularies; an exponent needs three", min_length=1)
+    tokens: int = option(TOKENS, "tokens a call", gt=0)
+    seconds: float = option(0.2, "of one round, at least", gt=0)
+    seeds: tuple[int, ...] = option((0,), "of the logits; the median over several counts", min_length=1)
+    clock: Clock = option("wall", "cpu where the machine is shared")
+
+
+QUICK = {"sizes": (100, 1_000, 4_000), "tokens": 8, "seconds": 1e-4}
+
+
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """Every method of a vocabulary on the same logits."""
+    torch.set_num_threads(1)
+    for seed in settings.seeds:
+        for vocabulary in settings.sizes:
+            key = {"vocabulary": vocabulary, "seed": seed}
+            yield Measurement("methods", key, partial(_timed, settings, vocabulary, seed))
+
+
+def _timed(settings: Chosen, vocabulary: int, seed: int) -> list[Row]:
+    found = []
+    for name, (method, kept) in methods(vocabulary, settings.tokens, seed).items():
+        took = microseconds(method, settings.tokens, settings.clock, settings.seconds)
+        found.append({"method": name, "microseconds": took, "kept": kept, "peak_mb": peak()})
     return found
 
 
-def exponents(sizes: tuple[int, ...], found: dict[str, dict[str, list[float]]]) -> dict[str, Fit]:
-    """Of time in V."""
-    return {name: fit(sizes, rows["microseconds"]) for name, rows in found.items()}
+def exponents(rows: list[Row]) -> dict[str, Exponent | None]:
+    """Of time in V, for each method; None of fewer than three sizes."""
+    return {name: _exponent(found) for (name,), found in group(rows, "method").items()}
 
 
-def main() -> None:
-    """A table and a JSON file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--tokens", type=int, default=TOKENS)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of one round, at least")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
-    parser.add_argument("--out", type=Path, default=FOLDER / "divergence.json")
-    chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    sizes, before = tuple(chosen.sizes), machine()
-    found = run(sizes, chosen.tokens, chosen.clock, chosen.seconds)
-    fits = exponents(sizes, found)
-    head = ["µs a token", *(f"V = {size:,}" for size in sizes), "exponent in V [95%]", "bytes kept a token, last V"]
-    rows = [
-        [name, *(f"{value:.3g}" for value in row["microseconds"]), fits[name], f"{row['bytes'][-1]:,.0f}"]
-        for name, row in found.items()
-    ]
-    print(table(head, rows))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    record = {"machine": before, "sizes": sizes, "measured": found, "peak_mb": peak}
-    write(chosen.out, record | {"exponents": {name: one._asdict() for name, one in fits.items()}})
+def _exponent(rows: list[Row]) -> Exponent | None:
+    times = _medians(rows)
+    return fit(list(times), list(times.values())) if len(times) > 2 else None
 
+
+def _medians(rows: list[Row]) -> dict[int, float]:
+    """By vocabulary, over the seeds."""
+    return {
+        size: median([row["microseconds"] for row in found]) for (size,), found in group(rows, "vocabulary").items()
+    }
+
+
+def table(record: Record) -> str:
+    """Microseconds a token by method and vocabulary."""
+    rows = record.rows("methods")
+    fits, lines = exponents(rows), []
+    for (name,), found in group(rows, "method").items():
+        times = [f"{value:.3g}" for value in _medians(found).values()]
+        lines.append([name, *times, fits[name] or "–", f"{found[-1]['kept']:,.0f}"])
+    sizes = [f"V = {size:,}" for (size,) in group(rows, "vocabulary")]
+    return markdown.table(["µs a token", *sizes, "exponent in V [95%]", "bytes kept a token, last V"], lines)
+
+
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,117 +1,91 @@
 """The first comparison: every algorithm on the embedded tasks, over learning rates, seeds, cooling and inner epochs.
 
-    python -m benchmarks.first_light run --workers 2     run what is not done yet (resumable; about an hour on 2 cores)
-    python -m benchmarks.first_light table               docs/results/first-light.md's tables from the runs
-    python -m benchmarks.first_light figure              the figure of accuracy against learning rate
+    python -m benchmarks.first_light --workers 2                    315 runs, about an hour on two idle cores; resumable
+    python -m benchmarks.first_light --figure docs/results/figures  the figure of accuracy against learning rate too
 
-A run is `tvo train <overrides> logger=none`, in a worker process that runs one after another; what is done is
-recognised by its summary.json. Seeds 0 to 4 report; defaults were chosen on seeds 100 and 101.
+A run is `tvo train <overrides> logger=none`. A run that is there is read, not made again: it is recognised by its
+summary.json. Seeds 0 to 4 report; defaults were chosen on seeds 100 and 101. benchmarks.first_light_arms has the runs.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import multiprocessing
 import os
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
-OUTPUT = Path("outputs/first-light")
+from benchmarks.first_light_arms import Arm, arms
+from benchmarks.first_light_figure import draw
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.child_process import FOLDER
+from benchmarks.harness.record import Record, Row, flag, group, number, text
+from benchmarks.harness.settings import Settings, option
+from tvo_cli.stats import mean_interval
+
 QUIET = ("logger=none", "trainer.checkpoint_every=0", "trainer.threads=1", "evaluation.at_start=false")
-COOLED = "optimizer=adamw_cooled"
-TASKS = {
-    "arithmetic": (),
-    "addition": ("dataset=addition", "model=tiny_addition"),
-    "sparse": ("dataset=addition", "model=tiny_addition_sparse", "trainer.steps=60"),
+Part = Literal["rates", "tasks", "cooling", "epochs"]
+TABLES = {
+    "runs": {
+        "part": text("what is varied"),
+        "task": text("model and data"),
+        "algorithm": text("which algorithm"),
+        "lr": number("learning rate", "1"),
+        "extra": text("further overrides"),
+        "seed": number("of the run", "1"),
+        "final": number("pass@1 at the end", "share of problems solved"),
+        "area": number("mean accuracy of the fresh rollouts", "share of rollouts"),
+        "entropy": number("of a token at the last step", "nats"),
+        "neutral": number("of the neutral tokens at the last step", "nats"),
+        "collapsed": flag("final below half of its own peak, or entropy under a tenth of the start"),
+    }
 }
 
 
-class Arm(NamedTuple):
-    """One row of a table: an algorithm with its settings on a task."""
+class Chosen(Settings):
+    """What can be chosen."""
 
-    table: str
-    task: str
-    algorithm: str
-    lr: float
-    seeds: int
-    extra: tuple[str, ...] = ()
-
-    def overrides(self, seed: int) -> list[str]:
-        """What `tvo train` is given."""
-        return [
-            *TASKS[self.task],
-            f"algorithm={self.algorithm}",
-            *("rollout.epochs=4", "rollout.minibatches=4"),  # as these tables were made, whatever a recipe takes today
-            *self.extra,
-            f"optimizer.lr={self.lr:g}",
-            f"seed={seed}",
-        ]
-
-    def folder(self, seed: int) -> Path:
-        """Where the run lies."""
-        name = ",".join([self.algorithm, f"{self.lr:g}", *self.extra, f"s{seed}"]).replace("/", "_")
-        return OUTPUT / self.task / name
+    parts: tuple[Part, ...] = option(("rates", "tasks", "cooling", "epochs"), "what is varied")
+    algorithms: tuple[str, ...] = option((), "only these")
+    seeds: tuple[int, ...] = option((0, 1, 2, 3, 4), "of the runs; tasks take those under 3", min_length=1)
+    workers: int = option(os.cpu_count() or 1, "processes", gt=0)
+    folder: Path = option(Path("outputs/first-light"), "where the runs lie")
+    overrides: tuple[str, ...] = option((), "further overrides of every run; give them a folder of their own")
 
 
-RATES = {
-    "tvo": (1e-4, 3e-4, 1e-3, 3e-3),
-    "grpo": (5e-5, 1e-4, 3e-4, 1e-3),
-    "ppo": (5e-5, 1e-4, 3e-4, 1e-3),
-    "reinforce": (5e-5, 1e-4, 3e-4, 1e-3),
-    "grpo_shrunk_cv": (5e-5, 1e-4, 2e-4, 3e-4, 1e-3),
-    "grpo_shrunk": (1e-4, 2e-4),
-    "grpo_viscous": (3e-4, 1e-3),
-    "tvo_rec": (3e-4, 1e-3),
-    "tvo_macro": (1e-3,),
-    "tvo_micro": (1e-4, 2e-4),
+QUICK = {
+    **{"parts": ("cooling",), "algorithms": ("tvo",), "seeds": (0,), "workers": 1},
+    "folder": FOLDER / "quick" / "first-light",
+    "overrides": ("trainer.steps=2", "rollout.prompts=4", "rollout.samples=2", "evaluation.samples=1"),
 }
-TASK_RATES = {
-    "tvo": (1e-3,),
-    "grpo": (5e-5, 1e-4, 2e-4),
-    "ppo": (5e-5,),
-    "reinforce": (5e-5, 1e-4),
-    "grpo_shrunk_cv": (1e-4, 2e-4),
-    "tvo_rec": (1e-3,),
-}
-COOLED_RATES = {"grpo": (5e-5, 1e-4), "ppo": (5e-5,), "reinforce": (5e-5,), "grpo_shrunk_cv": (1e-4, 2e-4)}
-LEVEL = ("algorithm.step_rule.schedule.start=1", "algorithm.step_rule.schedule.end=1")
-EPOCH_RATES = {"tvo": (1e-3,), "grpo": (1e-4, 2e-4), "reinforce": (1e-4, 2e-4), "grpo_shrunk_cv": (2e-4, 3e-4)}
 
 
-def arms() -> Iterator[Arm]:
-    """Every row, in the order in which they are worth having."""
-    yield from _grid("rates", "arithmetic", RATES, 5)
-    yield from _grid("tasks", "addition", TASK_RATES, 3)
-    yield from _grid("tasks", "sparse", TASK_RATES, 3)
-    yield from _grid("cooling", "arithmetic", COOLED_RATES, 5, (COOLED,))
-    yield Arm("cooling", "arithmetic", "tvo", 1e-3, 5, LEVEL)
-    for epochs in (2, 1):
-        yield from _grid("epochs", "arithmetic", EPOCH_RATES, 5, (f"rollout.epochs={epochs}",))
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """Seed by seed inside a part, so that an interrupted measurement leaves whole seeds."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers
+    for part in settings.parts:
+        mine = [arm for arm in arms() if arm.part == part]
+        for seed in settings.seeds:
+            for arm in mine:
+                if seed < arm.seeds and (not settings.algorithms or arm.algorithm in settings.algorithms):
+                    key = {"part": part, "task": arm.task, "algorithm": arm.algorithm, "lr": arm.lr}
+                    key |= {"extra": " ".join(arm.extra), "seed": seed}
+                    yield Measurement("runs", key, partial(trained, arm, seed, settings.folder, settings.overrides))
 
 
-def _grid(
-    table: str, task: str, rates: dict[str, tuple[float, ...]], seeds: int, extra: tuple[str, ...] = ()
-) -> Iterator[Arm]:
-    for algorithm, grid in rates.items():
-        for lr in grid:
-            yield Arm(table, task, algorithm, lr, seeds, extra)
+def trained(arm: Arm, seed: int, root: Path, overrides: Sequence[str] = ()) -> Row:
+    """A run's readings, after training where it is not done."""
+    folder = arm.folder(root, seed)
+    if not (folder / "summary.json").is_file():
+        _train(folder, [*arm.overrides(seed), *overrides])
+    steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return readings(json.loads((folder / "summary.json").read_text(encoding="utf-8")), steps)
 
 
-def jobs() -> list[tuple[Arm, int]]:
-    """Seed by seed inside a table, so that an interrupted run leaves whole seeds."""
-    listed = list(arms())
-    found = []
-    for table in dict.fromkeys(arm.table for arm in listed):
-        chosen = [arm for arm in listed if arm.table == table]
-        found += [(arm, seed) for seed in range(max(arm.seeds for arm in chosen)) for arm in chosen if seed < arm.seeds]
-    return found
-
-
-def work(part: int, of: int) -> None:
-    """Run every `of`-th job that is not done."""
+def _train(folder: Path, overrides: Sequence[str]) -> None:
     import torch
     import transformers
 
@@ -120,137 +94,61 @@ def work(part: int, of: int) -> None:
 
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
-    for arm, seed in jobs()[part::of]:
-        folder = arm.folder(seed)
-        if (folder / "summary.json").is_file():
-            continue
-        print(f"[{part}] {folder}", flush=True)
-        settings = config.compose([*QUIET, *arm.overrides(seed), f"output_dir='{folder}'", "logger.console=off"])
-        train(settings)
+    train(config.compose([*QUIET, *overrides, f"output_dir='{folder}'", "logger.console=off"]))
 
 
-def runs(arm: Arm) -> list[dict[str, Any]]:
-    """Summary and curve of each finished seed."""
-    found = []
-    for seed in range(arm.seeds):
-        folder = arm.folder(seed)
-        if (folder / "summary.json").is_file() and (folder / "metrics.jsonl").is_file():
-            steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-            found.append(
-                {
-                    "summary": json.loads((folder / "summary.json").read_text()),
-                    "steps": [row for row in steps if "accuracy/fresh" in row],
-                }
-            )
-    return found
+def readings(summary: dict[str, Any], metrics: Sequence[dict[str, Any]]) -> Row:
+    """What the tables say of a run."""
+    steps = [row for row in metrics if "accuracy/fresh" in row]
+    final = float(summary["evaluation"]["eval/pass@1"])
+    return {
+        "final": final,
+        "area": statistics.fmean(step["accuracy/fresh"] for step in steps),
+        "entropy": steps[-1]["policy/entropy"],
+        "neutral": steps[-1].get("neutral/entropy", 0.0),
+        "collapsed": collapsed(steps, final),
+    }
+
+
+def collapsed(steps: Sequence[dict[str, Any]], final: float) -> bool:
+    """Below half of its own peak (mean of 3 batches), or entropy under a tenth of the start (docs/metrics.md)."""
+    accuracy = [step["accuracy/fresh"] for step in steps]
+    peak = max(statistics.fmean(accuracy[max(0, i - 2) : i + 1]) for i in range(len(accuracy)))
+    entropy = [step["policy/entropy"] for step in steps]
+    return bool(final < 0.5 * peak or statistics.fmean(entropy[-3:]) < 0.1 * entropy[0])
 
 
 HEADINGS = ("algorithm", "lr", "settings", "n", "pass@1 (95% t)", "AUC", "seeds", "entropy", "neutral", "collapsed")
 
 
-def row(arm: Arm) -> list[str]:
-    """One line of a table, every seed shown."""
-    from tvo_cli.stats import mean_interval
+def table(record: Record) -> str:
+    """A table for each part and task, every seed shown."""
+    order = {(arm.part, arm.task, arm.algorithm, arm.lr, " ".join(arm.extra)): i for i, arm in enumerate(arms())}
+    names = ("part", "task", "algorithm", "lr", "extra")
+    rows = sorted(record.rows("runs"), key=lambda row: (order.get(tuple(row[name] for name in names), 0), row["seed"]))
+    tables = []
+    for (part, task), found in group(rows, "part", "task").items():
+        lines = [line(mine) for mine in group(found, "algorithm", "lr", "extra").values()]
+        tables.append(f"### {part}: {task}\n\n{markdown.table(HEADINGS, lines)}")
+    return "\n\n".join(tables)
 
-    found = runs(arm)
-    if not found:
-        return []
-    final = [float(run["summary"]["evaluation"]["eval/pass@1"]) for run in found]
-    area = [statistics.fmean(step["accuracy/fresh"] for step in run["steps"]) for run in found]
-    last = [run["steps"][-1] for run in found]
+
+def line(runs: Sequence[Row]) -> list[str]:
+    """One line of a table: the seeds of an arm."""
+    final = [row["final"] for row in runs]
     interval = mean_interval(final) if len(final) > 1 else None
     shown = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{final[0]:.3f}"
-    fallen = sum(collapsed(run, value) for run, value in zip(found, final))
+    means = {name: statistics.fmean(row[name] for row in runs) for name in ("area", "entropy", "neutral")}
     return [
-        *(arm.algorithm, f"{arm.lr:g}", " ".join(arm.extra) or "-", str(len(found)), shown),
-        f"{statistics.fmean(area):.3f}",
+        *(runs[0]["algorithm"], f"{runs[0]['lr']:g}", runs[0]["extra"] or "-", str(len(runs)), shown),
+        f"{means['area']:.3f}",
         " ".join(f"{value:.3f}" for value in final),
-        f"{statistics.fmean(step['policy/entropy'] for step in last):.2f}",
-        f"{statistics.fmean(step.get('neutral/entropy', 0.0) for step in last):.2f}",
-        f"{fallen}/{len(found)}",
+        *(f"{means['entropy']:.2f}", f"{means['neutral']:.2f}"),
+        f"{sum(row['collapsed'] for row in runs)}/{len(runs)}",
     ]
 
 
-def collapsed(run: dict[str, Any], final: float) -> bool:
-    """Below half of its own peak (mean of 3 batches), or entropy under a tenth of the start (docs/metrics.md)."""
-    accuracy = [step["accuracy/fresh"] for step in run["steps"]]
-    peak = max(statistics.fmean(accuracy[max(0, i - 2) : i + 1]) for i in range(len(accuracy)))
-    entropy = [step["policy/entropy"] for step in run["steps"]]
-    return final < 0.5 * peak or statistics.fmean(entropy[-3:]) < 0.1 * entropy[0]
-
-
-def table() -> None:
-    """Print every table as Markdown."""
-    listed = list(arms())
-    for key in dict.fromkeys((arm.table, arm.task) for arm in listed):
-        print(f"\n### {key[0]}: {key[1]}\n\n| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
-        for arm in listed:
-            cells = row(arm) if (arm.table, arm.task) == key else []
-            if cells:
-                print(f"| {' | '.join(cells)} |")
-
-
-SHOWN = {
-    "tvo": ("TVO", "#0072B2", "o"),
-    "grpo_shrunk_cv": ("GRPO with TVO's variance pieces", "#009E73", "D"),
-    "reinforce": ("REINFORCE", "#999999", "v"),
-    "grpo": ("GRPO", "#D55E00", "s"),
-    "ppo": ("PPO", "#CC79A7", "^"),
-}
-
-
-def figure() -> None:
-    """Final pass@1 against the learning rate, mean, 95% t interval and every seed, one line an algorithm."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    from tvo_cli.stats import mean_interval
-
-    drawn, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
-    for algorithm, (label, colour, marker) in SHOWN.items():
-        found = {arm.lr: _finals(arm) for arm in arms() if arm.table == "rates" and arm.algorithm == algorithm}
-        points = [(lr, mean_interval(values)) for lr, values in sorted(found.items()) if len(values) > 1]
-        if not points:
-            continue
-        rates, means = [lr for lr, _ in points], [interval.mean for _, interval in points]
-        axes.plot(rates, means, color=colour, marker=marker, label=label)
-        seeds = [(lr, value) for lr in rates for value in found[lr]]
-        axes.scatter(*zip(*seeds), s=9, color=colour, alpha=0.6, linewidths=0, zorder=3)
-        low, high = [max(i.low, 0.0) for _, i in points], [min(i.high, 1.0) for _, i in points]
-        axes.fill_between(rates, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate", ylabel="pass@1 after 3,840 rollouts")
-    axes.axhline(0.44, color="black", linewidth=0.8, linestyle=":")
-    axes.text(4.2e-5, 0.45, "start", fontsize=8)
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
-    folder = Path("docs/results/figures")
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind in ("png", "svg"):
-        drawn.savefig(folder / f"rates.{kind}", dpi=160)
-
-
-def _finals(arm: Arm) -> list[float]:
-    return [float(run["summary"]["evaluation"]["eval/pass@1"]) for run in runs(arm)]
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "table", "figure"))
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    chosen = parser.parse_args()
-    if chosen.what in ("table", "figure"):
-        {"table": table, "figure": figure}[chosen.what]()
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=work, args=(k, chosen.workers)) for k in range(chosen.workers)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, figure=draw)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

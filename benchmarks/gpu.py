@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu                                   # our side
     python -m benchmarks.gpu --peer trl --peer-python PATH     # both, in turn
+    python -m benchmarks.gpu --sizes tiny                      # whether it runs at all, in seconds
 
 Without a GPU it says so and ends. Both sides: bf16 autocast over fp32 weights, SDPA, the same prompts, lengths and
 micro-batch, gradient checkpointing off. Beside the seconds stand the model's FLOP utilisation and the memory bound
@@ -10,20 +11,27 @@ of decoding: each new token reads every weight and the keys and values so far on
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
 
-from benchmarks.measuring import FOLDER, child, machine, middle, spread, table, write
-from benchmarks.peers.environment import interpreter, version
-from benchmarks.work import Work, build
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
+from benchmarks.harness.child_process import FOLDER
+from benchmarks.harness.markdown import median, spread
+from benchmarks.harness.record import Record, Row, group, number, text
+from benchmarks.harness.settings import Settings, option
+from benchmarks.peers.environment import interpreter
+from benchmarks.workload import step_process
+from benchmarks.workload.work import TINY, Work, build
 
 VOCABULARY = 151_936
 WORKS = {
+    "tiny": TINY,
     "0.5b": Work(
         "gpu-0.5b", 16, 8, 128, 512,
         hidden=896, layers=24, heads=14, kv_heads=2, inner=4864, vocabulary=VOCABULARY,
@@ -37,6 +45,30 @@ WORKS = {
 LIMITS = {"H200": (989, 4.8), "H100": (989, 3.35), "A100": (312, 2.0), "L40S": (362, 0.864), "4090": (165, 1.01)}
 ON_GPU = ("trainer.device=cuda", "trainer.precision=bfloat16", "trainer.old_logp=auto")
 BYTES = 2  # of a number in bf16
+TABLES = {
+    "processes": {
+        "size": text("the model's shape"),
+        "turn": number("which turn of the sides", "1"),
+        **step_process.FIELDS,
+        "step_utilisation": number("useful operations of a step over its time and the GPU's limit; null: unknown", "1"),
+        "update_utilisation": number("the same of the updates", "1"),
+        "decoding_over_bound": number("generation over the time that reading weights, keys and values takes", "1"),
+    }
+}
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    sizes: tuple[Literal["tiny", "0.5b", "1.5b"], ...] = option(("0.5b", "1.5b"), "shapes of the model")
+    peer: Literal["", "trl"] = option("", "the other side")
+    peer_python: str = option("", "an interpreter that has TRL 1.16.0; else one is set up")
+    repeats: int = option(2, "turns", gt=0)
+    steps: int = option(4, "measured steps a turn", gt=0)
+    micro_batch: int = option(16, "responses a forward pass, on both sides", gt=0)
+
+
+QUICK = {"sizes": ("tiny",), "repeats": 1, "steps": 1, "micro_batch": 8}
 
 
 def parameters(work: Work) -> int:
@@ -70,72 +102,62 @@ def limits(name: str) -> tuple[float, float] | None:
     return found[0] if found else None
 
 
-def once(side: str, python: str, work: Work, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    """One process of one side."""
-    module = "benchmarks.own_step" if side == "tvo" else "benchmarks.peers.trl_step"
-    sizes = ["--steps", str(chosen.steps), "--warm-up", "1", "--clock", "gpu"]
-    rows = str(chosen.micro_batch)
-    more = [*ON_GPU, f"trainer.microbatch_rows={rows}"] if side == "tvo" else ["--micro-batch", rows]
-    return child([python, "-m", module, str(folder), "--work", json.dumps(vars(work)), *sizes, *more])
+def against_limits(work: Work, row: Row, known: tuple[float, float] | None) -> dict[str, float | None]:
+    """How near a process comes to the GPU's limits."""
+    if known is None:
+        return dict.fromkeys(("step_utilisation", "update_utilisation", "decoding_over_bound"))
+    making, learning = flops(work)
+    return {
+        "step_utilisation": (making + learning) / median(row["step"]) / known[0],
+        "update_utilisation": learning / median(row["update"]) / known[0],
+        "decoding_over_bound": median(row["generation"]) / decoding_bound(work, known[1]),
+    }
 
 
-def summary(work: Work, run: dict[str, Any], known: tuple[float, float] | None) -> dict[str, float]:
-    """Medians of a process, and how near they are to the limits."""
-    found = {name: middle([row.get(name, 0.0) for row in run["rows"]]) for name in ("step", "generation", "update")}
-    found["gpu_mb"] = run["gpu_mb"]
-    if known is not None:
-        making, learning = flops(work)
-        found["step_utilisation"] = (making + learning) / found["step"] / known[0]
-        found["update_utilisation"] = learning / found["update"] / known[0]
-        found["decoding_over_bound"] = found["generation"] / decoding_bound(work, known[1])
-    return found
-
-
-def main() -> None:
-    """A table and a JSON file, or one line where there is no GPU."""
-    chosen = arguments()
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """The sides in turn, size by size."""
     if not torch.cuda.is_available():
-        print("skipped: there is no GPU that this PyTorch can use (torch.cuda.is_available() is false).")
-        return
-    name = torch.cuda.get_device_name()
-    before, known, record = machine() | {"gpu": name}, limits(name), {}
-    python = interpreter("trl", chosen.peer_python) if chosen.peer else ""
-    for size in chosen.sizes:
-        work = WORKS[size]
-        folder = build(work, FOLDER / "gpu" / work.name, chosen.steps + 2)
-        sides: dict[str, list[dict[str, float]]] = {"tvo": [], "trl": []}
-        for _ in range(chosen.repeats):
-            sides["tvo"].append(summary(work, once("tvo", sys.executable, work, folder, chosen), known))
-            if chosen.peer:
-                sides["trl"].append(summary(work, once("trl", python, work, folder, chosen), known))
-        record[size] = sides
-        print(f"\n{size} on {name}\n\n{report(sides)}", flush=True)
-    versions = {"trl": version(python, "trl")} if chosen.peer else {}
-    write(chosen.out, {"machine": before | versions, "limits": known, "sizes": record})
+        raise Skipped("there is no GPU that this PyTorch can use (torch.cuda.is_available() is false).")
+    peer = settings.peer
+    pythons = {"tvo": sys.executable} | ({peer: interpreter(peer, settings.peer_python)} if peer else {})
+    for size in settings.sizes:
+        folder = build(WORKS[size], FOLDER / "gpu" / WORKS[size].name, settings.steps + 2)
+        for turn in range(settings.repeats):
+            for side, python in pythons.items():
+                key = {"size": size, "turn": turn, "side": side}
+                yield Measurement("processes", key, partial(_process, settings, size, side, python, folder))
 
 
-def report(sides: dict[str, list[dict[str, float]]]) -> str:
-    """Both sides, and the ratio of each turn."""
-    names = [side for side, runs in sides.items() if runs]
-    rows = [[key, *(spread([run[key] for run in sides[side]]) for side in names)] for key in sides["tvo"][0]]
-    text = table(["median of a step", *names], rows)
-    pairs = list(zip(sides["tvo"], sides["trl"], strict=False))
-    ratios = [theirs["step"] / mine["step"] for mine, theirs in pairs]
+def _process(settings: Chosen, size: str, side: str, python: str, folder: Path) -> Row:
+    work, rows = WORKS[size], str(settings.micro_batch)
+    words = [*ON_GPU, f"trainer.microbatch_rows={rows}"] if side == "tvo" else ["--micro-batch", rows]
+    steps = {"steps": settings.steps, "warm_up": 1, "clock": "gpu"}
+    found = step_process.measured(side, work, folder, words, python=python, core="", **steps)
+    return found | against_limits(work, found, limits(torch.cuda.get_device_name()))
+
+
+def table(record: Record) -> str:
+    """Each size: both sides, and the ratio of the turns."""
+    sizes = group(record.rows("processes"), "size").items()
+    return "\n\n".join(f"{size} on {record.machine.gpu}\n\n{_sides(rows)}" for (size,), rows in sizes)
+
+
+def _sides(rows: list[Row]) -> str:
+    sides = group(rows, "side")
+    names = ("step", "generation", "update", "gpu_mb", "step_utilisation", "update_utilisation", "decoding_over_bound")
+    lines = [[name, *(spread(_values(found, name)) for found in sides.values())] for name in names]
+    text = markdown.table(["median of a step", *(side for (side,) in sides)], lines)
+    turns = step_process.turns(rows, "tvo", "trl")
+    ratios = [median(theirs["step"]) / median(mine["step"]) for mine, theirs in turns]
     return text + (f"\n\nstep, trl/tvo: {spread(ratios)}" if ratios else "")
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", choices=sorted(WORKS), default=sorted(WORKS))
-    parser.add_argument("--peer", choices=("trl",), default="")
-    parser.add_argument("--peer-python", default="")
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--micro-batch", type=int, default=16, help="responses a forward, on both sides")
-    parser.add_argument("--out", type=Path, default=FOLDER / "gpu.json")
-    return parser.parse_args()
+def _values(rows: list[Row], name: str) -> list[float]:
+    found = (median(row[name]) if isinstance(row[name], list) else row[name] for row in rows)
+    return [value for value in found if value is not None]
 
+
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=(0,))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -8,10 +8,17 @@ The runs themselves are not kept; the report has each final value to 0.1 points.
 
 from __future__ import annotations
 
-import argparse
+import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.child_process import ROOT
+from benchmarks.harness.record import Record, Row, defined, number, text
+from benchmarks.harness.settings import Settings, option
 from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis import contrast, rates
 from tvo_cli.compare.analysis.arms import Arm
@@ -20,7 +27,31 @@ from tvo_cli.compare.analysis.measures import Reading, mean
 from tvo_cli.compare.render import verdicts
 from tvo_cli.compare.runs.run_record import FINISHED, RATE, Trial
 from tvo_cli.report.runs import Run
+from tvo_cli.stats.interval import Interval
 
+READING = Reading("eval/pass@1")
+SHARE = "share of problems solved"
+TABLES = {
+    "arms": {
+        "arm": text("algorithm"),
+        "mean": number("final pass@1 at its own rate, over seeds", SHARE),
+        "low": number("lower end of its 95% interval", SHARE),
+        "high": number("upper end", SHARE),
+        "runs": number("values that count", "1"),
+        "rate": number("the learning rate that is best over all seeds", "1"),
+        "optimistic": number("mean at that rate, chosen and scored on the same seeds", SHARE),
+    },
+    "contrasts": {
+        "arm": text("algorithm"),
+        "baseline": text("what it is compared with"),
+        "difference": number("arm minus baseline", SHARE),
+        "low": number("lower end of its 95% interval", SHARE),
+        "high": number("upper end", SHARE),
+        "p": number("two-sided, of no difference", "probability"),
+        "holm": number("the same, by Holm over all contrasts", "probability"),
+        "sentence": text("the verdict in words"),
+    },
+}
 HEADINGS = ("run", "arm", "rate", "seed", "state", "steps", "final")
 
 
@@ -44,35 +75,77 @@ def arms(text: str) -> list[Arm]:
     return [Arm(label, tuple(mine)) for label, mine in found.items()]
 
 
-def lines(found: list[Arm], way: str, how: Reading) -> Iterator[str]:
-    """A markdown table of the arms, then the verdicts against GRPO."""
-    chosen = {arm.label: rates.choose(arm, how, way) for arm in found}
-    yield f"| algorithm | own rate (--choose-rate {way}) | at rate | as measured there |"
-    yield "|---|---|---|---|"
-    for arm in sorted(found, key=lambda one: -chosen[one.label].optimistic):
-        mine = chosen[arm.label]
-        own = formatting.interval(mean(list(mine.values(how).values()), how.confidence), True)
-        yield f"| {arm.label} | {own} | {formatting.rate(mine.best)} | {formatting.reading(mine.optimistic, True)} |"
-    yield ""
+class Chosen(Settings):
+    """What can be chosen."""
+
+    report: Path = option(Path(), "a report.md of tvo compare, with its table of every run", positional=True)
+    choose_rate: Literal["corrected", "half", "same", "leave-one-out"] = option("corrected", "as of tvo compare")
+
+
+QUICK = {"report": ROOT / "docs/results/compare/report.md"}
+
+
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """All arms together: their contrasts are one family."""
+    if not settings.report.is_file():
+        raise SystemExit(f"{settings.report}: no such report. Name a report.md of tvo compare.")
+    found = arms(settings.report.read_text(encoding="utf-8"))
+    yield Measurement("arms", {}, partial(own_rates, found, settings.choose_rate))
+    yield Measurement("contrasts", {}, partial(contrasts, found, settings.choose_rate))
+
+
+def own_rates(found: list[Arm], way: str) -> list[Row]:
+    """Each arm at its own rate, the best first."""
+    chosen = {arm.label: rates.choose(arm, READING, way) for arm in found}
+    rows = []
+    for label, mine in sorted(chosen.items(), key=lambda one: -one[1].optimistic):
+        own = mean(list(mine.values(READING).values()), READING.confidence)
+        ends = {name: defined(value) for name, value in (("mean", own.mean), ("low", own.low), ("high", own.high))}
+        rows.append({"arm": label, **ends, "runs": own.n, "rate": mine.best, "optimistic": defined(mine.optimistic)})
+    return rows
+
+
+def contrasts(found: list[Arm], way: str) -> list[Row]:
+    """Each other arm minus the baseline, by paired values."""
     first = baseline(found, None)
-    base = chosen[first.label]
-    own_rates = [
-        contrast.paired_values(one.cell, base.cell, one.values(how), base.values(how), how)
-        for label, one in chosen.items()
-        if label != first.label
+    chosen = {arm.label: rates.choose(arm, READING, way) for arm in found}
+    base = chosen.pop(first.label)
+    pairs = [
+        contrast.paired_values(one.cell, base.cell, one.values(READING), base.values(READING), READING)
+        for one in chosen.values()
     ]
-    yield from (f"- {verdicts.sentence(one, how)}" for one in contrast.family(own_rates))
+    return [_contrast(one) for one in contrast.family(pairs)]
 
 
-def main() -> None:
-    """Print them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("report", type=Path)
-    parser.add_argument("--choose-rate", choices=list(rates.WAYS), default=rates.CORRECTED)
-    given = parser.parse_args()
-    for line in lines(arms(given.report.read_text(encoding="utf-8")), given.choose_rate, Reading("eval/pass@1")):
-        print(line)
+def _contrast(one: contrast.Contrast) -> Row:
+    seen = one.over_seeds
+    numbers = {"difference": seen.difference, "low": seen.low, "high": seen.high, "p": seen.p, "holm": one.adjusted}
+    found = {name: defined(value) for name, value in numbers.items()}
+    return {"arm": one.a.arm, "baseline": one.b.arm, **found, "sentence": verdicts.sentence(one, READING)}
 
+
+def table(record: Record) -> str:
+    """A table of the arms, then the verdicts against the baseline."""
+    lines = [[row["arm"], _interval(row), _rate(row), _reading(row)] for row in record.rows("arms")]
+    head = ["algorithm", f"own rate (--choose-rate {record.settings['choose_rate']})", "at rate", "as measured there"]
+    said = "\n".join(f"- {row['sentence']}" for row in record.rows("contrasts"))
+    return f"{markdown.table(head, lines)}\n\n{said}"
+
+
+def _interval(row: Row) -> str:
+    ends = (math.nan if row[name] is None else row[name] for name in ("mean", "low", "high"))
+    return formatting.interval(Interval(*ends, row["runs"]), True)
+
+
+def _rate(row: Row) -> str:
+    return formatting.rate(row["rate"])
+
+
+def _reading(row: Row) -> str:
+    return formatting.reading(row["optimistic"], True)
+
+
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -7,16 +7,22 @@ Each line is a fresh process, pinned to a core, several times; the least time co
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from benchmarks.measuring import FOLDER, ONE_THREAD, ROOT, machine, middle, table, write
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.child_process import ONE_THREAD, ROOT, pinned
+from benchmarks.harness.markdown import median
+from benchmarks.harness.record import Record, Row, numbers, text, texts
+from benchmarks.harness.settings import Settings, option
 
 HEAVY = ("torch", "transformers", "datasets", "wandb", "numpy", "math_verify", "hydra")
 OURS = {
@@ -30,13 +36,33 @@ OURS = {
 }
 TRAINING = ("trainer.steps=1", "evaluation=off", "logger=none", "logger.console=off", "trainer.threads=1")
 THEIRS = {"import of TRL's GRPOTrainer": ["-c", "from trl import GRPOTrainer, GRPOConfig"]}
+TABLES = {
+    "commands": {
+        "command": text("what is started"),
+        "wall": numbers("time of each process", "s"),
+        "cpu": numbers("processor time of each process", "s"),
+        "imports": texts("heavy packages that it imports; not looked for where nothing but imports is timed"),
+    }
+}
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    peer_python: str = option("", "an interpreter that has TRL, for its imports")
+    repeats: int = option(5, "processes a command, after one that is not counted", gt=0)
+    core: str = option("1", "the core that all are pinned to; empty: none")
+    only: tuple[str, ...] = option((), "only commands whose name contains one of these")
+
+
+QUICK = {"repeats": 1, "core": "", "only": ("pass", "tvo --help")}
 
 
 def seconds(python: str, words: list[str], core: str) -> tuple[float, float]:
     """Wall and CPU seconds of one process."""
-    command = [*(["taskset", "-c", core] if core else []), python, *words]
+    command = pinned([python, *words], core)
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=os.environ | ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=os.environ | ONE_THREAD, check=False)
     wall = time.perf_counter() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
@@ -46,7 +72,8 @@ def seconds(python: str, words: list[str], core: str) -> tuple[float, float]:
 
 def imported(words: list[str]) -> list[str]:
     """The heavy packages that a command of ours imports."""
-    done = subprocess.run([sys.executable, "-X", "importtime", *words], capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, "-X", "importtime", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     names = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     return [name for name in HEAVY if name in names]
 
@@ -58,26 +85,35 @@ def commands(folder: str, peer: str) -> list[tuple[str, str, list[str]]]:
     return ours + ([(name, peer, words) for name, words in THEIRS.items()] if peer else [])
 
 
-def main() -> None:
-    """A table and a JSON file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer-python", default="")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--core", default="1")
-    parser.add_argument("--out", type=Path, default=FOLDER / "startup.json")
-    chosen = parser.parse_args()
-    before, rows, record = machine(), [], {}
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """Command by command."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, python, words in commands(folder, chosen.peer_python):
-            seconds(python, words, chosen.core)  # pages of the disk come first
-            times = [seconds(python, words, chosen.core) for _ in range(chosen.repeats)]
-            wall, cpu = zip(*times, strict=True)
-            heavy = imported(words) if words[0] == "-m" and "train" not in words[2:3] else []
-            record[name] = {"wall": wall, "cpu": cpu, "imports": heavy}
-            rows.append([name, f"{min(wall):.3f}", f"{middle(wall):.3f}", f"{min(cpu):.3f}", ", ".join(heavy)])
-    print(table(["", "wall s, least", "wall s, median", "CPU s, least", "heavy imports"], rows))
-    write(chosen.out, {"machine": before, "commands": record})
+        for name, python, words in commands(folder, settings.peer_python):
+            if not settings.only or any(part in name for part in settings.only):
+                yield Measurement("commands", {"command": name}, partial(_times, settings, python, words))
 
+
+def _times(settings: Chosen, python: str, words: list[str]) -> Row:
+    seconds(python, words, settings.core)  # pages of the disk come first
+    wall, cpu = zip(*(seconds(python, words, settings.core) for _ in range(settings.repeats)), strict=True)
+    heavy = imported(words) if words[0] == "-m" and "train" not in words[2:3] else []
+    return {"wall": list(wall), "cpu": list(cpu), "imports": heavy}
+
+
+def table(record: Record) -> str:
+    """Least and median time of each command."""
+    lines = [
+        [row["command"], *(f"{value:.3f}" for value in _times_of(row)), ", ".join(row["imports"])]
+        for row in record.rows("commands")
+    ]
+    return markdown.table(["", "wall s, least", "wall s, median", "CPU s, least", "heavy imports"], lines)
+
+
+def _times_of(row: Row) -> tuple[float, float, float]:
+    return min(row["wall"]), median(row["wall"]), min(row["cpu"])
+
+
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

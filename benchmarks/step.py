@@ -1,6 +1,6 @@
 """Seconds and memory of a training step, ours and TRL's, on the same work, in turn on the same core.
 
-    python -m benchmarks.step --work w1 --quick                 # our side alone, about a minute
+    python -m benchmarks.step --work w1 --steps 8 --repeats 1   # our side alone, about a minute
     python -m benchmarks.step --work w1 --peer trl              # sets TRL 1.16.0 up below outputs/ the first time
     python -m benchmarks.step --work w2 --peer trl --peer-python /path/to/venv/bin/python
 
@@ -12,15 +12,21 @@ that over turns.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from benchmarks.measuring import FOLDER, child, machine, middle, spread, table, write
-from benchmarks.peers.environment import interpreter, version
-from benchmarks.work import WORKS, Work, build
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.child_process import FOLDER
+from benchmarks.harness.markdown import median, spread
+from benchmarks.harness.record import Record, Row, group, number
+from benchmarks.harness.settings import Clock, Settings, option
+from benchmarks.peers.environment import interpreter
+from benchmarks.workload import step_process
+from benchmarks.workload.work import WORKS, build
 
 SAME = (
     "Same on both sides: weights, tokenizer, prompts, number and lengths of responses, reward, temperature 1, fp32, "
@@ -35,112 +41,90 @@ DIFFERENT = (
     "recomputes it where there are several updates. tvo multiplies through oneDNN where that keeps fp32's accuracy and "
     "keeps freed memory; TRL runs with PyTorch's defaults, as a user finds it."
 )
-PARTS = ("step", "generation", "log_probs", "forward_backward", "optimizer", "other")
+COLUMNS = ("step", "generation", "log_probs", "forward_backward", "optimizer", "other")
+RATES = ("tokens_per_second", "generated_per_second", "peak_mb", "base_mb")
+TABLES = {"processes": {"turn": number("which turn of the sides", "1"), **step_process.FIELDS}}
 
 
-def once(side: str, python: str, work: Work, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    """One process of one side."""
-    steps = chosen.steps if side == "tvo" else chosen.peer_steps or chosen.steps
-    module = "benchmarks.own_step" if side == "tvo" else "benchmarks.peers.trl_step"
-    sizes = ["--steps", str(steps), "--warm-up", str(chosen.warm_up), "--clock", chosen.clock]
-    more = chosen.words if side == "tvo" else ["--micro-batch", str(chosen.peer_micro_batch)]
-    found = child([python, "-m", module, str(folder), "--work", json.dumps(vars(work)), *sizes, *more], chosen.core)
-    for row in found["rows"]:
-        row["forward_backward"] = row.pop("update") - row.get("optimizer", 0.0)
-        row["other"] = row["step"] - sum(row.get(part, 0.0) for part in PARTS[1:-1])
-    return found
+class Chosen(Settings):
+    """What can be chosen."""
+
+    work: Literal["tiny", "w1", "w1skew", "w1x2", "w2", "w2x2"] = option("w1", "the fixed work, see workload/work.py")
+    peer: Literal["", "trl"] = option("", "the other side")
+    peer_python: str = option("", "an interpreter that has TRL 1.16.0; else one is set up")
+    repeats: int = option(3, "turns", gt=0)
+    steps: int = option(8, "measured steps a turn", gt=0)
+    peer_steps: int = option(0, "the peer's, where its steps are long; 0: the same", ge=0)
+    peer_micro_batch: int = option(0, "responses a forward pass of TRL; 0: the whole batch", ge=0)
+    warm_up: int = option(2, "steps before the measured ones", ge=1)
+    core: str = option("1", "the core that both sides are pinned to; empty: none")
+    clock: Clock = option("wall", "cpu where the machine is shared")
+    words: tuple[str, ...] = option((), "further overrides of our run, after --", positional=True)
 
 
-def medians(run: dict[str, Any]) -> dict[str, float]:
-    """Of one process: the parts of a step in seconds, tokens a second, memory in MB."""
-    rows = run["rows"]
-    found = {part: middle([row.get(part, 0.0) for row in rows]) for part in PARTS}
-    tokens = middle([row["tokens"] for row in rows])
-    return found | {
-        "tokens": tokens,
-        "tokens_per_second": tokens / found["step"],
-        "generated_per_second": tokens / found["generation"],
-        "peak_mb": run["peak_mb"],
-        "base_mb": run["base_mb"],
-    }
+QUICK = {"work": "tiny", "repeats": 1, "steps": 1, "warm_up": 1, "core": ""}
 
 
-def ratios(sides: dict[str, list[dict[str, float]]]) -> dict[str, list[float]]:
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """The sides in turn."""
+    work, peer = WORKS[settings.work], settings.peer
+    pythons = {"tvo": sys.executable} | ({peer: interpreter(peer, settings.peer_python)} if peer else {})
+    rollouts = max(settings.steps, settings.peer_steps) + settings.warm_up + 1
+    folder = build(work, FOLDER / "step" / work.name, rollouts)
+    for turn in range(settings.repeats):
+        for side, python in pythons.items():
+            key = {"side": side, "turn": turn}
+            yield Measurement("processes", key, partial(_process, settings, side, python, folder))
+
+
+def _process(settings: Chosen, side: str, python: str, folder: Path) -> Row:
+    steps, words = settings.steps, list(settings.words)
+    if side != "tvo":
+        steps, words = settings.peer_steps or steps, ["--micro-batch", str(settings.peer_micro_batch)]
+    sizes: dict[str, Any] = {"steps": steps, "warm_up": settings.warm_up, "clock": settings.clock}
+    work = WORKS[settings.work]
+    return step_process.measured(side, work, folder, words, python=python, core=settings.core, **sizes)
+
+
+def medians(row: Row) -> dict[str, float]:
+    """Of one process: the parts of a step in seconds, tokens a second, memory in MiB."""
+    found, tokens = step_process.median_parts(row), median(row["tokens"])
+    rates = {"tokens_per_second": tokens / found["step"], "generated_per_second": tokens / found["generation"]}
+    return found | rates | {name: row[name] for name in ("peak_mb", "base_mb")}
+
+
+def ratios(record: Record) -> dict[str, list[float]]:
     """Peer over ours, turn by turn; for memory ours over the peer's, as the targets are written."""
-    pairs = list(zip(sides["tvo"], sides.get("trl", []), strict=False))
+    turns = step_process.turns(record.rows("processes"), "tvo", "trl")
+    pairs = [(medians(mine), medians(theirs)) for mine, theirs in turns]
     names = ("step", "generation", "forward_backward")
-    found = {name: [theirs[name] / mine[name] for mine, theirs in pairs] for name in names}
-    return found | {"peak_mb": [mine["peak_mb"] / theirs["peak_mb"] for mine, theirs in pairs]}
+    found = {f"{name}, trl/tvo": [theirs[name] / mine[name] for mine, theirs in pairs] for name in names}
+    return found | {"peak_mb, tvo/trl": [mine["peak_mb"] / theirs["peak_mb"] for mine, theirs in pairs]}
 
 
-def report(sides: dict[str, list[dict[str, float]]]) -> str:
-    """Both sides as a table, the median over turns (least … most)."""
-    columns = (*PARTS, "tokens_per_second", "generated_per_second", "peak_mb", "base_mb")
-    names = [name for name, runs in sides.items() if runs]
-    digits = {column: 0 if column.endswith(("mb", "second")) else 3 for column in columns}
+def table(record: Record) -> str:
+    """Both sides, the median over turns (least … most), and the ratios of the turns."""
+    sides = {side: [medians(row) for row in rows] for (side,), rows in group(record.rows("processes"), "side").items()}
     rows = [
-        [column, *(spread([run[column] for run in sides[name]], digits[column]) for name in names)]
-        for column in columns
+        [name, *(spread([run[name] for run in runs], 3 if name in COLUMNS else 0) for runs in sides.values())]
+        for name in (*COLUMNS, *RATES)
     ]
-    text = table(["median of a step, s", *names], rows)
-    found = ratios(sides)
-    if found["step"]:
-        lines = [
-            [f"{name}, {'tvo/trl' if name == 'peak_mb' else 'trl/tvo'}", spread(values)]
-            for name, values in found.items()
-        ]
-        text += "\n\n" + table(["ratio", "median (least … most) over turns"], lines)
-    return text
+    parts = [markdown.table(["median of a step, s", *sides], rows)]
+    if "trl" in sides:
+        lines = [[name, spread(values)] for name, values in ratios(record).items()]
+        parts += [markdown.table(["ratio", "median (least … most) over turns"], lines), "\n".join(record.notes)]
+    return "\n\n".join([_title(record), *parts])
 
 
-def main() -> None:
-    """Both sides in turn, a table, and a JSON file."""
-    chosen = arguments()
-    work = WORKS[chosen.work]
-    if chosen.quick:
-        chosen.steps, chosen.repeats, chosen.warm_up = (8 if work.name.startswith("w1") else 1), 1, 1
-    python = interpreter("trl", chosen.peer_python) if chosen.peer else ""
-    folder = build(work, FOLDER / "step" / work.name, max(chosen.steps, chosen.peer_steps) + chosen.warm_up + 1)
-    before = machine()
-    runs: dict[str, list[dict[str, Any]]] = {"tvo": [], "trl": []}
-    for turn in range(chosen.repeats):
-        runs["tvo"].append(once("tvo", sys.executable, work, folder, chosen))
-        if chosen.peer:
-            runs["trl"].append(once("trl", python, work, folder, chosen))
-        print(
-            f"turn {turn + 1}:", {side: round(medians(r[-1])["step"], 3) for side, r in runs.items() if r}, flush=True
-        )
-    sides = {side: [medians(run) for run in found] for side, found in runs.items()}
-    print(
-        f"\n{work.name}: {work.prompts} prompts × {work.samples}, {chosen.clock} seconds, core {chosen.core or 'any'}\n"
-    )
-    print(report(sides))
-    print(f"\n{SAME}\n{DIFFERENT}" if chosen.peer else "")
-    versions = {"trl": version(python, "trl")} if chosen.peer else {}
-    record = {"work": vars(work), "machine": before | versions, "sides": sides, "ratios": ratios(sides), "runs": runs}
-    write(chosen.out or FOLDER / f"step-{work.name}.json", record | {"same": SAME, "different": DIFFERENT})
+def _title(record: Record) -> str:
+    settings, sizes = record.settings, record.rows("processes")[0]["work"]
+    where = f"{settings['clock']} seconds, core {settings['core'] or 'any'}"
+    return f"{settings['work']}: {sizes['prompts']} prompts × {sizes['samples']}, {where}"
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", choices=sorted(WORKS), default="w1")
-    parser.add_argument("--peer", choices=("trl",), default="")
-    parser.add_argument("--peer-python", default="", help="an interpreter that has TRL 1.16.0; else one is set up")
-    parser.add_argument("--quick", action="store_true", help="one short turn")
-    parser.add_argument("--repeats", type=int, default=3, help="turns")
-    parser.add_argument("--steps", type=int, default=8, help="measured steps a turn")
-    parser.add_argument("--peer-steps", type=int, default=0, help="the peer's, where its steps are long; 0: the same")
-    parser.add_argument(
-        "--peer-micro-batch", type=int, default=0, help="responses a forward of TRL; 0: the whole batch"
-    )
-    parser.add_argument("--warm-up", type=int, default=2)
-    parser.add_argument("--core", default="1", help="the core both sides are pinned to; empty: none")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu where the machine is shared")
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("words", nargs="*", help="further overrides of our run, after --")
-    return parser.parse_intermixed_args()
-
+BENCHMARK = Benchmark(
+    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=(0,), notes=(SAME, DIFFERENT)
+)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

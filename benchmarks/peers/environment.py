@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from benchmarks.measuring import FOLDER
+from benchmarks.harness.child_process import FOLDER
 
 PACKAGES = {
     "trl": ["trl==1.16.0", "transformers==5.23.0"],

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness on the problems of benchmarks.eval; prints one JSON line. Run by an interpreter that has it."""
+"""lm-evaluation-harness on the problems of benchmarks.evaluation; one JSON line. Run by an interpreter that has it."""
 
 from __future__ import annotations
 

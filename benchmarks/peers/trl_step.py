@@ -16,10 +16,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import held, resident
-from benchmarks.parts import Parts
-from benchmarks.side import command_line, measure
-from benchmarks.work import PLAIN, Work, lengths, reward
+from benchmarks.workload import side
+from benchmarks.workload.stopwatch import Stopwatch, memory, resident
+from benchmarks.workload.work import PLAIN, Work, lengths, reward
 
 
 def settings(work: Work, steps: int, micro_batch: int, folder: str, gpu: bool) -> dict[str, Any]:
@@ -67,11 +66,11 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, micro
         )
         if work.shortest:
             _skew(trainer, work)
-        base, parts = resident(), Parts(clock)
-        _watch(trainer, parts, work)
-        parts.begin()
+        base, stopwatch = resident(), Stopwatch(clock)
+        _watch(trainer, stopwatch, work)
+        stopwatch.begin()
         trainer.train()
-    found = {"side": "trl", "rows": parts.rows[warm_up:], "import_s": imported} | held(base)
+    found = {"side": "trl", "rows": stopwatch.rows[warm_up:], "import_s": imported} | memory(base)
     return found | {"micro_batch": micro_batch or work.rows}
 
 
@@ -80,7 +79,7 @@ def rewarded(completions: list[str], **_: Any) -> list[float]:
     return [reward(text) for text in completions]
 
 
-def _watch(trainer: Any, parts: Parts, work: Work) -> None:
+def _watch(trainer: Any, stopwatch: Stopwatch, work: Work) -> None:
     """Time the trainer's own functions."""
     from transformers import TrainerCallback
 
@@ -94,13 +93,13 @@ def _watch(trainer: Any, parts: Parts, work: Work) -> None:
 
     def log_probs(*arguments: Any, **keywords: Any) -> Any:
         name = "forward" if torch.is_grad_enabled() else "log_probs"
-        return parts.wrapped(name, scored)(*arguments, **keywords)
+        return stopwatch.wrapped(name, scored)(*arguments, **keywords)
 
     trainer._generate_single_turn, trainer._get_per_token_logps_and_entropies = turn, log_probs
-    trainer._generate = parts.wrapped("generation", trainer._generate)
+    trainer._generate = stopwatch.wrapped("generation", trainer._generate)
     inputs = trainer._generate_and_score_completions
-    trainer._generate_and_score_completions = parts.wrapped("inputs", inputs)
-    trainer.training_step = parts.wrapped("training", trainer.training_step)
+    trainer._generate_and_score_completions = stopwatch.wrapped("inputs", inputs)
+    trainer.training_step = stopwatch.wrapped("training", trainer.training_step)
 
     class Watcher(TrainerCallback):
         """The optimiser's time, and the end of a step."""
@@ -108,17 +107,17 @@ def _watch(trainer: Any, parts: Parts, work: Work) -> None:
         updates = 0
 
         def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
-            self.begun = parts.now()
+            self.begun = stopwatch.now()
 
         def on_optimizer_step(self, *_: Any, **__: Any) -> None:
-            parts.add("optimizer", parts.now() - self.begun)
+            stopwatch.add("optimizer", stopwatch.now() - self.begun)
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
             self.updates += 1
             if self.updates % work.epochs == 0:
-                used = parts.seconds
+                used = stopwatch.seconds
                 update = used["training"] - used.get("inputs", 0.0) + used.get("optimizer", 0.0)
-                parts.end_step(tokens=sum(generated), update=update)
+                stopwatch.end_step(tokens=sum(generated), update=update)
                 generated.clear()
 
     trainer.add_callback(Watcher())
@@ -154,9 +153,9 @@ def _skew(trainer: Any, work: Work) -> None:
 def main() -> None:
     """TRL's side, with its responses a forward pass."""
     warnings.filterwarnings("ignore")
-    parser = command_line()
+    parser = side.command_line()
     parser.add_argument("--micro-batch", type=int, default=0, help="0: the whole batch, which is TRL's fastest here")
-    measure(parser, run)
+    side.main(parser, run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line of one side of benchmarks.step: its folder, work and sizes; one JSON line on stdout."""
+"""The command line of one side of a step's benchmark: its folder, work and sizes; one JSON line on stdout."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import torch
 
-from benchmarks.measuring import CLOCKS
-from benchmarks.work import Work, named
+from benchmarks.workload.stopwatch import CLOCKS
+from benchmarks.workload.work import Work, named
 
 
 class Run(Protocol):
@@ -32,7 +32,7 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(parser: argparse.ArgumentParser, run: Run) -> None:
+def main(parser: argparse.ArgumentParser, run: Run) -> None:
     """Run one side on one thread; everything but its JSON goes to stderr."""
     chosen = vars(parser.parse_intermixed_args())
     out, sys.stdout = sys.stdout, sys.stderr

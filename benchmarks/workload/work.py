@@ -45,7 +45,9 @@ class Work:
 
 W1 = Work("w1", prompts=16, samples=8, prompt_tokens=32, new_tokens=64)
 WIDE = {"hidden": 256, "layers": 4, "heads": 8, "kv_heads": 4, "inner": 1024, "vocabulary": 151_936}
+TINY = Work("tiny", 2, 4, 16, 8, hidden=48, layers=1, inner=64)  # for --quick
 WORKS = {
+    "tiny": TINY,
     "w1": W1,
     "w1x2": Work("w1x2", 16, 8, 32, 64, epochs=2),
     "w1skew": Work("w1skew", 16, 8, 32, 128, shortest=8),

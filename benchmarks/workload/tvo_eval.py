@@ -1,4 +1,4 @@
-"""Our side of benchmarks.eval: `tvo eval` on the problems, from nothing; prints one JSON line."""
+"""Our side of benchmarks.evaluation: `tvo eval` on the problems, from nothing; prints one JSON line."""
 
 from __future__ import annotations
 

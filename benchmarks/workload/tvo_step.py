@@ -16,10 +16,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import held, resident
-from benchmarks.parts import Parts
-from benchmarks.side import command_line, measure
-from benchmarks.work import PLAIN, Work, lengths, reward
+from benchmarks.workload import side
+from benchmarks.workload.stopwatch import Stopwatch, memory, resident
+from benchmarks.workload.work import PLAIN, Work, lengths, reward
 
 WORDS = (
     *("model=custom", "model.gradient_checkpointing=false", "dataset=jsonl", "dataset.suffix=''", "dataset.holdout=1"),
@@ -42,49 +41,54 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words
     from tvo_cli import config, experiment
 
     imported = time.perf_counter() - begun
-    parts = Parts(clock)
+    stopwatch = Stopwatch(clock)
     base: list[float] = []
-    _watch(parts, base)
+    _watch(stopwatch, base)
     if work.shortest:
         _skew(work)
     with tempfile.TemporaryDirectory() as place:
         experiment.train(config.compose([*command(work, folder, steps + warm_up, words), f"output_dir={place}"]))
         rows = [json.loads(line) for line in (Path(place) / "metrics.jsonl").read_text().splitlines()]
-    found = {"side": "tvo", "rows": parts.rows[warm_up:], "import_s": imported} | held(base[0])
+    found = {"side": "tvo", "rows": stopwatch.rows[warm_up:], "import_s": imported} | memory(base[0])
     read = ("policy/mismatch", "policy/mismatch_max", "gradient/norm", "gradient/variance", "reward/mean")
     return found | {"readings": {name: rows[-1][name] for name in read if name in rows[-1]}}
 
 
-def _watch(parts: Parts, base: list[float]) -> None:
-    """Time the product's own functions; the first step tells the session, whose parts are wrapped then."""
+def _watch(stopwatch: Stopwatch, base: list[float]) -> None:
+    """Time the product's own functions."""
     from tvo_cli.training import graded_batch, loop
+
+    scored = graded_batch._scored
+
+    def score_old(session: Any, policy: Any, rollout: Any) -> Any:
+        timed = scored if policy is None else stopwatch.wrapped("log_probs", scored)
+        return timed(session, policy, rollout)
+
+    graded_batch._scored = score_old
+    graded_batch.sample = stopwatch.wrapped("generation", graded_batch.sample)
+    graded_batch.grade = stopwatch.wrapped("reward", graded_batch.grade)
+    loop.take = stopwatch.wrapped("update", loop.take)
+    loop.train_step = _timed_step(loop.train_step, stopwatch, base)
+
+
+def _timed_step(train_step: Any, stopwatch: Stopwatch, base: list[float]) -> Any:
+    """The first step tells the session, whose functions are wrapped then."""
 
     def prepare(session: Any) -> None:
         base.append(resident())
-        session.learner.optimizer.step = parts.wrapped("optimizer", session.learner.optimizer.step)
+        session.learner.optimizer.step = stopwatch.wrapped("optimizer", session.learner.optimizer.step)
         session.rewards = _Rewards(session.rewards)
-        parts.begin()
-
-    train_step = loop.train_step
+        stopwatch.begin()
 
     def step(session: Any, interrupted: Any) -> Any:
         if not base:
             prepare(session)
         before = session.counters.tokens
         action = train_step(session, interrupted)
-        parts.end_step(tokens=session.counters.tokens - before)
+        stopwatch.end_step(tokens=session.counters.tokens - before)
         return action
 
-    scored = graded_batch._scored
-
-    def old(session: Any, policy: Any, rollout: Any) -> Any:
-        timed = scored if policy is None else parts.wrapped("log_probs", scored)
-        return timed(session, policy, rollout)
-
-    loop.train_step, graded_batch._scored = step, old
-    graded_batch.sample = parts.wrapped("generation", graded_batch.sample)
-    graded_batch.grade = parts.wrapped("reward", graded_batch.grade)
-    loop.take = parts.wrapped("update", loop.take)
+    return step
 
 
 class _Rewards:
@@ -125,9 +129,9 @@ def _skew(work: Work) -> None:
 
 def main() -> None:
     """Our side, with further overrides of the run."""
-    parser = command_line()
+    parser = side.command_line()
     parser.add_argument("words", nargs="*", help="further overrides of the run")
-    measure(parser, run)
+    side.main(parser, run)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A small random checkpoint in hub format, its BPE tokenizer trained on a JSONL: real input without a hub.
 
-    python -m benchmarks.small_checkpoint ../shared/data/math_train.jsonl outputs/small-math
+    python -m benchmarks.workload.small_checkpoint ../shared/data/math_train.jsonl outputs/small-math
 
 It knows nothing; what it proves is that a model which is not the embedded one takes every line of the real path.
 """

@@ -1,0 +1,110 @@
+"""Problems per second of `tvo eval` against lm-evaluation-harness 0.4.13, in turn, on the same core.
+
+    python -m benchmarks.evaluation                                  # our side alone
+    python -m benchmarks.evaluation --peer lm-eval                   # sets the harness up below outputs/ the first time
+    python -m benchmarks.evaluation --peer lm-eval --peer-python /path/to/venv/bin/python
+
+The same random model (W1), the same sums, 8 samples each of at most 64 tokens at temperature 1, which a newline ends,
+fp32, one thread. Ours is timed from nothing, loading included; the harness's time begins after its model is loaded,
+at batch size 64. Ratios are of CPU and of wall seconds, one a turn.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.harness import child_process, markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.child_process import FOLDER
+from benchmarks.harness.markdown import spread
+from benchmarks.harness.record import Record, Row, group, number, text
+from benchmarks.harness.settings import Settings, option
+from benchmarks.peers.environment import interpreter, version
+from benchmarks.workload.step_process import turns
+from benchmarks.workload.work import W1, build
+
+SIDES = {"tvo": "benchmarks.workload.tvo_eval", "lm-eval": "benchmarks.peers.lm_eval_side"}
+PACKAGES = {"tvo": "tvo-cli", "lm-eval": "lm_eval"}
+CLOCKS = ("cpu", "wall")
+SAMPLES, TOKENS = 8, 64
+TABLES = {
+    "processes": {
+        "turn": number("which turn of the sides", "1"),
+        "side": text("which tool"),
+        "version": text("its version"),
+        "problems": number("problems", "1"),
+        "samples": number("samples a problem", "1"),
+        "cpu": number("processor time", "s"),
+        "wall": number("time", "s"),
+        "tokens": number("response tokens; null where the tool does not say", "tokens"),
+    }
+}
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    peer: Literal["", "lm-eval"] = option("", "the other side")
+    peer_python: str = option("", "an interpreter that has lm-eval 0.4.13; else one is set up")
+    problems: int = option(200, "problems", gt=0)
+    repeats: int = option(3, "turns", gt=0)
+    core: str = option("1", "the core that both sides are pinned to; empty: none")
+
+
+QUICK = {"problems": 2, "repeats": 1, "core": ""}
+
+
+def prepare(folder: Path, problems: int) -> Path:
+    """Model and problems: W1's, as many as are asked for."""
+    build(W1, folder, -(-problems // W1.prompts))
+    place = folder / "problems.jsonl"
+    place.write_text("\n".join(place.read_text(encoding="utf-8").splitlines()[:problems]), encoding="utf-8")
+    return folder
+
+
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """The sides in turn."""
+    peer = settings.peer
+    pythons = {"tvo": sys.executable} | ({peer: interpreter(peer, settings.peer_python)} if peer else {})
+    folder = prepare(FOLDER / "evaluation", settings.problems)
+    for turn in range(settings.repeats):
+        for side, python in pythons.items():
+            key = {"turn": turn, "side": side}
+            yield Measurement("processes", key, partial(_process, settings, side, python, folder))
+
+
+def _process(settings: Chosen, side: str, python: str, folder: Path) -> Row:
+    offline = {"HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "home")}
+    words = [str(folder), str(SAMPLES), str(TOKENS)]
+    found = child_process.run([python, "-m", SIDES[side], *words], settings.core, offline)
+    sizes = {"problems": settings.problems, "samples": SAMPLES, "version": version(python, PACKAGES[side])}
+    return sizes | {"tokens": None} | found
+
+
+def ratios(rows: list[Row]) -> dict[str, list[float]]:
+    """The harness's seconds over ours, turn by turn."""
+    pairs = turns(rows, "tvo", "lm-eval")
+    return {clock: [theirs[clock] / mine[clock] for mine, theirs in pairs] for clock in CLOCKS}
+
+
+def table(record: Record) -> str:
+    """Problems a second of each side, and the ratios."""
+    rows = record.rows("processes")
+    lines = [
+        [f"{side}, problems/s by {clock}", spread([run["problems"] / run[clock] for run in runs])]
+        for (side,), runs in group(rows, "side").items()
+        for clock in CLOCKS
+    ]
+    lines += [[f"ratio by {clock}", spread(found)] for clock, found in ratios(rows).items() if found]
+    sizes = f"{rows[0]['problems']} problems × {rows[0]['samples']} samples" if rows else ""
+    return f"{sizes}\n\n{markdown.table(['', 'median (least … most) over turns'], lines)}"
+
+
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=(0,))
+
+if __name__ == "__main__":
+    BENCHMARK.main()

@@ -1,0 +1,33 @@
+"""A measured process of its own: one thread, pinned to a core, offline; its last line is JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "outputs" / "benchmarks"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+
+
+def pinned(command: Sequence[str], core: str) -> list[str]:
+    """The command on one core, where the system can do that; an empty `core` leaves it free."""
+    return ["taskset", "-c", core, *command] if core and shutil.which("taskset") else list(command)
+
+
+def run(command: Sequence[str], core: str = "", environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run a command; the JSON of its last line."""
+    settings = os.environ | ONE_THREAD | OFFLINE | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
+    done = subprocess.run(
+        pinned(command, core), capture_output=True, text=True, env=settings, cwd=ROOT, timeout=3600, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found

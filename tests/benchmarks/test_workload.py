@@ -1,0 +1,81 @@
+"""The work that both sides of a benchmark are given, and how its time is taken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.workload import step_process
+from benchmarks.workload.stopwatch import Stopwatch
+from benchmarks.workload.tvo_variance import Meter
+from benchmarks.workload.work import TINY, W1, WORKS, build, character_tokenizer, lengths, named, questions, reward
+
+
+def test_parts_of_a_step_add_up() -> None:
+    parts, ticks = Stopwatch("wall"), iter(float(i) for i in range(100))
+    parts.now = lambda: next(ticks)
+    parts.begin()  # at 0
+    timed = parts.wrapped("a", lambda x: x + 1)
+    assert timed(1) == 2  # from 1 to 2
+    timed(2)  # from 3 to 4
+    parts.end_step(tokens=7)  # at 5
+    assert parts.rows == [{"a": 2.0, "step": 5.0, "tokens": 7}]
+
+
+def test_both_sides_are_given_the_same_lengths_and_they_are_skewed() -> None:
+    work = WORKS["w1skew"]
+    first, second = lengths(work, 0), lengths(work, 1)
+    assert sorted(first) == sorted(second) and first != second
+    assert (min(first), max(first), len(first)) == (8, 128, 128)
+    assert 40 < sum(first) / 128 < 48  # log-uniform: (128 − 8)/ln 16 = 43
+
+
+def test_prompts_and_rewards_differ_between_responses() -> None:
+    texts = questions(50, 32)
+    assert {len(text) for text in texts} <= set(range(30, 35)) and len(set(texts)) == 50
+    assert len({reward(text[9:]) for text in texts}) > 3 and reward("") == 1.0
+
+
+def test_the_end_token_lies_outside_the_model_unless_lengths_are_skewed() -> None:
+    tokenizer, width = character_tokenizer(0, reachable_end=False)
+    assert tokenizer.eos_token_id == width == len(tokenizer) - 1
+    assert character_tokenizer(0, reachable_end=True)[1] == len(tokenizer)
+    assert character_tokenizer(500, reachable_end=False)[1] == 500
+    assert tokenizer.decode(tokenizer("7 + 3?\n")["input_ids"]) == "7 + 3?\n"
+
+
+def test_a_work_is_its_fields() -> None:
+    assert named(json.dumps(vars(W1))) == W1 == named("w1")
+
+
+def test_the_parts_of_a_process_and_what_is_left() -> None:
+    row = {"step": [2.0, 4.0, 3.0], "generation": [1.0] * 3, "log_probs": [0.0] * 3}
+    found = step_process.median_parts(row | {"update": [0.5] * 3, "optimizer": [0.1] * 3})
+    assert found["step"] == 3.0 and found["generation"] == 1.0
+    assert found["forward_backward"] == pytest.approx(0.4) and found["other"] == pytest.approx(1.5)
+
+
+def test_a_switched_reading_is_on_in_every_other_step() -> None:
+    meter, ticks = Meter("alternate", "wall"), iter(float(i) for i in range(100))
+    meter.now = lambda: next(ticks)
+    for on in (True, False, True):
+        assert meter.begin() is on
+        meter.timed(lambda: None)()
+        meter.seen.append((on, meter.inside))
+    assert meter.seen == [(True, 1.0), (False, 1.0), (True, 1.0)]
+
+
+@pytest.mark.slow
+def test_a_skewed_work_is_built_and_our_side_runs_on_it(tmp_path: Path) -> None:
+    """A step in a process of its own, as the benchmark does it, with a length for each response."""
+    work = named(json.dumps(vars(TINY) | {"name": "small", "shortest": 2}))
+    folder = build(work, tmp_path / "small", 4)
+    sizes = {"steps": 1, "warm_up": 1, "clock": "cpu"}
+    found = step_process.measured("tvo", work, folder, python=sys.executable, core="", **sizes)
+    assert found.keys() == step_process.FIELDS.keys() - {"side"}
+    assert found["tokens"] == [sum(lengths(work, 1))]
+    assert found["step"][0] > found["generation"][0] > 0.0 and found["update"][0] > found["optimizer"][0] > 0.0
+    assert found["readings"]["policy/mismatch"] < 1e-5 and found["readings"]["gradient/variance"] > 0.0
