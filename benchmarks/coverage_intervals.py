@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -183,8 +184,8 @@ def _resampled(scores: Array, g: Generator) -> Interval:
 
 def _shared_problems(g: Generator, n: int) -> Ends:
     chances = 0.9 * g.beta(0.6, 0.9, n)
-    arms = [problem_scores(g, n, 4, shift, chances).tolist() for shift in (0.1, 0.0)]
-    return ends(paired_clustered_bootstrap(*arms, draws=RESAMPLES, seed=int(g.integers(1 << 30))), 0.1)
+    first, second = (problem_scores(g, n, 4, shift, chances).tolist() for shift in (0.1, 0.0))
+    return ends(paired_clustered_bootstrap(first, second, draws=RESAMPLES, seed=int(g.integers(1 << 30))), 0.1)
 
 
 def collapse_times() -> Iterator[Case]:
@@ -194,7 +195,7 @@ def collapse_times() -> Iterator[Case]:
         event, lost = g.exponential(1.0, n), np.where(g.random(n) < 1 / 3, g.uniform(0, 2, n), 2.0)
         return np.minimum(event, lost), event <= lost
 
-    def at(g: Generator, n: int, time: float) -> Ends:
+    def at(time: float, g: Generator, n: int) -> Ends:
         found = kaplan_meier(*watch(g, n))
         i = int(np.searchsorted(found.times, time, side="right")) - 1
         return found.low[i], found.high[i], math.exp(-time)
@@ -204,14 +205,17 @@ def collapse_times() -> Iterator[Case]:
 
     for time in (0.2, 0.7, 1.5):
         data = f"exponential, censored, where {math.exp(-time):.0%} stand"
-        yield Case("`kaplan_meier`", data, WATCHED, lambda g, n, time=time: at(g, n, time))
+        yield Case("`kaplan_meier`", data, WATCHED, partial(at, time))
     yield Case("`restricted_mean`", "exponential, censored", WATCHED, mean)
 
 
 def shares() -> Iterator[Case]:
     """Collapse rates."""
-    for p in (0.02, 0.1, 0.5):
-        yield Case("`wilson`", f"a share of {p}", WATCHED, lambda g, n, p=p: ends(wilson(int(g.binomial(n, p)), n), p))
+
+    def share(p: float, g: Generator, n: int) -> Ends:
+        return ends(wilson(int(g.binomial(n, p)), n), p)
+
+    yield from (Case("`wilson`", f"a share of {p}", WATCHED, partial(share, p)) for p in (0.02, 0.1, 0.5))
 
 
 def interquartile_means() -> Iterator[Case]:

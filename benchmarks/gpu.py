@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -131,7 +131,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 def _process(settings: Chosen, size: str, side: str, python: str, folder: Path) -> Row:
     work, rows = WORKS[size], str(settings.micro_batch)
     words = [*ON_GPU, f"trainer.microbatch_rows={rows}"] if side == "tvo" else ["--micro-batch", rows]
-    steps = {"steps": settings.steps, "warm_up": 1, "clock": "gpu"}
+    steps: dict[str, Any] = {"steps": settings.steps, "warm_up": 1, "clock": "gpu"}
     found = step_process.measured(side, work, folder, words, python=python, core="", **steps)
     return found | against_limits(work, found, limits(torch.cuda.get_device_name()))
 

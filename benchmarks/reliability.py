@@ -157,7 +157,7 @@ def _bytes(folder: Path) -> int:
 def _timed_saves() -> Iterator[list[float]]:
     """The seconds of each checkpoint that is written meanwhile."""
     real, seconds = store.save, list[float]()
-    store.save = timed(real, seconds)  # type: ignore[assignment]
+    store.save = timed(real, seconds)
     try:
         yield seconds
     finally:

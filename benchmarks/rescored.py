@@ -133,8 +133,8 @@ def table(record: Record) -> str:
 
 
 def _interval(row: Row) -> str:
-    ends = (math.nan if row[name] is None else row[name] for name in ("mean", "low", "high"))
-    return formatting.interval(Interval(*ends, row["runs"]), True)
+    mean, low, high = (math.nan if row[name] is None else row[name] for name in ("mean", "low", "high"))
+    return formatting.interval(Interval(mean, low, high, row["runs"]), True)
 
 
 def _rate(row: Row) -> str:

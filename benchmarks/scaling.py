@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
@@ -85,7 +85,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 def _point(settings: Chosen, work: Work) -> Row:
     folder = build(work, FOLDER / "scaling" / work.name, settings.steps + 2)
-    steps = {"steps": settings.steps, "warm_up": 1, "clock": settings.clock}
+    steps: dict[str, Any] = {"steps": settings.steps, "warm_up": 1, "clock": settings.clock}
     found = step_process.measured("tvo", work, folder, python=sys.executable, core=settings.core, **steps)
     return found | {"side": "tvo"}
 

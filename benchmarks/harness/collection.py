@@ -6,7 +6,7 @@ import multiprocessing
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from datetime import UTC, datetime
@@ -79,7 +79,7 @@ def unfinished(path: Path, wanted: Record) -> Record | None:
     return found if same else None
 
 
-def _results(benchmark: Benchmark[S], settings: S, record: Record) -> Iterator[tuple[Measurement, list[Row]]]:
+def _results(benchmark: Benchmark[S], settings: S, record: Record) -> Generator[tuple[Measurement, list[Row]]]:
     """What is not in the record yet, measured here or, where the settings have workers, in processes."""
     pending = (one for one in benchmark.measure(settings) if not one.is_in(record))
     workers = getattr(settings, "workers", 1)

@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from benchmarks.workload.stopwatch import CLOCKS
-from benchmarks.workload.work import Work, named
+from benchmarks.workload.work import named
 
-
-class Run(Protocol):
-    """Train `steps` measured steps after `warm_up` others."""
-
-    def __call__(self, work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, **own: Any) -> dict[str, Any]:
-        """What was measured."""
+Run = Callable[..., dict[str, Any]]  # (work, folder, steps=, warm_up=, clock=, and what its own command line adds)
 
 
 def command_line() -> argparse.ArgumentParser:

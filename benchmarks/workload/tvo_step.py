@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words
 
 def _watch(stopwatch: Stopwatch, base: list[float]) -> None:
     """Time the product's own functions."""
-    from tvo_cli.training import graded_batch, loop
-
+    graded_batch: Any = import_module("tvo_cli.training.graded_batch")
+    loop: Any = import_module("tvo_cli.training.loop")
     scored = graded_batch._scored
 
     def score_old(session: Any, policy: Any, rollout: Any) -> Any:
@@ -104,12 +105,11 @@ class _Rewards:
 
 def _skew(work: Work) -> None:
     """Give every response its length: a uniform number of 1 marks where it must end."""
-    from tvo_cli.rollout import generation
-
+    generation: Any = import_module("tvo_cli.rollout.generation")
     uniforms, draw, calls = generation.uniforms, generation.draw, iter(range(1 << 30))
 
     def marked(*arguments: Any) -> torch.Tensor:
-        numbers = uniforms(*arguments)
+        numbers: torch.Tensor = uniforms(*arguments)
         last = torch.tensor(lengths(work, next(calls))) - 1
         numbers[torch.arange(len(numbers)), last] = 1.0
         return numbers

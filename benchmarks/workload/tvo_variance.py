@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from benchmarks.workload.stopwatch import CLOCKS
 from benchmarks.workload.work import named
 from tvo_cli.stability import gradient_noise
 from tvo_cli.stability.gradient_noise import GradientReading
-from tvo_cli.training import update
 
 MODES = {"alternate": (True, False), "on": (True,), "off": (False,)}
 WARM_UP = 2
@@ -84,7 +84,9 @@ class Switched(gradient_noise.MicroBatchVariance):
 def run(work: str, folder: Path, mode: str, steps: int, clock: str) -> dict[str, Any]:
     """The rows of its steps, each with whether the reading was on and the seconds inside it."""
     meter = Switched.meter = Meter(mode, clock)
-    gradient_noise._norm, update.MicroBatchVariance = meter.timed(gradient_noise._norm), Switched  # type: ignore[misc]
+    gradient_noise._norm = meter.timed(gradient_noise._norm)
+    update: Any = import_module("tvo_cli.training.update")
+    update.MicroBatchVariance = Switched
     found = tvo_step.run(named(work), folder, steps=steps, warm_up=WARM_UP, clock=clock, words=[])
     pairs = zip(found["rows"], meter.seen[WARM_UP:], strict=True)
     rows = [row | {"on": on, "inside": took} for row, (on, took) in pairs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import re
@@ -59,6 +60,15 @@ def test_commands_on_pages_are_understood() -> None:
 def test_the_readme_lists_every_benchmark() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8").partition("## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == set(NAMES)
+
+
+def test_functions_and_files_are_short() -> None:
+    for path in FOLDER.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") < 300, path
+        for node in ast.walk(ast.parse(text)) if path.parent.name != "peers" else ():
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno + 1 < 30, (path.name, node.name)
 
 
 def never(_: Any) -> Iterator[Measurement]:
