@@ -88,7 +88,11 @@ def _results(benchmark: Benchmark[S], settings: S, record: Record) -> Generator[
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         running = {pool.submit(one.rows): one for one in pending}
-        yield from ((running[done], done.result()) for done in as_completed(running))
+        try:
+            yield from ((running[done], done.result()) for done in as_completed(running))
+        except BaseException:  # what has not begun is left for the next start
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _fill(record: Record, results: Iterator[tuple[Measurement, list[Row]]], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,29 @@ def test_what_was_measured_before_a_stop_is_kept(tmp_path: Path, capsys: pytest.
     assert run(squares.benchmark(), ["--out", str(path)]) == 0
     assert squares.computed == [1, 2, 3] and read(path).ended
     assert "unfinished, 2 rows are kept" in capsys.readouterr().err
+
+
+class Parallel(Chosen):
+    """With processes."""
+
+    workers: int = option(2, "processes")
+
+
+@pytest.mark.slow
+def test_processes_measure_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(settings: Parallel) -> Iterator[Measurement]:
+        for n in (*settings.sizes, *fails):
+            yield Measurement("squares", {"n": n}, partial(dict, square=n * n, met=True) if n < 9 else failing)
+
+    failing: partial[Any] = partial(int, "?")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", None)  # children would run the script of pytest again
+    path, fails = tmp_path / "squares.json", [9]
+    parallel = dataclasses.replace(Squares().benchmark(), settings=Parallel, measure=measure)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="invalid literal"):
+        run(parallel, ["--out", str(path)])
+    fails.clear()
+    assert run(parallel, ["--out", str(path)]) == 0
+    assert sorted((row["n"], row["square"]) for row in read(path).rows("squares")) == [(1, 1), (2, 4), (3, 9)]
 
 
 @pytest.mark.parametrize("words", [["--anew"], ["--limit", "9"]], ids=["asked for", "other settings"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from benchmarks.workload import step_process
 from benchmarks.workload.stopwatch import Stopwatch
 from benchmarks.workload.tvo_variance import Meter
 from benchmarks.workload.work import TINY, W1, WORKS, build, character_tokenizer, lengths, named, questions, reward
+
+ROOT = Path(step_process.__file__).parents[2]
 
 
 def test_parts_of_a_step_add_up() -> None:
@@ -45,6 +48,28 @@ def test_the_end_token_lies_outside_the_model_unless_lengths_are_skewed() -> Non
     assert character_tokenizer(0, reachable_end=True)[1] == len(tokenizer)
     assert character_tokenizer(500, reachable_end=False)[1] == 500
     assert tokenizer.decode(tokenizer("7 + 3?\n")["input_ids"]) == "7 + 3?\n"
+
+
+def imports(module: str) -> set[str]:
+    """What a module of benchmarks/ imports when it is imported, and what that imports."""
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    if not path.exists():
+        path = path.with_suffix("") / "__init__.py"
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inner if ROOT.joinpath(*name.split(".")).with_suffix(".py").exists()}
+            found |= {node.module} | modules
+    return found.union(*(imports(name) for name in found if name.startswith("benchmarks")))
+
+
+@pytest.mark.parametrize("module", ["trl_step", "lm_eval_side"])
+def test_what_peers_run_needs_nothing_that_their_environments_lack(module: str) -> None:
+    found = {name.split(".")[0] for name in imports(f"benchmarks.peers.{module}")} - set(sys.stdlib_module_names)
+    assert "torch" in found and found <= {"torch", "benchmarks"}
 
 
 def test_a_work_is_its_fields() -> None:
