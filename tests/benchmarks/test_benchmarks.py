@@ -15,7 +15,18 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import coverage, divergence, evaluation, first_light, gpu, scaling, startup, step, variance_reading
+from benchmarks import (
+    coverage,
+    divergence,
+    evaluation,
+    first_light,
+    first_light_figure,
+    gpu,
+    scaling,
+    startup,
+    step,
+    variance_reading,
+)
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.command_line import command_line, run, settings_of
 from benchmarks.harness.record import Row, read
@@ -183,6 +194,18 @@ def test_a_run_has_collapsed_below_half_of_its_peak_or_without_entropy() -> None
     assert not first_light.collapsed(steps, 0.41) and first_light.collapsed(steps, 0.39)
     flat = [row | {"policy/entropy": entropy} for row, entropy in zip(steps, (1.0, 0.5, 0.1, 0.05, 0.05))]
     assert first_light.collapsed(flat, 0.8)
+
+
+def test_the_figure_has_a_line_for_each_algorithm(tmp_path: Path) -> None:
+    rows = [
+        {"part": "rates", "algorithm": algorithm, "lr": lr, "final": lr * 100 + seed / 100}
+        for algorithm in ("grpo", "unknown")
+        for lr in (1e-3, 1e-4)
+        for seed in range(3)
+    ]
+    first_light_figure.draw(Rows(*rows), tmp_path / "figures")  # type: ignore[arg-type]
+    drawn = (tmp_path / "figures" / "rates.svg").read_text(encoding="utf-8")
+    assert "<!-- GRPO -->" in drawn and "<!-- PPO -->" not in drawn and "unknown" not in drawn
 
 
 def test_without_a_gpu_the_benchmark_says_so(
