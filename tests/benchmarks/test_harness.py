@@ -52,7 +52,7 @@ class Squares:
             yield Measurement("squares", {"n": n}, partial(self.square, n))
 
     def benchmark(self, **changes: Any) -> Benchmark[Chosen]:
-        given = {"measure": self.measure, "table": shown, "notes": ("exact",)} | changes
+        given: dict[str, Any] = {"measure": self.measure, "table": shown, "notes": ("exact",)} | changes
         return Benchmark("squares", "Squares.", Chosen, {"sizes": (2,)}, {"squares": FIELDS}, **given)
 
 

@@ -6,6 +6,7 @@ import ast
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_a_skewed_work_is_built_and_our_side_runs_on_it(tmp_path: Path) -> None:
     """A step in a process of its own, as the benchmark does it, with a length for each response."""
     work = named(json.dumps(vars(TINY) | {"name": "small", "shortest": 2}))
     folder = build(work, tmp_path / "small", 4)
-    sizes = {"steps": 1, "warm_up": 1, "clock": "cpu"}
+    sizes: dict[str, Any] = {"steps": 1, "warm_up": 1, "clock": "cpu"}
     found = step_process.measured("tvo", work, folder, python=sys.executable, core="", **sizes)
     assert found.keys() == step_process.FIELDS.keys() - {"side"}
     assert found["tokens"] == [sum(lengths(work, 1))]
