@@ -23,14 +23,17 @@ from benchmarks.coverage_tables import table
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.record import Row, defined, number, text
 from benchmarks.harness.settings import Settings, option
-from tvo_cli.stats.interval import Interval, clustered_interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval, clustered_interval
 
 __all__ = ["SEEDS", "Case", "cases", "coverage", "false_alarms", "seeds_told"]
 
 Part = Literal["intervals", "rates", "evaluations"]
 TRIALS: dict[Part, int] = {"intervals": 4_000, "rates": 20_000, "evaluations": 2_000}
 FAMILY_SEEDS = (3, 5, 10, 20)
-RULES: dict[str, Callable[[list[list[float]]], Interval]] = {"clustered_interval": clustered_interval, "t": walds}
+RULES: dict[str, Callable[[list[list[float]]], ConfidenceInterval]] = {
+    "clustered_interval": clustered_interval,
+    "t": walds,
+}
 EXACT_RULES = {"Wilson": wilson_ends, "t": t_ends}
 
 SEED = number("added to the first number of each generator's seed", "1")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from tvo_cli.stats.bootstrap import clustered_bootstrap, paired_clustered_bootstrap
-from tvo_cli.stats.comparison import Difference, holm, paired, welch
-from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, wilson
+from tvo_cli.stats.confidence_interval import ConfidenceInterval, clustered_interval, mean_interval, wilson_interval
+from tvo_cli.stats.log_scale import ratio_of_means_interval
 from tvo_cli.stats.power import seeds_needed
-from tvo_cli.stats.ratio import ratio_interval
-from tvo_cli.stats.robust import iqm_interval, performance_profile, probability_of_improvement
-from tvo_cli.stats.survival import kaplan_meier, restricted_mean
+from tvo_cli.stats.robust_aggregates import interquartile_mean_interval, performance_profile, probability_of_improvement
+from tvo_cli.stats.survival import kaplan_meier, restricted_mean_survival
+from tvo_cli.stats.t_tests import Difference, holm_adjusted, paired_difference, welch_difference
 
 Array = NDArray[np.float64]
 Ends = tuple[float, float, float]  # low, high, truth
@@ -61,7 +61,7 @@ def steady(generator: Generator, n: int) -> Array:
     return 0.8 + 0.02 * generator.standard_normal(n)
 
 
-def ends(found: Interval | Difference, truth: float) -> Ends:
+def ends(found: ConfidenceInterval | Difference, truth: float) -> Ends:
     """Low and high of an interval, and what should lie between them."""
     return found.low, found.high, truth
 
@@ -72,7 +72,10 @@ def one_arm(population: Population, truth: float) -> Draw:
 
 
 def two_arms(
-    interval: Callable[[Array, Array], Interval | Difference], first: Population, second: Population, truth: float
+    interval: Callable[[Array, Array], ConfidenceInterval | Difference],
+    first: Population,
+    second: Population,
+    truth: float,
 ) -> Draw:
     """An interval of first − second."""
     return lambda g, n: ends(interval(first(g, n), second(g, n)), truth)
@@ -104,18 +107,18 @@ def pairs() -> Iterator[Case]:
     """Two arms over the same seeds."""
     effect = "normal, shared seed effect of twice the noise"
     yield Case("`paired`", effect, SEEDS, _shared_seed_effect)
-    yield Case("`paired`", "skewed, both arms alike", SEEDS, two_arms(paired, skewed, skewed, 0.0))
-    yield Case("`paired`", "skewed − normal", SEEDS, two_arms(paired, skewed, normal, SKEWED_MEAN))
+    yield Case("`paired`", "skewed, both arms alike", SEEDS, two_arms(paired_difference, skewed, skewed, 0.0))
+    yield Case("`paired`", "skewed − normal", SEEDS, two_arms(paired_difference, skewed, normal, SKEWED_MEAN))
     yield Case("`paired`", "k of 200 right, 97% and 95%", SEEDS, _few_values)
 
 
 def _shared_seed_effect(g: Generator, n: int) -> Ends:
     seed = 2.0 * g.standard_normal(n)
-    return ends(paired(seed + g.standard_normal(n) + 0.3, seed + g.standard_normal(n)), 0.3)
+    return ends(paired_difference(seed + g.standard_normal(n) + 0.3, seed + g.standard_normal(n)), 0.3)
 
 
 def _few_values(g: Generator, n: int) -> Ends:
-    return ends(paired(g.binomial(200, 0.97, n) / 200, g.binomial(200, 0.95, n) / 200), 0.02)
+    return ends(paired_difference(g.binomial(200, 0.97, n) / 200, g.binomial(200, 0.95, n) / 200), 0.02)
 
 
 def unpaired() -> Iterator[Case]:
@@ -127,11 +130,13 @@ def unpaired() -> Iterator[Case]:
     def twice(g: Generator, n: int) -> Array:
         return g.standard_normal(2 * n)
 
-    yield Case("`welch`", "normal, equal spread", SEEDS, two_arms(welch, normal, normal, 0.0))
-    yield Case("`welch`", "normal, spreads 1 : 4", SEEDS, two_arms(welch, normal, wide, 0.0))
-    yield Case("`welch`", "normal, spreads 1 : 4, n and 2n seeds", SEEDS, two_arms(welch, wide, twice, 0.0))
-    yield Case("`welch`", "skewed − normal", SEEDS, two_arms(welch, skewed, normal, SKEWED_MEAN))
-    yield Case("`welch`", "one run in ten of one arm collapses", SEEDS, two_arms(welch, fragile, steady, 0.015))
+    yield Case("`welch`", "normal, equal spread", SEEDS, two_arms(welch_difference, normal, normal, 0.0))
+    yield Case("`welch`", "normal, spreads 1 : 4", SEEDS, two_arms(welch_difference, normal, wide, 0.0))
+    yield Case("`welch`", "normal, spreads 1 : 4, n and 2n seeds", SEEDS, two_arms(welch_difference, wide, twice, 0.0))
+    yield Case("`welch`", "skewed − normal", SEEDS, two_arms(welch_difference, skewed, normal, SKEWED_MEAN))
+    yield Case(
+        "`welch`", "one run in ten of one arm collapses", SEEDS, two_arms(welch_difference, fragile, steady, 0.015)
+    )
 
 
 def ratios() -> Iterator[Case]:
@@ -140,11 +145,11 @@ def ratios() -> Iterator[Case]:
     def together(g: Generator, n: int) -> Ends:
         seed, noise = g.standard_normal(n), g.standard_normal((2, n))
         first, second = np.exp(seed + 0.7 * noise[0] + math.log(3)), np.exp(seed + 0.7 * noise[1])
-        return ends(ratio_interval(first, second, True), 3.0)
+        return ends(ratio_of_means_interval(first, second, True), 3.0)
 
     def apart(g: Generator, n: int) -> Ends:
         first, second = 3 * np.exp(0.4 * g.standard_normal(n)), np.exp(1.2 * g.standard_normal(n))
-        return ends(ratio_interval(first, second, False), 3.0)
+        return ends(ratio_of_means_interval(first, second, False), 3.0)
 
     yield Case("`ratio_interval`, paired", "lognormal, true ratio 3", SEEDS, together)
     yield Case("`ratio_interval`, Welch", "lognormal, spreads 0.4 and 1.2, ratio 3", SEEDS, apart)
@@ -178,7 +183,7 @@ def clusters() -> Iterator[Case]:
     yield Case("`paired_clustered_bootstrap`", "shared problems × 4, +0.1", PROBLEMS, _shared_problems, 4)
 
 
-def _resampled(scores: Array, g: Generator) -> Interval:
+def _resampled(scores: Array, g: Generator) -> ConfidenceInterval:
     return clustered_bootstrap(scores.tolist(), draws=RESAMPLES, seed=int(g.integers(1 << 30)))
 
 
@@ -201,7 +206,7 @@ def collapse_times() -> Iterator[Case]:
         return found.low[i], found.high[i], math.exp(-time)
 
     def mean(g: Generator, n: int) -> Ends:
-        return ends(restricted_mean(kaplan_meier(*watch(g, n)), 1.0), 1.0 - math.exp(-1.0))
+        return ends(restricted_mean_survival(kaplan_meier(*watch(g, n)), 1.0), 1.0 - math.exp(-1.0))
 
     for time in (0.2, 0.7, 1.5):
         data = f"exponential, censored, where {math.exp(-time):.0%} stand"
@@ -213,7 +218,7 @@ def shares() -> Iterator[Case]:
     """Collapse rates."""
 
     def share(p: float, g: Generator, n: int) -> Ends:
-        return ends(wilson(int(g.binomial(n, p)), n), p)
+        return ends(wilson_interval(int(g.binomial(n, p)), n), p)
 
     yield from (Case("`wilson`", f"a share of {p}", WATCHED, partial(share, p)) for p in (0.02, 0.1, 0.5))
 
@@ -224,7 +229,7 @@ def interquartile_means() -> Iterator[Case]:
     def draw(population: Callable[..., Array], truth: float, *tasks: int) -> Draw:
         def one(g: Generator, n: int) -> Ends:
             scores = population(g, n, *tasks)
-            return ends(iqm_interval(scores, draws=RESAMPLES, seed=int(g.integers(1 << 30))), truth)
+            return ends(interquartile_mean_interval(scores, draws=RESAMPLES, seed=int(g.integers(1 << 30))), truth)
 
         return one
 
@@ -286,8 +291,8 @@ def false_alarms(n: int, trials: int, correct: bool, seed: int = 0) -> float:
     generator, alarms = np.random.default_rng([seed, n]), 0
     for _ in range(trials):
         arms = generator.standard_normal((5, n)) + generator.standard_normal(n)
-        p = [paired(arm, arms[0]).p for arm in arms[1:]]
-        alarms += min(holm(p) if correct else p) <= 0.05
+        p = [paired_difference(arm, arms[0]).p for arm in arms[1:]]
+        alarms += min(holm_adjusted(p) if correct else p) <= 0.05
     return alarms / trials
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT, SAME
-from tvo_cli.stats.rate_selection import select
+from tvo_cli.stats.rate_selection import select_rate
 
 Array = NDArray[np.float64]
 SEEDS = (3, 5, 10, 20)
@@ -76,7 +76,7 @@ def at(scores: Array, rates: NDArray[np.intp]) -> Array:
 
 def corrected(scores: Array) -> Array:
     """The product's default."""
-    found = select(scores)
+    found = select_rate(scores)
     return at(scores, found.best) - found.correction[:, None]
 
 

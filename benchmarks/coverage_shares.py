@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, ndtri
 
-from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, wilson
+from tvo_cli.stats.confidence_interval import ConfidenceInterval, clustered_interval, mean_interval, wilson_interval
 
 Array = NDArray[np.float64]
 PROBLEMS = (30, 60, 100, 200, 500)
@@ -48,14 +48,14 @@ KINDS: dict[str, Chances] = {
 }
 
 
-def walds(rows: list[list[float]]) -> Interval:
+def walds(rows: list[list[float]]) -> ConfidenceInterval:
     """What was used before: t over the problems' means; Wilson's where all agree."""
     means = [row[0] for row in rows]
     return clustered_interval(rows) if set(means) in ({0.0}, {1.0}) else mean_interval(means)
 
 
 def coverage(
-    interval: Callable[[list[list[float]]], Interval],
+    interval: Callable[[list[list[float]]], ConfidenceInterval],
     chances: Chances,
     problems: int,
     samples: int,
@@ -88,7 +88,7 @@ def exact(problems: int, interval: Callable[[int], tuple[float, float]]) -> tupl
 
 def wilson_ends(n: int) -> Callable[[int], tuple[float, float]]:
     """Wilson's interval of k right ones of n."""
-    return lambda k: wilson(k, n)[1:3]
+    return lambda k: wilson_interval(k, n)[1:3]
 
 
 def t_ends(n: int) -> Callable[[int], tuple[float, float]]:

@@ -130,11 +130,11 @@ def _survives(folder: Path, at: int, after: bool, whole: tuple[str, ...]) -> Row
 
 def outcome(folder: Path) -> tuple[str, ...]:
     """Weights, optimiser, state and metrics at the end, without what the clock says."""
-    last = store.every(folder / "checkpoints")[-1]
+    last = store.list_checkpoints(folder / "checkpoints")[-1]
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     kept = [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
     names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")
-    return json.dumps(kept), *(store._sha256(last / name) for name in names)
+    return json.dumps(kept), *(store._manifest_sha256(last / name) for name in names)
 
 
 def _cost(algorithm: str, variant: str, steps: int) -> Row:
@@ -156,12 +156,12 @@ def _bytes(folder: Path) -> int:
 @contextmanager
 def _timed_saves() -> Iterator[list[float]]:
     """The seconds of each checkpoint that is written meanwhile."""
-    real, seconds = store.save, list[float]()
-    store.save = timed(real, seconds)
+    real, seconds = store.save_checkpoint, list[float]()
+    store.save_checkpoint = timed(real, seconds)
     try:
         yield seconds
     finally:
-        store.save = real
+        store.save_checkpoint = real
 
 
 def timed(save: Callable[..., Path], into: list[float]) -> Callable[..., Path]:

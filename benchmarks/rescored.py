@@ -27,7 +27,7 @@ from tvo_cli.compare.analysis.measures import Reading, mean
 from tvo_cli.compare.render import verdicts
 from tvo_cli.compare.runs.run_record import FINISHED, RATE, Trial
 from tvo_cli.report.runs import Run
-from tvo_cli.stats.interval import Interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 READING = Reading("eval/pass@1")
 SHARE = "share of problems solved"
@@ -134,7 +134,7 @@ def table(record: Record) -> str:
 
 def _interval(row: Row) -> str:
     mean, low, high = (math.nan if row[name] is None else row[name] for name in ("mean", "low", "high"))
-    return formatting.interval(Interval(mean, low, high, row["runs"]), True)
+    return formatting.interval(ConfidenceInterval(mean, low, high, row["runs"]), True)
 
 
 def _rate(row: Row) -> str:

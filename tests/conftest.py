@@ -109,7 +109,7 @@ def make_tokens() -> Callable[..., Tokens]:
 def _off_policy_tokens(seed: int = 0, drift: float = 0.1) -> Tokens:
     import torch
 
-    from tvo_cli.objective.pieces import token_mean
+    from tvo_cli.objective.reduction import token_mean
     from tvo_cli.types import Tokens
 
     rng = torch.Generator().manual_seed(seed)

@@ -7,7 +7,7 @@ from typing import Any
 from tvo_cli import data
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
-from tvo_cli.model.counting import parameter_count
+from tvo_cli.model.parameter_count import parameter_count
 
 Plan = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 

@@ -57,8 +57,8 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words
 
 def _watch(stopwatch: Stopwatch, base: list[float]) -> None:
     """Time the product's own functions."""
-    graded_batch: Any = import_module("tvo_cli.training.graded_batch")
-    loop: Any = import_module("tvo_cli.training.loop")
+    graded_batch: Any = import_module("tvo_cli.training.collect_rollouts")
+    loop: Any = import_module("tvo_cli.training.training_loop")
     scored = graded_batch._scored
 
     def score_old(session: Any, policy: Any, rollout: Any) -> Any:

@@ -21,7 +21,7 @@ from benchmarks.workload import tvo_step
 from benchmarks.workload.stopwatch import CLOCKS
 from benchmarks.workload.work import named
 from tvo_cli.stability import gradient_noise
-from tvo_cli.stability.gradient_noise import GradientReading
+from tvo_cli.stability.gradient_noise import GradientNoiseReading
 
 MODES = {"alternate": (True, False), "on": (True,), "off": (False,)}
 WARM_UP = 2
@@ -73,19 +73,19 @@ class Switched(gradient_noise.MicroBatchVariance):
         yield
         self.meter.timed(real.__exit__)(None, None, None)
 
-    def result(self, gradient_norm_squared: float, *, rollouts: int, total_rollouts: int) -> GradientReading:
+    def result(self, gradient_norm_squared: float, *, rollouts: int, total_rollouts: int) -> GradientNoiseReading:
         """The reading, or one that says nothing."""
         self.meter.seen.append((self.on, self.meter.inside))
         if self.on:
             return super().result(gradient_norm_squared, rollouts=rollouts, total_rollouts=total_rollouts)
-        return GradientReading(gradient_norm_squared, gradient_norm_squared, 2, rollouts, total_rollouts)
+        return GradientNoiseReading(gradient_norm_squared, gradient_norm_squared, 2, rollouts, total_rollouts)
 
 
 def run(work: str, folder: Path, mode: str, steps: int, clock: str) -> dict[str, Any]:
     """The rows of its steps, each with whether the reading was on and the seconds inside it."""
     meter = Switched.meter = Meter(mode, clock)
-    gradient_noise._norm = meter.timed(gradient_noise._norm)
-    update: Any = import_module("tvo_cli.training.update")
+    gradient_noise._gradient_norm = meter.timed(gradient_noise._gradient_norm)
+    update: Any = import_module("tvo_cli.training.policy_update")
     update.MicroBatchVariance = Switched
     found = tvo_step.run(named(work), folder, steps=steps, warm_up=WARM_UP, clock=clock, words=[])
     pairs = zip(found["rows"], meter.seen[WARM_UP:], strict=True)

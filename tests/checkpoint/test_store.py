@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import optimizer_state, store
 
 
 def write(root: Path, step: int) -> Path:
@@ -19,16 +19,18 @@ def write(root: Path, step: int) -> Path:
         (folder / "model.safetensors").write_bytes(b"weights of step %d" % step)
 
     tensors = {"optimizer": {"0.exp_avg": torch.arange(6.0).view(2, 3).T}}
-    return store.save(root / store.name(step), policy=policy, tensors=tensors, state={"step": step})
+    return store.save_checkpoint(
+        root / store.checkpoint_name(step), policy=policy, tensors=tensors, state={"step": step}
+    )
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     folder = write(tmp_path, 10)
     assert folder.name == "step-000010"
-    parts, state = store.load(folder)
+    parts, state = store.load_checkpoint(folder)
     assert torch.equal(parts["optimizer"]["0.exp_avg"], torch.arange(6.0).view(2, 3).T)
     assert state == {"step": 10}
-    assert store.inspect(folder) == ""
+    assert store.find_damage(folder) == ""
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing", "manifest"])
@@ -46,7 +48,7 @@ def test_a_damaged_one_is_passed_over_with_a_message(tmp_path: Path, damage: str
     else:
         (bad / store.MANIFEST).write_text("{")
     said: list[str] = []
-    assert store.newest(tmp_path, said.append) == good
+    assert store.newest_whole_checkpoint(tmp_path, said.append) == good
     assert len(said) == 1 and "step-000020" in said[0]
 
 
@@ -58,27 +60,27 @@ def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path: Path)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError):
-        store.save(tmp_path / "step-000020", policy=breaks, tensors={}, state={})
+        store.save_checkpoint(tmp_path / "step-000020", policy=breaks, tensors={}, state={})
     assert [path.name for path in tmp_path.iterdir()] == [old.name]
 
 
 def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     for step in (10, 20, 30, 40):
         write(tmp_path, step)
-    store.prune(tmp_path, keep=2)
+    store.prune_checkpoints(tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000030", "step-000040"]
 
 
 def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path: Path) -> None:
     for step in (10, 12):
         write(tmp_path, step)
-    damaged = store.save(tmp_path / store.name(15, 1), tensors={}, state={})
+    damaged = store.save_checkpoint(tmp_path / store.checkpoint_name(15, 1), tensors={}, state={})
     (damaged / store.STATE).write_text("{")
-    store.prune(tmp_path, keep=1)
+    store.prune_checkpoints(tmp_path, keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000012"]
     saved = write(tmp_path, 13)
     (write(tmp_path, 15) / store.STATE).write_text("{")
-    store.prune(tmp_path, keep=1, saved=saved)
+    store.prune_checkpoints(tmp_path, keep=1, saved=saved)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000013"]
 
 
@@ -87,8 +89,8 @@ def test_one_killed_while_it_was_replaced_comes_back(tmp_path: Path) -> None:
     old.rename(tmp_path / ".step-000010.old")
     (tmp_path / ".step-000020.old").mkdir()
     (tmp_path / ".step-000030.partial").mkdir()
-    store.sweep(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"] and not store.inspect(old)
+    store.remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"] and not store.find_damage(old)
 
 
 def test_an_optimiser_goes_on_as_if_nothing_had_happened() -> None:
@@ -100,10 +102,10 @@ def test_an_optimiser_goes_on_as_if_nothing_had_happened() -> None:
                 with torch.no_grad():
                     weight.copy_(restored[0])
                 optimizer = torch.optim.AdamW([weight], lr=0.1)
-                store.restore_optimizer(optimizer, restored[1])
+                optimizer_state.restore_optimizer(optimizer, restored[1])
             weight.grad = torch.tensor([1.0, -2.0, 0.5]) * (k + 1)
             optimizer.step()
-        return weight.detach().clone(), {k: v.clone() for k, v in store.optimizer_tensors(optimizer).items()}
+        return weight.detach().clone(), {k: v.clone() for k, v in optimizer_state.optimizer_tensors(optimizer).items()}
 
     middle = steps(2)
     through_json = json.loads(json.dumps({k: v.tolist() for k, v in middle[1].items()}))

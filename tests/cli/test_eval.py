@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tvo_cli.cli.eval_progress import _lines
 from tvo_cli.cli.evaluate import listed, suites_as_list
 from tvo_cli.cli.main import app
-from tvo_cli.evaluation.generate_and_grade import Step
+from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 
 runner = CliRunner()
 
@@ -76,7 +76,7 @@ def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr("tvo_cli.cli.eval_progress.time.monotonic", lambda: next(now))
     show = _lines()
     for done in (10, 20, 40, 100):
-        show(Step("math500", done, 100, done // 2, done))
+        show(EvaluatorStep("math500", done, 100, done // 2, done))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "math500: 10/100 50.0% right",

@@ -17,7 +17,7 @@ import pytest
 from tests.processes import are_gone, is_running
 from tests.reward.conftest import BOMB
 from tvo_cli.cli.main import main
-from tvo_cli.reward import rows
+from tvo_cli.reward import rows_to_grade
 
 ROOT = Path(__file__).parents[2]
 GOLD = r"2\sqrt{3}"
@@ -368,21 +368,21 @@ def test_rows_are_read_and_written_a_chunk_at_a_time() -> None:
     """Nothing waits for the end of the stream: the first rows come out while later ones are not yet written."""
     process = command("-")
     assert process.stdin and process.stdout
-    process.stdin.write((json.dumps(row(r"\boxed{5}")).encode() + b"\n") * (rows.ROWS_AT_ONCE + 1))
+    process.stdin.write((json.dumps(row(r"\boxed{5}")).encode() + b"\n") * (rows_to_grade.ROWS_AT_ONCE + 1))
     process.stdin.flush()
     assert json.loads(process.stdout.readline())["correct"] is True
     process.communicate()
 
 
 def test_chunks_are_bounded_in_rows_and_bytes() -> None:
-    def endless(size: int) -> Iterator[rows.Row]:
+    def endless(size: int) -> Iterator[rows_to_grade.RowToGrade]:
         line = 0
         while True:
             line += 1
-            yield rows.Row(line, {}, "1", "2", size)
+            yield rows_to_grade.RowToGrade(line, {}, "1", "2", size)
 
-    assert len(next(rows.chunks(endless(1)))) == rows.ROWS_AT_ONCE
-    assert len(next(rows.chunks(endless(rows.BYTES_AT_ONCE // 4)))) == 4
+    assert len(next(rows_to_grade.row_chunks(endless(1)))) == rows_to_grade.ROWS_AT_ONCE
+    assert len(next(rows_to_grade.row_chunks(endless(rows_to_grade.BYTES_AT_ONCE // 4)))) == 4
 
 
 def test_it_starts_quickly_and_without_torch(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.reward import rows
+from tvo_cli.reward import rows_to_grade
 
 GOOD = json.dumps({"gold": 5, "prediction": r"\boxed{5}"})
 LINES = f'{GOOD}\n{{"gold": null, "prediction": "1"}}\nno JSON\n{GOOD}\n{{"gold": 1'.encode()
@@ -99,6 +99,12 @@ def test_a_file_that_is_none_is_refused_all_the_same(tmp_path: Path, capsys: pyt
 
 
 def test_each_gives_an_error_in_the_place_of_a_bad_row() -> None:
-    found = list(rows.each(io.BytesIO(LINES), rows.Source("x.jsonl")))
-    assert [type(one) for one in found] == [rows.Row, UserError, UserError, rows.Row, UserError]
+    found = list(rows_to_grade.rows_and_errors(io.BytesIO(LINES), rows_to_grade.RowSource("x.jsonl")))
+    assert [type(one) for one in found] == [
+        rows_to_grade.RowToGrade,
+        UserError,
+        UserError,
+        rows_to_grade.RowToGrade,
+        UserError,
+    ]
     assert [one.value for one in found if isinstance(one, UserError)] == [2, 3, 5]

@@ -83,7 +83,7 @@ UNKNOWN = [
     ("+stability.rules.kl_ceiling.limt=3", r"limt=3: .*Nearest: limit"),
     ("+algorithm.objective.reads.minibach=true", r"reads=.*"),
     ("+algorithm.objective.foo=1", r"^algorithm\.objective\.foo=1: .* has no such keyword\. There are: forces"),
-    ("+algorithm.objective.surrogate.dual=3", r"dual=3: .*\.clip has no such keyword\. There are: high, low"),
+    ("+algorithm.objective.surrogate.dual=3", r"dual=3: .*clipped_surrogate has no such keyword\. There .*high, low"),
     ("+algorithm.objective.forces.foo=1", r"^algorithm\.objective\.forces\.foo=1: names nothing to build"),
     ("+algorithm.objective.surrogate.ratio=1", r"surrogate\.ratio=1: is given by the program"),
     ("optimizer.make._target_=torch.optim.AdmW", r"_target_=torch\.optim\.AdmW: cannot be found\. Nearest: AdamW"),

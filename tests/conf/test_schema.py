@@ -38,8 +38,8 @@ def test_every_declared_key_is_in_a_yaml(root: str) -> None:
 def test_keywords_are_read_from_the_source_without_an_import() -> None:
     from tvo_cli.config.signatures import keywords
 
-    assert set(keywords("tvo_cli.stability.collapse.Floor") or ()) >= {"severity", "patience", "metric", "share"}
-    assert "streak" not in (keywords("tvo_cli.stability.collapse.Floor") or ())
+    assert set(keywords("tvo_cli.stability.collapse_rules.Floor") or ()) >= {"severity", "patience", "metric", "share"}
+    assert "streak" not in (keywords("tvo_cli.stability.collapse_rules.Floor") or ())
     assert (keywords("tvo_cli.methods.steer.steer") or {})["mode"].required
     assert {"betas", "eps", "amsgrad"} <= set(keywords("torch.optim.AdamW") or ())
     assert keywords("tvo_cli.optim.Viscocity") is None and keywords("nowhere.at.all") is None

@@ -10,7 +10,7 @@ import pytest
 
 from tvo_cli import data
 from tvo_cli.errors import UserError
-from tvo_cli.reward.ipc_protocol import tagged, untagged
+from tvo_cli.reward.json_tuples import tag_tuples, untag_tuples
 
 if TYPE_CHECKING:
     from tvo_cli.data.problems import Problems
@@ -35,7 +35,7 @@ def test_entries_are_pure_functions_of_the_index_and_json() -> None:
         "chain_sum",
         "reasoning_gym",
     )
-    assert json.loads(json.dumps(tagged(problem.metadata)), object_hook=untagged) == problem.metadata
+    assert json.loads(json.dumps(tag_tuples(problem.metadata)), object_hook=untag_tuples) == problem.metadata
     assert load(seed=1).problem(7) != problem
 
 

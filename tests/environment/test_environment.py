@@ -14,7 +14,7 @@ from tvo_cli.cli import env
 from tvo_cli.cli.main import main
 from tvo_cli.environment import fast_paths, machine, services
 from tvo_cli.model import load_policy
-from tvo_cli.optim import fused
+from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import onednn
 
 
@@ -23,10 +23,10 @@ def paths(found: list[fast_paths.FastPath]) -> dict[str, tuple[bool, str]]:
 
 
 def test_what_the_probe_of_products_says_is_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onednn, "accurate", lambda: True)
+    monkeypatch.setattr(onednn, "onednn_keeps_accuracy", lambda: True)
     found = paths(fast_paths.here())
     assert all(found[name][0] for name in ("oneDNN products", "joined decoding", "packed rows", "shared prompts"))
-    monkeypatch.setattr(onednn, "accurate", lambda: False)
+    monkeypatch.setattr(onednn, "onednn_keeps_accuracy", lambda: False)
     found = paths(fast_paths.here())
     assert found["oneDNN products"] == (False, "this CPU would round to bfloat16: a product errs by more than 1e-05")
     assert found["joined decoding"] == found["packed rows"] == (False, "needs oneDNN products")
@@ -46,7 +46,7 @@ def test_a_run_is_told_why_its_own_networks_take_no_path() -> None:
 
 def test_the_fused_optimiser_is_asked_and_not_restated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths(fast_paths.here())["fused optimiser"][0]
-    monkeypatch.setattr(fused, "fused", lambda make, parameters: make)
+    monkeypatch.setattr(fused_kernel, "with_fused_kernel", lambda make, parameters: make)
     assert not paths(fast_paths.here())["fused optimiser"][0]
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tvo_cli import config
-from tvo_cli.evaluation.pipeline import evaluate
-from tvo_cli.evaluation.responses import Response
+from tvo_cli.evaluation.pipeline import evaluate_suites
+from tvo_cli.evaluation.responses import GradedResponse
 from tvo_cli.rollout.engine import Completion
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.evaluation.generate_and_grade import Step
-    from tvo_cli.rollout.sampling import Sampling
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+    from tvo_cli.rollout.token_sampling import SamplingParams
 
 MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
 
@@ -39,7 +39,7 @@ class Parrot:
         return [len(prompt) for prompt in prompts]
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
     ) -> list[list[Completion]]:
         if self.fail_after is not None and len(self.asked) >= self.fail_after:
             raise KeyboardInterrupt
@@ -76,18 +76,18 @@ def asked(problems: Path, tmp_path: Path) -> Callable[..., DictConfig]:
     return make
 
 
-def response(sample: int = 0, **changes: Any) -> Response:
+def response(sample: int = 0, **changes: Any) -> GradedResponse:
     """A right response as the journal keeps it, with some fields changed."""
     known: dict[str, Any] = dict(suite="s", id="p", decoding="sampled", sample=sample, seed=1, gold="1")
     known |= dict(level="", subject="", prompt="q", completion="é\ud800", extracted=None, correct=True, reason="equal")
-    return Response(**known | dict(failed=False, tokens=2, finish="stop", seconds=0.5) | changes)
+    return GradedResponse(**known | dict(failed=False, tokens=2, finish="stop", seconds=0.5) | changes)
 
 
 def run(
-    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[Step] | None = None
+    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[EvaluatorStep] | None = None
 ) -> dict[str, Any]:
     """The summary of an evaluation without a base model."""
-    return evaluate(config, engine, None, model, (steps if steps is not None else []).append)
+    return evaluate_suites(config, engine, None, model, (steps if steps is not None else []).append)
 
 
 def same(left: str, right: str) -> bool:
@@ -95,7 +95,7 @@ def same(left: str, right: str) -> bool:
     return left == right
 
 
-def problem(name: str, answers: list[str | None], gold: str = "1", **known: object) -> list[Response]:
+def problem(name: str, answers: list[str | None], gold: str = "1", **known: object) -> list[GradedResponse]:
     """The responses to one problem, a sample each; None: cut off before an answer."""
     made = []
     for i, answer in enumerate(answers):

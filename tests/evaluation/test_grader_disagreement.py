@@ -11,13 +11,13 @@ import pytest
 
 from tests.evaluation.conftest import Parrot, response, run
 from tvo_cli.evaluation import grader_disagreement
-from tvo_cli.evaluation.pipeline import regrade
+from tvo_cli.evaluation.pipeline import regrade_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.rollout.engine import Completion
-    from tvo_cli.rollout.sampling import Sampling
+    from tvo_cli.rollout.token_sampling import SamplingParams
 
 REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
 
@@ -26,7 +26,7 @@ class Boxless(Parrot):
     """Odd samples state the gold without a box: ours finds no answer, math-verify reads it."""
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
     ) -> list[list[Completion]]:
         drawn = super().__call__(prompts, keys, sampling, seed)
         for key, group in zip(keys, drawn, strict=True):
@@ -37,11 +37,11 @@ class Boxless(Parrot):
 def test_the_rate_is_of_what_both_judged() -> None:
     rows = [response(0, second=True), response(1, second=False), response(2, second=None)]
     rows += [response(3, correct=False, second=True), response(4, failed=True, second=False)]
-    found = grader_disagreement.summarise(rows, 0.95)
+    found = grader_disagreement.summarise_disagreement(rows, 0.95)
     assert found is not None
     assert (found["compared"], found["differing"], found["only_ours"]) == (3, 2, 1)
     assert found["rate"]["mean"] == pytest.approx(2 / 3)
-    assert grader_disagreement.summarise([response(0)], 0.95) is None
+    assert grader_disagreement.summarise_disagreement([response(0)], 0.95) is None
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_a_finished_evaluation_is_audited_by_regrading_it(
     asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
 ) -> None:
     run(asked(), Boxless(golds))
-    found = regrade(tmp_path / "run", REWARD, 0.95)
+    found = regrade_folder(tmp_path / "run", REWARD, 0.95)
     assert found["changed"] == 0
     assert found["suites"]["jsonl"]["audit"]["differing"] == 12
 

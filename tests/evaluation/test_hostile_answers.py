@@ -15,8 +15,8 @@ import pytest
 from tests.evaluation.conftest import Parrot, response, run
 from tests.reward.conftest import SETTINGS, problem
 from tests.reward.test_near_misses import OWN, PIECES
-from tvo_cli.evaluation.pipeline import regrade
-from tvo_cli.evaluation.summary import Equal, summarise
+from tvo_cli.evaluation.pipeline import regrade_folder
+from tvo_cli.evaluation.suite_summary import Equal, summarise_suite
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.engine import Completion
 
@@ -83,7 +83,7 @@ def _orders(count: int, rng: random.Random) -> list[list[int]]:
 
 def _majority(equal: Equal, answers: list[str]) -> tuple[float, int, Any]:
     rows = [response(i, extracted=answer, correct=answer < "m") for i, answer in enumerate(answers)]
-    figures = summarise(rows, (1,), equal, 0.95)
+    figures = summarise_suite(rows, (1,), equal, 0.95)
     return figures["maj"]["mean"], figures["maj"]["ties"], pytest.approx(figures["answer_entropy"])
 
 
@@ -129,7 +129,7 @@ def test_an_evaluation_with_nested_answers_is_summarised_and_judged_again(
     asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
 ) -> None:
     first = run(asked(), Nesting(golds))["suites"]["jsonl"]
-    again = regrade(tmp_path / "run", asked().reward, 0.95)
+    again = regrade_folder(tmp_path / "run", asked().reward, 0.95)
     assert first["maj"]["mean"] == again["suites"]["jsonl"]["maj"]["mean"] == 1.0
     assert again["changed"] == 0 and again["suites"]["jsonl"]["grader_failed"] == 0
 

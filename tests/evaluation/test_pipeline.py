@@ -11,12 +11,12 @@ import pytest
 
 from tests.evaluation.conftest import MODEL, Parrot, run
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.pipeline import regrade
+from tvo_cli.evaluation.pipeline import regrade_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.evaluation.generate_and_grade import Step
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 
 
 def figures(summary: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def figures(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_whole_evaluation(asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path) -> None:
-    steps: list[Step] = []
+    steps: list[EvaluatorStep] = []
     summary = run(asked("decoding.greedy=true"), Parrot(golds), steps=steps)
     found = summary["suites"]["jsonl"]
     assert found["avg"]["mean"] == 0.5
@@ -69,7 +69,7 @@ def test_the_same_command_goes_on_with_the_same_numbers(
     path = tmp_path / "run" / "responses.jsonl"
     path.write_bytes(path.read_bytes()[:-40])  # torn inside the last line: p3 has three of four samples
     again = Parrot(golds)
-    steps: list[Step] = []
+    steps: list[EvaluatorStep] = []
     found = run(asked(), again, steps=steps)
     assert again.asked == [("p3", "p4"), ("p5",)]
     assert steps[-1].done == steps[-1].total == 24
@@ -84,7 +84,7 @@ def test_a_torn_line_is_said(
     with (tmp_path / "run" / "responses.jsonl").open("ab") as file:
         file.write(b'{"suite"')
     run(asked(), Parrot({}))
-    assert "the last line was torn (8 bytes)" in caplog.text
+    assert "the last line was incomplete (8 bytes)" in caplog.text
 
 
 def test_a_limit_and_ids_choose_and_the_rest_can_follow(
@@ -133,11 +133,11 @@ def test_predictions_are_graded_later_without_a_model(
     found = run(config, Parrot(golds))["suites"]["jsonl"]
     assert not found["graded"]
     assert "avg" not in found
-    summary = regrade(tmp_path / "run", config.reward, 0.95)
+    summary = regrade_folder(tmp_path / "run", config.reward, 0.95)
     assert figures(summary) == figures(whole)
     assert summary["changed"] == 24
     assert (tmp_path / "run" / "responses.previous.jsonl").is_file()
-    assert regrade(tmp_path / "run", config.reward, 0.95)["changed"] == 0
+    assert regrade_folder(tmp_path / "run", config.reward, 0.95)["changed"] == 0
 
 
 def test_predictions_are_graded_by_the_command_without_the_flag(
@@ -160,7 +160,7 @@ def test_verdicts_carry_the_rules_that_gave_them(
     path.write_bytes(path.read_bytes()[:-40])  # torn: p3 has three of four samples
     with pytest.raises(UserError, match=r"judged by other rules \(old rules\).*tvo eval --regrade .*run"):
         run(asked(), Parrot(golds))
-    part = regrade(tmp_path / "run", asked().reward, 0.95)["suites"]["jsonl"]
+    part = regrade_folder(tmp_path / "run", asked().reward, 0.95)["suites"]["jsonl"]
     again = Parrot(golds)
     found = run(asked(), again)["suites"]["jsonl"]
     assert again.asked == [("p3", "p4"), ("p5",)], "the first three are kept"
@@ -178,13 +178,13 @@ def test_a_part_of_a_suite_is_not_the_suite(
     whole = run(asked(), Parrot(golds))["suites"]["jsonl"]["fingerprint"]
     assert whole != part["fingerprint"]
     run(asked("evaluation.ids=[p4]"), Parrot(golds))
-    again = regrade(tmp_path / "run", asked().reward, 0.95)["suites"]["jsonl"]
+    again = regrade_folder(tmp_path / "run", asked().reward, 0.95)["suites"]["jsonl"]
     assert again["fingerprint"] == whole, "all of it was graded again, whatever was asked last"
 
 
 def test_regrading_needs_an_evaluation(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not the folder of an evaluation"):
-        regrade(tmp_path, {}, 0.95)
+        regrade_folder(tmp_path, {}, 0.95)
 
 
 def test_against_a_base_model(asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path) -> None:

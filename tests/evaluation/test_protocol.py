@@ -10,7 +10,7 @@ import pytest
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import suite
-from tvo_cli.evaluation.protocol import STRAY, Decoding, passes, resolve
+from tvo_cli.evaluation.protocol import STRAY, Decoding, ks_of_pass_at_k, resolve_protocol
 from tvo_cli.types import Problem
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PROBLEM = Problem("p", r"What is \frac{1}{2} of {4}?", "2", "s", level="3")
 
 def protocol(*overrides: str, suites: str = "arithmetic") -> Protocol:
     tree = config.plain(config.compose([f"evaluation=[{suites}]", "output_dir=x", *overrides], "eval"))
-    return resolve(tree["evaluation"]["suites"][suites], tree["protocol"], tree["decoding"], "g")
+    return resolve_protocol(tree["evaluation"]["suites"][suites], tree["protocol"], tree["decoding"], "g")
 
 
 def test_a_suite_decodes_as_it_says_unless_somebody_chooses() -> None:
@@ -70,16 +70,16 @@ def test_what_cannot_be_is_refused_by_its_key(override: str, said: str) -> None:
 def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else() -> None:
     plain = protocol()
     for override in ("protocol.max_tokens=21", "decoding.samples=4", "protocol.suffix=x", "protocol.unfinished=graded"):
-        assert protocol(override).digest != plain.digest, override
-    assert protocol("rollout.batch_size=7", "evaluation.limit=3").digest == plain.digest
+        assert protocol(override).fingerprint != plain.fingerprint, override
+    assert protocol("rollout.batch_size=7", "evaluation.limit=3").fingerprint == plain.fingerprint
 
 
 def test_the_ks_of_pass_at_k() -> None:
-    assert passes(8, None) == (1, 2, 4, 8)
-    assert passes(6, None) == (1, 2, 4, 6)
-    assert passes(8, [8, 3]) == (3, 8)
+    assert ks_of_pass_at_k(8, None) == (1, 2, 4, 8)
+    assert ks_of_pass_at_k(6, None) == (1, 2, 4, 6)
+    assert ks_of_pass_at_k(8, [8, 3]) == (3, 8)
     with pytest.raises(UserError, match=r"evaluation\.pass_at=9: pass@9 cannot be had from 8 samples"):
-        passes(8, [9])
+        ks_of_pass_at_k(8, [9])
 
 
 def test_a_chat_protocol_needs_a_chat_template() -> None:
@@ -95,12 +95,12 @@ def test_every_suite_and_every_protocol_composes() -> None:
     suites, protocols = suite.suite_names(), config.names("protocol")
     for turn in range(max(len(suites), len(protocols))):
         name, chosen = suites[turn % len(suites)], protocols[turn % len(protocols)]
-        assert protocol(f"protocol={chosen}", "path=x", suites=name).digest
+        assert protocol(f"protocol={chosen}", "path=x", suites=name).fingerprint
 
 
 def test_minervas_examples_come_from_the_training_split(shared: Path) -> None:
     overrides = ["evaluation=[math500]", "protocol=minerva", f"data_dir={shared}", "evaluation.limit=1", "output_dir=x"]
-    (found,) = suite.load(config.compose(overrides, "eval"))
+    (found,) = suite.load_suites(config.compose(overrides, "eval"))
     prompt = found.protocol.render(found.problems[0], None)
     assert prompt.count("Problem:") == 5
     assert prompt.count("Final Answer: The final answer is $") == 4

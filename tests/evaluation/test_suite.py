@@ -15,7 +15,7 @@ OWN = '{"story": "What is 1+1?", "final": "2"}\n'
 
 def refused(*words: str) -> str:
     with pytest.raises(UserError) as caught:
-        suite.load(config.compose(list(words), "eval"))
+        suite.load_suites(config.compose(list(words), "eval"))
     return str(caught.value)
 
 

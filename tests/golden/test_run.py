@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 
 from tvo_cli import config, experiment
 from tvo_cli.experiment import build_session
-from tvo_cli.model import chunked_logprobs, shared_prefix
-from tvo_cli.optim import fused
+from tvo_cli.model import shared_prefix, tiled_logprobs
+from tvo_cli.optim import fused_kernel
 
 RUN = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),
@@ -39,11 +39,11 @@ FORCING = (  # thresholds at which every fast piece is worth its while on the sm
     (shared_prefix, "LEAST", 0.0),
     (shared_prefix, "SHARE", 0.0),
     (shared_prefix, "FINE", shared_prefix.PrefixSplit(4, 1, 0.8)),
-    (fused, "LEAST", 1),
+    (fused_kernel, "LEAST", 1),
     (build_session, "LARGE", 0),
-    (chunked_logprobs, "WIDE", 1),
-    (chunked_logprobs, "COLUMNS", 17),
-    (chunked_logprobs, "ROWS", 5),
+    (tiled_logprobs, "WIDE", 1),
+    (tiled_logprobs, "COLUMNS", 17),
+    (tiled_logprobs, "ROWS", 5),
 )
 KEPT = Path(__file__).parent / "golden.json"
 
@@ -82,8 +82,8 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pyt
     for module, constant, value in FORCING:
         monkeypatch.setattr(module, constant, value)
     called: set[str] = set()
-    note_calls(called, shared_prefix, "predicting_states", monkeypatch)
-    note_calls(called, chunked_logprobs, "tiled_readings", monkeypatch)
+    note_calls(called, shared_prefix, "shared_prefix_states", monkeypatch)
+    note_calls(called, tiled_logprobs, "tiled_token_scores", monkeypatch)
     fast, moved = go(tmp_path / "fast", "trainer.microbatch_tokens=96", "trainer.steps=2")
     assert called == {"predicting_states", "tiled_readings"}
     for mine, theirs in zip(fast, slow, strict=True):

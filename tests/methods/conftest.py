@@ -22,7 +22,7 @@ from tvo_cli.config.composing import _initialised
 from tvo_cli.objective import Objective
 from tvo_cli.types import Experience, Tokens
 
-TOKEN_MEAN = "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.token_mean"
+TOKEN_MEAN = "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.token_mean"
 
 
 @cache

@@ -14,7 +14,7 @@ SURROGATE = "algorithm.objective.surrogate"
 NEUTRAL = {
     "cispo": (
         "reinforce",
-        [f"{SURROGATE}.high=inf", "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.sequence_mean"],
+        [f"{SURROGATE}.high=inf", "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"],
     ),
 }
 GRADIENT = [

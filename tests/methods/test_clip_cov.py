@@ -19,7 +19,7 @@ NEUTRAL = {
             f"{OBJECTIVE}.weight.share=0",
             f"{OBJECTIVE}.surrogate.low=0.2",
             f"{OBJECTIVE}.surrogate.high=0.2",
-            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
         ],
     ),
 }

@@ -10,8 +10,8 @@ import torch
 
 from tests.methods.conftest import Result
 from tvo_cli import config
-from tvo_cli.objective.pieces import clip, dual_clip
-from tvo_cli.reward.reward_terms import Rewards, overlong
+from tvo_cli.maths.surrogates import clipped_surrogate, dual_clipped_surrogate
+from tvo_cli.reward.reward_terms import Rewards, overlong_penalty
 from tvo_cli.types import Verdict
 
 OBJECTIVE = "algorithm.objective"
@@ -21,7 +21,7 @@ NEUTRAL = {
         [
             f"{OBJECTIVE}.surrogate.high=0.2",
             f"{OBJECTIVE}.surrogate.dual=inf",
-            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
         ],
     ),
 }
@@ -37,7 +37,7 @@ def test_on_f0(on_f0: Callable[..., Result], assert_near: Callable[..., None]) -
 def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely() -> None:
     ratio = torch.tensor([9.9, 10.1, 10.1, 30.0], requires_grad=True)
     advantage = torch.tensor([-1.0, -1.0, 1.0, -2.0])
-    gain = dual_clip(ratio, advantage, low=0.2, high=0.28, dual=10.0)
+    gain = dual_clipped_surrogate(ratio, advantage, low=0.2, high=0.28, dual=10.0)
     assert gain.tolist() == pytest.approx([-9.9, -10.0, 1.28, -20.0])
     assert torch.autograd.grad(gain.sum(), ratio)[0].tolist() == [-1.0, 0.0, 0.0, 0.0]
 
@@ -45,12 +45,15 @@ def test_the_dual_clip_lets_go_of_a_bad_token_that_has_become_likely() -> None:
 def test_an_infinite_dual_clip_is_none() -> None:
     ratio, advantage = torch.tensor([0.1, 1.0, 50.0] * 3), torch.tensor([1.0] * 3 + [0.0] * 3 + [-1.0] * 3)
     widths = {"low": 0.2, "high": 0.28}
-    assert torch.equal(dual_clip(ratio, advantage, **widths, dual=torch.inf), clip(ratio, advantage, **widths))
+    assert torch.equal(
+        dual_clipped_surrogate(ratio, advantage, **widths, dual=torch.inf),
+        clipped_surrogate(ratio, advantage, **widths),
+    )
 
 
 @pytest.mark.parametrize(("length", "penalty"), [(5, 0.0), (12, 0.0), (14, -0.5), (16, -1.0), (17, -1.0)])
 def test_overlong_shaping(length: int, penalty: float) -> None:
-    assert overlong(length, 16, 4.0) == penalty
+    assert overlong_penalty(length, 16, 4.0) == penalty
 
 
 def test_the_algorithm_switches_the_papers_shaping_on_and_the_others_do_not() -> None:

@@ -17,8 +17,8 @@ from tvo_cli.types import Tokens
 
 OBJECTIVE = "algorithm.objective"
 OPEN = [f"{OBJECTIVE}.weight.low=inf", f"{OBJECTIVE}.weight.high=inf", f"{OBJECTIVE}.surrogate.cap=inf"]
-SEQUENCE = [f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean", f"~{OBJECTIVE}.reduce.length"]
-TOKEN_MEAN = [f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.token_mean", f"~{OBJECTIVE}.reduce.length"]
+SEQUENCE = [f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.sequence_mean", f"~{OBJECTIVE}.reduce.length"]
+TOKEN_MEAN = [f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.token_mean", f"~{OBJECTIVE}.reduce.length"]
 NEUTRAL = {name: ("reinforce", OPEN + SEQUENCE) for name in ("dppo_tv", "dppo_kl")}
 # ∓½ ρ/9 with ρ = exp(l − l0) of tests/methods/test_rloo.py: the advantage is ±½, the reward less the group's mean
 GRADIENT = [[-0.058404, 0, -0.041157], [0, 0.061398, 0], [0.055556, 0.067856, 0.050269], [-0.056678, 0, 0]]

@@ -9,11 +9,11 @@ import torch
 
 from tests.methods.conftest import Result
 from tvo_cli.advantage import GroupCentred
-from tvo_cli.objective.pieces import constant_length
+from tvo_cli.objective.reduction import constant_length
 from tvo_cli.types import Experience
 
 REDUCE = "algorithm.objective.reduce"
-NEUTRAL = {"dr_grpo": ("grpo", [f"{REDUCE}._target_=tvo_cli.objective.pieces.sequence_mean", f"~{REDUCE}.length"])}
+NEUTRAL = {"dr_grpo": ("grpo", [f"{REDUCE}._target_=tvo_cli.objective.reduction.sequence_mean", f"~{REDUCE}.length"])}
 GRADIENT = [[-0.043803, 0, -0.030867], [0, 0.046049, 0], [0.041667, 0.050892, 0.037702], [-0.042508, 0, 0]]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tvo_cli import config
 from tvo_cli.objective import Objective
-from tvo_cli.training.forward import joined
+from tvo_cli.training.minibatch_forward import join_tokens
 from tvo_cli.types import Experience, Loss, Tokens
 
 from .conftest import composed
@@ -35,7 +35,7 @@ NEUTRAL = {
     "grpo_viscous": ("grpo", []),
     "grpo_shrunk": ("grpo", []),
     "grpo_shrunk_cv": ("grpo", [f"{INF}.forces.control.beta=0"]),
-    "ppo": ("grpo", [f"{INF}.reduce._target_=tvo_cli.objective.pieces.sequence_mean"]),
+    "ppo": ("grpo", [f"{INF}.reduce._target_=tvo_cli.objective.reduction.sequence_mean"]),
     "tvo": ("tvo_rec", [f"{INF}.forces.control.beta=0"]),
     "tvo_macro": ("tvo", [f"{INF}.surrogate.cap=5", f"{INF}.weight.delta=0.5"]),
     "tvo_micro": ("tvo", []),
@@ -44,7 +44,7 @@ NEUTRAL = {
         [
             f"{INF}.surrogate.cap=inf",
             f"{INF}.weight.delta=inf",
-            f"{INF}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+            f"{INF}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
         ],
     ),
 }
@@ -152,7 +152,7 @@ def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens: Callable
 
 
 def cut(tokens: Tokens, *, whole: bool) -> list[Tokens]:
-    parts, detached = [], joined([tokens]) if whole else None
+    parts, detached = [], join_tokens([tokens]) if whole else None
     for rows in ([0], [1, 2], [3]):
         tensors = {key: getattr(tokens, key)[rows] for key in TENSORS}
         parts.append(replace(tokens, **tensors, whole=detached, start=rows[0]))
@@ -214,7 +214,7 @@ def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name: str, make
     A weight that is a statistic of the minibatch acts there too, and then it is all that differs.
     """
     reduce = composed(name).algorithm.objective.reduce
-    averaging = [f"{INF}.reduce._target_=tvo_cli.objective.pieces.token_mean"]
+    averaging = [f"{INF}.reduce._target_=tvo_cli.objective.reduction.token_mean"]
     dropped = [f"~{INF}.reduce.{key}" for key in reduce if not str(key).startswith("_")]
     _, ours = loss_and_gradient(name, make_tokens(drift=0.0), *averaging, *dropped)
     _, plain = loss_and_gradient("reinforce", make_tokens(drift=0.0), *averaging)

@@ -11,7 +11,7 @@ from tests.methods.conftest import Result
 from tvo_cli.methods.gspo import gspo
 
 OBJECTIVE = "algorithm.objective"
-TOKEN = [f"{OBJECTIVE}.ratio._target_=tvo_cli.objective.pieces.token_ratio"]
+TOKEN = [f"{OBJECTIVE}.ratio._target_=tvo_cli.maths.importance_ratio.token_ratio"]
 WIDE = [f"{OBJECTIVE}.surrogate.low=0.2", f"{OBJECTIVE}.surrogate.high=0.2"]
 NEUTRAL = {"gspo": ("grpo", [*TOKEN, *WIDE])}
 ROWS = (-0.061947, 0.076076, 0.060923, -0.180348)

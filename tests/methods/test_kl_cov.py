@@ -19,7 +19,7 @@ NEUTRAL = {
         "reinforce",
         [
             f"{OBJECTIVE}.penalties.kl_cov.term.share=0",
-            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
         ],
     ),
 }

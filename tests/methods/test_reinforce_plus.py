@@ -12,7 +12,7 @@ from tests.methods.conftest import Result
 from tvo_cli.advantage import WhitenedGroup, WhitenedReturn
 from tvo_cli.types import Experience
 
-SEQUENCE = ["algorithm.objective.reduce._target_=tvo_cli.objective.pieces.sequence_mean"]
+SEQUENCE = ["algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"]
 NEUTRAL = {"reinforce_plus": ("grpo", SEQUENCE), "reinforce_plus_baseline": ("grpo", SEQUENCE)}
 
 

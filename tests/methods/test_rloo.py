@@ -16,9 +16,9 @@ NEUTRAL = {
     "rloo": (
         "reinforce",
         [
-            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.pieces.sequence_mean",
+            f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
             f"~{OBJECTIVE}.reduce.length",
-            f"{OBJECTIVE}.ratio._target_=tvo_cli.objective.pieces.token_ratio",
+            f"{OBJECTIVE}.ratio._target_=tvo_cli.maths.importance_ratio.token_ratio",
             f"{OBJECTIVE}.surrogate.low=inf",
             f"{OBJECTIVE}.surrogate.high=inf",
         ],

@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import row_quantile
 from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
 from tvo_cli.methods.siren import siren
-from tvo_cli.model.logprobs import chunked_readings
+from tvo_cli.model.logprobs import chunked_token_scores
 from tvo_cli.objective import Anchored
 from tvo_cli.objective.coefficient import Constant
 from tvo_cli.types import Tokens
@@ -83,10 +83,10 @@ def test_scores_bring_it_along_chunked_or_not(chunk_bytes: int) -> None:
     rng = torch.Generator().manual_seed(1)
     hidden, head = torch.randn(9, 11, generator=rng), torch.nn.Identity()
     targets = torch.arange(9)
-    readings = chunked_readings(head, hidden, targets, 0.7, 11, chunk_bytes, Nucleus(0.8, True))
+    readings = chunked_token_scores(head, hidden, targets, 0.7, 11, chunk_bytes, Nucleus(0.8, True))
     expected = nucleus_entropy((hidden / 0.7).log_softmax(-1), Nucleus(0.8, True))
     torch.testing.assert_close(readings[3], expected)
-    assert len(chunked_readings(head, hidden, targets, 0.7, 11, chunk_bytes)) == 3
+    assert len(chunked_token_scores(head, hidden, targets, 0.7, 11, chunk_bytes)) == 3
 
 
 def test_quantiles_are_torchs_row_by_row(f0: dict[str, torch.Tensor]) -> None:

@@ -22,7 +22,7 @@ from transformers import (
 
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
 from tvo_cli.model import Policy
-from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
+from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 
 SMALL: dict[str, Any] = {
     "vocab_size": 43,

@@ -17,9 +17,14 @@ from transformers import (
 from tests.gradients import gradient, gradients
 from tests.model.conftest import SMALL, architectures
 from tvo_cli.model import Policy
-from tvo_cli.model.backbone import Head
-from tvo_cli.model.loading import recompute_layers
-from tvo_cli.model.logprobs import chunked_covariance, chunked_readings, probability_covariance, token_readings
+from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.logprobs import (
+    chunked_covariance,
+    chunked_token_scores,
+    covariance_of_prob_and_logprob,
+    token_scores,
+)
+from tvo_cli.model.output_head import OutputHead
 
 
 def naive(network: Any, rows: Any, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -115,7 +120,7 @@ def test_chunks_change_neither_values_nor_gradients() -> None:
     results = []
     for chunk_bytes in (2**20, 5 * 4 * 50):  # one chunk; five rows a chunk
         hidden.grad = head.weight.grad = None
-        out = chunked_readings(head, hidden, targets, 0.7, 50, chunk_bytes)
+        out = chunked_token_scores(head, hidden, targets, 0.7, 50, chunk_bytes)
         torch.stack([(i + 1) * x.sum() for i, x in enumerate(out)]).sum().backward()
         results.append([*out, *gradients((hidden, head.weight))])
     for whole, chunked in zip(*results):
@@ -127,7 +132,7 @@ def test_logits_are_never_held_whole() -> None:
     sizes: list[int] = []
     head, hidden = torch.nn.Linear(4, 20_000, bias=False), torch.randn(200, 4, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
-        out = chunked_readings(head, hidden, torch.zeros(200, dtype=torch.int64), 1.0, 20_000, 2**20)
+        out = chunked_token_scores(head, hidden, torch.zeros(200, dtype=torch.int64), 1.0, 20_000, 2**20)
     assert out[0].shape == (200,)
     assert max(sizes) * 4 <= 2**20
 
@@ -135,16 +140,16 @@ def test_logits_are_never_held_whole() -> None:
 def test_closed_form_gradients_pass_gradcheck() -> None:
     logits = torch.randn(4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
     targets = torch.tensor([0, 3, 6, 3])
-    assert torch.autograd.gradcheck(lambda z: token_readings(z, targets), (logits,))
+    assert torch.autograd.gradcheck(lambda z: token_scores(z, targets), (logits,))
 
 
 def test_a_uniform_policy_has_entropy_log_v_and_a_certain_one_none() -> None:
-    uniform = token_readings(torch.zeros(1, 8), torch.tensor([5]))
+    uniform = token_scores(torch.zeros(1, 8), torch.tensor([5]))
     assert [float(x) for x in uniform] == pytest.approx([-2.0794415, 2.0794415, 0.125], abs=1e-6)
     certain = torch.full((1, 8), -torch.inf)
     certain[0, 2] = 0.0
     certain.requires_grad_()
-    out = token_readings(certain, torch.tensor([2]))
+    out = token_scores(certain, torch.tensor([2]))
     assert [float(x.detach()) for x in out] == [0.0, 0.0, 1.0]
     torch.stack([x.sum() for x in out]).sum().backward()
     assert (gradient(certain) == 0).all()  # a masked logit must not turn into nan
@@ -155,7 +160,7 @@ def test_gradient_checkpointing_changes_nothing_and_really_happens(policy: Polic
     plain.logp.sum().backward()
     expected = gradients(policy.parameters())
     policy.network.zero_grad()
-    recompute_layers(policy.network)
+    enable_gradient_checkpointing(policy.network)
     calls: list[int] = []
     policy.network.model.layers[0].self_attn.register_forward_pre_hook(lambda *_: calls.append(1))
     policy.score(**vars(rows), temperature=1.0).logp.sum().backward()
@@ -165,7 +170,7 @@ def test_gradient_checkpointing_changes_nothing_and_really_happens(policy: Polic
 
 
 def test_head_of_is_exact_for_the_tiny_model(policy: Policy) -> None:
-    assert Head.of(policy.network) == Head(policy.network.lm_head, 1.0, None)
+    assert OutputHead.of(policy.network) == OutputHead(policy.network.lm_head, 1.0, None)
 
 
 def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_distribution(
@@ -190,10 +195,10 @@ def test_the_covariance_of_probability_and_log_probability_is_that_of_the_full_d
 
 def test_the_covariance_at_the_ends_and_in_chunks() -> None:
     uniform, certain = torch.zeros(1, 5), torch.tensor([[0.0, -torch.inf, -torch.inf, -torch.inf, -torch.inf]])
-    assert probability_covariance(uniform).item() == pytest.approx(0.0, abs=1e-7)
-    assert probability_covariance(certain).item() == 0.0
+    assert covariance_of_prob_and_logprob(uniform).item() == pytest.approx(0.0, abs=1e-7)
+    assert covariance_of_prob_and_logprob(certain).item() == 0.0
     three = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64).log()
-    assert probability_covariance(three).item() == pytest.approx(0.170808, abs=1e-6)
+    assert covariance_of_prob_and_logprob(three).item() == pytest.approx(0.170808, abs=1e-6)
     logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0))
     chunked = chunked_covariance(lambda x: x, logits, 1.0, 11, chunk_bytes=2 * 4 * 11)
-    torch.testing.assert_close(chunked, probability_covariance(logits))
+    torch.testing.assert_close(chunked, covariance_of_prob_and_logprob(logits))

@@ -12,8 +12,8 @@ from transformers import AttentionInterface
 
 from tests.model.conftest import architectures
 from tvo_cli.model import sequence_packing, shared_prefix
-from tvo_cli.model.backbone import predicting_states
-from tvo_cli.model.loading import recompute_layers
+from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.model.shared_prefix import PrefixSplit
 from tvo_cli.rollout import onednn
 from tvo_cli.rollout.onednn import onednn_matmul
@@ -105,9 +105,9 @@ def test_an_attention_of_another_kind_is_not_packed(
     quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, keywords: dict[str, float]
 ) -> None:
     """A soft cap far above a fresh network's logits changes nothing that a comparison of outputs could see."""
-    network, attention = architectures()["qwen2"]().eval(), onednn._attention
-    monkeypatch.setattr(onednn, "_attention", lambda *given, **known: attention(*given, **(known | keywords)))
-    AttentionInterface.register(sequence_packing.ATTENTION, onednn._attention)
+    network, attention = architectures()["qwen2"]().eval(), onednn._attention_forward
+    monkeypatch.setattr(onednn, "_attention_forward", lambda *given, **known: attention(*given, **(known | keywords)))
+    AttentionInterface.register(sequence_packing.ATTENTION, onednn._attention_forward)
     try:
         with onednn_matmul(network) as on:
             assert on and not sequence_packing.supports_packing(network.base_model)
@@ -124,8 +124,10 @@ def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
     monkeypatch.setattr(sequence_packing, "LONGEST", longest)
     with onednn_matmul(network):
         assert sequence_packing.supports_packing(network.base_model)
-        real = sequence_packing.states
-        monkeypatch.setattr(sequence_packing, "states", lambda *given: (called.append(1), real(*given))[1])
+        real = sequence_packing.packed_predicting_states
+        monkeypatch.setattr(
+            sequence_packing, "packed_predicting_states", lambda *given: (called.append(1), real(*given))[1]
+        )
         predicting_states(network.base_model, *batch())
     assert bool(called) is used
 
@@ -140,7 +142,7 @@ def test_what_cannot_be_shared_is_not(eager: None) -> None:
     holes = mask.clone()
     holes[0, 3] = False
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, holes)
-    recompute_layers(network)
+    enable_gradient_checkpointing(network)
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
 
 
@@ -152,21 +154,25 @@ def test_little_work_is_not_shared() -> None:
 
 def test_rows_are_sorted_and_cut_where_a_response_is_short_beside_the_longest() -> None:
     lengths = torch.tensor([3, 100, 40, 60, 0, 51])
-    assert [rows.tolist() for rows in shared_prefix.alike(lengths, PrefixSplit(10, 1, 0.5))] == [[1, 3, 5], [2], [0, 4]]
-    assert [rows.tolist() for rows in shared_prefix.alike(lengths, PrefixSplit(10, 1, 0.8))] == [
+    assert [rows.tolist() for rows in shared_prefix.slices_of_like_length(lengths, PrefixSplit(10, 1, 0.5))] == [
+        [1, 3, 5],
+        [2],
+        [0, 4],
+    ]
+    assert [rows.tolist() for rows in shared_prefix.slices_of_like_length(lengths, PrefixSplit(10, 1, 0.8))] == [
         [1],
         [3, 5],
         [2],
         [0, 4],
     ]
-    assert [len(rows) for rows in shared_prefix.alike(lengths, PrefixSplit(10, 4, 0.5))] == [4, 2]
-    assert [len(rows) for rows in shared_prefix.alike(lengths, PrefixSplit(1000, 1, 0.5))] == [6]
+    assert [len(rows) for rows in shared_prefix.slices_of_like_length(lengths, PrefixSplit(10, 4, 0.5))] == [4, 2]
+    assert [len(rows) for rows in shared_prefix.slices_of_like_length(lengths, PrefixSplit(1000, 1, 0.5))] == [6]
 
 
 def test_equal_prompts_that_stand_apart_are_two_groups() -> None:
     ids = torch.tensor([[1, 2], [1, 2], [3, 4], [1, 2]])
-    which, first = shared_prefix.groups(ids, torch.ones_like(ids, dtype=torch.bool))
+    which, first = shared_prefix.prompt_groups(ids, torch.ones_like(ids, dtype=torch.bool))
     assert which.tolist() == [0, 0, 1, 2]
     assert first.tolist() == [0, 2, 3]
     padded = torch.tensor([[True, True], [False, True], [True, True], [True, True]])
-    assert shared_prefix.groups(ids, padded)[0].tolist() == [0, 1, 2, 3], "the same ids, but one is padding"
+    assert shared_prefix.prompt_groups(ids, padded)[0].tolist() == [0, 1, 2, 3], "the same ids, but one is padding"

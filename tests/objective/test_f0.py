@@ -76,7 +76,7 @@ def test_clip_higher_with_the_token_mean(f0: dict[str, torch.Tensor]) -> None:
     value, gradient = loss(
         f0,
         "algorithm.objective.surrogate.high=0.28",
-        "algorithm.objective.reduce._target_=tvo_cli.objective.pieces.token_mean",
+        "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.token_mean",
     )
     assert value == pytest.approx(0.073784, abs=1e-6)
     torch.testing.assert_close(gradient, torch.tensor(TOKEN_MEAN, dtype=D), rtol=0, atol=1e-6)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.evaluation.conftest import GREEDY, ROWS, same
-from tvo_cli.evaluation.summary import summarise
+from tvo_cli.evaluation.suite_summary import summarise_suite
 from tvo_cli.report import evaluation_report as report
 
 SUITE = {"protocol": "boxed", "protocol_hash": "abc", "graded": True}
@@ -15,7 +15,7 @@ SUITE = {"protocol": "boxed", "protocol_hash": "abc", "graded": True}
 
 @pytest.fixture
 def summary() -> dict[str, Any]:
-    found: dict[str, Any] = SUITE | summarise(ROWS + GREEDY, (1, 2, 4), same, 0.95)
+    found: dict[str, Any] = SUITE | summarise_suite(ROWS + GREEDY, (1, 2, 4), same, 0.95)
     found["support"] = {**{"kept": 1, "gained": 2, "lost": 0, "neither": 1}, "SRR": 1.0, "NDR": 2 / 3, "SDS": 0.8}
     found["support"]["NSCR"] = float("nan")
     return {"model": "m", "engine": "tvo", "weights": "w", "seed": 1, "suites": {"s": found}}

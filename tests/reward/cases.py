@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from tvo_cli.reward.equality import Undecided, equal, undecided
+from tvo_cli.reward.equality_rules import NeedsAlgebra, equal_answers, no_algebra
 
 TABLE = Path(__file__).with_name("equivalence.txt")
 
@@ -17,8 +17,8 @@ Pair = tuple[str, str]
 def by_rules(gold: str, answer: str) -> bool | None:
     """The verdict that needs no algebra; None where only algebra can tell."""
     try:
-        return equal(gold, answer, undecided)
-    except Undecided:
+        return equal_answers(gold, answer, no_algebra)
+    except NeedsAlgebra:
         return None
 
 

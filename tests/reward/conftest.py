@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tvo_cli.reward import Grader, pool
+from tvo_cli.reward import Grader, worker_pool
 from tvo_cli.types import Problem, Verdict
 
 SETTINGS = {"profile": "math", "workers": 2, "deadline": 5.0, "cap_bytes": 65536, "memory_mb": 1024}
@@ -39,24 +39,24 @@ LIGHT = """
 import sys, types
 sys.path.insert(0, sys.argv[1])
 import tvo_cli
-algebra = types.ModuleType("tvo_cli.reward.algebra")
+algebra = types.ModuleType("tvo_cli.reward.math_verify_algebra")
 exec('''
 class GoldUnreadable(Exception): pass
-def same(gold, answer):
+def same_expression(gold, answer):
     while "9^" in answer: pass
     return answer == r"\\sqrt{12}"
 ''', vars(algebra))
 sys.modules[algebra.__name__] = algebra
-from tvo_cli.reward import worker, sandbox
-worker._import_before_the_limits = sandbox.guard_sympy = lambda: None
-worker.main(*sys.argv[2:])
+from tvo_cli.reward import worker_process, worker_sandbox
+worker_process._import_libraries_before_limits = worker_sandbox.replace_eval_in_sympy = lambda: None
+worker_process.serve_rows(*sys.argv[2:])
 """
 
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children as they are but for the algebra, whose import takes a second: one answer is right, bombs never end."""
-    monkeypatch.setattr(pool, "PROGRAM", LIGHT)
+    monkeypatch.setattr(worker_pool, "PROGRAM", LIGHT)
 
 
 @pytest.fixture

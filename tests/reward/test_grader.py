@@ -154,10 +154,10 @@ def test_the_package_needs_no_torch() -> None:
 def test_tuples_pass_through_the_pipe() -> None:
     import json
 
-    from tvo_cli.reward.ipc_protocol import tagged, untagged
+    from tvo_cli.reward.json_tuples import tag_tuples, untag_tuples
 
     value = {"grid": ((0, 1), (2, 3)), "list": [1, (2,)], "nested": {"a": ()}}
-    assert json.loads(json.dumps(tagged(value)), object_hook=untagged) == value
+    assert json.loads(json.dumps(tag_tuples(value)), object_hook=untag_tuples) == value
 
 
 @pytest.mark.slow
@@ -196,12 +196,12 @@ def test_a_gold_that_is_no_answer_is_a_failure_and_no_verdict(judge: Judge, gold
 
 
 def test_processors_are_counted_where_linux_calls_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tvo_cli.reward.grader import processors
+    from tvo_cli.reward.worker_pool import available_processors
 
-    assert processors() >= 1
+    assert available_processors() >= 1
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
-    assert processors() == 3
+    assert available_processors() == 3
 
 
 def test_the_audit_reports_where_a_second_grader_differs(sharing: Callable[..., Grader]) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.reward import Rewards
-from tvo_cli.reward.grader import Settings
-from tvo_cli.reward.reward_terms import overlong
+from tvo_cli.reward.grader import GraderSettings
+from tvo_cli.reward.reward_terms import overlong_penalty
 from tvo_cli.types import Verdict
 
 RIGHT, WRONG = Verdict(True, "5", "equal"), Verdict(False, "6", "different")
@@ -23,7 +23,7 @@ def test_correct_is_one_and_everything_else_nothing() -> None:
 
 @pytest.mark.parametrize(("tokens", "term"), [(5, 0.0), (12, 0.0), (13, -0.25), (14, -0.5), (16, -1.0), (40, -1.0)])
 def test_the_overlong_term(tokens: int, term: float) -> None:
-    assert overlong(tokens, 16, 4) == term
+    assert overlong_penalty(tokens, 16, 4) == term
     shaped = Rewards({"format": 0.0, "length": {"weight": 0.5, "maximum": 16, "buffer": 0.25}})
     assert shaped.score([RIGHT, WRONG], [BOX] * 2, [tokens] * 2, [True] * 2) == [1.0 + term / 2, term / 2]
 
@@ -56,7 +56,7 @@ def test_every_yaml_composes_and_builds(name: str, profile: str) -> None:
         node = compose("reward/" + name, overrides=["+rollout.max_tokens=64", "+dataset.profile=math"])
     reward = node.reward
     reward._set_parent(node)
-    assert Settings.of(reward) == Settings(profile=profile)
+    assert GraderSettings.of(reward) == GraderSettings(profile=profile)
     rewards = Rewards(reward)
     assert (rewards.format, rewards.weight) == ((0.1, 0.5) if name == "shaped" else (0.0, 0.0))
     assert (rewards.maximum, rewards.buffer) == (64, pytest.approx(12.8))

@@ -7,13 +7,13 @@ import torch
 
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
 from tvo_cli.model import Policy
-from tvo_cli.model.tiny import tiny_network, tiny_tokenizer
-from tvo_cli.rollout import Sampling
+from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
+from tvo_cli.rollout import SamplingParams
 
 # Four lengths, so that batches are left-padded; sorting them is a cycle, which is not its own inverse.
 PROMPTS = ("1 + 1 =", "5 * 5 - 2 =", "0 =", "7 + 3 * 12 - 4 * 2 + 9 =")
 KEYS = ("a", "b", "c", "d")
-SAMPLING = Sampling(samples=6, max_tokens=12)
+SAMPLING = SamplingParams(samples=6, max_tokens=12)
 
 
 @pytest.fixture(scope="module")

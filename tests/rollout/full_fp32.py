@@ -10,6 +10,6 @@ from tvo_cli.rollout import onednn
 @pytest.fixture
 def quick_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quick products are on; where "medium" rounds (AMX, some arm64 CPUs) in PyTorch's own full fp32."""
-    if not onednn.accurate():
-        monkeypatch.setattr(onednn, "accurate", lambda: True)
+    if not onednn.onednn_keeps_accuracy():
+        monkeypatch.setattr(onednn, "onednn_keeps_accuracy", lambda: True)
         monkeypatch.setattr(onednn, "PRECISION", "highest")

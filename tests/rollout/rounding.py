@@ -8,5 +8,5 @@ def pytest_sessionstart() -> None:
     from tvo_cli.rollout import onednn
 
     onednn.TOLERANCE = 0.0
-    onednn.accurate.cache_clear()
-    assert not onednn.accurate()
+    onednn.onednn_keeps_accuracy.cache_clear()
+    assert not onednn.onednn_keeps_accuracy()

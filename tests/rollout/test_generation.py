@@ -11,13 +11,13 @@ import torch
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout import Sampling, generate, generation
+from tvo_cli.rollout import SamplingParams, generate, generation
 from tvo_cli.types import Rollout
 
 
 def run(
     policy: Policy,
-    sampling: Sampling = SAMPLING,
+    sampling: SamplingParams = SAMPLING,
     prompts: Sequence[str] = PROMPTS,
     keys: Sequence[str] = KEYS,
     seed: int = 0,
@@ -170,7 +170,7 @@ def test_how_often_rows_are_looked_at_cannot_be_seen(
     """As on a GPU: rows that have ended are fed on for a while, and nothing of them is recorded."""
     often = run(policy, replace(SAMPLING, stop=stop))
     assert len({len(tokens(often, row)) for row in range(24)}) > 3
-    monkeypatch.setattr(generation, "_look_every", lambda _: 5)
+    monkeypatch.setattr(generation, "_steps_between_finished_checks", lambda _: 5)
     seldom = run(policy, replace(SAMPLING, stop=stop))
     for name in ("response_ids", "mask", "finished"):
         assert torch.equal(getattr(often, name), getattr(seldom, name))

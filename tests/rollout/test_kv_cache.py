@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import DynamicCache, Gemma3TextConfig
 
 from tvo_cli.model import Policy
-from tvo_cli.rollout.kv_cache import AHEAD, EVEN, even, growing
+from tvo_cli.rollout.kv_cache import AHEAD, PADDED_TO, growing_cache, next_multiple
 
 LAYERS = range(2)
 
@@ -37,7 +37,7 @@ def same(one: DynamicCache, other: DynamicCache) -> bool:
 
 def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
-    ours, theirs = growing(policy.network.config), DynamicCache(config=policy.network.config)
+    ours, theirs = growing_cache(policy.network.config), DynamicCache(config=policy.network.config)
 
     def step(rows: int, count: int = 1) -> None:
         for mine, other in updates(ours, theirs, rng, rows, count):
@@ -58,7 +58,7 @@ def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy: Poli
 
 def test_a_token_is_written_where_the_others_stand(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
-    cache = growing(policy.network.config)
+    cache = growing_cache(policy.network.config)
     places = []
     for count in (5, 1, 1, 1):
         cache.update(tokens(rng, 2, count), tokens(rng, 2, count), 0)
@@ -75,13 +75,13 @@ def assert_padded_with_zeros(padded: Tensor, exact: Tensor, length: int, room: i
 
 def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy) -> None:
     rng = torch.Generator().manual_seed(0)
-    ours, theirs = growing(policy.network.config, evenly=True), DynamicCache(config=policy.network.config)
+    ours, theirs = growing_cache(policy.network.config, evenly=True), DynamicCache(config=policy.network.config)
     length = 0
 
     def step(rows: int, count: int = 1) -> None:
         nonlocal length
         length += count
-        expected = even(length, EVEN) if length > count else count
+        expected = next_multiple(length, PADDED_TO) if length > count else count
         assert ours.get_mask_sizes(count, 0) == (expected, 0), "the mask is as wide as the keys"
         for mine, other in updates(ours, theirs, rng, rows, count):
             assert_padded_with_zeros(mine, other, length, expected)
@@ -90,7 +90,7 @@ def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy)
     step(3, 5)
     for cache in (ours, theirs):
         cache.batch_repeat_interleave(2)
-    for _ in range(EVEN + 3):  # over the end of the first room
+    for _ in range(PADDED_TO + 3):  # over the end of the first room
         step(6)
     for cache in (ours, theirs):
         cache.batch_select_indices(torch.tensor([0, 2, 5]))
@@ -102,5 +102,5 @@ def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy)
 
 def test_a_layer_with_a_window_keeps_the_others_from_even_rooms() -> None:
     config = Gemma3TextConfig(num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"])
-    kinds = [type(layer).__name__ for layer in growing(config, evenly=True).layers]
+    kinds = [type(layer).__name__ for layer in growing_cache(config, evenly=True).layers]
     assert kinds == ["DynamicSlidingWindowLayer", "GrowingLayer"]

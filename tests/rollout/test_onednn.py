@@ -25,9 +25,9 @@ from tests.rollout.conftest import PROMPTS, SAMPLING
 from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
-from tvo_cli.rollout.fused_decode import fused_network
-from tvo_cli.rollout.generation import _kept, closing_tokens
-from tvo_cli.rollout.kv_cache import EVEN
+from tvo_cli.rollout.fused_decode import fused_decoder
+from tvo_cli.rollout.generation import _rows_to_keep, tokens_ending_stop_strings
+from tvo_cli.rollout.kv_cache import PADDED_TO
 from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
 from tvo_cli.types import Rollout
 
@@ -59,7 +59,7 @@ def test_every_architecture_says_the_same_over_even_rooms(
     tokenizer = copy.copy(policy.tokenizer)
     small = Policy(network, tokenizer, frozenset(range(3)), policy.pad_id)
     prompts = PROMPTS if padded else PROMPTS[:1] * 4
-    long = replace(SAMPLING, samples=6, max_tokens=2 * EVEN + 3)
+    long = replace(SAMPLING, samples=6, max_tokens=2 * PADDED_TO + 3)
 
     def tell() -> Rollout:
         return generate(small, prompts, [f"k{i}" for i in range(4)], long, seed=3)
@@ -67,13 +67,13 @@ def test_every_architecture_says_the_same_over_even_rooms(
     plain = tell()
     with onednn_matmul(network) as on:
         quick = tell()
-        assert (fused_network(small) is not None) == (on and name == "qwen2"), (
+        assert (fused_decoder(small) is not None) == (on and name == "qwen2"), (
             "the others have scales, caps or other layers"
         )
     assert on == (network.config._attn_implementation == "sdpa")
     assert torch.equal(quick.response_ids, plain.response_ids)
     torch.testing.assert_close(quick.logp, plain.logp, rtol=0, atol=1e-4)
-    assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > EVEN
+    assert len(set(plain.mask.sum(1).tolist())) > 3 and int(plain.mask.sum(1).max()) > PADDED_TO
 
 
 def test_a_step_of_joined_matrices_follows_the_weights(policy: Policy, quick_anywhere: None) -> None:
@@ -86,7 +86,7 @@ def test_a_step_of_joined_matrices_follows_the_weights(policy: Policy, quick_any
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3)
 
     with onednn_matmul(network) as on:
-        assert on and fused_network(small) is not None
+        assert on and fused_decoder(small) is not None
         before = tell()
         with torch.no_grad():
             network.base_model.layers[1].mlp.up_proj.weight.mul_(3.0)
@@ -105,7 +105,7 @@ def test_biases_that_were_zero_when_it_was_checked_are_added_later(policy: Polic
         return generate(small, PROMPTS, [f"k{i}" for i in range(4)], SAMPLING, seed=3).logp
 
     with onednn_matmul(network):
-        assert fused_network(small) is not None
+        assert fused_decoder(small) is not None
         with torch.no_grad():
             for name, value in network.named_parameters():
                 if name.endswith("bias"):
@@ -126,31 +126,31 @@ def test_windows_longer_than_the_check_are_not_overlooked(
 ) -> None:
     small = Policy(network().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     with onednn_matmul(small.network) as on:
-        assert on and fused_network(small) is None
+        assert on and fused_decoder(small) is None
 
 
 def test_a_large_network_is_not_copied(policy: Policy, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Policy(architectures()["qwen2"]().eval(), policy.tokenizer, frozenset({2}), policy.pad_id)
     monkeypatch.setattr(rollout_joined, "LARGEST", 10)
     with onednn_matmul(small.network) as on:
-        assert on and fused_network(small) is None
+        assert on and fused_decoder(small) is None
 
 
 def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = torch.rand(2, 1, 3, 4) > 0.5
-    first = onednn._bias(mask, 2)
-    assert onednn._bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
+    first = onednn._mask_bias(mask, 2)
+    assert onednn._mask_bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
     monkeypatch.setattr(onednn, "KEPT", 1)
-    again = onednn._bias(mask, 2)
+    again = onednn._mask_bias(mask, 2)
     assert again is not first and torch.equal(again, first)
 
 
 def test_rows_are_kept_in_order_up_to_an_even_number() -> None:
     live = torch.tensor([False, True, False, False, True, True, False, True, False])
-    assert _kept(live, 1).tolist() == [1, 4, 5, 7]
-    assert _kept(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
-    assert _kept(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert _kept(live, 16).tolist() == list(range(9))
+    assert _rows_to_keep(live, 1).tolist() == [1, 4, 5, 7]
+    assert _rows_to_keep(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
+    assert _rows_to_keep(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert _rows_to_keep(live, 16).tolist() == list(range(9))
 
 
 def test_another_attention_is_left_alone(policy: Policy) -> None:
@@ -164,10 +164,10 @@ def test_another_attention_is_left_alone(policy: Policy) -> None:
 
 
 def test_only_tokens_with_a_stops_last_character_can_end_it(policy: Policy) -> None:
-    closing = closing_tokens(policy.tokenizer, ("so 7",))
+    closing = tokens_ending_stop_strings(policy.tokenizer, ("so 7",))
     texts = policy.tokenizer.batch_decode([[i] for i in range(len(policy.tokenizer))])
     assert {text for text, ends in zip(texts, closing.tolist(), strict=True) if ends} == {t for t in texts if "7" in t}
-    assert closing_tokens(policy.tokenizer, ("so ",)).all(), "a space at the end may belong to any token"
+    assert tokens_ending_stop_strings(policy.tokenizer, ("so ",)).all(), "a space at the end may belong to any token"
 
 
 def attention_inputs(queries: int, keys: int, padded: bool) -> tuple[list[Tensor], Tensor]:
@@ -223,7 +223,7 @@ def test_scores_and_gradients_under_quick_products_are_those_without(policy: Pol
 
 
 def test_a_cpu_whose_products_are_rounded_falls_back(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onednn, "accurate", lambda: False)
+    monkeypatch.setattr(onednn, "onednn_keeps_accuracy", lambda: False)
     with onednn_matmul(policy.network) as on:
         assert not on
         assert torch.get_float32_matmul_precision() == "highest"
@@ -239,9 +239,9 @@ def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch: pytest.M
         )
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
-    onednn.accurate.cache_clear()
+    onednn.onednn_keeps_accuracy.cache_clear()
     try:
-        assert not onednn.accurate()
+        assert not onednn.onednn_keeps_accuracy()
     finally:
         monkeypatch.undo()
-        onednn.accurate.cache_clear()
+        onednn.onednn_keeps_accuracy.cache_clear()

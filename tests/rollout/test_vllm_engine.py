@@ -8,8 +8,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.rollout import Sampling
-from tvo_cli.rollout.vllm_engine import VllmEngine, request_seed
+from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout.vllm_engine import VllmEngine, vllm_request_seed
 
 
 class Tokenizer:
@@ -44,10 +44,10 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_request_a_completion_each_with_its_own_seed(vllm: None) -> None:
     engine = VllmEngine("m", None, "float32", {"gpu_memory_utilization": 0.8})
-    found = engine(["a b", "c"], ["k1", "k2"], Sampling(samples=3, max_tokens=5, top_k=0), 7)
+    found = engine(["a b", "c"], ["k1", "k2"], SamplingParams(samples=3, max_tokens=5, top_k=0), 7)
     assert [len(group) for group in found] == [3, 3]
     texts = [completion.text for group in found for completion in group]
-    assert texts[1] == f"a b|{request_seed(7, 'k1', 1)}"
+    assert texts[1] == f"a b|{vllm_request_seed(7, 'k1', 1)}"
     assert len(set(texts)) == 6
     assert {c.finished for group in found for c in group} == {c.text.endswith(tuple("02468")) for g in found for c in g}
     assert engine.lengths(["a b", "c"]) == [2, 1]

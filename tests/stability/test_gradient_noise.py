@@ -13,11 +13,11 @@ from torch.utils.checkpoint import checkpoint
 from tests.gradients import gradient, gradients
 from tvo_cli.stability.gradient_noise import (
     UNRESOLVED,
-    GradientReading,
+    GradientNoiseReading,
+    GradientNoiseSmoother,
     MicroBatchVariance,
-    Smoother,
-    _norm,
-    log_fluctuation,
+    _gradient_norm,
+    gradient_log_fluctuation,
 )
 
 D = 5  # dimension of the linear model
@@ -25,7 +25,7 @@ TRUE_GRADIENT = torch.tensor([0.3, -0.2, 0.1, 0.0, 0.4], dtype=torch.float64)  #
 SPREAD = torch.tensor([1.0, 0.5, 2.0, 0.1, 0.4], dtype=torch.float64)  # tr Σ = 1 + .25 + 4 + .01 + .16 = 5.42
 
 
-def _read(weight: Tensor, samples: Tensor, parts: int, total: int | None = None) -> GradientReading:
+def _read(weight: Tensor, samples: Tensor, parts: int, total: int | None = None) -> GradientNoiseReading:
     """The reading of the loss mean_i x_i·w, cut into equal parts: sample i's gradient is x_i."""
     weight.grad = None
     reading = MicroBatchVariance([weight])
@@ -37,7 +37,7 @@ def _read(weight: Tensor, samples: Tensor, parts: int, total: int | None = None)
     return reading.result(square, rollouts=len(samples), total_rollouts=total or len(samples))
 
 
-def _draws(count: int, rows: int, parts: int, total: int | None = None) -> list[GradientReading]:
+def _draws(count: int, rows: int, parts: int, total: int | None = None) -> list[GradientNoiseReading]:
     rng = torch.Generator().manual_seed(7)
     weight = torch.zeros(D, dtype=torch.float64, requires_grad=True)
     noise = torch.randn(count, rows, D, generator=rng, dtype=torch.float64)
@@ -72,7 +72,7 @@ def test_variance_is_that_of_the_whole_rollout_batch() -> None:
 def test_noise_scale_does_not_depend_on_the_batch() -> None:
     """B = tr Σ/‖g‖² = 5.42/0.30 responses, from sums over many draws at two batch sizes."""
     for rows, total in ((16, 16), (32, 128)):
-        smoother = Smoother(decay=1.0)
+        smoother = GradientNoiseSmoother(decay=1.0)
         found = [smoother(r) for r in _draws(count=600, rows=rows, parts=8, total=total)][-1]
         assert found["gradient/noise_scale"] == pytest.approx(5.42 / 0.30, rel=0.2)
         assert found["gradient/normalised_variance"] == pytest.approx(5.42 / 0.30 / total, rel=0.2)
@@ -188,17 +188,17 @@ def test_a_part_without_any_gradient_counts_as_zero() -> None:
 
 
 def test_unresolved_signal_is_cut_off_and_flagged() -> None:
-    reading = GradientReading(part_squares=8.0, norm_squared=1.0, parts=8, rollouts=16, total_rollouts=64)
+    reading = GradientNoiseReading(part_squares=8.0, norm_squared=1.0, parts=8, rollouts=16, total_rollouts=64)
     assert reading.signal < 0
     assert not reading.resolved
     assert reading.normalised_variance == UNRESOLVED
     assert reading.noise_scale == UNRESOLVED * 64
     assert all(math.isfinite(x) for x in reading.metrics().values())
-    assert Smoother()(reading)["gradient/signal_resolved"] == 0.0
+    assert GradientNoiseSmoother()(reading)["gradient/signal_resolved"] == 0.0
 
 
 def test_a_gradient_that_is_zero_has_no_variance() -> None:
-    reading = GradientReading(part_squares=0.0, norm_squared=0.0, parts=8, rollouts=16, total_rollouts=64)
+    reading = GradientNoiseReading(part_squares=0.0, norm_squared=0.0, parts=8, rollouts=16, total_rollouts=64)
     assert reading.metrics() == {
         "gradient/variance": 0.0,
         "gradient/signal": 0.0,
@@ -209,11 +209,11 @@ def test_a_gradient_that_is_zero_has_no_variance() -> None:
 
 def test_smoothing_is_a_ratio_of_sums() -> None:
     """Two steps at decay ½, the first with a signal below zero: no mean of ratios could survive it."""
-    first = GradientReading(part_squares=5.0, norm_squared=3.0, parts=4, rollouts=1, total_rollouts=1)
+    first = GradientNoiseReading(part_squares=5.0, norm_squared=3.0, parts=4, rollouts=1, total_rollouts=1)
     variance = 4 / 3 * (5.0 - 3.0 / 4)
-    smoother = Smoother(decay=0.5)
+    smoother = GradientNoiseSmoother(decay=0.5)
     smoother(first)
-    second = GradientReading(part_squares=5.0, norm_squared=9.0, parts=4, rollouts=1, total_rollouts=1)
+    second = GradientNoiseReading(part_squares=5.0, norm_squared=9.0, parts=4, rollouts=1, total_rollouts=1)
     later = 4 / 3 * (5.0 - 9.0 / 4)
     found = smoother(second)["gradient/normalised_variance"]
     assert found == pytest.approx((0.5 * variance + later) / (0.5 * (3 - variance) + (9 - later)))
@@ -221,7 +221,7 @@ def test_smoothing_is_a_ratio_of_sums() -> None:
 
 def test_smoother_resumes() -> None:
     readings = _draws(count=6, rows=8, parts=4)
-    whole, first, second = Smoother(), Smoother(), Smoother()
+    whole, first, second = GradientNoiseSmoother(), GradientNoiseSmoother(), GradientNoiseSmoother()
     expected = [whole(r) for r in readings][-1]
     for r in readings[:3]:
         first(r)
@@ -234,18 +234,18 @@ def test_norm_of_a_large_matrix_is_exact_in_float32() -> None:
     rng = torch.Generator().manual_seed(0)
     matrix = torch.randn(5000, 4000, generator=rng)
     exact = float(matrix.double().square().sum())
-    assert float(_norm(matrix)) ** 2 == pytest.approx(exact, rel=3e-6)
-    assert float(_norm(matrix.T)) ** 2 == pytest.approx(exact, rel=3e-6)
+    assert float(_gradient_norm(matrix)) ** 2 == pytest.approx(exact, rel=3e-6)
+    assert float(_gradient_norm(matrix.T)) ** 2 == pytest.approx(exact, rel=3e-6)
 
 
 def test_half_precision_gradients_are_measured_in_float32() -> None:
-    assert float(_norm(torch.full((300, 300), 1.0, dtype=torch.bfloat16))) == pytest.approx(300.0, rel=1e-6)
+    assert float(_gradient_norm(torch.full((300, 300), 1.0, dtype=torch.bfloat16))) == pytest.approx(300.0, rel=1e-6)
 
 
 def test_log_fluctuation() -> None:
     """|log 2| and |log ¼| from the last batch's 1: mean (1 + 2)/2·log 2."""
-    assert log_fluctuation([2.0, 0.5], before=1.0) == pytest.approx(1.5 * math.log(2))
-    assert log_fluctuation([2.0, 0.5]) == pytest.approx(2 * math.log(2))
-    assert log_fluctuation([3.0]) == 0.0
-    assert log_fluctuation([1.0, 0.0, 1.0, math.e]) == pytest.approx(1.0)  # a zero gradient has no logarithm
-    assert log_fluctuation([200.0, 100.0]) == pytest.approx(log_fluctuation([2.0, 1.0]))  # scale-free
+    assert gradient_log_fluctuation([2.0, 0.5], before=1.0) == pytest.approx(1.5 * math.log(2))
+    assert gradient_log_fluctuation([2.0, 0.5]) == pytest.approx(2 * math.log(2))
+    assert gradient_log_fluctuation([3.0]) == 0.0
+    assert gradient_log_fluctuation([1.0, 0.0, 1.0, math.e]) == pytest.approx(1.0)  # a zero gradient has no logarithm
+    assert gradient_log_fluctuation([200.0, 100.0]) == pytest.approx(gradient_log_fluctuation([2.0, 1.0]))  # scale-free

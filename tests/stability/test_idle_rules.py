@@ -11,7 +11,7 @@ ONE = ("rollout.epochs=1", "rollout.minibatches=1")
 
 
 def notes(*words: str, reference: bool = True) -> list[str]:
-    return idle_rules.notes(config.compose([*words, "output_dir=x"]), reference=reference)
+    return idle_rules.idle_rule_notes(config.compose([*words, "output_dir=x"]), reference=reference)
 
 
 @pytest.mark.parametrize("words", [("algorithm=grpo",), ("algorithm=ppo", *ONE)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from tvo_cli.stability import GradientReading, Smoother, free_energy, readings
+from tvo_cli.stability import GradientNoiseReading, GradientNoiseSmoother, free_energy_of_batch, readings
 from tvo_cli.tracking.names import METRICS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -23,21 +23,21 @@ def test_every_reading_is_defined() -> None:
     mask = torch.ones(2, 3, dtype=torch.bool)
     logp = torch.full((2, 3), -0.5)
     ids = torch.zeros(2, 3, dtype=torch.int64)
-    gradient = GradientReading(2.0, 1.0, parts=2, rollouts=2, total_rollouts=4)
+    gradient = GradientNoiseReading(2.0, 1.0, parts=2, rollouts=2, total_rollouts=4)
     returned = (
-        readings.entropy(logp, logp, mask)
-        | readings.total_variation(logp, logp, mask)
-        | readings.kl_from_sampler(logp, logp, mask, "kl_old")
-        | readings.kl_from_sampler(logp, logp, mask, "kl_ref")
-        | readings.ratio_quantiles(logp, logp, mask)
-        | readings.damping(logp, mask)
-        | readings.groups(torch.ones(2), torch.tensor([0, 0]))
-        | readings.rewards(torch.ones(2), [True, False])
-        | readings.responses(mask, mask[:, 0])
-        | readings.answers(["1", None], [0, 0])
-        | readings.neutral(ids, mask, (0,))
-        | free_energy(torch.ones(2), logp, mask, 0.0).metrics()
+        readings.entropy_readings(logp, logp, mask)
+        | readings.total_variation_readings(logp, logp, mask)
+        | readings.kl_readings(logp, logp, mask, "kl_old")
+        | readings.kl_readings(logp, logp, mask, "kl_ref")
+        | readings.ratio_quantile_readings(logp, logp, mask)
+        | readings.damping_readings(logp, mask)
+        | readings.group_readings(torch.ones(2), torch.tensor([0, 0]))
+        | readings.reward_readings(torch.ones(2), [True, False])
+        | readings.length_readings(mask, mask[:, 0])
+        | readings.answer_readings(["1", None], [0, 0])
+        | readings.neutral_word_readings(ids, mask, (0,))
+        | free_energy_of_batch(torch.ones(2), logp, mask, 0.0).metrics()
         | gradient.metrics()
-        | Smoother()(gradient)
+        | GradientNoiseSmoother()(gradient)
     )
     assert set(returned) - DEFINED == set()

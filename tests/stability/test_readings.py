@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tvo_cli.stability import readings
-from tvo_cli.stability.thermo import FreeEnergy, dissipation, free_energy, predicted_dissipation
+from tvo_cli.stability.free_energy import FreeEnergy, dissipation, free_energy_of_batch, predicted_dissipation
 
 MASK = torch.tensor([[True, True, False], [True, False, False]])
 NAN = math.nan  # under the mask: whoever reads padding is found out
@@ -21,17 +21,17 @@ NEW = _log([[0.6, 0.05, NAN], [0.8, NAN, NAN]])
 
 
 def test_total_variation_by_hand() -> None:
-    found = readings.total_variation(NEW, OLD, MASK)
+    found = readings.total_variation_readings(NEW, OLD, MASK)
     assert found == pytest.approx({"policy/tv": (0.1 + 0.2 + 0.0) / 3, "policy/tv_max": 0.2})
 
 
 def test_entropy_sampled_and_exact() -> None:
     exact = torch.tensor([[0.3, 0.6, NAN], [0.9, NAN, NAN]], dtype=torch.float64)
-    found = readings.entropy(OLD, exact, MASK)
+    found = readings.entropy_readings(OLD, exact, MASK)
     assert found["policy/entropy"] == pytest.approx(0.6)
     sampled = -(math.log(0.5) + math.log(0.25) + math.log(0.8)) / 3
     assert found["policy/entropy_sampled"] == pytest.approx(sampled)
-    assert readings.entropy(OLD, None, MASK)["policy/entropy"] == pytest.approx(sampled)
+    assert readings.entropy_readings(OLD, None, MASK)["policy/entropy"] == pytest.approx(sampled)
 
 
 def test_kl_estimates_the_divergence_of_the_policy_that_sampled() -> None:
@@ -42,7 +42,7 @@ def test_kl_estimates_the_divergence_of_the_policy_that_sampled() -> None:
     draws = [0] * 7 + [1] * 2 + [2]  # the frequencies of p
     sampler = torch.tensor([[math.log(p[i]) for i in draws]], dtype=torch.float64)
     other = torch.tensor([[math.log(q[i]) for i in draws]], dtype=torch.float64)
-    found = readings.kl_from_sampler(sampler, other, torch.ones(1, 10, dtype=torch.bool), "kl_ref")
+    found = readings.kl_readings(sampler, other, torch.ones(1, 10, dtype=torch.bool), "kl_ref")
     assert found["policy/kl_ref"] == pytest.approx(exact, rel=1e-12)
     assert found["policy/kl_ref_k1"] == pytest.approx(exact, rel=1e-12)
     assert abs(exact - reverse) > 0.005
@@ -53,51 +53,51 @@ def test_ratio_quantiles_by_rank() -> None:
     ratio = torch.arange(1, 101, dtype=torch.float64).div(100)[torch.randperm(100)]
     logp = torch.cat([ratio, torch.tensor([50.0])])[None].log()
     mask = torch.tensor([[True] * 100 + [False]])
-    found = readings.ratio_quantiles(logp, torch.zeros_like(logp), mask)
+    found = readings.ratio_quantile_readings(logp, torch.zeros_like(logp), mask)
     expected = {"p01": 0.01, "p50": 0.5, "p99": 0.99, "max": 1.0}
     assert found == pytest.approx({f"policy/ratio_{name}": value for name, value in expected.items()})
-    assert set(readings.ratio_quantiles(logp, logp, torch.zeros_like(mask)).values()) == {1.0}
+    assert set(readings.ratio_quantile_readings(logp, logp, torch.zeros_like(mask)).values()) == {1.0}
 
 
 def test_damping_tells_dead_tokens_from_slowed_ones() -> None:
     weight = torch.tensor([[0.0, 0.5, NAN], [1.0, NAN, NAN]])
-    assert readings.damping(weight, MASK) == pytest.approx({"policy/clipped": 1 / 3, "policy/damped": 0.5})
+    assert readings.damping_readings(weight, MASK) == pytest.approx({"policy/clipped": 1 / 3, "policy/damped": 0.5})
 
 
 def test_zero_advantage_counts_groups() -> None:
     """Pairs: one all right, one all wrong, two mixed; the odd one has no contrast to lose. Rows need no order."""
     group = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 4])
     rewards = torch.tensor([1.0, 0.0, 1.0, 0.3, 1.0, 0.0, 0.0, 0.4, 1.0])
-    assert readings.groups(rewards, group) == {"group/zero_advantage": 0.5}
-    assert readings.groups(rewards[:2], torch.tensor([0, 1])) == {"group/zero_advantage": 0.0}
+    assert readings.group_readings(rewards, group) == {"group/zero_advantage": 0.5}
+    assert readings.group_readings(rewards[:2], torch.tensor([0, 1])) == {"group/zero_advantage": 0.0}
 
 
 def test_answers_by_hand() -> None:
     """Group 0: 7, 7, 8 and one unanswered; group 1: nothing at all."""
-    found = readings.answers(["7", "7", "8", None, None, None], [0, 0, 0, 0, 1, 1])
+    found = readings.answer_readings(["7", "7", "8", None, None, None], [0, 0, 0, 0, 1, 1])
     entropy = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3))
     assert found == pytest.approx({"answer/entropy": entropy, "answer/distinct": 2 / 3, "grader/unanswered": 0.5})
-    assert readings.answers([None], [0])["answer/entropy"] == 0.0
+    assert readings.answer_readings([None], [0])["answer/entropy"] == 0.0
 
 
 def test_answers_agreeing_and_disagreeing_pairs() -> None:
-    assert readings.answers(["1", "1"], [0, 0])["answer/entropy"] == 0.0
-    assert readings.answers(["1", "2"], [0, 0])["answer/entropy"] == pytest.approx(math.log(2))
+    assert readings.answer_readings(["1", "1"], [0, 0])["answer/entropy"] == 0.0
+    assert readings.answer_readings(["1", "2"], [0, 0])["answer/entropy"] == pytest.approx(math.log(2))
 
 
 def test_neutral_entropy() -> None:
     ids = torch.tensor([[4, 9], [5, 9], [4, 9], [5, 9], [7, 9], [4, 9]])
     mask = torch.tensor([[True, True]] * 5 + [[False, False]])
-    found = readings.neutral(ids, mask, (4, 5, 6))
+    found = readings.neutral_word_readings(ids, mask, (4, 5, 6))
     assert found == pytest.approx({"neutral/entropy": math.log(2), "neutral/share": 0.8})
-    assert readings.neutral(ids, mask, ()) == {}
-    assert readings.neutral(ids, mask, (99,)) == {}
+    assert readings.neutral_word_readings(ids, mask, ()) == {}
+    assert readings.neutral_word_readings(ids, mask, (99,)) == {}
 
 
 def test_rewards_and_responses() -> None:
-    found = readings.rewards(torch.tensor([1.0, 0.0, 0.0, 1.0]), [True, False, False, False])
+    found = readings.reward_readings(torch.tensor([1.0, 0.0, 0.0, 1.0]), [True, False, False, False])
     assert found == {"reward/mean": 0.5, "reward/std": 0.5, "accuracy/fresh": 0.25}
-    assert readings.responses(MASK, torch.tensor([True, False])) == {
+    assert readings.length_readings(MASK, torch.tensor([True, False])) == {
         "response/length": 1.5,
         "response/length_max": 2.0,
         "response/truncated": 0.5,
@@ -107,10 +107,10 @@ def test_rewards_and_responses() -> None:
 def test_free_energy_by_hand() -> None:
     """Surprises −log(½·¼) and −log 0.8; F = −½ − 0.1·S."""
     entropy = (math.log(8) - math.log(0.8)) / 2
-    found = free_energy(torch.tensor([1.0, 0.0]), OLD, MASK, 0.1)
+    found = free_energy_of_batch(torch.tensor([1.0, 0.0]), OLD, MASK, 0.1)
     assert found.entropy == pytest.approx(entropy)
     assert found.value == pytest.approx(-0.5 - 0.1 * entropy)
-    assert free_energy(torch.tensor([1.0, 0.0]), OLD, MASK, 0.0).metrics() == pytest.approx(
+    assert free_energy_of_batch(torch.tensor([1.0, 0.0]), OLD, MASK, 0.0).metrics() == pytest.approx(
         {"thermo/free_energy": -0.5, "thermo/entropy": entropy, "thermo/temperature": 0.0}
     )
 
@@ -122,7 +122,7 @@ def test_free_energy_is_the_lyapunov_function() -> None:
     rows = [i for i, n in enumerate(counts) for _ in range(n)]
     policy = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
     logp = policy.log()[rows][:, None]
-    found = free_energy(rewards[rows], logp, torch.ones_like(logp, dtype=torch.bool), temperature)
+    found = free_energy_of_batch(rewards[rows], logp, torch.ones_like(logp, dtype=torch.bool), temperature)
     log_z = torch.logsumexp(rewards / temperature, 0)
     gibbs = rewards / temperature - log_z
     kl = (policy * (policy.log() - gibbs)).sum()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import SEEDS, Case, cases, coverage, false_alarms, seeds_told
-from tvo_cli.stats import wilson
+from tvo_cli.stats import wilson_interval
 
 TRIALS = 1200  # one standard error is 0.6 points at 95%, 1.3 where a case costs four
 CASES = cases()
@@ -75,7 +75,7 @@ def test_a_wrong_interval_is_noticed() -> None:
 @pytest.mark.parametrize(("n", "least"), [(5, 0.83), (10, 0.83), (30, 0.83)])
 def test_wilson_over_all_shares_exactly(n: int, least: float) -> None:
     """By enumeration: 95% on average over p, at worst 83% in a dip close to 0 and 1 (Brown, Cai and DasGupta 2001)."""
-    found = [wilson(k, n) for k in range(n + 1)]
+    found = [wilson_interval(k, n) for k in range(n + 1)]
     covered = []
     for p in np.linspace(0.001, 0.999, 999):
         chances = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]

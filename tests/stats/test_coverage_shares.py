@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.coverage_shares import KINDS, coverage, exact, walds
-from tvo_cli.stats import clustered_interval, wilson
+from tvo_cli.stats import clustered_interval, wilson_interval
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -28,5 +28,5 @@ def test_in_the_middle_it_is_hardly_wider(accuracy: float) -> None:
 
 @pytest.mark.parametrize("problems", [30, 100, 500])
 def test_one_score_a_problem_exactly(problems: int) -> None:
-    least, mean, _ = exact(problems, lambda k: wilson(k, problems)[1:3])
+    least, mean, _ = exact(problems, lambda k: wilson_interval(k, problems)[1:3])
     assert least > 0.915 and mean == pytest.approx(0.951, abs=0.004)

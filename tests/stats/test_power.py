@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from tvo_cli.stats.comparison import paired
-from tvo_cli.stats.power import CAP, achieved, seeds_needed
+from tvo_cli.stats.power import CAP, achieved_power, seeds_needed
+from tvo_cli.stats.t_tests import paired_difference
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
 
@@ -25,7 +25,7 @@ def test_seeds_of_cohens_effects(effect: float, alone: int, both: int) -> None:
 
 
 def test_the_answer_is_the_least() -> None:
-    assert achieved(1.0, 1.0, 10, 0.95) >= 0.8 > achieved(1.0, 1.0, 9, 0.95)
+    assert achieved_power(1.0, 1.0, 10, 0.95) >= 0.8 > achieved_power(1.0, 1.0, 9, 0.95)
     needed = seeds_needed(with_effect(1.0), [0.0] * 3, True, power=0.95)
     assert needed is not None and needed > 10
 
@@ -34,8 +34,8 @@ def test_the_power_is_what_happens() -> None:
     """20,000 experiments of 5 pairs at effect 1."""
     draws = np.random.default_rng(0).normal(1.0, 1.0, (20_000, 5))
     t = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / math.sqrt(5))
-    assert achieved(1.0, 1.0, 5, 0.95) == pytest.approx(float((abs(t) > 2.7764451).mean()), abs=0.01)
-    assert achieved(0.0, 1.0, 5, 0.95) == pytest.approx(0.05, abs=1e-9)
+    assert achieved_power(1.0, 1.0, 5, 0.95) == pytest.approx(float((abs(t) > 2.7764451).mean()), abs=0.01)
+    assert achieved_power(0.0, 1.0, 5, 0.95) == pytest.approx(0.05, abs=1e-9)
 
 
 def test_the_power_of_welch_is_what_happens() -> None:
@@ -46,7 +46,7 @@ def test_the_power_of_welch_is_what_happens() -> None:
         happened[n] = float(np.mean(ttest_ind(a, b, axis=1, equal_var=False).pvalue < 0.05))
     assert happened[6] < 0.8 <= happened[7]
     assert seeds_needed(with_effect(4.0), [-3.0, 0.0, 3.0], False) == 7
-    assert achieved(4.0 / math.sqrt(10.0), 100 / 82, 7, 0.95) == pytest.approx(happened[7], abs=0.01)
+    assert achieved_power(4.0 / math.sqrt(10.0), 100 / 82, 7, 0.95) == pytest.approx(happened[7], abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -94,5 +94,5 @@ def test_unequal_pairs_are_refused() -> None:
 
 def test_separated_arms_need_no_more_seeds_than_they_have() -> None:
     a, b = [0.62, 0.71, 0.58, 0.68, 0.60], [0.52, 0.60, 0.50, 0.55, 0.49]
-    assert paired(a, b).p < 0.01
+    assert paired_difference(a, b).p < 0.01
     assert (seeds_needed(a, b, True) or 99) <= 5

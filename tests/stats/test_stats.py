@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tvo_cli.stats import clustered_interval, mean_interval, pass_at_k, standard_error, wilson
-from tvo_cli.stats.interval import quantile
+from tvo_cli.stats import clustered_interval, mean_interval, pass_at_k, standard_error, wilson_interval
+from tvo_cli.stats.confidence_interval import t_quantile
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ def test_pass_at_k_refuses(n: int, c: int, k: int) -> None:
     ],
 )
 def test_student_quantile(probability: float, degrees: float, value: float) -> None:
-    assert quantile(probability, degrees) == pytest.approx(value, rel=1e-9)
+    assert t_quantile(probability, degrees) == pytest.approx(value, rel=1e-9)
 
 
 def test_student_with_many_degrees_is_nearly_normal() -> None:
     """z + (z³ + z)/(4ν), Cornish and Fisher's first term."""
     z = 1.959963984540054
-    assert quantile(0.975, 1e6) == pytest.approx(z + (z**3 + z) / 4e6, rel=1e-9)
+    assert t_quantile(0.975, 1e6) == pytest.approx(z + (z**3 + z) / 4e6, rel=1e-9)
 
 
 def test_student_in_closed_form() -> None:
     """x = tan(π(p − ½)) for ν = 1, and (2p−1)/√(2p(1−p)) for ν = 2."""
     for p in (0.01, 0.3, 0.5, 0.975):
-        assert quantile(p, 1) == pytest.approx(math.tan(math.pi * (p - 0.5)), abs=1e-9)
-        assert quantile(p, 2) == pytest.approx((2 * p - 1) / math.sqrt(2 * p * (1 - p)), abs=1e-9)
+        assert t_quantile(p, 1) == pytest.approx(math.tan(math.pi * (p - 0.5)), abs=1e-9)
+        assert t_quantile(p, 2) == pytest.approx((2 * p - 1) / math.sqrt(2 * p * (1 - p)), abs=1e-9)
 
 
 def test_standard_errors_of_the_record() -> None:
@@ -113,11 +113,11 @@ def test_clustered_interval_counts_problems_not_samples() -> None:
 
 
 def test_where_every_problem_has_one_score_the_interval_is_wilsons() -> None:
-    assert clustered_interval([[0.0, 0.0]] * 30) == wilson(0, 30)
-    assert clustered_interval([[1.0]] * 30) == wilson(30, 30)
-    assert clustered_interval([[1.0]] * 97 + [[0.0]] * 3) == wilson(97, 100)
-    assert clustered_interval([[1.0, 1.0]] * 5 + [[0.0]] * 25) == wilson(5, 30)
-    assert clustered_interval([[1.0]] + [[0.0]] * 1999) == wilson(1, 2000)
+    assert clustered_interval([[0.0, 0.0]] * 30) == wilson_interval(0, 30)
+    assert clustered_interval([[1.0]] * 30) == wilson_interval(30, 30)
+    assert clustered_interval([[1.0]] * 97 + [[0.0]] * 3) == wilson_interval(97, 100)
+    assert clustered_interval([[1.0, 1.0]] * 5 + [[0.0]] * 25) == wilson_interval(5, 30)
+    assert clustered_interval([[1.0]] + [[0.0]] * 1999) == wilson_interval(1, 2000)
 
 
 def test_equal_problems_are_no_certainty() -> None:
@@ -137,11 +137,13 @@ def test_one_problem_with_several_samples_has_no_interval() -> None:
 )
 def test_wilson(successes: int, n: int, low: float, high: float) -> None:
     """81 of 263: the example of Newcombe 1998."""
-    found = wilson(successes, n)
+    found = wilson_interval(successes, n)
     assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-@pytest.mark.parametrize("call", [lambda: wilson(2, 1), lambda: wilson(0, 0), lambda: wilson(0, 3, 1.0)])
+@pytest.mark.parametrize(
+    "call", [lambda: wilson_interval(2, 1), lambda: wilson_interval(0, 0), lambda: wilson_interval(0, 3, 1.0)]
+)
 def test_wilson_refuses(call: object) -> None:
     with pytest.raises(ValueError):
         call()  # type: ignore[operator]

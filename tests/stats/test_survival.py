@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from tvo_cli.stats import mean_interval, wilson
-from tvo_cli.stats.survival import kaplan_meier, median, restricted_mean
+from tvo_cli.stats import mean_interval, wilson_interval
+from tvo_cli.stats.survival import kaplan_meier, median_survival_time, restricted_mean_survival
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
 
@@ -31,7 +31,7 @@ def test_kaplan_meier_is_lifelines() -> None:
         i = s.times.index(time)
         assert (s.survival[i], s.low[i], s.high[i]) == pytest.approx(expected, abs=1e-6)
     assert s.at_risk[s.times.index(6)] == 21 and s.at_risk[s.times.index(23)] == 6
-    assert median(s) == 23
+    assert median_survival_time(s) == 23
 
 
 def test_without_censoring_it_is_the_share_that_stands() -> None:
@@ -44,9 +44,9 @@ def test_without_censoring_it_is_the_share_that_stands() -> None:
 def test_no_collapse_is_not_certainty() -> None:
     s = kaplan_meier([100] * 5, [False] * 5)
     assert s.survival == (1.0, 1.0) and s.high == (1.0, 1.0)
-    assert s.low == pytest.approx((wilson(5, 5).low,) * 2)
-    assert median(s) is None
-    assert median(kaplan_meier([1, 2], [True, True])) == 1  # at most half
+    assert s.low == pytest.approx((wilson_interval(5, 5).low,) * 2)
+    assert median_survival_time(s) is None
+    assert median_survival_time(kaplan_meier([1, 2], [True, True])) == 1  # at most half
 
 
 def test_the_band_holds_the_curve_and_falls_with_it() -> None:
@@ -62,7 +62,7 @@ def test_a_run_censored_at_an_event_is_at_risk_there() -> None:
 def test_a_collapse_at_the_start() -> None:
     s = kaplan_meier([0, 4], [True, False])
     assert s.times == (0, 4) and s.survival == (0.5, 0.5)
-    assert restricted_mean(s, 4).mean == 2.0
+    assert restricted_mean_survival(s, 4).mean == 2.0
 
 
 @pytest.mark.parametrize("times", [[], [-1.0], [float("nan")]])
@@ -76,9 +76,9 @@ def test_bad_times(times: list[float]) -> None:
 def test_restricted_mean_is_lifelines() -> None:
     """lifelines 0.30.3, restricted_mean_survival_time(fitter, 20) and (…, 35)."""
     s = kaplan_meier(WEEKS, RELAPSED)
-    assert restricted_mean(s, 20).mean == pytest.approx(16.116526610644254)
-    assert restricted_mean(s, 35).mean == pytest.approx(23.287394957983185)
-    assert restricted_mean(s, 35).n == 21
+    assert restricted_mean_survival(s, 20).mean == pytest.approx(16.116526610644254)
+    assert restricted_mean_survival(s, 35).mean == pytest.approx(23.287394957983185)
+    assert restricted_mean_survival(s, 35).n == 21
 
 
 def test_the_spread_of_a_restricted_mean_by_hand() -> None:
@@ -86,7 +86,7 @@ def test_the_spread_of_a_restricted_mean_by_hand() -> None:
 
     σ² = 4/3 · ((15/8)²/(4·3) + (3/8)²/(2·1)) = 0.484375; t₃ at 80% = 1.637744.
     """
-    found = restricted_mean(kaplan_meier([1, 2, 3, 4], [1, 0, 1, 0]), 4, 0.8)
+    found = restricted_mean_survival(kaplan_meier([1, 2, 3, 4], [1, 0, 1, 0]), 4, 0.8)
     assert found.mean == pytest.approx(2.875)
     assert found.mean - found.low == pytest.approx(1.6377443536962102 * math.sqrt(0.484375), rel=1e-9)
     assert found.high == 4.0  # 4.0148, cut at the horizon
@@ -95,18 +95,18 @@ def test_the_spread_of_a_restricted_mean_by_hand() -> None:
 @pytest.mark.parametrize("horizon", [2.5, 4.0, 9.0])
 def test_without_losses_it_is_the_t_interval_of_the_cut_times(horizon: float) -> None:
     for times in ([1.0, 2.0, 2.0, 3.5, 9.0], [0.0, 0.0, 4.0, 9.0]):
-        found = restricted_mean(kaplan_meier(times, [True] * len(times)), horizon)
+        found = restricted_mean_survival(kaplan_meier(times, [True] * len(times)), horizon)
         mean, low, high, n = mean_interval([min(t, horizon) for t in times])
         assert found == pytest.approx((mean, max(0.0, low), min(horizon, high), n))
 
 
 def test_where_the_restricted_mean_is_not_known() -> None:
     lost = kaplan_meier([3, 5], [True, False])
-    assert all(map(math.isnan, restricted_mean(lost, 6)[:3]))  # nobody watched from 5 to 6
-    assert restricted_mean(lost, 5).mean == pytest.approx(4.0)
-    none = restricted_mean(kaplan_meier([5, 5], [False] * 2), 4)
+    assert all(map(math.isnan, restricted_mean_survival(lost, 6)[:3]))  # nobody watched from 5 to 6
+    assert restricted_mean_survival(lost, 5).mean == pytest.approx(4.0)
+    none = restricted_mean_survival(kaplan_meier([5, 5], [False] * 2), 4)
     assert none.mean == 4.0 and math.isnan(none.low)
-    over = restricted_mean(kaplan_meier([3, 5], [True, True]), 9)
+    over = restricted_mean_survival(kaplan_meier([3, 5], [True, True]), 9)
     assert over.mean == pytest.approx(4.0)  # all down by 5: nothing is missing
     with pytest.raises(ValueError):
-        restricted_mean(lost, 0)
+        restricted_mean_survival(lost, 0)

@@ -39,7 +39,7 @@ class Interrupted(Exception):
     """As the training loop raises it after saving."""
 
 
-Interrupted.__module__ = "tvo_cli.training.saving"
+Interrupted.__module__ = "tvo_cli.training.session_checkpoint"
 
 
 def train(config: Any) -> dict[str, Any]:

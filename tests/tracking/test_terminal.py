@@ -22,14 +22,14 @@ from pathlib import Path
 from tvo_cli import standard_streams
 from tvo_cli.tracking.console import Live, Progress
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.training.stop_signals import interruptible
+from tvo_cli.training.stop_signals import handle_stop_signals
 
 with standard_streams.guarded():
     standard_streams.view()
     progress, live = Progress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {})), Live()
     progress.start()
     live.start(progress)
-    with interruptible(live.announce) as asked:
+    with handle_stop_signals(live.announce) as asked:
         progress.add(1, {"reward/mean": 0.5, "time/step": 1.0})
         live.step(progress)
         while not asked.is_set():

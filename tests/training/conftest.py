@@ -18,16 +18,16 @@ from safetensors.torch import load_file
 
 from tvo_cli import config
 from tvo_cli.experiment import train
-from tvo_cli.training import graded_batch, loop, update
+from tvo_cli.training import collect_rollouts, policy_update, training_loop
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tvo_cli.stability.watch import Action
-    from tvo_cli.training.batch import Batch, SampledBatch
+    from tvo_cli.stability.collapse_watch import CollapseAction
+    from tvo_cli.training.batch import RolloutBatch, SampledBatch
     from tvo_cli.training.learner import Learner
     from tvo_cli.training.session import Session
-    from tvo_cli.training.step_state import Work
+    from tvo_cli.training.step_state import StepInProgress
     from tvo_cli.training.stop_signals import StopRequest
 
 SMALL = (
@@ -73,16 +73,16 @@ def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> floa
 
 
 @contextmanager
-def before_each_update(act: Callable[[Work], object]) -> Iterator[None]:
+def before_each_update(act: Callable[[StepInProgress], object]) -> Iterator[None]:
     """Have something happen before every update of a run."""
-    take = update.take
+    take = policy_update.update_policy
 
-    def acting(learner: Learner, work: Work, *rest: Any) -> bool:
+    def acting(learner: Learner, work: StepInProgress, *rest: Any) -> bool:
         act(work)
         return take(learner, work, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "take", acting)
+        patch.setattr(training_loop, "update_policy", acting)
         yield
 
 
@@ -129,19 +129,19 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pulled(run: Runs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Train until the plug is pulled, before the batch after the first `after` ones."""
-    train_step = loop.train_step
+    train_step = training_loop.train_step
 
     def go(name: str, *overrides: str, after: int) -> None:
         left = [after]
 
-        def until(session: Session, interrupted: StopRequest) -> Action:
+        def until(session: Session, interrupted: StopRequest) -> CollapseAction:
             if not left[0]:
                 raise RuntimeError("the plug was pulled")
             left[0] -= 1
             return train_step(session, interrupted)
 
         with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="plug"):
-            patch.setattr(loop, "train_step", until)
+            patch.setattr(training_loop, "train_step", until)
             run(name, *overrides)
 
     return go
@@ -159,16 +159,16 @@ def resumed(run: Runs, pulled: Callable[..., None]) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def batches(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[RolloutBatch]:
     """Every batch that a run learns from."""
-    seen: list[Batch] = []
-    assemble = graded_batch.assemble
+    seen: list[RolloutBatch] = []
+    assemble = collect_rollouts.assemble_batch
 
-    def spy(session: Session, drawn: SampledBatch) -> Batch:
+    def spy(session: Session, drawn: SampledBatch) -> RolloutBatch:
         seen.append(assemble(session, drawn))
         return seen[-1]
 
-    monkeypatch.setattr(loop, "assemble", spy)
+    monkeypatch.setattr(training_loop, "assemble_batch", spy)
     return seen
 
 

@@ -15,12 +15,18 @@ from pathlib import Path
 
 from tvo_cli.checkpoint import store
 from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.training import graded_batch, loop
+from tvo_cli.training import collect_rollouts, training_loop
 
 POINTS = [
     *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (store, "save_file")),
-    *((Path, "write_text"), (Path, "mkdir"), (MetricsFile, "append"), (graded_batch, "sample"), (loop, "take")),
-    *((loop, "measure"), (loop, "end_batch")),
+    *(
+        (Path, "write_text"),
+        (Path, "mkdir"),
+        (MetricsFile, "append"),
+        (collect_rollouts, "sample_responses"),
+        (training_loop, "update_policy"),
+    ),
+    *((training_loop, "measure_step"), (training_loop, "adapt_after_batch")),
 ]
 SAVING = {"fsync", "rename", "replace", "rmtree", "save_file", "write_text", "mkdir"}
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from tests.training.conftest import MetricRows, Runs
-from tvo_cli.training import graded_batch
-from tvo_cli.training.batch import Batch
+from tvo_cli.training import collect_rollouts
+from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.session import Session
 from tvo_cli.types import Problem, Rollout, Verdict
 
@@ -21,7 +21,7 @@ DAPO = ("algorithm=dapo", "reward.length.weight=0", "rollout.epochs=1")
 
 def judged(monkeypatch: pytest.MonkeyPatch, right: Callable[[int], bool]) -> None:
     """Let `right(row)` decide which responses of a draw are correct; rewards differ inside every group."""
-    grade = graded_batch.grade
+    grade = collect_rollouts.grade_responses
 
     def judge(
         session: Session, problems: Sequence[Problem], rollout: Rollout
@@ -30,11 +30,11 @@ def judged(monkeypatch: pytest.MonkeyPatch, right: Callable[[int], bool]) -> Non
         found = tuple(replace(verdict, correct=right(row)) for row, verdict in enumerate(verdicts))
         return found, [float(verdict.correct) - 0.09 * row for row, verdict in enumerate(found)]
 
-    monkeypatch.setattr(graded_batch, "grade", judge)
+    monkeypatch.setattr(collect_rollouts, "grade_responses", judge)
 
 
 def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(
-    run: Runs, steps: MetricRows, batches: list[Batch]
+    run: Runs, steps: MetricRows, batches: list[RolloutBatch]
 ) -> None:
     rows = steps(run("a", *DAPO))
     assert max(row["sampling/draws"] for row in rows) > 1
@@ -53,7 +53,7 @@ def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(
 
 
 def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(
-    run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[Batch]
+    run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[RolloutBatch]
 ) -> None:
     """Three draws' worth at once (the released recipe's), every second prompt mixed: the first eight of twelve."""
     judged(monkeypatch, lambda row: row % 4 == 0)
@@ -67,7 +67,7 @@ def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(
 
 @pytest.mark.slow
 def test_raw_accuracy_decides_and_not_the_shaped_reward(
-    run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[Batch], steps: MetricRows
+    run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[RolloutBatch], steps: MetricRows
 ) -> None:
     """All right, every reward another: GRPO would learn from this, dynamic sampling finds nothing and ends."""
     judged(monkeypatch, lambda row: True)
@@ -88,7 +88,7 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
     run: Runs, monkeypatch: pytest.MonkeyPatch, right: bool
 ) -> None:
     """Ten draws a batch and no more; rewards are all equal, so the weights stay where they were, bit for bit."""
-    grade = graded_batch.grade
+    grade = collect_rollouts.grade_responses
 
     def judge(
         session: Session, problems: Sequence[Problem], rollout: Rollout
@@ -96,7 +96,7 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
         found = tuple(replace(verdict, correct=right) for verdict in grade(session, problems, rollout)[0])
         return found, [float(right)] * len(found)
 
-    monkeypatch.setattr(graded_batch, "grade", judge)
+    monkeypatch.setattr(collect_rollouts, "grade_responses", judge)
     folder = run("a", *DAPO, "trainer.steps=2", "trainer.checkpoint_every=1", "trainer.keep=2")
     first, second = (trained_policy(folder, step) for step in (1, 2))
     assert all((first[name] == second[name]).all() for name in first)
@@ -119,7 +119,7 @@ def test_the_note_comes_again_only_after_a_batch_that_was_full(run: Runs, monkey
 
 
 def test_a_second_draw_of_a_step_is_another_sample_of_a_problem_that_comes_again(
-    run: Runs, batches: list[Batch]
+    run: Runs, batches: list[RolloutBatch]
 ) -> None:
     """Eight problems in all: each draw of a step has the same ones, and must not have the same responses."""
     run("a", *DAPO, "trainer.steps=1", "dataset.limit=8", "algorithm.sampling.most=3")

@@ -16,10 +16,10 @@ from tests.gradients import gradient
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.checkpoint import store
-from tvo_cli.training import loop, rng, update
+from tvo_cli.training import policy_update, rng, training_loop
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.saving import Interrupted
 from tvo_cli.training.session import Session
+from tvo_cli.training.stop_signals import Interrupted
 
 from .conftest import trained_policy
 
@@ -47,7 +47,7 @@ Losing = Callable[[Session, dict[str, Any]], None]
 def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let a SIGTERM arrive during the update of that number, counted over the process; returns the setter."""
     taken, at = [0], [0]
-    take = update.take
+    take = policy_update.update_policy
 
     def taking(*args: Any) -> bool:
         goes_on = take(*args)
@@ -56,7 +56,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             signal.raise_signal(signal.SIGTERM)
         return goes_on
 
-    monkeypatch.setattr(loop, "take", taking)
+    monkeypatch.setattr(training_loop, "update_policy", taking)
 
     def arrange(count: int) -> None:
         taken[0], at[0] = 0, count
@@ -74,7 +74,7 @@ def in_pieces(run: Runs, stop_after: Callable[[int], None]) -> Callable[..., tup
             try:
                 return run(name, *overrides), stops
             except Interrupted as stopped:
-                assert not store.inspect(stopped.checkpoint)
+                assert not store.find_damage(stopped.checkpoint)
         raise AssertionError("it never ends")
 
     return go
@@ -135,7 +135,7 @@ def test_every_controller_goes_on(same_in_pieces: Callable[..., Path], name: str
 
 
 def lost_streams(session: Session, before: Any) -> None:
-    rng.begin(99)
+    rng.seed_generators(99)
 
 
 def lost_buffer(session: Session, before: Any) -> None:
@@ -183,14 +183,14 @@ LOSSES += [lost_optimizer, lost_step, lost_critic]
 @pytest.fixture
 def noisy(monkeypatch: pytest.MonkeyPatch) -> None:
     """An algorithm that draws from torch's own generator at every update, as one of yours may."""
-    step = update._step
+    step = policy_update._optimizer_step
 
     def stepping(learner: Learner, *args: Any) -> None:
         for parameter in learner.parameters:
             gradient(parameter).add_(1e-3 * torch.randn_like(parameter))
         step(learner, *args)
 
-    monkeypatch.setattr(update, "_step", stepping)
+    monkeypatch.setattr(policy_update, "_optimizer_step", stepping)
 
 
 def lose_at_restoring(lost: Losing | None, patch: pytest.MonkeyPatch) -> None:

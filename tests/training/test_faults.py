@@ -17,13 +17,13 @@ import torch
 
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config, experiment
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import store, tensor_fingerprint
 from tvo_cli.cli.main import main
 from tvo_cli.config.schema import ROOTS, kinds
 from tvo_cli.consistency import check
 from tvo_cli.errors import UserError
-from tvo_cli.training import loop, resume_compatibility
-from tvo_cli.training.step_metrics import measure
+from tvo_cli.training import resume_compatibility, training_loop
+from tvo_cli.training.step_metrics import measure_step
 
 from .conftest import SMALL, composed
 
@@ -59,9 +59,9 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk: Path) -> N
     root = small_disk / "run" / "checkpoints"
     room = shutil.disk_usage(small_disk).free - 400_000
     (small_disk / "ballast").write_bytes(b"x" * room)
-    with pytest.raises(UserError, match=r"no room for a checkpoint .* the run can go on from step-000001"):
+    with pytest.raises(UserError, match=r"no space for a checkpoint .* the run can be resumed from step-000001"):
         go("trainer.steps=3")
-    assert store.newest(root, print) == root / "step-000001"
+    assert store.newest_whole_checkpoint(root, print) == root / "step-000001"
     rows = (small_disk / "run" / "metrics.jsonl").read_text().splitlines()
     assert len(rows) == 3, "the run went on past the checkpoint that had no room"
     (small_disk / "ballast").unlink()
@@ -74,12 +74,12 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(
 ) -> None:
     """Another process takes the space between the check and the writing."""
     tensors = {"optimizer": {"x": torch.zeros(150_000)}}
-    old = store.save(small_disk / "step-000001", tensors=tensors, state={})
-    monkeypatch.setattr(store, "make_sure_of_room", lambda root, wanted: None)
+    old = store.save_checkpoint(small_disk / "step-000001", tensors=tensors, state={})
+    monkeypatch.setattr(store, "check_free_space", lambda root, wanted: None)
     (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 300_000))
     with pytest.raises(OSError, match="No space left"):
-        store.save(small_disk / "step-000002", tensors=tensors, state={})
-    assert store.newest(small_disk, print) == old
+        store.save_checkpoint(small_disk / "step-000002", tensors=tensors, state={})
+    assert store.newest_whole_checkpoint(small_disk, print) == old
     assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "step-000001"]
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(whole: Whole, tmp_path: Path
         content[len(content) // 2] ^= 1
         victim.write_bytes(content if damage == "flip" else content[: len(content) // 2])
     said: list[str] = []
-    assert store.newest(root, said.append) == root / "step-000001"
+    assert store.newest_whole_checkpoint(root, said.append) == root / "step-000001"
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
@@ -114,21 +114,21 @@ def test_all_damaged_means_a_start_from_nothing(run: Runs, whole: Whole, weights
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
 def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path: Path, way: str) -> None:
-    folder = store.save(tmp_path / "step-000001", tensors={}, state={})
+    folder = store.save_checkpoint(tmp_path / "step-000001", tensors={}, state={})
     (tmp_path / "outside").write_text("x")
     if way == "link":
         (folder / "link").symlink_to(tmp_path / "outside")
     manifest = json.loads((folder / store.MANIFEST).read_text())
-    manifest[way] = {"bytes": 1, "sha256": store._sha256(tmp_path / "outside")}
+    manifest[way] = {"bytes": 1, "sha256": store._manifest_sha256(tmp_path / "outside")}
     (folder / store.MANIFEST).write_text(json.dumps(manifest))
-    assert store.inspect(folder) == f"{way} leads out of the folder"
+    assert store.find_damage(folder) == f"{way} leads out of the folder"
 
 
 def test_links_are_no_checkpoints(run: Runs, whole: Whole, tmp_path: Path) -> None:
     folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
-    assert store.every(tmp_path / "b" / "checkpoints") == []
+    assert store.list_checkpoints(tmp_path / "b" / "checkpoints") == []
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "checkpoints").symlink_to(folder / "checkpoints")
     with pytest.raises(UserError, match="a link that leads out of the run folder"):
@@ -139,7 +139,7 @@ def test_allowed_keys_may_differ_and_others_are_still_refused(run: Runs, whole: 
     folder = shutil.copytree(whole(*QUICK), run.root / "a")
     more = ("trainer.steps=3", "optimizer.lr=1e-4", "optimizer.clip_norm=2.0")
     with pytest.raises(
-        UserError, match=r"optimizer\.clip_norm=2\.0 \(there 1\.0\)\. .*resume\.allow=\[optimizer\.clip_norm\]"
+        UserError, match=r"optimizer\.clip_norm=2\.0 \(recorded: 1\.0\)\. .*resume\.allow=\[optimizer\.clip_norm\]"
     ):
         run("a", *QUICK, *more, "resume.allow=[optimizer.lr]")
     run("a", *QUICK, *more, "resume.allow=[optimizer]")
@@ -151,12 +151,12 @@ def test_other_code_is_a_warning_and_another_reference_an_error(
     run: Runs, whole: Whole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(whole(*QUICK), run.root / "a")
-    monkeypatch.setattr(resume_compatibility, "code_version", lambda: "0.0.0+elsewhere")
+    monkeypatch.setattr(resume_compatibility, "origin_code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
-    state = store.read_state(run.root / "a" / "checkpoints" / "step-000003")
+    state = store.read_checkpoint_state(run.root / "a" / "checkpoints" / "step-000003")
     with pytest.raises(UserError, match="other weights than those the run started from"):
-        resume_compatibility.compare_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
+        resume_compatibility.compare_checkpoint_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
 
 def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:
@@ -164,7 +164,7 @@ def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
-    kept = {store.place(path)[0] for path in store.every(folder / "checkpoints")}
+    kept = {store.checkpoint_position(path)[0] for path in store.list_checkpoints(folder / "checkpoints")}
     assert kept == {2, 4, 5, best}
 
 
@@ -174,9 +174,9 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run: Runs, eve
     folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
                  "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
     step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
-    [last] = store.every(folder / "checkpoints")
+    [last] = store.list_checkpoints(folder / "checkpoints")
     wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
-    assert store.score(last) == wanted and not store.inspect(last)
+    assert store.checkpoint_score(last) == wanted and not store.find_damage(last)
     assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
 
 
@@ -211,17 +211,19 @@ def test_no_secret_reaches_any_file_of_a_run(
     monkeypatch.setitem(ROOTS, "train", WithVault)
     words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+vault.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
     monkeypatch.setattr("sys.argv", ["tvo train", *words])
-    monkeypatch.setattr(loop, "measure", lambda *args: 1 / 0 if args[0].counters.step else measure(*args))
+    monkeypatch.setattr(
+        training_loop, "measure_step", lambda *args: 1 / 0 if args[0].counters.step else measure_step(*args)
+    )
     with pytest.raises(ZeroDivisionError):
         experiment.train(config.compose(words))
-    monkeypatch.setattr(loop, "measure", measure)
+    monkeypatch.setattr(training_loop, "measure_step", measure_step)
     experiment.train(config.compose(words))
     logging.getLogger("tvo").warning("the service refused the key %s", hidden[0])
 
     def refusing(*args: object) -> Never:
         raise UserError("logger", "wandb", f"the service refused {hidden[0]}.")
 
-    monkeypatch.setattr(loop, "draw", refusing)
+    monkeypatch.setattr(training_loop, "sample_batch", refusing)
     assert main(["train", *words, "resume=never"]) == 2
     assert hidden[0] not in capsys.readouterr().err
     assert_no_file_holds(hidden, tmp_path)
@@ -297,8 +299,8 @@ def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
     (run.root / "mirrored" / "wandb_id.txt").unlink()
     folder = run("mirrored", *words, "logger.console=off")
     assert steps(folder) == steps(plain)
-    policies = [store.load(one / "checkpoints" / "step-000004")[0]["optimizer"] for one in (folder, plain)]
-    assert store.digest(policies[0]) == store.digest(policies[1])
+    policies = [store.load_checkpoint(one / "checkpoints" / "step-000004")[0]["optimizer"] for one in (folder, plain)]
+    assert tensor_fingerprint.tensor_fingerprint(policies[0]) == tensor_fingerprint.tensor_fingerprint(policies[1])
     assert len(service.rows) == len(set(service.rows))
     assert len(set(service.ids)) == 1, "the run id came back from the checkpoint"
     if fault != 2:

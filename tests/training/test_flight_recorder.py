@@ -20,17 +20,18 @@ from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.experiment import replaying
+from tvo_cli.experiment import run_replay
 from tvo_cli.experiment.build_session import build_session
-from tvo_cli.replay import attribution
-from tvo_cli.training import flight_recorder, loop, update
-from tvo_cli.training.backward import backward, forces_on
-from tvo_cli.training.batch import Batch, Minibatch
-from tvo_cli.training.forward import seen
+from tvo_cli.replay import gradient_attribution
+from tvo_cli.training import flight_recorder, policy_update, training_loop
+from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.saving import Interrupted
-from tvo_cli.training.step_state import Work
-from tvo_cli.training.update import remaining
+from tvo_cli.training.minibatch_forward import forward_rows
+from tvo_cli.training.minibatches import Minibatch
+from tvo_cli.training.policy_update import remaining_minibatches
+from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.stop_signals import Interrupted
 
 from .conftest import before_each_update, composed
 
@@ -76,14 +77,14 @@ def test_the_step_after_the_recorded_one_starts_from_its_end(run: Runs) -> None:
 def test_replay_sees_another_bit(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     """One bit of the recorded policy flipped, manifest and all: the end differs and the command says so."""
     folder = whole("algorithm=grpo", *QUICK)
-    read = flight_recorder.read
+    read = flight_recorder.read_recording
 
     def flipped(run_folder: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         parts, state = read(run_folder, step)
         next(iter(parts["policy"].values())).view(torch.int32).flatten()[0] ^= 1
         return parts, state
 
-    monkeypatch.setattr(flight_recorder, "read", flipped)
+    monkeypatch.setattr(flight_recorder, "read_recording", flipped)
     record, [lived] = experiment.replay(folder, 2, [])
     assert lived.weights_after != record["weights_after"]
     assert main(["replay", str(folder), "--step", "2"]) == 1
@@ -108,11 +109,11 @@ def test_another_algorithm_repeats_the_same_rollouts(whole: Whole, capsys: pytes
 def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said() -> None:
     chosen = OmegaConf.create(config.plain(composed(("algorithm=grpo",))))
     for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):
-        altered, notes = replaying._altered(chosen, words)
+        altered, notes = run_replay._with_overrides(chosen, words)
         assert (altered.algorithm.name, altered.optimizer.lr) == ("dppo_tv", 1e-3)
         assert altered.trainer.old_logp == "sampler" != chosen.trainer.old_logp and notes == []
         assert altered.rollout == chosen.rollout, "what the run had set itself stands"
-    _, notes = replaying._altered(chosen, ["algorithm=dapo", "rollout.samples=4"])
+    _, notes = run_replay._with_overrides(chosen, ["algorithm=dapo", "rollout.samples=4"])
     assert [note.partition(":")[0] for note in notes] == [
         "dapo has reward.length.weight=0.5",
         "rollout.samples=4",
@@ -128,29 +129,29 @@ def test_the_same_algorithm_as_an_override_makes_the_same_first_update(whole: Wh
 
 
 def gradient_of_chosen(
-    learner: Learner, batch: Batch, minibatch: Minibatch, temperature: float, chosen: Tensor
+    learner: Learner, batch: RolloutBatch, minibatch: Minibatch, temperature: float, chosen: Tensor
 ) -> Tensor:
     """One backward pass of the minibatch with the forces on its tokens times `chosen`, [parameters]."""
     learner.optimizer.zero_grad(set_to_none=True)
     share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
-    tokens, scores = seen(learner, batch, minibatch.rows, share, temperature)
-    forces = forces_on(learner.algorithm.objective(tokens), tokens)
-    backward(scores, tuple(force * chosen for force in forces))
+    tokens, scores = forward_rows(learner, batch, minibatch.rows, share, temperature)
+    forces = forces_on_tokens(learner.algorithm.objective(tokens), tokens)
+    backward_through_network(scores, tuple(force * chosen for force in forces))
     return torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
 
 
 def test_the_shares_are_those_of_one_backward_pass_a_token(whole: Whole) -> None:
     """⟨∇L_t, g⟩/|g|² of the top tokens against the slow way: a backward pass for each token alone."""
     folder = whole("algorithm=tvo", *QUICK)
-    parts, state = recording = flight_recorder.read(folder, 2)
+    parts, state = recording = flight_recorder.read_recording(folder, 2)
     chosen = OmegaConf.create(state["record"]["config"])
     with ExitStack() as resources:
-        session = build_session(replaying._quiet(chosen), folder, resources)
+        session = build_session(run_replay._without_loggers(chosen), folder, resources)
         session.restore(parts["policy"], *recording)
         assert session.work is not None
         learner, batch, passes = session.learner, session.work.batch, session.passes
-        minibatch = next(remaining(learner, session.work, passes, seed=0, step=1, steps=2))
-        found = attribution.attribute(learner, batch, minibatch, passes, most=3)
+        minibatch = next(remaining_minibatches(learner, session.work, passes, seed=0, step=1, steps=2))
+        found = gradient_attribution.attribute_gradient(learner, batch, minibatch, passes, most=3)
         share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
         gradient = partial(gradient_of_chosen, learner, batch, minibatch, passes.temperature)
         together = gradient(torch.ones_like(share))
@@ -176,7 +177,7 @@ def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run: 
 def test_only_the_newest_unasked_for_are_kept(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         flight_recorder,
-        "_reasons",
+        "_reasons_to_record",
         lambda session, work, begun: [flight_recorder.ASKED if session.counters.step == 1 else "x"],
     )
     folder = run("a", *ONE_UPDATE, "trainer.steps=5", "recorder.keep=2")
@@ -185,7 +186,7 @@ def test_only_the_newest_unasked_for_are_kept(run: Runs, monkeypatch: pytest.Mon
 
 def test_a_recording_that_was_half_removed_does_not_stop_the_run(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill in the middle of removing one leaves a folder without its state."""
-    monkeypatch.setattr(flight_recorder, "_reasons", lambda session, work, begun: ["x"])
+    monkeypatch.setattr(flight_recorder, "_reasons_to_record", lambda session, work, begun: ["x"])
     (run.root / "a" / "recorder" / "step-000001").mkdir(parents=True)
     (run.root / "a" / "recorder" / ".step-000000.old").mkdir()
     folder = run("a", *ONE_UPDATE, "trainer.steps=3", "recorder.keep=1")
@@ -201,7 +202,7 @@ def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(
     with before_each_update(lambda work: signal.raise_signal(signal.SIGTERM)), pytest.raises(Interrupted):
         run("a", *words)
     folder = run("a", *words, "recorder.steps=[1]")
-    assert "step 1 cannot be recorded: it had begun before anybody asked" in caplog.text
+    assert "step 1 cannot be recorded: it had started before recording was requested" in caplog.text
     assert not (folder / "recorder").exists()
 
 
@@ -213,20 +214,20 @@ def test_a_recorder_that_is_off_costs_nothing(run: Runs) -> None:
 def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(
     run: Runs, whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed, take = whole("algorithm=tvo", *QUICK), update.take
+    undisturbed, take = whole("algorithm=tvo", *QUICK), policy_update.update_policy
 
-    def taking(learner: Learner, work: Work, *args: Any) -> bool:
+    def taking(learner: Learner, work: StepInProgress, *args: Any) -> bool:
         goes_on = take(learner, work, *args)
         signal.raise_signal(signal.SIGTERM) if work.position == 1 else None
         return goes_on
 
-    monkeypatch.setattr(loop, "take", taking)
+    monkeypatch.setattr(training_loop, "update_policy", taking)
     for _ in range(2):
         with pytest.raises(Interrupted):
             run("cut", "algorithm=tvo", *QUICK)
-    monkeypatch.setattr(loop, "take", take)
+    monkeypatch.setattr(training_loop, "update_policy", take)
     folders = [one / "recorder" / "step-000002" for one in (undisturbed, run("cut", "algorithm=tvo", *QUICK))]
-    one, other = (store.read_state(folder)["record"] for folder in folders)
+    one, other = (store.read_checkpoint_state(folder)["record"] for folder in folders)
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 

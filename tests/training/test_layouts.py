@@ -11,11 +11,11 @@ import torch
 from tests.training.conftest import MetricRows, Runs
 from tvo_cli import config, experiment
 from tvo_cli.maths import masked
-from tvo_cli.stability.watch import Action
-from tvo_cli.training import loop
+from tvo_cli.stability.collapse_watch import CollapseAction
+from tvo_cli.training import training_loop
+from tvo_cli.training.policy_update import remaining_minibatches
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import UpdateReport, Work
-from tvo_cli.training.update import remaining
+from tvo_cli.training.step_state import StepInProgress, UpdateReport
 
 from .conftest import SMALL, largest_difference, trained_policy
 
@@ -58,8 +58,8 @@ def test_losses_and_norm_are_those_of_one_batch_by_plain_autograd(
         "trainer.variance_parts=1",
     )
     seen = Seen()
-    monkeypatch.setattr(loop, "start_step", seen.start_step)
-    monkeypatch.setattr(loop, "finish_step", seen.finish_step)
+    monkeypatch.setattr(training_loop, "start_step", seen.start_step)
+    monkeypatch.setattr(training_loop, "finish_step", seen.finish_step)
     experiment.train(config.compose([*SMALL, *words, f"output_dir={tmp_path}"]))
     for name, value in seen.losses.items():
         assert seen.report.losses[name][0] == pytest.approx(value, rel=1e-4, abs=1e-7)
@@ -74,23 +74,23 @@ class Seen:
     report: UpdateReport
 
     def __init__(self) -> None:
-        self._start, self._finish = loop.start_step, loop.finish_step
+        self._start, self._finish = training_loop.start_step, training_loop.finish_step
 
-    def start_step(self, session: Session) -> Work:
+    def start_step(self, session: Session) -> StepInProgress:
         work = self._start(session)
         self.losses, self.norm = oracle(session, work)
         return work
 
-    def finish_step(self, session: Session, work: Work) -> Action:
+    def finish_step(self, session: Session, work: StepInProgress) -> CollapseAction:
         self.report = dataclasses.replace(work.report)
         return self._finish(session, work)
 
 
-def oracle(session: Session, work: Work) -> tuple[dict[str, float], float]:
+def oracle(session: Session, work: StepInProgress) -> tuple[dict[str, float], float]:
     from tvo_cli.types import Tokens
 
     learner, batch, passes = session.learner, work.batch, session.passes
-    minibatch = next(remaining(learner, work, passes, seed=0, step=0, steps=1))
+    minibatch = next(remaining_minibatches(learner, work, passes, seed=0, step=0, steps=1))
     rows, rollout, experience = minibatch.rows, batch.rollout, batch.experience
     scores = learner.policy.score(
         *(rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows]), 1.0

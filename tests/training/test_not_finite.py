@@ -14,33 +14,33 @@ import pytest
 from tests.gradients import gradient
 from tests.training.conftest import Runs
 from tvo_cli import experiment
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import tensor_fingerprint
 from tvo_cli.training import backward as backward_pass
-from tvo_cli.training import loop, update
+from tvo_cli.training import policy_update, training_loop
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tvo_cli.training.session import Session
-    from tvo_cli.training.step_state import Work
+    from tvo_cli.training.step_state import StepInProgress
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
 
 
-def poison_reward(work: Work) -> None:
+def poison_reward(work: StepInProgress) -> None:
     work.batch.experience.rewards[0] = math.nan
 
 
-def poison_log_prob(work: Work) -> None:
+def poison_log_prob(work: StepInProgress) -> None:
     work.batch.experience.old_logp[0, 0] = math.nan
 
 
-def poison_advantage(work: Work) -> None:
+def poison_advantage(work: StepInProgress) -> None:
     work.batch.advantage.values[0, 0] = -math.inf
 
 
-def poison_ratio(work: Work) -> None:
+def poison_ratio(work: StepInProgress) -> None:
     """log π_old = −100 where π is about a half: the ratio overflows float32."""
     work.batch.experience.old_logp[0, 0] = -100.0
 
@@ -52,24 +52,24 @@ POISONS = {"reward": poison_reward, "log-prob": poison_log_prob, "advantage": po
 def poisoned(run: Runs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Path, dict[str, Any]]]:
     """A run whose second batch is poisoned once drawn, and its session."""
 
-    def go(name: str, poison: Callable[[Work], None], *overrides: str) -> tuple[Path, dict[str, Any]]:
-        begin = loop.start_step
+    def go(name: str, poison: Callable[[StepInProgress], None], *overrides: str) -> tuple[Path, dict[str, Any]]:
+        begin = training_loop.start_step
         kept: dict[str, Any] = {}
 
-        def beginning(session: Session) -> Work:
+        def beginning(session: Session) -> StepInProgress:
             work = begin(session)
             rollout = dataclasses.replace(work.batch.rollout, logp=work.batch.rollout.logp.clone())
             experience = dataclasses.replace(work.batch.experience, old_logp=work.batch.experience.old_logp.clone())
             work.batch = dataclasses.replace(work.batch, rollout=rollout, experience=experience)
             kept["session"] = session
             if session.counters.step == 1:
-                kept["before"] = store.digest(session.weights())
+                kept["before"] = tensor_fingerprint.tensor_fingerprint(session.weights())
                 poison(work)
             return work
 
-        monkeypatch.setattr(loop, "start_step", beginning)
+        monkeypatch.setattr(training_loop, "start_step", beginning)
         folder = run(name, *overrides)
-        monkeypatch.setattr(loop, "start_step", begin)
+        monkeypatch.setattr(training_loop, "start_step", begin)
         return folder, kept
 
     return go
@@ -99,7 +99,7 @@ def test_only_the_minibatch_with_the_poison_is_left_out(poisoned: Callable[..., 
     folder, kept = poisoned("a", poison_ratio, "algorithm=grpo", "trainer.steps=2")
     row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
-    assert store.digest(kept["session"].weights()) != kept["before"]
+    assert tensor_fingerprint.tensor_fingerprint(kept["session"].weights()) != kept["before"]
 
 
 def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(
@@ -115,16 +115,16 @@ def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing
 @pytest.mark.slow
 def test_nan_in_one_gradient_is_traced_to_its_response(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Finite forces, a gradient that is not: one response's backward pass is broken."""
-    backward = backward_pass.backward
+    backward = backward_pass.backward_through_network
 
     def breaking(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
         backward(scores, forces)
         gradient(next(iter(broken["session"].learner.parameters)))[0] = math.nan
 
     broken: dict[str, Session] = {}
-    begin = loop.start_step
-    monkeypatch.setattr(loop, "start_step", lambda session: broken.update(session=session) or begin(session))
-    monkeypatch.setattr(update, "backward", breaking)
+    begin = training_loop.start_step
+    monkeypatch.setattr(training_loop, "start_step", lambda session: broken.update(session=session) or begin(session))
+    monkeypatch.setattr(policy_update, "backward_through_network", breaking)
     folder = run("a", "algorithm=grpo", "trainer.steps=1", "trainer.nonfinite_limit=99")
     monkeypatch.undo()
     record, lived = experiment.replay(folder, 1, [])
@@ -133,7 +133,7 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run: Runs, monkeypatch: p
 
 
 def test_many_in_a_row_stop_the_run_with_its_verdict(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(update, "not_finite", lambda batch, rows: "reward")
+    monkeypatch.setattr(policy_update, "non_finite_input_of_update", lambda batch, rows: "reward")
     folder = run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["steps"], summary["skipped_updates"]) == (2, 8)

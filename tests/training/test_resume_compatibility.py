@@ -13,13 +13,17 @@ from tvo_cli.training import resume_compatibility
 
 def test_what_is_not_finite_is_recorded_by_its_name() -> None:
     found = dict(
-        resume_compatibility._flat({"surrogate": {"low": math.inf, "high": -math.inf}, "cap": [1.0, math.nan]})
+        resume_compatibility._flatten_settings(
+            {"surrogate": {"low": math.inf, "high": -math.inf}, "cap": [1.0, math.nan]}
+        )
     )
     assert found == {"surrogate.low": "inf", "surrogate.high": "-inf", "cap": [1.0, "nan"]}
 
 
 def test_a_record_of_before_held_null_for_it() -> None:
-    resume_compatibility._compare(Path("run"), {"surrogate.low": None}, {"surrogate.low": "inf"}, ())
+    resume_compatibility._check_same_settings(Path("run"), {"surrogate.low": None}, {"surrogate.low": "inf"}, ())
     for before, wanted in ((None, 0.2), ("inf", 0.2), (0.2, "inf")):
         with pytest.raises(UserError, match=r"surrogate\.low"):
-            resume_compatibility._compare(Path("run"), {"surrogate.low": before}, {"surrogate.low": wanted}, ())
+            resume_compatibility._check_same_settings(
+                Path("run"), {"surrogate.low": before}, {"surrogate.low": wanted}, ()
+            )

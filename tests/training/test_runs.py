@@ -15,8 +15,8 @@ from torch import Tensor
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.training import graded_batch, update
-from tvo_cli.training.backward import forces_on
+from tvo_cli.training import collect_rollouts, policy_update
+from tvo_cli.training.backward import forces_on_tokens
 from tvo_cli.training.session import Session
 from tvo_cli.types import Loss, Problem, Rollout, Tokens
 
@@ -79,7 +79,7 @@ def test_the_step_rule_is_part_of_a_checkpoint(whole: Whole) -> None:
 
 def test_a_finished_run_is_extended_and_a_different_one_refused(run: Runs, steps: MetricRows) -> None:
     folder = run("a", *ONE_UPDATE, "trainer.steps=2")
-    with pytest.raises(UserError, match=r"holds a run with other settings: .*optimizer\.lr=0\.5 \(there 5e-05\)"):
+    with pytest.raises(UserError, match=r"holds a run with other settings: .*optimizer\.lr=0\.5 \(recorded: 5e-05\)"):
         run("a", *ONE_UPDATE, "trainer.steps=2", "optimizer.lr=0.5")
     run("a", *ONE_UPDATE, "trainer.steps=3")
     assert [row["step"] for row in steps(folder)] == [1, 2, 3]
@@ -120,13 +120,18 @@ def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: py
     before: dict[str, Any] = {}
 
     def poisoned(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
-        return tuple(torch.full_like(x, math.nan) for x in forces_on(loss, tokens))
+        return tuple(torch.full_like(x, math.nan) for x in forces_on_tokens(loss, tokens))
 
     if where == "gradient":
-        monkeypatch.setattr(update, "forces_on", poisoned)
+        monkeypatch.setattr(policy_update, "forces_on_tokens", poisoned)
     else:
-        monkeypatch.setattr("tvo_cli.objective.pieces.capped_surrogate", lambda ratio, *_: ratio * math.nan)
-    take = graded_batch.sample
+
+        def poisoned_gain(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:
+            return ratio * math.nan
+
+        poisoned_gain.__module__ = "tvo_cli.maths.surrogates"  # else a config refuses to build it
+        monkeypatch.setattr("tvo_cli.maths.surrogates.capped_surrogate", poisoned_gain)
+    take = collect_rollouts.sample_responses
 
     def remember(session: Session, problems: Sequence[Problem], number: int) -> Rollout:
         named = session.learner.policy.network.state_dict()
@@ -134,7 +139,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: py
         before["session"] = session
         return take(session, problems, number)
 
-    monkeypatch.setattr(graded_batch, "sample", remember)
+    monkeypatch.setattr(collect_rollouts, "sample_responses", remember)
     folder = run("a", "trainer.nonfinite_limit=8", "trainer.steps=9")
     after = before["session"].learner.policy.network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before["weights"].items())

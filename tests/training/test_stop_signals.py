@@ -13,14 +13,14 @@ from tests.training.conftest import Runs
 from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import run_status
-from tvo_cli.training import loop, saving
+from tvo_cli.training import stop_signals, training_loop
 
 from .conftest import SMALL, before_each_update
 
 if TYPE_CHECKING:
-    from tvo_cli.evaluation.heldout_check import Evaluation
+    from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
     from tvo_cli.training.session import Session
-    from tvo_cli.training.step_state import Work
+    from tvo_cli.training.step_state import StepInProgress
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "trainer.steps=2", "trainer.checkpoint_every=1")
@@ -58,7 +58,7 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs) -> Non
     sent: list[signal.Signals] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-    def send_all(work: Work) -> None:
+    def send_all(work: StepInProgress) -> None:
         for number in numbers:
             signal.raise_signal(number)
             sent.append(number)
@@ -71,32 +71,32 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs) -> Non
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    newest = store.newest(run.root / "a" / "checkpoints", print)
+    newest = store.newest_whole_checkpoint(run.root / "a" / "checkpoints", print)
     assert sent and newest is not None and newest.name == "step-000001"
 
 
 def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both arrive while the second checkpoint is being written."""
     run("a", *QUICK, "trainer.steps=1")
-    root, flush = run.root / "a" / "checkpoints", store._flush
+    root, flush = run.root / "a" / "checkpoints", store._flush_to_disk
 
     def pressing(path: Path) -> None:
         flush(path)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(store, "_flush", pressing)
+    monkeypatch.setattr(store, "_flush_to_disk", pressing)
     with pytest.raises(KeyboardInterrupt):
         run("a", *QUICK)
     monkeypatch.undo()
-    assert store.newest(root, print) == root / "step-000001"
-    assert run("a", *QUICK) and store.newest(root, print) == root / "step-000002"
+    assert store.newest_whole_checkpoint(root, print) == root / "step-000001"
+    assert run("a", *QUICK) and store.newest_whole_checkpoint(root, print) == root / "step-000002"
 
 
 def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run: Runs) -> None:
     before = signal.signal(signal.SIGUSR2, lambda *_: pytest.fail("nothing was saved yet"))
     try:
         send = before_each_update(lambda work: signal.raise_signal(signal.SIGUSR2))
-        with send, pytest.raises(saving.Interrupted) as stopped:
+        with send, pytest.raises(stop_signals.Interrupted) as stopped:
             run("a", "algorithm=grpo", "trainer.steps=1", "rollout.epochs=1")
     finally:
         signal.signal(signal.SIGUSR2, before)
@@ -110,9 +110,9 @@ def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
 ) -> None:
     words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
              "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
-    evaluate = loop._evaluate
+    evaluate = training_loop._evaluate_heldout
 
-    def evaluating(session: Session) -> Evaluation | None:
+    def evaluating(session: Session) -> HeldoutEvaluation | None:
         if (session.counters.step == 0) == (when == "first"):
             signal.raise_signal(signal.SIGTERM)
         return evaluate(session)
@@ -120,7 +120,7 @@ def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
     before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the signal found no handler of ours"))
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "_evaluate", evaluating)
+            patch.setattr(training_loop, "_evaluate_heldout", evaluating)
             assert main(words) == code
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -2,9 +2,9 @@
 
 from tvo_cli.advantage.estimator import Estimator
 from tvo_cli.advantage.gae import GeneralisedAdvantage
-from tvo_cli.advantage.group import BatchScaledGroup, GroupCentred, GroupNormalised, LeaveOneOut
-from tvo_cli.advantage.shrunk import ShrunkLeaveOneOut
-from tvo_cli.advantage.whitened import WhitenedGroup, WhitenedReturn
+from tvo_cli.advantage.group_baseline import BatchScaledGroup, GroupCentred, GroupNormalised, LeaveOneOut
+from tvo_cli.advantage.shrinkage_baseline import ShrunkLeaveOneOut
+from tvo_cli.advantage.whitened_returns import WhitenedGroup, WhitenedReturn
 
 __all__ = [
     "BatchScaledGroup",

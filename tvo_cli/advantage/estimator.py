@@ -31,7 +31,7 @@ class Estimator(Protocol):
     def load_state_dict(self, state: Mapping[str, float]) -> None: ...
 
 
-class Stateless:
+class StatelessEstimator:
     """An estimator that learns nothing from batch to batch and needs no critic or reference."""
 
     minimum_samples: ClassVar[int] = 1
@@ -50,7 +50,7 @@ class Stateless:
         """Nothing to restore."""
 
 
-def spread(per_response: Tensor, mask: Tensor) -> Tensor:
+def spread_over_tokens(per_response: Tensor, mask: Tensor) -> Tensor:
     """One value a response [B] to one a token [B, T], 0 on padding."""
     return per_response.unsqueeze(1) * mask
 
@@ -61,10 +61,10 @@ def token_rewards(experience: Experience, outcome: Tensor, kl_coef: float) -> Te
     rewards = torch.zeros(mask.shape, dtype=outcome.dtype, device=mask.device)
     rows = torch.arange(len(mask), device=mask.device)[length > 0]
     rewards[rows, length[rows] - 1] = outcome[rows]
-    return rewards - kl_coef * reference_cost(experience) if kl_coef else rewards
+    return rewards - kl_coef * reference_kl_cost(experience) if kl_coef else rewards
 
 
-def reference_cost(experience: Experience) -> Tensor:
+def reference_kl_cost(experience: Experience) -> Tensor:
     """k1 = log π_old − log π_ref of each response token, nats, [B, T]; 0 without a reference."""
     if experience.ref_logp is None:
         return torch.zeros_like(experience.old_logp)

@@ -1,1 +1,1 @@
-"""What a run leaves on disk to go on from: files of a state, and how plain data and tensors become them."""
+"""Checkpoints on disk: folders of a state, and how records, tensors and optimisers become files."""

@@ -1,4 +1,4 @@
-"""Any of our records as named tensors and plain JSON, and back: what is added to a record is saved by itself.
+"""Serialisation of records as named tensors and plain JSON, and back: new fields are saved without further code.
 
 A record is a dataclass, a named tuple, or a list, tuple or mapping of such. A tensor that stands in several
 places is written once and is one tensor again afterwards.
@@ -18,7 +18,7 @@ Tensors = dict[str, Tensor]
 TENSOR = "$tensor"
 
 
-def pack(record: Any) -> tuple[Tensors, Any]:
+def pack_record(record: Any) -> tuple[Tensors, Any]:
     """Tensors by dotted place, and the rest as JSON that names them."""
     tensors: Tensors = {}
     names: dict[int, str] = {}
@@ -27,9 +27,9 @@ def pack(record: Any) -> tuple[Tensors, Any]:
         if isinstance(value, Tensor):
             if id(value) not in names:
                 names[id(value)] = place
-                tensors[place] = _own(value)
+                tensors[place] = _with_own_storage(value)
             return {TENSOR: names[id(value)], "on": value.device.type}
-        if fields := _fields(value):
+        if fields := _record_fields(value):
             return {name: walk(getattr(value, name), f"{place}.{name}".lstrip(".")) for name in fields}
         if isinstance(value, Mapping):
             return {str(name): walk(child, f"{place}.{name}") for name, child in value.items()}
@@ -40,7 +40,7 @@ def pack(record: Any) -> tuple[Tensors, Any]:
     return tensors, walk(record, "")
 
 
-def unpack(kind: Any, plain: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
+def unpack_record(kind: Any, plain: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
     """The record of type `kind` that was packed; what was off the CPU goes to `device`."""
     placed: Tensors = {}
 
@@ -50,36 +50,36 @@ def unpack(kind: Any, plain: Any, tensors: Mapping[str, Tensor], device: torch.d
             placed[name] = tensors[name] if found["on"] == "cpu" else tensors[name].to(device)
         return placed[name]
 
-    return _build(kind, plain, tensor)
+    return _unpack_value(kind, plain, tensor)
 
 
-def _build(kind: Any, plain: Any, tensor: Callable[[Mapping[str, str]], Tensor]) -> Any:
+def _unpack_value(kind: Any, plain: Any, tensor: Callable[[Mapping[str, str]], Tensor]) -> Any:
     if plain is None:
         return None
     if isinstance(plain, Mapping) and TENSOR in plain:
         return tensor(plain)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _build(next(one for one in inner if one is not type(None)), plain, tensor)
+        return _unpack_value(next(one for one in inner if one is not type(None)), plain, tensor)
     if origin in (tuple, list):
         each = inner[:1] * len(plain) if origin is list or inner[-1] is Ellipsis else inner
-        return origin(_build(one, child, tensor) for one, child in zip(each, plain))
+        return origin(_unpack_value(one, child, tensor) for one, child in zip(each, plain))
     if isinstance(plain, Mapping) and inner:
-        return {name: _build(inner[-1], child, tensor) for name, child in plain.items()}
+        return {name: _unpack_value(inner[-1], child, tensor) for name, child in plain.items()}
     if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")):
         hints = get_type_hints(kind, localns={"Tensor": Tensor})
-        return kind(**{name: _build(hints[name], child, tensor) for name, child in plain.items()})
+        return kind(**{name: _unpack_value(hints[name], child, tensor) for name, child in plain.items()})
     return plain
 
 
-def _fields(value: Any) -> list[str]:
+def _record_fields(value: Any) -> list[str]:
     """What the constructor of a record takes."""
     if dataclasses.is_dataclass(value):
         return [field.name for field in dataclasses.fields(value) if field.init]
     return list(getattr(value, "_fields", ()))
 
 
-def _own(value: Tensor) -> Tensor:
+def _with_own_storage(value: Tensor) -> Tensor:
     """A contiguous tensor with a storage of its own: safetensors refuses two names for one memory."""
     value = value.detach().contiguous()
     shares = value.untyped_storage().nbytes() != value.numel() * value.element_size()

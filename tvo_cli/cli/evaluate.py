@@ -88,10 +88,10 @@ def _run(config: DictConfig) -> dict[str, Any]:
 
 def _regrade(folder: Path, words: Sequence[str]) -> None:
     from tvo_cli import config as configuration
-    from tvo_cli.evaluation.pipeline import regrade
+    from tvo_cli.evaluation.pipeline import regrade_folder
 
     config = configuration.compose(words, "eval")
-    summary = regrade(folder, config.reward, float(config.evaluation.confidence))
+    summary = regrade_folder(folder, config.reward, float(config.evaluation.confidence))
     conclude(summary, folder)
     print(f"regraded: {summary['changed']} verdicts changed; the old ones are in responses.previous.jsonl")
 

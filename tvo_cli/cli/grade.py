@@ -18,9 +18,9 @@ from tvo_cli import escaping, signals, standard_streams
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
+    from tvo_cli.reward.graded_rows import GradingSummary
     from tvo_cli.reward.grader import Grader
-    from tvo_cli.reward.grading import Summary
-    from tvo_cli.reward.rows import Source
+    from tvo_cli.reward.rows_to_grade import RowSource
 
 REFRESH = 0.5  # seconds between two looks at the progress
 
@@ -76,26 +76,32 @@ def grade(
 ) -> None:
     """Grade rows {gold, prediction}: each gets correct, extracted, reason; a summary on stderr."""
     from tvo_cli.reward.grader import Grader
-    from tvo_cli.reward.rows import Source
+    from tvo_cli.reward.rows_to_grade import RowSource
 
-    source = Source("standard input" if file == "-" else file, gold, prediction, profile.value)
+    source = RowSource("standard input" if file == "-" else file, gold, prediction, profile.value)
     mode = Unboxed.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
     with _terminable(), _input(file) as stream, Grader(node) as grader, _output(out) as sink:
         _run(stream, source, grader, sink, format, skip_bad)
 
 
-def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], format: Format, skip_bad: bool) -> None:
-    from tvo_cli.reward.grading import Summary, as_json, as_table, graded, table_head
-    from tvo_cli.reward.rows import read, readable
+def _run(stream: IO[bytes], source: RowSource, grader: Grader, sink: IO[bytes], format: Format, skip_bad: bool) -> None:
+    from tvo_cli.reward.graded_rows import (
+        GradingSummary,
+        grade_in_chunks,
+        graded_row_as_json,
+        graded_row_as_table_line,
+        graded_table_head,
+    )
+    from tvo_cli.reward.rows_to_grade import read_readable_rows, read_rows
 
     total = None if skip_bad else _checked(stream, source)
-    summary, progress, audit = Summary(), Progress(total), grader.settings.audit
-    found = readable(stream, source, partial(_leave_out, summary)) if skip_bad else read(stream, source)
-    line_of = as_json if format is Format.json else as_table
+    summary, progress, audit = GradingSummary(), Progress(total), grader.settings.audit
+    found = read_readable_rows(stream, source, partial(_leave_out, summary)) if skip_bad else read_rows(stream, source)
+    line_of = graded_row_as_json if format is Format.json else graded_row_as_table_line
     if format is Format.table:
-        sink.write(table_head())
-    for chunk in graded(found, grader, summary):
+        sink.write(graded_table_head())
+    for chunk in grade_in_chunks(found, grader, summary):
         sink.writelines(line_of(row, verdict, audit=audit) for row, verdict in chunk)
         sink.flush()
         progress.show(summary)
@@ -104,23 +110,23 @@ def _run(stream: IO[bytes], source: Source, grader: Grader, sink: IO[bytes], for
         print(escaping.terminal(line), file=sys.stderr)
 
 
-def _leave_out(summary: Summary, error: UserError) -> None:
+def _leave_out(summary: GradingSummary, error: UserError) -> None:
     """Count a row that cannot be read, and say which it is."""
     summary.left_out += 1
     print(escaping.terminal(f"left out: {error.key} {error.value}: {error.problem}"), file=sys.stderr)
 
 
-def _checked(stream: IO[bytes], source: Source) -> int | None:
+def _checked(stream: IO[bytes], source: RowSource) -> int | None:
     """The number of rows of a file, all of them read once: a bad line 900,000 is told before any is graded.
 
     A pipe can be read only once: its bad line is told when it comes. None then.
     """
-    from tvo_cli.reward.rows import read
+    from tvo_cli.reward.rows_to_grade import read_rows
 
     if not stream.seekable():
         return None
     start = stream.tell()
-    total = sum(1 for _ in read(stream, source))
+    total = sum(1 for _ in read_rows(stream, source))
     stream.seek(start)
     return total
 
@@ -142,7 +148,7 @@ class Progress:
     def __init__(self, total: int | None) -> None:
         self.total, self.shown, self.wanted = total, time.monotonic(), standard_streams.redraws(sys.stderr)
 
-    def show(self, summary: Summary) -> None:
+    def show(self, summary: GradingSummary) -> None:
         """Twice a second at most."""
         now = time.monotonic()
         if not self.wanted or now - self.shown < REFRESH:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tvo_cli.stats.interval import Interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
 from tvo_cli.tracking.names import BY_NAME
 
 LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
@@ -76,14 +76,14 @@ def span(low: float, high: float, share: bool) -> str:
     return f"[{reading(low, share)}, {reading(high, share)}]"
 
 
-def interval(found: Interval | None, share: bool = False) -> str:
+def interval(found: ConfidenceInterval | None, share: bool = False) -> str:
     """`90.1 [85.1, 93.0]`; the mean alone where there is no interval."""
     if found is None or math.isnan(found.mean):
         return UNKNOWN
     return f"{reading(found.mean, share)} {span(found.low, found.high, share)}".strip()
 
 
-def percent(found: Interval) -> str:
+def percent(found: ConfidenceInterval) -> str:
     """`110.2 [98.1, 122.3]`: a ratio in percent, which may lie above 100 and is not cut."""
     if math.isnan(found.mean):
         return UNKNOWN

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tvo_cli.config.explaining import first_line
+from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.resolving import plain
 from tvo_cli.errors import UserError
 
@@ -27,7 +28,7 @@ def build(node: Any) -> Any:
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    tree = plain(node)
+    tree = with_targets(plain(node), current_target)
     if tree is None:
         return None
     found = list(targets(tree))

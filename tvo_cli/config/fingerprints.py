@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from tvo_cli.config.moved_targets import first_target, with_targets
 from tvo_cli.config.renamed_keys import first_names
 from tvo_cli.config.resolving import plain
 
@@ -27,4 +28,5 @@ def fingerprint(config: Any) -> str:
     tree = {key: value for key, value in plain(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
         tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in ONLY_HOW}
-    return hashlib.sha256(json.dumps(first_names(tree), sort_keys=True, default=str).encode()).hexdigest()
+    tree = with_targets(first_names(tree), first_target)
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from tvo_cli.config.moved_targets import current_target
+
 PACKAGE = Path(__file__).resolve().parents[1]
 Definition = ast.FunctionDef | ast.ClassDef
 
@@ -42,7 +44,7 @@ def keywords(target: str) -> Mapping[str, Keyword] | None:
 
 def definition(target: str) -> Found | None:
     """The function or class that a dotted name leads to, through the imports of packages."""
-    module, _, name = target.rpartition(".")
+    module, _, name = current_target(target).rpartition(".")
     tree = _tree(module)
     for node in tree.body if tree else ():
         if isinstance(node, Definition) and node.name == name:

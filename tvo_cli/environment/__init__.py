@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tvo_cli.environment.fast_paths import FastPath
     from tvo_cli.model import Policy
+    from tvo_cli.training.device_and_precision import Runtime
     from tvo_cli.training.learner import Learner
-    from tvo_cli.training.runtime import Runtime
 
 VERSIONS = "versions.json"
 __all__ = ["facts", "here", "of_network", "of_run", "of_served", "record"]
@@ -35,7 +35,7 @@ def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[s
 def here() -> dict[str, Any]:
     """The facts of this machine, for no run in particular: what `auto` chooses."""
     from tvo_cli.environment import fast_paths
-    from tvo_cli.training.runtime import choose_device
+    from tvo_cli.training.device_and_precision import choose_device
 
     return facts(fast_paths.here(), "float32", choose_device("auto").type)
 

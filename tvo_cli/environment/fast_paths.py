@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from tvo_cli.model import Policy, load_policy, sequence_packing, shared_prefix
-from tvo_cli.model.loading import FRESH
-from tvo_cli.optim import fused
+from tvo_cli.model import Policy, cache_support, gradient_checkpointing, load_policy, sequence_packing, shared_prefix
+from tvo_cli.model.policy_loading import FRESH
+from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import fused_decode, onednn
 
 ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompts")
@@ -44,7 +44,7 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     why = _no_products(network, large=large)
     yield FastPath("oneDNN products", not why, why or f"a product errs by less than {onednn.TOLERANCE:g}, as float32")
     without = "needs oneDNN products"
-    taken = not why and fused_decode.fused_network(policy) is not None
+    taken = not why and fused_decode.fused_decoder(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
     taken = not why and sequence_packing.supports_packing(body)
@@ -54,11 +54,13 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
 
 
 def _shared(body: torch.nn.Module) -> FastPath:
-    shares = shared_prefix.keeps_keys(body) and not shared_prefix.recomputes(body)
+    shares = cache_support.supports_kv_cache(body) and not gradient_checkpointing.uses_gradient_checkpointing(body)
     saves = f"where it saves {shared_prefix.SHARE:.0%} of the positions and {shared_prefix.LEAST:.0e} operations"
     recomputed = "layers are recomputed: model.gradient_checkpointing=false"
     other = (
-        recomputed if shared_prefix.recomputes(body) else "the network keeps another cache than plain keys and values"
+        recomputed
+        if gradient_checkpointing.uses_gradient_checkpointing(body)
+        else "the network keeps another cache than plain keys and values"
     )
     return FastPath("shared prompts", shares, saves if shares else other)
 
@@ -73,7 +75,7 @@ def _no_products(network: Any, *, large: bool) -> str:
         return f"for CPUs; the network is on {kind}"
     if not large and parameters < onednn.LARGE:
         return f"{parameters:,} parameters: gains from {onednn.LARGE:,} on"
-    if not onednn.accurate():
+    if not onednn.onednn_keeps_accuracy():
         return f"this CPU would round to bfloat16: a product errs by more than {onednn.TOLERANCE:g}"
     return "off: trainer.matmul=default, or an attention other than sdpa"
 
@@ -88,13 +90,13 @@ def _fused(optimizer: torch.optim.Optimizer | None) -> FastPath:
 def _fused_here() -> FastPath:
     """Asked for as many parameters as it takes."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    made = fused.fused(torch.optim.AdamW, [torch.empty(fused.LEAST, device=device)])
+    made = fused_kernel.with_fused_kernel(torch.optim.AdamW, [torch.empty(fused_kernel.LEAST, device=device)])
     on = isinstance(made, partial) and bool(made.keywords.get("fused"))
     return FastPath("fused optimiser", on, _fused_why(on))
 
 
 def _fused_why(on: bool) -> str:
-    limit = f"from {fused.LEAST:,} parameters on, on {' and '.join(fused.DEVICES)}"
+    limit = f"from {fused_kernel.LEAST:,} parameters on, on {' and '.join(fused_kernel.DEVICES)}"
     return limit if on else f"{limit}, with an optimiser that has such a kernel"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tvo_cli.evaluation.heldout_check import Evaluation, HeldOut
+    from tvo_cli.evaluation.heldout_check import HeldoutEvaluation, HeldoutSet
 
-__all__ = ["Evaluation", "HeldOut"]
+__all__ = ["HeldoutEvaluation", "HeldoutSet"]
 
 
 def __getattr__(name: str) -> Any:

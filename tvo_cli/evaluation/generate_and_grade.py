@@ -1,4 +1,4 @@
-"""Generate, grade, keep: what is missing of an evaluation, in batches of prompts of like length."""
+"""Generate and grade the missing responses of an evaluation, in batches of prompts of like length."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
-from tvo_cli.evaluation.answer_extraction import readable
 from tvo_cli.evaluation.protocol import Protocol
-from tvo_cli.evaluation.responses import Response
+from tvo_cli.evaluation.protocol_answer import text_for_grader
+from tvo_cli.evaluation.responses import GradedResponse
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.types import Problem, Verdict
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tvo_cli.reward import Grader
-    from tvo_cli.rollout import Sampling
+    from tvo_cli.rollout import SamplingParams
     from tvo_cli.rollout.engine import Completion, Engine
 
 SCORERS = {"math": "math", "aime": "integer", "digits": "digits"}
 UNGRADED = Verdict(False, None, "not graded")
 
 
-class Step(NamedTuple):
-    """What has just been done, for whoever watches."""
+class EvaluatorStep(NamedTuple):
+    """Progress of an evaluation, as the evaluator reports it after each batch."""
 
     suite: str
     done: int  # completions of all suites, those of earlier runs included
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class GenerationTask:
     """Some prompts of a suite that are generated the same way."""
 
     suite: Suite
@@ -47,8 +47,8 @@ class Task:
     prompts: tuple[str, ...]
 
 
-class SampledResponses(NamedTuple):
-    """A completion and what it answers."""
+class UngradedResponse(NamedTuple):
+    """A completion that is not graded yet, with its problem and prompt."""
 
     problem: Problem
     prompt: str
@@ -66,46 +66,54 @@ class Evaluator:
     seed: int
     batch_size: int
 
-    def run(self, tasks: Sequence[Task], kept: Sequence[Response], watch: Callable[[Step], object]) -> None:
+    def run(
+        self, tasks: Sequence[GenerationTask], kept: Sequence[GradedResponse], watch: Callable[[EvaluatorStep], object]
+    ) -> None:
         """Do every task; `kept` are the responses that are there already."""
         done, right = len(kept), sum(bool(row.correct) for row in kept)
         judged = sum(row.correct is not None for row in kept)
-        total = done + sum(len(task.problems) * count(task.suite.protocol, task.decoding) for task in tasks)
+        total = done + sum(
+            len(task.problems) * completions_per_problem(task.suite.protocol, task.decoding) for task in tasks
+        )
         for task in tasks:
             for batch in self._batches(task):
                 found = self._respond(batch)
-                responses.append(self.path, found)
+                responses.append_responses(self.path, found)
                 done, right = done + len(found), right + sum(bool(row.correct) for row in found)
                 judged += sum(row.correct is not None for row in found)
-                watch(Step(task.suite.name, done, total, right, judged))
+                watch(EvaluatorStep(task.suite.name, done, total, right, judged))
 
-    def _batches(self, task: Task) -> Iterator[Task]:
+    def _batches(self, task: GenerationTask) -> Iterator[GenerationTask]:
         """By length, so that a batch carries little padding and ends at once."""
         lengths = self.engine.lengths(task.prompts)
         order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-        height = max(1, self.batch_size // count(task.suite.protocol, task.decoding))
+        height = max(1, self.batch_size // completions_per_problem(task.suite.protocol, task.decoding))
         for start in range(0, len(order), height):
             chosen = order[start : start + height]
             problems, prompts = tuple(task.problems[i] for i in chosen), tuple(task.prompts[i] for i in chosen)
             yield replace(task, problems=problems, prompts=prompts)
 
-    def _respond(self, task: Task) -> list[Response]:
+    def _respond(self, task: GenerationTask) -> list[GradedResponse]:
         protocol, begun = task.suite.protocol, time.perf_counter()
         keys = [problem.id for problem in task.problems]
-        drawn = self.engine(task.prompts, keys, sampling(protocol, task.decoding, self.batch_size), self.seed)
+        drawn = self.engine(
+            task.prompts, keys, sampling_of_protocol(protocol, task.decoding, self.batch_size), self.seed
+        )
         rows = [
-            SampledResponses(problem, prompt, sample, completion)
+            UngradedResponse(problem, prompt, sample, completion)
             for problem, prompt, completions in zip(task.problems, task.prompts, drawn, strict=True)
             for sample, completion in enumerate(completions)
         ]
         seconds = (time.perf_counter() - begun) / len(rows)
         asked = [(row.problem, row.completion.text, row.completion.finished) for row in rows]
-        verdicts = grade(self.grader, protocol, asked)
+        verdicts = grade_completions(self.grader, protocol, asked)
         return [self._response(task, row, verdict, seconds) for row, verdict in zip(rows, verdicts, strict=True)]
 
-    def _response(self, task: Task, row: SampledResponses, verdict: Verdict, seconds: float) -> Response:
+    def _response(
+        self, task: GenerationTask, row: UngradedResponse, verdict: Verdict, seconds: float
+    ) -> GradedResponse:
         problem, completion = row.problem, row.completion
-        return Response(
+        return GradedResponse(
             suite=task.suite.name,
             id=problem.id,
             decoding=task.decoding,
@@ -127,26 +135,26 @@ class Evaluator:
         )
 
 
-def plan(
-    suites: Sequence[Suite], kept: Sequence[Response], tokenizer: PreTrainedTokenizerBase | None
-) -> tuple[list[Task], list[Response]]:
+def plan_missing_tasks(
+    suites: Sequence[Suite], kept: Sequence[GradedResponse], tokenizer: PreTrainedTokenizerBase | None
+) -> tuple[list[GenerationTask], list[GradedResponse]]:
     """What is still to be done, and the responses that count: those of problems whose samples are all there."""
-    have: dict[tuple[str, str, str], list[Response]] = {}
+    have: dict[tuple[str, str, str], list[GradedResponse]] = {}
     for row in kept:
         have.setdefault((row.suite, row.decoding, row.id), []).append(row)
-    tasks, counted = [], list[Response]()
+    tasks, counted = [], list[GradedResponse]()
     for suite in suites:
-        for decoding in decodings(suite.protocol):
-            needed = count(suite.protocol, decoding)
+        for decoding in protocol_decodings(suite.protocol):
+            needed = completions_per_problem(suite.protocol, decoding)
             whole = {p.id: have.get((suite.name, decoding, p.id), []) for p in suite.problems}
             counted += [row for rows in whole.values() if len(rows) == needed for row in rows]
             missing = tuple(p for p in suite.problems if len(whole[p.id]) != needed)
             prompts = tuple(suite.protocol.render(problem, tokenizer) for problem in missing)
-            tasks += [Task(suite, decoding, missing, prompts)] if missing else []
+            tasks += [GenerationTask(suite, decoding, missing, prompts)] if missing else []
     return tasks, counted
 
 
-def check_context(tasks: Sequence[Task], engine: Engine) -> None:
+def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> None:
     """UserError when a prompt and its budget do not fit the model."""
     if engine.context is None:
         return
@@ -160,11 +168,11 @@ def check_context(tasks: Sequence[Task], engine: Engine) -> None:
                 budget,
                 f"{task.suite.name}: the prompt of {task.problems[longest].id} has {lengths[longest]} tokens; "
                 f"with {budget} for the answer that is {over}, and the model's context is {engine.context}.",
-                _remedy(task.suite.name, engine.context, budget, lengths),
+                _context_remedy(task.suite.name, engine.context, budget, lengths),
             )
 
 
-def _remedy(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
+def _context_remedy(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
     """Less for the answer, or fewer problems; where neither helps, a longer context."""
     most, room = context - max(lengths), context - budget
     long = sum(length > room for length in lengths)
@@ -176,25 +184,25 @@ def _remedy(suite: str, context: int, budget: int, lengths: Sequence[int]) -> st
     return f"{told[0].upper()}{told[1:]}."
 
 
-def decodings(protocol: Protocol) -> tuple[str, ...]:
+def protocol_decodings(protocol: Protocol) -> tuple[str, ...]:
     """sampled, and greedy besides it where the protocol asks for that."""
     if protocol.decoding.is_greedy:
         return ("greedy",)
     return ("sampled", "greedy") if protocol.decoding.greedy else ("sampled",)
 
 
-def count(protocol: Protocol, decoding: str) -> int:
+def completions_per_problem(protocol: Protocol, decoding: str) -> int:
     """Completions of a problem."""
     return 1 if decoding == "greedy" else protocol.decoding.samples
 
 
-def sampling(protocol: Protocol, decoding: str, batch_size: int) -> Sampling:
+def sampling_of_protocol(protocol: Protocol, decoding: str, batch_size: int) -> SamplingParams:
     """As the generation loop wants it."""
-    from tvo_cli.rollout import Sampling
+    from tvo_cli.rollout import SamplingParams
 
     drawn = protocol.decoding
-    return Sampling(
-        samples=count(protocol, decoding),
+    return SamplingParams(
+        samples=completions_per_problem(protocol, decoding),
         max_tokens=protocol.max_tokens,
         temperature=0.0 if decoding == "greedy" else drawn.temperature,
         top_p=drawn.top_p,
@@ -204,11 +212,13 @@ def sampling(protocol: Protocol, decoding: str, batch_size: int) -> Sampling:
     )
 
 
-def grade(grader: Grader | None, protocol: Protocol, rows: Sequence[tuple[Problem, str, bool]]) -> list[Verdict]:
+def grade_completions(
+    grader: Grader | None, protocol: Protocol, rows: Sequence[tuple[Problem, str, bool]]
+) -> list[Verdict]:
     """Verdicts by the protocol's rules on (problem, completion, finished)."""
     if grader is None:
         return [UNGRADED] * len(rows)
-    texts = [readable(text, protocol.answer) for _, text, _ in rows]
+    texts = [text_for_grader(text, protocol.answer) for _, text, _ in rows]
     problems = [replace(p, scorer=p.scorer or SCORERS[protocol.profile]) for p, _, _ in rows]
     ended = [finished or protocol.unfinished == "graded" for _, _, finished in rows]
     return grader.grade(texts, problems, ended)

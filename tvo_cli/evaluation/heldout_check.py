@@ -11,16 +11,16 @@ import torch
 from tvo_cli.data.prompts import render
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
-from tvo_cli.rollout import Sampling, generate
-from tvo_cli.stats import Interval, clustered_interval
+from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.stats import ConfidenceInterval, clustered_interval
 from tvo_cli.types import Problem, Rollout, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class HeldoutEvaluation:
     """What an evaluation found; `records` hold every completion with its verdict."""
 
-    accuracy: Interval  # pass@1, clustered by problem
+    accuracy: ConfidenceInterval  # pass@1, clustered by problem
     any_correct: float  # pass@k with k = samples
     samples: int
     problems: int
@@ -45,39 +45,39 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldoutSet:
     """A fixed set of problems and a fixed way to sample them: the same at every evaluation of a run."""
 
     problems: tuple[Problem, ...]
     prompts: tuple[str, ...]
-    sampling: Sampling
+    sampling: SamplingParams
     grader: Grader
     confidence: float
     seed: int
 
-    def __call__(self, policy: Policy) -> Evaluation:
+    def __call__(self, policy: Policy) -> HeldoutEvaluation:
         """Sample, grade, summarise."""
         keys = [problem.id for problem in self.problems]
         with torch.no_grad():
             rollout = generate(policy, self.prompts, keys, self.sampling, seed=self.seed)
         verdicts = self._grade(rollout)
-        return _summary(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
+        return _summarise_heldout(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
 
     def _grade(self, rollout: Rollout) -> list[Verdict]:
         asked = [self.problems[p] for p in rollout.group.tolist()]
         return self.grader.grade(rollout.texts, asked, rollout.finished.tolist())
 
 
-def prompts(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
+def render_heldout_prompts(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
     """The problems as the model is shown them."""
     return tuple(render(problem, prompt, policy.tokenizer) for problem in problems)
 
 
-def _summary(
+def _summarise_heldout(
     problems: Sequence[Problem], rollout: Rollout, verdicts: Sequence[Verdict], samples: int, confidence: float
-) -> Evaluation:
+) -> HeldoutEvaluation:
     correct = torch.tensor([verdict.correct for verdict in verdicts], dtype=torch.float64).view(-1, samples)
-    return Evaluation(
+    return HeldoutEvaluation(
         accuracy=clustered_interval(correct.tolist(), confidence),
         any_correct=float(correct.amax(1).mean()),
         samples=samples,
@@ -86,11 +86,11 @@ def _summary(
         truncated=float((~rollout.finished).float().mean()),
         unanswered=sum(verdict.extracted is None for verdict in verdicts) / len(verdicts),
         grader_failed=sum(verdict.failed for verdict in verdicts),
-        records=tuple(_records(problems, rollout, verdicts, samples)),
+        records=tuple(_heldout_records(problems, rollout, verdicts, samples)),
     )
 
 
-def _records(
+def _heldout_records(
     problems: Sequence[Problem], rollout: Rollout, verdicts: Sequence[Verdict], samples: int
 ) -> list[dict[str, object]]:
     lengths = rollout.mask.sum(1).tolist()

@@ -1,4 +1,4 @@
-"""Whether the model can read a suite's prompts, and which of them are left out because they are long."""
+"""Suites without prompts that are too long, after a check that the model can read them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import Suite
-from tvo_cli.model.prompt_check import Reader, check_readable, survey
+from tvo_cli.model.prompt_check import PromptReader, check_prompts_readable, survey_prompts
 
 log = logging.getLogger("tvo")
 
 
-def fitting(suites: Sequence[Suite], nodes: Mapping[str, Any], reader: Reader) -> list[Suite]:
+def drop_long_suite_prompts(suites: Sequence[Suite], nodes: Mapping[str, Any], reader: PromptReader) -> list[Suite]:
     """The suites without problems whose prompts are longer than their data set's max_prompt_tokens.
 
     Raises:
         UserError: the model cannot read the prompts of a suite.
     """
-    return [_fitting(suite, nodes[suite.name]["dataset"].get("max_prompt_tokens"), reader) for suite in suites]
+    return [
+        _drop_long_prompts_of_suite(suite, nodes[suite.name]["dataset"].get("max_prompt_tokens"), reader)
+        for suite in suites
+    ]
 
 
-def _fitting(suite: Suite, limit: int | None, reader: Reader) -> Suite:
-    seen = survey(suite.problems, lambda problem: suite.protocol.render(problem, reader.tokenizer), reader)
-    check_readable(seen, reader, suite.name)
+def _drop_long_prompts_of_suite(suite: Suite, limit: int | None, reader: PromptReader) -> Suite:
+    seen = survey_prompts(suite.problems, lambda problem: suite.protocol.render(problem, reader.tokenizer), reader)
+    check_prompts_readable(seen, reader, suite.name)
     if limit is None:
         return suite
     key = f"evaluation.suites.{suite.name}.dataset.max_prompt_tokens"

@@ -1,4 +1,4 @@
-"""A protocol: everything that decides a score besides the model and the problems, and its hash.
+"""A protocol: everything that decides a score besides the model and the problems, and its fingerprint.
 
 Numbers of unequal protocols are not comparable: base models move by 30 points with the prompt alone.
 """
@@ -65,14 +65,14 @@ class Protocol:
     decoding: Decoding
 
     @property
-    def digest(self) -> str:
+    def fingerprint(self) -> str:
         """sha256 over every field, its first 12 letters."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
         literal = covered(problem, tokenizer)
-        asked = "".join((*self.shots, filled(self.prompt, fields(literal))))
+        asked = "".join((*self.shots, fill_prompt_template(self.prompt, prompt_fields(literal))))
         node = {"template": self.template, "system": self.system, "suffix": self.suffix}
         try:
             return revealed(compose(replace(literal, question=asked), node, tokenizer), tokenizer)
@@ -82,25 +82,27 @@ class Protocol:
             raise UserError(key, getattr(self, key.rpartition(".")[2], self.name), error.problem, remedy) from error
 
 
-def fields(problem: Problem) -> dict[str, str]:
+def prompt_fields(problem: Problem) -> dict[str, str]:
     """What may stand in a prompt."""
     return {name: str(getattr(problem, name)) for name in FIELDS}
 
 
-def filled(template: str, values: Mapping[str, str]) -> str:
+def fill_prompt_template(template: str, values: Mapping[str, str]) -> str:
     """The template with the values in their places."""
     return re.sub(r"\{(" + "|".join(values) + r")\}", lambda found: values[found[1]], template)
 
 
-def resolve(suite: Mapping[str, Any], chosen: Mapping[str, Any], decoding: Mapping[str, Any], grader: str) -> Protocol:
+def resolve_protocol(
+    suite: Mapping[str, Any], chosen: Mapping[str, Any], decoding: Mapping[str, Any], grader: str
+) -> Protocol:
     """The suite's protocol, overlaid by its own decoding, by what the user chose, and by the user's decoding."""
     own, data = dict(suite["protocol"]), suite["dataset"]
-    merged = dict(chosen) if chosen.get("name") else own | _stated(chosen)
+    merged = dict(chosen) if chosen.get("name") else own | _stated_keys(chosen)
     drawn: dict[str, Any] = asdict(Decoding())
     for layer in (own.get("decoding"), suite.get("decoding"), chosen.get("decoding"), decoding):
-        drawn |= _stated(layer or {})
-    _check_choices(merged)
-    _check_prompt(str(merged["prompt"]))
+        drawn |= _stated_keys(layer or {})
+    _check_protocol_choices(merged)
+    _check_prompt_template(str(merged["prompt"]))
     return Protocol(
         name=str(merged["name"]),
         template=str(merged["template"]),
@@ -111,27 +113,27 @@ def resolve(suite: Mapping[str, Any], chosen: Mapping[str, Any], decoding: Mappi
         answer=str(merged["answer"]),
         unfinished=str(merged["unfinished"]),
         stop=tuple(merged.get("stop") or ()),
-        max_tokens=_whole("protocol.max_tokens", merged.get("max_tokens") or data["max_tokens"]),
+        max_tokens=_positive_protocol_integer("protocol.max_tokens", merged.get("max_tokens") or data["max_tokens"]),
         profile=str(data["profile"]),
         grader=grader,
-        decoding=_decoding(drawn),
+        decoding=_checked_decoding(drawn),
     )
 
 
-def _stated(node: Mapping[str, Any]) -> dict[str, Any]:
+def _stated_keys(node: Mapping[str, Any]) -> dict[str, Any]:
     """Without the keys that are left open."""
     return {key: value for key, value in node.items() if value is not None and key != "shots"}
 
 
-def _decoding(node: Mapping[str, Any]) -> Decoding:
+def _checked_decoding(node: Mapping[str, Any]) -> Decoding:
     temperature, top_p, top_k = node["temperature"], node["top_p"], node["top_k"]
-    if not _is_number(temperature) or temperature < 0:
+    if not _is_decoding_number(temperature) or temperature < 0:
         raise UserError("decoding.temperature", temperature, "must be a number, at least 0 (0 is greedy).")
-    if not _is_number(top_p) or not 0.0 < top_p <= 1.0:
+    if not _is_decoding_number(top_p) or not 0.0 < top_p <= 1.0:
         raise UserError("decoding.top_p", top_p, "must be a number in (0, 1].")
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 0:
         raise UserError("decoding.top_k", top_k, "must be a whole number; 0 is off.")
-    samples = _whole("decoding.samples", node["samples"])
+    samples = _positive_protocol_integer("decoding.samples", node["samples"])
     if temperature == 0.0 and samples > 1:
         raise UserError(
             "decoding.samples", samples, "greedy completions are all the same.", "Take 1, or a temperature."
@@ -140,23 +142,23 @@ def _decoding(node: Mapping[str, Any]) -> Decoding:
     return Decoding(samples, float(temperature), float(top_p), top_k, greedy)
 
 
-def _is_number(value: object) -> bool:
+def _is_decoding_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _whole(key: str, value: Any) -> int:
+def _positive_protocol_integer(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UserError(key, value, "must be a whole number, more than 0.")
     return value
 
 
-def _check_choices(node: Mapping[str, Any]) -> None:
+def _check_protocol_choices(node: Mapping[str, Any]) -> None:
     for key, offered in CHOICES.items():
         if node.get(key) not in offered:
             raise UserError(f"protocol.{key}", node.get(key), "not a choice.", f"Choose {', '.join(offered)}.")
 
 
-def _check_prompt(prompt: str) -> None:
+def _check_prompt_template(prompt: str) -> None:
     unknown = [name for name in STRAY.findall(prompt) if name not in FIELDS]
     if unknown:
         known = ", ".join(f"{{{field}}}" for field in FIELDS)
@@ -165,7 +167,7 @@ def _check_prompt(prompt: str) -> None:
         raise UserError("protocol.prompt", repr(prompt), "does not ask the question.", "Put {question} into it.")
 
 
-def passes(samples: int, wanted: Sequence[int] | None) -> tuple[int, ...]:
+def ks_of_pass_at_k(samples: int, wanted: Sequence[int] | None) -> tuple[int, ...]:
     """The k of pass@k: the wanted ones, else 1, 2, 4 … up to the number of samples, and that number."""
     for k in wanted or ():
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= samples:
@@ -175,7 +177,7 @@ def passes(samples: int, wanted: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(sorted(set(wanted or [*powers, samples])))
 
 
-def stored(node: Mapping[str, Any]) -> Protocol:
+def protocol_from_record(node: Mapping[str, Any]) -> Protocol:
     """A protocol as an evaluation wrote it down."""
     tuples = {name: tuple(node[name]) for name in ("shots", "stop")}
     return Protocol(**dict(node) | tuples | {"decoding": Decoding(**node["decoding"])})

@@ -15,7 +15,7 @@ NAME = "responses.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class GradedResponse:
     """One completion. `correct` is None where nothing has been graded yet."""
 
     suite: str
@@ -43,34 +43,36 @@ class Response:
         return self.suite, self.id, self.decoding, self.sample
 
 
-class Journal(NamedTuple):
+class ResponsesFile(NamedTuple):
     """What a responses file holds, and what had to be repaired to read it."""
 
-    responses: tuple[Response, ...]
+    responses: tuple[GradedResponse, ...]
     repair: str  # "" when nothing was wrong
 
 
-def read(path: Path) -> Journal:
+def read_responses(path: Path) -> ResponsesFile:
     """Every whole line; a torn last line, left by a kill or a full disk, is passed over. Other damage is an error."""
     if not path.is_file():
-        return Journal((), "")
+        return ResponsesFile((), "")
     lines = path.read_bytes().split(b"\n")
     torn = lines.pop()
-    found = [_response(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+    found = [_response_of_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
     unique = {response.key: response for response in found}
-    repair = f"{path}: the last line was torn ({len(torn)} bytes); that completion is made again" if torn else ""
-    return Journal(tuple(unique.values()), repair)
+    repair = (
+        f"{path}: the last line was incomplete ({len(torn)} bytes); that completion is generated again" if torn else ""
+    )
+    return ResponsesFile(tuple(unique.values()), repair)
 
 
-def _response(line: bytes, path: Path, number: int) -> Response:
+def _response_of_line(line: bytes, path: Path, number: int) -> GradedResponse:
     try:
-        return Response(**json.loads(line))
+        return GradedResponse(**json.loads(line))
     except (ValueError, TypeError) as error:
         remedy = "Restore it, or name another folder: output_dir=…"
         raise UserError("responses", path, f"line {number} is no response of tvo ({error}).", remedy) from error
 
 
-def repair(path: Path) -> None:
+def cut_torn_response(path: Path) -> None:
     """Cut a torn last line off the file."""
     data = path.read_bytes()
     with path.open("r+b") as file:
@@ -78,15 +80,15 @@ def repair(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def write(path: Path, responses: Iterable[Response]) -> None:
+def rewrite_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
     """All of the file anew, whole or not at all."""
     draft = path.with_name(path.name + ".partial")
     draft.unlink(missing_ok=True)
-    append(draft, responses)
+    append_responses(draft, responses)
     draft.replace(path)
 
 
-def append(path: Path, responses: Iterable[Response]) -> None:
+def append_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
     """Add whole lines and see them onto the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="ascii") as file:
@@ -95,9 +97,9 @@ def append(path: Path, responses: Iterable[Response]) -> None:
         os.fsync(file.fileno())
 
 
-def of_problem(responses: Sequence[Response]) -> Mapping[str, list[Response]]:
+def responses_by_problem(responses: Sequence[GradedResponse]) -> Mapping[str, list[GradedResponse]]:
     """By problem, in the order of the file; the samples of each in order."""
-    found: dict[str, list[Response]] = {}
+    found: dict[str, list[GradedResponse]] = {}
     for response in responses:
         found.setdefault(response.id, []).append(response)
     return {name: sorted(rows, key=lambda row: row.sample) for name, rows in found.items()}

@@ -12,7 +12,8 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import data
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.protocol import Protocol, fields, filled, passes, resolve
+from tvo_cli.evaluation.protocol import Protocol, fill_prompt_template, ks_of_pass_at_k, prompt_fields, resolve_protocol
+from tvo_cli.reward.grader_version import grader_version
 from tvo_cli.types import Problem
 
 
@@ -27,16 +28,16 @@ class Suite:
     fingerprint: str  # sha256 of the ids, questions and answers of the whole suite, whatever part is asked
 
 
-def load(config: Any) -> list[Suite]:
+def load_suites(config: Any) -> list[Suite]:
     """The suites of an evaluation, in the order of their names in the command."""
     tree = configuration.plain(config)
     node = tree["evaluation"]
     if not node.get("suites"):
         remedy = f"Choose one: {', '.join(suite_names())}."
         raise UserError("evaluation", node.get("suites"), "names no suite.", remedy)
-    suites = [_suite(name, suite, tree) for name, suite in node["suites"].items()]
-    _check_ids(node.get("ids"), suites)
-    return [chosen for suite in suites if (chosen := _chosen(suite, node)).problems]
+    suites = [_load_suite(name, suite, tree) for name, suite in node["suites"].items()]
+    _check_problem_ids(node.get("ids"), suites)
+    return [chosen for suite in suites if (chosen := _limited_suite(suite, node)).problems]
 
 
 def suite_names() -> list[str]:
@@ -45,20 +46,20 @@ def suite_names() -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml") if "evaluation.suites." in path.read_text("utf-8"))
 
 
-def _suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:
-    protocol = resolve(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]))
-    local = _local(node["dataset"], name, tree.get("data_dir"))
+def _load_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:
+    protocol = resolve_protocol(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]))
+    local = _local_copy_of_dataset(node["dataset"], name, tree.get("data_dir"))
     try:
-        problems = read(local, node.get("problems"), tree["evaluation"])
+        problems = read_suite_problems(local, node.get("problems"), tree["evaluation"])
     except UserError as error:
-        raise _in_suite(error, name, is_own_file=name == "jsonl") from error
+        raise _with_suite_keys(error, name, is_own_file=name == "jsonl") from error
     wanted = tree["protocol"].get("shots") or node["protocol"].get("shots")
-    protocol = replace(protocol, shots=_shots(wanted, tree.get("data_dir")))
-    wanted_ks = passes(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
-    return Suite(name, problems, protocol, wanted_ks, fingerprint(problems))
+    protocol = replace(protocol, shots=_few_shot_examples(wanted, tree.get("data_dir")))
+    wanted_ks = ks_of_pass_at_k(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
+    return Suite(name, problems, protocol, wanted_ks, suite_fingerprint(problems))
 
 
-def _in_suite(error: UserError, name: str, *, is_own_file: bool) -> UserError:
+def _with_suite_keys(error: UserError, name: str, *, is_own_file: bool) -> UserError:
     """An error of a data set with the keys that `tvo eval` has: a data set knows those of a run only."""
 
     def renamed(text: str) -> str:
@@ -69,7 +70,9 @@ def _in_suite(error: UserError, name: str, *, is_own_file: bool) -> UserError:
     return UserError(renamed(error.key), error.value, renamed(error.problem), renamed(error.remedy))
 
 
-def read(node: Mapping[str, Any], count: int | None, evaluation: Mapping[str, Any]) -> tuple[Problem, ...]:
+def read_suite_problems(
+    node: Mapping[str, Any], count: int | None, evaluation: Mapping[str, Any]
+) -> tuple[Problem, ...]:
     """The test split of a data set; of one without end, the first `count` problems."""
     found = data.load(node, split="test", seed=int(evaluation["seed"]))
     size = found.size if count is None else count if found.size is None else min(count, found.size)
@@ -78,7 +81,7 @@ def read(node: Mapping[str, Any], count: int | None, evaluation: Mapping[str, An
     return tuple(found.problem(index) for index in range(size))
 
 
-def _local(node: Mapping[str, Any], name: str, folder: str | None) -> Mapping[str, Any]:
+def _local_copy_of_dataset(node: Mapping[str, Any], name: str, folder: str | None) -> Mapping[str, Any]:
     """The data set, or its copy FOLDER/<suite>.jsonl where a folder of copies is named."""
     if not folder or node["kind"] != "hub":
         return node
@@ -89,41 +92,32 @@ def _local(node: Mapping[str, Any], name: str, folder: str | None) -> Mapping[st
     return dict(node) | {"kind": "jsonl", "path": str(path), "test_path": str(path), "columns": {}}
 
 
-def _shots(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...]:
+def _few_shot_examples(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...]:
     """Worked examples, found by the sha256 of their question: published texts are not copied into this program."""
     if not node:
         return ()
     chosen = configuration.compose([f"dataset={node['dataset']}"]).dataset
-    local = _local(configuration.plain(chosen), f"{node['dataset']}_{node['split']}", folder)
+    local = _local_copy_of_dataset(configuration.plain(chosen), f"{node['dataset']}_{node['split']}", folder)
     split = "train" if folder is None else "test"  # a local copy holds one split
     found = data.load(local, split=split, seed=0)
-    known = {question_hash(p.question): p for p in map(found.problem, range(found.size or 0))}
+    known = {few_shot_question_fingerprint(p.question): p for p in map(found.problem, range(found.size or 0))}
     missing = [digest for digest in node["questions"] if digest not in known]
     if missing:
         raise UserError("protocol.shots", missing[0], f"no such question among {found.size} of {node['dataset']}.")
     return tuple(_few_shot_example(node["form"], known[digest]) for digest in node["questions"])
 
 
-def question_hash(question: str) -> str:
+def few_shot_question_fingerprint(question: str) -> str:
     """sha256 of a question, its spaces and line breaks made one, first 16 letters."""
     return hashlib.sha256(" ".join(question.split()).encode()).hexdigest()[:16]
 
 
 def _few_shot_example(form: str, problem: Problem) -> str:
     worked = {"solution": str(problem.metadata.get("solution", "")), "answer": problem.answer}
-    return filled(form, fields(problem) | worked)
+    return fill_prompt_template(form, prompt_fields(problem) | worked)
 
 
-def grader_version(reward: Mapping[str, Any]) -> str:
-    """What judges: math-verify's version and a hash of our rules."""
-    from importlib.metadata import version
-
-    rules = Path(__file__).parents[1] / "reward"
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(rules.rglob("*.py")))).hexdigest()[:8]
-    return f"math-verify {version('math-verify')}, rules {digest}, deadline {reward['deadline']}"
-
-
-def fingerprint(problems: Sequence[Problem]) -> str:
+def suite_fingerprint(problems: Sequence[Problem]) -> str:
     """sha256 over ids, questions and answers, in order."""
     digest = hashlib.sha256()
     for problem in problems:
@@ -132,21 +126,21 @@ def fingerprint(problems: Sequence[Problem]) -> str:
     return digest.hexdigest()
 
 
-def answered(suite: Suite, ids: Set[str]) -> str:
+def fingerprint_of_answered(suite: Suite, ids: Set[str]) -> str:
     """The fingerprint of the problems that were answered: the suite's when that is all of it, in its order."""
     found = [problem for problem in suite.problems if problem.id in ids]
-    whole = fingerprint(found)
-    return whole if whole == suite.fingerprint else fingerprint(sorted(found, key=lambda problem: problem.id))
+    whole = suite_fingerprint(found)
+    return whole if whole == suite.fingerprint else suite_fingerprint(sorted(found, key=lambda problem: problem.id))
 
 
-def _check_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> None:
+def _check_problem_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> None:
     known = {problem.id for suite in suites for problem in suite.problems}
     for name in ids or ():
         if str(name) not in known:
             raise UserError("evaluation.ids", name, "no problem has this id.", configuration.nearest(str(name), known))
 
 
-def _chosen(suite: Suite, node: Mapping[str, Any]) -> Suite:
+def _limited_suite(suite: Suite, node: Mapping[str, Any]) -> Suite:
     """Only the wanted ids, and not more than the limit."""
     wanted, limit = node.get("ids"), node.get("limit")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):

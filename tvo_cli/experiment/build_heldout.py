@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from tvo_cli.evaluation import HeldOut
-from tvo_cli.evaluation.heldout_check import prompts as rendered
+from tvo_cli.evaluation import HeldoutSet
+from tvo_cli.evaluation.heldout_check import render_heldout_prompts as rendered
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
-from tvo_cli.rollout import Sampling
-from tvo_cli.training import problems as chosen_problems
+from tvo_cli.rollout import SamplingParams
+from tvo_cli.training import run_problems as chosen_problems
 
 
-def build_heldout(config: DictConfig, policy: Policy, grader: Grader) -> HeldOut | None:
+def build_heldout(config: DictConfig, policy: Policy, grader: Grader) -> HeldoutSet | None:
     """The held-out set that is evaluated on the way; None where `evaluation.problems` is 0."""
     node = config.evaluation
     if int(node.problems) == 0:
@@ -41,15 +41,15 @@ def sampled_heldout(
     max_tokens: int | None = None,
     confidence: float = 0.95,
     seed: int = 4242,
-) -> HeldOut:
+) -> HeldoutSet:
     """Held-out problems of the configured data set, sampled without truncation of the distribution."""
-    chosen = chosen_problems.heldout(config, policy, seed=seed, count=count, max_tokens=max_tokens)
+    chosen = chosen_problems.select_heldout_problems(config, policy, seed=seed, count=count, max_tokens=max_tokens)
     sampling = replace(
-        Sampling.of(config.rollout),
+        SamplingParams.of(config.rollout),
         samples=samples,
         temperature=temperature,
         max_tokens=max_tokens or int(config.rollout.max_tokens),
         top_p=1.0,
         top_k=0,
     )
-    return HeldOut(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)
+    return HeldoutSet(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)

@@ -6,9 +6,9 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli.model import Critic, Policy, clone_frozen
-from tvo_cli.optim.fused import fused
+from tvo_cli.optim.fused_kernel import with_fused_kernel
+from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
-from tvo_cli.training.runtime import Runtime
 
 
 def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
@@ -25,13 +25,15 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
     return Learner(
         policy=policy,
         algorithm=algorithm,
-        optimizer=fused(configuration.build(optimizer.make), parameters)(parameters, lr=float(optimizer.lr)),
+        optimizer=with_fused_kernel(configuration.build(optimizer.make), parameters)(
+            parameters, lr=float(optimizer.lr)
+        ),
         schedule=configuration.build(optimizer.schedule),
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,
         reference=clone_frozen(policy) if config.stability.reference or _needs_reference(algorithm) else None,
-        critic=_critic(config, policy) if chosen.critic else None,
+        critic=_build_critic_learner(config, policy) if chosen.critic else None,
     )
 
 
@@ -41,7 +43,7 @@ def _needs_reference(algorithm: Algorithm) -> bool:
     return algorithm.estimator.needs_reference or ("kl" in penalties and penalties["kl"].coef.value != 0.0)
 
 
-def _critic(config: DictConfig, policy: Policy) -> CriticLearner:
+def _build_critic_learner(config: DictConfig, policy: Policy) -> CriticLearner:
     node = config.algorithm.critic
     critic = Critic(policy)
     optimizer = configuration.build(config.optimizer.make)(list(critic.parameters()), lr=float(node.lr))

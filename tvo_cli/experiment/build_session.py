@@ -12,15 +12,15 @@ from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import build_learner
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.reward import Grader, Rewards
-from tvo_cli.rollout import Sampling
+from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
-from tvo_cli.stability import Smoother, Watch
+from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import dataset_hash, resume_compatibility, rng
-from tvo_cli.training import problems as chosen_problems
-from tvo_cli.training.inner_loop import InnerLoop
-from tvo_cli.training.runtime import Runtime, start
-from tvo_cli.training.session import Limits, Recorder, Session
+from tvo_cli.training import dataset_fingerprint, resume_compatibility, rng
+from tvo_cli.training import run_problems as chosen_problems
+from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
+from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
+from tvo_cli.training.session import Session
 
 CACHED = 2048  # positions of one forward on a CPU
 
@@ -28,12 +28,12 @@ CACHED = 2048  # positions of one forward on a CPU
 def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
     """A run's parts, connected; nothing is written."""
     trainer = config.trainer
-    runtime = start(
+    runtime = set_up_runtime(
         trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
     )
-    rng.begin(int(config.seed))
+    rng.seed_generators(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
-    problems = chosen_problems.training(config, policy, at_once=int(config.rollout.prompts))
+    problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
     learner = build_learner(config, policy, runtime)
@@ -41,54 +41,55 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
     heldout = build_heldout(config, policy, grader)
     evaluated = heldout.problems if heldout else ()
-    chosen_problems.say_overlap(config, problems, evaluated)
+    chosen_problems.warn_of_heldout_overlap(config, problems, evaluated)
     return Session(
         seed=int(config.seed),
         folder=folder,
         learner=learner,
         cursor=cursor,
         prompt=config.model.prompt,
-        sampling=Sampling.of(config.rollout),
-        passes=_passes(config, policy),
+        sampling=SamplingParams.of(config.rollout),
+        passes=_inner_loop_settings(config, policy),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=heldout,
-        watch=Watch.of(config.stability),
-        smoother=Smoother(),
+        watch=CollapseWatch.of(config.stability),
+        smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder),
-        limits=_limits(config, runtime),
-        recorder=_recorder(config.recorder),
-        neutral_ids=chosen_problems.neutral_ids(problems, policy),
-        origin=resume_compatibility.origin(config, learner) | dataset_hash.hashes(problems, evaluated),
+        limits=_run_settings(config, runtime),
+        recorder=_recorder_settings(config.recorder),
+        neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
+        origin=resume_compatibility.checkpoint_origin(config, learner)
+        | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
 
 
-def _recorder(node: DictConfig) -> Recorder:
-    return Recorder(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
+def _recorder_settings(node: DictConfig) -> RecorderSettings:
+    return RecorderSettings(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
 
 
-def _passes(config: DictConfig, policy: Policy) -> InnerLoop:
-    return InnerLoop(
+def _inner_loop_settings(config: DictConfig, policy: Policy) -> InnerLoopSettings:
+    return InnerLoopSettings(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),
-        microbatch_tokens=_token_bound(config.trainer.get("microbatch_tokens", 0), policy),
+        microbatch_tokens=_microbatch_tokens(config.trainer.get("microbatch_tokens", 0), policy),
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
     )
 
 
-def _token_bound(asked: int | str, policy: Policy) -> int:
+def _microbatch_tokens(asked: int | str, policy: Policy) -> int:
     """Positions a forward pass; what stays in a CPU's cache is computed fastest."""
     weights = list(policy.parameters())
     bounded = weights[0].device.type == "cpu" and sum(p.numel() for p in weights) >= LARGE
     return (CACHED if bounded else 0) if asked == "auto" else int(asked)
 
 
-def _limits(config: DictConfig, runtime: Runtime) -> Limits:
+def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
     trainer, evaluation, stability = config.trainer, config.evaluation, config.stability
     automatic = "trainer" if runtime.accelerator.mixed_precision != "no" else "sampler"
-    return Limits(
+    return RunSettings(
         steps=int(trainer.steps),
         prompts=int(config.rollout.prompts),
         evaluate_every=int(evaluation.every),

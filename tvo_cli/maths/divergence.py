@@ -1,10 +1,10 @@
-"""How far two policies are apart, from the log-probabilities of the sampled tokens alone."""
+"""Divergences of two policies from log-probs of sampled tokens: binary total variation, binary KL, k1, k2, k3."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from tvo_cli.maths.policy_gradient import LOG_RATIO_LIMIT
+from tvo_cli.maths.importance_ratio import LOG_RATIO_LIMIT
 
 
 def binary_total_variation(logp: Tensor, old_logp: Tensor) -> Tensor:

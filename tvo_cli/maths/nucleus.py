@@ -1,4 +1,4 @@
-"""The few most likely words of a state, and how uncertain the policy is among them."""
+"""The nucleus (top-p) of a token distribution, and the entropy inside it."""
 
 from __future__ import annotations
 

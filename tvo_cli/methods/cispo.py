@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tvo_cli.maths.policy_gradient import capped_surrogate
+from tvo_cli.maths.surrogates import clamped_weight_surrogate
 
 
 def cispo(ratio: Tensor, advantage: Tensor, *, low: float, high: float) -> Tensor:
@@ -23,4 +23,4 @@ def cispo(ratio: Tensor, advantage: Tensor, *, low: float, high: float) -> Tenso
         low: the weight is at least 1 − low; the paper leaves this side open (infinity).
         high: the weight is at most 1 + high; infinity, with low, recovers ρÂ.
     """
-    return capped_surrogate(ratio, advantage, cap=1 + high, floor=1 - low)
+    return clamped_weight_surrogate(ratio, advantage, cap=1 + high, floor=1 - low)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths import masked
-from tvo_cli.maths.policy_gradient import importance_ratio
+from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.types import Tokens
 
 

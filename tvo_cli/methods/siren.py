@@ -30,16 +30,16 @@ def siren(tokens: Tokens, *, quantile: float, count_empty: bool) -> Tensor:
         count_empty: divide by all responses with a token (released), not only by those with a marked one.
     """
     everything = tokens.minibatch
-    rows = everything.mask.any(1) if count_empty else _peaks(everything, quantile).any(1)
-    peaks = _peaks(tokens, quantile)
+    rows = everything.mask.any(1) if count_empty else _tokens_of_peak_entropy(everything, quantile).any(1)
+    peaks = _tokens_of_peak_entropy(tokens, quantile)
     weight = peaks / peaks.sum(1, keepdim=True).clamp(min=1) / rows.sum().clamp(min=1)
-    return torch.where(peaks, _entropy(tokens) * weight, 0.0)
+    return torch.where(peaks, _nucleus_or_full_entropy(tokens) * weight, 0.0)
 
 
-def _peaks(tokens: Tokens, quantile: float) -> Tensor:
-    entropy = _entropy(tokens).detach()
+def _tokens_of_peak_entropy(tokens: Tokens, quantile: float) -> Tensor:
+    entropy = _nucleus_or_full_entropy(tokens).detach()
     return tokens.mask & (entropy > masked.row_quantile(entropy, tokens.mask, quantile)[:, None])
 
 
-def _entropy(tokens: Tokens) -> Tensor:
+def _nucleus_or_full_entropy(tokens: Tokens) -> Tensor:
     return tokens.entropy if tokens.nucleus_entropy is None else tokens.nucleus_entropy

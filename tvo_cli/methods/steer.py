@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from tvo_cli.maths.policy_gradient import importance_ratio
+from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.types import Tokens
 
 TINY = 1e-8
@@ -35,25 +35,25 @@ def steer(tokens: Tokens, *, estimator: str, mode: str, low: float, high: float,
         high: largest weight of the linear mode.
         floor: largest |Ω| of a minibatch below which nothing is damped in full; in the released code only.
     """
-    change = {"released": _released, "exact": _exact}[estimator](tokens)
+    change = {"released": _released_entropy_change, "exact": _exact_entropy_change}[estimator](tokens)
     size = torch.where(tokens.mask, change.nan_to_num(0.0, 0.0, 0.0).abs(), 0.0)
     largest = float(size.detach().max()) if size.numel() else 0.0
     if mode == "exponential":
         rate = -math.log(low) / max(largest, floor, TINY)
         weight = (-rate * size).exp().clamp(low, 1.0)
     else:
-        weight = _linear(size, tokens.mask, low, high)
+        weight = _linear_weight(size, tokens.mask, low, high)
     return torch.where(tokens.mask, weight, 0.0)
 
 
-def _released(tokens: Tokens) -> Tensor:
+def _released_entropy_change(tokens: Tokens) -> Tensor:
     if tokens.old_entropy is None:
         raise ValueError("algorithm.objective.reads.old_entropy must be true for this estimator")
     p = tokens.logp.detach().exp().clamp(TINY, 1 - TINY)
     return tokens.advantage / tokens.old_logp.exp() * p * (1 - p) * (p.log() + tokens.old_entropy)
 
 
-def _exact(tokens: Tokens) -> Tensor:
+def _exact_entropy_change(tokens: Tokens) -> Tensor:
     if tokens.covariance is None:
         raise ValueError("algorithm.objective.reads.covariance must be true for this estimator")
     logp = tokens.logp.detach()
@@ -61,7 +61,7 @@ def _exact(tokens: Tokens) -> Tensor:
     return tokens.advantage * importance_ratio(logp - tokens.old_logp) * expected
 
 
-def _linear(size: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
+def _linear_weight(size: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
     seen = size[mask]
     least, most = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
     if most == least:

@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from tvo_cli.model.backbone import predicting_states
-from tvo_cli.model.logprobs import spread
+from tvo_cli.model.hidden_states import predicting_states
+from tvo_cli.model.logprobs import scatter_to_mask
 from tvo_cli.model.policy import Policy
 
 
@@ -27,4 +27,4 @@ class Critic(nn.Module):
     def values(self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor) -> Tensor:
         """[B, T], 0 off the mask, differentiable."""
         hidden = predicting_states(self.body, prompt_ids, prompt_mask, response_ids, mask)
-        return spread(self.head(hidden.float()).squeeze(-1), mask)
+        return scatter_to_mask(self.head(hidden.float()).squeeze(-1), mask)

@@ -32,7 +32,7 @@ class Scores(NamedTuple):
     collision: Tensor  # Σ_v π(v | x, y_<t)², in [1/V, 1]
 
 
-class Readings(NamedTuple):
+class ScoresWithExtras(NamedTuple):
     """Scores, and what else was asked for, each [B, T]."""
 
     scores: Scores
@@ -40,7 +40,7 @@ class Readings(NamedTuple):
     covariance: Tensor | None  # Cov_π(π, log π), no gradient
 
 
-class _TokenReadings(torch.autograd.Function):
+class _TokenScores(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_pi = torch.log_softmax(logits, dim=-1)
@@ -65,13 +65,13 @@ class _TokenReadings(torch.autograd.Function):
         return grad.scatter_add_(-1, targets[:, None], by_logp[:, None]), None
 
 
-def token_readings(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def token_scores(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(log π(y), H, C) of each row: logits [N, V] float, targets [N] int64 → three [N]; first derivatives only."""
-    logp, entropy, collision = _TokenReadings.apply(logits, targets)  # type: ignore[no-untyped-call]
+    logp, entropy, collision = _TokenScores.apply(logits, targets)  # type: ignore[no-untyped-call]
     return logp, entropy, collision
 
 
-def probability_covariance(logits: Tensor) -> Tensor:
+def covariance_of_prob_and_logprob(logits: Tensor) -> Tensor:
     """Cov_{v~π}(π(v), log π(v)) = Σ π² (log π + H) of each row: logits [N, V] float → [N], no gradient.
 
     The mean over sampled tokens of π(a)(log π(a) + H), by which a policy-gradient step with Â = 1 changes H
@@ -92,13 +92,13 @@ def chunked_covariance(
     vocabulary: int,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Tensor:
-    """`probability_covariance` of head(hidden)/temperature in float32, hidden [N, H] → [N], in chunks."""
+    """`covariance_of_prob_and_logprob` of head(hidden)/temperature in float32, hidden [N, H] → [N], in chunks."""
     rows = max(1, chunk_bytes // (4 * vocabulary))
-    parts = [probability_covariance(head(part).float() / temperature) for part in hidden.split(rows)]
+    parts = [covariance_of_prob_and_logprob(head(part).float() / temperature) for part in hidden.split(rows)]
     return torch.cat(parts)
 
 
-def chunked_readings(
+def chunked_token_scores(
     head: Callable[[Tensor], Tensor],
     hidden: Tensor,
     targets: Tensor,
@@ -107,7 +107,7 @@ def chunked_readings(
     chunk_bytes: int = CHUNK_BYTES,
     nucleus: Nucleus | None = None,
 ) -> tuple[Tensor, ...]:
-    """`token_readings` of head(hidden)/temperature in float32, `chunk_bytes` of logits at a time.
+    """`token_scores` of head(hidden)/temperature in float32, `chunk_bytes` of logits at a time.
 
     hidden [N, H], targets [N] → three [N], and the entropy inside `nucleus` where there is one. With more
     than one chunk the logits are recomputed in the backward pass: one more matrix product buys a memory use that
@@ -116,7 +116,7 @@ def chunked_readings(
 
     def readings(part: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:
         logits = head(part).float() / temperature
-        found = token_readings(logits, chosen)
+        found = token_scores(logits, chosen)
         return found if nucleus is None else (*found, nucleus_entropy(torch.log_softmax(logits, dim=-1), nucleus))
 
     rows = max(1, chunk_bytes // (4 * vocabulary))
@@ -129,6 +129,6 @@ def chunked_readings(
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
-def spread(values: Tensor, mask: Tensor) -> Tensor:
+def scatter_to_mask(values: Tensor, mask: Tensor) -> Tensor:
     """[N] values of the True places of mask [B, T], in row order → [B, T], 0 elsewhere."""
     return values.new_zeros(mask.shape).masked_scatter(mask, values)

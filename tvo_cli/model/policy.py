@@ -12,10 +12,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
 from tvo_cli.maths.nucleus import Nucleus
-from tvo_cli.model import chunked_logprobs
-from tvo_cli.model.backbone import Head, predicting_states
-from tvo_cli.model.encoding import encode
-from tvo_cli.model.logprobs import Readings, Scores, chunked_covariance, chunked_readings, spread
+from tvo_cli.model import tiled_logprobs
+from tvo_cli.model.hidden_states import predicting_states
+from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance, chunked_token_scores, scatter_to_mask
+from tvo_cli.model.output_head import OutputHead
+from tvo_cli.model.prompt_encoding import encode_prompts
 
 
 @dataclass(slots=True)
@@ -26,10 +27,10 @@ class Policy:
     tokenizer: PreTrainedTokenizerFast
     end_ids: frozenset[int]
     pad_id: int
-    head: Head = field(init=False)
+    head: OutputHead = field(init=False)
 
     def __post_init__(self) -> None:
-        self.head = Head.of(self.network)
+        self.head = OutputHead.of(self.network)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's."""
@@ -37,8 +38,8 @@ class Policy:
         return found
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Ids and mask [P, L] of prompts, left-padded; see model/encoding.py."""
-        rows = encode(self.tokenizer, prompts)
+        """Ids and mask [P, L] of prompts, left-padded; see model/prompt_encoding.py."""
+        rows = encode_prompts(self.tokenizer, prompts)
         if [] in rows:
             raise UserError(
                 "dataset", repr(prompts[rows.index([])]), "a prompt without a token.", "Drop empty questions."
@@ -69,18 +70,18 @@ class Policy:
         *,
         covariance: bool,
         nucleus: Nucleus | None = None,
-    ) -> Readings:
+    ) -> ScoresWithExtras:
         """`score`, and at the same positions the entropy inside `nucleus` and Cov_π(π, log π), where asked for."""
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
-        if nucleus is None and chunked_logprobs.suits(self.head, hidden):
-            found = chunked_logprobs.head_readings(self.head, hidden, response_ids[mask], heat)
+        if nucleus is None and tiled_logprobs.can_score_in_tiles(self.head, hidden):
+            found = tiled_logprobs.tiled_scores_of_head(self.head, hidden, response_ids[mask], heat)
         else:
-            found = chunked_readings(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
-        columns = [spread(values, mask) for values in found]
-        more = spread(chunked_covariance(self.head, hidden, heat, vocabulary), mask) if covariance else None
-        return Readings(Scores(*columns[:3]), columns[3] if nucleus else None, more)
+            found = chunked_token_scores(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
+        columns = [scatter_to_mask(values, mask) for values in found]
+        more = scatter_to_mask(chunked_covariance(self.head, hidden, heat, vocabulary), mask) if covariance else None
+        return ScoresWithExtras(Scores(*columns[:3]), columns[3] if nucleus else None, more)
 
     def save(self, folder: Path) -> None:
         """Write the hub format: config, safetensors, tokenizer."""

@@ -1,4 +1,4 @@
-"""Whether a model can read the prompts of a data set: looked at before the first step, a thousand rows at a time."""
+"""A check before the first step that a model can read a data set's prompts: unknown tokens, end tokens, lengths."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from tvo_cli.data.literal import Prompt
 from tvo_cli.errors import UserError
-from tvo_cli.model.encoding import encode
 from tvo_cli.model.policy import Policy
+from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -21,7 +21,7 @@ PACKAGED = "packaged:"
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class PromptReader:
     """The part of a model that prompts have to suit."""
 
     path: str  # as the config names it
@@ -31,7 +31,7 @@ class Reader:
     context: int | None = None  # tokens of prompt and response together
 
     @classmethod
-    def of(cls, policy: Policy, path: str) -> Reader:
+    def of(cls, policy: Policy, path: str) -> PromptReader:
         """Of a policy."""
         config = policy.network.config.get_text_config()
         rows = int(policy.network.get_input_embeddings().weight.shape[0])
@@ -39,7 +39,7 @@ class Reader:
 
 
 @dataclass(slots=True)
-class Survey:
+class PromptSurvey:
     """What was seen of the prompts, in their order."""
 
     ids: list[str] = field(default_factory=list)
@@ -56,32 +56,32 @@ class Survey:
         return max(range(len(self.lengths)), key=self.lengths.__getitem__)
 
 
-def survey(problems: Iterable[Problem], render: Callable[[Problem], str], reader: Reader) -> Survey:
+def survey_prompts(problems: Iterable[Problem], render: Callable[[Problem], str], reader: PromptReader) -> PromptSurvey:
     """Render and encode the prompts.
 
     Raises:
         UserError: a prompt has a token that the model has no embedding for.
     """
-    seen = Survey()
-    for block in _blocks(problems):
+    seen = PromptSurvey()
+    for block in _problem_blocks(problems):
         prompts = [render(problem) for problem in block]
-        for problem, prompt, ids in zip(block, prompts, encode(reader.tokenizer, prompts), strict=True):
-            _look(seen, problem, prompt, ids, reader)
+        for problem, prompt, ids in zip(block, prompts, encode_prompts(reader.tokenizer, prompts), strict=True):
+            _survey_prompt(seen, problem, prompt, ids, reader)
     return seen
 
 
-def _blocks(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
+def _problem_blocks(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
     remaining = iter(problems)
     while block := list(islice(remaining, ROWS_AT_ONCE)):
         yield block
 
 
-def _look(seen: Survey, problem: Problem, prompt: str, ids: Sequence[int], reader: Reader) -> None:
+def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Sequence[int], reader: PromptReader) -> None:
     if not ids:
         raise UserError("dataset", problem.id, "has a prompt without a single token.", "Mend or remove the row.")
     if reader.embeddings is not None and max(ids) >= reader.embeddings:
-        _refuse_foreign(problem, max(ids), reader)
-    unknown = _unknown_id(reader.tokenizer)
+        _refuse_token_without_embedding(problem, max(ids), reader)
+    unknown = _unknown_token_id(reader.tokenizer)
     count = 0 if unknown is None else ids.count(unknown)
     seen.ids.append(problem.id)
     seen.lengths.append(len(ids))
@@ -92,14 +92,14 @@ def _look(seen: Survey, problem: Problem, prompt: str, ids: Sequence[int], reade
     seen.literal += [problem.id] if isinstance(prompt, Prompt) else []
 
 
-def _unknown_id(tokenizer: Any) -> int | None:
+def _unknown_token_id(tokenizer: Any) -> int | None:
     """The unknown token, unless the tokenizer uses another's for it: GPT-2's is its end token."""
     found = getattr(tokenizer, "unk_token_id", None)
     shared = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}
     return None if found in shared else found
 
 
-def _refuse_foreign(problem: Problem, token: int, reader: Reader) -> None:
+def _refuse_token_without_embedding(problem: Problem, token: int, reader: PromptReader) -> None:
     name = reader.tokenizer.convert_ids_to_tokens(token)
     raise UserError(
         "model.path",
@@ -110,23 +110,23 @@ def _refuse_foreign(problem: Problem, token: int, reader: Reader) -> None:
     )
 
 
-def check_readable(seen: Survey, reader: Reader, of: str) -> None:
-    """Say what is strange about the prompts; `of` names them ("training").
+def check_prompts_readable(seen: PromptSurvey, reader: PromptReader, of: str) -> None:
+    """Warn of what is unusual in the prompts; `of` names them ("training").
 
     Raises:
         UserError: more than a few percent of their tokens are unknown to the tokenizer.
     """
     if seen.unknown > MOST_UNKNOWN * seen.tokens:
-        _refuse_unknown(seen, reader, of)
+        _refuse_unknown_tokens(seen, reader, of)
     if seen.unread:
         name, prompt = seen.unread[0]
         log.warning(
             "%d of %d %s prompts have tokens unknown to the model (%.1f%% of all; first: %s, %r)",
-            *(len(seen.unread), len(seen.ids), of, 100 * seen.unknown / seen.tokens, name, _cut(prompt)),
+            *(len(seen.unread), len(seen.ids), of, 100 * seen.unknown / seen.tokens, name, _shortened_prompt(prompt)),
         )
     if seen.ended:
         log.warning(
-            "%d of %d %s prompts end with an end token (first: %s): the model is asked to go on after its own end",
+            "%d of %d %s prompts end with an end token (first: %s): the model has to continue after its own end token",
             *(len(seen.ended), len(seen.ids), of, seen.ended[0]),
         )
     if seen.literal:
@@ -136,7 +136,7 @@ def check_readable(seen: Survey, reader: Reader, of: str) -> None:
         )
 
 
-def _refuse_unknown(seen: Survey, reader: Reader, of: str) -> None:
+def _refuse_unknown_tokens(seen: PromptSurvey, reader: PromptReader, of: str) -> None:
     name, prompt = seen.unread[0]
     remedy = "Take a model that reads your text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b."
     if reader.path.startswith(PACKAGED) or reader.path == "fresh":
@@ -149,10 +149,10 @@ def _refuse_unknown(seen: Survey, reader: Reader, of: str) -> None:
         "model.path",
         reader.path,
         f"its tokenizer does not know {seen.unknown / seen.tokens:.0%} of the tokens of the {of} prompts "
-        f"(in {len(seen.unread)} of {len(seen.ids)}; first: {name}, {_cut(prompt)!r}).",
+        f"(in {len(seen.unread)} of {len(seen.ids)}; first: {name}, {_shortened_prompt(prompt)!r}).",
         remedy,
     )
 
 
-def _cut(prompt: str) -> str:
+def _shortened_prompt(prompt: str) -> str:
     return prompt if len(prompt) <= 60 else prompt[:59] + "…"

@@ -1,8 +1,8 @@
-"""Prompts and responses end to end in one row, each prompt once: linear maps see no padding, attention sees pieces.
+"""Sequence packing: prompts and responses end to end in one row, each prompt once; attention is given the layout.
 
 The network's own forward runs over a row of tokens; only its attention is told, through the keywords that
-transformers hands down to it, which positions are which prompt's and which response's (`Pieces`). Prompts see
-themselves, responses their prompt and themselves. A network that does not hand the pieces down is found out by one
+transformers hands down to it, which positions are which prompt's and which response's (`PackedLayout`). Prompts see
+themselves, responses their prompt and themselves. A network that does not hand the layout down is found out by one
 small forward against the plain one; an attention of another kind (soft caps, windows) refuses them itself.
 """
 
@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from tvo_cli.model import forwards
-from tvo_cli.model.forwards import positions
+from tvo_cli.model import forward_arguments
+from tvo_cli.model.forward_arguments import token_positions
 
 ATTENTION = "tvo_sdpa"  # the attention that follows the layout (rollout/onednn.py), as transformers knows it
-WORD = "pieces"  # the keyword that it is handed them by
+LAYOUT_KEYWORD = "packed_layout"  # the keyword that attention is handed the layout by
 LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
 ROW = 64  # the row's length is a multiple of it
 TOLERANCE = 1e-4
@@ -29,7 +29,7 @@ _checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class PackedSlice:
     """Responses of like length, padded to one."""
 
     begin: int  # of their tokens in the row
@@ -47,7 +47,7 @@ class PackedLayout:
     """Where the row's parts lie: P prompts of W tokens, then the slices, then padding."""
 
     prompt_mask: Tensor  # bool [P, 1, W, W]
-    slices: tuple[Slice, ...]
+    slices: tuple[PackedSlice, ...]
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, attention: Attention) -> Tensor:
         """Attention of one row, query [1, h, N, D], key and value [1, k, N, D] → [1, N, h, D]."""
@@ -75,7 +75,7 @@ def _unpacked_rows(tokens: Tensor, rows: int) -> Tensor:
     return tokens.view(rows, -1, *tokens.shape[1:]).transpose(1, 2)
 
 
-def states(
+def packed_predicting_states(
     body: nn.Module,
     prompts: tuple[Tensor, Tensor],
     which: Tensor,
@@ -89,7 +89,7 @@ def states(
     slices: row numbers of responses of like length, each padded to a multiple of `step` tokens.
     """
     ids, mask = responses
-    tokens, places, made = [prompts[0].flatten()], [positions(prompts[1]).flatten()], []
+    tokens, places, made = [prompts[0].flatten()], [token_positions(prompts[1]).flatten()], []
     before = torch.full(mask.shape, -1, device=ids.device)  # where in the row the state before each token lies
     width = prompts[0].shape[1]
     begin, starts = prompts[0].numel(), prompts[1].sum(1)
@@ -104,17 +104,19 @@ def states(
         places.append((starts[which[rows]][:, None] + offsets).flatten())
         at = begin + torch.arange(len(rows), device=ids.device)[:, None] * length + offsets
         before[rows, 1 : longest + 1] = at[:, :longest]
-        made.append(Slice(begin, which[rows], _seen(prompts[1][which[rows]], length)))
+        made.append(PackedSlice(begin, which[rows], _packed_attention_mask(prompts[1][which[rows]], length)))
         begin += len(rows) * length
     causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
     pieces = PackedLayout((causal & prompts[1][:, None, :])[:, None], tuple(made))
     row, at = torch.cat(tokens), torch.cat(places)
     spare = -len(row) % ROW
-    found = _forward(body, nn.functional.pad(row, (0, spare))[None], nn.functional.pad(at, (0, spare))[None], pieces)
+    found = _forward_packed(
+        body, nn.functional.pad(row, (0, spare))[None], nn.functional.pad(at, (0, spare))[None], pieces
+    )
     return found[0].index_select(0, before[mask])
 
 
-def _seen(prompt_mask: Tensor, length: int) -> Tensor:
+def _packed_attention_mask(prompt_mask: Tensor, length: int) -> Tensor:
     """[b, W] → [b, 1, T, W + T]: the prompt's tokens, and the response's up to oneself."""
     own = torch.ones(length, length, dtype=torch.bool, device=prompt_mask.device).tril()
     rows = len(prompt_mask)
@@ -122,14 +124,16 @@ def _seen(prompt_mask: Tensor, length: int) -> Tensor:
     return torch.cat(both, dim=-1)[:, None]
 
 
-def _forward(body: nn.Module, ids: Tensor, places: Tensor, pieces: PackedLayout) -> Tensor:
+def _forward_packed(body: nn.Module, ids: Tensor, places: Tensor, pieces: PackedLayout) -> Tensor:
     unused = ids.new_ones(1, 1, 1, 1, dtype=torch.bool)  # a mask that transformers passes on as it is
-    outputs = body(input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{WORD: pieces})
-    return forwards.states(outputs)
+    outputs = body(
+        input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{LAYOUT_KEYWORD: pieces}
+    )
+    return forward_arguments.output_states(outputs)
 
 
 def supports_packing(body: nn.Module) -> bool:
-    """Whether the network hands the pieces down to an attention that heeds them: asked once, where ours is on."""
+    """Whether the network hands the layout down to our attention: tried once, where ours is on."""
     config = getattr(body, "config", None)
     if str(getattr(config, "_attn_implementation", "")) != ATTENTION:
         return False
@@ -145,11 +149,13 @@ def _supports_packed_attention(body: nn.Module) -> bool:
     prompts, mask = ids[:2, :3], torch.tensor([[False, True, True], [True, True, True]], device=device)
     which, answers = torch.tensor([0, 0, 1, 1], device=device), torch.ones(4, 6, dtype=torch.bool, device=device)
     try:
-        mine = states(body, (prompts, mask), which, (ids, answers), [torch.arange(4, device=device)], 1)
+        mine = packed_predicting_states(
+            body, (prompts, mask), which, (ids, answers), [torch.arange(4, device=device)], 1
+        )
         whole = torch.cat([prompts[which], ids[:, :-1]], dim=1)
         seen = torch.cat([mask[which], answers[:, :-1]], dim=1)
-        outputs = body(input_ids=whole, attention_mask=seen.long(), position_ids=positions(seen), use_cache=False)
+        outputs = body(input_ids=whole, attention_mask=seen.long(), position_ids=token_positions(seen), use_cache=False)
     except Exception:  # whatever it stumbles over, it does not understand
         return False
-    theirs = forwards.states(outputs)[:, 2:].flatten(0, 1)
+    theirs = forward_arguments.output_states(outputs)[:, 2:].flatten(0, 1)
     return mine.shape == theirs.shape and bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max())

@@ -1,4 +1,4 @@
-"""The responses of a group share their prompt's keys and values, with gradients; short responses carry no padding.
+"""Shared prompt prefix: the responses of a group share their prompt's keys and values, with gradients.
 
 What comes out is what the plain forward of every row gives, within rounding: attention of a response to its prompt
 reads the same keys, whose gradients are summed over the group before they go back through the prompt once.
@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from tvo_cli.model import sequence_packing
-from tvo_cli.model.forwards import accepted, cache_argument, positions, states, takes_cache
+from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
+from tvo_cli.model.forward_arguments import accepted_arguments, output_states, token_positions
+from tvo_cli.model.gradient_checkpointing import uses_gradient_checkpointing
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
 SHARE = 0.15  # of all positions, likewise
@@ -34,11 +35,6 @@ COARSE = PrefixSplit(256, 4, 0.5)  # where every slice is a forward of its own
 FINE = PrefixSplit(64, 2, 0.8)  # where slices differ in their attention only
 
 
-def recomputes(body: nn.Module) -> bool:
-    """Whether layers are recomputed in the backward pass, which keeps no cache."""
-    return any(getattr(module, "gradient_checkpointing", False) for module in body.modules())
-
-
 def is_worth_sharing(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor) -> bool:
     """Whether sharing saves enough positions, and the architecture keeps ordinary keys and values."""
     lengths = mask.sum(1)
@@ -46,29 +42,26 @@ def is_worth_sharing(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, m
     if not torch.equal(mask, solid):
         return False
     whole = mask.shape[0] * (prompt_ids.shape[1] + int(lengths.max()))
-    _, first = groups(prompt_ids, prompt_mask)
-    slices = alike(lengths, COARSE)
+    _, first = prompt_groups(prompt_ids, prompt_mask)
+    slices = slices_of_like_length(lengths, COARSE)
     used = len(first) * prompt_ids.shape[1] + sum(len(rows) * int(lengths[rows[0]]) for rows in slices)
     saved = whole - used
-    return SHARE * whole <= saved and work(body, saved) >= LEAST and not recomputes(body) and keeps_keys(body)
+    return (
+        SHARE * whole <= saved
+        and operations_saved(body, saved) >= LEAST
+        and not uses_gradient_checkpointing(body)
+        and supports_kv_cache(body)
+    )
 
 
-def work(body: nn.Module, positions: int) -> float:
+def operations_saved(body: nn.Module, positions: int) -> float:
     """Multiplications and additions of so many positions in the forward pass, attention and embeddings apart."""
     matrices = sum(p.numel() for p in body.parameters() if p.dim() == 2)
     tables = sum(module.weight.numel() for module in body.modules() if isinstance(module, nn.Embedding))
     return 2.0 * positions * (matrices - tables)
 
 
-def keeps_keys(body: nn.Module) -> bool:
-    """Whether every layer's cache is the plain one that grows: no sliding window, no state, no encoder."""
-    config = getattr(body, "config", None)
-    if config is None or not takes_cache(body):
-        return False
-    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
-
-
-def groups(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
+def prompt_groups(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Which run of equal prompts each row belongs to [B], and the first row of each run [P]."""
     both = torch.cat([prompt_ids, prompt_mask.long()], dim=1)
     begins = torch.ones(len(both), dtype=torch.bool, device=both.device)
@@ -76,7 +69,7 @@ def groups(prompt_ids: Tensor, prompt_mask: Tensor) -> tuple[Tensor, Tensor]:
     return begins.cumsum(0) - 1, begins.nonzero().flatten()
 
 
-def alike(lengths: Tensor, cut: PrefixSplit) -> Iterator[Tensor]:
+def slices_of_like_length(lengths: Tensor, cut: PrefixSplit) -> Iterator[Tensor]:
     """Rows by falling length, cut where a response is short beside the longest of its slice: row numbers [b]."""
     order = lengths.sort(descending=True, stable=True)
     sizes, begin = order.values.tolist(), 0
@@ -87,27 +80,27 @@ def alike(lengths: Tensor, cut: PrefixSplit) -> Iterator[Tensor]:
             begin = end
 
 
-def predicting_states(
+def shared_prefix_states(
     body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor
 ) -> Tensor:
     """[N, H] as `backbone.predicting_states`: each prompt once, then the responses in slices of like length."""
-    which, first = groups(prompt_ids, prompt_mask)
+    which, first = prompt_groups(prompt_ids, prompt_mask)
     if prompt_ids.shape[1] + mask.shape[1] <= sequence_packing.LONGEST and sequence_packing.supports_packing(body):
-        slices = list(alike(mask.sum(1), FINE))
+        slices = list(slices_of_like_length(mask.sum(1), FINE))
         prompts = prompt_ids[first], prompt_mask[first]
-        return sequence_packing.states(body, prompts, which, (response_ids, mask), slices, TOKENS)
+        return sequence_packing.packed_predicting_states(body, prompts, which, (response_ids, mask), slices, TOKENS)
     cache = DynamicCache(config=body.config)
-    prompt = _prefill_prompts(body, prompt_ids[first], prompt_mask[first], cache)
+    prompt = _prefill_shared_prompts(body, prompt_ids[first], prompt_mask[first], cache)
     keys = [(layer.keys, layer.values) for layer in cache.layers]
     place = torch.full(mask.shape, -1, device=mask.device)
     place[mask] = torch.arange(int(mask.sum()), device=mask.device)
     found, places = [], []
-    for rows in alike(mask.sum(1), COARSE):
+    for rows in slices_of_like_length(mask.sum(1), COARSE):
         length, own = int(mask[rows].sum(1).max()), which[rows]
         if length == 0:
             continue
         shared = [(key.index_select(0, own), value.index_select(0, own)) for key, value in keys]
-        after = _responses(body, prompt_mask[rows], response_ids[rows, : length - 1], shared)
+        after = _response_states(body, prompt_mask[rows], response_ids[rows, : length - 1], shared)
         begin = prompt.index_select(0, own)[:, None]
         kept = mask[rows, :length]
         found.append((begin if after is None else torch.cat([begin, after], dim=1))[kept])
@@ -115,16 +108,18 @@ def predicting_states(
     return torch.cat(found).index_select(0, torch.cat(places).argsort())
 
 
-def _prefill_prompts(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
+def _prefill_shared_prompts(body: nn.Module, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
     """The last state of each prompt [P, H]; the cache is filled."""
     arguments: dict[str, Any] = {"use_cache": True}
     if not bool(mask.all()):
-        arguments |= {"attention_mask": mask.long(), "position_ids": positions(mask)}
-    outputs = body(input_ids=ids, **cache_argument(body, cache), **accepted(body.forward, arguments))
-    return states(outputs)[:, -1]
+        arguments |= {"attention_mask": mask.long(), "position_ids": token_positions(mask)}
+    outputs = body(input_ids=ids, **cache_argument(body, cache), **accepted_arguments(body.forward, arguments))
+    return output_states(outputs)[:, -1]
 
 
-def _responses(body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tuple[Tensor, Tensor]]) -> Tensor | None:
+def _response_states(
+    body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tuple[Tensor, Tensor]]
+) -> Tensor | None:
     """States [b, T − 1, H] of all response tokens but the last; None where there is but one."""
     length = ids.shape[1]
     if length == 0:
@@ -136,7 +131,7 @@ def _responses(body: nn.Module, prompt_mask: Tensor, ids: Tensor, keys: list[tup
     arguments: dict[str, Any] = {"use_cache": True}
     if not bool(prompt_mask.all()):
         attention = torch.cat([prompt_mask, prompt_mask.new_ones(ids.shape)], dim=1)
-        at = positions(attention)[:, prompt_mask.shape[1] :]
+        at = token_positions(attention)[:, prompt_mask.shape[1] :]
         arguments |= {"attention_mask": attention.long(), "position_ids": at}
-    outputs = body(input_ids=ids, **cache_argument(body, cache), **accepted(body.forward, arguments))
-    return states(outputs)[:, :length]
+    outputs = body(input_ids=ids, **cache_argument(body, cache), **accepted_arguments(body.forward, arguments))
+    return output_states(outputs)[:, :length]

@@ -1,4 +1,4 @@
-"""The objective: one equation, whose pieces an algorithm chooses."""
+"""The objective: one equation, whose terms an algorithm chooses."""
 
 from tvo_cli.objective.force import ControlVariate, Temperature
 from tvo_cli.objective.objective import Objective

@@ -1,4 +1,4 @@
-"""Numbers a run may adapt between rollout batches."""
+"""Coefficients of forces and penalties: numbers that a run may adapt between rollout batches."""
 
 from __future__ import annotations
 

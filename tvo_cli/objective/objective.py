@@ -22,36 +22,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
+from tvo_cli.maths.importance_ratio import Ratio
 from tvo_cli.maths.nucleus import Nucleus
+from tvo_cli.maths.surrogates import Surrogate
 from tvo_cli.objective.force import Force
-from tvo_cli.objective.penalty import Anchored, Penalty, TokenFn, reduced
+from tvo_cli.objective.penalty import Anchored, Penalty
+from tvo_cli.objective.reduction import Reduction, weighted_token_sum
+from tvo_cli.objective.token_function import TokenFn
 from tvo_cli.types import Loss, Tokens
 
 READABLE = ("minibatch", "old_entropy", "covariance")  # Tokens.whole, Tokens.old_entropy, Tokens.covariance
-
-
-class Ratio(Protocol):
-    """Log-ratio [B, T] and mask [B, T] to importance ratio [B, T]."""
-
-    def __call__(self, log_ratio: Tensor, mask: Tensor, /) -> Tensor: ...
-
-
-class Surrogate(Protocol):
-    """Ratio [B, T] and advantage [B, T] to gain [B, T]."""
-
-    def __call__(self, ratio: Tensor, advantage: Tensor, /) -> Tensor: ...
-
-
-class Reduction(Protocol):
-    """Mask of a whole minibatch [B, T] to each token's share [B, T]."""
-
-    def __call__(self, mask: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +71,8 @@ class Objective:
         gain = self.weigh(tokens) * self.surrogate(ratio, self.soft_advantage(tokens))
         if tokens.importance is not None:
             gain = tokens.importance * gain
-        parts = {"policy": reduced(-gain, tokens)}
-        parts |= {name: reduced(force.exact(tokens), tokens) for name, force in self.forces.items()}
+        parts = {"policy": weighted_token_sum(-gain, tokens)}
+        parts |= {name: weighted_token_sum(force.exact(tokens), tokens) for name, force in self.forces.items()}
         parts |= {name: penalty(tokens) for name, penalty in self.penalties.items()}
         return Loss(total=torch.stack(list(parts.values())).sum(), parts=parts)
 

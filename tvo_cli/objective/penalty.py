@@ -1,28 +1,18 @@
-"""What is descended besides the policy's loss: a reduced term times a coefficient, or a mean held at its start."""
+"""Penalties, descended besides the policy's loss: a reduced term times a coefficient, or a mean held at its start."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.objective.coefficient import Coefficient
+from tvo_cli.objective.reduction import weighted_token_sum
+from tvo_cli.objective.token_function import TokenFn
 from tvo_cli.types import Tokens
-
-
-class TokenFn(Protocol):
-    """Anything computed token by token: a shaping, a weight, a penalty."""
-
-    def __call__(self, tokens: Tokens, /) -> Tensor: ...
-
-
-def reduced(x: Tensor, tokens: Tokens) -> Tensor:
-    """Σ share · x over the response tokens, []."""
-    return torch.where(tokens.mask, x * tokens.share, 0.0).sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +26,7 @@ class Penalty:
 
     def __call__(self, tokens: Tokens) -> Tensor:
         """What these tokens add to the loss, []."""
-        return self.coef.value * reduced(self.term(tokens), tokens)
+        return self.coef.value * weighted_token_sum(self.term(tokens), tokens)
 
     def start(self, tokens: Tokens) -> None:
         """Nothing to remember."""

@@ -4,7 +4,8 @@ from tvo_cli.optim.adaptive_rate import AdaptiveRate
 from tvo_cli.optim.early_stop import EarlyStop
 from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
-from tvo_cli.optim.step_rule import Free, StepRule, Viscosity
+from tvo_cli.optim.step_rule import Free, StepRule
+from tvo_cli.optim.viscosity import Viscosity
 
 __all__ = [
     "AdaptiveRate",

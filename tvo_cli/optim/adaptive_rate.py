@@ -1,18 +1,13 @@
-"""A learning rate that follows the measured divergence by fixed factors."""
+"""The step rule of a KL-adaptive learning rate: it follows the measured divergence by fixed factors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
-
-class TokenDivergence(Protocol):
-    """log π and log π_old of the sampled tokens [B, T] → divergence of each token [B, T]."""
-
-    def __call__(self, logp: Tensor, old_logp: Tensor, /) -> Tensor: ...
+from tvo_cli.optim.step_rule import TokenDivergence
 
 
 @dataclass(slots=True)

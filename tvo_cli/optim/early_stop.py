@@ -1,4 +1,4 @@
-"""An inner loop that ends when the policy has moved far enough."""
+"""The step rule that ends the inner loop when the policy has moved far enough (PPO's early stopping)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tvo_cli.optim.adaptive_rate import TokenDivergence
+from tvo_cli.optim.step_rule import TokenDivergence
 
 
 @dataclass(slots=True)

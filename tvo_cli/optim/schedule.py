@@ -1,4 +1,4 @@
-"""Factors over a run: of the learning rate, or of TVO's set-point. k counts rollout batches from 0 to K − 1."""
+"""Schedules: factors of the learning rate or of TVO's set point. k counts rollout batches from 0 to K − 1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """1."""
+    """A schedule that stays at 1."""
 
     def __call__(self, step: int, steps: int) -> float:
         """Factor of batch `step`."""

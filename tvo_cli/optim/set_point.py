@@ -1,4 +1,4 @@
-"""What mean binary TV a rollout batch may cost: d̄_k, in probability."""
+"""Set points of the viscosity: the mean binary TV that a rollout batch may cost, d̄_k, in probability."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LogitDisplacement:
 
 @dataclass(frozen=True, slots=True)
 class Probability:
-    """d̄ constant, as in the first study (0.012)."""
+    """A set point d̄ that is constant, as in the first study (0.012)."""
 
     value: float
 

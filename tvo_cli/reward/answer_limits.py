@@ -1,18 +1,16 @@
-"""What may be judged as an answer at all."""
+"""Limits of what is judged as an answer: length, nested brackets, control characters."""
 
 from __future__ import annotations
 
 import re
 
-from tvo_cli.reward.answers.spelling import LONGEST, canonical
-
-__all__ = ["DEEPEST", "LONGEST", "canonical", "defect"]
+from tvo_cli.reward.answers.canonical_text import LONGEST
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 DEEPEST = 40  # nested brackets of an answer
 
 
-def defect(text: str) -> str:
+def answer_defect(text: str) -> str:
     """Why a text cannot be an answer: "too long", "malformed"; "" when it may be judged."""
     if len(text) > LONGEST:
         return "too long"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,26 +12,32 @@ from types import TracebackType
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.reward import extraction
-from tvo_cli.reward.answer_limits import canonical, defect
-from tvo_cli.reward.answers import number
-from tvo_cli.reward.answers.digits import digits, integer
-from tvo_cli.reward.equality import Undecided, equal, is_choice, is_list, undecided
-from tvo_cli.reward.extraction import Found, final_answer, gold_of, stated_answer, whole_answer
-from tvo_cli.reward.ipc_protocol import tagged
-from tvo_cli.reward.pool import Pool
-from tvo_cli.reward.second_grader import Audit, Disagreement
+from tvo_cli.reward import answer_extraction
+from tvo_cli.reward.answer_extraction import (
+    ExtractedAnswer,
+    extract_boxed_answer,
+    extract_stated_answer,
+    gold_from_solution,
+    take_whole_answer,
+)
+from tvo_cli.reward.answer_limits import answer_defect
+from tvo_cli.reward.answers import exact_number
+from tvo_cli.reward.answers.canonical_text import canonical_text
+from tvo_cli.reward.answers.digit_answers import read_aime_integer, read_digits
+from tvo_cli.reward.equality_rules import NeedsAlgebra, equal_answers, is_choice_gold, is_list_gold, no_algebra
+from tvo_cli.reward.json_tuples import tag_tuples
+from tvo_cli.reward.second_grader import SecondGraderAudit, SecondGraderDisagreement
+from tvo_cli.reward.worker_pool import MOST_WORKERS, WorkerPool, available_processors
 from tvo_cli.types import Problem, Verdict
 
 PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}
 UNFINISHED = ("wrong", "graded")
-UNBOXED = {"wrong": None, "stated": stated_answer, "whole": whole_answer}
+UNBOXED = {"wrong": None, "stated": extract_stated_answer, "whole": take_whole_answer}
 RESTATED = re.compile(r"[\\^+*/!]|(?<=\d)-")
-MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GraderSettings:
     """How to grade. The defaults are those of conf/reward/math.yaml."""
 
     profile: str = "math"
@@ -54,7 +59,7 @@ class Settings:
                 raise UserError(f"reward.{key}", getattr(self, key), f"must be at least {limit}.")
 
     @classmethod
-    def of(cls, node: Mapping[str, Any]) -> Settings:
+    def of(cls, node: Mapping[str, Any]) -> GraderSettings:
         """From the reward node; what it does not name keeps its default."""
         kinds = {
             "profile": str,
@@ -77,11 +82,11 @@ class Grader:
     """
 
     def __init__(self, node: Mapping[str, Any]) -> None:
-        self.settings = Settings.of(node)
+        self.settings = GraderSettings.of(node)
         self.counts: Counter[str] = Counter()
-        self.audit = Audit()
-        workers = self.settings.workers or min(MOST_WORKERS, processors())
-        self.pool = Pool(workers, self.settings.deadline, self.settings.memory_mb)
+        self.audit = SecondGraderAudit()
+        workers = self.settings.workers or min(MOST_WORKERS, available_processors())
+        self.pool = WorkerPool(workers, self.settings.deadline, self.settings.memory_mb)
 
     def __enter__(self) -> Grader:
         return self
@@ -97,7 +102,7 @@ class Grader:
 
     def grade(self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]) -> list[Verdict]:
         """One verdict a response; texts[i] answers problems[i]. The same from any thread, in any company."""
-        problems = [_with_gold(problem) for problem in problems]
+        problems = [_problem_with_boxed_gold(problem) for problem in problems]
         verdicts: list[Verdict | None] = []
         requests: dict[int, dict[str, Any]] = {}
         for row, (text, problem, ended) in enumerate(zip(texts, problems, finished, strict=True)):
@@ -107,7 +112,7 @@ class Grader:
                 requests[row] = judged
         findings = self.pool.judge(list(requests.values()))
         for (row, request), finding in zip(requests.items(), findings, strict=True):
-            verdicts[row] = _verdict(request, finding)
+            verdicts[row] = _verdict_from_finding(request, finding)
         result = [verdict for verdict in verdicts if verdict is not None]
         if self.settings.audit:
             result = self._audited(texts, problems, result)
@@ -115,15 +120,17 @@ class Grader:
         return result
 
     @property
-    def disagreements(self) -> list[Disagreement]:
+    def disagreements(self) -> list[SecondGraderDisagreement]:
         """The rows on which the second grader differs, in the order of grading (the first 10,000)."""
         return self.audit.rows
 
     def _audited(self, texts: Sequence[str], problems: Sequence[Problem], verdicts: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts with the second grader's beside them, where it knows the kind of problem."""
         known = [row for row, problem in enumerate(problems) if self._scorer(problem) in ("math", "integer")]
-        capped = [extraction.tail(texts[row], self.settings.cap_bytes) for row in known]
-        requests = [_request("audit", problems[row].answer, (text,)) for row, text in zip(known, capped, strict=True)]
+        capped = [answer_extraction.response_tail(texts[row], self.settings.cap_bytes) for row in known]
+        requests = [
+            _grading_request("audit", problems[row].answer, (text,)) for row, text in zip(known, capped, strict=True)
+        ]
         result = list(verdicts)
         for row, finding in zip(known, self.pool.judge(requests), strict=True):
             result[row] = replace(verdicts[row], second=None if finding["failed"] else bool(finding["correct"]))
@@ -136,23 +143,23 @@ class Grader:
 
     def _same(self, gold: str, answer: str) -> bool:
         try:
-            return equal(gold, answer, undecided)
-        except Undecided:
-            return bool(self.pool.judge([_request("math", gold, (answer,))])[0]["correct"])
+            return equal_answers(gold, answer, no_algebra)
+        except NeedsAlgebra:
+            return bool(self.pool.judge([_grading_request("math", gold, (answer,))])[0]["correct"])
 
     def _judge(self, text: str, problem: Problem, finished: bool) -> Verdict | dict[str, Any]:
         """The verdict, or the request to a child that can give it."""
-        found = self._extract(extraction.tail(text, self.settings.cap_bytes))
+        found = self._extract(answer_extraction.response_tail(text, self.settings.cap_bytes))
         if found.last is None:
             return Verdict(False, None, found.reason)
-        flaw = found.reason or max(map(defect, found.answers)) or self._unfinished(finished)
+        flaw = found.reason or max(map(answer_defect, found.answers)) or self._unfinished(finished)
         if flaw:
             return Verdict(False, found.last, flaw)
         scorer = self._scorer(problem)
         if scorer in ("integer", "digits"):
-            return _by_digits(found, problem, scorer)
+            return _grade_digits(found, problem, scorer)
         if scorer.startswith("reasoning_gym:"):
-            return _by_task(found, problem, scorer)
+            return _grade_reasoning_gym(found, problem, scorer)
         if scorer != "math":
             raise UserError(
                 "dataset.scorer",
@@ -160,15 +167,15 @@ class Grader:
                 "no such scorer.",
                 "Choose math, integer, digits, reasoning_gym:TASK.",
             )
-        if defect(problem.answer):
+        if answer_defect(problem.answer):
             return Verdict(False, found.last, "gold unreadable", failed=True)
-        return _by_mathematics(found, problem)
+        return _grade_mathematics(found, problem)
 
-    def _extract(self, text: str) -> Found:
+    def _extract(self, text: str) -> ExtractedAnswer:
         """The boxes; without any, what reward.unboxed takes for the answer."""
-        found = final_answer(text)
+        found = extract_boxed_answer(text)
         instead = UNBOXED[self.settings.unboxed]
-        return found if instead is None or found.last is not None or extraction.has_box(text) else instead(text)
+        return found if instead is None or found.last is not None or answer_extraction.has_box(text) else instead(text)
 
     def _scorer(self, problem: Problem) -> str:
         return problem.scorer or PROFILES[self.settings.profile]
@@ -177,37 +184,36 @@ class Grader:
         return "" if finished or self.settings.unfinished == "graded" else "unfinished"
 
 
-def processors() -> int:
-    """Those this process may use; macOS knows only how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _with_gold(problem: Problem) -> Problem:
-    """A gold that is a worked solution is its box."""
-    gold = gold_of(problem.answer)
+def _problem_with_boxed_gold(problem: Problem) -> Problem:
+    """The problem with the box of its gold where that is a worked solution."""
+    gold = gold_from_solution(problem.answer)
     return problem if gold == problem.answer else replace(problem, answer=gold)
 
 
-def _by_mathematics(found: Found, problem: Problem) -> Verdict | dict[str, Any]:
+def _grade_mathematics(found: ExtractedAnswer, problem: Problem) -> Verdict | dict[str, Any]:
     answers = found.answers
-    gold, said = number.plain(problem.answer), number.plain(answers[-1])
+    gold, said = exact_number.normalize_decimal(problem.answer), exact_number.normalize_decimal(answers[-1])
     if len(answers) == 1 and gold is not None and said is not None:  # the rules would say the same, more slowly
-        return _of(gold == said, answers[-1], 1)
-    if len(answers) > 1 and is_list(problem.answer):
+        return _verdict_from_equality(gold == said, answers[-1], 1)
+    if len(answers) > 1 and is_list_gold(problem.answer):
         answers = (", ".join(answers),)
-    if not is_choice(problem.answer) and any(_restates(answer, problem) for answer in answers):
+    if not is_choice_gold(problem.answer) and any(_restates_question(answer, problem) for answer in answers):
         return Verdict(False, found.last, "restates the question")
     try:
-        correct = all([equal(problem.answer, answer, undecided) for answer in answers])
-    except Undecided:
-        return _request("math", problem.answer, answers)
-    return _of(correct, answers[-1], len(answers))
+        correct = all([equal_answers(problem.answer, answer, no_algebra) for answer in answers])
+    except NeedsAlgebra:
+        return _grading_request("math", problem.answer, answers)
+    return _verdict_from_equality(correct, answers[-1], len(answers))
 
 
-def _restates(answer: str, problem: Problem) -> bool:
+def _restates_question(answer: str, problem: Problem) -> bool:
     """An expression copied from the question, where the gold is written otherwise."""
-    said = canonical(answer)
-    if said == canonical(problem.answer) or not RESTATED.search(said) or number.plain(said) is not None:
+    said = canonical_text(answer)
+    if (
+        said == canonical_text(problem.answer)
+        or not RESTATED.search(said)
+        or exact_number.normalize_decimal(said) is not None
+    ):
         return False
     return said in canonical_question(problem.question)
 
@@ -215,11 +221,11 @@ def _restates(answer: str, problem: Problem) -> bool:
 @lru_cache(maxsize=4096)
 def canonical_question(question: str) -> str:
     """The question in the spelling of answers; G responses ask for the same one."""
-    return canonical(question)
+    return canonical_text(question)
 
 
-def _by_digits(found: Found, problem: Problem, scorer: str) -> Verdict:
-    read = integer if scorer == "integer" else digits
+def _grade_digits(found: ExtractedAnswer, problem: Problem, scorer: str) -> Verdict:
+    read = read_aime_integer if scorer == "integer" else read_digits
     gold = read(problem.answer)
     if gold is None:
         raise UserError(
@@ -227,17 +233,17 @@ def _by_digits(found: Found, problem: Problem, scorer: str) -> Verdict:
             problem.answer,
             f"the answer of {problem.id} is not one the {scorer} scorer knows.",
         )
-    return _of(all(read(answer) == gold for answer in found.answers), found.last, len(found.answers))
+    return _verdict_from_equality(all(read(answer) == gold for answer in found.answers), found.last, len(found.answers))
 
 
-def knows_gold(profile: str, gold: str) -> bool:
+def can_judge_gold(profile: str, gold: str) -> bool:
     """Whether the profile's scorer can judge against this gold."""
-    gold = gold_of(gold)
-    read = {"integer": integer, "digits": digits}.get(PROFILES[profile])
+    gold = gold_from_solution(gold)
+    read = {"integer": read_aime_integer, "digits": read_digits}.get(PROFILES[profile])
     return bool(gold.strip()) if read is None else read(gold) is not None
 
 
-def _by_task(found: Found, problem: Problem, scorer: str) -> Verdict | dict[str, Any]:
+def _grade_reasoning_gym(found: ExtractedAnswer, problem: Problem, scorer: str) -> Verdict | dict[str, Any]:
     if len(found.answers) > 1:
         return Verdict(False, found.last, "several answers")
     if importlib.util.find_spec("reasoning_gym") is None:
@@ -247,22 +253,22 @@ def _by_task(found: Found, problem: Problem, scorer: str) -> Verdict | dict[str,
             "reasoning_gym is not installed.",
             "Run: pip install -e '.[reasoning-gym]'",
         )
-    entry = {"question": problem.question, "answer": problem.answer, "metadata": tagged(dict(problem.metadata))}
-    return {**_request(scorer, problem.answer, found.answers), "entry": entry}
+    entry = {"question": problem.question, "answer": problem.answer, "metadata": tag_tuples(dict(problem.metadata))}
+    return {**_grading_request(scorer, problem.answer, found.answers), "entry": entry}
 
 
-def _request(scorer: str, gold: str, answers: Sequence[str]) -> dict[str, Any]:
+def _grading_request(scorer: str, gold: str, answers: Sequence[str]) -> dict[str, Any]:
     return {"scorer": scorer, "gold": gold, "answers": list(answers), "entry": None}
 
 
-def _verdict(request: Mapping[str, Any], finding: Mapping[str, Any]) -> Verdict:
+def _verdict_from_finding(request: Mapping[str, Any], finding: Mapping[str, Any]) -> Verdict:
     answers = request["answers"]
     if finding["failed"]:
         return Verdict(False, answers[-1], str(finding["reason"]), failed=True)
-    return _of(bool(finding["correct"]), answers[-1], len(answers))
+    return _verdict_from_equality(bool(finding["correct"]), answers[-1], len(answers))
 
 
-def _of(correct: bool, answer: str | None, count: int) -> Verdict:
+def _verdict_from_equality(correct: bool, answer: str | None, count: int) -> Verdict:
     if correct:
         return Verdict(True, answer, "equal")
     return Verdict(False, answer, "several answers" if count > 1 else "different")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.reward.extraction import boxes
+from tvo_cli.reward.answer_extraction import find_boxes
 from tvo_cli.types import Verdict
 
 
@@ -40,11 +40,11 @@ class Rewards:
         if verdict.failed:
             return 0.0
         reward = float(verdict.correct)
-        if self.format and finished and len(boxes(text)[0]) == 1:
+        if self.format and finished and len(find_boxes(text)[0]) == 1:
             reward += self.format
-        return reward + self.weight * overlong(length, self.maximum, self.buffer) if self.weight else reward
+        return reward + self.weight * overlong_penalty(length, self.maximum, self.buffer) if self.weight else reward
 
 
-def overlong(length: int, maximum: int, buffer: float) -> float:
+def overlong_penalty(length: int, maximum: int, buffer: float) -> float:
     """0 up to L_max − L_buffer, then linear to −1 at L_max, −1 beyond (DAPO, arXiv:2503.14476). Tokens."""
     return max(-1.0, min(0.0, (maximum - buffer - length) / buffer))

@@ -19,7 +19,7 @@ from tvo_cli.types import Problem, Verdict
 MOST_KEPT = 10_000  # rows; the counts go on
 
 
-class Disagreement(NamedTuple):
+class SecondGraderDisagreement(NamedTuple):
     """One row on which the two graders differ."""
 
     id: str
@@ -31,13 +31,13 @@ class Disagreement(NamedTuple):
 
 
 @dataclass(slots=True)
-class Audit:
+class SecondGraderAudit:
     """What the second grader said so far."""
 
     compared: int = 0
     not_compared: int = 0  # one of the graders broke, or the problem has a scorer of its own
     differing: int = 0
-    rows: list[Disagreement] = field(default_factory=list)
+    rows: list[SecondGraderDisagreement] = field(default_factory=list)
 
     @property
     def rate(self) -> float | None:
@@ -58,15 +58,15 @@ class Audit:
         self.differing += 1
         if len(self.rows) < MOST_KEPT:
             said = (verdict.extracted, verdict.reason, verdict.correct, second)
-            self.rows.append(Disagreement(problem.id, problem.answer, *said))
+            self.rows.append(SecondGraderDisagreement(problem.id, problem.answer, *said))
 
 
-def second_opinion(gold: str, text: str) -> bool:
+def second_grader_verdict(gold: str, text: str) -> bool:
     """math-verify's verdict on a whole response. For the grader's children: it knows no deadline here."""
     import math_verify.parser
     from sympy import parse_expr  # type: ignore[import-untyped]
 
-    from tvo_cli.reward.algebra import GoldUnreadable
+    from tvo_cli.reward.math_verify_algebra import GoldUnreadable
 
     math_verify.parser.parse_expr = lambda source, evaluate: parse_expr(source)  # by our evaluator, which reads text
     expected = math_verify.parse(f"\\boxed{{{gold}}}", parsing_timeout=None)

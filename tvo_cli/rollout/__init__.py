@@ -6,26 +6,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.rollout.dynamic_sampling import EveryGroup, MixedGroups, SamplingRule
-from tvo_cli.rollout.mismatch import mismatch, truncated_importance  # light; and a function of its file's name
+from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its file's name
+    sampler_mismatch,
+    truncated_sampler_correction,
+)
 
 if TYPE_CHECKING:
     from tvo_cli.rollout.generation import generate
-    from tvo_cli.rollout.rollout_slices import join, select
-    from tvo_cli.rollout.sampling import Sampling
+    from tvo_cli.rollout.rollout_slices import join_rollouts, select_prompts
+    from tvo_cli.rollout.token_sampling import SamplingParams
 
 __all__ = [
     "EveryGroup",
     "MixedGroups",
-    "Sampling",
+    "SamplingParams",
     "SamplingRule",
     "generate",
-    "join",
-    "mismatch",
-    "select",
-    "truncated_importance",
+    "join_rollouts",
+    "sampler_mismatch",
+    "select_prompts",
+    "truncated_sampler_correction",
 ]
 MODULES = {
-    **{"generate": "generation", "Sampling": "sampling", "join": "rollout_slices", "select": "rollout_slices"},
+    **{
+        "generate": "generation",
+        "SamplingParams": "token_sampling",
+        "join_rollouts": "rollout_slices",
+        "select_prompts": "rollout_slices",
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""Who generates: the loop of this program, or a server's engine; an evaluation sees no difference."""
+"""Engines that generate for an evaluation: the interface, and this program's own generation loop behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
 from tvo_cli.rollout.onednn import onednn_matmul
-from tvo_cli.rollout.sampling import Sampling
+from tvo_cli.rollout.token_sampling import SamplingParams
 
 
 class Completion(NamedTuple):
@@ -30,7 +30,7 @@ class Engine(Protocol):
         """Tokens of each prompt."""
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
     ) -> list[list[Completion]]:
         """`sampling.samples` completions of each prompt."""
 
@@ -52,7 +52,7 @@ class LocalEngine:
         return found
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
     ) -> list[list[Completion]]:
         """One slice after the other, prompts of like length together."""
         with onednn_matmul(self._policy.network):

@@ -1,4 +1,4 @@
-"""A decoding step of the Llama family with joined matrices: four products a layer where its own forward makes seven.
+"""A fused decoding step for the Llama family: four matrix products a layer where its own forward makes seven.
 
 One token a row is little work, so that what a step costs is mostly the number of its operations. Queries, keys and
 values come from one product, gate and up from another. Other families, windows and scaled residuals are decoded by
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from tvo_cli.model import Policy
-from tvo_cli.model.forwards import cache_argument, positions
-from tvo_cli.model.shared_prefix import keeps_keys
-from tvo_cli.rollout.kv_cache import growing
+from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
+from tvo_cli.model.forward_arguments import token_positions
+from tvo_cli.rollout.kv_cache import growing_cache
 from tvo_cli.rollout.onednn import plain_attention
 
 FAMILY = ("llama", "mistral", "qwen2")
@@ -28,7 +28,7 @@ TOLERANCE = 1e-4
 _checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
-class _Layer(NamedTuple):
+class _FusedLayer(NamedTuple):
     """One block's matrices, as they are multiplied."""
 
     inputs: tuple[Tensor, Tensor | None]  # weight [(h + 2k)·D, H] and bias, of queries, keys and values
@@ -40,11 +40,11 @@ class _Layer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class FusedNetwork:
+class FusedDecoder:
     """A network's layers for decoding, good until its weights change."""
 
     policy: Policy
-    layers: list[_Layer]
+    layers: list[_FusedLayer]
     heads: tuple[int, int]  # of queries, of keys
 
     def step(self, token: Tensor, position: Tensor, attention: Tensor | None, cache: DynamicCache) -> Tensor:
@@ -52,7 +52,7 @@ class FusedNetwork:
         body = self.policy.network.base_model
         hidden = body.embed_tokens(token)
         cos, sin = (x[:, 0, None] for x in body.rotary_emb(hidden[:, None], position[:, None]))
-        seen = _seen(attention, cache)
+        seen = _keys_visible_to_step(attention, cache)
         for index, layer in enumerate(self.layers):
             inputs = nn.functional.linear(layer.norms[0](hidden), *layer.inputs)
             hidden = hidden + layer.out(self._attended(inputs, cos, sin, seen, cache, index))
@@ -74,7 +74,7 @@ class FusedNetwork:
         return plain_attention(turned[:, :queries, None], key, value, seen).flatten(1)
 
 
-def _seen(attention: Tensor | None, cache: DynamicCache) -> Tensor:
+def _keys_visible_to_step(attention: Tensor | None, cache: DynamicCache) -> Tensor:
     """bool [n or 1, 1, 1, S]: the keys of the next step that hold a token."""
     keys, length = int(cache.get_mask_sizes(1, 0)[0]), int(cache.get_seq_length()) + 1
     if attention is None:
@@ -83,42 +83,42 @@ def _seen(attention: Tensor | None, cache: DynamicCache) -> Tensor:
     return padded.bool()[:, None, None]
 
 
-def fused_network(policy: Policy) -> FusedNetwork | None:
+def fused_decoder(policy: Policy) -> FusedDecoder | None:
     """The network for decoding; None where it is too large to copy or of another family."""
     network = policy.network
     if network not in _checked:
-        _checked[network] = _suits(policy) and _same(policy)
-    return _join(policy) if _checked[network] else None
+        _checked[network] = _can_be_fused(policy) and _decodes_like_the_network(policy)
+    return _fuse_network(policy) if _checked[network] else None
 
 
-def _suits(policy: Policy) -> bool:
+def _can_be_fused(policy: Policy) -> bool:
     """What no small step could tell: later weights and longer responses must come out the same too."""
     network = policy.network
-    if network.config.model_type not in FAMILY or not policy.head.split or not keeps_keys(network.base_model):
+    if network.config.model_type not in FAMILY or not policy.head.split or not supports_kv_cache(network.base_model):
         return False
     single = all(parameter.dtype == torch.float32 for parameter in network.parameters())
     return single and sum(p.numel() for p in network.base_model.layers.parameters()) <= LARGEST
 
 
-def _join(policy: Policy) -> FusedNetwork:
+def _fuse_network(policy: Policy) -> FusedDecoder:
     config = policy.network.config
-    layers = [_layer(block) for block in policy.network.base_model.layers]
-    return FusedNetwork(policy, layers, (config.num_attention_heads, config.num_key_value_heads))
+    layers = [_fuse_layer(block) for block in policy.network.base_model.layers]
+    return FusedDecoder(policy, layers, (config.num_attention_heads, config.num_key_value_heads))
 
 
-def _layer(block: Any) -> _Layer:
+def _fuse_layer(block: Any) -> _FusedLayer:
     attention, mlp = block.self_attn, block.mlp
-    return _Layer(
-        inputs=_together(attention.q_proj, attention.k_proj, attention.v_proj),
+    return _FusedLayer(
+        inputs=_fuse_linear_maps(attention.q_proj, attention.k_proj, attention.v_proj),
         out=attention.o_proj,
-        rises=_together(mlp.gate_proj, mlp.up_proj),
+        rises=_fuse_linear_maps(mlp.gate_proj, mlp.up_proj),
         down=mlp.down_proj,
         norms=(block.input_layernorm, block.post_attention_layernorm),
         activation=mlp.act_fn,
     )
 
 
-def _together(*maps: nn.Linear) -> tuple[Tensor, Tensor | None]:
+def _fuse_linear_maps(*maps: nn.Linear) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of linear maps of one input as one map."""
     biases = [one.bias for one in maps if one.bias is not None]
     assert len(biases) in (0, len(maps)), "a bias for all of them or for none"
@@ -126,18 +126,18 @@ def _together(*maps: nn.Linear) -> tuple[Tensor, Tensor | None]:
     return weight, torch.cat([one.detach() for one in biases]) if biases else None
 
 
-def _same(policy: Policy) -> bool:
+def _decodes_like_the_network(policy: Policy) -> bool:
     """Whether two steps after a left-padded prompt give the network's own logits."""
     network = policy.network
     ids = torch.arange(8).view(2, 4) % network.config.vocab_size
     mask = torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]])
-    places = positions(mask)
-    caches = [growing(network.config, evenly=True) for _ in range(2)]
+    places = token_positions(mask)
+    caches = [growing_cache(network.config, evenly=True) for _ in range(2)]
     try:
         for cache in caches:
             known = {"attention_mask": mask, "position_ids": places, **cache_argument(network, cache)}
             network(input_ids=ids, use_cache=True, **known)
-        quick = _join(policy)
+        quick = _fuse_network(policy)
         for step in range(2):
             mask, at = torch.cat([mask, mask.new_ones(2, 1)], 1), places[:, -1] + 1 + step
             mine = quick.step(ids[:, step], at, mask, caches[0])

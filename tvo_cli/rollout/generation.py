@@ -13,20 +13,21 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.forwards import accepted, cache_argument, positions, trimmed
+from tvo_cli.model.cache_support import cache_argument
+from tvo_cli.model.forward_arguments import accepted_arguments, token_positions, trim_left_padding
 from tvo_cli.model.sequence_packing import ATTENTION
-from tvo_cli.rollout.fused_decode import FusedNetwork, fused_network
-from tvo_cli.rollout.kv_cache import even, growing
-from tvo_cli.rollout.sampling import Sampling, draw, uniforms
+from tvo_cli.rollout.fused_decode import FusedDecoder, fused_decoder
+from tvo_cli.rollout.kv_cache import growing_cache, next_multiple
+from tvo_cli.rollout.token_sampling import SamplingParams, sample_token, uniform_numbers
 from tvo_cli.types import Rollout
 
 COMPACT_AT = 0.2  # share of finished rows from which it pays to drop them from the cache
-EVEN_ROWS = 8  # what is left is a multiple of it under quick products, which are prepared anew for every new shape
+EVEN_ROWS = 8  # what is left is a multiple of it under oneDNN, which prepares itself anew for every new shape
 
 
 @dataclass(slots=True)
-class _Rows:
-    """Responses under way, on the device, for one slice of prompts."""
+class _ResponseRows:
+    """Responses in progress, on the device, for one slice of prompts."""
 
     ids: Tensor  # int64 [n, T]
     logp: Tensor  # float32 [n, T]
@@ -39,7 +40,7 @@ def generate(
     policy: Policy,
     prompts: Sequence[str],
     keys: Sequence[str],
-    sampling: Sampling,
+    sampling: SamplingParams,
     *,
     seed: int,
     progress: Callable[[int, int], object] | None = None,
@@ -50,20 +51,22 @@ def generate(
     """
     policy.network.eval()  # a network that recomputes its layers keeps no cache in training mode
     prompt_ids, prompt_mask = policy.encode(prompts)
-    _check_context(policy, prompt_ids.shape[1], sampling.max_tokens)
-    done: list[tuple[Tensor, _Rows]] = []
-    for places, numbers in _slices(prompt_mask, keys, sampling, seed):
+    _check_generation_fits_context(policy, prompt_ids.shape[1], sampling.max_tokens)
+    done: list[tuple[Tensor, _ResponseRows]] = []
+    for places, numbers in _generation_slices(prompt_mask, keys, sampling, seed):
         prompt = places[:, 0] // sampling.samples
-        ids, mask = trimmed(prompt_ids[prompt], prompt_mask[prompt])
+        ids, mask = trim_left_padding(prompt_ids[prompt], prompt_mask[prompt])
         with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-            rows = _respond(policy, ids, mask, _moved(numbers, ids.device), sampling)
+            rows = _decode_slice(policy, ids, mask, _uniforms_on_device(numbers, ids.device), sampling)
         done.append((places.flatten(), rows))
         if progress is not None:
             progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
-    return _rollout(policy, prompt_ids, prompt_mask, _in_order(done), sampling)
+    return _rollout_from_rows(policy, prompt_ids, prompt_mask, _rows_in_rollout_order(done), sampling)
 
 
-def _slices(prompt_mask: Tensor, keys: Sequence[str], sampling: Sampling, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _generation_slices(
+    prompt_mask: Tensor, keys: Sequence[str], sampling: SamplingParams, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Work of at most `batch_size` rows: their places in the rollout [p, g], and their uniform numbers [p·g, T].
 
     Prompts of like length share a slice, so that slices carry little padding.
@@ -75,32 +78,34 @@ def _slices(prompt_mask: Tensor, keys: Sequence[str], sampling: Sampling, seed: 
         chosen = order[start : start + height]
         for first in range(0, sampling.samples, width):
             drawn = range(first, min(first + width, sampling.samples))
-            numbers = uniforms(seed, [keys[i] for i in chosen.tolist()], drawn, sampling.max_tokens)
+            numbers = uniform_numbers(seed, [keys[i] for i in chosen.tolist()], drawn, sampling.max_tokens)
             yield chosen[:, None] * sampling.samples + torch.tensor(drawn), numbers
 
 
-def _moved(numbers: Tensor, device: torch.device) -> Tensor:
+def _uniforms_on_device(numbers: Tensor, device: torch.device) -> Tensor:
     """Uniform numbers on the device, in float64 where it has that (Apple's GPUs do not)."""
     return numbers.to(device, torch.float32 if device.type == "mps" else torch.float64)
 
 
-def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, sampling: Sampling) -> _Rows:
+def _decode_slice(
+    policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, sampling: SamplingParams
+) -> _ResponseRows:
     """Decode one slice to its end: as many responses a prompt as there are `numbers` for it."""
     count, limit = numbers.shape
-    rows = _Rows(
+    rows = _ResponseRows(
         ids=torch.full((count, limit), policy.pad_id, dtype=torch.int64, device=ids.device),
         logp=torch.zeros(count, limit, device=ids.device),
         mask=torch.zeros(count, limit, dtype=torch.bool, device=ids.device),
         finished=torch.zeros(count, dtype=torch.bool, device=ids.device),
     )
     ends = torch.tensor(sorted(policy.end_ids), device=ids.device)
-    stopped = _Stops(policy, sampling.stop, ids.device)
-    logits, state = _prefill(policy, ids, prompt_mask, count // len(ids))
+    stopped = _StopStrings(policy, sampling.stop, ids.device)
+    logits, state = _prefill_cache(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
-    every = _look_every(ids.device)
+    every = _steps_between_finished_checks(ids.device)
     for t in range(limit):
-        token, logp = draw(logits, numbers[seat, t], sampling)
+        token, logp = sample_token(logits, numbers[seat, t], sampling)
         rows.ids[seat, t] = torch.where(live, token, policy.pad_id)
         rows.logp[seat, t], rows.mask[seat, t] = torch.where(live, logp, 0.0), live
         done = live & (torch.isin(token, ends) | stopped(rows.ids[seat, : t + 1]))
@@ -112,7 +117,7 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
         if share == 0.0:
             break
         if share <= 1.0 - COMPACT_AT:
-            kept = _kept(live, state.even_rows)
+            kept = _rows_to_keep(live, state.even_rows)
             if len(kept) < len(live):
                 state.keep(kept)
                 seat, token, live = seat[kept], token[kept], live[kept]
@@ -120,26 +125,26 @@ def _respond(policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, 
     return rows
 
 
-def _kept(live: Tensor, step: int) -> Tensor:
+def _rows_to_keep(live: Tensor, step: int) -> Tensor:
     """Row numbers of the living, and of as many others as make a multiple of `step`, in their order."""
-    count = min(even(int(live.sum()), step), len(live))
+    count = min(next_multiple(int(live.sum()), step), len(live))
     return live.int().sort(descending=True, stable=True).indices[:count].sort().values
 
 
-def _look_every(device: torch.device) -> int:
+def _steps_between_finished_checks(device: torch.device) -> int:
     """Tokens between two looks at how many rows live: on a GPU each look waits for all that it was given."""
     return 1 if device.type == "cpu" else 8
 
 
 @dataclass(slots=True)
-class _State:
+class _DecodingState:
     """The cache and what the next position is; rows in step with `alive`."""
 
     cache: DynamicCache
     position: Tensor  # int64 [n], of the next token
     attention: Tensor | None  # int64 [n, L]; None when nothing is padded
     even_rows: int  # rows are dropped down to a multiple of it
-    fused_network: FusedNetwork | None  # the network for decoding, where its family is known
+    fused_decoder: FusedDecoder | None  # the network for decoding, where its family is known
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but these rows."""
@@ -152,37 +157,37 @@ class _State:
         if self.attention is not None:
             self.attention = torch.cat([self.attention, self.attention.new_ones(len(token), 1)], dim=1)
         position, self.position = self.position, self.position + 1
-        if self.fused_network is not None:
-            return self.fused_network.step(token, position, self.attention, self.cache)
+        if self.fused_decoder is not None:
+            return self.fused_decoder.step(token, position, self.attention, self.cache)
         arguments: dict[str, Any] = {"use_cache": True, "position_ids": position[:, None]}
         if self.attention is not None:
             arguments["attention_mask"] = self.attention
-        known = accepted(policy.network.forward, arguments)
+        known = accepted_arguments(policy.network.forward, arguments)
         found = policy.network(input_ids=token[:, None], **cache_argument(policy.network, self.cache), **known)
         logits: Tensor = found.logits[:, -1]
         return logits
 
 
-def _prefill(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[Tensor, _State]:
+def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[Tensor, _DecodingState]:
     """Each prompt once; then its cache for each of its samples."""
     attention = None if bool(mask.all()) else mask.long()
-    position = positions(mask)
+    position = token_positions(mask)
     quick = policy.network.config._attn_implementation == ATTENTION
-    cache = growing(policy.network.config, evenly=quick)
+    cache = growing_cache(policy.network.config, evenly=quick)
     arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
     if attention is not None:
         arguments |= {"attention_mask": attention, "position_ids": position}
-    known = accepted(policy.network.forward, arguments)
+    known = accepted_arguments(policy.network.forward, arguments)
     found = policy.network(input_ids=ids, **cache_argument(policy.network, cache), **known)
     cache.batch_repeat_interleave(samples)
     repeated = None if attention is None else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
-    even_rows, known_family = (EVEN_ROWS, fused_network(policy)) if quick else (1, None)
-    state = _State(cache, following, repeated, even_rows, known_family)
+    even_rows, known_family = (EVEN_ROWS, fused_decoder(policy)) if quick else (1, None)
+    state = _DecodingState(cache, following, repeated, even_rows, known_family)
     return found.logits[:, -1].repeat_interleave(samples, 0), state
 
 
-class _Stops:
+class _StopStrings:
     """Tells which rows have just come to hold a stop string.
 
     The newest token must then bring the string's last character: only rows whose token can are decoded, and of
@@ -192,7 +197,7 @@ class _Stops:
     def __init__(self, policy: Policy, stop: Sequence[str], device: torch.device) -> None:
         self._tokenizer, self._stop = policy.tokenizer, tuple(stop)
         self._reach = 4 * max(map(len, stop), default=0) + 4
-        self._closing = closing_tokens(policy.tokenizer, self._stop).to(device) if stop else None
+        self._closing = tokens_ending_stop_strings(policy.tokenizer, self._stop).to(device) if stop else None
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Of responses up to now [n, t], bool [n]."""
@@ -208,7 +213,7 @@ class _Stops:
 
 
 @lru_cache(maxsize=16)
-def closing_tokens(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
+def tokens_ending_stop_strings(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
     """Tokens whose text holds the last character of a stop string, or a part of a character, bool [V]."""
     texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
     ends = {text[-1] for text in stop} | {"\ufffd"}
@@ -217,16 +222,18 @@ def closing_tokens(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
     return torch.tensor([not ends.isdisjoint(text) for text in texts])
 
 
-def _in_order(done: Sequence[tuple[Tensor, _Rows]]) -> _Rows:
+def _rows_in_rollout_order(done: Sequence[tuple[Tensor, _ResponseRows]]) -> _ResponseRows:
     """Slices put back into the rollout's order, cut to the longest response."""
     row = torch.cat([places for places, _ in done]).argsort().to(done[0][1].ids.device)
     names = ("ids", "logp", "mask", "finished")
     whole = [torch.cat([getattr(rows, name) for _, rows in done])[row] for name in names]
     longest = max(1, int(whole[2].sum(1).max()))
-    return _Rows(*(x[:, :longest] if x.dim() == 2 else x for x in whole))
+    return _ResponseRows(*(x[:, :longest] if x.dim() == 2 else x for x in whole))
 
 
-def _rollout(policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, rows: _Rows, sampling: Sampling) -> Rollout:
+def _rollout_from_rows(
+    policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, rows: _ResponseRows, sampling: SamplingParams
+) -> Rollout:
     samples, device = sampling.samples, prompt_ids.device
     kept = [ids[mask].tolist() for ids, mask in zip(rows.ids.cpu(), rows.mask.cpu())]
     texts = policy.tokenizer.batch_decode(kept, skip_special_tokens=True)
@@ -242,7 +249,7 @@ def _rollout(policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, rows: _Row
     )
 
 
-def _check_context(policy: Policy, prompt: int, budget: int) -> None:
+def _check_generation_fits_context(policy: Policy, prompt: int, budget: int) -> None:
     limit = getattr(policy.network.config.get_text_config(), "max_position_embeddings", None)
     if limit is not None and prompt + budget > limit:
         raise UserError(

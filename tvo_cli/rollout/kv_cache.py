@@ -1,4 +1,4 @@
-"""A cache of keys and values that grows in place: a token is written, what is there is not copied."""
+"""KV caches that grow in place: a token is written, what is there is not copied."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-EVEN = 16  # tokens by which a room of an even layer grows
-AHEAD = 64  # tokens of room that a growing layer allocates at once
+PADDED_TO = 16  # tokens by which a padded layer grows
+AHEAD = 64  # tokens that a growing layer allocates ahead
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
@@ -25,13 +25,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(key_states, value_states)
             self.keys, self.values = key_states, value_states
             return self.keys, self.values
-        self.keys, first = _appended(self.keys, self._rooms[0], key_states)
-        self.values, second = _appended(self.values, self._rooms[1], value_states)
+        self.keys, first = _append_in_place(self.keys, self._rooms[0], key_states)
+        self.values, second = _append_in_place(self.values, self._rooms[1], value_states)
         self._rooms = first, second
         return self.keys, self.values
 
 
-def _appended(held: Tensor, room: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
+def _append_in_place(held: Tensor, room: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
     """`held` and `new` together, as a view of the room they stand in; a new room where `held` stands in none."""
     length, end = held.shape[-2], held.shape[-2] + new.shape[-2]
     if room is None or held.data_ptr() != room.data_ptr() or len(held) != len(room) or end > room.shape[-2]:
@@ -42,7 +42,7 @@ def _appended(held: Tensor, room: Tensor | None, new: Tensor) -> tuple[Tensor, T
 
 
 class PaddedLayer(DynamicLayer):  # type: ignore[misc]
-    """A layer whose rooms hold a multiple of EVEN tokens and are used whole: what no token stands in yet is zero.
+    """A cache layer padded to a multiple of PADDED_TO tokens and used whole: the padding is zero.
 
     Like transformers' static layer it leaves it to the mask to hide the rest. Products over the keys then have few
     shapes, for which a CPU's library prepares itself once; and the keys stand as the product reads them,
@@ -56,24 +56,24 @@ class PaddedLayer(DynamicLayer):  # type: ignore[misc]
         self._length = 0
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Append keys and values [n, heads, tokens, width]; the prompt as it is, then whole rooms."""
+        """Append keys and values [n, heads, tokens, width]; the prompt as it is, then padded."""
         begin, self._length = self._length, self._length + key_states.shape[-2]
         if begin == 0:
             self.lazy_initialization(key_states, value_states)
             self.keys, self.values = key_states, value_states
             return self.keys, self.values
-        self.keys = _placed(self.keys.mT, key_states.mT, begin, -1).mT
-        self.values = _placed(self.values, value_states, begin, -2)
+        self.keys = _write_into_padded(self.keys.mT, key_states.mT, begin, -1).mT
+        self.values = _write_into_padded(self.values, value_states, begin, -2)
         return self.keys, self.values
 
     def get_seq_length(self) -> int:
-        """Tokens, without the empty rest."""
+        """Tokens, without the padding."""
         return self._length
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Keys that the next forward sees, with the empty rest, and where they begin."""
+        """Keys that the next forward sees, padding included, and where they begin."""
         length = self._length + query_length
-        return (even(length, EVEN) if self._length else length), 0
+        return (next_multiple(length, PADDED_TO) if self._length else length), 0
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Only keep these rows; the keys go on standing as they stood."""
@@ -81,17 +81,17 @@ class PaddedLayer(DynamicLayer):  # type: ignore[misc]
         self.values = self.values.index_select(0, indices)
 
 
-def even(count: int, step: int) -> int:
+def next_multiple(count: int, step: int) -> int:
     """The next multiple of `step`."""
     return -(-count // step) * step
 
 
-def _placed(room: Tensor, new: Tensor, begin: int, axis: int) -> Tensor:
+def _write_into_padded(room: Tensor, new: Tensor, begin: int, axis: int) -> Tensor:
     """`new` written at `begin`; into a larger room, zero where nothing stands, if this one is full."""
     end = begin + new.shape[axis]
     if end > room.shape[axis] or not room.is_contiguous():
         shape = list(room.shape)
-        shape[axis] = even(end, EVEN)
+        shape[axis] = next_multiple(end, PADDED_TO)
         larger = room.new_zeros(shape)
         larger.narrow(axis, 0, begin).copy_(room.narrow(axis, 0, begin))
         room = larger
@@ -99,10 +99,10 @@ def _placed(room: Tensor, new: Tensor, begin: int, axis: int) -> Tensor:
     return room
 
 
-def growing(config: Any, *, evenly: bool = False) -> DynamicCache:
+def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:
     """An empty cache for a model; layers with a window, or of another kind, stay transformers' own.
 
-    evenly: rooms of few sizes, where every layer is a plain one.
+    evenly: padded layers, where every layer is a plain one.
     """
     cache = DynamicCache(config=config)
     plain = all(type(layer) is DynamicLayer for layer in cache.layers)

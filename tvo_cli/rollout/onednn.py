@@ -5,7 +5,7 @@ rounded to bf16 on a CPU with AMX; so the error of one product is measured first
 oneDNN would build a primitive for every new cache length, and SDPA's backward pass becomes slower by it. So attention
 keeps the default products where there is no gradient, and is written out as plain products, faster than SDPA, where
 there is one or where one token is decoded, unless the keys are many. Decoding over an even number of keys, which the
-cache then keeps (`cache.EvenLayer`), has few shapes and goes through oneDNN too.
+cache then keeps (`kv_cache.PaddedLayer`), has few shapes and goes through oneDNN too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.sequence_packing import ATTENTION, LONGEST, WORD
-from tvo_cli.rollout.kv_cache import EVEN
+from tvo_cli.model.sequence_packing import ATTENTION, LAYOUT_KEYWORD, LONGEST
+from tvo_cli.rollout.kv_cache import PADDED_TO
 
 PRECISION = "medium"  # PyTorch's word for: fp32 products may go through oneDNN
 TOLERANCE = 1e-5  # relative; a product rounded to bf16 errs by 4e-3
@@ -38,11 +38,11 @@ def onednn_matmul(*networks: Any, least: int = 0) -> Iterator[bool]:
 
     Networks of fewer than `least` parameters are not meant: their products are too small to gain.
     """
-    chosen = [network for network in networks if suits(network, least)]
-    if not chosen or not accurate():
+    chosen = [network for network in networks if can_use_onednn(network, least)]
+    if not chosen or not onednn_keeps_accuracy():
         yield False
         return
-    register()
+    register_attention()
     precision = torch.get_float32_matmul_precision()
     for network in chosen:
         network.set_attn_implementation(ATTENTION)
@@ -55,7 +55,7 @@ def onednn_matmul(*networks: Any, least: int = 0) -> Iterator[bool]:
             network.set_attn_implementation("sdpa")
 
 
-def suits(network: Any, least: int = 0) -> bool:
+def can_use_onednn(network: Any, least: int = 0) -> bool:
     """Whether a network is large enough, computes where this helps, and its attention is one that we know."""
     parameters = list(network.parameters())
     on_cpu = parameters[0].device.type == "cpu" and sum(p.numel() for p in parameters) >= least
@@ -63,25 +63,25 @@ def suits(network: Any, least: int = 0) -> bool:
 
 
 @lru_cache(maxsize=1)
-def register() -> None:
+def register_attention() -> None:
     """Make our attention known to transformers."""
-    AttentionInterface.register(ATTENTION, _attention)
+    AttentionInterface.register(ATTENTION, _attention_forward)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
-def _attention(
+def _attention_forward(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **keywords: Any
 ) -> tuple[Tensor, None]:
     """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
-    if (pieces := keywords.get(WORD)) is not None:
-        if not _is_plain(attention_mask, keywords) or keywords.get("sliding_window"):
-            raise ValueError("pieces are for causal softmax attention and nothing else")
+    if (pieces := keywords.get(LAYOUT_KEYWORD)) is not None:
+        if not _is_plain_causal_attention(attention_mask, keywords) or keywords.get("sliding_window"):
+            raise ValueError("packed sequences need causal softmax attention")
         return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
-    plain = key.shape[2] <= LONGEST and _is_plain(attention_mask, keywords)
-    few_shapes = query.shape[2] == 1 and key.shape[2] % EVEN == 0
+    plain = key.shape[2] <= LONGEST and _is_plain_causal_attention(attention_mask, keywords)
+    few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
     if plain and (query.requires_grad or few_shapes):
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
-    with _default_products():
+    with _default_matmul_precision():
         if plain and query.shape[2] == 1:
             return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
         found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
@@ -89,7 +89,7 @@ def _attention(
 
 
 @contextmanager
-def _default_products() -> Iterator[None]:
+def _default_matmul_precision() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -98,7 +98,7 @@ def _default_products() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _is_plain(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
+def _is_plain_causal_attention(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
     """Causal softmax attention and nothing else."""
     others = keywords.get("dropout") or keywords.get("softcap") or keywords.get("position_bias") is not None
     return not others and keywords.get("is_causal") is not False and (mask is None or mask.dtype == torch.bool)
@@ -118,32 +118,32 @@ def plain_attention(
     scaled = query * (width**-0.5 if scaling is None else scaling)
     weights = scaled.reshape(batch, shared, folds * queries, width) @ key.transpose(2, 3)
     if mask is not None:
-        weights = weights.add_(_bias(mask, folds))
+        weights = weights.add_(_mask_bias(mask, folds))
     elif queries > 1:
-        weights = weights.add_(_causal(queries, keys, folds))
+        weights = weights.add_(_causal_bias(queries, keys, folds))
     found = weights.softmax(-1) @ value
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
-def _bias(mask: Tensor, folds: int) -> Tensor:
+def _mask_bias(mask: Tensor, folds: int) -> Tensor:
     """0 where a key is seen, UNSEEN elsewhere, [B, 1, T, S] → [B, 1, folds·T, S]."""
-    return _made(mask, folds) if mask.numel() * folds > KEPT else _kept(mask, folds)
+    return _make_mask_bias(mask, folds) if mask.numel() * folds > KEPT else _cached_mask_bias(mask, folds)
 
 
-def _made(mask: Tensor, folds: int) -> Tensor:
+def _make_mask_bias(mask: Tensor, folds: int) -> Tensor:
     return torch.where(mask, 0.0, UNSEEN).repeat(1, 1, folds, 1)
 
 
-_kept = lru_cache(maxsize=16)(_made)  # all layers of a forward are given the same masks
+_cached_mask_bias = lru_cache(maxsize=16)(_make_mask_bias)  # all layers of a forward are given the same masks
 
 
 @lru_cache(maxsize=4)
-def _causal(queries: int, keys: int, folds: int) -> Tensor:
+def _causal_bias(queries: int, keys: int, folds: int) -> Tensor:
     return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1).repeat(folds, 1)
 
 
 @lru_cache(maxsize=1)
-def accurate() -> bool:
+def onednn_keeps_accuracy() -> bool:
     """Whether PRECISION keeps fp32's accuracy on this machine: one product against float64."""
     rng = torch.Generator().manual_seed(0)
     left, right = (torch.randn(WIDTH, WIDTH, generator=rng) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Parts of rollouts, and rollouts put together: what a sampling rule needs besides its judgement."""
+"""Slices of rollouts by prompt, and rollouts joined: what dynamic sampling needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from tvo_cli.types import Rollout
 
 
-def select(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
+def select_prompts(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
     """The responses to some prompts, in the order given and numbered anew from 0."""
     found = [torch.nonzero(rollout.group == p).flatten() for p in prompts]
     rows = torch.cat([rollout.group.new_empty(0), *found])
@@ -28,11 +28,11 @@ def select(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
     )
 
 
-def join(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
+def join_rollouts(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
     """One rollout of all rows, padded to the longest: prompts on the left, responses on the right."""
     prompt = max(rollout.prompt_mask.shape[1] for rollout in rollouts)
     response = max(rollout.mask.shape[1] for rollout in rollouts)
-    padded = [_padded(rollout, prompt, response, pad_id) for rollout in rollouts]
+    padded = [_pad_rollout(rollout, prompt, response, pad_id) for rollout in rollouts]
     first = [int(rollout.group.max()) + 1 for rollout in rollouts]
     groups = [rollout.group + sum(first[:number]) for number, rollout in enumerate(rollouts)]
     names = ("prompt_ids", "prompt_mask", "response_ids", "mask", "logp", "finished")
@@ -40,7 +40,7 @@ def join(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
     return Rollout(**columns, group=torch.cat(groups), texts=tuple(text for part in rollouts for text in part.texts))
 
 
-def _padded(rollout: Rollout, prompt: int, response: int, pad_id: int) -> Rollout:
+def _pad_rollout(rollout: Rollout, prompt: int, response: int, pad_id: int) -> Rollout:
     left, right = prompt - rollout.prompt_mask.shape[1], response - rollout.mask.shape[1]
 
     def pad(x: Tensor, value: float) -> Tensor:

@@ -8,9 +8,9 @@ from typing import Any
 
 from tvo_cli.data.literal import Prompt
 from tvo_cli.errors import UserError
-from tvo_cli.model.encoding import encode, end_added
+from tvo_cli.model.prompt_encoding import added_eos_ids, encode_prompts
 from tvo_cli.rollout.engine import Completion
-from tvo_cli.rollout.sampling import Sampling
+from tvo_cli.rollout.token_sampling import SamplingParams
 
 SEEDS = 2**31
 
@@ -49,8 +49,8 @@ class VllmEngine:
 
     def _ids(self, prompt: str) -> list[int] | None:
         """The prompt's ids where the engine's own tokenisation would read it otherwise."""
-        if isinstance(prompt, Prompt) or end_added(self.tokenizer):
-            return encode(self.tokenizer, [prompt])[0]
+        if isinstance(prompt, Prompt) or added_eos_ids(self.tokenizer):
+            return encode_prompts(self.tokenizer, [prompt])[0]
         return None
 
     def _asked(self, prompt: str) -> Any:
@@ -58,17 +58,17 @@ class VllmEngine:
         return prompt if ids is None else {"prompt_token_ids": ids}
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: Sampling, seed: int
+        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
     ) -> list[list[Completion]]:
         """All requests at once: the engine batches them itself."""
         asked = map(self._asked, prompts)
         rows = [(p, k, g) for p, k in zip(asked, keys, strict=True) for g in range(sampling.samples)]
-        wanted = [self._parameters(sampling, request_seed(seed, key, sample)) for _, key, sample in rows]
+        wanted = [self._parameters(sampling, vllm_request_seed(seed, key, sample)) for _, key, sample in rows]
         outputs = self._engine.generate([prompt for prompt, _, _ in rows], wanted, use_tqdm=False)
-        found = [_completion(output.outputs[0]) for output in outputs]
+        found = [_completion_from_vllm(output.outputs[0]) for output in outputs]
         return [found[i : i + sampling.samples] for i in range(0, len(found), sampling.samples)]
 
-    def _parameters(self, sampling: Sampling, seed: int) -> Any:
+    def _parameters(self, sampling: SamplingParams, seed: int) -> Any:
         return self._vllm.SamplingParams(
             n=1,
             temperature=sampling.temperature,
@@ -81,11 +81,11 @@ class VllmEngine:
         )
 
 
-def request_seed(seed: int, key: str, sample: int) -> int:
+def vllm_request_seed(seed: int, key: str, sample: int) -> int:
     """A seed for each (problem, sample)."""
     digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % SEEDS
 
 
-def _completion(output: Any) -> Completion:
+def _completion_from_vllm(output: Any) -> Completion:
     return Completion(str(output.text), len(output.token_ids), output.finish_reason == "stop")

@@ -1,21 +1,26 @@
 """Stability: gradient statistics, readings, thermodynamics, collapse rules and the watch over them."""
 
-from tvo_cli.stability.collapse_rule import Firing, Rule
-from tvo_cli.stability.gradient_noise import GradientReading, MicroBatchVariance, Smoother, log_fluctuation
-from tvo_cli.stability.thermo import FreeEnergy, dissipation, free_energy, predicted_dissipation
-from tvo_cli.stability.watch import Action, Watch
+from tvo_cli.stability.collapse_watch import CollapseAction, CollapseWatch
+from tvo_cli.stability.free_energy import FreeEnergy, dissipation, free_energy_of_batch, predicted_dissipation
+from tvo_cli.stability.gradient_noise import (
+    GradientNoiseReading,
+    GradientNoiseSmoother,
+    MicroBatchVariance,
+    gradient_log_fluctuation,
+)
+from tvo_cli.stability.rule_interface import CollapseRule, RuleFiring
 
 __all__ = [
-    "Action",
-    "Firing",
+    "CollapseAction",
+    "CollapseRule",
+    "CollapseWatch",
     "FreeEnergy",
-    "GradientReading",
+    "GradientNoiseReading",
+    "GradientNoiseSmoother",
     "MicroBatchVariance",
-    "Rule",
-    "Smoother",
-    "Watch",
+    "RuleFiring",
     "dissipation",
-    "free_energy",
-    "log_fluctuation",
+    "free_energy_of_batch",
+    "gradient_log_fluctuation",
     "predicted_dissipation",
 ]

@@ -25,7 +25,7 @@ ONE_SUM = 2**16  # squares that one float32 sum may take
 
 
 @dataclass(frozen=True, slots=True)
-class GradientReading:
+class GradientNoiseReading:
     """Sums and counts of one minibatch, and what follows from them.
 
     Over ranks: add `part_squares`, `parts`, `rollouts` and `total_rollouts`; `norm_squared` is that of the
@@ -57,7 +57,7 @@ class GradientReading:
     @property
     def normalised_variance(self) -> float:
         """variance/‖g‖², cut off at UNRESOLVED where ‖g‖² is not resolved."""
-        return _ratio(self.variance, self.signal)
+        return _variance_to_signal(self.variance, self.signal)
 
     @property
     def noise_scale(self) -> float:
@@ -67,7 +67,7 @@ class GradientReading:
     @property
     def resolved(self) -> bool:
         """Whether ‖g‖² came out positive and the ratios are measurements, not the cut-off."""
-        return _is_resolved(self.variance, self.signal)
+        return _is_signal_resolved(self.variance, self.signal)
 
     def metrics(self) -> dict[str, float]:
         """The step's own reading, unsmoothed."""
@@ -100,7 +100,7 @@ class MicroBatchVariance:
     def part(self) -> Iterator[None]:
         """Exactly one backward pass, of the part's contribution to the minibatch's loss."""
         seen: dict[int, Tensor] = {}
-        handles = [p.register_hook(_recorder(seen, i)) for i, p in enumerate(self._parameters)]
+        handles = [p.register_hook(_gradient_norm_hook(seen, i)) for i, p in enumerate(self._parameters)]
         try:
             yield
         finally:
@@ -114,7 +114,7 @@ class MicroBatchVariance:
         found = [norm.to(device) for norm in norms]
         return torch.stack(found).square().sum() if found else torch.zeros((), device=device)
 
-    def result(self, gradient_norm_squared: float, *, rollouts: int, total_rollouts: int) -> GradientReading:
+    def result(self, gradient_norm_squared: float, *, rollouts: int, total_rollouts: int) -> GradientNoiseReading:
         """The reading, given ‖ĝ‖² before clipping (clip_grad_norm_ returns its root).
 
         Raises:
@@ -122,7 +122,7 @@ class MicroBatchVariance:
         """
         if len(self._squares) < 2:
             raise ValueError(f"a variance needs at least two parts; there are {len(self._squares)}")
-        return GradientReading(
+        return GradientNoiseReading(
             part_squares=math.fsum(torch.stack(self._squares).tolist()),
             norm_squared=gradient_norm_squared,
             parts=len(self._squares),
@@ -132,7 +132,7 @@ class MicroBatchVariance:
 
 
 @dataclass(slots=True)
-class Smoother:
+class GradientNoiseSmoother:
     """Ratio of running sums, not running mean of ratios: a step whose ‖g‖² is near 0 or below does no harm.
 
     m ← decay·m + x for the variance of one response and for ‖g‖²; decay = 0 recovers the step's own reading.
@@ -142,17 +142,17 @@ class Smoother:
     response_variance: float = 0.0  # N·variance, which does not depend on the batch size
     signal: float = 0.0
 
-    def __call__(self, reading: GradientReading) -> dict[str, float]:
+    def __call__(self, reading: GradientNoiseReading) -> dict[str, float]:
         """Add a step's reading; the smoothed ratios, and whether they are resolved."""
         total = reading.total_rollouts
         self.response_variance = self.decay * self.response_variance + reading.variance * total
         self.signal = self.decay * self.signal + reading.signal
         variance = self.response_variance / total
-        normalised = _ratio(variance, self.signal)
+        normalised = _variance_to_signal(variance, self.signal)
         return {
             "gradient/normalised_variance": normalised,
             "gradient/noise_scale": normalised * total,
-            "gradient/signal_resolved": float(_is_resolved(variance, self.signal)),
+            "gradient/signal_resolved": float(_is_signal_resolved(variance, self.signal)),
         }
 
     def state_dict(self) -> dict[str, float]:
@@ -164,7 +164,7 @@ class Smoother:
         self.response_variance, self.signal = state["response_variance"], state["signal"]
 
 
-def log_fluctuation(norms: Sequence[float], before: float | None = None) -> float:
+def gradient_log_fluctuation(norms: Sequence[float], before: float | None = None) -> float:
     """Mean |log(‖g_t‖/‖g_{t−1}‖)| over the optimiser steps of a rollout batch; free of the gradient's scale.
 
     Args:
@@ -179,29 +179,29 @@ def log_fluctuation(norms: Sequence[float], before: float | None = None) -> floa
     return math.fsum(moves) / len(moves) if moves else 0.0
 
 
-def _ratio(variance: float, signal: float) -> float:
-    if _is_resolved(variance, signal):
+def _variance_to_signal(variance: float, signal: float) -> float:
+    if _is_signal_resolved(variance, signal):
         return variance / signal
     return UNRESOLVED if variance > 0.0 else 0.0
 
 
-def _is_resolved(variance: float, signal: float) -> bool:
+def _is_signal_resolved(variance: float, signal: float) -> bool:
     return signal > 0.0 and variance < UNRESOLVED * signal
 
 
-def _recorder(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
+def _gradient_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
     def record(gradient: Tensor) -> None:
         if index in seen:
             raise RuntimeError(
                 "a parameter received its gradient twice in one part of the variance reading: "
                 "one backward pass a part, and no re-entrant gradient checkpointing"
             )
-        seen[index] = _norm(gradient.detach())
+        seen[index] = _gradient_norm(gradient.detach())
 
     return record
 
 
-def _norm(gradient: Tensor) -> Tensor:
+def _gradient_norm(gradient: Tensor) -> Tensor:
     """‖g‖ in at least float32, of large ones row by row: a single running sum loses 0.5% of 4e7 squares."""
     precision = torch.promote_types(gradient.dtype, torch.float32)
     norms = gradient

@@ -1,4 +1,4 @@
-"""What a config lets nobody see: collapse rules and step rules whose reading cannot differ from its rest value."""
+"""Idle rules: collapse rules and step rules that a config keeps from ever acting."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ STILL = ("Free",)  # step rules that read no movement
 
 def log_idle_rules(config: Any, *, reference: bool) -> None:
     """Log the notes of a run that begins."""
-    for note in notes(config, reference=reference):
+    for note in idle_rule_notes(config, reference=reference):
         log.info("%s", note)
 
 
-def notes(config: Any, *, reference: bool) -> list[str]:
+def idle_rule_notes(config: Any, *, reference: bool) -> list[str]:
     """One line for each cause, with the rules and keys that it concerns; nothing where all of them can act.
 
     `reference`: whether the run keeps a frozen start, be it for a reading or for a penalty.
     """
-    return [*_one_update(config), *([] if reference else _no_reference(config))]
+    return [*_rules_idle_with_one_update(config), *([] if reference else _rules_idle_without_reference(config))]
 
 
-def _one_update(config: Any) -> Iterator[str]:
+def _rules_idle_with_one_update(config: Any) -> Iterator[str]:
     rollout = config.rollout
     if int(rollout.epochs) * int(rollout.minibatches) > 1:
         return
-    idle = [f"{name} ({metric}) cannot fire" for name, metric in _watching(config, OF_MOVEMENT)]
+    idle = [f"{name} ({metric}) cannot fire" for name, metric in _rules_watching(config, OF_MOVEMENT)]
     rule = str(config.algorithm.step_rule._target_).rpartition(".")[2]
     idle += [] if rule in STILL else [f"algorithm.step_rule={rule} has nothing to act on"]
     if idle:
@@ -42,12 +42,12 @@ def _one_update(config: Any) -> Iterator[str]:
         )
 
 
-def _no_reference(config: Any) -> Iterator[str]:
-    for name, metric in _watching(config, OF_REFERENCE):
+def _rules_idle_without_reference(config: Any) -> Iterator[str]:
+    for name, metric in _rules_watching(config, OF_REFERENCE):
         yield f"stability.reference=false: {name} ({metric}) cannot fire, for nothing is compared with the start"
 
 
-def _watching(config: Any, metrics: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _rules_watching(config: Any, metrics: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Rules that are on and look at one of these metrics."""
     for name, rule in config.stability.rules.items():
         metric = str(rule.get("metric", "")) if rule is not None else ""

@@ -1,4 +1,4 @@
-"""The other readings of a step: pure functions of tensors to named floats, the same for every algorithm.
+"""Readings of a step beside gradient noise and free energy: pure functions of tensors to named floats.
 
 [B, T] tensors with a bool mask, True on response tokens; what lies under False is never read. `logp` is the
 log-probability of the sampled tokens. docs/metrics.md says how to read each, and when it misleads.
@@ -16,12 +16,12 @@ from torch import Tensor
 from tvo_cli.maths import masked
 from tvo_cli.maths.divergence import binary_total_variation, kl_k1, kl_k3
 from tvo_cli.maths.groups import group_size
-from tvo_cli.maths.policy_gradient import importance_ratio
+from tvo_cli.maths.importance_ratio import importance_ratio
 
 QUANTILES = {"p01": 0.01, "p50": 0.5, "p99": 0.99, "max": 1.0}
 
 
-def entropy(logp: Tensor, exact: Tensor | None, mask: Tensor) -> dict[str, float]:
+def entropy_readings(logp: Tensor, exact: Tensor | None, mask: Tensor) -> dict[str, float]:
     """Mean entropy of a token in nats: −log π of the sampled ones, and H[π(·|s)] where it is at hand.
 
     Both have the same mean under the policy that sampled; the sampled one costs nothing and is noisier.
@@ -31,13 +31,13 @@ def entropy(logp: Tensor, exact: Tensor | None, mask: Tensor) -> dict[str, float
     return {"policy/entropy": mean, "policy/entropy_sampled": sampled}
 
 
-def total_variation(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
+def total_variation_readings(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
     """Mean and largest |π(a|s) − π_old(a|s)| over tokens, a lower bound of the total variation."""
     gap = torch.where(mask, binary_total_variation(logp, old_logp), 0.0)
     return {"policy/tv": float(masked.mean(gap, mask)), "policy/tv_max": float(gap.max())}
 
 
-def kl_from_sampler(sampler_logp: Tensor, other_logp: Tensor, mask: Tensor, name: str) -> dict[str, float]:
+def kl_readings(sampler_logp: Tensor, other_logp: Tensor, mask: Tensor, name: str) -> dict[str, float]:
     """KL(π_sampler ‖ π_other) a token in nats, from tokens that π_sampler drew: k3, and k1 beside it.
 
     k3 ≥ 0 with less noise while the two are close; k1 is unbiased too and has no heavy tail when they are
@@ -55,7 +55,7 @@ def kl_from_sampler(sampler_logp: Tensor, other_logp: Tensor, mask: Tensor, name
     }
 
 
-def ratio_quantiles(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
+def ratio_quantile_readings(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
     """Quantiles of ρ = π/π_old over tokens, by nearest rank: torch.quantile stops at 2²⁴ entries."""
     ratio = importance_ratio(logp - old_logp)[mask].sort().values
     if not len(ratio):
@@ -64,7 +64,7 @@ def ratio_quantiles(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, f
     return {f"policy/ratio_{name}": float(ratio[rank]) for name, rank in ranks.items()}
 
 
-def damping(weight: Tensor, mask: Tensor) -> dict[str, float]:
+def damping_readings(weight: Tensor, mask: Tensor) -> dict[str, float]:
     """What the trust region takes away: the share of tokens with no gradient left, and the mean of 1 − w.
 
     Args:
@@ -79,7 +79,7 @@ def damping(weight: Tensor, mask: Tensor) -> dict[str, float]:
     }
 
 
-def groups(rewards: Tensor, group: Tensor) -> dict[str, float]:
+def group_readings(rewards: Tensor, group: Tensor) -> dict[str, float]:
     """Share of groups whose rewards are all equal; a group of one has no contrast and does not count."""
     size = group_size(group)
     blank = rewards.new_zeros(len(size))
@@ -89,7 +89,7 @@ def groups(rewards: Tensor, group: Tensor) -> dict[str, float]:
     return {"group/zero_advantage": float(equal)}
 
 
-def rewards(rewards: Tensor, correct: Sequence[bool]) -> dict[str, float]:
+def reward_readings(rewards: Tensor, correct: Sequence[bool]) -> dict[str, float]:
     """Mean and population spread of the rewards, and pass@1 of the fresh responses."""
     return {
         "reward/mean": float(rewards.mean()),
@@ -98,7 +98,7 @@ def rewards(rewards: Tensor, correct: Sequence[bool]) -> dict[str, float]:
     }
 
 
-def responses(mask: Tensor, finished: Tensor) -> dict[str, float]:
+def length_readings(mask: Tensor, finished: Tensor) -> dict[str, float]:
     """Length in tokens, and the share that did not end by itself."""
     length = mask.sum(1).float()
     return {
@@ -108,7 +108,7 @@ def responses(mask: Tensor, finished: Tensor) -> dict[str, float]:
     }
 
 
-def answers(extracted: Sequence[str | None], group: Sequence[int]) -> dict[str, float]:
+def answer_readings(extracted: Sequence[str | None], group: Sequence[int]) -> dict[str, float]:
     """Spread of the final answers inside a group, over the responses that gave one; others are counted apart.
 
     Entropy in nats of the group's empirical distribution, at most log G, so comparable only at equal G;
@@ -120,13 +120,13 @@ def answers(extracted: Sequence[str | None], group: Sequence[int]) -> dict[str, 
             by_group.setdefault(p, Counter())[answer] += 1
     counts = list(by_group.values())
     return {
-        "answer/entropy": _mean([_entropy(list(count.values())) for count in counts]),
-        "answer/distinct": _mean([len(count) / count.total() for count in counts]),
+        "answer/entropy": _mean_or_zero([_entropy_of_counts(list(count.values())) for count in counts]),
+        "answer/distinct": _mean_or_zero([len(count) / count.total() for count in counts]),
         "grader/unanswered": sum(answer is None for answer in extracted) / len(extracted),
     }
 
 
-def neutral(response_ids: Tensor, mask: Tensor, neutral_ids: Sequence[int]) -> dict[str, float]:
+def neutral_word_readings(response_ids: Tensor, mask: Tensor, neutral_ids: Sequence[int]) -> dict[str, float]:
     """Entropy in nats of the first response token over words no reward touches; at most log of their count.
 
     Mode collapse shows here first: nothing but drift can move this distribution. No entry without neutral
@@ -136,14 +136,14 @@ def neutral(response_ids: Tensor, mask: Tensor, neutral_ids: Sequence[int]) -> d
     count = Counter(token for token in first if token in set(neutral_ids))
     if not count:
         return {}
-    return {"neutral/entropy": _entropy(list(count.values())), "neutral/share": count.total() / len(first)}
+    return {"neutral/entropy": _entropy_of_counts(list(count.values())), "neutral/share": count.total() / len(first)}
 
 
-def _entropy(counts: Sequence[int]) -> float:
+def _entropy_of_counts(counts: Sequence[int]) -> float:
     """Plug-in entropy of counts, nats."""
     total = sum(counts)
     return max(-math.fsum(c / total * math.log(c / total) for c in counts), 0.0)
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean_or_zero(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0

@@ -6,19 +6,25 @@ module where it is used: comparison, power, bootstrap, survival, robust, efficie
 
 from __future__ import annotations
 
-from tvo_cli.stats.interval import Interval, clustered_interval, mean_interval, standard_error, wilson
-from tvo_cli.stats.majority import answer_entropy, clusters, majority, majority_score
+from tvo_cli.stats.confidence_interval import (
+    ConfidenceInterval,
+    clustered_interval,
+    mean_interval,
+    standard_error,
+    wilson_interval,
+)
+from tvo_cli.stats.majority_vote import answer_entropy, cluster_equal_answers, majority_answers, majority_score
 from tvo_cli.stats.pass_at_k import pass_at_k
 
 __all__ = [
-    "Interval",
+    "ConfidenceInterval",
     "answer_entropy",
+    "cluster_equal_answers",
     "clustered_interval",
-    "clusters",
-    "majority",
+    "majority_answers",
     "majority_score",
     "mean_interval",
     "pass_at_k",
     "standard_error",
-    "wilson",
+    "wilson_interval",
 ]

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tvo_cli.stats.comparison import Difference
-from tvo_cli.stats.interval import Interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
+from tvo_cli.stats.t_tests import Difference
 
 Rows = Sequence[Sequence[float]]
 
 
-def clustered_bootstrap(scores: Rows, confidence: float = 0.95, draws: int = 2000, seed: int = 0) -> Interval:
+def clustered_bootstrap(scores: Rows, confidence: float = 0.95, draws: int = 2000, seed: int = 0) -> ConfidenceInterval:
     """The mean over problems of the mean over their generations, percentile interval of a two-level bootstrap.
 
     scores: one row of scores in [0, 1] per problem. A draw takes as many problems, with replacement, and from each
@@ -23,11 +23,11 @@ def clustered_bootstrap(scores: Rows, confidence: float = 0.95, draws: int = 200
     Davison and Hinkley 1997, section 3.8. No spread at all gives an interval of width 0: `clustered_interval` does
     better there. No problems, or a problem without generations: ValueError.
     """
-    rows = _Rows(scores)
+    rows = _RaggedScores(scores)
     generator = np.random.default_rng(seed)
     means = [rows.mean(generator.integers(rows.n, size=rows.n), generator) for _ in range(draws)]
-    low, high = _percentiles(means, confidence)
-    return Interval(rows.observed, low, high, rows.n)
+    low, high = _percentile_ends(means, confidence)
+    return ConfidenceInterval(rows.observed, low, high, rows.n)
 
 
 def paired_clustered_bootstrap(
@@ -39,19 +39,19 @@ def paired_clustered_bootstrap(
     draws, each share with one added to draws and hits (Davison and Hinkley 1997, ch. 4). `clustered_bootstrap`
     says what is resampled; a and b of different lengths: ValueError.
     """
-    first, second = _Rows(a), _Rows(b)
+    first, second = _RaggedScores(a), _RaggedScores(b)
     if first.n != second.n:
         raise ValueError(f"{first.n} problems cannot be paired with {second.n}")
     generator = np.random.default_rng(seed)
     chosen = (generator.integers(first.n, size=first.n) for _ in range(draws))
     found = [first.mean(problems, generator) - second.mean(problems, generator) for problems in chosen]
-    low, high = _percentiles(found, confidence)
+    low, high = _percentile_ends(found, confidence)
     hits = min(sum(x <= 0 for x in found), sum(x >= 0 for x in found))
     p = min(1.0, 2.0 * (hits + 1) / (draws + 1))
     return Difference(first.observed - second.observed, low, high, p, first.n, math.nan, "clustered bootstrap")
 
 
-class _Rows:
+class _RaggedScores:
     """Ragged rows of scores, laid flat so that a draw is a few array operations."""
 
     def __init__(self, rows: Rows) -> None:
@@ -71,7 +71,7 @@ class _Rows:
         return float((np.add.reduceat(self.flat[places], firsts) / lengths).mean())
 
 
-def _percentiles(values: Sequence[float], confidence: float) -> tuple[float, float]:
+def _percentile_ends(values: Sequence[float], confidence: float) -> tuple[float, float]:
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence {confidence} is not between 0 and 1")
     low, high = np.quantile(values, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0])

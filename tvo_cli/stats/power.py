@@ -1,4 +1,4 @@
-"""How many seeds it would take to separate a difference of the size that was seen."""
+"""Power of the t test: how many seeds it would take to separate a difference of the size that was seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tvo_cli.stats.interval import quantile
+from tvo_cli.stats.confidence_interval import t_quantile
 
 CAP = 10_000  # seeds; an answer of CAP means "CAP or more": the difference is noise for every practical purpose
 
@@ -32,24 +32,24 @@ def seeds_needed(a: ArrayLike, b: ArrayLike, paired: bool, confidence: float = 0
     if not effect > 1e-12 * scale or not spread > 1e-12 * scale:
         return None
     factor = sum(variances) ** 2 / sum(v * v for v in variances)  # ν = (n−1)·factor; 1 when paired
-    return _least(effect / spread, factor, confidence, power)
+    return _least_seeds(effect / spread, factor, confidence, power)
 
 
-def _least(effect: float, factor: float, confidence: float, power: float) -> int:
+def _least_seeds(effect: float, factor: float, confidence: float, power: float) -> int:
     """By bisection: the power grows with n."""
     low, high = 1, CAP
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if achieved(effect, factor, middle, confidence) >= power else (middle, high)
+        low, high = (low, middle) if achieved_power(effect, factor, middle, confidence) >= power else (middle, high)
     return high
 
 
-def achieved(effect: float, factor: float, n: int, confidence: float) -> float:
+def achieved_power(effect: float, factor: float, n: int, confidence: float) -> float:
     """The power of the two-sided t test with n seeds at effect = δ/σ, with (n−1)·factor degrees of freedom."""
     from scipy.special import nctdtr
 
     degrees, shift = (n - 1) * factor, effect * math.sqrt(n)
-    limit = quantile(0.5 + confidence / 2.0, degrees)
+    limit = t_quantile(0.5 + confidence / 2.0, degrees)
     if shift > max(30.0, 3.0 * limit):
         return 1.0  # within 0.003; scipy's noncentral t breaks down above 36
     wrong_side = float(nctdtr(degrees, shift, -limit)) if shift < 5.0 else 0.0  # below 1e-8, and it too breaks down

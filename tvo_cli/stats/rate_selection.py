@@ -1,4 +1,4 @@
-"""What choosing the best of several rates on the seeds that score it adds to its mean, and how much to take off."""
+"""Selection of the best learning rate, and the correction for choosing it on the seeds that score it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEIGHT = 0.4  # of the way from the apparent mean to the held-out one: chosen by
 SPLITS = 126  # ways to cut the seeds in two that are averaged: all of them up to nine seeds, a sample beyond
 
 
-class Selection(NamedTuple):
+class RateSelection(NamedTuple):
     """The best of several rates: its index, its mean on all seeds, and what the mean owes to having been chosen."""
 
     best: NDArray[np.intp]  # index of the rate of the best mean; of equals the first
@@ -23,7 +23,7 @@ class Selection(NamedTuple):
     correction: NDArray[np.float64]  # to take off `apparent`; 0 where there was no choice
 
 
-def select(scores: ArrayLike) -> Selection:
+def select_rate(scores: ArrayLike) -> RateSelection:
     """The best rate of scores [..., seeds, rates], larger is better, with the optimism of choosing it.
 
     m_r(S) is the mean of rate r over the seeds S, A all seeds.
@@ -41,17 +41,21 @@ def select(scores: ArrayLike) -> Selection:
     found = np.asarray(scores, dtype=np.float64)
     known = np.isfinite(found)
     values, counts = np.where(known, found, 0.0), known.astype(np.float64)
-    everywhere = _means(values.sum(-2), counts.sum(-2))
+    everywhere = _mean_of_seeds(values.sum(-2), counts.sum(-2))
     best, apparent = everywhere.argmax(-1), everywhere.max(-1)
     seeds, rates = found.shape[-2:]
     if rates < 2 or seeds < 2:
-        return Selection(best, apparent, apparent, np.zeros_like(apparent))
-    held_out = _held_out(values, counts, halvings(seeds))
-    lost = np.minimum(apparent - held_out, _greatest(rates) * _error(values, known, best))
-    return Selection(best, apparent, held_out, np.where(np.isnan(lost), 0.0, WEIGHT * lost))
+        return RateSelection(best, apparent, apparent, np.zeros_like(apparent))
+    held_out = _held_out_mean_of_chosen_rate(values, counts, halvings_of_seeds(seeds))
+    lost = np.minimum(
+        apparent - held_out, _expected_greatest_normal(rates) * _standard_error_at_best_rate(values, known, best)
+    )
+    return RateSelection(best, apparent, held_out, np.where(np.isnan(lost), 0.0, WEIGHT * lost))
 
 
-def _error(values: NDArray[np.float64], known: NDArray[np.bool_], best: NDArray[np.intp]) -> NDArray[np.float64]:
+def _standard_error_at_best_rate(
+    values: NDArray[np.float64], known: NDArray[np.bool_], best: NDArray[np.intp]
+) -> NDArray[np.float64]:
     """sd/√n of the scores at the best rate; nan below two."""
     at = best[..., None, None]
     here = np.take_along_axis(known, at, -1)[..., 0]
@@ -63,7 +67,7 @@ def _error(values: NDArray[np.float64], known: NDArray[np.bool_], best: NDArray[
 
 
 @lru_cache(maxsize=64)
-def _greatest(count: int) -> float:
+def _expected_greatest_normal(count: int) -> float:
     """E[max of `count` standard normals] = ∫ x · count · φ(x) Φ(x)^(count − 1) dx: 0.564, 0.846, 1.029 for 2, 3, 4."""
     from scipy.special import ndtr
 
@@ -72,25 +76,27 @@ def _greatest(count: int) -> float:
     return float(np.trapezoid(x * count * density * ndtr(x) ** (count - 1), x))
 
 
-def _held_out(
+def _held_out_mean_of_chosen_rate(
     values: NDArray[np.float64], counts: NDArray[np.float64], halves: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The mean over the halvings at which both halves have a score; nan without one."""
-    train = _means(halves @ values, halves @ counts)
+    train = _mean_of_seeds(halves @ values, halves @ counts)
     pick = train.argmax(-1)[..., None]
     rest = 1.0 - halves
-    test = _means(rest @ values, rest @ counts)
+    test = _mean_of_seeds(rest @ values, rest @ counts)
     chosen = np.take_along_axis(test, pick, -1)[..., 0]
     usable = np.isfinite(chosen) & np.isfinite(train.max(-1))
-    return _means(np.where(usable, chosen, 0.0).sum(-1), usable.sum(-1), empty=math.nan)
+    return _mean_of_seeds(np.where(usable, chosen, 0.0).sum(-1), usable.sum(-1), empty=math.nan)
 
 
-def _means(sums: NDArray[np.float64], counts: NDArray[np.float64], empty: float = -math.inf) -> NDArray[np.float64]:
+def _mean_of_seeds(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], empty: float = -math.inf
+) -> NDArray[np.float64]:
     return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), empty))
 
 
 @lru_cache(maxsize=64)
-def halvings(seeds: int) -> NDArray[np.float64]:
+def halvings_of_seeds(seeds: int) -> NDArray[np.float64]:
     """[halvings, seeds]: 1 where a seed chooses, 0 where it scores; every cut both ways round.
 
     Beyond SPLITS cuts a sample of them, the same in every process: random orders, each cut in the middle.

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tvo_cli.stats.interval import Interval, quantile, wilson
+from tvo_cli.stats.confidence_interval import ConfidenceInterval, t_quantile, wilson_interval
 
 
-class Survival(NamedTuple):
+class SurvivalCurve(NamedTuple):
     """A right-continuous step function: from times[i] on, until times[i+1], survival[i] of the runs stand."""
 
     times: tuple[float, ...]  # 0, then every distinct time of an event or a censoring
@@ -23,7 +23,7 @@ class Survival(NamedTuple):
     at_risk: tuple[int, ...]  # runs still standing and watched just before each time
 
 
-def kaplan_meier(times: ArrayLike, observed: ArrayLike, confidence: float = 0.95) -> Survival:
+def kaplan_meier(times: ArrayLike, observed: ArrayLike, confidence: float = 0.95) -> SurvivalCurve:
     """Ŝ(t) = Π_{t_i ≤ t} (1 − d_i/n_i), d_i events among n_i at risk; Greenwood's log-log interval.
 
     times: when each run collapsed, or until when it was watched (steps, hours); observed: whether it collapsed.
@@ -42,17 +42,17 @@ def kaplan_meier(times: ArrayLike, observed: ArrayLike, confidence: float = 0.95
         share *= 1.0 - events / at_risk
         greenwood += events / (at_risk * (at_risk - events)) if events < at_risk else math.inf
         before = rows[-1][2] if rows else 1.0
-        rows.append((share, *_log_log(share, greenwood, at_risk, before, confidence), at_risk))
+        rows.append((share, *_greenwood_log_log_ends(share, greenwood, at_risk, before, confidence), at_risk))
     survival, low, high, risk = zip(*rows, strict=True)
-    return Survival(tuple(points.tolist()), survival, low, high, risk)
+    return SurvivalCurve(tuple(points.tolist()), survival, low, high, risk)
 
 
-def median(survival: Survival) -> float | None:
+def median_survival_time(survival: SurvivalCurve) -> float | None:
     """The first time at which at most half of the runs stand; None when more than half stand at the end."""
     return next((t for t, share in zip(survival.times, survival.survival) if share <= 0.5 + 1e-12), None)
 
 
-def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95) -> Interval:
+def restricted_mean_survival(survival: SurvivalCurve, horizon: float, confidence: float = 0.95) -> ConfidenceInterval:
     """μ(τ) = ∫₀^τ Ŝ(t) dt: the mean time to collapse, counting τ for the runs that stand then. In units of time.
 
     σ² = n/(n−1) Σ_{t_i ≤ τ} (∫_{t_i}^τ Ŝ)² d_i/(n_i(n_i − d_i)), the interval μ ± t_{n−1} σ cut to [0, τ] (Klein and
@@ -64,7 +64,7 @@ def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95
     if horizon <= 0:
         raise ValueError(f"the horizon {horizon} is not above 0")
     if survival.times[-1] < horizon and survival.survival[-1] > 0:
-        return Interval(math.nan, math.nan, math.nan, n)
+        return ConfidenceInterval(math.nan, math.nan, math.nan, n)
     ends = [min(t, horizon) for t in (*survival.times, max(horizon, survival.times[-1]))]
     pieces = [share * (end - start) for share, (start, end) in zip(survival.survival, pairwise(ends))]
     rest = [sum(pieces[i:]) for i in range(len(pieces))]
@@ -74,15 +74,17 @@ def restricted_mean(survival: Survival, horizon: float, confidence: float = 0.95
         if now > 0  # after the last collapse nothing is left to integrate
     )
     if n < 2 or not variance:
-        return Interval(rest[0], math.nan, math.nan, n)
-    reach = quantile(0.5 + confidence / 2.0, n - 1) * math.sqrt(variance * n / (n - 1))
-    return Interval(rest[0], max(0.0, rest[0] - reach), min(horizon, rest[0] + reach), n)
+        return ConfidenceInterval(rest[0], math.nan, math.nan, n)
+    reach = t_quantile(0.5 + confidence / 2.0, n - 1) * math.sqrt(variance * n / (n - 1))
+    return ConfidenceInterval(rest[0], max(0.0, rest[0] - reach), min(horizon, rest[0] + reach), n)
 
 
-def _log_log(share: float, greenwood: float, at_risk: int, before: float, confidence: float) -> tuple[float, float]:
+def _greenwood_log_log_ends(
+    share: float, greenwood: float, at_risk: int, before: float, confidence: float
+) -> tuple[float, float]:
     if share <= 0.0:
         return 0.0, before
     if share >= 1.0:
-        return wilson(at_risk, at_risk, confidence).low, 1.0
+        return wilson_interval(at_risk, at_risk, confidence).low, 1.0
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * math.sqrt(greenwood) / abs(math.log(share))
     return share ** math.exp(reach), share ** math.exp(-reach)

@@ -1,4 +1,4 @@
-"""From a loss over token readings to the gradient of the weights, in two steps: dL/dlogp first, then the network's."""
+"""The backward pass in two steps: from the loss to the forces on tokens (dL/dlogp), then through the network."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor
 from tvo_cli.types import Loss, Tokens
 
 
-def forces_on(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
+def forces_on_tokens(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
     """∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
-    leaves = differentiable(tokens)
+    leaves = differentiable_scores(tokens)
     found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
 
 
-def differentiable(tokens: Tokens) -> tuple[Tensor, ...]:
+def differentiable_scores(tokens: Tokens) -> tuple[Tensor, ...]:
     """The scores through which a loss acts on the network, in their order."""
     leaves = (tokens.logp, tokens.entropy, tokens.collision)
     return leaves if tokens.nucleus_entropy is None else (*leaves, tokens.nucleus_entropy)
 
 
-def backward(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
+def backward_through_network(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
     """Carry the forces on the tokens through the network into .grad."""
     torch.autograd.backward(scores, forces)

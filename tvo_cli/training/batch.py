@@ -1,14 +1,11 @@
-"""One graded rollout batch, and how it is cut into minibatches and micro-batches of whole prompts."""
+"""The rollout batch: graded groups, what was sampled for them, and the batch that an update uses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from tvo_cli.training.rng import stream
 from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
@@ -42,7 +39,7 @@ class SampledBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RolloutBatch:
     """Everything an update may use; no gradients anywhere."""
 
     problems: tuple[Problem, ...]  # P of them
@@ -66,57 +63,3 @@ class Batch:
             "return": self.advantage.returns,
         }
         return {name: values for name, values in named.items() if values is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Minibatch:
-    """Rows of one optimiser step, and the micro-batches they are forwarded in."""
-
-    epoch: int
-    index: int
-    rows: Tensor  # int64, whole groups, groups adjacent
-    parts: tuple[Tensor, ...]  # the same rows, in order, cut between groups
-    seed: int  # of the lots that its pieces may draw
-
-
-def minibatches(
-    group: Tensor, *, epochs: int, count: int, microbatch_rows: int, variance_parts: int, seed: int, step: int
-) -> Iterator[Minibatch]:
-    """Every optimiser step of a rollout batch: `epochs` passes over `count` minibatches of whole prompts.
-
-    The first minibatch, where π_θ = π_old, is cut into equal parts for the gradient-variance reading.
-    """
-    prompts = int(group.max()) + 1
-    rows_of = [torch.nonzero(group == p).flatten() for p in range(prompts)]
-    for epoch in range(epochs):
-        order = torch.randperm(prompts, generator=stream(seed, "minibatch", step, epoch)).tolist()
-        size = prompts // count
-        for index in range(count):
-            chosen = [rows_of[p] for p in order[index * size : (index + 1) * size]]
-            first = epoch == 0 and index == 0
-            parts = (
-                _equal_parts(chosen, variance_parts, microbatch_rows) if first else _parts_of(chosen, microbatch_rows)
-            )
-            lots = stream(seed, "lots", step, epoch, index).initial_seed()
-            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots)
-
-
-def _equal_parts(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
-    """As many parts of equally many prompts as divide evenly, at most `most`; more where `rows` bounds a part."""
-    divisors = [n for n in range(1, len(groups) + 1) if len(groups) % n == 0]
-    count = max(n for n in divisors if n <= max(most, 1))
-    if rows:
-        fitting = [n for n in divisors if n >= count and len(groups) // n * max(map(len, groups)) <= rows]
-        count = fitting[0] if fitting else len(groups)
-    size = len(groups) // count
-    return tuple(torch.cat(groups[i : i + size]) for i in range(0, len(groups), size))
-
-
-def _parts_of(groups: list[Tensor], rows: int) -> tuple[Tensor, ...]:
-    """Consecutive groups up to `rows` rows a part; 0: all in one."""
-    parts: list[list[Tensor]] = [[]]
-    for one in groups:
-        if rows and parts[-1] and sum(map(len, parts[-1])) + len(one) > rows:
-            parts.append([])
-        parts[-1].append(one)
-    return tuple(torch.cat(part) for part in parts)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from tvo_cli.stability import Action
-from tvo_cli.stability.collapse_rule import Firing
+from tvo_cli.stability import CollapseAction
+from tvo_cli.stability.rule_interface import RuleFiring
 from tvo_cli.tracking.run_folder import write_json
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import Work
+from tvo_cli.training.step_state import StepInProgress
 
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
 
 def is_snapshot_due(session: Session) -> bool:
-    """Whether somebody needs the state before the next update: a rollback, or the flight recorder."""
+    """Whether a rollback or the flight recorder needs a snapshot of the state before the next update."""
     every = session.limits.snapshot_every
-    return flight_recorder.is_ready(session) or (every > 0 and session.counters.step % every == 0)
+    return flight_recorder.must_hold_state(session) or (every > 0 and session.counters.step % every == 0)
 
 
-def watch(session: Session, metrics: dict[str, float]) -> list[str]:
+def watch_for_collapse(session: Session, metrics: dict[str, float]) -> list[str]:
     """Show the step to the collapse rules and alert; the rules of a collapse that began here."""
     firings = session.watch.observe(session.counters.step, metrics)
     for firing in firings:
@@ -26,49 +26,49 @@ def watch(session: Session, metrics: dict[str, float]) -> list[str]:
     return [firing.rule for firing in firings if firing.severity == "collapse"]
 
 
-def act(session: Session, work: Work, metrics: dict[str, float]) -> Action:
+def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[str, float]) -> CollapseAction:
     """Roll back or stop as the rules decide.
 
     The readings judge the policy that sampled, so the state before the update is what a healthy step confirms.
     """
     every = session.limits.snapshot_every
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
-        _halt_for_nans(session)
+        _stop_for_skipped_updates(session)
     if every and (session.counters.step - 1) % every == 0 and session.watch.healthy:
         session.snapshot = work.before
     action = session.watch.decide()
-    if action is Action.ROLLBACK:
-        action = _roll_back(session)
+    if action is CollapseAction.ROLLBACK:
+        action = _roll_back_to_snapshot(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
     write_json(session.folder / "collapse.json", session.watch.verdict())
     return action
 
 
-def _halt_for_nans(session: Session) -> None:
+def _stop_for_skipped_updates(session: Session) -> None:
     """The updates of the last batches were left out one after the other: nothing is learnt any more."""
     counters, limit = session.counters, session.limits.nonfinite_limit
     message = f"{counters.skipped_in_a_row} updates skipped in a row"
     session.tracker.alert("nonfinite", message)
     found = float(counters.skipped_in_a_row), float(limit)
-    session.watch.halt(Firing(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
+    session.watch.halt(RuleFiring(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
 
 
-def is_stopped(session: Session) -> bool:
+def is_run_stopped(session: Session) -> bool:
     """Whether a rule, or too many updates skipped in a row, have stopped the run; a restart does not undo it."""
     skipped = session.counters.skipped_in_a_row >= session.limits.nonfinite_limit
-    return skipped or session.watch.decide() is Action.STOP
+    return skipped or session.watch.decide() is CollapseAction.STOP
 
 
-def _roll_back(session: Session) -> Action:
+def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:
         session.tracker.alert("rollback", "no healthy state to return to; the run stops")
         session.watch.halt()
-        return Action.STOP
+        return CollapseAction.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
     session.counters.rollbacks += 1
     session.learner.algorithm.step_rule.raise_viscosity(session.limits.viscosity_factor**session.counters.rollbacks)
     session.watch.rolled_back(session.counters.step)
     session.tracker.alert("rollback", f"restored the policy of step {state['counters']['step']}; viscosity raised")
-    return Action.ROLLBACK
+    return CollapseAction.ROLLBACK

@@ -1,12 +1,32 @@
-"""Counters of a run, advanced step by step."""
+"""Counters of a run: where it is, and how they advance step by step."""
 
 from __future__ import annotations
 
-from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import Work
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tvo_cli.training.session import Session
+    from tvo_cli.training.step_state import StepInProgress
 
 
-def count(session: Session, work: Work, metrics: dict[str, float]) -> None:
+@dataclass(slots=True)
+class RunCounters:
+    """Counters of a run: steps, rollouts, tokens, skipped updates, rollbacks, best accuracy."""
+
+    step: int = 0  # rollout batches done
+    rollouts: int = 0
+    tokens: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0
+    best_accuracy: float = -1.0
+    best_step: int = -1
+    score: float | None = None  # pass@1 of this step's evaluation; where none is due, fresh accuracy
+    poisoned: bool = False  # whether something of the last batch was not finite
+
+
+def advance_counters(session: Session, work: StepInProgress, metrics: dict[str, float]) -> None:
     """Advance the counters and add them to the step's metrics."""
     counters, report = session.counters, work.report
     counters.step += 1

@@ -1,7 +1,7 @@
-"""The flight recorder: what it takes to replay a step, kept on request, at a collapse, and at a NaN.
+"""The flight recorder: writes what it takes to replay a step, on request, at a collapse, and at a NaN.
 
 RUN/recorder/step-000012 is a checkpoint in the state before the step's first update, the graded rollouts and
-their position 0 included, with the policy as one more part; `record` in its state says why it was kept, the
+their position 0 included, with the policy as one more part; `record_step` in its state says why it was kept, the
 order of the minibatches, and what the step led to. `tvo replay` reads it. The newest `recorder.keep` of those
 that nobody asked for stay, so the disk holds (keep + number of recorder.steps) × a checkpoint and a batch.
 """
@@ -16,11 +16,11 @@ from typing import Any
 
 from torch import Tensor
 
-from tvo_cli.checkpoint import serialize, store
+from tvo_cli.checkpoint import serialize, store, tensor_fingerprint
 from tvo_cli.errors import UserError
-from tvo_cli.training.batch import minibatches
+from tvo_cli.training.minibatches import cut_into_minibatches
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import Snapshot, UpdateReport, Work
+from tvo_cli.training.step_state import StateSnapshot, StepInProgress, UpdateReport
 from tvo_cli.training.stopwatch import Stopwatch
 
 log = logging.getLogger("tvo")
@@ -28,24 +28,26 @@ FOLDER = "recorder"
 ASKED = "asked for"
 
 
-def is_ready(session: Session) -> bool:
+def must_hold_state(session: Session) -> bool:
     """Whether the next step may have to be recorded, so that the state before it must be held."""
     settings = session.recorder
     return settings.on_collapse or settings.on_nonfinite or session.counters.step + 1 in settings.steps
 
 
-def record(session: Session, work: Work, metrics: Mapping[str, float], begun: Sequence[str]) -> Path | None:
-    """Keep the step just concluded if there is a reason to; a disk that is full costs the recording, not the run."""
-    reasons = _reasons(session, work, begun)
+def record_step(
+    session: Session, work: StepInProgress, metrics: Mapping[str, float], begun: Sequence[str]
+) -> Path | None:
+    """Write a recording of the step just finished if there is a reason to; a full disk costs it, not the run."""
+    reasons = _reasons_to_record(session, work, begun)
     if not reasons:
         return None
     if work.before is None:
-        log.warning("step %d cannot be recorded: it had begun before anybody asked for it", session.counters.step)
+        log.warning("step %d cannot be recorded: it had started before recording was requested", session.counters.step)
         return None
-    folder = session.folder / FOLDER / store.name(session.counters.step)
+    folder = session.folder / FOLDER / store.checkpoint_name(session.counters.step)
     try:
-        _write(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
-        _prune(folder.parent, session.recorder.keep)
+        _write_recording(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
+        _prune_recordings(folder.parent, session.recorder.keep)
     except OSError as error:
         log.warning("step %d could not be recorded: %s", session.counters.step, error)
         return None
@@ -53,7 +55,7 @@ def record(session: Session, work: Work, metrics: Mapping[str, float], begun: Se
     return folder
 
 
-def _reasons(session: Session, work: Work, begun: Sequence[str]) -> list[str]:
+def _reasons_to_record(session: Session, work: StepInProgress, begun: Sequence[str]) -> list[str]:
     settings = session.recorder
     reasons = [ASKED] if session.counters.step in settings.steps else []
     already = work.before is not None and work.before.state["counters"]["poisoned"]
@@ -64,42 +66,47 @@ def _reasons(session: Session, work: Work, begun: Sequence[str]) -> list[str]:
     return reasons
 
 
-def _write(folder: Path, session: Session, work: Work, before: Snapshot, found: dict[str, Any]) -> None:
+def _write_recording(
+    folder: Path, session: Session, work: StepInProgress, before: StateSnapshot, found: dict[str, Any]
+) -> None:
     fresh = replace(work, clock=Stopwatch(), before=None, position=0, report=UpdateReport())
-    tensors, plain = serialize.pack(fresh)
+    tensors, plain = serialize.pack_record(fresh)
     config = session.folder / "config.yaml"
     outcome = {
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
         "step": session.counters.step,
-        "weights_before": store.digest(before.tensors["policy"]),
-        "weights_after": store.digest(session.weights()),
-        "order": order(session, work, int(before.state["counters"]["step"])),
+        "weights_before": tensor_fingerprint.tensor_fingerprint(before.tensors["policy"]),
+        "weights_after": tensor_fingerprint.tensor_fingerprint(session.weights()),
+        "order": recorded_minibatch_order(session, work, int(before.state["counters"]["step"])),
     }
     state = before.state | {"work": plain, "snapshot": None, "record": outcome | found}
-    store.save(folder, tensors=before.tensors | {"work": tensors}, state=state)
+    store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state)
 
 
-def read(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """Tensors by part and state of a recorded step.
 
     Raises:
         UserError: the step was not recorded, or its recording is damaged.
     """
     root = run / FOLDER
-    folder, held = root / store.name(step), [store.place(one)[0] for one in store.every(root)]
+    folder, held = (
+        root / store.checkpoint_name(step),
+        [store.checkpoint_position(one)[0] for one in store.list_checkpoints(root)],
+    )
     if root.is_symlink() or step not in held:
         shown = f"Recorded steps: {', '.join(map(str, held))}." if held else "Nothing is recorded there."
         remedy = f"{shown} To ask for one: recorder.steps=[{step}]."
         raise UserError("--step", step, f"is not recorded in {run}.", remedy)
-    if damage := store.inspect(folder):
+    if damage := store.find_damage(folder):
         raise UserError("--step", step, f"its recording is damaged: {damage}.")
-    return store.load(folder)
+    return store.load_checkpoint(folder)
 
 
-def order(session: Session, work: Work, step: int) -> list[list[int]]:
+def recorded_minibatch_order(session: Session, work: StepInProgress, step: int) -> list[list[int]]:
     """Rows of each minibatch, in the order of the updates."""
     passes = session.passes
-    cut = minibatches(
+    cut = cut_into_minibatches(
         work.batch.experience.group.cpu(),
         epochs=passes.epochs,
         count=passes.minibatches,
@@ -111,18 +118,18 @@ def order(session: Session, work: Work, step: int) -> list[list[int]]:
     return [minibatch.rows.tolist() for minibatch in cut]
 
 
-def _prune(root: Path, keep: int) -> None:
-    """Leave what was asked for, what cannot be read, and the newest `keep` of the others."""
-    others = [one for one in store.every(root) if ASKED not in _why(one)]
+def _prune_recordings(root: Path, keep: int) -> None:
+    """Remove recordings but those asked for, those that cannot be read, and the newest `keep` of the others."""
+    others = [one for one in store.list_checkpoints(root) if ASKED not in _reasons_of_recording(one)]
     for folder in others[: max(len(others) - keep, 0)]:
-        store.remove(folder)
-    store.sweep(root)
+        store.remove_checkpoint(folder)
+    store.remove_leftovers(root)
 
 
-def _why(folder: Path) -> Sequence[str]:
+def _reasons_of_recording(folder: Path) -> Sequence[str]:
     """Why a step was kept; a recording that cannot be read is left alone, as one that was asked for."""
     try:
-        found: list[str] = store.read_state(folder)["record"]["why"]
+        found: list[str] = store.read_checkpoint_state(folder)["record"]["why"]
     except (OSError, ValueError, KeyError, TypeError):
         return [ASKED]
     return found

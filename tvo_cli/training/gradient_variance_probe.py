@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
-from tvo_cli.training.backward import backward, forces_on
-from tvo_cli.training.batch import Batch
-from tvo_cli.training.forward import forwarded
-from tvo_cli.training.graded_batch import assemble, draw
-from tvo_cli.training.rng import stream
+from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
+from tvo_cli.training.minibatch_forward import forward_parts
+from tvo_cli.training.policy_update import adapt_after_batch
+from tvo_cli.training.rng import named_generator
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.training.update import end_batch
 
 Progress = Callable[[int, int], object]
 
 
 @dataclass(slots=True)
-class Moments:
+class GradientMoments:
     """Sums over batches of a gradient g in R^d; all that means, variances and projections need."""
 
     total: Tensor  # Σ g, float64 [d]
@@ -57,7 +57,7 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class EstimatorComparison:
     """An estimator against the true gradient."""
 
     batches: int
@@ -71,18 +71,20 @@ class Comparison:
     normalised: float  # tr Cov / (projection² |g|²): what is left after any rescaling
 
 
-def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, progress: Progress) -> Moments:
+def collect_gradient_moments(
+    session: Session, batches: int, warm_up: int, truth: Tensor | None, progress: Progress
+) -> GradientMoments:
     """Gradients of `batches` independent batches, after `warm_up` batches in which adaptive pieces learn."""
     if batches < 2:
         raise UserError("batches, true_batches", batches, "has no variance.", "Take 2 or more.")
-    for index, batch in enumerate(_batches(session, warm_up)):
-        batch_gradient(session, batch)
-        end_batch(session.learner, batch)
+    for index, batch in enumerate(_independent_batches(session, warm_up)):
+        gradient_of_batch(session, batch)
+        adapt_after_batch(session.learner, batch)
         progress(index + 1, warm_up + batches)
-    moments: Moments | None = None
-    for index, batch in enumerate(_batches(session, batches)):
-        gradient = batch_gradient(session, batch)
-        moments = moments or Moments(torch.zeros_like(gradient), [], [], [])
+    moments: GradientMoments | None = None
+    for index, batch in enumerate(_independent_batches(session, batches)):
+        gradient = gradient_of_batch(session, batch)
+        moments = moments or GradientMoments(torch.zeros_like(gradient), [], [], [])
         moments.total += gradient
         moments.squares.append(float(gradient @ gradient))
         moments.along.append(float(gradient @ truth) if truth is not None else 0.0)
@@ -93,7 +95,7 @@ def collect(session: Session, batches: int, warm_up: int, truth: Tensor | None, 
     return moments
 
 
-def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
+def compare_with_true_gradient(moments: GradientMoments, true: GradientMoments, rollouts: int) -> EstimatorComparison:
     """Normalise by the squared true gradient, and check for bias."""
     signal, n = true.signal, moments.count
     if not signal:
@@ -103,7 +105,7 @@ def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
     projection = float(along.mean())
     gap = moments.mean - true.mean
     noise = moments.trace / n + true.trace / true.count
-    return Comparison(
+    return EstimatorComparison(
         batches=n,
         rollouts=rollouts,
         reward=sum(moments.rewards) / n,
@@ -116,22 +118,22 @@ def compare(moments: Moments, true: Moments, rollouts: int) -> Comparison:
     )
 
 
-def batch_gradient(session: Session, batch: Batch) -> Tensor:
+def gradient_of_batch(session: Session, batch: RolloutBatch) -> Tensor:
     """∇L of one on-policy batch in units of reward, the sign of an ascent direction, float64 [d]."""
     learner = session.learner
     learner.optimizer.zero_grad(set_to_none=True)
     rows = torch.arange(len(batch.verdicts), device=batch.experience.mask.device)
     parts = rows.split(session.passes.microbatch_rows or len(rows))
-    seed = stream(session.seed, "lots", session.counters.step).initial_seed()
-    for _, tokens, scores in forwarded(learner, batch, parts, session.passes.temperature, seed):
+    seed = named_generator(session.seed, "lots", session.counters.step).initial_seed()
+    for _, tokens, scores in forward_parts(learner, batch, parts, session.passes.temperature, seed):
         loss = learner.algorithm.objective(tokens)
-        backward(scores, forces_on(loss, tokens))
+        backward_through_network(scores, forces_on_tokens(loss, tokens))
         learner.algorithm.objective.observe(tokens)
     flat = torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
     return -flat / batch.advantage.scale
 
 
-def _batches(session: Session, count: int) -> Iterator[Batch]:
+def _independent_batches(session: Session, count: int) -> Iterator[RolloutBatch]:
     for _ in range(count):
-        yield assemble(session, draw(session, Stopwatch()))
+        yield assemble_batch(session, sample_batch(session, Stopwatch()))
         session.counters.step += 1

@@ -1,4 +1,4 @@
-"""What learns: a policy with its optimiser, the algorithm that moves it, and the critic when there is one."""
+"""The learner: a policy with its optimiser, its algorithm, and the critic where there is one."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch.optim import Optimizer
 
 from tvo_cli.advantage import Estimator
 from tvo_cli.maths import masked
-from tvo_cli.maths.policy_gradient import clipped_value_loss
+from tvo_cli.maths.value_loss import clipped_value_loss
 from tvo_cli.model import Critic, Policy
-from tvo_cli.model.logprobs import Readings
+from tvo_cli.model.logprobs import ScoresWithExtras
 from tvo_cli.objective import Objective
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
 from tvo_cli.rollout import SamplingRule
-from tvo_cli.training.batch import Batch
-from tvo_cli.training.runtime import Runtime
+from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.types import Rollout
 
 
 @dataclass(slots=True)
 class Algorithm:
-    """A choice of every piece of the equation."""
+    """An algorithm: its advantage estimator, objective, step rule and sampling rule."""
 
     name: str
     estimator: Estimator
@@ -59,7 +59,7 @@ class CriticLearner:
     clip: float
     clip_norm: float
 
-    def step(self, batch: Batch, rows: Tensor, microbatch_rows: int) -> float:
+    def step(self, batch: RolloutBatch, rows: Tensor, microbatch_rows: int) -> float:
         """One optimiser step on the rows; the loss before it, nan and no step when it is not finite."""
         rollout, experience, returns = batch.rollout, batch.experience, batch.advantage.returns
         if experience.values is None or returns is None:
@@ -85,7 +85,7 @@ class CriticLearner:
 
 @dataclass(slots=True)
 class Learner:
-    """The policy under training and all that moves it."""
+    """The policy under training with its algorithm, optimiser, schedule, reference and critic."""
 
     policy: Policy
     algorithm: Algorithm
@@ -108,7 +108,7 @@ class Learner:
         critic = [] if self.critic is None else [self.critic.critic.body]
         return [self.policy.network, *([] if self.reference is None else [self.reference.network]), *critic]
 
-    def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> Readings:
+    def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> ScoresWithExtras:
         """log π, H and Σπ² of response tokens, [b, T], in the training precision, and what else is read."""
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
         objective = self.algorithm.objective

@@ -1,4 +1,4 @@
-"""Whether a run folder may be gone on with: the same experiment, or none."""
+"""Whether a run may be resumed from a folder: the recorded settings and the wanted ones must be the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 
 from tvo_cli import __version__, redaction
 from tvo_cli import config as configuration
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import store, tensor_fingerprint
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_folder
@@ -38,7 +38,7 @@ OF_THE_RUN = (
 )
 
 
-def check(folder: Path, config: Any) -> None:
+def check_resumable(folder: Path, config: Any) -> None:
     """Make sure that checkpoints in the folder belong to this configuration; nothing is written.
 
     Raises:
@@ -48,59 +48,61 @@ def check(folder: Path, config: Any) -> None:
     for place in (root, folder / "recorder"):
         if place.is_symlink():
             raise UserError("output_dir", folder, f"{place.name} is a link that leads out of the run folder.")
-    held = store.every(root)
+    held = store.list_checkpoints(root)
     if mode == "must" and not held:
         raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
     if held and mode != "never":
-        _compare(
+        _check_same_settings(
             folder,
-            _recorded(root),
-            _settings(config),
+            _recorded_settings(root),
+            _flat_settings(config),
             tuple(configuration.current_name(str(key)) for key in config.resume.allow),
         )
 
 
-def remember(folder: Path, config: Any) -> None:
-    """Set the checkpoints of an abandoned run aside, and write down whose the new ones are."""
+def write_origin(folder: Path, config: Any) -> None:
+    """Write the settings that the checkpoints belong to; resume=never moves the checkpoints of an earlier run aside."""
     root = folder / "checkpoints"
     if str(config.resume.mode) == "never":
-        _set_aside(folder)
+        _set_old_run_aside(folder)
     root.mkdir(parents=True, exist_ok=True)
-    run_folder.write_json(root / RECORD, _settings(config))
-    _restore_identity(folder)
+    run_folder.write_json(root / RECORD, _flat_settings(config))
+    _restore_wandb_id(folder)
 
 
-def identity(folder: Path) -> dict[str, str]:
-    """Under which names the services know this run."""
+def wandb_id_for_resume(folder: Path) -> dict[str, str]:
+    """The W&B id of this run, for a checkpoint."""
     place = folder / WANDB_ID
     return {"wandb": place.read_text(encoding="utf-8").strip()} if place.is_file() else {}
 
 
-def _restore_identity(folder: Path) -> None:
+def _restore_wandb_id(folder: Path) -> None:
     """A run folder that was copied without its W&B id gets it back from its newest checkpoint."""
-    held = store.every(folder / "checkpoints")
+    held = store.list_checkpoints(folder / "checkpoints")
     if not held or (folder / WANDB_ID).exists():
         return
     try:
-        found = str(store.read_state(held[-1])["identity"]["wandb"])
+        found = str(store.read_checkpoint_state(held[-1])["identity"]["wandb"])
     except (OSError, ValueError, KeyError):
         return
     run_folder.write_text(folder / WANDB_ID, found + "\n")
 
 
-def origin(config: Any, learner: Learner) -> dict[str, Any]:
+def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
     """What made a checkpoint: configuration, code, torch, and the model that divergences are measured from."""
     reference = learner.reference
     return {
         "config": configuration.fingerprint(config),
-        "code": code_version(),
+        "code": origin_code_version(),
         "torch": torch.__version__,
-        "reference": None if reference is None else store.digest(reference.network.state_dict()),
+        "reference": None
+        if reference is None
+        else tensor_fingerprint.tensor_fingerprint(reference.network.state_dict()),
     }
 
 
 @lru_cache(maxsize=1)
-def code_version() -> str:
+def origin_code_version() -> str:
     """The version and a checksum of our own sources: a checkout moves between two releases."""
     root = Path(__file__).resolve().parents[1]
     seen = hashlib.sha256()
@@ -109,8 +111,10 @@ def code_version() -> str:
     return f"{__version__}+{seen.hexdigest()[:12]}"
 
 
-def compare_origin(before: Mapping[str, Any], now: Mapping[str, Any], report: Callable[[str], object]) -> None:
-    """Say when the same bits can no longer be promised.
+def compare_checkpoint_origin(
+    before: Mapping[str, Any], now: Mapping[str, Any], report: Callable[[str], object]
+) -> None:
+    """Report when code or torch differ from the checkpoint's.
 
     Raises:
         UserError: the reference is another model than the one that the run started from.
@@ -121,44 +125,43 @@ def compare_origin(before: Mapping[str, Any], now: Mapping[str, Any], report: Ca
         raise UserError("model.path", "…", "holds other weights than those the run started from.", remedy)
     for key in ("code", "torch"):
         if before.get(key) != now.get(key):
-            report(f"{key} is {now.get(key)}, the checkpoint's is {before.get(key)}: other bits may come out")
+            report(
+                f"{key} is {now.get(key)}, the checkpoint's is {before.get(key)}: results may differ in the last bits"
+            )
 
 
-def _settings(config: Any) -> dict[str, Any]:
-    return dict(_flat(redaction.masked(configuration.plain(config))))
+def _flat_settings(config: Any) -> dict[str, Any]:
+    return dict(_flatten_settings(redaction.masked(configuration.plain(config))))
 
 
-def newest(folder: Path, report: Any) -> Path | None:
-    """The checkpoint to go on from."""
-    return store.newest(folder / "checkpoints", report)
-
-
-def _recorded(root: Path) -> dict[str, Any]:
+def _recorded_settings(root: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         remedy = "Name another folder, or take resume=never to set its checkpoints aside."
         raise UserError(
-            "output_dir", root.parent, f"its checkpoints do not say whose they are ({error}).", remedy
+            "output_dir", root.parent, f"its checkpoints have no readable {RECORD} ({error}).", remedy
         ) from error
     return found
 
 
-def _set_aside(folder: Path) -> None:
-    """Nothing is ever deleted: what the old run has left moves next door."""
+def _set_old_run_aside(folder: Path) -> None:
+    """Rename the files of an earlier run in the folder; nothing is deleted."""
     for name in OF_THE_RUN:
         run_folder.set_aside(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
 
 
-def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+def _check_same_settings(
+    folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]
+) -> None:
     before = schema.settled(before, wanted)
-    differing = [key for key in sorted({*before, *wanted}) if not _is_same(before.get(key), wanted.get(key))]
+    differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
     differing = [key for key in differing if not key.startswith(HARMLESS)]
-    refused = [key for key in differing if not is_allowed(key, allowed)]
+    refused = [key for key in differing if not is_allowed_to_differ(key, allowed)]
     for key in () if refused else differing:
-        log.warning("resume.allow: %s=%s (there %s)", key, wanted.get(key), before.get(key))
+        log.warning("resume.allow: %s=%s (recorded: %s)", key, wanted.get(key), before.get(key))
     if refused:
-        told = [f"{key}={wanted.get(key)} (there {before.get(key)})" for key in refused]
+        told = [f"{key}={wanted.get(key)} (recorded: {before.get(key)})" for key in refused]
         shown = ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
         raise UserError(
             "output_dir",
@@ -168,26 +171,26 @@ def _compare(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any],
         )
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten_settings(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", _recordable(json.loads(json.dumps(value, default=str)))
+            yield f"{prefix}{key}", _as_strict_json(json.loads(json.dumps(value, default=str)))
 
 
-def _recordable(value: Any) -> Any:
+def _as_strict_json(value: Any) -> Any:
     """As strict JSON keeps it: numbers that are not finite by their names, which null would not tell apart."""
     if isinstance(value, list):
-        return [_recordable(one) for one in value]
+        return [_as_strict_json(one) for one in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_same(before: Any, wanted: Any) -> bool:
+def _is_same_setting(before: Any, wanted: Any) -> bool:
     """Whether two recorded values are one; version 0.1 wrote null for what is not finite."""
     return bool(before == wanted) or (before is None and wanted in NOT_FINITE)
 
 
-def is_allowed(key: str, allowed: Sequence[str]) -> bool:
+def is_allowed_to_differ(key: str, allowed: Sequence[str]) -> bool:
     """Whether `resume.allow` names the key, or a node above it."""
     return any(key == one or key.startswith(f"{one}.") for one in allowed)

@@ -14,26 +14,26 @@ import torch
 from torch import Tensor
 
 
-def number(seed: int, *names: object) -> int:
+def seed_from_names(seed: int, *names: object) -> int:
     """63 bits that depend on (seed, names) alone."""
     digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
-def stream(seed: int, *names: object) -> torch.Generator:
+def named_generator(seed: int, *names: object) -> torch.Generator:
     """A generator that depends on (seed, names) alone: no random state is carried between steps."""
-    return torch.Generator().manual_seed(number(seed, *names))
+    return torch.Generator().manual_seed(seed_from_names(seed, *names))
 
 
-def begin(seed: int) -> None:
+def seed_generators(seed: int) -> None:
     """Seed the process's own generators, each by its name."""
-    random.seed(number(seed, "python"))
-    np.random.seed(number(seed, "numpy") % 2**32)
-    torch.manual_seed(number(seed, "torch"))
+    random.seed(seed_from_names(seed, "python"))
+    np.random.seed(seed_from_names(seed, "numpy") % 2**32)
+    torch.manual_seed(seed_from_names(seed, "torch"))
 
 
-def state() -> dict[str, Tensor]:
-    """Where the process's own generators are."""
+def rng_state() -> dict[str, Tensor]:
+    """The states of the process's own random generators."""
     version, words, spare = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     found = {
@@ -48,8 +48,8 @@ def state() -> dict[str, Tensor]:
     return found
 
 
-def restore(saved: dict[str, Tensor]) -> None:
-    """Go on from `state`; the generators of GPUs that are not here are left out."""
+def set_rng_state(saved: dict[str, Tensor]) -> None:
+    """Restore `rng_state`; generators of GPUs that are not here are left out."""
     version, *words = saved["python"].tolist()
     spare = saved["python_spare"].tolist()
     random.setstate((version, tuple(words), spare[0] if spare else None))

@@ -1,22 +1,22 @@
-"""Responses of a few steps and of every evaluation, kept to be read."""
+"""responses/: sampled responses of a few steps and of every evaluation, written for people to read."""
 
 from __future__ import annotations
 
 from tvo_cli.checkpoint import store
-from tvo_cli.evaluation import Evaluation
+from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.tracking.run_folder import write_rows
-from tvo_cli.training.batch import Batch
-from tvo_cli.training.collapse_response import is_stopped
+from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.collapse_response import is_run_stopped
 from tvo_cli.training.session import Session
 
 ROWS = 16  # a step, of the steps that are kept
 EVERY = 10
 
 
-def write_responses(session: Session, batch: Batch) -> None:
+def log_sampled_responses(session: Session, batch: RolloutBatch) -> None:
     """A few responses of the first step, of every tenth and of the last, with verdicts, for a reader's eyes."""
     step = session.counters.step
-    last = step >= session.limits.steps or is_stopped(session)
+    last = step >= session.limits.steps or is_run_stopped(session)
     if step != 1 and step % EVERY and not last:
         return
     lengths = batch.rollout.mask.sum(1).tolist()
@@ -34,12 +34,12 @@ def write_responses(session: Session, batch: Batch) -> None:
         }
         for row, p in enumerate(batch.rollout.group.tolist()[:ROWS])
     ]
-    write_rows(session.folder / "responses" / f"{store.name(step)}.jsonl", rows)
+    write_rows(session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl", rows)
 
 
-def write_evaluation(session: Session, evaluation: Evaluation) -> None:
+def log_evaluation_responses(session: Session, evaluation: HeldoutEvaluation) -> None:
     """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
     if session.limits.evaluate_every:
         session.counters.score = evaluation.accuracy.mean
-    name = f"evaluation-{store.name(session.counters.step)}.jsonl"
+    name = f"evaluation-{store.checkpoint_name(session.counters.step)}.jsonl"
     write_rows(session.folder / "responses" / name, list(evaluation.records))

@@ -1,4 +1,4 @@
-"""A step's readings, the same for every algorithm: from the graded batch and from what the update left behind."""
+"""The metrics of a step, the same for every algorithm: from the graded batch and from the report of the update."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.objective import ControlVariate, Temperature
-from tvo_cli.rollout import mismatch
-from tvo_cli.stability import dissipation, free_energy, log_fluctuation, readings
-from tvo_cli.stability.thermo import FreeEnergy
-from tvo_cli.training.batch import Batch
+from tvo_cli.rollout import sampler_mismatch
+from tvo_cli.stability import dissipation, free_energy_of_batch, gradient_log_fluctuation, readings
+from tvo_cli.stability.free_energy import FreeEnergy
+from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import UpdateReport
 
 
-def measure(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
+def measure_step(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """Every reading of one rollout batch by name; docs/metrics.md defines each."""
-    responses = _of_responses(session, batch)
+    responses = _response_metrics(session, batch)
     return (
         responses
-        | _of_law(session, batch, responses["accuracy/fresh"])
-        | _of_mismatch(batch, report)
-        | _of_divergence(batch, report)
-        | _of_gradient(session, report)
-        | _of_thermodynamics(session, batch)
-        | _of_update(session, batch, report)
+        | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
+        | _mismatch_metrics(batch, report)
+        | _divergence_metrics(batch, report)
+        | _gradient_metrics(session, report)
+        | _free_energy_metrics(session, batch)
+        | _update_metrics(session, batch, report)
     )
 
 
-def _of_responses(session: Session, batch: Batch) -> dict[str, float]:
+def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
     rollout, verdicts = batch.rollout, batch.verdicts
     return (
-        _of_draws(session, batch)
-        | readings.responses(rollout.mask, rollout.finished)
-        | readings.answers([verdict.extracted for verdict in verdicts], rollout.group.tolist())
-        | readings.neutral(rollout.response_ids, rollout.mask, session.neutral_ids)
+        _reward_metrics_of_draws(session, batch)
+        | readings.length_readings(rollout.mask, rollout.finished)
+        | readings.answer_readings([verdict.extracted for verdict in verdicts], rollout.group.tolist())
+        | readings.neutral_word_readings(rollout.response_ids, rollout.mask, session.neutral_ids)
         | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
     )
 
 
-def _of_draws(session: Session, batch: Batch) -> dict[str, float]:
+def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str, float]:
     """Rewards and accuracy of all that was sampled: what a sampling rule chose of it says nothing of the policy."""
     draws, first = batch.drawn.draws, 0
     rewards, group, correct = list[float](), list[int](), list[bool]()
@@ -52,7 +52,7 @@ def _of_draws(session: Session, batch: Batch) -> dict[str, float]:
         correct += [verdict.correct for verdict in graded.verdicts]
         group += [first + p for p in graded.rollout.group.tolist()]
         first += len(graded.problems)
-    found = readings.rewards(torch.tensor(rewards), correct) | readings.groups(
+    found = readings.reward_readings(torch.tensor(rewards), correct) | readings.group_readings(
         torch.tensor(rewards), torch.tensor(group)
     )
     if session.learner.algorithm.sampling.most == 1:
@@ -63,22 +63,22 @@ def _of_draws(session: Session, batch: Batch) -> dict[str, float]:
     return found | counts | {"sampling/used": used, "sampling/mixed": share}
 
 
-def _of_law(session: Session, batch: Batch, accuracy: float) -> dict[str, float]:
+def _entropy_law_metrics(session: Session, batch: RolloutBatch, accuracy: float) -> dict[str, float]:
     """What the accuracy so far has cost in entropy, both of the policy that sampled."""
     experience = batch.experience
     return session.law.read(float(masked.mean(-experience.old_logp, experience.mask)), accuracy)
 
 
-def _of_mismatch(batch: Batch, report: UpdateReport) -> dict[str, float]:
+def _mismatch_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """Sampler against trainer on the first minibatch, which the trainer scores with the sampler's own weights."""
     if not report.first:
         return {}
     rows = torch.cat([forces.rows for forces in report.first])
     trainer = torch.cat([forces.logp for forces in report.first])
-    return mismatch(batch.rollout.logp[rows], trainer, batch.rollout.mask[rows])
+    return sampler_mismatch(batch.rollout.logp[rows], trainer, batch.rollout.mask[rows])
 
 
-class _LastPass(NamedTuple):
+class _TokensOfLastEpoch(NamedTuple):
     """Tokens as the last pass over the batch found them, before each of its steps, every tensor [B, T]."""
 
     logp: Tensor
@@ -88,9 +88,9 @@ class _LastPass(NamedTuple):
     mask: Tensor
 
 
-def _last_pass(batch: Batch, report: UpdateReport) -> _LastPass:
+def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensOfLastEpoch:
     rows = torch.cat([forces.rows for forces in report.last_epoch])
-    return _LastPass(
+    return _TokensOfLastEpoch(
         logp=torch.cat([forces.logp for forces in report.last_epoch]),
         old_logp=batch.experience.old_logp[rows],
         entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
@@ -99,29 +99,29 @@ def _last_pass(batch: Batch, report: UpdateReport) -> _LastPass:
     )
 
 
-def _of_divergence(batch: Batch, report: UpdateReport) -> dict[str, float]:
+def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
     experience = batch.experience
     found: dict[str, float] = {}
     if experience.ref_logp is not None:
-        found |= readings.kl_from_sampler(experience.old_logp, experience.ref_logp, experience.mask, "kl_ref")
+        found |= readings.kl_readings(experience.old_logp, experience.ref_logp, experience.mask, "kl_ref")
     if not report.last_epoch:
-        return found | readings.entropy(experience.old_logp, None, experience.mask)
-    last = _last_pass(batch, report)
+        return found | readings.entropy_readings(experience.old_logp, None, experience.mask)
+    last = _tokens_of_last_epoch(batch, report)
     return (
         found
-        | readings.entropy(last.logp, last.entropy, last.mask)
-        | readings.total_variation(last.logp, last.old_logp, last.mask)
-        | readings.kl_from_sampler(last.old_logp, last.logp, last.mask, "kl_old")
-        | readings.ratio_quantiles(last.logp, last.old_logp, last.mask)
-        | readings.damping(last.weight, last.mask)
+        | readings.entropy_readings(last.logp, last.entropy, last.mask)
+        | readings.total_variation_readings(last.logp, last.old_logp, last.mask)
+        | readings.kl_readings(last.old_logp, last.logp, last.mask, "kl_old")
+        | readings.ratio_quantile_readings(last.logp, last.old_logp, last.mask)
+        | readings.damping_readings(last.weight, last.mask)
     )
 
 
-def _of_gradient(session: Session, report: UpdateReport) -> dict[str, float]:
+def _gradient_metrics(session: Session, report: UpdateReport) -> dict[str, float]:
     norms = report.norms
     found = {"gradient/norm": sum(norms) / len(norms), "gradient/norm_max": max(norms)} if norms else {}
-    found["gradient/log_fluctuation"] = log_fluctuation(norms, session.previous.get("gradient/norm_last"))
+    found["gradient/log_fluctuation"] = gradient_log_fluctuation(norms, session.previous.get("gradient/norm_last"))
     if norms:
         session.previous["gradient/norm_last"] = norms[-1]
         clipped = sum(norm > session.learner.clip_norm for norm in norms)
@@ -131,10 +131,12 @@ def _of_gradient(session: Session, report: UpdateReport) -> dict[str, float]:
     return found
 
 
-def _of_thermodynamics(session: Session, batch: Batch) -> dict[str, float]:
+def _free_energy_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
     """Free energy of this on-policy batch, and how much of it the last update dissipated."""
     experience, previous = batch.experience, session.previous
-    now = free_energy(experience.rewards, experience.old_logp, experience.mask, _temperature(session))
+    now = free_energy_of_batch(
+        experience.rewards, experience.old_logp, experience.mask, _temperature_of_objective(session)
+    )
     found = now.metrics() | session.learner.algorithm.step_rule.readings()
     if "energy" in previous:
         before = FreeEnergy(previous["energy"], previous["entropy"], now.temperature)
@@ -143,12 +145,12 @@ def _of_thermodynamics(session: Session, batch: Batch) -> dict[str, float]:
     return found
 
 
-def _temperature(session: Session) -> float:
+def _temperature_of_objective(session: Session) -> float:
     forces = session.learner.algorithm.objective.forces.values()
     return sum(force.coef.value for force in forces if isinstance(force, Temperature))
 
 
-def _of_update(session: Session, batch: Batch, report: UpdateReport) -> dict[str, float]:
+def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     algorithm = session.learner.algorithm
     found = {f"loss/{name}": sum(parts) / len(parts) for name, parts in report.losses.items()}
     found |= {"optimizer/skipped": float(report.skipped), "optimizer/steps": float(len(report.rates))}
@@ -159,10 +161,10 @@ def _of_update(session: Session, batch: Batch, report: UpdateReport) -> dict[str
             found["control/beta"] = force.beta
     if report.nonfinite:
         found["loss/nonfinite"] = 1.0
-    return found | _of_critic(batch, report)
+    return found | _critic_metrics(batch, report)
 
 
-def _of_critic(batch: Batch, report: UpdateReport) -> dict[str, float]:
+def _critic_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """Its loss, and 1 − Var(G − V)/Var(G) of the values that the advantages were made from."""
     values, returns = batch.experience.values, batch.advantage.returns
     if values is None or returns is None:

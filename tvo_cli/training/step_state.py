@@ -1,4 +1,4 @@
-"""A rollout batch under way: what the loop holds between two updates, and what a checkpoint there must hold."""
+"""A step in progress: what the loop holds between two updates, and what a checkpoint there must hold."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from tvo_cli.stability.gradient_noise import GradientReading
-from tvo_cli.training.batch import Batch
+from tvo_cli.stability.gradient_noise import GradientNoiseReading
+from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.stopwatch import Stopwatch
 
 
 class TokenForces(NamedTuple):
-    """What one micro-batch leaves behind, every tensor [b, T] and detached."""
+    """Log-probs, entropies and policy-gradient forces of one micro-batch's tokens, every tensor [b, T] and detached."""
 
     rows: Tensor
     logp: Tensor
@@ -26,7 +26,7 @@ class TokenForces(NamedTuple):
 class UpdateReport:
     """What an update did: everything that the readings of a step are computed from."""
 
-    gradient: GradientReading | None = None
+    gradient: GradientNoiseReading | None = None
     norms: list[float] = field(default_factory=list)
     losses: dict[str, list[float]] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class UpdateReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class StateSnapshot:
     """A copy, off the training device, of what learns and of the run's state."""
 
     tensors: dict[str, dict[str, Tensor]]  # by part: policy, optimizer, critic …
@@ -49,11 +49,11 @@ class Snapshot:
 
 
 @dataclass(slots=True)
-class Work:
+class StepInProgress:
     """The rollout buffer, the position in it, and what the updates so far have left behind."""
 
-    batch: Batch
+    batch: RolloutBatch
     clock: Stopwatch
-    before: Snapshot | None = None  # the state that the first update started from, where somebody needs it
+    before: StateSnapshot | None = None  # the state that the first update started from, where somebody needs it
     position: int = 0  # updates done
     report: UpdateReport = field(default_factory=UpdateReport)

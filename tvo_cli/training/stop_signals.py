@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from tvo_cli import standard_streams
@@ -21,7 +22,7 @@ SAID = "stopping after this update; then everything is saved. Ctrl-C again stops
 
 
 class StopRequest:
-    """Whether somebody has asked for a stop; `number` is the first signal that did.
+    """Whether a signal has requested a stop; `number` is the first one that did.
 
     No threading.Event: its `set` takes a lock, and a handler that comes while this thread holds it would wait for ever.
     """
@@ -34,10 +35,10 @@ class StopRequest:
 
 
 @contextmanager
-def interruptible(announce: Callable[[str], object] = standard_streams.shout) -> Iterator[StopRequest]:
-    """A request that is set when somebody has asked for a stop. In a thread that gets no signals it never is.
+def handle_stop_signals(announce: Callable[[str], object] = standard_streams.shout) -> Iterator[StopRequest]:
+    """A stop request that is set when a signal comes. In a thread that gets no signals it never is.
 
-    `announce` says it to whoever watches, from a signal handler: it must not print.
+    `announce` is called from a signal handler: it must not print.
     """
     request = StopRequest()
 
@@ -58,3 +59,11 @@ def interruptible(announce: Callable[[str], object] = standard_streams.shout) ->
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Interrupted(Exception):
+    """A signal asked for a stop; everything is saved."""
+
+    def __init__(self, checkpoint: Path, number: int = 0) -> None:
+        self.checkpoint, self.signal = checkpoint, number
+        super().__init__(f"interrupted; saved {checkpoint}")

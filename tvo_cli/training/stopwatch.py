@@ -1,4 +1,4 @@
-"""Where the seconds of a step went."""
+"""The stopwatch of a step: seconds by part."""
 
 from __future__ import annotations
 

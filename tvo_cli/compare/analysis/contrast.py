@@ -14,11 +14,11 @@ from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.runs.run_record import FINISHED, UNFINISHED, UNKNOWN_SEED, Trial
-from tvo_cli.stats import comparison, power
+from tvo_cli.stats import power, t_tests
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
-from tvo_cli.stats.comparison import Difference
-from tvo_cli.stats.interval import Interval
-from tvo_cli.stats.ratio import ratio_interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
+from tvo_cli.stats.log_scale import ratio_of_means_interval
+from tvo_cli.stats.t_tests import Difference
 
 NO_DIFFERENCE = Difference(math.nan, math.nan, math.nan, math.nan, 0, math.nan, "none")
 
@@ -58,7 +58,7 @@ def paired_values(a: Cell, b: Cell, first: Mapping[str, float], second: Mapping[
     right = [second[seed] for seed in common] if paired else list(second.values())
     found = NO_DIFFERENCE
     if left and right:
-        test = comparison.paired if paired else comparison.welch
+        test = t_tests.paired_difference if paired else t_tests.welch_difference
         found = test(left, right, how.confidence)
     alone = (tuple(seed for seed in row if seed not in common) if paired else () for row in (first, second))
     unmatched = (next(alone), next(alone))
@@ -72,7 +72,7 @@ def _pending(cell: Cell) -> int:
 
 def family(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The same with Holm's p over all of them, and the seeds that its first threshold, 1 − α/m, would take."""
-    adjusted = comparison.holm([one.over_seeds.p for one in contrasts])
+    adjusted = t_tests.holm_adjusted([one.over_seeds.p for one in contrasts])
     size = sum(not math.isnan(p) for p in adjusted)
     return [
         replace(one, adjusted=p, family=size, needed=_needed(one, max(size, 1)))
@@ -112,7 +112,7 @@ def by_problem(a: Cell, b: Cell, how: Reading) -> ByProblem | str:
     means = [fmean(row) for row in left], [fmean(row) for row in right]
     seeds = (_finished(a), _finished(b))
     return ByProblem(
-        comparison.paired(*means, how.confidence),
+        t_tests.paired_difference(*means, how.confidence),
         paired_clustered_bootstrap(left, right, how.confidence),
         len(order),
         len(left[0]) // max(seeds[0], 1),
@@ -166,7 +166,7 @@ def _file(folder: Path) -> Path | None:
 class GradientRatio:
     """How a reading of two arms compares at matched steps, a over b, paired by seed."""
 
-    ratio: Interval
+    ratio: ConfidenceInterval
     steps: int  # matched, of all seeds together
     skipped: int  # steps, or whole seeds for noise over signal, at which one of the two was not above 0
 
@@ -183,7 +183,7 @@ def variance_ratio(a: Cell, b: Cell, name: str, confidence: float) -> GradientRa
             steps += len(usable)
             left.append(math.exp(fmean(math.log(one[step]) for step in usable)))
             right.append(math.exp(fmean(math.log(other[step]) for step in usable)))
-    return GradientRatio(ratio_interval(left, right, True, confidence), steps, skipped) if left else None
+    return GradientRatio(ratio_of_means_interval(left, right, True, confidence), steps, skipped) if left else None
 
 
 def noise_ratio(a: Cell, b: Cell, variance: str, signal: str, confidence: float) -> GradientRatio | None:
@@ -203,7 +203,7 @@ def noise_ratio(a: Cell, b: Cell, variance: str, signal: str, confidence: float)
             right.append(noises[1])
         else:
             skipped += bool(common)
-    ratio = ratio_interval(left, right, True, confidence) if left else measures.NONE
+    ratio = ratio_of_means_interval(left, right, True, confidence) if left else measures.NONE
     return GradientRatio(ratio, steps, skipped) if left or skipped else None
 
 

@@ -12,14 +12,14 @@ from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.formatting import count, is_less_better, is_share, listed
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, Trial
 from tvo_cli.errors import UserError
-from tvo_cli.stats.efficiency import Crossing, first_crossing
-from tvo_cli.stats.interval import Interval, mean_interval, wilson
-from tvo_cli.stats.survival import Survival, kaplan_meier
+from tvo_cli.stats.confidence_interval import ConfidenceInterval, mean_interval, wilson_interval
+from tvo_cli.stats.sample_efficiency import ThresholdCrossing, first_threshold_crossing
+from tvo_cli.stats.survival import SurvivalCurve, kaplan_meier
 
 CHOICES = ("eval/pass@1", "accuracy/fresh", "reward/mean")
 PASS, FRESH = "eval/pass@1", "accuracy/fresh"
 WINDOW = 5  # steps that a reading of noisy training metrics is averaged over
-NONE = Interval(math.nan, math.nan, math.nan, 0)
+NONE = ConfidenceInterval(math.nan, math.nan, math.nan, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def values(cell: Cell, how: Reading) -> dict[str, float]:
     return {seed: value for seed, value in found.items() if value is not None}
 
 
-def mean(found: Sequence[float | None], confidence: float) -> Interval:
+def mean(found: Sequence[float | None], confidence: float) -> ConfidenceInterval:
     """The t interval over what is known; NONE of nothing."""
     known = finite([value for value in found if value is not None])
     return mean_interval(known, confidence) if known else NONE
@@ -189,8 +189,8 @@ class Collapses(NamedTuple):
 
     collapsed: int
     watched: int
-    rate: Interval
-    survival: Survival | None  # over steps
+    rate: ConfidenceInterval
+    survival: SurvivalCurve | None  # over steps
     horizon: int  # the last step that any run was watched to
 
 
@@ -204,7 +204,11 @@ def collapses(trials: Sequence[Trial], confidence: float) -> Collapses:
     found = sum(events)
     horizon = max(trial.last_step for trial in watched)
     return Collapses(
-        found, len(watched), wilson(found, len(watched), confidence), kaplan_meier(times, events, confidence), horizon
+        found,
+        len(watched),
+        wilson_interval(found, len(watched), confidence),
+        kaplan_meier(times, events, confidence),
+        horizon,
     )
 
 
@@ -213,11 +217,11 @@ def rollouts(trial: Trial) -> list[float]:
     return [float(row.get("rollouts", row["step"])) for row in trial.run.steps]
 
 
-def reached(trial: Trial, threshold: float) -> Crossing:
+def reached(trial: Trial, threshold: float) -> ThresholdCrossing:
     """Rollouts until the running mean of the fresh accuracy first stands at a threshold."""
     rows = [row for row in trial.run.steps if FRESH in row]
     xs = [float(row.get("rollouts", row["step"])) for row in rows]
-    return first_crossing(xs, smoothed([float(row[FRESH]) for row in rows]), threshold)
+    return first_threshold_crossing(xs, smoothed([float(row[FRESH]) for row in rows]), threshold)
 
 
 def kept(trial: Trial, name: str) -> float | None:

@@ -13,9 +13,9 @@ from tvo_cli.compare.analysis import measures
 from tvo_cli.compare.analysis.arms import Arm, Cell
 from tvo_cli.compare.analysis.measures import NONE, Reading
 from tvo_cli.compare.runs.run_record import UNKNOWN_SEED
-from tvo_cli.stats.efficiency import area
-from tvo_cli.stats.interval import Interval
-from tvo_cli.stats.rate_selection import select
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
+from tvo_cli.stats.rate_selection import select_rate
+from tvo_cli.stats.rate_sweep import area_over_learning_rates
 
 CORRECTED, LEAVE_ONE_OUT, HALF, SAME = "corrected", "leave-one-out", "half", "same"
 WAYS = {
@@ -79,7 +79,7 @@ def choose(arm: Arm, how: Reading, way: str) -> Chosen:
 def optimism(found: Grid, how: Reading) -> float:
     """What to take off the values at the best rate for having chosen it on them; below 0 where less is better."""
     sign = -1.0 if how.less else 1.0
-    chosen = select([[sign * value for value in seed] for seed in _by_seeds(found)])
+    chosen = select_rate([[sign * value for value in seed] for seed in _by_seeds(found)])
     return sign * float(chosen.correction)
 
 
@@ -117,7 +117,7 @@ class Robustness:
     """An arm over the learning rates that all arms of the block have."""
 
     rates: tuple[float, ...]
-    area: Interval  # over seeds: the mean of the final value over log rate
+    area: ConfidenceInterval  # over seeds: the mean of the final value over log rate
     worst_mean: float  # the worst mean of a rate
     worst_rate: float
     worst_run: float
@@ -138,7 +138,7 @@ def robustness(arm: Arm, rates: Sequence[float], how: Reading) -> Robustness | N
         return None
     whole = [seed for seed in rows[0] if all(seed in row for row in rows)]
     logs = [math.log(rate) for rate in rates]
-    areas = {seed: area(logs, [row[seed] for row in rows]) for seed in whole}
+    areas = {seed: area_over_learning_rates(logs, [row[seed] for row in rows]) for seed in whole}
     means = [fmean(row.values()) for row in rows]
     worst = means.index(how.worst_of(means))
     last = how.worst_of(value for row in rows for value in row.values())

@@ -15,7 +15,7 @@ from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.render.plot_style import LineStyle, Plot, canvas, finish, legend, log_scale
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, Trial
-from tvo_cli.stats.interval import mean_interval
+from tvo_cli.stats.confidence_interval import mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

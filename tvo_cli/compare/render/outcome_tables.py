@@ -15,7 +15,7 @@ from tvo_cli.compare.analysis.measures import Reading
 from tvo_cli.compare.analysis.rates import WAYS
 from tvo_cli.compare.render.table_cells import Table, TableCell, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED, Trial
-from tvo_cli.stats.interval import Interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 MARKS = "† collapsed, × failed (counted by the rule), … not finished, · left out"
 
@@ -78,7 +78,7 @@ def _best(found: Analysis) -> str:
     return f"the best mean of {measures.WINDOW} steps of {measures.FRESH if found.how.evaluated else found.how.metric}"
 
 
-def _final(cell: Cell, how: Reading) -> Interval:
+def _final(cell: Cell, how: Reading) -> ConfidenceInterval:
     return measures.mean(list(measures.values(cell, how).values()), how.confidence)
 
 
@@ -211,15 +211,15 @@ def collapse(found: Analysis) -> Table:
 
 
 def _collapse(label: str, at: float | None, trials: Sequence[Trial], how: Reading) -> list[TableCell]:
-    from tvo_cli.stats.survival import median, restricted_mean
+    from tvo_cli.stats.survival import median_survival_time, restricted_mean_survival
 
     several = len({trial.rate for trial in trials}) > 1
     seen = measures.collapses(trials, how.confidence)
     head = [text(label), TableCell("all", "all", 0.0) if several else rate(at)]
     if seen.survival is None:
         return [*head, *[TableCell(formatting.UNKNOWN)] * 2, text("not watched"), *[TableCell(formatting.UNKNOWN)] * 2]
-    middle = median(seen.survival)
-    until = restricted_mean(seen.survival, seen.horizon, how.confidence) if seen.horizon else measures.NONE
+    middle = median_survival_time(seen.survival)
+    until = restricted_mean_survival(seen.survival, seen.horizon, how.confidence) if seen.horizon else measures.NONE
     never = TableCell("not reached", None, math.inf)
     steps = [never if middle is None else whole(middle), interval(until) if seen.collapsed else never]
     return [*head, whole(seen.collapsed), whole(seen.watched), interval(seen.rate, True), *steps]

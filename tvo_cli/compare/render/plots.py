@@ -25,7 +25,7 @@ from tvo_cli.compare.render.plot_style import (
     line_styles,
     rate_axis,
 )
-from tvo_cli.stats.robust import enough_runs, performance_profile
+from tvo_cli.stats.robust_aggregates import performance_profile, reason_for_too_few_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -251,7 +251,9 @@ def _ceiling(value: float, marker: str) -> tuple[list[float], str]:
 
 def _profiles(own: Sequence[Cell], style: dict[str, LineStyle], found: Analysis) -> Iterator[Plot]:
     rows = {cell.arm: list(measures.values(cell, found.how).values()) for cell in own}
-    if not found.how.share or any(enough_runs(len(values), "performance profile") for values in rows.values()):
+    if not found.how.share or any(
+        reason_for_too_few_runs(len(values), "performance profile") for values in rows.values()
+    ):
         return
     figure, (axes,) = canvas(1, 1, 3.0)
     grid = [i / 100 for i in range(101)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tvo_cli.compare import formatting
-from tvo_cli.stats.interval import Interval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 
 class TableCell(NamedTuple):
@@ -57,7 +57,7 @@ def reading(value: float | None, share: bool) -> TableCell:
     return TableCell(formatting.reading(value, share), value, value)
 
 
-def interval(found: Interval | None, share: bool = False) -> TableCell:
+def interval(found: ConfidenceInterval | None, share: bool = False) -> TableCell:
     """A mean with its interval."""
     if found is None:
         return TableCell(formatting.UNKNOWN)

@@ -13,11 +13,11 @@ from tvo_cli.compare.analysis.block_analysis import Analysis
 from tvo_cli.compare.analysis.contrast import GradientRatio
 from tvo_cli.compare.render.table_cells import Table, TableCell, greyed, interval, number, rate, reading, text, whole
 from tvo_cli.compare.runs.run_record import FAILED, Trial
-from tvo_cli.stats import entropy_fit, ratio, robust
-from tvo_cli.stats.comparison import Difference
-from tvo_cli.stats.efficiency import Crossing
-from tvo_cli.stats.interval import Interval
-from tvo_cli.stats.survival import kaplan_meier, median
+from tvo_cli.stats import entropy_law_fit, log_scale, robust_aggregates
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
+from tvo_cli.stats.sample_efficiency import ThresholdCrossing
+from tvo_cli.stats.survival import kaplan_meier, median_survival_time
+from tvo_cli.stats.t_tests import Difference
 
 VARIANCE, SIGNAL = "gradient/variance", "gradient/signal"
 THRESHOLDS = tuple(i / 10 for i in range(1, 10))
@@ -86,7 +86,7 @@ def _shown(seen: GradientRatio) -> TableCell:
 
 
 def _jump(trial: Trial) -> float | None:
-    value = ratio.log_fluctuation(trial.run.curve(VARIANCE)[1])
+    value = log_scale.series_log_fluctuation(trial.run.curve(VARIANCE)[1])
     return None if math.isnan(value) else value
 
 
@@ -130,10 +130,12 @@ def efficiency(found: Analysis) -> Table:
 def _reached(cell: Cell, limit: float) -> list[TableCell]:
     seen = [trial for trial in cell.trials if trial.has(measures.FRESH)]
     crossings = [measures.reached(trial, limit) for trial in seen]
-    crossings += [Crossing(0.0, False) for trial in cell.trials if trial.state == FAILED and not trial.run.steps]
+    crossings += [
+        ThresholdCrossing(0.0, False) for trial in cell.trials if trial.state == FAILED and not trial.run.steps
+    ]
     if not crossings:
         return [TableCell(formatting.UNKNOWN), TableCell(formatting.UNKNOWN)]
-    middle = median(kaplan_meier([one.x for one in crossings], [one.observed for one in crossings]))
+    middle = median_survival_time(kaplan_meier([one.x for one in crossings], [one.observed for one in crossings]))
     count = sum(one.observed for one in crossings)
     shown = TableCell("not reached", None, math.inf) if middle is None else whole(middle)
     return [shown, TableCell(f"{count} of {len(crossings)}", [count, len(crossings)], float(count))]
@@ -174,7 +176,7 @@ def cost(found: Analysis) -> Table:
     return Table("cost", "Time and tokens", ["arm", "rate", "seconds", "tokens", "tokens a second"], rows, note)
 
 
-def _rounded(one: Interval) -> TableCell:
+def _rounded(one: ConfidenceInterval) -> TableCell:
     if math.isnan(one.mean):
         return TableCell(formatting.UNKNOWN)
     digits = 0 if one.mean >= 100 else 1
@@ -182,13 +184,13 @@ def _rounded(one: Interval) -> TableCell:
     return TableCell(f"{one.mean:,.{digits}f}{ends}", one._asdict(), one.mean)
 
 
-def fitted(trial: Trial) -> entropy_fit.Law | None:
+def fitted(trial: Trial) -> entropy_law_fit.EntropyLawFit | None:
     """R = −a·e^H + b over a run's steps, reward the fresh accuracy, or the reward where there is none."""
     steps, spent = trial.run.curve("policy/entropy")
     name = measures.FRESH if trial.has(measures.FRESH) else "reward/mean"
     got = dict(zip(*trial.run.curve(name)))
     pairs = [(h, got[step]) for step, h in zip(steps, spent, strict=True) if step in got]
-    return entropy_fit.fit_entropy_law([h for h, _ in pairs], [r for _, r in pairs]) if pairs else None
+    return entropy_law_fit.fit_entropy_law([h for h, _ in pairs], [r for _, r in pairs]) if pairs else None
 
 
 def laws(found: Analysis) -> Table:
@@ -226,10 +228,14 @@ def aggregates(found: Analysis) -> Table:
     rows = []
     for arm in found.block.arms:
         mine = list(found.chosen[arm.label].values(how).values())
-        short = robust.enough_runs(len(mine), "interquartile mean")
-        middle = greyed(short) if short else interval(robust.iqm_interval(mine, how.confidence), how.share)
+        short = robust_aggregates.reason_for_too_few_runs(len(mine), "interquartile mean")
+        middle = (
+            greyed(short)
+            if short
+            else interval(robust_aggregates.interquartile_mean_interval(mine, how.confidence), how.share)
+        )
         gap = (
-            reading(robust.optimality_gap(mine), True)
+            reading(robust_aggregates.optimality_gap(mine), True)
             if how.share and mine and not how.less
             else TableCell(formatting.UNKNOWN)
         )
@@ -254,8 +260,12 @@ def _improves(same: bool, mine: Sequence[float], base: Sequence[float], how: mea
     if same:
         return TableCell("(baseline)")
     mine, base = (base, mine) if how.less else (mine, base)
-    short = robust.enough_runs(min(len(mine), len(base)), "probability of improvement")
-    return greyed(short) if short else interval(robust.probability_of_improvement(mine, base, how.confidence), True)
+    short = robust_aggregates.reason_for_too_few_runs(min(len(mine), len(base)), "probability of improvement")
+    return (
+        greyed(short)
+        if short
+        else interval(robust_aggregates.probability_of_improvement(mine, base, how.confidence), True)
+    )
 
 
 def problems(found: Analysis) -> Table:

@@ -9,8 +9,8 @@ from tvo_cli.compare import formatting
 from tvo_cli.compare.analysis.arms import Cell
 from tvo_cli.compare.analysis.contrast import ByProblem, Contrast
 from tvo_cli.compare.analysis.measures import Reading, collapses, final
-from tvo_cli.stats.comparison import Difference
 from tvo_cli.stats.power import CAP
+from tvo_cli.stats.t_tests import Difference
 
 
 def sentence(found: Contrast, how: Reading) -> str:

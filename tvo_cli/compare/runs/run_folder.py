@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.compare.runs.run_record import FAILED, FINISHED, UNFINISHED
+from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.report import runs
 from tvo_cli.tracking import metrics
 from tvo_cli.tracking import run_status as states
@@ -41,7 +42,7 @@ def read(folder: Path) -> tuple[runs.Run, list[str]]:
         said += complaint
     run = runs.Run(
         folder=folder,
-        config=parts["config.yaml"],
+        config=with_targets(parts["config.yaml"], current_target),
         steps=[row for row in rows if not metrics.evaluates(row)],
         evaluations=[row for row in rows if metrics.evaluates(row) and len(row) > 1],
         summary=parts["summary.json"],

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.renamed_keys import current_name, rename_tree
 from tvo_cli.config.schema.field_traversal import dotted, fits, of_field
 from tvo_cli.config.schema.kinds import Keys
@@ -16,7 +17,7 @@ GONE = ("trainer.resume",)  # became the group `resume`
 
 def upgraded(tree: Mapping[str, Any], root: str = "train") -> dict[str, Any]:
     """A recorded config with the keys that were declared since, as the program behaved before they were."""
-    found: dict[str, Any] = copy.deepcopy(dict(tree))
+    found: dict[str, Any] = with_targets(copy.deepcopy(dict(tree)), current_target)
     rename_tree(found)
     _fill(ROOTS[root], found)
     for key in GONE:
@@ -42,8 +43,14 @@ def _fill(model: type[Keys], tree: dict[str, Any]) -> None:
 def settled(before: Mapping[str, Any], wanted: Mapping[str, Any], root: str = "train") -> dict[str, Any]:
     """Recorded settings by dotted key, with those of `wanted` that were declared since."""
     since = dict(_since(ROOTS[root]))
-    kept = {current_name(key): value for key, value in before.items() if key not in GONE}
+    kept = {current_name(key): _current(key, value) for key, value in before.items() if key not in GONE}
     return {key: value for key, value in since.items() if key in wanted} | kept
+
+
+def _current(key: str, value: Any) -> Any:
+    """A recorded value, a `_target_` by its present name."""
+    named = key.endswith("._target_") and isinstance(value, str)
+    return current_target(value) if named else with_targets(value, current_target)
 
 
 def _since(model: type[Keys], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ class Congruence(NamedTuple):
     modulus: int
 
 
-def read(text: str) -> Congruence | None:
+def read_congruence(text: str) -> Congruence | None:
     """A residue modulo a number; None for anything else."""
     found = FORM.fullmatch(text) if len(text) < LONGEST else None
     if found is None or int(found[3] or found[4]) == 0:
@@ -29,6 +29,6 @@ def read(text: str) -> Congruence | None:
     return Congruence(found[1] or "", int(found[2]) % modulus, modulus)
 
 
-def same(gold: Congruence, answer: Congruence) -> bool:
+def same_congruence(gold: Congruence, answer: Congruence) -> bool:
     """One class of one modulus; the name may be left out."""
     return gold[1:] == answer[1:] and (gold.name == answer.name or "" in (gold.name, answer.name))

@@ -25,30 +25,30 @@ SCALED = re.compile(
 )
 
 
-def cardinal(words: str) -> int | None:
+def read_cardinal_words(words: str) -> int | None:
     """The whole number that the words say, up to 999; None for anything else."""
     hundreds, _, rest = words.rpartition(" hundred")
     if hundreds:
         if hundreds not in ONES[1:10]:
             return None
-        below = _below_hundred(re.sub(r"^ (?:and )?", "", rest)) if rest else 0
+        below = _words_below_hundred(re.sub(r"^ (?:and )?", "", rest)) if rest else 0
         return None if below is None else 100 * ONES.index(hundreds) + below
-    return _below_hundred(words)
+    return _words_below_hundred(words)
 
 
-def _below_hundred(words: str) -> int | None:
+def _words_below_hundred(words: str) -> int | None:
     tens, _, one = words.replace("-", " ").rpartition(" ")
     if not tens:
         return VALUES.get(one)
     return TENS[tens] + VALUES[one] if tens in TENS and one in ONES[1:10] else None
 
 
-def ordinal(words: str) -> int | None:
+def read_ordinal_words(words: str) -> int | None:
     """The place that the words say: third is 3; None for anything else."""
     return ORDINALS.get(words)
 
 
-def scaled(text: str) -> str:
+def expand_number_scale(text: str) -> str:
     r"""48\text{thousand people} as 48000\text{people}; other texts as they are."""
     found = SCALED.fullmatch(text)
     if found is None:

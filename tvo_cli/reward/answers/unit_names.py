@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tvo_cli.reward.answers.macros import listed
+from tvo_cli.reward.answers.latex_macros import word_set
 
 # unit: how it is written, symbols first (case counts), then words in lower case and the singular
 WRITTEN = {
@@ -78,7 +78,7 @@ WRITTEN = {
     "psi": "psi",
     "hp": "hp horsepower",
 }
-PREFIXABLE = listed("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
+PREFIXABLE = word_set("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
 PREFIXES = {"k": "kilo", "c": "centi", "m": "milli", "n": "nano", "µ": "micro", "M": "mega", "G": "giga", "T": "tera"}
 PREFIXES |= {"p": "pico", "f": "femto", "d": "deci", "h": "hecto"}
 COMPOSITE = {
@@ -107,23 +107,23 @@ SIZES = {
 }
 
 
-def _symbols() -> dict[str, str]:
+def _table_of_unit_spellings() -> dict[str, str]:
     """Symbol → unit, with the prefixes of the SI; words → unit."""
     table: dict[str, str] = {}
     for unit, written in WRITTEN.items():
         for name in written.split():
             table[name] = unit
             if unit in PREFIXABLE:
-                table |= _prefixed(name, unit)
+                table |= _with_si_prefixes(name, unit)
     return table
 
 
-def _prefixed(name: str, unit: str) -> dict[str, str]:
+def _with_si_prefixes(name: str, unit: str) -> dict[str, str]:
     is_word = len(name) > 2 and name.islower() and name not in ("mol", "cal", "bit", "bar")
     table = {(word if is_word else sign) + name: sign + unit for sign, word in PREFIXES.items()}
     plain = {"ft", "min", "cd", "Pa", "Gauss", "pt", "hr", "cpc"}
     return {key: value for key, value in table.items() if key not in plain}
 
 
-UNITS = _symbols() | {name: unit for unit, names in WRITTEN.items() for name in names.split()}
+UNITS = _table_of_unit_spellings() | {name: unit for unit, names in WRITTEN.items() for name in names.split()}
 AMOUNTS = {unit: (kind, Fraction(size)) for unit, (kind, size) in SIZES.items()}

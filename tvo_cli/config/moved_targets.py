@@ -1,0 +1,54 @@
+"""Names that a `_target_` had in version 0.1 and what they are called now: recorded configs go on building.
+
+Fingerprints are taken with the names of 0.1, so that a finished job of a sweep is known again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PIECES = "tvo_cli.objective.pieces"
+MOVED = {
+    "tvo_cli.stability.collapse": "tvo_cli.stability.collapse_rules",  # a module: everything in it
+    f"{PIECES}.clip": "tvo_cli.maths.surrogates.clipped_surrogate",
+    f"{PIECES}.dual_clip": "tvo_cli.maths.surrogates.dual_clipped_surrogate",
+    f"{PIECES}.capped": "tvo_cli.maths.surrogates.capped_surrogate",
+    f"{PIECES}.importance": "tvo_cli.maths.surrogates.importance_weighted",
+    f"{PIECES}.token_ratio": "tvo_cli.maths.importance_ratio.token_ratio",
+    f"{PIECES}.response_ratio": "tvo_cli.maths.importance_ratio.response_ratio",
+    f"{PIECES}.token_mean": "tvo_cli.objective.reduction.token_mean",
+    f"{PIECES}.sequence_mean": "tvo_cli.objective.reduction.sequence_mean",
+    f"{PIECES}.constant_length": "tvo_cli.objective.reduction.constant_length",
+    f"{PIECES}.reference_kl": "tvo_cli.objective.penalty_terms.reference_kl",
+    f"{PIECES}.reference_kl_k2": "tvo_cli.objective.penalty_terms.reference_kl_k2",
+    f"{PIECES}.negative_entropy": "tvo_cli.objective.penalty_terms.negative_entropy",
+    f"{PIECES}.plain_advantage": "tvo_cli.objective.token_function.plain_advantage",
+    f"{PIECES}.every_token": "tvo_cli.objective.token_function.every_token",
+}
+
+
+def current_target(name: str) -> str:
+    """The present dotted name of what a `_target_` names; a name that has not moved is itself."""
+    return _looked_up(name, MOVED)
+
+
+def first_target(name: str) -> str:
+    """The dotted name that it had in version 0.1."""
+    return _looked_up(name, {now: before for before, now in MOVED.items()})
+
+
+def with_targets(tree: Any, rename: Callable[[str], str]) -> Any:
+    """A copy of a plain tree in which every `_target_` is renamed."""
+    if isinstance(tree, Mapping):
+        found = {name: with_targets(value, rename) for name, value in tree.items()}
+        target = found.get("_target_")
+        return found | ({"_target_": rename(target)} if isinstance(target, str) else {})
+    if isinstance(tree, list):
+        return [with_targets(value, rename) for value in tree]
+    return tuple(with_targets(value, rename) for value in tree) if isinstance(tree, tuple) else tree
+
+
+def _looked_up(name: str, table: Mapping[str, str]) -> str:
+    module, _, attribute = name.rpartition(".")
+    return table.get(name) or (f"{table[module]}.{attribute}" if module in table else name)

@@ -1,0 +1,45 @@
+"""`tvo eval`: one model on suites of problems."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig
+
+from tvo_cli import config as configuration
+from tvo_cli import environment
+from tvo_cli.evaluation import pipeline
+from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+from tvo_cli.model import load_policy
+from tvo_cli.model.policy_loading import model_location
+from tvo_cli.model.prompt_check import PromptReader
+from tvo_cli.model.weights_fingerprint import weights_fingerprint
+from tvo_cli.rollout.engine import Engine, LocalEngine
+from tvo_cli.rollout.vllm_engine import VllmEngine
+from tvo_cli.training.device_and_precision import set_up_runtime
+
+
+def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> dict[str, Any]:
+    """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
+    tree, place = configuration.plain(config.model), model_location(config.model)
+    if config.rollout.get("engine") == "vllm":
+        served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.plain(config.rollout.options))
+        engine: Engine = served
+        tokenizer = served.tokenizer
+        reader = PromptReader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
+        facts = environment.of_served(str(tree["dtype"]))
+    else:
+        runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
+        policy = load_policy(config.model, device=runtime.device)
+        engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, PromptReader.of(policy, str(tree["path"]))
+        facts = environment.of_network(policy, runtime)
+    model = {
+        "model": str(tree["path"]),
+        "weights": weights_fingerprint(place) or tree["revision"],
+        "dtype": tree["dtype"],
+    }
+    model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
+    model["engine"] = str(config.rollout.get("engine") or "tvo")
+    return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts)

@@ -1,0 +1,50 @@
+"""`tvo variance`: the gradient variance of several estimators at the same parameters."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from tvo_cli import config as configuration
+from tvo_cli import environment
+from tvo_cli.consistency import check
+from tvo_cli.errors import UserError
+from tvo_cli.experiment.build_session import build_session
+from tvo_cli.training.gradient_variance_probe import (
+    GradientMoments,
+    Progress,
+    collect_gradient_moments,
+    compare_with_true_gradient,
+)
+
+
+def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
+    """tr Cov of each estimator's gradient at the same parameters, normalised by the true gradient's square."""
+    true = _gradient_moments_of(config, str(config.truth), config.seed + 1, int(config.true_batches), None, progress)
+    rows = []
+    for name in config.estimators:
+        found = _gradient_moments_of(config, str(name), config.seed, int(config.batches), true.mean, progress)
+        compared = compare_with_true_gradient(found, true, int(config.rollouts))
+        rows.append({"estimator": str(name)} | asdict(compared))
+    return rows
+
+
+def _gradient_moments_of(
+    config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
+) -> GradientMoments:
+    """Gradients of one algorithm's estimator, its own rollout sizes included."""
+    chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
+    chosen.model = config.model
+    check(chosen)
+    rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
+    if rollouts != int(config.rollouts):
+        raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
+    with ExitStack() as resources:
+        session = build_session(chosen, Path(config.output_dir), resources)
+        environment.record(session.folder, environment.of_run(session.learner), anew=True)
+        return collect_gradient_moments(session, batches, int(config.warm_up), truth, progress)

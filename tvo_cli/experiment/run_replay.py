@@ -1,0 +1,99 @@
+"""`tvo replay`: a recorded step again, and once more under other settings."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from tvo_cli import config as configuration
+from tvo_cli.consistency import check
+from tvo_cli.errors import UserError
+from tvo_cli.experiment.build_session import build_session
+from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
+from tvo_cli.training import flight_recorder
+
+RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
+NOT_FOLLOWED = "not applied: problems, responses and rewards are the recorded ones"
+
+
+def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[ReplayedStep]]:
+    """Replay a recorded step and, when overrides are given, once more under them; what was recorded, and both."""
+    words = configuration.rename_overrides(words)
+    recording = flight_recorder.read_recording(run, step)
+    record: dict[str, Any] = recording[1]["record"]
+    chosen = configuration.recorded(record["config"])
+    with ExitStack() as resources:
+        replayed = [replay_exactly(build_session(_without_loggers(chosen), run, resources), recording, most=most)]
+    if words:
+        other, notes = _with_overrides(chosen, words)
+        configuration.declare(other, "train", words)
+        check(other)
+        same = other.optimizer.make._target_ == chosen.optimizer.make._target_
+        with ExitStack() as resources:
+            session = build_session(_without_loggers(other), run, resources)
+            at = replayed[0].attributed
+            replayed.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
+            replayed[-1].notes += notes
+    return record, replayed
+
+
+def _without_loggers(config: DictConfig) -> DictConfig:
+    """Without loggers and without an evaluation: nothing is written."""
+    config = copy.deepcopy(config)
+    config.logger.name, config.logger.console, config.evaluation.problems = "none", "off", 0
+    return config
+
+
+def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfig, list[str]]:
+    """A resolved config with other choices of groups, then other numbers; and what a recorded batch cannot follow."""
+    config = copy.deepcopy(chosen)
+    notes: list[str] = []
+    for word in sorted(words, key=lambda word: configuration.split_override(word)[0] not in configuration.groups()):
+        key, value = configuration.split_override(word)
+        if key in configuration.groups():
+            notes += _exchange_group(config, chosen, word)
+        elif OmegaConf.select(config, key, default=MISSING) is MISSING:
+            known = configuration.key_paths(config)
+            raise UserError(key, value, "there is no such key.", configuration.nearest(key, known))
+        else:
+            config.merge_with_dotlist([f"{key}={value}"])
+            notes += [f"{word}: {NOT_FOLLOWED}"] if key.startswith(RECORDED) else []
+    return config, notes
+
+
+def _exchange_group(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
+    """Put a group's choice in; what of it cannot act on a recorded batch, in words."""
+    key, value = configuration.split_override(word)
+    fresh = _compose_with(word, chosen)
+    for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
+        config[node] = fresh[node]
+    if key == "algorithm":
+        return _exchange_algorithm_settings(config, chosen, value, fresh)
+    return [f"{word}: {NOT_FOLLOWED}"] if f"{key}.".startswith(RECORDED) else []
+
+
+def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
+    """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
+    from tvo_cli.compare.runs.settings import brought_by
+
+    was = str(chosen.algorithm.name)
+    before = _compose_with(f"algorithm={was}", chosen) if was in configuration.names("algorithm") else chosen
+    notes = []
+    for key in sorted(one for one in brought_by(name) | brought_by(was) if not one.startswith("optimizer.")):
+        now, then = OmegaConf.select(fresh, key), OmegaConf.select(before, key)
+        if now != then and key.startswith(RECORDED):
+            notes.append(f"{name} has {key}={now}: {NOT_FOLLOWED}")
+        elif now != then == OmegaConf.select(chosen, key):  # what the run had set itself stands
+            OmegaConf.update(config, key, now)
+    return notes
+
+
+def _compose_with(word: str, chosen: DictConfig) -> DictConfig:
+    words = [word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"]
+    found: DictConfig = OmegaConf.create(configuration.plain(configuration.compose(words)))
+    return found

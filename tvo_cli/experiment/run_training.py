@@ -1,0 +1,55 @@
+"""`tvo train`: one run from a config to its summary."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from tvo_cli import environment
+from tvo_cli.consistency import check
+from tvo_cli.evaluation import HeldoutEvaluation
+from tvo_cli.experiment.build_session import build_session
+from tvo_cli.stability import idle_rules
+from tvo_cli.tracking.buffered_log import HeldLog
+from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
+from tvo_cli.training.session import Session
+
+
+def train(config: DictConfig) -> dict[str, Any]:
+    """Run one training; the summary that is also written to summary.json."""
+    check(config)
+    folder = Path(config.output_dir)
+    resume_compatibility.check_resumable(folder, config)
+    with ExitStack() as resources:
+        held = resources.enter_context(HeldLog())
+        session = build_session(config, folder, resources)
+        idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
+        dataset_fingerprint.check_same_dataset(folder, session.origin, config)
+        resume_compatibility.write_origin(folder, config)
+        resources.enter_context(session.tracker)
+        held.say()
+        environment.record(folder, environment.of_run(session.learner))
+        session_checkpoint.resume_session(session)
+        evaluation = training_loop.train(session)
+        return session.tracker.finish(_summary_of_run(session, evaluation))
+
+
+def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> dict[str, Any]:
+    counters = session.counters
+    return {
+        "algorithm": session.learner.algorithm.name,
+        "seed": session.seed,
+        "steps": counters.step,
+        "rollouts": counters.rollouts,
+        "tokens": counters.tokens,
+        "skipped_updates": counters.skipped,
+        "rollbacks": counters.rollbacks,
+        "best_fresh_accuracy": counters.best_accuracy,
+        "best_step": counters.best_step,
+        "collapse": session.watch.verdict(),
+        "evaluation": evaluation.metrics() if evaluation else None,
+        "grader": dict(session.grader.counts),
+    }

@@ -1,0 +1,62 @@
+"""The output head that turns hidden states into logits, as the architecture itself would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class OutputHead:
+    """Hidden states [N, H] → logits [N, V], as the architecture itself would compute them.
+
+    `split` is False where backbone and output embedding do not reproduce the network's own logits (an
+    architecture with more between the two than a scale and a soft cap): then the "hidden states" are the full
+    logits of the network, and this is the identity: correct, only dearer.
+    """
+
+    project: nn.Module | None
+    scale: float = 1.0
+    cap: float | None = None
+
+    @property
+    def split(self) -> bool:
+        """Whether backbone and head can be run apart."""
+        return self.project is not None
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Logits [N, V] of hidden states [N, H]."""
+        if self.project is None:
+            return hidden
+        logits: Tensor = self.project(hidden)
+        if self.scale != 1.0:
+            logits = logits * self.scale
+        return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
+
+    @classmethod
+    def of(cls, network: PreTrainedModel) -> OutputHead:
+        """The head of a network, checked once against the network's own logits on a few tokens."""
+        config, project = network.config.get_text_config(), network.get_output_embeddings()
+        if project is None or network.base_model is network:
+            return cls(None)
+        scale = getattr(config, "logit_scale", None) or 1.0 / (getattr(config, "logits_scaling", None) or 1.0)
+        head = cls(project, float(scale), getattr(config, "final_logit_softcapping", None))
+        return head if _reproduces_network_logits(head, network) else cls(None)
+
+
+@torch.no_grad()
+def _reproduces_network_logits(head: OutputHead, network: PreTrainedModel) -> bool:
+    device = next(network.parameters()).device
+    probe = torch.arange(4, device=device)[None] % network.config.get_text_config().vocab_size
+    was_training = network.training
+    network.eval()
+    full = network(input_ids=probe, use_cache=False).logits.float()
+    parts = head(network.base_model(input_ids=probe, use_cache=False).last_hidden_state).float()
+    network.train(was_training)
+    if parts.shape != full.shape:
+        return False
+    tolerance = 1e-5 if next(network.parameters()).dtype == torch.float32 else 2e-2
+    return bool((parts - full).abs().max() <= tolerance * full.abs().max().clamp(min=1.0))

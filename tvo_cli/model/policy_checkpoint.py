@@ -1,0 +1,69 @@
+"""Which checkpoint of a run folder a policy is loaded from: the last, the best or a named one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tvo_cli.errors import UserError
+
+CHECKPOINTS, POLICY, STATE = "checkpoints", "policy", "state.json"
+
+
+def resolve_policy_checkpoint(path: str, checkpoint: str = "last") -> str:
+    """The folder of a policy: of a run folder its last, best or a named checkpoint; any other path as it is.
+
+    Last and best are chosen among whole checkpoints. Best: the highest score that was known when it was saved, of the
+    evaluation of that step where the run had evaluations, of the fresh accuracy else; of equals the later.
+    """
+    folder = Path(path).expanduser()
+    if (folder / POLICY / "config.json").is_file():  # a checkpoint itself
+        return str(folder / POLICY)
+    root = folder / CHECKPOINTS
+    if not root.is_dir():
+        return path
+    found = sorted(entry.name for entry in root.iterdir() if (entry / POLICY / "config.json").is_file())
+    choose = {"last": _last_policy, "best": _best_policy}.get(checkpoint)
+    wanted = choose(root, [name for name in found if name.startswith("step-")]) if choose else checkpoint
+    if wanted not in found:
+        there = f"There are: {', '.join(found)}." if found else "None has been written yet."
+        raise UserError("model.checkpoint", checkpoint, f"{folder} has no such checkpoint.", there)
+    return str(root / wanted / POLICY)
+
+
+def _last_policy(root: Path, names: Sequence[str]) -> str:
+    return next((name for name in reversed(names) if _is_policy_whole(root / name)), "")
+
+
+def _best_policy(root: Path, names: Sequence[str]) -> str:
+    scores = {
+        name: _policy_score(root / name) for name in names if "update" not in name and _is_policy_whole(root / name)
+    }
+    known = [(score, name) for name, score in scores.items() if score is not None]
+    return max(known)[1] if known else ""
+
+
+def _is_policy_whole(folder: Path) -> bool:
+    """Whether the state and the policy are those that the manifest names, byte by byte."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        needed = [name for name in manifest if name == STATE or name.startswith(f"{POLICY}/")]
+        return STATE in needed and all(
+            manifest[name]["sha256"] == _policy_file_sha256(folder / name) for name in needed
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _policy_file_sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _policy_score(folder: Path) -> float | None:
+    try:
+        return float(json.loads((folder / STATE).read_text(encoding="utf-8"))["counters"]["score"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

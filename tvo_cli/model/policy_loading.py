@@ -1,0 +1,167 @@
+"""From a folder or a hub id to a policy: safetensors only, no remote code, one clear line for what is wrong."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from tvo_cli.errors import UserError
+from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.policy import Policy
+from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
+from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
+
+log = logging.getLogger("tvo")
+WEIGHTS = Path(__file__).parent / "weights"
+PROBE = "7 + 3 = "
+FRESH = "fresh"  # the embedded model before any training
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
+    """The policy that a model node names: `packaged:NAME`, a local folder, or a hub id with an optional revision."""
+    transformers_logging.disable_progress_bar()  # a bar a file is noise in a log
+    if str(node["path"]) == FRESH:
+        return _fresh_tiny_policy(device)
+    place, options = _location_and_options(node)
+    chosen = dtype or _torch_dtype(str(node["dtype"]))
+    try:
+        config = AutoConfig.from_pretrained(place, **options)
+        network = AutoModelForCausalLM.from_pretrained(
+            place,
+            config=config,
+            dtype=chosen,
+            use_safetensors=True,
+            attn_implementation=str(node["attention"]),
+            **options,
+        )
+        tokenizer = _load_tokenizer(place, options)
+    except ImportError as error:
+        raise UserError(
+            "model.attention", node["attention"], _loading_error_line(error), "Choose sdpa or eager."
+        ) from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place)) from error
+    if node["gradient_checkpointing"]:
+        enable_gradient_checkpointing(network)
+    _switch_dropout_off(network)
+    network.to(device).eval()
+    return Policy(network, tokenizer, _eos_token_ids(network, tokenizer), _pad_token_id(network, tokenizer))
+
+
+def _switch_dropout_off(network: torch.nn.Module) -> None:
+    """Dropout off for good: the ratio π_θ/π_old would carry its noise, and checkpointing needs training mode."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name in ("attention_dropout", "dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+
+
+def _fresh_tiny_policy(device: torch.device | str) -> Policy:
+    """The embedded model with random weights; always the same."""
+    tokenizer = tiny_tokenizer()
+    network = tiny_network(tokenizer, seed=0).to(device).eval()
+    return Policy(network, tokenizer, _eos_token_ids(network, tokenizer), _pad_token_id(network, tokenizer))
+
+
+def _location_and_options(node: Any) -> tuple[str, dict[str, Any]]:
+    """Where to load from, and with which options."""
+    path = str(node["path"])
+    options: dict[str, Any] = {"trust_remote_code": False}
+    if path.startswith("packaged:"):
+        return str(_checked_model_folder(WEIGHTS / path.removeprefix("packaged:"), path)), options | {
+            "local_files_only": True
+        }
+    if Path(path).exists() or path.startswith((".", "/", "~", "outputs")):
+        chosen = resolve_policy_checkpoint(path, str(node.get("checkpoint") or "last"))
+        return str(_checked_model_folder(Path(chosen).expanduser(), path)), options | {"local_files_only": True}
+    return path, options | ({"revision": node["revision"]} if node.get("revision") else {})
+
+
+def _checked_model_folder(folder: Path, given: str) -> Path:
+    """A local folder that holds a model, or the reason why it does not."""
+    if not folder.is_dir():
+        raise UserError("model.path", given, "no such folder.", "Give a folder in the hub's format, or a hub id.")
+    for file in ("config.json", "tokenizer_config.json"):
+        if not (folder / file).is_file():
+            raise UserError("model.path", given, f"the folder has no {file}.", "Save model and tokenizer there.")
+    if not list(folder.glob("*.safetensors")):
+        pickled = list(folder.glob("*.bin")) + list(folder.glob("*.pt"))
+        remedy = "Convert them to safetensors; pickles are never loaded." if pickled else "Save the model there."
+        raise UserError("model.path", given, "the folder has no safetensors weights.", remedy)
+    return folder
+
+
+def _load_tokenizer(place: str, options: dict[str, Any]) -> PreTrainedTokenizerFast:
+    """AutoTokenizer, unless its class drops characters of a custom tokenizer that the plain one keeps."""
+    tokenizer = AutoTokenizer.from_pretrained(place, **options)
+    plain = Path(place, "tokenizer.json")
+    if plain.is_file():
+        direct = PreTrainedTokenizerFast.from_pretrained(place, **options)
+        if _tokenizer_round_trip(tokenizer) != _tokenizer_round_trip(direct):
+            tokenizer = direct
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _tokenizer_round_trip(tokenizer: PreTrainedTokenizerFast) -> str:
+    return str(tokenizer.decode(tokenizer(PROBE, add_special_tokens=False)["input_ids"]))
+
+
+def _torch_dtype(name: str) -> torch.dtype:
+    if name not in DTYPES:
+        raise UserError("model.dtype", name, "not a dtype.", f"Choose {', '.join(DTYPES)}.")
+    return DTYPES[name]
+
+
+def _eos_token_ids(network: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
+    """End tokens of the tokenizer and of the generation config."""
+    configured = network.generation_config.eos_token_id
+    listed = configured if isinstance(configured, list) else [configured]
+    return frozenset(int(i) for i in [*listed, tokenizer.eos_token_id] if i is not None)
+
+
+def _pad_token_id(network: Any, tokenizer: PreTrainedTokenizerFast) -> int:
+    """The padding token; where the model has no embedding for it, another's serves: no position under it is read."""
+    found, rows = tokenizer.pad_token_id, int(network.get_input_embeddings().weight.shape[0])
+    if found is not None and found < rows:
+        return int(found)
+    instead = min((token for token in _eos_token_ids(network, tokenizer) if token < rows), default=0)
+    name = tokenizer.convert_ids_to_tokens(instead)
+    log.info("the model has no embedding for its padding token %r: %r pads instead", tokenizer.pad_token, name)
+    return instead
+
+
+def _loading_error_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"cannot be loaded ({lines[0] if lines else type(error).__name__})"
+
+
+def _loading_remedy(place: str) -> str:
+    if Path(place).is_dir():
+        return "The folder must hold a transformers causal LM with its tokenizer."
+    return "Check the id and the network, or give a local folder."
+
+
+def load_config(node: Any) -> Any:
+    """The transformers config of the model that a node names; no weights are read."""
+    place, options = _location_and_options(node)
+    try:
+        return AutoConfig.from_pretrained(place, **options)
+    except (OSError, ValueError) as error:
+        raise UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place)) from error
+
+
+def model_location(node: Any) -> str:
+    """The folder, or the hub id, that a model node names."""
+    return _location_and_options(node)[0]

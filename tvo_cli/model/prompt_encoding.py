@@ -1,0 +1,114 @@
+"""Prompts to token ids: one begin token, no end token, special tokens in a data set's texts read as plain text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from tvo_cli.data.literal import Prompt, special_tokens
+from tvo_cli.errors import UserError
+
+OPEN, CLOSE = "\ufdd0", "\ufdd1"  # noncharacters: no text holds them
+PROBE = "a"
+
+
+def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """The ids of each prompt; one that begins with the begin token is not given two."""
+    begun = [_starts_with_bos(tokenizer, prompt) for prompt in prompts]
+    found: dict[int, list[int]] = {}
+    for add in (True, False):
+        rows = [i for i, prompt in enumerate(prompts) if begun[i] is not add and not isinstance(prompt, Prompt)]
+        ids = _encode_plain_prompts(tokenizer, [prompts[i] for i in rows], add)
+        found |= dict(zip(rows, ids, strict=True))
+    for i, prompt in enumerate(prompts):
+        if isinstance(prompt, Prompt):
+            found[i] = _encode_literal_prompt(tokenizer, prompt, add=not begun[i])
+    return [found[i] for i in range(len(prompts))]
+
+
+def _starts_with_bos(tokenizer: Any, prompt: str) -> bool:
+    begin = tokenizer.bos_token
+    if not begin or not prompt.startswith(begin):
+        return False
+    return not isinstance(prompt, Prompt) or (0, len(begin)) in prompt.control
+
+
+def _encode_plain_prompts(tokenizer: Any, prompts: list[str], add: bool) -> list[list[int]]:
+    if not prompts:
+        return []
+    try:
+        rows: list[list[int]] = tokenizer(prompts, add_special_tokens=add, verbose=False)["input_ids"]
+    except Exception as error:  # tokenizers raises nothing narrower for a word outside its vocabulary
+        raise _prompt_encoding_error(tokenizer, prompts, error) from error
+    return [_strip_added_eos(tokenizer, row) for row in rows] if add else rows
+
+
+def _prompt_encoding_error(tokenizer: Any, prompts: Sequence[str], error: Exception) -> UserError:
+    return UserError(
+        "model.path",
+        tokenizer.name_or_path,
+        f"the model's tokenizer cannot read {prompts[0][:40]!r}{' or a later prompt' if len(prompts) > 1 else ''} "
+        f"({error}).",
+        "The embedded models know only the embedded tasks' words; choose another model.",
+    )
+
+
+def _strip_added_eos(tokenizer: Any, row: list[int]) -> list[int]:
+    return row[: len(row) - len(added_eos_ids(tokenizer))]
+
+
+@lru_cache(maxsize=8)
+def added_eos_ids(tokenizer: Any) -> tuple[int, ...]:
+    """Ids that the tokenizer's post-processor puts behind every text (add_eos_token); a prompt is to be continued."""
+    try:
+        with_, bare = (tokenizer(PROBE, add_special_tokens=add)["input_ids"] for add in (True, False))
+    except Exception:  # a tokenizer of words without a token for the unknown one
+        return ()
+    starts = [at for at in range(len(with_) - len(bare) + 1) if with_[at : at + len(bare)] == bare]
+    return tuple(with_[starts[0] + len(bare) :]) if bare and starts else ()
+
+
+def _encode_literal_prompt(tokenizer: Any, prompt: Prompt, *, add: bool) -> list[int]:
+    renamed, names = _tokenizer_with_renamed_specials(tokenizer)
+    parts, end = [], 0
+    for start, stop in prompt.control:
+        parts += [prompt[end:start], names[prompt[start:stop]]]
+        end = stop
+    row: list[int] = renamed.encode("".join([*parts, prompt[end:]]), add_special_tokens=add).ids
+    return _strip_added_eos(tokenizer, row) if add else row
+
+
+@lru_cache(maxsize=8)
+def _tokenizer_with_renamed_specials(tokenizer: Any) -> tuple[Tokenizer, Mapping[str, str]]:
+    """The same tokenizer with other names for its special tokens, and these names: their usual ones are then text."""
+    names = {text: f"{OPEN}{number}{CLOSE}" for number, text in enumerate(special_tokens(tokenizer))}
+    try:
+        state = json.loads(tokenizer.backend_tokenizer.to_str())
+        for token in state["added_tokens"]:
+            token["content"] = names.get(token["content"], token["content"])
+        _rename_in_vocabulary(state["model"], names)
+        made = Tokenizer.from_str(json.dumps(state))
+    except Exception as error:  # not a tokenizer of the tokenizers library, or one that needs its names
+        raise UserError(
+            "model.path",
+            tokenizer.name_or_path,
+            f"its tokenizer cannot read a special token as plain text ({error}).",
+            f"Take the texts {', '.join(sorted(names)[:4])} … out of the questions.",
+        ) from error
+    made.no_truncation()
+    made.no_padding()
+    return made, names
+
+
+def _rename_in_vocabulary(model: dict[str, Any], names: Mapping[str, str]) -> None:
+    vocabulary = model.get("vocab")
+    if isinstance(vocabulary, dict):
+        model["vocab"] = {names.get(text, text): number for text, number in vocabulary.items()}
+    elif isinstance(vocabulary, list):
+        model["vocab"] = [[names.get(text, text), score] for text, score in vocabulary]
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]

@@ -1,0 +1,102 @@
+"""Rows with their verdicts for `tvo grade`: graded a chunk at a time, as JSON or a table, with a summary."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tvo_cli import escaping
+from tvo_cli.readers.golds import SEVERAL
+from tvo_cli.readers.json_rows import written
+from tvo_cli.readers.text import HALF
+from tvo_cli.reward.grader import Grader
+from tvo_cli.reward.rows_to_grade import RowToGrade, row_chunks
+from tvo_cli.types import Problem, Verdict
+
+WIDTHS = (24, 7, 40)  # of the table's first columns: id, correct, extracted
+
+
+@dataclass(slots=True)
+class GradingSummary:
+    """What became of the rows so far."""
+
+    rows: int = 0
+    right: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0  # rows that cannot be read
+    several: int = 0  # golds that are lists
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Since the first row was asked for."""
+        return time.monotonic() - self.start
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        """Count a chunk."""
+        for verdict in verdicts:
+            self.rows += 1
+            self.right += verdict.correct
+            (self.failures if verdict.failed else self.reasons)[verdict.reason] += 1
+
+    def lines(self) -> list[str]:
+        """For people."""
+        share = f" ({self.right / self.rows:.2%})" if self.rows else ""
+        speed = self.rows / max(self.seconds, 1e-9)
+        said = [f"{self.rows:,} rows, {self.right:,} right{share}, {self.seconds:.1f} s, {speed:,.0f} rows/s"]
+        if self.reasons:
+            said.append("reasons: " + _counted_reasons(self.reasons))
+        failed = sum(self.failures.values())
+        said.append(f"the grader failed on {failed} rows" + (f": {_counted_reasons(self.failures)}" if failed else ""))
+        if self.left_out:
+            said.append(f"rows left out, since they cannot be read: {self.left_out:,}")
+        return said + ([f"{self.several:,} {SEVERAL}"] if self.several else [])
+
+
+def grade_in_chunks(
+    rows: Iterable[RowToGrade], grader: Grader, summary: GradingSummary
+) -> Iterator[list[tuple[RowToGrade, Verdict]]]:
+    """Rows with their verdicts, in order, as many at once as `chunks` allows."""
+    for chunk in row_chunks(rows):
+        asked = [Problem(row.id, row.question, row.gold, source="rows") for row in chunk]
+        verdicts = grader.grade([row.prediction for row in chunk], asked, [True] * len(chunk))
+        summary.add(verdicts)
+        summary.several += sum(row.several for row in chunk)
+        yield list(zip(chunk, verdicts, strict=True))
+
+
+def graded_row_as_json(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> bytes:
+    """The row's own fields and the verdict, as one line of UTF-8."""
+    said: dict[str, Any] = {"correct": verdict.correct, "extracted": verdict.extracted, "reason": verdict.reason}
+    if audit:
+        said["second"] = verdict.second
+    line = written(row.fields | said)
+    return HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", line).encode("utf-8") + b"\n"  # no text, but JSON escapes it
+
+
+def graded_row_as_table_line(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> bytes:
+    """One line of a table of fixed width; long answers are cut."""
+    cells = (row.id, "right" if verdict.correct else "wrong", verdict.extracted or "–")
+    padded = [_cut_table_cell(cell, width).ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)]
+    differs = audit and verdict.second is not None and verdict.second != verdict.correct
+    last = verdict.reason + ("; the second grader differs" if differs else "")
+    return ("  ".join([*padded, last]) + "\n").encode("utf-8", "replace")
+
+
+def graded_table_head() -> bytes:
+    """The names of the columns."""
+    names = [name.ljust(width) for name, width in zip(("id", "verdict", "extracted"), WIDTHS, strict=True)]
+    return ("  ".join([*names, "reason"]) + "\n").encode()
+
+
+def _cut_table_cell(text: str, width: int) -> str:
+    plain = escaping.terminal(text[: width + 1])
+    return plain if len(plain) <= width else plain[: width - 1] + "…"
+
+
+def _counted_reasons(counts: Counter[str]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())

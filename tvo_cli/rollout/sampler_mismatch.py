@@ -1,0 +1,28 @@
+"""The mismatch of the sampler's log-probabilities and the trainer's, and the truncated weight that corrects it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tvo_cli.maths import masked
+from tvo_cli.maths.importance_ratio import importance_ratio
+
+
+def sampler_mismatch(sampler_logp: Tensor, trainer_logp: Tensor, mask: Tensor) -> dict[str, float]:
+    """|log π_sampler − log π_trainer| in nats: mean and maximum a token, and the worst sum over a response."""
+    gap = torch.where(mask, trainer_logp - sampler_logp, 0.0)
+    return {
+        "policy/mismatch": float(masked.mean(gap.abs(), mask)),
+        "policy/mismatch_max": float(gap.abs().max()),
+        "policy/mismatch_response": float(gap.sum(1).abs().max()),
+    }
+
+
+def truncated_sampler_correction(sampler_logp: Tensor, trainer_logp: Tensor, mask: Tensor, cap: float) -> Tensor:
+    """min(π_trainer/π_sampler, cap) per token, 1 on padding, [B, T]: corrects for a sampler of other precision.
+
+    Truncated importance sampling, Ionides 2008; between engines: Yao et al. 2025. cap = 1 never raises a weight.
+    """
+    ratio = importance_ratio(torch.where(mask, trainer_logp - sampler_logp, 0.0))
+    return ratio.clamp(max=cap)

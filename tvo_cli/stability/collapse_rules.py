@@ -1,0 +1,240 @@
+"""The collapse rules: each reads the metrics of one step, says whether the run collapses, and carries state."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, finite_metric
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+ACCURACY = "accuracy/fresh"
+
+
+@dataclass(kw_only=True)
+class Floor(CollapseRule):
+    """A smoothed metric that must not sink below a share of its start, nor below an absolute floor.
+
+    threshold = max(share · start, absolute), start the highest of the first `warmup` steps, the absolute
+    floor only where the start lies above it. A low value is excused while the smoothed accuracy is at least
+    `solved`: a policy that knows the answer has little left to be uncertain of. solved > 1: never excused.
+    Half of the way down, in logarithms, it is wary of the unsmoothed value already.
+    """
+
+    metric: str
+    share: float
+    absolute: float
+    solved: float
+    warmup: int
+    smoothing: float
+    first: list[float] = field(default_factory=list, init=False)
+    smoothed: float | None = field(default=None, init=False)
+    accuracy: float | None = field(default=None, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Below the threshold on a task that is not solved."""
+        self.accuracy = exponential_average_if_given(self.accuracy, finite_metric(metrics, ACCURACY), self.smoothing)
+        value = finite_metric(metrics, self.metric)
+        if value is None:
+            return None
+        self.smoothed = exponential_average_if_given(self.smoothed, value, self.smoothing)
+        if len(self.first) < self.warmup:
+            self.first.append(value)
+            return None
+        return self._below(value, self.smoothed or 0.0, max(self.first))
+
+    def _below(self, value: float, smoothed: float, start: float) -> RuleBreach | None:
+        threshold = max(self.share * start, self.absolute if start > self.absolute else 0.0)
+        excused = self.accuracy is not None and self.accuracy >= self.solved
+        self.wary = value < math.sqrt(threshold * start) and not excused
+        if smoothed >= threshold or excused:
+            return None
+        return RuleBreach(self.metric, smoothed, threshold, f"has sunk from {start:.4g}")
+
+
+@dataclass(kw_only=True)
+class Drop(CollapseRule):
+    """A smoothed metric that falls below a share of its own peak, once the peak is worth speaking of.
+
+    Half of the way down, in logarithms, it is wary of the unsmoothed value already: smoothing lags, and a state
+    from within the decline would be condemned as soon as it was restored.
+    """
+
+    metric: str
+    share: float
+    minimum_peak: float
+    smoothing: float
+    smoothed: float | None = field(default=None, init=False)
+    peak: float = field(default=-math.inf, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Below share · peak."""
+        value = finite_metric(metrics, self.metric)
+        if value is None:
+            return None
+        self.smoothed = smoothed = exponential_average(self.smoothed, value, self.smoothing)
+        self.peak = max(self.peak, smoothed)
+        self.wary = self.peak >= self.minimum_peak and value < math.sqrt(self.share) * self.peak
+        if self.peak < self.minimum_peak or smoothed >= self.share * self.peak:
+            return None
+        reason = f"has fallen from a peak of {self.peak:.4g}"
+        return RuleBreach(self.metric, smoothed, self.share * self.peak, reason)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The peak is None before the first value: JSON knows no infinity."""
+        return super().state_dict() | {"peak": None if math.isinf(self.peak) else self.peak}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
+        super().load_state_dict({**state, "peak": -math.inf if state["peak"] is None else state["peak"]})
+
+
+@dataclass(kw_only=True)
+class Ceiling(CollapseRule):
+    """A metric that must not rise above a limit: KL, total variation."""
+
+    metric: str
+    limit: float
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Above the limit."""
+        value = finite_metric(metrics, self.metric)
+        if value is None or value <= self.limit:
+            return None
+        return RuleBreach(self.metric, value, self.limit, "is too large")
+
+
+@dataclass(kw_only=True)
+class LengthBand(CollapseRule):
+    """Responses that grow or shrink out of all proportion to the start without being more often right for it.
+
+    Breached outside [shortest, longest] × start while the smoothed accuracy is not above that of the start:
+    long reasoning that pays, and rambling unlearnt, are both healthy.
+    """
+
+    metric: str
+    shortest: float
+    longest: float
+    warmup: int
+    smoothing: float
+    first: list[float] = field(default_factory=list, init=False)
+    first_accuracy: list[float] = field(default_factory=list, init=False)
+    smoothed: float | None = field(default=None, init=False)
+    accuracy: float | None = field(default=None, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Out of the band without a gain."""
+        value, accuracy = finite_metric(metrics, self.metric), finite_metric(metrics, ACCURACY)
+        if value is None or accuracy is None:
+            return None
+        self.smoothed = exponential_average(self.smoothed, value, self.smoothing)
+        self.accuracy = exponential_average(self.accuracy, accuracy, self.smoothing)
+        if len(self.first) < self.warmup:
+            self.first.append(value)
+            self.first_accuracy.append(accuracy)
+            return None
+        return self._outside(self.smoothed, self.accuracy)
+
+    def _outside(self, length: float, accuracy: float) -> RuleBreach | None:
+        start = statistics.fmean(self.first)
+        if accuracy > statistics.fmean(self.first_accuracy):
+            return None
+        low, high = self.shortest * start, self.longest * start
+        if low <= length <= high:
+            return None
+        verb, threshold = ("exploded", high) if length > high else ("shrunk", low)
+        return RuleBreach(self.metric, length, threshold, f"has {verb} from {start:.4g} without a gain")
+
+
+@dataclass(kw_only=True)
+class Truncation(CollapseRule):
+    """Responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
+
+    metric: str
+    limit: float
+    rise: float
+    warmup: int
+    first: list[float] = field(default_factory=list, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Above both lines."""
+        value = finite_metric(metrics, self.metric)
+        if value is None:
+            return None
+        if len(self.first) < self.warmup:
+            self.first.append(value)
+            return None
+        threshold = max(self.limit, statistics.fmean(self.first) + self.rise)
+        return RuleBreach(self.metric, value, threshold, "responses do not end") if value > threshold else None
+
+
+@dataclass(kw_only=True)
+class ZeroAdvantage(CollapseRule):
+    """No group tells right from wrong: nothing is learnt. Excused when that is because the data is solved."""
+
+    metric: str
+    share: float
+    solved: float
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Saturated at an accuracy below `solved`."""
+        value, accuracy = finite_metric(metrics, self.metric), finite_metric(metrics, ACCURACY)
+        if value is None or value < self.share or (accuracy is not None and accuracy >= self.solved):
+            return None
+        at = "" if accuracy is None else f" at an accuracy of {accuracy:.3g}"
+        return RuleBreach(
+            self.metric, value, self.share, f"all groups have equal rewards{at}, and the task is not solved"
+        )
+
+
+@dataclass(kw_only=True)
+class NonFinite(CollapseRule):
+    """A loss or gradient that is not finite, or an update that was skipped because of one."""
+
+    prefixes: Sequence[str]
+    counter: str
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Any at all."""
+        if metrics.get(self.counter, 0.0) > 0:
+            return RuleBreach(self.counter, metrics[self.counter], 0.0, "updates were skipped, not finite")
+        for name, value in metrics.items():
+            if name.startswith(tuple(self.prefixes)) and not math.isfinite(value):
+                return RuleBreach(name, value, 0.0, "is not finite")
+        return None
+
+
+@dataclass(kw_only=True)
+class GradientBlowUp(CollapseRule):
+    """A gradient norm far above its running median.
+
+    threshold = factor · max(median of the last `window` positive norms, median of the first `warmup`): on a
+    nearly solved task most norms are tiny, and one ordinary gradient among them is no accident.
+    """
+
+    metric: str
+    factor: float
+    window: int
+    warmup: int
+    first: list[float] = field(default_factory=list, init=False)
+    recent: list[float] = field(default_factory=list, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Above the threshold of the norms before this one."""
+        value = finite_metric(metrics, self.metric)
+        if value is None or value <= 0.0:
+            return None
+        found = self._above(value) if len(self.first) >= self.warmup else None
+        if len(self.first) < self.warmup:
+            self.first.append(value)
+        self.recent = [*self.recent, value][-self.window :]
+        return found
+
+    def _above(self, value: float) -> RuleBreach | None:
+        usual = max(statistics.median(self.recent), statistics.median(self.first))
+        if value <= self.factor * usual:
+            return None
+        return RuleBreach(self.metric, value, self.factor * usual, f"is far above its running median, {usual:.4g}")

@@ -1,0 +1,22 @@
+"""Exponential moving averages of a metric, for collapse rules that smooth what they watch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+
+def finite_metric(metrics: Mapping[str, float], name: str) -> float | None:
+    """The metric; None where it is missing or not finite."""
+    value = metrics.get(name)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def exponential_average(before: float | None, value: float, decay: float) -> float:
+    """Exponential moving average that starts at its first value; decay = 0: no smoothing."""
+    return value if before is None else decay * before + (1.0 - decay) * value
+
+
+def exponential_average_if_given(before: float | None, value: float | None, decay: float) -> float | None:
+    """The exponential mean after one more value; a missing value leaves it."""
+    return before if value is None else exponential_average(before, value, decay)

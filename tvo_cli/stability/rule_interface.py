@@ -1,0 +1,77 @@
+"""The interface of collapse rules: breaches, firings, patience, state.
+
+A rule is breached while its condition holds, and fires from the `patience`-th breach in a row on, so that one
+noisy batch is not an alarm. Its thresholds live in conf/stability, with the reasons. `severity` says what a
+firing means: "collapse" (act as stability.on_collapse says) or "warning" (tell, and go on). A metric that is
+missing or not finite tells nothing, except to `NonFinite`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFiring:
+    """A rule that fires: where it stood, and where the line was."""
+
+    rule: str
+    step: int
+    metric: str
+    value: float
+    threshold: float
+    severity: str  # "collapse" or "warning"
+    message: str
+
+
+class RuleBreach(NamedTuple):
+    """A condition that holds at one step."""
+
+    metric: str
+    value: float
+    threshold: float
+    reason: str
+
+
+@dataclass(kw_only=True)
+class CollapseRule(ABC):
+    """Counts breaches in a row; a subclass says what a breach is. Every field without init is its state."""
+
+    severity: str
+    patience: int
+    streak: int = field(default=0, init=False)
+    wary: bool = field(default=False, init=False)
+
+    @abstractmethod
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """What is wrong with this step, if anything; called once a step, in order."""
+
+    def check(self, step: int, metrics: Mapping[str, float]) -> RuleFiring | None:
+        """A firing at this step and at every further one while the breach lasts."""
+        found = self.breach(metrics)
+        self.streak = 0 if found is None else self.streak + 1
+        if found is None or self.streak < self.patience:
+            return None
+        metric, value, threshold, reason = found
+        message = f"{metric} = {value:.4g}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
+        return RuleFiring(type(self).__name__, step, metric, value, threshold, self.severity, message)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the latest step was a breach, or so far on the way to one that it is no state to return to."""
+        return self.wary or self.streak > 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is carried between steps: numbers, None, lists of numbers."""
+        state = {f.name: getattr(self, f.name) for f in fields(self) if not f.init}
+        return {name: list(value) if isinstance(value, list) else value for name, value in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
+        for f in fields(self):
+            if not f.init:
+                value = state[f.name]
+                setattr(self, f.name, list(value) if isinstance(value, list) else value)

@@ -1,0 +1,195 @@
+"""From problems to a graded rollout batch with advantages: sampling, grading, dynamic sampling, old log-probs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from tvo_cli.data.prompts import render
+from tvo_cli.model import Policy
+from tvo_cli.rollout import generate, join_rollouts, select_prompts, truncated_sampler_correction
+from tvo_cli.training.batch import GradedGroup, RolloutBatch, SampledBatch
+from tvo_cli.training.session import Session
+from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.types import Experience, Problem, Rollout, Verdict
+
+
+def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
+    """Sample and grade groups until the algorithm's sampling rule has enough, or has drawn as often as it may."""
+    rule, wanted = session.learner.algorithm.sampling, session.limits.prompts
+    draws: list[GradedGroup] = []
+    fit: list[list[bool]] = []
+    while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
+        graded = _sample_and_grade_group(session, clock, wanted * rule.size, len(draws))
+        right = [None if verdict.failed else verdict.correct for verdict in graded.verdicts]
+        draws.append(graded)
+        fit.append(rule.fit(right, graded.rollout.group.tolist()))
+    found = sum(map(sum, fit))
+    if rule.most > 1:
+        _alert_shortage_of_groups(session, found, wanted, len(draws))
+    return SampledBatch(_choose_groups(session, draws, fit, wanted), tuple(draws), found)
+
+
+def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: int) -> None:
+    """Say once, when it begins, that the problems no longer give enough groups to learn from."""
+    short = found < wanted
+    if short and not session.previous.get("sampling/short"):
+        text = (
+            f"only {found} of {wanted} groups had right and wrong answers after {draws} draws; groups that are all "
+            "right or all wrong, and teach nothing, fill the batch up. Take other problems, or more rollout.samples."
+        )
+        session.tracker.alert("sampling", text)
+    session.previous["sampling/short"] = float(short)
+
+
+def _sample_and_grade_group(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedGroup:
+    problems = session.cursor.take(prompts)
+    with clock("generation"):
+        rollout = sample_responses(session, problems, number)
+    with clock("reward"):
+        verdicts, rewards = grade_responses(session, problems, rollout)
+    return GradedGroup(tuple(problems), rollout, verdicts, tuple(rewards))
+
+
+def _choose_groups(
+    session: Session, draws: Sequence[GradedGroup], fit: Sequence[Sequence[bool]], wanted: int
+) -> GradedGroup:
+    """The first groups that are fit; where they do not suffice, the first of the others fill the batch up."""
+    places = [(number, p) for number, row in enumerate(fit) for p in range(len(row))]
+    chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
+    if chosen == places and len(draws) == 1 and all(fit[0]):
+        return draws[0]
+    levelled = [_with_mean_rewards_where_unfit(graded, row) for graded, row in zip(draws, fit)]
+    parts = [
+        _select_graded_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)
+    ]
+    parts = [part for part in parts if part.problems]
+    return GradedGroup(
+        problems=tuple(problem for part in parts for problem in part.problems),
+        rollout=join_rollouts([part.rollout for part in parts], session.learner.policy.pad_id),
+        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
+        rewards=tuple(reward for part in parts for reward in part.rewards),
+    )
+
+
+def _with_mean_rewards_where_unfit(graded: GradedGroup, fit: Sequence[bool]) -> GradedGroup:
+    """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
+    group = graded.rollout.group.tolist()
+    means = _mean_reward_by_group((p, reward) for p, reward in zip(group, graded.rewards))
+    return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
+
+
+def _select_graded_prompts(graded: GradedGroup, prompts: Sequence[int]) -> GradedGroup:
+    rows = [row for row, p in enumerate(graded.rollout.group.tolist()) if p in set(prompts)]
+    return GradedGroup(
+        problems=tuple(graded.problems[p] for p in prompts),
+        rollout=select_prompts(graded.rollout, prompts),
+        verdicts=tuple(graded.verdicts[row] for row in rows),
+        rewards=tuple(graded.rewards[row] for row in rows),
+    )
+
+
+def sample_responses(session: Session, problems: Sequence[Problem], number: int = 0) -> Rollout:
+    """G responses to each problem from the current policy, for the step's draw `number`.
+
+    What is drawn depends on (seed, step, number, problem, sample) only.
+    """
+    policy = session.learner.policy
+    prompts = [render(problem, session.prompt, policy.tokenizer) for problem in problems]
+    again = f"{number}/" if number else ""
+    keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
+    with session.learner.autocast():
+        return generate(policy, prompts, keys, session.sampling, seed=session.seed)
+
+
+def grade_responses(
+    session: Session, problems: Sequence[Problem], rollout: Rollout
+) -> tuple[tuple[Verdict, ...], list[float]]:
+    """A verdict and a reward for each response; what the grader could not judge gets its group's mean reward."""
+    finished = rollout.finished.tolist()
+    asked = [problems[p] for p in rollout.group.tolist()]
+    verdicts = tuple(session.grader.grade(rollout.texts, asked, finished))
+    lengths = rollout.mask.sum(1).tolist()
+    rewards = session.rewards.score(verdicts, rollout.texts, lengths, finished)
+    return verdicts, _with_mean_rewards_for_failures(rewards, verdicts, rollout.group.tolist())
+
+
+def _with_mean_rewards_for_failures(
+    rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]
+) -> list[float]:
+    """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
+    means = _mean_reward_by_group(
+        (p, reward) for reward, verdict, p in zip(rewards, verdicts, group) if not verdict.failed
+    )
+    return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
+
+
+def _mean_reward_by_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Mean reward of each group of (group, reward) pairs."""
+    found: dict[int, list[float]] = {}
+    for p, reward in rewards:
+        found.setdefault(p, []).append(reward)
+    return {p: sum(values) / len(values) for p, values in found.items()}
+
+
+def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
+    """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
+    problems, rollout = drawn.chosen.problems, drawn.chosen.rollout
+    old_logp, importance, old_entropy = _old_logprobs(session, rollout)
+    sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
+    device = rollout.mask.device
+    experience = Experience(
+        rewards=torch.tensor(drawn.chosen.rewards, dtype=torch.float32, device=device),
+        mask=rollout.mask,
+        group=rollout.group,
+        source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
+        old_logp=old_logp,
+        ref_logp=_score_rollout(session, session.learner.reference, rollout)[0],
+        values=_critic_values(session, rollout),
+        old_entropy=old_entropy,
+    )
+    advantage = session.learner.algorithm.estimator(experience)
+    return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, importance)
+
+
+def _old_logprobs(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; H_old where read."""
+    own = session.limits.old_logp == "sampler"
+    read = session.learner.algorithm.objective.reads.get("old_entropy", False)
+    if own and not read:
+        return rollout.logp, None, None
+    recomputed, entropy = _score_rollout(session, session.learner.policy, rollout)
+    if own or recomputed is None:
+        return rollout.logp, None, entropy
+    cap = session.limits.importance_cap
+    return (
+        recomputed,
+        truncated_sampler_correction(rollout.logp, recomputed, rollout.mask, cap),
+        entropy if read else None,
+    )
+
+
+@torch.no_grad()
+def _score_rollout(session: Session, policy: Policy | None, rollout: Rollout) -> tuple[Tensor | None, Tensor | None]:
+    """log π and H of the responses under a policy, in slices of the training micro-batch, each [B, T]."""
+    if policy is None:
+        return None, None
+    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+    ids, seen, responses, mask = (column.split(session.passes.microbatch_rows or 64) for column in columns)
+    parts = zip(ids, seen, responses, mask)
+    with session.learner.autocast():
+        found = [policy.score(*part, session.passes.temperature) for part in parts]
+    return torch.cat([scores.logp for scores in found]), torch.cat([scores.entropy for scores in found])
+
+
+@torch.no_grad()
+def _critic_values(session: Session, rollout: Rollout) -> Tensor | None:
+    critic = session.learner.critic
+    if critic is None:
+        return None
+    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+    size = session.passes.microbatch_rows or len(rollout.mask)
+    return torch.cat([critic.critic.values(*part) for part in zip(*(column.split(size) for column in columns))])

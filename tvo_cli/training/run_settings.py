@@ -1,0 +1,57 @@
+"""Plain numbers of a run from its config: how long and how often, its inner loop, its flight recorder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvo_cli.training.batch import RolloutBatch
+
+
+@dataclass(frozen=True, slots=True)
+class InnerLoopSettings:
+    """Epochs, minibatches and micro-batches of the inner loop over a rollout batch."""
+
+    epochs: int
+    minibatches: int
+    microbatch_rows: int
+    variance_parts: int
+    temperature: float
+    microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
+
+    def rows(self, batch: RolloutBatch) -> int:
+        """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
+        rollout = batch.rollout
+        longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
+        bound = max(1, self.microbatch_tokens // max(longest, 1)) if self.microbatch_tokens else 0
+        if not bound or bound >= len(rollout.mask) // self.minibatches:
+            return self.microbatch_rows
+        return min(bound, self.microbatch_rows or bound)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The plain numbers of a run: steps, prompts, and how often it evaluates, saves and keeps checkpoints."""
+
+    steps: int
+    prompts: int
+    evaluate_every: int
+    evaluate_at_start: bool
+    checkpoint_every: int
+    keep: int
+    keep_every: int
+    keep_best: bool
+    nonfinite_limit: int
+    snapshot_every: int
+    viscosity_factor: float  # factor on the viscosity after a rollback
+    old_logp: str
+    importance_cap: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderSettings:
+    """What the flight recorder keeps: training/flight_recorder.py."""
+
+    steps: tuple[int, ...] = ()
+    on_collapse: bool = False
+    on_nonfinite: bool = False
+    keep: int = 2

@@ -1,0 +1,113 @@
+"""The training loop: sample, grade, estimate advantages, update, measure, watch, record, evaluate, checkpoint."""
+
+from __future__ import annotations
+
+from tvo_cli.evaluation import HeldoutEvaluation
+from tvo_cli.stability import CollapseAction
+from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, session_checkpoint, stop_signals
+from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
+from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches, update_policy
+from tvo_cli.training.session import Session
+from tvo_cli.training.step_metrics import measure_step
+from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.stop_signals import StopRequest, handle_stop_signals
+from tvo_cli.training.stopwatch import Stopwatch
+
+
+def train(session: Session) -> HeldoutEvaluation | None:
+    """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for.
+
+    A run that a rule has stopped is over: resumed, it is only evaluated. A signal while the last evaluation
+    runs changes nothing, for the run is complete after it.
+    """
+    evaluation = None
+    with handle_stop_signals(session.tracker.announce) as interrupted:
+        if _is_at_start(session) and session.limits.evaluate_at_start:
+            evaluation = _evaluate_heldout(session)
+            _stop_if_requested(session, interrupted)
+        while not _is_run_over(session):
+            train_step(session, interrupted)
+            if _is_due(session.counters.step, session.limits.evaluate_every) and not _is_run_over(session):
+                evaluation = _evaluate_heldout(session)
+            if _is_due(session.counters.step, session.limits.checkpoint_every) and not _is_run_over(session):
+                session_checkpoint.save_session_if_possible(session)
+            _stop_if_requested(session, interrupted)
+            if _is_run_over(session):
+                session_checkpoint.save_session(session)
+        return _final_evaluation(session) or evaluation
+
+
+def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
+    """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
+    work = session.work = session.work or start_step(session)
+    factor = session.learner.schedule(session.counters.step, session.limits.steps)
+    for minibatch in remaining_minibatches(
+        session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
+    ):
+        _stop_if_requested(session, interrupted)
+        with work.clock("update"):
+            if not update_policy(session.learner, work, minibatch, session.passes, factor):
+                break
+    return finish_step(session, work)
+
+
+def start_step(session: Session) -> StepInProgress:
+    """Start a step: a graded rollout batch with advantages, and a snapshot of the state it was sampled in."""
+    clock = Stopwatch()
+    drawn = sample_batch(session, clock)
+    with clock("scoring"):
+        batch = assemble_batch(session, drawn)
+    return StepInProgress(
+        batch, clock, before=session.take_snapshot() if collapse_response.is_snapshot_due(session) else None
+    )
+
+
+def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
+    """Finish a step: its metrics, what adapts from batch to batch, collapse rules, and a row of metrics.jsonl."""
+    metrics = measure_step(session, work.batch, work.report)
+    adapt_after_batch(session.learner, work.batch)
+    metrics |= work.clock.metrics(work.batch.drawn.tokens)
+    counters.advance_counters(session, work, metrics)
+    begun = collapse_response.watch_for_collapse(session, metrics)
+    flight_recorder.record_step(session, work, metrics, begun)
+    action = collapse_response.respond_to_collapse(session, work, metrics)
+    session.tracker.log(session.counters.step, metrics)
+    samples_log.log_sampled_responses(session, work.batch)
+    session.work = None
+    return action
+
+
+def _evaluate_heldout(session: Session) -> HeldoutEvaluation | None:
+    if session.heldout is None:
+        return None
+    with session.learner.autocast():
+        evaluation = session.heldout(session.learner.policy)
+    session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
+    samples_log.log_evaluation_responses(session, evaluation)
+    return evaluation
+
+
+def _final_evaluation(session: Session) -> HeldoutEvaluation | None:
+    evaluation = _evaluate_heldout(session)
+    if evaluation is not None:
+        session_checkpoint.save_session_if_possible(session)  # the last checkpoint, with the score that it has now
+    return evaluation
+
+
+def _stop_if_requested(session: Session, interrupted: StopRequest) -> None:
+    """Save and raise Interrupted if a signal has requested a stop."""
+    if interrupted.is_set():
+        raise stop_signals.Interrupted(session_checkpoint.save_session(session), interrupted.number)
+
+
+def _is_due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _is_at_start(session: Session) -> bool:
+    return session.counters.step == 0 and session.work is None
+
+
+def _is_run_over(session: Session) -> bool:
+    """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
+    return session.counters.step >= session.limits.steps or collapse_response.is_run_stopped(session)
