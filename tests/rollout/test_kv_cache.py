@@ -46,7 +46,7 @@ def test_prefill_repeat_steps_and_dropped_rows_are_transformers_own(policy: Poli
     step(3, 5)
     for cache in (ours, theirs):
         cache.batch_repeat_interleave(2)
-    for _ in range(AHEAD + 3):  # over the end of the first room
+    for _ in range(AHEAD + 3):  # over the end of the first buffer
         step(6)
     kept = torch.tensor([0, 2, 5])
     for cache in (ours, theirs):
@@ -67,7 +67,7 @@ def test_a_token_is_written_where_the_others_stand(policy: Policy) -> None:
 
 
 def assert_padded_with_zeros(padded: Tensor, exact: Tensor, length: int, room: int) -> None:
-    """The first tokens are the other's, the rest of the room is zero."""
+    """The first tokens are the other's, the rest of the buffer is zero."""
     assert padded.shape[-2] == room
     assert torch.equal(padded[..., :length, :], exact)
     assert not padded[..., length:, :].any()
@@ -90,7 +90,7 @@ def test_even_rooms_hold_the_same_tokens_and_nothing_behind_them(policy: Policy)
     step(3, 5)
     for cache in (ours, theirs):
         cache.batch_repeat_interleave(2)
-    for _ in range(PADDED_TO + 3):  # over the end of the first room
+    for _ in range(PADDED_TO + 3):  # over the end of the first buffer
         step(6)
     for cache in (ours, theirs):
         cache.batch_select_indices(torch.tensor([0, 2, 5]))

@@ -42,7 +42,7 @@ def steer(tokens: Tokens, *, estimator: str, mode: str, low: float, high: float,
         rate = -math.log(low) / max(largest, floor, TINY)
         weight = (-rate * size).exp().clamp(low, 1.0)
     else:
-        weight = _linear_weight(size, tokens.mask, low, high)
+        weight = _linear_weight_of_entropy_change(size, tokens.mask, low, high)
     return torch.where(tokens.mask, weight, 0.0)
 
 
@@ -61,7 +61,7 @@ def _exact_entropy_change(tokens: Tokens) -> Tensor:
     return tokens.advantage * importance_ratio(logp - tokens.old_logp) * expected
 
 
-def _linear_weight(size: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
+def _linear_weight_of_entropy_change(size: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
     seen = size[mask]
     least, most = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
     if most == least:

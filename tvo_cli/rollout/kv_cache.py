@@ -17,7 +17,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._rooms: tuple[Tensor | None, Tensor | None] = (None, None)
+        self._buffers: tuple[Tensor | None, Tensor | None] = (None, None)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Append keys and values [n, heads, tokens, width]; all of them so far."""
@@ -25,20 +25,20 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(key_states, value_states)
             self.keys, self.values = key_states, value_states
             return self.keys, self.values
-        self.keys, first = _append_in_place(self.keys, self._rooms[0], key_states)
-        self.values, second = _append_in_place(self.values, self._rooms[1], value_states)
-        self._rooms = first, second
+        self.keys, first = _append_in_place(self.keys, self._buffers[0], key_states)
+        self.values, second = _append_in_place(self.values, self._buffers[1], value_states)
+        self._buffers = first, second
         return self.keys, self.values
 
 
-def _append_in_place(held: Tensor, room: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
-    """`held` and `new` together, as a view of the room they stand in; a new room where `held` stands in none."""
+def _append_in_place(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
+    """`held` and `new` together, as a view of one buffer; a larger one where `held` is in none or it is full."""
     length, end = held.shape[-2], held.shape[-2] + new.shape[-2]
-    if room is None or held.data_ptr() != room.data_ptr() or len(held) != len(room) or end > room.shape[-2]:
-        room = held.new_empty(*held.shape[:-2], end + AHEAD, held.shape[-1])
-        room[..., :length, :] = held
-    room[..., length:end, :] = new
-    return room[..., :end, :], room
+    if buffer is None or held.data_ptr() != buffer.data_ptr() or len(held) != len(buffer) or end > buffer.shape[-2]:
+        buffer = held.new_empty(*held.shape[:-2], end + AHEAD, held.shape[-1])
+        buffer[..., :length, :] = held
+    buffer[..., length:end, :] = new
+    return buffer[..., :end, :], buffer
 
 
 class PaddedLayer(DynamicLayer):  # type: ignore[misc]
@@ -46,7 +46,7 @@ class PaddedLayer(DynamicLayer):  # type: ignore[misc]
 
     Like transformers' static layer it leaves it to the mask to hide the rest. Products over the keys then have few
     shapes, for which a CPU's library prepares itself once; and the keys stand as the product reads them,
-    [n, heads, width, room], which takes half the time of reading across them.
+    [n, heads, width, buffer], which takes half the time of reading across them.
     """
 
     is_compileable = True  # transformers' word for: the mask is always made, also where one token sees all the others
@@ -86,17 +86,17 @@ def next_multiple(count: int, step: int) -> int:
     return -(-count // step) * step
 
 
-def _write_into_padded(room: Tensor, new: Tensor, begin: int, axis: int) -> Tensor:
-    """`new` written at `begin`; into a larger room, zero where nothing stands, if this one is full."""
+def _write_into_padded(buffer: Tensor, new: Tensor, begin: int, axis: int) -> Tensor:
+    """Write `new` at `begin`; into a larger buffer, padded with zeros, if this one is full."""
     end = begin + new.shape[axis]
-    if end > room.shape[axis] or not room.is_contiguous():
-        shape = list(room.shape)
+    if end > buffer.shape[axis] or not buffer.is_contiguous():
+        shape = list(buffer.shape)
         shape[axis] = next_multiple(end, PADDED_TO)
-        larger = room.new_zeros(shape)
-        larger.narrow(axis, 0, begin).copy_(room.narrow(axis, 0, begin))
-        room = larger
-    room.narrow(axis, begin, end - begin).copy_(new)
-    return room
+        larger = buffer.new_zeros(shape)
+        larger.narrow(axis, 0, begin).copy_(buffer.narrow(axis, 0, begin))
+        buffer = larger
+    buffer.narrow(axis, begin, end - begin).copy_(new)
+    return buffer
 
 
 def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tvo_cli.reward.answers.latex_macros import word_set
+from tvo_cli.reward.answers.latex_macros import words_of_table
 
 # unit: how it is written, symbols first (case counts), then words in lower case and the singular
 WRITTEN = {
@@ -78,7 +78,7 @@ WRITTEN = {
     "psi": "psi",
     "hp": "hp horsepower",
 }
-PREFIXABLE = word_set("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
+PREFIXABLE = words_of_table("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
 PREFIXES = {"k": "kilo", "c": "centi", "m": "milli", "n": "nano", "µ": "micro", "M": "mega", "G": "giga", "T": "tera"}
 PREFIXES |= {"p": "pico", "f": "femto", "d": "deci", "h": "hecto"}
 COMPOSITE = {
