@@ -49,12 +49,7 @@ class WorkerHandle:
     """One process, the row it works on, and until when."""
 
     def __init__(self, megabytes: int) -> None:
-        environment = {
-            **os.environ,
-            "PYTHONHASHSEED": "0",
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", PROGRAM, SOURCE, str(os.getpid()), str(megabytes)],
             stdin=subprocess.PIPE,
