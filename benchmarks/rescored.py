@@ -20,16 +20,17 @@ from benchmarks.harness.child_process import ROOT
 from benchmarks.harness.record import Record, Row, defined, number, text
 from benchmarks.harness.settings import Settings, option
 from tvo_cli.compare import formatting
-from tvo_cli.compare.analysis import contrast, rates
-from tvo_cli.compare.analysis.arms import Arm
-from tvo_cli.compare.analysis.block_analysis import baseline
-from tvo_cli.compare.analysis.measures import Reading, mean
-from tvo_cli.compare.render import verdicts
-from tvo_cli.compare.runs.run_record import FINISHED, RATE, Trial
-from tvo_cli.report.runs import Run
+from tvo_cli.compare.analysis import contrast_over_seeds, rate_choice
+from tvo_cli.compare.analysis.arms_and_blocks import Arm
+from tvo_cli.compare.analysis.block_analysis import baseline_of_analysis
+from tvo_cli.compare.analysis.metric_choice import MetricChoice
+from tvo_cli.compare.analysis.run_values import mean_of_known
+from tvo_cli.compare.render import verdict_sentences
+from tvo_cli.compare.runs.trial import FINISHED, RATE, Trial
+from tvo_cli.report.run_loading import Run
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
-READING = Reading("eval/pass@1")
+READING = MetricChoice("eval/pass@1")
 SHARE = "share of problems solved"
 TABLES = {
     "arms": {
@@ -96,10 +97,10 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 def own_rates(found: list[Arm], way: str) -> list[Row]:
     """Each arm at its own rate, the best first."""
-    chosen = {arm.label: rates.choose(arm, READING, way) for arm in found}
+    chosen = {arm.label: rate_choice.choose_rate(arm, READING, way) for arm in found}
     rows = []
     for label, mine in sorted(chosen.items(), key=lambda one: -one[1].optimistic):
-        own = mean(list(mine.values(READING).values()), READING.confidence)
+        own = mean_of_known(list(mine.values(READING).values()), READING.confidence)
         ends = {name: defined(value) for name, value in (("mean", own.mean), ("low", own.low), ("high", own.high))}
         rows.append({"arm": label, **ends, "runs": own.n, "rate": mine.best, "optimistic": defined(mine.optimistic)})
     return rows
@@ -107,21 +108,26 @@ def own_rates(found: list[Arm], way: str) -> list[Row]:
 
 def contrasts(found: list[Arm], way: str) -> list[Row]:
     """Each other arm minus the baseline, by paired values."""
-    first = baseline(found, None)
-    chosen = {arm.label: rates.choose(arm, READING, way) for arm in found}
+    first = baseline_of_analysis(found, None)
+    chosen = {arm.label: rate_choice.choose_rate(arm, READING, way) for arm in found}
     base = chosen.pop(first.label)
     pairs = [
-        contrast.paired_values(one.cell, base.cell, one.values(READING), base.values(READING), READING)
+        contrast_over_seeds.contrast_by_seed(one.cell, base.cell, one.values(READING), base.values(READING), READING)
         for one in chosen.values()
     ]
-    return [_contrast(one) for one in contrast.family(pairs)]
+    return [_contrast(one) for one in contrast_over_seeds.with_holm_over_family(pairs)]
 
 
-def _contrast(one: contrast.Contrast) -> Row:
+def _contrast(one: contrast_over_seeds.SeedContrast) -> Row:
     seen = one.over_seeds
     numbers = {"difference": seen.difference, "low": seen.low, "high": seen.high, "p": seen.p, "holm": one.adjusted}
     found = {name: defined(value) for name, value in numbers.items()}
-    return {"arm": one.a.arm, "baseline": one.b.arm, **found, "sentence": verdicts.sentence(one, READING)}
+    return {
+        "arm": one.a.arm,
+        "baseline": one.b.arm,
+        **found,
+        "sentence": verdict_sentences.verdict_sentence(one, READING),
+    }
 
 
 def table(record: Record) -> str:
@@ -134,15 +140,15 @@ def table(record: Record) -> str:
 
 def _interval(row: Row) -> str:
     mean, low, high = (math.nan if row[name] is None else row[name] for name in ("mean", "low", "high"))
-    return formatting.interval(ConfidenceInterval(mean, low, high, row["runs"]), True)
+    return formatting.format_interval(ConfidenceInterval(mean, low, high, row["runs"]), True)
 
 
 def _rate(row: Row) -> str:
-    return formatting.rate(row["rate"])
+    return formatting.format_rate(row["rate"])
 
 
 def _reading(row: Row) -> str:
-    return formatting.reading(row["optimistic"], True)
+    return formatting.format_metric(row["optimistic"], True)
 
 
 BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)

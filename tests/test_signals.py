@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tvo_cli.signals import not_ignored
+from tvo_cli.signals import signals_not_ignored
 
 ALL = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
@@ -15,6 +15,6 @@ ALL = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGU
 def test_only_what_was_ignored_is_left_out(number: signal.Signals) -> None:
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        assert not_ignored(ALL) == [other for other in ALL if other is not number]
+        assert signals_not_ignored(ALL) == [other for other in ALL if other is not number]
     finally:
         signal.signal(number, before)

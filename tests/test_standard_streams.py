@@ -27,24 +27,24 @@ VIEW = """
 import logging, subprocess, sys, warnings
 from pathlib import Path
 from tvo_cli import standard_streams
-from tvo_cli.tracking import run_folder
+from tvo_cli.tracking import run_log
 
 standard_streams.PATIENCE = 0.2
-with standard_streams.guarded():
-    standard_streams.view()
-    handler = run_folder.log_to(Path("run.log"))
+with standard_streams.guarded_streams():
+    standard_streams.treat_stdout_as_view()
+    handler = run_log.open_run_log(Path("run.log"))
     for step in range(int(sys.argv[1])):
         print("step", step, "… → ν 你 \\udce9", flush=True)
     sys.stdout.buffer.write(b"bytes")
     warnings.warn("a library warns")
     logging.getLogger("library").error("a library logs")
-    standard_streams.shout("a signal came")
+    standard_streams.write_to_stderr("a signal came")
     if "alone" not in sys.argv:
         subprocess.run(["sh", "-c", "echo child; echo child >&2"])
     from rich.console import Console
     Console(stderr=True).print("[bold]rich[/]", "█" * 50)
     Path("kept.txt").write_text("whole")
-    run_folder.log_no_more(handler)
+    run_log.close_run_log(handler)
 """
 
 
@@ -160,7 +160,7 @@ def test_a_closed_descriptor_is_taken_by_no_file_of_the_run(tmp_path: Path) -> N
     """What C code writes to number 2 would else go into the first file that the run opens."""
     program = (
         "import os; from tvo_cli import standard_streams\n"
-        "with standard_streams.guarded():\n"
+        "with standard_streams.guarded_streams():\n"
         "    kept = open('kept.txt', 'w'); os.write(2, b'from C'); os.write(1, b'from C'); kept.write('whole')"
     )
     (tmp_path / "program.py").write_text(program)
@@ -314,8 +314,8 @@ def test_an_account_without_a_name_a_home_or_caches_has_stand_ins(
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    with standard_streams.guarded():  # which forgets at its end what was noted
-        user_account.complete()
+    with standard_streams.guarded_streams():  # which forgets at its end what was noted
+        user_account.complete_user_account()
     assert Path.home() == Path(user_account.NO_HOME) and getpass.getuser() == f"uid-{os.getuid()}"
     assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
 

@@ -1,10 +1,10 @@
-"""One error for everything a user can mend: it names the key, the value, and what to do."""
+"""The error for everything that a user can correct: it names the key, the value, and what to do."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Bad input. The CLI prints it as one line and exits with code 2, without a traceback."""
+    """Bad input of the user. The CLI prints it as one line and exits with code 2, without a traceback."""
 
     def __init__(self, key: str, value: object, problem: str, remedy: str = "") -> None:
         self.key, self.value, self.problem, self.remedy = key, value, problem, remedy

@@ -1,4 +1,4 @@
-"""What others wrote (names, problems, completions, messages), made safe for the place where it is shown.
+"""Escaping of text from outside (names, problems, completions, messages) for the place where it is shown.
 
 Nothing in it is obeyed: no control or escape sequence by a terminal, no markup by Markdown, LaTeX, HTML or a figure.
 """
@@ -10,23 +10,30 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-JOINERS = "\u200c\u200d"  # between letters of Persian and inside emoji: they move and hide nothing
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats (bidi), halves of pairs, line and paragraph ends
+VISIBLE_JOINERS = "\u200c\u200d"  # between letters of Persian and inside emoji: they move and hide nothing
+INVISIBLE_CATEGORIES = (
+    "Cc",
+    "Cf",
+    "Cs",
+    "Zl",
+    "Zp",
+)  # controls, formats (bidi), halves of pairs, line and paragraph ends
 SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def terminal(text: object) -> str:
-    """One line in which every control, bidi or invisible character is shown as an escape: ESC as `\\x1b`."""
-    return "".join(map(_seen, str(text)))
+    r"""Escape text for one line of a terminal: control, bidi and invisible characters are shown, ESC as `\x1b`."""
+    return "".join(map(_escape_invisible, str(text)))
 
 
 def lines(text: object) -> str:
-    """The same for text of several lines: line breaks and tabs stay."""
-    return "".join(character if character in "\n\t" else _seen(character) for character in str(text))
+    """Escape text of several lines for a terminal: line breaks and tabs stay."""
+    return "".join(character if character in "\n\t" else _escape_invisible(character) for character in str(text))
 
 
-def _seen(character: str) -> str:
-    if character in JOINERS or unicodedata.category(character) not in UNSEEN:
+def _escape_invisible(character: str) -> str:
+    """Return a character, or its escape where it is invisible or a control."""
+    if character in VISIBLE_JOINERS or unicodedata.category(character) not in INVISIBLE_CATEGORIES:
         return character
     return SHORT.get(character) or character.encode("unicode_escape").decode("ascii")
 
@@ -39,7 +46,7 @@ BLOCKS = re.compile(r"^(?:>|[-+=](?=[-+=\s]|$)|\[(?=[ xX]\])|\d+(?=[.)](?:\s|$))
 
 
 def markdown(text: object) -> str:
-    """One line of plain text in a paragraph, a list item or a table's cell: no markup, HTML, link or block."""
+    """Escape text for a paragraph, list item or table cell of Markdown: no markup, HTML, link or block."""
     flat = LINKS.sub(lambda found: "\\" + found.group(), terminal(text).strip().translate(MARKS))
     opening = BLOCKS.match(flat)
     if opening is None:
@@ -49,7 +56,7 @@ def markdown(text: object) -> str:
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table in pipes."""
+    """Return the lines of a Markdown table whose cells are escaped."""
     escaped = [[markdown(cell) for cell in cells] for cells in (headings, *rows)]
     return ["| " + " | ".join(cells) + " |" for cells in (escaped[0], ["---"] * len(headings), *escaped[1:])]
 
@@ -90,14 +97,15 @@ LIGATURES = "-',"  # twice, they would become another character
 
 
 def latex(text: object) -> str:
-    """Plain text for any LaTeX engine, pdflatex without packages too; a letter that it lacks stands as its number."""
+    """Escape text for any LaTeX engine, pdflatex without packages too; an unknown letter is shown as its number."""
     shown = unicodedata.normalize("NFC", terminal(text))
     pairs = zip(shown, shown[1:] + " ")
-    found = "".join(_letter(one) + ("{}" if one == after and one in LIGATURES else "") for one, after in pairs)
+    found = "".join(_latex_letter(one) + ("{}" if one == after and one in LIGATURES else "") for one, after in pairs)
     return "{}" + found if found[:1] in ("[", "*") else found  # after the end of a row either is its argument
 
 
-def _letter(character: str) -> str:
+def _latex_letter(character: str) -> str:
+    """Return the LaTeX of one character."""
     if character in TEXTS:
         return TEXTS[character]
     if character.isascii():
@@ -114,11 +122,11 @@ def _letter(character: str) -> str:
 
 
 def html(text: object) -> str:
-    """Text of a page or of a quoted attribute; line breaks stay, invisible characters are shown."""
+    """Escape text for an HTML page or a quoted attribute; line breaks stay, invisible characters are shown."""
     return hypertext.escape(lines(text))
 
 
 def figure(text: object) -> str:
-    """A label of matplotlib: `$` begins no formula, and a leading underscore does not take it out of the legend."""
+    """Escape text for a label of matplotlib: `$` begins no formula, a leading `_` hides no legend entry."""
     shown = terminal(text).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown

@@ -1,4 +1,4 @@
-"""File descriptors of a console: writing to one without waiting for its reader, and without being stopped by it."""
+"""File descriptors of a console: write to one without waiting for its reader and without being stopped by it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import suppress
 CHUNK = select.PIPE_BUF  # a pipe that is ready takes so many bytes without blocking (POSIX)
 
 
-def is_ready(descriptor: int, end: float | None) -> bool:
-    """Whether it takes bytes, now or before `end`; an error counts, for the write will tell it."""
+def is_writable(descriptor: int, end: float | None) -> bool:
+    """Return whether a descriptor takes bytes, now or before `end`; an error counts, for the write will raise it."""
     left = None if end is None else max(0.0, end - time.monotonic())
     return bool(select.select([], [descriptor], [], left)[1])
 
 
-def would_stop(descriptor: int) -> bool:
-    """Whether a write stops the process: it is in the background of a terminal with `stty tostop`."""
+def would_stop_process(descriptor: int) -> bool:
+    """Return whether a write would stop the process, in the background of a terminal with `stty tostop`."""
     if not os.isatty(descriptor):
         return False
     import termios
@@ -28,8 +28,8 @@ def would_stop(descriptor: int) -> bool:
         return False
 
 
-def without_blocking(descriptor: int) -> int:
-    """A descriptor of the same terminal on which no write blocks, however long the line; else the given one.
+def nonblocking_descriptor(descriptor: int) -> int:
+    """Return a descriptor of the same terminal on which no write blocks; else the given one.
 
     Opened anew, because the flag of the given one is shared with the shell. A pipe needs none: see CHUNK.
     """
@@ -39,7 +39,7 @@ def without_blocking(descriptor: int) -> int:
     return descriptor
 
 
-def to_nowhere(descriptor: int) -> None:
+def redirect_to_devnull(descriptor: int) -> None:
     """Put /dev/null under a descriptor: child processes and libraries' own code write there too."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_RDWR)

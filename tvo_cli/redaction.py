@@ -1,7 +1,8 @@
-"""What may be written down or shown: texts under names of secrets are replaced."""
+"""Redaction of secrets: values under secret-looking names are replaced before anything is written or shown."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,34 +15,43 @@ NUMBERS = re.compile(r"[\d.eE+,-]+")
 MASK = "***"
 
 
-def masked(tree: Any, key: str = "") -> Any:
-    """The tree with texts under secret-looking keys replaced: what may be written to disk or shown."""
+def redacted(tree: Any, key: str = "") -> Any:
+    """Return a tree whose texts under secret-looking keys are replaced."""
     if isinstance(tree, Mapping):
-        return {name: masked(value, str(name)) for name, value in tree.items()}
+        return {name: redacted(value, str(name)) for name, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [masked(value, key) for value in tree]
+        return [redacted(value, key) for value in tree]
     return MASK if isinstance(tree, str) and tree and is_secret(key) else tree
 
 
 def is_secret(key: str) -> bool:
-    """Whether a key names something that must not be written down; a tokenizer is none."""
+    """Return whether a key names a secret; a tokenizer is none."""
     return bool(SECRET.search(key.lower().replace("tokenizer", "")))
 
 
-def masked_words(words: Iterable[str]) -> list[str]:
-    """Command-line words with the values of secret-looking keys replaced."""
+def redacted_arguments(words: Iterable[str]) -> list[str]:
+    """Return command-line arguments with the values of secret-looking keys replaced."""
     out = []
     for word in words:
         key, equals, value = word.partition("=")
-        whole = equals and _is_hidden(key.rsplit(".", 1)[-1], value)
-        out.append(f"{key}={MASK}" if whole else ENTRY.sub(_masked_entry, word))
+        whole = equals and _is_secret_value(key.rsplit(".", 1)[-1], value)
+        out.append(f"{key}={MASK}" if whole else ENTRY.sub(_redacted_entry, word))
     return out
 
 
-def _masked_entry(entry: re.Match[str]) -> str:
-    return f"{entry[1]}{MASK}" if _is_hidden(entry[1], entry[2]) else entry[0]
+def _redacted_entry(entry: re.Match[str]) -> str:
+    """Return an entry of a mapping inside an argument, its value replaced where its key is secret."""
+    return f"{entry[1]}{MASK}" if _is_secret_value(entry[1], entry[2]) else entry[0]
 
 
-def _is_hidden(key: str, value: str) -> bool:
-    """A secret is a text: max_tokens=64 is none."""
+def _is_secret_value(key: str, value: str) -> bool:
+    """Return whether a value is to be replaced: a secret is a text, max_tokens=64 is none."""
     return is_secret(key) and not NUMBERS.fullmatch(value.strip())
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the values of secret-looking environment variables, which a library's error may quote."""
+    found = [value for name, value in os.environ.items() if is_secret(name) and len(value) >= 8]
+    for value in sorted(found, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    return text

@@ -1,4 +1,4 @@
-"""Which signals a program may hear: one that was ignored when it began stays ignored (nohup, trap '', a job's &)."""
+"""Signals that the program may handle: one that was ignored at its start stays ignored (nohup, trap '', a job's &)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import signal
 from collections.abc import Iterable
 
 
-def not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
-    """Those of the signals that somebody may put a handler on."""
+def signals_not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Return the signals on which a handler may be put."""
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]

@@ -1,4 +1,4 @@
-"""Standard input, output and error of the process, made safe once: what becomes of them neither ends nor hangs a run.
+"""Guards of standard input, output and error: a closed, full or slow console neither ends nor hangs a run.
 
 A run lives in its folder; the console is a view of it. A console that is closed, full, gone, slow or unable to show a
 character is given what it takes, and the rest is left out. Where the output is the product (`tvo ls`, `tvo grade`),
@@ -40,14 +40,14 @@ NEAREST = str.maketrans(
 
 
 class OutputLost(Exception):
-    """Standard output takes nothing more, and it was the product of the command."""
+    """Standard output takes nothing more, and it was the result of the command."""
 
     def __init__(self, reason: str, *, quiet: bool = False) -> None:
         self.reason, self.quiet = reason, quiet  # quiet: the reader has seen enough (head, less)
         super().__init__(f"standard output: {reason}")
 
 
-class Guard(io.RawIOBase):
+class StreamGuard(io.RawIOBase):
     """The lowest layer of a standard stream: takes every byte, and writes what the other side accepts.
 
     raises: a loss ends the command. waits: the reader may take as long as it likes. tells: a loss is said on
@@ -59,7 +59,7 @@ class Guard(io.RawIOBase):
         self.tells = False
         self.loss: OutputLost | None = None  # the first
         self._gone = self._stalled = False
-        self._target = file_descriptors.without_blocking(descriptor)
+        self._target = file_descriptors.nonblocking_descriptor(descriptor)
 
     def writable(self) -> bool:
         return True
@@ -73,8 +73,10 @@ class Guard(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         """Take it all; what the other side does not accept is left out."""
         whole = memoryview(data).cast("B")
-        if not self.waits and file_descriptors.would_stop(self._target):
-            note(f"{self._name} stops jobs in the background (stty tostop); meanwhile lines are left out there")
+        if not self.waits and file_descriptors.would_stop_process(self._target):
+            note_stream_event(
+                f"{self._name} stops jobs in the background (stty tostop); meanwhile lines are left out there"
+            )
         elif not self._gone:
             try:
                 self._pour(whole)
@@ -87,7 +89,7 @@ class Guard(io.RawIOBase):
     def close_at_start(self) -> None:
         """The process was begun without this stream."""
         self._gone, self.loss = True, OutputLost("closed")
-        note(f"{self._name} was closed when the program began")
+        note_stream_event(f"{self._name} was closed when the program began")
 
     def release(self) -> None:
         """Close what was opened for it."""
@@ -99,9 +101,11 @@ class Guard(io.RawIOBase):
         """Write until all is taken, or until a view's patience is over."""
         end = None if self.waits else time.monotonic() + (0.0 if self._stalled else PATIENCE)
         while data:
-            if not file_descriptors.is_ready(self._target, end):
+            if not file_descriptors.is_writable(self._target, end):
                 self._stalled = True
-                note(f"{self._name} has taken nothing for {PATIENCE:g} s; until it does, lines are left out there")
+                note_stream_event(
+                    f"{self._name} has taken nothing for {PATIENCE:g} s; until it does, lines are left out there"
+                )
                 return
             try:
                 data = data[os.write(self._target, data[: file_descriptors.CHUNK]) :]
@@ -114,14 +118,14 @@ class Guard(io.RawIOBase):
         if error.errno not in FULL:
             self._gone = True
             self.release()
-            file_descriptors.to_nowhere(self._descriptor)
+            file_descriptors.redirect_to_devnull(self._descriptor)
         lost = OutputLost(error.strerror or str(error), quiet=error.errno == errno.EPIPE)
         self.loss = self.loss or lost
         if self.raises:
             raise self._told(lost)
         text = f"{self._name} is lost ({lost.reason}); the run goes on without it"
-        if note(text) and self.tells:
-            shout(f"tvo: {text}")
+        if note_stream_event(text) and self.tells:
+            write_to_stderr(f"tvo: {text}")
 
     def _told(self, lost: OutputLost) -> OutputLost:
         """Once: what ends the command is not raised again by what is still written on the way out."""
@@ -129,29 +133,29 @@ class Guard(io.RawIOBase):
         return lost
 
 
-_guards: dict[int, Guard] = {}
+_guards: dict[int, StreamGuard] = {}
 _absent: set[int] = set()  # descriptors that were closed when the program began
 _notes: list[str] = []
 _listeners: list[Callable[[str], None]] = []
 
 
-def guard() -> None:
-    """Guard the process's own streams to its end; one that somebody has put in their place is left alone."""
-    codecs.register_error(ENCODING_ERRORS, _nearest)
-    _fill_gaps()
-    sys.stdout = _guard(1, "standard output", sys.stdout, sys.__stdout__, raises=True)
-    sys.stderr = _guard(2, "standard error", sys.stderr, sys.__stderr__, raises=False)
+def guard_streams() -> None:
+    """Guard the process's standard streams until it ends; one that somebody has replaced is left alone."""
+    codecs.register_error(ENCODING_ERRORS, _encode_by_nearest)
+    _open_closed_descriptors()
+    sys.stdout = _guarded_stream(1, "standard output", sys.stdout, sys.__stdout__, raises=True)
+    sys.stderr = _guarded_stream(2, "standard error", sys.stderr, sys.__stderr__, raises=False)
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """The same for a while, where the process is not ours; nothing where it is guarded already."""
+def guarded_streams() -> Iterator[None]:
+    """Guard the standard streams inside a `with`; do nothing where they are guarded already."""
     if _guards:
         yield
         return
     before = sys.stdin, sys.stdout, sys.stderr
     try:
-        guard()
+        guard_streams()
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
@@ -164,41 +168,41 @@ def guarded() -> Iterator[None]:
             kept.clear()
 
 
-def view(*, waits: bool = False) -> None:
-    """From here on standard output is a view: its loss does not end the command.
+def treat_stdout_as_view(*, waits: bool = False) -> None:
+    """Treat standard output as a view from here on: its loss does not end the command.
 
-    waits: nothing is left out for want of a reader, and `confirm` tells at the end of a loss.
+    waits: nothing is left out for want of a reader, and `raise_lost_output` raises a loss at the end.
     """
     if 1 in _guards:
         _guards[1].raises, _guards[1].waits, _guards[1].tells = False, waits, not waits
 
 
-def end() -> None:
-    """The command is over: a loss of what is still said, by exit hooks, is nobody's business."""
+def ignore_later_losses() -> None:
+    """Ignore what is lost of the streams once the command is over, by exit hooks."""
     if 1 in _guards:
         _guards[1].raises = _guards[1].waits = _guards[1].tells = False
 
 
-def confirm() -> None:
-    """Flush standard output, and raise what it has lost: for a command whose result is in its folder by now too."""
+def raise_lost_output() -> None:
+    """Flush standard output, and raise what it has lost: for a command whose result is in its folder too."""
     sys.stdout.flush()
     if 1 in _guards and _guards[1].loss is not None:
         raise _guards[1].loss
 
 
-def redraws(stream: TextIO | None) -> bool:
-    """Whether lines that stand there can be drawn anew: a terminal, and one that knows how."""
+def can_redraw(stream: TextIO | None) -> bool:
+    """Return whether lines on a stream can be redrawn: a terminal, and one that is capable of it."""
     capable = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
     return capable and stream is not None and stream.isatty()
 
 
-def is_absent(descriptor: int) -> bool:
-    """Whether the program began without this descriptor."""
+def was_closed_at_start(descriptor: int) -> bool:
+    """Return whether the program began without this standard stream."""
     return descriptor in _absent
 
 
-def shout(text: str) -> None:
-    """A line on standard error at once, also from a signal handler in the middle of another write."""
+def write_to_stderr(text: str) -> None:
+    """Write a line to standard error at once, also from a signal handler in the middle of another write."""
     data = text.encode("ascii", "backslashreplace") + b"\n"
     if 2 in _guards:
         _guards[2].write(data)
@@ -207,8 +211,8 @@ def shout(text: str) -> None:
         os.write(2, data)
 
 
-def note(text: str) -> bool:
-    """Remember what became of a stream, for run.log; whether it is news."""
+def note_stream_event(text: str) -> bool:
+    """Remember a loss of a standard stream, for run.log; return whether it is new."""
     if text in _notes:
         return False
     _notes.append(text)
@@ -217,19 +221,19 @@ def note(text: str) -> bool:
     return True
 
 
-def listen(listener: Callable[[str], None]) -> None:
-    """Tell somebody what became of the streams, so far and from now on."""
+def add_stream_listener(listener: Callable[[str], None]) -> None:
+    """Call a listener with every loss of a standard stream, so far and from now on."""
     for text in _notes:
         listener(text)
     _listeners.append(listener)
 
 
-def ignore(listener: Callable[[str], None]) -> None:
-    """Tell somebody no more."""
+def remove_stream_listener(listener: Callable[[str], None]) -> None:
+    """Call a listener no more with losses of the standard streams."""
     _listeners.remove(listener)
 
 
-def _fill_gaps() -> None:
+def _open_closed_descriptors() -> None:
     """Put /dev/null where a standard descriptor is closed.
 
     The next file opened, a checkpoint perhaps, would take its number, and what a library writes to number 2 go there.
@@ -239,16 +243,16 @@ def _fill_gaps() -> None:
             os.fstat(descriptor)
         except OSError:
             _absent.add(descriptor)
-            file_descriptors.to_nowhere(descriptor)
+            file_descriptors.redirect_to_devnull(descriptor)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
 
 
-def _guard(number: int, name: str, now: TextIO | None, own: TextIO | None, *, raises: bool) -> TextIO:
-    """The stream with a guard below it; unchanged where it is not the process's own."""
+def _guarded_stream(number: int, name: str, now: TextIO | None, own: TextIO | None, *, raises: bool) -> TextIO:
+    """Return a standard stream with a guard below it; unchanged where it is not the process's own."""
     if now is not own:
         return cast("TextIO", now)
-    lowest = _guards[number] = Guard(number, name, raises=raises, waits=raises)
+    lowest = _guards[number] = StreamGuard(number, name, raises=raises, waits=raises)
     if now is None:
         lowest.close_at_start()
     at_once = bool(getattr(now, "write_through", False))
@@ -261,10 +265,10 @@ def _guard(number: int, name: str, now: TextIO | None, own: TextIO | None, *, ra
     )
 
 
-def _nearest(error: UnicodeError) -> tuple[str, int]:
-    r"""An encoding's error handler: our own signs by their nearest in ASCII, anything else as \uXXXX."""
+def _encode_by_nearest(error: UnicodeError) -> tuple[str, int]:
+    r"""Handle an encoding error: our own signs by their nearest in ASCII, anything else as \uXXXX."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    note(f"the console takes {error.encoding}: other characters are shown by their nearest, or as \\uXXXX")
+    note_stream_event(f"the console takes {error.encoding}: other characters are shown by their nearest, or as \\uXXXX")
     text = error.object[error.start : error.end].translate(NEAREST)
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end

@@ -1,4 +1,4 @@
-"""The nouns of the pipeline, and the letters of every shape.
+"""The data types that pass between rooms, and the letters of every shape.
 
 P prompts, G responses a prompt, B = P·G responses (row p·G + g is response g of prompt p), T response
 tokens, V vocabulary. Masks are bool, True on a response token, in every file of this package.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One question with a verifiable answer."""
+    """The data type of a question with a verifiable answer."""
 
     id: str  # unique inside its data set, stable between runs: seeds depend on it
     question: str  # as the data set states it, without template
@@ -37,7 +37,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the grader says of one response."""
+    """The data type of the grader's verdict on one response."""
 
     correct: bool
     extracted: str | None  # the answer that was judged; None when there was none
@@ -48,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """P·G sampled responses, right-padded; prompts left-padded. Row p·G + g belongs to prompt p."""
+    """The data type of P·G sampled responses, right-padded; prompts left-padded. Row p·G + g belongs to prompt p."""
 
     prompt_ids: Tensor  # int64 [B, L], left-padded
     prompt_mask: Tensor  # bool [B, L]
@@ -62,7 +62,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """What an advantage estimator may look at: one rollout batch, graded. No gradients anywhere."""
+    """The data type that advantage estimators take: one graded rollout batch. No gradients anywhere."""
 
     rewards: Tensor  # float32 [B]
     mask: Tensor  # bool [B, T]
@@ -76,7 +76,7 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Advantage:
-    """Â and what it takes to read it in units of reward."""
+    """The data type that advantage estimators return: Â, and its scale in units of reward."""
 
     values: Tensor  # [B, T], 0 on padding
     scale: float  # κ: Â is κ times a quantity in units of reward
@@ -85,7 +85,7 @@ class Advantage:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What an objective may look at: response tokens of one minibatch (or a slice), every tensor [B, T]."""
+    """The data type that objectives take: response tokens of one minibatch (or a slice), every tensor [B, T]."""
 
     logp: Tensor  # log π_θ(y_t | x, y_<t), differentiable
     old_logp: Tensor  # the same under the policy that sampled, no gradient
@@ -116,7 +116,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A scalar to descend and the named scalars it is the sum of."""
+    """The data type that objectives return: a scalar to descend and the named scalars it is the sum of."""
 
     total: Tensor
     parts: Mapping[str, Tensor]

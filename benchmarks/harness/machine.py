@@ -27,7 +27,7 @@ def machine() -> Machine:
 
 def versions() -> dict[str, str]:
     """Python, the packages that are installed, and this checkout's commit."""
-    from tvo_cli.tracking.run_folder import git_state
+    from tvo_cli.tracking.software_versions import git_commit_state
 
     found = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    git = git_state(CHECKOUT)
+    git = git_commit_state(CHECKOUT)
     if git is not None:
         found["commit"] = git["commit"][:10] + (", changed since" if git["dirty"] else "")
     return found

@@ -152,10 +152,10 @@ def group(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row]]:
 
 def write(path: Path, record: Record) -> None:
     """Check, then write whole or not at all."""
-    from tvo_cli.tracking.run_folder import write_text
+    from tvo_cli.tracking.atomic_files import write_text_atomically
 
     content = Record.model_validate(record.model_dump()).model_dump()
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text_atomically(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read(path: Path) -> Record:

@@ -17,12 +17,14 @@ class PinFolder(Callback):
         from omegaconf import open_dict, read_write
 
         from tvo_cli.config import split_override
-        from tvo_cli.sweep import naming, refused, search
+        from tvo_cli.sweep import folder_names, optimising_sweeper, refused_sweeps
 
-        search.quieten(config.hydra.sweeper)
+        optimising_sweeper.silence_optuna(config.hydra.sweeper)
         folder = str(Path(str(config.hydra.sweep.dir)).absolute())
-        refused.begun(Path(folder))
-        fixed, _ = naming.apart([*config.hydra.overrides.task, *naming.parameters(config)])
+        refused_sweeps.remember_sweep_folder(Path(folder))
+        fixed, _ = folder_names.fixed_and_swept_overrides(
+            [*config.hydra.overrides.task, *folder_names.sweeper_parameters(config)]
+        )
         hidden = [*config.hydra.job.config.override_dirname.exclude_keys, *(split_override(word)[0] for word in fixed)]
         pinned = [
             'hydra.sweep.dir="' + folder.replace('"', '\\"') + '"',
@@ -34,9 +36,11 @@ class PinFolder(Callback):
 
     def on_multirun_end(self, config: Any, **unused: Any) -> None:
         """Hydra's hook, after the last job: what an optimising sweeper has found."""
-        from tvo_cli.sweep import search
+        from tvo_cli.sweep import optimising_sweeper
 
-        if search.searches(config.hydra.sweeper):
+        if optimising_sweeper.is_optimising_sweeper(config.hydra.sweeper):
             folder = Path(str(config.hydra.sweep.dir))
-            told = search.lines(folder, Path(os.path.relpath(folder)), config.get("sweep_objective"))
+            told = optimising_sweeper.best_job_lines(
+                folder, Path(os.path.relpath(folder)), config.get("sweep_objective")
+            )
             print("".join(f"{line}\n" for line in told), end="", flush=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from tvo_cli.sweep.index import Index, Job
     from tvo_cli.sweep.slots import Slot
+    from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
 
 OURS = (
     *("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweeper", "hydra.mode", "hydra.run"),
@@ -44,7 +44,7 @@ class ProcessLauncher(Launcher):
         from tvo_cli.sweep.runner import LaunchSettings
 
         self._n_jobs, self._gpus, self._program = n_jobs, gpus, program
-        self._terms = LaunchSettings(int(retries), None if timeout is None else float(timeout), float(grace))
+        self._settings = LaunchSettings(int(retries), None if timeout is None else float(timeout), float(grace))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's hook."""
@@ -53,29 +53,29 @@ class ProcessLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
         from tvo_cli import redaction
-        from tvo_cli.sweep import summary
-        from tvo_cli.sweep.index import Index
+        from tvo_cli.sweep import sweep_summary
         from tvo_cli.sweep.progress_table import ProgressTable
-        from tvo_cli.sweep.runner import Runner
-        from tvo_cli.sweep.slots import divide
+        from tvo_cli.sweep.runner import SweepRunner
+        from tvo_cli.sweep.slots import divide_into_slots
+        from tvo_cli.sweep.sweep_index import SweepIndex
 
         setup_globals()
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
         composed = self._composed(job_overrides, initial_job_idx, folder)
-        index = Index(folder, shlex.join([*_program(), *redaction.masked_words(sys.argv[1:])]))
+        index = SweepIndex(folder, shlex.join([*_program(), *redaction.redacted_arguments(sys.argv[1:])]))
         with index.locked():
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
             mine = list({job.fingerprint: job for job in jobs}.values())
-            slots = divide(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
+            slots = divide_into_slots(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
             index.save()  # from here on the sweep has a folder: nothing of it is refused as a whole any more
             with ProgressTable(folder, mine, len(slots)) as table:
                 table.say(_opening(mine, len(jobs), slots, [s.gpu for s in slots if s.gpu is not None]))
-                runner = Runner(index, mine, slots, self._terms, table)
+                runner = SweepRunner(index, mine, slots, self._settings, table)
                 runner.run()
         shown = Path(os.path.relpath(folder))
-        print("\n".join(summary.lines(shown, mine, asked=len(jobs))), flush=True)
-        code = summary.exit_code(mine, stopped=runner.stopped)
+        print("\n".join(sweep_summary.sweep_summary_lines(shown, mine, asked=len(jobs))), flush=True)
+        code = sweep_summary.exit_code_of_sweep(mine, stopped=runner.stopped)
         return [_returned(folder, job, one, code) for job, one in zip(jobs, composed, strict=True)]
 
     def _composed(self, job_overrides: Sequence[Sequence[str]], first: int, folder: Path) -> list[DictConfig]:
@@ -98,32 +98,32 @@ class ProcessLauncher(Launcher):
         with open_dict(found):
             found.hydra.job.id, found.hydra.job.num = number, number
         if _program()[0] == "tvo":
-            config.declare(found, _program()[1], words, found.hydra.runtime.config_sources)
+            config.check_composed_config(found, _program()[1], words, found.hydra.runtime.config_sources)
         return found
 
-    def _job(self, index: Index, words: list[str], composed: DictConfig) -> Job:
+    def _job(self, index: SweepIndex, words: list[str], composed: DictConfig) -> SweepJob:
         """The job's entry of the index: new, or as an earlier command left it."""
         from omegaconf import open_dict
 
         from tvo_cli import config, redaction
-        from tvo_cli.sweep.identity import identity
-        from tvo_cli.sweep.index import Job
+        from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
+        from tvo_cli.sweep.sweep_index import SweepJob
         from tvo_cli.tracking import run_status
 
         wanted = str(composed.hydra.sweep.subdir)
         bare = composed.copy()
         with open_dict(bare):
             del bare["hydra"]
-        fingerprint = identity(bare)
+        fingerprint = fingerprint_of_job(bare)
         name, done = index.enter(fingerprint, wanted)
         kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
         place = Path(os.path.relpath(index.folder / name))
         given = [*self._flags(), *self._foreign(), *kept, f"output_dir={_quoted(str(place))}", *self._mode()]
-        job = Job(
+        job = SweepJob(
             fingerprint=fingerprint,
             folder=name,
-            overrides=redaction.masked_words(kept),
-            command=shlex.join([*_program(), *redaction.masked_words(given)]),
+            overrides=redaction.redacted_arguments(kept),
+            command=shlex.join([*_program(), *redaction.redacted_arguments(given)]),
             steps=(bare.get("trainer") or {}).get("steps"),
             words=[*self._command(), *given],
         )
@@ -171,23 +171,25 @@ class Returned(JobReturn):
         self._return_value = value
 
 
-def _returned(folder: Path, job: Job, composed: DictConfig, code: int) -> JobReturn:
-    from tvo_cli.sweep.objective import Unfinished, objective
+def _returned(folder: Path, job: SweepJob, composed: DictConfig, code: int) -> JobReturn:
+    from tvo_cli.sweep.sweep_objective import JobNotFinished, value_for_sweeper
     from tvo_cli.tracking import run_status
 
     done = job.state == run_status.FINISHED
     found = Returned(overrides=job.overrides, working_dir=str(folder / job.folder))
     found.status = JobStatus.COMPLETED if done else JobStatus.FAILED
-    found.return_value = objective(folder / job.folder, composed.get("sweep_objective")) if done else Unfinished(code)
+    found.return_value = (
+        value_for_sweeper(folder / job.folder, composed.get("sweep_objective")) if done else JobNotFinished(code)
+    )
     return found
 
 
-def _opening(jobs: Sequence[Job], asked: int, slots: Sequence[Slot], gpus: Sequence[str]) -> str:
-    from tvo_cli.sweep.summary import repeated
+def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus: Sequence[str]) -> str:
+    from tvo_cli.sweep.sweep_summary import repeated_jobs_note
 
     before = sum(job.before for job in jobs)
     parts = [
-        f"sweep: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{repeated(asked, len(jobs))}",
+        f"sweep: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{repeated_jobs_note(asked, len(jobs))}",
         f"{before} done before" if before else "",
     ]
     parts += [f"{len(slots)} at a time", f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else ""]

@@ -45,9 +45,11 @@ def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Experiment:
     made = Experiment()
     monkeypatch.setitem(sys.modules, "tvo_cli.experiment", made)
     monkeypatch.setattr(tvo_cli, "experiment", made, raising=False)
-    monkeypatch.setattr("tvo_cli.cli.train.quiet", lambda: None)
-    monkeypatch.setattr("tvo_cli.cli.startup_message.announce", lambda command, doing: None)  # nothing is loaded
-    monkeypatch.setattr("tvo_cli.cli.dry_run.sizes", made.plan)
-    monkeypatch.setattr("tvo_cli.report.run_plot.draw", lambda run: [])
+    monkeypatch.setattr("tvo_cli.cli.progress_bars.hide_transformers_progress_bars", lambda: None)
+    monkeypatch.setattr(
+        "tvo_cli.cli.startup_message.announce_on_stderr", lambda command, doing: None
+    )  # nothing is loaded
+    monkeypatch.setattr("tvo_cli.cli.dry_run.dry_run_sizes", made.plan)
+    monkeypatch.setattr("tvo_cli.report.run_plot.draw_run_figure", lambda run: [])
     monkeypatch.chdir(tmp_path)
     return made

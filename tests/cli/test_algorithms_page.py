@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tvo_cli import config
-from tvo_cli.cli import algorithms
+from tvo_cli.cli import algorithm_descriptions
 from tvo_cli.cli.main import app, main
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,14 +24,14 @@ def test_the_page_is_fresh() -> None:
 
 def test_the_page_has_every_algorithm_twice() -> None:
     page = (ROOT / "docs" / "algorithms.md").read_text(encoding="utf-8")
-    for name in config.names("algorithm"):
+    for name in config.choices_of_group("algorithm"):
         assert f"\n| `{name}` |" in page and f"\n- `{name}`: " in page
 
 
-@pytest.mark.parametrize("name", config.names("algorithm"))
+@pytest.mark.parametrize("name", config.choices_of_group("algorithm"))
 def test_every_algorithm_says_what_it_was_written_after(name: str) -> None:
-    grade = algorithms.grade(algorithms.fidelity(name))
-    known = {"official code", "paper", "notes"} | {f"as {other}" for other in config.names("algorithm")}
+    grade = algorithm_descriptions.fidelity_grade(algorithm_descriptions.algorithm_fidelity(name))
+    known = {"official code", "paper", "notes"} | {f"as {other}" for other in config.choices_of_group("algorithm")}
     assert grade in known
 
 
@@ -44,9 +44,15 @@ def test_the_list_shows_it() -> None:
 
 
 def test_the_weakest_counts_and_a_docstring_is_found_through_a_package() -> None:
-    assert algorithms.fidelity("grpo_target_entropy").startswith("notes"), "the controller's, not the bonus's"
-    assert "Spinning Up" in algorithms.docstring("tvo_cli.optim.EarlyStop")
-    assert algorithms.docstring("tvo_cli.optim.Nothing") == algorithms.docstring("tvo_cli.nowhere.Nothing") == ""
+    assert algorithm_descriptions.algorithm_fidelity("grpo_target_entropy").startswith("notes"), (
+        "the controller's, not the bonus's"
+    )
+    assert "Spinning Up" in algorithm_descriptions.target_docstring("tvo_cli.optim.EarlyStop")
+    assert (
+        algorithm_descriptions.target_docstring("tvo_cli.optim.Nothing")
+        == algorithm_descriptions.target_docstring("tvo_cli.nowhere.Nothing")
+        == ""
+    )
 
 
 def test_only_the_algorithms_have_a_page(capsys: pytest.CaptureFixture[str]) -> None:

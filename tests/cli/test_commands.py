@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tvo_cli import __version__, config
-from tvo_cli.cli import completion, render
+from tvo_cli.cli import completion, printing
 from tvo_cli.cli.main import app, main
 
 runner = CliRunner()
@@ -21,14 +21,14 @@ def test_list_has_an_entry_for_every_choice(word: str) -> None:
     result = runner.invoke(app, ["list", word])
     lines = result.output.splitlines()
     names = [line.split()[0] for line in lines if not line.startswith(" ")]
-    assert result.exit_code == 0 and names == config.names("algorithm") and max(map(len, lines)) <= 110
+    assert result.exit_code == 0 and names == config.choices_of_group("algorithm") and max(map(len, lines)) <= 110
     ppo = " ".join(result.output.split("\nppo ")[1].split("\nreinforce ")[0].split())
     assert "critic" in ppo and "Changes GRPO at: estimator" in ppo and ppo.endswith("arXiv:1707.06347, notes.")
 
 
 def test_list_alone_names_the_groups() -> None:
     lines = runner.invoke(app, ["list"]).output.splitlines()
-    assert [line.split()[0] for line in lines if not line.startswith(" ")] == config.groups()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == config.config_groups()
 
 
 def test_a_paper_leaves_no_mark_behind() -> None:
@@ -38,7 +38,9 @@ def test_a_paper_leaves_no_mark_behind() -> None:
 
 def test_list_as_a_page() -> None:
     lines = runner.invoke(app, ["list", "algorithms", "--markdown"]).output.splitlines()
-    assert lines[0].startswith("| algorithm | what it is |") and len(lines) == 2 + len(config.names("algorithm"))
+    assert lines[0].startswith("| algorithm | what it is |") and len(lines) == 2 + len(
+        config.choices_of_group("algorithm")
+    )
     assert len({line.count(" | ") for line in lines}) == 1
 
 
@@ -57,7 +59,7 @@ def test_a_wrong_word_is_one_line(words: list[str], said: str, capsys: pytest.Ca
 
 
 def test_a_table_in_a_pipe_is_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    render.table(("a", "b", "c"), [["x", "", "w" * 300], ["longer", "", "y"]])
+    printing.print_table(("a", "b", "c"), [["x", "", "w" * 300], ["longer", "", "y"]])
     assert capsys.readouterr().out == f"x       {'w' * 300}\nlonger  y\n"
 
 
@@ -74,12 +76,12 @@ def test_a_table_in_a_pipe_is_aligned_and_never_cut(capsys: pytest.CaptureFixtur
     ],
 )
 def test_overrides_are_completed(before: list[str], incomplete: str, wanted: str, unwanted: str) -> None:
-    found = completion.overrides(before, incomplete, "train")
+    found = completion.override_completions(before, incomplete, "train")
     assert wanted in found and unwanted not in found
 
 
 def test_parts_are_no_completions() -> None:
-    found = completion.overrides([], "algorithm=", "train")
+    found = completion.override_completions([], "algorithm=", "train")
     assert found and not [match for match in found if "=_" in match]
 
 
@@ -98,7 +100,7 @@ def test_the_shell_is_answered() -> None:
 
 
 def test_a_summary_is_figures_with_their_own_names() -> None:
-    text = render.summary_lines(
+    text = printing.summary_lines(
         "eval", {"evaluation": {"eval/pass@1": 0.50781}, "a": {"b": 12345}, "long": "x" * 99}, "f"
     )
     assert [line.split() for line in text.splitlines()[1:]] == [["eval/pass@1", "0.5078"], ["a.b", "12,345"]]

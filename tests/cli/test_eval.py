@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tvo_cli.cli.eval_progress import _lines
-from tvo_cli.cli.evaluate import listed, suites_as_list
+from tvo_cli.cli.evaluate import ids_of_option, suites_as_list
 from tvo_cli.cli.main import app
+from tvo_cli.cli.progress_bars import _progress_lines
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 
 runner = CliRunner()
@@ -25,8 +25,8 @@ def test_suites_between_commas_are_one_run() -> None:
 
 def test_ids_of_a_file_or_between_commas(tmp_path: Path) -> None:
     (tmp_path / "ids").write_text("a/1\n\n b/2 \n")
-    assert listed(str(tmp_path / "ids")) == ["a/1", "b/2"]
-    assert listed("a/1, b/2,") == ["a/1", "b/2"]
+    assert ids_of_option(str(tmp_path / "ids")) == ["a/1", "b/2"]
+    assert ids_of_option("a/1, b/2,") == ["a/1", "b/2"]
 
 
 def test_evaluate_predict_and_regrade(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_what_cannot_be_leaves_nothing_behind(tmp_path: Path, word: str, monkeyp
 
 def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 2.0, 30.0, 31.0])
-    monkeypatch.setattr("tvo_cli.cli.eval_progress.time.monotonic", lambda: next(now))
-    show = _lines()
+    monkeypatch.setattr("tvo_cli.cli.progress_bars.time.monotonic", lambda: next(now))
+    show = _progress_lines()
     for done in (10, 20, 40, 100):
         show(EvaluatorStep("math500", done, 100, done // 2, done))
     lines = capsys.readouterr().err.splitlines()

@@ -29,8 +29,8 @@ CIRCLES = [
 
 @pytest.mark.parametrize("error", CIRCLES, ids=lambda error: type(error).__name__)
 def test_causes_that_lead_back_are_each_seen_once(error: BaseException) -> None:
-    found = list(failure.chain(error))
-    assert len(found) == len(set(map(id, found))) and failure.describe(error)[0]
+    found = list(failure.causes_of(error))
+    assert len(found) == len(set(map(id, found))) and failure.describe_failure(error)[0]
 
 
 def test_a_cause_behind_a_circle_is_still_found() -> None:
@@ -38,14 +38,14 @@ def test_a_cause_behind_a_circle_is_still_found() -> None:
     first = ValueError("a")
     first.__cause__ = last
     last.__cause__ = first
-    assert failure.describe(first) == ("seed=1: is unlucky.", failure.USER)
+    assert failure.describe_failure(first) == ("seed=1: is unlucky.", failure.USER_ERROR)
 
 
 def test_an_error_of_the_run_folder_without_a_name_does_not_cause_itself() -> None:
     error = OSError(errno.EIO, "Input/output error")
     assert run_folder_error(error) is error
-    text, code = failure.describe(error)
-    assert code == failure.USER and "Input/output error" in text
+    text, code = failure.describe_failure(error)
+    assert code == failure.USER_ERROR and "Input/output error" in text
 
 
 def of(number: int, name: str | None = None) -> OSError:
@@ -64,12 +64,12 @@ MACHINE = [
 
 @pytest.mark.parametrize(("error", "said"), MACHINE, ids=lambda value: str(value)[:30])
 def test_what_the_machine_refuses_is_no_defect_of_ours(error: Exception, said: str) -> None:
-    text, code = failure.describe(error)
-    assert code == failure.USER and said in text and "defect" not in text
+    text, code = failure.describe_failure(error)
+    assert code == failure.USER_ERROR and said in text and "internal error" not in text
 
 
 def test_a_defect_is_called_one() -> None:
-    assert failure.describe(ZeroDivisionError("division by zero")) == (
-        "a defect, not your doing: ZeroDivisionError: division by zero",
-        failure.DEFECT,
+    assert failure.describe_failure(ZeroDivisionError("division by zero")) == (
+        "internal error (please report):  ZeroDivisionError: division by zero",
+        failure.INTERNAL_ERROR,
     )

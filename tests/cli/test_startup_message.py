@@ -47,10 +47,10 @@ def test_the_first_line_comes_before_anything_heavy(typed: list[str], said: str)
 
 
 def test_what_loads_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    startup_message.opening("tvo train", ["--cfg", "job"])
-    startup_message.opening("tvo train", ["--info=defaults"])
+    startup_message.announce_loading("tvo train", ["--cfg", "job"])
+    startup_message.announce_loading("tvo train", ["--info=defaults"])
     assert capsys.readouterr().err == ""
-    startup_message.opening("tvo train", ["model.path=a\x1b[2J"])
+    startup_message.announce_loading("tvo train", ["model.path=a\x1b[2J"])
     assert capsys.readouterr().err == "tvo train: loading torch, transformers and the model a\\x1b[2J …\n"
 
 
@@ -58,7 +58,7 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     stream = (tmp_path / "closed").open("w")
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    startup_message.announce("tvo train", "loading")  # raises where a closed stream is not expected
+    startup_message.announce_on_stderr("tvo train", "loading")  # raises where a closed stream is not expected
     assert (tmp_path / "closed").read_text() == ""
 
 
@@ -81,9 +81,9 @@ def test_hydras_options_are_in_the_options_list(command: str) -> None:
 
 
 def test_hydra_is_given_its_options_and_the_rest_untouched() -> None:
-    given = override_args.hydra_words(["a=1,2", "-cn", "x"], True, "job", "mine")
+    given = override_args.hydra_arguments(["a=1,2", "-cn", "x"], True, "job", "mine")
     assert given == ["--multirun", "--cfg", "job", "--config-dir", "mine", "a=1,2", "-cn", "x"]
-    assert override_args.hydra_words(None, False, None, None) == []
+    assert override_args.hydra_arguments(None, False, None, None) == []
 
 
 def test_usage_lines_have_one_style() -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tvo_cli.cli.launch import Jobs
+from tvo_cli.cli.launch import HydraTask
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, run_status
-from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.tracking.atomic_files import write_json_atomically
 
 from .conftest import Experiment
 
@@ -171,7 +171,7 @@ def test_a_defect_keeps_its_traceback_and_its_own_code(
     experiment.act = lambda config: 1 / 0  # type: ignore[assignment]
     assert main(["train", NONE]) == 1
     printed = capsys.readouterr().err
-    assert "Traceback" in printed and printed.splitlines()[-1].startswith("tvo: a defect")
+    assert "Traceback" in printed and printed.splitlines()[-1].startswith("tvo: internal error")
 
 
 REFUSED = (
@@ -278,14 +278,14 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
     before = signal.signal(signal.SIGUSR2, queue_again)
     try:
         assert main(["train", NONE, f"output_dir={tmp_path}/run"]) == 75 and queued == [], "at home nobody listens"
-        monkeypatch.setattr("tvo_cli.cli.launch.Jobs.__init__", _elsewhere)
+        monkeypatch.setattr("tvo_cli.cli.launch.HydraTask.__init__", _elsewhere)
         main(["train", NONE, f"output_dir={tmp_path}/run"])
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert queued == ["interrupted"]
 
 
-def _elsewhere(jobs: Jobs, *words: object) -> None:
+def _elsewhere(jobs: HydraTask, *words: object) -> None:
     jobs.__dict__.update(zip(("task", "command", "debug"), words, strict=True), codes=[], elsewhere=True)
 
 
@@ -311,14 +311,14 @@ def test_a_folder_in_which_another_process_runs_is_refused_and_left_alone(
         "state": "running",
         "host": socket.gethostname(),
         "pid": os.getppid(),
-        "born": run_status._born(os.getppid()),
+        "born": run_status._process_start_time(os.getppid()),
     }
-    write_json(tmp_path / "run" / run_status.FILE, other)
-    before = (tmp_path / "run" / run_status.FILE).read_bytes()
+    write_json_atomically(tmp_path / "run" / run_status.STATUS_FILE, other)
+    before = (tmp_path / "run" / run_status.STATUS_FILE).read_bytes()
     assert main(words) == 2
     assert f"another process is running in it ({os.getppid()} on" in capsys.readouterr().err
-    assert experiment.configs == [] and (tmp_path / "run" / run_status.FILE).read_bytes() == before
-    write_json(tmp_path / "run" / run_status.FILE, other | {"born": 1})
+    assert experiment.configs == [] and (tmp_path / "run" / run_status.STATUS_FILE).read_bytes() == before
+    write_json_atomically(tmp_path / "run" / run_status.STATUS_FILE, other | {"born": 1})
     assert main(words) == 0, "that process is gone; its number was given to another"
 
 
@@ -327,14 +327,14 @@ def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
 ) -> None:
     words = ["train", NONE, f"output_dir={tmp_path}/run"]
     assert main(words) == 0
-    before = (tmp_path / "run" / run_status.FILE).read_bytes()
+    before = (tmp_path / "run" / run_status.STATUS_FILE).read_bytes()
 
     def refuse(config: object) -> None:
         raise UserError("output_dir", "run", "holds a run with other settings.")
 
     experiment.act = refuse
     assert main([*words, "optimizer.lr=1"]) == 2
-    assert (tmp_path / "run" / run_status.FILE).read_bytes() == before
+    assert (tmp_path / "run" / run_status.STATUS_FILE).read_bytes() == before
 
     def begin(config: object) -> None:
         (tmp_path / "run" / "command.txt").write_text("begun")

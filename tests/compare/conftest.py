@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tvo_cli.compare.render.document import CompareRequest, Document, compare
+from tvo_cli.compare.render.document import CompareRequest, ReportDocument, compare_into_document
 from tvo_cli.compare.render.table_cells import Table
 
 if TYPE_CHECKING:
-    from tvo_cli.compare.render.document import Document
+    from tvo_cli.compare.render.document import ReportDocument
 
 RUNS = Path(__file__).parent / "fixture_runs"
 EVALUATION = {"evaluation.problems": 8, "evaluation.temperature": 1.0}
@@ -70,12 +70,12 @@ def arms(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def made(*paths: Path, **wishes: Any) -> Document:
+def made(*paths: Path, **wishes: Any) -> ReportDocument:
     """The comparison of some paths."""
-    return compare(list(paths), CompareRequest(**wishes))
+    return compare_into_document(list(paths), CompareRequest(**wishes))
 
 
-def table(document: Document, name: str, section: int = 0) -> Table:
+def table(document: ReportDocument, name: str, section: int = 0) -> Table:
     """The one table of that name in a section."""
     [found] = [one for one in document.sections[section].tables if one.name == name]
     return found

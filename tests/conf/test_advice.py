@@ -26,7 +26,7 @@ def test_values_beyond_ascii_need_no_quotes_of_their_own(word: str, key: str, me
 
 def test_quotes_beyond_ascii_leave_sweeps_options_and_prose_alone() -> None:
     words = ["run_name=ä,b,ü", "--config-dir=ü", "dataset.suffix=schön: ja", "seed=1"]
-    assert config.normalized(words) == ["run_name='ä',b,'ü'", *words[1:]]
+    assert config.normalised_overrides(words) == ["run_name='ä',b,'ü'", *words[1:]]
     with pytest.raises(UserError, match=r"""quoted twice.*"dataset\.suffix='schön: ja'\""""):
         config.compose(words[2:3])
 

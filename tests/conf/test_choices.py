@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tvo_cli import config
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation.suite import suite_names
 
 GROUPS = ("model", "dataset", "rollout", "reward", "optimizer", "trainer", "stability", "evaluation", "logger")
 SUITES = suite_names()
 EVALUATING = {*(("evaluation", name) for name in SUITES), ("rollout", "vllm")}  # choices of `tvo eval`
-CHOICES = {g: [name for name in config.names(g) if (g, name) not in EVALUATING] for g in (*GROUPS, "experiment")}
+CHOICES = {
+    g: [name for name in config.choices_of_group(g) if (g, name) not in EVALUATING] for g in (*GROUPS, "experiment")
+}
 NEEDED = {
     ("model", "custom"): ["model.path=x"],
     ("rollout", "large"): ["dataset.max_tokens=64"],
@@ -29,10 +31,10 @@ def assert_sound(*chosen: tuple[str, str]) -> None:
     """Together they compose, resolve and pass the checks, and each says what it is."""
     words = [word for one in chosen for word in (f"{one[0]}={one[1]}", *NEEDED.get(one, ()))]
     composed = config.compose([*words, "output_dir=x"])
-    check(composed)
-    assert config.plain(composed)["output_dir"] == "x"
+    check_across_keys(composed)
+    assert config.resolved_tree(composed)["output_dir"] == "x"
     for group, name in chosen:
-        assert len(config.about(group, name)) > 10, (group, name)
+        assert len(config.choice_comment(group, name)) > 10, (group, name)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -53,20 +55,21 @@ def test_every_choice_is_sound_by_itself(group: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "name"), [("evaluation", name) for name in SUITES] + [("protocol", n) for n in config.names("protocol")]
+    ("group", "name"),
+    [("evaluation", name) for name in SUITES] + [("protocol", n) for n in config.choices_of_group("protocol")],
 )
 def test_every_suite_and_protocol_of_tvo_eval_says_what_it_is(group: str, name: str) -> None:
     value = f"[{name}]" if group == "evaluation" else name
-    assert config.plain(config.compose([f"{group}={value}", "path=x"], "eval"))["evaluation"]["suites"]
-    assert len(config.about(group, name)) > 10
+    assert config.resolved_tree(config.compose([f"{group}={value}", "path=x"], "eval"))["evaluation"]["suites"]
+    assert len(config.choice_comment(group, name)) > 10
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_group_has_more_than_one_choice(group: str) -> None:
-    assert len(config.names(group)) > 1
+    assert len(config.choices_of_group(group)) > 1
 
 
-@pytest.mark.parametrize("name", config.names("optimizer"))
+@pytest.mark.parametrize("name", config.choices_of_group("optimizer"))
 def test_every_optimiser_and_schedule_builds(name: str) -> None:
     import torch
 

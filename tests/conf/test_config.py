@@ -97,7 +97,7 @@ def test_nothing_is_built_from_nothing() -> None:
         "tvo_cli.maths..spy",
         "tvo_cli.config.build",
         "tvo_cli.cli.main.run",
-        "tvo_cli.tracking.run_folder.write_text",
+        "tvo_cli.tracking.atomic_files.write_text_atomically",
         "tvo_cli.errors.UserError.__init__",
         "tvo_cli.errors.UserError.__class__",
         "tvo_cli.types.dataclass",  # through an allowed module to something of another's
@@ -154,7 +154,7 @@ def test_times_multiplies_through_interpolation(conf: Path) -> None:
 @pytest.mark.parametrize("wrong", ["fast", "true", "null", "[1]"])
 def test_times_takes_numbers_only(conf: Path, wrong: str) -> None:
     with pytest.raises(UserError) as caught:
-        config.plain(config.compose([f"model.lr_scale={wrong}"], folder=conf))
+        config.resolved_tree(config.compose([f"model.lr_scale={wrong}"], folder=conf))
     assert "optimizer.lr" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -178,7 +178,7 @@ def test_a_key_may_be_added_and_taken_away(conf: Path) -> None:
 )
 def test_a_slip_of_the_finger_is_one_line_with_the_key(conf: Path, override: str, parts: tuple[str, ...]) -> None:
     with pytest.raises(UserError) as caught:
-        config.plain(config.compose([override], folder=conf))
+        config.resolved_tree(config.compose([override], folder=conf))
     said = str(caught.value)
     assert "\n" not in said and all(part in said for part in parts), said
     assert "_part" not in said
@@ -190,22 +190,25 @@ def test_an_unknown_root_names_the_roots(conf: Path) -> None:
 
 
 def test_names_leave_out_the_parts(conf: Path) -> None:
-    assert config.names("algorithm", conf) == ["grpo", "reinforce", "tvo"]
+    assert config.choices_of_group("algorithm", conf) == ["grpo", "reinforce", "tvo"]
 
 
 @pytest.mark.parametrize("word", ["algorithm", "algorithms"])
 def test_groups_answer_to_singular_and_plural(conf: Path, word: str) -> None:
-    assert config.group_called(word, conf) == "algorithm"
+    assert config.find_group(word, conf) == "algorithm"
 
 
 def test_an_unknown_group_is_the_users_to_mend(conf: Path) -> None:
-    assert config.group_called("stabilitys", conf) == "stability"
+    assert config.find_group("stabilitys", conf) == "stability"
     with pytest.raises(UserError, match=r"algoritms: .* Nearest: algorithm\."):
-        config.group_called("algoritms", conf)
+        config.find_group("algoritms", conf)
 
 
 def test_a_comment_is_taken_apart(conf: Path) -> None:
-    lines = {name: config.take_apart(config.about("algorithm", name, conf)) for name in ("tvo", "grpo", "reinforce")}
+    lines = {
+        name: config.parse_choice_comment(config.choice_comment("algorithm", name, conf))
+        for name in ("tvo", "grpo", "reinforce")
+    }
     assert lines["tvo"] == ("TVO: what it is", "PPO at: step rule, weight", "arXiv:2601.00001")
     assert lines["grpo"] == ("GRPO: groups", "", "arXiv:2402.03300v3")
     assert lines["reinforce"] == ("REINFORCE, plain", "", "Williams 1992")
@@ -213,14 +216,17 @@ def test_a_comment_is_taken_apart(conf: Path) -> None:
 
 def test_every_choice_of_every_group_says_what_it_is() -> None:
     mute = [
-        f"{group}/{name}" for group in config.groups() for name in config.names(group) if not config.about(group, name)
+        f"{group}/{name}"
+        for group in config.config_groups()
+        for name in config.choices_of_group(group)
+        if not config.choice_comment(group, name)
     ]
     assert mute == []
 
 
 def test_a_fingerprint_forgets_name_folder_and_logger_only(conf: Path) -> None:
     def of(*overrides: str) -> str:
-        return config.fingerprint(config.compose(overrides, folder=conf))
+        return config.config_fingerprint(config.compose(overrides, folder=conf))
 
     base = of()
     assert base == of("output_dir=/elsewhere", "experiment_name=x", "run_name=y", "+logger.name=wandb")
@@ -234,15 +240,19 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
         "rollout": {"max_tokens": 20},
         "model": {"tokenizer": "folder", "path": "p"},
     }
-    assert redaction.masked(tree) == {
+    assert redaction.redacted(tree) == {
         "logger": {"api_key": "***", "hf_token": "***", "password": "", "list_of_secrets": ["***"]},
         "rollout": {"max_tokens": 20},
         "model": {"tokenizer": "folder", "path": "p"},
     }
-    assert redaction.masked_words(["+logger.api_key=abc", "seed=1", "-m"]) == ["+logger.api_key=***", "seed=1", "-m"]
+    assert redaction.redacted_arguments(["+logger.api_key=abc", "seed=1", "-m"]) == [
+        "+logger.api_key=***",
+        "seed=1",
+        "-m",
+    ]
     inside = "+a={api_key:abcdef,'hf_token': 'x, y',n:1,deep:{keys:[a,b]},rollout:{max_tokens:64}}"
     hidden = "+a={api_key:***,'hf_token': ***,n:1,deep:{keys:***},rollout:{max_tokens:64}}"
-    assert redaction.masked_words([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
+    assert redaction.redacted_arguments([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
 
 
 @pytest.mark.parametrize(
@@ -253,4 +263,4 @@ def test_a_launcher_that_is_not_installed_says_how_to_get_it(word: str, extra: s
     from hydra.errors import MissingConfigException
 
     missing = MissingConfigException("Could not find it", word.replace("=", "/"), ["basic", "process"])
-    assert str(config.explain(missing)) == f"{word}: is not installed. pip install -e '.[{extra}]'"
+    assert str(config.explain_hydra_error(missing)) == f"{word}: is not installed. pip install -e '.[{extra}]'"

@@ -8,9 +8,9 @@ import pytest
 
 from tvo_cli import config
 from tvo_cli.config import schema
-from tvo_cli.config.schema import keywords
-from tvo_cli.config.schema.field_traversal import declared, dotted, of_field
-from tvo_cli.config.schema.phrases import expected
+from tvo_cli.config.schema import target_keywords
+from tvo_cli.config.schema.field_traversal import declared_fields, dotted, field_alternatives
+from tvo_cli.config.schema.json_schema import json_schema_of_type
 from tvo_cli.errors import UserError
 
 RUN = ["output_dir=x", "algorithm=grpo"]
@@ -113,17 +113,17 @@ def test_a_whole_number_beyond_what_a_run_can_do_is_told_the_largest(override: s
     assert caught.value.key == override.partition("=")[0]
 
 
-@pytest.mark.parametrize("root", schema.ROOTS)
+@pytest.mark.parametrize("root", schema.CONFIG_OF_COMMAND)
 def test_every_whole_number_has_an_upper_end(root: str) -> None:
     """Hydra reads integers of any length; what is declared must fit what counts with it."""
     open_ended = []
-    for path, field in declared(schema.ROOTS[root]):
-        for kind, marks in of_field(field):
-            if kind is int and str not in [other for other, _ in of_field(field)]:
+    for path, field in declared_fields(schema.CONFIG_OF_COMMAND[root]):
+        for kind, marks in field_alternatives(field):
+            if kind is int and str not in [other for other, _ in field_alternatives(field)]:
                 ends = [getattr(mark, "le", None) or getattr(mark, "lt", None) for mark in _flat(marks)]
                 open_ended += [dotted(path)] if not any(ends) else []
     assert open_ended == []
-    schemas = [expected(kind) for kind in (*keywords.RANGES.values(), keywords.BY_TYPE["int"])]
+    schemas = [json_schema_of_type(kind) for kind in (*target_keywords.RANGES.values(), target_keywords.BY_TYPE["int"])]
     whole = [one for schema_ in schemas for one in schema_.get("anyOf", [schema_]) if one.get("type") == "integer"]
     assert whole and all("maximum" in one or "exclusiveMaximum" in one for one in whole)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli import config
-from tvo_cli.compare.runs.settings import flat
+from tvo_cli.compare.runs.trial_settings import flatten_settings
 from tvo_cli.config import renamed_keys
 from tvo_cli.config.renamed_keys import RENAMED
 
@@ -16,7 +16,7 @@ OLD = {"rollout.batch_rows": 7, "stability.thicken": 3.0, "trainer.products": "d
 
 @pytest.fixture(autouse=True)
 def said_to_nobody_yet() -> None:
-    renamed_keys._notify.cache_clear()
+    renamed_keys._notify_of_renamed_key.cache_clear()
 
 
 def value(chosen: object, key: str) -> object:
@@ -44,17 +44,17 @@ def test_it_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_sweep_over_the_old_name_is_one_over_the_new() -> None:
-    assert config.normalized(["-m", "stability.thicken=2,4"]) == ["-m", "stability.viscosity_factor=2,4"]
+    assert config.normalised_overrides(["-m", "stability.thicken=2,4"]) == ["-m", "stability.viscosity_factor=2,4"]
 
 
 def test_a_users_yaml_may_have_the_old_names(capsys: pytest.CaptureFixture[str]) -> None:
     chosen = config.compose()
-    plain = config.plain(chosen)
+    plain = config.resolved_tree(chosen)
     plain["stability"]["thicken"] = 5.0
     from omegaconf import OmegaConf
 
     found = OmegaConf.create(plain)
-    config.declare(found, "train", [])
+    config.check_composed_config(found, "train", [])
     assert found.stability.viscosity_factor == 5.0 and "thicken" not in found.stability
     assert "stability.viscosity_factor" in capsys.readouterr().err
 
@@ -62,26 +62,28 @@ def test_a_users_yaml_may_have_the_old_names(capsys: pytest.CaptureFixture[str])
 def test_a_fingerprint_stays_that_of_the_first_names() -> None:
     from omegaconf import OmegaConf
 
-    new = config.plain(config.compose())
-    old = config.plain(config.compose())
+    new = config.resolved_tree(config.compose())
+    old = config.resolved_tree(config.compose())
     for was, now in RENAMED.items():
         group, _, name = was.partition(".")
         old[group][name] = old[group].pop(now.partition(".")[2])
     old["trainer"].pop("products")  # never part of a fingerprint
-    assert config.fingerprint(OmegaConf.create(new)) == config.fingerprint(OmegaConf.create(old))
+    assert config.config_fingerprint(OmegaConf.create(new)) == config.config_fingerprint(OmegaConf.create(old))
     changed = config.compose(["rollout.batch_size=1"])
-    assert config.fingerprint(changed) != config.fingerprint(OmegaConf.create(new))
+    assert config.config_fingerprint(changed) != config.config_fingerprint(OmegaConf.create(new))
 
 
 def test_a_recorded_config_is_read_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     text = "stability: {thicken: 4.0}\nrollout: {batch_rows: 9}\n"
-    found = config.recorded(text)
+    found = config.load_recorded_config(text)
     assert found.stability.viscosity_factor == 4.0 and found.rollout.batch_size == 9
     assert capsys.readouterr().err == ""
 
 
 def test_runs_of_both_versions_have_the_same_settings() -> None:
-    assert flat({"stability": {"thicken": 2.0}}) == flat({"stability": {"viscosity_factor": 2.0}})
+    assert flatten_settings({"stability": {"thicken": 2.0}}) == flatten_settings(
+        {"stability": {"viscosity_factor": 2.0}}
+    )
 
 
 def test_no_file_of_conf_has_an_old_name() -> None:

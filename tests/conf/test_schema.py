@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from tvo_cli import config
 from tvo_cli.config import schema
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.config.schema import known_keys
 
 RUN = ["output_dir=x", "algorithm=grpo"]
 
@@ -24,11 +25,11 @@ def written(root: str, group: str) -> str:
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
-@pytest.mark.parametrize("root", schema.ROOTS)
+@pytest.mark.parametrize("root", schema.CONFIG_OF_COMMAND)
 def test_every_declared_key_is_in_a_yaml(root: str) -> None:
     """And every key of a yaml is declared: tests/conf/test_choices.py composes each, which refuses unknown ones."""
     suites = "evaluation.suites"  # named by the `@package` of a suite's file; what is in one is a group of its own
-    keys = {key.removeprefix(f"{suites}.*.") for key in schema.declared_keys(root) if key != suites}
+    keys = {key.removeprefix(f"{suites}.*.") for key in known_keys.declared_keys(root) if key != suites}
     idle = [key for key in keys if f"{key.rpartition('.')[2]}:" not in written(root, key.partition(".")[0])]
     assert idle == []
     if root in ("sft", "variance"):
@@ -36,13 +37,18 @@ def test_every_declared_key_is_in_a_yaml(root: str) -> None:
 
 
 def test_keywords_are_read_from_the_source_without_an_import() -> None:
-    from tvo_cli.config.signatures import keywords
+    from tvo_cli.config.signatures import callable_keywords
 
-    assert set(keywords("tvo_cli.stability.collapse_rules.Floor") or ()) >= {"severity", "patience", "metric", "share"}
-    assert "streak" not in (keywords("tvo_cli.stability.collapse_rules.Floor") or ())
-    assert (keywords("tvo_cli.methods.steer.steer") or {})["mode"].required
-    assert {"betas", "eps", "amsgrad"} <= set(keywords("torch.optim.AdamW") or ())
-    assert keywords("tvo_cli.optim.Viscocity") is None and keywords("nowhere.at.all") is None
+    assert set(callable_keywords("tvo_cli.stability.collapse_rules.Floor") or ()) >= {
+        "severity",
+        "patience",
+        "metric",
+        "share",
+    }
+    assert "streak" not in (callable_keywords("tvo_cli.stability.collapse_rules.Floor") or ())
+    assert (callable_keywords("tvo_cli.methods.steer.steer") or {})["mode"].required
+    assert {"betas", "eps", "amsgrad"} <= set(callable_keywords("torch.optim.AdamW") or ())
+    assert callable_keywords("tvo_cli.optim.Viscocity") is None and callable_keywords("nowhere.at.all") is None
 
 
 def test_one_text_is_a_list_of_one() -> None:
@@ -54,20 +60,20 @@ def test_one_text_is_a_list_of_one() -> None:
 
 def test_a_config_of_an_earlier_version_goes_on() -> None:
     """What was not there stood for what the program did; what is gone is left out."""
-    now = config.plain(config.compose(RUN))
+    now = config.resolved_tree(config.compose(RUN))
     old = json.loads(json.dumps(now))
     for key in ("microbatch_tokens", "matmul", "keep_every", "keep_best"):
         del old["trainer"][key]
     del old["resume"], old["recorder"], old["algorithm"]["sampling"], old["algorithm"]["directions"]
     old["trainer"]["resume"] = "auto"
-    found = schema.upgraded(old)
+    found = schema.upgrade_recorded_config(old)
     assert found["trainer"] | {"resume": None} == now["trainer"] | {
         "microbatch_tokens": 0, "matmul": "default", "keep_every": 0, "keep_best": True, "resume": None,
     }  # fmt: skip
-    schema.check(OmegaConf.create(found), "train")
-    check(OmegaConf.create(found))
+    schema.validate_config(OmegaConf.create(found), "train")
+    check_across_keys(OmegaConf.create(found))
     flat = {"trainer.steps": 3, "trainer.resume": "auto"}
-    assert schema.settled(flat, {"trainer.steps": 3, "trainer.keep_every": 0}) == {
+    assert schema.upgrade_recorded_settings(flat, {"trainer.steps": 3, "trainer.keep_every": 0}) == {
         "trainer.steps": 3,
         "trainer.keep_every": 0,
     }
@@ -98,4 +104,4 @@ def test_the_editors_schema_knows_keys_meanings_and_interpolations() -> None:
 def test_a_modeline_for_the_editor_is_no_description(tmp_path: Path) -> None:
     (tmp_path / "rollout").mkdir()
     (tmp_path / "rollout" / "mine.yaml").write_text("# yaml-language-server: $schema=x.json\n# Mine.\nprompts: 3\n")
-    assert config.about("rollout", "mine", tmp_path) == "Mine."
+    assert config.choice_comment("rollout", "mine", tmp_path) == "Mine."

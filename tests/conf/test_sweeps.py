@@ -11,9 +11,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tvo_cli import config
-from tvo_cli.cli.dry_run import sweep
+from tvo_cli.cli.dry_run import sweep_jobs
 from tvo_cli.cli.launch import launch
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
 
 RATES = {5e-5, 1e-4, 3e-4, 1e-3}
 BESIDE = {  # ablations, combinations and schedules, which are no rivals of their own
@@ -28,7 +28,7 @@ def jobs(preset: str) -> list[dict[str, str]]:
     config.register_resolvers()
     with initialize_config_dir(str(config.conf_dir()), version_base="1.3"):
         node = compose("train", overrides=[f"experiment={preset}"], return_hydra_config=True).hydra.sweeper.params
-    found = sweep([f"{key}={value}" for key, value in node.items()])
+    found = sweep_jobs([f"{key}={value}" for key, value in node.items()])
     return [dict(word.split("=", 1) for word in job) for job in found]
 
 
@@ -44,12 +44,12 @@ def test_a_preset_expands_to_its_jobs(preset: str, count: int, seeds: int) -> No
     assert len(found) == count == len({tuple(sorted(job.items())) for job in found})
     assert {float(job["optimizer.lr"]) for job in found} == RATES
     assert {job["seed"] for job in found} == {str(seed) for seed in range(seeds)}
-    assert f"{count} jobs" in config.about("experiment", preset)
+    assert f"{count} jobs" in config.choice_comment("experiment", preset)
 
 
 def test_the_rivals_exist_and_are_no_ablations_or_combinations() -> None:
     rivals = {job["algorithm"] for job in jobs("rivals_small")}
-    assert rivals <= set(config.names("algorithm")) - BESIDE and len(rivals) == 24
+    assert rivals <= set(config.choices_of_group("algorithm")) - BESIDE and len(rivals) == 24
     assert {"tvo", "ppo", "grpo", "reinforce", "dapo", "steer", "siren", "kl_cov", "grpo_kl_adaptive"} <= rivals
     epochs = Counter((job["algorithm"], job["rollout.epochs"]) for job in jobs("rivals_small_epochs"))
     assert epochs == {(name, e): 20 for name in ("grpo", "reinforce", "tvo") for e in ("1", "2")}
@@ -61,7 +61,7 @@ def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says(pres
     rivals = sorted({job["algorithm"] for job in jobs(preset)})
     for name in (rivals[0], "tvo"):  # that each algorithm composes, its contract shows
         chosen = config.compose([f"experiment={preset}", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
-        check(chosen)
+        check_across_keys(chosen)
         assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.experiment_name) == (name, 1e-3, preset)
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from tvo_cli.data import Cursor
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
-from tvo_cli.data.problems import Rows
+from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
 
-def rows(count: int) -> Rows:
-    return Rows("r", [Problem(id=str(n), question=f"q{n}", answer=str(n), source="r") for n in range(count)])
+def rows(count: int) -> ProblemList:
+    return ProblemList("r", [Problem(id=str(n), question=f"q{n}", answer=str(n), source="r") for n in range(count)])
 
 
 def ids(problems: Iterable[Problem]) -> list[str]:

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 from tvo_cli import data
 from tvo_cli.data.addition import AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticSettings
-from tvo_cli.data.generated import settings_of
-from tvo_cli.data.problems import Rows
+from tvo_cli.data.generated_settings import settings_of
+from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -106,11 +106,11 @@ def test_a_fingerprint_sees_every_change() -> None:
         [*problems[:4], replace(problems[4], id="x")],
         problems[::-1],
     ]
-    prints = {data.fingerprint(Rows("r", rows)) for rows in [problems, *changed]}
+    prints = {data.problems_fingerprint(ProblemList("r", rows)) for rows in [problems, *changed]}
     assert len(prints) == 6
-    assert data.fingerprint(Rows("other name", problems)) in prints
+    assert data.problems_fingerprint(ProblemList("other name", problems)) in prints
     arithmetic = [data.load(node("arithmetic"), split=s, seed=n) for s in ("train", "test") for n in (0, 1)]
-    assert len({data.fingerprint(each) for each in arithmetic}) == 4
+    assert len({data.problems_fingerprint(each) for each in arithmetic}) == 4
 
 
 def test_the_room_imports_nothing_heavy() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tvo_cli.data import render
+from tvo_cli.data import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -36,49 +36,51 @@ def node(**given: object) -> dict[str, object]:
 
 
 def test_plain_is_the_question_and_the_suffix_verbatim() -> None:
-    assert render(PROBLEM, node(), None) == "1+1?"
-    assert render(PROBLEM, node(suffix="\nBox it."), None) == "1+1?\nBox it."
-    assert render(PROBLEM, node(suffix=None, system="Reason."), None) == "Reason.\n\n1+1?"
+    assert render_prompt(PROBLEM, node(), None) == "1+1?"
+    assert render_prompt(PROBLEM, node(suffix="\nBox it."), None) == "1+1?\nBox it."
+    assert render_prompt(PROBLEM, node(suffix=None, system="Reason."), None) == "Reason.\n\n1+1?"
 
 
 def test_chat_is_the_tokenizers_own_template() -> None:
     chat = tokenizer(CHATML)
-    assert render(PROBLEM, node(template="chat", suffix=" Box."), chat) == "<|user|>1+1? Box.<|end|><|assistant|>"
-    asked = render(PROBLEM, node(template="chat", system="Reason."), chat)
+    assert (
+        render_prompt(PROBLEM, node(template="chat", suffix=" Box."), chat) == "<|user|>1+1? Box.<|end|><|assistant|>"
+    )
+    asked = render_prompt(PROBLEM, node(template="chat", system="Reason."), chat)
     assert asked == "<|system|>Reason.<|end|><|user|>1+1?<|end|><|assistant|>"
 
 
 def test_a_template_that_knows_no_system_message() -> None:
     refusing = tokenizer(NO_SYSTEM)
-    assert render(PROBLEM, node(template="chat"), refusing).startswith("<|user|>")
+    assert render_prompt(PROBLEM, node(template="chat"), refusing).startswith("<|user|>")
     with pytest.raises(UserError, match=r"model\.prompt\.system.*System role not supported.*suffix"):
-        render(PROBLEM, node(template="chat", system="Reason."), refusing)
+        render_prompt(PROBLEM, node(template="chat", system="Reason."), refusing)
 
 
 @pytest.mark.parametrize("given", [None, "without"])
 def test_chat_without_a_chat_template(given: str | None) -> None:
     with pytest.raises(UserError, match=r"no chat template.*model\.prompt\.template=plain"):
-        render(PROBLEM, node(template="chat"), given and tokenizer(None))
+        render_prompt(PROBLEM, node(template="chat"), given and tokenizer(None))
 
 
 def test_an_unknown_template() -> None:
     with pytest.raises(UserError, match=r"model\.prompt\.template=chta.*plain or chat"):
-        render(PROBLEM, node(template="chta"), None)
+        render_prompt(PROBLEM, node(template="chta"), None)
 
 
 def test_a_hydra_node_is_read_like_a_dict() -> None:
     from omegaconf import OmegaConf
 
-    assert render(PROBLEM, OmegaConf.create(node(suffix="!")), None) == "1+1?!"
+    assert render_prompt(PROBLEM, OmegaConf.create(node(suffix="!")), None) == "1+1?!"
 
 
 def test_all_turns_of_a_conversation_are_shown() -> None:
     from dataclasses import replace
 
     asked = replace(PROBLEM, turns=(("system", "Be brief."), ("user", "0+1?"), ("assistant", "1")))
-    assert render(asked, node(suffix=" Box."), None) == "Be brief.\n\n0+1?\n\n1\n\n1+1? Box."
-    assert render(asked, node(template="chat", suffix=" Box."), tokenizer(CHATML)) == (
+    assert render_prompt(asked, node(suffix=" Box."), None) == "Be brief.\n\n0+1?\n\n1\n\n1+1? Box."
+    assert render_prompt(asked, node(template="chat", suffix=" Box."), tokenizer(CHATML)) == (
         "<|system|>Be brief.<|end|><|user|>0+1?<|end|><|assistant|>1<|end|><|user|>1+1? Box.<|end|><|assistant|>"
     )
     with pytest.raises(UserError, match=r"model\.prompt\.system=Reason.*problem 1 brings a system message of its own"):
-        render(asked, node(system="Reason."), None)
+        render_prompt(asked, node(system="Reason."), None)

@@ -24,10 +24,10 @@ def paths(found: list[fast_paths.FastPath]) -> dict[str, tuple[bool, str]]:
 
 def test_what_the_probe_of_products_says_is_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onednn, "onednn_keeps_accuracy", lambda: True)
-    found = paths(fast_paths.here())
+    found = paths(fast_paths.fast_paths_here())
     assert all(found[name][0] for name in ("oneDNN products", "joined decoding", "packed rows", "shared prompts"))
     monkeypatch.setattr(onednn, "onednn_keeps_accuracy", lambda: False)
-    found = paths(fast_paths.here())
+    found = paths(fast_paths.fast_paths_here())
     assert found["oneDNN products"] == (False, "this CPU would round to bfloat16: a product errs by more than 1e-05")
     assert found["joined decoding"] == found["packed rows"] == (False, "needs oneDNN products")
     assert found["shared prompts"][0]
@@ -36,45 +36,52 @@ def test_what_the_probe_of_products_says_is_what_is_shown(monkeypatch: pytest.Mo
 def test_a_run_is_told_why_its_own_networks_take_no_path() -> None:
     policy = load_policy({"path": "fresh"}, device="cpu")
     optimizer = torch.optim.AdamW(policy.parameters())
-    found = paths(fast_paths.of_run(policy, optimizer, "bfloat16"))
+    found = paths(fast_paths.fast_paths_of_run(policy, optimizer, "bfloat16"))
     parameters = sum(p.numel() for p in policy.parameters())
     assert found["oneDNN products"] == (False, f"{parameters:,} parameters: gains from 1,000,000 on")
     assert not found["fused optimiser"][0] and found["bfloat16"] == (True, "the forward pass")
     policy.network.base_model.gradient_checkpointing = True
-    assert "gradient_checkpointing=false" in paths(fast_paths.of_run(policy, optimizer, "float32"))["shared prompts"][1]
+    assert (
+        "gradient_checkpointing=false"
+        in paths(fast_paths.fast_paths_of_run(policy, optimizer, "float32"))["shared prompts"][1]
+    )
 
 
 def test_the_fused_optimiser_is_asked_and_not_restated(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert paths(fast_paths.here())["fused optimiser"][0]
+    assert paths(fast_paths.fast_paths_here())["fused optimiser"][0]
     monkeypatch.setattr(fused_kernel, "with_fused_kernel", lambda make, parameters: make)
-    assert not paths(fast_paths.here())["fused optimiser"][0]
+    assert not paths(fast_paths.fast_paths_here())["fused optimiser"][0]
 
 
 def test_features_of_any_cpu() -> None:
-    assert machine.features("model name\t: X\nflags\t\t: fpu avx2 amx_bf16 fma sse\n") == ["avx2", "fma", "amx_bf16"]
-    assert machine.features("Features\t: fp asimd bf16 sve\n") == ["asimd", "sve", "bf16"]
-    assert machine.features("") == []
+    assert machine.cpu_features("model name\t: X\nflags\t\t: fpu avx2 amx_bf16 fma sse\n") == [
+        "avx2",
+        "fma",
+        "amx_bf16",
+    ]
+    assert machine.cpu_features("Features\t: fp asimd bf16 sve\n") == ["asimd", "sve", "bf16"]
+    assert machine.cpu_features("") == []
 
 
 def test_keys_are_present_or_not_and_never_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("WANDB_API_KEY", "HF_TOKEN", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    assert services.wandb() == {"mode": "offline", "key": "none"}
+    assert services.wandb_facts() == {"mode": "offline", "key": "none"}
     monkeypatch.setenv("WANDB_API_KEY", "hush-wandb")
     monkeypatch.setenv("HF_TOKEN", "hush-hub")
-    found = services.facts()
+    found = services.service_facts()
     assert found["wandb"] == {"mode": "online", "key": "present"} and found["hub"]["token"] == "present"
     assert "hush" not in json.dumps(found)
 
 
 def test_extras_are_there_or_told_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = ["torch>=2", "one>=1 ; extra == 'first'", 'two; extra == "second"', "pytest ; extra == 'dev'"]
-    monkeypatch.setattr(services, "_requirements", lambda: listed)
-    monkeypatch.setattr(services, "_version", lambda package: "1.2" if package == "one" else "missing")
-    assert services.extras() == {"first": {"one": "1.2"}, "second": {"two": "missing"}}
+    monkeypatch.setattr(services, "_requirements_of_package", lambda: listed)
+    monkeypatch.setattr(services, "_version_or_missing", lambda package: "1.2" if package == "one" else "missing")
+    assert services.extras_facts() == {"first": {"one": "1.2"}, "second": {"two": "missing"}}
     lacking = "missing; pip install -e '.[second]'"
-    assert list(env._extras(services.extras())) == [("first", "one 1.2"), ("second", lacking)]
+    assert list(env._extra_lines(services.extras_facts())) == [("first", "one 1.2"), ("second", lacking)]
 
 
 def test_it_is_one_screen_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +128,7 @@ def test_every_command_that_writes_a_folder_writes_the_same_facts(command: str, 
     held = json.loads((tmp_path / "versions.json").read_text())
     assert held["python"] != "2.7" and {"packages", "threads", "processors", "git"} <= set(held)
     assert set(held["environment"]) == set(environment.here())
-    assert set(held["environment"]["fast_paths"]) == {path.name for path in fast_paths.here()}
+    assert set(held["environment"]["fast_paths"]) == {path.name for path in fast_paths.fast_paths_here()}
     assert held["environment"]["precision"] == "float32" and held["environment"]["device"] == "cpu"
 
 

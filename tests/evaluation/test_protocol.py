@@ -20,7 +20,7 @@ PROBLEM = Problem("p", r"What is \frac{1}{2} of {4}?", "2", "s", level="3")
 
 
 def protocol(*overrides: str, suites: str = "arithmetic") -> Protocol:
-    tree = config.plain(config.compose([f"evaluation=[{suites}]", "output_dir=x", *overrides], "eval"))
+    tree = config.resolved_tree(config.compose([f"evaluation=[{suites}]", "output_dir=x", *overrides], "eval"))
     return resolve_protocol(tree["evaluation"]["suites"][suites], tree["protocol"], tree["decoding"], "g")
 
 
@@ -92,7 +92,7 @@ def test_a_chat_protocol_needs_a_chat_template() -> None:
 
 def test_every_suite_and_every_protocol_composes() -> None:
     """Each with one of the other, until all of both have had their turn."""
-    suites, protocols = suite.suite_names(), config.names("protocol")
+    suites, protocols = suite.suite_names(), config.choices_of_group("protocol")
     for turn in range(max(len(suites), len(protocols))):
         name, chosen = suites[turn % len(suites)], protocols[turn % len(protocols)]
         assert protocol(f"protocol={chosen}", "path=x", suites=name).fingerprint

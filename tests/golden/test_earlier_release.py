@@ -31,7 +31,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_resumes(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tvo_cli.report.run_plot.draw", lambda run: [])
+    monkeypatch.setattr("tvo_cli.report.run_plot.draw_run_figure", lambda run: [])
     assert main(["train", *WORDS, "recorder.steps=[2]", "trainer.steps=3", "output_dir=run"]) == 0
     rows = [json.loads(line) for line in (made / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[2]["rollouts"] == 24

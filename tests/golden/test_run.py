@@ -97,7 +97,7 @@ def test_how_a_run_is_computed_is_no_part_of_its_fingerprint() -> None:
     """Sweeps that were finished before stay finished, and a run that was begun before may go on."""
 
     def prints(*words: str) -> str:
-        return config.fingerprint(config.compose([*words, "output_dir=x", "run_name=y"]))
+        return config.config_fingerprint(config.compose([*words, "output_dir=x", "run_name=y"]))
 
     assert prints() == prints("trainer.matmul=default", "trainer.microbatch_tokens=512")
     assert prints() != prints("trainer.microbatch_rows=8")

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
 from tvo_cli import config
-from tvo_cli.config.composing import _initialised
+from tvo_cli.config.composing import _initialised_hydra
 from tvo_cli.objective import Objective
 from tvo_cli.types import Experience, Tokens
 
@@ -28,7 +28,7 @@ TOKEN_MEAN = "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.to
 @cache
 def alone(name: str) -> DictConfig | None:
     """A recipe without the groups beside it: a third of the time. None where it refers to one of them."""
-    with _initialised(config.conf_dir()):
+    with _initialised_hydra(config.conf_dir()):
         made: DictConfig = compose(overrides=[f"+algorithm={name}"])
     try:
         OmegaConf.to_container(made.algorithm, resolve=True)

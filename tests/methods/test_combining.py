@@ -11,7 +11,7 @@ import pytest
 
 from tvo_cli import config
 from tvo_cli.cli.main import main
-from tvo_cli.consistency import CONTRADICTIONS, check
+from tvo_cli.config.cross_key_checks import CONTRADICTIONS, check_across_keys
 from tvo_cli.errors import UserError
 
 PAIRS = list(CONTRADICTIONS)
@@ -25,13 +25,13 @@ NEUTRAL: dict[str, tuple[str, list[str]]] = {
 def combined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The checks' answer to a new yaml of two names, in a copy of conf/."""
     shutil.copytree(config.conf_dir(), tmp_path / "conf")
-    monkeypatch.setattr(config.describing, "conf_dir", lambda: tmp_path / "conf")
+    monkeypatch.setattr(config.groups_and_choices, "conf_dir", lambda: tmp_path / "conf")
 
     def combine(*parts: str, body: str = "{name: both}") -> Any:
         text = f"# @package _global_\n# Two at once.\ndefaults: [{', '.join(parts)}, _self_]\nalgorithm: {body}\n"
         (tmp_path / "conf" / "algorithm" / "both.yaml").write_text(text)
         chosen = config.compose(["algorithm=both", "output_dir=x"])
-        check(chosen)
+        check_across_keys(chosen)
         return chosen.algorithm
 
     return combine

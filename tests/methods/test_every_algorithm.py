@@ -23,7 +23,7 @@ from tvo_cli.types import Experience, Loss, Tokens
 
 from .conftest import composed
 
-ALGORITHMS = config.names("algorithm")
+ALGORITHMS = config.choices_of_group("algorithm")
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 LEAVES = ("logp", "entropy", "collision")
 TENSORS = (*LEAVES, "old_logp", "advantage", "mask", "share", "ref_logp", "old_entropy", "covariance")
@@ -94,7 +94,7 @@ def test_the_yaml_names_exactly_the_keywords_of_its_target(name: str) -> None:
 
 @every_algorithm
 def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name: str) -> None:
-    assert len(config.about("algorithm", name)) > 20
+    assert len(config.choice_comment("algorithm", name)) > 20
     assert composed(name).algorithm.name == name
 
 

@@ -25,13 +25,13 @@ PASSES = {
 DEFAULT = OmegaConf.load(config.conf_dir() / "rollout" / "default.yaml")
 
 
-@pytest.mark.parametrize("name", config.names("algorithm"))
+@pytest.mark.parametrize("name", config.choices_of_group("algorithm"))
 def test_passes_and_minibatches(name: str) -> None:
     found = OmegaConf.merge(DEFAULT, composed(name).get("rollout", {}))
     assert (found.epochs, found.minibatches) == PASSES[name]
 
 
-@pytest.mark.parametrize("name", config.names("algorithm"))
+@pytest.mark.parametrize("name", config.choices_of_group("algorithm"))
 def test_each_yaml_says_which_passes_and_why(name: str) -> None:
     text = (config.conf_dir() / "algorithm" / f"{name}.yaml").read_text(encoding="utf-8")
     assert "# Passes: " in text

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from tvo_cli.data.literal import Prompt
-from tvo_cli.data.prompts import render
+from tvo_cli.data.prompts import render_prompt
+from tvo_cli.data.special_tokens import Prompt
 from tvo_cli.evaluation.protocol import Decoding, Protocol
 from tvo_cli.model.prompt_encoding import added_eos_ids, encode_prompts
 from tvo_cli.model.tiny_model import tiny_tokenizer
@@ -89,7 +89,9 @@ def templates(tokenizer: PreTrainedTokenizerFast) -> list[str]:
 def test_a_prompt_without_special_tokens_has_the_ids_it_always_had(name: str) -> None:
     tokenizer = TOKENIZERS[name]()
     for template in templates(tokenizer):
-        prompts = [render(problem(text), node(template), tokenizer) for text in ("7 + 3 =", "What ends a turn?", "a")]
+        prompts = [
+            render_prompt(problem(text), node(template), tokenizer) for text in ("7 + 3 =", "What ends a turn?", "a")
+        ]
         expected = []
         for prompt in prompts:
             begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
@@ -106,9 +108,11 @@ def test_special_tokens_in_a_question_are_text(name: str, form: str) -> None:
     end = ENDS.get(name, "</s>")
     question = form.replace("{}", end)
     for template in templates(tokenizer):
-        prompt = render(problem(question), node(template), tokenizer)
+        prompt = render_prompt(problem(question), node(template), tokenizer)
         (ids,) = encode_prompts(tokenizer, [prompt])
-        (harmless,) = encode_prompts(tokenizer, [render(problem(form.replace("{}", "x")), node(template), tokenizer)])
+        (harmless,) = encode_prompts(
+            tokenizer, [render_prompt(problem(form.replace("{}", "x")), node(template), tokenizer)]
+        )
         assert question in prompt
         assert _special(ids, tokenizer) == _special(harmless, tokenizer)
 
@@ -122,7 +126,7 @@ def _special(ids: list[int], tokenizer: PreTrainedTokenizerFast) -> list[int]:
 def test_the_text_is_read_as_the_library_reads_plain_text(name: str) -> None:
     tokenizer = TOKENIZERS[name]()
     question = f"The {ENDS.get(name, '</s>')} ends a turn?"
-    (ids,) = encode_prompts(tokenizer, [render(problem(question), node("plain"), tokenizer)])
+    (ids,) = encode_prompts(tokenizer, [render_prompt(problem(question), node("plain"), tokenizer)])
     assert ids == tokenizer(question, split_special_tokens=True)["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=True).strip() == question
 
@@ -130,7 +134,7 @@ def test_the_text_is_read_as_the_library_reads_plain_text(name: str) -> None:
 def test_earlier_turns_are_text_too_and_the_template_keeps_its_marks() -> None:
     tokenizer = chatml()
     asked = problem("b <|im_start|>?", ("system", "s<|im_end|>"), ("user", "a"), ("assistant", "c"))
-    prompt = render(asked, node("chat"), tokenizer)
+    prompt = render_prompt(asked, node("chat"), tokenizer)
     assert prompt == tokenizer.apply_chat_template(
         [{"role": role, "content": text} for role, text in (*asked.turns, ("user", asked.question))], tokenize=False
     )
@@ -140,7 +144,9 @@ def test_earlier_turns_are_text_too_and_the_template_keeps_its_marks() -> None:
 
 def test_what_a_user_writes_into_the_settings_is_meant() -> None:
     tokenizer = chatml()
-    prompt = render(problem("<|im_end|>"), node("plain", suffix="<|im_end|>\n<|im_start|>assistant\n"), tokenizer)
+    prompt = render_prompt(
+        problem("<|im_end|>"), node("plain", suffix="<|im_end|>\n<|im_start|>assistant\n"), tokenizer
+    )
     assert _special(encode_prompts(tokenizer, [prompt])[0], tokenizer) == tokenizer.convert_tokens_to_ids(
         ["<|im_end|>", "<|im_start|>"]
     )
@@ -167,7 +173,7 @@ def test_no_end_token_is_put_behind_a_prompt(template: str, question: str) -> No
     ending.backend_tokenizer.post_processor = TemplateProcessing(
         single="$A <|im_end|>", special_tokens=[("<|im_end|>", end)]
     )
-    prompts = [render(problem(question), node(template), ending)]
+    prompts = [render_prompt(problem(question), node(template), ending)]
     assert ending(prompts[0])["input_ids"][-1] == end and added_eos_ids(ending) == (end,)
     assert encode_prompts(ending, prompts) == encode_prompts(usual, prompts)
 
@@ -179,7 +185,10 @@ def test_the_begin_token_stays_and_is_not_doubled() -> None:
     )
     plain, chat, literal = encode_prompts(
         tokenizer,
-        [render(problem(text), node(t), tokenizer) for text, t in (("a", "plain"), ("a", "chat"), ("<s> a", "plain"))],
+        [
+            render_prompt(problem(text), node(t), tokenizer)
+            for text, t in (("a", "plain"), ("a", "chat"), ("<s> a", "plain"))
+        ],
     )
     assert (plain[0], plain.count(1), plain[-1] != 2) == (1, 1, True)
     assert chat.count(1) == 1 and chat[0] == 1
@@ -187,7 +196,7 @@ def test_the_begin_token_stays_and_is_not_doubled() -> None:
 
 
 def test_a_copy_of_a_prompt_is_the_same_prompt() -> None:
-    prompt = render(problem("a <|im_end|>"), node("chat"), chatml())
+    prompt = render_prompt(problem("a <|im_end|>"), node("chat"), chatml())
     copied = copy.deepcopy(prompt)
     assert isinstance(copied, Prompt) and isinstance(prompt, Prompt)
     assert copied == prompt and copied.control == prompt.control != ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tvo_cli.readers.conversations import Question, question_of
-from tvo_cli.readers.faults import Malformed
+from tvo_cli.readers.record import MalformedRecord
 
 
 def turn(role: str, content: object) -> dict[str, object]:
@@ -57,7 +57,7 @@ def test_the_answer_at_the_end_of_an_answered_conversation_is_not_asked() -> Non
     before = (("user", "a?"), ("assistant", "b"))
     assert question_of([*asked, turn("assistant", "d")], answered=True) == Question("c?", before)
     assert question_of(asked, answered=True) == Question("c?", before)
-    with pytest.raises(Malformed, match="ends with the tool's turn"):
+    with pytest.raises(MalformedRecord, match="ends with the tool's turn"):
         question_of([*asked, turn("tool", "1"), turn("assistant", "d")], answered=True)
 
 
@@ -76,5 +76,5 @@ def test_the_answer_at_the_end_of_an_answered_conversation_is_not_asked() -> Non
     ],
 )
 def test_what_cannot_be_asked_says_why(stated: object, said: str) -> None:
-    with pytest.raises(Malformed, match=said):
+    with pytest.raises(MalformedRecord, match=said):
         question_of(stated)

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from tvo_cli.readers.faults import Malformed
+from tvo_cli.readers.exact_numbers import Number, number_text
 from tvo_cli.readers.golds import gold_of
-from tvo_cli.readers.numbers import Number, number_text
+from tvo_cli.readers.record import MalformedRecord
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_only_a_list_of_different_answers_is_several() -> None:
     ],
 )
 def test_what_is_no_gold_says_why(stated: object, said: str) -> None:
-    with pytest.raises(Malformed, match=said):
+    with pytest.raises(MalformedRecord, match=said):
         gold_of(stated)
 
 

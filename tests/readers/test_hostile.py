@@ -8,11 +8,11 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from tvo_cli.readers import records
+from tvo_cli.readers import file_formats
 from tvo_cli.readers.conversations import question_of
-from tvo_cli.readers.faults import Malformed
 from tvo_cli.readers.golds import gold_of
-from tvo_cli.readers.json_rows import written
+from tvo_cli.readers.json_records import json_text
+from tvo_cli.readers.record import MalformedRecord
 
 WHOLE = (
     b'{"question": "q", "answer": [1, "2", 1e-5, true, null, {"a": NaN}]}\n{"prompt": [{"content": "x\\ud83d"}]}\r\n',
@@ -43,7 +43,7 @@ def damaged(rng: random.Random) -> bytes:
 
 
 def tried(read: Callable[[object], object], value: object) -> None:
-    with suppress(Malformed):
+    with suppress(MalformedRecord):
         read(value)
 
 
@@ -53,13 +53,15 @@ def test_no_damage_raises_anything_else() -> None:
         name = rng.choice(["x.jsonl", "x.csv", "x.json", "x.tsv", ""])
         try:
             found = [
-                row for row in records.read_stream(io.BytesIO(damaged(rng)), name) if not isinstance(row, Malformed)
+                row
+                for row in file_formats.read_record_stream(io.BytesIO(damaged(rng)), name)
+                if not isinstance(row, MalformedRecord)
             ]
-        except Malformed:
+        except MalformedRecord:
             continue
         rows += len(found)
         for row in found:
-            written(row.fields)
+            json_text(row.fields)
             for value in row.fields.values():
                 tried(gold_of, value)
                 tried(question_of, value)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.tracking.run_folder import write_json, write_text
+from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
+from tvo_cli.tracking.metrics_file import MetricsFile
 
 CONFIG = """
 seed: 3
@@ -37,12 +37,12 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         summary: dict[str, Any] | None = None,
     ) -> Path:
         folder = tmp_path / name
-        write_text(folder / "config.yaml", CONFIG.replace("ALGORITHM", algorithm))
+        write_text_atomically(folder / "config.yaml", CONFIG.replace("ALGORITHM", algorithm))
         _write_metrics(folder / "metrics.jsonl", steps)
-        write_json(folder / "collapse.json", COLLAPSED if collapsed else HEALTHY)
+        write_json_atomically(folder / "collapse.json", COLLAPSED if collapsed else HEALTHY)
         written = {"steps": steps, "rollouts": 3840, "seconds": 125.0} if summary is None else summary
         if written:
-            write_json(folder / "summary.json", written)
+            write_json_atomically(folder / "summary.json", written)
         return folder
 
     return make

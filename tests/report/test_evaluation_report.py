@@ -22,7 +22,7 @@ def summary() -> dict[str, Any]:
 
 
 def test_one_row_a_suite(summary: dict[str, Any]) -> None:
-    (row,) = report.rows(summary)
+    (row,) = report.suite_rows(summary)
     assert dict(zip(report.HEADINGS, row, strict=True)) == {
         **{"suite": "s", "protocol": "boxed", "problems": "4", "avg@k": "@4 37.5% [5.9, 85.2]"},
         **{"pass@k": "@2 58.3  @4 75.0", "maj@k": "@4 37.5% [5.0, 87.3]", "greedy": "50.0% [15.0, 85.0]"},
@@ -31,7 +31,7 @@ def test_one_row_a_suite(summary: dict[str, Any]) -> None:
 
 
 def test_the_page_for_a_paper(summary: dict[str, Any]) -> None:
-    page = report.markdown(summary)
+    page = report.evaluation_markdown(summary)
     assert "| suite | protocol | problems | avg@k |" in page
     assert "## s: by level" in page
     assert "| gained | 2 |" in page
@@ -40,17 +40,17 @@ def test_the_page_for_a_paper(summary: dict[str, Any]) -> None:
 
 
 def test_the_harness_layout(summary: dict[str, Any]) -> None:
-    found = report.harness(summary, {"torch": "2"})
+    found = report.harness_results(summary, {"torch": "2"})
     assert found["results"]["s"]["avg@4,none"] == 0.375
     assert found["results"]["s"]["avg@4_stderr,none"] == pytest.approx(0.161374, abs=1e-6)
     assert found["results"]["s"]["exact_match,none"] == 0.5
     assert set(found) == {"results", "configs", "n-samples", "config", "versions"}
-    assert report.metrics(summary)["s/pass@2"] == pytest.approx(0.58333, abs=1e-5)
+    assert report.evaluation_metrics(summary)["s/pass@2"] == pytest.approx(0.58333, abs=1e-5)
 
 
 def test_predictions_alone_have_no_scores(summary: dict[str, Any]) -> None:
     bare = SUITE | {"graded": False, "problems": 4, "length": 1.0, "truncated": 0.0, "seconds": 1.0}
     summary["suites"] = {"s": bare | {"tokens_per_second": 1.0, "unanswered": 1.0}}
-    assert report.rows(summary)[0][3] == "not graded"
-    assert report.harness(summary, {})["results"] == {}
-    assert "not graded" in report.markdown(summary)
+    assert report.suite_rows(summary)[0][3] == "not graded"
+    assert report.harness_results(summary, {})["results"] == {}
+    assert "not graded" in report.evaluation_markdown(summary)

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.report import card, next_commands, run_end, run_plot, runs
-from tvo_cli.tracking.metrics import MetricsFile
-from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.report import next_commands, run_card, run_end, run_loading, run_plot
+from tvo_cli.tracking.atomic_files import write_json_atomically
+from tvo_cli.tracking.metrics_file import MetricsFile
 
 Make = Callable[..., Path]
 
 
 def test_a_run_is_read_back(make_run: Make) -> None:
-    run = runs.load(make_run())
+    run = run_loading.load_run(make_run())
     assert run.algorithm == "tvo" and run.finished and len(run.steps) == 6 and len(run.evaluations) == 2
     assert run.curve("reward/mean") == ([1, 2, 3, 4, 5, 6], [0.125, 0.25, 0.375, 0.5, 0.625, 0.75])
     assert run.curve("eval/pass@1", evaluations=True) == ([0, 6], [0.25, 0.75])
@@ -28,30 +28,30 @@ def test_a_run_is_read_back(make_run: Make) -> None:
 def test_the_last_value_is_the_last_finite_one(make_run: Make) -> None:
     folder = make_run()
     MetricsFile(folder / "metrics.jsonl").append(7, {"reward/mean": math.nan})
-    run = runs.load(folder)
+    run = run_loading.load_run(folder)
     assert run.last("reward/mean") == 0.75 and run.last("nothing") is None
 
 
 def test_a_run_that_goes_on_can_be_read(make_run: Make) -> None:
     folder = make_run(summary={})
     (folder / "collapse.json").unlink()
-    run = runs.load(folder)
+    run = run_loading.load_run(folder)
     assert not run.finished and run.summary == {} and run.collapse == {}
-    assert "not watched" in card.text(run)
+    assert "not watched" in run_card.card_text(run)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, make_run: Make) -> None:
     with pytest.raises(UserError, match="is not a run folder"):
-        runs.load(tmp_path)
+        run_loading.load_run(tmp_path)
     folder = make_run()
     (folder / "summary.json").write_text("{broken")
     with pytest.raises(UserError, match=r"summary\.json: is not JSON"):
-        runs.load(folder)
+        run_loading.load_run(folder)
 
 
 def test_the_figure_has_its_four_panels_and_its_marks(make_run: Make) -> None:
     folder = make_run(collapsed=True)
-    svg, png = run_plot.draw(runs.load(folder))
+    svg, png = run_plot.draw_run_figure(run_loading.load_run(folder))
     assert (svg, png) == (folder / "figures" / "run.svg", folder / "figures" / "run.png")
     text = svg.read_text()
     for wanted in ("reward and accuracy", "entropy (nats)", "gradient (log scale)", "binary TV and viscosity"):
@@ -66,13 +66,13 @@ def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
     folder = make_run(algorithm="grpo")
     path = folder / "metrics.jsonl"
     path.write_text(path.read_text().replace("thermo/viscosity", "thermo/other"))
-    text = run_plot.draw(runs.load(folder))[0].read_text()
+    text = run_plot.draw_run_figure(run_loading.load_run(folder))[0].read_text()
     assert "entropy_floor" not in text and "viscosity ν" not in text and "TV, sampling" in text
 
 
 @pytest.mark.slow
 def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
-    drawn = [run_plot.draw(runs.load(make_run(name)))[0].read_bytes() for name in ("a", "b")]
+    drawn = [run_plot.draw_run_figure(run_loading.load_run(make_run(name)))[0].read_bytes() for name in ("a", "b")]
     assert drawn[0] == drawn[1]
 
 
@@ -86,8 +86,8 @@ def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
 
     folder = make_run(collapsed=True)
     firings = [{"rule": rule, "step": step} for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)]
-    write_json(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
-    figure = run_plot._page(runs.load(folder))
+    write_json_atomically(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
+    figure = run_plot._run_figure(run_loading.load_run(folder))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     words = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
@@ -107,7 +107,7 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
     folder = make_run()
     for step, value in ((7, 0.0), (8, -1e-3), (9, 1e-3)):
         MetricsFile(folder / "metrics.jsonl").append(step, {"gradient/variance": value, "gradient/norm": 1.0})
-    variance = run_plot._page(runs.load(folder)).axes[2]
+    variance = run_plot._run_figure(run_loading.load_run(folder)).axes[2]
     assert variance.get_yscale() == "log" and variance.yaxis.get_transform()._clip is False
     [mark] = [line for line in variance.lines if line.get_label() == "0 or less"]
     assert list(mark.get_xdata()) == [7, 8]
@@ -116,11 +116,11 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
 @pytest.mark.slow
 def test_a_run_of_nothing_finite_is_drawn(make_run: Make) -> None:
     folder = make_run(steps=0)
-    assert run_plot.draw(runs.load(folder)) == []
+    assert run_plot.draw_run_figure(run_loading.load_run(folder)) == []
     file = MetricsFile(folder / "metrics.jsonl")
     for value in (math.nan, math.inf, -1.0):
         file.append(1, {"gradient/variance": value, "reward/mean": value, "thermo/viscosity": math.nan})
-    assert len(run_plot.draw(runs.load(folder))) == 2
+    assert len(run_plot.draw_run_figure(run_loading.load_run(folder))) == 2
 
 
 def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
     policy.mkdir(parents=True)
     (folder / "checkpoints" / "step-000009").mkdir()  # torn: no policy inside
     monkeypatch.chdir(folder.parent)
-    text = " ".join(card.text(runs.load(folder)).split())
+    text = " ".join(run_card.card_text(run_loading.load_run(folder)).split())
     for wanted in (
         "tvo · tiny · addition · seed 3",
         "6 steps, 3,840 rollouts, 2:05; accuracy on fresh rollouts 0.100 → 0.600",
@@ -143,7 +143,7 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
 
 
 def test_the_card_says_what_broke(make_run: Make) -> None:
-    text = card.text(runs.load(make_run(collapsed=True, steps=5, algorithm="grpo")))
+    text = run_card.card_text(run_loading.load_run(make_run(collapsed=True, steps=5, algorithm="grpo")))
     assert "collapsed at step 4" in text and "entropy_floor fired first at step 4 (0.012 against 0.050)" in text
     assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
 
@@ -166,7 +166,7 @@ def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.
     (folder / "command.txt").write_text(COMMAND.replace("\\\n", "") + "\n")
     (folder / "checkpoints/step-000006/policy").mkdir(parents=True)
     for width in (100, 80, 40):
-        shown = card.text(runs.load(Path("a b")), width)
+        shown = run_card.card_text(run_loading.load_run(Path("a b")), width)
         assert all(len(line) <= max(width, 60) for line in shown.splitlines() if "policy" not in line)
         typed = shown[shown.index("tvo eval") :].replace("\\\n", " ").strip().splitlines()
         assert [shlex.split(line) for line in typed] == [EVALUATE, RIVAL]
@@ -177,7 +177,7 @@ def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
     text = (folder / "config.yaml").read_text()
     node = "{name: jsonl, kind: jsonl, path: ok.jsonl, test_path: null, columns: {question: q, answer: null}}"
     (folder / "config.yaml").write_text(text.replace("{name: addition}", node))
-    words = next_commands.evaluation(runs.load(folder), folder / "policy")
+    words = next_commands.next_evaluation_command(run_loading.load_run(folder), folder / "policy")
     assert words[3:6] == ["evaluation=jsonl", "path=ok.jsonl", "evaluation.suites.jsonl.dataset.columns.question=q"]
 
 
@@ -185,7 +185,7 @@ def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
 def test_the_next_command_can_be_pasted(path: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    [word] = shlex.split(next_commands.override("model.path", path))
+    [word] = shlex.split(next_commands.shell_override("model.path", path))
     [parsed] = OverridesParser.create().parse_overrides([word])
     assert parsed.key_or_group == "model.path" and parsed.value() == path and not parsed.is_sweep_override()
 
@@ -194,7 +194,7 @@ def test_the_next_command_can_be_pasted(path: str) -> None:
 def test_closing_leaves_figure_and_card(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     folder = make_run()
-    text = run_end.close(folder)
+    text = run_end.write_figure_and_card(folder)
     assert (folder / "card.txt").read_text() == text and "figures/run.svg" in text
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["run.png", "run.svg"]
 

@@ -126,7 +126,7 @@ def test_lengths_must_agree(grader: Grader) -> None:
         grader.grade(["a"], [], [])
 
 
-@pytest.mark.slow  # tests/data/test_reasoning_tasks.py has a fast one
+@pytest.mark.slow  # tests/data/test_reasoning_gym_tasks.py has a fast one
 def test_a_reasoning_gym_task_scores_in_the_child(judge: Judge) -> None:
     pytest.importorskip("reasoning_gym")
     import reasoning_gym

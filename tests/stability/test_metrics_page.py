@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tvo_cli.stability import GradientNoiseReading, GradientNoiseSmoother, free_energy_of_batch, readings
-from tvo_cli.tracking.names import METRICS
+from tvo_cli.tracking.metric_names import METRICS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
 DEFINED = {name for row in PAGE.splitlines() if row.startswith("| `") for name in re.findall(r"`([^`]+)`", row)}

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage_rates import CASES, WAYS, draw, measure
-from tvo_cli.compare.analysis import measures, rates
-from tvo_cli.compare.analysis.arms import Arm, Cell
-from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.analysis.rates import CORRECTED, HALF, LEAVE_ONE_OUT
+from tvo_cli.compare.analysis import rate_choice, run_values
+from tvo_cli.compare.analysis.arms_and_blocks import Arm, ArmAtRate
+from tvo_cli.compare.analysis.metric_choice import MetricChoice
+from tvo_cli.compare.analysis.rate_choice import CORRECTED, HALF, LEAVE_ONE_OUT
 
 TRIALS = 4000  # one standard error of 5% is 0.35 points
-HOW = Reading("eval/pass@1")
+HOW = MetricChoice("eval/pass@1")
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
@@ -56,10 +56,10 @@ def arm_of(scores: np.ndarray) -> Arm:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_simulated_ways_are_those_of_the_comparison(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures, "final", lambda trial, how: trial.value)
+    monkeypatch.setattr(run_values, "final_value", lambda trial, how: trial.value)
     many = draw(np.random.default_rng(5), 20, 7, CASES["each 0.5 sd below the one before"][0], 0.0)
     simulated = WAYS[way](many)
     for scores, expected in zip(many, simulated, strict=True):
-        found = rates.choose(arm_of(scores), HOW, way)
-        assert isinstance(found.cell, Cell)
+        found = rate_choice.choose_rate(arm_of(scores), HOW, way)
+        assert isinstance(found.cell, ArmAtRate)
         assert sorted(found.values(HOW).values()) == pytest.approx(sorted(expected))

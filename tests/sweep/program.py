@@ -18,13 +18,13 @@ from types import ModuleType
 from typing import Any
 
 import tvo_cli
-from tvo_cli.config.schema.kinds import Free, Label, key
-from tvo_cli.config.schema.roots import ROOTS, Train
+from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, TrainConfig
+from tvo_cli.config.schema.value_types import Free, Label, key
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker
 
 
-class StandIn(Train):
+class StandIn(TrainConfig):
     """The keys of this program besides."""
 
     act: Label = key("what a job does", optional=True)
@@ -32,7 +32,7 @@ class StandIn(Train):
     vault: Free = key("secrets", optional=True)
 
 
-ROOTS["train"] = StandIn
+CONFIG_OF_COMMAND["train"] = StandIn
 
 
 class Interrupted(Exception):
@@ -100,10 +100,10 @@ sys.modules["tvo_cli.experiment"] = experiment
 tvo_cli.experiment = experiment
 
 if __name__ == "__main__":
-    from tvo_cli.cli import train as command
+    from tvo_cli.cli import progress_bars
     from tvo_cli.cli.main import main
     from tvo_cli.report import run_end
 
-    command.quiet = lambda: None
-    run_end.close = lambda folder: "closed"
+    progress_bars.hide_transformers_progress_bars = lambda: None
+    run_end.write_figure_and_card = lambda folder: "closed"
     sys.exit(main())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import is_running, until
-from tvo_cli.sweep.job_process import Child, JobOutcome
+from tvo_cli.sweep.job_process import JobOutcome, JobProcess
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -24,12 +24,12 @@ BROOD = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_se
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[..., Child]]:
-    made: list[Child] = []
+def begin(tmp_path: Path) -> Iterator[Callable[..., JobProcess]]:
+    made: list[JobProcess] = []
 
-    def start(program: str, grace: float = 5.0, timeout: float | None = None) -> Child:
+    def start(program: str, grace: float = 5.0, timeout: float | None = None) -> JobProcess:
         words = [sys.executable, "-I", "-S", "-c", program]
-        made.append(Child(words, tmp_path / "job.log", os.environ, title="t", grace=grace, timeout=timeout))
+        made.append(JobProcess(words, tmp_path / "job.log", os.environ, title="t", grace=grace, timeout=timeout))
         return made[-1]
 
     yield start
@@ -37,7 +37,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Child]]:
         child.kill()
 
 
-def ended(child: Child, seconds: float = 60.0) -> JobOutcome:
+def ended(child: JobProcess, seconds: float = 60.0) -> JobOutcome:
     return until(child.poll, seconds)
 
 
@@ -55,16 +55,16 @@ ENDS = [
 
 @pytest.mark.parametrize(("program", "state", "code", "reason", "again"), ENDS)
 def test_every_end_is_told_apart(
-    begin: Callable[..., Child], program: str, state: str, code: int, reason: str, again: bool
+    begin: Callable[..., JobProcess], program: str, state: str, code: int, reason: str, again: bool
 ) -> None:
     assert ended(begin(program)) == JobOutcome(state, code, reason, again)
 
 
-def said(child: Child, word: str) -> None:
+def said(child: JobProcess, word: str) -> None:
     until(lambda: word in child.log.read_text())
 
 
-def test_a_job_that_is_asked_saves(begin: Callable[..., Child]) -> None:
+def test_a_job_that_is_asked_saves(begin: Callable[..., JobProcess]) -> None:
     child = begin(SAVES)
     said(child, "ready")
     child.stop()
@@ -72,7 +72,7 @@ def test_a_job_that_is_asked_saves(begin: Callable[..., Child]) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_that_hangs_is_asked_first_then_ended(begin: Callable[..., Child]) -> None:
+def test_a_job_that_hangs_is_asked_first_then_ended(begin: Callable[..., JobProcess]) -> None:
     child = begin(SAVES, timeout=0.5)
     assert ended(child) == JobOutcome("failed", 124, "not done after 0.5 s (hydra.launcher.timeout)", True)
     child = begin(DEAF, grace=0.3, timeout=0.5)
@@ -81,7 +81,9 @@ def test_a_job_that_hangs_is_asked_first_then_ended(begin: Callable[..., Child])
     assert child.pid and not is_running(child.pid)
 
 
-def test_a_deaf_job_that_is_asked_is_ended_after_the_grace_and_at_once_by_kill(begin: Callable[..., Child]) -> None:
+def test_a_deaf_job_that_is_asked_is_ended_after_the_grace_and_at_once_by_kill(
+    begin: Callable[..., JobProcess],
+) -> None:
     child = begin(DEAF, grace=0.3)
     said(child, "deaf")
     child.stop()
@@ -91,24 +93,24 @@ def test_a_deaf_job_that_is_asked_is_ended_after_the_grace_and_at_once_by_kill(b
     assert ended(child).state == "interrupted"
 
 
-def test_nothing_that_a_job_started_outlives_it(begin: Callable[..., Child]) -> None:
+def test_nothing_that_a_job_started_outlives_it(begin: Callable[..., JobProcess]) -> None:
     child = begin(BROOD)
     assert ended(child).state == "finished"
     pid = int(child.log.read_text().split()[-1])
     assert not is_running(pid)
 
 
-def test_a_keeper_that_is_killed_takes_its_job_along(begin: Callable[..., Child]) -> None:
+def test_a_supervisor_that_is_killed_takes_its_job_along(begin: Callable[..., JobProcess]) -> None:
     child = begin(DEAF)
     said(child, "deaf")
-    child._keeper.kill()
+    child._supervisor.kill()
     assert ended(child).code == 137
     assert child.pid is not None
     until(lambda: not is_running(child.pid or 0), 5)
 
 
 def test_a_job_that_cannot_start_is_a_failure_with_its_reason(tmp_path: Path) -> None:
-    child = Child(["/nowhere/x"], tmp_path / "job.log", os.environ, title="t", grace=1, timeout=None)
+    child = JobProcess(["/nowhere/x"], tmp_path / "job.log", os.environ, title="t", grace=1, timeout=None)
     found = ended(child)
     assert found.state == "failed" and found.code == 1 and "/nowhere/x" in found.reason
 
@@ -116,8 +118,8 @@ def test_a_job_that_cannot_start_is_a_failure_with_its_reason(tmp_path: Path) ->
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from tvo_cli.sweep.job_process import Child
-child = Child([sys.executable, "-c", {job!r}], Path({log!r}), os.environ, title="t", grace=0.5, timeout=None)
+from tvo_cli.sweep.job_process import JobProcess
+child = JobProcess([sys.executable, "-c", {job!r}], Path({log!r}), os.environ, title="t", grace=0.5, timeout=None)
 print(child.pid, flush=True)
 time.sleep(60)
 """
@@ -139,8 +141,10 @@ def test_kill_9_of_the_parent_ends_the_job(tmp_path: Path, job: str) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux kills a child with its parent")
-def test_kill_9_of_both_the_parent_and_the_keeper_ends_the_job(tmp_path: Path) -> None:
-    program = PARENT.replace("child.pid,", "child.pid, child._keeper.pid,").format(job=DEAF, log=str(tmp_path / "log"))
+def test_kill_9_of_both_the_parent_and_the_supervisor_ends_the_job(tmp_path: Path) -> None:
+    program = PARENT.replace("child.pid,", "child.pid, child._supervisor.pid,").format(
+        job=DEAF, log=str(tmp_path / "log")
+    )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     pid, supervisor = map(int, parent.stdout.readline().split())
@@ -166,7 +170,7 @@ ASKED = (
     ("ignored", "by"), [((), 15), ((1,), 15), ((1, 2, 12), 15), ((15,), 10), ((10, 15), 1)], ids=str
 )
 def test_a_job_ignores_what_its_sweep_did_and_is_asked_by_a_signal_it_hears(
-    begin: Callable[..., Child], ignored: tuple[int, ...], by: int
+    begin: Callable[..., JobProcess], ignored: tuple[int, ...], by: int
 ) -> None:
     before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
     try:
@@ -177,7 +181,7 @@ def test_a_job_ignores_what_its_sweep_did_and_is_asked_by_a_signal_it_hears(
     until(lambda: "ready" in child.log.read_text())
     assert child.log.read_text().splitlines()[-1].split()[1:] == [str(number) for number in ignored]
     for number in ignored:
-        os.kill(child._keeper.pid, number)
+        os.kill(child._supervisor.pid, number)
         os.kill(child.pid or 0, number)
     child.stop()
     assert ended(child).code == 75

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.sweep.index import Job
 from tvo_cli.sweep.progress_table import LOG, ProgressTable
-from tvo_cli.tracking import metrics
+from tvo_cli.sweep.sweep_index import SweepJob
+from tvo_cli.tracking import metrics_file
 
 
 class Terminal(io.StringIO):
@@ -17,8 +17,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def jobs(*states: str) -> list[Job]:
-    return [Job(f"{i:064}", f"s{i}", [], "", state=state) for i, state in enumerate(states)]
+def jobs(*states: str) -> list[SweepJob]:
+    return [SweepJob(f"{i:064}", f"s{i}", [], "", state=state) for i, state in enumerate(states)]
 
 
 def test_one_line_a_change_in_a_pipe_and_in_the_log(tmp_path: Path) -> None:
@@ -57,8 +57,10 @@ def test_a_running_job_says_how_far_it_is(tmp_path: Path) -> None:
     (tmp_path / "s0").mkdir()
     with ProgressTable(tmp_path, mine, 1, io.StringIO()) as board:
         assert board.share(mine[0]) is None
-        (tmp_path / "s0" / "metrics.jsonl").write_text(metrics.line(1, {"reward/mean": 0.0}))
-        (tmp_path / "s0" / "metrics.jsonl").open("a").write(metrics.line(2, {"reward/mean": 0.0}) + '{"step": 3, "re')
+        (tmp_path / "s0" / "metrics.jsonl").write_text(metrics_file.metrics_line(1, {"reward/mean": 0.0}))
+        (tmp_path / "s0" / "metrics.jsonl").open("a").write(
+            metrics_file.metrics_line(2, {"reward/mean": 0.0}) + '{"step": 3, "re'
+        )
         assert board.share(mine[0]) == 0.25
 
 

@@ -9,19 +9,19 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.sweep import slots
-from tvo_cli.sweep.slots import Slot, divide, visible_gpus
+from tvo_cli.sweep.slots import Slot, divide_into_slots, visible_gpus
 
 
 def test_without_gpus_one_job_a_processor_and_never_more_than_there_are_jobs() -> None:
-    assert divide(100, None, None, cores=8) == [Slot(i, None, 1) for i in range(8)]
-    assert divide(3, None, None, cores=8) == [Slot(i, None, 2) for i in range(3)]
-    assert divide(100, 3, None, cores=8) == [Slot(i, None, 2) for i in range(3)]
-    assert divide(100, 20, None, cores=8)[19] == Slot(19, None, 1)
+    assert divide_into_slots(100, None, None, cores=8) == [Slot(i, None, 1) for i in range(8)]
+    assert divide_into_slots(3, None, None, cores=8) == [Slot(i, None, 2) for i in range(3)]
+    assert divide_into_slots(100, 3, None, cores=8) == [Slot(i, None, 2) for i in range(3)]
+    assert divide_into_slots(100, 20, None, cores=8)[19] == Slot(19, None, 1)
 
 
 def test_one_job_a_gpu_and_more_slots_share_them_in_turn() -> None:
-    assert divide(9, None, [0, 3], cores=8) == [Slot(0, "0", 4), Slot(1, "3", 4)]
-    assert [slot.gpu for slot in divide(9, 4, [0, 3], cores=8)] == ["0", "3", "0", "3"]
+    assert divide_into_slots(9, None, [0, 3], cores=8) == [Slot(0, "0", 4), Slot(1, "3", 4)]
+    assert [slot.gpu for slot in divide_into_slots(9, 4, [0, 3], cores=8)] == ["0", "3", "0", "3"]
 
 
 def test_gpus_are_those_one_may_see(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,8 +33,8 @@ def test_gpus_are_those_one_may_see(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_gpus({}) == ["0", "1"]
-    assert divide(9, None, "auto", cores=8) == [Slot(0, "0", 4), Slot(1, "1", 4)]
-    assert len(divide(9, None, "auto", on_cpu=True, cores=8)) == 8
+    assert divide_into_slots(9, None, "auto", cores=8) == [Slot(0, "0", 4), Slot(1, "1", 4)]
+    assert len(divide_into_slots(9, None, "auto", on_cpu=True, cores=8)) == 8
 
 
 def test_a_job_gets_its_gpu_and_its_share_of_threads_and_less_stays_less() -> None:
@@ -52,10 +52,10 @@ def test_a_job_gets_its_gpu_and_its_share_of_threads_and_less_stays_less() -> No
 @pytest.mark.parametrize(("text", "found"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", None)])
 def test_a_containers_quota_counts(tmp_path: Path, text: str, found: int | None) -> None:
     (tmp_path / "cpu.max").write_text(text)
-    assert slots._quota(tmp_path / "cpu.max") == found
+    assert slots._cgroup_processors(tmp_path / "cpu.max") == found
 
 
 @pytest.mark.parametrize(("jobs", "gpus", "said"), [(0, None, "n_jobs=0"), (True, None, "n_jobs"), (1, "0", "gpus=0")])
 def test_nonsense_is_refused(jobs: int, gpus: str | None, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        divide(4, jobs, gpus, cores=2)
+        divide_into_slots(4, jobs, gpus, cores=2)

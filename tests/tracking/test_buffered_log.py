@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from tvo_cli.tracking.buffered_log import HeldLog
+from tvo_cli.tracking.buffered_log import BufferedLog
 
 log = logging.getLogger("tvo")
 
 
 def test_messages_wait_until_there_is_a_log(caplog: pytest.LogCaptureFixture) -> None:
-    with HeldLog() as held:
+    with BufferedLog() as held:
         log.info("first")
         log.warning("second")
         assert caplog.messages == []
@@ -23,14 +23,14 @@ def test_messages_wait_until_there_is_a_log(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_an_error_does_not_swallow_them(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(ValueError), HeldLog():
+    with pytest.raises(ValueError), BufferedLog():
         log.warning("rows were left out")
         raise ValueError
     assert caplog.messages == ["rows were left out"]
 
 
 def test_what_is_said_for_each_split_of_a_file_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    with HeldLog() as held:
+    with BufferedLog() as held:
         for rows in (3, 3, 4):
             log.warning("d.jsonl: %d golds are lists", rows)
         held.say()

@@ -13,10 +13,10 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, console
-from tvo_cli.tracking.console import Plain, Progress
-from tvo_cli.tracking.live_panel import panel
+from tvo_cli.tracking.console import PlainDisplay, RunProgress
+from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, format_reading, sparkline
+from tvo_cli.tracking.live_panel import live_panel
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.sparkline import duration, figure, reading, sparkline
 
 RUN = RunInfo("tvo-s0", "tvo", "tiny", "arithmetic", 120, Path("outputs/train/tvo-s0"), {})
 ROW = {
@@ -38,15 +38,15 @@ class Clock:
         return self.now
 
 
-def progress(clock: Clock | None = None) -> Progress:
-    made = Progress(RUN, clock or Clock())
+def progress(clock: Clock | None = None) -> RunProgress:
+    made = RunProgress(RUN, clock or Clock())
     made.start()
     return made
 
 
 def test_plain_lines_are_aligned_whatever_the_values() -> None:
     stream, state = io.StringIO(), progress()
-    plain = Plain(stream)
+    plain = PlainDisplay(stream)
     plain.start(state)
     extremes: tuple[dict[str, float], ...] = (
         {},
@@ -68,7 +68,7 @@ def test_plain_lines_are_aligned_whatever_the_values() -> None:
 
 def test_plain_lines_may_be_rarer_but_the_last_step_is_shown() -> None:
     stream, clock = io.StringIO(), Clock()
-    state, plain = progress(clock), Plain(stream, every_seconds=10.0)
+    state, plain = progress(clock), PlainDisplay(stream, every_seconds=10.0)
     for step in range(1, 121):
         clock.now += 1.0
         state.add(step, ROW)
@@ -122,7 +122,7 @@ def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
-def half_way() -> Progress:
+def half_way() -> RunProgress:
     """Step 60 of 120 with all that a panel can show: an evaluation, an alert, a reward that rises to 1."""
     state = progress()
     more = {"policy/kl_ref": 0.789, "response/truncated": 0.25, "response/length": 14.0}
@@ -133,11 +133,11 @@ def half_way() -> Progress:
     return state
 
 
-def shown(state: Progress, width: int = 100) -> str:
+def shown(state: RunProgress, width: int = 100) -> str:
     from rich.console import Console
 
     screen = Console(file=io.StringIO(), width=width, record=True)
-    screen.print(panel(state))
+    screen.print(live_panel(state))
     return screen.export_text()
 
 
@@ -196,14 +196,14 @@ READINGS = [
 
 @pytest.mark.parametrize(("name", "value", "said"), READINGS)
 def test_a_reading_has_the_digits_that_mean_something(name: str, value: float | None, said: str) -> None:
-    assert reading(name, value) == said
+    assert format_reading(name, value) == said
 
 
 def test_live_opens_and_closes() -> None:
     from rich.console import Console
 
     stream = io.StringIO()
-    live = console.Live(Console(file=stream, force_terminal=True, width=90))
+    live = console.LiveDisplay(Console(file=stream, force_terminal=True, width=90))
     state = progress()
     live.start(state)
     state.add(1, ROW)
@@ -215,12 +215,12 @@ def test_live_opens_and_closes() -> None:
 
 
 def test_auto_is_plain_without_a_terminal() -> None:
-    assert isinstance(console.display("auto"), Plain)
+    assert isinstance(console.choose_display("auto"), PlainDisplay)
 
 
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UserError, match=r"logger\.console=loud: .*auto, live, plain, off"):
-        console.display("loud")
+        console.choose_display("loud")
 
 
 def test_sparkline_spans_its_values_and_leaves_gaps() -> None:
@@ -234,7 +234,7 @@ def test_sparkline_spans_its_values_and_leaves_gaps() -> None:
     [(0.4, "0s"), (59.4, "59s"), (59.6, "1:00"), (3599, "59:59"), (7387, "2:03:07"), (math.nan, "—")],
 )
 def test_durations(seconds: float, shown: str) -> None:
-    assert duration(seconds) == shown
+    assert format_duration(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -242,20 +242,20 @@ def test_durations(seconds: float, shown: str) -> None:
     [(0.5, "0.500"), (0.0, "0.000"), (4e-7, "4.00e-07"), (48213.4, "48,213"), (1e6, "1.00e+06"), (None, "—")],
 )
 def test_figures(value: float | None, shown: str) -> None:
-    assert figure(value) == shown
+    assert format_plain_number(value) == shown
 
 
 def test_what_others_wrote_is_shown_and_not_obeyed() -> None:
     from rich.console import Console
 
     hostile = RunInfo("r\x1b[2J", "tvo", "m\r[red]x[/red]", "d\x9b1m", 3, Path("a\u202eb"), {})
-    made = Progress(hostile, Clock())
+    made = RunProgress(hostile, Clock())
     made.start()
     made.alerts.append("drop: \x1b]0;t\x07\nnew line")
     stream, seen = io.StringIO(), io.StringIO()
-    Plain(stream).start(made)
-    Plain(stream).say("answer\b\b\x1b[1A")
-    Console(file=seen, width=100).print(panel(made))
+    PlainDisplay(stream).start(made)
+    PlainDisplay(stream).say("answer\b\b\x1b[1A")
+    Console(file=seen, width=100).print(live_panel(made))
     assert r"r\x1b[2J: tvo · m\r[red]x[/red] · d\x9b1m · 3 steps → a\u202eb" in stream.getvalue()
     assert r"answer\x08\x08\x1b[1A" in stream.getvalue()
     assert r"m\r[red]x[/red] · d\x9b1m" in seen.getvalue() and r"drop: \x1b]0;t\x07\nnew line" in seen.getvalue()

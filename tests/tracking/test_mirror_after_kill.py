@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.tracking import Tracker, metrics, wandb_file
+from tvo_cli.tracking import Tracker, metrics_file, wandb_file
 from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, row_keys
 from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
-from tvo_cli.tracking.tracker import mirrors
+from tvo_cli.tracking.tracker import mirrors_of_logger
 
 LAST, EVERY = 6, 2  # steps; an evaluation before the first and after every second
 
@@ -36,8 +36,8 @@ def run(config: Any, folder: Path, since: int | None = None, after: Callable[[in
 
 
 def truth(folder: Path) -> list[RowKey]:
-    rows = metrics.read(folder / "metrics.jsonl")
-    return sorted(RowKey(row["step"], metrics.evaluates(row)) for row in rows)
+    rows = metrics_file.read_metrics(folder / "metrics.jsonl")
+    return sorted(RowKey(row["step"], metrics_file.is_evaluation_row(row)) for row in rows)
 
 
 def once(found: Iterable[RowKey], folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_every_instant_of_a_kill(
     for instant in range(1, LAST + LAST // EVERY + 2):
         mirror, folder = Sent(instant, before=before, buffer=buffer), tmp_path / str(instant)
         monkeypatch.setattr(
-            "tvo_cli.tracking.tracker.mirrors", lambda node, mirror=mirror: [FailSafeMirror(mirror, "x")]
+            "tvo_cli.tracking.tracker.mirrors_of_logger", lambda node, mirror=mirror: [FailSafeMirror(mirror, "x")]
         )
         with pytest.raises(Killed):
             run(make_config(), folder)
@@ -108,7 +108,7 @@ def test_rows_of_a_time_without_a_mirror_are_sent_when_there_is_one(
 ) -> None:
     run(make_config(), tmp_path)
     mirror = Sent()
-    monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors", lambda node: [FailSafeMirror(mirror, "x")])  # type: ignore[arg-type]
+    monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors_of_logger", lambda node: [FailSafeMirror(mirror, "x")])  # type: ignore[arg-type]
     run(make_config(), tmp_path, since=LAST)
     once(mirror.rows, tmp_path)
 
@@ -175,7 +175,7 @@ config, folder, flushed, last = OmegaConf.create(sys.argv[1]), Path(sys.argv[2])
 def after(step):
     if step == flushed:
         until = time.monotonic() + 60
-        while not any(map(wandb_file.held, offline_files(folder))) and time.monotonic() < until:
+        while not any(map(wandb_file.rows_in_wandb_file, offline_files(folder))) and time.monotonic() < until:
             time.sleep(0.01)
     if step == last:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -193,7 +193,7 @@ def wandb_rows(folder: Path) -> Counter[RowKey]:
     import wandb
 
     wandb.teardown()
-    return sum((Counter(wandb_file.held(path)) for path in offline_files(folder)), Counter())
+    return sum((Counter(wandb_file.rows_in_wandb_file(path)) for path in offline_files(folder)), Counter())
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_torn_wandb_file_holds_what_is_whole(whole_file: bytes, tmp_path: Path
 
     def held(content: bytes) -> set[RowKey]:
         place.write_bytes(content)
-        return wandb_file.held(place)
+        return wandb_file.rows_in_wandb_file(place)
 
     everything = {RowKey(step, kind) for step in range(1, 61) for kind in (True, False)}
     assert len(whole_file) > 2 * wandb_file.BLOCK and held(whole_file) == everything
@@ -262,6 +262,6 @@ def test_online_what_the_service_expects_next_decides(make_config: Callable[...,
     class Run:
         disabled, offline, starting_step = False, False, 3
 
-    [mirror] = mirrors(make_config(name="wandb", project="p", mode="online").logger)
+    [mirror] = mirrors_of_logger(make_config(name="wandb", project="p", mode="online").logger)
     mirror._mirror._run = Run()  # type: ignore[attr-defined]
     assert mirror.held() == {RowKey(step, kind) for step in range(3) for kind in (True, False)}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import Tracker, metrics, run_folder
+from tvo_cli.tracking import Tracker, atomic_files, metrics_file
 from tvo_cli.tracking.mirror import FailSafeMirror
 from tvo_cli.tracking.wandb_mirror import WandbMirror
 
@@ -26,7 +26,7 @@ def handlers() -> Iterator[None]:
 
 
 def rows(folder: Path) -> list[tuple[int, float]]:
-    found = metrics.read(folder / "metrics.jsonl")
+    found = metrics_file.read_metrics(folder / "metrics.jsonl")
     return [(row["step"], next(value for name, value in row.items() if name != "step")) for row in found]
 
 
@@ -108,19 +108,19 @@ def test_a_summary_that_cannot_be_written_leaves_the_old_one_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "summary.json"
-    run_folder.write_json(path, {"whole": True})
+    atomic_files.write_json_atomically(path, {"whole": True})
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        run_folder.write_json(path, {"whole": False})
+        atomic_files.write_json_atomically(path, {"whole": False})
     assert json.loads(path.read_text()) == {"whole": True} and [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 
 def test_rows_are_strict_json_lines(tmp_path: Path) -> None:
-    run_folder.write_rows(
+    atomic_files.write_json_lines_atomically(
         tmp_path / "responses" / "step-000010.jsonl", [{"text": "α\nβ", "x": float("inf")}, {"y": (1, 2)}]
     )
     lines = (tmp_path / "responses" / "step-000010.jsonl").read_text().splitlines()
@@ -172,7 +172,7 @@ def test_an_unreachable_wandb_falls_back_to_offline(
             raise TimeoutError("no route")
 
     monkeypatch.setattr(WandbMirror, "_open", open_run)
-    monkeypatch.setattr("tvo_cli.tracking.wandb_mirror.automatic_mode", lambda: "online")
+    monkeypatch.setattr("tvo_cli.tracking.wandb_mirror.automatic_wandb_mode", lambda: "online")
     with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path) as tracker:
         tracker.log(1, {"reward/mean": 0.5})
     assert asked == ["online", "offline"] and "no route" in caplog.text and rows(tmp_path) == [(1, 0.5)]

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 from tvo_cli.tracking import Tracker, wandb_file
-from tvo_cli.tracking.wandb_mirror import automatic_mode, run_id
+from tvo_cli.tracking.wandb_mirror import automatic_wandb_mode, wandb_run_id
 
 
 def test_wandb_goes_offline_by_itself_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert automatic_mode() == "offline"
+    assert automatic_wandb_mode() == "offline"
     (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
-    assert automatic_mode() == "online"
+    assert automatic_wandb_mode() == "online"
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert automatic_mode() == "disabled"
+    assert automatic_wandb_mode() == "disabled"
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_without_a_home_it_is_offline_in_the_run_folder(
     log = (tmp_path / "run" / "run.log").read_text()
     assert log.count("no API key") == 1 and "failed" not in log
     [kept] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
-    assert wandb_file.held(kept) == {(1, False)}
+    assert wandb_file.rows_in_wandb_file(kept) == {(1, False)}
     assert list(homeless.iterdir()) == []
 
 
@@ -100,8 +100,8 @@ def test_why_it_is_offline_is_said(
 
 
 def test_the_run_id_stays_with_the_folder(tmp_path: Path) -> None:
-    first, second = run_id(tmp_path / "a"), run_id(tmp_path / "b")
-    assert run_id(tmp_path / "a") == first != second
+    first, second = wandb_run_id(tmp_path / "a"), wandb_run_id(tmp_path / "b")
+    assert wandb_run_id(tmp_path / "a") == first != second
 
 
 def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
@@ -120,7 +120,7 @@ def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
     log = (tmp_path / "run" / "run.log").read_text()
     assert log.count("no API key") == 1 and "wandb sync" in log and "failed" not in log
     [kept] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
-    assert kept.stem == f"run-{run_id(tmp_path / 'run')}" and kept.stat().st_size > 0
+    assert kept.stem == f"run-{wandb_run_id(tmp_path / 'run')}" and kept.stat().st_size > 0
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 

@@ -123,7 +123,7 @@ def whole(kept: dict[tuple[str, ...], Path], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `tvo train` draws at its end takes longer than a small run."""
-    monkeypatch.setattr("tvo_cli.report.run_plot.draw", lambda run: [])
+    monkeypatch.setattr("tvo_cli.report.run_plot.draw_run_figure", lambda run: [])
 
 
 @pytest.fixture

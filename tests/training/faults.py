@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tvo_cli.checkpoint import store
-from tvo_cli.tracking.metrics import MetricsFile
+from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.training import collect_rollouts, training_loop
 
 POINTS = [

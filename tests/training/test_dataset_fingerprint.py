@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.checkpoint import store
-from tvo_cli.data.problems import Rows
+from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
 from tvo_cli.training import dataset_fingerprint
@@ -21,7 +21,7 @@ PROBLEMS = [Problem(f"id{i}", f"q{i}", str(i), "mine") for i in range(4)]
 
 
 def stated(rows: list[Problem]) -> str:
-    return dataset_fingerprint.dataset_fingerprints(Rows("mine", rows), ())["data"]
+    return dataset_fingerprint.dataset_fingerprints(ProblemList("mine", rows), ())["data"]
 
 
 def test_the_hash_is_of_questions_turns_golds_and_order() -> None:
@@ -37,9 +37,9 @@ def test_the_hash_is_of_questions_turns_golds_and_order() -> None:
     ]
     assert len({stated(rows) for rows in [PROBLEMS, *other]}) == 8
     assert stated([replace(p, id=f"else{p.id}", source="renamed") for p in PROBLEMS]) == stated(PROBLEMS)
-    assert dataset_fingerprint.dataset_fingerprints(Subset(Rows("mine", PROBLEMS), [0, 2]), ())["data"] == stated(
-        PROBLEMS[::2]
-    )
+    assert dataset_fingerprint.dataset_fingerprints(Subset(ProblemList("mine", PROBLEMS), [0, 2]), ())[
+        "data"
+    ] == stated(PROBLEMS[::2])
 
 
 def test_every_row_of_a_large_file_counts() -> None:

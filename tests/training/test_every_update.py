@@ -37,7 +37,8 @@ CONTROLLERS = {
 }
 FAST = ("tvo",)
 ALGORITHMS = [
-    name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in config.names("algorithm")
+    name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
+    for name in config.choices_of_group("algorithm")
 ]
 
 Losing = Callable[[Session, dict[str, Any]], None]

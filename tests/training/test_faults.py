@@ -19,8 +19,8 @@ from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store, tensor_fingerprint
 from tvo_cli.cli.main import main
-from tvo_cli.config.schema import ROOTS, kinds
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
 from tvo_cli.errors import UserError
 from tvo_cli.training import resume_compatibility, training_loop
 from tvo_cli.training.step_metrics import measure_step
@@ -186,13 +186,13 @@ def test_a_run_name_cannot_leave_the_outputs(name: str) -> None:
         chosen = copy.deepcopy(composed(()))
         chosen[key] = name
         with pytest.raises(UserError, match=f"{key}={name}: leads out of outputs/"):
-            check(chosen)
+            check_across_keys(chosen)
 
 
-class WithVault(ROOTS["train"]):  # type: ignore[misc,name-defined,valid-type]
+class WithVault(CONFIG_OF_COMMAND["train"]):  # type: ignore[misc,name-defined,valid-type]
     """A config in which somebody keeps a secret."""
 
-    vault: kinds.Free = kinds.key("secrets", optional=True)
+    vault: value_types.Free = value_types.key("secrets", optional=True)
 
 
 def assert_no_file_holds(secrets: tuple[str, ...], folder: Path) -> None:
@@ -208,7 +208,7 @@ def test_no_secret_reaches_any_file_of_a_run(
     """A key in the environment, one in the config, and an error that quotes the first."""
     hidden = ("wandb-f00dfacec0ffee", "hush-hush-hush")
     monkeypatch.setenv("WANDB_API_KEY", hidden[0])
-    monkeypatch.setitem(ROOTS, "train", WithVault)
+    monkeypatch.setitem(CONFIG_OF_COMMAND, "train", WithVault)
     words = [*SMALL, *QUICK, "recorder.steps=[1]", f"+vault.api_key={hidden[1]}", f"output_dir={tmp_path}/run"]
     monkeypatch.setattr("sys.argv", ["tvo train", *words])
     monkeypatch.setattr(

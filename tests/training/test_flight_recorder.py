@@ -47,7 +47,7 @@ def files(folder: Path) -> dict[Path, bytes]:
     "algorithm",
     [
         "tvo",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm") if n != "tvo"),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in config.choices_of_group("algorithm") if n != "tvo"),
     ],
 )
 def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(
@@ -107,7 +107,7 @@ def test_another_algorithm_repeats_the_same_rollouts(whole: Whole, capsys: pytes
 
 
 def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said() -> None:
-    chosen = OmegaConf.create(config.plain(composed(("algorithm=grpo",))))
+    chosen = OmegaConf.create(config.resolved_tree(composed(("algorithm=grpo",))))
     for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):
         altered, notes = run_replay._with_overrides(chosen, words)
         assert (altered.algorithm.name, altered.optimizer.lr) == ("dppo_tv", 1e-3)

@@ -15,7 +15,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tvo_cli import data
-from tvo_cli.data.problems import Rows
+from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.training import run_problems
@@ -157,7 +157,7 @@ def problem(question: str, *turns: tuple[str, str]) -> Problem:
 def test_held_out_problems_that_are_training_problems_are_counted(
     config: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    trained = Rows("mine", [problem("1+1?"), problem("2 +\n 2?"), problem("go on", ("user", "a"))])
+    trained = ProblemList("mine", [problem("1+1?"), problem("2 +\n 2?"), problem("go on", ("user", "a"))])
     asked = [problem(" 2 + 2? "), problem("3+3?"), problem("go on", ("user", "b"))]
     chosen = config(SHORT)
     run_problems.warn_of_heldout_overlap(chosen, trained, asked[1:])

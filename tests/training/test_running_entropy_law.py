@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import MetricRows, Runs
-from tvo_cli.tracking.names import is_known
+from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.running_entropy_law import LEAST_PAIRS, RunningEntropyLaw
 
 A, B = 0.05, 0.6
@@ -55,7 +55,7 @@ def test_a_resumed_run_reads_the_same(run: Runs, resumed: Callable[..., Path], s
     )
     whole = steps(run("whole", *sizes))
     assert {"law/a", "law/b", "law/ceiling", "law/rmse"} <= set(whole[-1]) and "law/a" not in whole[0]
-    assert all(is_known(name) for name in whole[-1] if "/" in name)
+    assert all(is_known_metric(name) for name in whole[-1] if "/" in name)
     cut = resumed("cut", *sizes, after=LEAST_PAIRS)
     assert steps(cut) == whole
     state = json.loads((cut / "checkpoints" / f"step-{LEAST_PAIRS + 2:06d}" / "state.json").read_text())

@@ -186,7 +186,7 @@ FEW = ("forking_tokens", "ppo", "siren")  # each needs something else of the loo
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in config.names("algorithm")]
+    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in config.choices_of_group("algorithm")]
 )
 def test_every_algorithm_runs(run: Runs, steps: MetricRows, name: str) -> None:
     """Two updates: the second is off-policy."""

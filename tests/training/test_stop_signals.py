@@ -48,7 +48,7 @@ def test_a_signal_finishes_the_update_saves_and_exits_75(
     assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")] == ["step-000000-update-002"]
     shown = capfd.readouterr()
     assert "stopping after this update" in shown.err
-    assert "The same command and output_dir go on from there" in shown.err
+    assert "The same command and output_dir resume from there" in shown.err
     assert (shown.out + shown.err).count("interrupted; saved") == 1
     assert main(words) == 0
 

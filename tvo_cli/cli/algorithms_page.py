@@ -1,10 +1,10 @@
-"""docs/algorithms.md, made from conf/algorithm and the docstrings: `tvo list algorithms --page`."""
+"""The page docs/algorithms.md, made from the algorithms' descriptions: `tvo list algorithms --page`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tvo_cli.cli.algorithms import Card, cards
+from tvo_cli.cli.algorithm_descriptions import AlgorithmDescription, describe_algorithms
 
 HEAD = """# Algorithms
 
@@ -22,13 +22,15 @@ each other, in [combining.md](combining.md).
 the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs."""
 
 
-def page() -> str:
-    """The whole page."""
-    found = cards()
-    return "\n\n".join([HEAD, "\n".join(_table(found)), "## Fidelity", "\n".join(_fidelity(found))])
+def algorithms_page_text() -> str:
+    """Return the text of docs/algorithms.md."""
+    found = describe_algorithms()
+    return "\n\n".join(
+        [HEAD, "\n".join(_algorithms_table(found)), "## Fidelity", "\n".join(_fidelity_list_of_page(found))]
+    )
 
 
-def _table(found: list[Card]) -> Iterator[str]:
+def _algorithms_table(found: list[AlgorithmDescription]) -> Iterator[str]:
     yield "| algorithm | what it is | what it changes | paper | own mathematics |"
     yield "|---|---|---|---|---|"
     for card in found:
@@ -37,5 +39,5 @@ def _table(found: list[Card]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _fidelity(found: list[Card]) -> Iterator[str]:
+def _fidelity_list_of_page(found: list[AlgorithmDescription]) -> Iterator[str]:
     yield from (f"- `{card.name}`: {card.fidelity}" for card in found)

@@ -21,7 +21,7 @@ MAPPING = "how another tool's metrics are named: a YAML or JSON file (docs/compa
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register `tvo compare`."""
     app.command("compare")(compare)
 
 
@@ -41,9 +41,9 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare runs: what differs, by how much, how sure; verdicts first."""
-    from tvo_cli.compare.render import writing
+    from tvo_cli.compare.render import report_files
     from tvo_cli.compare.render.document import CompareRequest
-    from tvo_cli.compare.render.document import compare as make
+    from tvo_cli.compare.render.document import compare_into_document as make
     from tvo_cli.errors import UserError
 
     for key, value, offered in (("--format", form, FORMATS), ("--x", x, AXES)):
@@ -54,8 +54,8 @@ def compare(
         keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x
     )
     document = make(runs, request)
-    print(writing.shown(document, form), end="")
+    print(report_files.report_in_format(document, form), end="")
     if out is not None:
-        writing.write(document, out)
+        report_files.write_report_folder(document, out)
         place = escaping.terminal(out)
         print(f"written: {place}/report.html, report.md, tables.tex, comparison.json, figures/", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Shell completion of overrides, by Hydra's own completion over our conf/."""
+"""Shell completion of overrides, through Hydra's own completion over conf/."""
 
 from __future__ import annotations
 
@@ -8,61 +8,62 @@ import typer
 
 
 def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Completions of a word of `tvo train`."""
-    return _complete(ctx, incomplete, "train")
+    """Return the shell completions of a word of `tvo train`."""
+    return _complete_override(ctx, incomplete, "train")
 
 
 def complete_eval(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Completions of a word of `tvo eval`."""
-    return _complete(ctx, incomplete, "eval")
+    """Return the shell completions of a word of `tvo eval`."""
+    return _complete_override(ctx, incomplete, "eval")
 
 
 def complete_sft(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Completions of a word of `tvo sft`."""
-    return _complete(ctx, incomplete, "sft")
+    """Return the shell completions of a word of `tvo sft`."""
+    return _complete_override(ctx, incomplete, "sft")
 
 
 def complete_group(incomplete: str) -> list[str]:
-    """Completions of the group of `tvo list`."""
+    """Return the shell completions of the group of `tvo list`."""
     from tvo_cli import config
 
-    return [group for group in config.groups() if group.startswith(incomplete)]
+    return [group for group in config.config_groups() if group.startswith(incomplete)]
 
 
-def _complete(ctx: typer.Context, incomplete: str, root: str) -> list[str]:
+def _complete_override(ctx: typer.Context, incomplete: str, root: str) -> list[str]:
+    """Return the completions of an override; none where completion itself fails."""
     before = [str(word) for word in ctx.params.get("overrides") or ()]
     try:
-        return overrides(before, incomplete, root)
+        return override_completions(before, incomplete, root)
     except Exception:  # a completion that fails must not print into the user's prompt
         return []
 
 
-def overrides(before: Sequence[str], incomplete: str, root: str) -> list[str]:
-    """What may stand in place of `incomplete`, given the words before it.
+def override_completions(before: Sequence[str], incomplete: str, root: str) -> list[str]:
+    """Return the overrides that may stand in place of `incomplete`, given the words before it.
 
     bash splits words at `=`: `algorithm=tv` arrives as `algorithm`, `=`, `tv`, and `algorithm=` as `algorithm`
     and nothing; only the last part is replaced. Words are joined again for Hydra, and its answers shortened to
     the part that bash replaces.
     """
-    words = join(before)
+    words = join_words_split_at_equals(before)
     head = ""
     if words and words[-1].endswith("="):
         head = words.pop()
-    elif not incomplete and _is_bare(words):
+    elif not incomplete and _is_override_without_value(words):
         head = words.pop() + "="
-    found = query([word for word in words if "," not in word], head + incomplete, root)
+    found = query_hydra_completion([word for word in words if "," not in word], head + incomplete, root)
     return [match.removeprefix(head) for match in found]
 
 
-def _is_bare(words: Sequence[str]) -> bool:
-    """Whether the last word is an override without its value yet; not a flag, nor the value of one."""
+def _is_override_without_value(words: Sequence[str]) -> bool:
+    """Return whether the last word is an override without its value yet; not a flag, nor the value of one."""
     if not words or "=" in words[-1] or words[-1].startswith(("-", "~")):
         return False
     return len(words) < 2 or not words[-2].startswith("--")
 
 
-def join(words: Sequence[str]) -> list[str]:
-    """`a`, `=`, `b` → `a=b`."""
+def join_words_split_at_equals(words: Sequence[str]) -> list[str]:
+    """Join words that bash has split at `=`: `a`, `=`, `b` → `a=b`."""
     joined: list[str] = []
     for word in words:
         if joined and (word == "=" or joined[-1].endswith("=")):
@@ -72,8 +73,8 @@ def join(words: Sequence[str]) -> list[str]:
     return joined
 
 
-def query(words: Sequence[str], incomplete: str, root: str) -> list[str]:
-    """Hydra's completions of one word; parts of choices (a leading underscore) are left out."""
+def query_hydra_completion(words: Sequence[str], incomplete: str, root: str) -> list[str]:
+    """Return Hydra's completions of one word, without parts of choices (a leading underscore)."""
     from hydra import initialize_config_dir
     from hydra._internal.core_plugins.bash_completion import BashCompletion
     from hydra.core.global_hydra import GlobalHydra

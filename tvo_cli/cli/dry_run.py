@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
+from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,46 +21,47 @@ SIZELESS = ("seed", "optimizer.lr", "experiment_name", "run_name", "output_dir")
 Job = Sequence[str]
 
 
-def show(words: Sequence[str]) -> None:
-    """Print the plan of the command's run, then its config; of a sweep a table of its jobs, then the first one's."""
-    from tvo_cli.cli import render
-    from tvo_cli.cli.startup_message import announce
+def show_dry_run(words: Sequence[str]) -> None:
+    """Print the derived sizes and the config of a run; of a sweep a table of its jobs, then the first one's."""
+    from tvo_cli.cli import printing
+    from tvo_cli.cli.startup_message import announce_on_stderr
 
-    announce("tvo train --dry-run", "composing the configuration")
-    jobs, name = described(words)
+    announce_on_stderr("tvo train --dry-run", "composing the configuration")
+    jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
-    plan = sizes(first)
-    _check_values(jobs, first, name)
+    plan = dry_run_sizes(first)
+    _check_swept_values(jobs, first, name)
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
-        _compare(jobs, _plans(jobs, plan, name))
-    render.plan(plan)
+        _print_differing_jobs(jobs, _sizes_of_each_job(jobs, plan, name))
+    print_derived_sizes(plan)
     print()
-    render.config(first)
+    printing.print_config(first)
 
 
-def _plans(jobs: Sequence[Job], first: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The sizes of each job, composed once for all with the same ones; none where that were too many."""
-    kinds = [_sized(job) for job in jobs]
+def _sizes_of_each_job(jobs: Sequence[Job], first: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the derived sizes of each job, composed once for equal ones; nothing where those are too many."""
+    kinds = [_overrides_that_decide_sizes(job) for job in jobs]
     others = {kind: job for job, kind in zip(reversed(jobs), reversed(kinds)) if kind != kinds[0]}
     if len(others) >= COMPOSED:
         return []
-    plans = {kind: sizes(configuration.compose(job, name)) for kind, job in others.items()}
+    plans = {kind: dry_run_sizes(configuration.compose(job, name)) for kind, job in others.items()}
     return [plans.get(kind, first) for kind in kinds]
 
 
-def _check_values(jobs: Sequence[Job], first: DictConfig, name: str) -> None:
-    """Refuse a value that no job can have: each is tried in the first job's configuration."""
+def _check_swept_values(jobs: Sequence[Job], first: DictConfig, name: str) -> None:
+    """Refuse a swept value that no job can have: each is tried in the first job's config."""
     others = [word for word in dict.fromkeys(word for job in jobs for word in job) if word not in jobs[0]]
     for word in others[:CHECKED]:
         group, value = configuration.split_override(word)
-        if group not in configuration.groups():
-            _check_value(word, first, name)
-        elif value not in configuration.names(group):
+        if group not in configuration.config_groups():
+            _check_swept_value(word, first, name)
+        elif value not in configuration.choices_of_group(group):
             configuration.compose([word], name)
 
 
-def _check_value(word: str, first: DictConfig, name: str) -> None:
+def _check_swept_value(word: str, first: DictConfig, name: str) -> None:
+    """Refuse one swept value that the first job's config cannot take."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf, open_dict
 
@@ -69,25 +72,26 @@ def _check_value(word: str, first: DictConfig, name: str) -> None:
     config = copy.deepcopy(first)
     with open_dict(config):
         OmegaConf.update(config, key, parsed.value())
-    configuration.declare(config, name, [word])
+    configuration.check_composed_config(config, name, [word])
 
 
-def _sized(job: Job) -> tuple[str, ...]:
+def _overrides_that_decide_sizes(job: Job) -> tuple[str, ...]:
+    """Return a job's overrides without those on which no derived size depends."""
     return tuple(word for word in job if configuration.split_override(word)[0] not in SIZELESS)
 
 
-def sizes(config: Any) -> dict[str, Any]:
-    """What a configuration amounts to; what cannot work is refused."""
-    from tvo_cli.plan import plan
-    from tvo_cli.tracking.buffered_log import HeldLog
+def dry_run_sizes(config: Any) -> dict[str, Any]:
+    """Return the derived sizes of a config; refuse a config that cannot work."""
+    from tvo_cli.derived_sizes import derived_sizes
+    from tvo_cli.tracking.buffered_log import BufferedLog
 
-    with HeldLog():  # a file is read for each of its splits, and says what is odd about it once
-        return plan(config)
+    with BufferedLog():  # a file is read for each of its splits, and says what is odd about it once
+        return derived_sizes(config)
 
 
-def _compare(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]]) -> None:
+def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]]) -> None:
     """Print the settings that are swept and the sizes in which the jobs differ."""
-    from tvo_cli.cli import render
+    from tvo_cli.cli import printing
 
     given = [dict(map(configuration.split_override, job)) for job in jobs]
     keys = dict.fromkeys(key for one in given for key in one)
@@ -95,29 +99,30 @@ def _compare(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]]) -> None:
     swept = [key for key, found in values.items() if len(found) > 1]
     if len(jobs) > LISTED:
         rows = [[key, str(len(values[key])), ", ".join(values[key])] for key in swept]
-        render.table(("setting", "values", "which"), rows, headed=True)
+        printing.print_table(("setting", "values", "which"), rows, headed=True)
     else:
         apart = [label for label in (plans[0] if plans else ()) if len({repr(plan.get(label)) for plan in plans}) > 1]
-        told = [[_value(plan.get(label)) for label in apart] for plan in plans] or [[] for _ in jobs]
+        told = [[_size_text(plan.get(label)) for label in apart] for plan in plans] or [[] for _ in jobs]
         rows = [[str(n), *(one.get(key, "") for key in swept), *told[n]] for n, one in enumerate(given)]
-        render.table(("job", *swept, *apart), rows, headed=True)
+        printing.print_table(("job", *swept, *apart), rows, headed=True)
     if not plans:
         key = next(key for key in swept if key not in SIZELESS)
-        print(f"Sizes may differ with {key}: tvo train --dry-run {key}=… shows one's.")
+        print(f"Sizes may differ with {key}: tvo train --dry-run {key}=… shows those of one value.")
     print()
 
 
-def _value(entry: Any) -> str:
-    from tvo_cli.cli.render import number
+def _size_text(entry: Any) -> str:
+    """Return a derived size as the table of jobs shows it."""
+    from tvo_cli.cli.printing import format_printed_value
 
-    return number(entry[0]) if isinstance(entry, tuple) else number(entry)
+    return format_printed_value(entry[0]) if isinstance(entry, tuple) else format_printed_value(entry)
 
 
-def described(words: Sequence[str], root: str = "train") -> tuple[list[list[str]], str]:
-    """The overrides of each job that the words describe, and the config that they begin from."""
+def jobs_of_command_line(words: Sequence[str], root: str = "train") -> tuple[list[list[str]], str]:
+    """Return the overrides of each job that the arguments describe, and the config that they begin from."""
     from hydra._internal.utils import get_args_parser
 
-    known = get_args_parser().parse_args(configuration.normalized(words))
+    known = get_args_parser().parse_args(configuration.normalised_overrides(words))
     if known.config_path or known.config_dir:
         key = "--config-path" if known.config_path else "--config-dir"
         given = known.config_path or known.config_dir
@@ -125,11 +130,11 @@ def described(words: Sequence[str], root: str = "train") -> tuple[list[list[str]
     name, overrides = known.config_name or root, list(known.overrides)
     if not known.multirun:
         return [overrides], name
-    return sweep([*configuration.sweep_parameters(overrides, name), *overrides]), name
+    return sweep_jobs([*configuration.sweep_parameters(overrides, name), *overrides]), name
 
 
-def sweep(overrides: Sequence[str]) -> list[list[str]]:
-    """The overrides of every job of a sweep, as Hydra's own sweeper splits them."""
+def sweep_jobs(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of every job of a sweep, as Hydra's own sweeper splits them."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
@@ -137,6 +142,22 @@ def sweep(overrides: Sequence[str]) -> list[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except OverrideParseException as error:
-        raise configuration.explain(error, overrides) from error
+        raise configuration.explain_hydra_error(error, overrides) from error
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [list(job) for batch in batches for job in batch]
+
+
+def print_derived_sizes(sizes: Any) -> None:
+    """Print the derived sizes of a dry run: label, value, and what the value comes from."""
+    print_table(
+        ("size", "value", "note"),
+        [[label, format_printed_value(value), note] for label, value, note in rows_of_derived_sizes(sizes)],
+    )
+
+
+def rows_of_derived_sizes(sizes: Any) -> Iterator[tuple[str, Any, str]]:
+    """Yield (label, value, note) of the derived sizes."""
+    entries = {f.name: getattr(sizes, f.name) for f in fields(sizes)} if is_dataclass(sizes) else dict(sizes)
+    for label, entry in entries.items():
+        value, note = entry if isinstance(entry, tuple) else (entry, "")
+        yield str(label).replace("_", " "), value, str(note)

@@ -1,4 +1,4 @@
-"""`tvo env`: what a run would find here, on one screen."""
+"""`tvo env`: what a run would find on this machine, on one screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMATS = ("text", "json")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register `tvo env`."""
     app.command("env")(env)
 
 
@@ -24,65 +24,79 @@ def env(
     """Show versions, device, fast paths that are on or off and why, configurations, hub, W&B and extras."""
     import json
 
-    from tvo_cli.cli import render
-    from tvo_cli.cli.startup_message import announce
+    from tvo_cli.cli import printing
+    from tvo_cli.cli.startup_message import announce_on_stderr
     from tvo_cli.errors import UserError
 
     if form not in FORMATS:
         raise UserError("--format", form, "there is no such format.", f"Formats: {', '.join(FORMATS)}.")
-    announce("tvo env", "asking torch and transformers")
-    found = gathered()
+    announce_on_stderr("tvo env", "asking torch and transformers")
+    found = environment_facts()
     if form == "json":
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        render.definitions(list(entries(found)))
+        printing.print_definitions(list(environment_lines(found)))
 
 
-def gathered() -> dict[str, Any]:
-    """The facts of a run's versions.json, for no run."""
+def environment_facts() -> dict[str, Any]:
+    """Return what a run would write into versions.json, for no run."""
     from tvo_cli import environment
-    from tvo_cli.tracking import run_folder
+    from tvo_cli.tracking import software_versions
 
     around = environment.here()
-    return {**run_folder.versions(), "environment": around}
+    return {**software_versions.software_versions(), "environment": around}
 
 
-def entries(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names and what is said of each."""
+def environment_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the lines of `tvo env`: a name and what is known of it."""
     around = found["environment"]
     packages = dict(found["packages"])
-    yield "tvo", _joined([packages.pop("tvo-cli", "?"), _commit(found["git"])])
+    yield "tvo", _environment_line([packages.pop("tvo-cli", "?"), _commit_text(found["git"])])
     yield "python", f"{found['python']}, {found['platform']}"
-    yield "packages", _joined(f"{name} {version}" for name, version in packages.items())
-    yield "cpu", _joined([around["cpu"], *around["cpu_features"], f"torch uses {around['cpu_kernels']}"])
-    yield "device", _joined([around["device"], around["precision"], *around["gpus"], *_threads(around)])
+    yield "packages", _environment_line(f"{name} {version}" for name, version in packages.items())
+    yield "cpu", _environment_line([around["cpu"], *around["cpu_features"], f"torch uses {around['cpu_kernels']}"])
+    yield "device", _environment_line([around["device"], around["precision"], *around["gpus"], *_thread_facts(around)])
     for index, (name, path) in enumerate(around["fast_paths"].items()):
         yield ("fast paths" if index == 0 else ""), f"{'on ' if path['on'] else 'off'} {name}: {path['why']}"
     yield "configs", around["configs"]
     hub = around["hub"]
-    yield "hub", _joined(["offline" if hub["offline"] else "online", f"token {hub['token']}", f"cache {hub['cache']}"])
-    yield "W&B", _joined([around["wandb"]["mode"], f"key {around['wandb']['key']}"])
-    for index, (extra, line) in enumerate(_extras(around["extras"])):
+    yield (
+        "hub",
+        _environment_line(
+            ["offline" if hub["offline"] else "online", f"token {hub['token']}", f"cache {hub['cache']}"]
+        ),
+    )
+    yield "W&B", _environment_line([around["wandb"]["mode"], f"key {around['wandb']['key']}"])
+    for index, (extra, line) in enumerate(_extra_lines(around["extras"])):
         yield ("extras" if index == 0 else ""), f"{extra}: {line}"
 
 
-def _threads(around: Mapping[str, Any]) -> Iterator[str]:
+def _thread_facts(around: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the threads and the limit of the CPU's instruction set."""
     yield f"{around['threads']} threads of {around['processors']} processors"
     if around["isa_limit"]:
         yield f"ONEDNN_MAX_CPU_ISA={around['isa_limit']}"
 
 
-def _extras(found: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+def _extra_lines(found: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each optional extra with its packages' versions, or how to install it."""
     from tvo_cli.environment.services import install_line
 
     for extra, packages in found.items():
         lacking = [name for name, version in packages.items() if version == "missing"]
-        yield extra, f"missing; {install_line(extra)}" if lacking else _joined(f"{n} {v}" for n, v in packages.items())
+        yield (
+            extra,
+            f"missing; {install_line(extra)}"
+            if lacking
+            else _environment_line(f"{n} {v}" for n, v in packages.items()),
+        )
 
 
-def _commit(git: Mapping[str, Any] | None) -> str:
+def _commit_text(git: Mapping[str, Any] | None) -> str:
+    """Return the checkout's commit, and whether files have changed since."""
     return f"commit {git['commit'][:10]}{', changed since' if git['dirty'] else ''}" if git else ""
 
 
-def _joined(parts: Any) -> str:
+def _environment_line(parts: Any) -> str:
+    """Return the facts of one line of `tvo env`, with commas between them and without empty ones."""
     return ", ".join(str(part) for part in parts if part)

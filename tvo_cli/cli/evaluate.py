@@ -1,4 +1,4 @@
-"""`tvo eval`."""
+"""`tvo eval`: run or regrade an evaluation, and print its tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, EvalOverrides, Multirun, Shown, hydra_words
+from tvo_cli.cli.override_args import (
+    PASS_ARGUMENTS_THROUGH,
+    ConfigDir,
+    Debug,
+    EvalOverrides,
+    Multirun,
+    Shown,
+    hydra_arguments,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,8 +32,8 @@ Ids = Annotated[str | None, typer.Option("--ids", help="Only these problems: a,b
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("eval", context_settings=UNTOUCHED)(evaluate)
+    """Register `tvo eval`."""
+    app.command("eval", context_settings=PASS_ARGUMENTS_THROUGH)(evaluate)
 
 
 def evaluate(
@@ -43,79 +51,82 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
-    words = [suites_as_list(word) for word in hydra_words(overrides, multirun, cfg, config_dir)]
+    words = [suites_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
     words += [f"evaluation.limit={limit}"] if limit is not None else []
-    words += [f"evaluation.ids={json.dumps(listed(ids))}"] if ids is not None else []
+    words += [f"evaluation.ids={json.dumps(ids_of_option(ids))}"] if ids is not None else []
     if regrade is not None:
-        _regrade(regrade, words)
+        _regrade_evaluation(regrade, words)
         return
-    from tvo_cli.cli.startup_message import opening
+    from tvo_cli.cli.startup_message import announce_loading
 
-    opening("tvo eval", words)
+    announce_loading("tvo eval", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "eval", words, program="tvo eval", debug=debug, result=True))
+    raise typer.Exit(launch(_run_evaluation, "eval", words, program="tvo eval", debug=debug, result=True))
 
 
 def suites_as_list(word: str) -> str:
-    """evaluation=a,b is one run over two suites, not a sweep."""
+    """Return `evaluation=a,b` as `evaluation=[a,b]`: one run over two suites, not a sweep."""
     key, equals, value = word.partition("=")
     if key != "evaluation" or not equals or value.startswith("["):
         return word
     return f"evaluation=[{value}]"
 
 
-def listed(ids: str) -> list[str]:
-    """The ids of `--ids`: of a file, or between commas."""
+def ids_of_option(ids: str) -> list[str]:
+    """Return the problem ids of `--ids`: of a file, or between commas."""
     if Path(ids).is_file():
         return [line.strip() for line in Path(ids).read_text(encoding="utf-8").splitlines() if line.strip()]
     return [part.strip() for part in ids.split(",") if part.strip()]
 
 
-def _run(config: DictConfig) -> dict[str, Any]:
-    from tvo_cli.cli.eval_progress import watching
-    from tvo_cli.cli.train import quiet
+def _run_evaluation(config: DictConfig) -> dict[str, Any]:
+    """Evaluate the model of a config, with a progress bar, and write the report."""
+    from tvo_cli.cli.progress_bars import evaluation_progress, hide_transformers_progress_bars
     from tvo_cli.experiment import evaluate as run_evaluation
 
-    quiet()
-    with watching() as watch:
+    hide_transformers_progress_bars()
+    with evaluation_progress() as watch:
         summary: dict[str, Any] = run_evaluation(config, watch)
-    mirror(config, summary)
-    conclude(summary, Path(config.output_dir))
+    log_evaluation_to_mirrors(config, summary)
+    write_evaluation_report(summary, Path(config.output_dir))
     return summary
 
 
-def _regrade(folder: Path, words: Sequence[str]) -> None:
+def _regrade_evaluation(folder: Path, words: Sequence[str]) -> None:
+    """Grade an evaluation's completions again (`--regrade`), and write the report."""
     from tvo_cli import config as configuration
     from tvo_cli.evaluation.pipeline import regrade_folder
 
     config = configuration.compose(words, "eval")
     summary = regrade_folder(folder, config.reward, float(config.evaluation.confidence))
-    conclude(summary, folder)
+    write_evaluation_report(summary, folder)
     print(f"regraded: {summary['changed']} verdicts changed; the old ones are in responses.previous.jsonl")
 
 
-def conclude(summary: Mapping[str, Any], folder: Path) -> None:
-    """The tables on the terminal, and the files for papers and other tools."""
-    from tvo_cli.cli import render
+def write_evaluation_report(summary: Mapping[str, Any], folder: Path) -> None:
+    """Print an evaluation's tables, and write table.md and results.json."""
+    from tvo_cli.cli import printing
     from tvo_cli.report import evaluation_report as report
-    from tvo_cli.tracking import run_folder
+    from tvo_cli.tracking import atomic_files, software_versions
 
-    run_folder.write_text(folder / "table.md", report.markdown(summary))
-    run_folder.write_json(folder / "results.json", report.harness(summary, run_folder.versions()["packages"]))
-    render.table(report.HEADINGS, report.rows(summary), headed=True)
-    for title, headings, rows in report.details(summary):
+    atomic_files.write_text_atomically(folder / "table.md", report.evaluation_markdown(summary))
+    atomic_files.write_json_atomically(
+        folder / "results.json", report.harness_results(summary, software_versions.software_versions()["packages"])
+    )
+    printing.print_table(report.HEADINGS, report.suite_rows(summary), headed=True)
+    for title, headings, rows in report.detail_tables(summary):
         print(f"\n{escaping.terminal(title)}")
-        render.table(headings, rows, headed=True)
+        printing.print_table(headings, rows, headed=True)
     print(
         f"\nwritten to {escaping.terminal(folder)}: summary.json, results.json, table.md, responses.jsonl", flush=True
     )
 
 
-def mirror(config: DictConfig, summary: Mapping[str, Any]) -> None:
-    """The figures and a table of completions, where a logger was asked for."""
+def log_evaluation_to_mirrors(config: DictConfig, summary: Mapping[str, Any]) -> None:
+    """Send an evaluation's scores and completions to W&B or TensorBoard, where `logger` asks for it."""
     from tvo_cli.report import evaluation_report as report
-    from tvo_cli.tracking.evaluation_mirror import send
+    from tvo_cli.tracking.evaluation_mirror import send_evaluation_to_mirrors
 
-    send(config, report.metrics(summary), Path(config.output_dir) / "responses.jsonl")
+    send_evaluation_to_mirrors(config, report.evaluation_metrics(summary), Path(config.output_dir) / "responses.jsonl")

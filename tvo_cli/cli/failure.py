@@ -1,4 +1,4 @@
-"""Every failure as one line that says what to change, and an exit code. Tracebacks are for defects."""
+"""Every failure as one line that says what to change, and an exit code. Tracebacks are for internal errors."""
 
 from __future__ import annotations
 
@@ -11,41 +11,57 @@ from tvo_cli import escaping
 from tvo_cli.errors import UserError
 from tvo_cli.standard_streams import OutputLost
 
-USER, DEFECT, INTERRUPTED, SAVED = 2, 1, 130, 75
-FULL = (errno.ENOSPC, errno.EDQUOT)
-BROKEN = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT)  # a drive, or the network behind it
+USER_ERROR, INTERNAL_ERROR, INTERRUPTED, SAVED = 2, 1, 130, 75
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DEVICE_ERRORS = (
+    errno.EIO,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+)  # a drive, or the network behind it
 NO_MEMORY = (errno.ENOMEM,)
-TOO_MANY = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files"}
+TOO_MANY_FILES = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files"}
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-WRONG_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
+WRONG_PATH = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
 
 
-def report(error: BaseException, *, debug: bool = False, overrides: Sequence[str] = (), root: str = "train") -> int:
-    """Print a failure on stderr; the exit code."""
-    from tvo_cli.tracking.run_folder import without_secrets
+def report_failure(
+    error: BaseException, *, debug: bool = False, overrides: Sequence[str] = (), root: str = "train"
+) -> int:
+    """Print a failure as one line on stderr; return the exit code."""
+    from tvo_cli.redaction import without_secrets
 
-    text, code = describe(error, overrides, root)
-    if debug or code == DEFECT:
+    text, code = describe_failure(error, overrides, root)
+    if debug or code == INTERNAL_ERROR:
         print(escaping.lines(without_secrets("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
     print(f"tvo: {escaping.terminal(without_secrets(text))}", file=sys.stderr)
     return code
 
 
-def describe(error: BaseException, overrides: Sequence[str] = (), root: str = "train") -> tuple[str, int]:
-    """A failure in one line, and its exit code."""
-    for cause in chain(error):
-        for say in (_user, _stopped, _usage, _output, _exhausted, _place, _machine):
+def describe_failure(error: BaseException, overrides: Sequence[str] = (), root: str = "train") -> tuple[str, int]:
+    """Return a failure as one line, and its exit code."""
+    for cause in causes_of(error):
+        for say in (
+            _describe_user_error,
+            _describe_interruption,
+            _describe_usage_error,
+            _describe_lost_output,
+            _describe_full_memory_or_disk,
+            _describe_file_error,
+            _describe_device_error,
+        ):
             text, code = say(cause)
             if text:
                 return " ".join(text.split()), code
-    mended = _composition(error, overrides, root)
+    mended = _config_error(error, overrides, root)
     if mended is not None:
-        return " ".join(str(mended).split()), USER
-    return f"a defect, not your doing: {type(error).__name__}: {error}", DEFECT
+        return " ".join(str(mended).split()), USER_ERROR
+    return f"internal error (please report):  {type(error).__name__}: {error}", INTERNAL_ERROR
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it, each once: Hydra wraps the errors of what it builds, and a cause may lead back."""
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, each once: Hydra wraps errors, and a cause may lead back."""
     found: BaseException | None = error
     seen: set[int] = set()
     while found is not None and id(found) not in seen:
@@ -54,72 +70,77 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__
 
 
-def _user(error: BaseException) -> tuple[str, int]:
-    return (str(error), USER) if isinstance(error, UserError) else ("", 0)
+def _describe_user_error(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of a UserError; empty for any other error."""
+    return (str(error), USER_ERROR) if isinstance(error, UserError) else ("", 0)
 
 
-def _stopped(error: BaseException) -> tuple[str, int]:
+def _describe_interruption(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of Ctrl-C, or of a run that was stopped and saved."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", INTERRUPTED
     if type(error).__name__ == "Interrupted" and type(error).__module__.startswith("tvo_cli."):
-        return f"{error}. The same command and output_dir go on from there.", SAVED
+        return f"{error}. The same command and output_dir resume from there.", SAVED
     return "", 0
 
 
-def _usage(error: BaseException) -> tuple[str, int]:
-    """Typer's own: an unknown command or option."""
+def _describe_usage_error(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of Typer's own error: an unknown command or option."""
     is_usage = type(error).__module__.partition(".")[0] in ("typer", "click") and hasattr(error, "format_message")
-    return (f"{error.format_message()} See tvo --help.", USER) if is_usage else ("", 0)  # type: ignore[attr-defined]
+    return (f"{error.format_message()} See tvo --help.", USER_ERROR) if is_usage else ("", 0)  # type: ignore[attr-defined]
 
 
-def _output(error: BaseException) -> tuple[str, int]:
-    """A stream that takes nothing more, of a command whose output is its product."""
+def _describe_lost_output(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of a lost standard output."""
     remedy = "Write it where there is room, or into a pipe that is read."
-    return (f"{error}. {remedy}", USER) if isinstance(error, OutputLost) else ("", 0)
+    return (f"{error}. {remedy}", USER_ERROR) if isinstance(error, OutputLost) else ("", 0)
 
 
-def _exhausted(error: BaseException) -> tuple[str, int]:
-    """Memory and disk, also when a library reports them as text (safetensors does)."""
+def _describe_full_memory_or_disk(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of full memory or disk, also where a library reports it as text."""
     refused = isinstance(error, OSError) and error.errno in NO_MEMORY
     if refused or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         remedy = "Take a smaller rollout.batch_size, and trainer.microbatch_rows=8 or fewer."
-        return f"out of memory. {remedy}", USER
-    full = isinstance(error, OSError) and error.errno in FULL
+        return f"out of memory. {remedy}", USER_ERROR
+    full = isinstance(error, OSError) and error.errno in DISK_FULL
     if full or "No space left on device" in str(error):
         named = getattr(error, "filename", None) or "the run folder"
-        return f"output_dir: the disk is full while writing {named}. Free some, or name another folder.", USER
+        return f"output_dir: the disk is full while writing {named}. Free some, or name another folder.", USER_ERROR
     return "", 0
 
 
-def _place(error: BaseException) -> tuple[str, int]:
-    """A file or folder that is not what it should be."""
+def _describe_file_error(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of a file or folder that is missing, forbidden or of the wrong kind."""
     if not isinstance(error, OSError) or hasattr(error, "missing_cfg_file"):
         return "", 0
     if error.errno in FORBIDDEN:
         remedy = "Name a folder you may write to: output_dir=…"
-        return f"{error.filename}: no permission ({error.strerror}). {remedy}", USER
-    if error.errno in WRONG_PLACE and error.filename is not None:
-        return f"{error.filename}: {error.strerror}.", USER
+        return f"{error.filename}: no permission ({error.strerror}). {remedy}", USER_ERROR
+    if error.errno in WRONG_PATH and error.filename is not None:
+        return f"{error.filename}: {error.strerror}.", USER_ERROR
     return "", 0
 
 
-def _machine(error: BaseException) -> tuple[str, int]:
-    """What the machine refuses, and no setting of ours can change."""
+def _describe_device_error(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of a failing drive, or of too many open files."""
     if not isinstance(error, OSError):
         return "", 0
-    if error.errno in BROKEN:
+    if error.errno in DEVICE_ERRORS:
         named = error.filename or "a file or a device"
-        return f"{named}: {error.strerror}. Look at the drive or the network; the same command goes on.", USER
-    if error.errno in TOO_MANY:
-        return f"too many {TOO_MANY[error.errno]}: {error.strerror}.", USER
+        return (
+            f"{named}: {error.strerror}. Check the drive or the network; the same command resumes the run.",
+            USER_ERROR,
+        )
+    if error.errno in TOO_MANY_FILES:
+        return f"too many {TOO_MANY_FILES[error.errno]}: {error.strerror}.", USER_ERROR
     return "", 0
 
 
-def _composition(error: BaseException, overrides: Sequence[str], root: str) -> UserError | None:
-    """What Hydra and OmegaConf say of a config."""
+def _config_error(error: BaseException, overrides: Sequence[str], root: str) -> UserError | None:
+    """Return what Hydra and OmegaConf say of a config, as a UserError."""
     module = type(error).__module__.partition(".")[0]
     if module not in ("hydra", "omegaconf"):
         return None
     from tvo_cli import config
 
-    return config.explain(error, overrides, root)
+    return config.explain_hydra_error(error, overrides, root)

@@ -1,10 +1,9 @@
-"""`tvo grade`: verdicts for anyone's completions; no model, no torch."""
+"""`tvo grade`: verdicts for any completions; no model, no torch."""
 
 from __future__ import annotations
 
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from tvo_cli import escaping, signals, standard_streams
+from tvo_cli.cli.progress_bars import GradingProgress
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,26 +22,24 @@ if TYPE_CHECKING:
     from tvo_cli.reward.grader import Grader
     from tvo_cli.reward.rows_to_grade import RowSource
 
-REFRESH = 0.5  # seconds between two looks at the progress
 
-
-class Format(StrEnum):
-    """What is written for a row."""
+class GradeFormat(StrEnum):
+    """The choices of `tvo grade --format`: what is written for a row."""
 
     json = "json"
     table = "table"
 
 
-class Profile(StrEnum):
-    """How answers are compared."""
+class AnswerProfile(StrEnum):
+    """The choices of `tvo grade --profile`: how answers are compared."""
 
     math = "math"
     aime = "aime"
     digits = "digits"
 
 
-class Unboxed(StrEnum):
-    """What a prediction without a box answers."""
+class UnboxedAnswers(StrEnum):
+    """The choices of `tvo grade --unboxed`: what a prediction without a box answers."""
 
     wrong = "wrong"
     stated = "stated"
@@ -49,7 +47,7 @@ class Unboxed(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register `tvo grade`."""
     app.command("grade")(grade)
 
 
@@ -58,11 +56,14 @@ def grade(
         str, typer.Argument(metavar="FILE", help="Rows with gold and prediction: JSON, CSV, Parquet; - for a pipe.")
     ],
     out: Annotated[str, typer.Option(help="Write here instead of standard output, whole or not at all.")] = "-",
-    format: Annotated[Format, typer.Option(help="A JSON line or a line of a table for each row.")] = Format.json,
-    profile: Annotated[Profile, typer.Option(help="aime: integers from 0 to 999.")] = Profile.math,
+    format: Annotated[
+        GradeFormat, typer.Option(help="A JSON line or a line of a table for each row.")
+    ] = GradeFormat.json,
+    profile: Annotated[AnswerProfile, typer.Option(help="aime: integers from 0 to 999.")] = AnswerProfile.math,
     unboxed: Annotated[
-        Unboxed, typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole.")
-    ] = Unboxed.wrong,
+        UnboxedAnswers,
+        typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole."),
+    ] = UnboxedAnswers.wrong,
     bare: Annotated[bool, typer.Option("--bare", help="Short for --unboxed whole: predictions are answers.")] = False,
     gold: Annotated[str, typer.Option(help="The field that holds the gold, or the path to it (a.b).")] = "gold",
     prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
@@ -79,13 +80,16 @@ def grade(
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource("standard input" if file == "-" else file, gold, prediction, profile.value)
-    mode = Unboxed.whole if bare else unboxed
+    mode = UnboxedAnswers.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
-    with _terminable(), _input(file) as stream, Grader(node) as grader, _output(out) as sink:
-        _run(stream, source, grader, sink, format, skip_bad)
+    with _stop_at_sigterm(), _open_input(file) as stream, Grader(node) as grader, _open_output(out) as sink:
+        _grade_rows(stream, source, grader, sink, format, skip_bad)
 
 
-def _run(stream: IO[bytes], source: RowSource, grader: Grader, sink: IO[bytes], format: Format, skip_bad: bool) -> None:
+def _grade_rows(
+    stream: IO[bytes], source: RowSource, grader: Grader, sink: IO[bytes], format: GradeFormat, skip_bad: bool
+) -> None:
+    """Grade every row of the input, write the verdicts, and print a summary on stderr."""
     from tvo_cli.reward.graded_rows import (
         GradingSummary,
         grade_in_chunks,
@@ -95,29 +99,33 @@ def _run(stream: IO[bytes], source: RowSource, grader: Grader, sink: IO[bytes], 
     )
     from tvo_cli.reward.rows_to_grade import read_readable_rows, read_rows
 
-    total = None if skip_bad else _checked(stream, source)
-    summary, progress, audit = GradingSummary(), Progress(total), grader.settings.audit
-    found = read_readable_rows(stream, source, partial(_leave_out, summary)) if skip_bad else read_rows(stream, source)
-    line_of = graded_row_as_json if format is Format.json else graded_row_as_table_line
-    if format is Format.table:
+    total = None if skip_bad else _check_and_count_rows(stream, source)
+    summary, progress, audit = GradingSummary(), GradingProgress(total), grader.settings.audit
+    found = (
+        read_readable_rows(stream, source, partial(_count_and_name_bad_row, summary))
+        if skip_bad
+        else read_rows(stream, source)
+    )
+    line_of = graded_row_as_json if format is GradeFormat.json else graded_row_as_table_line
+    if format is GradeFormat.table:
         sink.write(graded_table_head())
     for chunk in grade_in_chunks(found, grader, summary):
         sink.writelines(line_of(row, verdict, audit=audit) for row, verdict in chunk)
         sink.flush()
         progress.show(summary)
     progress.clear()
-    for line in (*summary.lines(), *(_audit_lines(grader) if audit else ())):
+    for line in (*summary.lines(), *(_second_grader_lines(grader) if audit else ())):
         print(escaping.terminal(line), file=sys.stderr)
 
 
-def _leave_out(summary: GradingSummary, error: UserError) -> None:
-    """Count a row that cannot be read, and say which it is."""
+def _count_and_name_bad_row(summary: GradingSummary, error: UserError) -> None:
+    """Count a row that cannot be read, and name it on stderr (`--skip-bad`)."""
     summary.left_out += 1
     print(escaping.terminal(f"left out: {error.key} {error.value}: {error.problem}"), file=sys.stderr)
 
 
-def _checked(stream: IO[bytes], source: RowSource) -> int | None:
-    """The number of rows of a file, all of them read once: a bad line 900,000 is told before any is graded.
+def _check_and_count_rows(stream: IO[bytes], source: RowSource) -> int | None:
+    """Return the number of rows of a file, all read once: a bad row is named before any is graded.
 
     A pipe can be read only once: its bad line is told when it comes. None then.
     """
@@ -131,8 +139,8 @@ def _checked(stream: IO[bytes], source: RowSource) -> int | None:
     return total
 
 
-def _audit_lines(grader: Grader) -> Iterator[str]:
-    """The rate and the rows on which the two graders differ."""
+def _second_grader_lines(grader: Grader) -> Iterator[str]:
+    """Yield the rate and the rows on which the two graders differ (`--audit`)."""
     audit = grader.audit
     rate = "no row compared" if audit.rate is None else f"{audit.differing:,} of {audit.compared:,} ({audit.rate:.2%})"
     yield f"audit: the second grader differs on {rate}; not compared: {audit.not_compared:,}"
@@ -142,44 +150,22 @@ def _audit_lines(grader: Grader) -> Iterator[str]:
         yield f"  {row.id}: gold {row.gold[:80]!r}, extracted {shown!r}: {ours} ({row.reason}), second {theirs}"
 
 
-class Progress:
-    """A line on a terminal: rows, speed, time left."""
-
-    def __init__(self, total: int | None) -> None:
-        self.total, self.shown, self.wanted = total, time.monotonic(), standard_streams.redraws(sys.stderr)
-
-    def show(self, summary: GradingSummary) -> None:
-        """Twice a second at most."""
-        now = time.monotonic()
-        if not self.wanted or now - self.shown < REFRESH:
-            return
-        self.shown = now
-        speed = summary.rows / max(summary.seconds, 1e-9)
-        left = "" if self.total is None else f" of {self.total:,}, {(self.total - summary.rows) / speed:,.0f} s left"
-        share = summary.right / summary.rows
-        sys.stderr.write(f"\r\x1b[K{summary.rows:,} rows{left}, {speed:,.0f} rows/s, {share:.1%} right")
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Make room for what comes next."""
-        if self.wanted:
-            sys.stderr.write("\r\x1b[K")
-
-
 @contextmanager
-def _input(file: str) -> Iterator[IO[bytes]]:
+def _open_input(file: str) -> Iterator[IO[bytes]]:
+    """Open the rows to grade: a file, or standard input."""
     if file == "-":
-        if standard_streams.is_absent(0):
+        if standard_streams.was_closed_at_start(0):
             raise UserError("FILE", file, "standard input is closed.", "Name a file of JSON lines.")
         yield sys.stdin.buffer
         return
     if Path(file).is_dir():
         raise UserError("FILE", file, "is a folder.", "Name a file of rows, or - for standard input.")
-    with _opened(Path(file), "rb", "FILE") as stream:
+    with _open_or_refuse(Path(file), "rb", "FILE") as stream:
         yield stream
 
 
-def _opened(path: Path, mode: str, key: str) -> IO[bytes]:
+def _open_or_refuse(path: Path, mode: str, key: str) -> IO[bytes]:
+    """Open a file; UserError where it cannot be opened."""
     try:
         return cast("IO[bytes]", path.open(mode))
     except OSError as error:
@@ -187,8 +173,8 @@ def _opened(path: Path, mode: str, key: str) -> IO[bytes]:
 
 
 @contextmanager
-def _output(out: str) -> Iterator[IO[bytes]]:
-    """Standard output; or a file that appears under its name only when all of it is there."""
+def _open_output(out: str) -> Iterator[IO[bytes]]:
+    """Open standard output, or a file that appears under its name only when all of it is there."""
     if out == "-":
         yield sys.stdout.buffer
         return
@@ -197,7 +183,7 @@ def _output(out: str) -> Iterator[IO[bytes]]:
     if path.is_dir():
         raise UserError("--out", out, "is a folder.", "Name a file.")
     try:
-        with _opened(unfinished, "wb", "--out") as stream:
+        with _open_or_refuse(unfinished, "wb", "--out") as stream:
             yield stream
         unfinished.replace(path)
     finally:
@@ -205,15 +191,15 @@ def _output(out: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the command as Ctrl-C does: children killed, the partial file removed."""
+def _stop_at_sigterm() -> Iterator[None]:
+    """End the command at SIGTERM as Ctrl-C does: children killed, the partial file removed."""
 
     def leave(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
 
     before: dict[int, Any] = {}
     with suppress(ValueError):  # not the main thread: whoever called owns the signals
-        heard = signals.not_ignored((signal.SIGTERM, signal.SIGHUP))
+        heard = signals.signals_not_ignored((signal.SIGTERM, signal.SIGHUP))
         before = {number: signal.signal(number, leave) for number in heard}
     try:
         yield

@@ -1,4 +1,4 @@
-"""One command through the real @hydra.main: run folders, sweeps, `--cfg job` and all, with our errors.
+"""Launch of a command through @hydra.main: run folders, sweeps, `--cfg job`, and our own errors.
 
 Hydra prints the exceptions of a job itself and leaves with 1. The task therefore never raises: a failure is
 reported as one line and remembered, the other jobs of a sweep go on, and the exit code tells at the end.
@@ -21,26 +21,33 @@ from tvo_cli import config as configuration
 from tvo_cli import escaping, redaction, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
-from tvo_cli.sweep.identity import identity
-from tvo_cli.sweep.objective import Unfinished, objective
+from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
+from tvo_cli.sweep.sweep_objective import JobNotFinished, value_for_sweeper
 from tvo_cli.tracking import run_status
-from tvo_cli.tracking.run_folder import remove_empty
+from tvo_cli.tracking.run_folder import remove_empty_run_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-SHOWING = ("--cfg", "-c", "--info", "-i", "--help", "--hydra-help", "--version")
-FIRST = (
+SHOW_FLAGS = ("--cfg", "-c", "--info", "-i", "--help", "--hydra-help", "--version")
+FILES_BEFORE_FIRST_STEP = (
     *("config.yaml", "command.txt", "versions.json", "run.log", "metrics.jsonl", "mirrored.json", "wandb_id.txt"),
     "checkpoints/experiment.json",
 )  # what a run writes before its first step
-BEGUN = ("responses", "recorder", "responses.jsonl", "summary.json", "collapse.json", "job.log")  # and with or after it
+FILES_AFTER_FIRST_STEP = (
+    "responses",
+    "recorder",
+    "responses.jsonl",
+    "summary.json",
+    "collapse.json",
+    "job.log",
+)  # and with or after it
 Task = Callable[["DictConfig"], Any]
 
 
 @dataclass
-class Jobs:
-    """The task that Hydra calls once a job, and what became of each."""
+class HydraTask:
+    """The task that Hydra calls once a job, and the exit code of each."""
 
     task: Task
     command: str = ""
@@ -51,15 +58,15 @@ class Jobs:
     def __setstate__(self, found: dict[str, Any]) -> None:
         """Arrived in another process (joblib, submitit, ray), where nothing is registered yet."""
         self.__dict__.update(found, elsewhere=True)
-        _register()
+        _register_resolvers()
 
     def __call__(self, config: DictConfig) -> float | None:
         """Run one job in its folder; a failure is said, remembered, and does not stop the other jobs."""
         from hydra.core.hydra_config import HydraConfig
 
-        with standard_streams.guarded():  # again, where a launcher has put the job into a process of its own
+        with standard_streams.guarded_streams():  # again, where a launcher has put the job into a process of its own
             if self.elsewhere:
-                standard_streams.view()
+                standard_streams.treat_stdout_as_view()
             return self._job(config, HydraConfig.get())
 
     def _job(self, config: DictConfig, hydra: Any) -> float | None:
@@ -70,33 +77,35 @@ class Jobs:
         code = self._attempt(config, hydra, skip=sweeps)
         self.codes.append(code)
         if code and self.elsewhere:
-            raise Unfinished(code)
-        return objective(Path(config.output_dir), config.get("sweep_objective")) if sweeps and not code else None
+            raise JobNotFinished(code)
+        return (
+            value_for_sweeper(Path(config.output_dir), config.get("sweep_objective")) if sweeps and not code else None
+        )
 
     def _attempt(self, config: DictConfig, hydra: Any, *, skip: bool) -> int:
         """The exit code of one job."""
         folder, overrides, fresh = Path(config.output_dir), list(hydra.overrides.task), False
         try:
-            configuration.declare(config, self.command, overrides, hydra.runtime.config_sources)
-            fingerprint = identity(config)
-            if skip and run_status.finished(folder, fingerprint):
-                print(escaping.terminal(f"done before: {folder}"), flush=True)
+            configuration.check_composed_config(config, self.command, overrides, hydra.runtime.config_sources)
+            fingerprint = fingerprint_of_job(config)
+            if skip and run_status.is_finished(folder, fingerprint):
+                print(escaping.terminal(f"already finished: {folder}"), flush=True)
                 return 0
-            words = redaction.masked_words(overrides)
+            words = redaction.redacted_arguments(overrides)
             fresh = not any(folder.glob("*"))
             with run_status.Heartbeat(folder, fingerprint, self.command, words) as heartbeat:
                 return self._watched(config, heartbeat)
         except KeyboardInterrupt as error:
-            failure.report(error)
-            tidy(folder)
+            failure.report_failure(error)
+            remove_folder_without_run(folder)
             raise
-        except Exception as error:  # a defect in one job must not end a sweep; report() shows its traceback
-            code = failure.report(error, debug=self.debug)
-            if code == failure.USER and fresh:
-                forget(folder)
-            tidy(folder)
+        except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep
+            code = failure.report_failure(error, debug=self.debug)
+            if code == failure.USER_ERROR and fresh:
+                remove_refused_run(folder)
+            remove_folder_without_run(folder)
             if self.elsewhere:
-                _hand_on(getattr(error, "signal", 0))
+                _pass_signal_to_launcher(getattr(error, "signal", 0))
             return code
 
     def _watched(self, config: DictConfig, heartbeat: run_status.Heartbeat) -> int:
@@ -104,8 +113,10 @@ class Jobs:
         try:
             self.task(config)
         except BaseException as error:
-            text, code = failure.describe(error)
-            if code == failure.USER and heartbeat.withdraw():  # a mistyped command does not touch the run that is there
+            text, code = failure.describe_failure(error)
+            if (
+                code == failure.USER_ERROR and heartbeat.withdraw()
+            ):  # a mistyped command does not touch the run that is there
                 raise
             heartbeat.end(
                 run_status.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else run_status.FAILED,
@@ -122,23 +133,24 @@ class Jobs:
         return next((code for code in self.codes if code), 0)
 
 
-def _hand_on(number: int) -> None:
-    """Let the launcher do what it does at its own signal, now that all is saved: submitit queues the job again."""
+def _pass_signal_to_launcher(number: int) -> None:
+    """Raise the launcher's own signal again, now that all is saved: submitit then queues the job again."""
     if number == signal.SIGUSR2 and callable(signal.getsignal(number)):
         signal.raise_signal(number)
 
 
-def _register() -> None:
-    from tvo_cli.sweep import naming
+def _register_resolvers() -> None:
+    """Register every OmegaConf resolver of conf/."""
+    from tvo_cli.sweep import folder_names
 
     configuration.register_resolvers()
-    naming.register()
+    folder_names.register_folder_name_resolvers()
 
 
 def launch(
     task: Task, root: str, words: Sequence[str], *, program: str, debug: bool = False, result: bool = False
 ) -> int:
-    """Give the words to Hydra untouched; the exit code.
+    """Run a task through Hydra with the arguments as they were typed; return the exit code.
 
     The console is a view of a run, whose loss changes nothing. result: what is printed at the end is asked for as
     well, so the exit code tells when it was lost. Where Hydra only shows a config, the output is all there is.
@@ -147,40 +159,40 @@ def launch(
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    words = configuration.normalized(words)
-    overrides = overrides_of(words)
+    words = configuration.normalised_overrides(words)
+    overrides = overrides_of_arguments(words)
     result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
-    if not shows(words):
-        standard_streams.view(waits=result)
-    logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no defect
-    _register()
-    jobs = Jobs(task, root, debug)
+    if not is_launched_to_show(words):
+        standard_streams.treat_stdout_as_view(waits=result)
+    logging.raiseExceptions = False  # Hydra prints `--info` through logging; a closed pipe is no error of ours
+    _register_resolvers()
+    jobs = HydraTask(task, root, debug)
     main = hydra.main(config_path=str(configuration.conf_dir()), config_name=root, version_base="1.3")(jobs)
-    with _arguments(program, words), _raising(), _no_folder_of_a_refused_sweep():
+    with _hydra_arguments(program, words), _raise_hydra_errors(), _remove_folder_of_refused_sweep():
         try:
             main()
-        except Unfinished as error:
+        except JobNotFinished as error:
             return error.code
         except (HydraException, OmegaConfBaseException) as error:
-            raise configuration.explain(error, overrides, root) from error
+            raise configuration.explain_hydra_error(error, overrides, root) from error
         except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
             refused = run_folder_error(error)
             raise refused from (None if refused is error else error)
     if result and not jobs.code:
-        standard_streams.confirm()
+        standard_streams.raise_lost_output()
     return jobs.code
 
 
 def run_folder_error(error: OSError) -> BaseException:
-    """What stands in the way of the run folder, with its key."""
+    """Return the UserError for a run folder that cannot be made."""
     if error.filename is None:
         return error
     remedy = "Name another folder: output_dir=…"
     return UserError("output_dir", error.filename, f"cannot be made: {error.strerror}.", remedy)
 
 
-def overrides_of(words: Sequence[str]) -> list[str]:
-    """The overrides among the words of a Hydra command line."""
+def overrides_of_arguments(words: Sequence[str]) -> list[str]:
+    """Return the overrides among the arguments of a Hydra command line."""
     from hydra._internal.utils import get_args_parser
 
     known, others = get_args_parser().parse_known_args(list(words))
@@ -190,21 +202,21 @@ def overrides_of(words: Sequence[str]) -> list[str]:
     return list(known.overrides)
 
 
-def shows(words: Sequence[str]) -> bool:
-    """Whether the words ask Hydra for a text, and for no run."""
-    return any(word.partition("=")[0] in SHOWING for word in words)
+def is_launched_to_show(words: Sequence[str]) -> bool:
+    """Return whether Hydra is launched only to show a text (`--cfg`, `--help`), and for no run."""
+    return any(word.partition("=")[0] in SHOW_FLAGS for word in words)
 
 
-def forget(folder: Path) -> None:
-    """Remove what a refused run wrote into a folder of its own: no step was done, so nothing is lost.
+def remove_refused_run(folder: Path) -> None:
+    """Remove what a refused run wrote into a new folder: no step was done, so nothing is lost.
 
     A folder with anything else than the first files of a run is left as it is.
     """
     rows = folder / "metrics.jsonl"
-    begun = any((folder / name).exists() for name in BEGUN) or any(folder.glob("checkpoints/*/"))
+    begun = any((folder / name).exists() for name in FILES_AFTER_FIRST_STEP) or any(folder.glob("checkpoints/*/"))
     if begun or (rows.is_file() and rows.stat().st_size):
         return
-    for name in FIRST:
+    for name in FILES_BEFORE_FIRST_STEP:
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):
         (folder / "checkpoints").rmdir()
@@ -212,27 +224,28 @@ def forget(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def tidy(folder: Path) -> None:
+def remove_folder_without_run(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [run_status.FILE] and not run_status.is_running(folder):
-        (folder / run_status.FILE).unlink()
-    remove_empty(folder)
+    if [path.name for path in folder.glob("*")] == [run_status.STATUS_FILE] and not run_status.is_running(folder):
+        (folder / run_status.STATUS_FILE).unlink()
+    remove_empty_run_folder(folder)
 
 
 @contextmanager
-def _no_folder_of_a_refused_sweep() -> Iterator[None]:
-    from tvo_cli.sweep import refused
+def _remove_folder_of_refused_sweep() -> Iterator[None]:
+    """Remove the folder of a sweep that fails before its first job."""
+    from tvo_cli.sweep import refused_sweeps
 
     try:
         yield
     except BaseException:
-        refused.discard()
+        refused_sweeps.remove_refused_sweep_folders()
         raise
 
 
 @contextmanager
-def _arguments(program: str, words: Sequence[str]) -> Iterator[None]:
-    """Hydra reads sys.argv."""
+def _hydra_arguments(program: str, words: Sequence[str]) -> Iterator[None]:
+    """Set sys.argv, which Hydra reads, to a program and its arguments."""
     before, sys.argv = sys.argv, [program, *words]
     try:
         yield
@@ -241,8 +254,8 @@ def _arguments(program: str, words: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _raising() -> Iterator[None]:
-    """Hydra raises its errors instead of printing them when HYDRA_FULL_ERROR is 1."""
+def _raise_hydra_errors() -> Iterator[None]:
+    """Have Hydra raise its errors instead of printing them: HYDRA_FULL_ERROR=1."""
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:

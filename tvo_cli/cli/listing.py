@@ -1,4 +1,4 @@
-"""`tvo list`: what conf/ offers."""
+"""`tvo list`: the groups of conf/ and their choices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP_HELP = "algorithms, models, datasets, rewards, loggers, experiments …; w
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register `tvo list`."""
     app.command("list")(listing)
 
 
@@ -32,55 +32,64 @@ def listing(
     if group is None and schema:
         raise UserError("--schema", "", "is of a group.", "tvo list rollout --schema")
     if group is None:
-        rows = [[name, ", ".join(config.names(name))] for name in config.groups()]
-        _show(("group", "choices"), rows, markdown=markdown)
+        rows = [[name, ", ".join(config.choices_of_group(name))] for name in config.config_groups()]
+        _print_choices(("group", "choices"), rows, markdown=markdown)
         return
-    found = config.group_called(group)
+    found = config.find_group(group)
     if page:
-        _page(found)
+        _print_algorithms_page(found)
         return
     if schema:
-        _schema(found)
+        _print_editor_schema(found)
         return
-    parts = [(name, config.take_apart(config.about(found, name))) for name in config.names(found)]
-    rows = [[name, about.what, about.changes, about.paper, _fidelity(found, name)] for name, about in parts]
-    _show((found, "what it is", "what it changes", "paper", "fidelity"), rows, markdown=markdown)
+    parts = [
+        (name, config.parse_choice_comment(config.choice_comment(found, name)))
+        for name in config.choices_of_group(found)
+    ]
+    rows = [[name, about.what, about.changes, about.paper, _fidelity_of_choice(found, name)] for name, about in parts]
+    _print_choices((found, "what it is", "what it changes", "paper", "fidelity"), rows, markdown=markdown)
 
 
-def _show(headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> None:
-    """A table for a page; for a reader each name beside its sentences."""
-    from tvo_cli.cli import render
+def _print_choices(headings: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> None:
+    """Print a group's choices: a Markdown table, or each name beside its sentences."""
+    from tvo_cli.cli import printing
 
     if markdown:
-        render.table(headings, rows, markdown=True)
+        printing.print_table(headings, rows, markdown=True)
     else:
-        render.definitions([(row[0], _sentences(row[1:])) for row in rows])
+        printing.print_definitions([(row[0], _choice_sentences(row[1:])) for row in rows])
 
 
-def _sentences(cells: Sequence[str]) -> str:
-    """`GRPO: group z-score …. Changes PPO at: estimator. arXiv:2402.03300, official code.`"""
+def _choice_sentences(cells: Sequence[str]) -> str:
+    """Return a choice as sentences: `GRPO: group z-score …. Changes PPO at: estimator. arXiv:2402.03300.`"""
     what, changes, paper, fidelity = [*cells, "", "", ""][:4]
     source = ", ".join(part for part in (paper, fidelity) if part)
     parts = (what, f"Changes {changes}" if changes else "", source)
     return ". ".join(part for part in parts if part) + ("." if len(cells) > 1 else "")
 
 
-def _fidelity(group: str, name: str) -> str:
-    """After what an algorithm was written: official code, paper, notes, or the algorithm it is an ablation of."""
-    from tvo_cli.cli import algorithms
+def _fidelity_of_choice(group: str, name: str) -> str:
+    """Return an algorithm's fidelity: official code, paper, notes, or the algorithm it is an ablation of."""
+    from tvo_cli.cli import algorithm_descriptions
 
-    return algorithms.grade(algorithms.fidelity(name)) if group == "algorithm" else ""
+    return (
+        algorithm_descriptions.fidelity_grade(algorithm_descriptions.algorithm_fidelity(name))
+        if group == "algorithm"
+        else ""
+    )
 
 
-def _page(group: str) -> None:
+def _print_algorithms_page(group: str) -> None:
+    """Print docs/algorithms.md (`tvo list algorithms --page`)."""
     from tvo_cli.cli import algorithms_page
 
     if group != "algorithm":
         raise UserError("--page", group, "there is a page of the algorithms only.", "Take --markdown for a table.")
-    print(algorithms_page.page())
+    print(algorithms_page.algorithms_page_text())
 
 
-def _schema(group: str) -> None:
+def _print_editor_schema(group: str) -> None:
+    """Print a group's JSON schema for editors (`tvo list GROUP --schema`)."""
     import json
 
     from tvo_cli.config.schema import editor_schema

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli import __version__, standard_streams
-from tvo_cli.cli import compare, env, evaluate, grade, listing, replay, runs, sft, train, user_account, variance
+from tvo_cli.cli import compare, env, evaluate, grade, listing, ls, replay, sft, train, user_account, variance
 
 EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -24,15 +24,18 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
+    """Print the version, for `tvo --version`."""
     if asked:
         typer.echo(f"tvo {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+def _global_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="The version.")
+    ] = False,
 ) -> None:
     """Take the options that stand before a command."""
 
@@ -45,48 +48,48 @@ variance.add_to(app)
 replay.add_to(app)
 compare.add_to(app)
 listing.add_to(app)
-runs.add_to(app)
+ls.add_to(app)
 env.add_to(app)
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; its exit code: 0, 2 the user can mend, 75 stopped and saved, 130 interrupted, 1 a defect."""
+    """Run one command; return its exit code: 0, 2 user error, 75 stopped and saved, 130 interrupted, 1 internal."""
     given = sys.argv[1:] if words is None else words
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the hub's retries say nothing that our own line does not
-    with standard_streams.guarded():
-        user_account.complete()
-        return _flushed(_invoke(given))
+    with standard_streams.guarded_streams():
+        user_account.complete_user_account()
+        return _flush_output(_invoke_app(given))
 
 
-def _invoke(given: list[str]) -> int:
-    """The exit code of a command, whatever becomes of it."""
+def _invoke_app(given: list[str]) -> int:
+    """Run the Typer app; return the exit code, whatever happens."""
     from tvo_cli.cli import failure
 
     try:
         code = app(args=given, prog_name="tvo", standalone_mode=False)
     except standard_streams.OutputLost as lost:
-        return 0 if lost.quiet else failure.report(lost)
+        return 0 if lost.quiet else failure.report_failure(lost)
     except (KeyboardInterrupt, Exception) as error:  # every failure becomes a line and a code
-        return failure.report(error, debug="--debug" in given)
+        return failure.report_failure(error, debug="--debug" in given)
     except SystemExit as leaving:  # argparse inside Hydra, shell completion
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     return code if isinstance(code, int) else 0
 
 
-def _flushed(code: int) -> int:
-    """The exit code, once all that was said is written: a full disk is found only now where little was said."""
+def _flush_output(code: int) -> int:
+    """Flush standard output; return the exit code, which a full disk may change only now."""
     from tvo_cli.cli import failure
 
     try:
         sys.stdout.flush()
     except standard_streams.OutputLost as lost:
-        return code if lost.quiet else code or failure.report(lost)
+        return code if lost.quiet else code or failure.report_failure(lost)
     return code
 
 
 def run() -> None:
-    """The console script."""
-    standard_streams.guard()  # beyond main(): what libraries say when the process ends must not change its exit code
+    """Run the console script `tvo`."""
+    standard_streams.guard_streams()  # beyond main(): what libraries say at the exit must not change the exit code
     code = main()
-    standard_streams.end()
+    standard_streams.ignore_later_losses()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The words after a command: Hydra's, untouched, with completion; and the two flags that are ours."""
+"""Typer's declarations of the arguments that pass to Hydra, with completion, and of the options shared by commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from tvo_cli.cli.completion import complete, complete_eval, complete_sft
 
-UNTOUCHED = {"allow_extra_args": True, "ignore_unknown_options": True}
+PASS_ARGUMENTS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 HELP = "Hydra's words, untouched: algorithm=grpo seed=1,2 -m +new.key=1 'a.b=[1,2]'"
 Overrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete, metavar="KEY=VALUE")]
@@ -23,8 +23,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the resolved config and derived sizes; start nothing.")]
 
 
-def hydra_words(overrides: list[str] | None, multirun: bool, cfg: str | None, config_dir: str | None) -> list[str]:
-    """The words as Hydra takes them: its options, which are declared for --help alone, and the rest untouched."""
+def hydra_arguments(overrides: list[str] | None, multirun: bool, cfg: str | None, config_dir: str | None) -> list[str]:
+    """Return the command line for Hydra: its options, declared here for --help alone, and the overrides as typed."""
     flags = ["--multirun"] if multirun else []
     for flag, value in (("--cfg", cfg), ("--config-dir", config_dir)):
         flags += [flag, value] if value is not None else []

@@ -1,4 +1,4 @@
-"""`tvo sft`."""
+"""`tvo sft`: supervised fine-tuning on worked solutions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, Multirun, SftOverrides, Shown, hydra_words
+from tvo_cli.cli.override_args import (
+    PASS_ARGUMENTS_THROUGH,
+    ConfigDir,
+    Debug,
+    Multirun,
+    SftOverrides,
+    Shown,
+    hydra_arguments,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command(context_settings=UNTOUCHED)(sft)
+    """Register `tvo sft`."""
+    app.command(context_settings=PASS_ARGUMENTS_THROUGH)(sft)
 
 
 def sft(
@@ -25,21 +33,22 @@ def sft(
     debug: Debug = False,
 ) -> None:
     """Fine-tune on worked solutions: how the embedded start was made."""
-    from tvo_cli.cli.startup_message import opening
+    from tvo_cli.cli.startup_message import announce_loading
 
-    words = hydra_words(overrides, multirun, cfg, config_dir)
-    opening("tvo sft", words)
+    words = hydra_arguments(overrides, multirun, cfg, config_dir)
+    announce_loading("tvo sft", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "sft", words, program="tvo sft", debug=debug))
+    raise typer.Exit(launch(_run_sft, "sft", words, program="tvo sft", debug=debug))
 
 
-def _run(config: DictConfig) -> dict[str, Any]:
-    from tvo_cli.cli.render import counted, summary_lines
-    from tvo_cli.cli.train import quiet
+def _run_sft(config: DictConfig) -> dict[str, Any]:
+    """Fine-tune by a config, print the loss, and print the summary."""
+    from tvo_cli.cli.printing import summary_lines
+    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars, print_step_progress
     from tvo_cli.experiment import sft as run_sft
 
-    quiet()
-    summary: dict[str, Any] = run_sft(config, counted(int(config.steps), "loss"))
+    hide_transformers_progress_bars()
+    summary: dict[str, Any] = run_sft(config, print_step_progress(int(config.steps), "loss"))
     print(summary_lines("sft", summary, config.output_dir), flush=True)
     return summary

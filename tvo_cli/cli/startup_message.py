@@ -1,4 +1,4 @@
-"""The first line of a command: what is being loaded, before it is."""
+"""The first line of a command on stderr: what is being loaded, before it is."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from tvo_cli import escaping
 SHOWN_ALONE = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--version", "--shell-completion", "-sc")
 
 
-def opening(command: str, words: Sequence[str]) -> None:
-    """Say what a command that runs loads; a sweep's jobs load it themselves."""
+def announce_loading(command: str, words: Sequence[str]) -> None:
+    """Print what a command is about to load; a sweep's jobs load it themselves."""
     if any(word.partition("=")[0] in SHOWN_ALONE for word in words):
         return
     sweeps = any(word in ("-m", "--multirun") for word in words)
-    announce(command, "composing the jobs" if sweeps else f"loading torch, transformers{_model(words)}")
+    announce_on_stderr(
+        command, "composing the jobs" if sweeps else f"loading torch, transformers{_model_being_loaded(words)}"
+    )
 
 
-def _model(words: Sequence[str]) -> str:
-    """What the command line says of the model."""
+def _model_being_loaded(words: Sequence[str]) -> str:
+    """Return the model that the command line names."""
     named = dict(word.partition("=")[::2] for word in words if "=" in word)
     model = named.get("model.path") or named.get("model")
     return f" and the model {model}" if model else ""
 
 
-def announce(command: str, doing: str) -> None:
-    """Say on stderr what takes the next seconds; where nobody can read it, nothing happens."""
+def announce_on_stderr(command: str, doing: str) -> None:
+    """Print on stderr what takes the next seconds; do nothing where nobody can read it."""
     with suppress(OSError, ValueError):
         print(escaping.terminal(f"{command}: {doing} …"), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`tvo train`."""
+"""`tvo train`: one training run, a sweep, or a dry run."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tvo_cli.cli.override_args import UNTOUCHED, ConfigDir, Debug, DryRun, Multirun, Overrides, Shown, hydra_words
+from tvo_cli.cli.override_args import (
+    PASS_ARGUMENTS_THROUGH,
+    ConfigDir,
+    Debug,
+    DryRun,
+    Multirun,
+    Overrides,
+    Shown,
+    hydra_arguments,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command(context_settings=UNTOUCHED)(train)
+    """Register `tvo train`."""
+    app.command(context_settings=PASS_ARGUMENTS_THROUGH)(train)
 
 
 def train(
@@ -26,33 +35,28 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a policy, watch whether it is stable, evaluate it. -m runs every combination of a,b values."""
-    words = hydra_words(overrides, multirun, cfg, config_dir)
+    words = hydra_arguments(overrides, multirun, cfg, config_dir)
     if dry_run:
-        from tvo_cli.cli.dry_run import show
+        from tvo_cli.cli.dry_run import show_dry_run
 
-        show(words)
+        show_dry_run(words)
         return
-    from tvo_cli.cli.startup_message import opening
+    from tvo_cli.cli.startup_message import announce_loading
 
-    opening("tvo train", words)
+    announce_loading("tvo train", words)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run, "train", words, program="tvo train", debug=debug))
+    raise typer.Exit(launch(_run_training, "train", words, program="tvo train", debug=debug))
 
 
-def quiet() -> None:
-    """transformers draws a bar for every checkpoint it reads or writes; downloads keep theirs."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-
-
-def _run(config: DictConfig) -> dict[str, Any]:
+def _run_training(config: DictConfig) -> dict[str, Any]:
+    """Train by a config, and print the run's card."""
+    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.experiment import train as run_training
 
-    quiet()
+    hide_transformers_progress_bars()
     summary = run_training(config)
-    from tvo_cli.report.run_end import close
+    from tvo_cli.report.run_end import write_figure_and_card
 
-    print(close(config.output_dir), flush=True)
+    print(write_figure_and_card(config.output_dir), flush=True)
     return summary

@@ -1,4 +1,4 @@
-"""What libraries take for granted of an account: a home, a user's name, a cache that can be made.
+"""What libraries need of a user's account: HOME, a user's name, cache folders that can be made.
 
 A container's random user has no home and no entry in passwd; a cluster's node may have its caches read-only.
 """
@@ -15,20 +15,21 @@ NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # where getpass.getuser() look
 CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # made when torch is imported, whether used or not
 
 
-def complete() -> None:
-    """Put a stand-in where something is missing; libraries pass over a home that cannot be used."""
+def complete_user_account() -> None:
+    """Set HOME, LOGNAME and cache folders where the account lacks them."""
     try:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = NO_HOME
-    if not any(os.environ.get(name) for name in NAMES) and not _has_entry():
+    if not any(os.environ.get(name) for name in NAMES) and not _has_passwd_entry():
         os.environ["LOGNAME"] = f"uid-{os.getuid()}"
     for name in CACHES:
         if os.environ.get(name):
-            _make(name, Path(os.environ[name]))
+            _make_cache_folder(name, Path(os.environ[name]))
 
 
-def _has_entry() -> bool:
+def _has_passwd_entry() -> bool:
+    """Return whether the user has an entry in passwd."""
     import pwd
 
     try:
@@ -38,10 +39,12 @@ def _has_entry() -> bool:
     return True
 
 
-def _make(name: str, place: Path) -> None:
-    """Make a cache's folder, else let the library take its own choice."""
+def _make_cache_folder(name: str, place: Path) -> None:
+    """Make a cache's folder, else let the library choose its own."""
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         del os.environ[name]
-        standard_streams.note(f"{name}={place} cannot be made ({error.strerror}); the library's own choice stands")
+        standard_streams.note_stream_event(
+            f"{name}={place} cannot be made ({error.strerror}); the library's own choice stands"
+        )

@@ -1,42 +1,51 @@
 """Where conf/ is, what it offers, how it is declared, composed and turned into objects."""
 
-from tvo_cli.config.building import build, check_name, check_object, targets
-from tvo_cli.config.composing import compose, declare, recorded, sweep_parameters
-from tvo_cli.config.describing import About, about, conf_dir, group_called, groups, names, nearest, take_apart
-from tvo_cli.config.explaining import explain
-from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, fingerprint
-from tvo_cli.config.overrides import command_line, key_paths, normalized, split_override
-from tvo_cli.config.renamed_keys import current_name, rename_overrides
-from tvo_cli.config.resolving import eval_name, plain, register_resolvers, times
+from tvo_cli.config.composing import check_composed_config, compose, load_recorded_config, sweep_parameters
+from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, config_fingerprint
+from tvo_cli.config.groups_and_choices import (
+    ChoiceDescription,
+    choice_comment,
+    choices_of_group,
+    conf_dir,
+    config_groups,
+    find_group,
+    parse_choice_comment,
+)
+from tvo_cli.config.hydra_errors import explain_hydra_error
+from tvo_cli.config.instantiation import build, check_target_name, check_target_object, targets_in_tree
+from tvo_cli.config.nearest_names import nearest_names
+from tvo_cli.config.overrides import dotted_keys, normalised_overrides, rerun_command, split_override
+from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
+from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
 
 __all__ = [
     "NOT_THE_EXPERIMENT",
-    "About",
-    "about",
+    "ChoiceDescription",
     "build",
-    "check_name",
-    "check_object",
-    "command_line",
+    "check_composed_config",
+    "check_target_name",
+    "check_target_object",
+    "choice_comment",
+    "choices_of_group",
     "compose",
     "conf_dir",
-    "current_name",
-    "declare",
-    "eval_name",
-    "explain",
-    "fingerprint",
-    "group_called",
-    "groups",
-    "key_paths",
-    "names",
-    "nearest",
-    "normalized",
-    "plain",
-    "recorded",
+    "config_fingerprint",
+    "config_groups",
+    "current_key_name",
+    "dotted_keys",
+    "evaluation_folder_name",
+    "explain_hydra_error",
+    "find_group",
+    "load_recorded_config",
+    "multiply",
+    "nearest_names",
+    "normalised_overrides",
+    "parse_choice_comment",
     "register_resolvers",
-    "rename_overrides",
+    "rename_keys_of_overrides",
+    "rerun_command",
+    "resolved_tree",
     "split_override",
     "sweep_parameters",
-    "take_apart",
-    "targets",
-    "times",
+    "targets_in_tree",
 ]

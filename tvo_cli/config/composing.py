@@ -1,4 +1,4 @@
-"""One config from conf/ and overrides: Hydra's compose API, with our errors."""
+"""Composition of a config from conf/ and overrides: Hydra's compose API, with our errors."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvo_cli.config import describing, renamed_keys
-from tvo_cli.config.explaining import explain
-from tvo_cli.config.overrides import normalized
-from tvo_cli.config.resolving import plain, register_resolvers
+from tvo_cli.config import groups_and_choices, renamed_keys
+from tvo_cli.config.hydra_errors import explain_hydra_error
+from tvo_cli.config.overrides import normalised_overrides
+from tvo_cli.config.resolvers import register_resolvers, resolved_tree
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 @contextmanager
-def _initialised(folder: Path) -> Iterator[None]:
-    """Hydra's compose API over a folder; the Hydra of a running job, if there is one, comes back afterwards."""
+def _initialised_hydra(folder: Path) -> Iterator[None]:
+    """Initialise Hydra's compose API over a folder; the Hydra of a running job comes back afterwards."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -33,7 +33,7 @@ def _initialised(folder: Path) -> Iterator[None]:
 
 
 def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None) -> DictConfig:
-    """One config from conf/ROOT.yaml and Hydra overrides, checked, without sweeps and without the hydra node.
+    """Compose a config from conf/ROOT.yaml and overrides, checked, without sweeps and without the hydra node.
 
     One from another `folder` than conf/ is only composed: what its keys mean is not known here.
     """
@@ -42,22 +42,22 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
     from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
-    overrides = normalized(overrides)
+    overrides = normalised_overrides(overrides)
     try:
-        with _initialised(folder or describing.conf_dir()):
+        with _initialised_hydra(folder or groups_and_choices.conf_dir()):
             config: DictConfig = hydra_compose(root, overrides=overrides, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise explain(error, overrides, root, folder) from error
+        raise explain_hydra_error(error, overrides, root, folder) from error
     sources = config.hydra.runtime.config_sources
     with open_dict(config):
         del config["hydra"]
     if folder is None:
-        declare(config, root, overrides, sources)
+        check_composed_config(config, root, overrides, sources)
     return config
 
 
 def sweep_parameters(overrides: Sequence[str], root: str = "train") -> list[str]:
-    """What `hydra.sweeper.params` of the chosen files adds to a command: a preset may bring its own sweep."""
+    """Return what `hydra.sweeper.params` of the chosen files adds to a command: a preset may bring its own sweep."""
     from hydra import compose as hydra_compose
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -66,29 +66,33 @@ def sweep_parameters(overrides: Sequence[str], root: str = "train") -> list[str]
     try:
         parsed = zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True)
         single = [word for word, override in parsed if not override.is_sweep_override()]  # as Hydra's own multirun
-        with _initialised(describing.conf_dir()):
+        with _initialised_hydra(groups_and_choices.conf_dir()):
             hydra_node = hydra_compose(root, overrides=single, return_hydra_config=True).hydra
     except (HydraException, OmegaConfBaseException) as error:
-        raise explain(error, overrides, root) from error
+        raise explain_hydra_error(error, overrides, root) from error
     return [f"{key}={value}" for key, value in (hydra_node.sweeper.get("params") or {}).items()]
 
 
-def declare(config: DictConfig, root: str, overrides: Sequence[str], sources: Sequence[object] = ()) -> None:
-    """Hold a composed config against the declaration of its keys, and read its texts as they are meant, in place.
+def check_composed_config(
+    config: DictConfig, root: str, overrides: Sequence[str], sources: Sequence[object] = ()
+) -> None:
+    """Check a composed config against the schema, and normalise its texts, in place.
 
     `sources`: hydra.runtime.config_sources, to name the file in which a wrong key stands.
     """
     from tvo_cli.config import schema  # pydantic, which `--help` and `list` do without
 
-    renamed_keys.rename_config(config)
-    if root in schema.ROOTS:
-        schema.prepare(config, root, schema.Given(tuple(overrides), tuple(schema.folders(sources))))
+    renamed_keys.rename_keys_of_config(config)
+    if root in schema.CONFIG_OF_COMMAND:
+        schema.normalise_and_validate(
+            config, root, schema.ConfigSources(tuple(overrides), tuple(schema.users_config_folders(sources)))
+        )
 
 
-def recorded(text: str) -> DictConfig:
-    """The config of a run, as it or an earlier version of this program wrote it down."""
+def load_recorded_config(text: str) -> DictConfig:
+    """Load the config that a run wrote down, also one of an earlier version of this program."""
     from omegaconf import OmegaConf
 
     from tvo_cli.config import schema
 
-    return OmegaConf.create(schema.upgraded(plain(OmegaConf.create(text))))
+    return OmegaConf.create(schema.upgrade_recorded_config(resolved_tree(OmegaConf.create(text))))

@@ -1,4 +1,4 @@
-"""What decides a run's numbers, as one hash."""
+"""The fingerprint of a config: a sha256 of what decides a run's numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from tvo_cli.config.moved_targets import first_target, with_targets
-from tvo_cli.config.renamed_keys import first_names
-from tvo_cli.config.resolving import plain
+from tvo_cli.config.renamed_keys import with_first_key_names
+from tvo_cli.config.resolvers import resolved_tree
 
 NOT_THE_EXPERIMENT = (
     "output_dir",
@@ -20,13 +20,13 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
-ONLY_HOW = ("matmul", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
+TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 
 
-def fingerprint(config: Any) -> str:
-    """sha256 of what decides a run's numbers: the resolved config without its name, folder and loggers."""
-    tree = {key: value for key, value in plain(config).items() if key not in NOT_THE_EXPERIMENT}
+def config_fingerprint(config: Any) -> str:
+    """Return the sha256 of what decides a run's numbers: the resolved config without name, folder and loggers."""
+    tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
-        tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in ONLY_HOW}
-    tree = with_targets(first_names(tree), first_target)
+        tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
+    tree = with_targets(with_first_key_names(tree), first_target)
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()

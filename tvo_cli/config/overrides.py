@@ -1,4 +1,4 @@
-"""Overrides as words of a command line, and the dotted keys of a config."""
+"""Overrides of a command line: quoting, splitting, and the dotted keys they name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tvo_cli import redaction
-from tvo_cli.config.renamed_keys import rename_overrides
+from tvo_cli.config.renamed_keys import rename_keys_of_overrides
 from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
@@ -15,20 +15,20 @@ BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^
 DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
 
 
-def normalized(words: Sequence[str]) -> list[str]:
-    """The words of a command line as Hydra takes them: today's names of keys, quotes where its grammar wants them."""
-    return quoted(rename_overrides(words))
+def normalised_overrides(words: Sequence[str]) -> list[str]:
+    """Return the overrides as Hydra takes them: today's names of keys, quotes where its grammar needs them."""
+    return quote_overrides(rename_keys_of_overrides(words))
 
 
-def quoted(words: Sequence[str]) -> list[str]:
-    """The words with quotes around each value beyond ASCII, which Hydra's grammar takes in quotes only.
+def quote_overrides(words: Sequence[str]) -> list[str]:
+    """Return overrides with quotes around each value beyond ASCII, which Hydra's grammar takes in quotes only.
 
     `output_dir=größe` → `output_dir='größe'`, `name=ä,b` → `name='ä',b`. What has quotes already is left as it is.
     """
-    return [_quoted(word) if "=" in word and not word.startswith("-") else word for word in words]
+    return [_quote_override(word) if "=" in word and not word.startswith("-") else word for word in words]
 
 
-def _quoted(word: str) -> str:
+def _quote_override(word: str) -> str:
     key, _, value = word.partition("=")
     if not key.lstrip("+~") or key.lstrip("+~").startswith("@"):  # Hydra fails by a ValueError
         raise UserError("override", word, "has no key.", "Settings are written key=value: optimizer.lr=1e-4.")
@@ -36,10 +36,10 @@ def _quoted(word: str) -> str:
         raise UserError(key.lstrip("+~"), f"{value[:20]}…", f"has {len(value)} digits.", "No number here needs them.")
     if value.isascii() or re.search(r"['\"=]|[,:]\s", value):  # quoted already, or prose that needs quotes as a whole
         return word
-    return f"{key}={BEYOND_ASCII.sub(_in_quotes, value)}"
+    return f"{key}={BEYOND_ASCII.sub(_quote_non_ascii, value)}"
 
 
-def _in_quotes(found: re.Match[str]) -> str:
+def _quote_non_ascii(found: re.Match[str]) -> str:
     text = found.group()
     bare = text.strip(" ")
     closing = len(bare) - len(bare.rstrip("\\"))  # backslashes before the closing quote are read as pairs
@@ -47,23 +47,23 @@ def _in_quotes(found: re.Match[str]) -> str:
 
 
 def split_override(word: str) -> tuple[str, str]:
-    """`+a.b='x y'` → (`a.b`, `x y`)."""
+    """Split an override into key and value: `+a.b='x y'` → (`a.b`, `x y`)."""
     key, _, value = word.partition("=")
     return key.lstrip("+~").partition("@")[0], value.strip().strip("'\"")
 
 
-def key_paths(node: Any, prefix: str = "") -> Iterator[str]:
-    """Every dotted key of a config, nodes and leaves, without resolving anything."""
+def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """Yield every dotted key of a config, nodes and leaves, without resolving anything."""
     from omegaconf import OmegaConf
 
     tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
     for name, value in tree.items() if isinstance(tree, dict) else ():
         yield f"{prefix}{name!s}"
-        yield from key_paths(value, f"{prefix}{name!s}.")
+        yield from dotted_keys(value, f"{prefix}{name!s}.")
 
 
-def command_line() -> str:
-    """The command that makes this very run, ready to copy; a sweep's job has its own. Secrets are masked."""
+def rerun_command() -> str:
+    """Return the command that makes this very run, ready to copy, secrets redacted; a sweep's job has its own."""
     import shlex
     import sys
 
@@ -74,4 +74,4 @@ def command_line() -> str:
         kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
         words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
-    return f"{program} {shlex.join(redaction.masked_words(words))}".strip()
+    return f"{program} {shlex.join(redaction.redacted_arguments(words))}".strip()

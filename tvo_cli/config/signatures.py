@@ -1,4 +1,4 @@
-"""The keywords of a callable that a `_target_` names, read from its source.
+"""Signatures of the callables that `_target_`s name, read from source.
 
 Importing the callable would import torch, which takes seconds; a mistyped keyword is told before that.
 """
@@ -19,46 +19,46 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 class Keyword(NamedTuple):
-    """A parameter: its annotation as written, and whether a call without it fails."""
+    """A keyword of a callable: its annotation as written, and whether it is required."""
 
     annotation: str
     required: bool
 
 
-class Found(NamedTuple):
-    """A definition and the module whose names it uses."""
+class FoundDefinition(NamedTuple):
+    """The definition that a `_target_` names, and its module."""
 
     node: Definition
     module: str
 
 
 @cache
-def keywords(target: str) -> Mapping[str, Keyword] | None:
-    """What the callable takes by name; None where its source does not say."""
-    found = definition(target)
+def callable_keywords(target: str) -> Mapping[str, Keyword] | None:
+    """Return the keywords that a callable takes; None where its source does not say."""
+    found = find_definition(target)
     if found is None:
         return None
     node, module = found
-    return _of_class(node, module) if isinstance(node, ast.ClassDef) else _of_function(node)
+    return _class_keywords(node, module) if isinstance(node, ast.ClassDef) else _function_keywords(node)
 
 
-def definition(target: str) -> Found | None:
-    """The function or class that a dotted name leads to, through the imports of packages."""
+def find_definition(target: str) -> FoundDefinition | None:
+    """Return the function or class that a dotted name leads to, through the imports of packages."""
     module, _, name = current_target(target).rpartition(".")
-    tree = _tree(module)
+    tree = _module_tree(module)
     for node in tree.body if tree else ():
         if isinstance(node, Definition) and node.name == name:
-            return Found(node, module)
+            return FoundDefinition(node, module)
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    return definition(f"{node.module}.{alias.name}")
+                    return find_definition(f"{node.module}.{alias.name}")
     return None
 
 
-def public_names(module: str) -> list[str]:
-    """The functions and classes that a module defines or passes on."""
-    tree = _tree(module)
+def public_names_of_module(module: str) -> list[str]:
+    """Return the functions and classes that a module defines or re-exports."""
+    tree = _module_tree(module)
     names = [node.name for node in tree.body if isinstance(node, Definition)] if tree else []
     for node in tree.body if tree else ():
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(module):
@@ -67,13 +67,13 @@ def public_names(module: str) -> list[str]:
 
 
 @cache
-def _tree(module: str) -> ast.Module | None:
-    path = _file(module)
+def _module_tree(module: str) -> ast.Module | None:
+    path = _module_file(module)
     return ast.parse(path.read_text(encoding="utf-8")) if path else None
 
 
-def _file(module: str) -> Path | None:
-    """Where a module's source is, without importing it or a package above it."""
+def _module_file(module: str) -> Path | None:
+    """Return the file of a module's source, without importing it or a package above it."""
     top, *rest = module.split(".")
     if top == PACKAGE.name:
         root = PACKAGE
@@ -86,41 +86,44 @@ def _file(module: str) -> Path | None:
     return next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()), None)
 
 
-def _of_function(node: ast.FunctionDef) -> dict[str, Keyword]:
+def _function_keywords(node: ast.FunctionDef) -> dict[str, Keyword]:
+    """Return the keywords of a function."""
     arguments = node.args
     plain = [*arguments.posonlyargs, *arguments.args]
     without = len(plain) - len(arguments.defaults)
-    found = {one.arg: Keyword(_text(one.annotation), place < without) for place, one in enumerate(plain)}
+    found = {one.arg: Keyword(_annotation_text(one.annotation), place < without) for place, one in enumerate(plain)}
     for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        found[one.arg] = Keyword(_text(one.annotation), default is None)
+        found[one.arg] = Keyword(_annotation_text(one.annotation), default is None)
     found.pop("self", None)
     return found
 
 
-def _of_class(node: ast.ClassDef, module: str) -> dict[str, Keyword] | None:
-    """The keywords of `__init__`, or a data class's fields, its parents' first."""
+def _class_keywords(node: ast.ClassDef, module: str) -> dict[str, Keyword] | None:
+    """Return the keywords of a class: of its `__init__`, or a data class's fields, its parents' first."""
     for one in node.body:
         if isinstance(one, ast.FunctionDef) and one.name == "__init__":
-            return _of_function(one)
+            return _function_keywords(one)
     found: dict[str, Keyword] = {}
-    for parent in map(_text, reversed(node.bases)):
-        above = definition(f"{module}.{parent}")
-        found |= (_of_class(above.node, above.module) or {}) if above and isinstance(above.node, ast.ClassDef) else {}
-    return found | (dict(_fields(node)) if _is_dataclass(node) else {})
+    for parent in map(_annotation_text, reversed(node.bases)):
+        above = find_definition(f"{module}.{parent}")
+        found |= (
+            (_class_keywords(above.node, above.module) or {}) if above and isinstance(above.node, ast.ClassDef) else {}
+        )
+    return found | (dict(_dataclass_keywords(node)) if _is_dataclass_definition(node) else {})
 
 
-def _is_dataclass(node: ast.ClassDef) -> bool:
-    return any("dataclass" in _text(decorator) for decorator in node.decorator_list)
+def _is_dataclass_definition(node: ast.ClassDef) -> bool:
+    return any("dataclass" in _annotation_text(decorator) for decorator in node.decorator_list)
 
 
-def _fields(node: ast.ClassDef) -> Iterator[tuple[str, Keyword]]:
-    """Annotated names of a data class that its constructor takes."""
+def _dataclass_keywords(node: ast.ClassDef) -> Iterator[tuple[str, Keyword]]:
+    """Yield the fields of a data class that its constructor takes."""
     for one in node.body:
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
-            annotation, value = _text(one.annotation), _text(one.value)
+            annotation, value = _annotation_text(one.annotation), _annotation_text(one.value)
             if "ClassVar" not in annotation and "init=False" not in value.replace(" ", ""):
                 yield one.target.id, Keyword(annotation, not value)
 
 
-def _text(node: ast.expr | None) -> str:
+def _annotation_text(node: ast.expr | None) -> str:
     return "" if node is None else ast.unparse(node)

@@ -8,16 +8,17 @@ from typing import Any
 from tvo_cli.data.addition import AdditionProblems, AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
 from tvo_cli.data.cursor import Cursor
-from tvo_cli.data.generated import settings_of
-from tvo_cli.data.hub import load_hub
-from tvo_cli.data.jsonl import load_jsonl
-from tvo_cli.data.problems import Problems, fingerprint
-from tvo_cli.data.prompts import render
-from tvo_cli.data.reasoning_tasks import load_reasoning
+from tvo_cli.data.file_problems import load_problem_file
+from tvo_cli.data.fingerprint import problems_fingerprint
+from tvo_cli.data.generated_settings import settings_of
+from tvo_cli.data.hub_problems import load_hub
+from tvo_cli.data.problems import Problems
+from tvo_cli.data.prompts import render_prompt
+from tvo_cli.data.reasoning_gym_tasks import load_reasoning_gym_task
 from tvo_cli.data.row_selection import limit_of
 from tvo_cli.errors import UserError
 
-__all__ = ["Cursor", "Problems", "fingerprint", "load", "render"]
+__all__ = ["Cursor", "Problems", "load", "problems_fingerprint", "render_prompt"]
 
 KINDS = ("arithmetic", "addition", "jsonl", "hub", "reasoning_gym")
 
@@ -39,9 +40,9 @@ def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
             addition = settings_of(AdditionSettings, node)
             return AdditionProblems(addition, split=split, seed=seed, limit=limit_of(node))
         case "jsonl":
-            return load_jsonl(node, split=split)
+            return load_problem_file(node, split=split)
         case "hub":
             return load_hub(node, split=split)
         case "reasoning_gym":
-            return load_reasoning(node, split=split, seed=seed)
+            return load_reasoning_gym_task(node, split=split, seed=seed)
     raise UserError("dataset.kind", node["kind"], "no such kind of data.", f"Choose among {', '.join(KINDS)}.")

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import split_of, stream
+from tvo_cli.data.seeding import random_stream, split_of
 from tvo_cli.data.vocabulary import BLANK, BOX, CARRY, CLOSE, EQUALS, NO_CARRY, OPENERS, OPERATORS
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -23,7 +23,7 @@ TABLE = 2 * 10 * 10  # entries (carry in, a, b) of the teacher's tables
 
 @dataclass(frozen=True, slots=True)
 class AdditionSettings:
-    """What the task is (number of digits) and how its teacher errs. Defaults: conf/dataset/addition.yaml."""
+    """Settings of the addition task: the number of digits, and how its teacher errs."""
 
     digits: tuple[int, int] = (2, 6)  # fewest and most; the question is always as wide as the most
     hard_share: float = 0.25  # of the entries (carry in, a, b) of the digit table
@@ -46,7 +46,7 @@ class AdditionSettings:
 
 
 class AdditionProblems:
-    """Problems without end; `problem(index)` is a pure function of (settings, seed, split, index)."""
+    """Addition problems without end; `problem(index)` is a pure function of (settings, seed, split, index)."""
 
     name = "addition"
     neutral_words = OPENERS
@@ -54,7 +54,7 @@ class AdditionProblems:
     def __init__(self, settings: AdditionSettings, *, split: str, seed: int, limit: int | None = None) -> None:
         self.settings, self.split, self.seed = settings, split, seed
         self.size = limit
-        self._offsets, self._errors, self._carry_errors = _misconceptions(settings)
+        self._offsets, self._errors, self._carry_errors = _addition_error_tables(settings)
 
     def problem(self, index: int) -> Problem:
         """The problem with this index, from 0 up. The level counts the digits beyond the first."""
@@ -71,7 +71,7 @@ class AdditionProblems:
     def teacher_solution(self, index: int, seed: int) -> str:
         """A worked solution of problem `index` by the noisy teacher; other seeds give other solutions."""
         left, right, _ = self._draw(index)
-        rng = stream("teacher", self.name, seed, self.seed, self.split, index)
+        rng = random_stream("teacher", self.name, seed, self.seed, self.split, index)
         words, carry = [rng.choice(OPENERS), BOX], 0
         for a, b in zip(left, right, strict=True):
             digit, carry = self._noisy_step(carry, a, b, rng)
@@ -90,13 +90,13 @@ class AdditionProblems:
 
     def _draw(self, index: int) -> tuple[list[int], list[int], str]:
         """Both numbers, least digit first, and the question; leading zeros are allowed, as in the study."""
-        rng = stream(self.name, self.seed, self.split, index)
+        rng = random_stream(self.name, self.seed, self.split, index)
         low, high = self.settings.digits
         for _ in range(ATTEMPTS):
             count = low + int(rng.random() * (high - low + 1))
             left = [int(rng.random() * 10) for _ in range(count)]
             right = [int(rng.random() * 10) for _ in range(count)]
-            question = _ask(left, right, high)
+            question = _addition_question(left, right, high)
             if split_of(question) == self.split:
                 return left, right, question
         raise UserError(
@@ -108,7 +108,7 @@ class AdditionProblems:
 
 
 def sum_digits(left: Sequence[int], right: Sequence[int]) -> list[int]:
-    """The digits of the sum, least first, with a final 1 only when a carry is left."""
+    """Return the digits of the sum, least first, with a final 1 only when a carry is left."""
     carry, digits = 0, []
     for a, b in zip(left, right, strict=True):
         carry, digit = divmod(a + b + carry, 10)
@@ -116,22 +116,22 @@ def sum_digits(left: Sequence[int], right: Sequence[int]) -> list[int]:
     return [*digits, 1] if carry else digits
 
 
-def _misconceptions(settings: AdditionSettings) -> tuple[list[int], list[float], list[float]]:
-    """Per entry (carry in, a, b): a wrong offset in 1…9, its rate, and the rate of a wrong carry."""
-    rng = stream("misconceptions", "addition", settings.table_seed)
+def _addition_error_tables(settings: AdditionSettings) -> tuple[list[int], list[float], list[float]]:
+    """Return, per entry (carry in, a, b): the teacher's wrong offset in 1…9, its rate, and that of a wrong carry."""
+    rng = random_stream("misconceptions", "addition", settings.table_seed)
     offsets = [1 + int(rng.random() * 9) for _ in range(TABLE)]
-    errors = _rates(rng, settings.hard_share, settings.hard_error, settings.easy_error)
-    carry = _rates(rng, settings.carry_hard_share, settings.carry_hard_error, settings.carry_easy_error)
+    errors = _addition_error_rates(rng, settings.hard_share, settings.hard_error, settings.easy_error)
+    carry = _addition_error_rates(rng, settings.carry_hard_share, settings.carry_hard_error, settings.carry_easy_error)
     return offsets, errors, carry
 
 
-def _rates(rng: random.Random, share: float, hard: float, easy: float) -> list[float]:
+def _addition_error_rates(rng: random.Random, share: float, hard: float, easy: float) -> list[float]:
     return [hard if rng.random() < share else easy for _ in range(TABLE)]
 
 
-def _ask(left: Sequence[int], right: Sequence[int], width: int) -> str:
-    return " ".join([*_padded(left, width), OPERATORS[0], *_padded(right, width), EQUALS])
+def _addition_question(left: Sequence[int], right: Sequence[int], width: int) -> str:
+    return " ".join([*_padded_addend(left, width), OPERATORS[0], *_padded_addend(right, width), EQUALS])
 
 
-def _padded(digits: Sequence[int], width: int) -> list[str]:
+def _padded_addend(digits: Sequence[int], width: int) -> list[str]:
     return [BLANK] * (width - len(digits)) + [str(digit) for digit in reversed(digits)]

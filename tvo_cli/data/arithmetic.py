@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import split_of, stream
+from tvo_cli.data.seeding import random_stream, split_of
 from tvo_cli.data.vocabulary import BOX, CLOSE, EQUALS, OPENERS, OPERATORS, SEPARATORS
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -22,7 +22,7 @@ ATTEMPTS = 2000  # draws until a question of the wanted split comes up; eight ar
 
 @dataclass(frozen=True, slots=True)
 class ArithmeticSettings:
-    """What the task is (modulus, number of operations) and how its teacher errs. Defaults: conf/dataset."""
+    """Settings of the arithmetic task: modulus, number of operations, and how its teacher errs."""
 
     modulus: int = 16
     operations: tuple[int, int] = (5, 5)  # fewest and most; the level of a problem is its number
@@ -45,7 +45,7 @@ class ArithmeticSettings:
 
 
 class ArithmeticProblems:
-    """Problems without end; `problem(index)` is a pure function of (settings, seed, split, index)."""
+    """Arithmetic problems without end; `problem(index)` is a pure function of (settings, seed, split, index)."""
 
     name = "arithmetic"
     neutral_words = OPENERS
@@ -53,7 +53,7 @@ class ArithmeticProblems:
     def __init__(self, settings: ArithmeticSettings, *, split: str, seed: int, limit: int | None = None) -> None:
         self.settings, self.split, self.seed = settings, split, seed
         self.size = limit
-        self._offsets, self._errors = _misconceptions(settings)
+        self._offsets, self._errors = _arithmetic_error_table(settings)
 
     def problem(self, index: int) -> Problem:
         """The problem with this index, from 0 up."""
@@ -70,19 +70,19 @@ class ArithmeticProblems:
     def teacher_solution(self, index: int, seed: int) -> str:
         """A worked solution of problem `index` by the noisy teacher; other seeds give other solutions."""
         numbers, operators, _ = self._draw(index)
-        rng = stream("teacher", self.name, seed, self.seed, self.split, index)
+        rng = random_stream("teacher", self.name, seed, self.seed, self.split, index)
         values = self._noisy_values(numbers, operators, rng)
-        return _write(values, rng)
+        return _arithmetic_solution(values, rng)
 
     def _draw(self, index: int) -> tuple[list[int], list[int], str]:
-        rng = stream(self.name, self.seed, self.split, index)
+        rng = random_stream(self.name, self.seed, self.split, index)
         low, high = self.settings.operations
         modulus = self.settings.modulus
         for _ in range(ATTEMPTS):
             count = low + int(rng.random() * (high - low + 1))
             numbers = [int(rng.random() * modulus) for _ in range(count + 1)]
             operators = [int(rng.random() * 3) for _ in range(count)]
-            question = _ask(numbers, operators)
+            question = _arithmetic_question(numbers, operators)
             if split_of(question) == self.split:
                 return numbers, operators, question
         raise UserError(
@@ -97,32 +97,32 @@ class ArithmeticProblems:
         modulus, value, values = self.settings.modulus, numbers[0], []
         for operator, number in zip(operators, numbers[1:], strict=True):
             entry = (operator * modulus + value) * modulus + number
-            value = apply(operator, value, number) % modulus
+            value = apply_operator(operator, value, number) % modulus
             if rng.random() < self._errors[entry]:
                 value = (value + self._offsets[entry]) % modulus
             values.append(value)
         return values
 
 
-def apply(operator: int, left: int, right: int) -> int:
-    """left + right, left − right or left · right, for operator 0, 1, 2."""
+def apply_operator(operator: int, left: int, right: int) -> int:
+    """Return left + right, left − right or left · right, for operator 0, 1, 2."""
     if operator == 0:
         return left + right
     return left - right if operator == 1 else left * right
 
 
 def running_values(numbers: Sequence[int], operators: Sequence[int], modulus: int) -> list[int]:
-    """The value after each operation, strictly from left to right, modulo `modulus`."""
+    """Return the value after each operation, strictly from left to right, modulo `modulus`."""
     value, values = numbers[0], []
     for operator, number in zip(operators, numbers[1:], strict=True):
-        value = apply(operator, value, number) % modulus
+        value = apply_operator(operator, value, number) % modulus
         values.append(value)
     return values
 
 
-def _misconceptions(settings: ArithmeticSettings) -> tuple[list[int], list[float]]:
-    """Per table entry (operator, a, b): a fixed wrong offset in 1…modulus−1, and its rate."""
-    rng = stream("misconceptions", "arithmetic", settings.table_seed)
+def _arithmetic_error_table(settings: ArithmeticSettings) -> tuple[list[int], list[float]]:
+    """Return, per table entry (operator, a, b): the teacher's wrong offset in 1…modulus−1, and its rate."""
+    rng = random_stream("misconceptions", "arithmetic", settings.table_seed)
     entries = 3 * settings.modulus**2
     offsets = [1 + int(rng.random() * (settings.modulus - 1)) for _ in range(entries)]
     errors = [
@@ -131,7 +131,7 @@ def _misconceptions(settings: ArithmeticSettings) -> tuple[list[int], list[float
     return offsets, errors
 
 
-def _ask(numbers: Sequence[int], operators: Sequence[int]) -> str:
+def _arithmetic_question(numbers: Sequence[int], operators: Sequence[int]) -> str:
     words = [str(numbers[0])]
     for operator, number in zip(operators, numbers[1:], strict=True):
         words += (OPERATORS[operator], str(number))
@@ -139,7 +139,7 @@ def _ask(numbers: Sequence[int], operators: Sequence[int]) -> str:
     return " ".join(words)
 
 
-def _write(values: Sequence[int], rng: random.Random) -> str:
+def _arithmetic_solution(values: Sequence[int], rng: random.Random) -> str:
     words = [rng.choice(OPENERS), str(values[0])]
     for value in values[1:]:
         words += (rng.choice(SEPARATORS), str(value))

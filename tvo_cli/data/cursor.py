@@ -1,4 +1,4 @@
-"""Where a run is in its problems; exactly resumable from three integers."""
+"""The cursor of a run in its problems; exactly resumable from three integers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from tvo_cli.data.problems import Problems
-from tvo_cli.data.seeding import stream
+from tvo_cli.data.seeding import random_stream
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
 
 class Cursor:
-    """Takes problems without replacement, in an order that is new in each epoch and depends on (seed, epoch).
+    """A cursor over problems, without replacement, in an order that is new in each epoch.
 
     A batch never holds a problem twice (two rollouts of one problem would be the same rollout): the
     last few of an epoch, too few for the batch asked for, are left out. Problems without end come in order.
@@ -42,7 +42,8 @@ class Cursor:
             raise UserError(
                 "dataset",
                 self.problems.name,
-                f"has {_counted(size)} now, but the checkpoint was made with {_counted(int(state['size']))}.",
+                f"has {_problem_count_text(size)} now, but the checkpoint was made with "
+                f"{_problem_count_text(int(state['size']))}.",
                 "Restore the data set, or start a new run.",
             )
         self.epoch, self.position = int(state["epoch"]), int(state["position"])
@@ -66,15 +67,16 @@ class Cursor:
         size = self.problems.size
         if size is None or not self.shuffle:
             return at
-        return _order(self.seed, self.epoch, size)[at]
+        return _epoch_order(self.seed, self.epoch, size)[at]
 
 
-def _counted(size: int) -> str:
+def _problem_count_text(size: int) -> str:
     return f"{size} problems" if size else "problems without end"
 
 
 @lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, size: int) -> tuple[int, ...]:
+def _epoch_order(seed: int, epoch: int, size: int) -> tuple[int, ...]:
+    """Return the order of the problems in an epoch."""
     order = list(range(size))
-    stream("order", seed, epoch, size).shuffle(order)
+    random_stream("order", seed, epoch, size).shuffle(order)
     return tuple(order)

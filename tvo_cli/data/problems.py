@@ -1,20 +1,15 @@
-"""What a data set is to the rest of the program: numbered problems, finitely many or without end."""
+"""Problems: the protocol that every data set has, and a list of problems that were read."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Protocol
 
 from tvo_cli.types import Problem
 
-FINGERPRINTED = 1000  # rows; of a data set without end, FINGERPRINTED_ENDLESS problems
-FINGERPRINTED_ENDLESS = 64
-
 
 class Problems(Protocol):
-    """Numbered problems; `problem(index)` is a pure function of the index."""
+    """The protocol of a data set: numbered problems, finitely many or without end."""
 
     @property
     def name(self) -> str:
@@ -32,8 +27,8 @@ class Problems(Protocol):
         """The problem with this index, from 0 up."""
 
 
-class Rows:
-    """Problems that were read from somewhere, in the order they were read."""
+class ProblemList:
+    """A data set of problems that were read, in the order they were read."""
 
     neutral_words: tuple[str, ...] = ()
 
@@ -45,18 +40,3 @@ class Rows:
     def problem(self, index: int) -> Problem:
         """The problem with this index, from 0 up."""
         return self._problems[index]
-
-
-def fingerprint(problems: Problems) -> str:
-    """sha256 over the size and the ids, questions and answers of the first problems.
-
-    Two runs with equal fingerprints saw the same data, whatever it was called.
-    """
-    endless = problems.size is None
-    count = FINGERPRINTED_ENDLESS if problems.size is None else min(problems.size, FINGERPRINTED)
-    digest = hashlib.sha256(b"endless" if endless else str(problems.size).encode())
-    for index in range(count):
-        problem = problems.problem(index)
-        row = (problem.id, problem.question, problem.answer, problem.scorer, *problem.turns)
-        digest.update(json.dumps(row).encode())
-    return digest.hexdigest()

@@ -1,11 +1,11 @@
-"""Which of the rows a run sees: those of its split, of the wanted levels and subjects, and not too many."""
+"""Selection of rows: those of the split, of the wanted levels and subjects, up to the limit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tvo_cli.data.problems import Rows
+from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.seeding import stable_hash
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -14,20 +14,20 @@ AUTOMATIC_SHARE = 10  # dataset.holdout=null holds out one row in ten …
 AUTOMATIC_MOST = 200  # … but not more than this
 
 
-def select(problems: Sequence[Problem], node: Mapping[str, Any], *, split: str, shared: bool) -> Rows:
-    """The problems of this split. `shared`: the rows serve both splits, and dataset.holdout divides them.
+def select_rows(problems: Sequence[Problem], node: Mapping[str, Any], *, split: str, shared: bool) -> ProblemList:
+    """Select the problems of a split. `shared`: the rows serve both splits, and dataset.holdout divides them.
 
     The division comes first, so that no choice of levels, subjects or limit trains on a held-out row.
     """
     if shared:
-        problems = divide(problems, _holdout(node, len(problems)), split)
-    problems = _of(problems, "level", node.get("levels"), "dataset.levels")
-    problems = _of(problems, "subject", node.get("subjects"), "dataset.subjects")
-    return Rows(str(node["name"]), problems[: limit_of(node)])
+        problems = split_off_holdout(problems, _holdout_size(node, len(problems)), split)
+    problems = _rows_with(problems, "level", node.get("levels"), "dataset.levels")
+    problems = _rows_with(problems, "subject", node.get("subjects"), "dataset.subjects")
+    return ProblemList(str(node["name"]), problems[: limit_of(node)])
 
 
-def divide(problems: Sequence[Problem], holdout: int, split: str) -> list[Problem]:
-    """The last `holdout` of a fixed shuffle are the test split, the others the training split.
+def split_off_holdout(problems: Sequence[Problem], holdout: int, split: str) -> list[Problem]:
+    """Return one part of the rows: the last `holdout` of a fixed shuffle are the test split, the others train.
 
     The shuffle orders by a hash of the question, so it depends on no seed, and equal questions stay together.
     """
@@ -39,7 +39,7 @@ def divide(problems: Sequence[Problem], holdout: int, split: str) -> list[Proble
 
 
 def limit_of(node: Mapping[str, Any]) -> int | None:
-    """dataset.limit: at most so many problems of a split; None for all."""
+    """Return dataset.limit: at most so many problems of a split; None for all."""
     limit = node.get("limit")
     if limit is None:
         return None
@@ -48,7 +48,8 @@ def limit_of(node: Mapping[str, Any]) -> int | None:
     return limit
 
 
-def _holdout(node: Mapping[str, Any], rows: int) -> int:
+def _holdout_size(node: Mapping[str, Any], rows: int) -> int:
+    """Return the number of held-out rows (dataset.holdout); a tenth where it is null."""
     holdout = node.get("holdout")
     if holdout is None:
         return min(AUTOMATIC_MOST, max(1, rows // AUTOMATIC_SHARE)) if rows > 1 else 0
@@ -62,8 +63,8 @@ def _holdout(node: Mapping[str, Any], rows: int) -> int:
     return holdout
 
 
-def _of(problems: Sequence[Problem], noun: str, wanted: Iterable[object] | None, key: str) -> Sequence[Problem]:
-    """Only the problems whose level (or subject) is wanted."""
+def _rows_with(problems: Sequence[Problem], noun: str, wanted: Iterable[object] | None, key: str) -> Sequence[Problem]:
+    """Return the problems whose level (or subject) is wanted."""
     if wanted is None:
         return problems
     if isinstance(wanted, str | int):

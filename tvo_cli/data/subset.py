@@ -1,4 +1,4 @@
-"""Some problems of a data set, in its order."""
+"""A subset of a data set's problems, in its order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tvo_cli.types import Problem
 
 
 class Subset:
-    """The problems at `indices` of another data set."""
+    """The subset of a data set's problems at `indices`."""
 
     def __init__(self, problems: Problems, indices: Sequence[int]) -> None:
         self.name, self.neutral_words = problems.name, problems.neutral_words

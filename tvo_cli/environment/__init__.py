@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.environment import machine, services
-from tvo_cli.tracking import run_folder
+from tvo_cli.tracking import atomic_files, software_versions
 
 if TYPE_CHECKING:
     import torch
@@ -24,11 +24,11 @@ __all__ = ["facts", "here", "of_network", "of_run", "of_served", "record"]
 def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[str, Any]:
     """Everything, in reading order; no key and no token, only whether there is one."""
     return {
-        **machine.facts(),
+        **machine.machine_facts(),
         "device": device,
         "precision": precision,
         "fast_paths": {path.name: {"on": path.on, "why": path.why} for path in fast_paths},
-        **services.facts(),
+        **services.service_facts(),
     }
 
 
@@ -37,7 +37,7 @@ def here() -> dict[str, Any]:
     from tvo_cli.environment import fast_paths
     from tvo_cli.training.device_and_precision import choose_device
 
-    return facts(fast_paths.here(), "float32", choose_device("auto").type)
+    return facts(fast_paths.fast_paths_here(), "float32", choose_device("auto").type)
 
 
 def of_run(learner: Learner) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def of_network(policy: Policy, runtime: Runtime, optimizer: torch.optim.Optimize
     from tvo_cli.environment import fast_paths
 
     precision = "bfloat16" if runtime.accelerator.mixed_precision == "bf16" else "float32"
-    return facts(fast_paths.of_run(policy, optimizer, precision), precision, runtime.device.type)
+    return facts(fast_paths.fast_paths_of_run(policy, optimizer, precision), precision, runtime.device.type)
 
 
 def of_served(precision: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def of_served(precision: str) -> dict[str, Any]:
     from tvo_cli.environment import fast_paths
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return facts(fast_paths.of_run(None, None, precision), precision, device)
+    return facts(fast_paths.fast_paths_of_run(None, None, precision), precision, device)
 
 
 def record(folder: Path, found: Mapping[str, Any], *, anew: bool = False) -> None:
@@ -69,5 +69,5 @@ def record(folder: Path, found: Mapping[str, Any], *, anew: bool = False) -> Non
 
     path = folder / VERSIONS
     kept = path.is_file() and not anew
-    held = json.loads(path.read_text(encoding="utf-8")) if kept else run_folder.versions()
-    run_folder.write_json(path, {**held, "environment": dict(found)})
+    held = json.loads(path.read_text(encoding="utf-8")) if kept else software_versions.software_versions()
+    atomic_files.write_json_atomically(path, {**held, "environment": dict(found)})

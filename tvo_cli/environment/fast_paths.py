@@ -1,4 +1,4 @@
-"""Which fast paths a network takes here, and why it does not take the others; each path's own probe is asked."""
+"""Fast paths (oneDNN, packing, shared prompts, fused optimiser, GPUs): which a network takes here, or why not."""
 
 from __future__ import annotations
 
@@ -17,31 +17,35 @@ ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompt
 
 
 class FastPath(NamedTuple):
-    """A quicker way to the same numbers within rounding."""
+    """A fast path: a quicker way to the same numbers within rounding; whether it is on, and why."""
 
     name: str
     on: bool
     why: str
 
 
-def here() -> list[FastPath]:
-    """What this machine can do, asked of the embedded model: for networks that are large enough."""
+def fast_paths_here() -> list[FastPath]:
+    """Return the fast paths of this machine, for networks that are large enough."""
     policy = load_policy({"path": FRESH}, device="cpu")
     with onednn.onednn_matmul(policy.network):
-        found = [*of(policy, large=True)]
-    return [*found, _fused_here(), *accelerators()]
+        found = [*network_fast_paths(policy, large=True)]
+    return [*found, _fused_optimiser_here(), *accelerator_paths()]
 
 
-def of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | None, precision: str) -> list[FastPath]:
-    """What the networks of a run take, which must be inside `onednn_matmul` if it is. None: it has none here."""
-    own = of(policy) if policy else (FastPath(name, False, "the network is in another engine") for name in ELSEWHERE)
-    return [*own, _fused(optimizer), *accelerators(precision)]
+def fast_paths_of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | None, precision: str) -> list[FastPath]:
+    """Return the fast paths of a run's networks, inside `onednn_matmul` if it is. None: it has none here."""
+    own = (
+        network_fast_paths(policy)
+        if policy
+        else (FastPath(name, False, "the network is in another engine") for name in ELSEWHERE)
+    )
+    return [*own, _fused_optimiser_path(optimizer), *accelerator_paths(precision)]
 
 
-def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
-    """The paths of sampling and of the forward pass."""
+def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
+    """Yield the fast paths of sampling and of the forward pass."""
     network, body = policy.network, policy.network.base_model
-    why = _no_products(network, large=large)
+    why = _why_no_onednn(network, large=large)
     yield FastPath("oneDNN products", not why, why or f"a product errs by less than {onednn.TOLERANCE:g}, as float32")
     without = "needs oneDNN products"
     taken = not why and fused_decode.fused_decoder(policy) is not None
@@ -50,10 +54,10 @@ def of(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     taken = not why and sequence_packing.supports_packing(body)
     differs = "the network's attention does not take packed rows"
     yield FastPath("packed rows", taken, without if why else "prompts once, no padding" if taken else differs)
-    yield _shared(body)
+    yield _shared_prompts_path(body)
 
 
-def _shared(body: torch.nn.Module) -> FastPath:
+def _shared_prompts_path(body: torch.nn.Module) -> FastPath:
     shares = cache_support.supports_kv_cache(body) and not gradient_checkpointing.uses_gradient_checkpointing(body)
     saves = f"where it saves {shared_prefix.SHARE:.0%} of the positions and {shared_prefix.LEAST:.0e} operations"
     recomputed = "layers are recomputed: model.gradient_checkpointing=false"
@@ -65,8 +69,8 @@ def _shared(body: torch.nn.Module) -> FastPath:
     return FastPath("shared prompts", shares, saves if shares else other)
 
 
-def _no_products(network: Any, *, large: bool) -> str:
-    """Why products do not go through oneDNN; "" where they do."""
+def _why_no_onednn(network: Any, *, large: bool) -> str:
+    """Return why matrix products do not go through oneDNN; "" where they do."""
     if str(network.config._attn_implementation) == sequence_packing.ATTENTION:
         return ""
     parameters = sum(p.numel() for p in network.parameters())
@@ -80,28 +84,28 @@ def _no_products(network: Any, *, large: bool) -> str:
     return "off: trainer.matmul=default, or an attention other than sdpa"
 
 
-def _fused(optimizer: torch.optim.Optimizer | None) -> FastPath:
+def _fused_optimiser_path(optimizer: torch.optim.Optimizer | None) -> FastPath:
     if optimizer is None:
         return FastPath("fused optimiser", False, "for tvo train")
     on = bool(optimizer.defaults.get("fused"))
-    return FastPath("fused optimiser", on, _fused_why(on))
+    return FastPath("fused optimiser", on, _fused_optimiser_reason(on))
 
 
-def _fused_here() -> FastPath:
-    """Asked for as many parameters as it takes."""
+def _fused_optimiser_here() -> FastPath:
+    """Return the fused optimiser's fast path on this machine, asked for as many parameters as it takes."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     made = fused_kernel.with_fused_kernel(torch.optim.AdamW, [torch.empty(fused_kernel.LEAST, device=device)])
     on = isinstance(made, partial) and bool(made.keywords.get("fused"))
-    return FastPath("fused optimiser", on, _fused_why(on))
+    return FastPath("fused optimiser", on, _fused_optimiser_reason(on))
 
 
-def _fused_why(on: bool) -> str:
+def _fused_optimiser_reason(on: bool) -> str:
     limit = f"from {fused_kernel.LEAST:,} parameters on, on {' and '.join(fused_kernel.DEVICES)}"
     return limit if on else f"{limit}, with an optimiser that has such a kernel"
 
 
-def accelerators(precision: str = "float32") -> Iterator[FastPath]:
-    """bfloat16, TF32, CUDA, MPS."""
+def accelerator_paths(precision: str = "float32") -> Iterator[FastPath]:
+    """Yield the fast paths of accelerators: bfloat16, TF32, CUDA, MPS."""
     wanted = "float32 unless trainer.precision=bfloat16"
     yield FastPath("bfloat16", precision == "bfloat16", "the forward pass" if precision == "bfloat16" else wanted)
     there = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""The machine: processors and what they can do, memory, accelerators."""
+"""Facts of the machine: processors and what they can do, memory, accelerators."""
 
 from __future__ import annotations
 
@@ -9,17 +9,29 @@ from pathlib import Path
 from typing import Any
 
 # of a CPU, those that decide how quick a matrix product is
-TOLD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve", "bf16", "i8mm")
+LISTED_FEATURES = (
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "amx_bf16",
+    "asimd",
+    "sve",
+    "bf16",
+    "i8mm",
+)
 
 
-def facts() -> dict[str, Any]:
-    """Name and features of the CPU, processors this process may use, threads of torch, GPUs."""
+def machine_facts() -> dict[str, Any]:
+    """Return name and features of the CPU, processors this process may use, threads of torch, GPUs."""
     import torch
 
-    text = _read(Path("/proc/cpuinfo"))
+    text = _read_cpuinfo(Path("/proc/cpuinfo"))
     return {
-        "cpu": _first(text, r"model name\s*:\s*(.+)") or platform.processor() or platform.machine(),
-        "cpu_features": features(text),
+        "cpu": _cpuinfo_field(text, r"model name\s*:\s*(.+)") or platform.processor() or platform.machine(),
+        "cpu_features": cpu_features(text),
         "cpu_kernels": torch.backends.cpu.get_cpu_capability(),
         "isa_limit": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -28,18 +40,18 @@ def facts() -> dict[str, Any]:
     }
 
 
-def features(cpuinfo: str) -> list[str]:
-    """What /proc/cpuinfo says of vector units, x86 and arm alike."""
-    listed = set(_first(cpuinfo, r"(?:flags|Features)\s*:\s*(.+)").split())
-    return [name for name in TOLD if name in listed]
+def cpu_features(cpuinfo: str) -> list[str]:
+    """Return the vector units that /proc/cpuinfo lists, x86 and arm alike."""
+    listed = set(_cpuinfo_field(cpuinfo, r"(?:flags|Features)\s*:\s*(.+)").split())
+    return [name for name in LISTED_FEATURES if name in listed]
 
 
-def _first(text: str, pattern: str) -> str:
+def _cpuinfo_field(text: str, pattern: str) -> str:
     found = re.search(pattern, text)
     return found.group(1).strip() if found else ""
 
 
-def _read(path: Path) -> str:
+def _read_cpuinfo(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

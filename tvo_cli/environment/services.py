@@ -1,4 +1,4 @@
-"""What lies around a run: configurations, caches, the hub, W&B, optional extras."""
+"""Facts of the services around a run: configurations, caches, the hub, W&B, optional extras."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PACKAGE = "tvo-cli"
 REQUIREMENT = re.compile(r"""^([\w.-]+).*\bextra\s*==\s*["']([\w.-]+)["']""")
 
 
-def facts() -> dict[str, Any]:
-    """The state of each; of keys and tokens only whether there are any."""
-    return {"configs": str(config.conf_dir()), "hub": hub(), "wandb": wandb(), "extras": extras()}
+def service_facts() -> dict[str, Any]:
+    """Return the state of each service; of keys and tokens only whether there are any."""
+    return {"configs": str(config.conf_dir()), "hub": hub_facts(), "wandb": wandb_facts(), "extras": extras_facts()}
 
 
-def hub() -> dict[str, Any]:
-    """Offline or not, where downloads are kept, whether there is a token."""
+def hub_facts() -> dict[str, Any]:
+    """Return whether the hub is offline, where downloads are kept, whether there is a token."""
     from huggingface_hub import constants, get_token
 
     return {
@@ -28,40 +28,40 @@ def hub() -> dict[str, Any]:
     }
 
 
-def wandb() -> dict[str, Any]:
-    """The mode that `logger=wandb` would take, and whether there is a key."""
-    from tvo_cli.tracking.wandb_mirror import automatic_mode, has_key
+def wandb_facts() -> dict[str, Any]:
+    """Return the mode that `logger=wandb` would take, and whether there is a key."""
+    from tvo_cli.tracking.wandb_mirror import automatic_wandb_mode, has_wandb_key
 
     try:
-        return {"mode": automatic_mode(), "key": "present" if has_key() else "none"}
+        return {"mode": automatic_wandb_mode(), "key": "present" if has_wandb_key() else "none"}
     except RuntimeError:  # no home folder, so no netrc
         return {"mode": "offline", "key": "none"}
 
 
-def extras() -> dict[str, dict[str, str]]:
-    """Of each optional extra: its packages' versions, `missing` for one that is not installed."""
+def extras_facts() -> dict[str, dict[str, str]]:
+    """Return each optional extra with its packages' versions, `missing` for one that is not installed."""
     found: dict[str, dict[str, str]] = {}
-    for requirement in _requirements():
+    for requirement in _requirements_of_package():
         named = REQUIREMENT.match(requirement)
         if named and named[2] != "dev":
-            found.setdefault(named[2], {})[named[1]] = _version(named[1])
+            found.setdefault(named[2], {})[named[1]] = _version_or_missing(named[1])
     return found
 
 
 def install_line(extra: str) -> str:
-    """How an extra is installed: from the checkout where there is one."""
+    """Return how an extra is installed: from the checkout where there is one."""
     in_checkout = (config.conf_dir().parent / "pyproject.toml").is_file()
     return f"pip install -e '.[{extra}]'" if in_checkout else f"pip install '{PACKAGE}[{extra}]'"
 
 
-def _requirements() -> list[str]:
+def _requirements_of_package() -> list[str]:
     try:
         return metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
         return []
 
 
-def _version(package: str) -> str:
+def _version_or_missing(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

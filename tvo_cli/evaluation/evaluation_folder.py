@@ -11,7 +11,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
 from tvo_cli.evaluation.responses import GradedResponse
 from tvo_cli.evaluation.suite import Suite
-from tvo_cli.tracking import run_folder
+from tvo_cli.tracking import atomic_files, run_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -99,19 +99,21 @@ def write_evaluation_folder(
     merged = dict(identity)
     if (folder / IDENTITY).is_file():
         merged["suites"] = {**read_evaluation_identity(folder)["suites"], **identity["suites"]}
-    run_folder.describe(folder, config, configuration.command_line(), environment)
-    run_folder.write_json(folder / IDENTITY, merged)
+    run_folder.describe_run(folder, config, configuration.rerun_command(), environment)
+    atomic_files.write_json_atomically(folder / IDENTITY, merged)
     lists = sorted(
         (_read_problems_file(folder), [(s.name, p) for s in suites for p in s.problems]), key=len, reverse=True
     )
     known = {(name, problem.id): problem for rows in lists for name, problem in rows}  # in the longer one's order
-    run_folder.write_rows(folder / PROBLEMS, [_row_of_problem(name, p) for (name, _), p in known.items()])
+    atomic_files.write_json_lines_atomically(
+        folder / PROBLEMS, [_row_of_problem(name, p) for (name, _), p in known.items()]
+    )
 
 
 def rewrite_evaluation_identity(folder: Path, identity: Mapping[str, Any], suites: Sequence[Suite]) -> dict[str, Any]:
     """Write down the protocols that an evaluation was judged by anew."""
     renewed = {**identity, "suites": evaluation_identity(suites, identity["model"], identity["seed"])["suites"]}
-    run_folder.write_json(folder / IDENTITY, renewed)
+    atomic_files.write_json_atomically(folder / IDENTITY, renewed)
     return renewed
 
 
@@ -154,5 +156,5 @@ def read_recorded_suites(folder: Path) -> list[Suite]:
 def write_evaluation_summary(place: Path, identity: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
     """Write summary.json of an evaluation; its content."""
     summary = {"kind": "evaluation", **identity["model"], "seed": identity["seed"], "suites": dict(figures)}
-    run_folder.write_json(place / "summary.json", summary)
+    atomic_files.write_json_atomically(place / "summary.json", summary)
     return summary

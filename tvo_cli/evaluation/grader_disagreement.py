@@ -8,7 +8,7 @@ from typing import Any
 
 from tvo_cli.evaluation.responses import GradedResponse
 from tvo_cli.stats import wilson_interval
-from tvo_cli.tracking import run_folder
+from tvo_cli.tracking import atomic_files
 
 NAME = "disagreements.jsonl"
 SHOWN = ("suite", "id", "sample", "gold", "extracted", "reason", "correct", "second", "completion")
@@ -38,6 +38,6 @@ def summarise_disagreement(rows: Sequence[GradedResponse], confidence: float) ->
 def write_disagreements(path: Path, rows: Sequence[GradedResponse]) -> None:
     """The rows to read, where a second grader was asked."""
     if rows_judged_by_both_graders(rows):
-        run_folder.write_rows(
+        atomic_files.write_json_lines_atomically(
             path, [{name: getattr(row, name) for name in SHOWN} for row in rows_where_graders_differ(rows)]
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tvo_cli.data.prompts import render
+from tvo_cli.data.prompts import render_prompt
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams, generate
@@ -70,7 +70,7 @@ class HeldoutSet:
 
 def render_heldout_prompts(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
     """The problems as the model is shown them."""
-    return tuple(render(problem, prompt, policy.tokenizer) for problem in problems)
+    return tuple(render_prompt(problem, prompt, policy.tokenizer) for problem in problems)
 
 
 def _summarise_heldout(

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.data.literal import covered, revealed
-from tvo_cli.data.prompts import compose
+from tvo_cli.data.prompts import compose_prompt
+from tvo_cli.data.special_tokens import hide_special_tokens, restore_special_tokens
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -71,11 +71,11 @@ class Protocol:
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
-        literal = covered(problem, tokenizer)
+        literal = hide_special_tokens(problem, tokenizer)
         asked = "".join((*self.shots, fill_prompt_template(self.prompt, prompt_fields(literal))))
         node = {"template": self.template, "system": self.system, "suffix": self.suffix}
         try:
-            return revealed(compose(replace(literal, question=asked), node, tokenizer), tokenizer)
+            return restore_special_tokens(compose_prompt(replace(literal, question=asked), node, tokenizer), tokenizer)
         except UserError as error:  # prompts know their keys in a run's config only
             key = error.key.replace("model.prompt.", "protocol.")
             remedy = "Take protocol=boxed, or an instruction-tuned model."

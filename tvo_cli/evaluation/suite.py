@@ -30,7 +30,7 @@ class Suite:
 
 def load_suites(config: Any) -> list[Suite]:
     """The suites of an evaluation, in the order of their names in the command."""
-    tree = configuration.plain(config)
+    tree = configuration.resolved_tree(config)
     node = tree["evaluation"]
     if not node.get("suites"):
         remedy = f"Choose one: {', '.join(suite_names())}."
@@ -97,7 +97,7 @@ def _few_shot_examples(node: Mapping[str, Any] | None, folder: str | None) -> tu
     if not node:
         return ()
     chosen = configuration.compose([f"dataset={node['dataset']}"]).dataset
-    local = _local_copy_of_dataset(configuration.plain(chosen), f"{node['dataset']}_{node['split']}", folder)
+    local = _local_copy_of_dataset(configuration.resolved_tree(chosen), f"{node['dataset']}_{node['split']}", folder)
     split = "train" if folder is None else "test"  # a local copy holds one split
     found = data.load(local, split=split, seed=0)
     known = {few_shot_question_fingerprint(p.question): p for p in map(found.problem, range(found.size or 0))}
@@ -137,7 +137,9 @@ def _check_problem_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> No
     known = {problem.id for suite in suites for problem in suite.problems}
     for name in ids or ():
         if str(name) not in known:
-            raise UserError("evaluation.ids", name, "no problem has this id.", configuration.nearest(str(name), known))
+            raise UserError(
+                "evaluation.ids", name, "no problem has this id.", configuration.nearest_names(str(name), known)
+            )
 
 
 def _limited_suite(suite: Suite, node: Mapping[str, Any]) -> Suite:

@@ -23,9 +23,9 @@ from tvo_cli.training.device_and_precision import set_up_runtime
 
 def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> dict[str, Any]:
     """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
-    tree, place = configuration.plain(config.model), model_location(config.model)
+    tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     if config.rollout.get("engine") == "vllm":
-        served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.plain(config.rollout.options))
+        served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
         engine: Engine = served
         tokenizer = served.tokenizer
         reader = PromptReader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))

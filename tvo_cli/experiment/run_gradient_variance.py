@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import environment
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.training.gradient_variance_probe import (
@@ -40,7 +40,7 @@ def _gradient_moments_of(
     """Gradients of one algorithm's estimator, its own rollout sizes included."""
     chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
     chosen.model = config.model
-    check(chosen)
+    check_across_keys(chosen)
     rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
     if rollouts != int(config.rollouts):
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")

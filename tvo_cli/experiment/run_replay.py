@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tvo_cli import config as configuration
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
@@ -23,16 +23,16 @@ NOT_FOLLOWED = "not applied: problems, responses and rewards are the recorded on
 
 def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[ReplayedStep]]:
     """Replay a recorded step and, when overrides are given, once more under them; what was recorded, and both."""
-    words = configuration.rename_overrides(words)
+    words = configuration.rename_keys_of_overrides(words)
     recording = flight_recorder.read_recording(run, step)
     record: dict[str, Any] = recording[1]["record"]
-    chosen = configuration.recorded(record["config"])
+    chosen = configuration.load_recorded_config(record["config"])
     with ExitStack() as resources:
         replayed = [replay_exactly(build_session(_without_loggers(chosen), run, resources), recording, most=most)]
     if words:
         other, notes = _with_overrides(chosen, words)
-        configuration.declare(other, "train", words)
-        check(other)
+        configuration.check_composed_config(other, "train", words)
+        check_across_keys(other)
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:
             session = build_session(_without_loggers(other), run, resources)
@@ -53,13 +53,15 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
     """A resolved config with other choices of groups, then other numbers; and what a recorded batch cannot follow."""
     config = copy.deepcopy(chosen)
     notes: list[str] = []
-    for word in sorted(words, key=lambda word: configuration.split_override(word)[0] not in configuration.groups()):
+    for word in sorted(
+        words, key=lambda word: configuration.split_override(word)[0] not in configuration.config_groups()
+    ):
         key, value = configuration.split_override(word)
-        if key in configuration.groups():
+        if key in configuration.config_groups():
             notes += _exchange_group(config, chosen, word)
         elif OmegaConf.select(config, key, default=MISSING) is MISSING:
-            known = configuration.key_paths(config)
-            raise UserError(key, value, "there is no such key.", configuration.nearest(key, known))
+            known = configuration.dotted_keys(config)
+            raise UserError(key, value, "there is no such key.", configuration.nearest_names(key, known))
         else:
             config.merge_with_dotlist([f"{key}={value}"])
             notes += [f"{word}: {NOT_FOLLOWED}"] if key.startswith(RECORDED) else []
@@ -79,12 +81,16 @@ def _exchange_group(config: DictConfig, chosen: DictConfig, word: str) -> list[s
 
 def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
     """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
-    from tvo_cli.compare.runs.settings import brought_by
+    from tvo_cli.compare.runs.differing_settings import settings_brought_by_algorithm
 
     was = str(chosen.algorithm.name)
-    before = _compose_with(f"algorithm={was}", chosen) if was in configuration.names("algorithm") else chosen
+    before = _compose_with(f"algorithm={was}", chosen) if was in configuration.choices_of_group("algorithm") else chosen
     notes = []
-    for key in sorted(one for one in brought_by(name) | brought_by(was) if not one.startswith("optimizer.")):
+    for key in sorted(
+        one
+        for one in settings_brought_by_algorithm(name) | settings_brought_by_algorithm(was)
+        if not one.startswith("optimizer.")
+    ):
         now, then = OmegaConf.select(fresh, key), OmegaConf.select(before, key)
         if now != then and key.startswith(RECORDED):
             notes.append(f"{name} has {key}={now}: {NOT_FOLLOWED}")
@@ -95,5 +101,5 @@ def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: s
 
 def _compose_with(word: str, chosen: DictConfig) -> DictConfig:
     words = [word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"]
-    found: DictConfig = OmegaConf.create(configuration.plain(configuration.compose(words)))
+    found: DictConfig = OmegaConf.create(configuration.resolved_tree(configuration.compose(words)))
     return found

@@ -9,22 +9,22 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli import environment
-from tvo_cli.consistency import check
+from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.stability import idle_rules
-from tvo_cli.tracking.buffered_log import HeldLog
+from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
 from tvo_cli.training.session import Session
 
 
 def train(config: DictConfig) -> dict[str, Any]:
     """Run one training; the summary that is also written to summary.json."""
-    check(config)
+    check_across_keys(config)
     folder = Path(config.output_dir)
     resume_compatibility.check_resumable(folder, config)
     with ExitStack() as resources:
-        held = resources.enter_context(HeldLog())
+        held = resources.enter_context(BufferedLog())
         session = build_session(config, folder, resources)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         dataset_fingerprint.check_same_dataset(folder, session.origin, config)

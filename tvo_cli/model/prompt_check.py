@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tvo_cli.data.literal import Prompt
+from tvo_cli.data.special_tokens import Prompt
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts

@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from tvo_cli.data.literal import Prompt, special_tokens
+from tvo_cli.data.special_tokens import Prompt, special_tokens
 from tvo_cli.errors import UserError
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"  # noncharacters: no text holds them

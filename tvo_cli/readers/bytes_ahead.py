@@ -1,4 +1,4 @@
-"""A stream whose first bytes have been read already."""
+"""A stream whose first bytes have been read already, to detect its format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import IO, Any
 
 
 class BytesAhead(io.RawIOBase):
-    """Gives `head`, then what is left of the stream."""
+    """A stream of `head`, then of what is left of another stream."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head, self._rest = head, rest

@@ -1,4 +1,4 @@
-"""Values of a JSON array, or one after the other, without holding all of them in memory."""
+"""Streaming of JSON: values of an array, or one after the other, not held in memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ BLOCK = 1 << 16  # characters
 BLANK = " \t\r\n\ufeff"
 
 
-class Ended(Exception):
-    """What follows is no value; why."""
+class JsonStreamError(Exception):
+    """What follows in a JSON stream is no value; why."""
 
 
 class JsonStream:
-    """Iterates (value, characters)."""
+    """An iterator over (value, characters) of a JSON stream."""
 
     def __init__(self, text: TextIO, decoder: json.JSONDecoder, longest: int) -> None:
         self._text, self._decoder, self._longest = text, decoder, longest
@@ -31,9 +31,9 @@ class JsonStream:
             yield value, self._at - start
             expected = self._separated(in_array)
         if in_array and not expected:
-            raise Ended("is missing: the array is cut off")
+            raise JsonStreamError("is missing: the array is cut off")
         if self._take() and self._next():
-            raise Ended("stands behind the end of the array")
+            raise JsonStreamError("stands behind the end of the array")
 
     def _separated(self, in_array: bool) -> str:
         """The first character of the next value, or what ends the values."""
@@ -41,11 +41,11 @@ class JsonStream:
         if not in_array or mark in ("]", ""):
             return mark
         if mark != ",":
-            raise Ended(f"is not JSON (a comma was expected, not {mark!r})")
+            raise JsonStreamError(f"is not JSON (a comma was expected, not {mark!r})")
         self._at += 1
         following = self._next()
         if following == "]":
-            raise Ended("is missing: a comma stands before the end of the array")
+            raise JsonStreamError("is missing: a comma stands before the end of the array")
         return following
 
     def _take(self) -> bool:
@@ -75,11 +75,11 @@ class JsonStream:
                     return value
                 continue
             except RecursionError:
-                raise Ended("is nested too deep") from None
+                raise JsonStreamError("is nested too deep") from None
             except ValueError as error:
                 partial = isinstance(error, json.JSONDecodeError)
                 if not partial or len(self._buffer) - self._at > self._longest or not self._more(size):
-                    raise Ended(f"is not JSON ({_reason(error)})") from error
+                    raise JsonStreamError(f"is not JSON ({_json_error_text(error)})") from error
             size *= 2
 
     def _more(self, size: int) -> bool:
@@ -87,10 +87,10 @@ class JsonStream:
         try:
             block = self._text.read(size)
         except UnicodeDecodeError as error:
-            raise Ended(f"is not {error.encoding.upper()} ({error.reason})") from error
+            raise JsonStreamError(f"is not {error.encoding.upper()} ({error.reason})") from error
         self._buffer, self._at = self._buffer[self._at :] + block, 0
         return bool(block)
 
 
-def _reason(error: ValueError) -> str:
+def _json_error_text(error: ValueError) -> str:
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)

@@ -1,4 +1,4 @@
-"""In which encoding a text file is written: UTF-8 unless its first bytes say otherwise."""
+"""The encoding of a text file: UTF-8 unless its first bytes say otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARKS = {
 
 
 def encoding_of(head: bytes) -> str:
-    """By the byte order mark; without one, every other byte of UTF-16 text is 0."""
+    """Return the encoding by the byte order mark; without one, every other byte of UTF-16 text is 0."""
     for mark, encoding in MARKS.items():
         if head.startswith(mark):
             return encoding

@@ -1,4 +1,4 @@
-"""An evaluation as people read it: one table, breakdowns, a Markdown page, and the harness's results.json."""
+"""The report of an evaluation: one table, breakdowns, a Markdown page, and the harness's results.json."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tvo_cli import escaping
-from tvo_cli.tracking.sparkline import duration
+from tvo_cli.tracking.console_numbers import format_duration
 
 HEADINGS = (
     *("suite", "protocol", "problems", "avg@k", "pass@k", "maj@k", "greedy", "tokens", "cut off", "no answer", "time"),
@@ -17,15 +17,21 @@ Figures = Mapping[str, Any]
 Row = list[str]
 
 
-def rows(summary: Figures) -> list[Row]:
-    """One row a suite."""
-    return [_row(name, found) for name, found in summary["suites"].items()]
+def suite_rows(summary: Figures) -> list[Row]:
+    """Return the rows of the evaluation's table, one a suite."""
+    return [_suite_row(name, found) for name, found in summary["suites"].items()]
 
 
-def _row(name: str, found: Figures) -> Row:
+def _suite_row(name: str, found: Figures) -> Row:
+    """Return a suite's row of the evaluation's table."""
     k = found.get("samples", 0)
     scores = (
-        (_labelled(f"@{k}", found["avg"]), _passes(found), _labelled(f"@{k}", found["maj"]), share(found["greedy"]))
+        (
+            _labelled_percent(f"@{k}", found["avg"]),
+            _pass_at_k_text(found),
+            _labelled_percent(f"@{k}", found["maj"]),
+            percent_with_interval(found["greedy"]),
+        )
         if found["graded"]
         else ("not graded", "", "", "")
     )
@@ -37,76 +43,89 @@ def _row(name: str, found: Figures) -> Row:
         f"{found['length']:.0f}",
         f"{found['truncated']:.1%}",
         f"{found['unanswered']:.1%}" if found["graded"] else "",
-        duration(found["seconds"]),
+        format_duration(found["seconds"]),
         f"{found['tokens_per_second']:,.0f}",
     ]
 
 
-def share(found: Figures | None) -> str:
-    """62.1% [58.0, 66.2]."""
+def percent_with_interval(found: Figures | None) -> str:
+    """Return a score in percent with its interval: 62.1% [58.0, 66.2]."""
     if found is None:
         return ""
     low, high = (f"{100 * (found[end] if found[end] is not None else math.nan):.1f}" for end in ("low", "high"))
     return f"{100 * found['mean']:.1f}% [{low}, {high}]"
 
 
-def _labelled(label: str, found: Figures | None) -> str:
-    return f"{label} {share(found)}" if found else ""
+def _labelled_percent(label: str, found: Figures | None) -> str:
+    return f"{label} {percent_with_interval(found)}" if found else ""
 
 
-def _passes(found: Figures) -> str:
+def _pass_at_k_text(found: Figures) -> str:
     return "  ".join(f"@{k} {100 * value['mean']:.1f}" for k, value in found["pass"].items() if k != "1")
 
 
-def details(summary: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
-    """Title, headings and rows of every further table: pass@k, levels, subjects, problems, audit, support."""
+def detail_tables(summary: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
+    """Yield title, headings and rows of every further table: pass@k, levels, subjects, problems, audit, base model."""
     for name, found in summary["suites"].items():
         if found["graded"]:
-            yield from ((f"{name}: {title}", headings, body) for title, headings, body in _parts(found) if body)
+            yield from (
+                (f"{name}: {title}", headings, body) for title, headings, body in _detail_tables_of_suite(found) if body
+            )
 
 
-def _parts(found: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
-    """The further tables of one suite; a body is empty where it does not apply."""
-    yield "pass@k", ("k", "pass@k"), [[k, share(value)] for k, value in found["pass"].items()]
+def _detail_tables_of_suite(found: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
+    """Yield the further tables of one suite; a body is empty where it does not apply."""
+    yield "pass@k", ("k", "pass@k"), [[k, percent_with_interval(value)] for k, value in found["pass"].items()]
     for noun in ("level", "subject"):
-        parts = [[part or "none", str(v["problems"]), share(v)] for part, v in found[noun].items()]
+        parts = [[part or "none", str(v["problems"]), percent_with_interval(v)] for part, v in found[noun].items()]
         yield f"by {noun}", (noun, "problems", "avg"), parts
-    yield "by problem", ("problem", "right", "of"), _problems(found) if found["problems"] <= 30 else []
+    yield "by problem", ("problem", "right", "of"), _problem_rows(found) if found["problems"] <= 30 else []
     audited = found.get("audit")
-    yield "a second grader (math-verify as shipped)", ("figure", "value"), _audit(audited) if audited else []
-    yield "against the base model", ("figure", "value"), _support(found["support"]) if "support" in found else []
+    yield (
+        "a second grader (math-verify as shipped)",
+        ("figure", "value"),
+        _second_grader_rows(audited) if audited else [],
+    )
+    yield (
+        "against the base model",
+        ("figure", "value"),
+        _base_model_rows(found["support"]) if "support" in found else [],
+    )
 
 
-def _problems(found: Figures) -> list[Row]:
+def _problem_rows(found: Figures) -> list[Row]:
     return [[row["id"], str(row["right"]), str(row["samples"])] for row in found["by_problem"]]
 
 
-def _audit(found: Figures) -> list[Row]:
-    of_them = f"{found['differing']} of {found['compared']}: {share(found['rate'])}"
+def _second_grader_rows(found: Figures) -> list[Row]:
+    of_them = f"{found['differing']} of {found['compared']}: {percent_with_interval(found['rate'])}"
     return [["verdicts that differ", of_them], ["right by ours alone", str(found["only_ours"])]]
 
 
-def _support(found: Figures) -> list[Row]:
+def _base_model_rows(found: Figures) -> list[Row]:
+    """Return the rows that compare the evaluated model with its base model."""
     counts = [[name, str(found[name])] for name in ("kept", "gained", "lost", "neither")]
-    ratios = [[name, "–" if _missing(found[name]) else f"{found[name]:.4f}"] for name in ("SRR", "NDR", "SDS", "NSCR")]
+    ratios = [
+        [name, "–" if _is_missing(found[name]) else f"{found[name]:.4f}"] for name in ("SRR", "NDR", "SDS", "NSCR")
+    ]
     return counts + ratios
 
 
-def _missing(value: float | None) -> bool:
+def _is_missing(value: float | None) -> bool:
     return value is None or math.isnan(value)
 
 
-def markdown(summary: Figures) -> str:
-    """A page to paste from."""
-    lines = [f"# {escaping.markdown(summary['model'])}", "", *_table(HEADINGS, rows(summary))]
-    for title, headings, body in details(summary):
-        lines += ["", f"## {escaping.markdown(title)}", "", *_table(headings, body)]
-    lines += ["", escaping.markdown(_provenance(summary))]
+def evaluation_markdown(summary: Figures) -> str:
+    """Return the report of an evaluation as Markdown (table.md)."""
+    lines = [f"# {escaping.markdown(summary['model'])}", "", *_markdown_table(HEADINGS, suite_rows(summary))]
+    for title, headings, body in detail_tables(summary):
+        lines += ["", f"## {escaping.markdown(title)}", "", *_markdown_table(headings, body)]
+    lines += ["", escaping.markdown(_provenance_sentence(summary))]
     return "\n".join(lines) + "\n"
 
 
-def _provenance(summary: Figures) -> str:
-    """What a reviewer needs to know of the numbers above."""
+def _provenance_sentence(summary: Figures) -> str:
+    """Return what a reviewer needs to know of the scores: intervals, seed, weights, protocols."""
     suites = summary["suites"]
     sure = sorted({f"{found['confidence']:.0%}" for found in suites.values() if found["graded"]})
     hashes = ", ".join(f"{name} {found['protocol_hash']}" for name, found in suites.items())
@@ -115,17 +134,17 @@ def _provenance(summary: Figures) -> str:
     return f"{said}Seed {summary['seed']}; {weights}; protocols {hashes}."
 
 
-def _table(headings: Sequence[str], body: Sequence[Row]) -> list[str]:
+def _markdown_table(headings: Sequence[str], body: Sequence[Row]) -> list[str]:
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in body)]
     return escaping.markdown_table([headings[i] for i in kept], [[row[i] for i in kept] for row in body])
 
 
-def harness(summary: Figures, versions: Figures) -> dict[str, Any]:
-    """The layout of lm-evaluation-harness's results.json: results, configs, n-samples, config, versions."""
+def harness_results(summary: Figures, versions: Figures) -> dict[str, Any]:
+    """Return an evaluation in the layout of lm-evaluation-harness's results.json."""
     suites = {name: found for name, found in summary["suites"].items() if found["graded"]}
     counts = {name: {"original": found["problems"], "effective": found["problems"]} for name, found in suites.items()}
     return {
-        "results": {name: {"alias": name, **dict(_metrics(found))} for name, found in suites.items()},
+        "results": {name: {"alias": name, **dict(_harness_metrics(found))} for name, found in suites.items()},
         "configs": {name: {key: found[key] for key in ("protocol", "protocol_hash")} for name, found in suites.items()},
         "n-samples": counts,
         "config": {"model": summary["engine"], "model_args": summary["model"], "seed": summary["seed"]},
@@ -133,7 +152,7 @@ def harness(summary: Figures, versions: Figures) -> dict[str, Any]:
     }
 
 
-def _metrics(found: Figures) -> Iterator[tuple[str, float]]:
+def _harness_metrics(found: Figures) -> Iterator[tuple[str, float]]:
     k = found["samples"]
     named = {f"avg@{k}": found["avg"], f"maj@{k}": found["maj"], "exact_match": found["greedy"]}
     named |= {f"pass@{n}": value for n, value in found["pass"].items()}
@@ -143,10 +162,10 @@ def _metrics(found: Figures) -> Iterator[tuple[str, float]]:
             yield f"{name}_stderr,none", value["error"]
 
 
-def metrics(summary: Figures) -> dict[str, float]:
-    """Flat figures for a mirror: math500/avg@4 …"""
+def evaluation_metrics(summary: Figures) -> dict[str, float]:
+    """Return an evaluation's scores flat, for mirrors: math500/avg@4 …"""
     flat: dict[str, float] = {}
     for name, found in summary["suites"].items():
         if found["graded"]:
-            flat |= {f"{name}/{key.removesuffix(',none')}": value for key, value in _metrics(found)}
+            flat |= {f"{name}/{key.removesuffix(',none')}": value for key, value in _harness_metrics(found)}
     return flat

@@ -1,17 +1,17 @@
-"""The end of a run: its figure, and its card, which is also kept in the run folder."""
+"""The end of a run: its figure and its card are written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from shutil import get_terminal_size
 
-from tvo_cli.report import card, run_plot, runs
-from tvo_cli.tracking.run_folder import write_text
+from tvo_cli.report import run_card, run_loading, run_plot
+from tvo_cli.tracking.atomic_files import write_text_atomically
 
 
-def close(folder: Path | str) -> str:
-    """Draw the figure, write card.txt; the card, as wide as the terminal allows."""
-    run = runs.load(folder)
-    run_plot.draw(run)
-    write_text(run.folder / "card.txt", card.text(run))
-    return card.text(run, min(get_terminal_size((card.WIDTH, 24)).columns, card.WIDTH))
+def write_figure_and_card(folder: Path | str) -> str:
+    """Draw the run's figure and write card.txt; return the card, as wide as the terminal allows."""
+    run = run_loading.load_run(folder)
+    run_plot.draw_run_figure(run)
+    write_text_atomically(run.folder / "card.txt", run_card.card_text(run))
+    return run_card.card_text(run, min(get_terminal_size((run_card.WIDTH, 24)).columns, run_card.WIDTH))

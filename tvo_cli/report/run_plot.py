@@ -1,4 +1,4 @@
-"""The figure of a run: what it learned and how steady it was, legible in print and without colour."""
+"""The plot of a run: what it learned and how steady it was, legible in print and without colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import escaping
-from tvo_cli.report.runs import Run, firings
+from tvo_cli.report.run_loading import Run, collapse_firings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +35,8 @@ STYLE = {
 OPAQUE: dict[str, Any] = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
 
 
-def draw(run: Run, folder: Path | None = None) -> list[Path]:
-    """Write run.svg and run.png into figures/; their paths. Nothing is drawn without a step."""
+def draw_run_figure(run: Run, folder: Path | None = None) -> list[Path]:
+    """Draw run.svg and run.png into figures/ and return their paths; nothing is drawn without a step."""
     if not run.steps:
         return []
     import matplotlib
@@ -44,61 +44,67 @@ def draw(run: Run, folder: Path | None = None) -> list[Path]:
     target = folder or run.folder / "figures"
     target.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({**STYLE, "backend": "Agg"}):
-        figure = _page(run)
+        figure = _run_figure(run)
         paths = [target / "run.svg", target / "run.png"]
-        with any_letter():
+        with without_glyph_warnings():
             figure.savefig(paths[0], metadata={"Date": None})
             figure.savefig(paths[1], dpi=150)
     return paths
 
 
 @contextmanager
-def any_letter() -> Iterator[None]:
-    """Without matplotlib's warnings of letters that its font lacks: they stand as boxes, and whole in the SVG."""
+def without_glyph_warnings() -> Iterator[None]:
+    """Ignore matplotlib's warnings of letters that its font lacks: they stand as boxes, and whole in the SVG."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
-def _page(run: Run) -> Any:
+def _run_figure(run: Run) -> Any:
+    """Return the figure of a run: four panels, with marks where a collapse rule fired."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     (reward, entropy), (variance, steadiness) = figure.subplots(2, 2, sharex=True)
-    _reward(reward, run)
-    _entropy(entropy, run)
-    _variance(variance, run)
-    _steadiness(steadiness, run)
+    _plot_reward(reward, run)
+    _plot_entropy(entropy, run)
+    _plot_variance(variance, run)
+    _plot_tv_and_viscosity(steadiness, run)
     for axes in (reward, entropy, variance, steadiness):
-        _collapse_marks(axes, run)
+        _mark_collapses(axes, run)
     for axes in (variance, steadiness):
         axes.set_xlabel("rollout batch")
-    _collapse_legend(figure, run)
-    title = (run.algorithm, _named(run, "model"), _named(run, "dataset"), f"seed {run.config.get('seed', '?')}")
+    _add_collapse_legend(figure, run)
+    title = (
+        run.algorithm,
+        _chosen_name_in_title(run, "model"),
+        _chosen_name_in_title(run, "dataset"),
+        f"seed {run.config.get('seed', '?')}",
+    )
     figure.suptitle(escaping.figure(" · ".join(title)), fontsize=10)
     return figure
 
 
-def _named(run: Run, group: str) -> str:
+def _chosen_name_in_title(run: Run, group: str) -> str:
     return str(run.config.get(group, {}).get("name", "?"))
 
 
-def _line(axes: Axes, run: Run, name: str, label: str, colour: str, dashes: str = "-") -> None:
+def _plot_metric(axes: Axes, run: Run, name: str, label: str, colour: str, dashes: str = "-") -> None:
     steps, values = run.curve(name)
     if any(math.isfinite(value) for value in values):
         mark = "o" if len(values) < 3 else ""
         axes.plot(steps, values, dashes, color=colour, label=label, marker=mark, markersize=3)
 
 
-def _legend(axes: Axes) -> None:
+def _add_panel_legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="best", **OPAQUE)
 
 
-def _reward(axes: Axes, run: Run) -> None:
+def _plot_reward(axes: Axes, run: Run) -> None:
     axes.set_title("reward and accuracy")
-    _line(axes, run, "reward/mean", "reward", BLUE)
-    _line(axes, run, "accuracy/fresh", "accuracy, fresh rollouts", ORANGE, "--")
+    _plot_metric(axes, run, "reward/mean", "reward", BLUE)
+    _plot_metric(axes, run, "accuracy/fresh", "accuracy, fresh rollouts", ORANGE, "--")
     steps, values = run.curve("eval/pass@1", evaluations=True)
     low = run.curve("eval/pass@1_low", evaluations=True)[1]
     high = run.curve("eval/pass@1_high", evaluations=True)[1]
@@ -108,41 +114,41 @@ def _reward(axes: Axes, run: Run) -> None:
         axes.errorbar(
             steps, values, yerr=[below, above], fmt="D", color=BLACK, markersize=4, capsize=3, label="held out"
         )
-    _legend(axes)
+    _add_panel_legend(axes)
 
 
-def _entropy(axes: Axes, run: Run) -> None:
+def _plot_entropy(axes: Axes, run: Run) -> None:
     axes.set_title("entropy (nats)")
-    _line(axes, run, "policy/entropy", "a token", BLUE)
-    _line(axes, run, "neutral/entropy", "neutral tokens", GREEN, "--")
-    _line(axes, run, "answer/entropy", "answers of a group", ORANGE, ":")
+    _plot_metric(axes, run, "policy/entropy", "a token", BLUE)
+    _plot_metric(axes, run, "neutral/entropy", "neutral tokens", GREEN, "--")
+    _plot_metric(axes, run, "answer/entropy", "answers of a group", ORANGE, ":")
     axes.set_ylim(bottom=0)
-    _legend(axes)
+    _add_panel_legend(axes)
 
 
-def _variance(axes: Axes, run: Run) -> None:
+def _plot_variance(axes: Axes, run: Run) -> None:
     axes.set_title("gradient (log scale)")
-    _line(axes, run, "gradient/variance", "variance", BLUE)
-    _line(axes, run, "gradient/norm", "norm", ORANGE, "--")
+    _plot_metric(axes, run, "gradient/variance", "variance", BLUE)
+    _plot_metric(axes, run, "gradient/norm", "norm", ORANGE, "--")
     values = run.curve("gradient/variance")[1] + run.curve("gradient/norm")[1]
     if any(math.isfinite(value) and value > 0 for value in values):
         axes.set_yscale("log", nonpositive="mask")
-        _not_positive(axes, run, ("gradient/variance", "gradient/norm"))
-    _legend(axes)
+        _mark_not_positive(axes, run, ("gradient/variance", "gradient/norm"))
+    _add_panel_legend(axes)
 
 
-def _not_positive(axes: Axes, run: Run, names: tuple[str, ...]) -> None:
-    """Steps that a log axis cannot show, as marks on its lower edge."""
+def _mark_not_positive(axes: Axes, run: Run, names: tuple[str, ...]) -> None:
+    """Mark the steps that a log axis cannot show, on its lower edge."""
     steps = sorted({step for name in names for step, value in zip(*run.curve(name), strict=True) if value <= 0})
     if steps:
         at = axes.get_xaxis_transform()
         axes.plot(steps, [0.02] * len(steps), "v", transform=at, color=BLACK, markersize=3, label="0 or less")
 
 
-def _steadiness(axes: Axes, run: Run) -> None:
+def _plot_tv_and_viscosity(axes: Axes, run: Run) -> None:
     axes.set_title("step: binary TV and viscosity")
-    _line(axes, run, "policy/tv", "TV, sampling → updated policy", BLUE)
-    _line(axes, run, "thermo/set_point", "TV aimed at", BLACK, ":")
+    _plot_metric(axes, run, "policy/tv", "TV, sampling → updated policy", BLUE)
+    _plot_metric(axes, run, "thermo/set_point", "TV aimed at", BLACK, ":")
     axes.set_ylim(bottom=0)
     steps, values = run.curve("thermo/viscosity")
     if any(math.isfinite(value) for value in values):
@@ -156,29 +162,29 @@ def _steadiness(axes: Axes, run: Run) -> None:
         more, names = right.get_legend_handles_labels()
         right.legend(handles + more, labels + names, loc="upper center", **OPAQUE)
     else:
-        _legend(axes)
+        _add_panel_legend(axes)
 
 
-def _collapse_marks(axes: Axes, run: Run) -> None:
-    """A red line at each step where a collapse rule first fired."""
-    for step in _fired(run):
+def _mark_collapses(axes: Axes, run: Run) -> None:
+    """Draw a red line at each step where a collapse rule first fired."""
+    for step in _fired_rules_to_mark(run):
         axes.axvline(step, color=RED, linewidth=1.0, linestyle="-.")
 
 
-def _fired(run: Run) -> dict[int, list[str]]:
-    """The rules that first fired at each step, in order."""
+def _fired_rules_to_mark(run: Run) -> dict[int, list[str]]:
+    """Return the rules that first fired at each step, which the plot marks."""
     found: dict[int, list[str]] = {}
-    for firing in sorted(firings(run), key=lambda one: str(one.get("step")).zfill(12)):
+    for firing in sorted(collapse_firings(run), key=lambda one: str(one.get("step")).zfill(12)):
         if isinstance(firing.get("step"), int):
             found.setdefault(int(firing["step"]), []).append(str(firing.get("rule", "?")))
     return found
 
 
-def _collapse_legend(figure: Any, run: Run) -> None:
-    """Which rules fired where, below the panels: beside the lines the names would hide each other."""
+def _add_collapse_legend(figure: Any, run: Run) -> None:
+    """Add a legend of the rules that fired, below the panels."""
     from matplotlib.lines import Line2D
 
-    names = [escaping.figure(f"step {step}: {', '.join(rules)}") for step, rules in _fired(run).items()]
+    names = [escaping.figure(f"step {step}: {', '.join(rules)}") for step, rules in _fired_rules_to_mark(run).items()]
     if names:
         lines = [Line2D([], [], color=RED, linewidth=1.0, linestyle="-.") for _ in names]
         columns = 2 if max(map(len, names)) <= 60 else 1

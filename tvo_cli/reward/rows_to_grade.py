@@ -13,13 +13,12 @@ from decimal import Decimal
 from typing import IO, Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.readers import records
-from tvo_cli.readers.columns import leads, walk
-from tvo_cli.readers.faults import Malformed
+from tvo_cli.readers import file_formats
+from tvo_cli.readers.column_paths import has_path, value_at_path
+from tvo_cli.readers.exact_numbers import Number, number_text
 from tvo_cli.readers.golds import Gold, gold_of
-from tvo_cli.readers.numbers import Number, number_text
-from tvo_cli.readers.record import Record
-from tvo_cli.readers.text import EATEN, checked
+from tvo_cli.readers.record import MalformedRecord, Record
+from tvo_cli.readers.text_values import EATEN_BACKSLASH, check_text
 from tvo_cli.reward.grader import can_judge_gold
 
 ROWS_AT_ONCE = 512
@@ -36,7 +35,7 @@ class RowSource:
     prediction: str = "prediction"
     profile: str = "math"  # decides which golds can be judged
 
-    def refuse(self, fault: Malformed) -> UserError:
+    def refuse(self, fault: MalformedRecord) -> UserError:
         """The error of one row."""
         rest = "; what stands behind it cannot be read either" if fault.is_end else ""
         return UserError(f"{self.name}, {fault.noun}", fault.number, f"{fault.problem}{rest}.", fault.remedy)
@@ -89,9 +88,9 @@ def read_readable_rows(
 def rows_and_errors(stream: IO[bytes], source: RowSource) -> Iterator[RowToGrade | UserError]:
     """The rows of a stream, and in the place of one that cannot be read its error."""
     try:
-        for found in records.read_stream(stream, source.name):
-            yield source.refuse(found) if isinstance(found, Malformed) else _row_or_error(found, source)
-    except Malformed as fault:
+        for found in file_formats.read_record_stream(stream, source.name):
+            yield source.refuse(found) if isinstance(found, MalformedRecord) else _row_or_error(found, source)
+    except MalformedRecord as fault:
         raise UserError("FILE", source.name, fault.problem, fault.remedy) from fault
 
 
@@ -112,29 +111,29 @@ def row_chunks(rows: Iterable[RowToGrade]) -> Iterator[list[RowToGrade]]:
 def _row_or_error(found: Record, source: RowSource) -> RowToGrade | UserError:
     try:
         gold, prediction = _row_gold(found.fields, source), _row_prediction(found.fields, source)
-    except Malformed as fault:
+    except MalformedRecord as fault:
         return source.refuse(fault.at(found.number, found.noun))
     return RowToGrade(found.number, found.fields, gold.text, prediction, found.size, found.noun, gold.several)
 
 
 def _row_field(fields: dict[str, Any], name: str, option: str) -> object:
-    if not leads(fields, name):
+    if not has_path(fields, name):
         named = ", ".join(list(fields)[:8]) or "no field"
-        raise Malformed(f"has no field {name!r} but {named}", f"Name it: --{option} FIELD")
-    return walk(fields, name)
+        raise MalformedRecord(f"has no field {name!r} but {named}", f"Name it: --{option} FIELD")
+    return value_at_path(fields, name)
 
 
 def _row_gold(fields: dict[str, Any], source: RowSource) -> Gold:
     stated = _row_field(fields, source.gold, "gold")
     try:
         gold = gold_of(stated)
-    except Malformed as fault:
-        raise Malformed(fault.problem, fault.remedy.replace("COLUMN", f"--gold {source.gold}")) from fault
+    except MalformedRecord as fault:
+        raise MalformedRecord(fault.problem, fault.remedy.replace("COLUMN", f"--gold {source.gold}")) from fault
     if not gold.text:
         shown = "null" if stated is None else "nan" if stated != stated else "(empty)"
-        raise Malformed(f"its gold is {shown}: there is nothing to compare with", "Mend or remove the row.")
+        raise MalformedRecord(f"its gold is {shown}: there is nothing to compare with", "Mend or remove the row.")
     if not can_judge_gold(source.profile, gold.text):
-        raise Malformed(f"its gold ({gold.text[:40]}) is not one that the profile {source.profile} can judge")
+        raise MalformedRecord(f"its gold ({gold.text[:40]}) is not one that the profile {source.profile} can judge")
     return gold
 
 
@@ -145,13 +144,13 @@ def _row_prediction(fields: dict[str, Any], source: RowSource) -> str:
     if isinstance(said, Sequence) and not isinstance(said, str) and len(said) == 1:
         said = said[0]
     if isinstance(said, bool) or not isinstance(said, str | int | float | Decimal):
-        raise Malformed(f"its prediction is {type(said).__name__}, not a text", "Write one completion a row.")
+        raise MalformedRecord(f"its prediction is {type(said).__name__}, not a text", "Write one completion a row.")
     return _prediction_text(said)
 
 
 def _prediction_text(said: str | int | float | Decimal) -> str:
     if isinstance(said, Number) or not isinstance(said, str):
         return number_text(said)
-    if EATEN.search(said):
-        checked(said, "prediction")
+    if EATEN_BACKSLASH.search(said):
+        check_text(said, "prediction")
     return said

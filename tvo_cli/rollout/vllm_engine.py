@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tvo_cli.data.literal import Prompt
+from tvo_cli.data.special_tokens import Prompt
 from tvo_cli.errors import UserError
 from tvo_cli.model.prompt_encoding import added_eos_ids, encode_prompts
 from tvo_cli.rollout.engine import Completion

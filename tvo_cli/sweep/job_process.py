@@ -1,4 +1,4 @@
-"""One attempt at a job, as the sweep sees it: started under a supervisor, stopped by letting go of it."""
+"""The process of one job attempt, as the sweep sees it: started under a supervisor, stopped by closing its socket."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ TAIL = 8192  # bytes of a log that are searched for the reason of a failure
 
 
 class JobOutcome(NamedTuple):
-    """How an attempt ended."""
+    """The outcome of a job attempt."""
 
     state: str  # finished, interrupted, failed
     code: int
     reason: str
-    again: bool  # whether another attempt may fare better
+    retryable: bool  # whether another attempt may succeed
 
 
-class Child:
-    """A running attempt."""
+class JobProcess:
+    """The process of a running job attempt."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Child:
             output.write(f"$ {title}\n".encode())
             output.flush()
             self._start = output.tell()
-            self._keeper = subprocess.Popen(
+            self._supervisor = subprocess.Popen(
                 line,
                 stdin=theirs.fileno(),
                 stdout=output,
@@ -73,21 +73,21 @@ class Child:
         """No more grace."""
         self.stop()
         if self.pid:
-            _end_group(self.pid)
+            _kill_process_group(self.pid)
 
     def poll(self) -> JobOutcome | None:
         """How it ended; None while it runs."""
-        code = self._keeper.poll()
+        code = self._supervisor.poll()
         if code is None:
             if self._asked is not None and time.monotonic() > self._asked + self._grace + MARGIN:
                 self.kill()
-                self._keeper.kill()
+                self._supervisor.kill()
             return None
         if code < 0:  # the supervisor itself was killed; on Linux its job dies with it
             self.kill()
         stopped = self._asked is not None
         self.stop()
-        return outcome(128 - code if code < 0 else code, self, stopped)
+        return outcome_of_exit_code(128 - code if code < 0 else code, self, stopped)
 
     def last_words(self) -> str:
         """The reason in the log: the last line that begins with `tvo:`, else the last line there is."""
@@ -103,8 +103,8 @@ class Child:
         return self._timeout
 
 
-def outcome(code: int, child: Child, stopped: bool) -> JobOutcome:
-    """What an exit code of the supervisor means."""
+def outcome_of_exit_code(code: int, child: JobProcess, stopped: bool) -> JobOutcome:
+    """Return the outcome that an exit code of the supervisor means."""
     if code == 0:
         return JobOutcome(run_status.FINISHED, 0, "", False)
     if code in (SAVED, INTERRUPTED):
@@ -126,16 +126,16 @@ def _signal_name(number: int) -> str:
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
-def _receive_job_pid(keeper_end: socket.socket) -> int | None:
-    """The job's process number, as its supervisor says it; None when the job could not be started."""
-    keeper_end.settimeout(60.0)
+def _receive_job_pid(supervisor_end: socket.socket) -> int | None:
+    """Receive the job's process number from its supervisor; None when the job could not be started."""
+    supervisor_end.settimeout(60.0)
     try:
-        said = keeper_end.recv(32).decode().strip()
+        said = supervisor_end.recv(32).decode().strip()
     except OSError:
         return None
     return int(said) if said else None
 
 
-def _end_group(pid: int) -> None:
+def _kill_process_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

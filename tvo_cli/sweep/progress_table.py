@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a live table on a terminal, one line a change elsewhere and in sweep.log."""
+"""The progress table of a sweep: live on a terminal, one line a change elsewhere and in sweep.log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tvo_cli import escaping, standard_streams
-from tvo_cli.sweep.forecast import Running, remaining
-from tvo_cli.sweep.index import WAITING, Job
+from tvo_cli.sweep.remaining_time import RunningJob, remaining_seconds
+from tvo_cli.sweep.sweep_index import WAITING, SweepJob
 from tvo_cli.tracking import run_status
-from tvo_cli.tracking.metrics import last_step
-from tvo_cli.tracking.sparkline import duration
-from tvo_cli.tracking.terminal import without_echo
+from tvo_cli.tracking.console_numbers import format_duration
+from tvo_cli.tracking.metrics_file import last_training_step
+from tvo_cli.tracking.terminal_echo import without_echo
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,9 +28,9 @@ ORDER = ("failed", "interrupted", "running", WAITING, "finished")  # of attentio
 
 
 class ProgressTable:
-    """Shows the jobs of a sweep; `changed` after every change, `tick` now and then."""
+    """The progress table of a sweep's jobs; `changed` after every change, `tick` from time to time."""
 
-    def __init__(self, folder: Path, jobs: Sequence[Job], slots: int, stream: TextIO | None = None) -> None:
+    def __init__(self, folder: Path, jobs: Sequence[SweepJob], slots: int, stream: TextIO | None = None) -> None:
         self._folder, self._jobs, self._slots = folder, jobs, slots
         self._stream = stream or sys.stdout
         self._live: Any = None
@@ -41,8 +41,8 @@ class ProgressTable:
     def __enter__(self) -> ProgressTable:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = (self._folder / LOG).open("a", encoding="utf-8", errors="backslashreplace")
-        standard_streams.listen(self._note)
-        if standard_streams.redraws(self._stream):
+        standard_streams.add_stream_listener(self._note)
+        if standard_streams.can_redraw(self._stream):
             from rich.console import Console
             from rich.live import Live
 
@@ -58,7 +58,7 @@ class ProgressTable:
         if self._live is not None:
             self._live.stop()
         self._terminal.close()
-        standard_streams.ignore(self._note)
+        standard_streams.remove_stream_listener(self._note)
         self._log.close()
 
     def say(self, text: str) -> None:
@@ -75,14 +75,18 @@ class ProgressTable:
         self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self._log.flush()
 
-    def changed(self, job: Job) -> None:
+    def changed(self, job: SweepJob) -> None:
         """A job has another state."""
         if job.state == run_status.RUNNING:
             self._since[job.fingerprint] = time.monotonic()
         ended = sum(other.state not in (WAITING, run_status.RUNNING) for other in self._jobs)
         parts = [f"[{ended}/{len(self._jobs)}]", job.state, job.folder]
         parts += [f"attempt {job.attempts}"] if job.state == run_status.RUNNING and job.attempts > 1 else []
-        parts += [f"in {duration(job.seconds)}"] if job.seconds is not None and job.state == run_status.FINISHED else []
+        parts += (
+            [f"in {format_duration(job.seconds)}"]
+            if job.seconds is not None and job.state == run_status.FINISHED
+            else []
+        )
         parts += [f"({job.reason})"] if job.reason and job.state != run_status.RUNNING else []
         self.say(" ".join(parts) + self._ahead())
 
@@ -95,12 +99,12 @@ class ProgressTable:
     def eta(self) -> float | None:
         """Seconds still to go."""
         done = [job.seconds for job in self._jobs if job.state == run_status.FINISHED and job.attempts and job.seconds]
-        running = [Running(self._elapsed(job), self.share(job)) for job in self._in(run_status.RUNNING)]
-        return remaining(done, running, len(self._in(WAITING)), self._slots)
+        running = [RunningJob(self._elapsed(job), self.share(job)) for job in self._in(run_status.RUNNING)]
+        return remaining_seconds(done, running, len(self._in(WAITING)), self._slots)
 
-    def share(self, job: Job) -> float | None:
+    def share(self, job: SweepJob) -> float | None:
         """Of a training's steps, how many it has done; None for what counts no steps."""
-        step = last_step(self._folder / job.folder / "metrics.jsonl") if job.steps else None
+        step = last_training_step(self._folder / job.folder / "metrics.jsonl") if job.steps else None
         return None if not step or not job.steps else min(1.0, step / job.steps)
 
     def table(self) -> RenderableType:
@@ -124,24 +128,24 @@ class ProgressTable:
         counts = Counter(job.state for job in self._jobs)
         return ", ".join(f"{counts[name]} {name}" for name in reversed(ORDER) if counts[name]) + self._ahead()
 
-    def _shown(self) -> list[Job]:
+    def _shown(self) -> list[SweepJob]:
         most = max(4, self._console.height - 8) if self._live is not None or hasattr(self, "_console") else 40
-        rank: Callable[[Job], int] = lambda job: ORDER.index(job.state)  # noqa: E731
+        rank: Callable[[SweepJob], int] = lambda job: ORDER.index(job.state)  # noqa: E731
         chosen = sorted(self._jobs, key=rank)[:most]
         return [job for job in self._jobs if job in chosen]
 
-    def _cells(self, job: Job) -> list[str]:
+    def _cells(self, job: SweepJob) -> list[str]:
         share = self.share(job) if job.state == run_status.RUNNING else None
         seconds = self._elapsed(job) if job.state == run_status.RUNNING else job.seconds
-        done = "before" if job.before else "" if seconds is None else duration(seconds)
+        done = "before" if job.before else "" if seconds is None else format_duration(seconds)
         return [job.folder, job.state, done, "" if share is None else f"{share:.0%}", job.reason]
 
-    def _elapsed(self, job: Job) -> float:
+    def _elapsed(self, job: SweepJob) -> float:
         return time.monotonic() - self._since.get(job.fingerprint, time.monotonic())
 
-    def _in(self, name: str) -> list[Job]:
+    def _in(self, name: str) -> list[SweepJob]:
         return [job for job in self._jobs if job.state == name]
 
     def _ahead(self) -> str:
         seconds = self.eta() if self._in(run_status.RUNNING) or self._in(WAITING) else None
-        return "" if seconds is None else f" · about {duration(seconds)} to go"
+        return "" if seconds is None else f" · about {format_duration(seconds)} to go"

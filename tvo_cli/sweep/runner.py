@@ -1,4 +1,4 @@
-"""Runs the jobs of a sweep over its slots: each in a process of its own, each costing only itself."""
+"""The runner of a sweep's jobs over its slots: each in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from tvo_cli.signals import not_ignored
-from tvo_cli.sweep.index import WAITING, Index, Job
-from tvo_cli.sweep.job_process import Child, JobOutcome
+from tvo_cli.redaction import without_secrets
+from tvo_cli.signals import signals_not_ignored
+from tvo_cli.sweep.job_process import JobOutcome, JobProcess
 from tvo_cli.sweep.progress_table import ProgressTable
 from tvo_cli.sweep.slots import Slot
+from tvo_cli.sweep.sweep_index import WAITING, SweepIndex, SweepJob
 from tvo_cli.tracking import run_status
-from tvo_cli.tracking.run_folder import without_secrets
 
 JOB_LOG = "job.log"
 PAUSE = 0.1  # seconds between two looks at the jobs
@@ -26,23 +26,28 @@ STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 @dataclass(frozen=True)
 class LaunchSettings:
-    """What every job is granted."""
+    """The settings of every job's launch: retries, timeout, grace."""
 
     retries: int
     timeout: float | None
     grace: float
 
 
-class Runner:
-    """One command's jobs: waiting, running, ended."""
+class SweepRunner:
+    """The runner of one command's jobs: waiting, running, ended."""
 
     def __init__(
-        self, index: Index, jobs: Sequence[Job], slots: Sequence[Slot], terms: LaunchSettings, table: ProgressTable
+        self,
+        index: SweepIndex,
+        jobs: Sequence[SweepJob],
+        slots: Sequence[Slot],
+        settings: LaunchSettings,
+        table: ProgressTable,
     ) -> None:
-        self._index, self._terms, self._board = index, terms, table
+        self._index, self._settings, self._table = index, settings, table
         self._waiting = deque(job for job in jobs if job.state == WAITING)
         self._free = list(slots)
-        self._running: dict[str, tuple[Job, Slot, Child]] = {}
+        self._running: dict[str, tuple[SweepJob, Slot, JobProcess]] = {}
         self._signals = 0
         self._unsaid = ""
 
@@ -60,7 +65,7 @@ class Runner:
                     if not self.stopped:
                         self._start()
                     self._say_what_was_heard()
-                    self._board.tick()
+                    self._table.tick()
                     time.sleep(PAUSE)
             finally:
                 self._say_what_was_heard()
@@ -70,7 +75,7 @@ class Runner:
         """Not in the handler: a signal may come in the middle of another write."""
         if self._unsaid:
             text, self._unsaid = self._unsaid, ""
-            self._board.say(text)
+            self._table.say(text)
 
     def _start(self) -> None:
         """Fill the free slots; a job whose folder somebody else is running in waits for its end."""
@@ -83,27 +88,27 @@ class Runner:
             else:
                 self._launch(job, self._free.pop(0))
 
-    def _hold(self, job: Job) -> None:
+    def _hold(self, job: SweepJob) -> None:
         self._waiting.append(job)
         reason = "another process is running it"
         if job.reason != reason:
             job.reason = reason
             self._changed(job)
 
-    def _launch(self, job: Job, slot: Slot) -> None:
+    def _launch(self, job: SweepJob, slot: Slot) -> None:
         folder = self._index.folder / job.folder
-        if run_status.finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
+        if run_status.is_finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
             job.state, job.before, job.reason = run_status.FINISHED, True, ""
             self._free.insert(0, slot)
             self._changed(job)
             return
-        child = Child(
+        child = JobProcess(
             job.words,
             folder / JOB_LOG,
             slot.environment(os.environ),
             title=job.command,
-            grace=self._terms.grace,
-            timeout=self._terms.timeout,
+            grace=self._settings.grace,
+            timeout=self._settings.timeout,
         )
         job.attempts += 1
         job.state, job.pid, job.slot, job.reason, job.code = run_status.RUNNING, child.pid, slot.number, "", None
@@ -120,22 +125,24 @@ class Runner:
                 self._free.append(slot)
                 self._ended(job, found, time.monotonic() - child.begun)
 
-    def _ended(self, job: Job, found: JobOutcome, seconds: float) -> None:
+    def _ended(self, job: SweepJob, found: JobOutcome, seconds: float) -> None:
         job.state, job.code, job.pid, job.slot = found.state, found.code, None, None
         job.reason = without_secrets(found.reason)  # the job's last words, which may quote a key
         job.seconds = round(seconds, 1)
         if found.state != run_status.FINISHED:
             facts = {"fingerprint": job.fingerprint, "command": job.command, "overrides": job.overrides}
-            run_status.settle(self._index.folder / job.folder, found.state, found.code, found.reason, facts)
+            run_status.write_end_of_dead_run(
+                self._index.folder / job.folder, found.state, found.code, found.reason, facts
+            )
         self._changed(job)
-        if found.again and not self.stopped and job.attempts <= self._terms.retries:
+        if found.retryable and not self.stopped and job.attempts <= self._settings.retries:
             job.state = WAITING
             self._waiting.append(job)
             self._changed(job)
 
-    def _changed(self, job: Job) -> None:
+    def _changed(self, job: SweepJob) -> None:
         self._index.save()
-        self._board.changed(job)
+        self._table.changed(job)
 
     def _abandon(self) -> None:
         """On the way out, by an error of ours too, no job stays behind."""
@@ -152,9 +159,11 @@ class Runner:
                 child.stop() if self._signals == 1 else child.kill()
             if self._signals == 1:
                 name = signal.Signals(number).name
-                self._unsaid = f"{name}: {len(self._running)} running jobs save and stop; again: end them at once"
+                self._unsaid = (
+                    f"{name}: {len(self._running)} running jobs save and stop; a second signal ends them at once"
+                )
 
-        before = {number: signal.signal(number, heard) for number in not_ignored(STOP)}
+        before = {number: signal.signal(number, heard) for number in signals_not_ignored(STOP)}
         try:
             yield
         finally:

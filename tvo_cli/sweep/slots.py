@@ -1,4 +1,4 @@
-"""How many jobs at once, and what each may use: the machine's processors and GPUs, divided."""
+"""Slots of a sweep: how many jobs run at once, and which processors and GPUs each may use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Slot(NamedTuple):
-    """A place where one job at a time runs."""
+    """A slot: a place where one job at a time runs."""
 
     number: int
     gpu: str | None  # an entry of CUDA_VISIBLE_DEVICES; None leaves the environment alone
@@ -22,29 +22,29 @@ class Slot(NamedTuple):
 
     def environment(self, outside: Mapping[str, str]) -> dict[str, str]:
         """The job's environment; a smaller number of threads asked for outside stands."""
-        threads = {name: str(_smaller(outside.get(name), self.threads)) for name in THREADS}
+        threads = {name: str(_threads_of_slot(outside.get(name), self.threads)) for name in THREADS}
         chosen = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
         return {**outside, **threads, **chosen}
 
 
-def divide(
+def divide_into_slots(
     jobs: int, n_jobs: int | None, gpus: Sequence[object] | str | None, *, on_cpu: bool = False, cores: int = 0
 ) -> list[Slot]:
-    """The slots for so many jobs.
+    """Divide the machine's processors and GPUs into slots for so many jobs.
 
     `n_jobs` None: one a GPU, else one a processor. `gpus` "auto": those that can be seen, unless `on_cpu`. Slots
     take the GPUs in turn, so that more slots than GPUs share them. Threads: the processors divided among slots.
     """
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1):
         raise UserError("hydra.launcher.n_jobs", n_jobs, "must be a whole number, more than 0, or null.")
-    devices = _devices(gpus, on_cpu)
+    devices = _gpus_of_slots(gpus, on_cpu)
     processors = cores or processor_count()
     count = max(1, min(n_jobs or len(devices) or processors, jobs))
     share = max(1, processors // count)
     return [Slot(i, devices[i % len(devices)] if devices else None, share) for i in range(count)]
 
 
-def _devices(gpus: Sequence[object] | str | None, on_cpu: bool) -> list[str]:
+def _gpus_of_slots(gpus: Sequence[object] | str | None, on_cpu: bool) -> list[str]:
     if gpus is None:
         return []
     if gpus == "auto":
@@ -55,7 +55,7 @@ def _devices(gpus: Sequence[object] | str | None, on_cpu: bool) -> list[str]:
 
 
 def visible_gpus(outside: Mapping[str, str]) -> list[str]:
-    """The GPUs a job may be given: those of CUDA_VISIBLE_DEVICES, else what nvidia-smi lists. Without torch."""
+    """Return the GPUs that slots may have: of CUDA_VISIBLE_DEVICES, else what nvidia-smi lists. Without torch."""
     said = outside.get("CUDA_VISIBLE_DEVICES")
     if said is not None:
         return [part.strip() for part in said.split(",") if part.strip() not in ("", "-1")]
@@ -68,13 +68,13 @@ def visible_gpus(outside: Mapping[str, str]) -> list[str]:
 
 
 def processor_count() -> int:
-    """Processors this process may use: its affinity, and a container's quota."""
+    """Return the processors that this process may use: its affinity, and a container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, _quota(Path("/sys/fs/cgroup/cpu.max")) or allowed))
+    return max(1, min(allowed, _cgroup_processors(Path("/sys/fs/cgroup/cpu.max")) or allowed))
 
 
-def _quota(path: Path) -> int | None:
-    """Whole processors of a cgroup's quota (`200000 100000` is 2); None without one."""
+def _cgroup_processors(path: Path) -> int | None:
+    """Return the whole processors of a cgroup's quota (`200000 100000` is 2); None without one."""
     try:
         quota, period = path.read_text(encoding="utf-8").split()
         return max(1, int(quota) // int(period))
@@ -82,5 +82,6 @@ def _quota(path: Path) -> int | None:
         return None
 
 
-def _smaller(said: str | None, share: int) -> int:
+def _threads_of_slot(said: str | None, share: int) -> int:
+    """Return the threads of a slot's job; a smaller number asked for outside stands."""
     return min(int(said), share) if said is not None and said.isdigit() and int(said) > 0 else share

@@ -1,4 +1,4 @@
-"""Supervises one job: a process of its own between the sweep and the job, of the standard library alone.
+"""The supervisor of one job: a process between the sweep and the job, of the standard library alone.
 
 Run as a file: `python supervisor.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one end of a
 socket whose other end the sweep holds. It says the job's process number there. When the other end closes (the sweep
@@ -28,46 +28,46 @@ ASK = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)  # to save;
 
 
 def prctl(option: int, value: int) -> None:
-    """Linux only; elsewhere the socket alone tells of the sweep's death."""
+    """Call prctl(2) on Linux; elsewhere the socket alone tells of the sweep's death."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def keep(sweep: socket.socket, grace: float, timeout: float, words: list[str]) -> int:
-    """Run the job to its end; the supervisor's exit code."""
+def supervise_job(sweep: socket.socket, grace: float, timeout: float, words: list[str]) -> int:
+    """Run the job to its end; return the supervisor's exit code."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)  # whatever the job leaves behind becomes the supervisor's child
     heard = [number for number in STOP if signal.getsignal(number) is not signal.SIG_IGN]
-    asked = _listen(heard)
+    asked = _stop_signal_socket(heard)
     ask = next((number for number in ASK if number in heard), signal.SIGTERM)
     job = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=lambda: _die_with_the_keeper(heard)
+        words, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=lambda: _die_with_supervisor(heard)
     )
-    _say(sweep, f"{job.pid}\n")
+    _send_to_sweep(sweep, f"{job.pid}\n")
     end = time.monotonic() + timeout if timeout > 0 else None
-    stopped = _wait(job, [sweep, asked], end)
+    stopped = _wait_for_job(job, [sweep, asked], end)
     if stopped:
-        _signal(job, ask)  # to the job alone: its graders must live for it to save a whole step
-        _wait(job, [], time.monotonic() + grace)
-    _clear(job)
+        _signal_job(job, ask)  # to the job alone: its graders must live for it to save a whole step
+        _wait_for_job(job, [], time.monotonic() + grace)
+    _kill_what_job_left(job)
     if stopped == "timeout":
         return TIMED_OUT
     return 128 - job.returncode if job.returncode < 0 else job.returncode
 
 
-def _listen(heard: list[signal.Signals]) -> socket.socket:
-    """A socket that can be read once a signal has asked for a stop.
+def _stop_signal_socket(heard: list[signal.Signals]) -> socket.socket:
+    """Return a socket that can be read once a signal has asked the supervisor for a stop.
 
     A signal that was ignored when the sweep began stays so, for the job too, which is asked by another then.
     """
     readable, told = socket.socketpair()
     told.setblocking(False)
     for number in heard:
-        signal.signal(number, lambda *_: _say(told, "!"))
+        signal.signal(number, lambda *_: _send_to_sweep(told, "!"))
     return readable
 
 
-def _wait(job: subprocess.Popen[bytes], watched: list[socket.socket], end: float | None) -> str:
-    """Wait for the job: "" when it has ended, "asked" or "timeout" when something else comes first."""
+def _wait_for_job(job: subprocess.Popen[bytes], watched: list[socket.socket], end: float | None) -> str:
+    """Wait for the job: return "" when it has ended, "asked" or "timeout" when something else comes first."""
     while job.poll() is None:
         ready, _, _ = select.select(watched, [], [], 0.1)
         if ready and any(not one.recv(64) or one is not watched[0] for one in ready):
@@ -77,21 +77,21 @@ def _wait(job: subprocess.Popen[bytes], watched: list[socket.socket], end: float
     return ""
 
 
-def _clear(job: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the job's group, and to every descendant that has left the group."""
+def _kill_what_job_left(job: subprocess.Popen[bytes]) -> None:
+    """Send SIGKILL to the job's group, and to every descendant that has left the group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(job.pid, signal.SIGKILL)
     job.wait()
     for _ in range(20):
-        left = _children()
+        left = _child_process_ids()
         if not left:
             return
         for pid in left:
-            _kill(pid)
+            _kill_child(pid)
         time.sleep(0.01)
 
 
-def _children() -> list[int]:
+def _child_process_ids() -> list[int]:
     try:
         listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
     except OSError:
@@ -99,27 +99,28 @@ def _children() -> list[int]:
     return [int(pid) for pid in listed.split()]
 
 
-def _kill(pid: int) -> None:
+def _kill_child(pid: int) -> None:
     with suppress(ProcessLookupError, ChildProcessError, PermissionError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, os.WNOHANG)
 
 
-def _signal(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_job(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         job.send_signal(number)
 
 
-def _say(where: socket.socket, text: str) -> None:
+def _send_to_sweep(where: socket.socket, text: str) -> None:
     with suppress(OSError):
         where.send(text.encode())
 
 
-def _die_with_the_keeper(heard: list[signal.Signals]) -> None:
+def _die_with_supervisor(heard: list[signal.Signals]) -> None:
+    """Prepare the job, before it starts: default signals, and SIGKILL when the supervisor dies."""
     for number in heard:
         signal.signal(number, signal.SIG_DFL)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    sys.exit(keep(socket.socket(fileno=0), float(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    sys.exit(supervise_job(socket.socket(fileno=0), float(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

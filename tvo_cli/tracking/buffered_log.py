@@ -1,4 +1,4 @@
-"""Messages from before a run's log and console are open: kept, and said once as soon as they are."""
+"""A buffer of log messages from before run.log and the console are open."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from types import TracebackType
 NAME = "tvo"
 
 
-class HeldLog(logging.Handler):
-    """A context: our messages inside of it wait for `say`, or for its end."""
+class BufferedLog(logging.Handler):
+    """A context that buffers the program's messages until `say`, or until its end."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -17,7 +17,7 @@ class HeldLog(logging.Handler):
         self._logger = logging.getLogger(NAME)
         self._holding = False
 
-    def __enter__(self) -> HeldLog:
+    def __enter__(self) -> BufferedLog:
         self._level, self._logger.propagate, self._holding = self._logger.level, False, True
         self._logger.setLevel(logging.INFO)
         self._logger.addHandler(self)

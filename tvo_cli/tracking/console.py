@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live panel on a terminal, aligned lines in a job's log."""
+"""The console of a run: a live panel on a terminal, aligned lines in a job's log."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tvo_cli import escaping, standard_streams
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.live_panel import panel
+from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, format_reading
+from tvo_cli.tracking.live_panel import live_panel
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.sparkline import duration, figure, reading
-from tvo_cli.tracking.terminal import without_echo
+from tvo_cli.tracking.terminal_echo import without_echo
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,8 +40,8 @@ COLUMNS = (
 
 
 @dataclass(slots=True)
-class Progress:
-    """What both forms of the console know."""
+class RunProgress:
+    """The progress of a run, as every console display shows it."""
 
     run: RunInfo
     clock: Callable[[], float] = time.monotonic
@@ -74,8 +74,12 @@ class Progress:
     def add_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take in an evaluation."""
         low, high = metrics.get("eval/pass@1_low"), metrics.get("eval/pass@1_high")
-        interval = f" [{figure(low)}, {figure(high)}]" if low is not None and high is not None else ""
-        self.evaluation = f"pass@1 {figure(metrics.get('eval/pass@1'))}{interval} after step {step}"
+        interval = (
+            f" [{format_plain_number(low)}, {format_plain_number(high)}]"
+            if low is not None and high is not None
+            else ""
+        )
+        self.evaluation = f"pass@1 {format_plain_number(metrics.get('eval/pass@1'))}{interval} after step {step}"
 
     @property
     def elapsed(self) -> float:
@@ -90,16 +94,16 @@ class Progress:
         return max(self.run.steps - self.step, 0) * sum(self._paces) / len(self._paces)
 
 
-class Display(Protocol):
-    """A form of the console."""
+class ConsoleDisplay(Protocol):
+    """The protocol of a console display."""
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Introduce the run."""
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: RunProgress) -> None:
         """Show a step."""
 
-    def evaluated(self, progress: Progress) -> None:
+    def evaluated(self, progress: RunProgress) -> None:
         """Show an evaluation."""
 
     def say(self, text: str) -> None:
@@ -112,10 +116,10 @@ class Display(Protocol):
         """Leave the terminal as it was."""
 
 
-class Silent:
-    """Shows nothing."""
+class SilentDisplay:
+    """A console display that shows nothing."""
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Nothing."""
 
     step = evaluated = start
@@ -125,37 +129,37 @@ class Silent:
 
     def announce(self, text: str) -> None:
         """On standard error all the same: somebody has asked."""
-        standard_streams.shout(f"tvo: {text}")
+        standard_streams.write_to_stderr(f"tvo: {text}")
 
     def close(self) -> None:
         """Nothing."""
 
 
-class Plain:
-    """One aligned line a step, or one every so many seconds; the first and the last step always."""
+class PlainDisplay:
+    """A console display of one aligned line a step, or one every so many seconds."""
 
     def __init__(self, stream: TextIO | None = None, every_seconds: float = 0.0) -> None:
         self._stream, self._every, self._last = stream or sys.stdout, every_seconds, -math.inf
         self._shown = -1
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """The run and the headings."""
         run = progress.run
         self.say(f"{run.name}: {run.group} · {run.model} · {run.dataset} · {run.steps} steps → {run.folder}")
         headings = "".join(f"  {heading:>{width}}" for heading, _, width in COLUMNS)
         self.say(f"{'step':>{self._width(progress)}}{headings}  {'left':>7}")
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: RunProgress) -> None:
         """The line of a step, when it is due, once: an alert has the step before it drawn anew."""
         now, ends = progress.clock(), progress.step >= progress.run.steps
         if progress.step == self._shown or (now - self._last < self._every and not ends):
             return
         self._last, self._shown = now, progress.step
-        values = "".join(f"  {reading(name, progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS)
+        values = "".join(f"  {format_reading(name, progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS)
         place = f"{progress.step}/{progress.run.steps}"
-        self.say(f"{place:>{self._width(progress)}}{values}  {duration(progress.remaining):>7}")
+        self.say(f"{place:>{self._width(progress)}}{values}  {format_duration(progress.remaining):>7}")
 
-    def evaluated(self, progress: Progress) -> None:
+    def evaluated(self, progress: RunProgress) -> None:
         """The line of an evaluation."""
         self.say(f"{'':>{self._width(progress)}}  evaluation: {progress.evaluation}")
 
@@ -165,26 +169,26 @@ class Plain:
 
     def announce(self, text: str) -> None:
         """On standard error, past the line that may be under way."""
-        standard_streams.shout(f"tvo: {text}")
+        standard_streams.write_to_stderr(f"tvo: {text}")
 
     def close(self) -> None:
         """Nothing is left open."""
 
     @staticmethod
-    def _width(progress: Progress) -> int:
+    def _width(progress: RunProgress) -> int:
         return max(2 * len(str(progress.run.steps)) + 1, len("step"))
 
 
-class Live:
-    """A panel that is redrawn in place, four times a second."""
+class LiveDisplay:
+    """A console display with a panel that is redrawn in place, four times a second."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console
         self._live: RichLive | None = None
-        self._progress: Progress | None = None
+        self._progress: RunProgress | None = None
         self._terminal = ExitStack()
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Open the panel."""
         from rich import live
         from rich.console import Console
@@ -192,15 +196,15 @@ class Live:
         self._progress, self._console = progress, self._console or Console()
         self._terminal.enter_context(without_echo(self._console.file))
         self._live = live.Live(
-            get_renderable=lambda: panel(progress),
+            get_renderable=lambda: live_panel(progress),
             console=self._console,
             refresh_per_second=4,
             transient=False,
-            redirect_stderr=standard_streams.redraws(sys.stderr),  # one that goes into a file stays there
+            redirect_stderr=standard_streams.can_redraw(sys.stderr),  # one that goes into a file stays there
         )
         self._live.start()
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: RunProgress) -> None:
         """Draw anew."""
         if self._live is not None:
             self._live.refresh()
@@ -217,7 +221,7 @@ class Live:
         if self._progress is not None and self._console is not None and self._console.is_terminal:
             self._progress.notice = text
         else:
-            standard_streams.shout(f"tvo: {text}")
+            standard_streams.write_to_stderr(f"tvo: {text}")
 
     def close(self) -> None:
         """Leave the last panel standing and the terminal as it was."""
@@ -228,14 +232,14 @@ class Live:
         self._terminal.close()
 
 
-def display(style: str = "auto", every_seconds: float = 0.0) -> Display:
-    """The form of the console that `logger.console` asks for; `auto` is live on a terminal."""
+def choose_display(style: str = "auto", every_seconds: float = 0.0) -> ConsoleDisplay:
+    """Return the console display that `logger.console` asks for; `auto` is live on a terminal."""
     if style not in STYLES:
         raise UserError("logger.console", style, "there is no such form.", f"Forms: {', '.join(STYLES)}.")
     if style == "off":
-        return Silent()
+        return SilentDisplay()
     return (
-        Live()
-        if style == "live" or (style == "auto" and standard_streams.redraws(sys.stdout))
-        else Plain(every_seconds=every_seconds)
+        LiveDisplay()
+        if style == "live" or (style == "auto" and standard_streams.can_redraw(sys.stdout))
+        else PlainDisplay(every_seconds=every_seconds)
     )

@@ -1,4 +1,4 @@
-"""An evaluation's figures and completions for W&B; the files of the run folder stay the truth."""
+"""Mirroring of an evaluation: scores and completions for W&B or TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.tracker import mirrors
+from tvo_cli.tracking.tracker import mirrors_of_logger
 
 COLUMNS = ("suite", "id", "decoding", "sample", "prompt", "completion", "gold", "extracted", "correct", "reason")
 MOST_ROWS = 1000  # of the table: a page is no place for 160,000 completions
 
 
-def send(config: Any, figures: Mapping[str, float], responses: Path) -> None:
-    """Open the mirrors that `logger` asks for, tell them the figures, and close them."""
-    for mirror in mirrors(config.logger):
-        mirror.start(_info(config))
+def send_evaluation_to_mirrors(config: Any, figures: Mapping[str, float], responses: Path) -> None:
+    """Open the mirrors that `logger` asks for, send the evaluation's scores and completions, and close them."""
+    for mirror in mirrors_of_logger(config.logger):
+        mirror.start(_evaluation_info(config))
         mirror.log(0, figures)
-        mirror.table("completions", COLUMNS, _rows(responses))
+        mirror.table("completions", COLUMNS, _response_rows(responses))
         mirror.finish(dict(figures), exit_code=0)
 
 
-def _rows(responses: Path) -> list[list[Any]]:
+def _response_rows(responses: Path) -> list[list[Any]]:
     with responses.open(encoding="utf-8") as lines:
         found = [json.loads(line) for line, _ in zip(lines, range(MOST_ROWS), strict=False)]
     return [[row[column] for column in COLUMNS] for row in found]
 
 
-def _info(config: Any) -> RunInfo:
-    tree = redaction.masked(configuration.plain(config))
+def _evaluation_info(config: Any) -> RunInfo:
+    tree = redaction.redacted(configuration.resolved_tree(config))
     return RunInfo(
         name=Path(config.output_dir).name,
         group="eval",

@@ -1,4 +1,4 @@
-"""The live panel: where the run is, what it learns, how steady it is; at every width from 40 columns on."""
+"""The live panel of the console: steps, curves and readings, at every width from 40 columns on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tvo_cli import escaping
-from tvo_cli.tracking.sparkline import ABSENT, duration, reading, sparkline
+from tvo_cli.tracking.console_numbers import ABSENT, format_duration, format_reading, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
 
-    from tvo_cli.tracking.console import Progress
+    from tvo_cli.tracking.console import RunProgress
 
 WIDEST = 100  # columns; beyond, curve and numbers would only move apart
 NARROW = 66  # columns inside the frame below which the numbers stand in one column
@@ -35,14 +35,14 @@ NOT_OF_EVERY_RUN = ("thermo/viscosity", "thermo/temperature")  # shown once they
 Row = tuple[str, str, "RenderableType"]
 
 
-def panel(progress: Progress) -> RenderableType:
-    """The panel of this moment."""
+def live_panel(progress: RunProgress) -> RenderableType:
+    """Return the live panel of a run's progress."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
 
     run = progress.run
-    lines: list[RenderableType] = [_Bar(progress), _Readings(progress)]
+    lines: list[RenderableType] = [_StepBar(progress), _PanelReadings(progress)]
     if progress.evaluation:
         lines.append(Text(f"evaluation  {progress.evaluation}", style="bold"))
     lines += [Text(f"⚠ {escaping.terminal(text)}", style="yellow") for text in list(progress.alerts)]
@@ -54,17 +54,17 @@ def panel(progress: Progress) -> RenderableType:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bar:
-    """Steps done and to do, and the time; below each other where there is no room."""
+class _StepBar:
+    """The panel's bar of steps done and to do, and the time; below each other where there is no room."""
 
-    progress: Progress
+    progress: RunProgress
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
         done, steps = self.progress.step, self.progress.run.steps
-        times = _times(self.progress)
+        times = _panel_times(self.progress)
         grid = Table.grid(padding=(0, 2), expand=True)
         grid.add_column(no_wrap=True)
         grid.add_column(ratio=1)
@@ -76,32 +76,32 @@ class _Bar:
             yield times
 
 
-def _times(progress: Progress) -> str:
-    """What the steps took and will take; before the first one, how long ago the run began."""
+def _panel_times(progress: RunProgress) -> str:
+    """Return what the steps took and will take; before the first one, how long ago the run began."""
     if not progress.latest:
-        return f"begun {duration(progress.elapsed)} ago"
-    return f"trained {duration(progress.trained)}, {duration(progress.remaining)} left"
+        return f"begun {format_duration(progress.elapsed)} ago"
+    return f"trained {format_duration(progress.trained)}, {format_duration(progress.remaining)} left"
 
 
 @dataclass(frozen=True, slots=True)
-class _Readings:
-    """The numbers, two beside each other where there is room; curves take what is left."""
+class _PanelReadings:
+    """The panel's readings, two beside each other where there is room; curves take what is left."""
 
-    progress: Progress
+    progress: RunProgress
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        drawn, bare = _drawn(self.progress), _bare(self.progress)
+        drawn, bare = _rows_with_curve(self.progress), _rows_without_curve(self.progress)
         if options.max_width < NARROW:
-            yield _grid([[label, value, curve] for label, value, curve in [*drawn, *bare]], "lrc")
+            yield _panel_grid([[label, value, curve] for label, value, curve in [*drawn, *bare]], "lrc")
             return
         nothing: Row = ("", "", "")
         count = max(len(drawn), len(bare))
         pairs = zip(drawn + [nothing] * (count - len(drawn)), bare + [nothing] * (count - len(bare)), strict=True)
-        yield _grid([[*one, *other[:2]] for one, other in pairs], "lrclr")
+        yield _panel_grid([[*one, *other[:2]] for one, other in pairs], "lrclr")
 
 
-def _grid(rows: list[list[RenderableType]], columns: str) -> Table:
-    """Rows in columns: l left, r right, c a curve, which gives way on a narrow terminal."""
+def _panel_grid(rows: list[list[RenderableType]], columns: str) -> Table:
+    """Return the panel's rows in columns: l left, r right, c a curve, which narrows first."""
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2 if len(columns) > 3 else 1), expand=True)
@@ -115,27 +115,28 @@ def _grid(rows: list[list[RenderableType]], columns: str) -> Table:
     return grid
 
 
-def _drawn(progress: Progress) -> list[Row]:
-    """What has a curve, and the pace."""
+def _rows_with_curve(progress: RunProgress) -> list[Row]:
+    """Return the panel's rows with a curve, and the tokens a second."""
     latest = progress.latest
     rows: list[Row] = [
-        (label, reading(name, latest.get(name)), _Curve(list(progress.history.get(name, ())))) for label, name in CURVES
+        (label, format_reading(name, latest.get(name)), _PanelCurve(list(progress.history.get(name, ()))))
+        for label, name in CURVES
     ]
     pace = "time/tokens_per_second"
-    return [*rows, ("tokens/s", reading(pace, latest.get(pace)), "")]
+    return [*rows, ("tokens/s", format_reading(pace, latest.get(pace)), "")]
 
 
-def _bare(progress: Progress) -> list[Row]:
-    """What is a number alone: of this run's algorithm, not of every one."""
+def _rows_without_curve(progress: RunProgress) -> list[Row]:
+    """Return the panel's rows without a curve, those of this run's algorithm."""
     latest = progress.latest
     chosen = [(label, name) for label, name in NUMBERS if name not in NOT_OF_EVERY_RUN or name in progress.used]
-    rows: list[Row] = [(label, reading(name, latest.get(name)), "") for label, name in chosen]
-    return [*rows, ("length", _length(latest), "")]
+    rows: list[Row] = [(label, format_reading(name, latest.get(name)), "") for label, name in chosen]
+    return [*rows, ("length", _response_length_text(latest), "")]
 
 
 @dataclass(frozen=True, slots=True)
-class _Curve:
-    """A sparkline as wide as its column: on a narrow terminal the oldest values go."""
+class _PanelCurve:
+    """A sparkline as wide as its column of the panel: on a narrow terminal the oldest values go."""
 
     values: list[float]
 
@@ -145,7 +146,7 @@ class _Curve:
         yield Text(sparkline(self.values, options.max_width), style="cyan")
 
 
-def _length(latest: Mapping[str, float]) -> str:
+def _response_length_text(latest: Mapping[str, float]) -> str:
     length, truncated = latest.get("response/length"), latest.get("response/truncated")
     if length is None:
         return ABSENT

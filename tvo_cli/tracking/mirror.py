@@ -1,4 +1,4 @@
-"""What a mirror of metrics.jsonl can do; a mirror that breaks never stops the run."""
+"""Mirrors of metrics.jsonl: what one can do, deduplication, and failures that never stop the run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.names import is_evaluation
+from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 log = logging.getLogger("tvo")
 
 
 class RowKey(NamedTuple):
-    """Which row of metrics.jsonl: a step has at most one of training and one of an evaluation."""
+    """The key of a row in a mirror: a step has at most one of training and one of an evaluation."""
 
     step: int
     evaluation: bool
 
 
 def row_keys(step: int, names: Iterable[str]) -> set[RowKey]:
-    """The rows that metrics of a step belong to; a mirror may join a step and its evaluation."""
-    return {RowKey(step, is_evaluation(name)) for name in names if name != "step"}
+    """Return the rows that metrics of a step belong to; a mirror may join a step and its evaluation."""
+    return {RowKey(step, is_evaluation_metric(name)) for name in names if name != "step"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RunInfo:
 
 
 class Mirror(Protocol):
-    """A second place where the metrics can be seen."""
+    """The protocol of a mirror: a second place where the metrics can be seen."""
 
     def start(self, run: RunInfo) -> None:
         """Open it."""
@@ -60,7 +60,7 @@ class Mirror(Protocol):
 
 
 class DeduplicatingMirror:
-    """Shows every row once over all processes of a run.
+    """A mirror that shows every row once over all processes of a run.
 
     What a mirror holds is read from the mirror itself: a note beside it would be ahead of it or behind it
     after a kill, for mirrors write through threads and services with buffers of their own.
@@ -92,7 +92,7 @@ class DeduplicatingMirror:
 
 
 class FailSafeMirror:
-    """A mirror whose first failure becomes one warning, after which it is left alone."""
+    """A mirror whose first failure becomes one warning, after which it is switched off."""
 
     def __init__(self, mirror: Mirror, name: str) -> None:
         self._mirror, self._name, self.broken = mirror, name, False

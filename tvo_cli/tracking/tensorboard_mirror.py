@@ -1,4 +1,4 @@
-"""TensorBoard as a mirror, through its own event writer: no torch needed."""
+"""The TensorBoard mirror, through TensorBoard's own event writer: no torch needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tvo_cli.tracking.mirror import RowKey, RunInfo, row_keys
 
 
 class TensorboardMirror:
-    """Event files under tensorboard/ of the run folder."""
+    """A mirror that writes event files under tensorboard/ of the run folder."""
 
     def __init__(self) -> None:
         self._writer: Any = None

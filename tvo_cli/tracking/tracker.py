@@ -1,4 +1,4 @@
-"""The one thing the training loop tells everything to."""
+"""The tracker, which the training loop reports everything to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import metrics as recorded
-from tvo_cli.tracking import run_folder
-from tvo_cli.tracking.console import Display, Progress, display
-from tvo_cli.tracking.metrics import MetricsFile
+from tvo_cli.tracking import atomic_files, run_folder, run_log
+from tvo_cli.tracking import metrics_file as recorded
+from tvo_cli.tracking.console import ConsoleDisplay, RunProgress, choose_display
+from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.mirror import DeduplicatingMirror, FailSafeMirror, RunInfo
 
 log = logging.getLogger("tvo")
@@ -24,20 +24,20 @@ LOGGERS = ("none", "wandb", "tensorboard")
 
 
 class Tracker:
-    """Opens the run folder on entering, closes every view on leaving, whatever happened between.
+    """The tracker of a run: opens the run folder on entering, closes every view on leaving, whatever happened.
 
     `log` and `log_evaluation` take a step; `rewind(step)` (after a resume) forgets what came later.
     Without a rewind the first row of a kind replaces rows of the same kind from its step on: a run that
     starts anew in an old folder leaves no trace of the old one's metrics.
     """
 
-    def __init__(self, config: Any, folder: Path, *, console: Display | None = None) -> None:
+    def __init__(self, config: Any, folder: Path, *, console: ConsoleDisplay | None = None) -> None:
         self._config, self._folder = config, Path(folder)
         self._run = run_info(config, self._folder)
-        self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors(config.logger)]
+        self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors_of_logger(config.logger)]
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
-        self._display = console or display(*chosen)
-        self._progress = Progress(self._run)
+        self._display = console or choose_display(*chosen)
+        self._progress = RunProgress(self._run)
         self._fresh = {True: True, False: True}  # kinds of rows not yet written: evaluations, steps
         self._summary: dict[str, Any] = {}
 
@@ -49,13 +49,13 @@ class Tracker:
 
     def _open(self, resources: ExitStack) -> None:
         """Everything that can fail for want of space or permission fails here, before the first step."""
-        log_file = run_folder.log_to(self._folder / "run.log")
-        resources.callback(run_folder.log_no_more, log_file)
-        run_folder.describe(self._folder, self._config, configuration.command_line())
+        log_file = run_log.open_run_log(self._folder / "run.log")
+        resources.callback(run_log.close_run_log, log_file)
+        run_folder.describe_run(self._folder, self._config, configuration.rerun_command())
         run_folder.set_aside(self._folder / "summary.json", "previous")  # the run is not finished any more
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
         resources.callback(self._file.close)
-        relay = _Relay(self._display)
+        relay = _ConsoleLogHandler(self._display)
         logging.getLogger().addHandler(relay)
         resources.callback(logging.getLogger().removeHandler, relay)
         resources.callback(self._display.close)
@@ -82,10 +82,10 @@ class Tracker:
                 "metrics.jsonl ends at step %d, the checkpoint is of step %d: the rows between are lost", held, step
             )
         forgotten = self._file.truncate_after(step)
-        self._progress.trained = recorded.seconds(self._folder / "metrics.jsonl")
+        self._progress.trained = recorded.training_seconds(self._folder / "metrics.jsonl")
         if forgotten:
             log.info("metrics.jsonl: %d rows after step %d are done again", forgotten, step)
-        for row in recorded.read(self._file.path) if self._mirrors else ():
+        for row in recorded.read_metrics(self._file.path) if self._mirrors else ():
             self._show(row.pop("step"), row)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -133,18 +133,18 @@ class Tracker:
         self._summary = {
             **summary,
             "name": self._run.name,
-            "seconds": round(recorded.seconds(self._folder / "metrics.jsonl"), 3),
+            "seconds": round(recorded.training_seconds(self._folder / "metrics.jsonl"), 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "fingerprint": configuration.fingerprint(self._config),
+            "fingerprint": configuration.config_fingerprint(self._config),
         }
-        run_folder.write_json(self._folder / "summary.json", self._summary)
+        atomic_files.write_json_atomically(self._folder / "summary.json", self._summary)
         return self._summary
 
 
-class _Relay(logging.Handler):
-    """Shows the program's messages, and everybody's warnings, between the steps."""
+class _ConsoleLogHandler(logging.Handler):
+    """A log handler that shows the program's messages, and everybody's warnings, between the steps."""
 
-    def __init__(self, shown: Display) -> None:
+    def __init__(self, shown: ConsoleDisplay) -> None:
         super().__init__(logging.INFO)
         self._shown = shown
 
@@ -158,8 +158,8 @@ class _Relay(logging.Handler):
 
 
 def run_info(config: Any, folder: Path) -> RunInfo:
-    """A run's introduction, from its config."""
-    tree = redaction.masked(configuration.plain(config))
+    """Return a run's introduction for mirrors and console, from its config."""
+    tree = redaction.redacted(configuration.resolved_tree(config))
     return RunInfo(
         name=folder.name,
         group=str(tree["algorithm"]["name"]),
@@ -168,18 +168,18 @@ def run_info(config: Any, folder: Path) -> RunInfo:
         steps=int(tree["trainer"]["steps"]),
         folder=folder,
         config=tree,
-        sweep=sweep_of(folder),
+        sweep=sweep_name_of_run(folder),
     )
 
 
-def sweep_of(folder: Path) -> str:
-    """The name of the sweep whose folder the run lies in; "" outside of one."""
+def sweep_name_of_run(folder: Path) -> str:
+    """Return the name of the sweep whose folder the run lies in; "" outside of one."""
     above = folder.absolute().parent
     return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""
 
 
-def mirrors(node: Any) -> list[FailSafeMirror]:
-    """The mirrors that `logger` asks for; a mirror's module is imported only when it is used."""
+def mirrors_of_logger(node: Any) -> list[FailSafeMirror]:
+    """Return the mirrors that `logger` asks for; a mirror's module is imported only when it is used."""
     name = str(node.name)
     if name == "none":
         return []

@@ -1,4 +1,4 @@
-"""The file in which wandb keeps a run: which steps reached it. The format is LevelDB's log behind wandb's header."""
+"""The .wandb file of a run: which rows reached it. The format is LevelDB's log behind wandb's header."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CHUNK = struct.Struct("<IHB")  # crc32 of type and data, length of the data, typ
 FULL, LAST = 1, 4  # types that end a record; those that do not are 2, first, and 3, middle
 
 
-def held(path: Path) -> set[RowKey]:
-    """The rows of metrics that a .wandb file holds."""
+def rows_in_wandb_file(path: Path) -> set[RowKey]:
+    """Return the rows of metrics that a .wandb file holds."""
     from wandb.proto import wandb_internal_pb2 as messages
 
     found: set[RowKey] = set()
-    for data in records(path.read_bytes()):
+    for data in wandb_records(path.read_bytes()):
         record = messages.Record.FromString(data)  # type: ignore[attr-defined]
         if record.WhichOneof("record_type") == "history":
             names = (item.key or "/".join(item.nested_key) for item in record.history.item)
@@ -28,8 +28,8 @@ def held(path: Path) -> set[RowKey]:
     return found
 
 
-def records(content: bytes) -> Iterator[bytes]:
-    """The whole records; one that a kill has torn ends the file, as it does for `wandb sync`.
+def wandb_records(content: bytes) -> Iterator[bytes]:
+    """Yield the whole records of a .wandb file; one that a kill has torn ends it, as for `wandb sync`.
 
     Raises:
         ValueError: it is no .wandb file of the version that is known here.
@@ -37,14 +37,14 @@ def records(content: bytes) -> Iterator[bytes]:
     if content[: len(HEADER)] != HEADER[: len(content)]:
         raise ValueError("not a .wandb file of version 0")
     record = b""
-    for kind, data in _chunks(content):
+    for kind, data in _wandb_chunks(content):
         record += data
         if kind in (FULL, LAST):
             yield record
             record = b""
 
 
-def _chunks(content: bytes) -> Iterator[tuple[int, bytes]]:
+def _wandb_chunks(content: bytes) -> Iterator[tuple[int, bytes]]:
     at = len(HEADER)
     while at + CHUNK.size <= len(content):
         left = BLOCK - at % BLOCK

@@ -1,4 +1,4 @@
-"""Weights & Biases as a mirror: its own step axis, a run id that survives a resume, offline without a key."""
+"""The Weights & Biases mirror: its own step axis, a run id that survives a resume, offline without a key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import wandb_file
+from tvo_cli.tracking.atomic_files import write_text_atomically
 from tvo_cli.tracking.mirror import RowKey, RunInfo
-from tvo_cli.tracking.run_folder import write_text
 
 log = logging.getLogger("tvo")
 MODES = ("auto", "online", "offline", "disabled")
@@ -21,7 +21,7 @@ ONLINE_TIMEOUT = 20.0  # seconds to reach the service before the run goes offlin
 
 
 class WandbMirror:
-    """A run of wandb, inside the run folder."""
+    """A mirror that is a run of wandb, inside the run folder."""
 
     def __init__(self, project: str, mode: str = "auto") -> None:
         if mode not in MODES:
@@ -33,7 +33,7 @@ class WandbMirror:
     def start(self, run: RunInfo) -> None:
         """Open the run; offline when there is no key, or when the service cannot be reached."""
         self._folder = run.folder
-        mode = self._mode if self._mode != "auto" else automatic_mode()
+        mode = self._mode if self._mode != "auto" else automatic_wandb_mode()
         if mode == "offline":
             reason = self._why_offline()
             log.info("wandb: %s, so the run is kept offline; to send it: wandb sync %s", reason, run.folder / "wandb")
@@ -48,10 +48,10 @@ class WandbMirror:
     def _why_offline(self) -> str:
         if self._mode == "offline":
             return "logger.mode=offline"
-        return "WANDB_MODE=offline" if mode_of_environment() else "no API key"
+        return "WANDB_MODE=offline" if wandb_mode_of_environment() else "no API key"
 
     def _open(self, run: RunInfo, mode: str) -> None:
-        _keep_inside(run.folder / "wandb")
+        _keep_wandb_inside_run_folder(run.folder / "wandb")
         import wandb
 
         self._run = wandb.init(
@@ -60,7 +60,7 @@ class WandbMirror:
             group=run.sweep or run.group,
             job_type=run.group,
             tags=[run.group, run.model, run.dataset],
-            id=run_id(run.folder),
+            id=wandb_run_id(run.folder),
             resume="allow",  # offline it marks the file, so that `wandb sync` appends it to those before
             dir=str(run.folder),
             config=dict(run.config),
@@ -79,9 +79,9 @@ class WandbMirror:
             return set()
         if not self._run.offline:
             return {RowKey(step, kind) for step in range(self._run.starting_step) for kind in (True, False)}
-        name = run_id(self._folder)
+        name = wandb_run_id(self._folder)
         files = (self._folder / "wandb").glob(f"*run-*-{name}/run-{name}.wandb")
-        return set().union(*map(wandb_file.held, files))
+        return set().union(*map(wandb_file.rows_in_wandb_file, files))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Send a step under its own number: the service adds an evaluation to it, and takes no step twice."""
@@ -109,8 +109,8 @@ class WandbMirror:
             self._run = None
 
 
-def _keep_inside(folder: Path) -> None:
-    """Have wandb write nothing outside the run folder, and look for no home where there is none."""
+def _keep_wandb_inside_run_folder(folder: Path) -> None:
+    """Set wandb's folders inside the run folder, also where the user has no home."""
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "cache"))
     try:
@@ -120,20 +120,20 @@ def _keep_inside(folder: Path) -> None:
             os.environ.setdefault(name, str(folder / place))
 
 
-def automatic_mode() -> str:
-    """What WANDB_MODE says; else online with a key, offline without."""
-    return mode_of_environment() or ("online" if has_key() else "offline")
+def automatic_wandb_mode() -> str:
+    """Return the mode that WANDB_MODE names; else online with a key, offline without."""
+    return wandb_mode_of_environment() or ("online" if has_wandb_key() else "offline")
 
 
-def mode_of_environment() -> str:
-    """WANDB_MODE, where it names a mode."""
+def wandb_mode_of_environment() -> str:
+    """Return WANDB_MODE, where it names a mode."""
     said = os.environ.get("WANDB_MODE", "").lower()
     mode = OLDER_NAMES.get(said, said)
     return mode if mode in MODES[1:] else ""
 
 
-def has_key() -> bool:
-    """Whether wandb would find a key: in the environment or in a netrc file."""
+def has_wandb_key() -> bool:
+    """Return whether wandb would find a key: in the environment or in a netrc file."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:
@@ -143,11 +143,11 @@ def has_key() -> bool:
         return False
 
 
-def run_id(folder: Path) -> str:
-    """The run's id: made once, kept in the run folder, so that a resumed run goes on in the same place."""
+def wandb_run_id(folder: Path) -> str:
+    """Return the run's wandb id: made once, kept in the run folder, so that a resumed run goes on there."""
     place = folder / "wandb_id.txt"
     if place.exists():
         return place.read_text(encoding="utf-8").strip()
     made = secrets.token_hex(4)
-    write_text(place, made + "\n")
+    write_text_atomically(place, made + "\n")
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
-from tvo_cli.tracking.run_folder import write_json
+from tvo_cli.tracking.atomic_files import write_json_atomically
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
@@ -40,7 +40,7 @@ def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[st
     if action is CollapseAction.ROLLBACK:
         action = _roll_back_to_snapshot(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
-    write_json(session.folder / "collapse.json", session.watch.verdict())
+    write_json_atomically(session.folder / "collapse.json", session.watch.verdict())
     return action
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tvo_cli.data.prompts import render
+from tvo_cli.data.prompts import render_prompt
 from tvo_cli.model import Policy
 from tvo_cli.rollout import generate, join_rollouts, select_prompts, truncated_sampler_correction
 from tvo_cli.training.batch import GradedGroup, RolloutBatch, SampledBatch
@@ -98,7 +98,7 @@ def sample_responses(session: Session, problems: Sequence[Problem], number: int 
     What is drawn depends on (seed, step, number, problem, sample) only.
     """
     policy = session.learner.policy
-    prompts = [render(problem, session.prompt, policy.tokenizer) for problem in problems]
+    prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
     with session.learner.autocast():

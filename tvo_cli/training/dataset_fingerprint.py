@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import store
-from tvo_cli.data.problems import Problems, Rows
+from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
 from tvo_cli.training.resume_compatibility import is_allowed_to_differ
@@ -23,7 +23,7 @@ GENERATED = 64  # problems of a generated data set: its settings, which are comp
 
 def dataset_fingerprints(training: Problems, heldout: Sequence[Problem]) -> dict[str, str]:
     """Fingerprints of the training problems in their order and of the held-out ones, for a checkpoint's origin."""
-    most = training.size if isinstance(training, Rows | Subset) else GENERATED
+    most = training.size if isinstance(training, ProblemList | Subset) else GENERATED
     count = min(end for end in (training.size, most) if end is not None)
     found = {"data": f"{training.size or 'endless'}:{problems_fingerprint(map(training.problem, range(count)))}"}
     return found | ({"heldout": problems_fingerprint(heldout)} if heldout else {})

@@ -19,7 +19,7 @@ from tvo_cli import config as configuration
 from tvo_cli.checkpoint import store, tensor_fingerprint
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import run_folder
+from tvo_cli.tracking import atomic_files, run_folder
 from tvo_cli.training.learner import Learner
 
 log = logging.getLogger("tvo")
@@ -56,7 +56,7 @@ def check_resumable(folder: Path, config: Any) -> None:
             folder,
             _recorded_settings(root),
             _flat_settings(config),
-            tuple(configuration.current_name(str(key)) for key in config.resume.allow),
+            tuple(configuration.current_key_name(str(key)) for key in config.resume.allow),
         )
 
 
@@ -66,7 +66,7 @@ def write_origin(folder: Path, config: Any) -> None:
     if str(config.resume.mode) == "never":
         _set_old_run_aside(folder)
     root.mkdir(parents=True, exist_ok=True)
-    run_folder.write_json(root / RECORD, _flat_settings(config))
+    atomic_files.write_json_atomically(root / RECORD, _flat_settings(config))
     _restore_wandb_id(folder)
 
 
@@ -85,14 +85,14 @@ def _restore_wandb_id(folder: Path) -> None:
         found = str(store.read_checkpoint_state(held[-1])["identity"]["wandb"])
     except (OSError, ValueError, KeyError):
         return
-    run_folder.write_text(folder / WANDB_ID, found + "\n")
+    atomic_files.write_text_atomically(folder / WANDB_ID, found + "\n")
 
 
 def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
     """What made a checkpoint: configuration, code, torch, and the model that divergences are measured from."""
     reference = learner.reference
     return {
-        "config": configuration.fingerprint(config),
+        "config": configuration.config_fingerprint(config),
         "code": origin_code_version(),
         "torch": torch.__version__,
         "reference": None
@@ -131,7 +131,7 @@ def compare_checkpoint_origin(
 
 
 def _flat_settings(config: Any) -> dict[str, Any]:
-    return dict(_flatten_settings(redaction.masked(configuration.plain(config))))
+    return dict(_flatten_settings(redaction.redacted(configuration.resolved_tree(config))))
 
 
 def _recorded_settings(root: Path) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _set_old_run_aside(folder: Path) -> None:
 def _check_same_settings(
     folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]
 ) -> None:
-    before = schema.settled(before, wanted)
+    before = schema.upgrade_recorded_settings(before, wanted)
     differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
     differing = [key for key in differing if not key.startswith(HARMLESS)]
     refused = [key for key in differing if not is_allowed_to_differ(key, allowed)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tvo_cli import data
-from tvo_cli.data.problems import Problems, Rows
+from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
@@ -27,7 +27,7 @@ def select_training_problems(config: Any, policy: Policy, at_once: int = 1) -> P
         UserError: the model cannot read them, they are too few, or a prompt and its response do not fit its context.
     """
     problems = data.load(config.dataset, split="train", seed=config.seed)
-    most = None if isinstance(problems, Rows) else SAMPLED
+    most = None if isinstance(problems, ProblemList) else SAMPLED
     problems = _problems_that_fit(config, policy, problems, most, "training", "rollout", int(config.rollout.max_tokens))
     if problems.size is not None and at_once > problems.size:
         remedy = "Take fewer prompts, or more data."
@@ -101,7 +101,7 @@ def _problems_that_fit(
 
 
 def _prompt_renderer(config: Any, policy: Policy) -> Callable[[Problem], str]:
-    return lambda problem: data.render(problem, config.model.prompt, policy.tokenizer)
+    return lambda problem: data.render_prompt(problem, config.model.prompt, policy.tokenizer)
 
 
 def _max_prompt_tokens(node: Any) -> int | None:

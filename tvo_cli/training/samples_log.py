@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tvo_cli.checkpoint import store
 from tvo_cli.evaluation import HeldoutEvaluation
-from tvo_cli.tracking.run_folder import write_rows
+from tvo_cli.tracking.atomic_files import write_json_lines_atomically
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.collapse_response import is_run_stopped
 from tvo_cli.training.session import Session
@@ -34,7 +34,7 @@ def log_sampled_responses(session: Session, batch: RolloutBatch) -> None:
         }
         for row, p in enumerate(batch.rollout.group.tolist()[:ROWS])
     ]
-    write_rows(session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl", rows)
+    write_json_lines_atomically(session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl", rows)
 
 
 def log_evaluation_responses(session: Session, evaluation: HeldoutEvaluation) -> None:
@@ -42,4 +42,4 @@ def log_evaluation_responses(session: Session, evaluation: HeldoutEvaluation) ->
     if session.limits.evaluate_every:
         session.counters.score = evaluation.accuracy.mean
     name = f"evaluation-{store.checkpoint_name(session.counters.step)}.jsonl"
-    write_rows(session.folder / "responses" / name, list(evaluation.records))
+    write_json_lines_atomically(session.folder / "responses" / name, list(evaluation.records))

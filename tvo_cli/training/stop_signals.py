@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from tvo_cli import standard_streams
-from tvo_cli.signals import not_ignored
+from tvo_cli.signals import signals_not_ignored
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 ABOVE = signal.SIGUSR2
@@ -35,7 +35,7 @@ class StopRequest:
 
 
 @contextmanager
-def handle_stop_signals(announce: Callable[[str], object] = standard_streams.shout) -> Iterator[StopRequest]:
+def handle_stop_signals(announce: Callable[[str], object] = standard_streams.write_to_stderr) -> Iterator[StopRequest]:
     """A stop request that is set when a signal comes. In a thread that gets no signals it never is.
 
     `announce` is called from a signal handler: it must not print.
@@ -53,7 +53,7 @@ def handle_stop_signals(announce: Callable[[str], object] = standard_streams.sho
         yield request
         return
     heard = (*SIGNALS, ABOVE) if callable(signal.getsignal(ABOVE)) else SIGNALS
-    before = {number: signal.signal(number, ask) for number in not_ignored(heard)}
+    before = {number: signal.signal(number, ask) for number in signals_not_ignored(heard)}
     try:
         yield request
     finally:

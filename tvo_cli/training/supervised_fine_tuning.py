@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from tvo_cli.data.prompts import render
+from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 
@@ -83,7 +83,7 @@ def _encode_solutions(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Questions left-padded, solutions with their end token right-padded."""
     tokenizer, device = policy.tokenizer, next(policy.parameters()).device
-    questions = [render(problems.problem(i), prompt, tokenizer) for i in indices]
+    questions = [render_prompt(problems.problem(i), prompt, tokenizer) for i in indices]
     solutions = [problems.teacher_solution(i, seed) for i in indices]
     prompt_ids, prompt_mask = policy.encode(questions)
     answered = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in solutions]

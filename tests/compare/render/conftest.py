@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.compare.conftest import RUNS, made
-from tvo_cli.compare.render import writing
-from tvo_cli.compare.render.document import Document
+from tvo_cli.compare.render import report_files
+from tvo_cli.compare.render.document import ReportDocument
 
 
 @pytest.fixture(scope="session")
-def document() -> Document:
+def document() -> ReportDocument:
     return made(RUNS)
 
 
 @pytest.fixture(scope="session")
-def written(document: Document, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(document: ReportDocument, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the whole report: its figures are drawn once. To be read, not written in."""
     folder = tmp_path_factory.mktemp("report")
-    writing.write(document, folder)
+    report_files.write_report_folder(document, folder)
     return folder

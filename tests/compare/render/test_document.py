@@ -15,30 +15,39 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.compare.conftest import RUNS, column, made, table, write_run
-from tvo_cli.compare.analysis import measures
-from tvo_cli.compare.analysis.block_analysis import pages
-from tvo_cli.compare.analysis.measures import Reading
-from tvo_cli.compare.render import curves, html, plots, text_formats, writing
-from tvo_cli.compare.render.curves import Curve
-from tvo_cli.compare.render.document import Document
-from tvo_cli.compare.runs.run_record import Trial
+from tvo_cli.compare.analysis import run_values
+from tvo_cli.compare.analysis.block_analysis import pages_of_arms
+from tvo_cli.compare.analysis.metric_choice import MetricChoice
+from tvo_cli.compare.render import (
+    figures,
+    report_files,
+    report_html,
+    report_json,
+    report_latex,
+    report_markdown,
+    report_terminal,
+    training_curves,
+)
+from tvo_cli.compare.render.document import ReportDocument
+from tvo_cli.compare.render.training_curves import TrainingCurve
+from tvo_cli.compare.runs.trial import Trial
 
 if TYPE_CHECKING:
-    from tvo_cli.compare.render.document import Section
+    from tvo_cli.compare.render.document import ReportSection
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 FORMS = {
-    "report.md": text_formats.markdown,
-    "comparison.json": text_formats.as_json,
-    "tables.tex": text_formats.latex,
-    "report.txt": text_formats.terminal,
+    "report.md": report_markdown.report_as_markdown,
+    "comparison.json": report_json.report_as_json,
+    "tables.tex": report_latex.report_as_latex,
+    "report.txt": report_terminal.report_on_terminal,
 }
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_the_report_is_the_one_that_was_looked_at(document: Document, name: str) -> None:
+def test_the_report_is_the_one_that_was_looked_at(document: ReportDocument, name: str) -> None:
     said, looked_at = FORMS[name](document), (SNAPSHOTS / name).read_text(encoding="utf-8")
     assert NUMBER.sub("#", said) == NUMBER.sub("#", looked_at)
     found, wanted = ([float(number) for number in NUMBER.findall(text)] for text in (said, looked_at))
@@ -46,9 +55,9 @@ def test_the_report_is_the_one_that_was_looked_at(document: Document, name: str)
 
 
 @pytest.mark.slow
-def test_the_same_runs_are_the_same_bytes(document: Document, tmp_path: Path) -> None:
+def test_the_same_runs_are_the_same_bytes(document: ReportDocument, tmp_path: Path) -> None:
     for place in ("a", "b"):
-        writing.write(document if place == "a" else made(RUNS), tmp_path / place)
+        report_files.write_report_folder(document if place == "a" else made(RUNS), tmp_path / place)
     first = {path.relative_to(tmp_path / "a"): path.read_bytes() for path in (tmp_path / "a").rglob("*.*")}
     second = {path.relative_to(tmp_path / "b"): path.read_bytes() for path in (tmp_path / "b").rglob("*.*")}
     assert first == second
@@ -63,11 +72,11 @@ def test_many_arms_are_pages_of_figures_the_baseline_on_each(tmp_path: Path) -> 
         for seed in range(2):
             write_run(tmp_path, f"m{number:02}" if number else "grpo", seed, 0.3 + number / 20)
     [section] = made(tmp_path).sections
-    cut = pages(section.found, 8)
+    cut = pages_of_arms(section.found, 8)
     shown = [[arm.label for arm in page.block.arms] for page in cut]
     assert shown == [["grpo", "m11", "m10", "m09", "m08", "m07"], ["grpo", "m06", "m05", "m04", "m03", "m02", "m01"]]
-    assert [list(page.chosen) for page in cut] == shown and pages(section.found, 12) == [section.found]
-    names = [figure.name for figure in plots.figures(made(tmp_path))]
+    assert [list(page.chosen) for page in cut] == shown and pages_of_arms(section.found, 12) == [section.found]
+    names = [figure.name for figure in figures.all_figures(made(tmp_path))]
     assert len(names) == len(set(names)) and {"learning-1", "learning-2"} <= set(names)
 
 
@@ -84,7 +93,7 @@ def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path:
             (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn = {one.name: one for one in plots.figures(made(tmp_path))}
+        drawn = {one.name: one for one in figures.all_figures(made(tmp_path))}
     height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn["law"].svg)[1])  # type: ignore[index]
     places = [float(y) for y in re.findall(r'y="([-\d.]+)"[^>]*>entropy H', drawn["law"].svg)]
     assert len(places) == 3 and all(0 < y < height for y in places)
@@ -113,7 +122,7 @@ class Page(HTMLParser):
             self.links |= set(re.findall(r"url\(#([^)]+)\)", value or ""))
 
 
-def test_the_page_needs_nothing_else(document: Document, written: Path) -> None:
+def test_the_page_needs_nothing_else(document: ReportDocument, written: Path) -> None:
     text = (written / "report.html").read_text(encoding="utf-8")
     assert "http" not in text.replace("http-equiv", "") and "<script src" not in text and "<!DOCTYPE svg" not in text
     page = Page(text)
@@ -124,7 +133,7 @@ def test_the_page_needs_nothing_else(document: Document, written: Path) -> None:
 
 def test_a_heading_shows_an_arrow_and_no_code_of_one() -> None:
     """Generated content as a browser computes it: CSS reads `\\2195` as one character, `\\\\2195` as five."""
-    style = (html.HERE / "page.css").read_text(encoding="utf-8")
+    style = (report_html.HERE / "page.css").read_text(encoding="utf-8")
     escape = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))")
     contents = re.findall(r'content:"((?:[^"\\]|\\.)*)"', style)
     shown = [escape.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], one) for one in contents]
@@ -136,13 +145,15 @@ def test_names_are_no_code(tmp_path: Path) -> None:
         write_run(tmp_path, "a<script>alert(1)</script>|b_c", seed, 0.5, name=f"x{seed}")
         write_run(tmp_path, "grpo", seed, 0.4)
     made_of = made(tmp_path)
-    assert "<script>alert" not in html.page(made_of, plots.inline(made_of))
-    assert r"\<script>" in text_formats.markdown(made_of) and r"\|b\_c" in text_formats.markdown(made_of)
-    assert r"b\_c" in text_formats.latex(made_of)
+    assert "<script>alert" not in report_html.report_as_html(made_of, figures.figures_as_svg(made_of))
+    assert r"\<script>" in report_markdown.report_as_markdown(
+        made_of
+    ) and r"\|b\_c" in report_markdown.report_as_markdown(made_of)
+    assert r"b\_c" in report_latex.report_as_latex(made_of)
 
 
-def test_json_is_strict_and_has_the_numbers(document: Document) -> None:
-    found = json.loads(text_formats.as_json(document), parse_constant=lambda word: pytest.fail(word))
+def test_json_is_strict_and_has_the_numbers(document: ReportDocument) -> None:
+    found = json.loads(report_json.report_as_json(document), parse_constant=lambda word: pytest.fail(word))
     [section] = found["sections"]
     verdict = next(one for one in section["verdicts"] if one["a"] == "tvo" and one["rate"] == "own")
     assert verdict["paired"] and verdict["n"] == 3 and verdict["low"] < verdict["difference"] < verdict["high"]
@@ -151,7 +162,7 @@ def test_json_is_strict_and_has_the_numbers(document: Document) -> None:
     )
 
 
-def test_collapse_gradients_efficiency_and_law_say_what_the_runs_hold(document: Document) -> None:
+def test_collapse_gradients_efficiency_and_law_say_what_the_runs_hold(document: ReportDocument) -> None:
     collapse = {
         (row[0].text, row[1].text): [datum.text for datum in row[2:]] for row in table(document, "collapse").rows
     }
@@ -196,30 +207,46 @@ def test_noise_over_signal_is_a_ratio_of_sums(tmp_path: Path) -> None:
 
 
 def test_the_mean_curve_ends_with_the_shortest_seed() -> None:
-    long, short = Curve([0, 1, 2, 3], [0.0, 1.0, 2.0, 3.0], "finished"), Curve([0, 1, 2], [2.0, 3.0, 4.0], "finished")
-    xs, low, middle, high = curves.band([long, short])
+    long, short = (
+        TrainingCurve([0, 1, 2, 3], [0.0, 1.0, 2.0, 3.0], "finished"),
+        TrainingCurve([0, 1, 2], [2.0, 3.0, 4.0], "finished"),
+    )
+    xs, low, middle, high = training_curves.band_of_curves([long, short])
     assert xs == [0, 1, 2] and middle == [1.0, 2.0, 3.0]
     # two values 2 apart: sd √2, reach 12.706 · √2/√2
     assert high[0] == pytest.approx(13.7062, abs=1e-4) and low[0] == pytest.approx(-11.7062, abs=1e-4)
-    assert curves.band([long, short], share=True)[3] == [1.0, 1.0, 1.0] and curves.band([]) == ([], [], [], [])
+    assert training_curves.band_of_curves([long, short], share=True)[3] == [
+        1.0,
+        1.0,
+        1.0,
+    ] and training_curves.band_of_curves([]) == (
+        [],
+        [],
+        [],
+        [],
+    )
 
 
 def test_curves_at_other_places_are_read_between() -> None:
-    xs, _, middle, _ = curves.band([Curve([0, 10], [0.0, 10.0], "finished"), Curve([5, 15], [0.0, 10.0], "finished")])
+    xs, _, middle, _ = training_curves.band_of_curves(
+        [TrainingCurve([0, 10], [0.0, 10.0], "finished"), TrainingCurve([5, 15], [0.0, 10.0], "finished")]
+    )
     assert (xs[0], xs[-1]) == (5, 10) and middle[0] == pytest.approx(2.5) and middle[-1] == pytest.approx(7.5)
 
 
 def test_logs_are_averaged_where_things_scatter_by_factors() -> None:
-    _, _, middle, _ = curves.band([Curve([1], [1.0], "finished"), Curve([1], [100.0], "finished")], log=True)
+    _, _, middle, _ = training_curves.band_of_curves(
+        [TrainingCurve([1], [1.0], "finished"), TrainingCurve([1], [100.0], "finished")], log=True
+    )
     assert middle == pytest.approx([10.0])
 
 
 @pytest.mark.parametrize(("x", "last"), [("steps", 30), ("samples", 3840), ("tokens", 53770), ("hours", None)])
-def test_axes(document: Document, x: str, last: float | None) -> None:
+def test_axes(document: ReportDocument, x: str, last: float | None) -> None:
     trial = next(
         trial for cell in document.sections[0].found.cells for trial in cell.trials if trial.name == "tvo-0.001-s2"
     )
-    curve = curves.read(trial, "accuracy/fresh", x)
+    curve = training_curves.read_curve(trial, "accuracy/fresh", x)
     assert curve.xs[-1] == pytest.approx(last, rel=1e-3) if last else 0 < curve.xs[-1] < 1
 
 
@@ -228,11 +255,11 @@ def test_the_final_of_a_step_metric_is_the_mean_of_the_last_five(arms: Path) -> 
     trial: Trial = next(
         trial for cell in made(arms, metric="accuracy/fresh").sections for trial in _all(cell) if trial.seed == "9"
     )
-    assert measures.final(trial, Reading("accuracy/fresh")) == pytest.approx(0.3)
-    assert measures.best(trial, Reading("accuracy/fresh")) == pytest.approx(0.38)  # 0.9 0.1 0.2 0.3 0.4
+    assert run_values.final_value(trial, MetricChoice("accuracy/fresh")) == pytest.approx(0.3)
+    assert run_values.best_value(trial, MetricChoice("accuracy/fresh")) == pytest.approx(0.38)  # 0.9 0.1 0.2 0.3 0.4
 
 
-def _all(section: Section) -> list[Trial]:
+def _all(section: ReportSection) -> list[Trial]:
     return [trial for cell in section.found.cells for trial in cell.trials]
 
 
@@ -245,7 +272,7 @@ def test_too_few_runs_are_greyed_out_and_enough_are_not(tmp_path: Path) -> None:
     # the middle six of 80 … 89: 82 to 87
     assert column(found, "interquartile mean")[1].startswith("84.5 ")
     assert column(found, "better than grpo (%)")[1].startswith("100.0 [")
-    assert "profiles" in {figure.name for figure in plots.figures(made(tmp_path))}
+    assert "profiles" in {figure.name for figure in figures.all_figures(made(tmp_path))}
 
 
 if __name__ == "__main__":

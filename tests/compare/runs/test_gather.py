@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.compare.conftest import RUNS, column, made, table, write_run
-from tvo_cli.compare.render import plots, text_formats
-from tvo_cli.compare.runs.gather import gather
+from tvo_cli.compare.render import figures, report_terminal
+from tvo_cli.compare.runs.gather import gather_runs
 from tvo_cli.errors import UserError
 
 
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no run was found there\. A run has a metrics\.jsonl"):
-        gather([tmp_path])
+        gather_runs([tmp_path])
     with pytest.raises(UserError, match="there is no such folder or file"):
-        gather([tmp_path / "nothing"])
+        gather_runs([tmp_path / "nothing"])
 
 
 def test_a_torn_last_line_and_a_broken_one(arms: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_run_of_nothing_finite_counts_as_failed_in_the_metric(arms: Path) -> N
     write_run(arms, "tvo", 3, 0.9, curve=("nan", "nan", "nan", "nan"))
     document = made(arms, metric="accuracy/fresh")
     assert column(table(document, "arms"), "each seed")[1].endswith(" 0.0")
-    assert len(plots.figures(document)) >= 2
+    assert len(figures.all_figures(document)) >= 2
 
 
 def test_different_lengths_are_a_warning(arms: Path) -> None:
@@ -67,7 +67,7 @@ def test_one_arm_is_shown_and_nothing_is_compared(tmp_path: Path) -> None:
         write_run(tmp_path, "tvo", seed, 0.8)
     document = made(tmp_path)
     assert document.sections[0].warnings == ("One arm only (tvo): there is nothing to compare it with.",)
-    assert document.sections[0].verdicts == () and "80.0 80.0" in text_formats.terminal(document)
+    assert document.sections[0].verdicts == () and "80.0 80.0" in report_terminal.report_on_terminal(document)
 
 
 def test_every_run_still_going(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_every_run_still_going(tmp_path: Path) -> None:
         write_run(tmp_path, algorithm, 0, None, curve=())
     document = made(tmp_path, metric=None)
     assert "no run of TVO and of GRPO has a final value yet" in document.sections[0].verdicts[0].sentence
-    assert isinstance(plots.figures(document), list)
+    assert isinstance(figures.all_figures(document), list)
 
 
 def test_a_run_named_twice_counts_once(arms: Path) -> None:
-    found = gather([arms, arms / "tvo-0.001-s0"])
+    found = gather_runs([arms, arms / "tvo-0.001-s0"])
     assert len(found.trials) == 6
     assert found.notes == ("tvo-0.001-s0: named by more than one of the given paths; it counts once.",)
 
@@ -88,7 +88,7 @@ def test_links_are_followed_and_do_not_go_in_circles(arms: Path, tmp_path: Path)
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "all").symlink_to(arms)
     (arms / "back").symlink_to(tmp_path / "links")
-    assert len(gather([tmp_path / "links"]).trials) == 6
+    assert len(gather_runs([tmp_path / "links"]).trials) == 6
 
 
 def sweep(root: Path, *jobs: dict[str, object]) -> None:
@@ -123,14 +123,14 @@ def test_a_run_s_own_word_about_its_end(arms: Path) -> None:
     (folder / "state.json").write_text(json.dumps({"state": "failed", "reason": "out of memory"}))
     assert any("stopped by out of memory" in note for note in made(arms).notes)
     (folder / "state.json").write_text(json.dumps({"state": "interrupted"}))
-    assert any("interrupted, and the same command goes on" in note for note in made(arms).notes)
+    assert any("interrupted; the same command resumes it" in note for note in made(arms).notes)
 
 
 @pytest.mark.parametrize(("word", "state"), [("running", "unfinished"), ("failed", "failed"), ("finished", "finished")])
 def test_a_summary_from_before_a_run_went_on_is_not_its_end(arms: Path, word: str, state: str) -> None:
     folder = arms / "tvo-0.001-s1"  # it has a summary
     (folder / "state.json").write_text(json.dumps({"state": word}))
-    assert {trial.name: trial.state for trial in gather([arms]).trials}[folder.name] == state
+    assert {trial.name: trial.state for trial in gather_runs([arms]).trials}[folder.name] == state
 
 
 @pytest.mark.parametrize("verdict", ["collapsed", "stopped", "rolled back"])
@@ -158,7 +158,7 @@ def test_a_job_that_failed_before_its_first_step_never_got_anywhere(arms: Path) 
 
 
 def test_real_runs_with_a_failed_and_an_unfinished_one() -> None:
-    trials = {trial.name: trial for trial in gather([RUNS]).trials}
+    trials = {trial.name: trial for trial in gather_runs([RUNS]).trials}
     assert len(trials) == 21
     assert trials["ppo-0.0003-s4"].state == "failed" and trials["grpo-0.0003-s4"].state == "unfinished"
     assert trials["tvo-0.0003-s4"].collapsed_at == 24 and trials["tvo-0.0003-s4"].state == "finished"
@@ -219,7 +219,7 @@ def test_an_evaluation_that_is_not_done_is_listed(tmp_path: Path) -> None:
     (tmp_path / "b" / "summary.json").unlink()
     (tmp_path / "b" / "evaluation.json").write_text("{}")
     notes = made(tmp_path, by=("evaluated",)).notes
-    assert any("1 unfinished run: b (no score yet; still going, or killed)" in note for note in notes)
+    assert any("1 unfinished run: b (no score yet; still running, or killed)" in note for note in notes)
 
 
 def test_runs_without_any_usual_metric_need_a_name(arms: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.compare.conftest import column, made, table, write_run
-from tvo_cli.compare.runs.gather import gather
+from tvo_cli.compare.runs.gather import gather_runs
 from tvo_cli.errors import UserError
 
 
@@ -47,7 +47,7 @@ def write_state(folder: Path, **options: Any) -> None:
 
 def test_trl_is_read_as_it_is(tmp_path: Path) -> None:
     write_state(tmp_path / "trl-grpo-seed3", reward=0.5)
-    [trial] = gather([tmp_path]).trials
+    [trial] = gather_runs([tmp_path]).trials
     assert (trial.seed, trial.rate, trial.state) == ("3", 1e-5, "finished")
     assert trial.settings["algorithm.name"] == "trl-grpo"
     assert trial.curve("eval/pass@1") == ([3, 6], [0.5, 0.6]) and trial.curve("accuracy/fresh")[1][0] == 0.51
@@ -58,7 +58,7 @@ def test_trl_is_read_as_it_is(tmp_path: Path) -> None:
 def test_of_trl_s_checkpoints_the_newest_holds_the_history(tmp_path: Path) -> None:
     for steps in (4, 10):
         write_state(tmp_path / "grpo-s1" / f"checkpoint-{steps}", reward=0.5, steps=steps, planned=10)
-    [trial] = gather([tmp_path]).trials
+    [trial] = gather_runs([tmp_path]).trials
     assert trial.name == "grpo-s1" and trial.last_step == 10 and trial.seed == "1"
 
 
@@ -83,7 +83,7 @@ def test_runs_of_unknown_seeds_are_no_repeats(tmp_path: Path) -> None:
 
 def test_a_state_that_did_not_end_is_unfinished(tmp_path: Path) -> None:
     write_state(tmp_path / "trl-s0", reward=0.5, steps=4, planned=6)
-    [trial] = gather([tmp_path]).trials
+    [trial] = gather_runs([tmp_path]).trials
     assert (trial.state, trial.why) == ("unfinished", "4 of 6 steps")
 
 
@@ -91,7 +91,7 @@ def test_a_state_that_did_not_end_is_unfinished(tmp_path: Path) -> None:
 def test_a_state_that_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "trl-s0").mkdir()
     (tmp_path / "trl-s0" / "trainer_state.json").write_text(text)
-    found = gather([tmp_path])
+    found = gather_runs([tmp_path])
     assert [trial.state for trial in found.trials] == ["unfinished"] and said in found.notes[0]
 
 
@@ -123,7 +123,7 @@ def test_plain_metrics_without_a_config_take_their_names_from_the_folder(tmp_pat
         (tmp_path / name / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     document = made(tmp_path, baseline="theirs")
     assert document.sections[0].verdicts[0].sentence.startswith("mine − theirs = +20.0 points")
-    assert any("nothing says how many steps it should have" in note for note in document.notes)
+    assert any("its planned number of steps is unknown" in note for note in document.notes)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,6 @@ def test_a_wrong_mapping_is_one_line(tmp_path: Path, text: str, said: str) -> No
     path = tmp_path / "mapping.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=said):
-        gather([tmp_path], path)
+        gather_runs([tmp_path], path)
     with pytest.raises(UserError, match="there is no such file"):
-        gather([tmp_path], tmp_path / "none.yaml")
+        gather_runs([tmp_path], tmp_path / "none.yaml")

@@ -1,4 +1,4 @@
-"""How the figures look: told apart by colour, by line and by marker, so that a black-and-white print does too."""
+"""The style of a comparison's plots: colours, lines and markers, canvas, legend, axes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tvo_cli import escaping
 from tvo_cli.compare import formatting
-from tvo_cli.report.run_plot import STYLE, any_letter
+from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
+from tvo_cli.report.run_plot import STYLE, without_glyph_warnings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PANELS = 3  # side by side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,11 +27,11 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DPI = 200
 WIDTH = 7.0  # inches: a text column of A4
-LOOK: dict[str, Any] = {**STYLE, "backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100}
+PLOT_STYLE: dict[str, Any] = {**STYLE, "backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100}
 
 
 class Plot(NamedTuple):
-    """A figure in both formats."""
+    """A plot in both formats, SVG and PNG."""
 
     name: str
     title: str  # with what a reader must know to read it
@@ -34,7 +40,7 @@ class Plot(NamedTuple):
 
 
 class LineStyle(NamedTuple):
-    """The look of an arm, the same in every figure."""
+    """The line style of an arm, the same in every plot."""
 
     colour: str
     line: Any
@@ -43,7 +49,7 @@ class LineStyle(NamedTuple):
 
 
 def line_styles(labels: Sequence[str]) -> dict[str, LineStyle]:
-    """One look an arm; colours, lines and markers repeat with different periods, so that 168 pairs differ."""
+    """Return a line style for each arm; colours, lines and markers repeat with different periods."""
     return {
         label: LineStyle(
             COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], legend_name(label)
@@ -53,12 +59,12 @@ def line_styles(labels: Sequence[str]) -> dict[str, LineStyle]:
 
 
 def legend_name(arm: str) -> str:
-    """An arm's name as text, whatever it holds."""
-    return escaping.figure(formatting.title(arm))
+    """Return an arm's name for a legend, escaped."""
+    return escaping.figure(formatting.arm_title(arm))
 
 
-def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    """A figure and its axes in reading order."""
+def make_canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Make a figure and its axes in reading order."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
@@ -66,8 +72,8 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
     return figure, [one for row in axes for one in row]
 
 
-def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
-    """One legend above all panels: it hides nothing."""
+def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
+    """Add one legend above all panels, which hides nothing."""
     found: dict[str, Any] = {}
     for one in axes:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
@@ -80,26 +86,31 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
         )
 
 
-def finish(figure: Figure, name: str, title: str) -> Plot:
-    """Both formats, the same bytes for the same runs."""
+def save_plot(figure: Figure, name: str, title: str) -> Plot:
+    """Save a figure in both formats, the same bytes for the same runs."""
     text, picture = io.StringIO(), io.BytesIO()
-    with any_letter():
+    with without_glyph_warnings():
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     return Plot(name, title, text.getvalue(), picture.getvalue())
 
 
-def log_scale(axes: Axes, values: Sequence[float]) -> None:
-    """A log axis where something positive is shown, as far as single runs go, whatever the bands do."""
+def set_log_scale(axes: Axes, values: Sequence[float]) -> None:
+    """Set a log axis where something positive is shown, as far as single runs go."""
     shown = [value for value in values if math.isfinite(value) and value > 0]
     if shown:
         axes.set_yscale("log", nonpositive="mask")
         axes.set_ylim(min(shown) / 1.5, max(shown) * 1.5)
 
 
-def rate_axis(axes: Axes, rates: Sequence[float]) -> None:
-    """Learning rates on a log axis, ticks at those that were run."""
+def set_rate_axis(axes: Axes, rates: Sequence[float]) -> None:
+    """Set an axis of learning rates, log, with ticks at those that were run."""
     axes.set_xscale("log")
-    axes.set_xticks(list(rates), [formatting.rate(rate) for rate in rates])
+    axes.set_xticks(list(rates), [formatting.format_rate(rate) for rate in rates])
     axes.minorticks_off()
     axes.set_xlabel("learning rate")
+
+
+def final_metric_name(found: BlockAnalysis) -> str:
+    """Return the label of an axis that shows final values."""
+    return f"final {found.how.metric}"

@@ -1,4 +1,4 @@
-"""A table that every format prints: cells with a text for people and a value for programs."""
+"""Tables and their cells, of which every format is made: a text for people and a value for programs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tvo_cli.compare import formatting
+from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
+from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 
 class TableCell(NamedTuple):
-    """One cell: what is read, what a program gets, and what a column is sorted by."""
+    """A cell: what is read, what a program gets, and what a column is sorted by."""
 
     text: str
     value: Any = None
@@ -22,7 +24,7 @@ class TableCell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings; `note` says how to read them."""
+    """A table: rows of cells under headings; `note` says how to read them."""
 
     name: str  # a short one, for files and JSON
     title: str
@@ -31,39 +33,57 @@ class Table:
     note: str = ""
 
 
-def text(value: str) -> TableCell:
-    """A word."""
+def text_cell(value: str) -> TableCell:
+    """Return the cell of a word."""
     return TableCell(value, value)
 
 
-def number(value: float | None, digits: int = 3) -> TableCell:
-    """A number in so many digits."""
-    return TableCell(formatting.number(value, digits), value, value)
+def number_cell(value: float | None, digits: int = 3) -> TableCell:
+    """Return the cell of a number in so many digits."""
+    return TableCell(formatting.format_number(value, digits), value, value)
 
 
-def whole(value: float | None) -> TableCell:
-    """A count, thousands apart."""
+def count_cell(value: float | None) -> TableCell:
+    """Return the cell of a count, thousands apart."""
     unknown = value is None or math.isnan(value)
     return TableCell(formatting.UNKNOWN if unknown else f"{value:,.0f}", value, value)
 
 
-def rate(value: float | None) -> TableCell:
-    """A learning rate."""
-    return TableCell(formatting.rate(value), value, value)
+def rate_cell(value: float | None) -> TableCell:
+    """Return the cell of a learning rate."""
+    return TableCell(formatting.format_rate(value), value, value)
 
 
-def reading(value: float | None, share: bool) -> TableCell:
-    """A metric's value."""
-    return TableCell(formatting.reading(value, share), value, value)
+def metric_cell(value: float | None, share: bool) -> TableCell:
+    """Return the cell of a metric's value."""
+    return TableCell(formatting.format_metric(value, share), value, value)
 
 
-def interval(found: ConfidenceInterval | None, share: bool = False) -> TableCell:
-    """A mean with its interval."""
+def interval_cell(found: ConfidenceInterval | None, share: bool = False) -> TableCell:
+    """Return the cell of a mean with its interval."""
     if found is None:
         return TableCell(formatting.UNKNOWN)
-    return TableCell(formatting.interval(found, share), found._asdict(), found.mean)
+    return TableCell(formatting.format_interval(found, share), found._asdict(), found.mean)
 
 
-def greyed(reason: str) -> TableCell:
-    """Not shown, and why."""
+def greyed_cell(reason: str) -> TableCell:
+    """Return a greyed cell: the value is not shown, and why."""
     return TableCell(reason, None, None, True)
+
+
+def arms_shown_in_tables(found: BlockAnalysis) -> list[ArmAtRate]:
+    """Return the arms that the tables show: each at its own rate, then every arm at every rate."""
+    own = [chosen.cell for chosen in found.chosen.values() if chosen.way]
+    return [*own, *found.cells]
+
+
+def arm_and_rate_cells(cell: ArmAtRate) -> list[TableCell]:
+    """Return the cells of arm and rate, with which a row begins."""
+    return [
+        text_cell(cell.arm),
+        TableCell("own", "own", 0.0) if cell.rate is None and _has_chosen_rate(cell) else rate_cell(cell.rate),
+    ]
+
+
+def _has_chosen_rate(cell: ArmAtRate) -> bool:
+    return any(trial.rate is not None for trial in cell.trials)

@@ -1,4 +1,4 @@
-"""Finds the runs below the given paths. Every folder that looks like a run becomes a trial, whatever its state."""
+"""Gathering of the runs below the given paths: every folder that looks like a run becomes a trial."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.compare.runs import evaluations, other_tools, run_folder, sweeps
-from tvo_cli.compare.runs.run_record import Trial
-from tvo_cli.compare.runs.settings import flat
+from tvo_cli.compare.runs import evaluation_folders, other_tools, own_run_folders, sweep_jobs
+from tvo_cli.compare.runs.trial import Trial
+from tvo_cli.compare.runs.trial_settings import flatten_settings
 from tvo_cli.errors import UserError
-from tvo_cli.report.runs import Run
+from tvo_cli.report.run_loading import Run
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 SHOW = 3  # runs named in a note before it counts the rest
 
 
-class Gathered(NamedTuple):
-    """The trials, and everything about them that a reader must know."""
+class GatheredRuns(NamedTuple):
+    """The trials that were found, and the notes that a reader must know."""
 
     trials: tuple[Trial, ...]
     notes: tuple[str, ...]
 
 
-def gather(paths: Sequence[Path], mapping: Path | None = None) -> Gathered:
-    """Every run below the paths; UserError when there is none."""
-    found = _Found(other_tools.translation(mapping))
+def gather_runs(paths: Sequence[Path], mapping: Path | None = None) -> GatheredRuns:
+    """Gather every run below the paths; UserError when there is none."""
+    found = _RunSearch(other_tools.read_tool_mapping(mapping))
     for path in paths:
         if not path.exists():
             raise UserError("runs", path, "there is no such folder or file.")
@@ -35,36 +35,38 @@ def gather(paths: Sequence[Path], mapping: Path | None = None) -> Gathered:
     if not found.trials:
         remedy = "A run has a metrics.jsonl; other tools' files are read with --mapping (docs/compare.md)."
         raise UserError("runs", ", ".join(map(str, paths)), "no run was found there.", remedy)
-    trials = tuple(sorted(found.trials.values(), key=lambda trial: (trial.source, _natural(trial.name))))
-    notes = [f"{_named(names)}: {complaint}." for complaint, names in found.said.items()]
-    return Gathered(trials, (*notes, *_nan_notes(trials)))
+    trials = tuple(sorted(found.trials.values(), key=lambda trial: (trial.source, _natural_sort_key(trial.name))))
+    notes = [f"{_names_of_runs(names)}: {complaint}." for complaint, names in found.said.items()]
+    return GatheredRuns(trials, (*notes, *_notes_on_nonfinite_rewards(trials)))
 
 
-class _Found:
-    """What a search has found so far: trials by their place, and complaints with the names they are about."""
+class _RunSearch:
+    """A search for runs: the trials found so far by place, and complaints about files."""
 
-    def __init__(self, chosen: other_tools.Translation) -> None:
+    def __init__(self, chosen: other_tools.ToolMapping) -> None:
         self.trials: dict[Path, Trial] = {}
         self.said: dict[str, list[str]] = {}
         self._chosen = chosen
         self._places: set[Path] = set()
 
     def search(self, path: Path) -> None:
-        jobs: dict[Path, sweeps.Job] = {}
-        for place, kind in _places(path, self._chosen.file):
+        jobs: dict[Path, sweep_jobs.Job] = {}
+        for place, kind in _find_runs(path, self._chosen.file):
             if kind == "sweep":
-                more, complaints = sweeps.jobs(place)
+                more, complaints = sweep_jobs.read_jobs_of_sweep(place)
                 jobs |= more
                 self._say(complaints, str(place))
             else:
                 self._take(place, kind, path)
-        self.trials |= {at: sweeps.told(self.trials[at], job) for at, job in jobs.items() if at in self.trials}
-        lost = sweeps.lost(jobs, self.trials, str(path))
+        self.trials |= {
+            at: sweep_jobs.with_state_in_sweep(self.trials[at], job) for at, job in jobs.items() if at in self.trials
+        }
+        lost = sweep_jobs.jobs_without_folder(jobs, self.trials, str(path))
         known = [trial for trial in self.trials.values() if trial.source == str(path)]
-        self.trials |= {trial.run.folder: sweeps.completed(trial, known) for trial in lost}
+        self.trials |= {trial.run.folder: sweep_jobs.with_settings_of_similar_run(trial, known) for trial in lost}
 
     def _take(self, place: Path, kind: str, path: Path) -> None:
-        trials, complaints = _read(place, kind, path, self._chosen)
+        trials, complaints = _read_found_run(place, kind, path, self._chosen)
         if place.resolve() in self._places:
             complaints = ["named by more than one of the given paths; it counts once"]
         elif len(trials) == 1:
@@ -79,8 +81,8 @@ class _Found:
             self.said.setdefault(complaint, []).append(name)
 
 
-def _places(path: Path, file: str) -> Iterator[tuple[Path, str]]:
-    """Places with their kind: run, evaluation, trl, plain, sweep; a run's own folders are not searched."""
+def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
+    """Yield places with their kind: run, evaluation, trl, plain, sweep; a run's own folders are not searched."""
     if path.is_file():
         yield path, "trl" if path.name == other_tools.TRL.file else "plain"
         return
@@ -91,9 +93,9 @@ def _places(path: Path, file: str) -> Iterator[tuple[Path, str]]:
             continue
         seen.add(os.path.realpath(folder))
         below.sort()
-        if sweeps.INDEX in files:
-            yield Path(folder) / sweeps.INDEX, "sweep"
-        kind = _kind(Path(folder), files, file)
+        if sweep_jobs.INDEX in files:
+            yield Path(folder) / sweep_jobs.INDEX, "sweep"
+        kind = _kind_of_run_folder(Path(folder), files, file)
         if kind:
             below.clear()
             yield from kind
@@ -106,10 +108,11 @@ def _places(path: Path, file: str) -> Iterator[tuple[Path, str]]:
             yield last[-1], "trl"
 
 
-def _kind(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str]]:
-    if run_folder.is_evaluation(files):
+def _kind_of_run_folder(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str]]:
+    """Return the runs that a folder with these files is, each with its kind."""
+    if evaluation_folders.is_evaluation_folder(files):
         return [(folder, "evaluation")]
-    if "config.yaml" in files and run_folder.is_run(files):
+    if "config.yaml" in files and own_run_folders.is_run_folder(files):
         return [(folder, "run")]
     if file in files and file != other_tools.TRL.file:
         return [(folder / file, "plain")]
@@ -118,51 +121,57 @@ def _kind(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str
     return [(folder / "metrics.jsonl", "plain")] if "metrics.jsonl" in files else []
 
 
-def _read(place: Path, kind: str, path: Path, chosen: other_tools.Translation) -> tuple[list[Trial], list[str]]:
+def _read_found_run(
+    place: Path, kind: str, path: Path, chosen: other_tools.ToolMapping
+) -> tuple[list[Trial], list[str]]:
+    """Read a run that the search has found, and what was wrong with it."""
     source = str(path)
     if kind in ("trl", "plain"):
         how = chosen if chosen.file == place.name or kind == "plain" else other_tools.TRL
         folder = place.parent.parent if CHECKPOINT.match(place.parent.name) else place.parent
-        trial, said = other_tools.read(place, _name(folder, path), source, how)
+        trial, said = other_tools.read_other_tools_run(place, _name_below_path(folder, path), source, how)
         return [trial], said
     if kind == "evaluation":
-        return evaluations.trials(place, _name(place, path), source)
-    run, said = run_folder.read(place)
-    settings = flat(run.config)
+        return evaluation_folders.trials_of_evaluation_folder(place, _name_below_path(place, path), source)
+    run, said = own_run_folders.read_run_folder(place)
+    settings = flatten_settings(run.config)
     planned = settings.get("trainer.steps")
-    state, why = run_folder.state(run, planned if isinstance(planned, int) else 0)
-    return [Trial(_name(place, path), source, run, settings, state, why)], said
+    state, why = own_run_folders.state_of_run(run, planned if isinstance(planned, int) else 0)
+    return [Trial(_name_below_path(place, path), source, run, settings, state, why)], said
 
 
-def _name(folder: Path, path: Path) -> str:
+def _name_below_path(folder: Path, path: Path) -> str:
+    """Return a run's name: its path below the path that was given."""
     given = path if path.is_dir() else path.parent
     inside = folder.relative_to(given) if folder.is_relative_to(given) else folder
     return inside.as_posix() if inside != Path() else given.resolve().name
 
 
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """Numbers inside a name count as numbers: s2 comes before s10."""
+def _natural_sort_key(name: str) -> list[tuple[bool, int, str]]:
+    """Return a sort key in which numbers inside a name count as numbers: s2 comes before s10."""
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _named(names: Sequence[str]) -> str:
+def _names_of_runs(names: Sequence[str]) -> str:
+    """Return the names of the first runs of a note; the rest are counted."""
     more = len(names) - SHOW
     return ", ".join(names[:SHOW]) + (f" and {more} more" if more > 0 else "")
 
 
-def _nan_notes(trials: Sequence[Trial]) -> Iterator[str]:
-    """Rewards that are not finite: how many, and where."""
-    found = {trial.name: _broken(trial.run) for trial in trials}
+def _notes_on_nonfinite_rewards(trials: Sequence[Trial]) -> Iterator[str]:
+    """Yield notes on rewards that are not finite: how many, and where."""
+    found = {trial.name: _nonfinite_steps(trial.run) for trial in trials}
     broken = {name: count for name, count in found.items() if count}
     if broken:
         total = sum(broken.values())
-        yield f"{_named(list(broken))}: reward or accuracy is not finite at {total} steps; they enter no mean."
+        yield f"{_names_of_runs(list(broken))}: reward or accuracy is not finite at {total} steps; they enter no mean."
 
 
-def _broken(run: Run) -> int:
+def _nonfinite_steps(run: Run) -> int:
     names = ("reward/mean", "accuracy/fresh")
-    return sum(any(not _finite(row[name]) for name in names if name in row) for row in run.steps)
+    return sum(any(not _is_finite_reward(row[name]) for name in names if name in row) for row in run.steps)
 
 
-def _finite(value: float) -> bool:
+def _is_finite_reward(value: float) -> bool:
+    """Return whether a reward or accuracy is finite."""
     return value - value == 0

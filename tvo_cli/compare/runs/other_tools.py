@@ -1,4 +1,4 @@
-"""Runs of other trainers: TRL's trainer_state.json, or any JSON lines, through a small mapping (docs/compare.md)."""
+"""Runs of other tools: TRL's trainer_state.json, or any JSON lines, through a mapping (docs/compare.md)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.compare.runs.run_record import FINISHED, RATE, UNFINISHED, Trial
+from tvo_cli.compare.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.errors import UserError
-from tvo_cli.report.runs import Run, yaml_mapping
-from tvo_cli.tracking import metrics
+from tvo_cli.report.run_loading import Run, parse_yaml_mapping
+from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
 GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
@@ -21,8 +21,8 @@ TAKES = ("first", "last", "max")
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
-    """How another tool's file becomes a run."""
+class ToolMapping:
+    """The mapping of another tool's file to a run: our metrics, settings and steps by its columns."""
 
     file: str = "metrics.jsonl"
     rows: str = ""  # the key of the JSON that holds the rows; none: the file is JSON lines
@@ -34,8 +34,8 @@ class Translation:
     seconds: str = ""  # the column that holds the whole run's seconds
 
 
-PLAIN = Translation()
-TRL = Translation(
+PLAIN = ToolMapping()
+TRL = ToolMapping(
     file="trainer_state.json",
     rows="log_history",
     planned="max_steps",
@@ -60,25 +60,25 @@ TRL = Translation(
 )
 
 
-def translation(path: Path | None) -> Translation:
-    """The mapping of a YAML or JSON file; PLAIN without one."""
+def read_tool_mapping(path: Path | None) -> ToolMapping:
+    """Read the mapping of `--mapping`, YAML or JSON; PLAIN without one."""
     if path is None:
         return PLAIN
     if not path.is_file():
         raise UserError("--mapping", path, "there is no such file.")
     try:
-        found = yaml_mapping(path.read_text(encoding="utf-8"))
+        found = parse_yaml_mapping(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError("--mapping", path, "is neither YAML nor JSON.") from error
-    known = {one.name for one in fields(Translation)}
+    known = {one.name for one in fields(ToolMapping)}
     wrong = sorted(set(found) - known)
     if wrong or not found:
         problem = f"has no key {wrong[0]}." if wrong else "holds no mapping."
         raise UserError("--mapping", path, problem, f"Keys: {', '.join(sorted(known))}.")
-    return _checked(Translation(**found), path)
+    return _check_tool_mapping(ToolMapping(**found), path)
 
 
-def _checked(chosen: Translation, path: Path) -> Translation:
+def _check_tool_mapping(chosen: ToolMapping, path: Path) -> ToolMapping:
     if not isinstance(chosen.metrics, Mapping) or not isinstance(chosen.settings, Mapping):
         raise UserError("--mapping", path, "metrics and settings are mappings of our names.")
     for name, value in chosen.settings.items():
@@ -92,24 +92,25 @@ def _checked(chosen: Translation, path: Path) -> Translation:
     return chosen
 
 
-def read(file: Path, name: str, source: str, chosen: Translation) -> tuple[Trial, list[str]]:
-    """A run of another tool, and what was wrong with its file."""
-    document, rows, said = _rows(file, chosen)
-    run_rows = [_translated(row, chosen) for row in rows if isinstance(row.get(chosen.step), int)]
+def read_other_tools_run(file: Path, name: str, source: str, chosen: ToolMapping) -> tuple[Trial, list[str]]:
+    """Read a run of another tool, and what was wrong with its file."""
+    document, rows, said = _rows_of_tool_file(file, chosen)
+    run_rows = [_row_in_our_names(row, chosen) for row in rows if isinstance(row.get(chosen.step), int)]
     run = Run(
         folder=file.parent,
         config={},
-        steps=_merged(run_rows, evaluations=False),
-        evaluations=_merged(run_rows, evaluations=True),
-        summary=_summary(rows, chosen),
+        steps=_rows_merged_by_step(run_rows, evaluations=False),
+        evaluations=_rows_merged_by_step(run_rows, evaluations=True),
+        summary=_summary_of_tool_run(rows, chosen),
         collapse={},
     )
-    settings = _settings(rows, chosen, name)
-    state, why, more = _state(run, chosen, document)
+    settings = _settings_of_tool_run(rows, chosen, name)
+    state, why, more = _state_of_tool_run(run, chosen, document)
     return Trial(name, source, run, settings, state, why), [*said, *more]
 
 
-def _rows(file: Path, chosen: Translation) -> tuple[Mapping[str, Any], list[dict[str, Any]], list[str]]:
+def _rows_of_tool_file(file: Path, chosen: ToolMapping) -> tuple[Mapping[str, Any], list[dict[str, Any]], list[str]]:
+    """Read the rows of another tool's file, and what was wrong with it."""
     text = file.read_text(encoding="utf-8", errors="replace")
     if chosen.rows:
         try:
@@ -132,20 +133,20 @@ def _rows(file: Path, chosen: Translation) -> tuple[Mapping[str, Any], list[dict
     return {}, rows, said
 
 
-def _translated(row: Mapping[str, Any], chosen: Translation) -> metrics.Row:
-    """Our names where the mapping has them; theirs for the rest."""
+def _row_in_our_names(row: Mapping[str, Any], chosen: ToolMapping) -> metrics_file.Row:
+    """Return another tool's row with our names where the mapping has them."""
     theirs = {their: our for our, their in chosen.metrics.items()}
-    out: metrics.Row = {"step": int(row[chosen.step])}
+    out: metrics_file.Row = {"step": int(row[chosen.step])}
     for name, value in row.items():
-        number = metrics.NOT_FINITE.get(value.lower()) if isinstance(value, str) else value
+        number = metrics_file.NOT_FINITE.get(value.lower()) if isinstance(value, str) else value
         if name != chosen.step and isinstance(number, int | float):
             out[theirs.get(name, re.sub(r"^eval_", "eval/", name))] = number
     return out
 
 
-def _merged(rows: Sequence[metrics.Row], *, evaluations: bool) -> list[metrics.Row]:
-    """One row a step, in order, of one kind."""
-    found: dict[int, metrics.Row] = {}
+def _rows_merged_by_step(rows: Sequence[metrics_file.Row], *, evaluations: bool) -> list[metrics_file.Row]:
+    """Return another tool's rows, one a step, in order, of one kind."""
+    found: dict[int, metrics_file.Row] = {}
     for row in rows:
         part = {
             name: value for name, value in row.items() if name != "step" and name.startswith("eval/") == evaluations
@@ -155,30 +156,31 @@ def _merged(rows: Sequence[metrics.Row], *, evaluations: bool) -> list[metrics.R
     return [found[step] for step in sorted(found)]
 
 
-def _settings(rows: Sequence[Mapping[str, Any]], chosen: Translation, name: str) -> dict[str, Any]:
-    """What the mapping says, over what the path's name says."""
+def _settings_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping, name: str) -> dict[str, Any]:
+    """Return the settings of another tool's run: what the mapping says, over what the path's name says."""
     seed = SEED.search(name)
     stem = SEED.sub("", name).strip("-_,./+ ") if seed else name
     found: dict[str, Any] = {"algorithm.name": stem or name} | ({"seed": int(seed.group(1))} if seed else {})
     matched = re.search(chosen.path, name) if chosen.path else None
     for group, text in (matched.groupdict() if matched else {}).items():
-        found[GROUPS.get(group, group)] = _scalar(text or "")
+        found[GROUPS.get(group, group)] = _parse_setting_in_path(text or "")
     for key, value in chosen.settings.items():
-        taken = _taken(rows, value) if isinstance(value, Mapping) else value
+        taken = _setting_from_column(rows, value) if isinstance(value, Mapping) else value
         if taken is not None:
             found[key] = taken
     return found
 
 
-def _scalar(text: str) -> Any:
+def _parse_setting_in_path(text: str) -> Any:
+    """Return a setting that the path's pattern found, as a number where it is one."""
     try:
         return float(text) if not text.isdigit() else int(text)
     except ValueError:
         return text
 
 
-def _taken(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> Any:
-    """One value of a column; a number to three digits, so that seeds logged at other steps agree."""
+def _setting_from_column(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> Any:
+    """Return a setting from a column; a number to three digits, so that seeds logged at other steps agree."""
     values = [row[how["column"]] for row in rows if row.get(how["column"]) is not None]
     if not values:
         return None
@@ -187,18 +189,19 @@ def _taken(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
-def _summary(rows: Sequence[Mapping[str, Any]], chosen: Translation) -> dict[str, Any]:
+def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> dict[str, Any]:
     found = [row[chosen.seconds] for row in rows if chosen.seconds and chosen.seconds in row]
     return {"seconds": float(found[-1])} if found else {}
 
 
-def _state(run: Run, chosen: Translation, document: Mapping[str, Any]) -> tuple[str, str, list[str]]:
+def _state_of_tool_run(run: Run, chosen: ToolMapping, document: Mapping[str, Any]) -> tuple[str, str, list[str]]:
+    """Return the state of another tool's run, by the steps it was to have."""
     planned = document.get(chosen.planned, 0) if isinstance(chosen.planned, str) else chosen.planned
     done = max((int(row["step"]) for row in (*run.steps, *run.evaluations)), default=0)
     if not done:
         return UNFINISHED, "no step was recorded", []
     if not planned:
-        return FINISHED, "", ["nothing says how many steps it should have; it counts as finished"]
+        return FINISHED, "", ["its planned number of steps is unknown; it counts as finished"]
     if done >= int(planned):
         return FINISHED, "", []
     return UNFINISHED, f"{done} of {planned} steps", []

@@ -1,37 +1,25 @@
 """Every key of conf/: declared in one place, from which checks, messages and an editor's schema come."""
 
-from tvo_cli.config.schema.checking import Given, check, possible_keys
-from tvo_cli.config.schema.editing import editor_groups, editor_schema
-from tvo_cli.config.schema.field_traversal import declared, dotted, of_field
-from tvo_cli.config.schema.kinds import FREE
-from tvo_cli.config.schema.locating import folders
-from tvo_cli.config.schema.preparing import prepare, understand
-from tvo_cli.config.schema.roots import ROOTS
-from tvo_cli.config.schema.upgrading import settled, upgraded
+from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
+from tvo_cli.config.schema.json_schema import editor_groups, editor_schema
+from tvo_cli.config.schema.key_location import ConfigSources, users_config_folders
+from tvo_cli.config.schema.known_keys import declared_keys, free_maps, possible_keys
+from tvo_cli.config.schema.text_normalisation import normalise_and_validate, unescape_command_line_texts
+from tvo_cli.config.schema.upgrading import upgrade_recorded_config, upgrade_recorded_settings
+from tvo_cli.config.schema.validation import validate_config
 
 __all__ = [
-    "ROOTS",
-    "Given",
-    "check",
+    "CONFIG_OF_COMMAND",
+    "ConfigSources",
     "declared_keys",
     "editor_groups",
     "editor_schema",
-    "folders",
     "free_maps",
+    "normalise_and_validate",
     "possible_keys",
-    "prepare",
-    "settled",
-    "understand",
-    "upgraded",
+    "unescape_command_line_texts",
+    "upgrade_recorded_config",
+    "upgrade_recorded_settings",
+    "users_config_folders",
+    "validate_config",
 ]
-
-
-def declared_keys(root: str) -> list[str]:
-    """Every key that a command's config may have; `*` stands for the names of a map."""
-    return [dotted(path) for path, _ in declared(ROOTS[root])] if root in ROOTS else []
-
-
-def free_maps(root: str) -> list[str]:
-    """The maps of a command's config whose keys are somebody else's."""
-    fields = declared(ROOTS[root]) if root in ROOTS else ()
-    return [dotted(path) for path, field in fields if any(FREE in marks for _, marks in of_field(field))]

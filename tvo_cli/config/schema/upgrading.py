@@ -1,4 +1,4 @@
-"""Configs that an earlier version recorded: what a key that did not exist stood for, and keys that are gone."""
+"""Upgrade of configs that an earlier version recorded: values of later keys, and keys that are gone."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tvo_cli.config.moved_targets import current_target, with_targets
-from tvo_cli.config.renamed_keys import current_name, rename_tree
-from tvo_cli.config.schema.field_traversal import dotted, fits, of_field
-from tvo_cli.config.schema.kinds import Keys
-from tvo_cli.config.schema.roots import ROOTS
+from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_tree
+from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
+from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
+from tvo_cli.config.schema.value_types import Keys
 
 GONE = ("trainer.resume",)  # became the group `resume`
 
 
-def upgraded(tree: Mapping[str, Any], root: str = "train") -> dict[str, Any]:
-    """A recorded config with the keys that were declared since, as the program behaved before they were."""
+def upgrade_recorded_config(tree: Mapping[str, Any], root: str = "train") -> dict[str, Any]:
+    """Return a recorded config with the keys declared since, as the program behaved before they were."""
     found: dict[str, Any] = with_targets(copy.deepcopy(dict(tree)), current_target)
-    rename_tree(found)
-    _fill(ROOTS[root], found)
+    rename_keys_of_tree(found)
+    _fill_later_keys(CONFIG_OF_COMMAND[root], found)
     for key in GONE:
         *above, last = key.split(".")
         node: Any = found
@@ -29,44 +29,48 @@ def upgraded(tree: Mapping[str, Any], root: str = "train") -> dict[str, Any]:
     return found
 
 
-def _fill(model: type[Keys], tree: dict[str, Any]) -> None:
+def _fill_later_keys(model: type[Keys], tree: dict[str, Any]) -> None:
+    """Set the keys declared since to what the program did before, in place."""
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         if name not in tree and isinstance(extra, dict) and "before" in extra:
             tree[name] = copy.deepcopy(extra["before"])
-        for annotation, _ in of_field(field):
+        for annotation, _ in field_alternatives(field):
             below = tree.get(name)
-            if isinstance(annotation, type) and issubclass(annotation, Keys) and fits(annotation, below):
-                _fill(annotation, tree[name])
+            if isinstance(annotation, type) and issubclass(annotation, Keys) and fits_declaration(annotation, below):
+                _fill_later_keys(annotation, tree[name])
 
 
-def settled(before: Mapping[str, Any], wanted: Mapping[str, Any], root: str = "train") -> dict[str, Any]:
-    """Recorded settings by dotted key, with those of `wanted` that were declared since."""
-    since = dict(_since(ROOTS[root]))
-    kept = {current_name(key): _current(key, value) for key, value in before.items() if key not in GONE}
+def upgrade_recorded_settings(
+    before: Mapping[str, Any], wanted: Mapping[str, Any], root: str = "train"
+) -> dict[str, Any]:
+    """Return recorded settings by dotted key, with those of `wanted` that were declared since."""
+    since = dict(_settings_of_later_keys(CONFIG_OF_COMMAND[root]))
+    kept = {current_key_name(key): _current_setting(key, value) for key, value in before.items() if key not in GONE}
     return {key: value for key, value in since.items() if key in wanted} | kept
 
 
-def _current(key: str, value: Any) -> Any:
-    """A recorded value, a `_target_` by its present name."""
+def _current_setting(key: str, value: Any) -> Any:
+    """Return a recorded setting, a `_target_` under its present name."""
     named = key.endswith("._target_") and isinstance(value, str)
     return current_target(value) if named else with_targets(value, current_target)
 
 
-def _since(model: type[Keys], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values of what earlier versions did."""
+def _settings_of_later_keys(model: type[Keys], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys declared since, with what earlier versions did."""
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "before" in extra:
-            yield from _flat(extra["before"], dotted((*prefix, name)))
-        for annotation, _ in of_field(field):
+            yield from _flat_settings_of_later_key(extra["before"], dotted((*prefix, name)))
+        for annotation, _ in field_alternatives(field):
             if isinstance(annotation, type) and issubclass(annotation, Keys):
-                yield from _since(annotation, (*prefix, name))
+                yield from _settings_of_later_keys(annotation, (*prefix, name))
 
 
-def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+def _flat_settings_of_later_key(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield a key's default of earlier versions as dotted settings."""
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield from _flat(one, f"{key}.{name}")
+            yield from _flat_settings_of_later_key(one, f"{key}.{name}")
     else:
         yield key, value

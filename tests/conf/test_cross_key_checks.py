@@ -1,0 +1,40 @@
+"""What can be said of a configuration before anything is loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from tvo_cli import config
+from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.errors import UserError
+
+BAD = [
+    ("rollout.minibatches=1.5", r"rollout\.minibatches=1\.5: must be a whole number"),
+    ("trainer.steps=0", r"trainer\.steps=0: must be a whole number, more than 0"),
+    ("optimizer.lr=-1e-4", r"optimizer\.lr=-0\.0001: must be a number, more than 0"),
+    ("optimizer.lr=nan", r"optimizer\.lr=nan"),
+    ("rollout.top_p=abc", r"rollout\.top_p=abc: must be a number in"),
+    ("evaluation.temperature=-1", r"evaluation\.temperature=-1"),
+    ("stability.on_collapse=panic", r"stability\.on_collapse=panic: not a choice\. Choose warn, stop, rollback"),
+    ("rollout.minibatches=3", r"rollout\.minibatches=3: does not divide rollout\.prompts=16"),
+    ("rollout=vllm", r"rollout=vllm: is an engine of `tvo eval`"),
+    ("rollout.samples=1", r"rollout\.samples=1: the advantage of algorithm=grpo needs at least 2"),
+    ("algorithm.estimator._target_=this.x", r"algorithm\.estimator\._target_=this\.x"),
+]
+
+
+@pytest.mark.parametrize(("override", "said"), BAD)
+def test_the_key_and_the_value_are_named(override: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match=said):
+        check_across_keys(config.compose(["algorithm=grpo", "output_dir=x", override]))
+    assert "Beautiful is better" not in capsys.readouterr().out, "the target was imported"
+
+
+def test_ppo_without_its_critic_is_refused() -> None:
+    with pytest.raises(UserError, match=r"algorithm\.critic=None"):
+        check_across_keys(config.compose(["algorithm=ppo", "output_dir=x", "algorithm.critic=null"]))
+
+
+def test_a_suite_is_no_schedule_of_a_run() -> None:
+    with pytest.raises(UserError, match=r"evaluation=math500: is a suite of `tvo eval`"):
+        check_across_keys(config.compose(["output_dir=x", "evaluation=math500"]))

@@ -1,0 +1,54 @@
+"""Where a sweep and its jobs lie: short, readable, the same for the same command."""
+
+from __future__ import annotations
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from tvo_cli.sweep.folder_names import LONGEST, job_folder_name, sweep_folder_name
+
+
+def test_a_job_has_a_short_folder_that_hydra_reads_without_quotes() -> None:
+    words = ["algorithm=tvo", "seed=3", "optimizer.lr=1e-4", "+x.y='a b'", "dataset.path=../data/math train.jsonl"]
+    name = job_folder_name([*words, "output_dir=/o", "logger=none", "logger.console=off"], 3)
+    assert name == "tvo+s3+lr-1e-4+y-a_b+path-math_train.jsonl"
+    [override] = OverridesParser.create().parse_overrides([f"model.path=outputs/{name}/policy"])
+    assert override.value() == f"outputs/{name}/policy"
+    assert job_folder_name(["output_dir=/o"], 3) == "job-3"
+
+
+def test_what_is_the_same_in_all_jobs_is_not_in_a_name() -> None:
+    assert job_folder_name(["model=tiny", "trainer.steps=9", "seed=1"], 0, ["model", "trainer.steps"]) == "s1"
+
+
+def test_two_keys_that_end_alike_keep_their_beginnings() -> None:
+    assert job_folder_name(["optimizer.lr=1", "algorithm.critic.lr=2"], 0) == "optimizer.lr-1+algorithm.critic.lr-2"
+
+
+def test_long_names_stay_short_and_apart() -> None:
+    long = [job_folder_name([f"a.b.c{i}={'x' * 10}" for i in range(30)] + [f"z={j}"], 0) for j in range(2)]
+    assert all(len(name) <= LONGEST for name in long) and long[0] != long[1]
+
+
+def test_the_sweep_goes_where_output_dir_says() -> None:
+    assert sweep_folder_name(["output_dir='/a b'", "seed=1,2"], "train") == "/a b"
+
+
+def test_the_same_command_finds_its_folder_again_and_so_does_one_with_more_values() -> None:
+    words = ["algorithm=tvo,ppo", "seed=range(5)", "optimizer.lr=1e-4,3e-4", "trainer.steps=9"]
+    place = sweep_folder_name(words, "train")
+    assert place.startswith("outputs/train/algorithm+seed+lr-") and len(place.rpartition("-")[2]) == 6
+    assert sweep_folder_name([words[3], *words[:3], "logger=none"], "train") == place, "the order or a logger"
+    assert sweep_folder_name([*words[:1], "seed=range(10)", *words[2:]], "train") == place, "more seeds"
+    assert sweep_folder_name([*words[:3], "trainer.steps=10"], "train") != place, "another setting"
+    assert sweep_folder_name(words[:2] + words[3:], "train") != place, "another key swept"
+
+
+def test_two_commands_and_a_sweep_of_the_config_itself_are_apart() -> None:
+    def root(name: str, **params: str) -> object:
+        return OmegaConf.create({"hydra": {"job": {"config_name": name}, "sweeper": {"params": params or None}}})
+
+    words = ["seed=1,2"]
+    places = {sweep_folder_name(words, "x", _root_=root("train")), sweep_folder_name(words, "x", _root_=root("eval"))}
+    written = sweep_folder_name(words, "x", _root_=root("train", algorithm="tvo,ppo"))
+    assert len(places) == 2 and written.startswith("outputs/x/seed+algorithm-")

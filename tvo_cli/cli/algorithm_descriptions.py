@@ -1,0 +1,111 @@
+"""Descriptions of the algorithms, from their yaml and the docstrings it names, read without importing torch."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tvo_cli import config
+
+PACKAGE = Path(config.__file__).parents[1]
+FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+WEAKEST_FIRST = ("notes", "paper", "official code")
+
+
+class AlgorithmDescription(NamedTuple):
+    """The description of one algorithm: what it is, how faithful it is to its paper, where its source is."""
+
+    name: str
+    about: config.ChoiceDescription
+    fidelity: str  # "official code", "paper" or "notes", then what deviates, in brackets
+    source: str  # the file of its own mathematics, from the package's parent; "" when it brings none
+
+
+def describe_algorithms() -> list[AlgorithmDescription]:
+    """Return the description of every algorithm of conf/algorithm."""
+    return [describe_algorithm(name) for name in config.choices_of_group("algorithm")]
+
+
+def describe_algorithm(name: str) -> AlgorithmDescription:
+    """Return the description of one algorithm."""
+    methods = [found for found in algorithm_targets(name) if found.startswith("tvo_cli.methods.")]
+    source = str(Path(*methods[0].split(".")[:-1]).with_suffix(".py")) if methods else ""
+    about = config.parse_choice_comment(config.choice_comment("algorithm", name))
+    return AlgorithmDescription(name, about, algorithm_fidelity(name), source)
+
+
+def algorithm_fidelity(name: str) -> str:
+    """Return the `Fidelity:` of the pieces that the algorithm's yaml, or a part of it, names; "as BASE" without any.
+
+    Where several have one, the weakest: notes before paper before official code.
+    """
+    for file in _algorithm_files(name):
+        matches = (
+            FIDELITY.search(inspect.cleandoc(target_docstring(target))) for target in _targets_of_algorithm_yaml(file)
+        )
+        found = [" ".join(match.group(1).split()) for match in matches if match]
+        if found:
+            return min(found, key=lambda text: WEAKEST_FIRST.index(fidelity_grade(text)))
+    bases = [base for base in _defaults_of_algorithm_yaml(name) if not base.startswith("_")]
+    return f"as {bases[0]}" if bases else ""
+
+
+def fidelity_grade(text: str) -> str:
+    """Return the first words of a `Fidelity:`: notes, paper or official code; else the text itself ("as BASE")."""
+    return next((word for word in WEAKEST_FIRST if text.startswith(word)), text)
+
+
+def algorithm_targets(name: str) -> list[str]:
+    """Return the `_target_`s of an algorithm's yaml and of the parts (`_…`) it includes, its own first."""
+    return [target for file in _algorithm_files(name) for target in _targets_of_algorithm_yaml(file)]
+
+
+@cache
+def target_docstring(target: str) -> str:
+    """Return the docstring of a dotted name of this package, read from source; "" when there is none."""
+    *rooms, wanted = target.split(".")[1:]
+    place = PACKAGE.joinpath(*rooms)
+    files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    found = (ast.get_docstring(node) for file in files for node in _documented_definitions(file) if node.name == wanted)
+    return next((text for text in found if text), "")
+
+
+def _documented_definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node
+
+
+def _algorithm_files(name: str) -> list[str]:
+    """Return an algorithm's yaml and the parts it includes, without what every algorithm starts from."""
+    return [
+        name,
+        *(
+            part
+            for part in _defaults_of_algorithm_yaml(name)
+            if part.startswith("_") and part not in ("_base", "_self_")
+        ),
+    ]
+
+
+def _targets_of_algorithm_yaml(name: str) -> list[str]:
+    return [str(target) for _, target in config.targets_in_tree(_read_algorithm_yaml(name))]
+
+
+def _algorithm_yaml_path(name: str) -> Path:
+    return config.conf_dir() / "algorithm" / f"{name}.yaml"
+
+
+def _read_algorithm_yaml(name: str) -> Any:
+    import yaml
+
+    return yaml.safe_load(_algorithm_yaml_path(name).read_text(encoding="utf-8"))
+
+
+def _defaults_of_algorithm_yaml(name: str) -> list[str]:
+    return [str(entry) for entry in _read_algorithm_yaml(name).get("defaults", [])]

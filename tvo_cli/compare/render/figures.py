@@ -1,0 +1,91 @@
+"""All figures of a comparison: which there are, in pages of arms, written or inlined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tvo_cli.compare.analysis.block_analysis import BlockAnalysis, pages_of_arms
+from tvo_cli.compare.render import training_curves
+from tvo_cli.compare.render.document import ReportDocument
+from tvo_cli.compare.render.entropy_law_plot import entropy_law_plot
+from tvo_cli.compare.render.performance_profile_plot import performance_profile_plot
+from tvo_cli.compare.render.plot_style import (
+    PLOT_STYLE,
+    Plot,
+    line_styles,
+)
+from tvo_cli.compare.render.rate_plot import rate_plot
+from tvo_cli.compare.render.survival_plot import survival_plot
+
+if TYPE_CHECKING:
+    pass
+
+LEGIBLE = 8  # arms in one figure; more are cut into pages
+
+
+def write_figures(document: ReportDocument, folder: Path) -> list[Plot]:
+    """Write every figure as NAME.svg and NAME.png; of several sections with the section's number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = all_figures(document)
+    for one in found:
+        (folder / f"{one.name}.svg").write_text(one.svg, encoding="utf-8")
+        (folder / f"{one.name}.png").write_bytes(one.png)
+    return found
+
+
+def figures_as_svg(document: ReportDocument) -> list[tuple[str, str]]:
+    """Return titles and SVG of every figure, nothing written."""
+    return [(one.title, one.svg) for one in all_figures(document)]
+
+
+def all_figures(document: ReportDocument) -> list[Plot]:
+    """Draw all figures of all sections."""
+    import matplotlib
+
+    found = []
+    with matplotlib.rc_context(PLOT_STYLE):
+        for number, section in enumerate(document.sections, start=1):
+            several = len(document.sections) > 1
+            for one in _figures_of_section(section.found, document.request.x):
+                name = f"{number}-{one.name}" if several else one.name
+                found.append(one._replace(name=name, title=f"{section.label}: {one.title}" if several else one.title))
+    return found
+
+
+def _figures_of_section(found: BlockAnalysis, x: str) -> Iterator[Plot]:
+    """Yield the figures of one section of the report, in pages of arms."""
+    cut = pages_of_arms(found, LEGIBLE)
+    for number, page in enumerate(cut, start=1):
+        for one in _figures_of_page(page, x):
+            if len(cut) == 1:
+                yield one
+            else:
+                title = f"{one.title} (page {number} of {len(cut)}: {found.baseline.title} and others, the best first)"
+                yield one._replace(name=f"{one.name}-{number}", title=title)
+
+
+def _figures_of_page(found: BlockAnalysis, x: str) -> Iterator[Plot]:
+    """Yield the figures of one page of arms."""
+    style = line_styles([arm.label for arm in found.block.arms])
+    own = [chosen.cell for chosen in found.chosen.values()]
+    yield from training_curves.curves_at_own_rate(own, style, found, x)
+    if found.swept:
+        yield from rate_plot(found, style)
+        yield from training_curves.curves_by_rate(found, style, x)
+    yield from survival_plot(found, style)
+    yield from entropy_law_plot(own, style, found)
+    yield from performance_profile_plot(own, style, found)
+
+
+# ---------------------------------------------------------------- accuracy against the learning rate
+
+
+# ---------------------------------------------------------------- collapse
+
+
+# ---------------------------------------------------------------- reward against entropy
+
+
+# ---------------------------------------------------------------- performance profiles

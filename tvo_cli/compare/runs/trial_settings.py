@@ -1,0 +1,110 @@
+"""Settings of trials, flat: which name an arm, which vary inside one, which are harmless."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tvo_cli import config as configuration
+from tvo_cli.compare.runs.trial import RATE, Trial, finite_number
+from tvo_cli.errors import UserError
+
+SEEDED = "seed"
+HARMLESS = (  # where and how a run is done, not what is done
+    *("trainer.threads", "trainer.device", "trainer.keep", "trainer.resume", "trainer.checkpoint_every"),
+    *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_size"),
+    *("trainer.microbatch_tokens", "trainer.matmul"),
+    *("reward.workers", "reward.deadline", "reward.memory_mb", "evaluation.every", "evaluation.at_start"),
+)
+HARMLESS_PARTS = ("evaluated", "recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")
+ABSENT = "—"
+
+
+def flatten_settings(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return a config as dotted keys with scalars, lists as JSON, without what names or logs a run."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items() if isinstance(tree, Mapping) else ():
+        if not prefix and name in configuration.NOT_THE_EXPERIMENT:
+            continue
+        if isinstance(value, Mapping) and value:
+            found |= flatten_settings(value, f"{prefix}{name}.")
+        else:
+            found[configuration.current_key_name(f"{prefix}{name}")] = (
+                json.dumps(value) if isinstance(value, list | Mapping) else value
+            )
+    return found
+
+
+def is_harmless_setting(key: str) -> bool:
+    """Return whether a setting cannot change what is compared, except its time."""
+    return key in HARMLESS or key.startswith(HARMLESS_PARTS)
+
+
+def keys_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
+    known = sorted({key for trial in trials for key in trial.settings})
+    found = []
+    for word in by:
+        key = next((one for one in (word, f"{word}.name") if one in known), None)
+        if key is None:
+            raise UserError(
+                "--by", word, "no run has such a setting.", configuration.nearest_names(word, _varying_keys(trials))
+            )
+        found.append(key)
+    return tuple(dict.fromkeys(found))
+
+
+def _varying_keys(trials: Sequence[Trial]) -> list[str]:
+    keys = {key for trial in trials for key in trial.settings}
+    return sorted(key for key in keys if len({setting_text(trial.settings.get(key)) for trial in trials}) > 1)
+
+
+def arm_label(trial: Trial, keys: Sequence[str]) -> str:
+    """Return the label of a run's arm: the values of the keys, a word bare and a number with its key."""
+    parts = []
+    for key in keys:
+        value = setting_text(trial.settings.get(key))
+        bare = key.endswith((".name", "path")) or isinstance(trial.settings.get(key), str)
+        parts.append(value if bare else f"{key.rpartition('.')[2]}={value}")
+    return ", ".join(parts)
+
+
+def describe_settings(trial: Trial, keys: Sequence[str]) -> str:
+    """Return settings as text: `rollout.epochs=2, dataset.name=addition`."""
+    return ", ".join(f"{key}={setting_text(trial.settings.get(key))}" for key in keys)
+
+
+def keys_varying_inside_arms(arms: Iterable[Sequence[Trial]], fixed: Sequence[str]) -> tuple[str, ...]:
+    """Return the settings that vary inside an arm, besides the seed, the rate, and what only follows them."""
+    found: set[str] = set()
+    for trials in arms:
+        followers = (SEEDED, RATE)
+        for key in _varying_keys(trials):
+            skipped = key in (*fixed, *followers) or is_harmless_setting(key)
+            if not skipped and not any(_settings_go_together(key, other, trials) for other in followers):
+                found.add(key)
+    return tuple(sorted(found))
+
+
+def _settings_go_together(key: str, other: str, trials: Sequence[Trial]) -> bool:
+    """Return whether two settings say the same: each value of one goes with one value of the other."""
+    pairs = {(setting_text(trial.settings.get(key)), setting_text(trial.settings.get(other))) for trial in trials}
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) > 1
+
+
+def essential_keys(keys: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return the fewest of the keys that still tell all the settings apart, names first."""
+    kept: list[str] = []
+    for key in sorted(keys, key=lambda one: (not one.endswith(".name"), one)):
+        if not any(_settings_go_together(key, other, trials) for other in kept):
+            kept.append(key)
+    return tuple(kept)
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting's value as text; a number in its shortest form, of whichever type it was written."""
+    if value is None:
+        return ABSENT
+    found = finite_number(value) if isinstance(value, float | str) else None
+    return str(value) if found is None else f"{found:g}"

@@ -1,0 +1,85 @@
+"""Checks of what two keys of a config must agree on, before anything is loaded: one line for each mistake.
+
+What a single key may hold is declared in config/schema and checked first.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import PurePath
+from typing import Any
+
+from tvo_cli.config import schema
+from tvo_cli.errors import UserError
+
+# Directions that cancel each other (docs/combining.md); or act on the same thing.
+CONTRADICTIONS = {
+    ("favours uncertain tokens", "favours certain tokens"): "their weights multiply and cancel.",
+    ("raises entropy", "lowers entropy"): "one adds what the other removes.",
+    ("holds entropy", "lowers entropy"): "one restores what the other removes.",
+    ("holds entropy", "holds entropy"): "two controllers with different targets act on one entropy.",
+}
+DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS for one in pair}))
+
+
+def check_across_keys(config: Any) -> None:
+    """Validate a whole config, then what its keys must agree on; raise UserError for the first mistake."""
+    schema.validate_config(config, "train")
+    _check_folder_names(config)
+    _check_minibatches_divide_batch(config)
+    _check_group_size(config)
+    _check_entropy_directions(config.algorithm.directions)
+
+
+def _check_folder_names(config: Any) -> None:
+    """Refuse a run or experiment name that leads out of outputs/."""
+    for key in ("experiment_name", "run_name"):
+        value = str(config[key])
+        parts = PurePath(value).parts
+        if not parts or PurePath(value).is_absolute() or ".." in parts or "\0" in value:
+            raise UserError(key, value, "leads out of outputs/.", "To choose the folder freely: output_dir=…")
+
+
+def _check_minibatches_divide_batch(config: Any) -> None:
+    """Refuse rollout.minibatches that do not divide rollout.prompts."""
+    prompts, pieces = config.rollout.prompts, config.rollout.minibatches
+    if prompts % pieces:
+        near = max(n for n in range(1, pieces + 1) if prompts % n == 0)
+        raise UserError(
+            "rollout.minibatches",
+            pieces,
+            f"does not divide rollout.prompts={prompts} (a minibatch holds whole prompts).",
+            f"Take {near}, or {pieces * max(prompts // pieces, 1)} prompts.",
+        )
+
+
+def _check_group_size(config: Any) -> None:
+    """Refuse too few prompts or samples for the advantage estimator, and an estimator without its critic."""
+    from hydra.utils import get_class
+
+    estimator = get_class(config.algorithm.estimator._target_)
+    if estimator.needs_critic and not config.algorithm.critic:
+        raise UserError("algorithm.critic", None, f"the advantage of algorithm={config.algorithm.name} needs a critic.")
+    for key, least in (("samples", estimator.minimum_samples), ("prompts", estimator.minimum_prompts)):
+        if config.rollout[key] < least:
+            raise UserError(
+                f"rollout.{key}",
+                config.rollout[key],
+                f"the advantage of algorithm={config.algorithm.name} needs at least {least}.",
+            )
+
+
+def _check_entropy_directions(chosen: Any) -> None:
+    """Refuse two methods whose effects on the entropy, or on which tokens count, cancel."""
+    stated = [(method, direction) for method, direction in chosen.items() if direction is not None]
+    for method, direction in stated:
+        if direction not in DIRECTIONS:
+            raise UserError(
+                f"algorithm.directions.{method}", direction, "is no direction.", f"Choose {', '.join(DIRECTIONS)}."
+            )
+    for (one, its), (other, theirs) in combinations(stated, 2):
+        reason = CONTRADICTIONS.get((its, theirs)) or CONTRADICTIONS.get((theirs, its))
+        if reason:
+            problem = f"{one} {its} and {other} {theirs}: {reason}"
+            remedy = "Take one of them; algorithm.directions.NAME=null if you mean it."
+            raise UserError("algorithm.directions", f"{one},{other}", problem, remedy)

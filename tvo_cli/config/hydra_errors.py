@@ -1,0 +1,215 @@
+"""Hydra's and OmegaConf's errors explained as one UserError that names key, value and remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.config import groups_and_choices
+from tvo_cli.config.nearest_names import nearest_names
+from tvo_cli.config.overrides import split_override
+from tvo_cli.errors import UserError
+
+PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
+
+
+def explain_hydra_error(
+    error: BaseException, overrides: Sequence[str] = (), root: str = "train", folder: Path | None = None
+) -> UserError:
+    """Return a Hydra or OmegaConf error as a UserError that names the key, the value and the nearest names."""
+    from hydra.errors import (
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+        SearchPathException,
+    )
+
+    if isinstance(error, OverrideParseException):
+        if "=" not in str(error.override):
+            return UserError("override", error.override, "has no `=`.", _suggest_override(str(error.override), folder))
+        return _explain_unparsable_override(error, root)
+    if isinstance(error, SearchPathException):
+        place = re.search(r"'([^']+)'", str(error))
+        return UserError("--config-dir", place.group(1) if place else "", "there is no such folder.")
+    if isinstance(error, MissingConfigException):
+        return _explain_missing_choice(error, folder)
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
+        return error.__cause__
+    return _explain_override_error(error, overrides, root, folder) or _explain_omegaconf_error(error, overrides, root)
+
+
+def _explain_override_error(
+    error: BaseException, overrides: Sequence[str], root: str, folder: Path | None
+) -> UserError | None:
+    """Explain an override that Hydra parses and cannot apply."""
+    twice = re.match(r"Multiple values for ([\w/@.]+)\. ", str(error))
+    if twice:
+        value = dict(map(split_override, overrides)).get(twice.group(1), "")
+        return UserError(twice.group(1), value, "has a value already.", f"Without the +: {twice.group(1)}={value}")
+    if "elete" in str(error) or re.match(r"Error merging override ~", str(error)):
+        return _explain_failed_deletion(error, overrides, root, folder)
+    unknown = re.match(r"Could not override '([^']+)'", str(error))
+    if unknown:
+        return _explain_unknown_key(unknown.group(1), overrides, root, folder)
+    if re.match(r"Ambiguous value for argument|Sweep parameters", str(error)):
+        swept = [word for word in overrides if re.search(r"=.*,|=(range|choice|interval|glob)\(", word)]
+        return UserError(
+            "override", " ".join(swept), "has several values.", f"Add -m for a run of each: tvo {root} -m …"
+        )
+    return None
+
+
+def _explain_omegaconf_error(error: BaseException, overrides: Sequence[str], root: str) -> UserError:
+    """Explain a missing value, or an interpolation that leads to none."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    missing = re.search(r"Missing mandatory value: ([\w.-]+?)\.?(?:\s|$)", str(error))
+    if missing:
+        from tvo_cli.config.schema.validation_errors import key_not_given_error
+
+        return key_not_given_error(missing.group(1))
+    lost = _missing_interpolated_key(cause)
+    if lost:
+        from tvo_cli.config.schema import validation_errors
+
+        return validation_errors.missing_key_error(lost, overrides)
+    key = getattr(cause, "full_key", None) or "config"
+    value = dict(map(split_override, overrides)).get(str(key), "???" if key != "config" else root)
+    return UserError(str(key), value, first_line_of_error(error).rstrip(".") + ".")
+
+
+def _explain_failed_deletion(
+    error: BaseException, overrides: Sequence[str], root: str, folder: Path | None
+) -> UserError | None:
+    """Explain `~key` where Hydra finds nothing to delete, or cannot parse it."""
+    named = re.search(r"'([^']+)'|override ~([\w./@-]+)", str(error))
+    key = (named.group(1) or named.group(2)).lstrip("~") if named else ""
+    if not any(word.startswith("~") and split_override(word)[0] == key for word in overrides):
+        return None
+    known = _keys_to_suggest(overrides, root, folder)
+    if key not in known and key not in groups_and_choices.config_groups(folder):
+        return UserError(key, "", "there is no such key.", nearest_names(key, known))
+    return UserError(key, "", "has no value here that could be deleted.", f"Leave out ~{key}")
+
+
+def _missing_interpolated_key(error: BaseException | None) -> str:
+    """Return the declared key, or the group above it, that an interpolation leads to and that is missing."""
+    from omegaconf import OmegaConf
+
+    from tvo_cli.config.schema import known_keys
+
+    while error is not None:
+        found = re.search(r"Interpolation key '([\w.-]+)' not found", str(error))
+        node = getattr(error, "parent_node", None)
+        if found and node is not None and known_keys.is_declared_key(found.group(1)):
+            parts = found.group(1).split(".")
+            above = (".".join(parts[: n + 1]) for n in range(len(parts)))
+            return next((one for one in above if OmegaConf.select(node._get_root(), one) is None), "")
+        error = error.__cause__
+    return ""
+
+
+def _explain_unparsable_override(error: Any, root: str) -> UserError:
+    """Explain an override that Hydra's grammar refuses: two settings in one, or characters that need quotes."""
+    word = str(error.override)
+    settings = _settings_in_one_word(word, root)
+    if len(settings) > 1:
+        remedy = f"Write a word for each: {' '.join(settings)}"
+        return UserError("override", repr(word), f"holds {len(settings)} settings in one word.", remedy)
+    key, value = word.split("=", 1)
+    if key != key.rstrip():
+        return UserError("override", repr(word), "has spaces around `=`.", f"Write {key.strip()}={value.strip()}")
+    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
+        remedy = "Settings are written key=value: optimizer.lr=1e-4."
+    elif re.search(r"[\[\](){}]", value):
+        remedy = "Put quotes around brackets: 'key=[1,2]'."
+    else:
+        remedy = f"""Text is quoted twice, for the shell and for Hydra: "{key}='{value.strip("'")}'\""""
+    return UserError("override", word, f"cannot be read: {first_line_of_error(error)}.", remedy)
+
+
+def _settings_in_one_word(word: str, root: str) -> list[str]:
+    """Return the settings that stand in one word, between spaces, commas or semicolons."""
+    from tvo_cli.config import schema
+
+    pieces = re.split(r"[\s,;]+(?=[+~]{0,2}[\w./@-]+=)", word)
+    known = {*groups_and_choices.config_groups(), *schema.declared_keys(root)}
+    return pieces if all(_is_known_override_key(split_override(one)[0], known) for one in pieces[1:]) else []
+
+
+def _is_known_override_key(key: str, known: set[str]) -> bool:
+    return key in known or key.startswith("hydra") or any(one.endswith(f".{key}") for one in known)
+
+
+def _suggest_override(word: str, folder: Path | None) -> str:
+    """Suggest the override that a word without `=` may stand for."""
+    found = [
+        f"{group}={word}"
+        for group in groups_and_choices.config_groups(folder)
+        if word in groups_and_choices.choices_of_group(group, folder)
+    ]
+    return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
+
+
+def first_line_of_error(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _explain_missing_choice(error: Any, folder: Path | None) -> UserError:
+    """Explain a choice, config or plugin that Hydra does not find."""
+    missing = str(error.missing_cfg_file or "")
+    group, _, name = missing.rpartition("/")
+    if not group:
+        known = [path.stem for path in (folder or groups_and_choices.conf_dir()).glob("*.yaml")]
+        return UserError("--config-name", name or missing, "there is no such config.", nearest_names(name, known))
+    if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
+        return UserError(group, name, "is not installed.", f"pip install -e '.[{name.split('_')[0]}]'")
+    options = [option for option in error.options or [] if not option.startswith("_")]
+    remedy = f"{nearest_names(name, options)} All of them: tvo list {group}".strip()
+    return UserError(group, name, f"there is no such {group}.", remedy)
+
+
+def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
+    """Explain an override of a key that the config does not have."""
+    from tvo_cli.config import schema
+
+    value = dict(map(split_override, overrides)).get(key, "")
+    if key in groups_and_choices.config_groups(folder):
+        return UserError(key, value, f"`tvo {root}` has no such group.", _groups_of_command(key, root))
+    known = _keys_to_suggest(overrides, root, folder)
+    free = next((one for one in schema.free_maps(root) if key.startswith(f"{one}.") and one in known), None)
+    if free is not None:
+        return UserError(key, value, "does not exist yet.", f"The keys of {free} are free: '+{key}={value}'")
+    if key in known:
+        return UserError(key, value, "is not in this config yet.", f"Add it: +{key}={value}")
+    return UserError(key, value, "there is no such key.", nearest_names(key, known))
+
+
+def _groups_of_command(group: str, root: str) -> str:
+    """Return the groups that a command has, where it lacks one that others have."""
+    from tvo_cli.config import schema
+
+    has = sorted(
+        set(groups_and_choices.config_groups()) & {one.partition(".")[0] for one in schema.declared_keys(root)}
+    )
+    return f"It has: {', '.join(has)}." if has else ""
+
+
+def _keys_to_suggest(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:
+    """Return the keys that an error may suggest: all that there are once the choices of groups are made."""
+    from tvo_cli.config import schema
+    from tvo_cli.config.composing import compose  # which explains its own errors by this module
+
+    known = groups_and_choices.config_groups(folder)
+    choices = [word for word in overrides if split_override(word)[0] in known and "," not in word and word[0] != "~"]
+    try:
+        config = compose(
+            choices, root, folder or groups_and_choices.conf_dir()
+        )  # unchecked: keys may still have to be given
+    except UserError:
+        return known
+    return schema.possible_keys(config, root)

@@ -1,0 +1,87 @@
+"""Instantiation of a node with a `_target_`.
+
+A config file is code: `_target_` names a callable. `build` therefore reads the whole tree first and refuses
+every name outside the allowed rooms before anything is imported or called.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tvo_cli.config.hydra_errors import first_line_of_error
+from tvo_cli.config.moved_targets import current_target, with_targets
+from tvo_cli.config.resolvers import resolved_tree
+from tvo_cli.errors import UserError
+
+BUILDABLE_ROOMS = (
+    "advantage",
+    "maths",
+    "methods",
+    "objective",
+    "optim",
+    "rollout",
+    "stability",
+)  # that conf/ builds from
+ALLOWED = (*(f"tvo_cli.{room}." for room in BUILDABLE_ROOMS), "torch.optim.")
+
+
+def build(node: Any) -> Any:
+    """Instantiate the object that a node describes, its children first; `None` for `None`.
+
+    Three passes over the resolved tree: every `_target_` is read, then every one is looked up, then Hydra
+    instantiates (`_convert_="all"`: plain dicts and lists). A refusal in the first two leaves nothing built.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    tree = with_targets(resolved_tree(node), current_target)
+    if tree is None:
+        return None
+    found = list(targets_in_tree(tree))
+    for key, target in found:
+        check_target_name(key, target)
+    for key, target in found:
+        check_target_object(key, target)
+    try:
+        return instantiate(tree, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from error
+        lines = str(error).split("\n")
+        raise UserError("_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + ".") from error
+
+
+def targets_in_tree(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every `_target_` of a tree with its dotted key, inside mappings, lists and `_args_` alike."""
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            if name == "_target_":
+                yield f"{path}_target_", value
+            yield from targets_in_tree(value, f"{path}{name}.")
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from targets_in_tree(value, f"{path}{index}.")
+
+
+def check_target_name(key: str, target: object) -> None:
+    """Refuse a `_target_` outside the allowed rooms; a private or dunder part would reach out of them."""
+    allowed = isinstance(target, str) and target.startswith(ALLOWED)
+    private = isinstance(target, str) and any(part.startswith("_") or not part for part in target.split("."))
+    if not allowed or private:
+        remedy = f"A config may build public things of torch.optim and of tvo_cli's {', '.join(BUILDABLE_ROOMS)} only."
+        raise UserError(key, target, "refused before anything was built.", remedy)
+
+
+def check_target_object(key: str, target: object) -> None:
+    """Refuse a `_target_` that leads through an allowed module to something else (`tvo_cli.x.os.system`)."""
+    from hydra.utils import get_object
+
+    try:
+        found = get_object(str(target))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(key, target, f"cannot be found: {first_line_of_error(error)}.") from error
+    home = f"{getattr(found, '__module__', '')}."
+    if inspect.ismodule(found) or not callable(found) or not home.startswith(ALLOWED):
+        raise UserError(key, target, "refused: it is not a callable of tvo_cli's own parts or of torch.optim.")

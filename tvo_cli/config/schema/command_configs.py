@@ -1,0 +1,129 @@
+"""The configs a command starts from, and which declaration a group of conf/ has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvo_cli.config.schema.data_and_model_groups import Dataset, Model
+from tvo_cli.config.schema.evaluation_groups import Decoding, Defaults, Grader, Protocol, Schedule, Suites
+from tvo_cli.config.schema.training_groups import (
+    Algorithm,
+    Logger,
+    Optimizer,
+    Recorder,
+    Resume,
+    Reward,
+    Rollout,
+    Stability,
+    Trainer,
+)
+from tvo_cli.config.schema.value_types import (
+    Betas,
+    Count,
+    Device,
+    Keys,
+    Name,
+    NotNegative,
+    PathLabel,
+    PathName,
+    Positive,
+    Rows,
+    Seed,
+    Share,
+    Threads,
+    Whole,
+    key,
+)
+
+
+class CommandConfig(Keys):
+    """What every command has."""
+
+    seed: Seed = key("of everything that is drawn")
+    experiment_name: PathLabel = key("the folder under outputs/")
+    run_name: PathLabel = key("the folder under outputs/EXPERIMENT/")
+    output_dir: PathLabel = key("the run folder")
+
+
+class TrainConfig(CommandConfig):
+    """conf/train.yaml."""
+
+    model: Model = key("which network")
+    dataset: Dataset = key("which problems")
+    rollout: Rollout = key("how responses are sampled")
+    reward: Reward = key("how a response becomes a number")
+    optimizer: Optimizer = key("how a gradient becomes a step")
+    trainer: Trainer = key("how long, where, what is kept")
+    resume: Resume = key("whether a run folder is gone on with", before={"mode": "auto", "allow": []})
+    recorder: Recorder = key(
+        "the flight recorder", before={"steps": [], "on_collapse": False, "on_nonfinite": False, "keep": 0}
+    )
+    stability: Stability = key("what is watched")
+    evaluation: Schedule = key("when a run evaluates itself")
+    logger: Logger = key("console and mirrors")
+    algorithm: Algorithm = key("the pieces of the equation")
+    sweep_objective: Name | None = key("the metric that an optimising sweeper is told", before="eval/pass@1")
+
+
+class EvalConfig(CommandConfig):
+    """conf/eval.yaml."""
+
+    model: Model = key("which network")
+    protocol: Protocol = key("how problems are asked")
+    rollout: Rollout = key("how responses are sampled")
+    reward: Reward = key("how answers are judged")
+    logger: Logger = key("console and mirrors")
+    evaluation: Suites = key("which suites")
+    device: Device = key("auto, cpu, cuda, cuda:1, mps")
+    threads: Threads = key("CPU threads; 0: torch's choice")
+    path: PathName | None = key("the file of evaluation=jsonl")
+    data_dir: PathName | None = key("a folder of local copies, SUITE.jsonl, read instead of the hub")
+    grader: Grader = key("who judges besides")
+    decoding: Decoding = key("how completions are drawn")
+    dataset: Defaults = key("what interpolations refer to; each suite has its own")
+    sweep_objective: Name | None = key("of summary.json: suites.math500.avg.mean")
+
+
+class SftConfig(CommandConfig):
+    """conf/sft.yaml."""
+
+    model: Model = key("which network to start from")
+    dataset: Dataset = key("whose teacher")
+    reward: Reward = key("how answers are judged")
+    rollout: Rollout = key("how responses are sampled")
+    device: Device = key("auto, cpu, cuda, cuda:1, mps")
+    threads: Threads = key("CPU threads; 0: torch's choice")
+    steps: Count = key("updates")
+    rows: Rows = key("solutions an update")
+    lr: Positive = key("learning rate")
+    betas: Betas = key("of AdamW")
+    weight_decay: NotNegative = key("of AdamW")
+    clip_norm: Positive = key("largest norm of the gradient")
+    warm_up: Whole = key("steps of linear rise")
+    decay: Share = key("last share of the steps, over which the rate falls to 0")
+    problems: Rows = key("held-out problems of the closing evaluation")
+    samples: Rows = key("responses a problem")
+
+
+class VarianceConfig(CommandConfig):
+    """conf/variance.yaml."""
+
+    model: Model = key("which network")
+    estimators: list[Name] = key("algorithms; the first is the one the others are compared with")
+    truth: Name = key("an unbiased algorithm")
+    batches: Count = key("of each estimator")
+    true_batches: Count = key("of the true gradient")
+    warm_up: Whole = key("batches in which baselines and β learn before anything is measured")
+    rollouts: Rows = key("of a batch, the same for all")
+    shared: list[Name] = key("overrides of every session")
+
+
+CONFIG_OF_COMMAND: dict[str, type[CommandConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "sft": SftConfig,
+    "variance": VarianceConfig,
+}
+# What a config needs to be resolved by itself: `tvo variance` leaves the data set to each of its sessions.
+STAND_INS: dict[str, dict[str, Any]] = {"variance": {"dataset": {"suffix": ""}}}
+WHOLE = ("algorithm", "experiment")  # groups whose files change keys of the whole config

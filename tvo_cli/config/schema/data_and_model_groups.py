@@ -1,0 +1,152 @@
+"""Problems and models: where they come from and how they are asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tvo_cli.config.schema.value_types import (
+    Count,
+    Free,
+    Keys,
+    Label,
+    Name,
+    PathName,
+    Positive,
+    Seed,
+    Share,
+    SomeWords,
+    Tokens,
+    Whole,
+    Words,
+    key,
+)
+
+Profile = Literal["math", "aime", "digits"]
+Chosen = list[Label] | Label | None  # one name, or a list of names
+Length = Annotated[int, Field(ge=1, le=1000)]  # of a task: operations, digits
+Span = Length | Annotated[list[Length], Field(min_length=2, max_length=2)]
+
+
+class Problems(Keys):
+    """What every data set has."""
+
+    name: Label = key("the data set's name")
+    limit: Count | None = key("the first so many problems; null: all", optional=True)
+    seed: Seed | None = key("of generated data; null: the run's", optional=True)
+    max_tokens: Tokens = key("most tokens of a response")
+    max_prompt_tokens: Count | None = key("problems with a longer prompt are left out; null: refused", optional=True)
+    profile: Profile = key("how answers are judged where a problem does not say")
+    suffix: Words = key("after the question")
+
+
+class Generated(Problems):
+    """A task of which the embedded model knows a noisy teacher."""
+
+    hard_share: Share = key("of the table: entries on which the teacher errs often", optional=True)
+    hard_error: Share = key("how often it errs there", optional=True)
+    easy_error: Share = key("how often it errs elsewhere", optional=True)
+    table_seed: Seed = key("of the teacher's misconceptions", optional=True)
+
+
+class Arithmetic(Generated):
+    """Operations modulo a number, without end."""
+
+    kind: Literal["arithmetic"] = key("arithmetic")
+    modulus: Annotated[int, Field(ge=2, le=1000)] = key("of every value", optional=True)
+    operations: Span | None = key("a number, or [fewest, most]", optional=True)
+
+
+class Addition(Generated):
+    """Addition from right to left with carry words, without end."""
+
+    kind: Literal["addition"] = key("addition")
+    digits: Span | None = key("a number, or [fewest, most]", optional=True)
+    carry_hard_share: Share = key("the same for the carry", optional=True)
+    carry_hard_error: Share = key("the same for the carry", optional=True)
+    carry_easy_error: Share = key("the same for the carry", optional=True)
+
+
+class Columns(Keys):
+    """Which column holds what; null: guessed. A path into the row is a column: reward_model.ground_truth."""
+
+    question: Name | None = key("the question's column", optional=True)
+    answer: Name | None = key("the answer's column", optional=True)
+    solution: Name | None = key("the worked solution's column", optional=True)
+    id: Name | None = key("the id's column", optional=True)
+    level: Name | None = key("the level's column", optional=True)
+    subject: Name | None = key("the subject's column", optional=True)
+
+
+class Read(Problems):
+    """Problems that are read from somewhere."""
+
+    holdout: Whole | None = key("rows of the training split that are held out; null: a tenth", optional=True)
+    columns: Columns | None = key("which column holds what", optional=True)
+    unanswered: Literal["error", "skip"] | None = key("rows without an answer", optional=True)
+    answer_marker: SomeWords | None = key("the gold follows it in the answer column", optional=True)
+    strip: list[SomeWords] | None = key("instructions around the question that are taken off", optional=True)
+    scorer: Literal["", "math", "integer", "digits"] | None = key('"": reward.profile decides', optional=True)
+    levels: Chosen = key("only these", optional=True)
+    subjects: Chosen = key("only these", optional=True)
+
+
+class Jsonl(Read):
+    """A file of one JSON object a line."""
+
+    kind: Literal["jsonl"] = key("jsonl")
+    path: PathName | None = key("the file")
+    test_path: PathName | None = key("the file of the held-out problems; null: rows of `path`", optional=True)
+
+
+class Splits(Keys):
+    """The hub's splits that serve as ours."""
+
+    train: Name | None = key("the training split", optional=True)
+    test: Name | None = key("the test split; null: rows of train are held out", optional=True)
+
+
+class Hub(Read):
+    """A data set of the Hugging Face hub, or a local folder in its layout."""
+
+    kind: Literal["hub"] = key("hub")
+    id: PathName | None = key("OWNER/NAME, or a folder")
+    revision: Name | None = key("a commit, tag or branch", optional=True)
+    configurations: list[Name] | None = key("null: the default one", optional=True)
+    splits: Splits = key("the hub's splits that serve as ours")
+    deduplicate: bool = key("keep the first of rows with the same question", optional=True)
+
+
+class ReasoningGym(Problems):
+    """Any task of reasoning_gym."""
+
+    kind: Literal["reasoning_gym"] = key("reasoning_gym")
+    task: Name = key("chain_sum, countdown …")
+    size: Count = key("problems a split")
+    options: Free | None = key("the task's own settings", optional=True)
+
+
+Dataset = Annotated[Arithmetic | Addition | Jsonl | Hub | ReasoningGym, Field(discriminator="kind")]
+
+
+class Prompt(Keys):
+    """From a problem to the text that a model continues."""
+
+    template: Literal["plain", "chat"] | None = key("the question as it stands, or the tokenizer's chat template")
+    system: Words | None = key("the system message")
+    suffix: Words | None = key("after the question")
+
+
+class Model(Keys):
+    """Which network, from where."""
+
+    name: Label = key("the model's name")
+    path: PathName = key("model.path=FOLDER in hub format with safetensors, a run folder, or a hub id OWNER/NAME")
+    checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030", optional=True)
+    revision: Name | None = key("a commit, tag or branch of a hub model")
+    prompt: Prompt = key("how it is asked")
+    dtype: Literal["float32", "bfloat16"] = key("of the weights")
+    attention: Literal["sdpa", "eager"] = key("whose attention")
+    gradient_checkpointing: bool = key("less memory, slower")
+    lr_scale: Positive = key("factor on every algorithm's recommended learning rate")

@@ -1,0 +1,110 @@
+"""Evaluation: of a run on its own held-out problems, and of any model on suites."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tvo_cli.config.schema.data_and_model_groups import Dataset, Profile
+from tvo_cli.config.schema.value_types import (
+    Confidence,
+    Count,
+    Keys,
+    Label,
+    Name,
+    NotNegative,
+    PathName,
+    Rows,
+    RowsOrNone,
+    Seed,
+    SomeShare,
+    SomeWords,
+    Stops,
+    Tokens,
+    Whole,
+    Words,
+    key,
+)
+
+
+class Schedule(Keys):
+    """When a run evaluates itself, and how."""
+
+    every: Whole = key("batches between evaluations; 0: only at the start and the end")
+    at_start: bool = key("evaluate before the first batch")
+    problems: RowsOrNone = key("held-out problems; 0: no evaluation")
+    samples: Rows = key("responses a problem")
+    temperature: NotNegative = key("of sampling; 0 is greedy")
+    max_tokens: Tokens = key("most tokens of a response")
+    confidence: Confidence = key("of the intervals: 0.95")
+    seed: Seed = key("of problems and samples")
+
+
+class Decoding(Keys):
+    """How completions are drawn; null: what the suite or its protocol says."""
+
+    samples: Rows | None = key("completions a problem", optional=True)
+    temperature: NotNegative | None = key("0 is greedy", optional=True)
+    top_p: SomeShare | None = key("nucleus; 1 is off", optional=True)
+    top_k: Whole | None = key("0 is off", optional=True)
+    greedy: bool | None = key("one greedy completion besides the samples", optional=True)
+
+
+class Shots(Keys):
+    """Worked examples before the prompt."""
+
+    dataset: Name = key("of conf/dataset")
+    split: Literal["train", "test"] = key("of the data set")
+    questions: list[Name] = key("sha256 of the questions")
+    form: SomeWords = key("how an example is written")
+
+
+class Protocol(Keys):
+    """Everything that decides a score besides the model and the problems."""
+
+    name: Label | None = key("the protocol's name")
+    template: Literal["plain", "chat"] | None = key("the prompt as it stands, or the chat template")
+    system: Words | None = key("the system message")
+    prompt: SomeWords | None = key("with {question} in it; {level} and {subject} may stand there too")
+    suffix: Words | None = key("after the prompt; null: the data set's own")
+    shots: Shots | None = key("worked examples before the prompt")
+    answer: Literal["boxed", "minerva", "tagged"] | None = key("where the answer stands")
+    unfinished: Literal["wrong", "graded"] | None = key("a response cut off by the limit")
+    stop: Stops | None = key("texts that end a response")
+    max_tokens: Tokens | None = key("of a response; null: the data set's own")
+    decoding: Decoding = key("recommended by the protocol's authors")
+
+
+class Suite(Keys):
+    """Problems under a protocol."""
+
+    dataset: Dataset = key("the problems")
+    protocol: Protocol = key("how they are asked")
+    problems: Count | None = key("how many; null: all", optional=True)
+    decoding: Decoding | None = key("of this suite", optional=True)
+
+
+class Suites(Keys):
+    """What `tvo eval` asks."""
+
+    suites: dict[str, Suite] = key("the chosen suites, by name")
+    seed: Seed = key("of problems and samples")
+    confidence: Confidence = key("of the intervals: 0.95")
+    pass_at: list[Count] | None = key("the k of pass@k; null: 1, 2, 4 … up to the number of samples")
+    limit: Count | None = key("the first so many problems of each suite")
+    ids: list[Label] | None = key("only these problems")
+    predict_only: bool = key("write completions, grade nothing")
+    base: PathName | None = key("the evaluation folder of a base model")
+
+
+class Grader(Keys):
+    """Who judges besides."""
+
+    audit: bool = key("ask a second grader too")
+
+
+class Defaults(Keys):
+    """What interpolations of the other groups refer to; each suite has its own."""
+
+    suffix: Words = key("after the question")
+    profile: Profile = key("how answers are judged")
+    max_tokens: Tokens = key("most tokens of a response")

@@ -1,0 +1,94 @@
+"""The keys that exist: of every command, of one command, of one composed config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tvo_cli.config.overrides import dotted_keys
+from tvo_cli.config.resolvers import resolved_tree
+from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, STAND_INS
+from tvo_cli.config.schema.field_traversal import (
+    declared_fields,
+    dotted,
+    field_alternatives,
+    field_at,
+    fits_declaration,
+    is_built_field,
+)
+from tvo_cli.config.schema.value_types import FREE, Keys
+from tvo_cli.errors import UserError
+
+
+def declared_keys(root: str) -> list[str]:
+    """Return every key that a command's config may have; `*` stands for the names of a map."""
+    return [dotted(path) for path, _ in declared_fields(CONFIG_OF_COMMAND[root])] if root in CONFIG_OF_COMMAND else []
+
+
+def free_maps(root: str) -> list[str]:
+    """Return the maps of a command's config whose keys are not declared by this program."""
+    fields = declared_fields(CONFIG_OF_COMMAND[root]) if root in CONFIG_OF_COMMAND else ()
+    return [dotted(path) for path, field in fields if any(FREE in marks for _, marks in field_alternatives(field))]
+
+
+def resolved_tree_of_command(config: Any, root: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a command's config as a plain tree without Hydra's node; a stand-in for what its sessions know."""
+    from omegaconf import OmegaConf
+
+    stand_in = STAND_INS.get(root, {})
+    joined = OmegaConf.merge(OmegaConf.create(stand_in), config) if stand_in else config
+    return {key: value for key, value in resolved_tree(joined, overrides).items() if key not in {"hydra", *stand_in}}
+
+
+def is_declared_key(key: str) -> bool:
+    """Return whether some command has this key."""
+    return any(dotted(path) == key for root in CONFIG_OF_COMMAND.values() for path, _ in declared_fields(root))
+
+
+def meaning_of_key(key: str) -> str:
+    """Return what the declaration says of a key."""
+    fields = (
+        field for root in CONFIG_OF_COMMAND.values() for path, field in declared_fields(root) if dotted(path) == key
+    )
+    return next((field.description or "" for field in fields), "")
+
+
+def keys_of_config(model: type[Keys], tree: Mapping[str, Any]) -> list[str]:
+    """Return the keys that a config may have: its own declared ones, and the optional ones beside them."""
+    return sorted(
+        {*_keys_of_declaration(model, tree), *(key for key in dotted_keys(tree) if _is_declared_in(model, tree, key))}
+    )
+
+
+def possible_keys(config: Any, root: str) -> list[str]:
+    """Return the keys that a composed config may have, whatever still has to be given."""
+    try:
+        return keys_of_config(CONFIG_OF_COMMAND[root], resolved_tree_of_command(config, root))
+    except (KeyError, UserError):  # a root of somebody else's; an interpolation that leads to a key without a value
+        return list(dotted_keys(config))
+
+
+def _is_declared_in(model: type[Keys], tree: Mapping[str, Any], key: str) -> bool:
+    """Return whether a key of this config is declared."""
+    path = tuple(key.split("."))
+    found = field_at(model, tree, path)
+    return found is not None and (found[0] == path or is_built_field(found[1]))
+
+
+def _keys_of_declaration(model: type[Keys], tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the keys of a declaration, as far as the config's branches go."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        for annotation, _ in field_alternatives(field):
+            value = tree.get(name)
+            if isinstance(annotation, type) and issubclass(annotation, Keys) and fits_declaration(annotation, value):
+                yield from _keys_of_declaration(annotation, value or {}, f"{prefix}{name}.")
+
+
+def keys_of_same_group(model: type[Keys], tree: Mapping[str, Any], path: Sequence[str | int]) -> str:
+    """Return the keys of the same group, as a sentence for an error."""
+    group = dotted(path[:-1])
+    prefix = f"{group}." if group else ""
+    ends = [key.removeprefix(prefix) for key in keys_of_config(model, tree) if key.startswith(prefix)]
+    shown_keys = ", ".join(sorted({end for end in ends if "." not in end}))
+    return f"{group} has: {shown_keys}." if group else f"There are: {shown_keys}."

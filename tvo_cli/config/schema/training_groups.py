@@ -1,0 +1,169 @@
+"""The groups of a training run: algorithm, rollout, reward, optimizer, trainer, stability and what keeps it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tvo_cli.config.schema.value_types import (
+    DAY,
+    MOST,
+    AtLeastOne,
+    Built,
+    Count,
+    Device,
+    Free,
+    Keys,
+    Label,
+    Name,
+    NotNegative,
+    Positive,
+    PositiveOrInf,
+    Rows,
+    RowsOrNone,
+    SomeShare,
+    Stops,
+    Threads,
+    Tokens,
+    Whole,
+    key,
+)
+
+
+class Critic(Keys):
+    """The value network of an algorithm that has one."""
+
+    lr: Positive = key("learning rate of the critic's own optimiser")
+    clip: PositiveOrInf = key("how far a value may move from the old one; .inf: any way")
+    clip_norm: Positive = key("largest norm of the critic's gradient")
+
+
+class Algorithm(Keys):
+    """The pieces of the equation (docs/algorithms.md)."""
+
+    name: Label = key("the algorithm's name")
+    directions: dict[str, Name | None] = key(
+        "method: what it does to the entropy, or which tokens it favours", before={}
+    )
+    estimator: Built = key("Â: from rewards to advantages")
+    objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
+    step_rule: Built = key("ν: what divides the step")
+    critic: Critic | None = key("the value network, or null")
+    sampling: Built = key("which groups of responses make a batch", before={"_target_": "tvo_cli.rollout.EveryGroup"})
+
+
+class Rollout(Keys):
+    """How responses are sampled, and how often they are used."""
+
+    prompts: Rows = key("prompts of a batch")
+    samples: Rows = key("responses a prompt")
+    epochs: Rows = key("passes over a batch")
+    minibatches: Rows = key("parts of a batch, of whole prompts, with an update each")
+    max_tokens: Tokens = key("most tokens of a response")
+    temperature: NotNegative = key("of sampling; 0 is greedy")
+    top_p: SomeShare = key("nucleus: least probability that is kept; 1 is off")
+    top_k: Whole = key("most probable tokens that are kept; 0 is off")
+    stop: Stops | None = key("texts that end a response")
+    batch_size: Rows = key("responses generated at once")
+    engine: Literal["vllm"] = key("who generates, in `tvo eval`", optional=True)
+    options: Free = key("of vllm.LLM, any of its keywords", optional=True)
+
+
+class Length(Keys):
+    """The overlong term of a reward."""
+
+    weight: NotNegative = key("of the term; 0 is off")
+    maximum: Tokens = key("tokens from which on the term is −1")
+    buffer: SomeShare = key("share of the maximum over which the term falls")
+
+
+class Reward(Keys):
+    """How a response becomes a number."""
+
+    profile: Literal["math", "aime", "digits"] = key("how an answer is judged where its problem does not say")
+    unfinished: Literal["wrong", "graded"] = key("a response cut off by the token limit")
+    unboxed: Literal["wrong", "stated", "whole"] = key("a response without a box", before="wrong")
+    audit: bool = key("ask math-verify's own verdict too", before=False)
+    format: NotNegative = key("weight of 1[exactly one box]")
+    length: Length = key("the overlong term")
+    workers: Threads = key("child processes for math-verify; 0: one a processor, at most 8")
+    deadline: Annotated[float, Field(ge=0.01, le=DAY)] = key("seconds for one answer")
+    cap_bytes: Annotated[int, Field(ge=256, le=MOST)] = key("of a longer response the tail is read")
+    memory_mb: Annotated[int, Field(ge=256, le=MOST)] = key("of each child")
+
+
+class Optimizer(Keys):
+    """How a gradient becomes a step."""
+
+    lr: Positive = key("learning rate")
+    clip_norm: Positive = key("largest norm of the gradient")
+    schedule: Built = key("factor on lr over the run")
+    make: Built = key("the optimiser, of torch.optim")
+
+
+class Trainer(Keys):
+    """How long a run is, where it computes, and what it keeps."""
+
+    steps: Count = key("rollout batches")
+    device: Device = key("auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "float32", "bfloat16"] = key("autocast of the training forward")
+    microbatch_rows: Whole = key("responses a forward pass; 0: a whole minibatch, within microbatch_tokens")
+    microbatch_tokens: Literal["auto"] | Whole = key("positions a forward pass; 0: no bound", before=0)
+    matmul: Literal["auto", "default"] = key("fp32 products on a CPU", before="default")
+    variance_parts: RowsOrNone = key("micro-batches of the first minibatch, for the gradient variance")
+    old_logp: Literal["auto", "sampler", "trainer"] = key("whose log-probabilities count as π_old")
+    importance_cap: PositiveOrInf = key("truncated importance weight between sampler and trainer")
+    checkpoint_every: Whole = key("batches between checkpoints; 0: only at the end")
+    keep: Whole = key("newest checkpoints kept")
+    keep_every: Whole = key("besides, those after every so many batches; 0: none", before=0)
+    keep_best: bool = key("besides, the best", before=True)
+    deterministic: bool = key("only algorithms of torch that give the same bits again")
+    threads: Threads = key("CPU threads; 0: torch's choice")
+    nonfinite_limit: Count = key("skipped updates in a row after which the run stops")
+
+
+class Resume(Keys):
+    """Whether a run folder is gone on with."""
+
+    mode: Literal["auto", "must", "never"] = key("go on, refuse to start anew, or start anew")
+    allow: list[Name] = key("keys that may differ from the run in the folder")
+
+
+class Recorder(Keys):
+    """The flight recorder."""
+
+    steps: list[Count] = key("steps to keep whatever happens, counted from 1")
+    on_collapse: bool = key("keep the step in which a collapse began")
+    on_nonfinite: bool = key("keep the step in which a NaN began")
+    keep: Whole = key("newest of those that nobody asked for")
+
+
+class Stability(Keys):
+    """What is watched, and what a collapse leads to."""
+
+    on_collapse: Literal["warn", "stop", "rollback"] = key("what a rule of severity `collapse` leads to")
+    reference: bool = key("keep a frozen copy of the start, for policy/kl_ref")
+    snapshot_every: Whole = key("steps between the states that a rollback returns to")
+    viscosity_factor: AtLeastOne = key("factor on the viscosity at a rollback")
+    cooldown: Whole = key("steps after a rollback in which there is no other")
+    max_rollbacks: Whole = key("then the run stops")
+    rules: dict[str, Built | None] = key("one rule a name; null switches it off")
+
+
+class Logger(Keys):
+    """What stands on the console, and who mirrors the metrics."""
+
+    name: Literal["none", "wandb", "tensorboard"] = key("the mirror")
+    console: Literal["auto", "live", "plain", "off"] = key("a panel, lines, or nothing", before="auto")
+    every_seconds: NotNegative = key("plain lines: at most one in so many seconds; 0: every step", before=0)
+    project: Name = key("of W&B", optional=True)
+    mode: Literal["auto", "online", "offline", "disabled"] = key("of W&B", optional=True)
+
+
+class Reads(Keys):
+    """What the pieces of an objective look at besides a token's own scores."""
+
+    minibatch: bool = key("statistics over the whole minibatch, whatever the micro-batches", optional=True)
+    old_entropy: bool = key("the entropy of the policy that sampled", optional=True)
+    covariance: bool = key("of π and log π", optional=True)

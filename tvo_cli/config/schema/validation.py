@@ -1,0 +1,89 @@
+"""Validation of a composed config against its declaration, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from tvo_cli.config.instantiation import targets_in_tree
+from tvo_cli.config.overrides import split_override
+from tvo_cli.config.schema import target_keywords
+from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
+from tvo_cli.config.schema.field_traversal import (
+    dotted,
+    marked_fields,
+)
+from tvo_cli.config.schema.key_location import NO_SOURCES, ConfigSources
+from tvo_cli.config.schema.known_keys import resolved_tree_of_command
+from tvo_cli.config.schema.validation_errors import (
+    error_rank,
+    key_not_given_error,
+    misplaced_target_error,
+    validation_error,
+)
+from tvo_cli.config.schema.value_descriptions import (
+    value_as_override,
+)
+from tvo_cli.config.schema.value_types import BUILT, Keys
+from tvo_cli.errors import UserError
+
+
+def validate_config(
+    config: Any, root: str, given: ConfigSources = NO_SOURCES, tree: dict[str, Any] | None = None
+) -> None:
+    """Raise UserError for the first key that is not declared, is missing, or has a value it cannot have.
+
+    `root`: train, eval, sft, variance. `tree`: the config with every interpolation resolved, where a caller has it.
+    """
+    model = CONFIG_OF_COMMAND[root]
+    tree = resolved_tree_of_command(config, root, given.overrides) if tree is None else tree
+    _check_groups_of_command(tree, root)
+    _check_nothing_is_left_to_give(tree)
+    found = list(marked_fields(model, tree))
+    built = {dotted(place.path): place.value for place in found if place.mark == BUILT}
+    for key, target in targets_in_tree(tree):
+        if not any(key.startswith(f"{place}.") for place in built):
+            raise misplaced_target_error(key, target, model, given)
+    _validate_keys(model, tree, given)
+    typed = {split_override(word)[0] for word in given.overrides}
+    for place, node in built.items():
+        target_keywords.check_target_keywords(place, node, typed)
+
+
+def _check_groups_of_command(tree: Mapping[str, Any], root: str) -> None:
+    """Refuse what belongs to `tvo eval`: suites, and engines whose log-probabilities are not the trainer's."""
+    suites = tree.get("evaluation", {}).get("suites") if root == "train" else None
+    if suites is not None:
+        remedy_ = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
+        raise UserError("evaluation", "+".join(suites), "is a suite of `tvo eval`.", remedy_)
+    rollout = tree.get("rollout", {})
+    if rollout.get("engine") and root in ("train", "sft"):
+        remedy_ = "Training has its own loop: rollout=default, small or large."
+        raise UserError("rollout", rollout["engine"], "is an engine of `tvo eval`.", remedy_)
+    if "options" in rollout and not rollout.get("engine"):
+        raise UserError(
+            "rollout.options",
+            value_as_override(rollout["options"]),
+            "are read by an engine only.",
+            "Take rollout=vllm.",
+        )
+
+
+def _check_nothing_is_left_to_give(tree: Mapping[str, Any], path: str = "") -> None:
+    """Refuse a config with a `???`: a key that a yaml leaves to the command line."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            _check_nothing_is_left_to_give(value, f"{path}{name}.")
+        elif value == "???":
+            raise key_not_given_error(f"{path}{name}")
+
+
+def _validate_keys(model: type[Keys], tree: Mapping[str, Any], given: ConfigSources) -> None:
+    """Validate every key by pydantic, and raise the first error as a UserError."""
+    try:
+        model.model_validate(tree)
+    except ValidationError as error:
+        first = min(error.errors(include_url=False), key=lambda one: error_rank(one, tree, given))
+        raise validation_error(model, tree, first, given) from error

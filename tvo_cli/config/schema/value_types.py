@@ -1,0 +1,90 @@
+"""Types and ranges of values, of which the declarations of conf/ are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+UNSET: Any = object()
+OPTIONAL = None  # the default of a key that may be left out; never read, for the config is not changed by it
+
+
+def _path_as_text(value: object) -> object:
+    """Return a path as text: bytes that the locale cannot read are surrogates, which are no text but name a file."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
+
+
+class Keys(BaseModel):
+    """A mapping of conf/ whose every key is declared."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), defer_build=True)
+
+
+def key(meaning: str, *, optional: bool = False, before: Any = UNSET) -> Any:
+    """A key in one line: its meaning for a reader, whether a yaml may leave it out.
+
+    `before`: what runs did that were recorded before the key existed; they are resumed and replayed with it.
+    """
+    extra = {} if before is UNSET else {"before": before}
+    return Field(default=OPTIONAL if optional else ..., description=meaning, json_schema_extra=extra)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a type means to this program besides its range."""
+
+    name: str
+
+
+BUILT, FREE, ESCAPES = Mark("built"), Mark("free"), Mark("escapes")
+BUILT_SHAPE = {"type": "object", "required": ["_target_"], "properties": {"_target_": {"type": "string"}}}
+
+# Upper ends that only a slip of the finger meets; beyond them a run could not be held in memory, or never ended.
+INT64 = 2**63  # of a seed: number() of training/streams hashes any, a checkpoint's JSON and torch hold 63 bits
+MOST = 2**31 - 1  # of anything that is counted
+ROWS = 1_000_000  # prompts, responses and updates of one batch; problems of one evaluation
+TOKENS = 10_000_000  # of one response
+THREADS = 4096  # threads or processes of one machine
+DAY = 86_400  # seconds
+LIMITS = (MOST, ROWS, TOKENS, THREADS, DAY)
+
+Integer = Annotated[int, Field(ge=-INT64, lt=INT64)]
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Rows = Annotated[int, Field(ge=1, le=ROWS)]
+RowsOrNone = Annotated[int, Field(ge=0, le=ROWS)]
+Tokens = Annotated[int, Field(ge=1, le=TOKENS)]
+Threads = Annotated[int, Field(ge=0, le=THREADS)]
+Seed = Annotated[int, Field(ge=0, lt=INT64)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveOrInf = Annotated[float, Field(gt=0)]  # .inf switches a limit off; NaN is not more than 0
+NotNegativeOrInf = Annotated[float, Field(ge=0)]
+AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+SomeShare = Annotated[float, Field(gt=0, le=1)]
+Confidence = Annotated[float, Field(gt=0, lt=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]  # the decay of a moving average
+Betas = Annotated[list[Beta], Field(min_length=2, max_length=2)]
+
+Name = Annotated[str, Field(min_length=1)]
+Label = Name | int  # a name that may look like a number: run_name=3
+PathName = Annotated[str, Field(min_length=1), BeforeValidator(_path_as_text)]  # a file or folder
+PathLabel = PathName | int
+Words = Annotated[str, ESCAPES]  # text for a model: \n and \t of a command line are a line break and a tab
+SomeWords = Annotated[str, Field(min_length=1), ESCAPES]
+Stops = list[SomeWords]
+DEVICE = r"^(auto|cpu|mps|cuda(:\d{1,4})?)$"
+Device = Annotated[str, Field(pattern=DEVICE)]
+
+Built = Annotated[dict[str, Any], BUILT, WithJsonSchema(BUILT_SHAPE)]  # a node that the program builds
+Free = Annotated[dict[str, Any], FREE]  # a map whose keys are somebody else's
+
+
+def is_mapping(value: object) -> bool:
+    """Return whether a value of a plain tree has keys."""
+    return isinstance(value, Mapping)

@@ -1,0 +1,95 @@
+"""Problems from a file: JSON lines, a JSON array, CSV or Parquet (readers/file_formats.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from tvo_cli.data.problems import ProblemList
+from tvo_cli.data.row_selection import select_rows
+from tvo_cli.data.row_to_problem import (
+    RowReading,
+    UnansweredRow,
+    UnreadableRow,
+    log_left_out_rows,
+    row_to_problem,
+    skips_unanswered_rows,
+)
+from tvo_cli.errors import UserError
+from tvo_cli.readers import file_formats
+from tvo_cli.readers.record import MalformedRecord
+from tvo_cli.types import Problem
+
+
+def load_problem_file(node: Mapping[str, Any], *, split: str) -> ProblemList:
+    """Load the split of dataset.path; the test split is dataset.test_path where that is given."""
+    key = "dataset.test_path" if split == "test" and node.get("test_path") else "dataset.path"
+    path = _problem_file_path(node, key)
+    problems = read_problem_file(path, node, key)
+    rows = select_rows(problems, node, split=split, shared=not node.get("test_path"))
+    if rows.size:
+        return rows
+    raise UserError(
+        key,
+        path,
+        f"leaves no problem for the {split} split.",
+        "Set dataset.test_path, or dataset.holdout=N to hold out N rows of dataset.path.",
+    )
+
+
+def read_problem_file(path: Path, node: Mapping[str, Any], key: str = "dataset.path") -> list[Problem]:
+    """Read every problem of a file; the first row that is none raises with its number."""
+    reading, skip, skipped = RowReading.of(node), skips_unanswered_rows(node), 0
+    seen: dict[str, str] = {}
+    problems, stem = [], PurePath(path.name.removesuffix(".gz")).stem
+    for place, name, row in _rows_of_file(path, key):
+        try:
+            problem = row_to_problem(row, reading, fallback_id=f"{stem}/{name}")
+        except UnreadableRow as fault:
+            if not (skip and isinstance(fault, UnansweredRow)):
+                raise UserError(key, path, f"{place} {fault.problem}.", fault.remedy) from fault
+            skipped += 1
+            continue
+        _check_id_is_new(seen, problem.id, place, path, key)
+        problems.append(problem)
+    log_left_out_rows(str(path), reading, unanswered=skipped)
+    if not problems:
+        raise UserError(key, path, "the file has no problem in it.", "Write one JSON object per line.")
+    return problems
+
+
+def _problem_file_path(node: Mapping[str, Any], key: str) -> Path:
+    """Return the path of the problem file; UserError where there is none."""
+    named = node.get(key.removeprefix("dataset."))
+    if not named:
+        raise UserError(key, named, "no file is named.", "Set dataset.path=FILE.jsonl (or .json, .csv, .parquet)")
+    path = Path(str(named)).expanduser()
+    if path.is_dir():
+        raise UserError(key, path, "is a folder.", "Name the file in it.")
+    if not path.is_file():
+        raise UserError(key, path, f"no such file (looked from {Path.cwd()}).", "Check the path.")
+    return path
+
+
+def _rows_of_file(path: Path, key: str) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Yield where each row of the file stands, its number, and its fields."""
+    try:
+        for found in file_formats.read_records(path):
+            if isinstance(found, MalformedRecord):
+                raise UserError(key, path, f"{found.sentence}.", found.remedy) from found
+            yield f"{found.noun} {found.number}", found.number, found.fields
+    except MalformedRecord as fault:
+        raise UserError(key, path, fault.problem, fault.remedy) from fault
+
+
+def _check_id_is_new(seen: dict[str, str], name: str, place: str, path: Path, key: str) -> None:
+    """Refuse a row whose id an earlier row has."""
+    if name in seen:
+        raise UserError(
+            key,
+            path,
+            f"{place} has the id {name!r} of {seen[name]}.",
+            "Ids must be unique: mend them, or name another column (dataset.columns.id=NAME).",
+        )
+    seen[name] = place

@@ -1,0 +1,219 @@
+"""Conversion of a row, of a file or of the hub, to a problem."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tvo_cli.errors import UserError
+from tvo_cli.readers.column_paths import value_at_path
+from tvo_cli.readers.conversations import Question, question_of
+from tvo_cli.readers.golds import SEVERAL, Gold, gold_of, integer_gold
+from tvo_cli.readers.record import MalformedRecord
+from tvo_cli.readers.text_values import check_text, level_of, text_of_value
+from tvo_cli.types import Problem
+
+log = logging.getLogger("tvo")
+
+Row = Mapping[str, Any]
+Read = TypeVar("Read")
+
+CONVERSATIONS = ("messages", "conversations", "conversation")  # with the answer as their last turn
+GUESSES: Mapping[str, tuple[str, ...]] = {
+    "question": ("question", "problem", "prompt", *CONVERSATIONS),
+    "answer": ("answer", "gold", "final_answer", "ground_truth"),
+    "solution": ("solution",),
+    "id": ("id", "unique_id"),
+    "level": ("level",),
+    "subject": ("subject", "type"),
+}
+NESTED = {"answer": ("reward_model.ground_truth",)}  # as verl and its kin write
+
+
+class UnreadableRow(Exception):
+    """A row that is no problem: which config key would correct it, why, and what to do."""
+
+    def __init__(self, key: str, problem: str, remedy: str) -> None:
+        self.key, self.problem, self.remedy = key, problem, remedy
+        super().__init__(problem)
+
+
+class UnansweredRow(UnreadableRow):
+    """A row that states no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowReading:
+    """How rows are read: which column is what, markers, instructions. A column may be a path into the row."""
+
+    source: str
+    columns: Mapping[str, str | None] = field(default_factory=dict)  # unnamed ones are guessed
+    answer_marker: str | None = None  # the gold follows it in the answer column (GSM8K: "####")
+    strip: Sequence[str] = ()  # instructions around the question that are taken off, verbatim
+    scorer: str = ""
+    counts: Counter[str] = field(default_factory=Counter)  # of golds that are lists of "several" answers
+
+    @staticmethod
+    def of(node: Mapping[str, Any]) -> RowReading:
+        """Read from a dataset node."""
+        columns = dict(node.get("columns") or {})
+        unknown = sorted(set(columns) - set(GUESSES))
+        if unknown:
+            raise UserError(
+                f"dataset.columns.{unknown[0]}",
+                columns[unknown[0]],
+                "names no column of a problem.",
+                f"Choose among {', '.join(GUESSES)}.",
+            )
+        return RowReading(
+            source=str(node["name"]),
+            columns=columns,
+            answer_marker=node.get("answer_marker"),
+            strip=tuple(node.get("strip") or ()),
+            scorer=str(node.get("scorer") or ""),
+        )
+
+
+def row_to_problem(row: Row, reading: RowReading, fallback_id: str) -> Problem:
+    """Return the problem that a row states; raise UnreadableRow or UnansweredRow."""
+    asked = _question_of_row(row, reading)
+    question = without_instruction(asked.text, reading.strip)
+    if not question:
+        raise UnreadableRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
+    gold = _gold_of_row(row, reading).text
+    solution = _text_of_column(row, reading, "solution")
+    return Problem(
+        id=_text_of_column(row, reading, "id") or fallback_id,
+        question=question,
+        answer=_answer_for_scorer(gold, reading.scorer),
+        source=reading.source,
+        level=level_of(_text_of_column(row, reading, "level")),
+        subject=_text_of_column(row, reading, "subject"),
+        scorer=reading.scorer,
+        metadata={"solution": solution} if solution else {},
+        turns=asked.turns,
+    )
+
+
+def raw_question(row: Row, reading: RowReading) -> str:
+    """Return all that a row asks, with whatever instruction surrounds it: enough to tell rows apart."""
+    asked = _question_of_row(row, reading)
+    return "\n\n".join((*(text for _, text in asked.turns), asked.text))
+
+
+def without_instruction(question: str, instructions: Sequence[str]) -> str:
+    """Return a question without the whole, verbatim instructions in front of it or behind it."""
+    text = question.strip()
+    for instruction in instructions:
+        text = text.removeprefix(instruction.strip()).removesuffix(instruction.strip()).strip()
+    return text
+
+
+def _question_of_row(row: Row, reading: RowReading) -> Question:
+    """Return the question of a row; UnreadableRow where no column has one."""
+    path = _column_of_row(row, reading, "question")
+    if path is None:
+        named = reading.columns.get("question")
+        plain = (guess for guess in GUESSES["question"] if guess not in CONVERSATIONS)
+        missing = f"no column {named!r}" if named else f"no column {', '.join(plain)}"
+        raise UnreadableRow(
+            "dataset.columns.question",
+            f"has {missing} (it has {', '.join(map(str, row)) or 'none'}){'' if named else ', nor messages'}",
+            "Name the question's column: dataset.columns.question=NAME",
+        )
+    answered = path.rpartition(".")[2].lower() in CONVERSATIONS
+    return _read_column("question", lambda: question_of(value_at_path(row, path), answered=answered), path)
+
+
+def _read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
+    """Read a column; an error names the setting that names the column."""
+    try:
+        return read()
+    except MalformedRecord as fault:
+        remedy = fault.remedy.replace("COLUMN.PART", f"dataset.columns.{noun}={path}.PART").replace("COLUMN", path)
+        raise UnreadableRow(f"dataset.columns.{noun}", fault.problem, remedy) from fault
+
+
+def _gold_of_row(row: Row, reading: RowReading) -> Gold:
+    """Return the gold of a row, of its answer column or of its solution."""
+    gold = _gold_of_column(row, reading, "answer", lambda value: gold_of(value, reading.answer_marker))
+    gold = gold if gold.text else _gold_of_column(row, reading, "solution", _gold_of_solution)
+    if not gold.text:
+        raise UnansweredRow(
+            "dataset.columns.answer",
+            _why_row_is_unanswered(row, reading),
+            "Name the answer's column (dataset.columns.answer=NAME), or skip such rows: dataset.unanswered=skip",
+        )
+    reading.counts["several"] += gold.several
+    return gold
+
+
+def _gold_of_column(row: Row, reading: RowReading, noun: str, read: Callable[[object], Gold]) -> Gold:
+    path = _column_of_row(row, reading, noun)
+    return Gold("") if path is None else _read_column(noun, lambda: read(value_at_path(row, path)), path)
+
+
+def _gold_of_solution(stated: object) -> Gold:
+    """Return the gold of a worked solution: only what a box or a mark says is the answer."""
+    found = gold_of(text_of_value(stated))
+    return Gold("") if found.text == text_of_value(stated) else found
+
+
+def _why_row_is_unanswered(row: Row, reading: RowReading) -> str:
+    if reading.answer_marker and _column_of_row(row, reading, "answer"):
+        return f"has no answer: nothing follows {reading.answer_marker!r} in its answer column"
+    named = reading.columns.get("answer")
+    column = f"the column {named!r}" if named else f"a column {', '.join(GUESSES['answer'])}"
+    return f"has no answer: nothing in {column}, and no box in a solution (columns: {', '.join(map(str, row))})"
+
+
+def _answer_for_scorer(answer: str, scorer: str) -> str:
+    """Return the answer as the scorer needs it: an integer for `integer`."""
+    if scorer != "integer":
+        return answer
+    whole = integer_gold(answer)
+    if whole is None:
+        problem = f"has the answer {answer[:40]!r}, which is no integer"
+        raise UnreadableRow("dataset.scorer", problem, "Use dataset.scorer=math")
+    return whole
+
+
+def _text_of_column(row: Row, reading: RowReading, noun: str) -> str:
+    path = _column_of_row(row, reading, noun)
+    return (
+        ""
+        if path is None
+        else _read_column(noun, lambda: check_text(text_of_value(value_at_path(row, path)), noun), path)
+    )
+
+
+def _column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
+    """Return the row's column for `noun`: the named one, else the first guess the row has, in any capitals."""
+    named = reading.columns.get(noun)
+    if named:
+        return named if value_at_path(row, named) is not None else None
+    spelled = {str(column).lower(): str(column) for column in row}
+    nested = [path for path in NESTED.get(noun, ()) if value_at_path(row, path) is not None]
+    guesses = [spelled[guess] for guess in GUESSES[noun] if row.get(spelled.get(guess, "")) is not None]
+    return next(iter(guesses + nested), None)
+
+
+def log_left_out_rows(name: str, reading: RowReading, *, unanswered: int = 0, repeated: int = 0) -> None:
+    """Log how many rows were left out, and how many golds are lists."""
+    if unanswered:
+        log.warning("%s: %d rows without an answer are skipped", name, unanswered)
+    if repeated:
+        log.info("%s: %d rows that repeat a question are left out", name, repeated)
+    if reading.counts["several"]:
+        log.warning("%s: %d %s", name, reading.counts["several"], SEVERAL)
+
+
+def skips_unanswered_rows(node: Mapping[str, Any]) -> bool:
+    """Return whether rows without an answer are skipped (dataset.unanswered) or are an error."""
+    chosen = node.get("unanswered") or "error"
+    if chosen not in ("error", "skip"):
+        raise UserError("dataset.unanswered", chosen, "is not a way to treat such rows.", "Choose error or skip.")
+    return bool(chosen == "skip")

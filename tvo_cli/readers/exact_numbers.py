@@ -1,0 +1,51 @@
+"""Numbers with exactly the digits of their file: 0.10 is not 0.1, and 5,000 digits are no error."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+MOST_ZEROS = 100  # written out; beyond, the number stays a mantissa and a power of ten
+LITERAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+
+
+class Number(str):
+    """A number as its file spells it: a text, so that no digit is lost."""
+
+    __slots__ = ()
+
+
+def number_text(stated: Number | int | float | Decimal) -> str:
+    r"""Return a number as people write it: 33.0 is 33, 1e-7 is 0.0000001, 1e400 is 1 \times 10^{400}.
+
+    The number must be finite.
+    """
+    spelled = str(stated) if isinstance(stated, str | int | Decimal) else repr(stated)
+    found = LITERAL.fullmatch(spelled)
+    if found is None:
+        return spelled
+    sign, whole, fraction, exponent = found[1], found[2], found[3] or "", found[4] or "0"
+    if not (whole + fraction).strip("0"):
+        return "0"
+    if abs(_bounded_exponent(exponent)) > MOST_ZEROS:
+        mantissa = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
+        return f"{sign}{mantissa} \\times 10^{{{_bounded_exponent(exponent)}}}"
+    return _decimal_text(sign, whole, fraction, int(exponent))
+
+
+def _decimal_text(sign: str, whole: str, fraction: str, exponent: int) -> str:
+    """Return a number without its power of ten, every digit kept."""
+    digits, point = whole + fraction, len(whole) + exponent
+    digits = "0" * max(0, 1 - point) + digits + "0" * max(0, point - len(digits))
+    point = max(point, 1)
+    integer, rest = digits[:point].lstrip("0") or "0", digits[point:]
+    if not rest.strip("0"):
+        rest = ""
+    if exponent and rest:
+        rest = rest.rstrip("0")
+    return sign + (f"{integer}.{rest}" if rest else integer)
+
+
+def _bounded_exponent(exponent: str) -> int:
+    """Return an exponent, cut where it has thousands of digits."""
+    return int(exponent[:20])

@@ -1,0 +1,139 @@
+"""The listing of the runs below a folder, for `tvo ls`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
+from tvo_cli.errors import UserError
+from tvo_cli.report.run_loading import read_json
+from tvo_cli.tracking import metrics_file, run_status
+
+COLLAPSED = "collapsed"
+LOST = (COLLAPSED, "stopped")  # verdicts of a run that a collapse rule ended or that never came back from one
+INSIDE = ("checkpoints", "responses", "figures", "wandb", "tensorboard")  # of a run, where no other run is
+NOT_LISTED = ("output_dir", "run_name", "experiment_name", "sweep_objective")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run in the listing of `tvo ls`."""
+
+    folder: Path
+    command: str  # train, eval, variance, sft
+    state: str  # running, finished, collapsed, failed, interrupted
+    composed: bool  # it has written its configuration; else its settings are the overrides alone
+    settings: Mapping[str, Any]  # dotted keys of its configuration
+    step: int | None
+    steps: int | None  # planned
+    reward: float | None  # reward/mean of the last step; of an evaluation, pass@1
+    verdict: str
+    reason: str  # why it failed
+
+
+def list_runs(root: Path) -> list[ListedRun]:
+    """List the runs below a folder, itself included, in the order of their paths.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise UserError("DIR", root, "there is no such folder.", "Runs are in outputs/ unless output_dir says else.")
+    return [_list_run(folder) for folder in sorted(run_folders(root))]
+
+
+def run_folders(root: Path) -> Iterator[Path]:
+    """Yield the folders that hold a state.json, or (from before there was one) a config.yaml and a metrics.jsonl."""
+    for place, inner, files in os.walk(root):
+        if run_status.STATUS_FILE in files or {"config.yaml", "metrics.jsonl"} <= set(files):
+            yield Path(place)
+        inner[:] = [name for name in inner if name not in INSIDE and not name.startswith(".")]
+
+
+def settings_in_which_runs_differ(runs: Sequence[ListedRun]) -> dict[Path, dict[str, Any]]:
+    """Return, for each listed run, the settings that are not the same in all the runs of its command."""
+    found: dict[Path, dict[str, Any]] = {}
+    for kind in {(run.command, run.composed) for run in runs}:
+        peers = [run for run in runs if (run.command, run.composed) == kind]
+        keys = dict.fromkeys(key for run in peers for key in run.settings)
+        apart = [key for key in keys if len({repr(run.settings.get(key)) for run in peers}) > 1]
+        for run in peers:
+            found[run.folder] = {key: run.settings[key] for key in _leading_settings(apart) if key in run.settings}
+    return found
+
+
+def _leading_settings(keys: Sequence[str]) -> list[str]:
+    """Return the keys that stand for others: where the algorithm differs, its name alone."""
+    named = {key.partition(".")[0] for key in keys if key.endswith(".name") and key.count(".") == 1}
+    return [key for key in keys if key.partition(".")[0] not in named or key == f"{key.partition('.')[0]}.name"]
+
+
+def _list_run(folder: Path) -> ListedRun:
+    """Return one run of the listing, from the files of its folder."""
+    told = run_status.read_status(folder)
+    summary, collapse = read_json(folder / "summary.json"), read_json(folder / "collapse.json")
+    word, reason = run_status.status_of(folder)
+    settings = _settings_of_run(folder, told)
+    row = metrics_file.last_training_row(folder / "metrics.jsonl")
+    fired = str(collapse.get("verdict", "")) in LOST
+    word = word or (run_status.FINISHED if summary else run_status.INTERRUPTED)
+    return ListedRun(
+        folder=folder,
+        command=str(told.get("command", "train")),
+        state=COLLAPSED if fired and word == run_status.FINISHED else word,
+        composed=(folder / "config.yaml").is_file(),
+        settings=settings,
+        step=int(row["step"]) if row else None,
+        steps=settings.get("trainer.steps"),
+        reward=row.get("reward/mean", _evaluation_score(summary)),
+        verdict=_collapse_verdict(collapse),
+        reason=reason,
+    )
+
+
+def _settings_of_run(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a listed run's config, flat; the overrides alone of a command that writes none."""
+    try:
+        text = (folder / "config.yaml").read_text(encoding="utf-8")
+    except OSError:
+        pairs = [split_override(word) for word in told.get("overrides") or ()]
+        return {key: value for key, value in pairs if key not in NOT_THE_EXPERIMENT}
+    return {
+        key: value
+        for key, value in _flat_settings_of_run(_parse_config_of_listed_run(text))
+        if not key.startswith((*NOT_LISTED, "logger."))
+    }
+
+
+def _parse_config_of_listed_run(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return {}
+
+
+def _flat_settings_of_run(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        if isinstance(value, dict):
+            yield from _flat_settings_of_run(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _collapse_verdict(collapse: Mapping[str, Any]) -> str:
+    at, word = collapse.get("collapsed_at"), str(collapse.get("verdict", ""))
+    return f"{word} at {at}" if at is not None else word
+
+
+def _evaluation_score(summary: Mapping[str, Any]) -> float | None:
+    """Return a listed run's score: avg@k of an evaluation with one suite; of a training's own, pass@1."""
+    suites = list((summary.get("suites") or {}).values())
+    own = (summary.get("evaluation") or {}).get("eval/pass@1")
+    found = (suites[0].get("avg") or {}).get("mean") if len(suites) == 1 else own
+    return float(found) if isinstance(found, int | float) else None

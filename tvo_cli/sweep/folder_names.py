@@ -1,0 +1,107 @@
+"""Folder names of a sweep and of its jobs: the same for the same command, short, readable by Hydra without quotes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
+
+LONGEST = 80
+
+
+def register_folder_name_resolvers() -> None:
+    """Register the resolvers `sweep_dir` and `sweep_name`, for conf/hydra/output."""
+    from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("sweep_dir", sweep_folder_name, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", job_folder_name, replace=True)
+
+
+def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any = None) -> str:
+    """Return the folder of a sweep: `output_dir` when the command line names one, else one that its settings name.
+
+    `outputs/<experiment>/<swept keys>-<hash>`; the hash is of the root config, the fixed overrides and the swept
+    keys, not of the swept values. The same command finds the folder again, and so does one with more seeds.
+    """
+    given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
+    if given:
+        return given[-1]
+    fixed, swept = fixed_and_swept_overrides([*overrides, *sweeper_parameters(_root_)])
+    facts = [root_config_name(_root_), sorted(fixed), sorted(swept)]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:6]
+    name = "+".join(_without_special_characters(short_key(key, swept)) for key in swept) or "sweep"
+    return f"outputs/{experiment}/{name[:LONGEST]}-{digest}"
+
+
+def job_folder_name(overrides: Sequence[str], number: int, hidden: Sequence[str] = ()) -> str:
+    """Return a job's folder in a sweep: `tvo+s0+lr-1e-4`; without what is the same in all, `hidden`.
+
+    Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
+    """
+    pairs = [pair for pair in map(split_override, overrides) if not _is_no_experiment_key(pair[0])]
+    shown = [pair for pair in pairs if pair[0] not in hidden] or pairs
+    name = "+".join(_folder_name_part(key, value, [key for key, _ in shown]) for key, value in shown) or f"job-{number}"
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 11]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def fixed_and_swept_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the fixed overrides of a command as they stand, and the keys that it sweeps."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    fixed, swept = [], []
+    for word, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
+        key = split_override(word)[0]
+        if _is_no_experiment_key(key):
+            continue
+        if parsed.is_sweep_override():
+            swept.append(key)
+        else:
+            fixed.append(word)
+    return fixed, list(dict.fromkeys(swept))
+
+
+def sweeper_parameters(root: Any) -> list[str]:
+    """Return what `hydra.sweeper.params` adds to the command line of a sweep."""
+    from omegaconf import OmegaConf
+
+    found = OmegaConf.select(root, "hydra.sweeper.params") if root is not None else None
+    return [f"{key}={value}" for key, value in (found or {}).items()]
+
+
+def root_config_name(root: Any) -> str:
+    """Return the config the sweep's command starts from: train, eval, variance …"""
+    from omegaconf import OmegaConf
+
+    return str(OmegaConf.select(root, "hydra.job.config_name")) if root is not None else ""
+
+
+def short_key(key: str, others: Sequence[str]) -> str:
+    """Return a key's short name in a folder name: `optimizer.lr` → `lr`, unless another key ends alike."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in others) < 2 else key
+
+
+def _is_no_experiment_key(key: str) -> bool:
+    """Return whether a key is no part of the experiment."""
+    return key.partition(".")[0] in NOT_THE_EXPERIMENT
+
+
+def _folder_name_part(key: str, value: str, keys: Sequence[str]) -> str:
+    """Return a setting's part of a folder name: `tvo` for a group, `s0` for a seed, `lr-1e-4` for the rest."""
+    worth = Path(value).name if "/" in value else value
+    if short_key(key, keys) == "seed":
+        return _without_special_characters(f"s{worth}")
+    if "." not in key and not re.match(r"[\d.+-]|true|false|null", worth, re.IGNORECASE):
+        return _without_special_characters(worth)
+    return _without_special_characters(f"{short_key(key, keys)}-{worth}")
+
+
+def _without_special_characters(word: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", word).strip("_")

@@ -1,0 +1,31 @@
+"""Folders of refused sweeps: one that is refused before any job leaves none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tvo_cli.tracking.run_folder import remove_empty_run_folder
+
+UNUSED = ("multirun.yaml", ".sweep.lock")  # Hydra's copy of the command, our lock
+
+_folders: list[Path] = []  # of the sweeps that this process has begun
+
+
+def remember_sweep_folder(folder: Path) -> None:
+    """Remember the folder of a sweep that begins, for its removal if the sweep is refused."""
+    _folders.append(folder)
+
+
+def remove_refused_sweep_folders() -> None:
+    """Remove the folders of sweeps that hold nothing of a job, and those above them that are empty then."""
+    while _folders:
+        folder = _folders.pop()
+        if not {path.name for path in folder.glob("*")} - set(UNUSED):
+            _remove_refused_sweep_folder(folder)
+
+
+def _remove_refused_sweep_folder(folder: Path) -> None:
+    """Remove a sweep's folder that holds nothing of a job."""
+    for name in UNUSED:
+        (folder / name).unlink(missing_ok=True)
+    remove_empty_run_folder(folder)

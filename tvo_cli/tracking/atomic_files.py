@@ -1,0 +1,45 @@
+"""Atomic files, written whole or not at all: text, strict JSON, JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:  # half a surrogate pair
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json_atomically(path: Path, content: Any) -> None:
+    """Write strict JSON whole or not at all; numbers that are not finite become null."""
+    write_text_atomically(path, json.dumps(_strict_json(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_json_lines_atomically(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write strict JSON lines whole or not at all."""
+    lines = (json.dumps(_strict_json(row), allow_nan=False, ensure_ascii=False) + "\n" for row in rows)
+    write_text_atomically(path, "".join(lines))
+
+
+def _strict_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _strict_json(child) for name, child in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_strict_json(child) for child in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)

@@ -1,0 +1,133 @@
+"""Names of every metric, each once, with its unit and meaning. docs/metrics.md has the formulas."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class MetricName(NamedTuple):
+    """The name, unit and meaning of one metric."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+METRICS = (
+    MetricName("reward/mean", "reward", "mean reward of the step's responses, all terms"),
+    MetricName("reward/std", "reward", "spread of those rewards; 0: nothing to learn from"),
+    MetricName("accuracy/fresh", "share", "correct responses among the step's own: pass@1 on training problems"),
+    MetricName("group/zero_advantage", "share", "groups whose rewards are all equal: they teach nothing"),
+    MetricName("sampling/draws", "draws", "draws that dynamic sampling took for the step"),
+    MetricName("sampling/generated", "responses", "responses sampled for the step"),
+    MetricName("sampling/used", "responses", "responses learned from"),
+    MetricName("sampling/mixed", "share", "groups drawn that had right and wrong answers"),
+    MetricName("answer/entropy", "nats", "entropy of the final answers inside a group"),
+    MetricName("answer/distinct", "share", "distinct final answers of a group over the answers given"),
+    MetricName("neutral/entropy", "nats", "entropy of the neutral words, which no reward touches: shows mode collapse"),
+    MetricName("neutral/share", "share", "responses that begin with a neutral word at all"),
+    MetricName("response/length", "tokens", "mean response length, the end token included"),
+    MetricName("response/length_max", "tokens", "the longest response"),
+    MetricName("response/truncated", "share", "responses that met the length limit"),
+    MetricName("grader/failed", "responses", "responses that the grader could not judge"),
+    MetricName("grader/unanswered", "share", "responses without a final answer"),
+    MetricName("policy/entropy", "nats", "mean entropy of a token in the last pass over the batch"),
+    MetricName("policy/entropy_sampled", "nats", "mean −log π of the sampled tokens"),
+    MetricName("policy/tv", "share", "mean |π − π_old| over tokens: the binary total variation of the step"),
+    MetricName("policy/tv_max", "share", "its largest value over tokens"),
+    MetricName("policy/kl_old", "nats", "KL to the policy that sampled, a token (k3)"),
+    MetricName("policy/kl_old_k1", "nats", "the same, k1: unbiased, of either sign"),
+    MetricName("policy/kl_ref", "nats", "KL to the frozen reference, a token (k3)"),
+    MetricName("policy/kl_ref_k1", "nats", "the same, k1"),
+    MetricName("policy/ratio_p01", "1", "importance ratio: 1st percentile over tokens"),
+    MetricName("policy/ratio_p50", "1", "importance ratio: median over tokens"),
+    MetricName("policy/ratio_p99", "1", "importance ratio: 99th percentile over tokens"),
+    MetricName("policy/ratio_max", "1", "importance ratio: the largest"),
+    MetricName("policy/clipped", "share", "tokens without any policy gradient"),
+    MetricName("policy/damped", "share", "mean of 1 − w, w a token's gradient factor against the unclipped one"),
+    MetricName("policy/mismatch", "nats", "mean |log π of the sampler − of the trainer| at the same weights"),
+    MetricName("policy/mismatch_max", "nats", "the largest such difference"),
+    MetricName("policy/mismatch_response", "nats", "the largest such sum over one response"),
+    MetricName(
+        "gradient/variance", "squared gradient", "trace of the covariance of the whole rollout batch's gradient"
+    ),
+    MetricName(
+        "gradient/signal", "squared gradient", "squared norm of the true gradient, debiased; it may be negative"
+    ),
+    MetricName("gradient/normalised_variance", "1", "variance over signal, both smoothed over steps"),
+    MetricName("gradient/normalised_variance_raw", "1", "the same of this step alone"),
+    MetricName("gradient/noise_scale", "responses", "responses at which noise and signal of the gradient are equal"),
+    MetricName("gradient/noise_scale_raw", "responses", "the same of this step alone"),
+    MetricName(
+        "gradient/signal_resolved", "0 or 1", "whether the signal stands out of the noise; if not, the ratios are cut"
+    ),
+    MetricName("gradient/norm", "gradient", "norm before clipping, mean over the step's updates"),
+    MetricName("gradient/norm_max", "gradient", "the largest of them"),
+    MetricName("gradient/clipped", "share", "updates whose norm was clipped"),
+    MetricName("gradient/log_fluctuation", "1", "mean |log ratio| of consecutive gradient norms"),
+    MetricName("thermo/free_energy", "reward", "F = U − T·S: minus the mean reward, minus temperature times entropy"),
+    MetricName("thermo/entropy", "nats", "S, of a whole response"),
+    MetricName("thermo/temperature", "reward/nat", "T, the price of entropy in units of reward"),
+    MetricName(
+        "thermo/dissipation",
+        "reward",
+        "−ΔF between consecutive batches at one temperature",
+    ),
+    MetricName("thermo/viscosity", "1", "ν, by which the learning rate is divided"),
+    MetricName("thermo/set_point", "share", "the binary total variation that the viscosity aims at"),
+    MetricName(
+        "law/a", "accuracy", "a of the law R = −a·e^H + b over the steps so far: the price of accuracy in entropy"
+    ),
+    MetricName("law/b", "accuracy", "b of that law"),
+    MetricName("law/ceiling", "accuracy", "b − a: the accuracy that law predicts where the entropy is spent"),
+    MetricName("law/rmse", "accuracy", "root mean square of that law's residuals"),
+    MetricName(
+        "law/r2", "1", "share of the accuracy's variance that the law explains; below a half, do not extrapolate"
+    ),
+    MetricName("law/error", "accuracy", "this step's accuracy minus what the law of the steps before it predicts"),
+    MetricName("control/beta", "reward", "coefficient of the control variate"),
+    MetricName("loss/nonfinite", "0 or 1", "something was not finite; the update was left out"),
+    MetricName("critic/loss", "reward²", "the critic's loss"),
+    MetricName("critic/explained_variance", "share", "1 − variance of the critic's error over that of the returns"),
+    MetricName("optimizer/lr", "1", "learning rate of the step's last update: schedule and viscosity included"),
+    MetricName("optimizer/steps", "updates", "updates taken"),
+    MetricName("optimizer/skipped", "updates", "updates left out because something was not finite"),
+    MetricName("stability/rollbacks", "times", "rollbacks so far"),
+    MetricName("rollouts", "responses", "responses sampled so far"),
+    MetricName("tokens", "tokens", "response tokens sampled so far"),
+    MetricName("eval/pass@1", "share", "correct samples on the held-out problems"),
+    MetricName("eval/pass@1_low", "share", "lower end of its interval"),
+    MetricName("eval/pass@1_high", "share", "upper end of its interval"),
+    MetricName("eval/length", "tokens", "mean response length on the held-out problems"),
+    MetricName("eval/truncated", "share", "held-out responses that met the length limit"),
+    MetricName("eval/unanswered", "share", "held-out responses without a final answer"),
+    MetricName("eval/grader_failed", "responses", "held-out responses that the grader could not judge"),
+    MetricName("time/generation", "s", "sampling"),
+    MetricName("time/reward", "s", "grading"),
+    MetricName("time/scoring", "s", "log-probabilities, values, advantages before the update"),
+    MetricName("time/update", "s", "the inner epochs"),
+    MetricName("time/evaluation", "s", "held-out evaluation"),
+    MetricName("time/step", "s", "the whole step"),
+    MetricName("time/tokens_per_second", "tokens/s", "response tokens over the whole step"),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def metric_names_by_group() -> dict[str, list[MetricName]]:
+    """Return the metrics by the part of the name before the slash, in reading order."""
+    found: dict[str, list[MetricName]] = {}
+    for metric in METRICS:
+        found.setdefault(metric.name.partition("/")[0], []).append(metric)
+    return found
+
+
+def is_known_metric(name: str) -> bool:
+    """Return whether a name is one of our metrics; `loss/PART` and `eval/pass@K` are families."""
+    return name in BY_NAME or name.startswith("loss/") or bool(re.fullmatch(r"eval/pass@\d+", name))
+
+
+def is_evaluation_metric(name: str) -> bool:
+    """Return whether a metric belongs to an evaluation, not to a training step."""
+    return name.startswith("eval/")
