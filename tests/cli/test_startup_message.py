@@ -24,7 +24,7 @@ def seen(command, doing):
     print(json.dumps([f"{command}: {doing}", heavy]))
     raise SystemExit(0)
 
-opening.announce = seen
+opening.announce_on_stderr = seen
 from tvo_cli.cli.main import main
 main(sys.argv[1:])
 """

@@ -10,7 +10,7 @@ from typing import Any
 
 PIECES = "tvo_cli.objective.pieces"
 MOVED = {
-    "tvo_cli.stability.collapse_rules": "tvo_cli.stability.collapse_rules",  # a module: everything in it
+    "tvo_cli.stability.collapse": "tvo_cli.stability.collapse_rules",  # a module: everything in it
     f"{PIECES}.clip": "tvo_cli.maths.surrogates.clipped_surrogate",
     f"{PIECES}.dual_clip": "tvo_cli.maths.surrogates.dual_clipped_surrogate",
     f"{PIECES}.capped": "tvo_cli.maths.surrogates.capped_surrogate",
