@@ -37,7 +37,8 @@ comparison: $(DEV_STAMP)  ## docs/results/compare.md: 200 runs, under an hour on
 	$(BIN)/tvo train -m experiment=stability_small
 	$(BIN)/tvo compare outputs/stability_small --out docs/results/compare
 
-docs: $(DEV_STAMP)  ## docs/algorithms.md and conf/schema/, from the yamls, docstrings and declarations
+docs: $(DEV_STAMP)  ## docs/algorithms.md, docs/modules.md and conf/schema/, from the yamls, docstrings and declarations
+	$(BIN)/python -m tests.module_table > docs/modules.md
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
 	for group in conf/schema/*.json; do $(BIN)/python -m tvo_cli list $$(basename $$group .json) --schema > $$group; done
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import module_table
+
 ROOT = Path(__file__).parent.parent / "tvo_cli"
 PAGE = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -59,18 +61,24 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
     TopologicalSorter({room: given - {room} for room, given in MAY_IMPORT.items()}).prepare()
 
 
-def test_no_file_is_long_and_no_function_is_very_long() -> None:
+def test_no_file_and_no_function_is_long() -> None:
     for path in FILES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+        most = 200 if path.parent.name in ("training", "experiment") else 300
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= most, path
         for node in nodes(path):
             if isinstance(node, FUNCTION):
-                assert (node.end_lineno or 0) - node.lineno < 70, (path, node.name)
+                assert (node.end_lineno or 0) - node.lineno < 40, (path, node.name)
 
 
-def test_the_median_function_is_about_ten_lines() -> None:
+def test_the_page_of_modules_is_that_of_the_docstrings() -> None:
+    page = (ROOT.parent / "docs" / "modules.md").read_text(encoding="utf-8")
+    assert page == module_table.page(), "make docs"
+
+
+def test_the_median_function_is_under_ten_lines() -> None:
     functions = [node for path in FILES for node in nodes(path) if isinstance(node, FUNCTION)]
     lengths = sorted((node.end_lineno or 0) - node.lineno + 1 for node in functions)
-    assert lengths[len(lengths) // 2] <= 12
+    assert lengths[len(lengths) // 2] < 10
 
 
 def test_names_say_something() -> None:
