@@ -5,23 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-TVO = f"{sys.executable} -m tvo_cli"
-LIMIT = 240  # seconds for anything here, on however busy a machine
-SPACE = "No space left on device"
-full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+from tests.consoles import LIMIT, ROOT, TVO, environment, full, on_a_terminal, read_until, shell
 
+SPACE = "No space left on device"
 # a run without a model: it prints, warns, draws a bar, writes its folder, and says what became of its console
 VIEW = """
 import logging, subprocess, sys, warnings
@@ -46,64 +40,6 @@ with standard_streams.guarded_streams():
     Path("kept.txt").write_text("whole")
     run_log.close_run_log(handler)
 """
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **more}
-
-
-def shell(place: Path, line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
-    """A line of bash; the exit code is that of the first command of a pipe."""
-    words = ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"]
-    return subprocess.run(words, cwd=place, env=environment(**more), capture_output=True, timeout=LIMIT)
-
-
-def on_a_terminal(place: Path, words: list[str], act: Callable[[int, int], bytes], **more: str) -> tuple[int, bytes]:
-    """A program in a session of its own on a new terminal: (exit code, what `act(pid, terminal)` gives)."""
-    pid, terminal = pty.fork()
-    if pid == 0:  # pragma: no cover
-        os.chdir(place)
-        os.execve(sys.executable, [sys.executable, *words], environment(**more))
-    try:
-        found = act(pid, terminal)
-        return ended(pid), found
-    finally:
-        os.close(terminal) if _is_open(terminal) else None
-
-
-def ended(pid: int) -> int:
-    """The exit code of a child; one that does not end is killed, and the test fails."""
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError("it did not end")
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
-
-
-def read_until(terminal: int, wanted: bytes) -> bytes:
-    """What a terminal shows up to a text, or up to its end."""
-    shown = b""
-    while wanted not in shown:
-        try:
-            more = os.read(terminal, 4096)
-        except OSError:  # Linux: the other side is closed
-            return shown
-        if not more:
-            return shown
-        shown += more
-    return shown
 
 
 @pytest.fixture
@@ -318,97 +254,3 @@ def test_an_account_without_a_name_a_home_or_caches_has_stand_ins(
         user_account.complete_user_account()
     assert Path.home() == Path(user_account.NO_HOME) and getpass.getuser() == f"uid-{os.getuid()}"
     assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
-
-
-# real runs: the smallest, one of them here and the other states among the slow tests
-
-SMALLEST = (
-    "train rollout=small rollout.prompts=2 rollout.samples=2 rollout.epochs=1 rollout.minibatches=1 trainer.steps=2 "
-    "trainer.threads=1 evaluation=off recorder=off logger=none output_dir=run"
-)
-
-
-def finished(place: Path) -> bool:
-    rows = [json.loads(line) for line in (place / "run" / "metrics.jsonl").read_text().splitlines()]
-    state = json.loads((place / "run" / "state.json").read_text())["state"]
-    return [row["step"] for row in rows] == [1, 2] and state == "finished" and (place / "run" / "card.txt").is_file()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("line", "more"),
-    [
-        ("| head -1", {"PYTHONIOENCODING": "ascii"}),
-        pytest.param("<&- >&- 2>&-", {}, marks=pytest.mark.slow),
-        pytest.param(">/dev/full 2>/dev/full", {}, marks=[pytest.mark.slow, full]),
-        pytest.param("", {"PYTHONIOENCODING": "ascii", "TERM": "dumb", "NO_COLOR": "1"}, marks=pytest.mark.slow),
-        pytest.param("logger.console=live", {"COLUMNS": "40", "LC_ALL": "C"}, marks=pytest.mark.slow),
-    ],
-)
-def test_training_ends_well_whatever_the_console(tmp_path: Path, line: str, more: dict[str, str]) -> None:
-    done = shell(tmp_path, f"{TVO} {SMALLEST} {line}", **more)
-    assert done.returncode == 0, done.stderr
-    assert finished(tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("style", ["live", "plain"])
-def test_training_outlives_its_terminal(tmp_path: Path, style: str) -> None:
-    ignored = (
-        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from tvo_cli.cli.main import run; run()"
-    )
-    words = ["-c", ignored, *SMALLEST.split(), f"logger.console={style}", "trainer.steps=2"]
-
-    def hang_up(pid: int, terminal: int) -> bytes:
-        shown = read_until(terminal, b"step")
-        os.close(terminal)
-        return shown
-
-    code, shown = on_a_terminal(tmp_path, words, hang_up, TERM="xterm", COLUMNS="80")
-    assert code == 0, shown
-    assert finished(tmp_path)
-    assert "is lost (Input/output error); the run goes on" in (tmp_path / "run" / "run.log").read_text()
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach and write to; pytest's own are for one user."""
-    with tempfile.TemporaryDirectory() as made:
-        Path(made).chmod(0o777)
-        yield Path(made)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes another user's number, which only root can")
-def test_training_as_a_user_whom_nobody_knows(open_folder: Path) -> None:
-    """The rights to read are kept, for this Python may lie in root's home; those to write are not."""
-    rights = "--inh-caps +dac_read_search --ambient-caps +dac_read_search"
-    become = f"setpriv --reuid 54321 --regid 54321 --clear-groups {rights}"
-    if shell(open_folder, f"{become} true").returncode:
-        pytest.skip("setpriv cannot keep the rights to read here")
-    caches = "MPLCONFIGDIR=/proc/none HF_HOME=/proc/none TORCHINDUCTOR_CACHE_DIR=/proc/none"
-    named = SMALLEST.replace("logger=none", "logger=wandb")
-    line = f"env -u HOME -u USER -u LOGNAME {caches} WANDB_MODE=offline {become} {TVO} {named}"
-    done = shell(open_folder, line)
-    assert done.returncode == 0, done.stderr
-    assert finished(open_folder) and list((open_folder / "run" / "wandb").glob("offline-run-*"))
-    assert b"failed and is off" not in done.stdout + done.stderr and not (open_folder / "~").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        pytest.param("eval --limit 2 logger=none output_dir=run >/dev/full", 2, marks=full),
-        ("eval --limit 2 logger=none output_dir=run | true", 0),
-        ("eval --limit 2 logger=none output_dir=run >&- 2>&-", 2),
-        pytest.param("sft dataset=addition steps=2 problems=2 samples=1 output_dir=run >/dev/full", 0, marks=full),
-    ],
-)
-def test_the_folder_is_finished_and_the_code_tells_of_a_table_that_was_asked_for(
-    tmp_path: Path, line: str, code: int
-) -> None:
-    done = shell(tmp_path, f"{TVO} {line}")
-    assert done.returncode == code, done.stderr
-    assert json.loads((tmp_path / "run" / "state.json").read_text())["state"] == "finished"
-    assert b"Traceback" not in done.stderr and done.stderr.count(b"standard output") <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.cli.grading import Done, Grade
+from tvo_cli.cli.main import main
 
 
 class Experiment(ModuleType):
@@ -53,3 +57,17 @@ def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Experiment:
     monkeypatch.setattr("tvo_cli.report.run_plot.draw_run_figure", lambda run: [])
     monkeypatch.chdir(tmp_path)
     return made
+
+
+@pytest.fixture
+def grade(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Grade:
+    def graded(content: bytes | list[dict[str, Any]], *words: str) -> Done:
+        path = tmp_path / "rows.jsonl"
+        data = content if isinstance(content, bytes) else "".join(json.dumps(row) + "\n" for row in content).encode()
+        path.write_bytes(data)
+        code = main(["grade", str(path), *words])
+        out, said = capsys.readouterr()
+        lines = [json.loads(line) for line in out.split("\n") if line] if "table" not in words else []
+        return Done(code, lines, out, said)
+
+    return graded

@@ -1,4 +1,4 @@
-"""What may go wrong besides a kill: disks, damaged files, other settings, W&B."""
+"""Disks that fill, files that are damaged, settings that differ, secrets: what a run does about them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Never
 
 import pytest
 import torch
 
-from tests.training.conftest import Checksum, MetricRows, Runs, Whole
+from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli import config, experiment
-from tvo_cli.checkpoint import store, tensor_fingerprint
+from tvo_cli.checkpoint import store
 from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
@@ -29,9 +29,6 @@ from .conftest import SMALL, composed
 
 ONE_STEP = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1")
 QUICK = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")
-
-
-# ---------------------------------------------------------------- disks
 
 
 @pytest.fixture
@@ -81,9 +78,6 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(
         store.save_checkpoint(small_disk / "step-000002", tensors=tensors, state={})
     assert store.newest_whole_checkpoint(small_disk, print) == old
     assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "step-000001"]
-
-
-# ---------------------------------------------------------------- files and settings
 
 
 @pytest.mark.parametrize(
@@ -228,80 +222,3 @@ def test_no_secret_reaches_any_file_of_a_run(
     assert hidden[0] not in capsys.readouterr().err
     assert_no_file_holds(hidden, tmp_path)
     assert "***" in (tmp_path / "run" / "run.log").read_text()
-
-
-# ---------------------------------------------------------------- Weights & Biases
-
-
-class Service:
-    """Weights & Biases as its package shows it: the steps and run ids that reached it, and when it shall break."""
-
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-        self.ids: list[str] = []
-        self.breaks_at: int | str | None = None
-
-    def init(self, **named: Any) -> ServiceRun:
-        if named["mode"] == "online" and self.breaks_at == "start":
-            raise TimeoutError("unreachable")
-        self.ids.append(named["id"])
-        return ServiceRun(self)
-
-
-class ServiceRun:
-    """A run of the service."""
-
-    offline = disabled = False
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.summary: dict[str, object] = {}
-        self.starting_step = max(service.rows, default=-1) + 1
-
-    def log(self, row: dict[str, object], step: int) -> None:
-        if step == self.service.breaks_at:
-            raise ConnectionError("the service was killed")
-        self.service.rows.append(step)
-
-    def define_metric(self, *args: object, **named: object) -> None: ...
-
-    def finish(self, exit_code: int) -> None: ...
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A stand-in for the wandb package's runs."""
-    import wandb
-
-    made = Service()
-    monkeypatch.setattr(wandb, "init", made.init)
-    return made
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", [*(pytest.param(n, marks=pytest.mark.slow) for n in (None, 2)), "start"])
-def test_wandb_in_any_state_leaves_training_alone_and_gets_no_step_twice(
-    run: Runs,
-    whole: Whole,
-    pulled: Callable[..., None],
-    steps: MetricRows,
-    service: Service,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: str | int | None,
-) -> None:
-    """Compared with no logger at all: the same metrics and the same weights, killed half-way and gone on with."""
-    mode = "auto" if fault == "start" else "offline"
-    monkeypatch.setenv("WANDB_MODE", "online" if fault == "start" else "offline")
-    plain = whole(*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2")
-    service.breaks_at = fault
-    words = (*QUICK, "trainer.steps=4", "trainer.checkpoint_every=2", "logger=wandb", f"logger.mode={mode}")
-    pulled("mirrored", *words, "logger.console=off", after=3)
-    (run.root / "mirrored" / "wandb_id.txt").unlink()
-    folder = run("mirrored", *words, "logger.console=off")
-    assert steps(folder) == steps(plain)
-    policies = [store.load_checkpoint(one / "checkpoints" / "step-000004")[0]["optimizer"] for one in (folder, plain)]
-    assert tensor_fingerprint.tensor_fingerprint(policies[0]) == tensor_fingerprint.tensor_fingerprint(policies[1])
-    assert len(service.rows) == len(set(service.rows))
-    assert len(set(service.ids)) == 1, "the run id came back from the checkpoint"
-    if fault != 2:
-        assert service.rows == [1, 2, 3, 4]

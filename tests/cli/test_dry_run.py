@@ -1,0 +1,78 @@
+"""`tvo train --dry-run` shows the sizes, starts nothing, and refuses what a run refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tvo_cli.cli.main import main
+
+from .conftest import Experiment
+
+
+def test_a_dry_run_starts_and_writes_nothing(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = ["dataset=reasoning_gym", "+dataset.options.api_key=hush"]
+    assert main(["train", "--dry-run", "rollout.prompts=1000", "rollout.samples=2", *secret]) == 0
+    printed = capsys.readouterr().out
+    assert experiment.configs == [] and list(tmp_path.iterdir()) == []
+    table, _, config = printed.partition("\n\n")
+    assert yaml.safe_load(config)["rollout"]["prompts"] == 1000 and "hush" not in printed and "${" not in config
+    assert "2,000" in table and "prompts × samples" in table
+
+
+def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", "-m", "rollout.prompts=3,5", "rollout.samples=8", "seed=1,2"]) == 0
+    printed = capsys.readouterr().out
+    table, sizes, config = printed.split("\n\n")[:3]
+    assert table.startswith("4 jobs") and table.splitlines()[1:] == [
+        "job  rollout.prompts  seed  rollouts_a_batch",
+        "0    3                1     24",
+        "1    3                2     24",
+        "2    5                1     40",
+        "3    5                2     40",
+    ]
+    assert "24" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 3
+
+
+def test_a_dry_run_of_a_presets_own_sweep_shows_what_differs_without_composing_all(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tvo_cli import config
+
+    composed: list[list[str]] = []
+    compose = config.compose
+    monkeypatch.setattr(config, "compose", lambda words, *rest: composed.append(words) or compose(words, *rest))
+    assert main(["train", "--dry-run", "-m", "experiment=rivals_small"]) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert lines[0].startswith("480 jobs;") and lines[1].split() == ["setting", "values", "which"]
+    assert [line.split()[:2] for line in lines[2:5]] == [["algorithm", "24"], ["optimizer.lr", "4"], ["seed", "5"]]
+    assert lines[3].endswith("5e-05, 0.0001, 0.0003, 0.001") and "Sizes may differ with algorithm" in lines[5]
+    assert len(composed) <= 4, "each takes a fifth of a second of processor time"
+    assert main(["train", "--dry-run", "-m", "experiment=rivals_small", "algorithm=grpo,ppo", "optimizer.lr=1e-4"]) == 0
+    rows = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert rows[0].startswith("10 jobs") and len(rows) == 12
+    assert rows[1].split() == ["job", "algorithm", "seed"] and rows[-1].split() == ["9", "ppo", "4"]
+
+
+@pytest.mark.parametrize(
+    ("swept", "said"),
+    [
+        ("optimizer.lr=1e-4,-1", "optimizer.lr=-1: must be a number, more than 0"),
+        ("seed=0,1.5", "seed=1.5: must be a whole number"),
+        ("algorithm=tvo,tvoo", "Nearest: tvo"),
+    ],
+)
+def test_a_dry_run_of_a_sweep_refuses_a_later_value(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str], swept: str, said: str
+) -> None:
+    assert main(["train", "--dry-run", "-m", "seed=range(9)", swept]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_refuses_what_a_run_refuses(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", "algorithm=tvoo"]) == 2
+    assert "Nearest: tvo" in capsys.readouterr().err
