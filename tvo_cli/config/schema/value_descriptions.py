@@ -81,7 +81,7 @@ def how_to_write_value(key: str, value: Any, schema: dict[str, Any]) -> str:
     kinds = {one.get("type") for one in schema.get("anyOf", [schema])}
     largest = max(_limits_left_out(schema), default=math.inf)
     if any(one > largest for one in _numbers_of_value(value)):
-        return f"At most {largest}."
+        return f"At most {int(largest) if largest == int(largest) else largest}."
     if isinstance(value, str) and kinds & {"integer", "number"} and _number_of_text(value) is not None:
         return f"It is a text; without quotes it is a number: {key}={value}"
     if isinstance(value, str) and value.lstrip("+-") == ".inf" and "number" in kinds:
