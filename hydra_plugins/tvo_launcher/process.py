@@ -190,7 +190,7 @@ def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus: 
     before = sum(job.before for job in jobs)
     parts = [
         f"sweep: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{repeated_jobs_note(asked, len(jobs))}",
-        f"{before} done before" if before else "",
+        f"{before} already finished" if before else "",
     ]
     parts += [f"{len(slots)} at a time", f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else ""]
     parts += [f"{slots[0].threads} threads each"]

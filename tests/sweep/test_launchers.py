@@ -43,7 +43,7 @@ def test_a_sweep_of_trainings_its_folder_found_again_and_wandb_grouped_by_it(tmp
     content = kept.read_bytes()
     assert folder.name.encode() in content and b"samples-4" in content and b"grpo" in content
     code, said = tvo(tmp_path, *words)
-    assert code == 2 and "1 done before" in said
+    assert code == 2 and "1 already finished" in said
     code, said = tvo(tmp_path, "train", "-m", "logger=none", "rollout.samples=2,4", *SMALL)
     assert code == 0 and "(1 of them before)" in said, "another value, in the same folder"
     code, listed = tvo(tmp_path, "ls")
