@@ -72,7 +72,7 @@ def test_markdown_is_read_back_as_the_text(text: str, frame: str) -> None:
 def test_a_cell_of_a_markdown_table_is_one_cell(text: str) -> None:
     from markdown_it import MarkdownIt
 
-    page = "\n".join(escaping.markdown_table(["run", "state"], [[text, "failed"]]))
+    page = "\n".join(escaping.escaped_markdown_table(["run", "state"], [[text, "failed"]]))
     rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(page)
     cells = re.findall(r"<td>(.*?)</td>", rendered, re.DOTALL)
     assert len(cells) == 2 and cells[1] == "failed" and "<" not in cells[0]

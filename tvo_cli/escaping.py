@@ -55,7 +55,7 @@ def markdown(text: object) -> str:
     return f"{flat[:at]}\\{flat[at:]}"
 
 
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def escaped_markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table whose cells are escaped."""
     escaped = [[markdown(cell) for cell in cells] for cells in (headings, *rows)]
     return ["| " + " | ".join(cells) + " |" for cells in (escaped[0], ["---"] * len(headings), *escaped[1:])]
@@ -100,11 +100,13 @@ def latex(text: object) -> str:
     """Escape text for any LaTeX engine, pdflatex without packages too; an unknown letter is shown as its number."""
     shown = unicodedata.normalize("NFC", terminal(text))
     pairs = zip(shown, shown[1:] + " ")
-    found = "".join(_latex_letter(one) + ("{}" if one == after and one in LIGATURES else "") for one, after in pairs)
+    found = "".join(
+        _escape_latex_character(one) + ("{}" if one == after and one in LIGATURES else "") for one, after in pairs
+    )
     return "{}" + found if found[:1] in ("[", "*") else found  # after the end of a row either is its argument
 
 
-def _latex_letter(character: str) -> str:
+def _escape_latex_character(character: str) -> str:
     """Return the LaTeX of one character."""
     if character in TEXTS:
         return TEXTS[character]

@@ -16,7 +16,7 @@ def is_writable(descriptor: int, end: float | None) -> bool:
     return bool(select.select([], [descriptor], [], left)[1])
 
 
-def would_stop_process(descriptor: int) -> bool:
+def would_descriptor_stop_process(descriptor: int) -> bool:
     """Return whether a write would stop the process, in the background of a terminal with `stty tostop`."""
     if not os.isatty(descriptor):
         return False

@@ -73,7 +73,7 @@ class StreamGuard(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         """Take it all; what the other side does not accept is left out."""
         whole = memoryview(data).cast("B")
-        if not self.waits and file_descriptors.would_stop_process(self._target):
+        if not self.waits and file_descriptors.would_descriptor_stop_process(self._target):
             note_stream_event(
                 f"{self._name} stops jobs in the background (stty tostop); meanwhile lines are left out there"
             )
@@ -190,13 +190,13 @@ def raise_lost_output() -> None:
         raise _guards[1].loss
 
 
-def can_redraw(stream: TextIO | None) -> bool:
+def can_stream_redraw(stream: TextIO | None) -> bool:
     """Return whether lines on a stream can be redrawn: a terminal, and one that is capable of it."""
     capable = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
     return capable and stream is not None and stream.isatty()
 
 
-def was_closed_at_start(descriptor: int) -> bool:
+def was_stream_closed_at_start(descriptor: int) -> bool:
     """Return whether the program began without this standard stream."""
     return descriptor in _absent
 

@@ -22,8 +22,8 @@ class PinFolder(Callback):
         optimising_sweeper.silence_optuna(config.hydra.sweeper)
         folder = str(Path(str(config.hydra.sweep.dir)).absolute())
         refused_sweeps.remember_sweep_folder(Path(folder))
-        fixed, _ = folder_names.fixed_and_swept_overrides(
-            [*config.hydra.overrides.task, *folder_names.sweeper_parameters(config)]
+        fixed, _ = folder_names.fixed_and_swept_in_folder_name(
+            [*config.hydra.overrides.task, *folder_names.sweeper_parameters_in_folder_name(config)]
         )
         hidden = [*config.hydra.job.config.override_dirname.exclude_keys, *(split_override(word)[0] for word in fixed)]
         pinned = [
@@ -40,7 +40,7 @@ class PinFolder(Callback):
 
         if optimising_sweeper.is_optimising_sweeper(config.hydra.sweeper):
             folder = Path(str(config.hydra.sweep.dir))
-            told = optimising_sweeper.best_job_lines(
+            told = optimising_sweeper.optimiser_best_job_lines(
                 folder, Path(os.path.relpath(folder)), config.get("sweep_objective")
             )
             print("".join(f"{line}\n" for line in told), end="", flush=True)

@@ -41,10 +41,10 @@ class ProcessLauncher(Launcher):
         grace: float,
         program: Sequence[str] | None,
     ) -> None:
-        from tvo_cli.sweep.runner import LaunchSettings
+        from tvo_cli.sweep.runner import RunnerSettings
 
         self._n_jobs, self._gpus, self._program = n_jobs, gpus, program
-        self._settings = LaunchSettings(int(retries), None if timeout is None else float(timeout), float(grace))
+        self._settings = RunnerSettings(int(retries), None if timeout is None else float(timeout), float(grace))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's hook."""
@@ -172,14 +172,14 @@ class Returned(JobReturn):
 
 
 def _returned(folder: Path, job: SweepJob, composed: DictConfig, code: int) -> JobReturn:
-    from tvo_cli.sweep.sweep_objective import JobNotFinished, value_for_sweeper
+    from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
     from tvo_cli.tracking import run_status
 
     done = job.state == run_status.FINISHED
     found = Returned(overrides=job.overrides, working_dir=str(folder / job.folder))
     found.status = JobStatus.COMPLETED if done else JobStatus.FAILED
     found.return_value = (
-        value_for_sweeper(folder / job.folder, composed.get("sweep_objective")) if done else JobNotFinished(code)
+        value_for_sweeper(folder / job.folder, composed.get("sweep_objective")) if done else JobWithoutObjective(code)
     )
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tvo_cli.cli.evaluate import ids_of_option, suites_as_list
+from tvo_cli.cli.evaluate import ids_of_option, suites_to_evaluate_as_list
 from tvo_cli.cli.main import app
 from tvo_cli.cli.progress_bars import _progress_lines
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
@@ -17,10 +17,10 @@ runner = CliRunner()
 
 
 def test_suites_between_commas_are_one_run() -> None:
-    assert suites_as_list("evaluation=math500,aime24") == "evaluation=[math500,aime24]"
-    assert suites_as_list("evaluation=[math500]") == "evaluation=[math500]"
-    assert suites_as_list("evaluation.limit=3") == "evaluation.limit=3"
-    assert suites_as_list("model.path=a,b") == "model.path=a,b", "a sweep over models"
+    assert suites_to_evaluate_as_list("evaluation=math500,aime24") == "evaluation=[math500,aime24]"
+    assert suites_to_evaluate_as_list("evaluation=[math500]") == "evaluation=[math500]"
+    assert suites_to_evaluate_as_list("evaluation.limit=3") == "evaluation.limit=3"
+    assert suites_to_evaluate_as_list("model.path=a,b") == "model.path=a,b", "a sweep over models"
 
 
 def test_ids_of_a_file_or_between_commas(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tvo_cli.cli import failure
-from tvo_cli.cli.launch import run_folder_error
+from tvo_cli.cli.launch import launch_folder_error
 from tvo_cli.errors import UserError
 from tvo_cli.standard_streams import OutputLost
 
@@ -29,7 +29,7 @@ CIRCLES = [
 
 @pytest.mark.parametrize("error", CIRCLES, ids=lambda error: type(error).__name__)
 def test_causes_that_lead_back_are_each_seen_once(error: BaseException) -> None:
-    found = list(failure.causes_of(error))
+    found = list(failure.causes_of_failure(error))
     assert len(found) == len(set(map(id, found))) and failure.describe_failure(error)[0]
 
 
@@ -43,7 +43,7 @@ def test_a_cause_behind_a_circle_is_still_found() -> None:
 
 def test_an_error_of_the_run_folder_without_a_name_does_not_cause_itself() -> None:
     error = OSError(errno.EIO, "Input/output error")
-    assert run_folder_error(error) is error
+    assert launch_folder_error(error) is error
     text, code = failure.describe_failure(error)
     assert code == failure.USER_ERROR and "Input/output error" in text
 

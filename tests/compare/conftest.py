@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tvo_cli.compare.render.document import CompareRequest, ReportDocument, compare_into_document
+from tvo_cli.compare.render.document import DocumentRequest, ReportDocument, compare_into_document
 from tvo_cli.compare.render.table_cells import Table
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def arms(tmp_path: Path) -> Path:
 
 def made(*paths: Path, **wishes: Any) -> ReportDocument:
     """The comparison of some paths."""
-    return compare_into_document(list(paths), CompareRequest(**wishes))
+    return compare_into_document(list(paths), DocumentRequest(**wishes))
 
 
 def table(document: ReportDocument, name: str, section: int = 0) -> Table:

@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tvo_cli import config
-from tvo_cli.cli.dry_run import sweep_jobs
+from tvo_cli.cli.dry_run import dry_run_jobs
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.cross_key_checks import check_across_keys
 
@@ -28,7 +28,7 @@ def jobs(preset: str) -> list[dict[str, str]]:
     config.register_resolvers()
     with initialize_config_dir(str(config.conf_dir()), version_base="1.3"):
         node = compose("train", overrides=[f"experiment={preset}"], return_hydra_config=True).hydra.sweeper.params
-    found = sweep_jobs([f"{key}={value}" for key, value in node.items()])
+    found = dry_run_jobs([f"{key}={value}" for key, value in node.items()])
     return [dict(word.split("=", 1) for word in job) for job in found]
 
 

@@ -77,8 +77,8 @@ def test_keys_are_present_or_not_and_never_told(monkeypatch: pytest.MonkeyPatch,
 
 def test_extras_are_there_or_told_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = ["torch>=2", "one>=1 ; extra == 'first'", 'two; extra == "second"', "pytest ; extra == 'dev'"]
-    monkeypatch.setattr(services, "_requirements_of_package", lambda: listed)
-    monkeypatch.setattr(services, "_version_or_missing", lambda package: "1.2" if package == "one" else "missing")
+    monkeypatch.setattr(services, "_requirements_of_extras", lambda: listed)
+    monkeypatch.setattr(services, "_extra_version_or_missing", lambda package: "1.2" if package == "one" else "missing")
     assert services.extras_facts() == {"first": {"one": "1.2"}, "second": {"two": "missing"}}
     lacking = "missing; pip install -e '.[second]'"
     assert list(env._extra_lines(services.extras_facts())) == [("first", "one 1.2"), ("second", lacking)]

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tvo_cli.readers import file_formats, json_stream
-from tvo_cli.readers.exact_numbers import Number
-from tvo_cli.readers.json_records import json_text
+from tvo_cli.readers.json_records import json_record_text
+from tvo_cli.readers.numbers_as_spelled import Number
 from tvo_cli.readers.record import MalformedRecord, Record
 
 ROWS = [{"question": f"Wie viel, „{n}“ + é\u2028?", "answer": str(n), "note": "a\nb, c;d"} for n in range(3)]
@@ -145,7 +145,7 @@ def test_numbers_keep_their_digits_and_are_written_back(tmp_path: Path) -> None:
     (found,) = read(line.encode(), "x.jsonl", tmp_path)
     assert isinstance(found, Record) and found.fields["a"][0] == "0.10"
     assert isinstance(found.fields["b"], Number)
-    assert json_text(found.fields) == line
+    assert json_record_text(found.fields) == line
 
 
 @pytest.mark.parametrize("block", [1, 2, 7, 64])

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tvo_cli.readers.exact_numbers import Number, number_text
 from tvo_cli.readers.golds import gold_of
+from tvo_cli.readers.numbers_as_spelled import Number, number_text
 from tvo_cli.readers.record import MalformedRecord
 
 

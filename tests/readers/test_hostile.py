@@ -11,7 +11,7 @@ from contextlib import suppress
 from tvo_cli.readers import file_formats
 from tvo_cli.readers.conversations import question_of
 from tvo_cli.readers.golds import gold_of
-from tvo_cli.readers.json_records import json_text
+from tvo_cli.readers.json_records import json_record_text
 from tvo_cli.readers.record import MalformedRecord
 
 WHOLE = (
@@ -61,7 +61,7 @@ def test_no_damage_raises_anything_else() -> None:
             continue
         rows += len(found)
         for row in found:
-            json_text(row.fields)
+            json_record_text(row.fields)
             for value in row.fields.values():
                 tried(gold_of, value)
                 tried(question_of, value)

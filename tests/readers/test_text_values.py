@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tvo_cli.readers.golds import integer_gold, last_box, text_after_marker, without_thousands_commas
-from tvo_cli.readers.text_values import level_of, text_of_value
+from tvo_cli.readers.text_values import level_text_of_value, text_of_value
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_integers_lose_zeros_in_front() -> None:
 
 def test_levels() -> None:
     stated = (3, "3", "Level 3", "Level ?", "?", None, 5.0, "hard")
-    assert [level_of(level) for level in stated] == ["3", "3", "3", "", "", "", "5", "hard"]
+    assert [level_text_of_value(level) for level in stated] == ["3", "3", "3", "", "", "", "5", "hard"]
 
 
 def test_answers_of_other_types() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tvo_cli.config import overrides
 from tvo_cli.errors import UserError
 from tvo_cli.report import next_commands, run_card, run_end, run_loading, run_plot
 from tvo_cli.tracking.atomic_files import write_json_atomically
@@ -185,7 +186,7 @@ def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
 def test_the_next_command_can_be_pasted(path: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    [word] = shlex.split(next_commands.shell_override("model.path", path))
+    [word] = shlex.split(overrides.shell_override("model.path", path))
     [parsed] = OverridesParser.create().parse_overrides([word])
     assert parsed.key_or_group == "model.path" and parsed.value() == path and not parsed.is_sweep_override()
 

@@ -29,7 +29,7 @@ def test_the_winner_is_named_with_its_value_and_its_folder(folder: Path) -> None
     (folder / optimising_sweeper.RESULTS).write_text(
         "name: optuna\nbest_params: {optimizer.lr: 0.003}\nbest_value: 0.56251\n"
     )
-    assert optimising_sweeper.best_job_lines(folder, Path("s"), "eval/pass@1") == [
+    assert optimising_sweeper.optimiser_best_job_lines(folder, Path("s"), "eval/pass@1") == [
         "best: eval/pass@1 = 0.5625 with optimizer.lr=0.003, in s/lr-0.003",
         "All of the search is in s/optimization_results.yaml",
     ]
@@ -38,16 +38,16 @@ def test_the_winner_is_named_with_its_value_and_its_folder(folder: Path) -> None
 def test_other_shapes_of_a_result(folder: Path) -> None:
     results = folder / optimising_sweeper.RESULTS
     results.write_text("solutions:\n- {params: {seed: 1}, values: [1, 2]}\n- {params: {seed: 2}, values: [2, 1]}\n")
-    assert optimising_sweeper.best_job_lines(folder, Path("s"), None)[:2] == [
+    assert optimising_sweeper.optimiser_best_job_lines(folder, Path("s"), None)[:2] == [
         "best: value = [1, 2] with seed=1, in s/lr-0.003",
         "best: value = [2, 1] with seed=2",
     ]
     results.write_text("name: nevergrad\nbest_evaluated_params: {seed: 2}\nbest_evaluated_result: 1.5\n")
-    assert optimising_sweeper.best_job_lines(folder, Path("s"), "x")[0] == "best: x = 1.5 with seed=2"
+    assert optimising_sweeper.optimiser_best_job_lines(folder, Path("s"), "x")[0] == "best: x = 1.5 with seed=2"
     results.write_text("name: another\n")
-    assert optimising_sweeper.best_job_lines(folder, Path("s"), "x") == []
+    assert optimising_sweeper.optimiser_best_job_lines(folder, Path("s"), "x") == []
     results.unlink()
-    assert optimising_sweeper.best_job_lines(folder, Path("s"), "x") == []
+    assert optimising_sweeper.optimiser_best_job_lines(folder, Path("s"), "x") == []
 
 
 def test_only_an_optimising_sweeper_searches_and_is_quiet(caplog: pytest.LogCaptureFixture) -> None:

@@ -66,7 +66,7 @@ def test_a_signal_while_a_job_is_started_reaches_that_job_and_no_reason_quotes_a
     monkeypatch.setattr(runner, "JobProcess", Attempt)
     index = SweepIndex(tmp_path)
     index.add(job := SweepJob("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
-    terms = runner.LaunchSettings(retries=0, timeout=None, grace=1.0)
+    terms = runner.RunnerSettings(retries=0, timeout=None, grace=1.0)
     runner.SweepRunner(index, [job], [Slot(0, None, 1)], terms, ProgressTable()).run()  # type: ignore[arg-type]
     assert len(Attempt.made) == 1 and job.state == "failed" and job.reason == "the service refused ***"
     assert KEY not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
@@ -76,7 +76,7 @@ def test_signals_that_were_ignored_at_the_start_stop_no_sweep(tmp_path: Path, mo
     monkeypatch.setattr(runner, "JobProcess", Passing)
     index = SweepIndex(tmp_path)
     index.add(job := SweepJob("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
-    terms = runner.LaunchSettings(retries=0, timeout=None, grace=1.0)
+    terms = runner.RunnerSettings(retries=0, timeout=None, grace=1.0)
     sweep = runner.SweepRunner(index, [job], [Slot(0, None, 1)], terms, ProgressTable())  # type: ignore[arg-type]
     before = {number: signal.signal(number, signal.SIG_IGN) for number in runner.STOP}
     try:
@@ -105,6 +105,6 @@ def test_what_a_signal_does_is_said_but_not_by_its_handler(tmp_path: Path, monke
     monkeypatch.setattr(runner, "JobProcess", Attempt)
     index, board = SweepIndex(tmp_path), Told()
     index.add(job := SweepJob("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
-    terms = runner.LaunchSettings(retries=0, timeout=None, grace=1.0)
+    terms = runner.RunnerSettings(retries=0, timeout=None, grace=1.0)
     runner.SweepRunner(index, [job], [Slot(0, None, 1)], terms, board).run()  # type: ignore[arg-type]
     assert len(board.said) == 1 and board.said[0].startswith("SIGTERM: ")

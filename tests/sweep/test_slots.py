@@ -52,7 +52,7 @@ def test_a_job_gets_its_gpu_and_its_share_of_threads_and_less_stays_less() -> No
 @pytest.mark.parametrize(("text", "found"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", None)])
 def test_a_containers_quota_counts(tmp_path: Path, text: str, found: int | None) -> None:
     (tmp_path / "cpu.max").write_text(text)
-    assert slots._cgroup_processors(tmp_path / "cpu.max") == found
+    assert slots._cgroup_processors_for_slots(tmp_path / "cpu.max") == found
 
 
 @pytest.mark.parametrize(("jobs", "gpus", "said"), [(0, None, "n_jobs=0"), (True, None, "n_jobs"), (1, "0", "gpus=0")])

@@ -14,7 +14,7 @@ import pytest
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, console
 from tvo_cli.tracking.console import PlainDisplay, RunProgress
-from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, format_reading, sparkline
+from tvo_cli.tracking.console_numbers import format_console_reading, format_duration, format_plain_number, sparkline
 from tvo_cli.tracking.live_panel import live_panel
 from tvo_cli.tracking.mirror import RunInfo
 
@@ -196,14 +196,14 @@ READINGS = [
 
 @pytest.mark.parametrize(("name", "value", "said"), READINGS)
 def test_a_reading_has_the_digits_that_mean_something(name: str, value: float | None, said: str) -> None:
-    assert format_reading(name, value) == said
+    assert format_console_reading(name, value) == said
 
 
 def test_live_opens_and_closes() -> None:
     from rich.console import Console
 
     stream = io.StringIO()
-    live = console.LiveDisplay(Console(file=stream, force_terminal=True, width=90))
+    live = console.LiveConsoleDisplay(Console(file=stream, force_terminal=True, width=90))
     state = progress()
     live.start(state)
     state.add(1, ROW)

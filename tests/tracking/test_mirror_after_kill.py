@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tvo_cli.tracking import Tracker, metrics_file, wandb_file
-from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, row_keys
+from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, mirrored_row_keys
 from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
 from tvo_cli.tracking.tracker import mirrors_of_logger
 
@@ -72,7 +72,7 @@ class Sent:
         self.instant += 1
         if self.instant == self.dies_at and self.before:
             raise Killed
-        self.rows += row_keys(step, found)
+        self.rows += mirrored_row_keys(step, found)
         if self.instant == self.dies_at:
             del self.rows[len(self.rows) - self.buffer :]
             raise Killed
@@ -133,7 +133,9 @@ def tensorboard_rows(folder: Path) -> list[RowKey]:
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     events = [e for p in folder.glob("tensorboard/events.*") for e in EventFileLoader(str(p)).Load()]
-    return [key for event in events for key in row_keys(event.step, (value.tag for value in event.summary.value))]
+    return [
+        key for event in events for key in mirrored_row_keys(event.step, (value.tag for value in event.summary.value))
+    ]
 
 
 @pytest.mark.parametrize("instant", [1, 4])

@@ -172,7 +172,7 @@ def test_an_unreachable_wandb_falls_back_to_offline(
             raise TimeoutError("no route")
 
     monkeypatch.setattr(WandbMirror, "_open", open_run)
-    monkeypatch.setattr("tvo_cli.tracking.wandb_mirror.automatic_wandb_mode", lambda: "online")
+    monkeypatch.setattr("tvo_cli.tracking.wandb_mirror.automatic_wandb_mirror_mode", lambda: "online")
     with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path) as tracker:
         tracker.log(1, {"reward/mean": 0.5})
     assert asked == ["online", "offline"] and "no route" in caplog.text and rows(tmp_path) == [(1, 0.5)]

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 from tvo_cli.tracking import Tracker, wandb_file
-from tvo_cli.tracking.wandb_mirror import automatic_wandb_mode, wandb_run_id
+from tvo_cli.tracking.wandb_mirror import automatic_wandb_mirror_mode, wandb_run_id
 
 
 def test_wandb_goes_offline_by_itself_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert automatic_wandb_mode() == "offline"
+    assert automatic_wandb_mirror_mode() == "offline"
     (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
-    assert automatic_wandb_mode() == "online"
+    assert automatic_wandb_mirror_mode() == "online"
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert automatic_wandb_mode() == "disabled"
+    assert automatic_wandb_mirror_mode() == "disabled"
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tvo_cli import config
+from tvo_cli.config.signatures import target_docstring
 
 PACKAGE = Path(config.__file__).parents[1]
 FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -63,22 +61,6 @@ def fidelity_grade(text: str) -> str:
 def algorithm_targets(name: str) -> list[str]:
     """Return the `_target_`s of an algorithm's yaml and of the parts (`_…`) it includes, its own first."""
     return [target for file in _algorithm_files(name) for target in _targets_of_algorithm_yaml(file)]
-
-
-@cache
-def target_docstring(target: str) -> str:
-    """Return the docstring of a dotted name of this package, read from source; "" when there is none."""
-    *rooms, wanted = target.split(".")[1:]
-    place = PACKAGE.joinpath(*rooms)
-    files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-    found = (ast.get_docstring(node) for file in files for node in _documented_definitions(file) if node.name == wanted)
-    return next((text for text in found if text), "")
-
-
-def _documented_definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
-    for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node
 
 
 def _algorithm_files(name: str) -> list[str]:

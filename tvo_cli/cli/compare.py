@@ -42,7 +42,7 @@ def compare(
 ) -> None:
     """Compare runs: what differs, by how much, how sure; verdicts first."""
     from tvo_cli.compare.render import report_files
-    from tvo_cli.compare.render.document import CompareRequest
+    from tvo_cli.compare.render.document import DocumentRequest
     from tvo_cli.compare.render.document import compare_into_document as make
     from tvo_cli.errors import UserError
 
@@ -50,7 +50,7 @@ def compare(
         if value not in offered:
             raise UserError(key, value, "not a choice.", f"Choose {', '.join(offered)}.")
     keys = tuple(word.strip() for word in by.split(",") if word.strip())
-    request = CompareRequest(
+    request = DocumentRequest(
         keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x
     )
     document = make(runs, request)

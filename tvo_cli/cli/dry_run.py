@@ -30,7 +30,7 @@ def show_dry_run(words: Sequence[str]) -> None:
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
     plan = dry_run_sizes(first)
-    _check_swept_values(jobs, first, name)
+    _check_values_in_dry_run(jobs, first, name)
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, _sizes_of_each_job(jobs, plan, name))
@@ -41,7 +41,7 @@ def show_dry_run(words: Sequence[str]) -> None:
 
 def _sizes_of_each_job(jobs: Sequence[Job], first: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the derived sizes of each job, composed once for equal ones; nothing where those are too many."""
-    kinds = [_overrides_that_decide_sizes(job) for job in jobs]
+    kinds = [_dry_run_overrides(job) for job in jobs]
     others = {kind: job for job, kind in zip(reversed(jobs), reversed(kinds)) if kind != kinds[0]}
     if len(others) >= COMPOSED:
         return []
@@ -49,18 +49,18 @@ def _sizes_of_each_job(jobs: Sequence[Job], first: Mapping[str, Any], name: str)
     return [plans.get(kind, first) for kind in kinds]
 
 
-def _check_swept_values(jobs: Sequence[Job], first: DictConfig, name: str) -> None:
+def _check_values_in_dry_run(jobs: Sequence[Job], first: DictConfig, name: str) -> None:
     """Refuse a swept value that no job can have: each is tried in the first job's config."""
     others = [word for word in dict.fromkeys(word for job in jobs for word in job) if word not in jobs[0]]
     for word in others[:CHECKED]:
         group, value = configuration.split_override(word)
         if group not in configuration.config_groups():
-            _check_swept_value(word, first, name)
+            _check_value_in_dry_run(word, first, name)
         elif value not in configuration.choices_of_group(group):
             configuration.compose([word], name)
 
 
-def _check_swept_value(word: str, first: DictConfig, name: str) -> None:
+def _check_value_in_dry_run(word: str, first: DictConfig, name: str) -> None:
     """Refuse one swept value that the first job's config cannot take."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf, open_dict
@@ -75,7 +75,7 @@ def _check_swept_value(word: str, first: DictConfig, name: str) -> None:
     configuration.check_composed_config(config, name, [word])
 
 
-def _overrides_that_decide_sizes(job: Job) -> tuple[str, ...]:
+def _dry_run_overrides(job: Job) -> tuple[str, ...]:
     """Return a job's overrides without those on which no derived size depends."""
     return tuple(word for word in job if configuration.split_override(word)[0] not in SIZELESS)
 
@@ -130,10 +130,10 @@ def jobs_of_command_line(words: Sequence[str], root: str = "train") -> tuple[lis
     name, overrides = known.config_name or root, list(known.overrides)
     if not known.multirun:
         return [overrides], name
-    return sweep_jobs([*configuration.sweep_parameters(overrides, name), *overrides]), name
+    return dry_run_jobs([*configuration.sweep_parameters(overrides, name), *overrides]), name
 
 
-def sweep_jobs(overrides: Sequence[str]) -> list[list[str]]:
+def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
     """Return the overrides of every job of a sweep, as Hydra's own sweeper splits them."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser

@@ -51,7 +51,7 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
-    words = [suites_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
+    words = [suites_to_evaluate_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
     words += [f"evaluation.limit={limit}"] if limit is not None else []
     words += [f"evaluation.ids={json.dumps(ids_of_option(ids))}"] if ids is not None else []
@@ -66,7 +66,7 @@ def evaluate(
     raise typer.Exit(launch(_run_evaluation, "eval", words, program="tvo eval", debug=debug, result=True))
 
 
-def suites_as_list(word: str) -> str:
+def suites_to_evaluate_as_list(word: str) -> str:
     """Return `evaluation=a,b` as `evaluation=[a,b]`: one run over two suites, not a sweep."""
     key, equals, value = word.partition("=")
     if key != "evaluation" or not equals or value.startswith("["):

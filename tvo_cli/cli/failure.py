@@ -41,7 +41,7 @@ def report_failure(
 
 def describe_failure(error: BaseException, overrides: Sequence[str] = (), root: str = "train") -> tuple[str, int]:
     """Return a failure as one line, and its exit code."""
-    for cause in causes_of(error):
+    for cause in causes_of_failure(error):
         for say in (
             _describe_user_error,
             _describe_interruption,
@@ -60,7 +60,7 @@ def describe_failure(error: BaseException, overrides: Sequence[str] = (), root: 
     return f"internal error (please report):  {type(error).__name__}: {error}", INTERNAL_ERROR
 
 
-def causes_of(error: BaseException) -> Iterator[BaseException]:
+def causes_of_failure(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what caused it, each once: Hydra wraps errors, and a cause may lead back."""
     found: BaseException | None = error
     seen: set[int] = set()

@@ -154,7 +154,7 @@ def _second_grader_lines(grader: Grader) -> Iterator[str]:
 def _open_input(file: str) -> Iterator[IO[bytes]]:
     """Open the rows to grade: a file, or standard input."""
     if file == "-":
-        if standard_streams.was_closed_at_start(0):
+        if standard_streams.was_stream_closed_at_start(0):
             raise UserError("FILE", file, "standard input is closed.", "Name a file of JSON lines.")
         yield sys.stdin.buffer
         return

@@ -22,7 +22,7 @@ from tvo_cli import escaping, redaction, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
-from tvo_cli.sweep.sweep_objective import JobNotFinished, value_for_sweeper
+from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
 from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import remove_empty_run_folder
 
@@ -77,7 +77,7 @@ class HydraTask:
         code = self._attempt(config, hydra, skip=sweeps)
         self.codes.append(code)
         if code and self.elsewhere:
-            raise JobNotFinished(code)
+            raise JobWithoutObjective(code)
         return (
             value_for_sweeper(Path(config.output_dir), config.get("sweep_objective")) if sweeps and not code else None
         )
@@ -97,13 +97,13 @@ class HydraTask:
                 return self._watched(config, heartbeat)
         except KeyboardInterrupt as error:
             failure.report_failure(error)
-            remove_folder_without_run(folder)
+            remove_launch_folder_without_run(folder)
             raise
         except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep
             code = failure.report_failure(error, debug=self.debug)
             if code == failure.USER_ERROR and fresh:
-                remove_refused_run(folder)
-            remove_folder_without_run(folder)
+                remove_run_refused_at_launch(folder)
+            remove_launch_folder_without_run(folder)
             if self.elsewhere:
                 _pass_signal_to_launcher(getattr(error, "signal", 0))
             return code
@@ -160,7 +160,7 @@ def launch(
     from omegaconf.errors import OmegaConfBaseException
 
     words = configuration.normalised_overrides(words)
-    overrides = overrides_of_arguments(words)
+    overrides = overrides_of_launch(words)
     result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
     if not is_launched_to_show(words):
         standard_streams.treat_stdout_as_view(waits=result)
@@ -171,19 +171,19 @@ def launch(
     with _hydra_arguments(program, words), _raise_hydra_errors(), _remove_folder_of_refused_sweep():
         try:
             main()
-        except JobNotFinished as error:
+        except JobWithoutObjective as error:
             return error.code
         except (HydraException, OmegaConfBaseException) as error:
             raise configuration.explain_hydra_error(error, overrides, root) from error
         except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
-            refused = run_folder_error(error)
+            refused = launch_folder_error(error)
             raise refused from (None if refused is error else error)
     if result and not jobs.code:
         standard_streams.raise_lost_output()
     return jobs.code
 
 
-def run_folder_error(error: OSError) -> BaseException:
+def launch_folder_error(error: OSError) -> BaseException:
     """Return the UserError for a run folder that cannot be made."""
     if error.filename is None:
         return error
@@ -191,7 +191,7 @@ def run_folder_error(error: OSError) -> BaseException:
     return UserError("output_dir", error.filename, f"cannot be made: {error.strerror}.", remedy)
 
 
-def overrides_of_arguments(words: Sequence[str]) -> list[str]:
+def overrides_of_launch(words: Sequence[str]) -> list[str]:
     """Return the overrides among the arguments of a Hydra command line."""
     from hydra._internal.utils import get_args_parser
 
@@ -207,7 +207,7 @@ def is_launched_to_show(words: Sequence[str]) -> bool:
     return any(word.partition("=")[0] in SHOW_FLAGS for word in words)
 
 
-def remove_refused_run(folder: Path) -> None:
+def remove_run_refused_at_launch(folder: Path) -> None:
     """Remove what a refused run wrote into a new folder: no step was done, so nothing is lost.
 
     A folder with anything else than the first files of a run is left as it is.
@@ -224,7 +224,7 @@ def remove_refused_run(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def remove_folder_without_run(folder: Path) -> None:
+def remove_launch_folder_without_run(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
     if [path.name for path in folder.glob("*")] == [run_status.STATUS_FILE] and not run_status.is_running(folder):
         (folder / run_status.STATUS_FILE).unlink()

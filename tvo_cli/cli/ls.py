@@ -60,10 +60,10 @@ def _differing_settings_text(apart: dict[str, Any]) -> str:
     apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
     last = [key.removesuffix(".name").rpartition(".")[2] for key in apart]
     names = [short if last.count(short) == 1 else key for key, short in zip(apart, last, strict=True)]
-    return " ".join(f"{name}={_setting_text(value)}" for name, value in zip(names, apart.values(), strict=True))
+    return " ".join(f"{name}={_ls_setting_text(value)}" for name, value in zip(names, apart.values(), strict=True))
 
 
-def _setting_text(value: Any) -> str:
+def _ls_setting_text(value: Any) -> str:
     """Return a setting's value; a float without the last digits that a product leaves: 2e-05."""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 

@@ -28,7 +28,7 @@ def print_table(
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in rows)]
     shown = [headings[i] for i in kept]
     if markdown:
-        print("\n".join(escaping.markdown_table(shown, [[row[i] for i in kept] for row in rows])))
+        print("\n".join(escaping.escaped_markdown_table(shown, [[row[i] for i in kept] for row in rows])))
         return
     chosen = [[escaping.terminal(row[i]) for i in kept] for row in rows]
     if sys.stdout.isatty():

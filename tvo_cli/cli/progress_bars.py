@@ -22,7 +22,7 @@ EVERY = 10.0  # seconds between lines where there is no terminal
 @contextmanager
 def evaluation_progress() -> Iterator[Callable[[Any], object]]:
     """Open the progress bar of an evaluation; yield what to call after every batch."""
-    if not standard_streams.can_redraw(sys.stderr):
+    if not standard_streams.can_stream_redraw(sys.stderr):
         yield _progress_lines()
         return
     from rich.console import Console
@@ -94,7 +94,7 @@ class GradingProgress:
     """The progress of `tvo grade` on a terminal: rows, speed, time left."""
 
     def __init__(self, total: int | None) -> None:
-        self.total, self.shown, self.wanted = total, time.monotonic(), standard_streams.can_redraw(sys.stderr)
+        self.total, self.shown, self.wanted = total, time.monotonic(), standard_streams.can_stream_redraw(sys.stderr)
 
     def show(self, summary: GradingSummary) -> None:
         """Twice a second at most."""
@@ -114,7 +114,7 @@ class GradingProgress:
             sys.stderr.write("\r\x1b[K")
 
 
-def print_step_progress(total: int, what: str, every: int = 50) -> Callable[[int, float], object]:
+def step_progress_lines(total: int, what: str, every: int = 50) -> Callable[[int, float], object]:
     """Return what prints a line of progress at the first step, the last one, and every so many between."""
 
     def report(step: int, value: float) -> None:

@@ -51,7 +51,7 @@ def replay(
 
 def _print_bit_equality(record: dict[str, Any], replayed: ReplayedStep) -> bool:
     """Print and return whether the replay gave the same bits as the recording."""
-    _print_escaped(f"step {record['step']} ({replayed.algorithm}), recorded because: {', '.join(record['why'])}")
+    _print_replay_line(f"step {record['step']} ({replayed.algorithm}), recorded because: {', '.join(record['why'])}")
     same = bool(record["weights_after"] == replayed.weights_after and record["order"] == replayed.order)
     if same:
         print(f"the same bits: sha256 of the weights {replayed.weights_after[:16]}…, {len(replayed.order)} updates")
@@ -61,7 +61,7 @@ def _print_bit_equality(record: dict[str, Any], replayed: ReplayedStep) -> bool:
     return same
 
 
-def _print_escaped(line: str) -> None:
+def _print_replay_line(line: str) -> None:
     """Print a line that may quote text from outside, escaped."""
     print(escaping.terminal(line))
 
@@ -70,9 +70,9 @@ def _print_replayed_step(replayed: ReplayedStep, record: dict[str, Any]) -> None
     """Print a replayed step: its updates, what was not finite, and the attribution of its gradient."""
     report = replayed.work.report
     print()
-    _print_escaped(replayed.algorithm)
+    _print_replay_line(replayed.algorithm)
     for note in replayed.notes:
-        _print_escaped(f"  {note}")
+        _print_replay_line(f"  {note}")
     names = [f"loss/{name}" for name in report.losses]
     rows = [
         [str(i + 1), *(f"{parts[i]:+.4g}" for parts in report.losses.values()), *_update_columns(replayed, i)]

@@ -45,10 +45,10 @@ def sft(
 def _run_sft(config: DictConfig) -> dict[str, Any]:
     """Fine-tune by a config, print the loss, and print the summary."""
     from tvo_cli.cli.printing import summary_lines
-    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars, print_step_progress
+    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars, step_progress_lines
     from tvo_cli.experiment import sft as run_sft
 
     hide_transformers_progress_bars()
-    summary: dict[str, Any] = run_sft(config, print_step_progress(int(config.steps), "loss"))
+    summary: dict[str, Any] = run_sft(config, step_progress_lines(int(config.steps), "loss"))
     print(summary_lines("sft", summary, config.output_dir), flush=True)
     return summary

@@ -6,23 +6,9 @@ import math
 from collections.abc import Sequence
 
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
-from tvo_cli.tracking.metric_names import BY_NAME
 
-LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 MINUS, UNKNOWN = "−", "—"
 ACRONYMS = ("tvo", "ppo", "grpo", "rloo", "dapo", "gspo", "cispo", "cv", "kl")
-
-
-def is_share(metric: str) -> bool:
-    """Return whether a metric is a share, to be shown in percent and compared in points."""
-    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
-    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
-    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))
-
-
-def is_less_better(metric: str) -> bool:
-    """Return whether the lowest value of a metric is its best: unanswered, cut off, failed, moved too far."""
-    return metric.rpartition("/")[2] in LESS
 
 
 def arm_title(arm: str) -> str:

@@ -85,7 +85,7 @@ def check_composed_config(
     renamed_keys.rename_keys_of_config(config)
     if root in schema.CONFIG_OF_COMMAND:
         schema.normalise_and_validate(
-            config, root, schema.ConfigSources(tuple(overrides), tuple(schema.users_config_folders(sources)))
+            config, root, schema.ConfigSources(tuple(overrides), tuple(schema.users_folders_to_locate_keys(sources)))
         )
 
 

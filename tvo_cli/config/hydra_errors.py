@@ -28,7 +28,9 @@ def explain_hydra_error(
 
     if isinstance(error, OverrideParseException):
         if "=" not in str(error.override):
-            return UserError("override", error.override, "has no `=`.", _suggest_override(str(error.override), folder))
+            return UserError(
+                "override", error.override, "has no `=`.", _suggest_for_hydra_error(str(error.override), folder)
+            )
         return _explain_unparsable_override(error, root)
     if isinstance(error, SearchPathException):
         place = re.search(r"'([^']+)'", str(error))
@@ -137,14 +139,14 @@ def _settings_in_one_word(word: str, root: str) -> list[str]:
 
     pieces = re.split(r"[\s,;]+(?=[+~]{0,2}[\w./@-]+=)", word)
     known = {*groups_and_choices.config_groups(), *schema.declared_keys(root)}
-    return pieces if all(_is_known_override_key(split_override(one)[0], known) for one in pieces[1:]) else []
+    return pieces if all(_is_key_hydra_knows(split_override(one)[0], known) for one in pieces[1:]) else []
 
 
-def _is_known_override_key(key: str, known: set[str]) -> bool:
+def _is_key_hydra_knows(key: str, known: set[str]) -> bool:
     return key in known or key.startswith("hydra") or any(one.endswith(f".{key}") for one in known)
 
 
-def _suggest_override(word: str, folder: Path | None) -> str:
+def _suggest_for_hydra_error(word: str, folder: Path | None) -> str:
     """Suggest the override that a word without `=` may stand for."""
     found = [
         f"{group}={word}"

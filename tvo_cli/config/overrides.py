@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -64,7 +65,6 @@ def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
 
 def rerun_command() -> str:
     """Return the command that makes this very run, ready to copy, secrets redacted; a sweep's job has its own."""
-    import shlex
     import sys
 
     from hydra.core.hydra_config import HydraConfig
@@ -75,3 +75,14 @@ def rerun_command() -> str:
         words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
     return f"{program} {shlex.join(redaction.redacted_arguments(words))}".strip()
+
+
+def hydra_override(key: str, value: str) -> str:
+    """Return `key=value` quoted for Hydra alone."""
+    return f"{key}={value}" if re.fullmatch(r"[\w./+-]+", value) else f"{key}='{value}'"
+
+
+def shell_override(key: str, value: str) -> str:
+    """Return `key=value` quoted for a shell and for Hydra."""
+    word = hydra_override(key, value)
+    return word if word == f"{key}={value}" else shlex.quote(word)

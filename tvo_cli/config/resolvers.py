@@ -42,7 +42,7 @@ def evaluation_folder_name(*, _root_: DictConfig) -> str:
     ]
     text = json.dumps([asked, decides], sort_keys=True, default=str)
     path, name = (str(_value_for_resolver(_root_, f"model.{key}")) for key in ("path", "name"))
-    label = name if ":" in path else _checkpoint_label(Path(path))
+    label = name if ":" in path else _eval_name_of_checkpoint(Path(path))
     suites = "+".join(asked["suites"] or {})
     name = re.sub(r"[^\w.+-]+", "_", f"{label}-{suites}")[:80]
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
@@ -73,7 +73,7 @@ def resolved_tree(config: Any, overrides: Sequence[str] = ()) -> Any:
         raise explain_hydra_error(error, overrides) from error
 
 
-def _checkpoint_label(path: Path) -> str:
+def _eval_name_of_checkpoint(path: Path) -> str:
     """Return a model path as a label: `outputs/train/a/checkpoints/step-000030/policy` → `train-a-step-000030`."""
     parts = path.parts or path.absolute().parts
     kept = [part for part in parts if part not in ("/", "..", "outputs", "checkpoints", "policy")]

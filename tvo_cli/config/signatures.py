@@ -1,4 +1,4 @@
-"""Signatures of the callables that `_target_`s name, read from source.
+"""Signatures and docstrings of the callables that `_target_`s name, read from source.
 
 Importing the callable would import torch, which takes seconds; a mistyped keyword is told before that.
 """
@@ -6,7 +6,7 @@ Importing the callable would import torch, which takes seconds; a mistyped keywo
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,3 +127,19 @@ def _dataclass_keywords(node: ast.ClassDef) -> Iterator[tuple[str, Keyword]]:
 
 def _annotation_text(node: ast.expr | None) -> str:
     return "" if node is None else ast.unparse(node)
+
+
+@cache
+def target_docstring(target: str) -> str:
+    """Return the docstring of a dotted name of this package, read from source; "" when there is none."""
+    *rooms, wanted = target.split(".")[1:]
+    place = PACKAGE.joinpath(*rooms)
+    files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    found = (ast.get_docstring(node) for file in files for node in _documented_definitions(file) if node.name == wanted)
+    return next((text for text in found if text), "")
+
+
+def _documented_definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node

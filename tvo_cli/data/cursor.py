@@ -42,8 +42,8 @@ class Cursor:
             raise UserError(
                 "dataset",
                 self.problems.name,
-                f"has {_problem_count_text(size)} now, but the checkpoint was made with "
-                f"{_problem_count_text(int(state['size']))}.",
+                f"has {_cursor_size_text(size)} now, but the checkpoint was made with "
+                f"{_cursor_size_text(int(state['size']))}.",
                 "Restore the data set, or start a new run.",
             )
         self.epoch, self.position = int(state["epoch"]), int(state["position"])
@@ -67,15 +67,15 @@ class Cursor:
         size = self.problems.size
         if size is None or not self.shuffle:
             return at
-        return _epoch_order(self.seed, self.epoch, size)[at]
+        return _cursor_order_of_epoch(self.seed, self.epoch, size)[at]
 
 
-def _problem_count_text(size: int) -> str:
+def _cursor_size_text(size: int) -> str:
     return f"{size} problems" if size else "problems without end"
 
 
 @lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, size: int) -> tuple[int, ...]:
+def _cursor_order_of_epoch(seed: int, epoch: int, size: int) -> tuple[int, ...]:
     """Return the order of the problems in an epoch."""
     order = list(range(size))
     random_stream("order", seed, epoch, size).shuffle(order)

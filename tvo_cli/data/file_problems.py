@@ -12,7 +12,7 @@ from tvo_cli.data.row_to_problem import (
     RowReading,
     UnansweredRow,
     UnreadableRow,
-    log_left_out_rows,
+    log_rows_without_problem,
     row_to_problem,
     skips_unanswered_rows,
 )
@@ -43,7 +43,7 @@ def read_problem_file(path: Path, node: Mapping[str, Any], key: str = "dataset.p
     reading, skip, skipped = RowReading.of(node), skips_unanswered_rows(node), 0
     seen: dict[str, str] = {}
     problems, stem = [], PurePath(path.name.removesuffix(".gz")).stem
-    for place, name, row in _rows_of_file(path, key):
+    for place, name, row in _problem_rows_of_file(path, key):
         try:
             problem = row_to_problem(row, reading, fallback_id=f"{stem}/{name}")
         except UnreadableRow as fault:
@@ -53,7 +53,7 @@ def read_problem_file(path: Path, node: Mapping[str, Any], key: str = "dataset.p
             continue
         _check_id_is_new(seen, problem.id, place, path, key)
         problems.append(problem)
-    log_left_out_rows(str(path), reading, unanswered=skipped)
+    log_rows_without_problem(str(path), reading, unanswered=skipped)
     if not problems:
         raise UserError(key, path, "the file has no problem in it.", "Write one JSON object per line.")
     return problems
@@ -72,7 +72,7 @@ def _problem_file_path(node: Mapping[str, Any], key: str) -> Path:
     return path
 
 
-def _rows_of_file(path: Path, key: str) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+def _problem_rows_of_file(path: Path, key: str) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     """Yield where each row of the file stands, its number, and its fields."""
     try:
         for found in file_formats.read_records(path):

@@ -11,7 +11,7 @@ from tvo_cli.data.row_to_problem import (
     RowReading,
     UnansweredRow,
     UnreadableRow,
-    log_left_out_rows,
+    log_rows_without_problem,
     raw_question,
     row_to_problem,
     skips_unanswered_rows,
@@ -78,7 +78,7 @@ def problems_of_hub_rows(rows: Iterable[Mapping[str, Any]], node: Mapping[str, A
             unanswered += 1
         except UnreadableRow as fault:
             raise UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy) from fault
-    log_left_out_rows(prefix, reading, unanswered=unanswered, repeated=repeated)
+    log_rows_without_problem(prefix, reading, unanswered=unanswered, repeated=repeated)
 
 
 def _hub_rows(node: Mapping[str, Any], configuration: str | None, split: str) -> Iterator[Mapping[str, Any]]:

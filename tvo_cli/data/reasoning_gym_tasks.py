@@ -102,11 +102,12 @@ def _metadata_as_stored(value: Any) -> Any:
         return [_metadata_as_stored(item) for item in value]
     if isinstance(value, Mapping):
         return {
-            name: _metadata_as_stored(item) for name, item in zip(_keys_as_json(value), value.values(), strict=True)
+            name: _metadata_as_stored(item)
+            for name, item in zip(_task_metadata_keys(value), value.values(), strict=True)
         }
     return json.loads(json.dumps(value, default=str))
 
 
-def _keys_as_json(value: Mapping[Any, Any]) -> list[str]:
+def _task_metadata_keys(value: Mapping[Any, Any]) -> list[str]:
     """Return the keys of metadata as JSON spells them: 1 is "1" and true is "true"."""
     return list(json.loads(json.dumps(dict.fromkeys(value))))

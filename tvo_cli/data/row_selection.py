@@ -21,8 +21,8 @@ def select_rows(problems: Sequence[Problem], node: Mapping[str, Any], *, split: 
     """
     if shared:
         problems = split_off_holdout(problems, _holdout_size(node, len(problems)), split)
-    problems = _rows_with(problems, "level", node.get("levels"), "dataset.levels")
-    problems = _rows_with(problems, "subject", node.get("subjects"), "dataset.subjects")
+    problems = _select_rows(problems, "level", node.get("levels"), "dataset.levels")
+    problems = _select_rows(problems, "subject", node.get("subjects"), "dataset.subjects")
     return ProblemList(str(node["name"]), problems[: limit_of(node)])
 
 
@@ -63,7 +63,9 @@ def _holdout_size(node: Mapping[str, Any], rows: int) -> int:
     return holdout
 
 
-def _rows_with(problems: Sequence[Problem], noun: str, wanted: Iterable[object] | None, key: str) -> Sequence[Problem]:
+def _select_rows(
+    problems: Sequence[Problem], noun: str, wanted: Iterable[object] | None, key: str
+) -> Sequence[Problem]:
     """Return the problems whose level (or subject) is wanted."""
     if wanted is None:
         return problems

@@ -13,7 +13,7 @@ from tvo_cli.readers.column_paths import value_at_path
 from tvo_cli.readers.conversations import Question, question_of
 from tvo_cli.readers.golds import SEVERAL, Gold, gold_of, integer_gold
 from tvo_cli.readers.record import MalformedRecord
-from tvo_cli.readers.text_values import check_text, level_of, text_of_value
+from tvo_cli.readers.text_values import check_text, level_text_of_value, text_of_value
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -90,7 +90,7 @@ def row_to_problem(row: Row, reading: RowReading, fallback_id: str) -> Problem:
         question=question,
         answer=_answer_for_scorer(gold, reading.scorer),
         source=reading.source,
-        level=level_of(_text_of_column(row, reading, "level")),
+        level=level_text_of_value(_text_of_column(row, reading, "level")),
         subject=_text_of_column(row, reading, "subject"),
         scorer=reading.scorer,
         metadata={"solution": solution} if solution else {},
@@ -140,7 +140,7 @@ def _read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
 def _gold_of_row(row: Row, reading: RowReading) -> Gold:
     """Return the gold of a row, of its answer column or of its solution."""
     gold = _gold_of_column(row, reading, "answer", lambda value: gold_of(value, reading.answer_marker))
-    gold = gold if gold.text else _gold_of_column(row, reading, "solution", _gold_of_solution)
+    gold = gold if gold.text else _gold_of_column(row, reading, "solution", _gold_of_row_solution)
     if not gold.text:
         raise UnansweredRow(
             "dataset.columns.answer",
@@ -156,7 +156,7 @@ def _gold_of_column(row: Row, reading: RowReading, noun: str, read: Callable[[ob
     return Gold("") if path is None else _read_column(noun, lambda: read(value_at_path(row, path)), path)
 
 
-def _gold_of_solution(stated: object) -> Gold:
+def _gold_of_row_solution(stated: object) -> Gold:
     """Return the gold of a worked solution: only what a box or a mark says is the answer."""
     found = gold_of(text_of_value(stated))
     return Gold("") if found.text == text_of_value(stated) else found
@@ -201,7 +201,7 @@ def _column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
     return next(iter(guesses + nested), None)
 
 
-def log_left_out_rows(name: str, reading: RowReading, *, unanswered: int = 0, repeated: int = 0) -> None:
+def log_rows_without_problem(name: str, reading: RowReading, *, unanswered: int = 0, repeated: int = 0) -> None:
     """Log how many rows were left out, and how many golds are lists."""
     if unanswered:
         log.warning("%s: %d rows without an answer are skipped", name, unanswered)

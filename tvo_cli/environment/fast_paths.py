@@ -29,7 +29,7 @@ def fast_paths_here() -> list[FastPath]:
     policy = load_policy({"path": FRESH}, device="cpu")
     with onednn.onednn_matmul(policy.network):
         found = [*network_fast_paths(policy, large=True)]
-    return [*found, _fused_optimiser_here(), *accelerator_paths()]
+    return [*found, _fused_optimiser_here(), *fast_paths_of_accelerators()]
 
 
 def fast_paths_of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | None, precision: str) -> list[FastPath]:
@@ -39,7 +39,7 @@ def fast_paths_of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | 
         if policy
         else (FastPath(name, False, "the network is in another engine") for name in ELSEWHERE)
     )
-    return [*own, _fused_optimiser_path(optimizer), *accelerator_paths(precision)]
+    return [*own, _fused_optimiser_path(optimizer), *fast_paths_of_accelerators(precision)]
 
 
 def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
@@ -104,7 +104,7 @@ def _fused_optimiser_reason(on: bool) -> str:
     return limit if on else f"{limit}, with an optimiser that has such a kernel"
 
 
-def accelerator_paths(precision: str = "float32") -> Iterator[FastPath]:
+def fast_paths_of_accelerators(precision: str = "float32") -> Iterator[FastPath]:
     """Yield the fast paths of accelerators: bfloat16, TF32, CUDA, MPS."""
     wanted = "float32 unless trainer.precision=bfloat16"
     yield FastPath("bfloat16", precision == "bfloat16", "the forward pass" if precision == "bfloat16" else wanted)

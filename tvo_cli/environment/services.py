@@ -30,10 +30,10 @@ def hub_facts() -> dict[str, Any]:
 
 def wandb_facts() -> dict[str, Any]:
     """Return the mode that `logger=wandb` would take, and whether there is a key."""
-    from tvo_cli.tracking.wandb_mirror import automatic_wandb_mode, has_wandb_key
+    from tvo_cli.tracking.wandb_mirror import automatic_wandb_mirror_mode, has_wandb_mirror_key
 
     try:
-        return {"mode": automatic_wandb_mode(), "key": "present" if has_wandb_key() else "none"}
+        return {"mode": automatic_wandb_mirror_mode(), "key": "present" if has_wandb_mirror_key() else "none"}
     except RuntimeError:  # no home folder, so no netrc
         return {"mode": "offline", "key": "none"}
 
@@ -41,10 +41,10 @@ def wandb_facts() -> dict[str, Any]:
 def extras_facts() -> dict[str, dict[str, str]]:
     """Return each optional extra with its packages' versions, `missing` for one that is not installed."""
     found: dict[str, dict[str, str]] = {}
-    for requirement in _requirements_of_package():
+    for requirement in _requirements_of_extras():
         named = REQUIREMENT.match(requirement)
         if named and named[2] != "dev":
-            found.setdefault(named[2], {})[named[1]] = _version_or_missing(named[1])
+            found.setdefault(named[2], {})[named[1]] = _extra_version_or_missing(named[1])
     return found
 
 
@@ -54,14 +54,14 @@ def install_line(extra: str) -> str:
     return f"pip install -e '.[{extra}]'" if in_checkout else f"pip install '{PACKAGE}[{extra}]'"
 
 
-def _requirements_of_package() -> list[str]:
+def _requirements_of_extras() -> list[str]:
     try:
         return metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
         return []
 
 
-def _version_or_missing(package: str) -> str:
+def _extra_version_or_missing(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

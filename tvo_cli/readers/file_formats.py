@@ -35,7 +35,7 @@ def read_records(path: Path) -> Iterator[Found]:
 def read_record_stream(stream: IO[bytes], name: str = "") -> Iterator[Found]:
     """Yield the records of a stream, its format told by the end of `name` or by the content."""
     head = _first_bytes(stream)
-    _refuse_other_compressions(head)
+    _refuse_compressed_formats(head)
     if head.startswith(PARQUET):
         yield from _parquet_records_of_stream(stream)
         return
@@ -49,7 +49,7 @@ def read_record_stream(stream: IO[bytes], name: str = "") -> Iterator[Found]:
         yield from json_records.read_json_records(whole, encoding_of(head), head)
 
 
-def _refuse_other_compressions(head: bytes) -> None:
+def _refuse_compressed_formats(head: bytes) -> None:
     """Refuse zip, xz, bzip2 and Zstandard."""
     for mark, kind in OTHERS.items():
         if head.startswith(mark):

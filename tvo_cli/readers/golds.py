@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from tvo_cli.readers.exact_numbers import Number, number_text
+from tvo_cli.readers.numbers_as_spelled import Number, number_text
 from tvo_cli.readers.record import MalformedRecord
 from tvo_cli.readers.text_values import check_text
 
@@ -100,7 +100,7 @@ def _gold_of_list_element(value: object, marker: str | None) -> str:
         raise MalformedRecord(
             f"has {kind} in the list that is its answer", r'Write the answer as one text, "(1,2), (3,4)".'
         )
-    text = without_thousands_commas(_without_dollars(_gold_of_scalar(value, marker)))
+    text = without_thousands_commas(_gold_without_dollars(_gold_of_scalar(value, marker)))
     if not text or _has_comma_outside_brackets(text):
         why = f"{text!r}, a list itself," if text else "an empty answer"
         raise MalformedRecord(
@@ -109,7 +109,7 @@ def _gold_of_list_element(value: object, marker: str | None) -> str:
     return text
 
 
-def _without_dollars(text: str) -> str:
+def _gold_without_dollars(text: str) -> str:
     found = DOLLARS.fullmatch(text)
     return found[1].strip() if found else text
 
@@ -126,13 +126,13 @@ def _has_comma_outside_brackets(text: str) -> bool:
 
 def last_box(solution: str) -> str | None:
     r"""Return the content of the last \boxed{…} with balanced braces; None without one, "" when it is empty."""
-    found = [(match.start(), _content_to_closing_brace(solution, match.end())) for match in BOXED.finditer(solution)]
+    found = [(match.start(), _gold_to_closing_brace(solution, match.end())) for match in BOXED.finditer(solution)]
     found += [(match.start(), match[1]) for match in BARE_BOX.finditer(solution)]
     whole = [(start, content) for start, content in found if content is not None]
     return max(whole)[1].strip() if whole else None
 
 
-def _content_to_closing_brace(text: str, start: int) -> str | None:
+def _gold_to_closing_brace(text: str, start: int) -> str | None:
     """Return the text from `start` to the brace that closes the box."""
     depth, escaped = 1, False
     for at in range(start, len(text)):

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
-from tvo_cli.readers.exact_numbers import Number
 from tvo_cli.readers.json_stream import JsonStream, JsonStreamError
+from tvo_cli.readers.numbers_as_spelled import Number
 from tvo_cli.readers.record import Found, MalformedRecord, Record
 
 LONGEST = 64 << 20  # bytes: what holds no line ends is not JSON lines
@@ -41,20 +41,24 @@ def read_json_records(stream: IO[bytes], encoding: str, head: bytes) -> Iterator
         yield from _records_of_json_lines(stream, encoding)
 
 
-def json_text(value: Any) -> str:
+def json_record_text(value: Any) -> str:
     """Return a record as JSON again, every number in the digits that were read; not-finite numbers are null."""
     if isinstance(value, Number):
-        return str(value) if len(value) <= MOST_DIGITS else _json_string(str(value))
+        return str(value) if len(value) <= MOST_DIGITS else _json_record_string(str(value))
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_json_string(str(name))}: {json_text(child)}" for name, child in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{_json_record_string(str(name))}: {json_record_text(child)}" for name, child in value.items())
+            + "}"
+        )
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(json_text, value)) + "]"
+        return "[" + ", ".join(map(json_record_text, value)) + "]"
     if isinstance(value, float) and not math.isfinite(value):
         return "null"
-    return _json_string(value)
+    return _json_record_string(value)
 
 
-def _json_string(value: object) -> str:
+def _json_record_string(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

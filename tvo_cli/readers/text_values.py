@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from tvo_cli.readers.exact_numbers import Number, number_text
+from tvo_cli.readers.numbers_as_spelled import Number, number_text
 from tvo_cli.readers.record import MalformedRecord
 
 HALF_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -29,7 +29,7 @@ def check_text(text: str, noun: str) -> str:
     return text
 
 
-def level_of(stated: object) -> str:
+def level_text_of_value(stated: object) -> str:
     """Return the difficulty "1" … "5" of 3, "3", "Level 3"; anything else as text, unknown ("Level ?") as ""."""
     text = text_of_value(stated).removeprefix("Level").strip()
     return "" if text == "?" else text

@@ -106,20 +106,21 @@ def _base_model_rows(found: Figures) -> list[Row]:
     """Return the rows that compare the evaluated model with its base model."""
     counts = [[name, str(found[name])] for name in ("kept", "gained", "lost", "neither")]
     ratios = [
-        [name, "–" if _is_missing(found[name]) else f"{found[name]:.4f}"] for name in ("SRR", "NDR", "SDS", "NSCR")
+        [name, "–" if _is_missing_in_evaluation(found[name]) else f"{found[name]:.4f}"]
+        for name in ("SRR", "NDR", "SDS", "NSCR")
     ]
     return counts + ratios
 
 
-def _is_missing(value: float | None) -> bool:
+def _is_missing_in_evaluation(value: float | None) -> bool:
     return value is None or math.isnan(value)
 
 
 def evaluation_markdown(summary: Figures) -> str:
     """Return the report of an evaluation as Markdown (table.md)."""
-    lines = [f"# {escaping.markdown(summary['model'])}", "", *_markdown_table(HEADINGS, suite_rows(summary))]
+    lines = [f"# {escaping.markdown(summary['model'])}", "", *_evaluation_table(HEADINGS, suite_rows(summary))]
     for title, headings, body in detail_tables(summary):
-        lines += ["", f"## {escaping.markdown(title)}", "", *_markdown_table(headings, body)]
+        lines += ["", f"## {escaping.markdown(title)}", "", *_evaluation_table(headings, body)]
     lines += ["", escaping.markdown(_provenance_sentence(summary))]
     return "\n".join(lines) + "\n"
 
@@ -134,9 +135,9 @@ def _provenance_sentence(summary: Figures) -> str:
     return f"{said}Seed {summary['seed']}; {weights}; protocols {hashes}."
 
 
-def _markdown_table(headings: Sequence[str], body: Sequence[Row]) -> list[str]:
+def _evaluation_table(headings: Sequence[str], body: Sequence[Row]) -> list[str]:
     kept = [i for i in range(len(headings)) if i == 0 or any(row[i] for row in body)]
-    return escaping.markdown_table([headings[i] for i in kept], [[row[i] for i in kept] for row in body])
+    return escaping.escaped_markdown_table([headings[i] for i in kept], [[row[i] for i in kept] for row in body])
 
 
 def harness_results(summary: Figures, versions: Figures) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import choices_of_group, split_override
+from tvo_cli.config.overrides import hydra_override, shell_override
 from tvo_cli.redaction import MASK
 from tvo_cli.report.run_loading import Run
 
@@ -29,9 +30,9 @@ def next_training_command(run: Run) -> Command:
     """Return the run's own command with another algorithm and another folder."""
     rival = "grpo" if run.algorithm != "grpo" else "tvo"
     flags, overrides = _flags_and_overrides_of_run(run)
-    kept = [word for word in overrides if _key_of_override(word).partition(".")[0] not in OWN]
+    kept = [word for word in overrides if _key_in_next_command(word).partition(".")[0] not in OWN]
     there = [
-        f"output_dir={_folder_of_rival(run, rival)}" for word in overrides if _key_of_override(word) == "output_dir"
+        f"output_dir={_folder_of_rival(run, rival)}" for word in overrides if _key_in_next_command(word) == "output_dir"
     ]
     return ["tvo", "train", *map(_shell_word, [*flags, f"algorithm={rival}", *kept, *there[:1]])]
 
@@ -42,7 +43,7 @@ def next_evaluation_command(run: Run, policy: Path) -> Command:
     chosen = [
         word
         for word in overrides
-        if _key_of_override(word).partition(".")[0] == "model" and not _key_of_override(word).endswith(LOST)
+        if _key_in_next_command(word).partition(".")[0] == "model" and not _key_in_next_command(word).endswith(LOST)
     ]
     words = [
         *map(_shell_word, [*flags, *chosen]),
@@ -97,7 +98,7 @@ def _overrides_from_config(config: Mapping[str, Any]) -> list[str]:
         node = config.get(group, {})
         name = str(node.get("name", "?"))
         found += [f"{group}={name}"] if name != default else []
-        found += [_hydra_override(f"{group}.path", str(node["path"]))] if name == named and node.get("path") else []
+        found += [hydra_override(f"{group}.path", str(node["path"]))] if name == named and node.get("path") else []
     return [*found, *([f"seed={config['seed']}"] if config.get("seed") else [])]
 
 
@@ -106,7 +107,7 @@ def _folder_of_rival(run: Run, rival: str) -> str:
     return str(place.with_name(f"{run.folder.absolute().name}-{rival}"))
 
 
-def _key_of_override(word: str) -> str:
+def _key_in_next_command(word: str) -> str:
     return split_override(word)[0].partition("/")[0]
 
 
@@ -118,24 +119,13 @@ def _shell_word(word: str) -> str:
     return word if re.fullmatch(r"[\w./+=@,:-]+", word) else shlex.quote(word)
 
 
-def _hydra_override(key: str, value: str) -> str:
-    """Return `key=value` quoted for Hydra alone."""
-    return f"{key}={value}" if re.fullmatch(r"[\w./+-]+", value) else f"{key}='{value}'"
-
-
 def shortest_path(path: Path) -> str:
     """Return a path as short as it can be typed from here."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
 
 
-def shell_override(key: str, value: str) -> str:
-    """Return `key=value` quoted for a shell and for Hydra."""
-    word = _hydra_override(key, value)
-    return word if word == f"{key}={value}" else shlex.quote(word)
-
-
-def wrap_command(words: Sequence[str], room: int) -> list[str]:
+def wrap_next_command(words: Sequence[str], room: int) -> list[str]:
     """Return a command in lines that a shell reads as one: each but the last ends with a backslash."""
     lines = [""]
     for word in words:

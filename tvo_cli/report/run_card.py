@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from tvo_cli import escaping
-from tvo_cli.report.next_commands import next_commands, remark_on_evaluation_command, shortest_path, wrap_command
+from tvo_cli.report.next_commands import next_commands, remark_on_evaluation_command, shortest_path, wrap_next_command
 from tvo_cli.report.run_loading import Run, collapse_firings
 from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, sparkline
 
@@ -47,7 +47,7 @@ def _card_entries(run: Run, room: int) -> Iterator[str]:
         parts = content if isinstance(content, list) else [content]
         yield from _labelled_card_lines(label, [line for part in parts if part for line in _wrap_entry(part, room)])
     commands = [[*map(escaping.terminal, words)] for words in next_commands(run, _newest_policy_on_card(run.folder))]
-    typed = [line for words in commands for line in wrap_command(words, room)]
+    typed = [line for words in commands for line in wrap_next_command(words, room)]
     yield from _labelled_card_lines(
         "next",
         [
@@ -131,11 +131,11 @@ def _evaluation_text(run: Run) -> str:
         return "none (evaluation=off)"
     first, last = rows[0], rows[-1]
     confidence = float(run.config.get("evaluation", {}).get("confidence", 0.95))
-    shown = f"pass@1 {_pass_at_1_text(last)} on held-out problems ({confidence:.0%} interval)"
-    return shown if len(rows) == 1 else f"{shown}; before training {_pass_at_1_text(first)}"
+    shown = f"pass@1 {_card_pass_at_1(last)} on held-out problems ({confidence:.0%} interval)"
+    return shown if len(rows) == 1 else f"{shown}; before training {_card_pass_at_1(first)}"
 
 
-def _pass_at_1_text(row: Mapping[str, Any]) -> str:
+def _card_pass_at_1(row: Mapping[str, Any]) -> str:
     low, high = row.get("eval/pass@1_low"), row.get("eval/pass@1_high")
     interval = (
         f" [{format_plain_number(low)}, {format_plain_number(high)}]" if low is not None and high is not None else ""

@@ -62,11 +62,13 @@ def settings_in_which_runs_differ(runs: Sequence[ListedRun]) -> dict[Path, dict[
         keys = dict.fromkeys(key for run in peers for key in run.settings)
         apart = [key for key in keys if len({repr(run.settings.get(key)) for run in peers}) > 1]
         for run in peers:
-            found[run.folder] = {key: run.settings[key] for key in _leading_settings(apart) if key in run.settings}
+            found[run.folder] = {
+                key: run.settings[key] for key in _leading_settings_of_listing(apart) if key in run.settings
+            }
     return found
 
 
-def _leading_settings(keys: Sequence[str]) -> list[str]:
+def _leading_settings_of_listing(keys: Sequence[str]) -> list[str]:
     """Return the keys that stand for others: where the algorithm differs, its name alone."""
     named = {key.partition(".")[0] for key in keys if key.endswith(".name") and key.count(".") == 1}
     return [key for key in keys if key.partition(".")[0] not in named or key == f"{key.partition('.')[0]}.name"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from tvo_cli import escaping
 from tvo_cli.readers.golds import SEVERAL
-from tvo_cli.readers.json_records import json_text
+from tvo_cli.readers.json_records import json_record_text
 from tvo_cli.readers.text_values import HALF_SURROGATE
 from tvo_cli.reward.grader import Grader
 from tvo_cli.reward.rows_to_grade import RowToGrade, row_chunks
@@ -74,7 +74,7 @@ def graded_row_as_json(row: RowToGrade, verdict: Verdict, *, audit: bool = False
     said: dict[str, Any] = {"correct": verdict.correct, "extracted": verdict.extracted, "reason": verdict.reason}
     if audit:
         said["second"] = verdict.second
-    line = json_text(row.fields | said)
+    line = json_record_text(row.fields | said)
     return (
         HALF_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", line).encode("utf-8") + b"\n"
     )  # no text, but JSON escapes it

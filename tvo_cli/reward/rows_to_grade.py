@@ -15,8 +15,8 @@ from typing import IO, Any
 from tvo_cli.errors import UserError
 from tvo_cli.readers import file_formats
 from tvo_cli.readers.column_paths import has_path, value_at_path
-from tvo_cli.readers.exact_numbers import Number, number_text
 from tvo_cli.readers.golds import Gold, gold_of
+from tvo_cli.readers.numbers_as_spelled import Number, number_text
 from tvo_cli.readers.record import MalformedRecord, Record
 from tvo_cli.readers.text_values import EATEN_BACKSLASH, check_text
 from tvo_cli.reward.grader import can_judge_gold

@@ -31,8 +31,8 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
     if given:
         return given[-1]
-    fixed, swept = fixed_and_swept_overrides([*overrides, *sweeper_parameters(_root_)])
-    facts = [root_config_name(_root_), sorted(fixed), sorted(swept)]
+    fixed, swept = fixed_and_swept_in_folder_name([*overrides, *sweeper_parameters_in_folder_name(_root_)])
+    facts = [root_config_of_folder_name(_root_), sorted(fixed), sorted(swept)]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:6]
     name = "+".join(_without_special_characters(short_key(key, swept)) for key in swept) or "sweep"
     return f"outputs/{experiment}/{name[:LONGEST]}-{digest}"
@@ -43,7 +43,7 @@ def job_folder_name(overrides: Sequence[str], number: int, hidden: Sequence[str]
 
     Without `=`, `,` and `/`: the folder's path can then stand in an override without quotes.
     """
-    pairs = [pair for pair in map(split_override, overrides) if not _is_no_experiment_key(pair[0])]
+    pairs = [pair for pair in map(split_override, overrides) if not _is_left_out_of_folder_name(pair[0])]
     shown = [pair for pair in pairs if pair[0] not in hidden] or pairs
     name = "+".join(_folder_name_part(key, value, [key for key, _ in shown]) for key, value in shown) or f"job-{number}"
     if len(name) <= LONGEST:
@@ -51,14 +51,14 @@ def job_folder_name(overrides: Sequence[str], number: int, hidden: Sequence[str]
     return f"{name[: LONGEST - 11]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
-def fixed_and_swept_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+def fixed_and_swept_in_folder_name(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the fixed overrides of a command as they stand, and the keys that it sweeps."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     fixed, swept = [], []
     for word, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
         key = split_override(word)[0]
-        if _is_no_experiment_key(key):
+        if _is_left_out_of_folder_name(key):
             continue
         if parsed.is_sweep_override():
             swept.append(key)
@@ -67,7 +67,7 @@ def fixed_and_swept_overrides(overrides: Sequence[str]) -> tuple[list[str], list
     return fixed, list(dict.fromkeys(swept))
 
 
-def sweeper_parameters(root: Any) -> list[str]:
+def sweeper_parameters_in_folder_name(root: Any) -> list[str]:
     """Return what `hydra.sweeper.params` adds to the command line of a sweep."""
     from omegaconf import OmegaConf
 
@@ -75,7 +75,7 @@ def sweeper_parameters(root: Any) -> list[str]:
     return [f"{key}={value}" for key, value in (found or {}).items()]
 
 
-def root_config_name(root: Any) -> str:
+def root_config_of_folder_name(root: Any) -> str:
     """Return the config the sweep's command starts from: train, eval, variance …"""
     from omegaconf import OmegaConf
 
@@ -88,7 +88,7 @@ def short_key(key: str, others: Sequence[str]) -> str:
     return last if sum(other.rpartition(".")[2] == last for other in others) < 2 else key
 
 
-def _is_no_experiment_key(key: str) -> bool:
+def _is_left_out_of_folder_name(key: str) -> bool:
     """Return whether a key is no part of the experiment."""
     return key.partition(".")[0] in NOT_THE_EXPERIMENT
 

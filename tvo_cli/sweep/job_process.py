@@ -73,7 +73,7 @@ class JobProcess:
         """No more grace."""
         self.stop()
         if self.pid:
-            _kill_process_group(self.pid)
+            _kill_job_process_group(self.pid)
 
     def poll(self) -> JobOutcome | None:
         """How it ended; None while it runs."""
@@ -136,6 +136,6 @@ def _receive_job_pid(supervisor_end: socket.socket) -> int | None:
     return int(said) if said else None
 
 
-def _kill_process_group(pid: int) -> None:
+def _kill_job_process_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

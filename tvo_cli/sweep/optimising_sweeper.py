@@ -29,7 +29,7 @@ def silence_optuna(sweeper: Any) -> None:
         logging.getLogger("optuna").setLevel(logging.WARNING)
 
 
-def best_job_lines(folder: Path, shown: Path, objective: str | None) -> list[str]:
+def optimiser_best_job_lines(folder: Path, shown: Path, objective: str | None) -> list[str]:
     """Return the lines that name the best job: its settings, its value, its folder."""
     from omegaconf import OmegaConf
 
@@ -39,11 +39,14 @@ def best_job_lines(folder: Path, shown: Path, objective: str | None) -> list[str
     found = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
     if not isinstance(found, dict):
         return []
-    told = [_best_job_line(folder, shown, objective or "value", won, value) for won, value in _best_settings(found)]
+    told = [
+        _optimiser_best_job_line(folder, shown, objective or "value", won, value)
+        for won, value in _optimiser_best_settings(found)
+    ]
     return [*map(escaping.terminal, told), f"All of the search is in {shown / RESULTS}"] if told else []
 
 
-def _best_settings(found: Mapping[Any, Any]) -> Iterator[tuple[Mapping[str, Any], Any]]:
+def _optimiser_best_settings(found: Mapping[Any, Any]) -> Iterator[tuple[Mapping[str, Any], Any]]:
     """Yield settings and value of the best job, as optuna and nevergrad write them."""
     for params, value in (("best_params", "best_value"), ("best_evaluated_params", "best_evaluated_result")):
         if isinstance(found.get(params), Mapping):
@@ -52,7 +55,7 @@ def _best_settings(found: Mapping[Any, Any]) -> Iterator[tuple[Mapping[str, Any]
         yield one["params"], one["values"]
 
 
-def _best_job_line(folder: Path, shown: Path, objective: str, won: Mapping[str, Any], value: Any) -> str:
+def _optimiser_best_job_line(folder: Path, shown: Path, objective: str, won: Mapping[str, Any], value: Any) -> str:
     number = f"{value:.4g}" if isinstance(value, int | float) else str(value)
     settings = [f"{key}={setting}" for key, setting in won.items()]
     jobs = [job for job in SweepIndex(folder).jobs.values() if set(settings) <= set(job.overrides)]

@@ -25,7 +25,7 @@ STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)
-class LaunchSettings:
+class RunnerSettings:
     """The settings of every job's launch: retries, timeout, grace."""
 
     retries: int
@@ -41,7 +41,7 @@ class SweepRunner:
         index: SweepIndex,
         jobs: Sequence[SweepJob],
         slots: Sequence[Slot],
-        settings: LaunchSettings,
+        settings: RunnerSettings,
         table: ProgressTable,
     ) -> None:
         self._index, self._settings, self._table = index, settings, table

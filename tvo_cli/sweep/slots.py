@@ -38,7 +38,7 @@ def divide_into_slots(
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1):
         raise UserError("hydra.launcher.n_jobs", n_jobs, "must be a whole number, more than 0, or null.")
     devices = _gpus_of_slots(gpus, on_cpu)
-    processors = cores or processor_count()
+    processors = cores or processors_for_slots()
     count = max(1, min(n_jobs or len(devices) or processors, jobs))
     share = max(1, processors // count)
     return [Slot(i, devices[i % len(devices)] if devices else None, share) for i in range(count)]
@@ -67,13 +67,13 @@ def visible_gpus(outside: Mapping[str, str]) -> list[str]:
     return [str(index) for index in range(len(lines))] if listed.returncode == 0 else []
 
 
-def processor_count() -> int:
+def processors_for_slots() -> int:
     """Return the processors that this process may use: its affinity, and a container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, _cgroup_processors(Path("/sys/fs/cgroup/cpu.max")) or allowed))
+    return max(1, min(allowed, _cgroup_processors_for_slots(Path("/sys/fs/cgroup/cpu.max")) or allowed))
 
 
-def _cgroup_processors(path: Path) -> int | None:
+def _cgroup_processors_for_slots(path: Path) -> int | None:
     """Return the whole processors of a cgroup's quota (`200000 100000` is 2); None without one."""
     try:
         quota, period = path.read_text(encoding="utf-8").split()

@@ -10,7 +10,7 @@ from typing import Any
 from tvo_cli.tracking import metrics_file
 
 
-class JobNotFinished(Exception):
+class JobWithoutObjective(Exception):
     """A job did not end well, and has reported it; holding only a number, it passes between processes."""
 
     def __init__(self, code: int) -> None:

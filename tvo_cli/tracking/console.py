@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tvo_cli import escaping, standard_streams
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, format_reading
+from tvo_cli.tracking.console_numbers import format_console_reading, format_duration, format_plain_number
 from tvo_cli.tracking.live_panel import live_panel
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.terminal_echo import without_echo
@@ -155,7 +155,9 @@ class PlainDisplay:
         if progress.step == self._shown or (now - self._last < self._every and not ends):
             return
         self._last, self._shown = now, progress.step
-        values = "".join(f"  {format_reading(name, progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS)
+        values = "".join(
+            f"  {format_console_reading(name, progress.latest.get(name)):>{width}}" for _, name, width in COLUMNS
+        )
         place = f"{progress.step}/{progress.run.steps}"
         self.say(f"{place:>{self._width(progress)}}{values}  {format_duration(progress.remaining):>7}")
 
@@ -179,7 +181,7 @@ class PlainDisplay:
         return max(2 * len(str(progress.run.steps)) + 1, len("step"))
 
 
-class LiveDisplay:
+class LiveConsoleDisplay:
     """A console display with a panel that is redrawn in place, four times a second."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -200,7 +202,7 @@ class LiveDisplay:
             console=self._console,
             refresh_per_second=4,
             transient=False,
-            redirect_stderr=standard_streams.can_redraw(sys.stderr),  # one that goes into a file stays there
+            redirect_stderr=standard_streams.can_stream_redraw(sys.stderr),  # one that goes into a file stays there
         )
         self._live.start()
 
@@ -239,7 +241,7 @@ def choose_display(style: str = "auto", every_seconds: float = 0.0) -> ConsoleDi
     if style == "off":
         return SilentDisplay()
     return (
-        LiveDisplay()
-        if style == "live" or (style == "auto" and standard_streams.can_redraw(sys.stdout))
+        LiveConsoleDisplay()
+        if style == "live" or (style == "auto" and standard_streams.can_stream_redraw(sys.stdout))
         else PlainDisplay(every_seconds=every_seconds)
     )

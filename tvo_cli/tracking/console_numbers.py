@@ -41,7 +41,7 @@ def format_duration(seconds: float) -> str:
     return f"{rest // 60}:{rest % 60:02d}" if rest >= 60 else f"{rest}s"
 
 
-def format_reading(name: str, value: float | None) -> str:
+def format_console_reading(name: str, value: float | None) -> str:
     """Return a metric's value as the console shows it: a rate whole, others in three or fixed digits."""
     if value is None or not math.isfinite(value):
         return format_plain_number(value)

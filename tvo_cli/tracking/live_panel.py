@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tvo_cli import escaping
-from tvo_cli.tracking.console_numbers import ABSENT, format_duration, format_reading, sparkline
+from tvo_cli.tracking.console_numbers import ABSENT, format_console_reading, format_duration, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -119,18 +119,18 @@ def _rows_with_curve(progress: RunProgress) -> list[Row]:
     """Return the panel's rows with a curve, and the tokens a second."""
     latest = progress.latest
     rows: list[Row] = [
-        (label, format_reading(name, latest.get(name)), _PanelCurve(list(progress.history.get(name, ()))))
+        (label, format_console_reading(name, latest.get(name)), _PanelCurve(list(progress.history.get(name, ()))))
         for label, name in CURVES
     ]
     pace = "time/tokens_per_second"
-    return [*rows, ("tokens/s", format_reading(pace, latest.get(pace)), "")]
+    return [*rows, ("tokens/s", format_console_reading(pace, latest.get(pace)), "")]
 
 
 def _rows_without_curve(progress: RunProgress) -> list[Row]:
     """Return the panel's rows without a curve, those of this run's algorithm."""
     latest = progress.latest
     chosen = [(label, name) for label, name in NUMBERS if name not in NOT_OF_EVERY_RUN or name in progress.used]
-    rows: list[Row] = [(label, format_reading(name, latest.get(name)), "") for label, name in chosen]
+    rows: list[Row] = [(label, format_console_reading(name, latest.get(name)), "") for label, name in chosen]
     return [*rows, ("length", _response_length_text(latest), "")]
 
 

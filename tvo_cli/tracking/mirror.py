@@ -21,7 +21,7 @@ class RowKey(NamedTuple):
     evaluation: bool
 
 
-def row_keys(step: int, names: Iterable[str]) -> set[RowKey]:
+def mirrored_row_keys(step: int, names: Iterable[str]) -> set[RowKey]:
     """Return the rows that metrics of a step belong to; a mirror may join a step and its evaluation."""
     return {RowKey(step, is_evaluation_metric(name)) for name in names if name != "step"}
 
@@ -77,7 +77,7 @@ class DeduplicatingMirror:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show a row, unless the mirror has it: a mirror cannot forget."""
-        keys = row_keys(step, metrics)
+        keys = mirrored_row_keys(step, metrics)
         if not keys <= self._held:
             self._mirror.log(step, metrics)
             self._held |= keys

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.mirror import RowKey, RunInfo, row_keys
+from tvo_cli.tracking.mirror import RowKey, RunInfo, mirrored_row_keys
 
 
 class TensorboardMirror:
@@ -36,7 +36,7 @@ class TensorboardMirror:
         found: set[RowKey] = set()
         for path in sorted(self._folder.glob("events.out.tfevents.*")):
             for event in LegacyEventFileLoader(str(path)).Load():
-                found |= row_keys(event.step, (value.tag for value in event.summary.value))
+                found |= mirrored_row_keys(event.step, (value.tag for value in event.summary.value))
         return found
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

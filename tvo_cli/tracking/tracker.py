@@ -33,7 +33,7 @@ class Tracker:
 
     def __init__(self, config: Any, folder: Path, *, console: ConsoleDisplay | None = None) -> None:
         self._config, self._folder = config, Path(folder)
-        self._run = run_info(config, self._folder)
+        self._run = run_info_for_tracker(config, self._folder)
         self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors_of_logger(config.logger)]
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
         self._display = console or choose_display(*chosen)
@@ -55,7 +55,7 @@ class Tracker:
         run_folder.set_aside(self._folder / "summary.json", "previous")  # the run is not finished any more
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
         resources.callback(self._file.close)
-        relay = _ConsoleLogHandler(self._display)
+        relay = _TrackerLogHandler(self._display)
         logging.getLogger().addHandler(relay)
         resources.callback(logging.getLogger().removeHandler, relay)
         resources.callback(self._display.close)
@@ -141,7 +141,7 @@ class Tracker:
         return self._summary
 
 
-class _ConsoleLogHandler(logging.Handler):
+class _TrackerLogHandler(logging.Handler):
     """A log handler that shows the program's messages, and everybody's warnings, between the steps."""
 
     def __init__(self, shown: ConsoleDisplay) -> None:
@@ -157,7 +157,7 @@ class _ConsoleLogHandler(logging.Handler):
         self._shown.say(f"{mark}{record.getMessage()}")
 
 
-def run_info(config: Any, folder: Path) -> RunInfo:
+def run_info_for_tracker(config: Any, folder: Path) -> RunInfo:
     """Return a run's introduction for mirrors and console, from its config."""
     tree = redaction.redacted(configuration.resolved_tree(config))
     return RunInfo(
@@ -168,11 +168,11 @@ def run_info(config: Any, folder: Path) -> RunInfo:
         steps=int(tree["trainer"]["steps"]),
         folder=folder,
         config=tree,
-        sweep=sweep_name_of_run(folder),
+        sweep=sweep_name_of_tracked_run(folder),
     )
 
 
-def sweep_name_of_run(folder: Path) -> str:
+def sweep_name_of_tracked_run(folder: Path) -> str:
     """Return the name of the sweep whose folder the run lies in; "" outside of one."""
     above = folder.absolute().parent
     return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""

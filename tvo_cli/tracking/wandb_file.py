@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvo_cli.tracking.mirror import RowKey, row_keys
+from tvo_cli.tracking.mirror import RowKey, mirrored_row_keys
 
 HEADER = b":W&B\xe1\xbe\x00"  # name, magic number, version
 BLOCK = 32768  # a chunk does not cross the end of a block
@@ -24,7 +24,7 @@ def rows_in_wandb_file(path: Path) -> set[RowKey]:
         record = messages.Record.FromString(data)  # type: ignore[attr-defined]
         if record.WhichOneof("record_type") == "history":
             names = (item.key or "/".join(item.nested_key) for item in record.history.item)
-            found |= row_keys(record.history.step.num, (name for name in names if not name.startswith("_")))
+            found |= mirrored_row_keys(record.history.step.num, (name for name in names if not name.startswith("_")))
     return found
 
 

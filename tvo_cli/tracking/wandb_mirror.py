@@ -33,7 +33,7 @@ class WandbMirror:
     def start(self, run: RunInfo) -> None:
         """Open the run; offline when there is no key, or when the service cannot be reached."""
         self._folder = run.folder
-        mode = self._mode if self._mode != "auto" else automatic_wandb_mode()
+        mode = self._mode if self._mode != "auto" else automatic_wandb_mirror_mode()
         if mode == "offline":
             reason = self._why_offline()
             log.info("wandb: %s, so the run is kept offline; to send it: wandb sync %s", reason, run.folder / "wandb")
@@ -120,9 +120,9 @@ def _keep_wandb_inside_run_folder(folder: Path) -> None:
             os.environ.setdefault(name, str(folder / place))
 
 
-def automatic_wandb_mode() -> str:
+def automatic_wandb_mirror_mode() -> str:
     """Return the mode that WANDB_MODE names; else online with a key, offline without."""
-    return wandb_mode_of_environment() or ("online" if has_wandb_key() else "offline")
+    return wandb_mode_of_environment() or ("online" if has_wandb_mirror_key() else "offline")
 
 
 def wandb_mode_of_environment() -> str:
@@ -132,7 +132,7 @@ def wandb_mode_of_environment() -> str:
     return mode if mode in MODES[1:] else ""
 
 
-def has_wandb_key() -> bool:
+def has_wandb_mirror_key() -> bool:
     """Return whether wandb would find a key: in the environment or in a netrc file."""
     if os.environ.get("WANDB_API_KEY"):
         return True

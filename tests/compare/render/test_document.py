@@ -16,7 +16,6 @@ import pytest
 
 from tests.compare.conftest import RUNS, column, made, table, write_run
 from tvo_cli.compare.analysis import run_values
-from tvo_cli.compare.analysis.block_analysis import pages_of_arms
 from tvo_cli.compare.analysis.metric_choice import MetricChoice
 from tvo_cli.compare.render import (
     figures,
@@ -29,6 +28,7 @@ from tvo_cli.compare.render import (
     training_curves,
 )
 from tvo_cli.compare.render.document import ReportDocument
+from tvo_cli.compare.render.figures import pages_of_arms
 from tvo_cli.compare.render.training_curves import TrainingCurve
 from tvo_cli.compare.runs.trial import Trial
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tvo_cli import config as configuration
 from tvo_cli.compare import formatting
-from tvo_cli.compare.runs import differing_settings, trial_settings
+from tvo_cli.compare.runs import trial_settings
 from tvo_cli.compare.runs.trial import FINISHED, Trial
+from tvo_cli.compare.runs.trial_settings import setting_text, varying_keys
+from tvo_cli.errors import UserError
 
 SOURCE = "given path"
 
@@ -64,7 +67,7 @@ class Block:
 
     label: str  # what tells it from other blocks; empty when there is one
     arms: tuple[Arm, ...]
-    differing: tuple[differing_settings.DifferingSetting, ...]
+    differing: tuple[trial_settings.DifferingSetting, ...]
 
 
 def arms_in_blocks(
@@ -106,7 +109,7 @@ def _make_block(
     return Block(
         label,
         tuple(arms),
-        differing_settings.settings_in_which_arms_differ({arm.label: arm.trials for arm in arms}, (*by, *keys)),
+        trial_settings.settings_in_which_arms_differ({arm.label: arm.trials for arm in arms}, (*by, *keys)),
     )
 
 
@@ -120,11 +123,11 @@ def _keys_and_trials_of_arms(
     if all(len(sources) == 1 for sources in places.values()):
         return tuple(by), tuple(trials)
     notes.append("The same settings and seeds are in more than one of the given paths: the path is part of the arm.")
-    short = _short_source_names(sorted({trial.source for trial in trials}))
+    short = _block_source_names(sorted({trial.source for trial in trials}))
     return (*by, SOURCE), tuple(trial.with_settings({SOURCE: short[trial.source]}) for trial in trials)
 
 
-def _short_source_names(sources: Sequence[str]) -> dict[str, str]:
+def _block_source_names(sources: Sequence[str]) -> dict[str, str]:
     names = {source: Path(source).name for source in sources}
     return names if len(set(names.values())) == len(sources) else {source: source for source in sources}
 
@@ -133,7 +136,7 @@ def _trials_by_arm(trials: Iterable[Trial], keys: Sequence[str], notes: list[str
     """Group runs by the label of their arm."""
     found: dict[str, list[Trial]] = {}
     for trial in trials:
-        found.setdefault(trial_settings.arm_label(trial, keys), []).append(trial)
+        found.setdefault(arm_label(trial, keys), []).append(trial)
     missing = [trial.name for trial in trials if any(key not in trial.settings for key in keys)]
     if missing:
         notes.append(
@@ -176,3 +179,27 @@ def _each_seed_once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tupl
 
 def _seed_order(seed: str) -> tuple[bool, int, str]:
     return not seed.isdigit(), int(seed) if seed.isdigit() else 0, seed
+
+
+def keys_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
+    known = sorted({key for trial in trials for key in trial.settings})
+    found = []
+    for word in by:
+        key = next((one for one in (word, f"{word}.name") if one in known), None)
+        if key is None:
+            raise UserError(
+                "--by", word, "no run has such a setting.", configuration.nearest_names(word, varying_keys(trials))
+            )
+        found.append(key)
+    return tuple(dict.fromkeys(found))
+
+
+def arm_label(trial: Trial, keys: Sequence[str]) -> str:
+    """Return the label of a run's arm: the values of the keys, a word bare and a number with its key."""
+    parts = []
+    for key in keys:
+        value = setting_text(trial.settings.get(key))
+        bare = key.endswith((".name", "path")) or isinstance(trial.settings.get(key), str)
+        parts.append(value if bare else f"{key.rpartition('.')[2]}={value}")
+    return ", ".join(parts)

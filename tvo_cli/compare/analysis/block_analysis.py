@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import ceil, inf, isnan
+from dataclasses import dataclass
 
 from tvo_cli.compare.analysis import contrast_over_problems, contrast_over_seeds, rate_choice, rate_robustness
 from tvo_cli.compare.analysis.arms_and_blocks import Arm, ArmAtRate, Block
@@ -89,32 +88,6 @@ def analyse_block(block: Block, how: MetricChoice, wanted: str | None, way: str)
 
 def _contrast_at_own_rates(mine: ArmAtChosenRate, base: ArmAtChosenRate, how: MetricChoice) -> SeedContrast:
     return contrast_over_seeds.contrast_by_seed(mine.cell, base.cell, mine.values(how), base.values(how), how)
-
-
-def pages_of_arms(found: BlockAnalysis, most: int) -> list[BlockAnalysis]:
-    """Cut an analysis into pages of at most `most` arms, the best first, the baseline on every one."""
-    if len(found.block.arms) <= most:
-        return [found]
-    others = sorted(
-        (arm for arm in found.block.arms if arm is not found.baseline), key=lambda arm: _rank_of_arm(found, arm)
-    )
-    count = ceil(len(others) / (most - 1))
-    return [
-        _analysis_of_arms(found, (found.baseline, *others[i * len(others) // count : (i + 1) * len(others) // count]))
-        for i in range(count)
-    ]
-
-
-def _rank_of_arm(found: BlockAnalysis, arm: Arm) -> float:
-    """Return an arm's rank among the pages of an analysis, the best first."""
-    mean = found.chosen[arm.label].optimistic
-    return inf if isnan(mean) else mean if found.how.less else -mean
-
-
-def _analysis_of_arms(found: BlockAnalysis, arms: tuple[Arm, ...]) -> BlockAnalysis:
-    """Return the analysis cut down to some arms, for one page."""
-    chosen = {arm.label: found.chosen[arm.label] for arm in arms}
-    return replace(found, block=replace(found.block, arms=arms), chosen=chosen)
 
 
 def baseline_of_analysis(arms: Sequence[Arm], wanted: str | None) -> Arm:

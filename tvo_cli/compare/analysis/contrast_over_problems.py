@@ -11,6 +11,7 @@ from statistics import fmean
 
 from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.compare.analysis.metric_choice import MetricChoice
+from tvo_cli.compare.runs.own_run_folders import last_responses_file
 from tvo_cli.compare.runs.trial import FINISHED
 from tvo_cli.stats import t_tests
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
@@ -70,7 +71,7 @@ def _scores_by_problem(cell: ArmAtRate) -> dict[str, list[float]]:
 
 @lru_cache(maxsize=1024)
 def _scores_in_responses_file(folder: Path, suite: str) -> Mapping[str, list[float]]:
-    path = _last_responses_file(folder)
+    path = last_responses_file(folder)
     found: dict[str, list[float]] = {}
     try:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path else ():
@@ -81,9 +82,3 @@ def _scores_in_responses_file(folder: Path, suite: str) -> Mapping[str, list[flo
     except (ValueError, KeyError, TypeError):
         return {}
     return found
-
-
-def _last_responses_file(folder: Path) -> Path | None:
-    kept = sorted((folder / "responses").glob("evaluation-step-*.jsonl"))
-    whole = folder / "responses.jsonl"
-    return kept[-1] if kept else (whole if whole.is_file() else None)

@@ -64,13 +64,13 @@ def contrast_by_seed(
         found,
         paired,
         unmatched,
-        (_unfinished_trials(a), _unfinished_trials(b)),
+        (_count_unfinished_seeds(a), _count_unfinished_seeds(b)),
         tested,
         confidence=how.confidence,
     )
 
 
-def _unfinished_trials(cell: ArmAtRate) -> int:
+def _count_unfinished_seeds(cell: ArmAtRate) -> int:
     return sum(trial.state == UNFINISHED for trial in cell.trials)
 
 
@@ -79,12 +79,12 @@ def with_holm_over_family(contrasts: Sequence[SeedContrast]) -> list[SeedContras
     adjusted = t_tests.holm_adjusted([one.over_seeds.p for one in contrasts])
     size = sum(not math.isnan(p) for p in adjusted)
     return [
-        replace(one, adjusted=p, family=size, needed=_seeds_needed(one, max(size, 1)))
+        replace(one, adjusted=p, family=size, needed=_seeds_a_contrast_needs(one, max(size, 1)))
         for one, p in zip(contrasts, adjusted, strict=True)
     ]
 
 
-def _seeds_needed(one: SeedContrast, size: int) -> int | None:
+def _seeds_a_contrast_needs(one: SeedContrast, size: int) -> int | None:
     return power.seeds_needed(*one.values, one.paired, 1.0 - (1.0 - one.confidence) / size)
 
 

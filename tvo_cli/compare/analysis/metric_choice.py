@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tvo_cli.compare.formatting import count_of, is_less_better, is_share, join_names
+from tvo_cli.compare.formatting import count_of, join_names
 from tvo_cli.compare.runs.trial import FINISHED, Trial
 from tvo_cli.errors import UserError
+from tvo_cli.tracking.metric_names import BY_NAME
+
+LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 
 DEFAULT_METRICS = ("eval/pass@1", "accuracy/fresh", "reward/mean")
 WINDOW = 5  # steps that a reading of noisy training metrics is averaged over
@@ -75,19 +78,19 @@ def choose_metric(trials: Sequence[Trial], wanted: str | None) -> tuple[str, str
     finished = [trial for trial in trials if trial.state == FINISHED] or list(trials)
     if wanted is not None:
         _check_metric_is_known(trials, wanted)
-        return wanted, _warn_of_runs_without_metric(finished, wanted)
+        return wanted, _warning_of_chosen_metric(finished, wanted)
     counts = {name: sum(trial.has(name) for trial in finished) for name in DEFAULT_METRICS}
     for name, found in counts.items():
         if found == len(finished):
             return name, "" if name == DEFAULT_METRICS[
                 0
-            ] else f"Compared by {name}: {_runs_without_metric(finished, DEFAULT_METRICS[0])}."
+            ] else f"Compared by {name}: {_runs_without_chosen_metric(finished, DEFAULT_METRICS[0])}."
     name = max(counts, key=lambda one: counts[one])
     if not counts[name] and finished[0].state == FINISHED:
         raise UserError(
             "--metric", "", f"no run has {', '.join(DEFAULT_METRICS)}.", "Name one that they have: --metric NAME."
         )
-    return name, _warn_of_runs_without_metric(finished, name)
+    return name, _warning_of_chosen_metric(finished, name)
 
 
 def _check_metric_is_known(trials: Sequence[Trial], wanted: str) -> None:
@@ -101,13 +104,25 @@ def _check_metric_is_known(trials: Sequence[Trial], wanted: str) -> None:
     raise UserError("--metric", wanted, "no run has such a metric.", nearest_names(wanted, known - {"step"}))
 
 
-def _warn_of_runs_without_metric(finished: Sequence[Trial], metric: str) -> str:
+def _warning_of_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     """Return a warning of finished runs that have no finite value of the metric."""
     if all(trial.has(metric) for trial in finished):
         return ""
-    return f"{_runs_without_metric(finished, metric)}: they count as failed in it."
+    return f"{_runs_without_chosen_metric(finished, metric)}: they count as failed in it."
 
 
-def _runs_without_metric(finished: Sequence[Trial], metric: str) -> str:
+def _runs_without_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     names = [trial.name for trial in finished if not trial.has(metric)]
     return f"{count_of(len(names), 'finished run')} without a finite {metric} ({join_names(names, 4)})"
+
+
+def is_share(metric: str) -> bool:
+    """Return whether a metric is a share, to be shown in percent and compared in points."""
+    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
+    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
+    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))
+
+
+def is_less_better(metric: str) -> bool:
+    """Return whether the lowest value of a metric is its best: unanswered, cut off, failed, moved too far."""
+    return metric.rpartition("/")[2] in LESS

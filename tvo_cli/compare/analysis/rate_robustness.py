@@ -29,7 +29,7 @@ class RateRobustness:
     areas: Mapping[str, float]  # by seed
 
 
-def shared_rates(arms: Sequence[Arm]) -> tuple[float, ...]:
+def rates_for_robustness(arms: Sequence[Arm]) -> tuple[float, ...]:
     """Return the learning rates that every arm was run at."""
     common = set(arms[0].rates).intersection(*(arm.rates for arm in arms[1:])) if arms else set()
     return tuple(sorted(common))
@@ -71,5 +71,5 @@ def left_out_of_robustness(arms: Sequence[Arm], rates: Sequence[float], how: Met
 
 def rates_of_robustness(arms: Sequence[Arm], first: Arm) -> tuple[float, ...]:
     """Return the rates that robustness is read over: those of all arms, else the baseline's."""
-    common = shared_rates(arms)
+    common = rates_for_robustness(arms)
     return common if len(common) > 1 else first.rates

@@ -13,12 +13,12 @@ from tvo_cli.compare.analysis import (
     evaluation_protocol_check,
     metric_choice,
     rate_choice,
-    rate_robustness,
 )
 from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.analysis.contrast_over_seeds import SeedContrast
 from tvo_cli.compare.analysis.metric_choice import MetricChoice
-from tvo_cli.compare.render import collapse_table, outcome_tables, training_tables, verdict_tables
+from tvo_cli.compare.render import arms_and_runs_tables, collapse_table, training_tables, verdict_tables
+from tvo_cli.compare.render.arms_and_runs_tables import differing_settings_table
 from tvo_cli.compare.render.report_warnings import (
     unfinished_runs_notes,
     warn_of_single_arm,
@@ -26,20 +26,20 @@ from tvo_cli.compare.render.report_warnings import (
     warn_of_unintended_differences,
     warn_of_unknown_rates,
 )
-from tvo_cli.compare.render.table_cells import Table, text_cell
-from tvo_cli.compare.render.verdict_sentences import sentences_beside_verdict, verdict_sentence
-from tvo_cli.compare.runs import gather, trial_settings
+from tvo_cli.compare.render.table_cells import Table, without_empty_columns
+from tvo_cli.compare.render.verdict_sentences import robustness_sentences, sentences_beside_verdict, verdict_sentence
+from tvo_cli.compare.runs import gather
 from tvo_cli.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class CompareRequest:
+class DocumentRequest:
     """The request of a comparison: what `tvo compare`'s options say."""
 
     by: Sequence[str] = ("algorithm",)
     metric: str | None = None
     baseline: str | None = None
-    way: str = rate_choice.CORRECTED  # how a rate is chosen: a key of rates.WAYS
+    way: str = rate_choice.CORRECTED  # how a rate is chosen: a key of rate_choice.WAYS
     failed: str = "auto"
     confidence: float = 0.95
     force: bool = False
@@ -77,10 +77,10 @@ class ReportDocument:
     how: MetricChoice
     sections: tuple[ReportSection, ...]
     notes: tuple[str, ...]
-    request: CompareRequest = field(default_factory=CompareRequest)
+    request: DocumentRequest = field(default_factory=DocumentRequest)
 
 
-def compare_into_document(paths: Sequence[Path], request: CompareRequest) -> ReportDocument:
+def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> ReportDocument:
     """Read the runs below the paths, compare them, and return the document; UserError for what cannot be compared."""
     if request.way not in rate_choice.RATE_CHOICES:
         raise UserError(
@@ -91,7 +91,7 @@ def compare_into_document(paths: Sequence[Path], request: CompareRequest) -> Rep
     gathered = gather.gather_runs(paths, request.mapping)
     metric, remark = metric_choice.choose_metric(gathered.trials, request.metric)
     how = MetricChoice(metric, metric_choice.check_failed_rule(request.failed), request.confidence)
-    by = trial_settings.keys_that_name_arms(request.by, gathered.trials)
+    by = arms_and_blocks.keys_that_name_arms(request.by, gathered.trials)
     blocks, split = arms_and_blocks.arms_in_blocks(gathered.trials, by, evaluated="eval/" in how.metric)
     notes = [*split, *gathered.notes, *unfinished_runs_notes(gathered.trials)]
     _check_baseline_is_known(request.baseline, blocks)
@@ -140,7 +140,7 @@ def _report_section(found: BlockAnalysis, warnings: Sequence[str]) -> ReportSect
         found,
         own,
         at_rates,
-        _robustness_sentences(found, how),
+        robustness_sentences(found, how),
         told,
         _tables_of_document_section(found),
     )
@@ -152,30 +152,15 @@ def _make_verdict(one: SeedContrast, found: BlockAnalysis, *, problem: bool) -> 
     return Verdict(verdict_sentence(one, found.how), tuple(sentences_beside_verdict(one, over, found.how)), one)
 
 
-def _robustness_sentences(found: BlockAnalysis, how: MetricChoice) -> tuple[str, ...]:
-    """Return area and worst case over the shared rates as sentences."""
-    told, unit = [], "%" if how.share else ""
-    for arm in found.block.arms:
-        robust = found.robust[arm.label]
-        if robust is not None:
-            area = f"{formatting.format_metric(robust.area.mean, how.share)}{unit}"
-            span = formatting.format_span(robust.area.low, robust.area.high, how.share)
-            at = formatting.format_rate(robust.worst_rate)
-            worst = f"{formatting.format_metric(robust.worst_mean, how.share)}{unit} at its worst rate ({at})"
-            told.append(f"{arm.title}: {area} {span} on average over log rate, {worst}")
-    left_out = rate_robustness.left_out_of_robustness(found.block.arms, found.shared, how) if told else []
-    return (*told, *(f"area, {verdict_sentence(one, how)}" for one in found.areas), *left_out)
-
-
 def _tables_of_document_section(found: BlockAnalysis) -> tuple[Table, ...]:
     """Return the tables of one section of the document."""
-    made = [outcome_tables.arms_table(found)]
+    made = [arms_and_runs_tables.arms_table(found)]
     if found.swept:
-        made += [outcome_tables.rates_table(found), verdict_tables.robustness_table(found)]
+        made += [arms_and_runs_tables.rates_table(found), verdict_tables.verdict_robustness_table(found)]
     made += [verdict_tables.comparisons_table(found)] if found.own else []
-    made += [verdict_tables.problems_table(found)] if found.problems else []
+    made += [verdict_tables.verdict_problems_table(found)] if found.problems else []
     made += [
-        verdict_tables.aggregates_table(found),
+        verdict_tables.verdict_aggregates_table(found),
         collapse_table.collapse_table(found),
         training_tables.gradients_table(found),
         training_tables.sample_efficiency_table(found),
@@ -184,28 +169,10 @@ def _tables_of_document_section(found: BlockAnalysis) -> tuple[Table, ...]:
         training_tables.entropy_table(found),
         training_tables.entropy_law_table(found),
         training_tables.cost_table(found),
-        _differing_settings_table(found),
-        outcome_tables.runs_table(found),
+        differing_settings_table(found),
+        arms_and_runs_tables.runs_table(found),
     ]
-    return tuple(_without_empty_columns(table) for table in made if table.rows)
-
-
-def _without_empty_columns(table: Table) -> Table:
-    """Return a table without its empty columns; one of nothing says so in its note."""
-    said = range(1, len(table.headings))
-    kept = [0, *(i for i in said if any(row[i].text not in ("", formatting.UNKNOWN) for row in table.rows))]
-    if len(kept) == 1:
-        return Table(table.name, table.title, table.headings, [], f"Nothing to show. {table.note}".strip())
-    rows = [[row[i] for i in kept] for row in table.rows]
-    return Table(table.name, table.title, [table.headings[i] for i in kept], rows, table.note)
-
-
-def _differing_settings_table(found: BlockAnalysis) -> Table:
-    """Return the table of settings in which the arms differ."""
-    labels = [arm.label for arm in found.block.arms]
-    rows = [[text_cell(one.key), text_cell(one.why), *map(text_cell, one.values)] for one in found.block.differing]
-    note = "Settings in which the arms differ; the seed, names, folders and loggers are left out."
-    return Table("settings", "What differs", ["setting", "why", *labels], rows, note)
+    return tuple(without_empty_columns(table) for table in made if table.rows)
 
 
 def verdict_groups(section: ReportSection) -> Iterator[tuple[str, tuple[Verdict, ...]]]:

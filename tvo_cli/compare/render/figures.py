@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, inf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvo_cli.compare.analysis.block_analysis import BlockAnalysis, pages_of_arms
+from tvo_cli.compare.analysis.arms_and_blocks import Arm
+from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.render import training_curves
 from tvo_cli.compare.render.document import ReportDocument
 from tvo_cli.compare.render.entropy_law_plot import entropy_law_plot
@@ -89,3 +92,29 @@ def _figures_of_page(found: BlockAnalysis, x: str) -> Iterator[Plot]:
 
 
 # ---------------------------------------------------------------- performance profiles
+
+
+def pages_of_arms(found: BlockAnalysis, most: int) -> list[BlockAnalysis]:
+    """Cut an analysis into pages of at most `most` arms, the best first, the baseline on every one."""
+    if len(found.block.arms) <= most:
+        return [found]
+    others = sorted(
+        (arm for arm in found.block.arms if arm is not found.baseline), key=lambda arm: _rank_of_arm(found, arm)
+    )
+    count = ceil(len(others) / (most - 1))
+    return [
+        _analysis_of_arms(found, (found.baseline, *others[i * len(others) // count : (i + 1) * len(others) // count]))
+        for i in range(count)
+    ]
+
+
+def _rank_of_arm(found: BlockAnalysis, arm: Arm) -> float:
+    """Return an arm's rank among the pages of an analysis, the best first."""
+    mean = found.chosen[arm.label].optimistic
+    return inf if isnan(mean) else mean if found.how.less else -mean
+
+
+def _analysis_of_arms(found: BlockAnalysis, arms: tuple[Arm, ...]) -> BlockAnalysis:
+    """Return the analysis cut down to some arms, for one page."""
+    chosen = {arm.label: found.chosen[arm.label] for arm in arms}
+    return replace(found, block=replace(found.block, arms=arms), chosen=chosen)

@@ -133,10 +133,10 @@ def inline_svg(svg: str, prefix: str, title: str) -> str:
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
     svg = re.sub(r'xlink:href="#', f'href="#{prefix}-', svg)
     svg = re.sub(r' xmlns(?::\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _css_colour(found.group()), svg)
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _html_colour(found.group()), svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1).rstrip()
 
 
-def _css_colour(colour: str) -> str:
+def _html_colour(colour: str) -> str:
     """Return a figure's colour as a CSS variable, which dark mode changes."""
     return f"var(--{ROLES[colour][0]})" if colour in ROLES else colour

@@ -81,9 +81,19 @@ def arm_and_rate_cells(cell: ArmAtRate) -> list[TableCell]:
     """Return the cells of arm and rate, with which a row begins."""
     return [
         text_cell(cell.arm),
-        TableCell("own", "own", 0.0) if cell.rate is None and _has_chosen_rate(cell) else rate_cell(cell.rate),
+        TableCell("own", "own", 0.0) if cell.rate is None and _has_rate_cell(cell) else rate_cell(cell.rate),
     ]
 
 
-def _has_chosen_rate(cell: ArmAtRate) -> bool:
+def _has_rate_cell(cell: ArmAtRate) -> bool:
     return any(trial.rate is not None for trial in cell.trials)
+
+
+def without_empty_columns(table: Table) -> Table:
+    """Return a table without its empty columns; one of nothing says so in its note."""
+    said = range(1, len(table.headings))
+    kept = [0, *(i for i in said if any(row[i].text not in ("", formatting.UNKNOWN) for row in table.rows))]
+    if len(kept) == 1:
+        return Table(table.name, table.title, table.headings, [], f"Nothing to show. {table.note}".strip())
+    rows = [[row[i] for i in kept] for row in table.rows]
+    return Table(table.name, table.title, [table.headings[i] for i in kept], rows, table.note)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tvo_cli import escaping
 from tvo_cli.compare import formatting
-from tvo_cli.compare.analysis import run_values
+from tvo_cli.compare.analysis import metric_choice, run_values
 from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.render.plot_style import LineStyle, Plot, add_legend, make_canvas, save_plot, set_log_scale
@@ -121,7 +121,7 @@ def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) ->
         one.set(
             title=f"rate {formatting.format_rate(rate)}",
             xlabel=AXES[x],
-            **({"ylim": (-0.02, 1.02)} if formatting.is_share(name) else {}),
+            **({"ylim": (-0.02, 1.02)} if metric_choice.is_share(name) else {}),
         )
     axes[0].set_ylabel(escaping.figure(_curve_label(name)))
     add_legend(figure, axes)
@@ -146,7 +146,7 @@ def _plot_arm_curves(axes: Axes, cell: ArmAtRate, metric: str, look: LineStyle, 
                 fillstyle="none",
             )
     whole = [curve for curve in curves if curve.state == FINISHED]
-    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=formatting.is_share(metric))
+    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=metric_choice.is_share(metric))
     if metric == CUT_OFF and whole:  # half of the readings stand at the cut-off: a mean would say nothing
         middle = [median(row) for row in zip(*(_curve_at_places(curve, xs) for curve in whole), strict=True)]
     every = max(1, len(xs) // 7)

@@ -94,7 +94,7 @@ def _log_fluctuation_of_gradient(trial: Trial) -> float | None:
     return None if math.isnan(value) else value
 
 
-def accuracy_thresholds(trials: Sequence[Trial]) -> tuple[float, ...]:
+def training_accuracy_thresholds(trials: Sequence[Trial]) -> tuple[float, ...]:
     """Return the accuracies of the sample-efficiency table: tenths above the start that some run reached."""
     starts = [
         values[0] for trial in trials if (values := run_values.finite_values(trial.run.curve(run_values.FRESH)[1]))
@@ -111,7 +111,7 @@ def accuracy_thresholds(trials: Sequence[Trial]) -> tuple[float, ...]:
 
 def sample_efficiency_table(found: BlockAnalysis) -> Table:
     """Return the table of rollouts until the fresh accuracy reaches each threshold."""
-    limits = accuracy_thresholds([trial for cell in found.cells for trial in cell.trials])
+    limits = training_accuracy_thresholds([trial for cell in found.cells for trial in cell.trials])
     rows = [
         [*arm_and_rate_cells(cell), *(datum for limit in limits for datum in _rollouts_until_cells(cell, limit))]
         for cell in arms_shown_in_tables(found)
@@ -192,7 +192,7 @@ def cost_table(found: BlockAnalysis) -> Table:
         seen = [
             run_values.mean_of_known([read(trial) for trial in cell.trials], found.how.confidence) for read in readings
         ]
-        rows.append([*arm_and_rate_cells(cell), *(_rounded_cost_cell(one) for one in seen)])
+        rows.append([*arm_and_rate_cells(cell), *(_training_cost_cell(one) for one in seen)])
     note = (
         "Mean and t interval over runs: seconds of all steps (evaluations apart), response tokens, "
         "tokens a second. Runs that ended early are in it."
@@ -200,7 +200,7 @@ def cost_table(found: BlockAnalysis) -> Table:
     return Table("cost", "Time and tokens", ["arm", "rate", "seconds", "tokens", "tokens a second"], rows, note)
 
 
-def _rounded_cost_cell(one: ConfidenceInterval) -> TableCell:
+def _training_cost_cell(one: ConfidenceInterval) -> TableCell:
     """Return the cell of seconds or tokens, rounded."""
     if math.isnan(one.mean):
         return TableCell(formatting.UNKNOWN)

@@ -6,7 +6,11 @@ import math
 from collections.abc import Iterator
 
 from tvo_cli.compare import formatting
+from tvo_cli.compare.analysis import (
+    rate_robustness,
+)
 from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
+from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.analysis.collapse_rate import collapse_rate_of
 from tvo_cli.compare.analysis.contrast_over_problems import ProblemContrast
 from tvo_cli.compare.analysis.contrast_over_seeds import SeedContrast
@@ -91,7 +95,7 @@ def sentences_beside_verdict(
     found: SeedContrast, problem: ProblemContrast | str | None, how: MetricChoice
 ) -> Iterator[str]:
     """Yield what must stand beside a verdict: collapses, runs without a partner or a value, the view by problem."""
-    told = [_collapsed_in_words(cell, how) for cell in (found.a, found.b)]
+    told = [_collapses_in_verdict(cell, how) for cell in (found.a, found.b)]
     if any(one and not one.startswith("0 ") for one in told):
         both = ", ".join(
             f"{formatting.arm_title(c.arm)} {t or 'not watched'}" for c, t in zip((found.a, found.b), told)
@@ -100,7 +104,7 @@ def sentences_beside_verdict(
     for cell, alone, waiting in zip((found.a, found.b), found.unmatched, found.pending, strict=True):
         name = formatting.arm_title(cell.arm)
         if alone:
-            left = ", ".join(f"seed {seed}: {_final_value_of_seed(cell, seed, how)}" for seed in alone)
+            left = ", ".join(f"seed {seed}: {_final_value_in_verdict(cell, seed, how)}" for seed in alone)
             seeds = formatting.count_of(len(alone), "seed")
             yield f"{seeds} of {name} without a partner, not in the difference ({left})"
         if waiting:
@@ -110,7 +114,7 @@ def sentences_beside_verdict(
         yield f"by problem, for these very policies: {difference_in_words(problem.over_problems, how)}, {size}, paired"
 
 
-def _final_value_of_seed(cell: ArmAtRate, seed: str, how: MetricChoice) -> str:
+def _final_value_in_verdict(cell: ArmAtRate, seed: str, how: MetricChoice) -> str:
     trial = cell.by_seed.get(seed)
     if trial is None:
         return formatting.UNKNOWN
@@ -119,9 +123,24 @@ def _final_value_of_seed(cell: ArmAtRate, seed: str, how: MetricChoice) -> str:
     )
 
 
-def _collapsed_in_words(cell: ArmAtRate, how: MetricChoice) -> str:
+def _collapses_in_verdict(cell: ArmAtRate, how: MetricChoice) -> str:
     found = collapse_rate_of(cell.trials, how.confidence)
     if not found.watched:
         return ""
     low, high = 100 * found.rate.low, 100 * found.rate.high
     return f"{found.collapsed} of {found.watched} [{low:.0f}, {high:.0f}]%"
+
+
+def robustness_sentences(found: BlockAnalysis, how: MetricChoice) -> tuple[str, ...]:
+    """Return area and worst case over the shared rates as sentences."""
+    told, unit = [], "%" if how.share else ""
+    for arm in found.block.arms:
+        robust = found.robust[arm.label]
+        if robust is not None:
+            area = f"{formatting.format_metric(robust.area.mean, how.share)}{unit}"
+            span = formatting.format_span(robust.area.low, robust.area.high, how.share)
+            at = formatting.format_rate(robust.worst_rate)
+            worst = f"{formatting.format_metric(robust.worst_mean, how.share)}{unit} at its worst rate ({at})"
+            told.append(f"{arm.title}: {area} {span} on average over log rate, {worst}")
+    left_out = rate_robustness.left_out_of_robustness(found.block.arms, found.shared, how) if told else []
+    return (*told, *(f"area, {verdict_sentence(one, how)}" for one in found.areas), *left_out)

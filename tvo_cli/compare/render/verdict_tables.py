@@ -85,7 +85,7 @@ def _differences_in_points(row: Sequence[TableCell], how: MetricChoice) -> list[
     return [*row[:2], *shown, *row[5:]]
 
 
-def robustness_table(found: BlockAnalysis) -> Table:
+def verdict_robustness_table(found: BlockAnalysis) -> Table:
     """Return the table of area and worst case over the shared rates."""
     how, rows = found.how, []
     for arm in found.block.arms:
@@ -113,7 +113,7 @@ def robustness_table(found: BlockAnalysis) -> Table:
     )
 
 
-def aggregates_table(found: BlockAnalysis) -> Table:
+def verdict_aggregates_table(found: BlockAnalysis) -> Table:
     """Return the table of interquartile mean, probability of improvement and optimality gap."""
     how = found.how
     base = list(found.chosen[found.baseline.label].values(how).values())
@@ -163,7 +163,7 @@ def _probability_of_improvement_cell(
     )
 
 
-def problems_table(found: BlockAnalysis) -> Table:
+def verdict_problems_table(found: BlockAnalysis) -> Table:
     """Return the table of comparisons over problems."""
     rows = []
     for label, seen in found.problems.items():

@@ -33,7 +33,7 @@ def trials_of_evaluation_folder(place: Path, name: str, source: str) -> tuple[li
             *said,
             *more,
         ]
-    row: dict[str, Any] = {"step": 0} | dict(own_run_folders.scores_of_summary(summary.get("evaluation", {})))
+    row: dict[str, Any] = {"step": 0} | dict(own_run_folders.scores_of_own_summary(summary.get("evaluation", {})))
     run = Run(place, config, [], [row] if len(row) > 1 else [], summary, {})
     state = (FINISHED, "") if run.evaluations else (UNFINISHED, "no score yet; still running, or killed")
     return [Trial(name, source, run, settings, *state)], [*said, *more]

@@ -35,9 +35,9 @@ def gather_runs(paths: Sequence[Path], mapping: Path | None = None) -> GatheredR
     if not found.trials:
         remedy = "A run has a metrics.jsonl; other tools' files are read with --mapping (docs/compare.md)."
         raise UserError("runs", ", ".join(map(str, paths)), "no run was found there.", remedy)
-    trials = tuple(sorted(found.trials.values(), key=lambda trial: (trial.source, _natural_sort_key(trial.name))))
-    notes = [f"{_names_of_runs(names)}: {complaint}." for complaint, names in found.said.items()]
-    return GatheredRuns(trials, (*notes, *_notes_on_nonfinite_rewards(trials)))
+    trials = tuple(sorted(found.trials.values(), key=lambda trial: (trial.source, _gathering_sort_key(trial.name))))
+    notes = [f"{_names_of_gathered_runs(names)}: {complaint}." for complaint, names in found.said.items()]
+    return GatheredRuns(trials, (*notes, *_notes_on_gathered_nonfinite_rewards(trials)))
 
 
 class _RunSearch:
@@ -136,7 +136,7 @@ def _read_found_run(
     run, said = own_run_folders.read_run_folder(place)
     settings = flatten_settings(run.config)
     planned = settings.get("trainer.steps")
-    state, why = own_run_folders.state_of_run(run, planned if isinstance(planned, int) else 0)
+    state, why = own_run_folders.state_of_own_run(run, planned if isinstance(planned, int) else 0)
     return [Trial(_name_below_path(place, path), source, run, settings, state, why)], said
 
 
@@ -147,31 +147,32 @@ def _name_below_path(folder: Path, path: Path) -> str:
     return inside.as_posix() if inside != Path() else given.resolve().name
 
 
-def _natural_sort_key(name: str) -> list[tuple[bool, int, str]]:
+def _gathering_sort_key(name: str) -> list[tuple[bool, int, str]]:
     """Return a sort key in which numbers inside a name count as numbers: s2 comes before s10."""
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _names_of_runs(names: Sequence[str]) -> str:
+def _names_of_gathered_runs(names: Sequence[str]) -> str:
     """Return the names of the first runs of a note; the rest are counted."""
     more = len(names) - SHOW
     return ", ".join(names[:SHOW]) + (f" and {more} more" if more > 0 else "")
 
 
-def _notes_on_nonfinite_rewards(trials: Sequence[Trial]) -> Iterator[str]:
+def _notes_on_gathered_nonfinite_rewards(trials: Sequence[Trial]) -> Iterator[str]:
     """Yield notes on rewards that are not finite: how many, and where."""
-    found = {trial.name: _nonfinite_steps(trial.run) for trial in trials}
+    found = {trial.name: _nonfinite_steps_of_gathered_run(trial.run) for trial in trials}
     broken = {name: count for name, count in found.items() if count}
     if broken:
         total = sum(broken.values())
-        yield f"{_names_of_runs(list(broken))}: reward or accuracy is not finite at {total} steps; they enter no mean."
+        runs = _names_of_gathered_runs(list(broken))
+        yield f"{runs}: reward or accuracy is not finite at {total} steps; they enter no mean."
 
 
-def _nonfinite_steps(run: Run) -> int:
+def _nonfinite_steps_of_gathered_run(run: Run) -> int:
     names = ("reward/mean", "accuracy/fresh")
-    return sum(any(not _is_finite_reward(row[name]) for name in names if name in row) for row in run.steps)
+    return sum(any(not _is_finite_gathered_reward(row[name]) for name in names if name in row) for row in run.steps)
 
 
-def _is_finite_reward(value: float) -> bool:
+def _is_finite_gathered_reward(value: float) -> bool:
     """Return whether a reward or accuracy is finite."""
     return value - value == 0

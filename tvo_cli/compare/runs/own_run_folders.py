@@ -40,11 +40,11 @@ def read_run_folder(folder: Path) -> tuple[run_loading.Run, list[str]]:
     return run, said
 
 
-def scores_of_summary(tree: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+def scores_of_own_summary(tree: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
     """Yield every number of a summary by its name; a suite's come as `suite/eval/pass@1`."""
     for name, value in tree.items() if isinstance(tree, Mapping) else ():
         if isinstance(value, Mapping):
-            yield from scores_of_summary(value, f"{prefix}{name}/")
+            yield from scores_of_own_summary(value, f"{prefix}{name}/")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{prefix}{name}", float(value)
 
@@ -59,7 +59,7 @@ def read_metric_rows(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
         said.append("the last line of metrics.jsonl is torn; it is left out")
     for number, text in enumerate(lines[:-1], start=1):
         try:
-            rows.append(numeric_entries(metrics_file.parse_metrics_line(text)))
+            rows.append(numeric_entries_of_own_row(metrics_file.parse_metrics_line(text)))
         except ValueError:
             said.append(f"line {number} of metrics.jsonl is not a metrics row; it is left out")
     kept = {(row["step"], metrics_file.is_evaluation_row(row)): row for row in rows}
@@ -68,7 +68,7 @@ def read_metric_rows(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
     return [kept[key] for key in sorted(kept)], said
 
 
-def numeric_entries(row: Mapping[str, Any]) -> metrics_file.Row:
+def numeric_entries_of_own_row(row: Mapping[str, Any]) -> metrics_file.Row:
     """Return the entries of a row that are numbers."""
     return {name: value for name, value in row.items() if isinstance(value, int | float)}
 
@@ -85,7 +85,7 @@ def read_mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
     return (found, []) if isinstance(found, dict) else ({}, [f"{path.name} holds no mapping; it is left out"])
 
 
-def state_of_run(run: run_loading.Run, planned: int) -> tuple[str, str]:
+def state_of_own_run(run: run_loading.Run, planned: int) -> tuple[str, str]:
     """Return the state of a run, and what is known of its end: from its files alone, never from the clock.
 
     Its state.json has the first word: a summary may be left over from before the run was extended or begun again.
@@ -97,7 +97,7 @@ def state_of_run(run: run_loading.Run, planned: int) -> tuple[str, str]:
         short = f"stopped itself at step {done} of {planned}" if done < planned else ""
         return FINISHED, short
     progress = f"{done} of {planned or '?'} steps"
-    error = _last_error_in_log(run.folder / "run.log")
+    error = _last_error_in_own_log(run.folder / "run.log")
     if word == states.FAILED or (error and not error.startswith(CONTINUES)):
         return FAILED, f"{progress}; stopped by {told.get('reason') or error or 'an error'}"
     if word == states.INTERRUPTED or error:
@@ -105,10 +105,17 @@ def state_of_run(run: run_loading.Run, planned: int) -> tuple[str, str]:
     return UNFINISHED, f"{progress}; still running, or killed"
 
 
-def _last_error_in_log(path: Path) -> str:
+def _last_error_in_own_log(path: Path) -> str:
     """Return `Kind: message` when run.log ends with it; anything logged later means that the run went on."""
     if not path.is_file():
         return ""
     lines = path.read_text(encoding="utf-8", errors="replace").strip().split("\n")
     found = re.search(r"ERROR tvo: stopped by (.+)", lines[-1])
     return found.group(1).strip() if found else ""
+
+
+def last_responses_file(folder: Path) -> Path | None:
+    """Return the responses of a folder's last evaluation; None where none were kept."""
+    kept = sorted((folder / "responses").glob("evaluation-step-*.jsonl"))
+    whole = folder / "responses.jsonl"
+    return kept[-1] if kept else (whole if whole.is_file() else None)

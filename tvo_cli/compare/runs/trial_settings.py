@@ -1,14 +1,13 @@
-"""Settings of trials, flat: which name an arm, which vary inside one, which are harmless."""
+"""Settings of trials, flat: which vary inside an arm, which are harmless, in which arms differ and why."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
 from tvo_cli.compare.runs.trial import RATE, Trial, finite_number
-from tvo_cli.errors import UserError
 
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
@@ -41,33 +40,10 @@ def is_harmless_setting(key: str) -> bool:
     return key in HARMLESS or key.startswith(HARMLESS_PARTS)
 
 
-def keys_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
-    known = sorted({key for trial in trials for key in trial.settings})
-    found = []
-    for word in by:
-        key = next((one for one in (word, f"{word}.name") if one in known), None)
-        if key is None:
-            raise UserError(
-                "--by", word, "no run has such a setting.", configuration.nearest_names(word, _varying_keys(trials))
-            )
-        found.append(key)
-    return tuple(dict.fromkeys(found))
-
-
-def _varying_keys(trials: Sequence[Trial]) -> list[str]:
+def varying_keys(trials: Sequence[Trial]) -> list[str]:
+    """Return the keys of the settings that are not the same in all trials."""
     keys = {key for trial in trials for key in trial.settings}
     return sorted(key for key in keys if len({setting_text(trial.settings.get(key)) for trial in trials}) > 1)
-
-
-def arm_label(trial: Trial, keys: Sequence[str]) -> str:
-    """Return the label of a run's arm: the values of the keys, a word bare and a number with its key."""
-    parts = []
-    for key in keys:
-        value = setting_text(trial.settings.get(key))
-        bare = key.endswith((".name", "path")) or isinstance(trial.settings.get(key), str)
-        parts.append(value if bare else f"{key.rpartition('.')[2]}={value}")
-    return ", ".join(parts)
 
 
 def describe_settings(trial: Trial, keys: Sequence[str]) -> str:
@@ -80,7 +56,7 @@ def keys_varying_inside_arms(arms: Iterable[Sequence[Trial]], fixed: Sequence[st
     found: set[str] = set()
     for trials in arms:
         followers = (SEEDED, RATE)
-        for key in _varying_keys(trials):
+        for key in varying_keys(trials):
             skipped = key in (*fixed, *followers) or is_harmless_setting(key)
             if not skipped and not any(_settings_go_together(key, other, trials) for other in followers):
                 found.add(key)
@@ -108,3 +84,75 @@ def setting_text(value: Any) -> str:
         return ABSENT
     found = finite_number(value) if isinstance(value, float | str) else None
     return str(value) if found is None else f"{found:g}"
+
+
+class DifferingSetting(NamedTuple):
+    """A setting in which arms differ, its values, and why."""
+
+    key: str
+    values: tuple[str, ...]  # one an arm, in their order
+    why: str  # compared, brought by the algorithm, the rate, harmless, or not intended
+
+
+def settings_in_which_arms_differ(
+    arms: Mapping[str, Sequence[Trial]], by: Sequence[str]
+) -> tuple[DifferingSetting, ...]:
+    """Return all settings in which the arms differ, what was not intended first."""
+    keys = sorted({key for trials in arms.values() for trial in trials for key in trial.settings})
+    found = []
+    for key in keys:
+        sets = [_setting_values_of_arm(trials, key) for trials in arms.values()]
+        if key != SEEDED and len(set(sets)) > 1:
+            found.append(DifferingSetting(key, tuple(sets), _why_setting_differs(key, by, arms)))
+    order = ("not intended", "the rate", "compared", "brought by the algorithm", "harmless")
+    return tuple(sorted(found, key=lambda one: (order.index(one.why), one.key)))
+
+
+def _why_setting_differs(key: str, by: Sequence[str], arms: Mapping[str, Sequence[Trial]]) -> str:
+    """Return why a setting differs: compared, the rate, brought by the algorithm, harmless, not intended."""
+    group = {one.rpartition(".")[0] + "." for one in by if one.endswith(".name")}
+    if key in by:
+        return "compared"
+    if key == RATE:
+        return "the rate"
+    if any(key.startswith(one) for one in group) or (key in _settings_brought_by_algorithms(by, arms)):
+        return (
+            "brought by the algorithm"
+            if key.startswith("algorithm.") or key in _settings_brought_by_algorithms(by, arms)
+            else "compared"
+        )
+    return "harmless" if is_harmless_setting(key) else "not intended"
+
+
+def _settings_brought_by_algorithms(by: Sequence[str], arms: Mapping[str, Sequence[Trial]]) -> set[str]:
+    """Return the settings outside `algorithm` that the yaml of a compared algorithm sets."""
+    if "algorithm.name" not in by:
+        return set()
+    names = {str(trial.settings.get("algorithm.name")) for trials in arms.values() for trial in trials}
+    return {key for name in names for key in settings_brought_by_algorithm(name)}
+
+
+def settings_brought_by_algorithm(name: str) -> set[str]:
+    """Return what conf/algorithm/NAME.yaml and the parts it is made of set outside `algorithm`."""
+    from tvo_cli.report.run_loading import parse_yaml_mapping
+
+    path = configuration.conf_dir() / "algorithm" / f"{name}.yaml"
+    if not path.is_file():
+        return set()
+    tree = parse_yaml_mapping(path.read_text(encoding="utf-8"))
+    parts = [part for part in tree.pop("defaults", []) if isinstance(part, str) and part != "_self_"]
+    found = {key for key in flatten_settings(tree) if not key.startswith("algorithm.")}
+    return found.union(*(settings_brought_by_algorithm(part) for part in parts))
+
+
+def _setting_values_of_arm(trials: Sequence[Trial], key: str) -> str:
+    texts = {setting_text(trial.settings.get(key)) for trial in trials}
+    return ", ".join(sorted(texts, key=_sort_key_of_setting))
+
+
+def _sort_key_of_setting(text: str) -> tuple[int, float, str]:
+    """Return a sort key of a setting's value: numbers before texts."""
+    try:
+        return 0, float(text), text
+    except ValueError:
+        return 1, 0.0, text

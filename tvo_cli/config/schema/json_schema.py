@@ -91,7 +91,7 @@ def _open_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return ({"description": description} if description else {}) | {"anyOf": [*branches, {"$ref": REFERENCE + "Open"}]}
 
 
-def type_adapter(kind: Any) -> TypeAdapter[Any]:
+def json_schema_adapter(kind: Any) -> TypeAdapter[Any]:
     """Return pydantic's adapter of a type, which validates it and has its JSON schema; built once."""
     if id(kind) not in _ADAPTERS:
         _ADAPTERS[id(kind)] = (kind, TypeAdapter(kind))
@@ -101,7 +101,7 @@ def type_adapter(kind: Any) -> TypeAdapter[Any]:
 def json_schema_of_type(kind: Any) -> dict[str, Any]:
     """Return the JSON schema of a type."""
     if id(kind) not in _SCHEMAS:
-        _SCHEMAS[id(kind)] = (kind, type_adapter(kind).json_schema())
+        _SCHEMAS[id(kind)] = (kind, json_schema_adapter(kind).json_schema())
     return _SCHEMAS[id(kind)][1]
 
 

@@ -48,7 +48,7 @@ def _yaml_lines_that_set(key: str, folders: Sequence[Path]) -> Iterator[tuple[Pa
                 yield path, number
 
 
-def users_config_folders(sources: Sequence[object]) -> list[Path]:
+def users_folders_to_locate_keys(sources: Sequence[object]) -> list[Path]:
     """Return the user's own folders of Hydra's search path."""
     places = [str(getattr(one, "path", "")) for one in sources if getattr(one, "schema", "file") == "file"]
     ours = groups_and_choices.conf_dir().resolve()

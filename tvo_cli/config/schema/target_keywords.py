@@ -17,9 +17,9 @@ from pydantic import Field, ValidationError
 from tvo_cli.config.groups_and_choices import conf_dir
 from tvo_cli.config.instantiation import check_target_name
 from tvo_cli.config.nearest_names import nearest_names
-from tvo_cli.config.schema.json_schema import json_schema_of_type, type_adapter
+from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
 from tvo_cli.config.schema.training_groups import Reads
-from tvo_cli.config.schema.value_descriptions import describe_value, how_to_write_value, value_as_override
+from tvo_cli.config.schema.value_descriptions import describe_value, describe_value_as_override, how_to_write_value
 from tvo_cli.config.schema.value_types import (
     AtLeastOne,
     Beta,
@@ -148,7 +148,7 @@ def check_target_keywords(path: str, node: Mapping[str, Any], typed: Collection[
         raise UserError(
             f"{path}._target_", target, "cannot be found.", nearest_names(name, public_names_of_module(module))
         )
-    _check_hydra_flags(path, node)
+    _check_hydra_keywords(path, node)
     _check_keyword_names(path, node, str(target), known, typed)
     for name, value in _stated_keywords(node):
         _check_keyword_value(f"{path}.{name}", value, known[name].annotation, RANGES.get(name), typed)
@@ -159,11 +159,11 @@ def _stated_keywords(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     return ((str(name), value) for name, value in node.items() if name not in HYDRA_KEYWORDS)
 
 
-def _check_hydra_flags(path: str, node: Mapping[str, Any]) -> None:
+def _check_hydra_keywords(path: str, node: Mapping[str, Any]) -> None:
     """Refuse `_partial_` and `_recursive_` that are neither true nor false."""
     for name, kind in FLAG.items():
         if name in node and not isinstance(node[name], kind):
-            raise UserError(f"{path}.{name}", value_as_override(node[name]), "must be true or false.")
+            raise UserError(f"{path}.{name}", describe_value_as_override(node[name]), "must be true or false.")
 
 
 def _check_keyword_names(
@@ -173,13 +173,16 @@ def _check_keyword_names(
     for name, value in _stated_keywords(node):
         if name in OF_THE_PROGRAM.get(path, ()):
             raise UserError(
-                f"{path}.{name}", value_as_override(value), "is given by the program.", "The rate is optimizer.lr."
+                f"{path}.{name}",
+                describe_value_as_override(value),
+                "is given by the program.",
+                "The rate is optimizer.lr.",
             )
         if name not in known:
             raise _unknown_keyword_error(path, node, UnknownKeyword(f"{path}.{name}", target, name, known), typed)
         if known[name].annotation in OF_A_CALL:
             raise UserError(
-                f"{path}.{name}", value_as_override(value), "is given by the program.", f"Leave {name} out."
+                f"{path}.{name}", describe_value_as_override(value), "is given by the program.", f"Leave {name} out."
             )
     lacking = [name for name, keyword in known.items() if keyword.required and name not in node]
     if lacking and not node.get("_partial_") and "_args_" not in node:
@@ -200,8 +203,10 @@ def _unknown_keyword_error(
 ) -> UserError:
     """Return the refusal of an unknown keyword: mistyped, or left over from another method."""
     near = nearest_names(found.name, _settable_keywords(found.known))
-    if near.startswith("Nearest") or found.key in typed or found.name not in _keywords_of_all_algorithms():
-        return UserError(found.key, value_as_override(node[found.name]), f"{found.target} has no such keyword.", near)
+    if near.startswith("Nearest") or found.key in typed or found.name not in _target_keywords_of_algorithms():
+        return UserError(
+            found.key, describe_value_as_override(node[found.name]), f"{found.target} has no such keyword.", near
+        )
     others = [name for name, _ in _stated_keywords(node) if name not in found.known]
     problem = f"does not take {', '.join(others)}: two methods fill this piece, and a piece holds one."
     remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}"
@@ -209,7 +214,7 @@ def _unknown_keyword_error(
 
 
 @cache
-def _keywords_of_all_algorithms() -> frozenset[str]:
+def _target_keywords_of_algorithms() -> frozenset[str]:
     """Return the keywords of every `_target_` in conf/algorithm."""
     files = (conf_dir() / "algorithm").glob("*.yaml")
     texts = (file.read_text(encoding="utf-8") for file in files)
@@ -236,7 +241,10 @@ def _check_keyword_value(path: str, value: Any, annotation: str, declared: Any, 
     ):
         place = f"{path}.NAME" if _type_of_mapping_values(annotation) else path
         raise UserError(
-            path, value_as_override(value), "names nothing to build.", f"Choose one: {place}._target_=tvo_cli.…"
+            path,
+            describe_value_as_override(value),
+            "names nothing to build.",
+            f"Choose one: {place}._target_=tvo_cli.…",
         )
     else:
         _check_plain_keyword(path, value, annotation, declared)
@@ -270,12 +278,12 @@ def _check_plain_keyword(path: str, value: Any, annotation: str, declared: Any) 
     if isinstance(value, float) and math.isnan(value):
         raise UserError(path, "nan", f"must be {describe_value(json_schema_of_type(kind))}.")
     try:
-        type_adapter(kind).validate_python(value, strict=True)
+        json_schema_adapter(kind).validate_python(value, strict=True)
     except ValidationError as error:
         schema = json_schema_of_type(kind)
         raise UserError(
             path,
-            value_as_override(value),
+            describe_value_as_override(value),
             f"must be {describe_value(schema)}.",
             how_to_write_value(path, value, schema),
         ) from error

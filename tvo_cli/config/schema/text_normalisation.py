@@ -28,19 +28,21 @@ BACKSLASH = "\\"
 def normalise_and_validate(config: Any, root: str, given: ConfigSources = NO_SOURCES) -> None:
     """Normalise the texts of a composed config, in place, and validate all of it."""
     tree = resolved_tree_of_command(config, root, given.overrides)
-    lone_texts = [entry.path for entry in field_entries(CONFIG_OF_COMMAND[root], tree) if _is_lone_text(entry)]
+    lone_texts = [
+        entry.path for entry in field_entries(CONFIG_OF_COMMAND[root], tree) if _is_lone_text_to_normalise(entry)
+    ]
     for path in lone_texts:
         _set_normalised_text(config, path, [_unresolved_text(config, path)])
-    is_changed = unescape_command_line_texts(config, root, given.overrides) or bool(lone_texts)
+    is_changed = normalise_command_line_texts(config, root, given.overrides) or bool(lone_texts)
     validate_config(config, root, given, None if is_changed else tree)
 
 
-def unescape_command_line_texts(config: Any, root: str, overrides: Sequence[str]) -> bool:
+def normalise_command_line_texts(config: Any, root: str, overrides: Sequence[str]) -> bool:
     """Unescape line breaks and tabs of the command line in the texts that are declared to be for a model.
 
     Returns whether there were any.
     """
-    spoken = [(path, value) for path, value in _command_line_values(overrides) if BACKSLASH in str(value)]
+    spoken = [(path, value) for path, value in _command_line_texts_to_normalise(overrides) if BACKSLASH in str(value)]
     if not spoken:
         return False
     marked = {
@@ -59,26 +61,26 @@ def unescape_command_line_texts(config: Any, root: str, overrides: Sequence[str]
     return True
 
 
-def _command_line_values(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
+def _command_line_texts_to_normalise(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
     """Yield the keys and values that the command line sets, those inside mappings one by one."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     groups = groups_and_choices.config_groups()
     for word in OverridesParser.create().parse_overrides(list(overrides)):
         if not (word.is_delete() or word.is_sweep_override() or word.key_or_group in groups):
-            yield from _paths_of_values(tuple(str(word.key_or_group).split(".")), word.value())
+            yield from _paths_to_normalise(tuple(str(word.key_or_group).split(".")), word.value())
 
 
-def _paths_of_values(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+def _paths_to_normalise(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """Yield the path and value of every leaf of a command-line value."""
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield from _paths_of_values((*path, str(name)), one)
+            yield from _paths_to_normalise((*path, str(name)), one)
     else:
         yield path, value
 
 
-def _is_lone_text(entry: FieldEntry) -> bool:
+def _is_lone_text_to_normalise(entry: FieldEntry) -> bool:
     """Return whether a key holds one text where a list of texts is declared, which could be no lone text."""
     if not isinstance(entry.value, str):
         return False

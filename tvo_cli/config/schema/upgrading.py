@@ -46,11 +46,11 @@ def upgrade_recorded_settings(
 ) -> dict[str, Any]:
     """Return recorded settings by dotted key, with those of `wanted` that were declared since."""
     since = dict(_settings_of_later_keys(CONFIG_OF_COMMAND[root]))
-    kept = {current_key_name(key): _current_setting(key, value) for key, value in before.items() if key not in GONE}
+    kept = {current_key_name(key): _upgraded_setting(key, value) for key, value in before.items() if key not in GONE}
     return {key: value for key, value in since.items() if key in wanted} | kept
 
 
-def _current_setting(key: str, value: Any) -> Any:
+def _upgraded_setting(key: str, value: Any) -> Any:
     """Return a recorded setting, a `_target_` under its present name."""
     named = key.endswith("._target_") and isinstance(value, str)
     return current_target(value) if named else with_targets(value, current_target)
@@ -61,16 +61,16 @@ def _settings_of_later_keys(model: type[Keys], prefix: tuple[str, ...] = ()) -> 
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "before" in extra:
-            yield from _flat_settings_of_later_key(extra["before"], dotted((*prefix, name)))
+            yield from _upgrade_settings_of_later_key(extra["before"], dotted((*prefix, name)))
         for annotation, _ in field_alternatives(field):
             if isinstance(annotation, type) and issubclass(annotation, Keys):
                 yield from _settings_of_later_keys(annotation, (*prefix, name))
 
 
-def _flat_settings_of_later_key(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+def _upgrade_settings_of_later_key(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     """Yield a key's default of earlier versions as dotted settings."""
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield from _flat_settings_of_later_key(one, f"{key}.{name}")
+            yield from _upgrade_settings_of_later_key(one, f"{key}.{name}")
     else:
         yield key, value

@@ -23,9 +23,7 @@ from tvo_cli.config.schema.validation_errors import (
     misplaced_target_error,
     validation_error,
 )
-from tvo_cli.config.schema.value_descriptions import (
-    value_as_override,
-)
+from tvo_cli.config.schema.value_descriptions import describe_value_as_override
 from tvo_cli.config.schema.value_types import BUILT, Keys
 from tvo_cli.errors import UserError
 
@@ -65,7 +63,7 @@ def _check_groups_of_command(tree: Mapping[str, Any], root: str) -> None:
     if "options" in rollout and not rollout.get("engine"):
         raise UserError(
             "rollout.options",
-            value_as_override(rollout["options"]),
+            describe_value_as_override(rollout["options"]),
             "are read by an engine only.",
             "Take rollout=vllm.",
         )

@@ -20,8 +20,8 @@ from tvo_cli.config.schema.known_keys import keys_of_config, keys_of_same_group,
 from tvo_cli.config.schema.value_descriptions import (
     choices_of_value,
     describe_value,
+    describe_value_as_override,
     how_to_write_value,
-    value_as_override,
 )
 from tvo_cli.config.schema.value_types import Keys
 from tvo_cli.errors import UserError
@@ -64,7 +64,10 @@ def validation_error(
     if error["type"].startswith("union_tag"):
         kinds = error["ctx"].get("expected_tags", "").replace("'", "")
         return UserError(
-            f"{dotted(path)}.kind", value_as_override(error["input"].get("kind")), "not a choice.", f"Choose {kinds}."
+            f"{dotted(path)}.kind",
+            describe_value_as_override(error["input"].get("kind")),
+            "not a choice.",
+            f"Choose {kinds}.",
         )
     known = field_at(model, tree, path)
     path = known[0] if known else path
@@ -79,10 +82,12 @@ def _wrong_value_error(key: str, value: Any, schema: dict[str, Any], given: Conf
     offered = choices_of_value(schema)
     where = key_location(key, given)
     if offered:
-        return UserError(key, value_as_override(value), f"not a choice{where}.", f"Choose {', '.join(offered)}.")
+        return UserError(
+            key, describe_value_as_override(value), f"not a choice{where}.", f"Choose {', '.join(offered)}."
+        )
     return UserError(
         key,
-        value_as_override(value),
+        describe_value_as_override(value),
         f"must be {describe_value(schema)}{where}.",
         how_to_write_value(key, value, schema),
     )
@@ -99,7 +104,7 @@ def _unknown_key_error(
         advice = "A file of conf/experiment begins with the line: # @package _global_"
     else:
         advice = nearest_names(key, keys_of_config(model, tree)) or keys_of_same_group(model, tree, path)
-    return UserError(key, value_as_override(hidden), f"there is no such key{where}.", advice)
+    return UserError(key, describe_value_as_override(hidden), f"there is no such key{where}.", advice)
 
 
 def misplaced_target_error(key: str, target: object, model: type[Keys], given: ConfigSources) -> UserError:

@@ -42,7 +42,7 @@ def _describe_scalar(schema: dict[str, Any]) -> str:
 def choices_of_value(schema: dict[str, Any]) -> list[str]:
     """Return the words that a key may hold, where it holds words only."""
     found = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return [value_as_override(one) if one != "" else '""' for one in found]
+    return [describe_value_as_override(one) if one != "" else '""' for one in found]
 
 
 def _describe_list(schema: dict[str, Any]) -> str:
@@ -69,7 +69,7 @@ def _describe_range(schema: dict[str, Any]) -> str:
     return ", more than 0" if least == 1 or above == 0 else ""
 
 
-def value_as_override(value: Any) -> str:
+def describe_value_as_override(value: Any) -> str:
     """Return a value as it is written in an override: null, true, [1,2]."""
     if value is None or isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
@@ -82,18 +82,18 @@ def how_to_write_value(key: str, value: Any, schema: dict[str, Any]) -> str:
     largest = max(_limits_left_out(schema), default=math.inf)
     if any(one > largest for one in _numbers_of_value(value)):
         return f"At most {int(largest) if largest == int(largest) else largest}."
-    if isinstance(value, str) and kinds & {"integer", "number"} and _number_of_text(value) is not None:
+    if isinstance(value, str) and kinds & {"integer", "number"} and _described_number(value) is not None:
         return f"It is a text; without quotes it is a number: {key}={value}"
     if isinstance(value, str) and value.lstrip("+-") == ".inf" and "number" in kinds:
         return f"Hydra writes it without the dot: {key}={value.replace('.', '')}"
     if isinstance(value, float) and "integer" in kinds and value.is_integer():
         return f"Write {key}={int(value)}"
     if _is_list_of_texts(schema) and isinstance(value, int | float):
-        return f"For a text that looks like a number, quote it twice: \"{key}='{value_as_override(value)}'\""
+        return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
     if "array" in kinds and value is not None and not isinstance(value, str | list | dict):
-        return f"Write '{key}=[{value_as_override(value)}]'"
+        return f"Write '{key}=[{describe_value_as_override(value)}]'"
     if "string" in kinds and isinstance(value, int | float):
-        return f"For a text that looks like a number, quote it twice: \"{key}='{value_as_override(value)}'\""
+        return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
     return "For none: []" if "array" in kinds and value in ("", [""]) else ""
 
 
@@ -114,7 +114,7 @@ def _is_list_of_texts(schema: dict[str, Any]) -> bool:
     return any(one.get("items", {}).get("type") == "string" for one in lists)
 
 
-def _number_of_text(text: str) -> float | None:
+def _described_number(text: str) -> float | None:
     try:
         found = float(text)
     except ValueError:

@@ -12,7 +12,7 @@ UNSET: Any = object()
 OPTIONAL = None  # the default of a key that may be left out; never read, for the config is not changed by it
 
 
-def _path_as_text(value: object) -> object:
+def _path_value_as_text(value: object) -> object:
     """Return a path as text: bytes that the locale cannot read are surrogates, which are no text but name a file."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
 
@@ -73,7 +73,7 @@ Betas = Annotated[list[Beta], Field(min_length=2, max_length=2)]
 
 Name = Annotated[str, Field(min_length=1)]
 Label = Name | int  # a name that may look like a number: run_name=3
-PathName = Annotated[str, Field(min_length=1), BeforeValidator(_path_as_text)]  # a file or folder
+PathName = Annotated[str, Field(min_length=1), BeforeValidator(_path_value_as_text)]  # a file or folder
 PathLabel = PathName | int
 Words = Annotated[str, ESCAPES]  # text for a model: \n and \t of a command line are a line break and a tab
 SomeWords = Annotated[str, Field(min_length=1), ESCAPES]
@@ -85,6 +85,6 @@ Built = Annotated[dict[str, Any], BUILT, WithJsonSchema(BUILT_SHAPE)]  # a node 
 Free = Annotated[dict[str, Any], FREE]  # a map whose keys are somebody else's
 
 
-def is_mapping(value: object) -> bool:
+def is_mapping_value(value: object) -> bool:
     """Return whether a value of a plain tree has keys."""
     return isinstance(value, Mapping)

@@ -1,4 +1,4 @@
-"""The tables of outcomes: arms, arms at every rate, runs."""
+"""The tables of arms, of arms at every rate, of runs, and of the settings in which arms differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tvo_cli.compare import formatting
-from tvo_cli.compare.analysis import metric_choice, run_values
+from tvo_cli.compare.analysis import (
+    metric_choice,
+    run_values,
+)
 from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.analysis.metric_choice import MetricChoice
@@ -163,3 +166,11 @@ def _rows_of_runs_table(label: str, trials: Sequence[Trial], how: MetricChoice) 
             count_cell(trial.last_step),
         ]
         yield [*head, *values, count_cell(trial.collapsed_at), text_cell(trial.why)]
+
+
+def differing_settings_table(found: BlockAnalysis) -> Table:
+    """Return the table of settings in which the arms differ."""
+    labels = [arm.label for arm in found.block.arms]
+    rows = [[text_cell(one.key), text_cell(one.why), *map(text_cell, one.values)] for one in found.block.differing]
+    note = "Settings in which the arms differ; the seed, names, folders and loggers are left out."
+    return Table("settings", "What differs", ["setting", "why", *labels], rows, note)

@@ -27,9 +27,9 @@ def number_text(stated: Number | int | float | Decimal) -> str:
     sign, whole, fraction, exponent = found[1], found[2], found[3] or "", found[4] or "0"
     if not (whole + fraction).strip("0"):
         return "0"
-    if abs(_bounded_exponent(exponent)) > MOST_ZEROS:
+    if abs(_spelled_exponent(exponent)) > MOST_ZEROS:
         mantissa = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
-        return f"{sign}{mantissa} \\times 10^{{{_bounded_exponent(exponent)}}}"
+        return f"{sign}{mantissa} \\times 10^{{{_spelled_exponent(exponent)}}}"
     return _decimal_text(sign, whole, fraction, int(exponent))
 
 
@@ -46,6 +46,6 @@ def _decimal_text(sign: str, whole: str, fraction: str, exponent: int) -> str:
     return sign + (f"{integer}.{rest}" if rest else integer)
 
 
-def _bounded_exponent(exponent: str) -> int:
+def _spelled_exponent(exponent: str) -> int:
     """Return an exponent, cut where it has thousands of digits."""
     return int(exponent[:20])
