@@ -167,14 +167,17 @@ def _print_both_replays(one: ReplayedStep, other: ReplayedStep) -> None:
     rows = [
         [
             "gradient norm, first update",
-            *(f"{norms[0]:.4g}" if norms else "–" for norms in _reports_of_both(one, other, "norms")),
+            *(f"{norms[0]:.4g}" if norms else "–" for norms in _reports_of_both_replays(one, other, "norms")),
         ],
         [
             "gradient norm, largest",
-            *(f"{max(norms):.4g}" if norms else "–" for norms in _reports_of_both(one, other, "norms")),
+            *(f"{max(norms):.4g}" if norms else "–" for norms in _reports_of_both_replays(one, other, "norms")),
         ],
-        ["learning rate, last", *(f"{r[-1]:.3g}" if r else "–" for r in _reports_of_both(one, other, "rates"))],
-        ["viscosity, last", *(f"{v[-1]:.3g}" if v else "–" for v in _reports_of_both(one, other, "viscosities"))],
+        ["learning rate, last", *(f"{r[-1]:.3g}" if r else "–" for r in _reports_of_both_replays(one, other, "rates"))],
+        [
+            "viscosity, last",
+            *(f"{v[-1]:.3g}" if v else "–" for v in _reports_of_both_replays(one, other, "viscosities")),
+        ],
         ["length of the step |Δθ|", *(f"{float(x.moved.norm()):.4g}" for x in (one, other) if x.moved is not None)],
         ["mean binary TV after", *(f"{x.divergence:.4g}" for x in (one, other))],
         ["updates left out", *(str(x.work.report.skipped) for x in (one, other))],
@@ -189,7 +192,7 @@ def _print_both_replays(one: ReplayedStep, other: ReplayedStep) -> None:
     print(f"cosine of the two steps: {'–' if math.isnan(found) else f'{found:+.3f}'}")
 
 
-def _reports_of_both(one: ReplayedStep, other: ReplayedStep, name: str) -> list[list[float]]:
+def _reports_of_both_replays(one: ReplayedStep, other: ReplayedStep, name: str) -> list[list[float]]:
     """Return a column of both replays' update reports."""
     return [getattr(replayed.work.report, name) for replayed in (one, other)]
 

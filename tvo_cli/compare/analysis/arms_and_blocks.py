@@ -15,7 +15,6 @@ from tvo_cli import config as configuration
 from tvo_cli.compare import formatting
 from tvo_cli.compare.runs import trial_settings
 from tvo_cli.compare.runs.trial import FINISHED, Trial
-from tvo_cli.compare.runs.trial_settings import setting_text, varying_keys
 from tvo_cli.errors import UserError
 
 SOURCE = "given path"
@@ -80,9 +79,9 @@ def arms_in_blocks(
     notes: list[str] = []
     keys, trials = _keys_and_trials_of_arms(by, trials, notes)
     labelled = _trials_by_arm(trials, keys, notes)
-    inside = trial_settings.keys_varying_inside_arms(labelled.values(), keys)
+    inside = trial_settings.settings_varying_inside_arms(labelled.values(), keys)
     apart = ("algorithm.",) if evaluated else ("algorithm.", "evaluation.")
-    context = trial_settings.essential_keys([key for key in inside if not key.startswith(apart)], trials)
+    context = trial_settings.essential_settings([key for key in inside if not key.startswith(apart)], trials)
     found: dict[str, list[Trial]] = {}
     for trial in trials:
         found.setdefault(trial_settings.describe_settings(trial, context), []).append(trial)
@@ -99,9 +98,11 @@ def _make_block(
     """Make a block; variants of an algorithm inside it become arms of their own."""
     labelled = _trials_by_arm(members, keys, [])
     own = [
-        key for key in trial_settings.keys_varying_inside_arms(labelled.values(), keys) if key.startswith("algorithm.")
+        key
+        for key in trial_settings.settings_varying_inside_arms(labelled.values(), keys)
+        if key.startswith("algorithm.")
     ]
-    own = list(trial_settings.essential_keys(own, members))
+    own = list(trial_settings.essential_settings(own, members))
     if own:
         notes.append(f"Runs of one arm differ in {', '.join(own)}: each variant is an arm of its own.")
         labelled = _split_arms_by_variant(labelled, own)
@@ -181,7 +182,7 @@ def _seed_order(seed: str) -> tuple[bool, int, str]:
     return not seed.isdigit(), int(seed) if seed.isdigit() else 0, seed
 
 
-def keys_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
+def settings_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
     known = sorted({key for trial in trials for key in trial.settings})
     found = []
@@ -189,7 +190,10 @@ def keys_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str
         key = next((one for one in (word, f"{word}.name") if one in known), None)
         if key is None:
             raise UserError(
-                "--by", word, "no run has such a setting.", configuration.nearest_names(word, varying_keys(trials))
+                "--by",
+                word,
+                "no run has such a setting.",
+                configuration.nearest_names(word, trial_settings.varying_settings(trials)),
             )
         found.append(key)
     return tuple(dict.fromkeys(found))
@@ -199,7 +203,7 @@ def arm_label(trial: Trial, keys: Sequence[str]) -> str:
     """Return the label of a run's arm: the values of the keys, a word bare and a number with its key."""
     parts = []
     for key in keys:
-        value = setting_text(trial.settings.get(key))
+        value = trial_settings.setting_text(trial.settings.get(key))
         bare = key.endswith((".name", "path")) or isinstance(trial.settings.get(key), str)
         parts.append(value if bare else f"{key.rpartition('.')[2]}={value}")
     return ", ".join(parts)

@@ -91,7 +91,7 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
     gathered = gather.gather_runs(paths, request.mapping)
     metric, remark = metric_choice.choose_metric(gathered.trials, request.metric)
     how = MetricChoice(metric, metric_choice.check_failed_rule(request.failed), request.confidence)
-    by = arms_and_blocks.keys_that_name_arms(request.by, gathered.trials)
+    by = arms_and_blocks.settings_that_name_arms(request.by, gathered.trials)
     blocks, split = arms_and_blocks.arms_in_blocks(gathered.trials, by, evaluated="eval/" in how.metric)
     notes = [*split, *gathered.notes, *unfinished_runs_notes(gathered.trials)]
     _check_baseline_is_known(request.baseline, blocks)

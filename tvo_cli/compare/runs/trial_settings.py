@@ -40,7 +40,7 @@ def is_harmless_setting(key: str) -> bool:
     return key in HARMLESS or key.startswith(HARMLESS_PARTS)
 
 
-def varying_keys(trials: Sequence[Trial]) -> list[str]:
+def varying_settings(trials: Sequence[Trial]) -> list[str]:
     """Return the keys of the settings that are not the same in all trials."""
     keys = {key for trial in trials for key in trial.settings}
     return sorted(key for key in keys if len({setting_text(trial.settings.get(key)) for trial in trials}) > 1)
@@ -51,12 +51,12 @@ def describe_settings(trial: Trial, keys: Sequence[str]) -> str:
     return ", ".join(f"{key}={setting_text(trial.settings.get(key))}" for key in keys)
 
 
-def keys_varying_inside_arms(arms: Iterable[Sequence[Trial]], fixed: Sequence[str]) -> tuple[str, ...]:
+def settings_varying_inside_arms(arms: Iterable[Sequence[Trial]], fixed: Sequence[str]) -> tuple[str, ...]:
     """Return the settings that vary inside an arm, besides the seed, the rate, and what only follows them."""
     found: set[str] = set()
     for trials in arms:
         followers = (SEEDED, RATE)
-        for key in varying_keys(trials):
+        for key in varying_settings(trials):
             skipped = key in (*fixed, *followers) or is_harmless_setting(key)
             if not skipped and not any(_settings_go_together(key, other, trials) for other in followers):
                 found.add(key)
@@ -69,7 +69,7 @@ def _settings_go_together(key: str, other: str, trials: Sequence[Trial]) -> bool
     return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) > 1
 
 
-def essential_keys(keys: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
+def essential_settings(keys: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return the fewest of the keys that still tell all the settings apart, names first."""
     kept: list[str] = []
     for key in sorted(keys, key=lambda one: (not one.endswith(".name"), one)):
