@@ -10,7 +10,7 @@ import pytest
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import suite
-from tvo_cli.evaluation.protocol import STRAY, Decoding, ks_of_pass_at_k, resolve_protocol
+from tvo_cli.evaluation.protocol import STRAY, Decoding, protocol_ks_of_pass_at_k, resolve_protocol
 from tvo_cli.types import Problem
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else() -> No
 
 
 def test_the_ks_of_pass_at_k() -> None:
-    assert ks_of_pass_at_k(8, None) == (1, 2, 4, 8)
-    assert ks_of_pass_at_k(6, None) == (1, 2, 4, 6)
-    assert ks_of_pass_at_k(8, [8, 3]) == (3, 8)
+    assert protocol_ks_of_pass_at_k(8, None) == (1, 2, 4, 8)
+    assert protocol_ks_of_pass_at_k(6, None) == (1, 2, 4, 6)
+    assert protocol_ks_of_pass_at_k(8, [8, 3]) == (3, 8)
     with pytest.raises(UserError, match=r"evaluation\.pass_at=9: pass@9 cannot be had from 8 samples"):
-        ks_of_pass_at_k(8, [9])
+        protocol_ks_of_pass_at_k(8, [9])
 
 
 def test_a_chat_protocol_needs_a_chat_template() -> None:

@@ -19,7 +19,7 @@ from tests.model.conftest import SMALL, architectures
 from tvo_cli.model import Policy
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.logprobs import (
-    chunked_covariance,
+    chunked_covariance_with_logprobs,
     chunked_token_scores,
     covariance_of_prob_and_logprob,
     token_scores,
@@ -200,5 +200,5 @@ def test_the_covariance_at_the_ends_and_in_chunks() -> None:
     three = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64).log()
     assert covariance_of_prob_and_logprob(three).item() == pytest.approx(0.170808, abs=1e-6)
     logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0))
-    chunked = chunked_covariance(lambda x: x, logits, 1.0, 11, chunk_bytes=2 * 4 * 11)
+    chunked = chunked_covariance_with_logprobs(lambda x: x, logits, 1.0, 11, chunk_bytes=2 * 4 * 11)
     torch.testing.assert_close(chunked, covariance_of_prob_and_logprob(logits))

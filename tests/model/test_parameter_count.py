@@ -17,7 +17,7 @@ PACKAGED = sorted(path.name for path in parameter_count.WEIGHTS.iterdir() if pat
 @pytest.mark.parametrize("name", PACKAGED)
 def test_the_heads_tell_what_the_network_has(name: str) -> None:
     node = NODE | {"path": f"packaged:{name}"}
-    assert parameter_count.safetensors_files(node["path"], "last")
+    assert parameter_count.safetensors_files_to_count(node["path"], "last")
     network = load_policy(node, device="cpu").network
     assert parameter_count.parameter_count(node) == sum(p.numel() for p in network.parameters())
 

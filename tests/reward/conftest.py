@@ -41,7 +41,7 @@ sys.path.insert(0, sys.argv[1])
 import tvo_cli
 algebra = types.ModuleType("tvo_cli.reward.math_verify_algebra")
 exec('''
-class GoldUnreadable(Exception): pass
+class GoldUnreadableByMathVerify(Exception): pass
 def same_expression(gold, answer):
     while "9^" in answer: pass
     return answer == r"\\sqrt{12}"

@@ -8,7 +8,7 @@ from tvo_cli.reward.answer_extraction import (
     extract_stated_answer,
     find_boxes,
     gold_from_solution,
-    response_tail,
+    response_tail_with_answer,
     take_whole_answer,
 )
 
@@ -181,9 +181,9 @@ def test_boxes_are_outermost() -> None:
 
 
 def test_the_tail_is_kept_in_bytes() -> None:
-    assert response_tail("é" * 1000 + "end", 9) == "ééé" + "end"
-    assert response_tail("x" * 100 + "end", 5) == "xxend"
-    assert response_tail("short", 65536) == "short"
+    assert response_tail_with_answer("é" * 1000 + "end", 9) == "ééé" + "end"
+    assert response_tail_with_answer("x" * 100 + "end", 5) == "xxend"
+    assert response_tail_with_answer("short", 65536) == "short"
 
 
 @pytest.mark.parametrize(

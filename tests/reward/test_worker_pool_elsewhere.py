@@ -178,4 +178,8 @@ with Grader({{**SETTINGS, "workers": 1}}) as grader:
 def test_rows_whose_keys_cannot_be_sorted_are_told_apart() -> None:
     """A task's metadata may be keyed by numbers and by words."""
     one, other = ({"entry": {1: "a", "size": value}} for value in (2, 3))
-    assert worker_pool._request_key(one) == worker_pool._request_key(dict(one)) != worker_pool._request_key(other)
+    assert (
+        worker_pool._key_of_pool_request(one)
+        == worker_pool._key_of_pool_request(dict(one))
+        != worker_pool._key_of_pool_request(other)
+    )

@@ -26,7 +26,7 @@ from tvo_cli.model import Policy
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
 from tvo_cli.rollout.fused_decode import fused_decoder
-from tvo_cli.rollout.generation import _rows_to_keep, tokens_ending_stop_strings
+from tvo_cli.rollout.generation import _rows_to_keep_generating, tokens_ending_stop_strings
 from tvo_cli.rollout.kv_cache import PADDED_TO
 from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
 from tvo_cli.types import Rollout
@@ -138,19 +138,19 @@ def test_a_large_network_is_not_copied(policy: Policy, quick_anywhere: None, mon
 
 def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = torch.rand(2, 1, 3, 4) > 0.5
-    first = onednn._mask_bias(mask, 2)
-    assert onednn._mask_bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
+    first = onednn._onednn_mask_bias(mask, 2)
+    assert onednn._onednn_mask_bias(mask, 2) is first and torch.equal(first[:, :, :3] == 0, mask)
     monkeypatch.setattr(onednn, "KEPT", 1)
-    again = onednn._mask_bias(mask, 2)
+    again = onednn._onednn_mask_bias(mask, 2)
     assert again is not first and torch.equal(again, first)
 
 
 def test_rows_are_kept_in_order_up_to_an_even_number() -> None:
     live = torch.tensor([False, True, False, False, True, True, False, True, False])
-    assert _rows_to_keep(live, 1).tolist() == [1, 4, 5, 7]
-    assert _rows_to_keep(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
-    assert _rows_to_keep(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert _rows_to_keep(live, 16).tolist() == list(range(9))
+    assert _rows_to_keep_generating(live, 1).tolist() == [1, 4, 5, 7]
+    assert _rows_to_keep_generating(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
+    assert _rows_to_keep_generating(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert _rows_to_keep_generating(live, 16).tolist() == list(range(9))
 
 
 def test_another_attention_is_left_alone(policy: Policy) -> None:

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from tvo_cli.stability import readings
-from tvo_cli.stability.free_energy import FreeEnergy, dissipation, free_energy_of_batch, predicted_dissipation
+from tvo_cli.stability.free_energy import (
+    FreeEnergy,
+    dissipation,
+    free_energy_of_batch,
+    predicted_free_energy_dissipation,
+)
 
 MASK = torch.tensor([[True, True, False], [True, False, False]])
 NAN = math.nan  # under the mask: whoever reads padding is found out
@@ -142,5 +147,5 @@ def test_predicted_dissipation_matches_a_small_step() -> None:
     loss_gradient = 4.0 * h * theta
     after = theta - rate * loss_gradient
     fall = float((0.5 * h * (theta**2 - after**2)).sum())
-    promised = predicted_dissipation([float(loss_gradient @ loss_gradient)], [rate], per_reward=4.0)
+    promised = predicted_free_energy_dissipation([float(loss_gradient @ loss_gradient)], [rate], per_reward=4.0)
     assert promised == pytest.approx(fall, rel=1e-4)

@@ -84,7 +84,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     run("a", *DATA, path, "trainer.steps=1")
     sums(1, 24)
     folder = run("a", *DATA, path, "trainer.steps=2", f"resume.allow=[{allow}]")
-    newest = store.read_checkpoint_state(store.list_checkpoints(folder / "checkpoints")[-1])
+    newest = store.read_stored_state(store.list_checkpoints(folder / "checkpoints")[-1])
     assert (newest["cursor"]["epoch"], newest["cursor"]["position"], newest["cursor"]["size"]) == (1, 8, 22)
     said = (folder / "run.log").read_text()
     assert "resume.allow: dataset.content: the training problems are others than before" in said

@@ -148,7 +148,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(
     monkeypatch.setattr(resume_compatibility, "origin_code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
-    state = store.read_checkpoint_state(run.root / "a" / "checkpoints" / "step-000003")
+    state = store.read_stored_state(run.root / "a" / "checkpoints" / "step-000003")
     with pytest.raises(UserError, match="other weights than those the run started from"):
         resume_compatibility.compare_checkpoint_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
@@ -170,7 +170,7 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run: Runs, eve
     step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
     [last] = store.list_checkpoints(folder / "checkpoints")
     wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
-    assert store.checkpoint_score(last) == wanted and not store.find_damage(last)
+    assert store.score_of_stored_policy(last) == wanted and not store.find_damage(last)
     assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
 
 

@@ -24,7 +24,7 @@ from tvo_cli.experiment import run_replay
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay import gradient_attribution
 from tvo_cli.training import flight_recorder, policy_update, training_loop
-from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import forward_rows
@@ -135,7 +135,7 @@ def gradient_of_chosen(
     learner.optimizer.zero_grad(set_to_none=True)
     share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
     tokens, scores = forward_rows(learner, batch, minibatch.rows, share, temperature)
-    forces = forces_on_tokens(learner.algorithm.objective(tokens), tokens)
+    forces = forces_by_backward(learner.algorithm.objective(tokens), tokens)
     backward_through_network(scores, tuple(force * chosen for force in forces))
     return torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
 
@@ -227,7 +227,7 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(
             run("cut", "algorithm=tvo", *QUICK)
     monkeypatch.setattr(training_loop, "update_policy", take)
     folders = [one / "recorder" / "step-000002" for one in (undisturbed, run("cut", "algorithm=tvo", *QUICK))]
-    one, other = (store.read_checkpoint_state(folder)["record"] for folder in folders)
+    one, other = (store.read_stored_state(folder)["record"] for folder in folders)
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 

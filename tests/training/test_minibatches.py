@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
-from tvo_cli.training.rng import named_generator
+from tvo_cli.training.rng import rng_from_names
 from tvo_cli.training.run_settings import InnerLoopSettings
 
 GROUP = torch.arange(8).repeat_interleave(4)
@@ -50,7 +50,7 @@ def test_the_order_depends_on_seed_step_and_epoch_only() -> None:
     assert not torch.equal(first[0].rows, first[2].rows)
     assert not torch.equal(first[0].rows, cut(step=4)[0].rows)
     assert not torch.equal(first[0].rows, cut(seed=1)[0].rows)
-    assert named_generator(0, "a", 1).initial_seed() != named_generator(0, "a", 2).initial_seed()
+    assert rng_from_names(0, "a", 1).initial_seed() != rng_from_names(0, "a", 2).initial_seed()
 
 
 def test_every_minibatch_draws_its_own_lots_again_and_again_the_same() -> None:

@@ -141,12 +141,12 @@ def test_only_problems_that_are_evaluated_must_fit(
 ) -> None:
     chosen = config([*SHORT, "a" * 400])
     chosen.dataset.test_path = chosen.dataset.path
-    found = run_problems.select_heldout_problems(chosen, reading, seed=0, count=5, max_tokens=8)
+    found = run_problems.heldout_problems_of_run(chosen, reading, seed=0, count=5, max_tokens=8)
     assert [problem.question for problem in found] == SHORT and not caplog.records
     with pytest.raises(UserError, match=r"evaluation\.max_tokens=8: problem mine/6"):
-        run_problems.select_heldout_problems(chosen, reading, seed=0, count=6, max_tokens=8)
+        run_problems.heldout_problems_of_run(chosen, reading, seed=0, count=6, max_tokens=8)
     chosen.dataset.max_prompt_tokens = 50
-    assert len(run_problems.select_heldout_problems(chosen, reading, seed=0, count=50, max_tokens=8)) == 5
+    assert len(run_problems.heldout_problems_of_run(chosen, reading, seed=0, count=50, max_tokens=8)) == 5
     assert "50 problems to evaluate on were asked for, and mine holds out 5" in caplog.text
 
 

@@ -16,7 +16,7 @@ from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.training import collect_rollouts, policy_update
-from tvo_cli.training.backward import forces_on_tokens
+from tvo_cli.training.backward import forces_by_backward
 from tvo_cli.training.session import Session
 from tvo_cli.types import Loss, Problem, Rollout, Tokens
 
@@ -120,10 +120,10 @@ def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: py
     before: dict[str, Any] = {}
 
     def poisoned(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
-        return tuple(torch.full_like(x, math.nan) for x in forces_on_tokens(loss, tokens))
+        return tuple(torch.full_like(x, math.nan) for x in forces_by_backward(loss, tokens))
 
     if where == "gradient":
-        monkeypatch.setattr(policy_update, "forces_on_tokens", poisoned)
+        monkeypatch.setattr(policy_update, "forces_by_backward", poisoned)
     else:
 
         def poisoned_gain(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:

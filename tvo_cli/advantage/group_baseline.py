@@ -32,7 +32,9 @@ class GroupNormalised(StatelessEstimator):
         normal = centred / (groups.group_variance(rewards, group).sqrt()[group] + self.epsilon)
         return Advantage(
             spread_over_tokens(normal, experience.mask),
-            scale=_ratio_or_one(_root_mean_square(normal), _root_mean_square(centred)),
+            scale=_baseline_ratio_or_one(
+                _root_mean_square_around_baseline(normal), _root_mean_square_around_baseline(centred)
+            ),
         )
 
 
@@ -110,9 +112,9 @@ def winsorised_rewards(rewards: Tensor, tail: float) -> Tensor:
     return rewards.clamp(low, high) if high > low else rewards
 
 
-def _root_mean_square(x: Tensor) -> float:
+def _root_mean_square_around_baseline(x: Tensor) -> float:
     return float(x.square().mean().sqrt())
 
 
-def _ratio_or_one(numerator: float, denominator: float) -> float:
+def _baseline_ratio_or_one(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0.0 else 1.0

@@ -27,7 +27,7 @@ def pack_record(record: Any) -> tuple[Tensors, Any]:
         if isinstance(value, Tensor):
             if id(value) not in names:
                 names[id(value)] = place
-                tensors[place] = _with_own_storage(value)
+                tensors[place] = _serializable_copy(value)
             return {TENSOR: names[id(value)], "on": value.device.type}
         if fields := _record_fields(value):
             return {name: walk(getattr(value, name), f"{place}.{name}".lstrip(".")) for name in fields}
@@ -79,7 +79,7 @@ def _record_fields(value: Any) -> list[str]:
     return list(getattr(value, "_fields", ()))
 
 
-def _with_own_storage(value: Tensor) -> Tensor:
+def _serializable_copy(value: Tensor) -> Tensor:
     """A contiguous tensor with a storage of its own: safetensors refuses two names for one memory."""
     value = value.detach().contiguous()
     shares = value.untyped_storage().nbytes() != value.numel() * value.element_size()

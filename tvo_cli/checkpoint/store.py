@@ -60,7 +60,7 @@ def save_checkpoint(
     root, draft = folder.parent, folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     root.mkdir(parents=True, exist_ok=True)
-    check_free_space(root, checkpoint_bytes(tensors) + policy_bytes + SLACK)
+    check_free_space(root, bytes_to_store(tensors) + policy_bytes + SLACK)
     try:
         draft.mkdir()
         if policy is not None:
@@ -78,7 +78,7 @@ def save_checkpoint(
     return folder
 
 
-def checkpoint_bytes(tensors: Parts) -> int:
+def bytes_to_store(tensors: Parts) -> int:
     """Bytes of a checkpoint's tensors."""
     return sum(value.numel() * value.element_size() for named in tensors.values() for value in named.values())
 
@@ -116,7 +116,11 @@ def find_damage(folder: Path) -> str:
 def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
     """What is wrong with one file; a path that leads out of the folder is never opened."""
     path = folder / file
-    if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or _is_behind_symlink(folder, path):
+    if (
+        PurePosixPath(file).is_absolute()
+        or ".." in PurePosixPath(file).parts
+        or _is_checkpoint_file_behind_symlink(folder, path)
+    ):
         return f"{file} leads out of the folder"
     if not path.is_file():
         return f"{file} is missing"
@@ -125,17 +129,17 @@ def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> s
     return ""
 
 
-def _is_behind_symlink(folder: Path, path: Path) -> bool:
+def _is_checkpoint_file_behind_symlink(folder: Path, path: Path) -> bool:
     return any(part.is_symlink() for part in (path, *path.parents) if folder in part.parents)
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """Tensors by part, and the state, of a checkpoint."""
     parts = {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
-    return parts, read_checkpoint_state(folder)
+    return parts, read_stored_state(folder)
 
 
-def read_checkpoint_state(folder: Path) -> dict[str, Any]:
+def read_stored_state(folder: Path) -> dict[str, Any]:
     """The state of a checkpoint, without its tensors."""
     state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
     return state
@@ -164,7 +168,7 @@ def prune_checkpoints(
     scored = [
         (found, checkpoint_position(folder), folder)
         for folder in folders
-        if (found := checkpoint_score(folder)) is not None
+        if (found := score_of_stored_policy(folder)) is not None
     ]
     if best and scored:
         kept.add(max(scored)[-1])
@@ -184,12 +188,12 @@ def remove_leftovers(root: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def checkpoint_score(folder: Path) -> float | None:
+def score_of_stored_policy(folder: Path) -> float | None:
     """How good the policy between two batches was when it was saved; None where nobody knows."""
     if checkpoint_position(folder)[1] >= 0:
         return None
     try:
-        found = read_checkpoint_state(folder)["counters"]["score"]
+        found = read_stored_state(folder)["counters"]["score"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None if found is None else float(found)

@@ -66,9 +66,9 @@ def _check_same_evaluation(folder: Path, before: Mapping[str, Any], now: Mapping
             _refuse_other_evaluation(folder, key, before[key], now[key])
     for name, found in now["suites"].items():
         old = before["suites"].get(name, found)
-        if old["protocol_hash"] != found["protocol_hash"] and _protocol_without_grader(old) == _protocol_without_grader(
-            found
-        ):
+        if old["protocol_hash"] != found["protocol_hash"] and _recorded_protocol_without_grader(
+            old
+        ) == _recorded_protocol_without_grader(found):
             remedy = f"`tvo eval --regrade {folder}` judges it by today's; then the same command goes on."
             problem = f"holds an evaluation whose {name} was judged by other rules ({old['protocol']['grader']})."
             raise UserError("output_dir", folder, problem, remedy)
@@ -77,7 +77,7 @@ def _check_same_evaluation(folder: Path, before: Mapping[str, Any], now: Mapping
                 _refuse_other_evaluation(folder, f"{name}.{key}", old[key], found[key])
 
 
-def _protocol_without_grader(node: Mapping[str, Any]) -> Any:
+def _recorded_protocol_without_grader(node: Mapping[str, Any]) -> Any:
     """A suite's protocol, whatever judges."""
     return json.loads(json.dumps(dict(node["protocol"]) | {"grader": ""}))
 

@@ -61,19 +61,19 @@ class HeldoutSet:
         with torch.no_grad():
             rollout = generate(policy, self.prompts, keys, self.sampling, seed=self.seed)
         verdicts = self._grade(rollout)
-        return _summarise_heldout(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
+        return _summarise_heldout_check(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
 
     def _grade(self, rollout: Rollout) -> list[Verdict]:
         asked = [self.problems[p] for p in rollout.group.tolist()]
         return self.grader.grade(rollout.texts, asked, rollout.finished.tolist())
 
 
-def render_heldout_prompts(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
+def prompts_of_heldout_check(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
     """The problems as the model is shown them."""
     return tuple(render_prompt(problem, prompt, policy.tokenizer) for problem in problems)
 
 
-def _summarise_heldout(
+def _summarise_heldout_check(
     problems: Sequence[Problem], rollout: Rollout, verdicts: Sequence[Verdict], samples: int, confidence: float
 ) -> HeldoutEvaluation:
     correct = torch.tensor([verdict.correct for verdict in verdicts], dtype=torch.float64).view(-1, samples)

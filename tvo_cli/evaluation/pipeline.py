@@ -71,7 +71,7 @@ def evaluate_suites(
         found = responses.read_responses(path).responses
         if used is not None and has_missing_verdicts(found, grader.settings.audit):
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
-        figures = _summaries_by_suite(suites, found, grader.equal, float(node.confidence))
+        figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
     for name, before in base.items():
         figures[name]["support"] = support_change.summarise_support_change(
             before, [row for row in found if row.suite == name]
@@ -90,7 +90,7 @@ def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) ->
     with Grader(reward) as grader:
         shutil.copyfile(place / responses.NAME, place / files.PREVIOUS)
         after = _grade_again(place / responses.NAME, suites, before.responses, grader)
-        figures = _summaries_by_suite(suites, after, grader.equal, confidence)
+        figures = summaries_by_suite(suites, after, grader.equal, confidence)
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, after)
     identity = files.rewrite_evaluation_identity(place, identity, suites)
     old = {row.key: row.correct for row in before.responses}
@@ -124,9 +124,10 @@ def _grade_again(
     return judged
 
 
-def _summaries_by_suite(
+def summaries_by_suite(
     suites: Sequence[Suite], rows: Sequence[GradedResponse], equal: Equal, confidence: float
 ) -> dict[str, Any]:
+    """Return the numbers of each suite, by its name."""
     return {found.name: _summary_of_suite(found, rows, equal, confidence) for found in suites}
 
 

@@ -72,7 +72,7 @@ class Protocol:
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
         literal = hide_special_tokens(problem, tokenizer)
-        asked = "".join((*self.shots, fill_prompt_template(self.prompt, prompt_fields(literal))))
+        asked = "".join((*self.shots, fill_protocol_template(self.prompt, protocol_template_fields(literal))))
         node = {"template": self.template, "system": self.system, "suffix": self.suffix}
         try:
             return restore_special_tokens(compose_prompt(replace(literal, question=asked), node, tokenizer), tokenizer)
@@ -82,12 +82,12 @@ class Protocol:
             raise UserError(key, getattr(self, key.rpartition(".")[2], self.name), error.problem, remedy) from error
 
 
-def prompt_fields(problem: Problem) -> dict[str, str]:
+def protocol_template_fields(problem: Problem) -> dict[str, str]:
     """What may stand in a prompt."""
     return {name: str(getattr(problem, name)) for name in FIELDS}
 
 
-def fill_prompt_template(template: str, values: Mapping[str, str]) -> str:
+def fill_protocol_template(template: str, values: Mapping[str, str]) -> str:
     """The template with the values in their places."""
     return re.sub(r"\{(" + "|".join(values) + r")\}", lambda found: values[found[1]], template)
 
@@ -167,7 +167,7 @@ def _check_prompt_template(prompt: str) -> None:
         raise UserError("protocol.prompt", repr(prompt), "does not ask the question.", "Put {question} into it.")
 
 
-def ks_of_pass_at_k(samples: int, wanted: Sequence[int] | None) -> tuple[int, ...]:
+def protocol_ks_of_pass_at_k(samples: int, wanted: Sequence[int] | None) -> tuple[int, ...]:
     """The k of pass@k: the wanted ones, else 1, 2, 4 … up to the number of samples, and that number."""
     for k in wanted or ():
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= samples:

@@ -22,13 +22,13 @@ def text_for_grader(completion: str, where: str) -> str:
     """
     if where == "boxed":
         return completion
-    found = _minerva_stated_answer(completion) if where == "minerva" else _tagged_answer(completion)
+    found = _minerva_protocol_answer(completion) if where == "minerva" else _tagged_answer(completion)
     if found is None or len(found) > LONGEST:
         return completion if where == "minerva" else ""
-    return found if "\\boxed" in found else f"\\boxed{{{_stated_answer_without_delimiters(found)}}}"
+    return found if "\\boxed" in found else f"\\boxed{{{_protocol_answer_without_delimiters(found)}}}"
 
 
-def _minerva_stated_answer(completion: str) -> str | None:
+def _minerva_protocol_answer(completion: str) -> str | None:
     """What the last "final answer is" states: up to "I hope it is correct", else its mathematics, else its sentence."""
     last = deque(STATED.finditer(completion), maxlen=1)
     if not last:
@@ -50,7 +50,7 @@ def _tagged_answer(completion: str) -> str | None:
     return found[1].strip() if found else None
 
 
-def _stated_answer_without_delimiters(text: str) -> str:
+def _protocol_answer_without_delimiters(text: str) -> str:
     """Without the signs of mathematics around it."""
     bare = DOLLAR.sub("", text).strip()
     paired = (("\\(", "\\)"), ("\\[", "\\]"))

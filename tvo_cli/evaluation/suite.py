@@ -12,7 +12,13 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import data
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.protocol import Protocol, fill_prompt_template, ks_of_pass_at_k, prompt_fields, resolve_protocol
+from tvo_cli.evaluation.protocol import (
+    Protocol,
+    fill_protocol_template,
+    protocol_ks_of_pass_at_k,
+    protocol_template_fields,
+    resolve_protocol,
+)
 from tvo_cli.reward.grader_version import grader_version
 from tvo_cli.types import Problem
 
@@ -54,8 +60,8 @@ def _load_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> 
     except UserError as error:
         raise _with_suite_keys(error, name, is_own_file=name == "jsonl") from error
     wanted = tree["protocol"].get("shots") or node["protocol"].get("shots")
-    protocol = replace(protocol, shots=_few_shot_examples(wanted, tree.get("data_dir")))
-    wanted_ks = ks_of_pass_at_k(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
+    protocol = replace(protocol, shots=_few_shot_examples_of_suite(wanted, tree.get("data_dir")))
+    wanted_ks = protocol_ks_of_pass_at_k(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
     return Suite(name, problems, protocol, wanted_ks, suite_fingerprint(problems))
 
 
@@ -92,7 +98,7 @@ def _local_copy_of_dataset(node: Mapping[str, Any], name: str, folder: str | Non
     return dict(node) | {"kind": "jsonl", "path": str(path), "test_path": str(path), "columns": {}}
 
 
-def _few_shot_examples(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...]:
+def _few_shot_examples_of_suite(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...]:
     """Worked examples, found by the sha256 of their question: published texts are not copied into this program."""
     if not node:
         return ()
@@ -104,7 +110,7 @@ def _few_shot_examples(node: Mapping[str, Any] | None, folder: str | None) -> tu
     missing = [digest for digest in node["questions"] if digest not in known]
     if missing:
         raise UserError("protocol.shots", missing[0], f"no such question among {found.size} of {node['dataset']}.")
-    return tuple(_few_shot_example(node["form"], known[digest]) for digest in node["questions"])
+    return tuple(_few_shot_example_of_suite(node["form"], known[digest]) for digest in node["questions"])
 
 
 def few_shot_question_fingerprint(question: str) -> str:
@@ -112,9 +118,9 @@ def few_shot_question_fingerprint(question: str) -> str:
     return hashlib.sha256(" ".join(question.split()).encode()).hexdigest()[:16]
 
 
-def _few_shot_example(form: str, problem: Problem) -> str:
+def _few_shot_example_of_suite(form: str, problem: Problem) -> str:
     worked = {"solution": str(problem.metadata.get("solution", "")), "answer": problem.answer}
-    return fill_prompt_template(form, prompt_fields(problem) | worked)
+    return fill_protocol_template(form, protocol_template_fields(problem) | worked)
 
 
 def suite_fingerprint(problems: Sequence[Problem]) -> str:

@@ -62,7 +62,7 @@ def lengths_and_costs(main: Sequence[GradedResponse], rows: Sequence[GradedRespo
     }
 
 
-def scores_of_responses(group: Sequence[GradedResponse]) -> list[float]:
+def scores_to_summarise(group: Sequence[GradedResponse]) -> list[float]:
     """The scores of a problem's responses: 1 for a correct one, 0 else."""
     ungraded = next((row for row in group if row.correct is None), None)
     if ungraded is not None:
@@ -79,11 +79,11 @@ def _clustered_figures(rows: Sequence[Sequence[float]], confidence: float) -> di
 
 def _average_at_k_of_suite(groups: Mapping[str, Sequence[GradedResponse]], confidence: float) -> dict[str, Any]:
     """avg@k: the mean over problems of the mean over their k samples."""
-    return _clustered_figures([scores_of_responses(group) for group in groups.values()], confidence)
+    return _clustered_figures([scores_to_summarise(group) for group in groups.values()], confidence)
 
 
 def _pass_at_k_of_suite(groups: Mapping[str, Sequence[GradedResponse]], k: int, confidence: float) -> dict[str, Any]:
-    chances = [pass_at_k(len(group), round(sum(scores_of_responses(group))), k) for group in groups.values()]
+    chances = [pass_at_k(len(group), round(sum(scores_to_summarise(group))), k) for group in groups.values()]
     return _clustered_figures([[chance] for chance in chances], confidence)
 
 
@@ -94,7 +94,7 @@ def _majority_at_k_of_suite(
     found, ties = [], 0
     for group in groups.values():
         answers = [row.extracted for row in group]
-        found.append([majority_score(answers, [bool(score) for score in scores_of_responses(group)], equal)])
+        found.append([majority_score(answers, [bool(score) for score in scores_to_summarise(group)], equal)])
         ties += len(majority_answers(answers, equal)) > 1
     return _clustered_figures(found, confidence) | {"ties": ties}
 
@@ -122,4 +122,4 @@ def _counts_by_problem(groups: Mapping[str, Sequence[GradedResponse]]) -> list[d
     """Right and drawn of every problem of a small suite."""
     if len(groups) > PER_PROBLEM:
         return []
-    return [{"id": name, "right": round(sum(scores_of_responses(g))), "samples": len(g)} for name, g in groups.items()]
+    return [{"id": name, "right": round(sum(scores_to_summarise(g))), "samples": len(g)} for name, g in groups.items()]

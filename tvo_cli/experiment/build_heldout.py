@@ -7,7 +7,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from tvo_cli.evaluation import HeldoutSet
-from tvo_cli.evaluation.heldout_check import render_heldout_prompts as rendered
+from tvo_cli.evaluation.heldout_check import prompts_of_heldout_check as rendered
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
@@ -43,7 +43,7 @@ def sampled_heldout(
     seed: int = 4242,
 ) -> HeldoutSet:
     """Held-out problems of the configured data set, sampled without truncation of the distribution."""
-    chosen = chosen_problems.select_heldout_problems(config, policy, seed=seed, count=count, max_tokens=max_tokens)
+    chosen = chosen_problems.heldout_problems_of_run(config, policy, seed=seed, count=count, max_tokens=max_tokens)
     sampling = replace(
         SamplingParams.of(config.rollout),
         samples=samples,

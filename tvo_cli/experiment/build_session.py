@@ -49,7 +49,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         cursor=cursor,
         prompt=config.model.prompt,
         sampling=SamplingParams.of(config.rollout),
-        passes=_inner_loop_settings(config, policy),
+        passes=_build_inner_loop_settings(config, policy),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=heldout,
@@ -57,29 +57,29 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder),
         limits=_run_settings(config, runtime),
-        recorder=_recorder_settings(config.recorder),
+        recorder=_build_recorder_settings(config.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         origin=resume_compatibility.checkpoint_origin(config, learner)
         | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
 
 
-def _recorder_settings(node: DictConfig) -> RecorderSettings:
+def _build_recorder_settings(node: DictConfig) -> RecorderSettings:
     return RecorderSettings(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
 
 
-def _inner_loop_settings(config: DictConfig, policy: Policy) -> InnerLoopSettings:
+def _build_inner_loop_settings(config: DictConfig, policy: Policy) -> InnerLoopSettings:
     return InnerLoopSettings(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),
-        microbatch_tokens=_microbatch_tokens(config.trainer.get("microbatch_tokens", 0), policy),
+        microbatch_tokens=_build_microbatch_tokens(config.trainer.get("microbatch_tokens", 0), policy),
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
     )
 
 
-def _microbatch_tokens(asked: int | str, policy: Policy) -> int:
+def _build_microbatch_tokens(asked: int | str, policy: Policy) -> int:
     """Positions a forward pass; what stays in a CPU's cache is computed fastest."""
     weights = list(policy.parameters())
     bounded = weights[0].device.type == "cpu" and sum(p.numel() for p in weights) >= LARGE

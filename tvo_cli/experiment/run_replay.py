@@ -58,7 +58,7 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
     ):
         key, value = configuration.split_override(word)
         if key in configuration.config_groups():
-            notes += _exchange_group(config, chosen, word)
+            notes += _exchange_group_of_recorded_run(config, chosen, word)
         elif OmegaConf.select(config, key, default=MISSING) is MISSING:
             known = configuration.dotted_keys(config)
             raise UserError(key, value, "there is no such key.", configuration.nearest_names(key, known))
@@ -68,7 +68,7 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
     return config, notes
 
 
-def _exchange_group(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
+def _exchange_group_of_recorded_run(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
     """Put a group's choice in; what of it cannot act on a recorded batch, in words."""
     key, value = configuration.split_override(word)
     fresh = _compose_with(word, chosen)

@@ -85,7 +85,7 @@ def covariance_of_prob_and_logprob(logits: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def chunked_covariance(
+def chunked_covariance_with_logprobs(
     head: Callable[[Tensor], Tensor],
     hidden: Tensor,
     temperature: float,

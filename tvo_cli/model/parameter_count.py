@@ -18,7 +18,7 @@ LONGEST = 2**27  # bytes of a head that are believed
 
 def parameter_count(node: Any) -> int:
     """Parameters of the model that a node names; where no weights are at hand, of the network that its config makes."""
-    files = safetensors_files(str(node["path"]), str(node.get("checkpoint") or "last"))
+    files = safetensors_files_to_count(str(node["path"]), str(node.get("checkpoint") or "last"))
     if files:
         try:
             return sum(map(_parameters_in_file, files))
@@ -27,7 +27,7 @@ def parameter_count(node: Any) -> int:
     return _parameters_of_config(node)
 
 
-def safetensors_files(path: str, checkpoint: str) -> Sequence[Path]:
+def safetensors_files_to_count(path: str, checkpoint: str) -> Sequence[Path]:
     """The safetensors of a packaged model, a folder, or a hub model that was downloaded before."""
     if path.startswith("packaged:"):
         folder = WEIGHTS / path.removeprefix("packaged:")

@@ -14,7 +14,13 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model import tiled_logprobs
 from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance, chunked_token_scores, scatter_to_mask
+from tvo_cli.model.logprobs import (
+    Scores,
+    ScoresWithExtras,
+    chunked_covariance_with_logprobs,
+    chunked_token_scores,
+    scatter_to_mask,
+)
 from tvo_cli.model.output_head import OutputHead
 from tvo_cli.model.prompt_encoding import encode_prompts
 
@@ -80,7 +86,11 @@ class Policy:
         else:
             found = chunked_token_scores(self.head, hidden, response_ids[mask], heat, vocabulary, nucleus=nucleus)
         columns = [scatter_to_mask(values, mask) for values in found]
-        more = scatter_to_mask(chunked_covariance(self.head, hidden, heat, vocabulary), mask) if covariance else None
+        more = (
+            scatter_to_mask(chunked_covariance_with_logprobs(self.head, hidden, heat, vocabulary), mask)
+            if covariance
+            else None
+        )
         return ScoresWithExtras(Scores(*columns[:3]), columns[3] if nucleus else None, more)
 
     def save(self, folder: Path) -> None:

@@ -39,7 +39,9 @@ def _last_policy(root: Path, names: Sequence[str]) -> str:
 
 def _best_policy(root: Path, names: Sequence[str]) -> str:
     scores = {
-        name: _policy_score(root / name) for name in names if "update" not in name and _is_policy_whole(root / name)
+        name: _policy_checkpoint_score(root / name)
+        for name in names
+        if "update" not in name and _is_policy_whole(root / name)
     }
     known = [(score, name) for name, score in scores.items() if score is not None]
     return max(known)[1] if known else ""
@@ -51,18 +53,18 @@ def _is_policy_whole(folder: Path) -> bool:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         needed = [name for name in manifest if name == STATE or name.startswith(f"{POLICY}/")]
         return STATE in needed and all(
-            manifest[name]["sha256"] == _policy_file_sha256(folder / name) for name in needed
+            manifest[name]["sha256"] == _policy_checkpoint_sha256(folder / name) for name in needed
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _policy_file_sha256(path: Path) -> str:
+def _policy_checkpoint_sha256(path: Path) -> str:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _policy_score(folder: Path) -> float | None:
+def _policy_checkpoint_score(folder: Path) -> float | None:
     try:
         return float(json.loads((folder / STATE).read_text(encoding="utf-8"))["counters"]["score"])
     except (OSError, ValueError, KeyError, TypeError):

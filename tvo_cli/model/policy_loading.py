@@ -106,7 +106,7 @@ def _load_tokenizer(place: str, options: dict[str, Any]) -> PreTrainedTokenizerF
     plain = Path(place, "tokenizer.json")
     if plain.is_file():
         direct = PreTrainedTokenizerFast.from_pretrained(place, **options)
-        if _tokenizer_round_trip(tokenizer) != _tokenizer_round_trip(direct):
+        if _round_trip_of_loaded_tokenizer(tokenizer) != _round_trip_of_loaded_tokenizer(direct):
             tokenizer = direct
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
@@ -114,7 +114,7 @@ def _load_tokenizer(place: str, options: dict[str, Any]) -> PreTrainedTokenizerF
     return tokenizer
 
 
-def _tokenizer_round_trip(tokenizer: PreTrainedTokenizerFast) -> str:
+def _round_trip_of_loaded_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
     return str(tokenizer.decode(tokenizer(PROBE, add_special_tokens=False)["input_ids"]))
 
 

@@ -63,14 +63,14 @@ def survey_prompts(problems: Iterable[Problem], render: Callable[[Problem], str]
         UserError: a prompt has a token that the model has no embedding for.
     """
     seen = PromptSurvey()
-    for block in _problem_blocks(problems):
+    for block in _problem_blocks_to_check(problems):
         prompts = [render(problem) for problem in block]
         for problem, prompt, ids in zip(block, prompts, encode_prompts(reader.tokenizer, prompts), strict=True):
             _survey_prompt(seen, problem, prompt, ids, reader)
     return seen
 
 
-def _problem_blocks(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
+def _problem_blocks_to_check(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
     remaining = iter(problems)
     while block := list(islice(remaining, ROWS_AT_ONCE)):
         yield block

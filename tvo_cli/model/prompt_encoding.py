@@ -90,7 +90,7 @@ def _tokenizer_with_renamed_specials(tokenizer: Any) -> tuple[Tokenizer, Mapping
         state = json.loads(tokenizer.backend_tokenizer.to_str())
         for token in state["added_tokens"]:
             token["content"] = names.get(token["content"], token["content"])
-        _rename_in_vocabulary(state["model"], names)
+        _rename_special_tokens_of_encoding(state["model"], names)
         made = Tokenizer.from_str(json.dumps(state))
     except Exception as error:  # not a tokenizer of the tokenizers library, or one that needs its names
         raise UserError(
@@ -104,7 +104,7 @@ def _tokenizer_with_renamed_specials(tokenizer: Any) -> tuple[Tokenizer, Mapping
     return made, names
 
 
-def _rename_in_vocabulary(model: dict[str, Any], names: Mapping[str, str]) -> None:
+def _rename_special_tokens_of_encoding(model: dict[str, Any], names: Mapping[str, str]) -> None:
     vocabulary = model.get("vocab")
     if isinstance(vocabulary, dict):
         model["vocab"] = {names.get(text, text): number for text, number in vocabulary.items()}

@@ -55,11 +55,11 @@ def attribute_gradient(
     with leave_learner_unchanged(learner):
         pieces = forces_of_minibatch(learner, batch, minibatch, passes)
         gradient = [None if p.grad is None else p.grad.detach().clone() for p in learner.parameters]
-        norm = _norm_of_tensors(gradient)
+        norm = _norm_of_attributed_gradient(gradient)
         if norm == 0.0:
             return GradientAttribution(0.0, 0.0, (), ())
         forward, backward_ = (_scores_along(learner, batch, pieces, passes, gradient, sign) for sign in (1.0, -1.0))
-    step = 2.0 * MOVE * _norm_of_tensors([p.detach() for p in learner.parameters]) / norm
+    step = 2.0 * MOVE * _norm_of_attributed_gradient([p.detach() for p in learner.parameters]) / norm
     shares: list[Tensor] = []
     for piece, ahead, behind in zip(pieces, forward, backward_):
         slopes = [(a - b) / step for a, b in zip(ahead, behind)]
@@ -79,7 +79,7 @@ def _scores_along(
 ) -> list[tuple[Tensor, ...]]:
     """Scores of every part at θ ± (MOVE·|θ|/|g|)·g, in float64."""
     start = [p.detach().clone() for p in learner.parameters]
-    scale = sign * MOVE * _norm_of_tensors(start) / _norm_of_tensors(gradient)
+    scale = sign * MOVE * _norm_of_attributed_gradient(start) / _norm_of_attributed_gradient(gradient)
     for parameter, direction in zip(learner.parameters, gradient):
         if direction is not None:
             parameter.add_(direction, alpha=scale)
@@ -92,7 +92,7 @@ def _scores_along(
     return found
 
 
-def _norm_of_tensors(tensors: list[Tensor] | list[Tensor | None]) -> float:
+def _norm_of_attributed_gradient(tensors: list[Tensor] | list[Tensor | None]) -> float:
     return math.sqrt(sum(float(t.double().square().sum()) for t in tensors if t is not None))
 
 

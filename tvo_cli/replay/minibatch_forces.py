@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.training import rng
-from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import forward_parts
@@ -49,7 +49,7 @@ def forces_of_minibatch(
     """The minibatch's gradient into .grad; tokens and forces of each part."""
     pieces = []
     for rows, tokens, scores in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
-        forces = forces_on_tokens(learner.algorithm.objective(tokens), tokens)
+        forces = forces_by_backward(learner.algorithm.objective(tokens), tokens)
         backward_through_network(scores, forces)
         pieces.append(MicroBatchForces(rows, tokens, forces))
     return pieces

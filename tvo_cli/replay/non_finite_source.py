@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.replay.minibatch_forces import MicroBatchForces, forces_of_minibatch, leave_learner_unchanged
-from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import forward_parts
@@ -80,7 +80,7 @@ def _non_finite_in_gradient(
     parts = forward_parts(learner, batch, alone, passes.temperature, minibatch.seed)
     for row, (_, tokens, scores) in zip(minibatch.rows.tolist(), parts):
         learner.optimizer.zero_grad(set_to_none=True)
-        backward_through_network(scores, forces_on_tokens(learner.algorithm.objective(tokens), tokens))
+        backward_through_network(scores, forces_by_backward(learner.algorithm.objective(tokens), tokens))
         for name, parameter in learner.policy.network.named_parameters():
             if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
                 found.append(NonFiniteSource("gradient", row, -1, f"first in {name}"))

@@ -117,7 +117,7 @@ def _replay_step(session: Session, work: StepInProgress, most: int, attributed: 
     replayed.weights_after = tensor_fingerprint.tensor_fingerprint(session.weights())
     changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]
     replayed.moved = torch.cat(changes).cpu()
-    replayed.divergence = _divergence_after_step(session, work.batch)
+    replayed.divergence = _divergence_after_replayed_step(session, work.batch)
     return replayed
 
 
@@ -136,7 +136,7 @@ def _inspect_next_update(
 
 
 @torch.no_grad()
-def _divergence_after_step(session: Session, batch: RolloutBatch) -> float:
+def _divergence_after_replayed_step(session: Session, batch: RolloutBatch) -> float:
     """Mean |π − π_old| over the batch's tokens at the weights after the step."""
     rollout = batch.rollout
     with session.learner.autocast():

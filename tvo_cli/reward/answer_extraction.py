@@ -95,7 +95,7 @@ class ExtractedAnswer(NamedTuple):
         return self.answers[-1] if self.answers else None
 
 
-def response_tail(text: str, cap_bytes: int) -> str:
+def response_tail_with_answer(text: str, cap_bytes: int) -> str:
     """The last `cap_bytes` bytes of the text in UTF-8: the answer stands at the end."""
     if len(text) * 4 <= cap_bytes:
         return text
@@ -241,10 +241,10 @@ def _is_hedged_or_retracted(after: str, answer: str) -> bool:
     """Whether another answer follows, or this one is taken back; words on a mistake that others make do not count."""
     if NEXT_ANSWER.search(after) or RETRACTION.search(after):
         return True
-    return any(_sentence_retracts_answer(sentence, answer) for sentence in SENTENCE.split(after))
+    return any(_sentence_retracts_extracted_answer(sentence, answer) for sentence in SENTENCE.split(after))
 
 
-def _sentence_retracts_answer(sentence: str, answer: str) -> bool:
+def _sentence_retracts_extracted_answer(sentence: str, answer: str) -> bool:
     """Whether a sentence calls the answer false: "that is wrong", not "answering 12 is wrong"."""
     for found in SAID_FALSE.finditer(sentence):
         before = re.sub(r"(?<=\w),? which$", "", sentence[: found.start()].rstrip())  # "10, which is wrong"

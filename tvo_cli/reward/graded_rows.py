@@ -49,9 +49,11 @@ class GradingSummary:
         speed = self.rows / max(self.seconds, 1e-9)
         said = [f"{self.rows:,} rows, {self.right:,} right{share}, {self.seconds:.1f} s, {speed:,.0f} rows/s"]
         if self.reasons:
-            said.append("reasons: " + _counted_reasons(self.reasons))
+            said.append("reasons: " + _reasons_of_graded_rows(self.reasons))
         failed = sum(self.failures.values())
-        said.append(f"the grader failed on {failed} rows" + (f": {_counted_reasons(self.failures)}" if failed else ""))
+        said.append(
+            f"the grader failed on {failed} rows" + (f": {_reasons_of_graded_rows(self.failures)}" if failed else "")
+        )
         if self.left_out:
             said.append(f"rows left out, since they cannot be read: {self.left_out:,}")
         return said + ([f"{self.several:,} {SEVERAL}"] if self.several else [])
@@ -83,7 +85,7 @@ def graded_row_as_json(row: RowToGrade, verdict: Verdict, *, audit: bool = False
 def graded_row_as_table_line(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> bytes:
     """One line of a table of fixed width; long answers are cut."""
     cells = (row.id, "right" if verdict.correct else "wrong", verdict.extracted or "–")
-    padded = [_cut_table_cell(cell, width).ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)]
+    padded = [_cut_cell_of_graded_row(cell, width).ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)]
     differs = audit and verdict.second is not None and verdict.second != verdict.correct
     last = verdict.reason + ("; the second grader differs" if differs else "")
     return ("  ".join([*padded, last]) + "\n").encode("utf-8", "replace")
@@ -95,10 +97,10 @@ def graded_table_head() -> bytes:
     return ("  ".join([*names, "reason"]) + "\n").encode()
 
 
-def _cut_table_cell(text: str, width: int) -> str:
+def _cut_cell_of_graded_row(text: str, width: int) -> str:
     plain = escaping.terminal(text[: width + 1])
     return plain if len(plain) <= width else plain[: width - 1] + "…"
 
 
-def _counted_reasons(counts: Counter[str]) -> str:
+def _reasons_of_graded_rows(counts: Counter[str]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())

@@ -102,7 +102,7 @@ class Grader:
 
     def grade(self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]) -> list[Verdict]:
         """One verdict a response; texts[i] answers problems[i]. The same from any thread, in any company."""
-        problems = [_problem_with_boxed_gold(problem) for problem in problems]
+        problems = [_problem_for_grader(problem) for problem in problems]
         verdicts: list[Verdict | None] = []
         requests: dict[int, dict[str, Any]] = {}
         for row, (text, problem, ended) in enumerate(zip(texts, problems, finished, strict=True)):
@@ -127,7 +127,7 @@ class Grader:
     def _audited(self, texts: Sequence[str], problems: Sequence[Problem], verdicts: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts with the second grader's beside them, where it knows the kind of problem."""
         known = [row for row, problem in enumerate(problems) if self._scorer(problem) in ("math", "integer")]
-        capped = [answer_extraction.response_tail(texts[row], self.settings.cap_bytes) for row in known]
+        capped = [answer_extraction.response_tail_with_answer(texts[row], self.settings.cap_bytes) for row in known]
         requests = [
             _grading_request("audit", problems[row].answer, (text,)) for row, text in zip(known, capped, strict=True)
         ]
@@ -149,7 +149,7 @@ class Grader:
 
     def _judge(self, text: str, problem: Problem, finished: bool) -> Verdict | dict[str, Any]:
         """The verdict, or the request to a child that can give it."""
-        found = self._extract(answer_extraction.response_tail(text, self.settings.cap_bytes))
+        found = self._extract(answer_extraction.response_tail_with_answer(text, self.settings.cap_bytes))
         if found.last is None:
             return Verdict(False, None, found.reason)
         flaw = found.reason or max(map(answer_defect, found.answers)) or self._unfinished(finished)
@@ -184,7 +184,7 @@ class Grader:
         return "" if finished or self.settings.unfinished == "graded" else "unfinished"
 
 
-def _problem_with_boxed_gold(problem: Problem) -> Problem:
+def _problem_for_grader(problem: Problem) -> Problem:
     """The problem with the box of its gold where that is a worked solution."""
     gold = gold_from_solution(problem.answer)
     return problem if gold == problem.answer else replace(problem, answer=gold)

@@ -19,13 +19,13 @@ TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
 
-class GoldUnreadable(Exception):
+class GoldUnreadableByMathVerify(Exception):
     """math-verify cannot read the gold, so nothing can be said of the answer."""
 
 
 def same_expression(gold: str, answer: str) -> bool:
     """Whether two canonical texts mean the same expression."""
-    gold, answer = _in_radians(gold), _in_radians(answer)
+    gold, answer = _radians_for_math_verify(gold), _radians_for_math_verify(answer)
     if JUXTAPOSED.search(answer) or _differs_in_letter_case(gold, answer) or (DEGREE in gold) != (DEGREE in answer):
         return False
     gold, answer = rename_opaque_terms(gold, answer)
@@ -35,7 +35,7 @@ def same_expression(gold: str, answer: str) -> bool:
     except (MemoryError, RecursionError):
         raise
     except Exception as error:
-        raise GoldUnreadable(gold) from error
+        raise GoldUnreadableByMathVerify(gold) from error
     try:
         said = _parse_latex(answer, complex_)
     except (MemoryError, RecursionError):
@@ -45,7 +45,7 @@ def same_expression(gold: str, answer: str) -> bool:
     return _compare_expressions(expected, said)
 
 
-def _in_radians(text: str) -> str:
+def _radians_for_math_verify(text: str) -> str:
     r"""\tan 30^\circ as \tan(\frac{30\pi}{180}); degrees outside a function stay."""
     return DEGREES.sub(r"(\\frac{\1\\pi}{180})", text) if TRIGONOMETRIC.search(text) else text
 

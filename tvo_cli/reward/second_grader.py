@@ -66,11 +66,11 @@ def second_grader_verdict(gold: str, text: str) -> bool:
     import math_verify.parser
     from sympy import parse_expr  # type: ignore[import-untyped]
 
-    from tvo_cli.reward.math_verify_algebra import GoldUnreadable
+    from tvo_cli.reward.math_verify_algebra import GoldUnreadableByMathVerify
 
     math_verify.parser.parse_expr = lambda source, evaluate: parse_expr(source)  # by our evaluator, which reads text
     expected = math_verify.parse(f"\\boxed{{{gold}}}", parsing_timeout=None)
     if not expected:
-        raise GoldUnreadable(gold)
+        raise GoldUnreadableByMathVerify(gold)
     said = math_verify.parse(text, parsing_timeout=None)
     return bool(math_verify.verify(expected, said, timeout_seconds=None))

@@ -134,14 +134,14 @@ class WorkerPool:
             return []
         with self._lock:
             self._after_fork()
-            asked = {_request_key(request): request for request in requests}  # equal rows are judged once
+            asked = {_key_of_pool_request(request): request for request in requests}  # equal rows are judged once
             found = {key: _failed_finding(0, "timeout") for key in asked if key in self._hopeless}
             fresh = [key for key in asked if key not in found]
             found |= zip(fresh, self._run([asked[key] for key in fresh]), strict=True)
             for key in fresh:
                 if found[key]["reason"] == "timeout":
                     found[key] = self._alone(key, asked[key])
-            return [{**found[_request_key(request)], "row": row} for row, request in enumerate(requests)]
+            return [{**found[_key_of_pool_request(request)], "row": row} for row, request in enumerate(requests)]
 
     def _run(self, requests: Sequence[Mapping[str, Any]]) -> list[Finding]:
         """All of them side by side; whatever happens, no child stays at work and none too many stay."""
@@ -192,7 +192,7 @@ class WorkerPool:
             self._children, self._starter, self._owner = [], None, os.getpid()
 
 
-def _request_key(request: Mapping[str, Any]) -> str:
+def _key_of_pool_request(request: Mapping[str, Any]) -> str:
     return json.dumps(request)  # built alike, so in one order; keys of mixed types cannot be sorted
 
 

@@ -55,14 +55,14 @@ def _import_libraries_before_limits() -> None:
 
 def judge_row(row: Mapping[str, Any]) -> dict[str, object]:
     """Correct when every answer of the row is; what breaks is named, and is no judgement."""
-    from tvo_cli.reward.math_verify_algebra import GoldUnreadable
+    from tvo_cli.reward.math_verify_algebra import GoldUnreadableByMathVerify
 
     try:
         score = _scorer_of_row(row["scorer"])
         correct = all(score(row, answer) for answer in row["answers"])
     except MemoryError:
         return {"correct": False, "reason": "memory", "failed": True}
-    except GoldUnreadable:
+    except GoldUnreadableByMathVerify:
         return {"correct": False, "reason": "gold unreadable", "failed": True}
     except Exception as error:  # a library's own failure, of any kind: counted by its name, never taken for a verdict
         return {"correct": False, "reason": f"error {type(error).__name__}", "failed": True}

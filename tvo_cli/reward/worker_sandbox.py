@@ -50,13 +50,13 @@ def die_with_parent(parent: int, megabytes: int) -> None:
 def _watch_parent_and_memory(parent: int, megabytes: int) -> None:
     """End this process when its parent has changed or its memory is beyond the bound."""
     while os.getppid() == parent:
-        if _peak_megabytes() > megabytes:
+        if _peak_megabytes_of_worker() > megabytes:
             os._exit(OUT_OF_MEMORY)
         time.sleep(LOOK)
     os._exit(0)
 
 
-def _peak_megabytes() -> float:
+def _peak_megabytes_of_worker() -> float:
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

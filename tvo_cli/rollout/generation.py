@@ -57,11 +57,11 @@ def generate(
         prompt = places[:, 0] // sampling.samples
         ids, mask = trim_left_padding(prompt_ids[prompt], prompt_mask[prompt])
         with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-            rows = _decode_slice(policy, ids, mask, _uniforms_on_device(numbers, ids.device), sampling)
+            rows = _decode_slice(policy, ids, mask, _uniforms_for_generation(numbers, ids.device), sampling)
         done.append((places.flatten(), rows))
         if progress is not None:
             progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
-    return _rollout_from_rows(policy, prompt_ids, prompt_mask, _rows_in_rollout_order(done), sampling)
+    return _rollout_from_rows(policy, prompt_ids, prompt_mask, _join_generated_rows(done), sampling)
 
 
 def _generation_slices(
@@ -82,7 +82,7 @@ def _generation_slices(
             yield chosen[:, None] * sampling.samples + torch.tensor(drawn), numbers
 
 
-def _uniforms_on_device(numbers: Tensor, device: torch.device) -> Tensor:
+def _uniforms_for_generation(numbers: Tensor, device: torch.device) -> Tensor:
     """Uniform numbers on the device, in float64 where it has that (Apple's GPUs do not)."""
     return numbers.to(device, torch.float32 if device.type == "mps" else torch.float64)
 
@@ -117,7 +117,7 @@ def _decode_slice(
         if share == 0.0:
             break
         if share <= 1.0 - COMPACT_AT:
-            kept = _rows_to_keep(live, state.even_rows)
+            kept = _rows_to_keep_generating(live, state.even_rows)
             if len(kept) < len(live):
                 state.keep(kept)
                 seat, token, live = seat[kept], token[kept], live[kept]
@@ -125,7 +125,7 @@ def _decode_slice(
     return rows
 
 
-def _rows_to_keep(live: Tensor, step: int) -> Tensor:
+def _rows_to_keep_generating(live: Tensor, step: int) -> Tensor:
     """Row numbers of the living, and of as many others as make a multiple of `step`, in their order."""
     count = min(next_multiple(int(live.sum()), step), len(live))
     return live.int().sort(descending=True, stable=True).indices[:count].sort().values
@@ -222,7 +222,7 @@ def tokens_ending_stop_strings(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
     return torch.tensor([not ends.isdisjoint(text) for text in texts])
 
 
-def _rows_in_rollout_order(done: Sequence[tuple[Tensor, _ResponseRows]]) -> _ResponseRows:
+def _join_generated_rows(done: Sequence[tuple[Tensor, _ResponseRows]]) -> _ResponseRows:
     """Slices put back into the rollout's order, cut to the longest response."""
     row = torch.cat([places for places, _ in done]).argsort().to(done[0][1].ids.device)
     names = ("ids", "logp", "mask", "finished")

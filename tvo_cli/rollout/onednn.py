@@ -42,7 +42,7 @@ def onednn_matmul(*networks: Any, least: int = 0) -> Iterator[bool]:
     if not chosen or not onednn_keeps_accuracy():
         yield False
         return
-    register_attention()
+    register_onednn_attention()
     precision = torch.get_float32_matmul_precision()
     for network in chosen:
         network.set_attn_implementation(ATTENTION)
@@ -63,7 +63,7 @@ def can_use_onednn(network: Any, least: int = 0) -> bool:
 
 
 @lru_cache(maxsize=1)
-def register_attention() -> None:
+def register_onednn_attention() -> None:
     """Make our attention known to transformers."""
     AttentionInterface.register(ATTENTION, _attention_forward)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
@@ -74,10 +74,10 @@ def _attention_forward(
 ) -> tuple[Tensor, None]:
     """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
     if (pieces := keywords.get(LAYOUT_KEYWORD)) is not None:
-        if not _is_plain_causal_attention(attention_mask, keywords) or keywords.get("sliding_window"):
+        if not _is_attention_of_onednn(attention_mask, keywords) or keywords.get("sliding_window"):
             raise ValueError("packed sequences need causal softmax attention")
         return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
-    plain = key.shape[2] <= LONGEST and _is_plain_causal_attention(attention_mask, keywords)
+    plain = key.shape[2] <= LONGEST and _is_attention_of_onednn(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
     if plain and (query.requires_grad or few_shapes):
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
@@ -98,7 +98,7 @@ def _default_matmul_precision() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _is_plain_causal_attention(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
+def _is_attention_of_onednn(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
     """Causal softmax attention and nothing else."""
     others = keywords.get("dropout") or keywords.get("softcap") or keywords.get("position_bias") is not None
     return not others and keywords.get("is_causal") is not False and (mask is None or mask.dtype == torch.bool)
@@ -118,27 +118,29 @@ def plain_attention(
     scaled = query * (width**-0.5 if scaling is None else scaling)
     weights = scaled.reshape(batch, shared, folds * queries, width) @ key.transpose(2, 3)
     if mask is not None:
-        weights = weights.add_(_mask_bias(mask, folds))
+        weights = weights.add_(_onednn_mask_bias(mask, folds))
     elif queries > 1:
-        weights = weights.add_(_causal_bias(queries, keys, folds))
+        weights = weights.add_(_onednn_causal_bias(queries, keys, folds))
     found = weights.softmax(-1) @ value
     return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
 
 
-def _mask_bias(mask: Tensor, folds: int) -> Tensor:
+def _onednn_mask_bias(mask: Tensor, folds: int) -> Tensor:
     """0 where a key is seen, UNSEEN elsewhere, [B, 1, T, S] → [B, 1, folds·T, S]."""
-    return _make_mask_bias(mask, folds) if mask.numel() * folds > KEPT else _cached_mask_bias(mask, folds)
+    return _make_onednn_mask_bias(mask, folds) if mask.numel() * folds > KEPT else _cached_onednn_mask_bias(mask, folds)
 
 
-def _make_mask_bias(mask: Tensor, folds: int) -> Tensor:
+def _make_onednn_mask_bias(mask: Tensor, folds: int) -> Tensor:
     return torch.where(mask, 0.0, UNSEEN).repeat(1, 1, folds, 1)
 
 
-_cached_mask_bias = lru_cache(maxsize=16)(_make_mask_bias)  # all layers of a forward are given the same masks
+_cached_onednn_mask_bias = lru_cache(maxsize=16)(
+    _make_onednn_mask_bias
+)  # all layers of a forward are given the same masks
 
 
 @lru_cache(maxsize=4)
-def _causal_bias(queries: int, keys: int, folds: int) -> Tensor:
+def _onednn_causal_bias(queries: int, keys: int, folds: int) -> Tensor:
     return torch.full((queries, keys), UNSEEN).triu(keys - queries + 1).repeat(folds, 1)
 
 

@@ -1,7 +1,12 @@
 """Stability: gradient statistics, readings, thermodynamics, collapse rules and the watch over them."""
 
 from tvo_cli.stability.collapse_watch import CollapseAction, CollapseWatch
-from tvo_cli.stability.free_energy import FreeEnergy, dissipation, free_energy_of_batch, predicted_dissipation
+from tvo_cli.stability.free_energy import (
+    FreeEnergy,
+    dissipation,
+    free_energy_of_batch,
+    predicted_free_energy_dissipation,
+)
 from tvo_cli.stability.gradient_noise import (
     GradientNoiseReading,
     GradientNoiseSmoother,
@@ -22,5 +27,5 @@ __all__ = [
     "dissipation",
     "free_energy_of_batch",
     "gradient_log_fluctuation",
-    "predicted_dissipation",
+    "predicted_free_energy_dissipation",
 ]

@@ -54,7 +54,7 @@ class CollapseWatch:
         from tvo_cli import config
 
         built = config.build(node.rules)
-        rules = {str(name): _checked_rule(str(name), rule) for name, rule in built.items() if rule is not None}
+        rules = {str(name): _checked_rule_to_watch(str(name), rule) for name, rule in built.items() if rule is not None}
         return cls(rules, str(node.on_collapse), cooldown=int(node.cooldown), max_rollbacks=int(node.max_rollbacks))
 
     def observe(self, step: int, metrics: Mapping[str, float]) -> list[RuleFiring]:
@@ -103,7 +103,11 @@ class CollapseWatch:
             "last_healthy_step": self.last_healthy_step,
             "rolled_back_at": list(self._rollbacks),
             "firings": [
-                {**record, "active": record["rule"] in self._active, "value": _json_value_of_metric(record["value"])}
+                {
+                    **record,
+                    "active": record["rule"] in self._active,
+                    "value": _json_value_of_watched_metric(record["value"]),
+                }
                 for record in sorted(self._records.values(), key=lambda r: int(r["step"]))
             ],
         }
@@ -179,7 +183,7 @@ class CollapseWatch:
         return "rolled back" if self._rollbacks else "healthy"
 
 
-def _checked_rule(name: str, rule: Any) -> CollapseRule:
+def _checked_rule_to_watch(name: str, rule: Any) -> CollapseRule:
     """The rule, if its thresholds can be thresholds."""
     key = f"stability.rules.{name}"
     if not isinstance(rule, CollapseRule):
@@ -189,14 +193,14 @@ def _checked_rule(name: str, rule: Any) -> CollapseRule:
     for setting in fields(rule):
         value = getattr(rule, setting.name)
         least = 1 if setting.type == "int" else 0
-        if setting.init and setting.type in ("int", "float") and not _is_threshold(value, least):
+        if setting.init and setting.type in ("int", "float") and not _is_watched_threshold(value, least):
             raise UserError(f"{key}.{setting.name}", value, f"must be a number, at least {least}.")
     return rule
 
 
-def _is_threshold(value: Any, least: int) -> bool:
+def _is_watched_threshold(value: Any, least: int) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
 
 
-def _json_value_of_metric(value: float) -> float | None:
+def _json_value_of_watched_metric(value: float) -> float | None:
     return value if math.isfinite(value) else None

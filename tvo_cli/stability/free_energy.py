@@ -60,7 +60,9 @@ def dissipation(before: FreeEnergy, after: FreeEnergy) -> float:
     return moved.value - after.value
 
 
-def predicted_dissipation(gradient_squares: Sequence[float], rates: Sequence[float], per_reward: float) -> float:
+def predicted_free_energy_dissipation(
+    gradient_squares: Sequence[float], rates: Sequence[float], per_reward: float
+) -> float:
     """2Φ = Σ_k (η/ν)_k · ‖∇F‖²_P: what dF/dt = −(1/ν)‖∇F‖²_P promises of a batch's steps, in units of reward.
 
     Args:

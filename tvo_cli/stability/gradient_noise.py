@@ -57,7 +57,7 @@ class GradientNoiseReading:
     @property
     def normalised_variance(self) -> float:
         """variance/‖g‖², cut off at UNRESOLVED where ‖g‖² is not resolved."""
-        return _variance_to_signal(self.variance, self.signal)
+        return _noise_to_signal(self.variance, self.signal)
 
     @property
     def noise_scale(self) -> float:
@@ -67,7 +67,7 @@ class GradientNoiseReading:
     @property
     def resolved(self) -> bool:
         """Whether ‖g‖² came out positive and the ratios are measurements, not the cut-off."""
-        return _is_signal_resolved(self.variance, self.signal)
+        return _is_signal_above_noise(self.variance, self.signal)
 
     def metrics(self) -> dict[str, float]:
         """The step's own reading, unsmoothed."""
@@ -148,11 +148,11 @@ class GradientNoiseSmoother:
         self.response_variance = self.decay * self.response_variance + reading.variance * total
         self.signal = self.decay * self.signal + reading.signal
         variance = self.response_variance / total
-        normalised = _variance_to_signal(variance, self.signal)
+        normalised = _noise_to_signal(variance, self.signal)
         return {
             "gradient/normalised_variance": normalised,
             "gradient/noise_scale": normalised * total,
-            "gradient/signal_resolved": float(_is_signal_resolved(variance, self.signal)),
+            "gradient/signal_resolved": float(_is_signal_above_noise(variance, self.signal)),
         }
 
     def state_dict(self) -> dict[str, float]:
@@ -179,13 +179,13 @@ def gradient_log_fluctuation(norms: Sequence[float], before: float | None = None
     return math.fsum(moves) / len(moves) if moves else 0.0
 
 
-def _variance_to_signal(variance: float, signal: float) -> float:
-    if _is_signal_resolved(variance, signal):
+def _noise_to_signal(variance: float, signal: float) -> float:
+    if _is_signal_above_noise(variance, signal):
         return variance / signal
     return UNRESOLVED if variance > 0.0 else 0.0
 
 
-def _is_signal_resolved(variance: float, signal: float) -> bool:
+def _is_signal_above_noise(variance: float, signal: float) -> bool:
     return signal > 0.0 and variance < UNRESOLVED * signal
 
 

@@ -30,10 +30,10 @@ class PerformanceProfile(NamedTuple):
     high: tuple[float, ...]
 
 
-def reason_for_too_few_runs(n: int, what: str) -> str | None:
+def reason_against_aggregates(n: int, what: str) -> str | None:
     """Why `what` (a key of MINIMA) is not shown for n runs an arm; None when there are enough."""
     least = MINIMA[what]
-    return None if n >= least else f"{what} needs at least {least} runs an arm, there {_number_of_runs_in_words(n)}"
+    return None if n >= least else f"{what} needs at least {least} runs an arm, there {_number_of_aggregated_runs(n)}"
 
 
 def interquartile_mean(values: ArrayLike) -> float:
@@ -49,7 +49,7 @@ def interquartile_mean_interval(
     """The interquartile mean with the percentile interval of a bootstrap over the runs, stratified by task.
 
     A draw resamples the runs of every task by themselves, as rliable does. On a single task of few runs it is too
-    narrow (docs/results/intervals.md): ask `reason_for_too_few_runs` first. n is the number of runs.
+    narrow (docs/results/intervals.md): ask `reason_against_aggregates` first. n is the number of runs.
     """
     table = _runs_by_tasks(scores)
     runs, tasks = table.shape
@@ -119,5 +119,5 @@ def _runs_by_tasks(values: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
-def _number_of_runs_in_words(n: int) -> str:
+def _number_of_aggregated_runs(n: int) -> str:
     return "is one" if n == 1 else f"are {n}"

@@ -8,14 +8,14 @@ from torch import Tensor
 from tvo_cli.types import Loss, Tokens
 
 
-def forces_on_tokens(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
+def forces_by_backward(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
     """∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
-    leaves = differentiable_scores(tokens)
+    leaves = backward_leaves(tokens)
     found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
 
 
-def differentiable_scores(tokens: Tokens) -> tuple[Tensor, ...]:
+def backward_leaves(tokens: Tokens) -> tuple[Tensor, ...]:
     """The scores through which a loss acts on the network, in their order."""
     leaves = (tokens.logp, tokens.entropy, tokens.collision)
     return leaves if tokens.nucleus_entropy is None else (*leaves, tokens.nucleus_entropy)

@@ -10,7 +10,7 @@ from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class GradedGroup:
+class GradedBatch:
     """Problems, responses to them and what the grader says of those."""
 
     problems: tuple[Problem, ...]  # P of them
@@ -23,8 +23,8 @@ class GradedGroup:
 class SampledBatch:
     """What the sampling rule chose to learn from, and all that was drawn for it."""
 
-    chosen: GradedGroup
-    draws: tuple[GradedGroup, ...]
+    chosen: GradedBatch
+    draws: tuple[GradedBatch, ...]
     fit: int  # groups of all draws that the rule found fit; more than were chosen, or fewer
 
     @property

@@ -12,7 +12,7 @@ from tvo_cli.training.step_state import StepInProgress
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
 
-def is_snapshot_due(session: Session) -> bool:
+def is_snapshot_due_for_response(session: Session) -> bool:
     """Whether a rollback or the flight recorder needs a snapshot of the state before the next update."""
     every = session.limits.snapshot_every
     return flight_recorder.must_hold_state(session) or (every > 0 and session.counters.step % every == 0)
@@ -33,7 +33,7 @@ def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[st
     """
     every = session.limits.snapshot_every
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
-        _stop_for_skipped_updates(session)
+        _respond_to_skipped_updates(session)
     if every and (session.counters.step - 1) % every == 0 and session.watch.healthy:
         session.snapshot = work.before
     action = session.watch.decide()
@@ -44,7 +44,7 @@ def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[st
     return action
 
 
-def _stop_for_skipped_updates(session: Session) -> None:
+def _respond_to_skipped_updates(session: Session) -> None:
     """The updates of the last batches were left out one after the other: nothing is learnt any more."""
     counters, limit = session.counters, session.limits.nonfinite_limit
     message = f"{counters.skipped_in_a_row} updates skipped in a row"

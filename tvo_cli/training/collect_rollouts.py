@@ -11,7 +11,7 @@ from torch import Tensor
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.model import Policy
 from tvo_cli.rollout import generate, join_rollouts, select_prompts, truncated_sampler_correction
-from tvo_cli.training.batch import GradedGroup, RolloutBatch, SampledBatch
+from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Experience, Problem, Rollout, Verdict
@@ -20,17 +20,17 @@ from tvo_cli.types import Experience, Problem, Rollout, Verdict
 def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
     """Sample and grade groups until the algorithm's sampling rule has enough, or has drawn as often as it may."""
     rule, wanted = session.learner.algorithm.sampling, session.limits.prompts
-    draws: list[GradedGroup] = []
+    draws: list[GradedBatch] = []
     fit: list[list[bool]] = []
     while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
-        graded = _sample_and_grade_group(session, clock, wanted * rule.size, len(draws))
+        graded = _sample_and_grade_batch(session, clock, wanted * rule.size, len(draws))
         right = [None if verdict.failed else verdict.correct for verdict in graded.verdicts]
         draws.append(graded)
         fit.append(rule.fit(right, graded.rollout.group.tolist()))
     found = sum(map(sum, fit))
     if rule.most > 1:
         _alert_shortage_of_groups(session, found, wanted, len(draws))
-    return SampledBatch(_choose_groups(session, draws, fit, wanted), tuple(draws), found)
+    return SampledBatch(_collect_fit_groups(session, draws, fit, wanted), tuple(draws), found)
 
 
 def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: int) -> None:
@@ -45,18 +45,18 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
     session.previous["sampling/short"] = float(short)
 
 
-def _sample_and_grade_group(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedGroup:
+def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
     problems = session.cursor.take(prompts)
     with clock("generation"):
         rollout = sample_responses(session, problems, number)
     with clock("reward"):
         verdicts, rewards = grade_responses(session, problems, rollout)
-    return GradedGroup(tuple(problems), rollout, verdicts, tuple(rewards))
+    return GradedBatch(tuple(problems), rollout, verdicts, tuple(rewards))
 
 
-def _choose_groups(
-    session: Session, draws: Sequence[GradedGroup], fit: Sequence[Sequence[bool]], wanted: int
-) -> GradedGroup:
+def _collect_fit_groups(
+    session: Session, draws: Sequence[GradedBatch], fit: Sequence[Sequence[bool]], wanted: int
+) -> GradedBatch:
     """The first groups that are fit; where they do not suffice, the first of the others fill the batch up."""
     places = [(number, p) for number, row in enumerate(fit) for p in range(len(row))]
     chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
@@ -67,7 +67,7 @@ def _choose_groups(
         _select_graded_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)
     ]
     parts = [part for part in parts if part.problems]
-    return GradedGroup(
+    return GradedBatch(
         problems=tuple(problem for part in parts for problem in part.problems),
         rollout=join_rollouts([part.rollout for part in parts], session.learner.policy.pad_id),
         verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
@@ -75,16 +75,16 @@ def _choose_groups(
     )
 
 
-def _with_mean_rewards_where_unfit(graded: GradedGroup, fit: Sequence[bool]) -> GradedGroup:
+def _with_mean_rewards_where_unfit(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
     """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
     group = graded.rollout.group.tolist()
-    means = _mean_reward_by_group((p, reward) for p, reward in zip(group, graded.rewards))
+    means = _mean_reward_by_collected_group((p, reward) for p, reward in zip(group, graded.rewards))
     return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
 
 
-def _select_graded_prompts(graded: GradedGroup, prompts: Sequence[int]) -> GradedGroup:
+def _select_graded_prompts(graded: GradedBatch, prompts: Sequence[int]) -> GradedBatch:
     rows = [row for row, p in enumerate(graded.rollout.group.tolist()) if p in set(prompts)]
-    return GradedGroup(
+    return GradedBatch(
         problems=tuple(graded.problems[p] for p in prompts),
         rollout=select_prompts(graded.rollout, prompts),
         verdicts=tuple(graded.verdicts[row] for row in rows),
@@ -121,13 +121,13 @@ def _with_mean_rewards_for_failures(
     rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]
 ) -> list[float]:
     """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
-    means = _mean_reward_by_group(
+    means = _mean_reward_by_collected_group(
         (p, reward) for reward, verdict, p in zip(rewards, verdicts, group) if not verdict.failed
     )
     return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
 
 
-def _mean_reward_by_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
+def _mean_reward_by_collected_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
     """Mean reward of each group of (group, reward) pairs."""
     found: dict[int, list[float]] = {}
     for p, reward in rewards:

@@ -25,11 +25,11 @@ def dataset_fingerprints(training: Problems, heldout: Sequence[Problem]) -> dict
     """Fingerprints of the training problems in their order and of the held-out ones, for a checkpoint's origin."""
     most = training.size if isinstance(training, ProblemList | Subset) else GENERATED
     count = min(end for end in (training.size, most) if end is not None)
-    found = {"data": f"{training.size or 'endless'}:{problems_fingerprint(map(training.problem, range(count)))}"}
-    return found | ({"heldout": problems_fingerprint(heldout)} if heldout else {})
+    found = {"data": f"{training.size or 'endless'}:{dataset_content_fingerprint(map(training.problem, range(count)))}"}
+    return found | ({"heldout": dataset_content_fingerprint(heldout)} if heldout else {})
 
 
-def problems_fingerprint(problems: Iterable[Problem]) -> str:
+def dataset_content_fingerprint(problems: Iterable[Problem]) -> str:
     """sha256 over questions, earlier turns, golds and scorers, in order; its first 16 letters."""
     seen = hashlib.sha256()
     for problem in problems:
@@ -48,7 +48,7 @@ def check_same_dataset(folder: Path, now: Mapping[str, Any], config: Any) -> Non
     if not held or str(config.resume.mode) == "never":
         return
     try:
-        before = store.read_checkpoint_state(held[-1])["origin"]
+        before = store.read_stored_state(held[-1])["origin"]
     except (OSError, ValueError, KeyError):
         return  # resuming reports what is wrong with it
     compare_dataset_fingerprints(before, now, tuple(map(str, config.resume.allow)), log.warning)

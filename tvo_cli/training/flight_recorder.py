@@ -129,7 +129,7 @@ def _prune_recordings(root: Path, keep: int) -> None:
 def _reasons_of_recording(folder: Path) -> Sequence[str]:
     """Why a step was kept; a recording that cannot be read is left alone, as one that was asked for."""
     try:
-        found: list[str] = store.read_checkpoint_state(folder)["record"]["why"]
+        found: list[str] = store.read_stored_state(folder)["record"]["why"]
     except (OSError, ValueError, KeyError, TypeError):
         return [ASKED]
     return found

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
-from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
 from tvo_cli.training.minibatch_forward import forward_parts
 from tvo_cli.training.policy_update import adapt_after_batch
-from tvo_cli.training.rng import named_generator
+from tvo_cli.training.rng import rng_from_names
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 
@@ -77,12 +77,12 @@ def collect_gradient_moments(
     """Gradients of `batches` independent batches, after `warm_up` batches in which adaptive pieces learn."""
     if batches < 2:
         raise UserError("batches, true_batches", batches, "has no variance.", "Take 2 or more.")
-    for index, batch in enumerate(_independent_batches(session, warm_up)):
+    for index, batch in enumerate(_independent_batches_to_probe(session, warm_up)):
         gradient_of_batch(session, batch)
         adapt_after_batch(session.learner, batch)
         progress(index + 1, warm_up + batches)
     moments: GradientMoments | None = None
-    for index, batch in enumerate(_independent_batches(session, batches)):
+    for index, batch in enumerate(_independent_batches_to_probe(session, batches)):
         gradient = gradient_of_batch(session, batch)
         moments = moments or GradientMoments(torch.zeros_like(gradient), [], [], [])
         moments.total += gradient
@@ -124,16 +124,16 @@ def gradient_of_batch(session: Session, batch: RolloutBatch) -> Tensor:
     learner.optimizer.zero_grad(set_to_none=True)
     rows = torch.arange(len(batch.verdicts), device=batch.experience.mask.device)
     parts = rows.split(session.passes.microbatch_rows or len(rows))
-    seed = named_generator(session.seed, "lots", session.counters.step).initial_seed()
+    seed = rng_from_names(session.seed, "lots", session.counters.step).initial_seed()
     for _, tokens, scores in forward_parts(learner, batch, parts, session.passes.temperature, seed):
         loss = learner.algorithm.objective(tokens)
-        backward_through_network(scores, forces_on_tokens(loss, tokens))
+        backward_through_network(scores, forces_by_backward(loss, tokens))
         learner.algorithm.objective.observe(tokens)
     flat = torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
     return -flat / batch.advantage.scale
 
 
-def _independent_batches(session: Session, count: int) -> Iterator[RolloutBatch]:
+def _independent_batches_to_probe(session: Session, count: int) -> Iterator[RolloutBatch]:
     for _ in range(count):
         yield assemble_batch(session, sample_batch(session, Stopwatch()))
         session.counters.step += 1

@@ -26,7 +26,7 @@ def forward_parts(
     Where the objective reads the minibatch and it is cut, all parts are scored once more beforehand, without
     gradient: the price of weights that no split can change (docs/decisions/minibatch-statistics.md).
     """
-    shares, begin = _reduction_shares(learner, batch, parts), 0
+    shares, begin = _reduction_shares_of_forward(learner, batch, parts), 0
     reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
     whole = replace(forward_whole_minibatch(learner, batch, parts, temperature), seed=seed) if reads else None
     for rows, share in zip(parts, shares):
@@ -40,13 +40,13 @@ def forward_whole_minibatch(
     learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor], temperature: float
 ) -> Tokens:
     """All parts, scored one after the other without gradient, as one."""
-    shares = _reduction_shares(learner, batch, parts)
+    shares = _reduction_shares_of_forward(learner, batch, parts)
     return join_tokens(
         [forward_rows(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)]
     )
 
 
-def _reduction_shares(learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _reduction_shares_of_forward(learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
     mask = batch.experience.mask[torch.cat(list(parts))]
     shares: tuple[Tensor, ...] = learner.algorithm.objective.reduce(mask).split([len(part) for part in parts])
     return shares
@@ -76,14 +76,14 @@ def forward_rows(
         mask=experience.mask[rows],
         share=share,
         scale=batch.advantage.scale,
-        ref_logp=_rows_or_none(experience.ref_logp, rows),
-        old_entropy=_rows_or_none(experience.old_entropy, rows),
+        ref_logp=_minibatch_rows_or_none(experience.ref_logp, rows),
+        old_entropy=_minibatch_rows_or_none(experience.old_entropy, rows),
         covariance=covariance,
         nucleus_entropy=leaves[3] if len(leaves) > 3 else None,
-        importance=_rows_or_none(batch.importance, rows),
+        importance=_minibatch_rows_or_none(batch.importance, rows),
     )
     return tokens, used
 
 
-def _rows_or_none(column: Tensor | None, rows: Tensor) -> Tensor | None:
+def _minibatch_rows_or_none(column: Tensor | None, rows: Tensor) -> Tensor | None:
     return None if column is None else column[rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tvo_cli.training.rng import named_generator
+from tvo_cli.training.rng import rng_from_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,21 @@ def cut_into_minibatches(
     prompts = int(group.max()) + 1
     rows_of = [torch.nonzero(group == p).flatten() for p in range(prompts)]
     for epoch in range(epochs):
-        order = torch.randperm(prompts, generator=named_generator(seed, "minibatch", step, epoch)).tolist()
+        order = torch.randperm(prompts, generator=rng_from_names(seed, "minibatch", step, epoch)).tolist()
         size = prompts // count
         for index in range(count):
             chosen = [rows_of[p] for p in order[index * size : (index + 1) * size]]
             first = epoch == 0 and index == 0
             parts = (
-                _equal_microbatches(chosen, variance_parts, microbatch_rows)
+                _cut_into_equal_microbatches(chosen, variance_parts, microbatch_rows)
                 if first
                 else _microbatches_up_to(chosen, microbatch_rows)
             )
-            lots = named_generator(seed, "lots", step, epoch, index).initial_seed()
+            lots = rng_from_names(seed, "lots", step, epoch, index).initial_seed()
             yield Minibatch(epoch, index, torch.cat(chosen), parts, lots)
 
 
-def _equal_microbatches(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
+def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
     """As many parts of equally many prompts as divide evenly, at most `most`; more where `rows` bounds a part."""
     divisors = [n for n in range(1, len(groups) + 1) if len(groups) % n == 0]
     count = max(n for n in divisors if n <= max(most, 1))

@@ -12,13 +12,13 @@ from torch import Tensor
 from tvo_cli.maths import masked
 from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.stability.gradient_noise import MicroBatchVariance
-from tvo_cli.training.backward import backward_through_network, forces_on_tokens
+from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import forward_parts, forward_whole_minibatch, join_tokens
 from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
 from tvo_cli.training.run_settings import InnerLoopSettings
-from tvo_cli.training.step_state import StepInProgress, TokenForces, UpdateReport
+from tvo_cli.training.step_state import StepInProgress, StepTokenForces, UpdateReport
 from tvo_cli.types import Loss, Tokens
 
 
@@ -32,7 +32,7 @@ def remaining_minibatches(
     """The minibatches of a rollout batch that have not been used yet; the first of all opens the batch."""
     experience = work.batch.experience
     if work.position == 0:
-        _show_first_batch_to_penalties(learner, work.batch, passes)
+        _start_penalties_before_first_update(learner, work.batch, passes)
         learner.algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
     order = cut_into_minibatches(
         experience.group.cpu(),
@@ -46,7 +46,7 @@ def remaining_minibatches(
     return islice(order, work.position, None)
 
 
-def _show_first_batch_to_penalties(learner: Learner, batch: RolloutBatch, passes: InnerLoopSettings) -> None:
+def _start_penalties_before_first_update(learner: Learner, batch: RolloutBatch, passes: InnerLoopSettings) -> None:
     """The first rollout batch of all, under the policy that sampled it, to penalties that wait for it."""
     objective, mask = learner.algorithm.objective, batch.experience.mask
     if objective.awaits_start:
@@ -116,7 +116,7 @@ def _compute_gradient(
         if trouble := _non_finite_in_update(tokens, loss):
             raise NonFiniteUpdate(trouble)
         policy_push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
-        forces = forces_on_tokens(loss, tokens)
+        forces = forces_by_backward(loss, tokens)
         if reading is None:
             backward_through_network(scores, forces)
         else:
@@ -166,7 +166,7 @@ def _report_losses_and_forces(
     free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * objective.soft_advantage(detached)
     free = free if detached.importance is None else free * detached.importance
     weight = torch.where(free != 0, push / free, 1.0)
-    report.last_epoch.append(TokenForces(rows, detached.logp, detached.entropy, push, weight))
+    report.last_epoch.append(StepTokenForces(rows, detached.logp, detached.entropy, push, weight))
     if minibatch.epoch == 0 and minibatch.index == 0:
         report.first.append(report.last_epoch[-1])
 

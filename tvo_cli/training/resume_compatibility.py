@@ -55,7 +55,7 @@ def check_resumable(folder: Path, config: Any) -> None:
         _check_same_settings(
             folder,
             _recorded_settings(root),
-            _flat_settings(config),
+            _flat_settings_to_resume(config),
             tuple(configuration.current_key_name(str(key)) for key in config.resume.allow),
         )
 
@@ -64,10 +64,10 @@ def write_origin(folder: Path, config: Any) -> None:
     """Write the settings that the checkpoints belong to; resume=never moves the checkpoints of an earlier run aside."""
     root = folder / "checkpoints"
     if str(config.resume.mode) == "never":
-        _set_old_run_aside(folder)
+        _set_aside_instead_of_resume(folder)
     root.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(root / RECORD, _flat_settings(config))
-    _restore_wandb_id(folder)
+    atomic_files.write_json_atomically(root / RECORD, _flat_settings_to_resume(config))
+    _restore_wandb_id_on_resume(folder)
 
 
 def wandb_id_for_resume(folder: Path) -> dict[str, str]:
@@ -76,13 +76,13 @@ def wandb_id_for_resume(folder: Path) -> dict[str, str]:
     return {"wandb": place.read_text(encoding="utf-8").strip()} if place.is_file() else {}
 
 
-def _restore_wandb_id(folder: Path) -> None:
+def _restore_wandb_id_on_resume(folder: Path) -> None:
     """A run folder that was copied without its W&B id gets it back from its newest checkpoint."""
     held = store.list_checkpoints(folder / "checkpoints")
     if not held or (folder / WANDB_ID).exists():
         return
     try:
-        found = str(store.read_checkpoint_state(held[-1])["identity"]["wandb"])
+        found = str(store.read_stored_state(held[-1])["identity"]["wandb"])
     except (OSError, ValueError, KeyError):
         return
     atomic_files.write_text_atomically(folder / WANDB_ID, found + "\n")
@@ -130,7 +130,7 @@ def compare_checkpoint_origin(
             )
 
 
-def _flat_settings(config: Any) -> dict[str, Any]:
+def _flat_settings_to_resume(config: Any) -> dict[str, Any]:
     return dict(_flatten_settings(redaction.redacted(configuration.resolved_tree(config))))
 
 
@@ -145,7 +145,7 @@ def _recorded_settings(root: Path) -> dict[str, Any]:
     return found
 
 
-def _set_old_run_aside(folder: Path) -> None:
+def _set_aside_instead_of_resume(folder: Path) -> None:
     """Rename the files of an earlier run in the folder; nothing is deleted."""
     for name in OF_THE_RUN:
         run_folder.set_aside(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")

@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 
-def seed_from_names(seed: int, *names: object) -> int:
+def rng_seed_from_names(seed: int, *names: object) -> int:
     """63 bits that depend on (seed, names) alone."""
     digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
-def named_generator(seed: int, *names: object) -> torch.Generator:
+def rng_from_names(seed: int, *names: object) -> torch.Generator:
     """A generator that depends on (seed, names) alone: no random state is carried between steps."""
-    return torch.Generator().manual_seed(seed_from_names(seed, *names))
+    return torch.Generator().manual_seed(rng_seed_from_names(seed, *names))
 
 
 def seed_generators(seed: int) -> None:
     """Seed the process's own generators, each by its name."""
-    random.seed(seed_from_names(seed, "python"))
-    np.random.seed(seed_from_names(seed, "numpy") % 2**32)
-    torch.manual_seed(seed_from_names(seed, "torch"))
+    random.seed(rng_seed_from_names(seed, "python"))
+    np.random.seed(rng_seed_from_names(seed, "numpy") % 2**32)
+    torch.manual_seed(rng_seed_from_names(seed, "torch"))
 
 
 def rng_state() -> dict[str, Tensor]:

@@ -35,7 +35,7 @@ def select_training_problems(config: Any, policy: Policy, at_once: int = 1) -> P
     return problems
 
 
-def select_heldout_problems(
+def heldout_problems_of_run(
     config: Any, policy: Policy, *, seed: int, count: int, max_tokens: int | None
 ) -> tuple[Problem, ...]:
     """The first `count` held-out problems whose prompts fit; a warning where there are fewer."""
@@ -56,26 +56,26 @@ def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
 
 def warn_of_heldout_overlap(config: Any, training_problems: Problems, heldout_problems: Iterable[Problem]) -> None:
     """Warn of held-out problems that are training problems too; generated data are split by their question."""
-    node, asked = config.dataset, {problem.id: _normalized_question(problem) for problem in heldout_problems}
+    node, asked = config.dataset, {problem.id: _normalized_question_of_run(problem) for problem in heldout_problems}
     if not asked or node["kind"] not in ("jsonl", "hub"):
         return
-    trained = {_normalized_question(problem) for problem in _iterate_problems_of_run(training_problems)}
+    trained = {_normalized_question_of_run(problem) for problem in _iterate_problems_of_run(training_problems)}
     both = [name for name, question in asked.items() if question in trained]
     if both:
         log.warning(
             "%d of the %d held-out problems are training problems too (first: %s): pass@1 on them is no measure of "
             "what was learnt%s",
-            *(len(both), len(asked), both[0], _cause_of_overlap(node)),
+            *(len(both), len(asked), both[0], _cause_of_overlap_in_run(node)),
         )
 
 
-def _cause_of_overlap(node: Any) -> str:
+def _cause_of_overlap_in_run(node: Any) -> str:
     if node["kind"] == "jsonl" and node.get("test_path") and node.get("test_path") == node.get("path"):
         return "; dataset.test_path is dataset.path itself. Leave it out, and dataset.holdout holds rows out"
     return ""
 
 
-def _normalized_question(problem: Problem) -> str:
+def _normalized_question_of_run(problem: Problem) -> str:
     return " ".join(problem.asked.split())
 
 
@@ -87,24 +87,24 @@ def _problems_that_fit(
     config: Any, policy: Policy, problems: Problems, most: int | None, of: str, section: str, budget: int
 ) -> Problems:
     """The problems without those longer than dataset.max_prompt_tokens; the first `most` of them are looked at."""
-    reader, limit = PromptReader.of(policy, str(config.model.path)), _max_prompt_tokens(config.dataset)
+    reader, limit = PromptReader.of(policy, str(config.model.path)), _max_prompt_tokens_of_run(config.dataset)
     if limit is not None and problems.size is None:
         raise UserError(LIMIT, limit, f"{problems.name} is generated without end.", "Set it to null.")
     ends = (problems.size, most if limit is None else None)
     looked_at = range(min(end for end in ends if end is not None))
-    seen = survey_prompts(map(problems.problem, looked_at), _prompt_renderer(config, policy), reader)
+    seen = survey_prompts(map(problems.problem, looked_at), _renderer_of_run_problems(config, policy), reader)
     check_prompts_readable(seen, reader, of)
     if limit is not None:
-        problems = _without_long_problems(problems, seen, limit, of)
+        problems = _run_problems_without_long(problems, seen, limit, of)
     check_responses_fit_context(seen, reader, f"{section}.max_tokens", budget, config.dataset)
     return problems
 
 
-def _prompt_renderer(config: Any, policy: Policy) -> Callable[[Problem], str]:
+def _renderer_of_run_problems(config: Any, policy: Policy) -> Callable[[Problem], str]:
     return lambda problem: data.render_prompt(problem, config.model.prompt, policy.tokenizer)
 
 
-def _max_prompt_tokens(node: Any) -> int | None:
+def _max_prompt_tokens_of_run(node: Any) -> int | None:
     limit = node.get("max_prompt_tokens")
     if limit is None:
         return None
@@ -113,7 +113,7 @@ def _max_prompt_tokens(node: Any) -> int | None:
     return limit
 
 
-def _without_long_problems(problems: Problems, seen: PromptSurvey, limit: int, of: str) -> Problems:
+def _run_problems_without_long(problems: Problems, seen: PromptSurvey, limit: int, of: str) -> Problems:
     kept = [index for index, length in enumerate(seen.lengths) if length <= limit]
     if not len(seen.lengths) - len(kept):
         return problems
@@ -128,7 +128,7 @@ def _without_long_problems(problems: Problems, seen: PromptSurvey, limit: int, o
 def check_responses_fit_context(seen: PromptSurvey, reader: PromptReader, key: str, budget: int, node: Any) -> None:
     """UserError when a prompt that is left in and its response do not fit the model's context."""
     room = (reader.context or sys.maxsize) - budget
-    limit = _max_prompt_tokens(node)
+    limit = _max_prompt_tokens_of_run(node)
     long = [i for i, length in enumerate(seen.lengths) if length > room and (limit is None or length <= limit)]
     if not long or reader.context is None:
         return

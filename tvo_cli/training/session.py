@@ -97,7 +97,7 @@ class Session:
         """A copy in memory of what learns and of where the run is, between two batches."""
         with torch.no_grad():
             parts = {"policy": self.weights(), **self._learning(), "streams": rng.rng_state()}
-            copies = {part: _copies_on_cpu(named) for part, named in parts.items()}
+            copies = {part: _session_copies_on_cpu(named) for part, named in parts.items()}
         return StateSnapshot(copies, copy.deepcopy(self._moving()))
 
     def weights(self) -> Mapping[str, Tensor]:
@@ -129,6 +129,6 @@ class Session:
         }
 
 
-def _copies_on_cpu(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _session_copies_on_cpu(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies off the training device, whose memory a large model needs for itself."""
     return {name: value.to("cpu", copy=True) for name, value in named.items()}

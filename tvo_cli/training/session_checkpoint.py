@@ -27,7 +27,7 @@ def save_session(session: Session) -> Path:
     folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
-    stale = work is None and store.checkpoint_score(folder) != session.counters.score
+    stale = work is None and store.score_of_stored_policy(folder) != session.counters.score
     if stale or store.find_damage(folder):
         weights = session.weights()
         try:
@@ -35,7 +35,7 @@ def save_session(session: Session) -> Path:
             store.save_checkpoint(
                 folder,
                 policy=session.learner.policy.save,
-                policy_bytes=store.checkpoint_bytes({"policy": weights}),
+                policy_bytes=store.bytes_to_store({"policy": weights}),
                 tensors=session.tensors(),
                 state=session.state() | {"identity": resume_compatibility.wandb_id_for_resume(session.folder)},
             )
@@ -74,12 +74,12 @@ def resume_session(session: Session) -> Path | None:
     if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
     policy = load_file(folder / "policy" / "model.safetensors")
-    session.restore(_with_tied_weights(session, policy), parts, state)
+    session.restore(_checkpoint_with_tied_weights(session, policy), parts, state)
     session.tracker.rewind(session.counters.step)
     return folder
 
 
-def _with_tied_weights(session: Session, saved: dict[str, Any]) -> dict[str, Any]:
+def _checkpoint_with_tied_weights(session: Session, saved: dict[str, Any]) -> dict[str, Any]:
     """Add the tied weights that the hub format leaves out."""
     current = session.learner.policy.network.state_dict()
     shared = {value.data_ptr(): name for name, value in current.items() if name in saved}

@@ -12,7 +12,7 @@ from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.stopwatch import Stopwatch
 
 
-class TokenForces(NamedTuple):
+class StepTokenForces(NamedTuple):
     """Log-probs, entropies and policy-gradient forces of one micro-batch's tokens, every tensor [b, T] and detached."""
 
     rows: Tensor
@@ -32,8 +32,8 @@ class UpdateReport:
     rates: list[float] = field(default_factory=list)
     viscosities: list[float] = field(default_factory=list)
     divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
-    last_epoch: list[TokenForces] = field(default_factory=list)
-    first: list[TokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
+    last_epoch: list[StepTokenForces] = field(default_factory=list)
+    first: list[StepTokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
     skipped_last: int = 0  # of them, those since the last update that was taken
     nonfinite: str = ""  # what was not finite, of the first skipped step

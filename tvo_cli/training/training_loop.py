@@ -22,7 +22,7 @@ def train(session: Session) -> HeldoutEvaluation | None:
     """
     evaluation = None
     with handle_stop_signals(session.tracker.announce) as interrupted:
-        if _is_at_start(session) and session.limits.evaluate_at_start:
+        if _is_loop_at_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate_heldout(session)
             _stop_if_requested(session, interrupted)
         while not _is_run_over(session):
@@ -58,7 +58,9 @@ def start_step(session: Session) -> StepInProgress:
     with clock("scoring"):
         batch = assemble_batch(session, drawn)
     return StepInProgress(
-        batch, clock, before=session.take_snapshot() if collapse_response.is_snapshot_due(session) else None
+        batch,
+        clock,
+        before=session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None,
     )
 
 
@@ -104,7 +106,7 @@ def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _is_at_start(session: Session) -> bool:
+def _is_loop_at_start(session: Session) -> bool:
     return session.counters.step == 0 and session.work is None
 
 

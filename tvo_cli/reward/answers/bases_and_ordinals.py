@@ -32,12 +32,12 @@ def read_number_in_base(text: str) -> NumberInBase | None:
     """A number in a stated base; None for anything else."""
     found = CODED.fullmatch(text)
     if found is not None:
-        return NumberInBase(found[1] + _normalize_digits(found[2][1:]), CODES[found[2][0].lower()])
+        return NumberInBase(found[1] + _digits_in_base(found[2][1:]), CODES[found[2][0].lower()])
     found = BASE.fullmatch(re.sub(r"^\\overline\{(\w+)\}_", r"\1_", text))
     if found is None:
         return None
     base = (found[3] or found[4] or found[5] or found[6] or "").lower()
-    base, digits = BASES.get(base, base), _normalize_digits(found[2])
+    base, digits = BASES.get(base, base), _digits_in_base(found[2])
     return NumberInBase(found[1] + digits, base) if _digits_fit_base(digits, base) else None
 
 
@@ -51,10 +51,10 @@ def _digits_fit_base(digits: str, base: str) -> bool:
 def read_number_without_base(text: str) -> NumberInBase | None:
     """Digits whose base is left out."""
     found = re.fullmatch(DIGITS, text, re.ASCII)
-    return NumberInBase(found[1] + _normalize_digits(found[2]), "") if found else None
+    return NumberInBase(found[1] + _digits_in_base(found[2]), "") if found else None
 
 
-def _normalize_digits(text: str) -> str:
+def _digits_in_base(text: str) -> str:
     return re.sub(r"\\text\{|\}", "", text).upper().lstrip("0") or "0"
 
 

@@ -85,34 +85,35 @@ JOINED_WORDS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{(?=[^\W\d_])")
 def canonical_text(text: str) -> str:
     """One spelling, without delimiters of mathematics, without spaces that carry no meaning."""
     text = PLAIN_ROOT.sub(
-        r"\\sqrt", PLAIN_POWER.sub("^", _strip_quotes_and_stars(unicode_to_latex(text[: LONGEST + 1]).strip()))
+        r"\\sqrt",
+        PLAIN_POWER.sub("^", _canonical_without_quotes_and_stars(unicode_to_latex(text[: LONGEST + 1]).strip())),
     )
     text = text.replace("'", "") if SWISS.fullmatch(text) else text
-    text = _apply_rewrites(_join_thousands(normalize_latex(text.replace("...", "\\ldots "))))
+    text = _rewrite_canonically(_canonical_thousands(normalize_latex(text.replace("...", "\\ldots "))))
     text = re.sub(r"[.,;]+$", "", SPACE.sub("", re.sub(r"\s+", " ", text.strip()))).strip().replace(GAP, " ")
-    return expand_number_scale(_strip_quotes_and_stars(text))
+    return expand_number_scale(_canonical_without_quotes_and_stars(text))
 
 
-def _strip_quotes_and_stars(text: str) -> str:
+def _canonical_without_quotes_and_stars(text: str) -> str:
     """Without quotes, stars and back-ticks round all of it."""
     found = WRAPPED.match(text)
     return found[2].strip() if found and found[1] not in found[2] else text
 
 
-def _join_thousands(text: str) -> str:
+def _canonical_thousands(text: str) -> str:
     r"""1,024 is 1024, outside brackets; 1{,}024, 1,\!024 and, outside brackets, 1 024 everywhere."""
     text = SURE_THOUSANDS.sub(lambda found: found[0].replace(THIN, ""), text).replace(THIN, ",")
-    text = THOUSANDS.sub(_join_digit_groups, text)  # while "100, 200" still has the space that makes it a list
-    return SPACED_THOUSANDS.sub(_join_digit_groups, text)
+    text = THOUSANDS.sub(_canonical_digit_group, text)  # while "100, 200" still has the space that makes it a list
+    return SPACED_THOUSANDS.sub(_canonical_digit_group, text)
 
 
-def _join_digit_groups(found: re.Match[str]) -> str:
+def _canonical_digit_group(found: re.Match[str]) -> str:
     before = found.string[: found.start()]
     inside = sum(map(before.count, "([")) > sum(map(before.count, ")]")) or before.count("\\{") > before.count("\\}")
     return found[0] if inside else re.sub("[, ]", "", found[0])
 
 
-def _apply_rewrites(text: str) -> str:
+def _rewrite_canonically(text: str) -> str:
     if "\\\\" in text and "matrix" not in text and "&" not in text:
         text = re.sub(r"\\\\\s*", ",", SYSTEM.sub(r"\1", text))  # a column of equations is a list
     text = MONEY.sub(r"\1\\text{dollars}", text)

@@ -22,7 +22,7 @@ def read_compound_quantity(text: str) -> tuple[Quantity, ...] | None:
     pieces = [piece.strip(" ,") for piece in PIECE.split(text)]
     if len(pieces) < 5 or pieces[-1] or not all(pieces[:-1]) or len(pieces) > 2 * MOST_UNITS:
         return None
-    parts = [_read_quantity_part(value, written) for value, written in zip(pieces[:-1:2], pieces[1::2], strict=True)]
+    parts = [_read_part_of_compound(value, written) for value, written in zip(pieces[:-1:2], pieces[1::2], strict=True)]
     parts = _metre_as_minute(parts) if "\\text{h}" in pieces else parts
     found = tuple(part for part in parts if part is not None)
     return found if len(found) == len(parts) and len({part.unit for part in found}) == len(found) else None
@@ -33,7 +33,7 @@ def _metre_as_minute(parts: list[Quantity | None]) -> list[Quantity | None]:
     return [part._replace(unit=(("min", 1),)) if part and part.unit == (("m", 1),) else part for part in parts]
 
 
-def _read_quantity_part(value: str, written: str) -> Quantity | None:
+def _read_part_of_compound(value: str, written: str) -> Quantity | None:
     """One value with its unit or what it counts; words that relate two numbers ("to", "remainder") make none."""
     found = PIECE.fullmatch(written)
     core = CONNECTIVES.match(written[6 : written.index("}")])

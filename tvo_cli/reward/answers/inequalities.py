@@ -13,8 +13,8 @@ from tvo_cli.reward.answers.answer_structure import (
 from tvo_cli.reward.answers.interval_algebra import (
     HIGH,
     LOW,
+    IntervalUnion,
     RealInterval,
-    RealSet,
 )
 
 SIGNS = re.compile(r"(<|>|=|\\(?:le|ge|ne)(?![a-zA-Z]))\s*")
@@ -23,32 +23,34 @@ CONSTANT = re.compile(r"\\(?:frac|sqrt|pi|infty|ln|log|cdot|times|text)(?![a-zA-
 ABSOLUTE = re.compile(rf"\|({NAME})\|")
 
 
-def read_inequality(text: str) -> RealSet | None:
+def read_inequality(text: str) -> IntervalUnion | None:
     """x < a, a ≤ x < b, x ≠ a; the ends are constants and x a name."""
     pieces = SIGNS.split(text)
     sides, signs = [piece.strip() for piece in pieces[::2]], pieces[1::2]
-    if len(sides) == 3 and is_constant_expression(sides[0]) and is_constant_expression(sides[2]):
+    if len(sides) == 3 and is_constant_side(sides[0]) and is_constant_side(sides[2]):
         return _read_double_inequality(sides, signs)
     if len(sides) != 2:
         return None
     absolute = ABSOLUTE.fullmatch(sides[0])
-    if absolute is not None and is_constant_expression(sides[1]):
+    if absolute is not None and is_constant_side(sides[1]):
         return _read_absolute_value_inequality(absolute[1], signs[0], sides[1])
-    if is_constant_expression(sides[0]):
+    if is_constant_side(sides[0]):
         sides, signs = sides[::-1], [FLIPPED[signs[0]]]
-    if not (re.fullmatch(NAME, sides[0]) and is_constant_expression(sides[1])) or "\\text" in sides[0]:
+    if not (re.fullmatch(NAME, sides[0]) and is_constant_side(sides[1])) or "\\text" in sides[0]:
         return None
-    return RealSet(sides[0].replace(" ", ""), _half_lines(signs[0], sides[1]))
+    return IntervalUnion(sides[0].replace(" ", ""), _half_lines(signs[0], sides[1]))
 
 
-def _read_absolute_value_inequality(variable: str, sign: str, size: str) -> RealSet | None:
+def _read_absolute_value_inequality(variable: str, sign: str, size: str) -> IntervalUnion | None:
     """|x| < a is −a < x < a, |x| > a two half-lines; a is a positive number."""
     value, closed = exact_number.parse_number(size), sign in ("\\le", "\\ge")
     if value is None or value <= 0 or sign in ("=", "\\ne"):
         return None
     if sign in ("<", "\\le"):
-        return RealSet(variable, (RealInterval(f"-{size}", size, closed, closed),))
-    return RealSet(variable, (RealInterval(LOW, f"-{size}", False, closed), RealInterval(size, HIGH, closed, False)))
+        return IntervalUnion(variable, (RealInterval(f"-{size}", size, closed, closed),))
+    return IntervalUnion(
+        variable, (RealInterval(LOW, f"-{size}", False, closed), RealInterval(size, HIGH, closed, False))
+    )
 
 
 def _half_lines(sign: str, end: str) -> tuple[RealInterval, ...]:
@@ -60,16 +62,16 @@ def _half_lines(sign: str, end: str) -> tuple[RealInterval, ...]:
     return (RealInterval(LOW, end, False, closed) if sign in ("<", "\\le") else RealInterval(end, HIGH, closed, False),)
 
 
-def _read_double_inequality(sides: Sequence[str], signs: Sequence[str]) -> RealSet | None:
+def _read_double_inequality(sides: Sequence[str], signs: Sequence[str]) -> IntervalUnion | None:
     low, middle, high = sides
     if {*signs} <= {">", "\\ge"}:
         low, high, signs = high, low, [FLIPPED[sign] for sign in signs[::-1]]
     if not {*signs} <= {"<", "\\le"} or not re.fullmatch(NAME, middle) or "\\text" in middle:
         return None
-    return RealSet(middle.replace(" ", ""), (RealInterval(low, high, signs[0] == "\\le", signs[1] == "\\le"),))
+    return IntervalUnion(middle.replace(" ", ""), (RealInterval(low, high, signs[0] == "\\le", signs[1] == "\\le"),))
 
 
-def is_constant_expression(text: str) -> bool:
+def is_constant_side(text: str) -> bool:
     """No letters: a number, a root, π, e, ∞."""
     return bool(text) and not re.search(r"[A-Za-z<>=,;:]", CONSTANT.sub("", text)) and "text" not in text
 

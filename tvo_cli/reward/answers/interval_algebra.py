@@ -25,7 +25,7 @@ class RealInterval(NamedTuple):
     high_closed: bool
 
 
-class RealSet(NamedTuple):
+class IntervalUnion(NamedTuple):
     """A union of intervals; the variable where it is named."""
 
     variable: str

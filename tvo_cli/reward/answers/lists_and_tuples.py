@@ -138,7 +138,7 @@ def equal_unions(gold: str, answer: str, same: Same) -> bool | None:
     return len(expected) == len(said) <= MOST_PARTS and _equal_members(expected, said, same)
 
 
-def equal_points(gold: str, answer: str, same: Same) -> bool | None:
+def equal_named_tuples(gold: str, answer: str, same: Same) -> bool | None:
     """P(1, 2) is (1, 2), and not Q(1, 2)."""
     expected, said = POINT.fullmatch(gold), POINT.fullmatch(answer)
     if not (expected or said) or (expected and said and expected[1] != said[1]):
@@ -159,13 +159,13 @@ def equal_tuples(gold: str, answer: str, same: Same) -> bool | None:
     if expected is None and said is None:
         return None
     if expected is None or said is None or len(expected.parts) == 1 or len(said.parts) == 1:
-        return _equal_without_brackets(gold, answer, same)
+        return _equal_as_tuples_of_one(gold, answer, same)
     if expected[:2] != said[:2] or len(expected.parts) != len(said.parts) or len(said.parts) > MOST_PARTS:
         return False
     return all(same(g, a) for g, a in zip(expected.parts, said.parts, strict=True))
 
 
-def _equal_without_brackets(gold: str, answer: str, same: Same) -> bool | None:
+def _equal_as_tuples_of_one(gold: str, answer: str, same: Same) -> bool | None:
     """(5) is 5; a tuple is not a value, except that an interval may be written as an inequality."""
     plain_gold, plain_answer = _value_of_tuple_of_one(gold), _value_of_tuple_of_one(answer)
     if (plain_gold, plain_answer) != (gold, answer):

@@ -43,7 +43,7 @@ def _words_below_hundred(words: str) -> int | None:
     return TENS[tens] + VALUES[one] if tens in TENS and one in ONES[1:10] else None
 
 
-def read_ordinal_words(words: str) -> int | None:
+def read_ordinal_number_words(words: str) -> int | None:
     """The place that the words say: third is 3; None for anything else."""
     return ORDINALS.get(words)
 

@@ -16,13 +16,13 @@ from tvo_cli.reward.answers.answer_structure import (
     split_at_joins,
     split_outside_brackets,
 )
-from tvo_cli.reward.answers.inequalities import is_constant_expression, read_inequality
+from tvo_cli.reward.answers.inequalities import is_constant_side, read_inequality
 from tvo_cli.reward.answers.interval_algebra import (
     EVERYTHING,
     HIGH,
     LOW,
+    IntervalUnion,
     RealInterval,
-    RealSet,
     complement_of_intervals,
     have_ordered_endpoints,
     intersect_unions,
@@ -57,17 +57,17 @@ def is_surely_real_set(text: str) -> bool:
     )
 
 
-def read_real_set(text: str, depth: int = 0) -> RealSet | None:
+def read_real_set(text: str, depth: int = 0) -> IntervalUnion | None:
     """The set of a canonical text; None for anything else."""
     if depth > DEPTH:
         return None
     if ALL.fullmatch(text) or text in PARTS_OF_REALS:
-        return RealSet("", (PARTS_OF_REALS.get(text, EVERYTHING),))
+        return IntervalUnion("", (PARTS_OF_REALS.get(text, EVERYTHING),))
     found = MEMBER.fullmatch(text)
     if found is not None:
         inner = read_real_set(found[2], depth + 1)
         if inner is not None:
-            return RealSet(found[1].strip(), inner.intervals)
+            return IntervalUnion(found[1].strip(), inner.intervals)
     for reader in (_read_set_builder, _read_union, _read_intersection, _read_set_difference):
         inner = reader(text, depth)
         if inner is not None:
@@ -76,18 +76,18 @@ def read_real_set(text: str, depth: int = 0) -> RealSet | None:
         _read_reals_without_points(text)
         or _read_finite_set(text)
         or _read_interval(text)
-        or _read_inequalities(text, depth)
+        or _read_set_of_inequalities(text, depth)
     )
 
 
-def _read_reals_without_points(text: str) -> RealSet | None:
+def _read_reals_without_points(text: str) -> IntervalUnion | None:
     found = WITHOUT.fullmatch(text) or EXCEPT.fullmatch(text)
     return _reals_without_points(split_at_joins(found[1]).parts) if found else None
 
 
-def _reals_without_points(points: Sequence[str]) -> RealSet | None:
+def _reals_without_points(points: Sequence[str]) -> IntervalUnion | None:
     """ℝ without some points, which must be in a known order."""
-    if not all(map(is_constant_expression, points)):
+    if not all(map(is_constant_side, points)):
         return None
     if len(points) > 1:
         values = [exact_number.parse_number(point) for point in points]
@@ -95,35 +95,35 @@ def _reals_without_points(points: Sequence[str]) -> RealSet | None:
             return None
         points = [point for _, point in sorted(zip(values, points, strict=True), key=lambda pair: pair[0] or 0)]
     ends = [LOW, *points, HIGH]
-    return RealSet("", tuple(RealInterval(low, high, False, False) for low, high in pairwise(ends)))
+    return IntervalUnion("", tuple(RealInterval(low, high, False, False) for low, high in pairwise(ends)))
 
 
-def _read_set_builder(text: str, depth: int) -> RealSet | None:
+def _read_set_builder(text: str, depth: int) -> IntervalUnion | None:
     found = BUILDER.fullmatch(text)
     if found is None:
         return None
     variable = re.split(r"\\in(?![a-zA-Z])", found[1])
     if len(variable) > 1 and variable[1].strip() != REALS:
         return None
-    inner = _read_inequalities(found[2].strip(), depth)
+    inner = _read_set_of_inequalities(found[2].strip(), depth)
     return inner if inner and inner.variable == variable[0].strip() else None
 
 
-def _read_union(text: str, depth: int) -> RealSet | None:
+def _read_union(text: str, depth: int) -> IntervalUnion | None:
     members = split_outside_brackets(text, r"\\cup(?![a-zA-Z])")
     if len(members) < 2:
         return None
     return _union_of_sets("", [read_real_set(member, depth + 1) for member in members])
 
 
-def _read_intersection(text: str, depth: int) -> RealSet | None:
+def _read_intersection(text: str, depth: int) -> IntervalUnion | None:
     members = split_outside_brackets(text, r"\\cap(?![a-zA-Z])")
     if len(members) != 2:
         return None
     return _intersection_of_sets("", [read_real_set(member, depth + 1) for member in members])
 
 
-def _read_set_difference(text: str, depth: int) -> RealSet | None:
+def _read_set_difference(text: str, depth: int) -> IntervalUnion | None:
     """What is in the first and not in the second set."""
     pieces = split_outside_brackets(text, r"\\setminus(?![a-zA-Z])")
     if len(pieces) != 2:
@@ -133,45 +133,42 @@ def _read_set_difference(text: str, depth: int) -> RealSet | None:
     if whole is None or not rest:
         return None
     left = rest if whole.intervals == (EVERYTHING,) else intersect_unions(whole.intervals, rest)
-    return RealSet("", left) if left else None
+    return IntervalUnion("", left) if left else None
 
 
-def _read_finite_set(text: str) -> RealSet | None:
+def _read_finite_set(text: str) -> IntervalUnion | None:
     """Finitely many constants."""
     around = read_brackets(text)
-    if (
-        around is None
-        or around.opening != "\\{"
-        or not around.parts
-        or not all(map(is_constant_expression, around.parts))
-    ):
+    if around is None or around.opening != "\\{" or not around.parts or not all(map(is_constant_side, around.parts)):
         return None
-    return RealSet("", tuple(RealInterval(part, part, True, True) for part in around.parts))
+    return IntervalUnion("", tuple(RealInterval(part, part, True, True) for part in around.parts))
 
 
-def _union_of_sets(variable: str, members: Sequence[RealSet | None]) -> RealSet | None:
+def _union_of_sets(variable: str, members: Sequence[IntervalUnion | None]) -> IntervalUnion | None:
     if any(member is None for member in members):
         return None
-    return RealSet(variable, tuple(interval for member in members if member for interval in member.intervals))
+    return IntervalUnion(variable, tuple(interval for member in members if member for interval in member.intervals))
 
 
-def _read_interval(text: str) -> RealSet | None:
+def _read_interval(text: str) -> IntervalUnion | None:
     around = read_brackets(text)
     if around is None or len(around.parts) != 2 or around.opening not in "([" or around.closing not in ")]":
         return None
     low, high = around.parts
-    if not all(map(is_constant_expression, around.parts)):
+    if not all(map(is_constant_side, around.parts)):
         return None
-    return RealSet("", (RealInterval(low, high, around.opening == "[", around.closing == "]"),))
+    return IntervalUnion("", (RealInterval(low, high, around.opening == "[", around.closing == "]"),))
 
 
-def _read_inequalities(text: str, depth: int) -> RealSet | None:
+def _read_set_of_inequalities(text: str, depth: int) -> IntervalUnion | None:
     """Inequalities joined by "or" are a union, by "and" an intersection."""
     parts, joins = split_at_joins(text)
     limits = [part for part in parts if not IN_REALS.fullmatch(part)]
     if len(limits) < 2:
         read_one = (
-            _read_excluded_points if limits and "\\ne" in limits[0] and "\\pm" in limits[0] else _read_single_inequality
+            _read_excluded_points
+            if limits and "\\ne" in limits[0] and "\\pm" in limits[0]
+            else _read_set_of_single_inequality
         )
         return read_one(limits) if limits and joins <= {",", "and"} else None
     holes = _read_excluded_points(limits) if joins <= {",", "and"} else None
@@ -188,11 +185,11 @@ def _read_inequalities(text: str, depth: int) -> RealSet | None:
     return _intersection_of_sets(names.pop(), members) if joins == {"and"} else None
 
 
-def _read_single_inequality(limits: Sequence[str]) -> RealSet | None:
+def _read_set_of_single_inequality(limits: Sequence[str]) -> IntervalUnion | None:
     return read_inequality(limits[0])
 
 
-def _read_one_condition(text: str, depth: int, joins: frozenset[str]) -> RealSet | None:
+def _read_one_condition(text: str, depth: int, joins: frozenset[str]) -> IntervalUnion | None:
     """One of several conditions: an inequality, a membership; an interval where they are joined by "or"."""
     found = read_inequality(text)
     if found is None and "\\in" in text:
@@ -200,7 +197,7 @@ def _read_one_condition(text: str, depth: int, joins: frozenset[str]) -> RealSet
     return _read_interval(text) if found is None and joins == {"or"} else found
 
 
-def _read_excluded_points(parts: Sequence[str]) -> RealSet | None:
+def _read_excluded_points(parts: Sequence[str]) -> IntervalUnion | None:
     """x ≠ 1, 2 and x ≠ 1, x ≠ 2."""
     found = [re.fullmatch(rf"(?:({NAME})\\ne(?![a-zA-Z])\s*)?(.+)", part) for part in parts]
     names = [each[1].strip() if each and each[1] else "" for each in found]
@@ -208,38 +205,38 @@ def _read_excluded_points(parts: Sequence[str]) -> RealSet | None:
         return None
     points = [each[2] for each in found if each]
     whole = _reals_without_points(
-        [sign + point.removeprefix("\\pm").lstrip() for point in points for sign in _plus_minus_signs(point)]
+        [sign + point.removeprefix("\\pm").lstrip() for point in points for sign in _signs_of_set_member(point)]
     )
-    return whole and RealSet(names[0], whole.intervals)
+    return whole and IntervalUnion(names[0], whole.intervals)
 
 
-def _plus_minus_signs(point: str) -> tuple[str, ...]:
+def _signs_of_set_member(point: str) -> tuple[str, ...]:
     return ("", "-") if point.startswith("\\pm") else ("",)
 
 
-def _intersection_of_sets(variable: str, members: Sequence[RealSet | None]) -> RealSet | None:
+def _intersection_of_sets(variable: str, members: Sequence[IntervalUnion | None]) -> IntervalUnion | None:
     """What two unions, or two half-lines of opposite direction, have in common."""
     if len(members) != 2 or any(member is None for member in members):
         return None
     left, right = (member.intervals for member in members if member)
     met = intersect_unions(left, right)
     if met is not None or len(left) != 1 or len(right) != 1 or have_ordered_endpoints((*left, *right)):
-        return RealSet(variable, met) if met else None
+        return IntervalUnion(variable, met) if met else None
     rays = sorted((member.intervals[0] for member in members if member), key=lambda ray: ray.low == LOW)
     if rays[0].high != HIGH or rays[1].low != LOW or rays[0].low == LOW:
         return None
-    return RealSet(variable, (RealInterval(rays[0].low, rays[1].high, rays[0].low_closed, rays[1].high_closed),))
+    return IntervalUnion(variable, (RealInterval(rays[0].low, rays[1].high, rays[0].low_closed, rays[1].high_closed),))
 
 
-def same_real_set(gold: RealSet, answer: RealSet, equal: Same) -> bool:
+def same_real_set(gold: IntervalUnion, answer: IntervalUnion, equal: Same) -> bool:
     """The same intervals, in any order; two names must be one."""
     if gold.variable and answer.variable and gold.variable != answer.variable:
         return False
     left, right = list(merge_intervals(gold.intervals)), list(merge_intervals(answer.intervals))
-    return len(left) == len(right) and all(_has_equal_interval(interval, right, equal) for interval in left)
+    return len(left) == len(right) and all(_set_has_equal_interval(interval, right, equal) for interval in left)
 
 
-def _has_equal_interval(interval: RealInterval, others: list[RealInterval], equal: Same) -> bool:
+def _set_has_equal_interval(interval: RealInterval, others: list[RealInterval], equal: Same) -> bool:
     for other in others:
         if other[2:] == interval[2:] and _same_endpoint(interval.low, other.low, equal):
             if not _same_endpoint(interval.high, other.high, equal):

@@ -71,7 +71,7 @@ def _text_answer_as_number(said: str, text: str) -> str | None:
     value = number_words.read_cardinal_words(said.replace(" hundred, ", " hundred and "))
     if value is not None:
         return str(value)
-    place = number_words.read_ordinal_words(said)
+    place = number_words.read_ordinal_number_words(said)
     return None if place is None else rf"{place}\text{{th}}"
 
 

@@ -44,7 +44,7 @@ def text_command(words: str) -> str:
 def split_words_and_mathematics(content: str, font: str, before: str) -> list[tuple[bool, str]]:
     """The content as (True, words) and (False, mathematics) in order; `before` is what stands in front."""
     content = COMMAND.sub(lambda found: COMMANDS[found[0]], content)
-    if _is_function_name(content) or _is_single_letter(content, font, before):
+    if _is_function_name(content) or _is_single_letter_not_word(content, font, before):
         return [(False, f"\\{content.strip()}" if _is_function_name(content) else content.strip())]
     if font in ("mathrm", "textit", "mathit") and SUMS.fullmatch(content.strip()):
         return [(False, content)]
@@ -60,7 +60,7 @@ def _is_function_name(content: str) -> bool:
     return content.strip() in FUNCTIONS - {"deg", "min", "inf", "sup", "mod"}
 
 
-def _is_single_letter(content: str, font: str, before: str) -> bool:
+def _is_single_letter_not_word(content: str, font: str, before: str) -> bool:
     r"""\mathrm{e}, \text{i} and \mathbf{v} are letters; 5\,\mathrm{m} has a unit, \text{C} is a choice."""
     letter = content.strip()
     if len(letter) != 1 or not letter.isalpha():
