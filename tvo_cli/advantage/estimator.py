@@ -50,11 +50,6 @@ class StatelessEstimator:
         """Nothing to restore."""
 
 
-def spread_over_tokens(per_response: Tensor, mask: Tensor) -> Tensor:
-    """One value a response [B] to one a token [B, T], 0 on padding."""
-    return per_response.unsqueeze(1) * mask
-
-
 def token_rewards(experience: Experience, outcome: Tensor, kl_coef: float) -> Tensor:
     """r_t = 1[t last]·R − c_KL·k1_t, [B, T]: an outcome [B] on the last response token, the KL charged on each."""
     mask, length = experience.mask, experience.mask.sum(1)

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import StatelessEstimator, reference_kl_cost, spread_over_tokens
+from tvo_cli.advantage.estimator import StatelessEstimator, reference_kl_cost
 from tvo_cli.maths import groups
+from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience
 
 

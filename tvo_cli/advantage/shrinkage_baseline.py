@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import spread_over_tokens
 from tvo_cli.maths import groups
+from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience
 
 

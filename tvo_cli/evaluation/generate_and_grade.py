@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
-from tvo_cli.evaluation.protocol import Protocol
+from tvo_cli.evaluation.protocol import Protocol, completions_per_problem, protocol_decodings, sampling_of_protocol
 from tvo_cli.evaluation.protocol_answer import text_for_grader
 from tvo_cli.evaluation.responses import GradedResponse
 from tvo_cli.evaluation.suite import Suite
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tvo_cli.reward import Grader
-    from tvo_cli.rollout import SamplingParams
     from tvo_cli.rollout.engine import Completion, Engine
 
 SCORERS = {"math": "math", "aime": "integer", "digits": "digits"}
@@ -182,34 +181,6 @@ def _remedy_for_generation_beyond_context(suite: str, context: int, budget: int,
         ways.append(f"leave {long} of {len(lengths)} problems out: {key}")
     told = ", or ".join(ways) or "take a model of longer context"
     return f"{told[0].upper()}{told[1:]}."
-
-
-def protocol_decodings(protocol: Protocol) -> tuple[str, ...]:
-    """sampled, and greedy besides it where the protocol asks for that."""
-    if protocol.decoding.is_greedy:
-        return ("greedy",)
-    return ("sampled", "greedy") if protocol.decoding.greedy else ("sampled",)
-
-
-def completions_per_problem(protocol: Protocol, decoding: str) -> int:
-    """Completions of a problem."""
-    return 1 if decoding == "greedy" else protocol.decoding.samples
-
-
-def sampling_of_protocol(protocol: Protocol, decoding: str, batch_size: int) -> SamplingParams:
-    """As the generation loop wants it."""
-    from tvo_cli.rollout import SamplingParams
-
-    drawn = protocol.decoding
-    return SamplingParams(
-        samples=completions_per_problem(protocol, decoding),
-        max_tokens=protocol.max_tokens,
-        temperature=0.0 if decoding == "greedy" else drawn.temperature,
-        top_p=drawn.top_p,
-        top_k=drawn.top_k,
-        stop=protocol.stop,
-        batch_size=batch_size,
-    )
 
 
 def grade_completions(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,9 @@ from tvo_cli.evaluation.generate_and_grade import (
     grade_completions,
     plan_missing_tasks,
 )
-from tvo_cli.evaluation.responses import GradedResponse
+from tvo_cli.evaluation.responses import GradedResponse, has_missing_verdicts
 from tvo_cli.evaluation.suite import Suite
-from tvo_cli.evaluation.suite_summary import Equal, lengths_and_costs, summarise_suite
+from tvo_cli.evaluation.suite_summary import summaries_by_suite
 from tvo_cli.reward import Grader
 from tvo_cli.reward.grader_version import grader_version
 
@@ -102,12 +101,6 @@ def _with_grader_version(found: Suite, grader: str) -> Suite:
     return replace(found, protocol=replace(found.protocol, grader=grader))
 
 
-def has_missing_verdicts(rows: Sequence[GradedResponse], audited: bool) -> bool:
-    """Whether a verdict is missing: of an earlier run that only predicted, or that asked no second grader."""
-    unaudited = audited and all(row.second is None for row in rows)
-    return unaudited or any(row.correct is None for row in rows)
-
-
 def _grade_again(
     path: Path, suites: Sequence[Suite], rows: Sequence[GradedResponse], grader: Grader
 ) -> tuple[GradedResponse, ...]:
@@ -122,26 +115,6 @@ def _grade_again(
     judged = tuple(verdicts.get(row.key, row) for row in rows)
     responses.rewrite_responses(path, judged)
     return judged
-
-
-def summaries_by_suite(
-    suites: Sequence[Suite], rows: Sequence[GradedResponse], equal: Equal, confidence: float
-) -> dict[str, Any]:
-    """Return the numbers of each suite, by its name."""
-    return {found.name: _summary_of_suite(found, rows, equal, confidence) for found in suites}
-
-
-def _summary_of_suite(found: Suite, rows: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
-    """A suite's numbers over the problems that were asked for, in their order; a stop's torn one is left out."""
-    order = {problem.id: place for place, problem in enumerate(found.problems)}
-    own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
-    counts = Counter(row.id for row in own)
-    own = [row for row in own if counts[row.id] == max(counts.values())]
-    part = suite.fingerprint_of_answered(found, {row.id for row in own})
-    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.fingerprint, "fingerprint": part}
-    if any(row.correct is None for row in own):
-        return about | {"problems": len(order), "graded": False} | lengths_and_costs(own, own)
-    return about | {"graded": True} | summarise_suite(own, found.ks, equal, confidence)
 
 
 def _base_model_responses(named: str | None, suites: Sequence[Suite]) -> dict[str, list[GradedResponse]]:

@@ -21,6 +21,8 @@ from tvo_cli.types import Problem
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from tvo_cli.rollout import SamplingParams
+
 FIELDS = ("question", "level", "subject")
 STRAY = re.compile(r"(?<![\w\\}])\{(\w+)\}")  # {foo}, but not the arguments of \frac{a}{b}
 CHOICES = {
@@ -181,3 +183,31 @@ def protocol_from_record(node: Mapping[str, Any]) -> Protocol:
     """A protocol as an evaluation wrote it down."""
     tuples = {name: tuple(node[name]) for name in ("shots", "stop")}
     return Protocol(**dict(node) | tuples | {"decoding": Decoding(**node["decoding"])})
+
+
+def protocol_decodings(protocol: Protocol) -> tuple[str, ...]:
+    """sampled, and greedy besides it where the protocol asks for that."""
+    if protocol.decoding.is_greedy:
+        return ("greedy",)
+    return ("sampled", "greedy") if protocol.decoding.greedy else ("sampled",)
+
+
+def completions_per_problem(protocol: Protocol, decoding: str) -> int:
+    """Completions of a problem."""
+    return 1 if decoding == "greedy" else protocol.decoding.samples
+
+
+def sampling_of_protocol(protocol: Protocol, decoding: str, batch_size: int) -> SamplingParams:
+    """As the generation loop wants it."""
+    from tvo_cli.rollout import SamplingParams
+
+    drawn = protocol.decoding
+    return SamplingParams(
+        samples=completions_per_problem(protocol, decoding),
+        max_tokens=protocol.max_tokens,
+        temperature=0.0 if decoding == "greedy" else drawn.temperature,
+        top_p=drawn.top_p,
+        top_k=drawn.top_k,
+        stop=protocol.stop,
+        batch_size=batch_size,
+    )

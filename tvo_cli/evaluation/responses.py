@@ -103,3 +103,9 @@ def responses_by_problem(responses: Sequence[GradedResponse]) -> Mapping[str, li
     for response in responses:
         found.setdefault(response.id, []).append(response)
     return {name: sorted(rows, key=lambda row: row.sample) for name, rows in found.items()}
+
+
+def has_missing_verdicts(rows: Sequence[GradedResponse], audited: bool) -> bool:
+    """Whether a verdict is missing: of an earlier run that only predicted, or that asked no second grader."""
+    unaudited = audited and all(row.second is None for row in rows)
+    return unaudited or any(row.correct is None for row in rows)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation import grader_disagreement
+from tvo_cli.evaluation import grader_disagreement, suite
 from tvo_cli.evaluation.responses import GradedResponse, responses_by_problem
+from tvo_cli.evaluation.suite import Suite
 from tvo_cli.stats import (
     ConfidenceInterval,
     answer_entropy,
@@ -123,3 +125,23 @@ def _counts_by_problem(groups: Mapping[str, Sequence[GradedResponse]]) -> list[d
     if len(groups) > PER_PROBLEM:
         return []
     return [{"id": name, "right": round(sum(scores_to_summarise(g))), "samples": len(g)} for name, g in groups.items()]
+
+
+def summaries_by_suite(
+    suites: Sequence[Suite], rows: Sequence[GradedResponse], equal: Equal, confidence: float
+) -> dict[str, Any]:
+    """Return the numbers of each suite, by its name."""
+    return {found.name: _summary_of_suite(found, rows, equal, confidence) for found in suites}
+
+
+def _summary_of_suite(found: Suite, rows: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
+    """A suite's numbers over the problems that were asked for, in their order; a stop's torn one is left out."""
+    order = {problem.id: place for place, problem in enumerate(found.problems)}
+    own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
+    counts = Counter(row.id for row in own)
+    own = [row for row in own if counts[row.id] == max(counts.values())]
+    part = suite.fingerprint_of_answered(found, {row.id for row in own})
+    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.fingerprint, "fingerprint": part}
+    if any(row.correct is None for row in own):
+        return about | {"problems": len(order), "graded": False} | lengths_and_costs(own, own)
+    return about | {"graded": True} | summarise_suite(own, found.ks, equal, confidence)

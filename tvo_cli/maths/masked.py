@@ -70,3 +70,13 @@ def row_quantile(x: Tensor, mask: Tensor, share: float) -> Tensor:
     low, high = ordered.gather(1, below), ordered.gather(1, place.ceil().long())
     step = torch.where(low < high, (high - low) * (place - below), 0.0)
     return (low + step).squeeze(1)
+
+
+def scatter_to_mask(values: Tensor, mask: Tensor) -> Tensor:
+    """[N] values of the True places of mask [B, T], in row order → [B, T], 0 elsewhere."""
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)
+
+
+def spread_over_tokens(per_response: Tensor, mask: Tensor) -> Tensor:
+    """One value a response [B] to one a token [B, T], 0 on padding."""
+    return per_response.unsqueeze(1) * mask

@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.logprobs import scatter_to_mask
 from tvo_cli.model.policy import Policy
 
 

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from tvo_cli.model import gradient_checkpointing, shared_prefix
-from tvo_cli.model.forward_arguments import accepted_arguments, output_states, token_positions, trim_left_padding
+from tvo_cli.model.forward_inputs_and_outputs import (
+    accepted_arguments,
+    output_states,
+    token_positions,
+    trim_left_padding,
+)
 
 
 def predicting_states(

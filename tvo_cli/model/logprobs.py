@@ -127,8 +127,3 @@ def chunked_token_scores(
         for part, chosen in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     ]
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
-
-
-def scatter_to_mask(values: Tensor, mask: Tensor) -> Tensor:
-    """[N] values of the True places of mask [B, T], in row order → [B, T], 0 elsewhere."""
-    return values.new_zeros(mask.shape).masked_scatter(mask, values)

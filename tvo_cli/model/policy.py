@@ -11,16 +11,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
+from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model import tiled_logprobs
 from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.logprobs import (
-    Scores,
-    ScoresWithExtras,
-    chunked_covariance_with_logprobs,
-    chunked_token_scores,
-    scatter_to_mask,
-)
+from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance_with_logprobs, chunked_token_scores
 from tvo_cli.model.output_head import OutputHead
 from tvo_cli.model.prompt_encoding import encode_prompts
 

@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from tvo_cli.model import forward_arguments
-from tvo_cli.model.forward_arguments import token_positions
+from tvo_cli.model import forward_inputs_and_outputs
+from tvo_cli.model.forward_inputs_and_outputs import token_positions
 
 ATTENTION = "tvo_sdpa"  # the attention that follows the layout (rollout/onednn.py), as transformers knows it
 LAYOUT_KEYWORD = "packed_layout"  # the keyword that attention is handed the layout by
@@ -129,7 +129,7 @@ def _forward_packed(body: nn.Module, ids: Tensor, places: Tensor, pieces: Packed
     outputs = body(
         input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{LAYOUT_KEYWORD: pieces}
     )
-    return forward_arguments.output_states(outputs)
+    return forward_inputs_and_outputs.output_states(outputs)
 
 
 def supports_packing(body: nn.Module) -> bool:
@@ -157,5 +157,5 @@ def _supports_packed_attention(body: nn.Module) -> bool:
         outputs = body(input_ids=whole, attention_mask=seen.long(), position_ids=token_positions(seen), use_cache=False)
     except Exception:  # whatever it stumbles over, it does not understand
         return False
-    theirs = forward_arguments.output_states(outputs)[:, 2:].flatten(0, 1)
+    theirs = forward_inputs_and_outputs.output_states(outputs)[:, 2:].flatten(0, 1)
     return mine.shape == theirs.shape and bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max())

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 
 from tvo_cli.model import sequence_packing
 from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
-from tvo_cli.model.forward_arguments import accepted_arguments, output_states, token_positions
+from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, output_states, token_positions
 from tvo_cli.model.gradient_checkpointing import uses_gradient_checkpointing
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +21,7 @@ from tvo_cli.reward.answer_extraction import (
 )
 from tvo_cli.reward.answer_limits import answer_defect
 from tvo_cli.reward.answers import exact_number
-from tvo_cli.reward.answers.canonical_text import canonical_text
+from tvo_cli.reward.answers.canonical_text import canonical_question, canonical_text
 from tvo_cli.reward.answers.digit_answers import read_aime_integer, read_digits
 from tvo_cli.reward.equality_rules import NeedsAlgebra, equal_answers, is_choice_gold, is_list_gold, no_algebra
 from tvo_cli.reward.json_tuples import tag_tuples
@@ -216,12 +215,6 @@ def _restates_question(answer: str, problem: Problem) -> bool:
     ):
         return False
     return said in canonical_question(problem.question)
-
-
-@lru_cache(maxsize=4096)
-def canonical_question(question: str) -> str:
-    """The question in the spelling of answers; G responses ask for the same one."""
-    return canonical_text(question)
 
 
 def _grade_digits(found: ExtractedAnswer, problem: Problem, scorer: str) -> Verdict:

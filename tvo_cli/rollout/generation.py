@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.cache_support import cache_argument
-from tvo_cli.model.forward_arguments import accepted_arguments, token_positions, trim_left_padding
+from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions, trim_left_padding
 from tvo_cli.model.sequence_packing import ATTENTION
 from tvo_cli.rollout.fused_decode import FusedDecoder, fused_decoder
 from tvo_cli.rollout.kv_cache import growing_cache, next_multiple

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, finite_metric
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 
 ACCURACY = "accuracy/fresh"
 

@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-
-
-def finite_metric(metrics: Mapping[str, float], name: str) -> float | None:
-    """The metric; None where it is missing or not finite."""
-    value = metrics.get(name)
-    return value if value is not None and math.isfinite(value) else None
-
 
 def exponential_average(before: float | None, value: float, decay: float) -> float:
     """Exponential moving average that starts at its first value; decay = 0: no smoothing."""

@@ -8,6 +8,7 @@ missing or not finite tells nothing, except to `NonFinite`.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -75,3 +76,9 @@ class CollapseRule(ABC):
             if not f.init:
                 value = state[f.name]
                 setattr(self, f.name, list(value) if isinstance(value, list) else value)
+
+
+def finite_metric(metrics: Mapping[str, float], name: str) -> float | None:
+    """The metric; None where it is missing or not finite."""
+    value = metrics.get(name)
+    return value if value is not None and math.isfinite(value) else None

@@ -123,3 +123,9 @@ def _rewrite_canonically(text: str) -> str:
     while (words := JOINED_WORDS.sub(rf"\\text{{\1{GAP}", text)) != text:
         text = words
     return text
+
+
+@lru_cache(maxsize=4096)
+def canonical_question(question: str) -> str:
+    """The question in the spelling of answers; G responses ask for the same one."""
+    return canonical_text(question)

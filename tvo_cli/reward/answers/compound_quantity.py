@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from tvo_cli.reward.answers import exact_number
-from tvo_cli.reward.answers.quantity import UNCOUNTED, Quantity, parse_unit
-from tvo_cli.reward.answers.unit_names import AMOUNTS
+from tvo_cli.reward.answers.quantity import Quantity
+from tvo_cli.reward.answers.units import AMOUNTS, UNCOUNTED, parse_unit
 
 PIECE = re.compile(r"(\\text\{[^{}]*\}(?:\^\{-?\d+\})?)")
 CONNECTIVES = re.compile(r"^(?:and )?(.*?),?(?: and)?$")

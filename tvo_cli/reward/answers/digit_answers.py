@@ -6,8 +6,8 @@ import re
 
 from tvo_cli.reward.answers import answer_structure, exact_number
 from tvo_cli.reward.answers.canonical_text import canonical_text
+from tvo_cli.reward.answers.labels_and_conditions import split_label
 from tvo_cli.reward.answers.quantity import read_quantity
-from tvo_cli.reward.answers.text_answers import split_label
 
 LARGEST = 999
 LONGEST = 200  # characters

@@ -5,9 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tvo_cli.reward.answers import answer_structure, inequalities, text_answers
+from tvo_cli.reward.answers import answer_structure, inequalities, labels_and_conditions, text_answers
+from tvo_cli.reward.answers.answer_structure import NEGATIONS
 
 Same = Callable[[str, str], bool]
+SAYS = r"[^{}]*?(?:[A-Za-z]{2,}|答案)(?::| is| are| equals?| will be| gives| is equal to)"
+SO = r"(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?"
+KINDS = r"(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])"
+ANSWER = r"(?:[Aa]nswer|答案?[是为]?|[Aa]t(?=\}\())"
+LABEL = re.compile(rf"(\\text\{{({SAYS}|{SO}|{KINDS}|{ANSWER})\}}[:=]?)(.+)", re.DOTALL)
+DERIVED = re.compile(  # what is done to the answer before the value is said
+    r"\b(?:of|to|than|from) (?:(?:the|our) (?:final )?(?:answer|result)|it|that)\b"
+    r"|\b(?:double|half|twice|triple|thrice) (?:the|our) (?:final )?(?:answer|result)\b"
+    r"|(?:^|\b(?:is|are|equals?) )(?:double|half|twice|triple|minus|negative|over|under|above|below|between):?$",
+    re.IGNORECASE,
+)
 CONDITION = re.compile(
     r"(.+?),?\s*(?:\\forall(?![a-z])"
     r"|\\text\{\(?(?:for|where|when|if|with|provided|whenever|given|assuming|as long as)\b[^{}]*\})(.*)",
@@ -24,7 +36,10 @@ BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)",
 
 def equal_without_labels(gold: str, answer: str, same: Same) -> bool | None:
     """A label before an answer is none of it; two labels must be the same."""
-    (gold_label, expected), (label, said) = text_answers.split_label(gold), text_answers.split_label(answer)
+    (gold_label, expected), (label, said) = (
+        labels_and_conditions.split_label(gold),
+        labels_and_conditions.split_label(answer),
+    )
     if (expected, said) == (gold, answer):
         return None
     if gold_label and label and not text_answers.same_text_answer(gold_label, label):
@@ -90,3 +105,12 @@ def _equal_chain(gold: str, answer: str, same: Same, *, named: bool) -> bool | N
         return None
     values = [*pieces[:-1], exact[0]]
     return all(same(gold, piece) for piece in values)
+
+
+def split_label(text: str) -> tuple[str, str]:
+    r"""("vertex", "(1,-2)") of \text{vertex:}(1,-2); ("", text) where there is no label."""
+    found = LABEL.fullmatch(text)
+    if found is None or NEGATIONS.search(found[2]) or DERIVED.search(found[2]) or not found[3].strip():
+        return "", text
+    label = re.sub(r"[^a-z ]|\b(?:the|is|are|equals?|final|so|therefore|thus|hence|answer)\b", "", found[2].lower())
+    return " ".join(label.split()), found[3].strip()

@@ -1,4 +1,4 @@
-r"""Answers in words: a text, a phrase of words and values, a label before an answer, meanings of fixed words."""
+r"""Answers in words: a text, a phrase of words and values, meanings of fixed words."""
 
 from __future__ import annotations
 
@@ -6,21 +6,10 @@ import re
 from collections.abc import Callable
 
 from tvo_cli.reward.answers import number_words
-from tvo_cli.reward.answers.answer_structure import NEGATIONS, TEXT
+from tvo_cli.reward.answers.answer_structure import TEXT
 
 Same = Callable[[str, str], bool]
 CHUNK = re.compile(r"(\\text\{[^{}]*\})")
-SAYS = r"[^{}]*?(?:[A-Za-z]{2,}|答案)(?::| is| are| equals?| will be| gives| is equal to)"
-SO = r"(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?"
-KINDS = r"(?:[Tt]he )?(?:[Pp]oint|[Vv]ertex|[Cc]ent(?:er|re)|[Ff]ocus|[Ii]nterval|[Ss]et)(?=\}[(\[\\])"
-ANSWER = r"(?:[Aa]nswer|答案?[是为]?|[Aa]t(?=\}\())"
-LABEL = re.compile(rf"(\\text\{{({SAYS}|{SO}|{KINDS}|{ANSWER})\}}[:=]?)(.+)", re.DOTALL)
-DERIVED = re.compile(  # what is done to the answer before the value is said
-    r"\b(?:of|to|than|from) (?:(?:the|our) (?:final )?(?:answer|result)|it|that)\b"
-    r"|\b(?:double|half|twice|triple|thrice) (?:the|our) (?:final )?(?:answer|result)\b"
-    r"|(?:^|\b(?:is|are|equals?) )(?:double|half|twice|triple|minus|negative|over|under|above|below|between):?$",
-    re.IGNORECASE,
-)
 ARTICLE = re.compile(r"\b(?:an?|the)\b ?(?=\S)")
 REALS = "\\mathbb{R}"
 KINDS_OF_REALS = ("real numbers", "reals", "real number")
@@ -99,15 +88,6 @@ def same_text_answer(gold: str, answer: str) -> bool:
 
 def _singular_word(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "sui" else word
-
-
-def split_label(text: str) -> tuple[str, str]:
-    r"""("vertex", "(1,-2)") of \text{vertex:}(1,-2); ("", text) where there is no label."""
-    found = LABEL.fullmatch(text)
-    if found is None or NEGATIONS.search(found[2]) or DERIVED.search(found[2]) or not found[3].strip():
-        return "", text
-    label = re.sub(r"[^a-z ]|\b(?:the|is|are|equals?|final|so|therefore|thus|hence|answer)\b", "", found[2].lower())
-    return " ".join(label.split()), found[3].strip()
 
 
 def same_phrase(gold: str, answer: str, same: Same) -> bool:

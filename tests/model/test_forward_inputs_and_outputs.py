@@ -11,7 +11,7 @@ from transformers import DynamicCache
 
 from tests.model.conftest import architectures
 from tvo_cli.model.cache_support import cache_argument, takes_cache
-from tvo_cli.model.forward_arguments import accepted_arguments
+from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments
 
 
 class Renamed(nn.Module):
