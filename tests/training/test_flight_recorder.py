@@ -29,7 +29,7 @@ from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import forward_rows
 from tvo_cli.training.minibatches import Minibatch
-from tvo_cli.training.policy_update import remaining_minibatches
+from tvo_cli.training.policy_update import remaining_minibatches_of_update
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stop_signals import Interrupted
 
@@ -150,7 +150,7 @@ def test_the_shares_are_those_of_one_backward_pass_a_token(whole: Whole) -> None
         session.restore(parts["policy"], *recording)
         assert session.work is not None
         learner, batch, passes = session.learner, session.work.batch, session.passes
-        minibatch = next(remaining_minibatches(learner, session.work, passes, seed=0, step=1, steps=2))
+        minibatch = next(remaining_minibatches_of_update(learner, session.work, passes, seed=0, step=1, steps=2))
         found = gradient_attribution.attribute_gradient(learner, batch, minibatch, passes, most=3)
         share = learner.algorithm.objective.reduce(batch.experience.mask[minibatch.rows])
         gradient = partial(gradient_of_chosen, learner, batch, minibatch, passes.temperature)

@@ -13,7 +13,7 @@ from tvo_cli import config, experiment
 from tvo_cli.maths import masked
 from tvo_cli.stability.collapse_watch import CollapseAction
 from tvo_cli.training import training_loop
-from tvo_cli.training.policy_update import remaining_minibatches
+from tvo_cli.training.policy_update import remaining_minibatches_of_update
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
 
@@ -90,7 +90,7 @@ def oracle(session: Session, work: StepInProgress) -> tuple[dict[str, float], fl
     from tvo_cli.types import Tokens
 
     learner, batch, passes = session.learner, work.batch, session.passes
-    minibatch = next(remaining_minibatches(learner, work, passes, seed=0, step=0, steps=1))
+    minibatch = next(remaining_minibatches_of_update(learner, work, passes, seed=0, step=0, steps=1))
     rows, rollout, experience = minibatch.rows, batch.rollout, batch.experience
     scores = learner.policy.score(
         *(rollout.prompt_ids[rows], rollout.prompt_mask[rows], rollout.response_ids[rows], rollout.mask[rows]), 1.0

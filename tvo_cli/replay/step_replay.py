@@ -18,7 +18,7 @@ from tvo_cli.training import flight_recorder
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.collect_rollouts import assemble_batch
 from tvo_cli.training.minibatches import Minibatch
-from tvo_cli.training.policy_update import remaining_minibatches, update_policy
+from tvo_cli.training.policy_update import remaining_minibatches_of_update, update_policy
 from tvo_cli.training.session import IN_FLIGHT, Session
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stopwatch import Stopwatch
@@ -108,7 +108,7 @@ def _replay_step(session: Session, work: StepInProgress, most: int, attributed: 
     )
     replayed.order = flight_recorder.recorded_minibatch_order(session, work, step)
     factor = learner.schedule(step, session.limits.steps)
-    for minibatch in remaining_minibatches(
+    for minibatch in remaining_minibatches_of_update(
         learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps
     ):
         _inspect_next_update(session, replayed, minibatch, most, attributed)

@@ -264,7 +264,7 @@ RULES = (
         _real_set_rule,
         lists_and_tuples.equal_lists,
         lists_and_tuples.equal_unions,
-        lists_and_tuples.equal_named_tuples,
+        lists_and_tuples.equal_points_as_tuples,
         lists_and_tuples.equal_tuples,
         labels_and_conditions.equal_named_values,
         _numeral_rule,

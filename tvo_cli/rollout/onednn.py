@@ -74,10 +74,10 @@ def _attention_forward(
 ) -> tuple[Tensor, None]:
     """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
     if (pieces := keywords.get(LAYOUT_KEYWORD)) is not None:
-        if not _is_attention_of_onednn(attention_mask, keywords) or keywords.get("sliding_window"):
+        if not _is_attention_for_onednn(attention_mask, keywords) or keywords.get("sliding_window"):
             raise ValueError("packed sequences need causal softmax attention")
         return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
-    plain = key.shape[2] <= LONGEST and _is_attention_of_onednn(attention_mask, keywords)
+    plain = key.shape[2] <= LONGEST and _is_attention_for_onednn(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
     if plain and (query.requires_grad or few_shapes):
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
@@ -98,7 +98,7 @@ def _default_matmul_precision() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _is_attention_of_onednn(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
+def _is_attention_for_onednn(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
     """Causal softmax attention and nothing else."""
     others = keywords.get("dropout") or keywords.get("softcap") or keywords.get("position_bias") is not None
     return not others and keywords.get("is_causal") is not False and (mask is None or mask.dtype == torch.bool)

@@ -62,7 +62,7 @@ def _collect_fit_groups(
     chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
     if chosen == places and len(draws) == 1 and all(fit[0]):
         return draws[0]
-    levelled = [_with_mean_rewards_where_unfit(graded, row) for graded, row in zip(draws, fit)]
+    levelled = [_collected_with_mean_rewards_where_unfit(graded, row) for graded, row in zip(draws, fit)]
     parts = [
         _select_graded_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)
     ]
@@ -75,7 +75,7 @@ def _collect_fit_groups(
     )
 
 
-def _with_mean_rewards_where_unfit(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
+def _collected_with_mean_rewards_where_unfit(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
     """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
     group = graded.rollout.group.tolist()
     means = _mean_reward_by_collected_group((p, reward) for p, reward in zip(group, graded.rewards))
@@ -114,10 +114,10 @@ def grade_responses(
     verdicts = tuple(session.grader.grade(rollout.texts, asked, finished))
     lengths = rollout.mask.sum(1).tolist()
     rewards = session.rewards.score(verdicts, rollout.texts, lengths, finished)
-    return verdicts, _with_mean_rewards_for_failures(rewards, verdicts, rollout.group.tolist())
+    return verdicts, _collected_with_mean_rewards_for_failures(rewards, verdicts, rollout.group.tolist())
 
 
-def _with_mean_rewards_for_failures(
+def _collected_with_mean_rewards_for_failures(
     rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]
 ) -> list[float]:
     """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""

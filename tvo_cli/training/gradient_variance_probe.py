@@ -77,12 +77,12 @@ def collect_gradient_moments(
     """Gradients of `batches` independent batches, after `warm_up` batches in which adaptive pieces learn."""
     if batches < 2:
         raise UserError("batches, true_batches", batches, "has no variance.", "Take 2 or more.")
-    for index, batch in enumerate(_independent_batches_to_probe(session, warm_up)):
+    for index, batch in enumerate(_independent_batches_of_probe(session, warm_up)):
         gradient_of_batch(session, batch)
         adapt_after_batch(session.learner, batch)
         progress(index + 1, warm_up + batches)
     moments: GradientMoments | None = None
-    for index, batch in enumerate(_independent_batches_to_probe(session, batches)):
+    for index, batch in enumerate(_independent_batches_of_probe(session, batches)):
         gradient = gradient_of_batch(session, batch)
         moments = moments or GradientMoments(torch.zeros_like(gradient), [], [], [])
         moments.total += gradient
@@ -133,7 +133,7 @@ def gradient_of_batch(session: Session, batch: RolloutBatch) -> Tensor:
     return -flat / batch.advantage.scale
 
 
-def _independent_batches_to_probe(session: Session, count: int) -> Iterator[RolloutBatch]:
+def _independent_batches_of_probe(session: Session, count: int) -> Iterator[RolloutBatch]:
     for _ in range(count):
         yield assemble_batch(session, sample_batch(session, Stopwatch()))
         session.counters.step += 1

@@ -26,7 +26,7 @@ class NonFiniteUpdate(Exception):
     """An update that must not be taken; the text says what was not a number."""
 
 
-def remaining_minibatches(
+def remaining_minibatches_of_update(
     learner: Learner, work: StepInProgress, passes: InnerLoopSettings, *, seed: int, step: int, steps: int
 ) -> Iterator[Minibatch]:
     """The minibatches of a rollout batch that have not been used yet; the first of all opens the batch."""

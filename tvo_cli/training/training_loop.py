@@ -6,7 +6,7 @@ from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.stability import CollapseAction
 from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, session_checkpoint, stop_signals
 from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
-from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches, update_policy
+from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_metrics import measure_step
 from tvo_cli.training.step_state import StepInProgress
@@ -41,7 +41,7 @@ def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
     work = session.work = session.work or start_step(session)
     factor = session.learner.schedule(session.counters.step, session.limits.steps)
-    for minibatch in remaining_minibatches(
+    for minibatch in remaining_minibatches_of_update(
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
     ):
         _stop_if_requested(session, interrupted)

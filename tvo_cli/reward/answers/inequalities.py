@@ -27,16 +27,16 @@ def read_inequality(text: str) -> IntervalUnion | None:
     """x < a, a ≤ x < b, x ≠ a; the ends are constants and x a name."""
     pieces = SIGNS.split(text)
     sides, signs = [piece.strip() for piece in pieces[::2]], pieces[1::2]
-    if len(sides) == 3 and is_constant_side(sides[0]) and is_constant_side(sides[2]):
+    if len(sides) == 3 and is_constant_expression(sides[0]) and is_constant_expression(sides[2]):
         return _read_double_inequality(sides, signs)
     if len(sides) != 2:
         return None
     absolute = ABSOLUTE.fullmatch(sides[0])
-    if absolute is not None and is_constant_side(sides[1]):
+    if absolute is not None and is_constant_expression(sides[1]):
         return _read_absolute_value_inequality(absolute[1], signs[0], sides[1])
-    if is_constant_side(sides[0]):
+    if is_constant_expression(sides[0]):
         sides, signs = sides[::-1], [FLIPPED[signs[0]]]
-    if not (re.fullmatch(NAME, sides[0]) and is_constant_side(sides[1])) or "\\text" in sides[0]:
+    if not (re.fullmatch(NAME, sides[0]) and is_constant_expression(sides[1])) or "\\text" in sides[0]:
         return None
     return IntervalUnion(sides[0].replace(" ", ""), _half_lines(signs[0], sides[1]))
 
@@ -71,7 +71,7 @@ def _read_double_inequality(sides: Sequence[str], signs: Sequence[str]) -> Inter
     return IntervalUnion(middle.replace(" ", ""), (RealInterval(low, high, signs[0] == "\\le", signs[1] == "\\le"),))
 
 
-def is_constant_side(text: str) -> bool:
+def is_constant_expression(text: str) -> bool:
     """No letters: a number, a root, π, e, ∞."""
     return bool(text) and not re.search(r"[A-Za-z<>=,;:]", CONSTANT.sub("", text)) and "text" not in text
 

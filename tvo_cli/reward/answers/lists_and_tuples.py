@@ -138,7 +138,7 @@ def equal_unions(gold: str, answer: str, same: Same) -> bool | None:
     return len(expected) == len(said) <= MOST_PARTS and _equal_members(expected, said, same)
 
 
-def equal_named_tuples(gold: str, answer: str, same: Same) -> bool | None:
+def equal_points_as_tuples(gold: str, answer: str, same: Same) -> bool | None:
     """P(1, 2) is (1, 2), and not Q(1, 2)."""
     expected, said = POINT.fullmatch(gold), POINT.fullmatch(answer)
     if not (expected or said) or (expected and said and expected[1] != said[1]):
@@ -167,7 +167,7 @@ def equal_tuples(gold: str, answer: str, same: Same) -> bool | None:
 
 def _equal_as_tuples_of_one(gold: str, answer: str, same: Same) -> bool | None:
     """(5) is 5; a tuple is not a value, except that an interval may be written as an inequality."""
-    plain_gold, plain_answer = _value_of_tuple_of_one(gold), _value_of_tuple_of_one(answer)
+    plain_gold, plain_answer = _value_in_tuple_of_one(gold), _value_in_tuple_of_one(answer)
     if (plain_gold, plain_answer) != (gold, answer):
         return same(plain_gold, plain_answer)
     several = [
@@ -178,6 +178,6 @@ def _equal_as_tuples_of_one(gold: str, answer: str, same: Same) -> bool | None:
     return None
 
 
-def _value_of_tuple_of_one(text: str) -> str:
+def _value_in_tuple_of_one(text: str) -> str:
     around = answer_structure.read_brackets(text)
     return around.parts[0] if around and around[:2] == ("(", ")") and len(around.parts) == 1 else text

@@ -16,7 +16,7 @@ from tvo_cli.reward.answers.answer_structure import (
     split_at_joins,
     split_outside_brackets,
 )
-from tvo_cli.reward.answers.inequalities import is_constant_side, read_inequality
+from tvo_cli.reward.answers.inequalities import is_constant_expression, read_inequality
 from tvo_cli.reward.answers.interval_algebra import (
     EVERYTHING,
     HIGH,
@@ -87,7 +87,7 @@ def _read_reals_without_points(text: str) -> IntervalUnion | None:
 
 def _reals_without_points(points: Sequence[str]) -> IntervalUnion | None:
     """ℝ without some points, which must be in a known order."""
-    if not all(map(is_constant_side, points)):
+    if not all(map(is_constant_expression, points)):
         return None
     if len(points) > 1:
         values = [exact_number.parse_number(point) for point in points]
@@ -139,7 +139,12 @@ def _read_set_difference(text: str, depth: int) -> IntervalUnion | None:
 def _read_finite_set(text: str) -> IntervalUnion | None:
     """Finitely many constants."""
     around = read_brackets(text)
-    if around is None or around.opening != "\\{" or not around.parts or not all(map(is_constant_side, around.parts)):
+    if (
+        around is None
+        or around.opening != "\\{"
+        or not around.parts
+        or not all(map(is_constant_expression, around.parts))
+    ):
         return None
     return IntervalUnion("", tuple(RealInterval(part, part, True, True) for part in around.parts))
 
@@ -155,7 +160,7 @@ def _read_interval(text: str) -> IntervalUnion | None:
     if around is None or len(around.parts) != 2 or around.opening not in "([" or around.closing not in ")]":
         return None
     low, high = around.parts
-    if not all(map(is_constant_side, around.parts)):
+    if not all(map(is_constant_expression, around.parts)):
         return None
     return IntervalUnion("", (RealInterval(low, high, around.opening == "[", around.closing == "]"),))
 
