@@ -57,18 +57,18 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words
 
 def _watch(stopwatch: Stopwatch, base: list[float]) -> None:
     """Time the product's own functions."""
-    graded_batch: Any = import_module("tvo_cli.training.collect_rollouts")
+    collecting: Any = import_module("tvo_cli.training.collect_rollouts")
     loop: Any = import_module("tvo_cli.training.training_loop")
-    scored = graded_batch._scored
+    scored = collecting._score_rollout
 
     def score_old(session: Any, policy: Any, rollout: Any) -> Any:
         timed = scored if policy is None else stopwatch.wrapped("log_probs", scored)
         return timed(session, policy, rollout)
 
-    graded_batch._scored = score_old
-    graded_batch.sample = stopwatch.wrapped("generation", graded_batch.sample)
-    graded_batch.grade = stopwatch.wrapped("reward", graded_batch.grade)
-    loop.take = stopwatch.wrapped("update", loop.take)
+    collecting._score_rollout = score_old
+    collecting.sample_responses = stopwatch.wrapped("generation", collecting.sample_responses)
+    collecting.grade_responses = stopwatch.wrapped("reward", collecting.grade_responses)
+    loop.update_policy = stopwatch.wrapped("update", loop.update_policy)
     loop.train_step = _timed_step(loop.train_step, stopwatch, base)
 
 
@@ -106,7 +106,7 @@ class _Rewards:
 def _skew(work: Work) -> None:
     """Give every response its length: a uniform number of 1 marks where it must end."""
     generation: Any = import_module("tvo_cli.rollout.generation")
-    uniforms, draw, calls = generation.uniforms, generation.draw, iter(range(1 << 30))
+    uniforms, draw, calls = generation.uniform_numbers, generation.sample_token, iter(range(1 << 30))
 
     def marked(*arguments: Any) -> torch.Tensor:
         numbers: torch.Tensor = uniforms(*arguments)
@@ -124,7 +124,7 @@ def _skew(work: Work) -> None:
             logp = logp.index_copy(0, changed, again.gather(-1, wanted[changed, None]).squeeze(-1))
         return wanted, logp
 
-    generation.uniforms, generation.draw = marked, drawn
+    generation.uniform_numbers, generation.sample_token = marked, drawn
 
 
 def main() -> None:

@@ -105,7 +105,9 @@ def test_processes_measure_side_by_side(tmp_path: Path, monkeypatch: pytest.Monk
             yield Measurement("squares", {"n": n}, partial(dict, square=n * n, met=True) if n < 9 else failing)
 
     failing: partial[Any] = partial(int, "?")
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", None)  # children would run the script of pytest again
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__file__", None, raising=False
+    )  # children would run the script of pytest again
     path, fails = tmp_path / "squares.json", [9]
     parallel = dataclasses.replace(Squares().benchmark(), settings=Parallel, measure=measure)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="invalid literal"):

@@ -87,7 +87,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     newest = store.read_stored_state(store.list_checkpoints(folder / "checkpoints")[-1])
     assert (newest["cursor"]["epoch"], newest["cursor"]["position"], newest["cursor"]["size"]) == (1, 8, 22)
     said = (folder / "run.log").read_text()
-    assert "resume.allow: dataset.content: the training problems are others than before" in said
+    assert "resume.allow: dataset.content: the training problems differ from the checkpoint's" in said
 
 
 def test_a_checkpoint_from_before_the_hash_goes_on_with_a_word(run: Run, sums: Callable[..., str]) -> None:
