@@ -52,10 +52,10 @@ def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
     planned = f"/{run.steps}" if run.steps is not None else ""
     step = "" if run.step is None else f"{run.step}{planned}"
     reward = "" if run.reward is None else format_plain_number(run.reward)
-    return [place, run.state, step, reward, _end_reason(run) or run.verdict, _differing_settings_text(apart)]
+    return [place, run.state, step, reward, _end_reason(run) or run.verdict, _settings_column_of_ls(apart)]
 
 
-def _differing_settings_text(apart: dict[str, Any]) -> str:
+def _settings_column_of_ls(apart: dict[str, Any]) -> str:
     """Return the settings in which a run differs: `algorithm=tvo seed=0 lr=1e-4`."""
     apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
     last = [key.removesuffix(".name").rpartition(".")[2] for key in apart]
