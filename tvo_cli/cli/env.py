@@ -55,7 +55,10 @@ def environment_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "python", f"{found['python']}, {found['platform']}"
     yield "packages", _environment_line(f"{name} {version}" for name, version in packages.items())
     yield "cpu", _environment_line([around["cpu"], *around["cpu_features"], f"torch uses {around['cpu_kernels']}"])
-    yield "device", _environment_line([around["device"], around["precision"], *around["gpus"], *_env_lines_of_threads(around)])
+    yield (
+        "device",
+        _environment_line([around["device"], around["precision"], *around["gpus"], *_env_lines_of_threads(around)]),
+    )
     for index, (name, path) in enumerate(around["fast_paths"].items()):
         yield ("fast paths" if index == 0 else ""), f"{'on ' if path['on'] else 'off'} {name}: {path['why']}"
     yield "configs", around["configs"]
