@@ -37,11 +37,25 @@ kept: dict[tuple[Any, ...], Any] = {}
 
 def remember(patch: pytest.MonkeyPatch) -> None:
     """Until the patch is undone, what was read and composed is copied instead."""
-    patch.setattr(ConfigLoaderImpl, "_load_configuration_impl", composing)
-    patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", joining)
-    patch.setattr(config_loader_impl, "create_defaults_list", choosing)
-    patch.setattr(ConfigRepository, "load_config", finding)
-    patch.setattr(FileConfigSource, "load_config", loading)
+    for owner, name, _, keeping in replaced():
+        patch.setattr(owner, name, keeping)
+
+
+def forget(patch: pytest.MonkeyPatch) -> None:
+    """Until the patch is undone, everything is Hydra's own again."""
+    for owner, name, hydras, _ in replaced():
+        patch.setattr(owner, name, hydras)
+
+
+def replaced() -> list[tuple[Any, str, Any, Any]]:
+    """What is replaced: its owner, its name, Hydra's function and the one that keeps."""
+    return [
+        (ConfigLoaderImpl, "_load_configuration_impl", compose, composing),
+        (ConfigLoaderImpl, "_compose_config_from_defaults_list", join, joining),
+        (config_loader_impl, "create_defaults_list", choose, choosing),
+        (ConfigRepository, "load_config", find, finding),
+        (FileConfigSource, "load_config", load, loading),
+    ]
 
 
 def composing(self: ConfigLoaderImpl, config_name: str, overrides: list[str], *rest: Any, **named: Any) -> Any:

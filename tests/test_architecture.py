@@ -58,7 +58,8 @@ def test_the_page_names_every_room_and_only_rooms_that_are_there() -> None:
 
 
 def test_no_rooms_import_each_other_in_a_circle() -> None:
-    TopologicalSorter({room: given - {room} for room, given in MAY_IMPORT.items()}).prepare()
+    order = TopologicalSorter({room: given - {room} for room, given in MAY_IMPORT.items()}).static_order()
+    assert set(order) >= set(MAY_IMPORT)  # a circle raises CycleError
 
 
 def test_no_file_and_no_function_is_long() -> None:

@@ -27,3 +27,21 @@ def test_links_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("[a](b.md#c) ![d](e/f.svg) [g](https://h.i) `[j](k)`\n```\n[l](m)\n```\n")
     assert links(page) == ["b.md", "e/f.svg"]
+
+
+MODULES = sorted((ROOT / "tvo_cli").rglob("*.py"))
+
+
+def missing_paths(text: str) -> list[str]:
+    """Paths of modules that a text names, as `readers/golds.py`, and that are not in the package, its tests or here."""
+    named = re.findall(r"(?<![\w/.])((?:[a-z_]+/)+[a-z_0-9]+\.py)\b", text)
+    return [path for path in named if not any((ROOT / top / path).exists() for top in ("tvo_cli", "", "tests"))]
+
+
+def test_every_module_that_a_module_names_is_there() -> None:
+    assert {str(path): found for path in MODULES if (found := missing_paths(path.read_text(encoding="utf-8")))} == {}
+
+
+def test_paths_are_found() -> None:
+    text = "See readers/golds.py, tests/test_documents.py and readers/of_old.py."
+    assert missing_paths(text) == ["readers/of_old.py"]

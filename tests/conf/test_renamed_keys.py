@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tvo_cli import config
+from tvo_cli.cli.launch import launch
+from tvo_cli.compare.analysis.arms_and_blocks import settings_that_name_arms
 from tvo_cli.compare.runs.trial_settings import flatten_settings
 from tvo_cli.config import renamed_keys
 from tvo_cli.config.renamed_keys import RENAMED
+from tvo_cli.errors import UserError
 
 OLD = {"rollout.batch_rows": 7, "stability.thicken": 3.0, "trainer.products": "default"}
 
@@ -84,6 +88,20 @@ def test_runs_of_both_versions_have_the_same_settings() -> None:
     assert flatten_settings({"stability": {"thicken": 2.0}}) == flatten_settings(
         {"stability": {"viscosity_factor": 2.0}}
     )
+
+
+def test_compare_takes_the_old_name_for_the_new() -> None:
+    trial = SimpleNamespace(settings={"stability.viscosity_factor": 2.0})
+    assert settings_that_name_arms(["stability.thicken"], [trial]) == ("stability.viscosity_factor",)  # type: ignore[list-item]
+
+
+def test_a_presets_own_sweep_over_an_old_name_is_told_the_new(tmp_path: Path) -> None:
+    preset = tmp_path / "experiment" / "mine.yaml"
+    preset.parent.mkdir()
+    preset.write_text("# @package _global_\nhydra: {sweeper: {params: {stability.thicken: '2,4'}}}\n")
+    words = ["-m", "--config-dir", str(tmp_path), "experiment=mine", f"output_dir={tmp_path / 'run'}"]
+    with pytest.raises(UserError, match=r"stability\.thicken.* It is called stability\.viscosity_factor now\."):
+        launch(lambda node: None, "train", words, program="tvo train")
 
 
 def test_no_file_of_conf_has_an_old_name() -> None:

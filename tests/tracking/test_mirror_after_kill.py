@@ -40,7 +40,7 @@ def truth(folder: Path) -> list[RowKey]:
     return sorted(RowKey(row["step"], metrics_file.is_evaluation_row(row)) for row in rows)
 
 
-def once(found: Iterable[RowKey], folder: Path) -> None:
+def assert_each_row_once(found: Iterable[RowKey], folder: Path) -> None:
     """Every row of metrics.jsonl once, which are all of the run."""
     expected = [(step, False) for step in range(1, LAST + 1)] + [(step, True) for step in range(0, LAST + 1, EVERY)]
     assert sorted(found) == truth(folder) == sorted(expected)
@@ -100,7 +100,7 @@ def test_every_instant_of_a_kill(
             run(make_config(), folder)
         checkpoint = saved(folder) - behind
         run(make_config(), folder, checkpoint if checkpoint > 0 else None)
-        once(mirror.rows, folder)
+        assert_each_row_once(mirror.rows, folder)
 
 
 def test_rows_of_a_time_without_a_mirror_are_sent_when_there_is_one(
@@ -110,7 +110,7 @@ def test_rows_of_a_time_without_a_mirror_are_sent_when_there_is_one(
     mirror = Sent()
     monkeypatch.setattr("tvo_cli.tracking.tracker.mirrors_of_logger", lambda node: [FailSafeMirror(mirror, "x")])  # type: ignore[arg-type]
     run(make_config(), tmp_path, since=LAST)
-    once(mirror.rows, tmp_path)
+    assert_each_row_once(mirror.rows, tmp_path)
 
 
 def in_a_child(act: Callable[[], None]) -> None:
@@ -153,7 +153,7 @@ def test_tensorboard(tmp_path: Path, make_config: Callable[..., Any], instant: i
 
     in_a_child(dying)
     run(config, tmp_path, since=instant - 1 or None)
-    once(tensorboard_rows(tmp_path), tmp_path)
+    assert_each_row_once(tensorboard_rows(tmp_path), tmp_path)
 
 
 def test_a_torn_event_file_holds_what_is_whole(tmp_path: Path, make_config: Callable[..., Any]) -> None:
@@ -163,7 +163,7 @@ def test_a_torn_event_file_holds_what_is_whole(tmp_path: Path, make_config: Call
     [file] = tmp_path.glob("tensorboard/events.*")
     file.write_bytes(file.read_bytes()[:-20])
     run(config, tmp_path, since=LAST)
-    once(tensorboard_rows(tmp_path), tmp_path)
+    assert_each_row_once(tensorboard_rows(tmp_path), tmp_path)
 
 
 CHILD = """
@@ -219,7 +219,7 @@ def test_wandb_offline(
     run(config, tmp_path, since=last - 1 or None)
     found = wandb_rows(tmp_path)
     assert set(found.values()) == {1}
-    once(found, tmp_path)
+    assert_each_row_once(found, tmp_path)
     if flushed and not before:
         pytest.skip("this release of wandb keeps its rows until it closes: the kill fell before the first")
     assert bool(before) == bool(flushed) and len(before) < len(found), "the kill fell where it was meant to"

@@ -82,7 +82,7 @@ def in_pieces(run: Runs, stop_after: Callable[[int], None]) -> Callable[..., tup
 
 
 @pytest.fixture
-def same_in_pieces(
+def assert_same_in_pieces(
     whole: Whole, in_pieces: Callable[..., tuple[Path, int]], weights: Checksum, steps: MetricRows
 ) -> Callable[..., Path]:
     """Assert that a run in pieces ends as one that nothing stopped; the latter's folder."""
@@ -99,9 +99,9 @@ def same_in_pieces(
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_run_stopped_at_every_update_ends_in_the_same_bits(
-    same_in_pieces: Callable[..., Path], algorithm: str
+    assert_same_in_pieces: Callable[..., Path], algorithm: str
 ) -> None:
-    same_in_pieces(*STEPS, f"algorithm={algorithm}")
+    assert_same_in_pieces(*STEPS, f"algorithm={algorithm}")
 
 
 @pytest.mark.slow
@@ -126,8 +126,8 @@ def test_two_to_four_updates_a_rollout(
 @pytest.mark.parametrize(
     "name", ["rollback", *(pytest.param(n, marks=pytest.mark.slow) for n in ("thermostat", "unrecorded", "cosine"))]
 )
-def test_every_controller_goes_on(same_in_pieces: Callable[..., Path], name: str) -> None:
-    whole = same_in_pieces(*STEPS, *CONTROLLERS[name], piece=3)
+def test_every_controller_goes_on(assert_same_in_pieces: Callable[..., Path], name: str) -> None:
+    whole = assert_same_in_pieces(*STEPS, *CONTROLLERS[name], piece=3)
     if name == "rollback":
         assert "restored the policy" in (whole / "run.log").read_text()
 

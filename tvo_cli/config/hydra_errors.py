@@ -10,6 +10,7 @@ from typing import Any
 from tvo_cli.config import groups_and_choices
 from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.overrides import split_override
+from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError
 
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
@@ -182,6 +183,8 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
     value = dict(map(split_override, overrides)).get(key, "")
     if key in groups_and_choices.config_groups(folder):
         return UserError(key, value, f"`tvo {root}` has no such group.", _groups_of_command(key, root))
+    if key in RENAMED:  # a sweep of a preset's own, which Hydra reads from the yaml itself
+        return UserError(key, value, "was renamed.", f"It is called {RENAMED[key]} now.")
     known = _keys_to_suggest(overrides, root, folder)
     free = next((one for one in schema.free_maps(root) if key.startswith(f"{one}.") and one in known), None)
     if free is not None:

@@ -92,7 +92,7 @@ def _check_task_knows_its_gold(task: str, entries: Any) -> None:
 
 
 def _metadata_as_stored(value: Any) -> Any:
-    """Return an entry's metadata as they arrive in the grader's process: JSON and tuples (reward/wire.py).
+    """Return an entry's metadata as they arrive in the grader's process: JSON and tuples (reward/json_tuples.py).
 
     Two tasks (arc_agi, rearc) compare grids with tuples of tuples.
     """

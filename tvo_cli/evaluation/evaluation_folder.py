@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import responses
+from tvo_cli.evaluation.protocol import protocol_from_record
 from tvo_cli.evaluation.responses import GradedResponse
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.tracking import atomic_files, run_folder
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-
-import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
-
-from tvo_cli import config as configuration
-from tvo_cli.evaluation.protocol import protocol_from_record
 from tvo_cli.types import Problem
 
 if TYPE_CHECKING:

@@ -167,11 +167,11 @@ def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> 
                 budget,
                 f"{task.suite.name}: the prompt of {task.problems[longest].id} has {lengths[longest]} tokens; "
                 f"with {budget} for the answer that is {over}, and the model's context is {engine.context}.",
-                _remedy_for_generation_beyond_context(task.suite.name, engine.context, budget, lengths),
+                _remedy_beyond_context(task.suite.name, engine.context, budget, lengths),
             )
 
 
-def _remedy_for_generation_beyond_context(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
+def _remedy_beyond_context(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
     """Less for the answer, or fewer problems; where neither helps, a longer context."""
     most, room = context - max(lengths), context - budget
     long = sum(length > room for length in lengths)

@@ -1,6 +1,6 @@
 """Tuples through the JSON that a worker is sent: two tasks of reasoning_gym compare their metadata with tuples.
 
-data/reasoning_tasks.py keeps them in a problem.
+data/reasoning_gym_tasks.py keeps them in a problem.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows for `tvo grade`, read one at a time from any file that readers/records.py knows; malformed ones are refused.
+"""Rows for `tvo grade`, read one at a time from any file that readers/file_formats.py knows, or refused by line.
 
 A row is an object with a gold and a prediction; its other fields pass through. The gold is read as for training
 and evaluation (readers/golds.py). Refused are: what is not an object, a key given twice, a missing gold, one that

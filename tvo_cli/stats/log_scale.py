@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
-from tvo_cli.stats.t_tests import paired_difference as paired_difference
-from tvo_cli.stats.t_tests import welch_difference
+from tvo_cli.stats.t_tests import paired_difference, welch_difference
 
 
 def ratio_of_means_interval(a: ArrayLike, b: ArrayLike, paired: bool, confidence: float = 0.95) -> ConfidenceInterval:

@@ -1,11 +1,11 @@
 """The supervisor of one job: a process between the sweep and the job, of the standard library alone.
 
-Run as a file: `python supervisor.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one end of a
-socket whose other end the sweep holds. It says the job's process number there. When the other end closes (the sweep
-asks for a stop, or is dead, by kill -9 too), or a signal arrives, or TIMEOUT seconds are over (0: never), the job
-gets SIGTERM (the next of ASK where that is ignored), GRACE seconds to save, then SIGKILL with everything it has
-started. A job that ends by itself leaves nothing behind either. Exit code: the job's, 128 + n for signal n, 124
-after TIMEOUT.
+Run as a file: `python supervisor_process.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one
+end of a socket whose other end the sweep holds. It says the job's process number there. When the other end closes
+(the sweep asks for a stop, or is dead, by kill -9 too), or a signal arrives, or TIMEOUT seconds are over (0:
+never), the job gets SIGTERM (the next of ASK where that is ignored), GRACE seconds to save, then SIGKILL with
+everything it has started. A job that ends by itself leaves nothing behind either. Exit code: the job's, 128 + n for
+signal n, 124 after TIMEOUT.
 """
 
 from __future__ import annotations

@@ -115,14 +115,6 @@ METRICS = (
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 
-def metric_names_by_group() -> dict[str, list[MetricName]]:
-    """Return the metrics by the part of the name before the slash, in reading order."""
-    found: dict[str, list[MetricName]] = {}
-    for metric in METRICS:
-        found.setdefault(metric.name.partition("/")[0], []).append(metric)
-    return found
-
-
 def is_known_metric(name: str) -> bool:
     """Return whether a name is one of our metrics; `loss/PART` and `eval/pass@K` are families."""
     return name in BY_NAME or name.startswith("loss/") or bool(re.fullmatch(r"eval/pass@\d+", name))

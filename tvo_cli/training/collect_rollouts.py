@@ -62,7 +62,7 @@ def _collect_fit_groups(
     chosen = sorted(sorted(places, key=lambda place: not fit[place[0]][place[1]])[:wanted])
     if chosen == places and len(draws) == 1 and all(fit[0]):
         return draws[0]
-    levelled = [_collected_with_mean_rewards_where_unfit(graded, row) for graded, row in zip(draws, fit)]
+    levelled = [_unfit_groups_at_mean_reward(graded, row) for graded, row in zip(draws, fit)]
     parts = [
         _select_graded_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)
     ]
@@ -75,10 +75,10 @@ def _collect_fit_groups(
     )
 
 
-def _collected_with_mean_rewards_where_unfit(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
+def _unfit_groups_at_mean_reward(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
     """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
     group = graded.rollout.group.tolist()
-    means = _mean_reward_by_collected_group((p, reward) for p, reward in zip(group, graded.rewards))
+    means = _mean_reward_by_group((p, reward) for p, reward in zip(group, graded.rewards))
     return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
 
 
@@ -114,20 +114,20 @@ def grade_responses(
     verdicts = tuple(session.grader.grade(rollout.texts, asked, finished))
     lengths = rollout.mask.sum(1).tolist()
     rewards = session.rewards.score(verdicts, rollout.texts, lengths, finished)
-    return verdicts, _collected_with_mean_rewards_for_failures(rewards, verdicts, rollout.group.tolist())
+    return verdicts, _rewards_with_failures_at_group_mean(rewards, verdicts, rollout.group.tolist())
 
 
-def _collected_with_mean_rewards_for_failures(
+def _rewards_with_failures_at_group_mean(
     rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]
 ) -> list[float]:
     """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
-    means = _mean_reward_by_collected_group(
+    means = _mean_reward_by_group(
         (p, reward) for reward, verdict, p in zip(rewards, verdicts, group) if not verdict.failed
     )
     return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
 
 
-def _mean_reward_by_collected_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
+def _mean_reward_by_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
     """Mean reward of each group of (group, reward) pairs."""
     found: dict[int, list[float]] = {}
     for p, reward in rewards:

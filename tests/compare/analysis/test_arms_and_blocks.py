@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.compare.conftest import column, made, table, write_run
 from tvo_cli.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_failed_run_counts_as_the_rule_says(arms: Path) -> None:

@@ -186,7 +186,7 @@ def settings_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple
     """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
     known = sorted({key for trial in trials for key in trial.settings})
     found = []
-    for word in by:
+    for word in map(configuration.current_key_name, by):
         key = next((one for one in (word, f"{word}.name") if one in known), None)
         if key is None:
             raise UserError(

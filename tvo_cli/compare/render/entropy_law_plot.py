@@ -10,6 +10,7 @@ from tvo_cli.compare.analysis import entropy_law, run_values
 from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.render.plot_style import (
+    PANELS,
     LineStyle,
     Plot,
     legend_name,
@@ -19,7 +20,6 @@ from tvo_cli.compare.render.plot_style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-from tvo_cli.compare.render.plot_style import PANELS
 
 REWARD_RANGE = (-0.03, 1.32)  # rewards shown beside the law
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, inf, isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tvo_cli.compare.analysis.arms_and_blocks import Arm
 from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
@@ -21,9 +20,6 @@ from tvo_cli.compare.render.plot_style import (
 )
 from tvo_cli.compare.render.rate_plot import rate_plot
 from tvo_cli.compare.render.survival_plot import survival_plot
-
-if TYPE_CHECKING:
-    pass
 
 LEGIBLE = 8  # arms in one figure; more are cut into pages
 

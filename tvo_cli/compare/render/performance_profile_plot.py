@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from tvo_cli import escaping
 from tvo_cli.compare.analysis import run_values
@@ -13,14 +12,11 @@ from tvo_cli.compare.render.plot_style import (
     LineStyle,
     Plot,
     add_legend,
+    final_metric_name,
     make_canvas,
     save_plot,
 )
 from tvo_cli.stats.robust_aggregates import performance_profile, reason_against_aggregates
-
-if TYPE_CHECKING:
-    pass
-from tvo_cli.compare.render.plot_style import final_metric_name
 
 
 def performance_profile_plot(

@@ -14,6 +14,7 @@ from tvo_cli.compare.render.plot_style import (
     LineStyle,
     Plot,
     add_legend,
+    final_metric_name,
     make_canvas,
     save_plot,
     set_rate_axis,
@@ -21,7 +22,6 @@ from tvo_cli.compare.render.plot_style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-from tvo_cli.compare.render.plot_style import final_metric_name
 
 
 def rate_plot(found: BlockAnalysis, style: dict[str, LineStyle]) -> Iterator[Plot]:

@@ -10,6 +10,7 @@ from tvo_cli.compare.analysis import collapse_rate
 from tvo_cli.compare.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.compare.analysis.block_analysis import BlockAnalysis
 from tvo_cli.compare.render.plot_style import (
+    PANELS,
     LineStyle,
     Plot,
     add_legend,
@@ -19,7 +20,6 @@ from tvo_cli.compare.render.plot_style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-from tvo_cli.compare.render.plot_style import PANELS
 
 
 def survival_plot(found: BlockAnalysis, style: dict[str, LineStyle]) -> Iterator[Plot]:

@@ -28,11 +28,9 @@ BACKSLASH = "\\"
 def normalise_and_validate(config: Any, root: str, given: ConfigSources = NO_SOURCES) -> None:
     """Normalise the texts of a composed config, in place, and validate all of it."""
     tree = resolved_tree_of_command(config, root, given.overrides)
-    lone_texts = [
-        entry.path for entry in field_entries(CONFIG_OF_COMMAND[root], tree) if _is_lone_text_to_normalise(entry)
-    ]
+    lone_texts = [entry.path for entry in field_entries(CONFIG_OF_COMMAND[root], tree) if _is_lone_text(entry)]
     for path in lone_texts:
-        _set_normalised_text(config, path, [_unresolved_text(config, path)])
+        _set_text(config, path, [_unresolved_text(config, path)])
     is_changed = normalise_command_line_texts(config, root, given.overrides) or bool(lone_texts)
     validate_config(config, root, given, None if is_changed else tree)
 
@@ -42,7 +40,7 @@ def normalise_command_line_texts(config: Any, root: str, overrides: Sequence[str
 
     Returns whether there were any.
     """
-    spoken = [(path, value) for path, value in _command_line_texts_to_normalise(overrides) if BACKSLASH in str(value)]
+    spoken = [(path, value) for path, value in _command_line_values(overrides) if BACKSLASH in str(value)]
     if not spoken:
         return False
     marked = {
@@ -52,35 +50,33 @@ def normalise_command_line_texts(config: Any, root: str, overrides: Sequence[str
     }
     for path, value in spoken:
         if path in marked:
-            _set_normalised_text(config, path, unescape_newlines(value))
+            _set_text(config, path, unescape_newlines(value))
         elif (*path, 0) in marked:
             texts = value if isinstance(value, list) else [value]
-            _set_normalised_text(
-                config, path, [unescape_newlines(one) if isinstance(one, str) else one for one in texts]
-            )
+            _set_text(config, path, [unescape_newlines(one) if isinstance(one, str) else one for one in texts])
     return True
 
 
-def _command_line_texts_to_normalise(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
+def _command_line_values(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
     """Yield the keys and values that the command line sets, those inside mappings one by one."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     groups = groups_and_choices.config_groups()
     for word in OverridesParser.create().parse_overrides(list(overrides)):
         if not (word.is_delete() or word.is_sweep_override() or word.key_or_group in groups):
-            yield from _paths_to_normalise(tuple(str(word.key_or_group).split(".")), word.value())
+            yield from _leaf_values(tuple(str(word.key_or_group).split(".")), word.value())
 
 
-def _paths_to_normalise(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+def _leaf_values(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """Yield the path and value of every leaf of a command-line value."""
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield from _paths_to_normalise((*path, str(name)), one)
+            yield from _leaf_values((*path, str(name)), one)
     else:
         yield path, value
 
 
-def _is_lone_text_to_normalise(entry: FieldEntry) -> bool:
+def _is_lone_text(entry: FieldEntry) -> bool:
     """Return whether a key holds one text where a list of texts is declared, which could be no lone text."""
     if not isinstance(entry.value, str):
         return False
@@ -97,7 +93,7 @@ def _unresolved_text(config: Any, path: Path) -> Any:
     return parent._get_node(path[-1])._value()
 
 
-def _set_normalised_text(config: Any, path: Path, value: Any) -> None:
+def _set_text(config: Any, path: Path, value: Any) -> None:
     """Set the normalised text of a config, in place."""
     from omegaconf import OmegaConf
 

@@ -61,16 +61,16 @@ def _settings_of_later_keys(model: type[Keys], prefix: tuple[str, ...] = ()) -> 
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "before" in extra:
-            yield from _upgrade_settings_of_later_key(extra["before"], dotted((*prefix, name)))
+            yield from _dotted_settings(extra["before"], dotted((*prefix, name)))
         for annotation, _ in field_alternatives(field):
             if isinstance(annotation, type) and issubclass(annotation, Keys):
                 yield from _settings_of_later_keys(annotation, (*prefix, name))
 
 
-def _upgrade_settings_of_later_key(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+def _dotted_settings(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     """Yield a key's default of earlier versions as dotted settings."""
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield from _upgrade_settings_of_later_key(one, f"{key}.{name}")
+            yield from _dotted_settings(one, f"{key}.{name}")
     else:
         yield key, value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -83,8 +82,3 @@ Device = Annotated[str, Field(pattern=DEVICE)]
 
 Built = Annotated[dict[str, Any], BUILT, WithJsonSchema(BUILT_SHAPE)]  # a node that the program builds
 Free = Annotated[dict[str, Any], FREE]  # a map whose keys are somebody else's
-
-
-def is_mapping_value(value: object) -> bool:
-    """Return whether a value of a plain tree has keys."""
-    return isinstance(value, Mapping)
