@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from tests import composing
@@ -23,9 +25,12 @@ EVERY = [(f"{group}={name}",) for group in GROUPS for name in config.choices_of_
 
 
 def composed(words: Sequence[str]) -> str:
+    """The whole config as Hydra composes it, its own node included; a refusal is compared as well."""
+    config.register_resolvers()
     try:
-        return OmegaConf.to_yaml(config.compose(words))
-    except Exception as error:  # a refusal is compared as well
+        with initialize_config_dir(str(config.conf_dir()), version_base="1.3"):
+            return OmegaConf.to_yaml(compose("train", list(words), return_hydra_config=True))
+    except HydraException as error:
         return repr(error)
 
 
