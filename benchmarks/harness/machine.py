@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from benchmarks.harness.record import Machine
@@ -16,8 +15,10 @@ CHECKOUT = Path(__file__).parents[2]
 
 def machine() -> Machine:
     """Processor, cores, load and GPU."""
+    from tvo_cli.environment.machine import cpu_name
+
     return Machine(
-        processor=_processor(),
+        processor=cpu_name(),
         cores=os.cpu_count() or 1,
         load=round(os.getloadavg()[0], 2),
         platform=platform.platform(),
@@ -27,25 +28,14 @@ def machine() -> Machine:
 
 def versions() -> dict[str, str]:
     """Python, the packages that are installed, and this checkout's commit."""
-    from tvo_cli.tracking.software_versions import git_commit_state
+    from tvo_cli.tracking.software_versions import git_commit_state, package_version
 
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+    found |= {package: version for package in PACKAGES if (version := package_version(package))}
     git = git_commit_state(CHECKOUT)
     if git is not None:
         found["commit"] = git["commit"][:10] + (", changed since" if git["dirty"] else "")
     return found
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    named = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def _gpu() -> str:

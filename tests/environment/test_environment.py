@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,8 @@ def test_a_run_writes_the_facts_beside_what_its_versions_held(tmp_path: Path) ->
     assert {"python", "platform", "packages", "threads", "processors", "git", "fingerprint"} <= set(held)
     assert set(held["environment"]) == set(environment.here())
     assert held["environment"]["fast_paths"]["oneDNN products"]["why"] == "106,304 parameters: gains from 1,000,000 on"
+
+
+def test_the_cpu_has_the_name_of_cpuinfo_or_its_architecture() -> None:
+    assert machine.cpu_name("processor\t: 0\nmodel name\t: AMD EPYC\nflags\t: fma\n") == "AMD EPYC"
+    assert machine.cpu_name("") == (platform.processor() or platform.machine()) != ""

@@ -30,7 +30,7 @@ def machine_facts() -> dict[str, Any]:
 
     text = _read_cpuinfo(Path("/proc/cpuinfo"))
     return {
-        "cpu": _cpuinfo_field(text, r"model name\s*:\s*(.+)") or platform.processor() or platform.machine(),
+        "cpu": cpu_name(text),
         "cpu_features": cpu_features(text),
         "cpu_kernels": torch.backends.cpu.get_cpu_capability(),
         "isa_limit": os.environ.get("ONEDNN_MAX_CPU_ISA"),
@@ -38,6 +38,12 @@ def machine_facts() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
+
+
+def cpu_name(cpuinfo: str | None = None) -> str:
+    """Return the name of the CPU as /proc/cpuinfo has it, else its architecture."""
+    text = _read_cpuinfo(Path("/proc/cpuinfo")) if cpuinfo is None else cpuinfo
+    return _cpuinfo_field(text, r"model name\s*:\s*(.+)") or platform.processor() or platform.machine()
 
 
 def cpu_features(cpuinfo: str) -> list[str]:

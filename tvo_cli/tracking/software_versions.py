@@ -37,7 +37,7 @@ def software_versions() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hostname": socket.gethostname(),
-        "packages": {name: version for name in PACKAGES if (version := _package_version(name))},
+        "packages": {name: version for name in PACKAGES if (version := package_version(name))},
         "threads": _torch_threads(),
         "processors": os.cpu_count(),
         "git": git_commit_state(Path(__file__).resolve().parents[2]),
@@ -45,7 +45,8 @@ def software_versions() -> dict[str, Any]:
 
 
 @lru_cache
-def _package_version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package; None where it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
