@@ -74,7 +74,7 @@ def save_checkpoint(
         if "No space left" in str(error) and not isinstance(error, OSError):  # safetensors says it in text
             raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
         raise
-    _rename_into_place(draft, folder)
+    rename_into_place(draft, folder)
     return folder
 
 
@@ -219,7 +219,7 @@ def _folders_inside_out(folder: Path) -> Iterator[Path]:
     yield folder
 
 
-def _rename_into_place(draft: Path, folder: Path) -> None:
+def rename_into_place(draft: Path, folder: Path) -> None:
     """Rename into place; one of the same name (damaged, or without its score) steps aside first, is removed last."""
     aside = folder.with_name(f".{folder.name}.old")
     if folder.exists():

@@ -98,6 +98,7 @@ def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
         keep=int(trainer.keep),
         keep_every=int(trainer.keep_every),
         keep_best=bool(trainer.keep_best),
+        save_policy_only=bool(trainer.get("save_policy_only", False)),
         nonfinite_limit=int(trainer.nonfinite_limit),
         snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
         viscosity_factor=float(stability.viscosity_factor),

@@ -59,6 +59,11 @@ def is_run_stopped(session: Session) -> bool:
     return skipped or session.watch.decide() is CollapseAction.STOP
 
 
+def is_run_over(session: Session) -> bool:
+    """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
+    return session.counters.step >= session.limits.steps or is_run_stopped(session)
+
+
 def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:

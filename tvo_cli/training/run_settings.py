@@ -40,6 +40,7 @@ class RunSettings:
     keep: int
     keep_every: int
     keep_best: bool
+    save_policy_only: bool
     nonfinite_limit: int
     snapshot_every: int
     viscosity_factor: float  # factor on the viscosity after a rollback

@@ -67,6 +67,21 @@ class Session:
     def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
         """Put `tensors` and `state`, and the policy's weights, back."""
         self.restore_learner(policy, parts, state)
+        self._restore_moving(state)
+        rng.set_rng_state(dict(parts["streams"]))
+        for part, kind in IN_FLIGHT.items():
+            setattr(
+                self, part, serialize.unpack_record(kind, state[part], parts.get(part, {}), self.learner.runtime.device)
+            )
+
+    def restore_policy(self, policy: Mapping[str, Tensor], state: Any) -> None:
+        """Put the policy's weights and `state` back, for a run that updates nothing any more."""
+        self.learner.policy.network.load_state_dict(dict(policy), strict=True)
+        self.learner.algorithm.load_state_dict(state["algorithm"])
+        self._restore_moving(state)
+
+    def _restore_moving(self, state: Any) -> None:
+        """Put back where the run is."""
         self.counters = RunCounters(**state["counters"])
         self.previous = dict(state["previous"])
         self.cursor.load_state_dict(state["cursor"])
@@ -75,11 +90,6 @@ class Session:
         self.law.load_state_dict(state.get("law", {}))
         self.grader.counts.clear()
         self.grader.counts.update(state["grader"])
-        rng.set_rng_state(dict(parts["streams"]))
-        for part, kind in IN_FLIGHT.items():
-            setattr(
-                self, part, serialize.unpack_record(kind, state[part], parts.get(part, {}), self.learner.runtime.device)
-            )
 
     def restore_learner(
         self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any

@@ -10,8 +10,10 @@ from typing import Any
 from safetensors.torch import load_file
 
 from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
 from tvo_cli.training import dataset_fingerprint, resume_compatibility
+from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -24,6 +26,7 @@ def save_session(session: Session) -> Path:
         UserError: the disk is full; the checkpoints before are untouched.
     """
     root, limits, work = session.folder / "checkpoints", session.limits, session.work
+    policy_alone = limits.save_policy_only and is_run_over(session)
     folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
@@ -36,13 +39,22 @@ def save_session(session: Session) -> Path:
                 folder,
                 policy=session.learner.policy.save,
                 policy_bytes=store.bytes_to_store({"policy": weights}),
-                tensors=session.tensors(),
+                tensors={} if policy_alone else session.tensors(),
                 state=session.state() | {"identity": resume_compatibility.wandb_id_for_resume(session.folder)},
             )
         except OSError as error:
             raise _error_for_full_disk(root, error) from error
     store.prune_checkpoints(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
+    if limits.save_policy_only:
+        _drop_resume_tensors_of_older(root, folder)
     return folder
+
+
+def _drop_resume_tensors_of_older(root: Path, newest: Path) -> None:
+    """Leave the policy alone in the checkpoints before the newest; damaged ones stay as they are."""
+    for older in store.list_checkpoints(root):
+        if store.checkpoint_position(older) < store.checkpoint_position(newest) and not store.find_damage(older):
+            drop_resume_tensors(older)
 
 
 def save_session_if_possible(session: Session) -> None:
@@ -74,9 +86,29 @@ def resume_session(session: Session) -> Path | None:
     if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
     policy = load_file(folder / "policy" / "model.safetensors")
-    session.restore(_checkpoint_with_tied_weights(session, policy), parts, state)
+    weights = _checkpoint_with_tied_weights(session, policy)
+    if is_policy_only(folder):
+        _restore_finished(session, folder, weights, state)
+    else:
+        session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
     return folder
+
+
+def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], state: Any) -> None:
+    """Restore a finished run, which is only evaluated, from a checkpoint of the policy alone.
+
+    Raises:
+        UserError: the run has steps left.
+    """
+    session.restore_policy(weights, state)
+    if not is_run_over(session):
+        raise UserError(
+            "output_dir",
+            session.folder,
+            f"{folder.name} holds the policy alone (trainer.save_policy_only): no step can be added to this run.",
+            f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
+        )
 
 
 def _checkpoint_with_tied_weights(session: Session, saved: dict[str, Any]) -> dict[str, Any]:

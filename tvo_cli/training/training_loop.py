@@ -5,6 +5,7 @@ from __future__ import annotations
 from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.stability import CollapseAction
 from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, session_checkpoint, stop_signals
+from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 from tvo_cli.training.session import Session
@@ -25,14 +26,14 @@ def train(session: Session) -> HeldoutEvaluation | None:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate_heldout(session)
             _stop_if_requested(session, interrupted)
-        while not _is_run_over(session):
+        while not is_run_over(session):
             train_step(session, interrupted)
-            if _is_due(session.counters.step, session.limits.evaluate_every) and not _is_run_over(session):
+            if _is_due(session.counters.step, session.limits.evaluate_every) and not is_run_over(session):
                 evaluation = _evaluate_heldout(session)
-            if _is_due(session.counters.step, session.limits.checkpoint_every) and not _is_run_over(session):
+            if _is_due(session.counters.step, session.limits.checkpoint_every) and not is_run_over(session):
                 session_checkpoint.save_session_if_possible(session)
             _stop_if_requested(session, interrupted)
-            if _is_run_over(session):
+            if is_run_over(session):
                 session_checkpoint.save_session(session)
         return _final_evaluation(session) or evaluation
 
@@ -108,8 +109,3 @@ def _is_due(step: int, every: int) -> bool:
 
 def _is_loop_at_start(session: Session) -> bool:
     return session.counters.step == 0 and session.work is None
-
-
-def _is_run_over(session: Session) -> bool:
-    """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
-    return session.counters.step >= session.limits.steps or collapse_response.is_run_stopped(session)

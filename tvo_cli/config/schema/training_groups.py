@@ -118,6 +118,7 @@ class Trainer(Keys):
     keep: Whole = key("newest checkpoints kept")
     keep_every: Whole = key("besides, those after every so many batches; 0: none", before=0)
     keep_best: bool = key("besides, the best", before=True)
+    save_policy_only: bool = key("checkpoints that no resume needs hold the policy alone", before=False)
     deterministic: bool = key("only algorithms of torch that give the same bits again")
     threads: Threads = key("CPU threads; 0: torch's choice")
     nonfinite_limit: Count = key("skipped updates in a row after which the run stops")

@@ -1,0 +1,52 @@
+"""trainer.save_policy_only: a run comes out the same, can be resumed until it is finished, and takes less room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import MetricRows, Runs, largest_difference, train_in, trained_policy
+from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint.policy_only import is_policy_only
+from tvo_cli.errors import UserError
+
+ALONE = ("trainer.save_policy_only=true", "trainer.checkpoint_every=1", "trainer.keep=9")
+
+
+def which_are_policy_only(folder: Path) -> dict[int, bool]:
+    found = store.list_checkpoints(folder / "checkpoints")
+    assert all(store.find_damage(one) == "" for one in found)
+    return {store.checkpoint_position(one)[0]: is_policy_only(one) for one in found}
+
+
+def test_all_checkpoints_of_a_finished_run_hold_the_policy_alone_and_the_same_one(tmp_path: Path) -> None:
+    whole = train_in(tmp_path / "whole", ("trainer.steps=2",))
+    alone = train_in(tmp_path / "alone", (*ALONE, "trainer.steps=2"))
+    assert which_are_policy_only(alone) == {1: True, 2: True}
+    assert largest_difference(trained_policy(whole, 2), trained_policy(alone, 2)) == 0
+
+
+def test_until_it_is_finished_the_newest_one_is_whole_and_resumes_to_the_same_policy(
+    run: Runs, pulled: Callable[..., None], tmp_path: Path
+) -> None:
+    whole = train_in(tmp_path / "uninterrupted", ("trainer.steps=4",))
+    pulled("alone", *ALONE, after=2)
+    assert which_are_policy_only(tmp_path / "alone") == {1: True, 2: False}
+    alone = run("alone", *ALONE)
+    assert largest_difference(trained_policy(whole, 4), trained_policy(alone, 4)) == 0
+
+
+def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, steps: MetricRows) -> None:
+    run = train_in(tmp_path / "run", (*ALONE, "trainer.steps=2"))
+    rows, summary = steps(run), json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    train_in(run, (*ALONE, "trainer.steps=2"))
+    again = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    assert steps(run) == rows and again["steps"] == summary["steps"] == 2
+    assert again["tokens"] == summary["tokens"] and again["grader"] == summary["grader"]
+    assert which_are_policy_only(run) == {1: True, 2: True}
+    with pytest.raises(UserError, match=r"step-000002 holds the policy alone .* no step can be added"):
+        train_in(run, (*ALONE, "trainer.steps=3"))
+    assert which_are_policy_only(run) == {1: True, 2: True}

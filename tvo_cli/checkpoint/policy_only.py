@@ -1,0 +1,51 @@
+"""Policy-only checkpoints: the policy and the run's counters, without the tensors that only a resume needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tvo_cli.checkpoint.store import MANIFEST, rename_into_place
+
+TENSORS = ".safetensors"
+
+
+def is_policy_only(folder: Path) -> bool:
+    """Whether a checkpoint's manifest names no tensors besides the policy's: a run cannot be resumed from it."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return not any(_is_for_resume(name) for name in manifest)
+
+
+def drop_resume_tensors(folder: Path) -> int:
+    """Remove the tensors that only a resume needs from a whole checkpoint; the bytes that became free.
+
+    The smaller checkpoint is put together beside it from hard links and renamed into its place, so that a process
+    that is killed leaves the one or the other.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    freed = sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))
+    if not freed:
+        return 0
+    kept = {name: entry for name, entry in manifest.items() if not _is_for_resume(name)}
+    draft = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    for name in kept:
+        _link_or_copy(folder / name, draft / name)
+    (draft / MANIFEST).write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    rename_into_place(draft, folder)
+    return freed
+
+
+def _is_for_resume(name: str) -> bool:
+    """Whether a file of the manifest is a part beside the policy: optimizer.safetensors, streams.safetensors …"""
+    return "/" not in name and name.endswith(TENSORS)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
