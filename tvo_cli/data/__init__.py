@@ -1,4 +1,4 @@
-"""Problems with verifiable answers: two embedded tasks, MATH, AIME24, GSM8K, any JSONL or hub data set."""
+"""Problems with verifiable answers: three embedded tasks, MATH, AIME24, GSM8K, any JSONL or hub data set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from tvo_cli.data.addition import AdditionProblems, AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
+from tvo_cli.data.chain_sums import ChainSumsProblems, ChainSumsSettings
 from tvo_cli.data.cursor import Cursor
 from tvo_cli.data.file_problems import load_problem_file
 from tvo_cli.data.fingerprint import problems_fingerprint
@@ -20,7 +21,7 @@ from tvo_cli.errors import UserError
 
 __all__ = ["Cursor", "Problems", "load", "problems_fingerprint", "render_prompt"]
 
-KINDS = ("arithmetic", "addition", "jsonl", "hub", "reasoning_gym")
+KINDS = ("arithmetic", "addition", "chain_sums", "jsonl", "hub", "reasoning_gym")
 
 
 def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
@@ -39,6 +40,9 @@ def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
         case "addition":
             addition = settings_of(AdditionSettings, node)
             return AdditionProblems(addition, split=split, seed=seed, limit=limit_of(node))
+        case "chain_sums":
+            sums = settings_of(ChainSumsSettings, node)
+            return ChainSumsProblems(sums, split=split, seed=seed, limit=limit_of(node))
         case "jsonl":
             return load_problem_file(node, split=split)
         case "hub":

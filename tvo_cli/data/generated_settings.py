@@ -1,4 +1,4 @@
-"""Settings of a generated task (arithmetic, addition), read from a dataset node and checked."""
+"""Settings of a generated task (arithmetic, addition, chain_sums), read from a dataset node and checked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from tvo_cli.data.addition import AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticSettings
+from tvo_cli.data.chain_sums import ChainSumsSettings
 from tvo_cli.errors import UserError
 
-Settings = TypeVar("Settings", ArithmeticSettings, AdditionSettings)
+Settings = TypeVar("Settings", ArithmeticSettings, AdditionSettings, ChainSumsSettings)
 
-RANGES = ("operations", "digits")
+RANGES = ("operations", "digits", "first", "further", "terms")
 
 
 def settings_of(kind: type[Settings], node: Mapping[str, Any]) -> Settings:

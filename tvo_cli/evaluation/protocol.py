@@ -114,12 +114,17 @@ def resolve_protocol(
         shots=(),
         answer=str(merged["answer"]),
         unfinished=str(merged["unfinished"]),
-        stop=tuple(merged.get("stop") or ()),
+        stop=tuple(_own_or_of_dataset("stop", merged, data) or ()),
         max_tokens=_positive_protocol_integer("protocol.max_tokens", merged.get("max_tokens") or data["max_tokens"]),
         profile=str(data["profile"]),
         grader=grader,
         decoding=_checked_decoding(drawn),
     )
+
+
+def _own_or_of_dataset(key: str, protocol: Mapping[str, Any], data: Mapping[str, Any]) -> Any:
+    """The protocol's setting; where it leaves it open, the data set's."""
+    return data.get(key) if protocol.get(key) is None else protocol[key]
 
 
 def _stated_keys(node: Mapping[str, Any]) -> dict[str, Any]:

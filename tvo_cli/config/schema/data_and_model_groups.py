@@ -17,6 +17,7 @@ from tvo_cli.config.schema.value_types import (
     Seed,
     Share,
     SomeWords,
+    Stops,
     Tokens,
     Whole,
     Words,
@@ -27,6 +28,8 @@ Profile = Literal["math", "aime", "digits"]
 Chosen = list[Label] | Label | None  # one name, or a list of names
 Length = Annotated[int, Field(ge=1, le=1000)]  # of a task: operations, digits
 Span = Length | Annotated[list[Length], Field(min_length=2, max_length=2)]
+Term = Annotated[int, Field(ge=0, le=999)]
+Summand = Term | Annotated[list[Term], Field(min_length=2, max_length=2)]
 
 
 class Problems(Keys):
@@ -37,6 +40,7 @@ class Problems(Keys):
     seed: Seed | None = key("of generated data; null: the run's", optional=True)
     max_tokens: Tokens = key("most tokens of a response")
     max_prompt_tokens: Count | None = key("problems with a longer prompt are left out; null: refused", optional=True)
+    stop: Stops | None = key("texts that end a response", optional=True)
     profile: Profile = key("how answers are judged where a problem does not say")
     suffix: Words = key("after the question")
 
@@ -66,6 +70,16 @@ class Addition(Generated):
     carry_hard_share: Share = key("the same for the carry", optional=True)
     carry_hard_error: Share = key("the same for the carry", optional=True)
     carry_easy_error: Share = key("the same for the carry", optional=True)
+
+
+class ChainSums(Problems):
+    """Few-shot sums for pretrained models, without end."""
+
+    kind: Literal["chain_sums"] = key("chain_sums")
+    first: Summand | None = key("first summand: a number, or [least, greatest]", optional=True)
+    further: Summand | None = key("each summand after it", optional=True)
+    terms: Span | None = key("summands: a number, or [fewest, most]", optional=True)
+    shots: Annotated[int, Field(ge=0, le=100)] = key("solved lines before the asked one", optional=True)
 
 
 class Columns(Keys):
@@ -127,7 +141,7 @@ class ReasoningGym(Problems):
     options: Free | None = key("the task's own settings", optional=True)
 
 
-Dataset = Annotated[Arithmetic | Addition | Jsonl | Hub | ReasoningGym, Field(discriminator="kind")]
+Dataset = Annotated[Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym, Field(discriminator="kind")]
 
 
 class Prompt(Keys):
