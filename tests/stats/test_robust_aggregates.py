@@ -13,7 +13,7 @@ from tvo_cli.stats.robust_aggregates import (
     optimality_gap,
     performance_profile,
     probability_of_improvement,
-    reason_against_aggregates,
+    reason_against_robust_aggregates,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
@@ -100,14 +100,16 @@ def test_optimality_gap_is_rliables() -> None:
 
 
 def test_greyed_out_with_the_reason() -> None:
-    assert reason_against_aggregates(10, "interquartile mean") is None
+    assert reason_against_robust_aggregates(10, "interquartile mean") is None
     assert (
-        reason_against_aggregates(3, "interquartile mean")
+        reason_against_robust_aggregates(3, "interquartile mean")
         == "interquartile mean needs at least 10 runs an arm, there are 3"
     )
-    assert reason_against_aggregates(1, "interval") == "interval needs at least 2 runs an arm, there is one"
+    assert reason_against_robust_aggregates(1, "interval") == "interval needs at least 2 runs an arm, there is one"
     for what, least in MINIMA.items():
-        assert reason_against_aggregates(least, what) is None and reason_against_aggregates(least - 1, what)
+        assert reason_against_robust_aggregates(least, what) is None and reason_against_robust_aggregates(
+            least - 1, what
+        )
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def show_dry_run(words: Sequence[str]) -> None:
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, _sizes_of_each_job(jobs, plan, name))
-    print_derived_sizes(plan)
+    print_dry_run_sizes(plan)
     print()
     printing.print_config(first)
 
@@ -147,15 +147,15 @@ def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
     return [list(job) for batch in batches for job in batch]
 
 
-def print_derived_sizes(sizes: Any) -> None:
+def print_dry_run_sizes(sizes: Any) -> None:
     """Print the derived sizes of a dry run: label, value, and what the value comes from."""
     print_table(
         ("size", "value", "note"),
-        [[label, format_printed_value(value), note] for label, value, note in rows_of_derived_sizes(sizes)],
+        [[label, format_printed_value(value), note] for label, value, note in rows_of_dry_run_sizes(sizes)],
     )
 
 
-def rows_of_derived_sizes(sizes: Any) -> Iterator[tuple[str, Any, str]]:
+def rows_of_dry_run_sizes(sizes: Any) -> Iterator[tuple[str, Any, str]]:
     """Yield (label, value, note) of the derived sizes."""
     entries = {f.name: getattr(sizes, f.name) for f in fields(sizes)} if is_dataclass(sizes) else dict(sizes)
     for label, entry in entries.items():

@@ -30,7 +30,7 @@ class PerformanceProfile(NamedTuple):
     high: tuple[float, ...]
 
 
-def reason_against_aggregates(n: int, what: str) -> str | None:
+def reason_against_robust_aggregates(n: int, what: str) -> str | None:
     """Why `what` (a key of MINIMA) is not shown for n runs an arm; None when there are enough."""
     least = MINIMA[what]
     return None if n >= least else f"{what} needs at least {least} runs an arm, there {_number_of_aggregated_runs(n)}"
@@ -49,7 +49,7 @@ def interquartile_mean_interval(
     """The interquartile mean with the percentile interval of a bootstrap over the runs, stratified by task.
 
     A draw resamples the runs of every task by themselves, as rliable does. On a single task of few runs it is too
-    narrow (docs/results/intervals.md): ask `reason_against_aggregates` first. n is the number of runs.
+    narrow (docs/results/intervals.md): ask `reason_against_robust_aggregates` first. n is the number of runs.
     """
     table = _runs_by_tasks(scores)
     runs, tasks = table.shape

@@ -16,7 +16,7 @@ from tvo_cli.compare.render.plot_style import (
     make_canvas,
     save_plot,
 )
-from tvo_cli.stats.robust_aggregates import performance_profile, reason_against_aggregates
+from tvo_cli.stats.robust_aggregates import performance_profile, reason_against_robust_aggregates
 
 
 def performance_profile_plot(
@@ -25,7 +25,7 @@ def performance_profile_plot(
     """Plot the share of runs above each final value, with Wilson's interval; nothing where there are too few runs."""
     rows = {cell.arm: list(run_values.final_values_by_seed(cell, found.how).values()) for cell in own}
     if not found.how.share or any(
-        reason_against_aggregates(len(values), "performance profile") for values in rows.values()
+        reason_against_robust_aggregates(len(values), "performance profile") for values in rows.values()
     ):
         return
     figure, (axes,) = make_canvas(1, 1, 3.0)

@@ -120,7 +120,7 @@ def verdict_aggregates_table(found: BlockAnalysis) -> Table:
     rows = []
     for arm in found.block.arms:
         mine = list(found.chosen[arm.label].values(how).values())
-        short = robust_aggregates.reason_against_aggregates(len(mine), "interquartile mean")
+        short = robust_aggregates.reason_against_robust_aggregates(len(mine), "interquartile mean")
         middle = (
             greyed_cell(short)
             if short
@@ -155,7 +155,7 @@ def _probability_of_improvement_cell(
     if same:
         return TableCell("(baseline)")
     mine, base = (base, mine) if how.less else (mine, base)
-    short = robust_aggregates.reason_against_aggregates(min(len(mine), len(base)), "probability of improvement")
+    short = robust_aggregates.reason_against_robust_aggregates(min(len(mine), len(base)), "probability of improvement")
     return (
         greyed_cell(short)
         if short

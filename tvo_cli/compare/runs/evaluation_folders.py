@@ -79,7 +79,7 @@ def settings_of_evaluated_run(path: str, place: Path) -> dict[str, Any]:
     return {}
 
 
-def is_evaluation_folder(names: Iterable[str]) -> bool:
+def is_evaluation_trial_folder(names: Iterable[str]) -> bool:
     """Return whether a folder with these files is of a `tvo eval`."""
     found = set(names)
     return (

@@ -110,7 +110,7 @@ def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
 
 def _kind_of_run_folder(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str]]:
     """Return the runs that a folder with these files is, each with its kind."""
-    if evaluation_folders.is_evaluation_folder(files):
+    if evaluation_folders.is_evaluation_trial_folder(files):
         return [(folder, "evaluation")]
     if "config.yaml" in files and own_run_folders.is_run_folder(files):
         return [(folder, "run")]

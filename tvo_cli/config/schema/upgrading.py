@@ -46,11 +46,15 @@ def upgrade_recorded_settings(
 ) -> dict[str, Any]:
     """Return recorded settings by dotted key, with those of `wanted` that were declared since."""
     since = dict(_settings_of_later_keys(CONFIG_OF_COMMAND[root]))
-    kept = {current_key_name(key): _upgraded_setting(key, value) for key, value in before.items() if key not in GONE}
+    kept = {
+        current_key_name(key): _upgraded_recorded_setting(key, value)
+        for key, value in before.items()
+        if key not in GONE
+    }
     return {key: value for key, value in since.items() if key in wanted} | kept
 
 
-def _upgraded_setting(key: str, value: Any) -> Any:
+def _upgraded_recorded_setting(key: str, value: Any) -> Any:
     """Return a recorded setting, a `_target_` under its present name."""
     named = key.endswith("._target_") and isinstance(value, str)
     return current_target(value) if named else with_targets(value, current_target)

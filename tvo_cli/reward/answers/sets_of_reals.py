@@ -243,15 +243,15 @@ def same_real_set(gold: IntervalUnion, answer: IntervalUnion, equal: Same) -> bo
 
 def _set_has_equal_interval(interval: RealInterval, others: list[RealInterval], equal: Same) -> bool:
     for other in others:
-        if other[2:] == interval[2:] and _same_endpoint(interval.low, other.low, equal):
-            if not _same_endpoint(interval.high, other.high, equal):
+        if other[2:] == interval[2:] and _same_interval_endpoint(interval.low, other.low, equal):
+            if not _same_interval_endpoint(interval.high, other.high, equal):
                 continue
             others.remove(other)
             return True
     return False
 
 
-def _same_endpoint(gold: str, answer: str, equal: Same) -> bool:
+def _same_interval_endpoint(gold: str, answer: str, equal: Same) -> bool:
     if gold == answer or "\\infty" in gold + answer:
         return gold == answer
     return equal(gold, answer)

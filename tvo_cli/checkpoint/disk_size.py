@@ -1,0 +1,40 @@
+"""The bytes on disk that a run's checkpoints and recorded steps take: when it is finished, and at most on the way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class DiskSize(NamedTuple):
+    """Bytes that a run leaves on disk, and the most that it takes at any time."""
+
+    finished: int
+    at_most: int
+
+
+def disk_size(trainer: Any, *, policy_bytes: int, resume_bytes: int, recordings: int) -> DiskSize:
+    """Return the disk that a run takes for checkpoints and recorded steps.
+
+    finished = kept · (policy, + resume tensors unless trainer.save_policy_only) + recordings · whole
+    at most  = what is kept before the newest + 2 · whole + whole: the newest, the one that is written while it is
+               there, and in the latter the state before a step that a signal interrupted + recordings · whole
+
+    Args:
+        trainer: the node of the config: steps, checkpoint_every, keep, keep_every, keep_best, save_policy_only.
+        policy_bytes: of the policy's weights as they are saved.
+        resume_bytes: of what only a resume needs: the optimiser's state, a critic and its optimiser's.
+        recordings: steps that the flight recorder may come to hold.
+    """
+    whole = policy_bytes + resume_bytes
+    older = policy_bytes if trainer.get("save_policy_only", False) else whole
+    kept, recorded = checkpoints_kept(trainer), recordings * whole
+    return DiskSize(kept * older + recorded, (kept - 1) * older + 3 * whole + recorded)
+
+
+def checkpoints_kept(trainer: Any) -> int:
+    """Return how many checkpoints a finished run has: the newest, those of trainer.keep_every, and the best."""
+    steps, every = int(trainer.steps), int(trainer.checkpoint_every)
+    written = 1 + ((steps - 1) // every if every else 0)
+    apart = steps // int(trainer.keep_every) if int(trainer.get("keep_every", 0)) else 0
+    kept = max(int(trainer.keep), 1) + apart + int(bool(trainer.get("keep_best", False)))
+    return min(written, kept)
