@@ -39,14 +39,14 @@ def test_every_line_is_a_sum_and_solved_lines_are_right(split: str) -> None:
         assert int(problem.answer) == total(asked(problem.question))
         assert problem.level == str(asked(problem.question).count("+") + 1)
         first, *further = map(int, asked(problem.question).split(" + "))
-        assert 1 <= first <= 99 and all(1 <= number <= 3 for number in further)
+        assert 1 <= first <= 49 and all(1 <= number <= 3 for number in further)
 
 
 def test_no_held_out_sum_is_trained_or_seen_solved() -> None:
     train, test = ([make(split).problem(i).question for i in range(2000)] for split in ("train", "test"))
     held_out = set(map(asked, test))
     solved = {found[1] for text in (*train, *test) for found in SOLVED.finditer(text)}
-    assert len(held_out) > 20
+    assert len(held_out) > 10
     assert held_out.isdisjoint(map(asked, train)) and held_out.isdisjoint(solved)
 
 

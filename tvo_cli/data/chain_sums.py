@@ -2,7 +2,7 @@
 
     31 + 2 = \\boxed{33}
     8 + 1 = \\boxed{9}
-    57 + 3 =
+    45 + 3 =
 
 A base or instruct model of 135 M parameters boxes its answer by imitation and is sometimes right, which is what
 reinforcement learning needs to begin from. Whether a sum belongs to the training or the held-out problems follows from
@@ -26,7 +26,7 @@ LARGEST = 999  # that the grader's integers go up to
 class ChainSumsSettings:
     """Settings of the few-shot sums: how large the summands are, how many, and how many lines are solved."""
 
-    first: tuple[int, int] = (1, 99)  # least and greatest first summand
+    first: tuple[int, int] = (1, 49)  # least and greatest first summand
     further: tuple[int, int] = (1, 3)  # of each summand after it
     terms: tuple[int, int] = (2, 2)  # fewest and most summands; the level of a problem is their number
     shots: int = 4  # solved lines before the one that is asked
