@@ -50,6 +50,14 @@ def test_no_held_out_sum_is_trained_or_seen_solved() -> None:
     assert held_out.isdisjoint(map(asked, train)) and held_out.isdisjoint(solved)
 
 
+def test_a_held_out_sum_is_not_trained_in_another_order() -> None:
+    train, test = (
+        {"+".join(sorted(asked(make(split, further=(1, 49)).problem(i).question).split(" + "))) for i in range(2000)}
+        for split in ("train", "test")
+    )
+    assert len(test) > 50 and train.isdisjoint(test)
+
+
 def test_the_asked_sum_is_not_among_its_solved_lines() -> None:
     problems = make(first=(1, 5), further=(1, 2))
     for index in range(300):

@@ -44,8 +44,7 @@ MetricRows = Callable[[Path], list[dict[str, float]]]
 @lru_cache(maxsize=256)
 def _composed(overrides: tuple[str, ...]) -> bytes:
     made = config.compose([*SMALL, *overrides, "output_dir=x"])
-    OmegaConf.resolve(made)
-    return pickle.dumps(made)
+    return pickle.dumps(OmegaConf.create(config.resolved_tree(made)))
 
 
 def composed(overrides: tuple[str, ...]) -> DictConfig:

@@ -20,7 +20,7 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
-TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
+TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens", "save_policy_only")  # of the trainer: no number depends on them
 
 
 def config_fingerprint(config: Any) -> str:

@@ -6,7 +6,7 @@
 
 A base or instruct model of 135 M parameters boxes its answer by imitation and is sometimes right, which is what
 reinforcement learning needs to begin from. Whether a sum belongs to the training or the held-out problems follows from
-its text; solved lines are training sums in both, so that no held-out sum is ever seen solved.
+its summands, in whatever order; solved lines are training sums in both, so that no held-out sum is ever seen solved.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ChainSumsProblems:
         for _ in range(ATTEMPTS):
             further = [rng.randint(*self.settings.further) for _ in range(rng.randint(low, high) - 1)]
             numbers = [rng.randint(*self.settings.first), *further]
-            if (text := _sum_as_text(numbers)) != without and split_of(text) == split:
+            if _sum_as_text(numbers) != without and split_of(_sum_as_text(sorted(numbers))) == split:
                 return numbers
         raise UserError(
             "dataset.first",
