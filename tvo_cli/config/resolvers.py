@@ -1,4 +1,4 @@
-"""OmegaConf resolvers of conf/ (`times`, `eval_name`, `hub_or_fetched`), and configs with every interpolation resolved."""
+"""OmegaConf resolvers of conf/ (`times` and others), and configs with every interpolation resolved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def register_resolvers() -> None:
-    """Register the resolvers `times`, for learning rates, `eval_name`, for folders, and `hub_or_fetched`, for models."""
+    """Register the resolvers `times`, `eval_name` (of folders) and `hub_or_fetched` (of models)."""
     from omegaconf import OmegaConf
 
     from tvo_cli.fetch.catalogue import hub_or_fetched

@@ -13,9 +13,9 @@ from tvo_cli import environment
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.model import load_policy
+from tvo_cli.model.model_identity import warn_of_fetched_weights
 from tvo_cli.model.policy_loading import model_location
 from tvo_cli.model.prompt_check import PromptReader
-from tvo_cli.model.model_identity import warn_of_fetched_weights
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 from tvo_cli.rollout.engine import Engine, LocalEngine
 from tvo_cli.rollout.vllm_engine import VllmEngine

@@ -11,6 +11,7 @@ from typing import Any
 from tvo_cli.errors import UserError
 
 SCHEME = "fetched:"  # of model.path
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 ORIGIN = "origin.json"  # written last: a folder that has it is whole
 
 
@@ -88,18 +89,24 @@ def hub_or_fetched(hub_id: str) -> str:
     a run's config.yaml says which weights it has, and a run with the one never resumes as a run with the other.
     """
     model = next((model for model in CATALOGUE if model.hub_id == hub_id), None)
-    if model is None or _is_in_hub_cache(hub_id) or not (cache_folder(model.name) / ORIGIN).is_file():
+    if model is None or cached_hub_folder(hub_id) or not (cache_folder(model.name) / ORIGIN).is_file():
         return hub_id
     return SCHEME + model.name
 
 
-def _is_in_hub_cache(hub_id: str) -> bool:
+def cached_hub_folder(hub_id: str, revision: str | None = None) -> str:
+    """Return the folder in the hub's cache that holds this model's weights; nothing where it is not there."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    return any(
-        isinstance(try_to_load_from_cache(hub_id, file), str)
-        for file in ("model.safetensors", "model.safetensors.index.json")
-    )
+    for file in WEIGHTS:
+        try:
+            found = try_to_load_from_cache(hub_id, file, revision=revision)
+        except HFValidationError:  # a folder's path, packaged:NAME, fetched:NAME
+            return ""
+        if isinstance(found, str):
+            return str(Path(found).parent)
+    return ""
 
 
 def read_origin(folder: str | Path) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""Which weights a run began from: the path that it was given, their digest, and in what they differ from an original."""
+"""Which weights a run began from: the path given, their digest, and in what they differ from an original."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from tvo_cli.fetch.catalogue import read_origin
+from tvo_cli.fetch.catalogue import cached_hub_folder, read_origin
 from tvo_cli.model.policy_loading import model_location
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 
@@ -13,10 +13,11 @@ log = logging.getLogger("tvo")
 
 
 def model_identity(node: Any) -> dict[str, str | None]:
-    """Path, weights (a digest of a folder's files, the revision of a hub model) and, of a fetched model, what it is."""
+    """Path, weights (a digest of the files, also of a cached hub model) and, of a fetched model, what it is."""
     path, place = str(node["path"]), model_location(node)
     origin = read_origin(place)
-    known: dict[str, str | None] = {"path": path, "weights": weights_fingerprint(place) or node.get("revision")}
+    folder = cached_hub_folder(path, node.get("revision")) or place
+    known: dict[str, str | None] = {"path": path, "weights": weights_fingerprint(folder) or node.get("revision")}
     return known | ({"origin": f"{origin['requirement']}: {origin['note']}"} if origin else {})
 
 

@@ -26,7 +26,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
-    """The policy that a model node names: `packaged:NAME`, `fetched:NAME`, a folder, or a hub id, perhaps with a revision."""
+    """The policy that a model node names: `packaged:NAME`, `fetched:NAME`, a folder, or a hub id with a revision."""
     transformers_logging.disable_progress_bar()  # a bar a file is noise in a log
     if str(node["path"]) == FRESH:
         return _fresh_tiny_policy(device)
