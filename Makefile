@@ -3,12 +3,13 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.installed
+REAL_STAMP := .venv/.installed-smollm2
 DEV_STAMP := .venv/.installed-dev
 LOCK := requirements/lock.txt
 COMMA := ,
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
-TESTED := dev tensorboard reasoning-gym  # extras
+TESTED := dev tensorboard reasoning-gym smollm2  # extras
 LOCKED := $(TESTED) joblib submitit optuna
 PACKAGE := .[$(subst $(SPACE),$(COMMA),$(strip $(TESTED)))]
 UV := .venv-uv/bin/uv
@@ -16,10 +17,28 @@ UV := .venv-uv/bin/uv
 install = $(1)/bin/python -m pip install --quiet --constraint $(LOCK) pip && \
   $(1)/bin/python -m pip install --quiet --build-constraint $(LOCK) $(2)
 
-.PHONY: demo test test-slow test-newest test-oldest lock check format comparison docs clean
+.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
+
+# The model is HuggingFaceTB/SmolLM2-135M-Instruct as a package index has it; the hub is never asked. With
+# MATH=FILE.jsonl the first 50 problems of that file are asked too, before and after.
+REAL := outputs/real
+REAL_STEPS ?= 8
+REAL_EVAL := $(BIN)/tvo eval evaluation.limit=64 decoding.samples=4 logger=none evaluation=[chain_sums]
+MATH_EVAL := $(BIN)/tvo eval evaluation.limit=50 decoding.samples=1 logger=none evaluation=[jsonl] protocol.max_tokens=256 path=$(MATH)
+real: export HF_HUB_OFFLINE := 1
+real: $(REAL_STAMP)  ## a pretrained model of 135 M parameters without the hub: fetch, evaluate, train with TVO, evaluate
+	$(BIN)/tvo fetch smollm2-135m
+	$(REAL_EVAL) model.path=fetched:smollm2-135m model=smollm2-135m output_dir=$(REAL)/before
+	$(if $(MATH),$(MATH_EVAL) model.path=fetched:smollm2-135m model=smollm2-135m output_dir=$(REAL)/math-before)
+	$(BIN)/tvo train model=smollm2-135m model.path=fetched:smollm2-135m dataset=chain_sums algorithm=tvo logger=none \
+	  trainer.steps=$(REAL_STEPS) rollout.prompts=4 rollout.samples=8 rollout.epochs=2 rollout.minibatches=2 \
+	  evaluation.problems=64 evaluation.samples=2 stability.reference=false recorder=off output_dir=$(REAL)/run
+	$(REAL_EVAL) model=custom model.path=$(REAL)/run output_dir=$(REAL)/after
+	$(if $(MATH),$(MATH_EVAL) model=custom model.path=$(REAL)/run output_dir=$(REAL)/math-after)
+	@for each in before after $(if $(MATH),math-before math-after); do echo "$$each"; cat $(REAL)/$$each/table.md; done
 
 test: $(DEV_STAMP)  ## the fast tests
 	$(BIN)/python -m pytest -n $(WORKERS)
@@ -70,6 +89,10 @@ $(UV): $(LOCK)
 $(STAMP): .venv/bin/python pyproject.toml $(LOCK)
 	$(call install,.venv,--constraint $(LOCK) --editable .)
 	touch $@
+
+$(REAL_STAMP): .venv/bin/python pyproject.toml $(LOCK)
+	$(call install,.venv,--constraint $(LOCK) --editable '.[smollm2]')
+	touch $@ $(STAMP)
 
 $(DEV_STAMP): .venv/bin/python pyproject.toml $(LOCK)
 	$(call install,.venv,--constraint $(LOCK) --editable '$(PACKAGE)')

@@ -53,7 +53,7 @@ WRONG = [  # override, and what is said of it
     ("recorder.steps=3", r"Write 'recorder\.steps=\[3\]'"),
     ("reward.length.buffer=0", r"in \(0, 1\]"),
     ("reward.deadline=0", r"at least 0\.01"),
-    ("dataset.kind=jsn", r"^dataset\.kind=jsn: not a choice\. Choose arithmetic, addition, jsonl"),
+    ("dataset.kind=jsn", r"^dataset\.kind=jsn: not a choice\. Choose arithmetic, addition, chain_sums, jsonl"),
     ("dataset.hard_share=1.5", r"in \[0, 1\]"),
     ("dataset.modulus=1", r"in \[2, 1000\]"),
     ("model.path=7", r"must be a text that is not empty.*quote it twice"),

@@ -107,3 +107,13 @@ def test_a_suite_takes_the_stops_of_its_data_set_unless_its_protocol_names_some(
     assert stops() == ("\n",)
     assert stops("protocol.stop=[]") == ()
     assert stops("protocol.stop=['=']") == ("=",)
+
+
+def test_the_data_set_is_asked_without_a_chat_template_and_others_in_the_models_way() -> None:
+    def template(*overrides: str) -> str:
+        return str(config.compose([*overrides, "output_dir=x"]).model.prompt.template)
+
+    for model in ("smollm2-135m", "gemma3-270m"):
+        assert template(f"model={model}", "dataset=chain_sums") == "plain"
+        assert template(f"model={model}", "dataset=gsm8k") == "chat"
+        assert template(f"model={model}", "dataset=chain_sums", "model.prompt.template=chat") == "chat"

@@ -1,4 +1,4 @@
-"""OmegaConf resolvers of conf/ (`times`, `eval_name`), and configs with every interpolation resolved."""
+"""OmegaConf resolvers of conf/ (`times` and others), and configs with every interpolation resolved."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def register_resolvers() -> None:
-    """Register the resolvers `times`, for learning rates, and `eval_name`, for folders."""
+    """Register the resolvers `times`, `eval_name` (of folders) and `hub_or_fetched` (of models)."""
     from omegaconf import OmegaConf
+
+    from tvo_cli.fetch.catalogue import hub_or_fetched
 
     OmegaConf.register_new_resolver("times", multiply, replace=True)
     OmegaConf.register_new_resolver("eval_name", evaluation_folder_name, replace=True)
+    OmegaConf.register_new_resolver("hub_or_fetched", hub_or_fetched, replace=True)
 
 
 def multiply(left: float, right: float) -> float:

@@ -13,6 +13,7 @@ from tvo_cli import environment
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.model import load_policy
+from tvo_cli.model.model_identity import warn_of_fetched_weights
 from tvo_cli.model.policy_loading import model_location
 from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
@@ -23,6 +24,7 @@ from tvo_cli.training.device_and_precision import set_up_runtime
 
 def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> dict[str, Any]:
     """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
+    warn_of_fetched_weights(config.model)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     if config.rollout.get("engine") == "vllm":
         served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))

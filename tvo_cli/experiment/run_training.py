@@ -12,6 +12,7 @@ from tvo_cli import environment
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.experiment.build_session import build_session
+from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
@@ -26,6 +27,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     with ExitStack() as resources:
         held = resources.enter_context(BufferedLog())
         session = build_session(config, folder, resources)
+        warn_of_fetched_weights(config.model)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         dataset_fingerprint.check_same_dataset(folder, session.origin, config)
         resume_compatibility.write_origin(folder, config)
@@ -34,7 +36,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         environment.record(folder, environment.of_run(session.learner))
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
-        return session.tracker.finish(_summary_of_run(session, evaluation))
+        return session.tracker.finish(_summary_of_run(session, evaluation) | {"model": model_identity(config.model)})
 
 
 def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.fetch.catalogue import SCHEME, fetched_folder
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -31,6 +32,8 @@ def safetensors_files_to_count(path: str, checkpoint: str) -> Sequence[Path]:
     """The safetensors of a packaged model, a folder, or a hub model that was downloaded before."""
     if path.startswith("packaged:"):
         folder = WEIGHTS / path.removeprefix("packaged:")
+    elif path.startswith(SCHEME):
+        folder = fetched_folder(path)
     elif Path(path).expanduser().exists():
         folder = Path(resolve_policy_checkpoint(path, checkpoint)).expanduser()
     else:

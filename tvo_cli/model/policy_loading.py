@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
+from tvo_cli.fetch.catalogue import SCHEME, fetch_remedy, fetched_folder
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
@@ -25,7 +26,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
-    """The policy that a model node names: `packaged:NAME`, a local folder, or a hub id with an optional revision."""
+    """The policy that a model node names: `packaged:NAME`, `fetched:NAME`, a folder, or a hub id with a revision."""
     transformers_logging.disable_progress_bar()  # a bar a file is noise in a log
     if str(node["path"]) == FRESH:
         return _fresh_tiny_policy(device)
@@ -80,6 +81,8 @@ def _location_and_options(node: Any) -> tuple[str, dict[str, Any]]:
         return str(_checked_model_folder(WEIGHTS / path.removeprefix("packaged:"), path)), options | {
             "local_files_only": True
         }
+    if path.startswith(SCHEME):
+        return str(_checked_model_folder(fetched_folder(path), path)), options | {"local_files_only": True}
     if Path(path).exists() or path.startswith((".", "/", "~", "outputs")):
         chosen = resolve_policy_checkpoint(path, str(node.get("checkpoint") or "last"))
         return str(_checked_model_folder(Path(chosen).expanduser(), path)), options | {"local_files_only": True}
@@ -150,7 +153,7 @@ def _loading_error_line(error: Exception) -> str:
 def _loading_remedy(place: str) -> str:
     if Path(place).is_dir():
         return "The folder must hold a transformers causal LM with its tokenizer."
-    return "Check the id and the network, or give a local folder."
+    return " ".join(("Check the id and the network, or give a local folder.", fetch_remedy(place))).strip()
 
 
 def load_config(node: Any) -> Any:

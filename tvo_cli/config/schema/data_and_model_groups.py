@@ -41,6 +41,7 @@ class Problems(Keys):
     max_tokens: Tokens = key("most tokens of a response")
     max_prompt_tokens: Count | None = key("problems with a longer prompt are left out; null: refused", optional=True)
     stop: Stops | None = key("texts that end a response", optional=True)
+    template: Literal["plain", "chat"] | None = key("how it is asked; null: the model's way", optional=True)
     profile: Profile = key("how answers are judged where a problem does not say")
     suffix: Words = key("after the question")
 
