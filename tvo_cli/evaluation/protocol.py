@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.data.prompts import compose_prompt
-from tvo_cli.data.special_tokens import hide_special_tokens, restore_special_tokens
+from tvo_cli.data.special_tokens import hide_special_tokens
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -77,7 +77,7 @@ class Protocol:
         asked = "".join((*self.shots, fill_protocol_template(self.prompt, protocol_template_fields(literal))))
         node = {"template": self.template, "system": self.system, "suffix": self.suffix}
         try:
-            return restore_special_tokens(compose_prompt(replace(literal, question=asked), node, tokenizer), tokenizer)
+            return compose_prompt(replace(literal, question=asked), node, tokenizer)
         except UserError as error:  # prompts know their keys in a run's config only
             key = error.key.replace("model.prompt.", "protocol.")
             remedy = "Take protocol=boxed, or an instruction-tuned model."

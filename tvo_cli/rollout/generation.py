@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_p
 from tvo_cli.model.sequence_packing import ATTENTION
 from tvo_cli.rollout.fused_decode import FusedDecoder, fused_decoder
 from tvo_cli.rollout.kv_cache import growing_cache, next_multiple
+from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams, sample_token, uniform_numbers
 from tvo_cli.types import Rollout
 
@@ -98,8 +98,8 @@ def _decode_slice(
         mask=torch.zeros(count, limit, dtype=torch.bool, device=ids.device),
         finished=torch.zeros(count, dtype=torch.bool, device=ids.device),
     )
-    ends = torch.tensor(sorted(policy.end_ids), device=ids.device)
-    stopped = _StopStrings(policy, sampling.stop, ids.device)
+    stopped = StopStrings(policy.tokenizer, sampling.stop, ids.device)
+    ends = torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device)
     logits, state = _prefill_cache(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
@@ -164,8 +164,7 @@ class _DecodingState:
             arguments["attention_mask"] = self.attention
         known = accepted_arguments(policy.network.forward, arguments)
         found = policy.network(input_ids=token[:, None], **cache_argument(policy.network, self.cache), **known)
-        logits: Tensor = found.logits[:, -1]
-        return logits
+        return policy.head.decodable.cut(found.logits[:, -1])
 
 
 def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[Tensor, _DecodingState]:
@@ -184,42 +183,7 @@ def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> t
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
     even_rows, known_family = (EVEN_ROWS, fused_decoder(policy)) if quick else (1, None)
     state = _DecodingState(cache, following, repeated, even_rows, known_family)
-    return found.logits[:, -1].repeat_interleave(samples, 0), state
-
-
-class _StopStrings:
-    """Tells which rows have just come to hold a stop string.
-
-    The newest token must then bring the string's last character: only rows whose token can are decoded, and of
-    those only a tail, as nothing before it is new. A character takes at most four byte-level tokens.
-    """
-
-    def __init__(self, policy: Policy, stop: Sequence[str], device: torch.device) -> None:
-        self._tokenizer, self._stop = policy.tokenizer, tuple(stop)
-        self._reach = 4 * max(map(len, stop), default=0) + 4
-        self._closing = tokens_ending_stop_strings(policy.tokenizer, self._stop).to(device) if stop else None
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Of responses up to now [n, t], bool [n]."""
-        found = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-        if self._closing is None:
-            return found
-        rows = self._closing[ids[:, -1]].nonzero().flatten()
-        tails = self._tokenizer.batch_decode(ids[rows, -self._reach :], skip_special_tokens=True)
-        found[rows] = torch.tensor(
-            [any(text in tail for text in self._stop) for tail in tails], device=ids.device
-        ).bool()
-        return found
-
-
-@lru_cache(maxsize=16)
-def tokens_ending_stop_strings(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
-    """Tokens whose text holds the last character of a stop string, or a part of a character, bool [V]."""
-    texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
-    ends = {text[-1] for text in stop} | {"\ufffd"}
-    if any(end.isspace() and end != "\n" for end in ends):  # tokenizers drop a space at the start of a text
-        return torch.ones(len(texts), dtype=torch.bool)
-    return torch.tensor([not ends.isdisjoint(text) for text in texts])
+    return policy.head.decodable.cut(found.logits[:, -1]).repeat_interleave(samples, 0), state
 
 
 def _join_generated_rows(done: Sequence[tuple[Tensor, _ResponseRows]]) -> _ResponseRows:
