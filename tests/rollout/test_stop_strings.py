@@ -114,7 +114,9 @@ def test_sampler_and_trainer_leave_out_the_same_ids(padded: Policy, temperature:
     scores = padded.score(*columns, temperature)
     assert float((scores.logp.detach() - rollout.logp).abs().max()) < 1e-5
     first = padded.network(torch.tensor([ids_of("ab")])).logits.detach()[0, -1, : len(padded.tokenizer)] / temperature
-    assert float(rollout.logp[0, 0]) == pytest.approx(float(first.log_softmax(-1)[rollout.response_ids[0, 0]]), abs=1e-5)
+    assert float(rollout.logp[0, 0]) == pytest.approx(
+        float(first.log_softmax(-1)[rollout.response_ids[0, 0]]), abs=1e-5
+    )
     entropy = torch.distributions.Categorical(logits=first).entropy()
     assert float(scores.entropy[0, 0].detach()) == pytest.approx(float(entropy), abs=1e-4)
 
@@ -145,5 +147,7 @@ def test_an_end_token_beyond_the_tokenizer_stays_within_reach() -> None:
 def test_only_tokens_with_a_stops_last_character_can_end_it(policy: Policy) -> None:
     closing = tokens_ending_stop_strings(policy.tokenizer, ("so 7",))
     texts = policy.tokenizer.batch_decode([[i] for i in range(len(policy.tokenizer))])
-    assert {text for text, ends in zip([*texts, ""], closing.tolist(), strict=True) if ends} == {t for t in texts if "7" in t}
+    assert {text for text, ends in zip([*texts, ""], closing.tolist(), strict=True) if ends} == {
+        t for t in texts if "7" in t
+    }
     assert tokens_ending_stop_strings(policy.tokenizer, ("so ",)).all(), "a space at the end may belong to any token"

@@ -23,10 +23,18 @@ NOT_THE_EXPERIMENT = (
 TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
 
 
+def without_empty_template_keywords(tree: Any) -> Any:
+    """Return the tree without `chat_template_kwargs` that say nothing: earlier versions had no such key."""
+    if not isinstance(tree, dict):
+        return tree
+    kept = {key: value for key, value in tree.items() if key != "chat_template_kwargs" or value}
+    return {key: without_empty_template_keywords(value) for key, value in kept.items()}
+
+
 def config_fingerprint(config: Any) -> str:
     """Return the sha256 of what decides a run's numbers: the resolved config without name, folder and loggers."""
     tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
         tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
-    tree = with_targets(with_first_key_names(tree), first_target)
+    tree = without_empty_template_keywords(with_targets(with_first_key_names(tree), first_target))
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()

@@ -31,6 +31,9 @@ class DecodableTokens(NamedTuple):
         return kept.index_fill(-1, torch.tensor(self.holes, device=kept.device), UNREACHABLE)
 
 
+EVERY_TOKEN = DecodableTokens()
+
+
 def decodable_tokens(tokenizer: Any, end_ids: Iterable[int], logits: int) -> DecodableTokens:
     """Of a network with so many logits; end tokens count too, as a response must be able to end."""
     known = _ids_of_tokenizer(tokenizer) | {token for token in end_ids if token < logits}

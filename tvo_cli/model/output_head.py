@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tvo_cli.model.decodable_tokens import DecodableTokens
+from tvo_cli.model.decodable_tokens import EVERY_TOKEN, DecodableTokens
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class OutputHead:
     project: nn.Module | None
     scale: float = 1.0
     cap: float | None = None
-    decodable: DecodableTokens = DecodableTokens()
+    decodable: DecodableTokens = EVERY_TOKEN
 
     @property
     def split(self) -> bool:
@@ -42,7 +42,7 @@ class OutputHead:
     @classmethod
     def of(cls, network: PreTrainedModel, decodable: DecodableTokens | None = None) -> OutputHead:
         """The head of a network, checked once against the network's own logits on a few tokens."""
-        return replace(cls._of_all_logits(network), decodable=decodable or DecodableTokens())
+        return replace(cls._of_all_logits(network), decodable=decodable or EVERY_TOKEN)
 
     @classmethod
     def _of_all_logits(cls, network: PreTrainedModel) -> OutputHead:

@@ -77,9 +77,7 @@ def added_eos_ids(tokenizer: Any) -> tuple[int, ...]:
     return tuple(with_[starts[0] + len(bare) :]) if bare and starts else ()
 
 
-def _encode_literal_prompt(
-    tokenizer: Any, prompt: str, control: Sequence[tuple[int, int]], *, add: bool
-) -> list[int]:
+def _encode_literal_prompt(tokenizer: Any, prompt: str, control: Sequence[tuple[int, int]], *, add: bool) -> list[int]:
     renamed, names = _tokenizer_with_renamed_specials(tokenizer)
     parts, end = [], 0
     for start, stop in control:

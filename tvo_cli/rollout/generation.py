@@ -16,12 +16,19 @@ from tvo_cli.model.cache_support import cache_argument
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions, trim_left_padding
 from tvo_cli.model.sequence_packing import ATTENTION
 from tvo_cli.rollout.fused_decode import FusedDecoder, fused_decoder
-from tvo_cli.rollout.kv_cache import growing_cache, next_multiple
+from tvo_cli.rollout.kv_cache import (
+    growing_cache,
+    keeps_tokens,
+    next_multiple,
+    repeat_cache_rows,
+    select_cache_rows,
+)
 from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams, sample_token, uniform_numbers
 from tvo_cli.types import Rollout
 
 COMPACT_AT = 0.2  # share of finished rows from which it pays to drop them from the cache
+ReportFinished = Callable[[int, str, int, bool], object]  # row, text, tokens, ended by itself
 EVEN_ROWS = 8  # what is left is a multiple of it under oneDNN, which prepares itself anew for every new shape
 
 
@@ -35,6 +42,27 @@ class _ResponseRows:
     finished: Tensor  # bool [n]
 
 
+@dataclass(slots=True)
+class _FinishedReport:
+    """Tells of each response once, as soon as it is over."""
+
+    policy: Policy
+    places: Tensor  # int64 [n], of the slice's responses in the rollout
+    report: ReportFinished
+    told: Tensor | None = None
+
+    def tell(self, rows: _ResponseRows, *, over: bool) -> None:
+        """Report the responses that have ended since, all of them where the slice is over."""
+        told = torch.zeros_like(rows.finished) if self.told is None else self.told
+        new = ~told if over else rows.finished & ~told
+        self.told = told | new
+        chosen = new.nonzero().flatten().tolist()
+        kept = [rows.ids[row][rows.mask[row]].tolist() for row in chosen]
+        texts = self.policy.tokenizer.batch_decode(kept, skip_special_tokens=True) if kept else []
+        for row, ids, text in zip(chosen, kept, texts, strict=True):
+            self.report(int(self.places[row]), text, len(ids), bool(rows.finished[row]))
+
+
 @torch.no_grad()
 def generate(
     policy: Policy,
@@ -44,10 +72,12 @@ def generate(
     *,
     seed: int,
     progress: Callable[[int, int], object] | None = None,
+    report: ReportFinished | None = None,
 ) -> Rollout:
     """`sampling.samples` responses to each prompt.
 
-    The token of (key, sample, position) depends on (seed, key, sample, position) and the policy alone.
+    The token of (key, sample, position) depends on (seed, key, sample, position) and the policy alone. `report` is
+    called of each response as soon as it is over: its row in the rollout, text, tokens, whether it ended by itself.
     """
     policy.network.eval()  # a network that recomputes its layers keeps no cache in training mode
     prompt_ids, prompt_mask = policy.encode(prompts)
@@ -57,7 +87,8 @@ def generate(
         prompt = places[:, 0] // sampling.samples
         ids, mask = trim_left_padding(prompt_ids[prompt], prompt_mask[prompt])
         with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-            rows = _decode_slice(policy, ids, mask, _uniforms_for_generation(numbers, ids.device), sampling)
+            finished = None if report is None else _FinishedReport(policy, places.flatten(), report)
+            rows = _decode_slice(policy, ids, mask, _uniforms_for_generation(numbers, ids.device), sampling, finished)
         done.append((places.flatten(), rows))
         if progress is not None:
             progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
@@ -88,7 +119,12 @@ def _uniforms_for_generation(numbers: Tensor, device: torch.device) -> Tensor:
 
 
 def _decode_slice(
-    policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, sampling: SamplingParams
+    policy: Policy,
+    ids: Tensor,
+    prompt_mask: Tensor,
+    numbers: Tensor,
+    sampling: SamplingParams,
+    finished: _FinishedReport | None = None,
 ) -> _ResponseRows:
     """Decode one slice to its end: as many responses a prompt as there are `numbers` for it."""
     count, limit = numbers.shape
@@ -114,6 +150,8 @@ def _decode_slice(
         if t + 1 == limit:
             break
         share = float(live.float().mean()) if t % every == 0 else 1.0
+        if finished is not None and t % every == 0:
+            finished.tell(rows, over=False)
         if share == 0.0:
             break
         if share <= 1.0 - COMPACT_AT:
@@ -122,6 +160,8 @@ def _decode_slice(
                 state.keep(kept)
                 seat, token, live = seat[kept], token[kept], live[kept]
         logits = state.step(policy, token)
+    if finished is not None:
+        finished.tell(rows, over=True)
     return rows
 
 
@@ -148,7 +188,7 @@ class _DecodingState:
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but these rows."""
-        self.cache.batch_select_indices(rows)
+        select_cache_rows(self.cache, rows)
         self.position = self.position[rows]
         self.attention = None if self.attention is None else self.attention[rows]
 
@@ -178,8 +218,8 @@ def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> t
         arguments |= {"attention_mask": attention, "position_ids": position}
     known = accepted_arguments(policy.network.forward, arguments)
     found = policy.network(input_ids=ids, **cache_argument(policy.network, cache), **known)
-    cache.batch_repeat_interleave(samples)
-    repeated = None if attention is None else attention.repeat_interleave(samples, 0)
+    repeat_cache_rows(cache, torch.arange(len(ids), device=ids.device), samples)
+    repeated = None if attention is None or not keeps_tokens(cache) else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
     even_rows, known_family = (EVEN_ROWS, fused_decoder(policy)) if quick else (1, None)
     state = _DecodingState(cache, following, repeated, even_rows, known_family)

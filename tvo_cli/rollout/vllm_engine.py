@@ -8,7 +8,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.prompt_encoding import encode_prompts
-from tvo_cli.rollout.engine import Completion
+from tvo_cli.rollout.engine import Completion, ReportCompletion
 from tvo_cli.rollout.stop_strings import stop_token_ids, stops_with_special_tokens
 from tvo_cli.rollout.token_sampling import SamplingParams
 
@@ -48,9 +48,17 @@ class VllmEngine:
         return list(map(len, encode_prompts(self.tokenizer, prompts)))
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
-        """All requests at once: the engine batches them itself. It is given token ids, to which it adds none."""
+        """All requests at once: the engine batches them itself, and reports none before all are over.
+
+        It is given token ids, to which it adds no special tokens.
+        """
         asked = [{"prompt_token_ids": ids} for ids in encode_prompts(self.tokenizer, prompts)]
         rows = [(p, k, g) for p, k in zip(asked, keys, strict=True) for g in range(sampling.samples)]
         wanted = [self._parameters(sampling, vllm_request_seed(seed, key, sample)) for _, key, sample in rows]

@@ -12,6 +12,7 @@ from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
 from tvo_cli.config.schema.value_types import Keys
 
+PRECISION = "trainer.precision"
 GONE = ("trainer.resume",)  # became the group `resume`
 
 
@@ -26,7 +27,14 @@ def upgrade_recorded_config(tree: Mapping[str, Any], root: str = "train") -> dic
         for step in above:
             node = node.get(step, {})
         node.pop(last, None)
+    _keep_precision_of_earlier_version(found)
     return found
+
+
+def _keep_precision_of_earlier_version(tree: dict[str, Any]) -> None:
+    """Set a recorded precision of `auto` to what it meant: runs record what it comes to, earlier ones the word."""
+    if tree.get("trainer", {}).get("precision") == "auto":
+        tree["trainer"]["precision"] = tree["model"]["dtype"]
 
 
 def _fill_later_keys(model: type[Keys], tree: dict[str, Any]) -> None:
@@ -51,6 +59,8 @@ def upgrade_recorded_settings(
         for key, value in before.items()
         if key not in GONE
     }
+    if kept.get(PRECISION) == "auto":
+        kept[PRECISION] = kept.get("model.dtype")
     return {key: value for key, value in since.items() if key in wanted} | kept
 
 
