@@ -48,11 +48,13 @@ class _FinishedReport:
 
     policy: Policy
     places: Tensor  # int64 [n], of the slice's responses in the rollout
-    report: ReportFinished
+    report: ReportFinished | None
     told: Tensor | None = None
 
     def tell(self, rows: _ResponseRows, *, over: bool) -> None:
         """Report the responses that have ended since, all of them where the slice is over."""
+        if self.report is None:
+            return
         told = torch.zeros_like(rows.finished) if self.told is None else self.told
         new = ~told if over else rows.finished & ~told
         self.told = told | new
@@ -87,7 +89,7 @@ def generate(
         prompt = places[:, 0] // sampling.samples
         ids, mask = trim_left_padding(prompt_ids[prompt], prompt_mask[prompt])
         with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-            finished = None if report is None else _FinishedReport(policy, places.flatten(), report)
+            finished = _FinishedReport(policy, places.flatten(), report)
             rows = _decode_slice(policy, ids, mask, _uniforms_for_generation(numbers, ids.device), sampling, finished)
         done.append((places.flatten(), rows))
         if progress is not None:
@@ -124,16 +126,11 @@ def _decode_slice(
     prompt_mask: Tensor,
     numbers: Tensor,
     sampling: SamplingParams,
-    finished: _FinishedReport | None = None,
+    finished: _FinishedReport,
 ) -> _ResponseRows:
     """Decode one slice to its end: as many responses a prompt as there are `numbers` for it."""
     count, limit = numbers.shape
-    rows = _ResponseRows(
-        ids=torch.full((count, limit), policy.pad_id, dtype=torch.int64, device=ids.device),
-        logp=torch.zeros(count, limit, device=ids.device),
-        mask=torch.zeros(count, limit, dtype=torch.bool, device=ids.device),
-        finished=torch.zeros(count, dtype=torch.bool, device=ids.device),
-    )
+    rows = _empty_rows(count, limit, policy.pad_id, ids.device)
     stopped = StopStrings(policy.tokenizer, sampling.stop, ids.device)
     ends = torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device)
     logits, state = _prefill_cache(policy, ids, prompt_mask, count // len(ids))
@@ -150,7 +147,7 @@ def _decode_slice(
         if t + 1 == limit:
             break
         share = float(live.float().mean()) if t % every == 0 else 1.0
-        if finished is not None and t % every == 0:
+        if t % every == 0:
             finished.tell(rows, over=False)
         if share == 0.0:
             break
@@ -160,9 +157,17 @@ def _decode_slice(
                 state.keep(kept)
                 seat, token, live = seat[kept], token[kept], live[kept]
         logits = state.step(policy, token)
-    if finished is not None:
-        finished.tell(rows, over=True)
+    finished.tell(rows, over=True)
     return rows
+
+
+def _empty_rows(count: int, limit: int, pad_id: int, device: torch.device) -> _ResponseRows:
+    return _ResponseRows(
+        ids=torch.full((count, limit), pad_id, dtype=torch.int64, device=device),
+        logp=torch.zeros(count, limit, device=device),
+        mask=torch.zeros(count, limit, dtype=torch.bool, device=device),
+        finished=torch.zeros(count, dtype=torch.bool, device=device),
+    )
 
 
 def _rows_to_keep_generating(live: Tensor, step: int) -> Tensor:

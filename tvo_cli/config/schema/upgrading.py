@@ -27,14 +27,7 @@ def upgrade_recorded_config(tree: Mapping[str, Any], root: str = "train") -> dic
         for step in above:
             node = node.get(step, {})
         node.pop(last, None)
-    _keep_precision_of_earlier_version(found)
     return found
-
-
-def _keep_precision_of_earlier_version(tree: dict[str, Any]) -> None:
-    """Set a recorded precision of `auto` to what it meant: runs record what it comes to, earlier ones the word."""
-    if tree.get("trainer", {}).get("precision") == "auto":
-        tree["trainer"]["precision"] = tree["model"]["dtype"]
 
 
 def _fill_later_keys(model: type[Keys], tree: dict[str, Any]) -> None:
@@ -60,6 +53,7 @@ def upgrade_recorded_settings(
         if key not in GONE
     }
     if kept.get(PRECISION) == "auto":
+    if kept.get(PRECISION) == "auto":  # runs record what it comes to; earlier ones the word, and meant this
         kept[PRECISION] = kept.get("model.dtype")
     return {key: value for key, value in since.items() if key in wanted} | kept
 
