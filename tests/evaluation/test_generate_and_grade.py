@@ -12,7 +12,7 @@ import pytest
 from tests.evaluation.conftest import Parrot, run
 from tests.evaluation.test_tiny_model import completions
 from tvo_cli.evaluation import generate_and_grade
-from tvo_cli.rollout import generation
+from tvo_cli.rollout import generation, token_sampling
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -84,7 +84,7 @@ def test_the_time_of_a_batch_is_shared_out_among_its_completions(
     asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(1000))
-    monkeypatch.setattr(generate_and_grade.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("tvo_cli.evaluation.generate_and_grade.time.perf_counter", lambda: float(next(clock)))
     run(asked("rollout.batch_size=24"), Reporting(golds, before=lambda number: None))
     rows = rows_in(tmp_path / "run")
     assert all(row["seconds"] > 0 for row in rows)
@@ -98,7 +98,7 @@ def test_a_killed_evaluation_of_the_embedded_model_keeps_what_was_finished(
     """In the middle of the only batch; what is there are the completions of an undisturbed evaluation."""
     words = ("decoding.greedy=false", "evaluation.suites.arithmetic.dataset.operations=[1,3]")
     whole = completions(tmp_path / "whole", *words)[1]
-    sample, left = generation.sample_token, [stop_at]
+    sample, left = token_sampling.sample_token, [stop_at]
 
     def until(*given: Any) -> Any:
         left[0] -= 1

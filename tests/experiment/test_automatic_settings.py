@@ -163,3 +163,15 @@ def test_keywords_reach_the_chat_template_and_others_are_refused(
             render_prompt(problem, wrong, tokenizer)
     with pytest.raises(UserError, match=r"chat_template_kwargs=.*is not used: the prompt is plain"):
         render_prompt(problem, {"template": "plain", "chat_template_kwargs": {"deep": True}}, tokenizer)
+
+
+def test_a_sweep_knows_a_job_again_by_what_auto_comes_to(talking: Path, tmp_path: Path) -> None:
+    """A job of a version whose custom model was plain and float32 is this job, unless the prompt is another."""
+    bare = save_model(tmp_path / "bare", "llama")
+    for folder, template in ((talking, "chat"), (bare, "plain")):
+        words = ("model=custom", f"model.path={folder}")
+        automatic = config.config_fingerprint(composed(*words))
+        stated = (f"model.prompt.template={template}", "model.dtype=float32")
+        other = f"model.prompt.template={'plain' if template == 'chat' else 'chat'}"
+        assert automatic == config.config_fingerprint(composed(*words, *stated))
+        assert automatic != config.config_fingerprint(composed(*words, other))

@@ -11,7 +11,7 @@ import torch
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout import SamplingParams, generate, generation
+from tvo_cli.rollout import SamplingParams, generate, generation, token_sampling
 from tvo_cli.types import Rollout
 
 
@@ -190,7 +190,7 @@ def test_each_response_is_reported_once_as_soon_as_it_is_over(policy: Policy, ba
         at.append(len(sampled))
 
     with pytest.MonkeyPatch.context() as patch:
-        sample = generation.sample_token
+        sample = token_sampling.sample_token
         patch.setattr(generation, "sample_token", lambda *given: (sampled.append(1), sample(*given))[1])
         chosen = replace(SAMPLING, batch_size=batch_size)
         rollout = generate(policy, PROMPTS, KEYS, chosen, seed=0, report=note)
