@@ -67,7 +67,7 @@ def _adopt(config: DictConfig, values: dict[str, Any], given: Collection[str], t
             continue
         if OmegaConf.select(config, name) != value:
             OmegaConf.update(config, name, value, merge=False, force_add=True)
-            tell(f"{name}={value}, {why}")
+            tell(f"{name}={value or repr(value)}, {why}")
 
 
 def notes_on_protocols(
