@@ -52,7 +52,6 @@ def upgrade_recorded_settings(
         for key, value in before.items()
         if key not in GONE
     }
-    if kept.get(PRECISION) == "auto":
     if kept.get(PRECISION) == "auto":  # runs record what it comes to; earlier ones the word, and meant this
         kept[PRECISION] = kept.get("model.dtype")
     return {key: value for key, value in since.items() if key in wanted} | kept
