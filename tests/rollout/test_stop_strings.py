@@ -13,6 +13,8 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from tvo_cli.model import Policy
 from tvo_cli.model.decodable_tokens import decodable_tokens
 from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.rollout.fused_decode import fused_decoder
+from tvo_cli.rollout.onednn import onednn_matmul
 from tvo_cli.rollout.stop_strings import StopStrings, tokens_ending_stop_strings
 
 END, START, THINK = "<|im_end|>", "<|im_start|>", "<think>"
@@ -151,3 +153,12 @@ def test_only_tokens_with_a_stops_last_character_can_end_it(policy: Policy) -> N
         t for t in texts if "7" in t
     }
     assert tokens_ending_stop_strings(policy.tokenizer, ("so ",)).all(), "a space at the end may belong to any token"
+
+
+def test_fused_decoding_leaves_out_the_same_ids(padded: Policy, quick_anywhere: None) -> None:
+    plain = generate(padded, ["ab", "c"], ["k", "l"], SAMPLING, seed=1)
+    with onednn_matmul(padded.network) as on:
+        assert on and fused_decoder(padded) is not None
+        fused = generate(padded, ["ab", "c"], ["k", "l"], SAMPLING, seed=1)
+    assert torch.equal(fused.response_ids, plain.response_ids)
+    torch.testing.assert_close(fused.logp, plain.logp, atol=1e-4, rtol=0)
