@@ -64,7 +64,7 @@ def test_chat_without_a_chat_template(given: str | None) -> None:
 
 
 def test_an_unknown_template() -> None:
-    with pytest.raises(UserError, match=r"model\.prompt\.template=chta.*plain or chat"):
+    with pytest.raises(UserError, match=r"model\.prompt\.template=chta.*plain, chat or auto"):
         render_prompt(PROBLEM, node(template="chta"), None)
 
 

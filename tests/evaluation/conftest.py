@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+    from tvo_cli.rollout.engine import ReportCompletion
     from tvo_cli.rollout.token_sampling import SamplingParams
 
 MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
@@ -39,7 +40,12 @@ class Parrot:
         return [len(prompt) for prompt in prompts]
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
         if self.fail_after is not None and len(self.asked) >= self.fail_after:
             raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from tvo_cli.evaluation.pipeline import regrade_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.rollout.engine import Completion
+    from tvo_cli.rollout.engine import Completion, ReportCompletion
     from tvo_cli.rollout.token_sampling import SamplingParams
 
 REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
@@ -26,7 +26,12 @@ class Boxless(Parrot):
     """Odd samples state the gold without a box: ours finds no answer, math-verify reads it."""
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
         drawn = super().__call__(prompts, keys, sampling, seed)
         for key, group in zip(keys, drawn, strict=True):

@@ -86,18 +86,63 @@ def templates(tokenizer: PreTrainedTokenizerFast) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-def test_a_prompt_without_special_tokens_has_the_ids_it_always_had(name: str) -> None:
+def test_a_plain_prompt_without_special_tokens_has_the_tokenizers_own_ids(name: str) -> None:
     tokenizer = TOKENIZERS[name]()
-    for template in templates(tokenizer):
-        prompts = [
-            render_prompt(problem(text), node(template), tokenizer) for text in ("7 + 3 =", "What ends a turn?", "a")
-        ]
-        expected = []
-        for prompt in prompts:
-            begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-            expected.append(tokenizer(prompt, add_special_tokens=not begun)["input_ids"])
-        assert encode_prompts(tokenizer, prompts) == expected
-        assert [type(prompt) for prompt in prompts] == [str] * 3
+    prompts = [render_prompt(problem(text), node("plain"), tokenizer) for text in ("7 + 3 =", "What ends a turn?", "a")]
+    assert encode_prompts(tokenizer, prompts) == [tokenizer(prompt)["input_ids"] for prompt in prompts]
+    assert [type(prompt) for prompt in prompts] == [str] * 3
+
+
+def with_processor(single: str, template: str, *tokens: str) -> PreTrainedTokenizerFast:
+    """A tokenizer whose post-processor writes `single` around every text, and that has a chat template."""
+    made = chatml(bos_token="<|begin|>")
+    made.add_special_tokens({"additional_special_tokens": ["[gMASK]", "<sop>"]}, replace_extra_special_tokens=False)
+    ids = [(token, made.convert_tokens_to_ids(token)) for token in tokens]
+    made.backend_tokenizer.post_processor = TemplateProcessing(single=single, special_tokens=ids)
+    made.chat_template = template
+    return made
+
+
+MESSAGES = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+ADDING = {
+    "a prefix that is not the begin token, written by the template too": (
+        *("[gMASK] <sop> $A", "[gMASK]<sop>" + MESSAGES),
+        *("[gMASK]", "<sop>"),
+    ),
+    "a begin token that the template leaves out": ("<|begin|> $A", MESSAGES, "<|begin|>"),
+    "a begin token after a line break of the template": ("<|begin|> $A", "\n<|begin|>" + MESSAGES, "<|begin|>"),
+    "a begin token that the template begins with": ("<|begin|> $A", "<|begin|>" + MESSAGES, "<|begin|>"),
+    "an end token behind": ("$A <|im_end|>", MESSAGES, "<|im_end|>"),
+    "an end token behind, a begin token before": (
+        *("<|begin|> $A <|im_end|>", "<|begin|>" + MESSAGES),
+        *("<|begin|>", "<|im_end|>"),
+    ),
+    "nothing": ("$A", MESSAGES),
+}
+
+
+@pytest.mark.parametrize("kind", ADDING)
+@pytest.mark.parametrize("question", ["hi", "  hi\n", "<|begin|>hi"])
+def test_what_a_chat_template_wrote_has_transformers_own_ids(kind: str, question: str) -> None:
+    """Whatever the tokenizer adds to a text by itself, it is not added to a conversation."""
+    single, template, *tokens = ADDING[kind]
+    tokenizer = with_processor(single, template, *tokens)
+    (ids,) = encode_prompts(tokenizer, [render_prompt(problem(question), node("chat"), tokenizer)])
+    mark = question.replace("<|begin|>", "x")
+    talk = [{"role": "user", "content": mark}]
+    expected = tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_dict=False)
+    if mark == question:
+        assert ids == expected
+    assert _special(ids, tokenizer) == _special(expected, tokenizer)
+
+
+@pytest.mark.parametrize("kind", ADDING)
+def test_a_plain_prompt_keeps_what_the_tokenizer_puts_before_it(kind: str) -> None:
+    single, template, *tokens = ADDING[kind]
+    tokenizer = with_processor(single, template, *tokens)
+    (ids,) = encode_prompts(tokenizer, [render_prompt(problem("hi"), node("plain"), tokenizer)])
+    own = tokenizer("hi")["input_ids"]
+    assert ids == (own[:-1] if own[-1] == tokenizer.eos_token_id else own)
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -200,3 +245,4 @@ def test_a_copy_of_a_prompt_is_the_same_prompt() -> None:
     copied = copy.deepcopy(prompt)
     assert isinstance(copied, Prompt) and isinstance(prompt, Prompt)
     assert copied == prompt and copied.control == prompt.control != ()
+    assert copied.templated is prompt.templated is True

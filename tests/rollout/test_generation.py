@@ -11,7 +11,7 @@ import torch
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout import SamplingParams, generate, generation
+from tvo_cli.rollout import SamplingParams, generate, generation, token_sampling
 from tvo_cli.types import Rollout
 
 
@@ -176,3 +176,25 @@ def test_how_often_rows_are_looked_at_cannot_be_seen(
         assert torch.equal(getattr(often, name), getattr(seldom, name))
     assert often.texts == seldom.texts
     torch.testing.assert_close(often.logp, seldom.logp, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [512, 7])
+def test_each_response_is_reported_once_as_soon_as_it_is_over(policy: Policy, batch_size: int) -> None:
+    told: dict[int, tuple[str, int, bool]] = {}
+    at: list[int] = []
+    sampled: list[int] = []
+
+    def note(row: int, text: str, count: int, ended: bool) -> None:
+        assert row not in told
+        told[row] = text, count, ended
+        at.append(len(sampled))
+
+    with pytest.MonkeyPatch.context() as patch:
+        sample = token_sampling.sample_token
+        patch.setattr(generation, "sample_token", lambda *given: (sampled.append(1), sample(*given))[1])
+        chosen = replace(SAMPLING, batch_size=batch_size)
+        rollout = generate(policy, PROMPTS, KEYS, chosen, seed=0, report=note)
+    counts = rollout.mask.sum(1).tolist()
+    expected = dict(enumerate(zip(rollout.texts, counts, rollout.finished.tolist(), strict=True)))
+    assert told == expected
+    assert len(set(at)) > 3 and min(at) < max(at), "not all at the end"

@@ -6,31 +6,35 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
+from tests.rollout.test_stop_strings import END, START, chat_tokenizer
+from tvo_cli.data import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.vllm_engine import VllmEngine, vllm_request_seed
-
-
-class Tokenizer:
-    chat_template = None
-
-    def __call__(self, text: str) -> dict[str, list[str]]:
-        return {"input_ids": text.split()}
+from tvo_cli.types import Problem
 
 
 class FakeLLM:
     def __init__(self, **options: object) -> None:
-        self.options = options
+        self.options, self.asked = options, list[tuple[dict[str, list[int]], SimpleNamespace]]()
         self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=128))
+        self.tokenizer = chat_tokenizer()
 
-    def get_tokenizer(self) -> Tokenizer:
-        return Tokenizer()
+    def get_tokenizer(self) -> PreTrainedTokenizerFast:
+        return self.tokenizer
 
-    def generate(self, prompts: list[str], parameters: list[SimpleNamespace], use_tqdm: bool) -> list[SimpleNamespace]:
-        def say(prompt: str, wanted: SimpleNamespace) -> SimpleNamespace:
-            reason = "length" if wanted.seed % 2 else "stop"
-            return SimpleNamespace(text=f"{prompt}|{wanted.seed}", token_ids=[1, 2], finish_reason=reason)
+    def generate(
+        self, prompts: list[dict[str, list[int]]], parameters: list[SimpleNamespace], use_tqdm: bool
+    ) -> list[SimpleNamespace]:
+        self.asked += zip(prompts, parameters, strict=True)
+
+        def say(prompt: dict[str, list[int]], wanted: SimpleNamespace) -> SimpleNamespace:
+            said = self.tokenizer(f"|{wanted.seed}", add_special_tokens=False)["input_ids"]
+            ids = [*prompt["prompt_token_ids"], *said, self.tokenizer.eos_token_id]
+            return SimpleNamespace(text="…", token_ids=ids, finish_reason="length" if wanted.seed % 2 else "stop")
 
         return [SimpleNamespace(outputs=[say(p, w)]) for p, w in zip(prompts, parameters, strict=True)]
 
@@ -50,8 +54,36 @@ def test_one_request_a_completion_each_with_its_own_seed(vllm: None) -> None:
     assert texts[1] == f"a b|{vllm_request_seed(7, 'k1', 1)}"
     assert len(set(texts)) == 6
     assert {c.finished for group in found for c in group} == {c.text.endswith(tuple("02468")) for g in found for c in g}
-    assert engine.lengths(["a b", "c"]) == [2, 1]
+    assert engine.lengths(["a b", "c"]) == [3, 1]
     assert engine.context == 128
+
+
+def test_a_prompt_is_handed_over_as_the_ids_that_training_sees(vllm: None) -> None:
+    """vLLM adds special tokens to a text: a begin token twice, an end token behind. To ids it adds nothing."""
+    engine = VllmEngine("m", None, "float32", {})
+    tokenizer = engine.tokenizer
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{START} $A {END}",
+        special_tokens=[(token, tokenizer.convert_tokens_to_ids(token)) for token in (START, END)],
+    )
+    tokenizer.chat_template = "\n{% for m in messages %}" + START + "{{ m.content }}" + END + "{% endfor %}"
+    prompts = [render_prompt(Problem("1", "hi", "2", "s"), {"template": form}, tokenizer) for form in ("chat", "plain")]
+    engine(prompts, ["k", "l"], SamplingParams(samples=1, max_tokens=5), 7)
+    chat, plain = (asked["prompt_token_ids"] for asked, _ in engine._engine.asked)
+    talk = [{"role": "user", "content": "hi"}]
+    assert chat == tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_dict=False)
+    assert plain == tokenizer("hi")["input_ids"][:-1]
+    assert engine.lengths(prompts) == [len(chat), len(plain)]
+
+
+def test_stops_reach_vllm_as_ids_where_they_are_special_tokens(vllm: None) -> None:
+    engine = VllmEngine("m", None, "float32", {})
+    for stop, ids, shown in ((("\n",), None, False), ((END, "\n"), [END], False), ((END + "\n",), None, True)):
+        engine(["a"], ["k"], SamplingParams(samples=1, max_tokens=5, stop=stop), 7)
+        wanted = engine._engine.asked[-1][1]
+        assert wanted.stop == list(stop)
+        assert wanted.stop_token_ids == (ids and engine.tokenizer.convert_tokens_to_ids(ids))
+        assert wanted.skip_special_tokens is not shown
 
 
 def test_remote_code_and_pickles_are_never_loaded(vllm: None) -> None:

@@ -204,3 +204,21 @@ def test_an_end_that_the_tokenizer_adds_is_no_end_of_the_prompt(
         run_problems.select_training_problems(config(SHORT), ending)
     assert not caplog.records
     assert ending.encode(SHORT)[0].tolist() == reading.encode(SHORT)[0].tolist()
+
+
+def test_a_finite_data_set_that_is_made_as_it_is_read_is_looked_at_whole(
+    reading: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its one long prompt would else end the run in the middle."""
+
+    class Made:
+        name, size, neutral_words = "made", run_problems.SAMPLED * 2, ()
+
+        def problem(self, index: int) -> Problem:
+            return problem("7 " * CONTEXT if index == self.size - 1 else "7")
+
+    monkeypatch.setattr(data, "load", lambda *_, **__: Made())
+    parts = {"dataset": {"kind": "reasoning_gym", "name": "made"}, "rollout": {"max_tokens": 8}, "seed": 0}
+    parts["model"] = {"path": "m", "prompt": {"template": "plain"}}
+    with pytest.raises(UserError, match=r"rollout\.max_tokens=8: problem .* has a prompt of"):
+        run_problems.select_training_problems(OmegaConf.create(parts), reading)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,12 +84,14 @@ def ids_of_option(ids: str) -> list[str]:
 
 def _run_evaluation(config: DictConfig) -> dict[str, Any]:
     """Evaluate the model of a config, with a progress bar, and write the report."""
+    from tvo_cli.cli.launch import keys_given_to_job
     from tvo_cli.cli.progress_bars import evaluation_progress, hide_transformers_progress_bars
+    from tvo_cli.cli.startup_message import say_on_stderr
     from tvo_cli.experiment import evaluate as run_evaluation
 
     hide_transformers_progress_bars()
     with evaluation_progress() as watch:
-        summary: dict[str, Any] = run_evaluation(config, watch)
+        summary: dict[str, Any] = run_evaluation(config, watch, keys_given_to_job(), partial(say_on_stderr, "tvo eval"))
     log_evaluation_to_mirrors(config, summary)
     write_evaluation_report(summary, Path(config.output_dir))
     return summary

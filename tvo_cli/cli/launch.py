@@ -202,6 +202,13 @@ def overrides_of_launch(words: Sequence[str]) -> list[str]:
     return list(known.overrides)
 
 
+def keys_given_to_job() -> list[str]:
+    """Return the keys and groups that the command line of the running job sets."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return [configuration.split_override(word)[0] for word in HydraConfig.get().overrides.task]
+
+
 def is_launched_to_show(words: Sequence[str]) -> bool:
     """Return whether Hydra is launched only to show a text (`--cfg`, `--help`), and for no run."""
     return any(word.partition("=")[0] in SHOW_FLAGS for word in words)

@@ -31,5 +31,10 @@ def _model_being_loaded(words: Sequence[str]) -> str:
 
 def announce_on_stderr(command: str, doing: str) -> None:
     """Print on stderr what takes the next seconds; do nothing where nobody can read it."""
+    say_on_stderr(command, f"{doing} …")
+
+
+def say_on_stderr(command: str, text: str) -> None:
+    """Print a line of a command on stderr; do nothing where nobody can read it."""
     with suppress(OSError, ValueError):
-        print(escaping.terminal(f"{command}: {doing} …"), file=sys.stderr, flush=True)
+        print(escaping.terminal(f"{command}: {text}"), file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from tvo_cli.config.moved_targets import first_target, with_targets
@@ -23,10 +24,39 @@ NOT_THE_EXPERIMENT = (
 TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens", "save_policy_only")  # of the trainer: no number depends on them
 
 
+def _with_automatic_settings(model: dict[str, Any]) -> dict[str, Any]:
+    """Return a model that is trained with what its `auto` comes to, as far as files tell: the same run either way."""
+    prompt, template = model["prompt"], model["prompt"].get("template")
+    if template == "auto":
+        prompt = prompt | {"template": _template_of_folder(str(model["path"]))}
+    return model | {"prompt": prompt, "dtype": "float32" if model["dtype"] == "auto" else model["dtype"]}
+
+
+def _template_of_folder(path: str) -> str:
+    """Return chat or plain for a model in a local folder, auto for any other."""
+    folder = Path(path).expanduser()
+    if path.startswith("packaged:"):
+        return "plain"
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "auto"
+    return "chat" if settings.get("chat_template") or (folder / "chat_template.jinja").is_file() else "plain"
+
+
+def without_empty_template_keywords(tree: Any) -> Any:
+    """Return the tree without `chat_template_kwargs` that say nothing: earlier versions had no such key."""
+    if not isinstance(tree, dict):
+        return tree
+    kept = {key: value for key, value in tree.items() if key != "chat_template_kwargs" or value}
+    return {key: without_empty_template_keywords(value) for key, value in kept.items()}
+
+
 def config_fingerprint(config: Any) -> str:
     """Return the sha256 of what decides a run's numbers: the resolved config without name, folder and loggers."""
     tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
         tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
-    tree = with_targets(with_first_key_names(tree), first_target)
+        tree["model"] = _with_automatic_settings(tree["model"])
+    tree = without_empty_template_keywords(with_targets(with_first_key_names(tree), first_target))
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()

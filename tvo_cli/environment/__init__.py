@@ -35,9 +35,12 @@ def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[s
 def here() -> dict[str, Any]:
     """The facts of this machine, for no run in particular: what `auto` chooses."""
     from tvo_cli.environment import fast_paths
-    from tvo_cli.training.device_and_precision import choose_device
+    from tvo_cli.training.device_and_precision import choose_device, has_bfloat16_products
+    from tvo_cli.training.precision_choice import REAL_SIZE, choose_precision
 
-    return facts(fast_paths.fast_paths_here(), "float32", choose_device("auto").type)
+    kind = choose_device("auto").type
+    precision = choose_precision(kind, "float32", REAL_SIZE, bfloat16=has_bfloat16_products(kind))
+    return facts(fast_paths.fast_paths_here(precision), precision, kind)
 
 
 def of_run(learner: Learner) -> dict[str, Any]:
@@ -49,8 +52,8 @@ def of_network(policy: Policy, runtime: Runtime, optimizer: torch.optim.Optimize
     """The same of a network that is evaluated, or trained by an optimiser that is not asked."""
     from tvo_cli.environment import fast_paths
 
-    precision = "bfloat16" if runtime.accelerator.mixed_precision == "bf16" else "float32"
-    return facts(fast_paths.fast_paths_of_run(policy, optimizer, precision), precision, runtime.device.type)
+    found = fast_paths.fast_paths_of_run(policy, optimizer, runtime.precision)
+    return facts(found, runtime.precision, runtime.device.type)
 
 
 def of_served(precision: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tvo_cli.model import Policy, cache_support, gradient_checkpointing, load_po
 from tvo_cli.model.policy_loading import FRESH
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import fused_decode, onednn
+from tvo_cli.training.precision_choice import REAL_SIZE, allows_tf32
 
 ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompts")
 
@@ -24,12 +25,12 @@ class FastPath(NamedTuple):
     why: str
 
 
-def fast_paths_here() -> list[FastPath]:
+def fast_paths_here(precision: str = "float32") -> list[FastPath]:
     """Return the fast paths of this machine, for networks that are large enough."""
     policy = load_policy({"path": FRESH}, device="cpu")
     with onednn.onednn_matmul(policy.network):
         found = [*network_fast_paths(policy, large=True)]
-    return [*found, _fused_optimiser_here(), *fast_paths_of_accelerators()]
+    return [*found, _fused_optimiser_here(), *fast_paths_of_accelerators(precision)]
 
 
 def fast_paths_of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | None, precision: str) -> list[FastPath]:
@@ -106,11 +107,12 @@ def _fused_optimiser_reason(on: bool) -> str:
 
 def fast_paths_of_accelerators(precision: str = "float32") -> Iterator[FastPath]:
     """Yield the fast paths of accelerators: bfloat16, TF32, CUDA, MPS."""
-    wanted = "float32 unless trainer.precision=bfloat16"
+    wanted = f"by itself on CUDA, from {REAL_SIZE:,} parameters on; else with trainer.precision=bfloat16"
     yield FastPath("bfloat16", precision == "bfloat16", "the forward pass" if precision == "bfloat16" else wanted)
     there = torch.cuda.is_available()
-    tf32 = there and torch.get_float32_matmul_precision() != "highest"
-    yield FastPath("TF32", tf32, "float32 products stay whole" if there else "for CUDA")
+    tf32 = there and allows_tf32("cuda", precision)
+    kept = "products that stay in float32" if tf32 else "float32 products stay whole: nothing is in bfloat16"
+    yield FastPath("TF32", tf32, kept if there else "for CUDA")
     lacks = "no GPU or driver is seen" if torch.version.cuda else "this torch is built without CUDA"
     yield FastPath("CUDA", there, torch.cuda.get_device_name(0) if there else lacks)
     apple = torch.backends.mps.is_available()

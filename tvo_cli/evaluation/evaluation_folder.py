@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ def evaluation_identity(suites: Sequence[Suite], model: Mapping[str, Any], seed:
     """The identity of an evaluation: what decides every completion and verdict."""
     named = {
         found.name: {
-            "protocol": asdict(found.protocol),
+            "protocol": found.protocol.record(),
             "protocol_hash": found.protocol.fingerprint,
             "problems": found.fingerprint,
             "ks": list(found.ks),

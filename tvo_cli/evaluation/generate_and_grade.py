@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tvo_cli.rollout.engine import Completion, Engine
 
 SCORERS = {"math": "math", "aime": "integer", "digits": "digits"}
+FLUSH_SECONDS = 1.0  # a kill costs the completions of so long at most
 UNGRADED = Verdict(False, None, "not graded")
 
 
@@ -46,15 +47,6 @@ class GenerationTask:
     prompts: tuple[str, ...]
 
 
-class UngradedResponse(NamedTuple):
-    """A completion that is not graded yet, with its problem and prompt."""
-
-    problem: Problem
-    prompt: str
-    sample: int
-    completion: Completion
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """Runs tasks and writes their responses."""
@@ -69,18 +61,14 @@ class Evaluator:
         self, tasks: Sequence[GenerationTask], kept: Sequence[GradedResponse], watch: Callable[[EvaluatorStep], object]
     ) -> None:
         """Do every task; `kept` are the responses that are there already."""
-        done, right = len(kept), sum(bool(row.correct) for row in kept)
-        judged = sum(row.correct is not None for row in kept)
-        total = done + sum(
+        missing = sum(
             len(task.problems) * completions_per_problem(task.suite.protocol, task.decoding) for task in tasks
         )
+        tally = EvaluationTally(len(kept) + missing, watch)
+        tally.count(kept)
         for task in tasks:
             for batch in self._batches(task):
-                found = self._respond(batch)
-                responses.append_responses(self.path, found)
-                done, right = done + len(found), right + sum(bool(row.correct) for row in found)
-                judged += sum(row.correct is not None for row in found)
-                watch(EvaluatorStep(task.suite.name, done, total, right, judged))
+                self._respond(batch, tally)
 
     def _batches(self, task: GenerationTask) -> Iterator[GenerationTask]:
         """By length, so that a batch carries little padding and ends at once."""
@@ -92,36 +80,44 @@ class Evaluator:
             problems, prompts = tuple(task.problems[i] for i in chosen), tuple(task.prompts[i] for i in chosen)
             yield replace(task, problems=problems, prompts=prompts)
 
-    def _respond(self, task: GenerationTask) -> list[GradedResponse]:
-        protocol, begun = task.suite.protocol, time.perf_counter()
+    def _respond(self, task: GenerationTask, tally: EvaluationTally) -> None:
+        """Generate a batch; completions are graded and written while others are still being generated."""
+        sampling = sampling_of_protocol(task.suite.protocol, task.decoding, self.batch_size)
         keys = [problem.id for problem in task.problems]
-        drawn = self.engine(
-            task.prompts, keys, sampling_of_protocol(protocol, task.decoding, self.batch_size), self.seed
-        )
-        rows = [
-            UngradedResponse(problem, prompt, sample, completion)
-            for problem, prompt, completions in zip(task.problems, task.prompts, drawn, strict=True)
-            for sample, completion in enumerate(completions)
-        ]
-        seconds = (time.perf_counter() - begun) / len(rows)
-        asked = [(row.problem, row.completion.text, row.completion.finished) for row in rows]
-        verdicts = grade_completions(self.grader, protocol, asked)
-        return [self._response(task, row, verdict, seconds) for row, verdict in zip(rows, verdicts, strict=True)]
+        with BatchJournal(self, task, tally) as journal:
+            drawn = self.engine(task.prompts, keys, sampling, self.seed, report=journal.add)
+            for prompt, completions in enumerate(drawn):
+                for sample, completion in enumerate(completions):
+                    journal.add(prompt, sample, completion)
+
+    def grade(
+        self, task: GenerationTask, rows: Sequence[tuple[int, int, Completion]], seconds: float
+    ) -> list[GradedResponse]:
+        """The completions of (prompt, sample) with their verdicts; `seconds` is what each took."""
+        asked = [(task.problems[prompt], completion.text, completion.finished) for prompt, _, completion in rows]
+        verdicts = grade_completions(self.grader, task.suite.protocol, asked)
+        return [self._response(task, *row, verdict, seconds) for row, verdict in zip(rows, verdicts, strict=True)]
 
     def _response(
-        self, task: GenerationTask, row: UngradedResponse, verdict: Verdict, seconds: float
+        self,
+        task: GenerationTask,
+        prompt: int,
+        sample: int,
+        completion: Completion,
+        verdict: Verdict,
+        seconds: float,
     ) -> GradedResponse:
-        problem, completion = row.problem, row.completion
+        problem = task.problems[prompt]
         return GradedResponse(
             suite=task.suite.name,
             id=problem.id,
             decoding=task.decoding,
-            sample=row.sample,
+            sample=sample,
             seed=self.seed,
             level=problem.level,
             subject=problem.subject,
             gold=problem.answer,
-            prompt=str(row.prompt),
+            prompt=str(task.prompts[prompt]),
             completion=completion.text,
             extracted=verdict.extracted,
             correct=None if self.grader is None else verdict.correct,
@@ -132,6 +128,64 @@ class Evaluator:
             seconds=seconds,
             second=verdict.second,
         )
+
+
+@dataclass(slots=True)
+class EvaluationTally:
+    """How many completions there are, how many were judged, how many are right."""
+
+    total: int
+    watch: Callable[[EvaluatorStep], object]
+    done: int = 0
+    right: int = 0
+    judged: int = 0
+
+    def count(self, rows: Sequence[GradedResponse]) -> None:
+        """Count responses."""
+        self.done += len(rows)
+        self.right += sum(bool(row.correct) for row in rows)
+        self.judged += sum(row.correct is not None for row in rows)
+
+    def tell(self, suite: str) -> None:
+        """Report the progress."""
+        self.watch(EvaluatorStep(suite, self.done, self.total, self.right, self.judged))
+
+
+class BatchJournal:
+    """Completions of a batch: graded and written as they come, once in FLUSH_SECONDS, and whatever ends the batch."""
+
+    def __init__(self, evaluator: Evaluator, task: GenerationTask, tally: EvaluationTally) -> None:
+        self._evaluator, self._task, self._tally = evaluator, task, tally
+        self._waiting: list[tuple[int, int, Completion]] = []
+        self._known: set[tuple[int, int]] = set()
+        self._written = time.perf_counter()
+
+    def __enter__(self) -> BatchJournal:
+        return self
+
+    def add(self, prompt: int, sample: int, completion: Completion) -> None:
+        """Take a completion; one that was taken already is passed over."""
+        if (prompt, sample) in self._known:
+            return
+        self._known.add((prompt, sample))
+        self._waiting.append((prompt, sample, completion))
+        if time.perf_counter() - self._written >= FLUSH_SECONDS:
+            self._write()
+
+    def _write(self) -> None:
+        """Grade and append what waits; its share of the time since the last writing is each one's seconds."""
+        if not self._waiting:
+            return
+        now = time.perf_counter()
+        rows, seconds = sorted(self._waiting, key=lambda row: row[:2]), (now - self._written) / len(self._waiting)
+        self._waiting, self._written = [], now
+        found = self._evaluator.grade(self._task, rows, seconds)
+        responses.append_responses(self._evaluator.path, found)
+        self._tally.count(found)
+        self._tally.tell(self._task.suite.name)
+
+    def __exit__(self, *error: object) -> None:
+        self._write()
 
 
 def plan_missing_tasks(

@@ -45,19 +45,16 @@ def evaluate_suites(
     watch: Watch,
     reader: PromptReader | None = None,
     environment: Mapping[str, Any] | None = None,
+    notice: Callable[[Sequence[Suite]], object] = lambda suites: None,
 ) -> dict[str, Any]:
     """Do what is missing, then say what all of it shows; the content of summary.json.
 
     `reader`: what the prompts have to suit; None: they are not looked at. `environment`: for versions.json.
+    `notice` is shown the suites before anything is asked.
     """
     place, node = Path(config.output_dir), config.evaluation
-    suites = suite.load_suites(config)
-    if reader is not None:
-        from tvo_cli.evaluation.prompt_fit import (
-            drop_long_suite_prompts,  # torch comes with it, and regrading needs none
-        )
-
-        suites = drop_long_suite_prompts(suites, node.suites, reader)
+    suites = _suites_to_evaluate(config, reader)
+    notice(suites)
     base = _base_model_responses(node.base, suites)
     identity = files.evaluation_identity(suites, model, int(node.seed))
     tasks, counted = plan_missing_tasks(suites, files.read_kept_responses(place, identity), tokenizer)
@@ -77,6 +74,16 @@ def evaluate_suites(
         )
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, found)
     return write_evaluation_summary(place, identity, figures)
+
+
+def _suites_to_evaluate(config: DictConfig, reader: PromptReader | None) -> list[Suite]:
+    """The suites, without prompts that are too long where a reader says what fits."""
+    suites = suite.load_suites(config)
+    if reader is None:
+        return suites
+    from tvo_cli.evaluation.prompt_fit import drop_long_suite_prompts  # torch comes with it, and regrading needs none
+
+    return drop_long_suite_prompts(suites, config.evaluation.suites, reader)
 
 
 def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[str, Any]:

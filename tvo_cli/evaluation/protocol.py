@@ -10,11 +10,11 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.data.prompts import compose_prompt
-from tvo_cli.data.special_tokens import hide_special_tokens, restore_special_tokens
+from tvo_cli.data.special_tokens import hide_special_tokens
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from tvo_cli.rollout import SamplingParams
 
+KEYWORDS = "chat_template_kwargs"
 FIELDS = ("question", "level", "subject")
 STRAY = re.compile(r"(?<![\w\\}])\{(\w+)\}")  # {foo}, but not the arguments of \frac{a}{b}
 CHOICES = {
-    "template": ("plain", "chat"),
+    "template": ("plain", "chat", "auto"),
     "answer": ("boxed", "minerva", "tagged"),
     "unfinished": ("wrong", "graded"),
 }
@@ -65,19 +66,25 @@ class Protocol:
     profile: str  # of the grader: math, aime, digits
     grader: str  # versions of what judges
     decoding: Decoding
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """sha256 over every field, its first 12 letters."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def record(self) -> dict[str, Any]:
+        """Every field, as it is written down; keywords of a chat template where there are any."""
+        fields = asdict(self)
+        return fields if self.chat_template_kwargs else {k: v for k, v in fields.items() if k != KEYWORDS}
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
         literal = hide_special_tokens(problem, tokenizer)
         asked = "".join((*self.shots, fill_protocol_template(self.prompt, protocol_template_fields(literal))))
-        node = {"template": self.template, "system": self.system, "suffix": self.suffix}
+        node: dict[str, Any] = {name: getattr(self, name) for name in ("template", "system", "suffix", KEYWORDS)}
         try:
-            return restore_special_tokens(compose_prompt(replace(literal, question=asked), node, tokenizer), tokenizer)
+            return compose_prompt(replace(literal, question=asked), node, tokenizer)
         except UserError as error:  # prompts know their keys in a run's config only
             key = error.key.replace("model.prompt.", "protocol.")
             remedy = "Take protocol=boxed, or an instruction-tuned model."
@@ -95,9 +102,16 @@ def fill_protocol_template(template: str, values: Mapping[str, str]) -> str:
 
 
 def resolve_protocol(
-    suite: Mapping[str, Any], chosen: Mapping[str, Any], decoding: Mapping[str, Any], grader: str
+    suite: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    decoding: Mapping[str, Any],
+    grader: str,
+    keywords: Mapping[str, Any] | None = None,
 ) -> Protocol:
-    """The suite's protocol, overlaid by its own decoding, by what the user chose, and by the user's decoding."""
+    """The suite's protocol, overlaid by its own decoding, by what the user chose, and by the user's decoding.
+
+    `keywords`: of the model's chat template, where the protocol says none.
+    """
     own, data = dict(suite["protocol"]), suite["dataset"]
     merged = dict(chosen) if chosen.get("name") else own | _stated_keys(chosen)
     drawn: dict[str, Any] = asdict(Decoding())
@@ -119,6 +133,7 @@ def resolve_protocol(
         profile=str(data["profile"]),
         grader=grader,
         decoding=_checked_decoding(drawn),
+        chat_template_kwargs=dict(merged.get(KEYWORDS) or keywords or {}) if merged["template"] != "plain" else {},
     )
 
 

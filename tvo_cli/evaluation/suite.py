@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from tvo_cli.evaluation.protocol import (
 )
 from tvo_cli.reward.grader_version import grader_version
 from tvo_cli.types import Problem
+
+log = logging.getLogger("tvo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ def suite_names() -> list[str]:
 
 
 def _load_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:
-    protocol = resolve_protocol(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]))
+    keywords = tree["model"]["prompt"].get("chat_template_kwargs") or {}
+    protocol = resolve_protocol(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]), keywords)
+    if keywords and protocol.template == "plain":
+        log.warning("%s: the prompt of protocol %s is plain, chat_template_kwargs are not used", name, protocol.name)
     local = _local_copy_of_dataset(node["dataset"], name, tree.get("data_dir"))
     try:
         problems = read_suite_problems(local, node.get("problems"), tree["evaluation"])

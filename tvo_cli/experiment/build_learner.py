@@ -33,7 +33,7 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,
         reference=clone_frozen(policy) if config.stability.reference or _needs_reference(algorithm) else None,
-        critic=_build_critic_learner(config, policy) if chosen.critic else None,
+        critic=_build_critic_learner(config, policy, runtime) if chosen.critic else None,
     )
 
 
@@ -43,8 +43,8 @@ def _needs_reference(algorithm: Algorithm) -> bool:
     return algorithm.estimator.needs_reference or ("kl" in penalties and penalties["kl"].coef.value != 0.0)
 
 
-def _build_critic_learner(config: DictConfig, policy: Policy) -> CriticLearner:
+def _build_critic_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> CriticLearner:
     node = config.algorithm.critic
     critic = Critic(policy)
     optimizer = configuration.build(config.optimizer.make)(list(critic.parameters()), lr=float(node.lr))
-    return CriticLearner(critic, optimizer, clip=float(node.clip), clip_norm=float(node.clip_norm))
+    return CriticLearner(critic, optimizer, float(node.clip), float(node.clip_norm), runtime)

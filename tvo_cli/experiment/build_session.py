@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from tvo_cli import data
+from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import build_learner
 from tvo_cli.model import Policy, load_policy
@@ -22,17 +24,21 @@ from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
 
+log = logging.getLogger("tvo")
 CACHED = 2048  # positions of one forward on a CPU
 
 
 def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
     """A run's parts, connected; nothing is written."""
+    settle_training_settings(config)
     trainer = config.trainer
     runtime = set_up_runtime(
         trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
     )
     rng.seed_generators(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
+    for note in notes_on_prompt(config, policy.tokenizer):
+        log.info("%s", note)
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)

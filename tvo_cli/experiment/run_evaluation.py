@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from omegaconf import DictConfig
@@ -12,6 +13,9 @@ from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+from tvo_cli.evaluation.suite import Suite
+from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
+from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_identity import warn_of_fetched_weights
 from tvo_cli.model.policy_loading import model_location
@@ -21,10 +25,22 @@ from tvo_cli.rollout.engine import Engine, LocalEngine
 from tvo_cli.rollout.vllm_engine import VllmEngine
 from tvo_cli.training.device_and_precision import set_up_runtime
 
+log = logging.getLogger("tvo")
 
-def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> dict[str, Any]:
-    """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
+
+def evaluate(
+    config: DictConfig,
+    watch: Callable[[EvaluatorStep], object],
+    given: Collection[str] = (),
+    tell: Tell = log.info,
+) -> dict[str, Any]:
+    """Evaluate one model on suites of problems; the summary that is also written to summary.json.
+
+    `given`: the keys that the user set. What else decides the model's answers is taken from the run that trained it.
+    """
     warn_of_fetched_weights(config.model)
+    of_run = adopt_run_settings(config, given, tell)
+    settle_evaluation_settings(config, tell)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     if config.rollout.get("engine") == "vllm":
         served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
@@ -44,4 +60,9 @@ def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> di
     }
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
-    return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts)
+
+    def notice(suites: Sequence[Suite]) -> None:
+        for note in notes_on_protocols(suites, config.model.prompt, tokenizer, given, of_run=of_run):
+            tell(note)
+
+    return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts, notice)

@@ -26,7 +26,7 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
     words = configuration.rename_keys_of_overrides(words)
     recording = flight_recorder.read_recording(run, step)
     record: dict[str, Any] = recording[1]["record"]
-    chosen = configuration.load_recorded_config(record["config"])
+    chosen = _in_recorded_precision(configuration.load_recorded_config(record["config"]))
     with ExitStack() as resources:
         replayed = [replay_exactly(build_session(_without_loggers(chosen), run, resources), recording, most=most)]
     if words:
@@ -40,6 +40,13 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
             replayed.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
             replayed[-1].notes += notes
     return record, replayed
+
+
+def _in_recorded_precision(config: DictConfig) -> DictConfig:
+    """The config of a run of an earlier version, which recorded the word auto, with what it meant there."""
+    if config.trainer.precision == "auto":
+        config.trainer.precision = config.model.dtype
+    return config
 
 
 def _without_loggers(config: DictConfig) -> DictConfig:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import environment
 from tvo_cli.errors import UserError
+from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
 from tvo_cli.experiment.build_heldout import sampled_heldout
 from tvo_cli.model import load_policy
 from tvo_cli.reward import Grader
@@ -27,19 +28,23 @@ from tvo_cli.training.supervised_fine_tuning import (
 
 def sft(config: DictConfig, report: Report = log_sft_progress) -> dict[str, Any]:
     """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
-    runtime = set_up_runtime(config.device, "float32", "float32", int(config.threads), deterministic=True)
+    settle_model_settings(config)
+    precision = automatic_precision(config.model, str(config.device))
+    runtime = set_up_runtime(config.device, precision, "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
     solutions = chosen_problems.select_training_problems(config, policy)
     if not isinstance(solutions, WorkedSolutions):
         raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
-    fine_tune(policy, solutions, config.model.prompt, _sft_settings(config), report)
+    fine_tune(policy, solutions, config.model.prompt, _sft_settings(config), report, runtime.autocast)
     folder = Path(config.output_dir)
     policy.save(folder)
     environment.record(folder, environment.of_network(policy, runtime), anew=True)
     with Grader(config.reward) as grader:
         heldout = sampled_heldout(config, policy, grader, int(config.problems), int(config.samples), 1.0)
-        evaluation = heldout(policy)
+        with runtime.autocast():
+            evaluation = heldout(policy)
     found = {"steps": int(config.steps), "seed": int(config.seed), "dataset": str(config.dataset.name)}
+    found |= {"precision": runtime.precision} if runtime.precision != "float32" else {}
     return write_sft_record(folder, found | evaluation.metrics() | {"torch": torch.__version__})
 
 

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from tvo_cli import environment
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation import HeldoutEvaluation
+from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.stability import idle_rules
@@ -23,9 +24,10 @@ def train(config: DictConfig) -> dict[str, Any]:
     """Run one training; the summary that is also written to summary.json."""
     check_across_keys(config)
     folder = Path(config.output_dir)
-    resume_compatibility.check_resumable(folder, config)
     with ExitStack() as resources:
         held = resources.enter_context(BufferedLog())
+        settle_training_settings(config)
+        resume_compatibility.check_resumable(folder, config)
         session = build_session(config, folder, resources)
         warn_of_fetched_weights(config.model)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
@@ -47,6 +49,7 @@ def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> d
         "steps": counters.step,
         "rollouts": counters.rollouts,
         "tokens": counters.tokens,
+        "precision": session.learner.runtime.precision,
         "skipped_updates": counters.skipped,
         "rollbacks": counters.rollbacks,
         "best_fresh_accuracy": counters.best_accuracy,

@@ -27,4 +27,6 @@ class Critic(nn.Module):
     def values(self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor) -> Tensor:
         """[B, T], 0 off the mask, differentiable."""
         hidden = predicting_states(self.body, prompt_ids, prompt_mask, response_ids, mask)
-        return scatter_to_mask(self.head(hidden.float()).squeeze(-1), mask)
+        with torch.autocast(hidden.device.type, enabled=False):  # a value in bfloat16 would have two digits
+            found = self.head(hidden.float())
+        return scatter_to_mask(found.squeeze(-1), mask)

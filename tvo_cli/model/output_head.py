@@ -1,26 +1,29 @@
-"""The output head that turns hidden states into logits, as the architecture itself would."""
+"""The output head that turns hidden states into the logits of tokens, as the architecture itself would."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from tvo_cli.model.decodable_tokens import EVERY_TOKEN, DecodableTokens
+
 
 @dataclass(frozen=True)
 class OutputHead:
-    """Hidden states [N, H] → logits [N, V], as the architecture itself would compute them.
+    """Hidden states [N, H] → logits [N, V] of the decodable tokens, as the architecture itself would compute them.
 
     `split` is False where backbone and output embedding do not reproduce the network's own logits (an
     architecture with more between the two than a scale and a soft cap): then the "hidden states" are the full
-    logits of the network, and this is the identity: correct, only dearer.
+    logits of the network, and this only cuts them: correct, only dearer.
     """
 
     project: nn.Module | None
     scale: float = 1.0
     cap: float | None = None
+    decodable: DecodableTokens = EVERY_TOKEN
 
     @property
     def split(self) -> bool:
@@ -30,15 +33,19 @@ class OutputHead:
     def __call__(self, hidden: Tensor) -> Tensor:
         """Logits [N, V] of hidden states [N, H]."""
         if self.project is None:
-            return hidden
-        logits: Tensor = self.project(hidden)
+            return self.decodable.cut(hidden)
+        logits = self.decodable.cut(self.project(hidden))
         if self.scale != 1.0:
             logits = logits * self.scale
         return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
 
     @classmethod
-    def of(cls, network: PreTrainedModel) -> OutputHead:
+    def of(cls, network: PreTrainedModel, decodable: DecodableTokens | None = None) -> OutputHead:
         """The head of a network, checked once against the network's own logits on a few tokens."""
+        return replace(cls._of_all_logits(network), decodable=decodable or EVERY_TOKEN)
+
+    @classmethod
+    def _of_all_logits(cls, network: PreTrainedModel) -> OutputHead:
         config, project = network.config.get_text_config(), network.get_output_embeddings()
         if project is None or network.base_model is network:
             return cls(None)

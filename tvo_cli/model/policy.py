@@ -14,6 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model import tiled_logprobs
+from tvo_cli.model.decodable_tokens import decodable_tokens
 from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance_with_logprobs, chunked_token_scores
 from tvo_cli.model.output_head import OutputHead
@@ -31,7 +32,12 @@ class Policy:
     head: OutputHead = field(init=False)
 
     def __post_init__(self) -> None:
-        self.head = OutputHead.of(self.network)
+        decodable = decodable_tokens(self.tokenizer, self.end_ids, self._logits)
+        self.head = OutputHead.of(self.network, decodable)
+
+    @property
+    def _logits(self) -> int:
+        return int(self.network.config.get_text_config().vocab_size)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's."""
@@ -75,7 +81,7 @@ class Policy:
         """`score`, and at the same positions the entropy inside `nucleus` and Cov_π(π, log π), where asked for."""
         body = self.network.base_model if self.head.split else self.network
         hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
-        vocabulary, heat = int(self.network.config.get_text_config().vocab_size), temperature or 1.0
+        vocabulary, heat = self._logits, temperature or 1.0
         if nucleus is None and tiled_logprobs.can_score_in_tiles(self.head, hidden):
             found = tiled_logprobs.tiled_scores_of_head(self.head, hidden, response_ids[mask], heat)
         else:

@@ -22,7 +22,9 @@ log = logging.getLogger("tvo")
 WEIGHTS = Path(__file__).parent / "weights"
 PROBE = "7 + 3 = "
 FRESH = "fresh"  # the embedded model before any training
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
+OF_THIS_LOADING = ("is_local", "local_files_only", "trust_remote_code", "revision")  # no part of a saved tokenizer
+LOADING_ERRORS = (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 
 def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
@@ -42,18 +44,16 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
             attn_implementation=str(node["attention"]),
             **options,
         )
-        tokenizer = _load_tokenizer(place, options)
-    except ImportError as error:
-        raise UserError(
-            "model.attention", node["attention"], _loading_error_line(error), "Choose sdpa or eager."
-        ) from error
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place)) from error
+        tokenizer = _tokenizer_of(place, options)
+    except LOADING_ERRORS as error:
+        raise _loading_error(node, place, error) from error
     if node["gradient_checkpointing"]:
         enable_gradient_checkpointing(network)
     _switch_dropout_off(network)
     network.to(device).eval()
-    return Policy(network, tokenizer, _eos_token_ids(network, tokenizer), _pad_token_id(network, tokenizer))
+    ends = _eos_token_ids(network, tokenizer)
+    _warn_without_end(ends)
+    return Policy(network, tokenizer, ends, _pad_token_id(network, tokenizer))
 
 
 def _switch_dropout_off(network: torch.nn.Module) -> None:
@@ -103,7 +103,18 @@ def _checked_model_folder(folder: Path, given: str) -> Path:
     return folder
 
 
-def _load_tokenizer(place: str, options: dict[str, Any]) -> PreTrainedTokenizerFast:
+def load_tokenizer(node: Any) -> PreTrainedTokenizerFast:
+    """The tokenizer of the model that a node names; no weights are read."""
+    if str(node["path"]) == FRESH:
+        return tiny_tokenizer()
+    place, options = _location_and_options(node)
+    try:
+        return _tokenizer_of(place, options)
+    except LOADING_ERRORS as error:
+        raise _loading_error(node, place, error) from error
+
+
+def _tokenizer_of(place: str, options: dict[str, Any]) -> PreTrainedTokenizerFast:
     """AutoTokenizer, unless its class drops characters of a custom tokenizer that the plain one keeps."""
     tokenizer = AutoTokenizer.from_pretrained(place, **options)
     plain = Path(place, "tokenizer.json")
@@ -112,7 +123,9 @@ def _load_tokenizer(place: str, options: dict[str, Any]) -> PreTrainedTokenizerF
         if _round_trip_of_loaded_tokenizer(tokenizer) != _round_trip_of_loaded_tokenizer(direct):
             tokenizer = direct
     tokenizer.padding_side = "left"
-    if tokenizer.pad_token_id is None:
+    for name in OF_THIS_LOADING:
+        tokenizer.init_kwargs.pop(name, None)
+    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -140,9 +153,43 @@ def _pad_token_id(network: Any, tokenizer: PreTrainedTokenizerFast) -> int:
     if found is not None and found < rows:
         return int(found)
     instead = min((token for token in _eos_token_ids(network, tokenizer) if token < rows), default=0)
-    name = tokenizer.convert_ids_to_tokens(instead)
-    log.info("the model has no embedding for its padding token %r: %r pads instead", tokenizer.pad_token, name)
+    lacks = "no padding token" if found is None else f"no embedding for its padding token {tokenizer.pad_token!r}"
+    log.info("the model has %s: %r pads instead", lacks, tokenizer.convert_ids_to_tokens(instead))
     return instead
+
+
+def _warn_without_end(end_ids: frozenset[int]) -> None:
+    if not end_ids:
+        log.warning(
+            "neither the tokenizer nor the generation config has an end token: every response runs to its limit; "
+            "rollout.stop=[TEXT] ends one (tvo eval: protocol.stop)"
+        )
+
+
+def _loading_error(node: Any, place: str, error: Exception) -> UserError:
+    """One line for what transformers raised: an attention that the architecture does not have, or else the folder."""
+    attention = str(node["attention"])
+    if _fails_by_attention(place, node, attention):
+        remedy = "Take model.attention=eager." if attention != "eager" else "Take another model."
+        return UserError("model.attention", attention, "this architecture does not have it.", remedy)
+    return UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place))
+
+
+def _fails_by_attention(place: str, node: Any, attention: str) -> bool:
+    """Whether the network can be made with eager attention, and not with the one that is asked for; no weights."""
+    return not _can_be_made(place, node, attention) and _can_be_made(place, node, "eager")
+
+
+def _can_be_made(place: str, node: Any, attention: str) -> bool:
+    options = _location_and_options(node)[1]
+    try:
+        with torch.device("meta"):
+            AutoModelForCausalLM.from_config(
+                AutoConfig.from_pretrained(place, **options), attn_implementation=attention
+            )
+    except LOADING_ERRORS:
+        return False
+    return True
 
 
 def _loading_error_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tvo_cli.data.special_tokens import Prompt
+from tvo_cli.data.special_tokens import literal_control
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
@@ -89,7 +89,7 @@ def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Seque
     seen.unknown += count
     seen.unread += [(problem.id, prompt)] if count else []
     seen.ended += [problem.id] if ids[-1] in reader.end_ids else []
-    seen.literal += [problem.id] if isinstance(prompt, Prompt) else []
+    seen.literal += [problem.id] if literal_control(prompt) is not None else []
 
 
 def _unknown_token_id(tokenizer: Any) -> int | None:

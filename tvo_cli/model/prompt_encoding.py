@@ -1,4 +1,8 @@
-"""Prompts to token ids: one begin token, no end token, special tokens in a data set's texts read as plain text."""
+"""Prompts to token ids: one begin token, no end token, special tokens in a data set's texts read as plain text.
+
+What a chat template wrote is tokenised as transformers' own `apply_chat_template(tokenize=True)` does: the template
+has written every special token, and none is added.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from tvo_cli.data.special_tokens import Prompt, special_tokens
+from tvo_cli.data.special_tokens import Prompt, is_templated, literal_control, special_tokens
 from tvo_cli.errors import UserError
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"  # noncharacters: no text holds them
@@ -17,16 +21,16 @@ PROBE = "a"
 
 
 def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
-    """The ids of each prompt; one that begins with the begin token is not given two."""
-    begun = [_starts_with_bos(tokenizer, prompt) for prompt in prompts]
+    """The ids of each prompt; one that begins with the begin token is not given two, and a templated one none."""
+    whole = [is_templated(prompt) or _starts_with_bos(tokenizer, prompt) for prompt in prompts]
     found: dict[int, list[int]] = {}
     for add in (True, False):
-        rows = [i for i, prompt in enumerate(prompts) if begun[i] is not add and not isinstance(prompt, Prompt)]
-        ids = _encode_plain_prompts(tokenizer, [prompts[i] for i in rows], add)
+        rows = [i for i, prompt in enumerate(prompts) if whole[i] is not add and literal_control(prompt) is None]
+        ids = _encode_plain_prompts(tokenizer, [str(prompts[i]) for i in rows], add)
         found |= dict(zip(rows, ids, strict=True))
     for i, prompt in enumerate(prompts):
-        if isinstance(prompt, Prompt):
-            found[i] = _encode_literal_prompt(tokenizer, prompt, add=not begun[i])
+        if isinstance(prompt, Prompt) and prompt.control is not None:
+            found[i] = _encode_literal_prompt(tokenizer, prompt, prompt.control, add=not whole[i])
     return [found[i] for i in range(len(prompts))]
 
 
@@ -34,7 +38,8 @@ def _starts_with_bos(tokenizer: Any, prompt: str) -> bool:
     begin = tokenizer.bos_token
     if not begin or not prompt.startswith(begin):
         return False
-    return not isinstance(prompt, Prompt) or (0, len(begin)) in prompt.control
+    control = literal_control(prompt)
+    return control is None or (0, len(begin)) in control
 
 
 def _encode_plain_prompts(tokenizer: Any, prompts: list[str], add: bool) -> list[list[int]]:
@@ -72,10 +77,10 @@ def added_eos_ids(tokenizer: Any) -> tuple[int, ...]:
     return tuple(with_[starts[0] + len(bare) :]) if bare and starts else ()
 
 
-def _encode_literal_prompt(tokenizer: Any, prompt: Prompt, *, add: bool) -> list[int]:
+def _encode_literal_prompt(tokenizer: Any, prompt: str, control: Sequence[tuple[int, int]], *, add: bool) -> list[int]:
     renamed, names = _tokenizer_with_renamed_specials(tokenizer)
     parts, end = [], 0
-    for start, stop in prompt.control:
+    for start, stop in control:
         parts += [prompt[end:start], names[prompt[start:stop]]]
         end = stop
     row: list[int] = renamed.encode("".join([*parts, prompt[end:]]), add_special_tokens=add).ids

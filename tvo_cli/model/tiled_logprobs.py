@@ -133,7 +133,7 @@ def tiled_token_scores(
 def can_score_in_tiles(head: OutputHead, hidden: Tensor) -> bool:
     """Whether the head is one linear map onto a wide vocabulary, in the precision of what goes in, on a CPU."""
     project = head.project
-    if not isinstance(project, nn.Linear) or head.cap is not None or len(project.weight) < WIDE:
+    if not isinstance(project, nn.Linear) or head.cap is not None or len(project.weight) < WIDE or head.decodable.holes:
         return False
     plain = hidden.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     return plain and hidden.dtype == project.weight.dtype
@@ -141,7 +141,8 @@ def can_score_in_tiles(head: OutputHead, hidden: Tensor) -> bool:
 
 def tiled_scores_of_head(head: OutputHead, hidden: Tensor, targets: Tensor, heat: float) -> tuple[Tensor, ...]:
     """`tiled_token_scores` of a head that `can_score_in_tiles`, its scale included."""
-    project = head.project
+    project, kept = head.project, slice(head.decodable.width)
     assert isinstance(project, nn.Linear)
-    bias = None if project.bias is None else project.bias * head.scale
-    return tiled_token_scores(hidden * head.scale if head.scale != 1.0 else hidden, project.weight, bias, targets, heat)
+    bias = None if project.bias is None else project.bias[kept] * head.scale
+    scaled = hidden * head.scale if head.scale != 1.0 else hidden
+    return tiled_token_scores(scaled, project.weight[kept], bias, targets, heat)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
@@ -19,6 +19,9 @@ class Completion(NamedTuple):
     finished: bool  # by itself, not by the length limit
 
 
+ReportCompletion = Callable[[int, int, Completion], object]  # index of the prompt, sample, what came
+
+
 class Engine(Protocol):
     """Prompts → completions. The completion of (key, sample) depends on the seed and the model alone."""
 
@@ -30,9 +33,14 @@ class Engine(Protocol):
         """Tokens of each prompt."""
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
-        """`sampling.samples` completions of each prompt."""
+        """`sampling.samples` completions of each prompt; an engine that can reports each as soon as it is over."""
 
 
 class LocalEngine:
@@ -52,11 +60,21 @@ class LocalEngine:
         return found
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
         """One slice after the other, prompts of like length together."""
+
+        def of_row(row: int, *completion: Any) -> None:
+            if report is not None:
+                report(*divmod(row, sampling.samples), Completion(*completion))
+
         with onednn_matmul(self._policy.network):
-            rollout = generate(self._policy, prompts, keys, sampling, seed=seed)
+            rollout = generate(self._policy, prompts, keys, sampling, seed=seed, report=of_row if report else None)
         counts = rollout.mask.sum(1).tolist()
         ended = rollout.finished.tolist()
         found = [Completion(*row) for row in zip(rollout.texts, counts, ended, strict=True)]

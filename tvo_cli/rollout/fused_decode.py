@@ -142,7 +142,8 @@ def _decodes_like_the_network(policy: Policy) -> bool:
             mask, at = torch.cat([mask, mask.new_ones(2, 1)], 1), places[:, -1] + 1 + step
             mine = quick.step(ids[:, step], at, mask, caches[0])
             known = {"attention_mask": mask, "position_ids": at[:, None], **cache_argument(network, caches[1])}
-            theirs = network(input_ids=ids[:, step, None], use_cache=True, **known).logits[:, -1]
+            found = network(input_ids=ids[:, step, None], use_cache=True, **known).logits[:, -1]
+            theirs = policy.head.decodable.cut(found)
             if not bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max()):
                 return False
     except Exception:  # whatever it lacks, it is of another family

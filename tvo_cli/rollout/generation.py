@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,11 +16,19 @@ from tvo_cli.model.cache_support import cache_argument
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions, trim_left_padding
 from tvo_cli.model.sequence_packing import ATTENTION
 from tvo_cli.rollout.fused_decode import FusedDecoder, fused_decoder
-from tvo_cli.rollout.kv_cache import growing_cache, next_multiple
+from tvo_cli.rollout.kv_cache import (
+    growing_cache,
+    keeps_tokens,
+    next_multiple,
+    repeat_cache_rows,
+    select_cache_rows,
+)
+from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams, sample_token, uniform_numbers
 from tvo_cli.types import Rollout
 
 COMPACT_AT = 0.2  # share of finished rows from which it pays to drop them from the cache
+ReportFinished = Callable[[int, str, int, bool], object]  # row, text, tokens, ended by itself
 EVEN_ROWS = 8  # what is left is a multiple of it under oneDNN, which prepares itself anew for every new shape
 
 
@@ -35,6 +42,29 @@ class _ResponseRows:
     finished: Tensor  # bool [n]
 
 
+@dataclass(slots=True)
+class _FinishedReport:
+    """Tells of each response once, as soon as it is over."""
+
+    policy: Policy
+    places: Tensor  # int64 [n], of the slice's responses in the rollout
+    report: ReportFinished | None
+    told: Tensor | None = None
+
+    def tell(self, rows: _ResponseRows, *, over: bool) -> None:
+        """Report the responses that have ended since, all of them where the slice is over."""
+        if self.report is None:
+            return
+        told = torch.zeros_like(rows.finished) if self.told is None else self.told
+        new = ~told if over else rows.finished & ~told
+        self.told = told | new
+        chosen = new.nonzero().flatten().tolist()
+        kept = [rows.ids[row][rows.mask[row]].tolist() for row in chosen]
+        texts = self.policy.tokenizer.batch_decode(kept, skip_special_tokens=True) if kept else []
+        for row, ids, text in zip(chosen, kept, texts, strict=True):
+            self.report(int(self.places[row]), text, len(ids), bool(rows.finished[row]))
+
+
 @torch.no_grad()
 def generate(
     policy: Policy,
@@ -44,10 +74,12 @@ def generate(
     *,
     seed: int,
     progress: Callable[[int, int], object] | None = None,
+    report: ReportFinished | None = None,
 ) -> Rollout:
     """`sampling.samples` responses to each prompt.
 
-    The token of (key, sample, position) depends on (seed, key, sample, position) and the policy alone.
+    The token of (key, sample, position) depends on (seed, key, sample, position) and the policy alone. `report` is
+    called of each response as soon as it is over: its row in the rollout, text, tokens, whether it ended by itself.
     """
     policy.network.eval()  # a network that recomputes its layers keeps no cache in training mode
     prompt_ids, prompt_mask = policy.encode(prompts)
@@ -57,7 +89,8 @@ def generate(
         prompt = places[:, 0] // sampling.samples
         ids, mask = trim_left_padding(prompt_ids[prompt], prompt_mask[prompt])
         with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-            rows = _decode_slice(policy, ids, mask, _uniforms_for_generation(numbers, ids.device), sampling)
+            finished = _FinishedReport(policy, places.flatten(), report)
+            rows = _decode_slice(policy, ids, mask, _uniforms_for_generation(numbers, ids.device), sampling, finished)
         done.append((places.flatten(), rows))
         if progress is not None:
             progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
@@ -88,18 +121,18 @@ def _uniforms_for_generation(numbers: Tensor, device: torch.device) -> Tensor:
 
 
 def _decode_slice(
-    policy: Policy, ids: Tensor, prompt_mask: Tensor, numbers: Tensor, sampling: SamplingParams
+    policy: Policy,
+    ids: Tensor,
+    prompt_mask: Tensor,
+    numbers: Tensor,
+    sampling: SamplingParams,
+    finished: _FinishedReport,
 ) -> _ResponseRows:
     """Decode one slice to its end: as many responses a prompt as there are `numbers` for it."""
     count, limit = numbers.shape
-    rows = _ResponseRows(
-        ids=torch.full((count, limit), policy.pad_id, dtype=torch.int64, device=ids.device),
-        logp=torch.zeros(count, limit, device=ids.device),
-        mask=torch.zeros(count, limit, dtype=torch.bool, device=ids.device),
-        finished=torch.zeros(count, dtype=torch.bool, device=ids.device),
-    )
-    ends = torch.tensor(sorted(policy.end_ids), device=ids.device)
-    stopped = _StopStrings(policy, sampling.stop, ids.device)
+    rows = _empty_rows(count, limit, policy.pad_id, ids.device)
+    stopped = StopStrings(policy.tokenizer, sampling.stop, ids.device)
+    ends = torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device)
     logits, state = _prefill_cache(policy, ids, prompt_mask, count // len(ids))
     seat = torch.arange(count, device=ids.device)  # which response each row of the cache is
     live = torch.ones(count, dtype=torch.bool, device=ids.device)
@@ -114,6 +147,8 @@ def _decode_slice(
         if t + 1 == limit:
             break
         share = float(live.float().mean()) if t % every == 0 else 1.0
+        if t % every == 0:
+            finished.tell(rows, over=False)
         if share == 0.0:
             break
         if share <= 1.0 - COMPACT_AT:
@@ -122,7 +157,17 @@ def _decode_slice(
                 state.keep(kept)
                 seat, token, live = seat[kept], token[kept], live[kept]
         logits = state.step(policy, token)
+    finished.tell(rows, over=True)
     return rows
+
+
+def _empty_rows(count: int, limit: int, pad_id: int, device: torch.device) -> _ResponseRows:
+    return _ResponseRows(
+        ids=torch.full((count, limit), pad_id, dtype=torch.int64, device=device),
+        logp=torch.zeros(count, limit, device=device),
+        mask=torch.zeros(count, limit, dtype=torch.bool, device=device),
+        finished=torch.zeros(count, dtype=torch.bool, device=device),
+    )
 
 
 def _rows_to_keep_generating(live: Tensor, step: int) -> Tensor:
@@ -148,7 +193,7 @@ class _DecodingState:
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but these rows."""
-        self.cache.batch_select_indices(rows)
+        select_cache_rows(self.cache, rows)
         self.position = self.position[rows]
         self.attention = None if self.attention is None else self.attention[rows]
 
@@ -164,8 +209,7 @@ class _DecodingState:
             arguments["attention_mask"] = self.attention
         known = accepted_arguments(policy.network.forward, arguments)
         found = policy.network(input_ids=token[:, None], **cache_argument(policy.network, self.cache), **known)
-        logits: Tensor = found.logits[:, -1]
-        return logits
+        return policy.head.decodable.cut(found.logits[:, -1])
 
 
 def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> tuple[Tensor, _DecodingState]:
@@ -179,47 +223,12 @@ def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> t
         arguments |= {"attention_mask": attention, "position_ids": position}
     known = accepted_arguments(policy.network.forward, arguments)
     found = policy.network(input_ids=ids, **cache_argument(policy.network, cache), **known)
-    cache.batch_repeat_interleave(samples)
-    repeated = None if attention is None else attention.repeat_interleave(samples, 0)
+    repeat_cache_rows(cache, torch.arange(len(ids), device=ids.device), samples)
+    repeated = None if attention is None or not keeps_tokens(cache) else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
     even_rows, known_family = (EVEN_ROWS, fused_decoder(policy)) if quick else (1, None)
     state = _DecodingState(cache, following, repeated, even_rows, known_family)
-    return found.logits[:, -1].repeat_interleave(samples, 0), state
-
-
-class _StopStrings:
-    """Tells which rows have just come to hold a stop string.
-
-    The newest token must then bring the string's last character: only rows whose token can are decoded, and of
-    those only a tail, as nothing before it is new. A character takes at most four byte-level tokens.
-    """
-
-    def __init__(self, policy: Policy, stop: Sequence[str], device: torch.device) -> None:
-        self._tokenizer, self._stop = policy.tokenizer, tuple(stop)
-        self._reach = 4 * max(map(len, stop), default=0) + 4
-        self._closing = tokens_ending_stop_strings(policy.tokenizer, self._stop).to(device) if stop else None
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Of responses up to now [n, t], bool [n]."""
-        found = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-        if self._closing is None:
-            return found
-        rows = self._closing[ids[:, -1]].nonzero().flatten()
-        tails = self._tokenizer.batch_decode(ids[rows, -self._reach :], skip_special_tokens=True)
-        found[rows] = torch.tensor(
-            [any(text in tail for text in self._stop) for tail in tails], device=ids.device
-        ).bool()
-        return found
-
-
-@lru_cache(maxsize=16)
-def tokens_ending_stop_strings(tokenizer: Any, stop: tuple[str, ...]) -> Tensor:
-    """Tokens whose text holds the last character of a stop string, or a part of a character, bool [V]."""
-    texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
-    ends = {text[-1] for text in stop} | {"\ufffd"}
-    if any(end.isspace() and end != "\n" for end in ends):  # tokenizers drop a space at the start of a text
-        return torch.ones(len(texts), dtype=torch.bool)
-    return torch.tensor([not ends.isdisjoint(text) for text in texts])
+    return policy.head.decodable.cut(found.logits[:, -1]).repeat_interleave(samples, 0), state
 
 
 def _join_generated_rows(done: Sequence[tuple[Tensor, _ResponseRows]]) -> _ResponseRows:

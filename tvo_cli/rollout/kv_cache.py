@@ -99,6 +99,31 @@ def _write_into_padded(buffer: Tensor, new: Tensor, begin: int, axis: int) -> Te
     return buffer
 
 
+def repeat_cache_rows(cache: DynamicCache, rows: Tensor, repeats: int) -> None:
+    """Each row so many times, one after the other; recurrent states too. `rows` are their numbers, from 0."""
+    for layer in cache.layers:
+        if _is_recurrent(layer):
+            layer.reorder_cache(rows.repeat_interleave(repeats))
+        else:
+            layer.batch_repeat_interleave(repeats)
+
+
+def select_cache_rows(cache: DynamicCache, rows: Tensor) -> None:
+    """Only keep these rows; of recurrent states too."""
+    for layer in cache.layers:
+        (layer.reorder_cache if _is_recurrent(layer) else layer.batch_select_indices)(rows)
+
+
+def _is_recurrent(layer: Any) -> bool:
+    """Whether a layer keeps a recurrent state (Mamba and its hybrids): transformers selects its rows by reordering."""
+    return hasattr(layer, "update_recurrent_state")
+
+
+def keeps_tokens(cache: DynamicCache) -> bool:
+    """Whether some layer keeps its tokens, of which padding has to be hidden at every step."""
+    return not all(map(_is_recurrent, cache.layers))
+
+
 def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:
     """An empty cache for a model; layers with a window, or of another kind, stay transformers' own.
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tvo_cli.data.special_tokens import Prompt
 from tvo_cli.errors import UserError
-from tvo_cli.model.prompt_encoding import added_eos_ids, encode_prompts
-from tvo_cli.rollout.engine import Completion
+from tvo_cli.model.prompt_encoding import encode_prompts
+from tvo_cli.rollout.engine import Completion, ReportCompletion
+from tvo_cli.rollout.stop_strings import stop_token_ids, stops_with_special_tokens
 from tvo_cli.rollout.token_sampling import SamplingParams
 
 SEEDS = 2**31
@@ -45,30 +45,31 @@ class VllmEngine:
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each prompt."""
-        return [len(self._ids(prompt) or self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
-
-    def _ids(self, prompt: str) -> list[int] | None:
-        """The prompt's ids where the engine's own tokenisation would read it otherwise."""
-        if isinstance(prompt, Prompt) or added_eos_ids(self.tokenizer):
-            return encode_prompts(self.tokenizer, [prompt])[0]
-        return None
-
-    def _asked(self, prompt: str) -> Any:
-        ids = self._ids(prompt)
-        return prompt if ids is None else {"prompt_token_ids": ids}
+        return list(map(len, encode_prompts(self.tokenizer, prompts)))
 
     def __call__(
-        self, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, seed: int
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
-        """All requests at once: the engine batches them itself."""
-        asked = map(self._asked, prompts)
+        """All requests at once: the engine batches them itself, and reports none before all are over.
+
+        It is given token ids, to which it adds no special tokens.
+        """
+        asked = [{"prompt_token_ids": ids} for ids in encode_prompts(self.tokenizer, prompts)]
         rows = [(p, k, g) for p, k in zip(asked, keys, strict=True) for g in range(sampling.samples)]
         wanted = [self._parameters(sampling, vllm_request_seed(seed, key, sample)) for _, key, sample in rows]
         outputs = self._engine.generate([prompt for prompt, _, _ in rows], wanted, use_tqdm=False)
-        found = [_completion_from_vllm(output.outputs[0]) for output in outputs]
+        found = [self._completion(output.outputs[0]) for output in outputs]
         return [found[i : i + sampling.samples] for i in range(0, len(found), sampling.samples)]
 
     def _parameters(self, sampling: SamplingParams, seed: int) -> Any:
+        """The stops as vLLM takes them: special tokens by their ids; with others among text it must show them."""
+        ids = stop_token_ids(self.tokenizer, sampling.stop)
+        marked = stops_with_special_tokens(self.tokenizer, sampling.stop)
         return self._vllm.SamplingParams(
             n=1,
             temperature=sampling.temperature,
@@ -76,16 +77,19 @@ class VllmEngine:
             top_k=sampling.top_k or -1,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop) or None,
+            stop_token_ids=ids or None,
             include_stop_str_in_output=True,
+            skip_special_tokens=not marked,
             seed=seed,
         )
+
+    def _completion(self, output: Any) -> Completion:
+        """The response without special tokens, as this program's own loop reads it."""
+        text = self.tokenizer.decode(output.token_ids, skip_special_tokens=True)
+        return Completion(str(text), len(output.token_ids), output.finish_reason == "stop")
 
 
 def vllm_request_seed(seed: int, key: str, sample: int) -> int:
     """A seed for each (problem, sample)."""
     digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % SEEDS
-
-
-def _completion_from_vllm(output: Any) -> Completion:
-    return Completion(str(output.text), len(output.token_ids), output.finish_reason == "stop")

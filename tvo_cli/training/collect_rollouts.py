@@ -187,9 +187,9 @@ def _score_rollout(session: Session, policy: Policy | None, rollout: Rollout) ->
 
 @torch.no_grad()
 def _critic_values(session: Session, rollout: Rollout) -> Tensor | None:
+    """V of every response token, no more rows at once than an update forwards, [B, T]."""
     critic = session.learner.critic
     if critic is None:
         return None
-    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
-    size = session.passes.microbatch_rows or len(rollout.mask)
-    return torch.cat([critic.critic.values(*part) for part in zip(*(column.split(size) for column in columns))])
+    rows = torch.arange(len(rollout.mask), device=rollout.mask.device)
+    return torch.cat([critic.values(rollout, part) for part in rows.split(session.passes.forward_rows(rollout))])

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from tvo_cli.errors import UserError
+from tvo_cli.training.precision_choice import allows_tf32
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # names of malloc.h
 LARGEST_KEPT = 2**25  # bytes; glibc takes no more
@@ -23,6 +24,11 @@ class Runtime:
 
     accelerator: Accelerator
     device: torch.device
+
+    @property
+    def precision(self) -> str:
+        """Of the forward pass: float32 or bfloat16."""
+        return "bfloat16" if self.accelerator.mixed_precision == "bf16" else "float32"
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The training forward's precision."""
@@ -38,6 +44,7 @@ def set_up_runtime(device: str, precision: str, model_dtype: str, threads: int, 
         raise UserError(key, value, "not a precision that trains.", f"Choose {', '.join(PRECISIONS)}.")
     where = choose_device(device)
     keep_freed_memory()
+    set_product_precision(where.type, chosen)
     if threads:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
@@ -45,6 +52,17 @@ def set_up_runtime(device: str, precision: str, model_dtype: str, threads: int, 
     if accelerator.num_processes > 1:
         raise UserError("trainer", f"{accelerator.num_processes} processes", "only one process is supported.")
     return Runtime(accelerator, where)
+
+
+def set_product_precision(kind: str, precision: str) -> None:
+    """Let float32 products on CUDA go through TF32, or keep them whole; CPUs are rollout/onednn.py's."""
+    if kind == "cuda":
+        torch.set_float32_matmul_precision("high" if allows_tf32(kind, precision) else "highest")
+
+
+def has_bfloat16_products(kind: str) -> bool:
+    """Whether the device multiplies bfloat16 by itself, without emulation."""
+    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def keep_freed_memory() -> None:

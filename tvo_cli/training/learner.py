@@ -59,6 +59,15 @@ class CriticLearner:
     clip: float
     clip_norm: float
 
+    runtime: Runtime
+
+    def values(self, rollout: Rollout, rows: Tensor) -> Tensor:
+        """V before each response token of the rows, [b, T], in the training precision."""
+        columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+        ids, seen, responses, mask = (column[rows] for column in columns)
+        with self.runtime.autocast():
+            return self.critic.values(ids, seen, responses, mask)
+
     def step(self, batch: RolloutBatch, rows: Tensor, microbatch_rows: int) -> float:
         """One optimiser step on the rows; the loss before it, nan and no step when it is not finite."""
         rollout, experience, returns = batch.rollout, batch.experience, batch.advantage.returns
@@ -68,10 +77,7 @@ class CriticLearner:
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
         for part in rows.split(microbatch_rows or len(rows)):
-            values = self.critic.values(
-                *(rollout.prompt_ids[part], rollout.prompt_mask[part]),
-                *(rollout.response_ids[part], rollout.mask[part]),
-            )
+            values = self.values(rollout, part)
             error = clipped_value_loss(values, experience.values[part], returns[part], self.clip)
             loss = masked.total(error, rollout.mask[part]) / tokens
             loss.backward()

@@ -16,7 +16,8 @@ from tvo_cli.model.prompt_check import PromptReader, PromptSurvey, check_prompts
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
-SAMPLED = 256  # problems of a generated data set that are looked at
+SAMPLED = 256  # problems of an endless data set that are looked at
+ALL = 4096  # problems of a data set that is made as it is read, up to which all are looked at
 LIMIT = "dataset.max_prompt_tokens"
 
 
@@ -27,7 +28,8 @@ def select_training_problems(config: Any, policy: Policy, at_once: int = 1) -> P
         UserError: the model cannot read them, they are too few, or a prompt and its response do not fit its context.
     """
     problems = data.load(config.dataset, split="train", seed=config.seed)
-    most = None if isinstance(problems, ProblemList) else SAMPLED
+    finite = problems.size is not None and (isinstance(problems, ProblemList) or problems.size <= ALL)
+    most = None if finite else SAMPLED
     problems = _problems_that_fit(config, policy, problems, most, "training", "rollout", int(config.rollout.max_tokens))
     if problems.size is not None and at_once > problems.size:
         remedy = "Take fewer prompts, or more data."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.types import Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,13 @@ class InnerLoopSettings:
 
     def rows(self, batch: RolloutBatch) -> int:
         """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
-        rollout = batch.rollout
+        return self._bounded_rows(batch.rollout)
+
+    def forward_rows(self, rollout: Rollout) -> int:
+        """Responses of one forward outside of an update: as many as a micro-batch of it, or a whole minibatch, has."""
+        return self._bounded_rows(rollout) or max(1, len(rollout.mask) // self.minibatches)
+
+    def _bounded_rows(self, rollout: Rollout) -> int:
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
         bound = max(1, self.microbatch_tokens // max(longest, 1)) if self.microbatch_tokens else 0
         if not bound or bound >= len(rollout.mask) // self.minibatches:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,19 @@ def save_session_if_possible(session: Session) -> None:
         save_session(session)
     except UserError as error:
         session.tracker.alert("checkpoint", str(error))
+
+
+@contextmanager
+def saved_on_user_error(session: Session) -> Iterator[None]:
+    """Write a checkpoint of the steps done when the next one meets what a user has to mend: a prompt too long."""
+    cursor = session.cursor.state_dict()
+    try:
+        yield
+    except UserError:
+        session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
+        if session.counters.step and session.work is None:
+            save_session_if_possible(session)
+        raise
 
 
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -54,7 +55,14 @@ def log_sft_progress(step: int, loss: float) -> None:
         log.info("step %d: loss %.4f nats a token", step, loss)
 
 
-def fine_tune(policy: Policy, problems: WorkedSolutions, prompt: Any, settings: SFTSettings, report: Report) -> None:
+def fine_tune(
+    policy: Policy,
+    problems: WorkedSolutions,
+    prompt: Any,
+    settings: SFTSettings,
+    report: Report,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> None:
     """Minimise −log π(solution | question) a token; linear warm-up, constant rate, linear decay to 0."""
     policy.network.train()
     optimizer = torch.optim.AdamW(
@@ -63,7 +71,9 @@ def fine_tune(policy: Policy, problems: WorkedSolutions, prompt: Any, settings: 
     for step in range(settings.steps):
         first = step * settings.rows
         indices = [i % problems.size if problems.size else i for i in range(first, first + settings.rows)]
-        loss = _solution_loss(policy, *_encode_solutions(policy, problems, indices, prompt, settings.seed))
+        encoded = _encode_solutions(policy, problems, indices, prompt, settings.seed)
+        with autocast():
+            loss = _solution_loss(policy, *encoded)
         optimizer.param_groups[0]["lr"] = settings.lr * _lr_multiplier(settings, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -86,6 +96,8 @@ def _encode_solutions(
     questions = [render_prompt(problems.problem(i), prompt, tokenizer) for i in indices]
     solutions = [problems.teacher_solution(i, seed) for i in indices]
     prompt_ids, prompt_mask = policy.encode(questions)
+    if tokenizer.eos_token_id is None:
+        raise UserError("model.path", tokenizer.name_or_path, "its tokenizer has no end token to learn.", "Add one.")
     answered = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in solutions]
     length = max(map(len, answered)) + 1
     ids = torch.full((len(answered), length), policy.pad_id, dtype=torch.int64)

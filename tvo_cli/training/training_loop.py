@@ -27,7 +27,8 @@ def train(session: Session) -> HeldoutEvaluation | None:
             evaluation = _evaluate_heldout(session)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
-            train_step(session, interrupted)
+            with session_checkpoint.saved_on_user_error(session):
+                train_step(session, interrupted)
             if _is_due(session.counters.step, session.limits.evaluate_every) and not is_run_over(session):
                 evaluation = _evaluate_heldout(session)
             if _is_due(session.counters.step, session.limits.checkpoint_every) and not is_run_over(session):

@@ -148,9 +148,14 @@ Dataset = Annotated[Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningG
 class Prompt(Keys):
     """From a problem to the text that a model continues."""
 
-    template: Literal["plain", "chat"] | None = key("the question as it stands, or the tokenizer's chat template")
+    template: Literal["plain", "chat", "auto"] | None = key(
+        "the question as it stands, or the tokenizer's chat template; auto: chat where there is one"
+    )
     system: Words | None = key("the system message")
     suffix: Words | None = key("after the question")
+    chat_template_kwargs: Free | None = key(
+        "what the chat template reads besides: {enable_thinking: false}", optional=True
+    )
 
 
 class Model(Keys):
@@ -161,7 +166,7 @@ class Model(Keys):
     checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030", optional=True)
     revision: Name | None = key("a commit, tag or branch of a hub model")
     prompt: Prompt = key("how it is asked")
-    dtype: Literal["float32", "bfloat16"] = key("of the weights")
+    dtype: Literal["auto", "float32", "bfloat16"] = key("of the weights; auto: bfloat16 for evaluation on a GPU")
     attention: Literal["sdpa", "eager"] = key("whose attention")
     gradient_checkpointing: bool = key("less memory, slower")
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate")

@@ -8,6 +8,7 @@ from tvo_cli.config.schema.data_and_model_groups import Dataset, Profile
 from tvo_cli.config.schema.value_types import (
     Confidence,
     Count,
+    Free,
     Keys,
     Label,
     Name,
@@ -62,10 +63,13 @@ class Protocol(Keys):
     """Everything that decides a score besides the model and the problems."""
 
     name: Label | None = key("the protocol's name")
-    template: Literal["plain", "chat"] | None = key("the prompt as it stands, or the chat template")
+    template: Literal["plain", "chat", "auto"] | None = key(
+        "the prompt as it stands, or the chat template; auto: chat where there is one"
+    )
     system: Words | None = key("the system message")
     prompt: SomeWords | None = key("with {question} in it; {level} and {subject} may stand there too")
     suffix: Words | None = key("after the prompt; null: the data set's own")
+    chat_template_kwargs: Free | None = key("of the chat template; null: the model's", optional=True)
     shots: Shots | None = key("worked examples before the prompt")
     answer: Literal["boxed", "minerva", "tagged"] | None = key("where the answer stands")
     unfinished: Literal["wrong", "graded"] | None = key("a response cut off by the limit")
@@ -105,6 +109,6 @@ class Grader(Keys):
 class Defaults(Keys):
     """What interpolations of the other groups refer to; each suite has its own."""
 
-    suffix: Words = key("after the question")
+    suffix: Words | None = key("after the question; null: each suite's own")
     profile: Profile = key("how answers are judged")
     max_tokens: Tokens = key("most tokens of a response")

@@ -12,6 +12,7 @@ from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
 from tvo_cli.config.schema.value_types import Keys
 
+PRECISION = "trainer.precision"
 GONE = ("trainer.resume",)  # became the group `resume`
 
 
@@ -51,6 +52,8 @@ def upgrade_recorded_settings(
         for key, value in before.items()
         if key not in GONE
     }
+    if kept.get(PRECISION) == "auto":  # runs record what it comes to; earlier ones the word, and meant this
+        kept[PRECISION] = kept.get("model.dtype")
     return {key: value for key, value in since.items() if key in wanted} | kept
 
 

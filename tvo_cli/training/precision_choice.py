@@ -1,0 +1,33 @@
+"""The choice of a precision: what `auto` means for a model on a kind of device."""
+
+from __future__ import annotations
+
+REAL_SIZE = 10_000_000  # parameters from which tensor cores pay; below, a GPU gives what a CPU gives
+
+
+def choose_precision(kind: str, dtype: str, parameters: int, *, bfloat16: bool) -> str:
+    """float32 or bfloat16, of the forward pass: on CUDA bfloat16 for a model of real size.
+
+    Args:
+        kind: of the device: cpu, cuda, mps.
+        dtype: of the weights; a model in bfloat16 computes in it anywhere.
+        parameters: of the model.
+        bfloat16: whether the device has products in it.
+    """
+    if dtype == "bfloat16":
+        return dtype
+    return "bfloat16" if kind == "cuda" and bfloat16 and parameters >= REAL_SIZE else "float32"
+
+
+def allows_tf32(kind: str, precision: str) -> bool:
+    """Whether products that stay in float32 may go through TF32: on CUDA, where the rest is in bfloat16 anyway."""
+    return kind == "cuda" and precision == "bfloat16"
+
+
+def describe_precision(kind: str, precision: str, parameters: int) -> str:
+    """What a choice means, for a line of the log."""
+    of = f"{kind}, {parameters:,} parameters"
+    if precision == "float32":
+        return f"float32 ({of})"
+    rest = ", TF32 for products that stay in float32" if allows_tf32(kind, precision) else ""
+    return f"bfloat16 forward and backward over float32 weights{rest} ({of})"
