@@ -28,5 +28,7 @@ def config_fingerprint(config: Any) -> str:
     tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
         tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
+    if tree.get("stability", {}).get("reference") == "auto":  # the key's value where `auto` was not known yet
+        tree["stability"] = tree["stability"] | {"reference": True}
     tree = with_targets(with_first_key_names(tree), first_target)
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from tvo_cli import data
 from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import build_learner
+from tvo_cli.experiment.choose_copies import recorder_settings
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
@@ -19,7 +20,7 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
+from tvo_cli.training.run_settings import InnerLoopSettings, RunSettings
 from tvo_cli.training.session import Session
 
 CACHED = 2048  # positions of one forward on a CPU
@@ -57,15 +58,11 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder),
         limits=_run_settings(config, runtime),
-        recorder=_build_recorder_settings(config.recorder),
+        recorder=recorder_settings(config, learner),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         origin=resume_compatibility.checkpoint_origin(config, learner)
         | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
-
-
-def _build_recorder_settings(node: DictConfig) -> RecorderSettings:
-    return RecorderSettings(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
 
 
 def _build_inner_loop_settings(config: DictConfig, policy: Policy) -> InnerLoopSettings:

@@ -123,6 +123,8 @@ def compare_checkpoint_origin(
     if all(references) and references[0] != references[1]:
         remedy = "Put the model of the start back, or name another output_dir."
         raise UserError("model.path", "…", "holds other weights than those the run started from.", remedy)
+    if references[0] and not references[1]:
+        report("this run has no KL reference, the checkpoint's had one: stability.reference=true goes on with it")
     for key in ("code", "torch"):
         if before.get(key) != now.get(key):
             report(
