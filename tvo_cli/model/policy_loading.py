@@ -153,6 +153,13 @@ def _loading_remedy(place: str) -> str:
     return "Check the id and the network, or give a local folder."
 
 
+def load_tokenizer(node: Any) -> PreTrainedTokenizerFast:
+    """The tokenizer of the model that a node names; no weights are read."""
+    if str(node["path"]) == FRESH:
+        return tiny_tokenizer()
+    return _load_tokenizer(*_location_and_options(node))
+
+
 def load_config(node: Any) -> Any:
     """The transformers config of the model that a node names; no weights are read."""
     place, options = _location_and_options(node)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tvo_cli.memory.microbatch_rows import variance_parts
 from tvo_cli.training.rng import rng_from_names
 
 
@@ -48,12 +49,7 @@ def cut_into_minibatches(
 
 def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
     """As many parts of equally many prompts as divide evenly, at most `most`; more where `rows` bounds a part."""
-    divisors = [n for n in range(1, len(groups) + 1) if len(groups) % n == 0]
-    count = max(n for n in divisors if n <= max(most, 1))
-    if rows:
-        fitting = [n for n in divisors if n >= count and len(groups) // n * max(map(len, groups)) <= rows]
-        count = fitting[0] if fitting else len(groups)
-    size = len(groups) // count
+    size = len(groups) // variance_parts(len(groups), max(map(len, groups)), most, rows)
     return tuple(torch.cat(groups[i : i + size]) for i in range(0, len(groups), size))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tvo_cli.memory.microbatch_rows import bounded_rows
 from tvo_cli.training.batch import RolloutBatch
 
 
@@ -22,10 +23,9 @@ class InnerLoopSettings:
         """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
         rollout = batch.rollout
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
-        bound = max(1, self.microbatch_tokens // max(longest, 1)) if self.microbatch_tokens else 0
-        if not bound or bound >= len(rollout.mask) // self.minibatches:
-            return self.microbatch_rows
-        return min(bound, self.microbatch_rows or bound)
+        return bounded_rows(
+            self.microbatch_rows, self.microbatch_tokens, longest, minibatch=len(rollout.mask) // self.minibatches
+        )
 
 
 @dataclass(frozen=True, slots=True)
