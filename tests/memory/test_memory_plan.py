@@ -52,9 +52,9 @@ def kept_for_backward(network: Any, ids: Tensor, autocast: bool) -> int:
             held.append(x)
         return x
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-            network.base_model(input_ids=ids, use_cache=False)
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x)
+    with hooks, torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        network.base_model(input_ids=ids, use_cache=False)
     return sum(found.values())
 
 

@@ -21,9 +21,7 @@ class NetworkShape:
     queries: int  # heads × width of a head
     keys: int  # key-value heads × width of a head
     vocabulary: int  # V
-    plain_cache: bool = (
-        True  # whether every layer's cache is the plain one: then responses share their prompt's forward
-    )
+    plain_cache: bool = True  # of every layer: then responses share their prompt's forward
 
     @property
     def body(self) -> int:

@@ -21,6 +21,7 @@ class Minibatch:
     rows: Tensor  # int64, whole groups, groups adjacent
     parts: tuple[Tensor, ...]  # the same rows, in order, cut between groups
     seed: int  # for methods that choose tokens at random
+    measured: bool = False  # whether the gradient variance is read from its parts
 
 
 def cut_into_minibatches(
@@ -44,7 +45,7 @@ def cut_into_minibatches(
                 else _microbatches_up_to(chosen, microbatch_rows)
             )
             lots = rng_from_names(seed, "lots", step, epoch, index).initial_seed()
-            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots)
+            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots, measured=first and len(parts) > 1)
 
 
 def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:

@@ -48,7 +48,7 @@ def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
     ):
         _stop_if_requested(session, interrupted)
         with work.clock("update"):
-            if not update_policy(session.learner, work, minibatch, session.passes, factor):
+            if not update_policy(session.learner, work, minibatch, session.passes, factor, session.counters):
                 break
     return finish_step(session, work)
 
