@@ -20,14 +20,18 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
-TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens")  # of the trainer, likewise: the same numbers within rounding
+KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
+    "trainer": ("matmul", "microbatch_tokens"),
+    "rollout": ("cache_gb",),
+}
 
 
 def config_fingerprint(config: Any) -> str:
     """Return the sha256 of what decides a run's numbers: the resolved config without name, folder and loggers."""
     tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
-    if "trainer" in tree:
-        tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
+    for group, left_out in KEYS_LEFT_OUT.items():
+        if group in tree:
+            tree[group] = {key: value for key, value in tree[group].items() if key not in left_out}
     if tree.get("stability", {}).get("reference") == "auto":  # the key's value where `auto` was not known yet
         tree["stability"] = tree["stability"] | {"reference": True}
     tree = with_targets(with_first_key_names(tree), first_target)

@@ -12,6 +12,7 @@ from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import load_policy
 from tvo_cli.model.policy_loading import model_location
 from tvo_cli.model.prompt_check import PromptReader
@@ -33,7 +34,8 @@ def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> di
     else:
         runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
         policy = load_policy(config.model, device=runtime.device)
-        engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, PromptReader.of(policy, str(tree["path"]))
+        engine = LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy))
+        tokenizer, reader = policy.tokenizer, PromptReader.of(policy, str(tree["path"]))
         facts = environment.of_network(policy, runtime)
     model = {
         "model": str(tree["path"]),

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.memory.activation_size import activation_bytes, forward_bytes, logits_bytes
+from tvo_cli.memory.activation_size import CHUNK, CHUNK_COPIES, activation_bytes, forward_bytes, logits_bytes
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 
@@ -44,15 +44,15 @@ class MemoryRequest:
     gpu: bool
     tiled: bool  # whether logits are read in tiles
     critic: bool
-    reference: bool
-    copies: float  # of weights and optimiser state, held on the host: flight recorder, rollback
-    microbatch_rows: int
-    critic_rows: int
-    scored_rows: int  # of a forward without gradient before the update; 0: there is none
-    generated_rows: int  # at once
     samples: int  # responses a prompt
     prompt: int  # tokens of the longest
     response: int  # tokens of the longest
+    reference: bool = False
+    copies: int = 0  # of weights and optimiser state, held on the host: flight recorder, rollback
+    microbatch_rows: int = 1
+    critic_rows: int = 1
+    scored_rows: int = 0  # of a forward without gradient before the update; 0: there is none
+    generated_rows: int = 1  # at once
 
     @property
     def itemsize(self) -> int:
@@ -184,7 +184,12 @@ def _allocated(request: MemoryRequest, living: float) -> float:
     return living * RESERVED if request.gpu else living + min(living, HELD)
 
 
-def rows_that_fit(request: MemoryRequest, free: float) -> int:
-    """Return the rows of a micro-batch whose update fits into `free` bytes: at least 1."""
-    fixed = update_bytes(request, 0)
-    return max(1, int((free - fixed) / (update_bytes(request, 1) - fixed)))
+def positions_that_fit(request: MemoryRequest, free: float) -> int:
+    """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
+    shape = request.shape
+    casts = 2.0 * shape.parameters if request.autocast else 0.0
+    fixed = casts + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
+    each = RESERVED * activation_bytes(
+        shape, 1, itemsize=request.itemsize, autocast=request.autocast, checkpointed=request.checkpointed
+    )
+    return max(1, int((free - fixed) / each))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-CACHED = 2048  # positions of one forward on a CPU: what stays in its cache is computed fastest
 SCORED = 64  # rows of a forward without gradient that nothing else bounds
 
 
@@ -18,33 +17,28 @@ class MicrobatchSizes(NamedTuple):
     generated: int
 
 
-def microbatch_sizes(config: Any, prompt: int, *, bounded: bool) -> MicrobatchSizes:
+def microbatch_sizes(config: Any, longest: int, positions: int) -> MicrobatchSizes:
     """Return the rows of each phase.
 
-    bounded: whether trainer.microbatch_tokens=auto bounds the positions of a forward.
+    Args:
+        config: of a training run.
+        longest: positions of the longest row.
+        positions: of one forward, at most; 0: no bound.
     """
     rollout, trainer = config.rollout, config.trainer
     samples, prompts = int(rollout.samples), int(rollout.prompts) // int(rollout.minibatches)
     asked, whole = int(trainer.microbatch_rows), samples * prompts
-    rows = bounded_rows(
-        asked, positions_asked(trainer, bounded=bounded), prompt + int(rollout.max_tokens), minibatch=whole
-    )
+    rows = bounded_rows(asked, positions, longest, minibatch=whole)
     first = whole // variance_parts(prompts, samples, int(trainer.variance_parts), rows)
     later = _rows_of_whole_groups(rows, samples, whole) if int(rollout.epochs) * int(rollout.minibatches) > 1 else 0
     everything = int(rollout.prompts) * samples
     return MicrobatchSizes(
         update=max(first, later),
         critic=min(rows or whole, whole),
-        scored=min(asked or SCORED, everything),
+        scored=min(bounded_rows(asked or SCORED, positions, longest, minibatch=asked or SCORED), everything),
         valued=min(asked or everything, everything),
         generated=min(everything, int(rollout.batch_size)),
     )
-
-
-def positions_asked(trainer: Any, *, bounded: bool) -> int:
-    """Return trainer.microbatch_tokens as a number; 0: no bound."""
-    asked = trainer.get("microbatch_tokens", 0)
-    return (CACHED if bounded else 0) if asked == "auto" else int(asked)
 
 
 def bounded_rows(rows: int, positions: int, longest: int, *, minibatch: int) -> int:

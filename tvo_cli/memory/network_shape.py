@@ -32,8 +32,8 @@ class NetworkShape:
 def shape_of_network(network: Any) -> NetworkShape:
     """Return the shape of a transformers causal LM, on any device."""
     config = network.config.get_text_config()
-    heads = int(config.num_attention_heads)
-    width = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    heads = int(getattr(config, "num_attention_heads", None) or 0)  # 0 where a state takes the place of attention
+    width = int(getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1))
     embedding, head = network.get_input_embeddings().weight, network.get_output_embeddings()
     return NetworkShape(
         parameters=sum(parameter.numel() for parameter in network.parameters()),

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
+from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
 from tvo_cli.memory.memory_plan import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.optional_copies import CopyChoice, choose_recorder, choose_reference, readers_of_reference
+from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
 
 WIDE = 16384  # of a vocabulary that is read in tiles: model/tiled_logprobs.py
@@ -22,45 +24,72 @@ class PlannedRun(NamedTuple):
     request: MemoryRequest
     reference: CopyChoice
     recorder: CopyChoice
+    bounds: MemoryBounds
 
 
-def planned_run(config: Any, shape: NetworkShape, prompt: int) -> PlannedRun:
-    """Return the memory request of a config, `prompt` being the tokens of its longest prompt."""
+def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = None) -> PlannedRun:
+    """Return the memory request of a config.
+
+    Args:
+        config: of a training run.
+        shape: of its network.
+        prompt: tokens of its longest prompt.
+        device: torch's, where one is chosen already; else trainer.device says.
+    """
+    request = _request_without_rows(config, shape, prompt, device)
+    state = request.weight_itemsize + request.optimizer_bytes
+    reference = _reference_choice(config, shape.parameters * request.weight_itemsize)
+    recorder = _recorder_choice(config, (shape.parameters + request.critic * shape.body) * state)
+    request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.kept))
+    bounds = memory_bounds(config, request, _gpu_bytes(device) if request.gpu else None)
+    return PlannedRun(_with_rows(request, config, bounds), reference, recorder, bounds)
+
+
+def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device: Any) -> MemoryRequest:
+    """Return what does not depend on how the work is cut."""
     import torch
 
     model, trainer = config.model, config.trainer
-    gpu = is_planned_for_gpu(str(trainer.device))
+    gpu = is_planned_for_gpu(str(trainer.device)) if device is None else device.type == "cuda"
     itemsize = ITEMSIZES[str(model.dtype)]
     autocast = itemsize == 4 and str(trainer.precision) == "bfloat16"
-    optimizer = optimizer_bytes_per_parameter(
-        configuration.build(config.optimizer.make), getattr(torch, str(model.dtype))
-    )
-    critic = bool(config.algorithm.critic)
-    reference = _reference_choice(config, shape.parameters * itemsize)
-    recorder = _recorder_choice(config, (shape.parameters + critic * shape.body) * (itemsize + optimizer))
-    sizes = microbatch_sizes(config, prompt, bounded=not gpu and shape.parameters >= 1_000_000)
-    tiled = not gpu and itemsize == 4 and not autocast and shape.vocabulary >= WIDE
-    request = MemoryRequest(
+    make, dtype = configuration.build(config.optimizer.make), getattr(torch, str(model.dtype))
+    return MemoryRequest(
         shape=shape,
         weight_itemsize=itemsize,
         trained=shape.parameters,
-        optimizer_bytes=optimizer,
+        optimizer_bytes=optimizer_bytes_per_parameter(make, dtype),
         autocast=autocast,
         checkpointed=bool(model.gradient_checkpointing),
         gpu=gpu,
-        tiled=tiled,
-        critic=critic,
-        reference=reference.kept,
-        copies=_held_copies(config, recorder.kept),
-        microbatch_rows=sizes.update,
-        critic_rows=sizes.critic,
-        scored_rows=_scored_rows(config, sizes, reference.kept, autocast),
-        generated_rows=sizes.generated,
+        tiled=not gpu and itemsize == 4 and not autocast and shape.vocabulary >= WIDE,
+        critic=bool(config.algorithm.critic),
         samples=int(config.rollout.samples),
         prompt=prompt,
         response=int(config.rollout.max_tokens),
     )
-    return PlannedRun(request, reference, recorder)
+
+
+def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> MemoryRequest:
+    """Return the request with the rows of each phase."""
+    sizes = microbatch_sizes(config, request.length, bounds.microbatch_tokens)
+    each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
+    return replace(
+        request,
+        microbatch_rows=sizes.update,
+        critic_rows=sizes.critic,
+        scored_rows=_scored_rows(config, sizes, request),
+        generated_rows=rows_within_cache(sizes.generated, request.length, each, bounds.cache_bytes),
+    )
+
+
+def _gpu_bytes(device: Any) -> float | None:
+    """Return the whole memory of the GPU; None where there is none, and the plan is for another machine."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return float(torch.cuda.get_device_properties(device or "cuda").total_memory)
 
 
 def is_planned_for_gpu(device: str) -> bool:
@@ -96,13 +125,12 @@ def _held_copies(config: Any, recorded: bool) -> int:
     return int(recorded or rolls_back) + int(rolls_back)
 
 
-def _scored_rows(config: Any, sizes: MicrobatchSizes, reference: bool, autocast: bool) -> int:
+def _scored_rows(config: Any, sizes: MicrobatchSizes, request: MemoryRequest) -> int:
     """Return rows of a forward before the update; 0 where the sampler's own log-probabilities suffice."""
     asked = str(config.trainer.old_logp)
-    scores = asked == "trainer" or (asked == "auto" and autocast)
-    critic = bool(config.algorithm.critic)
+    scores = asked == "trainer" or (asked == "auto" and request.autocast)
     entropy = bool(config.algorithm.objective.get("reads", {}).get("old_entropy", False))
-    return max(sizes.scored if scores or reference or entropy else 0, sizes.valued if critic else 0)
+    return max(sizes.scored if scores or request.reference or entropy else 0, sizes.valued if request.critic else 0)
 
 
 def with_trained(request: MemoryRequest, trained: int) -> MemoryRequest:

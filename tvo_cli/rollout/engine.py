@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from tvo_cli.model import Policy
@@ -38,8 +39,9 @@ class Engine(Protocol):
 class LocalEngine:
     """This program's own generation loop."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, cache_bytes: float = 0.0) -> None:
+        """`cache_bytes`: of the KV cache of all rows at once; 0: no bound."""
+        self._policy, self._cache_bytes = policy, cache_bytes
 
     @property
     def context(self) -> int | None:
@@ -56,7 +58,7 @@ class LocalEngine:
     ) -> list[list[Completion]]:
         """One slice after the other, prompts of like length together."""
         with onednn_matmul(self._policy.network):
-            rollout = generate(self._policy, prompts, keys, sampling, seed=seed)
+            rollout = generate(self._policy, prompts, keys, replace(sampling, cache_bytes=self._cache_bytes), seed=seed)
         counts = rollout.mask.sum(1).tolist()
         ended = rollout.finished.tolist()
         found = [Completion(*row) for row in zip(rollout.texts, counts, ended, strict=True)]

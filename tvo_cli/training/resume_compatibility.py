@@ -27,7 +27,7 @@ NOT_FINITE = ("inf", "-inf", "nan")
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
-    *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul"),
+    *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tvo_cli.memory.microbatch_rows import bounded_rows
+from tvo_cli.memory.microbatch_rows import SCORED, bounded_rows
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.types import Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,12 @@ class InnerLoopSettings:
     variance_parts: int
     temperature: float
     microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
+
+    def scored_rows(self, rollout: Rollout) -> int:
+        """Responses of a forward pass without gradient: at most SCORED, no more than the tokens allow."""
+        longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
+        asked = self.microbatch_rows or SCORED
+        return bounded_rows(asked, self.microbatch_tokens, longest, minibatch=asked)
 
     def rows(self, batch: RolloutBatch) -> int:
         """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""

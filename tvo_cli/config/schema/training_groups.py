@@ -65,7 +65,8 @@ class Rollout(Keys):
     top_p: SomeShare = key("nucleus: least probability that is kept; 1 is off")
     top_k: Whole = key("most probable tokens that are kept; 0 is off")
     stop: Stops | None = key("texts that end a response")
-    batch_size: Rows = key("responses generated at once")
+    batch_size: Rows = key("responses generated at once, at most")
+    cache_gb: Literal["auto"] | NotNegative = key("of their KV cache, 10⁹ bytes; 0: no bound", before=0)
     engine: Literal["vllm"] = key("who generates, in `tvo eval`", optional=True)
     options: Free = key("of vllm.LLM, any of its keywords", optional=True)
 
