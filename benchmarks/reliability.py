@@ -132,7 +132,7 @@ def outcome(folder: Path) -> tuple[str, ...]:
     """Weights, optimiser, state and metrics at the end, without what the clock says."""
     last = store.list_checkpoints(folder / "checkpoints")[-1]
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    kept = [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+    kept = [{name: value for name, value in row.items() if not name.startswith(("time/", "memory/"))} for row in rows]
     names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")
     return json.dumps(kept), *(store._manifest_sha256(last / name) for name in names)
 

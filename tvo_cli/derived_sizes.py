@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tvo_cli import data
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
-from tvo_cli.model.parameter_count import parameter_count
+from tvo_cli.memory.longest_prompt import longest_prompt
+from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
+from tvo_cli.memory.network_shape import shape_of_network
+from tvo_cli.memory.planned_run import PlannedRun, planned_run
+from tvo_cli.model.parameter_count import network_without_weights, parameter_count
 
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
@@ -15,7 +20,17 @@ Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it co
 def derived_sizes(config: Any) -> Sizes:
     """Return the derived sizes of a training run, in reading order; refuse a config that cannot work."""
     check_across_keys(config)
-    return _dataset_sizes(config.dataset) | _rollout_sizes(config) | _update_sizes(config) | _memory_size(config)
+    data_sizes = _dataset_sizes(config.dataset)
+    try:
+        longest, shape = longest_prompt(config), shape_of_network(network_without_weights(config.model))
+    except UserError as error:
+        unknown: Sizes = {"parameters": ("unknown", str(error))}
+        return data_sizes | _rollout_sizes(config) | _update_sizes(config, None) | unknown
+    run = planned_run(config, shape, longest.tokens)
+    model = {"parameters": (parameter_count(config.model), "of the policy")}
+    prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
+    sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
+    return data_sizes | prompt | sizes | model | _memory_sizes(run)
 
 
 def _dataset_sizes(node: Any) -> Sizes:
@@ -52,33 +67,45 @@ def _rollout_sizes(config: Any) -> Sizes:
     }
 
 
-def _update_sizes(config: Any) -> Sizes:
-    """Return how many responses a minibatch holds and how many optimiser steps follow."""
+def _update_sizes(config: Any, microbatch: int | None) -> Sizes:
+    """Return how many responses a minibatch and a micro-batch hold and how many optimiser steps follow."""
     rollout = config.rollout
     rows = int(rollout.prompts) * int(rollout.samples) // int(rollout.minibatches)
     steps = int(rollout.epochs) * int(rollout.minibatches)
-    micro = int(config.trainer.microbatch_rows) or rows
+    micro = microbatch or min(int(config.trainer.microbatch_rows) or rows, rows)
     return {
         "responses a minibatch": (rows, "rollouts a batch ÷ rollout.minibatches; whole prompts"),
         "responses a micro-batch": (
-            min(micro, rows),
+            micro,
             "at most; trainer.microbatch_rows and microbatch_tokens bound it",
         ),
+        "gradient accumulation": (-(-rows // micro), "micro-batches an optimiser step, at least"),
         "optimiser steps a batch": (steps, "rollout.epochs × rollout.minibatches"),
         "optimiser steps": (steps * int(config.trainer.steps), "in all"),
         "learning rate": (float(config.optimizer.lr), "optimizer.lr; the algorithm's own unless overridden"),
     }
 
 
-def _memory_size(config: Any) -> Sizes:
-    """Estimate the memory of weights, gradients, AdamW's moments, reference and critic; activations come on top."""
-    try:
-        parameters = parameter_count(config.model)
-    except UserError as error:
-        return {"parameters": ("unknown", str(error))}
-    networks = 4 + int(bool(config.stability.reference)) + 4 * int(bool(config.algorithm.critic))
-    size = 2 if config.model.dtype == "bfloat16" else 4
+def _memory_sizes(run: PlannedRun) -> Sizes:
+    """Return the predicted peak memory with its parts, and which copies of the model are kept."""
+    plan = plan_memory(run.request)
+    host = {"memory of the host, GB": (_gigabytes(sum(plan.host.values())), _parts_text(plan.host))}
     return {
-        "parameters": (parameters, "of the policy"),
-        "memory, GB": (parameters * size * networks / 1e9, f"{networks} × weights; activations and cache on top"),
+        "memory, GB": (_gigabytes(plan.peak), _peak_note(plan)),
+        **(host if plan.host else {}),
+        "KL reference": ("kept" if run.reference.kept else "none", run.reference.reason),
+        "flight recorder": ("on" if run.recorder.kept else "off", run.recorder.reason),
     }
+
+
+def _peak_note(plan: MemoryPlan) -> str:
+    """Return the parts of a peak: what stands all the time, and the phase that has it."""
+    return f"peak: {_parts_text(plan.standing)}, {plan.phase} {plan.phases[plan.phase] / 1e9:.2f}"
+
+
+def _parts_text(parts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
+
+
+def _gigabytes(size: float) -> float:
+    return round(size / 1e9, 2)

@@ -185,10 +185,10 @@ def weights() -> Checksum:
 
 @pytest.fixture
 def steps() -> MetricRows:
-    """The rows of metrics.jsonl without what the clock says."""
+    """The rows of metrics.jsonl without what the clock and the memory say."""
 
     def rows(folder: Path) -> list[dict[str, float]]:
         lines = (folder / "metrics.jsonl").read_text().splitlines()
-        return [{k: v for k, v in json.loads(line).items() if not k.startswith("time/")} for line in lines]
+        return [{k: v for k, v in json.loads(line).items() if not k.startswith(("time/", "memory/"))} for line in lines]
 
     return rows

@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from tests.training.conftest import Runs
-from tvo_cli.training import minibatch_forward, policy_update
+from tvo_cli.training import minibatch_forward, minibatch_gradient
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.types import Tokens
 
@@ -54,7 +54,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Tokens]:
             seen.append(tokens)
             yield rows, tokens, scores
 
-    monkeypatch.setattr(policy_update, "forward_parts", spy)
+    monkeypatch.setattr(minibatch_gradient, "forward_parts", spy)
     return seen
 
 

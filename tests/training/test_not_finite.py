@@ -16,7 +16,7 @@ from tests.training.conftest import Runs
 from tvo_cli import experiment
 from tvo_cli.checkpoint import tensor_fingerprint
 from tvo_cli.training import backward as backward_pass
-from tvo_cli.training import policy_update, training_loop
+from tvo_cli.training import minibatch_gradient, training_loop
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -124,7 +124,7 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run: Runs, monkeypatch: p
     broken: dict[str, Session] = {}
     begin = training_loop.start_step
     monkeypatch.setattr(training_loop, "start_step", lambda session: broken.update(session=session) or begin(session))
-    monkeypatch.setattr(policy_update, "backward_through_network", breaking)
+    monkeypatch.setattr(minibatch_gradient, "backward_through_network", breaking)
     folder = run("a", "algorithm=grpo", "trainer.steps=1", "trainer.nonfinite_limit=99")
     monkeypatch.undo()
     record, lived = experiment.replay(folder, 1, [])
@@ -133,7 +133,7 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run: Runs, monkeypatch: p
 
 
 def test_many_in_a_row_stop_the_run_with_its_verdict(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_update, "non_finite_input_of_update", lambda batch, rows: "reward")
+    monkeypatch.setattr(minibatch_gradient, "non_finite_input_of_update", lambda batch, rows: "reward")
     folder = run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["steps"], summary["skipped_updates"]) == (2, 8)

@@ -15,7 +15,7 @@ from torch import Tensor
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.training import collect_rollouts, policy_update
+from tvo_cli.training import collect_rollouts, minibatch_gradient
 from tvo_cli.training.backward import forces_by_backward
 from tvo_cli.training.session import Session
 from tvo_cli.types import Loss, Problem, Rollout, Tokens
@@ -123,7 +123,7 @@ def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: py
         return tuple(torch.full_like(x, math.nan) for x in forces_by_backward(loss, tokens))
 
     if where == "gradient":
-        monkeypatch.setattr(policy_update, "forces_by_backward", poisoned)
+        monkeypatch.setattr(minibatch_gradient, "forces_by_backward", poisoned)
     else:
 
         def poisoned_gain(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:

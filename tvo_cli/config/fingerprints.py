@@ -21,7 +21,10 @@ NOT_THE_EXPERIMENT = (
     "sweep_objective",
     "hydra",
 )  # left out of fingerprints
-TRAINER_KEYS_LEFT_OUT = ("matmul", "microbatch_tokens", "save_policy_only")  # of the trainer: no number depends on them
+KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
+    "trainer": ("matmul", "microbatch_tokens", "save_policy_only"),
+    "rollout": ("cache_gb",),
+}
 
 
 def _with_automatic_settings(model: dict[str, Any]) -> dict[str, Any]:
@@ -55,8 +58,12 @@ def without_empty_template_keywords(tree: Any) -> Any:
 def config_fingerprint(config: Any) -> str:
     """Return the sha256 of what decides a run's numbers: the resolved config without name, folder and loggers."""
     tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
+    for group, left_out in KEYS_LEFT_OUT.items():
+        if group in tree:
+            tree[group] = {key: value for key, value in tree[group].items() if key not in left_out}
+    if tree.get("stability", {}).get("reference") == "auto":  # the key's value where `auto` was not known yet
+        tree["stability"] = tree["stability"] | {"reference": True}
     if "trainer" in tree:
-        tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
         tree["model"] = _with_automatic_settings(tree["model"])
     tree = without_empty_template_keywords(with_targets(with_first_key_names(tree), first_target))
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()

@@ -14,7 +14,7 @@ from tvo_cli.rollout import SamplingParams
 from tvo_cli.training import run_problems as chosen_problems
 
 
-def build_heldout(config: DictConfig, policy: Policy, grader: Grader) -> HeldoutSet | None:
+def build_heldout(config: DictConfig, policy: Policy, grader: Grader, *, cache_bytes: float = 0.0) -> HeldoutSet | None:
     """The held-out set that is evaluated on the way; None where `evaluation.problems` is 0."""
     node = config.evaluation
     if int(node.problems) == 0:
@@ -27,6 +27,7 @@ def build_heldout(config: DictConfig, policy: Policy, grader: Grader) -> Heldout
         max_tokens=int(node.max_tokens),
         confidence=float(node.confidence),
         seed=int(node.seed),
+        cache_bytes=cache_bytes,
     )
 
 
@@ -41,6 +42,7 @@ def sampled_heldout(
     max_tokens: int | None = None,
     confidence: float = 0.95,
     seed: int = 4242,
+    cache_bytes: float = 0.0,
 ) -> HeldoutSet:
     """Held-out problems of the configured data set, sampled without truncation of the distribution."""
     chosen = chosen_problems.heldout_problems_of_run(config, policy, seed=seed, count=count, max_tokens=max_tokens)
@@ -51,5 +53,6 @@ def sampled_heldout(
         max_tokens=max_tokens or int(config.rollout.max_tokens),
         top_p=1.0,
         top_k=0,
+        cache_bytes=cache_bytes,
     )
     return HeldoutSet(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
+from tvo_cli.experiment.choose_copies import choose_reference_of_run
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
@@ -32,15 +33,9 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,
-        reference=clone_frozen(policy) if config.stability.reference or _needs_reference(algorithm) else None,
+        reference=clone_frozen(policy) if choose_reference_of_run(config, algorithm, policy).kept else None,
         critic=_build_critic_learner(config, policy, runtime) if chosen.critic else None,
     )
-
-
-def _needs_reference(algorithm: Algorithm) -> bool:
-    """Whether a KL to the reference is part of what is optimised."""
-    penalties = algorithm.objective.penalties
-    return algorithm.estimator.needs_reference or ("kl" in penalties and penalties["kl"].coef.value != 0.0)
 
 
 def _build_critic_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> CriticLearner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,7 +13,9 @@ from tvo_cli import data
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import build_learner
-from tvo_cli.model import Policy, load_policy
+from tvo_cli.experiment.choose_copies import recorder_settings
+from tvo_cli.experiment.memory_bounds import bounds_of_run
+from tvo_cli.model import load_policy
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
@@ -21,11 +24,10 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
+from tvo_cli.training.run_settings import InnerLoopSettings, RunSettings
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
-CACHED = 2048  # positions of one forward on a CPU
 
 
 def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
@@ -45,7 +47,8 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     learner = build_learner(config, policy, runtime)
     if config.trainer.get("matmul", "default") == "auto":
         resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
-    heldout = build_heldout(config, policy, grader)
+    bounds = bounds_of_run(config, policy)
+    heldout = build_heldout(config, policy, grader, cache_bytes=bounds.cache_bytes)
     evaluated = heldout.problems if heldout else ()
     chosen_problems.warn_of_heldout_overlap(config, problems, evaluated)
     return Session(
@@ -54,8 +57,8 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         learner=learner,
         cursor=cursor,
         prompt=config.model.prompt,
-        sampling=SamplingParams.of(config.rollout),
-        passes=_build_inner_loop_settings(config, policy),
+        sampling=replace(SamplingParams.of(config.rollout), cache_bytes=bounds.cache_bytes),
+        passes=_build_inner_loop_settings(config, bounds.microbatch_tokens),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=heldout,
@@ -63,33 +66,22 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder),
         limits=_run_settings(config, runtime),
-        recorder=_build_recorder_settings(config.recorder),
+        recorder=recorder_settings(config, learner),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         origin=resume_compatibility.checkpoint_origin(config, learner)
         | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
 
 
-def _build_recorder_settings(node: DictConfig) -> RecorderSettings:
-    return RecorderSettings(tuple(node.steps), bool(node.on_collapse), bool(node.on_nonfinite), int(node.keep))
-
-
-def _build_inner_loop_settings(config: DictConfig, policy: Policy) -> InnerLoopSettings:
+def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int) -> InnerLoopSettings:
     return InnerLoopSettings(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),
-        microbatch_tokens=_build_microbatch_tokens(config.trainer.get("microbatch_tokens", 0), policy),
+        microbatch_tokens=microbatch_tokens,
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
     )
-
-
-def _build_microbatch_tokens(asked: int | str, policy: Policy) -> int:
-    """Positions a forward pass; what stays in a CPU's cache is computed fastest."""
-    weights = list(policy.parameters())
-    bounded = weights[0].device.type == "cpu" and sum(p.numel() for p in weights) >= LARGE
-    return (CACHED if bounded else 0) if asked == "auto" else int(asked)
 
 
 def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:

@@ -15,6 +15,7 @@ from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
+from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_identity import warn_of_fetched_weights
@@ -51,7 +52,8 @@ def evaluate(
     else:
         runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
         policy = load_policy(config.model, device=runtime.device)
-        engine, tokenizer, reader = LocalEngine(policy), policy.tokenizer, PromptReader.of(policy, str(tree["path"]))
+        engine = LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy))
+        tokenizer, reader = policy.tokenizer, PromptReader.of(policy, str(tree["path"]))
         facts = environment.of_network(policy, runtime)
     model = {
         "model": str(tree["path"]),

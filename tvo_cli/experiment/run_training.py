@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
+from tvo_cli.experiment.choose_copies import copies_left_out
 from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
 from tvo_cli.training.session import Session
+
+log = logging.getLogger("tvo")
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -30,6 +34,8 @@ def train(config: DictConfig) -> dict[str, Any]:
         resume_compatibility.check_resumable(folder, config)
         session = build_session(config, folder, resources)
         warn_of_fetched_weights(config.model)
+        for line in copies_left_out(config, session.learner):
+            log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         dataset_fingerprint.check_same_dataset(folder, session.origin, config)
         resume_compatibility.write_origin(folder, config)

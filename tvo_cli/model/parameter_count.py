@@ -54,6 +54,11 @@ def _parameters_in_file(file: Path) -> int:
 
 def _parameters_of_config(node: Any) -> int:
     """Parameters of the network that a model's config makes: no weights are read."""
+    return sum(p.numel() for p in network_without_weights(node).parameters())
+
+
+def network_without_weights(node: Any) -> Any:
+    """The network that a model's config makes, on torch's meta device: shapes and no numbers."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -61,8 +66,7 @@ def _parameters_of_config(node: Any) -> int:
     from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 
     if str(node["path"]) == FRESH:
-        return sum(p.numel() for p in tiny_network(tiny_tokenizer(), seed=0).parameters())
+        return tiny_network(tiny_tokenizer(), seed=0)
     config = load_config(node)
     with torch.device("meta"):
-        network = AutoModelForCausalLM.from_config(config)
-    return sum(p.numel() for p in network.parameters())
+        return AutoModelForCausalLM.from_config(config)

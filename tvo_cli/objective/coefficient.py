@@ -12,6 +12,9 @@ class Coefficient(Protocol):
 
     value: float
 
+    @property
+    def can_act(self) -> bool: ...
+
     def update(self, entropy: float) -> None: ...
 
     def state_dict(self) -> dict[str, float]: ...
@@ -24,6 +27,11 @@ class Constant:
     """A coefficient that stays."""
 
     value: float
+
+    @property
+    def can_act(self) -> bool:
+        """Whether it is other than 0."""
+        return self.value != 0.0
 
     def update(self, entropy: float) -> None:
         """Nothing to adapt."""
@@ -54,6 +62,11 @@ class EntropyTarget:
     rate: float  # of c, per nat and batch
     low: float
     high: float
+
+    @property
+    def can_act(self) -> bool:
+        """Whether it is other than 0, or may come to be."""
+        return self.value != 0.0 or (self.rate != 0.0 and (self.low, self.high) != (0.0, 0.0))
 
     def update(self, entropy: float) -> None:
         """Move once, after a rollout batch of mean token entropy `entropy`."""

@@ -33,7 +33,7 @@ from tvo_cli.maths.surrogates import Surrogate
 from tvo_cli.objective.force import Force
 from tvo_cli.objective.penalty import Anchored, Penalty
 from tvo_cli.objective.reduction import Reduction, weighted_token_sum
-from tvo_cli.objective.token_function import TokenFn
+from tvo_cli.objective.token_function import TokenFn, does_read_reference
 from tvo_cli.types import Loss, Tokens
 
 READABLE = ("minibatch", "old_entropy", "covariance")  # Tokens.whole, Tokens.old_entropy, Tokens.covariance
@@ -103,6 +103,12 @@ class Objective:
         """In place of `end_batch` where something of the batch is not a number: what was observed is forgotten."""
         for force in self.forces.values():
             force.discard()
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether a penalty that can act, or another piece, reads the reference."""
+        penalties = (penalty.term for penalty in self.penalties.values() if penalty.coef.can_act)
+        return any(map(does_read_reference, (self.shape, self.weight, *penalties)))
 
     @property
     def awaits_start(self) -> bool:

@@ -1,8 +1,10 @@
-"""Functions computed token by token (shaping, weight, penalty term), and the two that leave everything as it is."""
+"""Functions of tokens (shaping, weight, penalty term): the two that leave everything as it is, and what one reads."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +20,21 @@ def plain_advantage(tokens: Tokens) -> Tensor:
 def every_token(tokens: Tokens) -> Tensor:
     """Weight 1 for all, [B, T]."""
     return torch.ones_like(tokens.logp)
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Tensor])
+_MARK = "reads_reference"
+
+
+def reads_reference(function: _Function) -> _Function:
+    """Mark a function of tokens that reads `Tokens.ref_logp`."""
+    setattr(function, _MARK, True)
+    return function
+
+
+def does_read_reference(function: Any) -> bool:
+    """Whether a function of tokens, or the function that it is a partial of, reads `Tokens.ref_logp`."""
+    return getattr(function.func if isinstance(function, partial) else function, _MARK, False) is True
 
 
 class TokenFn(Protocol):

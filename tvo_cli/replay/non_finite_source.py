@@ -12,8 +12,8 @@ from tvo_cli.training.backward import backward_through_network, forces_by_backwa
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import forward_parts
+from tvo_cli.training.minibatch_gradient import non_finite_input_of_update
 from tvo_cli.training.minibatches import Minibatch
-from tvo_cli.training.policy_update import non_finite_input_of_update
 from tvo_cli.training.run_settings import InnerLoopSettings
 
 

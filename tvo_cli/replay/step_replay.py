@@ -112,7 +112,7 @@ def _replay_step(session: Session, work: StepInProgress, most: int, attributed: 
         learner, work, session.passes, seed=session.seed, step=step, steps=session.limits.steps
     ):
         _inspect_next_update(session, replayed, minibatch, most, attributed)
-        if not update_policy(learner, work, minibatch, session.passes, factor):
+        if not update_policy(learner, work, minibatch, session.passes, factor, session.counters):
             break
     replayed.weights_after = tensor_fingerprint.tensor_fingerprint(session.weights())
     changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.model import Policy
@@ -46,8 +47,9 @@ class Engine(Protocol):
 class LocalEngine:
     """This program's own generation loop."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, cache_bytes: float = 0.0) -> None:
+        """`cache_bytes`: of the KV cache of all rows at once; 0: no bound."""
+        self._policy, self._cache_bytes = policy, cache_bytes
 
     @property
     def context(self) -> int | None:
@@ -74,7 +76,8 @@ class LocalEngine:
                 report(*divmod(row, sampling.samples), Completion(*completion))
 
         with onednn_matmul(self._policy.network):
-            rollout = generate(self._policy, prompts, keys, sampling, seed=seed, report=of_row if report else None)
+            bounded = replace(sampling, cache_bytes=self._cache_bytes)
+            rollout = generate(self._policy, prompts, keys, bounded, seed=seed, report=of_row if report else None)
         counts = rollout.mask.sum(1).tolist()
         ended = rollout.finished.tolist()
         found = [Completion(*row) for row in zip(rollout.texts, counts, ended, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
+from tvo_cli.memory.network_shape import shape_of_network
+from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
 from tvo_cli.model import Policy
 from tvo_cli.model.cache_support import cache_argument
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions, trim_left_padding
@@ -84,6 +86,7 @@ def generate(
     policy.network.eval()  # a network that recomputes its layers keeps no cache in training mode
     prompt_ids, prompt_mask = policy.encode(prompts)
     _check_generation_fits_context(policy, prompt_ids.shape[1], sampling.max_tokens)
+    sampling = _sampling_within_cache(policy, prompt_ids.shape[1], sampling)
     done: list[tuple[Tensor, _ResponseRows]] = []
     for places, numbers in _generation_slices(prompt_mask, keys, sampling, seed):
         prompt = places[:, 0] // sampling.samples
@@ -95,6 +98,17 @@ def generate(
         if progress is not None:
             progress(sum(len(rows) for rows, _ in done), len(prompts) * sampling.samples)
     return _rollout_from_rows(policy, prompt_ids, prompt_mask, _join_generated_rows(done), sampling)
+
+
+def _sampling_within_cache(policy: Policy, prompt: int, sampling: SamplingParams) -> SamplingParams:
+    """As many rows at once as the cache's bytes allow at the longest prompt's length."""
+    if not sampling.cache_bytes:
+        return sampling
+    autocast = torch.is_autocast_enabled(next(policy.parameters()).device.type)
+    itemsize = 2 if autocast else next(policy.parameters()).element_size()
+    each = cache_bytes_per_token(shape_of_network(policy.network), itemsize=itemsize, autocast=autocast)
+    rows = rows_within_cache(sampling.batch_size, prompt + sampling.max_tokens, each, sampling.cache_bytes)
+    return replace(sampling, batch_size=rows)
 
 
 def _generation_slices(

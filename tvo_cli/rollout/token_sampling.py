@@ -25,6 +25,7 @@ class SamplingParams:
     top_k: int = 0
     stop: tuple[str, ...] = ()
     batch_size: int = 512
+    cache_bytes: float = 0.0  # of the KV cache of all rows at once; 0: no bound
 
     @property
     def plain(self) -> bool:

@@ -44,7 +44,8 @@ def _rules_idle_with_one_update(config: Any) -> Iterator[str]:
 
 def _rules_idle_without_reference(config: Any) -> Iterator[str]:
     for name, metric in _rules_watching(config, OF_REFERENCE):
-        yield f"stability.reference=false: {name} ({metric}) cannot fire, for nothing is compared with the start"
+        value = str(config.stability.reference).lower()
+        yield f"stability.reference={value}: {name} ({metric}) cannot fire, for nothing is compared with the start"
 
 
 def _rules_watching(config: Any, metrics: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -109,6 +109,7 @@ METRICS = (
     MetricName("time/update", "s", "the inner epochs"),
     MetricName("time/evaluation", "s", "held-out evaluation"),
     MetricName("time/step", "s", "the whole step"),
+    MetricName("memory/peak", "GB", "highest memory of the run so far"),
     MetricName("time/tokens_per_second", "tokens/s", "response tokens over the whole step"),
 )
 

@@ -178,7 +178,7 @@ def _score_rollout(session: Session, policy: Policy | None, rollout: Rollout) ->
     if policy is None:
         return None, None
     columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
-    ids, seen, responses, mask = (column.split(session.passes.microbatch_rows or 64) for column in columns)
+    ids, seen, responses, mask = (column.split(session.passes.scored_rows(rollout)) for column in columns)
     parts = zip(ids, seen, responses, mask)
     with session.learner.autocast():
         found = [policy.score(*part, session.passes.temperature) for part in parts]

@@ -24,6 +24,12 @@ class RunCounters:
     best_step: int = -1
     score: float | None = None  # pass@1 of this step's evaluation; where none is due, fresh accuracy
     poisoned: bool = False  # whether something of the last batch was not finite
+    halved_step: int = -1  # since when micro-batches are halved (training/out_of_memory.py); −1: they are not
+    halved_at: int = 0  # of that step, twice the number of the update, and 1 where its critic's part was the first
+
+    def halving(self) -> dict[str, int]:
+        """Since when micro-batches are halved."""
+        return {"halved_step": self.halved_step, "halved_at": self.halved_at}
 
 
 def advance_counters(session: Session, work: StepInProgress, metrics: dict[str, float]) -> None:

@@ -79,7 +79,8 @@ def _write_recording(
         "weights_after": tensor_fingerprint.tensor_fingerprint(session.weights()),
         "order": recorded_minibatch_order(session, work, int(before.state["counters"]["step"])),
     }
-    state = before.state | {"work": plain, "snapshot": None, "record": outcome | found}
+    counters = before.state["counters"] | session.counters.halving()  # the step is cut again as it was
+    state = before.state | {"counters": counters, "work": plain, "snapshot": None, "record": outcome | found}
     store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tvo_cli.memory.microbatch_rows import variance_parts
 from tvo_cli.training.rng import rng_from_names
 
 
@@ -20,6 +21,7 @@ class Minibatch:
     rows: Tensor  # int64, whole groups, groups adjacent
     parts: tuple[Tensor, ...]  # the same rows, in order, cut between groups
     seed: int  # for methods that choose tokens at random
+    measured: bool = False  # whether the gradient variance is read from its parts
 
 
 def cut_into_minibatches(
@@ -43,17 +45,12 @@ def cut_into_minibatches(
                 else _microbatches_up_to(chosen, microbatch_rows)
             )
             lots = rng_from_names(seed, "lots", step, epoch, index).initial_seed()
-            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots)
+            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots, measured=first and len(parts) > 1)
 
 
 def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
     """As many parts of equally many prompts as divide evenly, at most `most`; more where `rows` bounds a part."""
-    divisors = [n for n in range(1, len(groups) + 1) if len(groups) % n == 0]
-    count = max(n for n in divisors if n <= max(most, 1))
-    if rows:
-        fitting = [n for n in divisors if n >= count and len(groups) // n * max(map(len, groups)) <= rows]
-        count = fitting[0] if fitting else len(groups)
-    size = len(groups) // count
+    size = len(groups) // variance_parts(len(groups), max(map(len, groups)), most, rows)
     return tuple(torch.cat(groups[i : i + size]) for i in range(0, len(groups), size))
 
 

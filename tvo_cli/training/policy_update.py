@@ -7,23 +7,21 @@ from collections.abc import Iterator
 from itertools import islice
 
 import torch
-from torch import Tensor
 
 from tvo_cli.maths import masked
-from tvo_cli.maths.importance_ratio import importance_ratio
-from tvo_cli.stability.gradient_noise import MicroBatchVariance
-from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatch_forward import forward_parts, forward_whole_minibatch, join_tokens
+from tvo_cli.training.counters import RunCounters
+from tvo_cli.training.learner import CriticLearner, Learner
+from tvo_cli.training.minibatch_forward import forward_whole_minibatch
+from tvo_cli.training.minibatch_gradient import (
+    NonFiniteUpdate,
+    compute_minibatch_gradient,
+    non_finite_input_of_update,
+)
 from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
+from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, halve_microbatches
 from tvo_cli.training.run_settings import InnerLoopSettings
-from tvo_cli.training.step_state import StepInProgress, StepTokenForces, UpdateReport
-from tvo_cli.types import Loss, Tokens
-
-
-class NonFiniteUpdate(Exception):
-    """An update that must not be taken; the text says what was not a number."""
+from tvo_cli.training.step_state import StepInProgress, UpdateReport
 
 
 def remaining_minibatches_of_update(
@@ -55,17 +53,23 @@ def _start_penalties_before_first_update(learner: Learner, batch: RolloutBatch, 
 
 
 def update_policy(
-    learner: Learner, work: StepInProgress, minibatch: Minibatch, passes: InnerLoopSettings, factor: float
+    learner: Learner,
+    work: StepInProgress,
+    minibatch: Minibatch,
+    passes: InnerLoopSettings,
+    factor: float,
+    counters: RunCounters,
 ) -> bool:
     """One optimiser step at η·factor/ν; whether the batch may be used further: a step rule with ν = ∞ ends it.
 
     What is not finite is never stepped on: the update is left out and counted.
     """
+    guard = MemoryGuard(counters, work.position)
     batch, report = work.batch, work.report
     report.last_epoch = report.last_epoch if minibatch.index else []
     work.position += 1
     try:
-        divergence = _compute_gradient(learner, batch, minibatch, passes, report)
+        divergence = _compute_gradient_within_memory(learner, batch, minibatch, passes, report, guard)
     except NonFiniteUpdate as found:
         report.skipped, report.skipped_last = report.skipped + 1, report.skipped_last + 1
         report.nonfinite = report.nonfinite or str(found)
@@ -75,8 +79,32 @@ def update_policy(
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
     if learner.critic is not None:
-        report.critic_losses.append(learner.critic.step(batch, minibatch.rows, passes.rows(batch)))
+        report.critic_losses.append(_critic_step_within_memory(learner.critic, batch, minibatch, passes, guard))
     return True
+
+
+def _compute_gradient_within_memory(
+    learner: Learner,
+    batch: RolloutBatch,
+    minibatch: Minibatch,
+    passes: InnerLoopSettings,
+    report: UpdateReport,
+    guard: MemoryGuard,
+) -> float:
+    def compute(halved: bool) -> float:
+        cut = halve_microbatches(minibatch, batch.experience.group) if halved else minibatch
+        return compute_minibatch_gradient(learner, batch, cut, passes, report)
+
+    return guard.run(compute, part=POLICY, rows=max(map(len, minibatch.parts)))
+
+
+def _critic_step_within_memory(
+    critic: CriticLearner, batch: RolloutBatch, minibatch: Minibatch, passes: InnerLoopSettings, guard: MemoryGuard
+) -> float:
+    rows = min(passes.rows(batch) or len(minibatch.rows), len(minibatch.rows))
+    return guard.run(
+        lambda halved: critic.step(batch, minibatch.rows, -(-rows // 2) if halved else rows), part=CRITIC, rows=rows
+    )
 
 
 def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
@@ -88,87 +116,6 @@ def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
     learner.algorithm.step_rule.end_batch()
     learner.algorithm.objective.end_batch(float(masked.mean(-experience.old_logp, experience.mask)))
     learner.algorithm.estimator.end_batch(experience)
-
-
-def non_finite_input_of_update(batch: RolloutBatch, rows: Tensor) -> str:
-    """What is not finite in these rows of a batch, the cause before its consequences; or ""."""
-    mask = batch.experience.mask[rows]
-    for name, found in batch.readings().items():
-        if bool((mask & ~torch.isfinite(found[rows])).any()):
-            return name
-    return ""
-
-
-def _compute_gradient(
-    learner: Learner, batch: RolloutBatch, minibatch: Minibatch, passes: InnerLoopSettings, report: UpdateReport
-) -> float:
-    """Put the minibatch's gradient into .grad; its mean divergence, the step rule's."""
-    if trouble := non_finite_input_of_update(batch, minibatch.rows):
-        raise NonFiniteUpdate(trouble)
-    algorithm = learner.algorithm
-    learner.optimizer.zero_grad(set_to_none=True)
-    mask = batch.experience.mask[minibatch.rows]
-    measured = minibatch.epoch == 0 and minibatch.index == 0 and len(minibatch.parts) > 1
-    reading = MicroBatchVariance(learner.parameters) if measured else None
-    moved = torch.zeros((), device=mask.device)
-    for rows, tokens, scores in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
-        loss = algorithm.objective(tokens)
-        if trouble := _non_finite_in_update(tokens, loss):
-            raise NonFiniteUpdate(trouble)
-        policy_push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
-        forces = forces_by_backward(loss, tokens)
-        if reading is None:
-            backward_through_network(scores, forces)
-        else:
-            with reading.part():
-                backward_through_network(scores, forces)
-        moved += masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
-        _report_losses_and_forces(report, loss, tokens, rows, policy_push, learner, minibatch)
-    norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
-    if not math.isfinite(norm):
-        raise NonFiniteUpdate("gradient")
-    if reading is not None:
-        report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
-    report.norms.append(norm)
-    return float(moved / mask.sum().clamp(min=1))
-
-
-def _non_finite_in_update(tokens: Tokens, loss: Loss) -> str:
-    """What of a part's log-probabilities, ratios and loss is not finite, or ""."""
-    if not bool(torch.isfinite(tokens.logp).all()):
-        return "log-prob"
-    with torch.no_grad():  # the ratio as it is: the objective's own is cut off before it overflows
-        ratio = torch.where(tokens.mask, tokens.logp - tokens.old_logp, 0.0).exp()
-    if not bool(torch.isfinite(ratio).all()):
-        return "ratio"
-    return "" if bool(torch.isfinite(loss.total)) else "loss"
-
-
-def _report_losses_and_forces(
-    report: UpdateReport,
-    loss: Loss,
-    tokens: Tokens,
-    rows: Tensor,
-    push: Tensor,
-    learner: Learner,
-    minibatch: Minibatch,
-) -> None:
-    first = rows is minibatch.parts[0]
-    for name, part in loss.parts.items():
-        summed = report.losses.setdefault(name, [])
-        if first:
-            summed.append(0.0)
-        summed[-1] += float(part.detach())
-    detached = join_tokens([tokens])
-    objective = learner.algorithm.objective
-    if minibatch.epoch == 0:
-        objective.observe(detached)
-    free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * objective.soft_advantage(detached)
-    free = free if detached.importance is None else free * detached.importance
-    weight = torch.where(free != 0, push / free, 1.0)
-    report.last_epoch.append(StepTokenForces(rows, detached.logp, detached.entropy, push, weight))
-    if minibatch.epoch == 0 and minibatch.index == 0:
-        report.first.append(report.last_epoch[-1])
 
 
 def _optimizer_step(learner: Learner, divergence: float, viscosity: float, report: UpdateReport, factor: float) -> None:

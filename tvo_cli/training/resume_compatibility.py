@@ -27,7 +27,7 @@ NOT_FINITE = ("inf", "-inf", "nan")
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
-    *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul"),
+    *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
@@ -123,6 +123,8 @@ def compare_checkpoint_origin(
     if all(references) and references[0] != references[1]:
         remedy = "Put the model of the start back, or name another output_dir."
         raise UserError("model.path", "…", "holds other weights than those the run started from.", remedy)
+    if references[0] and not references[1]:
+        report("this run has no KL reference, the checkpoint's had one: stability.reference=true goes on with it")
     for key in ("code", "torch"):
         if before.get(key) != now.get(key):
             report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tvo_cli.memory.microbatch_rows import SCORED, bounded_rows
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.types import Rollout
 
@@ -19,6 +20,12 @@ class InnerLoopSettings:
     temperature: float
     microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
 
+    def scored_rows(self, rollout: Rollout) -> int:
+        """Responses of a forward pass without gradient: at most SCORED, no more than the tokens allow."""
+        longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
+        asked = self.microbatch_rows or SCORED
+        return bounded_rows(asked, self.microbatch_tokens, longest, minibatch=asked)
+
     def rows(self, batch: RolloutBatch) -> int:
         """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
         return self._bounded_rows(batch.rollout)
@@ -29,10 +36,9 @@ class InnerLoopSettings:
 
     def _bounded_rows(self, rollout: Rollout) -> int:
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
-        bound = max(1, self.microbatch_tokens // max(longest, 1)) if self.microbatch_tokens else 0
-        if not bound or bound >= len(rollout.mask) // self.minibatches:
-            return self.microbatch_rows
-        return min(bound, self.microbatch_rows or bound)
+        return bounded_rows(
+            self.microbatch_rows, self.microbatch_tokens, longest, minibatch=len(rollout.mask) // self.minibatches
+        )
 
 
 @dataclass(frozen=True, slots=True)

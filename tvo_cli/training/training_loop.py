@@ -7,6 +7,7 @@ from tvo_cli.stability import CollapseAction
 from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, session_checkpoint, stop_signals
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
+from tvo_cli.training.peak_memory import peak_memory_metrics
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_metrics import measure_step
@@ -48,7 +49,7 @@ def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
     ):
         _stop_if_requested(session, interrupted)
         with work.clock("update"):
-            if not update_policy(session.learner, work, minibatch, session.passes, factor):
+            if not update_policy(session.learner, work, minibatch, session.passes, factor, session.counters):
                 break
     return finish_step(session, work)
 
@@ -70,7 +71,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     """Finish a step: its metrics, what adapts from batch to batch, collapse rules, and a row of metrics.jsonl."""
     metrics = measure_step(session, work.batch, work.report)
     adapt_after_batch(session.learner, work.batch)
-    metrics |= work.clock.metrics(work.batch.drawn.tokens)
+    metrics |= work.clock.metrics(work.batch.drawn.tokens) | peak_memory_metrics(session.learner.runtime.device)
     counters.advance_counters(session, work, metrics)
     begun = collapse_response.watch_for_collapse(session, metrics)
     flight_recorder.record_step(session, work, metrics, begun)

@@ -13,7 +13,7 @@ SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
     *("trainer.threads", "trainer.device", "trainer.keep", "trainer.resume", "trainer.checkpoint_every"),
     *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_size"),
-    *("trainer.microbatch_tokens", "trainer.matmul"),
+    *("trainer.microbatch_tokens", "trainer.matmul", "stability.reference", "rollout.cache_gb"),
     *("reward.workers", "reward.deadline", "reward.memory_mb", "evaluation.every", "evaluation.at_start"),
 )
 HARMLESS_PARTS = ("evaluated", "recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")

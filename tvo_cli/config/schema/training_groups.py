@@ -65,7 +65,8 @@ class Rollout(Keys):
     top_p: SomeShare = key("nucleus: least probability that is kept; 1 is off")
     top_k: Whole = key("most probable tokens that are kept; 0 is off")
     stop: Stops | None = key("texts that end a response")
-    batch_size: Rows = key("responses generated at once")
+    batch_size: Rows = key("responses generated at once, at most")
+    cache_gb: Literal["auto"] | NotNegative = key("of their KV cache, 10⁹ bytes; 0: no bound", before=0)
     engine: Literal["vllm"] = key("who generates, in `tvo eval`", optional=True)
     options: Free = key("of vllm.LLM, any of its keywords", optional=True)
 
@@ -137,8 +138,8 @@ class Recorder(Keys):
     """The flight recorder."""
 
     steps: list[Count] = key("steps to keep whatever happens, counted from 1")
-    on_collapse: bool = key("keep the step in which a collapse began")
-    on_nonfinite: bool = key("keep the step in which a NaN began")
+    on_collapse: Literal["auto"] | bool = key("keep the step in which a collapse began")
+    on_nonfinite: Literal["auto"] | bool = key("keep the step in which a NaN began")
     keep: Whole = key("newest of those that nobody asked for")
 
 
@@ -146,7 +147,7 @@ class Stability(Keys):
     """What is watched, and what a collapse leads to."""
 
     on_collapse: Literal["warn", "stop", "rollback"] = key("what a rule of severity `collapse` leads to")
-    reference: bool = key("keep a frozen copy of the start, for policy/kl_ref")
+    reference: Literal["auto"] | bool = key("keep a frozen copy of the start, for policy/kl_ref")
     snapshot_every: Whole = key("steps between the states that a rollback returns to")
     viscosity_factor: AtLeastOne = key("factor on the viscosity at a rollback")
     cooldown: Whole = key("steps after a rollback in which there is no other")

@@ -1,0 +1,161 @@
+"""The plan's formulas against what torch keeps, and its sums against what was measured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from tests.memory import networks
+from tvo_cli import config
+from tvo_cli.memory import memory_plan
+from tvo_cli.memory.activation_size import activation_bytes
+from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
+from tvo_cli.memory.planned_run import planned_run
+from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
+from tvo_cli.model.cache_support import cache_argument
+from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "memory.md").read_text(encoding="utf-8")
+MEASURED = re.findall(r"^\| `([^`]+)` \| ([\d.]+) \| ([\d.]+) \| ([+−\d]+)% \|$", PAGE, flags=re.MULTILINE)
+PROMPT = 23  # tokens of the longest of the first 256 problems of `arithmetic` under SmolLM2's tokenizer
+BATCH = (
+    *("rollout.prompts=4", "rollout.samples=4", "rollout.max_tokens=16", "rollout.epochs=1"),
+    *("rollout.minibatches=1", "trainer.device=cpu", "output_dir=x"),
+)
+LLAMA = shape_of_network(networks.small_llama())
+
+
+def request_of(shape: NetworkShape, *words: str, prompt: int = PROMPT) -> memory_plan.MemoryRequest:
+    given = dict(word.split("=", 1) for word in ("model=custom", "model.path=x", *BATCH, *words))
+    return planned_run(config.compose([f"{k}={v}" for k, v in given.items()]), shape, prompt).request
+
+
+def kept_for_backward(network: Any, ids: Tensor, autocast: bool) -> int:
+    """Bytes of the storages that a forward pass keeps, weights and their casts apart."""
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    shapes = {tuple(p.shape) for p in network.parameters()}
+    found: dict[int, int] = {}
+    held: list[Tensor] = []
+
+    def pack(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        cast = tuple(x.shape) in shapes or tuple(x.t().shape if x.dim() == 2 else x.shape) in shapes
+        if storage.data_ptr() not in weights and not cast:
+            found[storage.data_ptr()] = storage.nbytes()
+            held.append(x)
+        return x
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x)
+    with hooks, torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        network.base_model(input_ids=ids, use_cache=False)
+    return sum(found.values())
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_activations_are_what_a_forward_keeps(autocast: bool) -> None:
+    ids = torch.arange(4 * 60).reshape(4, 60) % 200
+    predicted = activation_bytes(LLAMA, 240, itemsize=2 if autocast else 4, autocast=autocast, checkpointed=False)
+    assert predicted == pytest.approx(kept_for_backward(networks.small_llama(), ids, autocast), rel=0.06)
+
+
+def test_checkpointed_layers_keep_their_input() -> None:
+    network = networks.small_llama(layers=8)
+    enable_gradient_checkpointing(network)
+    network.train()
+    shape = shape_of_network(network)
+    layer = activation_bytes(replace(shape, layers=1), 240, itemsize=4, autocast=False, checkpointed=False)
+    predicted = activation_bytes(shape, 240, itemsize=4, autocast=False, checkpointed=True) - layer
+    kept = kept_for_backward(network, torch.arange(240).reshape(4, 60) % 200, False)
+    assert predicted + 2 * 240 * 64 * 4 == pytest.approx(kept, rel=0.02), "and what the last norm keeps"
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_the_cache_is_what_transformers_keeps(autocast: bool) -> None:
+    network, cache = networks.small_llama(), DynamicCache()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        network(input_ids=torch.arange(60).reshape(3, 20), use_cache=True, **cache_argument(network, cache))
+    kept = sum(x.nbytes for layer in cache.layers for x in (layer.keys, layer.values))
+    assert kept == 60 * cache_bytes_per_token(LLAMA, itemsize=2 if autocast else 4, autocast=autocast)
+
+
+def test_rows_fit_the_caches_bytes() -> None:
+    assert rows_within_cache(512, 136, 100, 20_000 * 10.5) == 10
+    assert rows_within_cache(512, 136, 100, 0) == 512 == rows_within_cache(512, 136, 100, 1e12)
+    assert rows_within_cache(512, 136, 100, 1) == 1, "one row is always tried"
+
+
+def test_shapes_are_counted_from_the_network() -> None:
+    smollm2, gpt2 = networks.smollm2_shape(), networks.gpt2_shape()
+    assert (smollm2.parameters, smollm2.embedding, smollm2.tied, smollm2.keys) == (134_515_008, 28_311_552, True, 192)
+    assert smollm2.body == smollm2.parameters and LLAMA.body == LLAMA.parameters - LLAMA.embedding
+    assert (gpt2.parameters, gpt2.intermediate, gpt2.keys) == (124_439_808, 3072, 768)
+
+
+def test_standing_parts_are_those_of_the_arithmetic() -> None:
+    shape, gb = networks.smollm2_shape(), 134_515_008 / 1e9
+    plan = memory_plan.plan_memory(
+        request_of(shape, "algorithm=ppo", "recorder.on_collapse=true", "stability.reference=true")
+    )
+    parts = {name: round(size / 1e9, 6) for name, size in plan.standing.items() if name != "process"}
+    assert parts == {
+        "weights": round(4 * gb, 6),
+        "gradients": round(4 * gb, 6),
+        "optimiser": round(8 * gb, 6),
+        "critic": round(16 * gb, 6),
+        "reference": round(4 * gb, 6),
+        "recorder": round(24 * gb, 6),
+    }
+    assert plan.peak == sum(plan.standing.values()) + max(plan.phases.values())
+
+
+def test_on_a_gpu_the_copies_are_the_hosts() -> None:
+    plan = memory_plan.plan_memory(
+        request_of(networks.qwen2_shape("1.5b"), "recorder.on_collapse=true", "trainer.device=cuda")
+    )
+    assert "recorder" not in plan.standing and plan.host["recorder"] == pytest.approx(18.5e9, rel=0.01)
+
+
+def test_a_rollback_holds_two_copies_and_an_adapter_next_to_no_state() -> None:
+    shape = networks.smollm2_shape()
+    assert request_of(shape, "stability=act").copies == 2 and request_of(shape).copies == 0
+    adapter = memory_plan.plan_memory(replace(request_of(shape), trained=1_000_000))
+    assert adapter.standing["gradients"] == 4e6 and adapter.standing["optimiser"] == 8e6
+
+
+def test_micro_batches_are_those_that_a_run_cuts() -> None:
+    shape = networks.smollm2_shape()
+    assert request_of(shape).microbatch_rows == 4, "the variance reading cuts the minibatch by prompts"
+    assert request_of(shape, "rollout.epochs=2").microbatch_rows == 16
+    wide = ("rollout.prompts=8", "rollout.samples=8", "rollout.epochs=2", "rollout.max_tokens=105")
+    assert request_of(shape, *wide).microbatch_rows == 16, "2048 positions of 128, whole prompts"
+    assert request_of(shape, *wide, "trainer.microbatch_tokens=0").microbatch_rows == 64
+
+
+def test_positions_that_fit_fit() -> None:
+    request = request_of(networks.qwen2_shape("1.5b"), "trainer.device=cuda", "trainer.precision=bfloat16")
+    for free in (8e9, 20e9, 60e9):
+        rows = memory_plan.positions_that_fit(request, free) // request.length
+        casts = 2 * request.shape.parameters
+        assert 0.9 * free < casts + memory_plan.update_bytes(request, rows) <= free
+    assert memory_plan.positions_that_fit(request, 0.0) == 1
+
+
+def test_the_page_has_the_measurements() -> None:
+    assert len(MEASURED) >= 12
+
+
+@pytest.mark.parametrize(("words", "told", "measured", "error"), MEASURED)
+def test_the_plan_is_within_fifteen_per_cent_of_what_was_measured(
+    words: str, told: str, measured: str, error: str
+) -> None:
+    peak = memory_plan.plan_memory(request_of(networks.smollm2_shape(), *words.split())).peak / 1e9
+    assert peak == pytest.approx(float(told), abs=0.006), "the page is stale"
+    assert abs(peak / float(measured) - 1) < 0.15
+    assert round(100 * (float(told) / float(measured) - 1)) == int(error.replace("−", "-"))

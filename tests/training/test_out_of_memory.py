@@ -1,0 +1,165 @@
+"""Out of memory: micro-batches are halved once, the gradient is that of an undisturbed run, and it is remembered."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.gradients import gradients
+from tests.training.conftest import Checksum, MetricRows, Runs, before_each_update
+from tvo_cli import experiment
+from tvo_cli.errors import UserError
+from tvo_cli.training import backward, learner, minibatch_gradient, policy_update, rng
+from tvo_cli.training.counters import RunCounters
+from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
+from tvo_cli.training.out_of_memory import POLICY, MemoryGuard, halve_microbatches
+
+ONE_UPDATE = ("trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=1")
+RuleOut = Callable[..., None]
+
+
+@pytest.fixture
+def memory_ends(monkeypatch: pytest.MonkeyPatch) -> RuleOut:
+    """Let backward passes of the given numbers run out of memory, after they have done their work and drawn numbers."""
+
+    def at(*numbers: int) -> None:
+        count = [0]
+
+        def failing(scores: tuple[Tensor, ...], forces: tuple[Tensor, ...]) -> None:
+            backward.backward_through_network(scores, forces)
+            count[0] += 1
+            if count[0] in numbers:
+                random.random(), torch.rand(3)
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        monkeypatch.setattr(minibatch_gradient, "backward_through_network", failing)
+
+    return at
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Tensor], dict[str, Tensor]]]:
+    """Gradients and generators before every optimiser step."""
+    seen: list[tuple[list[Tensor], dict[str, Tensor]]] = []
+    step = policy_update._optimizer_step
+
+    def stepping(one: learner.Learner, *rest: Any) -> None:
+        seen.append((gradients(one.parameters), rng.rng_state()))
+        step(one, *rest)
+
+    monkeypatch.setattr(policy_update, "_optimizer_step", stepping)
+    return seen
+
+
+def same_within_rounding(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("algorithm", ["tvo", "grpo", "siren"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_gradient_is_that_of_an_undisturbed_run(
+    run: Runs, taken: list[Any], memory_ends: RuleOut, steps: MetricRows, algorithm: str, number: int
+) -> None:
+    words = (f"algorithm={algorithm}", *ONE_UPDATE)
+    [whole] = steps(run("whole", *words))
+    memory_ends(number)
+    [halved] = steps(run("halved", *words))
+    (expected, streams), (found, after) = taken
+    assert same_within_rounding(expected, found)
+    assert streams.keys() == after.keys() and all(torch.equal(streams[name], after[name]) for name in streams)
+    assert halved["gradient/norm"] == pytest.approx(whole["gradient/norm"], rel=1e-4)
+    assert halved["loss/policy"] == pytest.approx(whole["loss/policy"], rel=1e-4, abs=1e-7)
+    assert halved.get("control/beta", 0.0) == pytest.approx(whole.get("control/beta", 0.0), rel=1e-4)
+
+
+def test_it_is_said_once_and_a_second_time_ends_the_run(run: Runs, memory_ends: RuleOut) -> None:
+    memory_ends(2, 5)
+    with pytest.raises(UserError, match=r"trainer.microbatch_rows=\d+: the GPU is out of memory also with"):
+        run("a", "algorithm=grpo", "trainer.steps=1")
+    said = (Path(run.root) / "a" / "run.log").read_text()
+    assert said.count("are halved from here on") == 1
+    assert "out of memory in update 1 of step 1: micro-batches of 4 responses" in said
+
+
+def test_a_single_response_cannot_be_halved() -> None:
+    def failing(halved: bool) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    counters = RunCounters()
+    with pytest.raises(UserError, match=r"trainer.microbatch_rows=1: "):
+        MemoryGuard(counters, update=0).run(failing, part=POLICY, rows=1)
+    assert counters.halved_step == -1
+
+
+def test_the_critics_step_is_halved_alone(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    step = learner.CriticLearner.step
+
+    def failing(one: Any, batch: Any, rows: Tensor, microbatch_rows: int) -> float:
+        asked.append(microbatch_rows)
+        if len(asked) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(one, batch, rows, microbatch_rows)
+
+    monkeypatch.setattr(learner.CriticLearner, "step", failing)
+    folder = run("a", "algorithm=ppo", "trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=2")
+    assert asked == [8, 4, 4], "of two updates, the first one's policy step was not taken again"
+    assert (folder / "run.log").read_text().count("are halved from here on") == 1
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_resumed_run_goes_on_halved_with_the_same_bits(
+    run: Runs, pulled: Callable[..., None], memory_ends: RuleOut, weights: Checksum, after: int
+) -> None:
+    words = ("algorithm=tvo", "trainer.steps=3", "rollout.epochs=1", "trainer.checkpoint_every=1")
+    memory_ends(1)
+    whole = run("whole", *words)
+    memory_ends(1)
+    pulled("cut", *words, after=after)
+    memory_ends()
+    assert weights(run("cut", *words), 3) == weights(whole, 3)
+
+
+def test_a_step_that_was_halved_in_its_middle_replays_to_the_bit(run: Runs, memory_ends: RuleOut) -> None:
+    words = ("algorithm=tvo", "trainer.steps=2", "rollout.epochs=2", "recorder.steps=[2]", "trainer.variance_parts=2")
+    memory_ends(7)  # step 1: 2 parts and 3 whole minibatches; step 2: 2 parts, then its second minibatch
+    positions: list[int] = []
+    with before_each_update(lambda work: positions.append(work.position)):
+        folder = run("a", *words)
+    memory_ends()
+    assert "in update 1 of step 2" in (folder / "run.log").read_text() and positions == [0, 1, 2, 3] * 2
+    record, [replayed] = experiment.replay(folder, 2, [])
+    assert replayed.weights_after == record["weights_after"]
+
+
+def first_minibatch(prompts: int, samples: int, parts: int) -> tuple[Minibatch, Tensor]:
+    group = torch.arange(prompts).repeat_interleave(samples)
+    cut = cut_into_minibatches(group, epochs=1, count=1, microbatch_rows=0, variance_parts=parts, seed=0, step=0)
+    return next(cut), group
+
+
+@pytest.mark.parametrize(
+    ("prompts", "samples", "parts", "sizes", "measured"),
+    [
+        (8, 2, 2, [4, 4, 4, 4], True),
+        (6, 2, 2, [2] * 6, True),  # three prompts a part: two halves would not be of equally many
+        (8, 3, 8, [2, 1] * 8, False),  # a prompt a part: only its responses can be parted
+        (8, 1, 8, [1] * 8, False),
+        (8, 2, 1, [8, 8], False),  # the reading was off and stays off
+    ],
+)
+def test_parts_are_halved_between_prompts_where_they_have_several(
+    prompts: int, samples: int, parts: int, sizes: list[int], measured: bool
+) -> None:
+    minibatch, group = first_minibatch(prompts, samples, parts)
+    halved = halve_microbatches(minibatch, group)
+    assert [len(part) for part in halved.parts] == sizes and halved.measured is measured
+    assert torch.equal(torch.cat(halved.parts), minibatch.rows)
+    if samples < len(halved.parts[0]):
+        assert all(set(torch.bincount(group[part]).tolist()) <= {0, samples} for part in halved.parts)

@@ -1,0 +1,31 @@
+"""The bounds of memory of a run and of an evaluation, from the device that they are on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from tvo_cli.memory.bounds import MemoryBounds, free_gpu_bytes
+from tvo_cli.memory.network_shape import shape_of_network
+from tvo_cli.memory.planned_run import planned_run
+from tvo_cli.memory.rollout_cache import cache_limit
+from tvo_cli.memory.state_size import tensor_bytes
+from tvo_cli.model import Policy
+
+
+def bounds_of_run(config: DictConfig, policy: Policy) -> MemoryBounds:
+    """What bounds the phases of a training run."""
+    device = next(policy.parameters()).device
+    return planned_run(config, shape_of_network(policy.network), prompt=0, device=device).bounds
+
+
+def cache_bytes_of_evaluation(rollout: Any, policy: Policy) -> float:
+    """The bound of an evaluation's cache: beside the weights there is nothing else."""
+    weights = list(policy.parameters())
+    device = weights[0].device
+    if device.type != "cuda":
+        return cache_limit(rollout.get("cache_gb", 0), free=None)
+    whole = torch.cuda.get_device_properties(device).total_memory
+    return cache_limit(rollout.get("cache_gb", 0), free=free_gpu_bytes(whole, tensor_bytes(weights)))

@@ -1,0 +1,47 @@
+"""What bounds the memory of a run's phases: bytes of a rollout's cache, positions of a forward pass.
+
+On a GPU `auto` follows from its whole memory and the plan, not from what happens to be free: a resumed run then cuts
+its work as before, to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory, positions_that_fit
+from tvo_cli.memory.rollout_cache import cache_limit
+
+USED = 0.9  # of a GPU's memory: the rest is for what no formula has
+CACHED = 2048  # positions of one forward on a CPU: what stays in its cache is computed fastest
+LARGE = 1_000_000  # parameters of a network from which this gains
+
+
+class MemoryBounds(NamedTuple):
+    """Bytes of the KV cache and positions of a forward pass; 0: no bound."""
+
+    cache_bytes: float
+    microbatch_tokens: int
+
+
+def memory_bounds(config: Any, request: MemoryRequest, gpu_bytes: float | None) -> MemoryBounds:
+    """Return the bounds of a training run; `gpu_bytes`: the whole memory of its GPU, None where it is not known."""
+    tokens, cache = config.trainer.get("microbatch_tokens", 0), config.rollout.get("cache_gb", 0)
+    if not request.gpu:
+        return MemoryBounds(cache_limit(cache, free=None), _asked(tokens, _cached_positions(request)))
+    if gpu_bytes is None:
+        return MemoryBounds(0.0 if cache == "auto" else cache_limit(cache, free=None), _asked(tokens, 0))
+    free = free_gpu_bytes(gpu_bytes, sum(plan_memory(request).standing.values()))
+    return MemoryBounds(cache_limit(cache, free=free), _asked(tokens, positions_that_fit(request, free)))
+
+
+def free_gpu_bytes(whole: float, taken: float) -> float:
+    """Return what is left of a GPU's memory beside what stands all the time."""
+    return USED * whole - taken
+
+
+def _asked(setting: int | str, automatic: int) -> int:
+    return automatic if setting == "auto" else int(setting)
+
+
+def _cached_positions(request: MemoryRequest) -> int:
+    return CACHED if request.shape.parameters >= LARGE else 0

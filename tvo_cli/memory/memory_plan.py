@@ -1,0 +1,195 @@
+"""The peak memory of a training run: parts that stand from the first step to the last, and what each phase adds.
+
+With N parameters of s bytes, n of them trained, o bytes of optimiser state each, E = V·H of the embedding:
+
+    standing     process + N·s + n·s + n·o + critic (likewise) + reference N·s + copies of weights and optimiser
+    generation   KV cache of the rows at once + three rows of logits each
+    scoring      one layer of the positions at once, without gradient
+    update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
+    critic       activations of its micro-batch + gradient of its embedding
+    autocast     2·N of bfloat16 copies of the weights, in every phase
+
+The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tvo_cli.memory.activation_size import CHUNK, CHUNK_COPIES, activation_bytes, forward_bytes, logits_bytes
+from tvo_cli.memory.network_shape import NetworkShape
+from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
+
+PROCESS = 0.47e9  # a run of the embedded model: Python, torch, transformers and their code (torch 2.13, CPU)
+TOKENIZER = 1.9e3  # bytes a token of the vocabulary: a tokenizer of 49,152 adds 0.09 GB
+HELD = 0.25e9  # of freed blocks that glibc keeps, at most; never more than there were activations
+CONTEXT = 0.6e9  # of a GPU: driver context and library workspaces; not measured
+RESERVED = 1.1  # reserved over allocated on a GPU; not measured
+LOGIT_ROWS = 3  # logits, their exponentials and one copy, a row
+SHARED = 0.15  # of all positions, from which responses share their prompt's forward
+FLOAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRequest:
+    """What the memory of a run depends on."""
+
+    shape: NetworkShape
+    weight_itemsize: int  # s: bytes of a stored weight
+    trained: int  # n
+    optimizer_bytes: float  # o, a trained parameter
+    autocast: bool
+    checkpointed: bool
+    gpu: bool
+    tiled: bool  # whether logits are read in tiles
+    critic: bool
+    samples: int  # responses a prompt
+    prompt: int  # tokens of the longest
+    response: int  # tokens of the longest
+    reference: bool = False
+    copies: int = 0  # of weights and optimiser state, held on the host: flight recorder, rollback
+    microbatch_rows: int = 1
+    critic_rows: int = 1
+    scored_rows: int = 0  # of a forward without gradient before the update; 0: there is none
+    generated_rows: int = 1  # at once
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number of the forward pass."""
+        return 2 if self.autocast else self.weight_itemsize
+
+    @property
+    def length(self) -> int:
+        """Positions of the longest row."""
+        return self.prompt + self.response
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Bytes by part on the device that computes, and what the host holds besides where that is a GPU."""
+
+    standing: Mapping[str, float]
+    phases: Mapping[str, float]
+    host: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def phase(self) -> str:
+        """The phase with the peak."""
+        return max(self.phases, key=lambda name: self.phases[name])
+
+    @property
+    def peak(self) -> float:
+        """Standing parts and the largest phase."""
+        return sum(self.standing.values()) + self.phases[self.phase]
+
+
+def plan_memory(request: MemoryRequest) -> MemoryPlan:
+    """Return the memory of a run by part."""
+    standing, copies = _standing_parts(request), _snapshot_bytes(request)
+    if request.gpu:
+        return MemoryPlan(standing, _phases(request), {"recorder": copies} if copies else {})
+    return MemoryPlan(standing | ({"recorder": copies} if copies else {}), _phases(request))
+
+
+def _standing_parts(request: MemoryRequest) -> dict[str, float]:
+    shape, size = request.shape, request.weight_itemsize
+    parts = {
+        "process": CONTEXT if request.gpu else PROCESS + TOKENIZER * shape.vocabulary,
+        "weights": float(shape.parameters * size),
+        "gradients": float(request.trained * size),
+        "optimiser": request.trained * request.optimizer_bytes,
+        "critic": shape.body * (2 * size + request.optimizer_bytes) if request.critic else 0.0,
+        "reference": float(shape.parameters * size) if request.reference else 0.0,
+    }
+    return {name: found for name, found in parts.items() if found}
+
+
+def _snapshot_bytes(request: MemoryRequest) -> float:
+    """Return what the copies of weights and optimiser state take, the critic's too."""
+    size = request.weight_itemsize
+    policy = request.shape.parameters * size + request.trained * request.optimizer_bytes
+    critic = request.shape.body * (size + request.optimizer_bytes) if request.critic else 0.0
+    return request.copies * (policy + critic)
+
+
+def _phases(request: MemoryRequest) -> dict[str, float]:
+    casts = 2.0 * request.shape.parameters if request.autocast else 0.0
+    phases = {
+        "generation": casts + generation_bytes(request, request.generated_rows),
+        "scoring": casts + _scoring_bytes(request),
+        "update": casts + update_bytes(request, request.microbatch_rows),
+        "critic": casts + _critic_bytes(request) if request.critic else 0.0,
+    }
+    return {name: found for name, found in phases.items() if found}
+
+
+def generation_bytes(request: MemoryRequest, rows: int) -> float:
+    """Return KV cache and logits of so many rows at once."""
+    each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
+    return rows * ((request.length + AHEAD) * each + LOGIT_ROWS * FLOAT * request.shape.vocabulary)
+
+
+def _scoring_bytes(request: MemoryRequest) -> float:
+    positions = request.scored_rows * request.length
+    found = forward_bytes(request.shape, positions, itemsize=request.itemsize, autocast=request.autocast)
+    logits = logits_bytes(request.shape, request.scored_rows * request.response, tiled=request.tiled)
+    return _allocated(request, found + logits)
+
+
+def update_bytes(request: MemoryRequest, rows: int) -> float:
+    """Return activations, logits and passing gradients of a micro-batch of so many rows.
+
+    The gradient of a tied embedding arrives from the head and from the input; freed activations stay with a CPU's
+    process while the second does.
+    """
+    logits = logits_bytes(request.shape, rows * request.response, tiled=request.tiled)
+    return _allocated(request, _activations(request, rows) + logits) + _passing_gradients(request)
+
+
+def _critic_bytes(request: MemoryRequest) -> float:
+    embedding = float(request.shape.embedding * request.weight_itemsize)
+    return _allocated(request, _activations(request, request.critic_rows)) + embedding
+
+
+def _activations(request: MemoryRequest, rows: int) -> float:
+    return activation_bytes(
+        request.shape,
+        positions_of_rows(request, rows),
+        itemsize=request.itemsize,
+        autocast=request.autocast,
+        checkpointed=request.checkpointed,
+    )
+
+
+def _passing_gradients(request: MemoryRequest) -> float:
+    if request.trained < request.shape.parameters:
+        return 0.0
+    return float((2 if request.shape.tied else 1) * request.shape.embedding * request.weight_itemsize)
+
+
+def positions_of_rows(request: MemoryRequest, rows: int) -> int:
+    """Return the positions of so many rows in one forward; a prompt counts once where its responses share it.
+
+    They do where no layer is recomputed and this saves SHARED of them (model/shared_prefix.py).
+    """
+    whole = rows * request.length
+    shared = -(-rows // request.samples) * request.prompt + rows * request.response
+    sharing = request.shape.plain_cache and not request.checkpointed and whole - shared >= SHARED * whole
+    return shared if sharing else whole
+
+
+def _allocated(request: MemoryRequest, living: float) -> float:
+    """Return what an allocator takes for so many living bytes."""
+    return living * RESERVED if request.gpu else living + min(living, HELD)
+
+
+def positions_that_fit(request: MemoryRequest, free: float) -> int:
+    """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
+    shape = request.shape
+    casts = 2.0 * shape.parameters if request.autocast else 0.0
+    fixed = casts + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
+    each = RESERVED * activation_bytes(
+        shape, 1, itemsize=request.itemsize, autocast=request.autocast, checkpointed=request.checkpointed
+    )
+    return max(1, int((free - fixed) / each))

@@ -1,0 +1,62 @@
+"""The largest micro-batches of a run, by phase: as training/minibatches.py cuts them, for rows of full length."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+SCORED = 64  # rows of a forward without gradient that nothing else bounds
+
+
+class MicrobatchSizes(NamedTuple):
+    """Rows at once, at most."""
+
+    update: int
+    critic: int
+    scored: int
+    valued: int  # by the critic, before the update
+    generated: int
+
+
+def microbatch_sizes(config: Any, longest: int, positions: int) -> MicrobatchSizes:
+    """Return the rows of each phase.
+
+    Args:
+        config: of a training run.
+        longest: positions of the longest row.
+        positions: of one forward, at most; 0: no bound.
+    """
+    rollout, trainer = config.rollout, config.trainer
+    samples, prompts = int(rollout.samples), int(rollout.prompts) // int(rollout.minibatches)
+    asked, whole = int(trainer.microbatch_rows), samples * prompts
+    rows = bounded_rows(asked, positions, longest, minibatch=whole)
+    first = whole // variance_parts(prompts, samples, int(trainer.variance_parts), rows)
+    later = _rows_of_whole_groups(rows, samples, whole) if int(rollout.epochs) * int(rollout.minibatches) > 1 else 0
+    everything = int(rollout.prompts) * samples
+    return MicrobatchSizes(
+        update=max(first, later),
+        critic=min(rows or whole, whole),
+        scored=min(bounded_rows(asked or SCORED, positions, longest, minibatch=asked or SCORED), everything),
+        valued=min(asked or everything, everything),
+        generated=min(everything, int(rollout.batch_size)),
+    )
+
+
+def bounded_rows(rows: int, positions: int, longest: int, *, minibatch: int) -> int:
+    """Return responses a micro-batch: `rows`, fewer where `positions` allow no more; 0 where nothing bounds it."""
+    bound = max(1, positions // max(longest, 1)) if positions else 0
+    if not bound or bound >= minibatch:
+        return rows
+    return min(bound, rows or bound)
+
+
+def variance_parts(prompts: int, samples: int, most: int, rows: int) -> int:
+    """Return into how many parts of equally many prompts the first minibatch is cut."""
+    divisors = [n for n in range(1, prompts + 1) if prompts % n == 0]
+    count = max(n for n in divisors if n <= max(most, 1))
+    if not rows:
+        return count
+    return next((n for n in divisors if n >= count and prompts // n * samples <= rows), prompts)
+
+
+def _rows_of_whole_groups(rows: int, samples: int, minibatch: int) -> int:
+    return min(max(samples, rows // samples * samples), minibatch) if rows else minibatch

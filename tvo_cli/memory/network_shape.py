@@ -1,0 +1,57 @@
+"""The shape of a network, as far as memory depends on it: counted on torch's meta device, no weights are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvo_cli.model.cache_support import supports_kv_cache
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """Numbers of parameters, and the widths that activations and caches have."""
+
+    parameters: int
+    embedding: int  # parameters of the input embedding, V·H
+    tied: bool  # whether the output head is the input embedding
+    layers: int
+    hidden: int  # H
+    intermediate: int  # I, of what one token passes through: of a mixture, its experts together
+    queries: int  # heads × width of a head
+    keys: int  # key-value heads × width of a head
+    vocabulary: int  # V
+    plain_cache: bool = True  # of every layer: then responses share their prompt's forward
+
+    @property
+    def body(self) -> int:
+        """Parameters without an output head of its own: what a critic copies."""
+        return self.parameters if self.tied else self.parameters - self.embedding
+
+
+def shape_of_network(network: Any) -> NetworkShape:
+    """Return the shape of a transformers causal LM, on any device."""
+    config = network.config.get_text_config()
+    heads = int(getattr(config, "num_attention_heads", None) or 0)  # 0 where a state takes the place of attention
+    width = int(getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1))
+    embedding, head = network.get_input_embeddings().weight, network.get_output_embeddings()
+    return NetworkShape(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        embedding=embedding.numel(),
+        tied=head is None or head.weight is embedding,
+        layers=int(config.num_hidden_layers),
+        hidden=int(config.hidden_size),
+        intermediate=_intermediate_width(config),
+        queries=heads * width,
+        keys=int(getattr(config, "num_key_value_heads", None) or heads) * width,
+        vocabulary=int(config.vocab_size),
+        plain_cache=supports_kv_cache(network.base_model),
+    )
+
+
+def _intermediate_width(config: Any) -> int:
+    """Return the width of the feed-forward part; 4·H where a config leaves it open, as GPT-2's does."""
+    experts = int(getattr(config, "num_experts_per_tok", None) or 0)
+    if experts:
+        return experts * int(getattr(config, "moe_intermediate_size", None) or config.intermediate_size)
+    return int(getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size)

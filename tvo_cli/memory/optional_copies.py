@@ -1,0 +1,91 @@
+"""Copies of the model that a run can do without: the frozen reference, and what the flight recorder holds.
+
+`auto` keeps a copy where something needs it, or where it is small; it says in one line which of these it was, and with
+which key the other is had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tvo_cli import config as configuration
+
+REFERENCE_READING = "policy/kl_ref"
+REFERENCE_AT_MOST = 100e6  # bytes: a network of this size costs neither memory nor time that matter
+RECORDER_AT_MOST = 1e9  # bytes a step: copied in a fraction of a second
+AUTO = "auto"
+
+
+class CopyChoice(NamedTuple):
+    """Whether a copy is kept, and why."""
+
+    kept: bool
+    reason: str
+
+
+def choose_reference(
+    setting: bool | str, *, required: bool, named: Sequence[str] = (), copy_bytes: float
+) -> CopyChoice:
+    """Choose whether the frozen reference is kept.
+
+    Args:
+        setting: stability.reference: auto, true or false.
+        required: whether a KL to the reference is part of what is optimised.
+        named: what the user has named that reads the reference; see `readers_of_reference`.
+        copy_bytes: what a reference takes besides the policy.
+    """
+    size = _size_text(copy_bytes)
+    if required:
+        return CopyChoice(True, "the algorithm's KL term needs it")
+    if setting != AUTO:
+        return CopyChoice(bool(setting), f"stability.reference={str(bool(setting)).lower()}")
+    if named:
+        return CopyChoice(True, f"{', '.join(named)} reads {REFERENCE_READING}")
+    if copy_bytes <= REFERENCE_AT_MOST:
+        return CopyChoice(True, f"{size} for {REFERENCE_READING}")
+    return CopyChoice(
+        False, f"no loss needs it and it takes {size}; stability.reference=true keeps it for {REFERENCE_READING}"
+    )
+
+
+def choose_recorder(setting: bool | str, key: str, copy_bytes: float) -> CopyChoice:
+    """Choose whether the flight recorder holds the state before each step for what `key` asks for."""
+    if setting != AUTO:
+        return CopyChoice(bool(setting), f"{key}={str(bool(setting)).lower()}")
+    size = _size_text(copy_bytes)
+    if copy_bytes <= RECORDER_AT_MOST:
+        return CopyChoice(True, f"a copy of {size} before each step")
+    return CopyChoice(False, f"it would copy {size} before each step; {key}=true does it")
+
+
+def readers_of_reference(config: Any) -> list[str]:
+    """Return what the user has named that reads the reference: collapse rules no preset has, the sweep's objective."""
+    rules = [name for name, rule in _rules_on_reference(config) if dict(rule) not in _rules_of_presets(name)]
+    objective = str(config.get("sweep_objective") or "")
+    return [*rules, *([f"sweep_objective={objective}"] if objective.startswith(REFERENCE_READING) else [])]
+
+
+def _rules_on_reference(config: Any) -> Iterator[tuple[str, Any]]:
+    for name, rule in config.stability.rules.items():
+        if rule is not None and str(rule.get("metric", "")).startswith(REFERENCE_READING):
+            yield str(name), rule
+
+
+def _rules_of_presets(name: str) -> list[dict[str, Any]]:
+    """Return the settings that the choices of conf/stability/ give a rule."""
+    from omegaconf import OmegaConf
+
+    folder = configuration.conf_dir() / "stability"
+    first: Any = OmegaConf.load(folder / "default.yaml")
+    found = []
+    for choice in configuration.choices_of_group("stability"):
+        preset: Any = OmegaConf.load(folder / f"{choice}.yaml")
+        rules = [(tree.get("rules") or {}).get(name) or {} for tree in (first, preset)]
+        found.append({**rules[0], **rules[1]})
+    return found
+
+
+def _size_text(size: float) -> str:
+    """Return bytes in MB or GB (10⁶, 10⁹)."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

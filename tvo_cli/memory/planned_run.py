@@ -1,0 +1,138 @@
+"""From the config of a run to what its memory depends on: micro-batches, copies, the longest row, the device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from tvo_cli import config as configuration
+from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
+from tvo_cli.memory.memory_plan import MemoryRequest
+from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
+from tvo_cli.memory.network_shape import NetworkShape
+from tvo_cli.memory.optional_copies import CopyChoice, choose_recorder, choose_reference, readers_of_reference
+from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
+from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
+
+WIDE = 16384  # of a vocabulary that is read in tiles: model/tiled_logprobs.py
+ITEMSIZES = {"float32": 4, "bfloat16": 2}
+
+
+class PlannedRun(NamedTuple):
+    """What the memory of a run depends on, and why copies are kept or not."""
+
+    request: MemoryRequest
+    reference: CopyChoice
+    recorder: CopyChoice
+    bounds: MemoryBounds
+
+
+def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = None) -> PlannedRun:
+    """Return the memory request of a config.
+
+    Args:
+        config: of a training run.
+        shape: of its network.
+        prompt: tokens of its longest prompt.
+        device: torch's, where one is chosen already; else trainer.device says.
+    """
+    request = _request_without_rows(config, shape, prompt, device)
+    state = request.weight_itemsize + request.optimizer_bytes
+    reference = _reference_choice(config, shape.parameters * request.weight_itemsize)
+    recorder = _recorder_choice(config, (shape.parameters + request.critic * shape.body) * state)
+    request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.kept))
+    bounds = memory_bounds(config, request, _gpu_bytes(device) if request.gpu else None)
+    return PlannedRun(_with_rows(request, config, bounds), reference, recorder, bounds)
+
+
+def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device: Any) -> MemoryRequest:
+    """Return what does not depend on how the work is cut."""
+    import torch
+
+    model, trainer = config.model, config.trainer
+    gpu = is_planned_for_gpu(str(trainer.device)) if device is None else device.type == "cuda"
+    itemsize = ITEMSIZES[str(model.dtype)]
+    autocast = itemsize == 4 and str(trainer.precision) == "bfloat16"
+    make, dtype = configuration.build(config.optimizer.make), getattr(torch, str(model.dtype))
+    return MemoryRequest(
+        shape=shape,
+        weight_itemsize=itemsize,
+        trained=shape.parameters,
+        optimizer_bytes=optimizer_bytes_per_parameter(make, dtype),
+        autocast=autocast,
+        checkpointed=bool(model.gradient_checkpointing),
+        gpu=gpu,
+        tiled=not gpu and itemsize == 4 and not autocast and shape.vocabulary >= WIDE,
+        critic=bool(config.algorithm.critic),
+        samples=int(config.rollout.samples),
+        prompt=prompt,
+        response=int(config.rollout.max_tokens),
+    )
+
+
+def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> MemoryRequest:
+    """Return the request with the rows of each phase."""
+    sizes = microbatch_sizes(config, request.length, bounds.microbatch_tokens)
+    each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
+    return replace(
+        request,
+        microbatch_rows=sizes.update,
+        critic_rows=sizes.critic,
+        scored_rows=_scored_rows(config, sizes, request),
+        generated_rows=rows_within_cache(sizes.generated, request.length, each, bounds.cache_bytes),
+    )
+
+
+def _gpu_bytes(device: Any) -> float | None:
+    """Return the whole memory of the GPU; None where there is none, and the plan is for another machine."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return float(torch.cuda.get_device_properties(device or "cuda").total_memory)
+
+
+def is_planned_for_gpu(device: str) -> bool:
+    """Return whether a run computes on a GPU: trainer.device=cuda plans for one that is elsewhere."""
+    import torch
+
+    return device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+
+
+def _reference_choice(config: Any, copy_bytes: float) -> CopyChoice:
+    objective, estimator = (configuration.build(config.algorithm[name]) for name in ("objective", "estimator"))
+    return choose_reference(
+        config.stability.reference,
+        required=objective.needs_reference or estimator.needs_reference,
+        named=readers_of_reference(config),
+        copy_bytes=copy_bytes,
+    )
+
+
+def _recorder_choice(config: Any, copy_bytes: float) -> CopyChoice:
+    """Return the choice for a collapse, or for a NaN where only that is recorded."""
+    keys = ("on_collapse", "on_nonfinite")
+    first, second = (choose_recorder(config.recorder[key], f"recorder.{key}", copy_bytes) for key in keys)
+    if config.recorder.steps and not first.kept and not second.kept:
+        return CopyChoice(True, "recorder.steps")
+    return second if second.kept and not first.kept else first
+
+
+def _held_copies(config: Any, recorded: bool) -> int:
+    """Return how many copies of weights and optimiser state may be held at once."""
+    stability = config.stability
+    rolls_back = stability.on_collapse == "rollback" and int(stability.snapshot_every) > 0
+    return int(recorded or rolls_back) + int(rolls_back)
+
+
+def _scored_rows(config: Any, sizes: MicrobatchSizes, request: MemoryRequest) -> int:
+    """Return rows of a forward before the update; 0 where the sampler's own log-probabilities suffice."""
+    asked = str(config.trainer.old_logp)
+    scores = asked == "trainer" or (asked == "auto" and request.autocast)
+    entropy = bool(config.algorithm.objective.get("reads", {}).get("old_entropy", False))
+    return max(sizes.scored if scores or request.reference or entropy else 0, sizes.valued if request.critic else 0)
+
+
+def with_trained(request: MemoryRequest, trained: int) -> MemoryRequest:
+    """Return the request of a run that trains fewer parameters than the network has: adapters."""
+    return replace(request, trained=trained)

@@ -1,0 +1,122 @@
+"""A GPU out of memory: micro-batches are halved once, the update begins anew, and the run goes on; then it ends.
+
+From that update on every micro-batch is cut in two, between prompts where it has several. The counters remember since
+when, so a resumed run and a replay cut as the run did. Only torch's own error is caught: a CPU's memory ends by a
+signal of the kernel, or in an error that says nothing of what is still whole.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor
+
+from tvo_cli.errors import UserError
+from tvo_cli.training import rng
+from tvo_cli.training.minibatches import Minibatch
+
+if TYPE_CHECKING:
+    from tvo_cli.training.counters import RunCounters
+
+log = logging.getLogger("tvo")
+POLICY, CRITIC = 0, 1  # halves of an update, in their order
+PARTS = 2
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGuard:
+    """The update under way, and since when micro-batches are halved."""
+
+    counters: RunCounters
+    update: int  # of the step, from 0
+
+    def run(self, compute: Callable[[bool], Result], *, part: int, rows: int) -> Result:
+        """compute(halved): once more, halved, where it runs out of memory for the first time in the run.
+
+        `compute` must leave nothing behind when it fails. `rows`: of the largest micro-batch before halving.
+
+        Raises:
+            UserError: it was halved already, or one response alone is too much.
+        """
+        if self._is_halved(part):
+            return self._run_halved(compute, rows)
+        streams = rng.rng_state()
+        try:
+            return compute(False)
+        except torch.OutOfMemoryError:
+            pass  # nothing of the failed attempt is held outside of this block
+        if rows == 1:
+            raise _out_of_memory_error(1)
+        self._halve_from_here(part, rows)
+        rng.set_rng_state(streams)
+        return self._run_halved(compute, rows)
+
+    def _is_halved(self, part: int) -> bool:
+        since = self.counters.halved_step, self.counters.halved_at
+        return since[0] >= 0 and since <= (self.counters.step, PARTS * self.update + part)
+
+    def _run_halved(self, compute: Callable[[bool], Result], rows: int) -> Result:
+        try:
+            return compute(True)
+        except torch.OutOfMemoryError:
+            raise _out_of_memory_error(-(-rows // 2)) from None
+
+    def _halve_from_here(self, part: int, rows: int) -> None:
+        self.counters.halved_step, self.counters.halved_at = self.counters.step, PARTS * self.update + part
+        log.warning(
+            "out of memory in update %d of step %d: micro-batches of %d responses are halved from here on, "
+            "and this update begins anew",
+            *(self.update + 1, self.counters.step + 1, rows),
+        )
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def halve_microbatches(minibatch: Minibatch, group: Tensor) -> Minibatch:
+    """The minibatch with every part cut in two, between prompts where it has several.
+
+    The variance reading stays where its parts are still of equally many whole prompts; else it is left out.
+    """
+    prompts = [_rows_by_prompt(part, group) for part in minibatch.parts]
+    if minibatch.measured and len({len(one) for one in prompts}) == 1 and len(prompts[0]) > 1:
+        pieces = _smallest_divisor(len(prompts[0]))
+        size = len(prompts[0]) // pieces
+        parts = [torch.cat(one[i : i + size]) for one in prompts for i in range(0, len(one), size)]
+        return replace(minibatch, parts=tuple(parts))
+    halves = [half for part, one in zip(minibatch.parts, prompts) for half in _two_halves(part, one)]
+    return replace(minibatch, parts=tuple(halves), measured=False)
+
+
+def _rows_by_prompt(part: Tensor, group: Tensor) -> tuple[Tensor, ...]:
+    counts = torch.unique_consecutive(group[part], return_counts=True)[1]
+    return tuple(part.split(counts.tolist()))
+
+
+def _two_halves(part: Tensor, prompts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Two halves of a part; one response stays as it is."""
+    if len(prompts) == 1:
+        return tuple(part.split(-(-len(part) // 2)))
+    middle = -(-len(prompts) // 2)
+    return torch.cat(prompts[:middle]), torch.cat(prompts[middle:])
+
+
+def _smallest_divisor(number: int) -> int:
+    """The smallest divisor above 1."""
+    return next(n for n in range(2, number + 1) if number % n == 0)
+
+
+def _out_of_memory_error(rows: int) -> UserError:
+    return UserError(
+        "trainer.microbatch_rows",
+        rows,
+        "the GPU is out of memory also with micro-batches of so many responses.",
+        "Take model.gradient_checkpointing=true, fewer trainer.microbatch_rows, or a smaller rollout.max_tokens; "
+        "tvo train --dry-run shows where the memory goes.",
+    )
