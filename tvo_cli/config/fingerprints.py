@@ -28,5 +28,15 @@ def config_fingerprint(config: Any) -> str:
     tree = {key: value for key, value in resolved_tree(config).items() if key not in NOT_THE_EXPERIMENT}
     if "trainer" in tree:
         tree["trainer"] = {key: value for key, value in tree["trainer"].items() if key not in TRAINER_KEYS_LEFT_OUT}
-    tree = with_targets(with_first_key_names(tree), first_target)
+    tree = with_targets(with_first_key_names(_without_unused_keys(tree)), first_target)
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the tree without what a run does not use that was recorded before the keys existed."""
+    if tree.get("adapter", {}).get("kind") == "none":
+        tree = {key: value for key, value in tree.items() if key != "adapter"}
+    model = tree.get("model")
+    if isinstance(model, dict) and model.get("quantise") is None:
+        tree = tree | {"model": {key: value for key, value in model.items() if key != "quantise"}}
+    return tree

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+
+def is_plain_linear(module: object) -> TypeGuard[nn.Linear]:
+    """Whether a layer is nothing but its weight and bias: no adapter, no quantised weight, no hook, no other forward."""
+    if type(module) is not nn.Linear:
+        return False
+    return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 @dataclass(frozen=True)

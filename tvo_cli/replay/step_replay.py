@@ -84,13 +84,13 @@ def _restore_for_replay(
     """Policy and, where they fit, the optimiser's moments and the critic; what did not fit, in words."""
     learner, notes = session.learner, []
     session.counters.step = int(state["counters"]["step"])
-    learner.policy.network.load_state_dict(dict(parts["policy"]), strict=True)
+    learner.policy.restore(parts["policy"])
     if same_optimizer:
         optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"])
     else:
         notes.append("another optimiser: it starts without moments")
     if learner.critic is not None and "critic" in parts:
-        learner.critic.critic.load_state_dict(dict(parts["critic"]))
+        learner.critic.critic.restore(parts["critic"])
         optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
     elif learner.critic is not None:
         notes.append("the run had no critic: a new one values every state at 0")

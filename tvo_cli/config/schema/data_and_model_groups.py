@@ -126,6 +126,7 @@ class Hub(Read):
 
     kind: Literal["hub"] = key("hub")
     id: PathName | None = key("OWNER/NAME, or a folder")
+    base: PathName | None = key("of an adapter given as model.path: where its base is now", optional=True)
     revision: Name | None = key("a commit, tag or branch", optional=True)
     configurations: list[Name] | None = key("null: the default one", optional=True)
     splits: Splits = key("the hub's splits that serve as ours")
@@ -161,6 +162,7 @@ class Model(Keys):
     revision: Name | None = key("a commit, tag or branch of a hub model")
     prompt: Prompt = key("how it is asked")
     dtype: Literal["float32", "bfloat16"] = key("of the weights")
+    quantise: Literal["4bit"] | None = key("of the frozen weights under an adapter; null: not", before=None)
     attention: Literal["sdpa", "eager"] = key("whose attention")
     gradient_checkpointing: bool = key("less memory, slower")
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate")
