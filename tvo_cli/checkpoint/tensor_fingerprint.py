@@ -20,5 +20,5 @@ def fingerprint_of_tensors(ordered: Iterable[tuple[str, Tensor]]) -> str:
     for key, tensor in ordered:
         value = tensor.detach().cpu().contiguous()
         seen.update(f"{key} {value.dtype} {list(value.shape)}".encode())
-        seen.update(value.reshape(-1).view(torch.uint8).numpy())
+        seen.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return seen.hexdigest()

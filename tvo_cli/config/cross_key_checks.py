@@ -79,7 +79,9 @@ def _check_adapter(config: Any) -> None:
     quantised = config.model.get("quantise")
     if quantised and config.adapter.kind == "none":
         remedy = "Add adapter=lora, or take model.quantise=null."
-        raise UserError("model.quantise", quantised, "quantised weights cannot train; an adapter beside them can.", remedy)
+        raise UserError(
+            "model.quantise", quantised, "quantised weights cannot train; an adapter beside them can.", remedy
+        )
 
 
 def _check_entropy_directions(chosen: Any) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from tvo_cli.errors import UserError
 from tvo_cli.optional_packages import import_for
@@ -129,13 +131,6 @@ def _target_modules(network: nn.Module, asked: Sequence[str]) -> str | list[str]
 
 def _adaptable_layers(network: nn.Module) -> Iterator[str]:
     """Names of the linear layers but the output head, which may be tied to the embedding."""
-    head = network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
-    kinds = (nn.Linear, *_conv1d())
+    head = network.get_output_embeddings() if isinstance(network, PreTrainedModel) else None
+    kinds = (nn.Linear, Conv1D)
     return (name for name, one in network.named_modules() if isinstance(one, kinds) and one is not head)
-
-
-def _conv1d() -> tuple[type[nn.Module], ...]:
-    """GPT-2's linear layer."""
-    from transformers.pytorch_utils import Conv1D
-
-    return (Conv1D,)

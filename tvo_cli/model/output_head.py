@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 
 def is_plain_linear(module: object) -> TypeGuard[nn.Linear]:
-    """Whether a layer is nothing but its weight and bias: no adapter, no quantised weight, no hook, no other forward."""
+    """Whether a layer is nothing but its weight and bias: no adapter, no quantised weight, no hook."""
     if type(module) is not nn.Linear:
         return False
     return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

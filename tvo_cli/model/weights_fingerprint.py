@@ -61,6 +61,6 @@ def _stored_tensors(files: list[Path]) -> Iterator[tuple[str, Tensor]]:
 
     opened: dict[str, Any] = {}
     for file in files:
-        content: Any = safe_open(file, framework="pt")  # type: ignore[no-untyped-call]
+        content: Any = safe_open(file, framework="pt")
         opened |= dict.fromkeys(content.keys(), content)
     return ((name, opened[name].get_tensor(name)) for name in sorted(opened))

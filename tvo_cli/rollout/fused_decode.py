@@ -17,8 +17,8 @@ from transformers import DynamicCache
 
 from tvo_cli.model import Policy
 from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
-from tvo_cli.model.output_head import is_plain_linear
 from tvo_cli.model.forward_inputs_and_outputs import token_positions
+from tvo_cli.model.output_head import is_plain_linear
 from tvo_cli.rollout.kv_cache import growing_cache
 from tvo_cli.rollout.onednn import plain_attention
 

@@ -89,14 +89,15 @@ def _restore_wandb_id_on_resume(folder: Path) -> None:
 
 
 def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
-    """What made a checkpoint: configuration, code, torch, and the model that divergences are measured from."""
-    reference = learner.reference
+    """What made a checkpoint: configuration, code, torch, and the model it started from, or an adapter's base."""
+    reference, base = learner.reference, learner.policy.base
     return {
         "config": configuration.config_fingerprint(config),
         "code": origin_code_version(),
         "torch": torch.__version__,
+        "base": None if base is None else base.fingerprint,
         "reference": None
-        if reference is None
+        if reference is None or base is not None
         else tensor_fingerprint.tensor_fingerprint(reference.network.state_dict()),
     }
 
@@ -117,8 +118,9 @@ def compare_checkpoint_origin(
     """Report when code or torch differ from the checkpoint's.
 
     Raises:
-        UserError: the reference is another model than the one that the run started from.
+        UserError: the reference, or the base of the adapter, is another model than that of the run's start.
     """
+    check_same_base(before, now)
     references = before.get("reference"), now.get("reference")
     if all(references) and references[0] != references[1]:
         remedy = "Put the model of the start back, or name another output_dir."
@@ -128,6 +130,14 @@ def compare_checkpoint_origin(
             report(
                 f"{key} is {now.get(key)}, the checkpoint's is {before.get(key)}: results may differ in the last bits"
             )
+
+
+def check_same_base(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse an adapter beside other weights than those it was trained beside."""
+    trained, found = before.get("base"), now.get("base")
+    if trained and found and trained != found:
+        problem = f"holds the weights {found[:16]}; the run's adapter belongs to {trained[:16]}."
+        raise UserError("model.path", "…", problem, "Put the model of the start back, or name another output_dir.")
 
 
 def _flat_settings_to_resume(config: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from pathlib import Path
+from typing import Any
 
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only

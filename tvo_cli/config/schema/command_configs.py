@@ -50,7 +50,7 @@ class TrainConfig(CommandConfig):
     """conf/train.yaml."""
 
     model: Model = key("which network")
-    adapter: Adapter = key("what trains: every weight, or products beside them", before={"kind": "none", "lr_scale": 1.0})
+    adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
     dataset: Dataset = key("which problems")
     rollout: Rollout = key("how responses are sampled")
     reward: Reward = key("how a response becomes a number")
