@@ -34,7 +34,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
         return _fresh_tiny_policy(device)
     place, options = _location_and_options(node)
     if is_adapter(place):
-        return _load_with_adapter(node, Path(place), device, dtype)
+        return load_with_adapter(node, Path(place), device, dtype)
     chosen = dtype or _torch_dtype(str(node["dtype"]))
     try:
         config = AutoConfig.from_pretrained(place, **options)
@@ -63,7 +63,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     return Policy(network, tokenizer, _eos_token_ids(network, tokenizer), _pad_token_id(network, tokenizer))
 
 
-def _load_with_adapter(
+def load_with_adapter(
     node: Any, folder: Path, device: torch.device | str, dtype: torch.dtype | None, *, whole: bool = False
 ) -> Policy:
     """A base and the adapter of a folder beside it; `whole`: quantised weights are given their precision back."""

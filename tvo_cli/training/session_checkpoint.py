@@ -11,6 +11,7 @@ from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
 from tvo_cli.training import dataset_fingerprint, resume_compatibility
+from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.session import Session
 
@@ -80,7 +81,7 @@ def resume_session(session: Session) -> Path | None:
         return None
     log.info("resuming %s from %s", session.folder, folder.name)
     parts, state = store.load_checkpoint(folder)
-    resume_compatibility.compare_checkpoint_origin(state["origin"], session.origin, log.warning)
+    compare_checkpoint_origin(state["origin"], session.origin, log.warning)
     if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
     weights = session.learner.policy.read_saved(folder / "policy")
