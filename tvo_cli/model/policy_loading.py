@@ -16,7 +16,7 @@ from tvo_cli.model.adapter_folder import BaseModel, check_same_base, is_adapter,
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
-from tvo_cli.model.quantisation import dequantise, quantisation_options
+from tvo_cli.model.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 from tvo_cli.model.weights_fingerprint import stored_weights_fingerprint
 
@@ -57,7 +57,9 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     if node["gradient_checkpointing"]:
         enable_gradient_checkpointing(network)
     _switch_dropout_off(network)
-    if not node.get("quantise"):  # quantised weights are where they were quantised
+    if node.get("quantise"):
+        keep_quantised_as_loaded(network)
+    else:
         network.to(device)
     network.eval()
     return Policy(network, tokenizer, _eos_token_ids(network, tokenizer), _pad_token_id(network, tokenizer))

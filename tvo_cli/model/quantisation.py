@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
-from tvo_cli.optional_packages import import_bitsandbytes
+from tvo_cli.optional_packages import import_for
 
 DEVICES = ("cpu", "cuda", "xpu")  # on which its 4-bit products are implemented
 
@@ -20,7 +21,7 @@ def quantisation_options(asked: str | None, device: torch.device, dtype: torch.d
     """
     if not asked:
         return {}
-    import_bitsandbytes("model.quantise", asked)
+    import_for("model.quantise", asked, "bitsandbytes", "bitsandbytes")
     from transformers import BitsAndBytesConfig
 
     if device.type not in DEVICES:
@@ -30,6 +31,17 @@ def quantisation_options(asked: str | None, device: torch.device, dtype: torch.d
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
     return {"quantization_config": chosen, "device_map": {"": str(device)}}
+
+
+def keep_quantised_as_loaded(network: nn.Module) -> None:
+    """Have quantised layers stay what they are.
+
+    On a CPU with AVX512-BF16 bitsandbytes would pack them anew in the first forward without gradients and round their
+    scales to bfloat16: the policy that samples would be another than the one that is trained, and so would its state.
+    """
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def dequantise(policy: Policy) -> None:

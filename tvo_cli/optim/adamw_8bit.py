@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from tvo_cli.errors import UserError
-from tvo_cli.optional_packages import import_bitsandbytes
+from tvo_cli.optional_packages import import_for
 
 DEVICES = ("cpu", "cuda", "xpu")  # on which its 8-bit step is implemented
 
@@ -23,7 +23,7 @@ def adamw_8bit(
 
     Fidelity: full (their implementation).
     """
-    bitsandbytes = import_bitsandbytes("optimizer", "adamw_8bit")
+    bitsandbytes = import_for("optimizer", "adamw_8bit", "bitsandbytes", "bitsandbytes")
     chosen = list(params)
     elsewhere = {one.device.type for one in chosen} - set(DEVICES)
     if elsewhere:
