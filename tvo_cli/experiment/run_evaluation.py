@@ -10,9 +10,11 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import environment
+from tvo_cli.errors import UserError
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.model import load_policy
+from tvo_cli.model.adapter_folder import is_adapter
 from tvo_cli.model.policy_loading import model_location
 from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
@@ -25,6 +27,7 @@ def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> di
     """Evaluate one model on suites of problems; the summary that is also written to summary.json."""
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     if config.rollout.get("engine") == "vllm":
+        _check_served_model(config.model.path, place)
         served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
         engine: Engine = served
         tokenizer = served.tokenizer
@@ -43,3 +46,10 @@ def evaluate(config: DictConfig, watch: Callable[[EvaluatorStep], object]) -> di
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
     return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts)
+
+
+def _check_served_model(path: str, place: str) -> None:
+    """Refuse an adapter for an engine that is handed a whole model."""
+    if is_adapter(place):
+        remedy = "Merge it first: tvo export RUN --merge; or leave rollout=default."
+        raise UserError("model.path", path, "holds an adapter, which rollout=vllm does not load.", remedy)
