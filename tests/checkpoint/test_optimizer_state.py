@@ -18,7 +18,7 @@ TABLE = torch.linspace(-1, 1, 256)
 class Odd(torch.optim.SGD):
     """Holds what libraries hold: a number of Python's, a mapping, one table for all parameters, nothing at all."""
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for parameter in group["params"]:
                 state = self.state[parameter]

@@ -53,7 +53,7 @@ WRONG = [  # override, and what is said of it
     ("recorder.steps=3", r"Write 'recorder\.steps=\[3\]'"),
     ("reward.length.buffer=0", r"in \(0, 1\]"),
     ("reward.deadline=0", r"at least 0\.01"),
-    ("dataset.kind=jsn", r"^dataset\.kind=jsn: not a choice\. Choose arithmetic, addition, jsonl"),
+    ("dataset.kind=jsn", r"^dataset\.kind=jsn: not a choice\. Choose arithmetic, addition, chain_sums, jsonl"),
     ("dataset.hard_share=1.5", r"in \[0, 1\]"),
     ("dataset.modulus=1", r"in \[2, 1000\]"),
     ("model.path=7", r"must be a text that is not empty.*quote it twice"),
@@ -69,7 +69,7 @@ WRONG = [  # override, and what is said of it
 UNKNOWN = [
     ("+rollout.promts=3", r"^rollout\.promts=3: there is no such key\. Nearest: rollout\.prompts"),
     ("+trainer={stepz: 3}", r"^trainer\.stepz=3: there is no such key\. Nearest: trainer\.steps"),
-    ("+extra.deep=[1]", r"^extra=.*: there is no such key\. There are: algorithm"),
+    ("+extra.deep=[1]", r"^extra=.*: there is no such key\. There are: adapter, algorithm"),
     ("+dataset.columns.question=x", r"^dataset\.columns="),  # of a file: the generated data have no columns
     ("+dataset.deduplicate=true", r"^dataset\.deduplicate=true: there is no such key"),
     ("+reward._target_=myreward.brevity", r"^reward\._target_=myreward\.brevity: nothing is built.*optimizer\.make"),

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.training.conftest import Checksum, MetricRows, Runs, Whole
+from tests.training.conftest import Checksum, MetricRows, Whole
 from tests.training.conftest import kept as kept
 from tests.training.conftest import run as run
 from tests.training.conftest import steps as steps

@@ -100,7 +100,7 @@ def test_any_layer_that_is_more_than_its_weight_is_not_plain() -> None:
 
     hooked, replaced, parametrised = (nn.Linear(2, 2) for _ in range(3))
     hooked.register_forward_hook(lambda module, inputs, output: 2 * output)
-    replaced.forward = lambda x: x  # type: ignore[method-assign]
+    replaced.forward = lambda x: x  # type: ignore[method-assign, assignment]
     nn.utils.parametrizations.weight_norm(parametrised)
     assert is_plain_linear(nn.Linear(2, 2))
     assert not any(map(is_plain_linear, (hooked, replaced, parametrised, Scaled(2, 2), nn.Identity())))
@@ -116,7 +116,7 @@ def test_gradients_of_shared_and_packed_prompts_are_those_of_plain_rows(
 
     def gradients() -> list[Tensor]:
         fresh.network.zero_grad()
-        fresh.score(*columns, 1.0).logp.sum().backward()  # type: ignore[no-untyped-call]
+        fresh.score(*columns, 1.0).logp.sum().backward()
         trained = adapter.adapter_tensors(fresh.network).values()
         return [one.grad.clone() for one in trained if one.grad is not None]
 

@@ -118,7 +118,7 @@ def test_a_recorded_step_is_replayed_to_the_bit_and_under_another_algorithm(run:
     assert (exact.weights_before, exact.weights_after) == (record["weights_before"], record["weights_after"])
     _, (_, other) = replay(folder, 2, ["algorithm=grpo"])
     assert other.moved is not None and exact.moved is not None and other.moved.shape == exact.moved.shape
-    with pytest.raises(UserError, match="adapter.rank=8: a recorded step is replayed with what trained in it"):
+    with pytest.raises(UserError, match=r"adapter\.rank=8: a recorded step is replayed with what trained in it"):
         replay(folder, 2, ["adapter.rank=8"])
 
 

@@ -22,7 +22,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
 from tvo_cli.errors import UserError
-from tvo_cli.training import training_loop
+from tvo_cli.training import checkpoint_origin, training_loop
 from tvo_cli.training.step_metrics import measure_step
 
 from .conftest import SMALL, composed

@@ -41,7 +41,7 @@ def keep_quantised_as_loaded(network: nn.Module) -> None:
     """
     for module in network.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 - mypy knows no such attribute
 
 
 def dequantise(policy: Policy) -> None:

@@ -126,7 +126,6 @@ class Hub(Read):
 
     kind: Literal["hub"] = key("hub")
     id: PathName | None = key("OWNER/NAME, or a folder")
-    base: PathName | None = key("of an adapter given as model.path: where its base is now", optional=True)
     revision: Name | None = key("a commit, tag or branch", optional=True)
     configurations: list[Name] | None = key("null: the default one", optional=True)
     splits: Splits = key("the hub's splits that serve as ours")
@@ -159,6 +158,7 @@ class Model(Keys):
     name: Label = key("the model's name")
     path: PathName = key("model.path=FOLDER in hub format with safetensors, a run folder, or a hub id OWNER/NAME")
     checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030", optional=True)
+    base: PathName | None = key("of an adapter given as model.path: where its base is now", optional=True)
     revision: Name | None = key("a commit, tag or branch of a hub model")
     prompt: Prompt = key("how it is asked")
     dtype: Literal["float32", "bfloat16"] = key("of the weights")
