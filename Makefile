@@ -9,8 +9,8 @@ LOCK := requirements/lock.txt
 COMMA := ,
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
-TESTED := dev tensorboard reasoning-gym smollm2  # extras
-LOCKED := $(TESTED) joblib submitit optuna
+TESTED := dev tensorboard reasoning-gym smollm2 lora  # extras
+LOCKED := $(TESTED) joblib submitit optuna bitsandbytes
 PACKAGE := .[$(subst $(SPACE),$(COMMA),$(strip $(TESTED)))]
 UV := .venv-uv/bin/uv
 # $(call install,ENVIRONMENT,OPTIONS): pip itself and what builds packages come from the lock in every environment

@@ -69,7 +69,7 @@ WRONG = [  # override, and what is said of it
 UNKNOWN = [
     ("+rollout.promts=3", r"^rollout\.promts=3: there is no such key\. Nearest: rollout\.prompts"),
     ("+trainer={stepz: 3}", r"^trainer\.stepz=3: there is no such key\. Nearest: trainer\.steps"),
-    ("+extra.deep=[1]", r"^extra=.*: there is no such key\. There are: algorithm"),
+    ("+extra.deep=[1]", r"^extra=.*: there is no such key\. There are: adapter, algorithm"),
     ("+dataset.columns.question=x", r"^dataset\.columns="),  # of a file: the generated data have no columns
     ("+dataset.deduplicate=true", r"^dataset\.deduplicate=true: there is no such key"),
     ("+reward._target_=myreward.brevity", r"^reward\._target_=myreward\.brevity: nothing is built.*optimizer\.make"),

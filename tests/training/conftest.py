@@ -177,8 +177,8 @@ def weights() -> Checksum:
 
     def digest(folder: Path, step: int = 4) -> str:
         place = folder / "checkpoints" / f"step-{step:06d}"
-        names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")
-        return hashlib.sha256(b"".join((place / name).read_bytes() for name in names)).hexdigest()
+        files = [*place.glob("policy/*.safetensors"), place / "optimizer.safetensors", place / "state.json"]
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     return digest
 

@@ -22,7 +22,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
 from tvo_cli.errors import UserError
-from tvo_cli.training import resume_compatibility, training_loop
+from tvo_cli.training import checkpoint_origin, training_loop
 from tvo_cli.training.step_metrics import measure_step
 
 from .conftest import SMALL, composed
@@ -145,12 +145,12 @@ def test_other_code_is_a_warning_and_another_reference_an_error(
     run: Runs, whole: Whole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(whole(*QUICK), run.root / "a")
-    monkeypatch.setattr(resume_compatibility, "origin_code_version", lambda: "0.0.0+elsewhere")
+    monkeypatch.setattr(checkpoint_origin, "origin_code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
     state = store.read_stored_state(run.root / "a" / "checkpoints" / "step-000003")
     with pytest.raises(UserError, match="other weights than those the run started from"):
-        resume_compatibility.compare_checkpoint_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
+        checkpoint_origin.compare_checkpoint_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
 
 def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -11,9 +11,14 @@ from torch import Tensor
 
 def tensor_fingerprint(named: Mapping[str, Tensor]) -> str:
     """A fingerprint of named tensors: sha256 over names, shapes and bits."""
+    return fingerprint_of_tensors((key, named[key]) for key in sorted(named))
+
+
+def fingerprint_of_tensors(ordered: Iterable[tuple[str, Tensor]]) -> str:
+    """The same of tensors that come one at a time, by rising name."""
     seen = hashlib.sha256()
-    for key in sorted(named):
-        value = named[key].detach().cpu().contiguous()
+    for key, tensor in ordered:
+        value = tensor.detach().cpu().contiguous()
         seen.update(f"{key} {value.dtype} {list(value.shape)}".encode())
-        seen.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        seen.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return seen.hexdigest()

@@ -29,6 +29,7 @@ def check_across_keys(config: Any) -> None:
     _check_minibatches_divide_batch(config)
     _check_group_size(config)
     _check_entropy_directions(config.algorithm.directions)
+    _check_adapter(config)
 
 
 def _check_folder_names(config: Any) -> None:
@@ -67,6 +68,20 @@ def _check_group_size(config: Any) -> None:
                 config.rollout[key],
                 f"the advantage of algorithm={config.algorithm.name} needs at least {least}.",
             )
+
+
+def _check_adapter(config: Any) -> None:
+    """Refuse dropout inside an adapter, and quantised weights that would have to train."""
+    dropout = config.adapter.get("dropout", 0.0)
+    if dropout:
+        problem = "the ratio π_θ/π_old would carry its noise, as two forwards of one response would differ."
+        raise UserError("adapter.dropout", dropout, problem, "Take 0.")
+    quantised = config.model.get("quantise")
+    if quantised and config.adapter.kind == "none":
+        remedy = "Add adapter=lora, or take model.quantise=null."
+        raise UserError(
+            "model.quantise", quantised, "quantised weights cannot train; an adapter beside them can.", remedy
+        )
 
 
 def _check_entropy_directions(chosen: Any) -> None:

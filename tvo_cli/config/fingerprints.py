@@ -65,5 +65,16 @@ def config_fingerprint(config: Any) -> str:
         tree["stability"] = tree["stability"] | {"reference": True}
     if "trainer" in tree:
         tree["model"] = _with_automatic_settings(tree["model"])
-    tree = without_empty_template_keywords(with_targets(with_first_key_names(tree), first_target))
+    tree = without_empty_template_keywords(_without_unused_keys(tree))
+    tree = with_targets(with_first_key_names(tree), first_target)
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the tree without what a run does not use that was recorded before the keys existed."""
+    if tree.get("adapter", {}).get("kind") == "none":
+        tree = {key: value for key, value in tree.items() if key != "adapter"}
+    model = tree.get("model")
+    if isinstance(model, dict) and model.get("quantise") is None:
+        tree = tree | {"model": {key: value for key, value in model.items() if key != "quantise"}}
+    return tree

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +27,12 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("hub_or_fetched", hub_or_fetched, replace=True)
 
 
-def multiply(left: float, right: float) -> float:
-    """Resolve `${times:a,b}`: the product of two numbers, as in `${times:5.0e-5,${model.lr_scale}}`."""
-    for value in (left, right):
+def multiply(*factors: float) -> float:
+    """Resolve `${times:a,b}`: the product of numbers, as in `${times:5.0e-5,${model.lr_scale}}`."""
+    for value in factors:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"times needs two numbers, not {value!r}")
-    return float(left) * float(right)
+            raise ValueError(f"times needs numbers, not {value!r}")
+    return math.prod(map(float, factors))
 
 
 def evaluation_folder_name(*, _root_: DictConfig) -> str:

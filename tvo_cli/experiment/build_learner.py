@@ -5,8 +5,11 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
+from tvo_cli.errors import UserError
 from tvo_cli.experiment.choose_copies import choose_reference_of_run
 from tvo_cli.model import Critic, Policy, clone_frozen
+from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
+from tvo_cli.model.policy_loading import base_model
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
@@ -22,6 +25,11 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
         step_rule=configuration.build(chosen.step_rule),
         sampling=configuration.build(chosen.sampling),
     )
+    adapter = _adapter_settings(config, policy)
+    reference = clone_frozen(policy) if choose_reference_of_run(config, algorithm, policy).kept else None
+    critic = _build_critic_learner(config, policy, runtime, adapter) if chosen.critic else None
+    if adapter is not None:
+        _give_adapter(policy, adapter, config.model)
     parameters = [p for p in policy.network.parameters() if p.requires_grad]
     return Learner(
         policy=policy,
@@ -33,13 +41,34 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,
-        reference=clone_frozen(policy) if choose_reference_of_run(config, algorithm, policy).kept else None,
-        critic=_build_critic_learner(config, policy, runtime) if chosen.critic else None,
+        reference=reference,
+        critic=critic,
     )
 
 
-def _build_critic_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> CriticLearner:
+def _adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | None:
+    """The adapter that is asked for; the policy is then frozen, so that reference and critic share its weights."""
+    if policy.base is not None:
+        problem = "holds an adapter, and further training needs a model of its own to start from."
+        raise UserError("model.path", config.model.path, problem, "Merge it first: tvo export RUN --merge.")
+    settings = AdapterSettings.of(config.adapter)
+    if settings is not None:
+        policy.network.requires_grad_(False)
+    return settings
+
+
+def _give_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
+    """The adapter comes last: reference and critic are made of the base alone."""
+    policy.base = base_model(node, policy.network)
+    attach_adapter(policy.network, settings)
+    log_adapter(policy.network, settings)
+
+
+def _build_critic_learner(
+    config: DictConfig, policy: Policy, runtime: Runtime, adapter: AdapterSettings | None
+) -> CriticLearner:
     node = config.algorithm.critic
-    critic = Critic(policy)
-    optimizer = configuration.build(config.optimizer.make)(list(critic.parameters()), lr=float(node.lr))
+    critic = Critic(policy, adapter)
+    trained = [parameter for parameter in critic.parameters() if parameter.requires_grad]
+    optimizer = configuration.build(config.optimizer.make)(trained, lr=float(node.lr))
     return CriticLearner(critic, optimizer, float(node.clip), float(node.clip_norm), runtime)

@@ -21,8 +21,9 @@ from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
-from tvo_cli.training import dataset_fingerprint, resume_compatibility, rng
+from tvo_cli.training import dataset_fingerprint, rng
 from tvo_cli.training import run_problems as chosen_problems
+from tvo_cli.training.checkpoint_origin import checkpoint_origin
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.run_settings import InnerLoopSettings, RunSettings
 from tvo_cli.training.session import Session
@@ -68,8 +69,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         limits=_run_settings(config, runtime),
         recorder=recorder_settings(config, learner),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
-        origin=resume_compatibility.checkpoint_origin(config, learner)
-        | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
+        origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
 
 

@@ -20,7 +20,7 @@ def choose_reference_of_run(config: DictConfig, algorithm: Algorithm, policy: Po
         config.stability.reference,
         required=algorithm.estimator.needs_reference or algorithm.objective.needs_reference,
         named=readers_of_reference(config),
-        copy_bytes=tensor_bytes(policy.parameters()),
+        copy_bytes=tensor_bytes(p for p in policy.parameters() if p.requires_grad),  # frozen ones are shared
     )
 
 

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import environment
+from tvo_cli.errors import UserError
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.evaluation.suite import Suite
@@ -18,6 +19,7 @@ from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settin
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
 from tvo_cli.model import load_policy
+from tvo_cli.model.adapter_folder import is_adapter
 from tvo_cli.model.model_identity import warn_of_fetched_weights
 from tvo_cli.model.policy_loading import model_location
 from tvo_cli.model.prompt_check import PromptReader
@@ -44,6 +46,7 @@ def evaluate(
     settle_evaluation_settings(config, tell)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     if config.rollout.get("engine") == "vllm":
+        _check_served_model(config.model.path, place)
         served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
         engine: Engine = served
         tokenizer = served.tokenizer
@@ -68,3 +71,10 @@ def evaluate(
             tell(note)
 
     return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts, notice)
+
+
+def _check_served_model(path: str, place: str) -> None:
+    """Refuse an adapter for an engine that is handed a whole model."""
+    if is_adapter(place):
+        remedy = "Merge it first: tvo export RUN --merge; or leave rollout=default."
+        raise UserError("model.path", path, "holds an adapter, which rollout=vllm does not load.", remedy)

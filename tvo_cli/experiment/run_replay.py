@@ -64,6 +64,9 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
         words, key=lambda word: configuration.split_override(word)[0] not in configuration.config_groups()
     ):
         key, value = configuration.split_override(word)
+        if key.partition(".")[0] == "adapter":
+            problem = "a recorded step is replayed with what trained in it."
+            raise UserError(key, value, problem, "For other ones start a run.")
         if key in configuration.config_groups():
             notes += _exchange_group_of_recorded_run(config, chosen, word)
         elif OmegaConf.select(config, key, default=MISSING) is MISSING:
@@ -107,6 +110,7 @@ def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: s
 
 
 def _compose_with(word: str, chosen: DictConfig) -> DictConfig:
-    words = [word, f"model.lr_scale={chosen.model.lr_scale}", "output_dir=unused"]
+    scales = (f"{node}.lr_scale={chosen[node].lr_scale}" for node in ("model", "adapter"))
+    words = [word, *scales, "output_dir=unused"]
     found: DictConfig = OmegaConf.create(configuration.resolved_tree(configuration.compose(words)))
     return found

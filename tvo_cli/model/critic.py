@@ -1,23 +1,32 @@
-"""PPO's critic: a backbone of its own and one number a position."""
+"""PPO's critic: a backbone of its own, or an adapter of its own beside the frozen one, and one number a position."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from tvo_cli.maths.masked import scatter_to_mask
+from tvo_cli.model.adapter import AdapterSettings, attach_adapter, has_adapter
 from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.model.policy import Policy
+from tvo_cli.model.reference_policy import copy_sharing_frozen
 
 
 class Critic(nn.Module):
-    """V(s_t) of the state before response token t; starts from the policy's backbone and a head of zeros."""
+    """V(s_t) of the state before response token t; starts from the policy's backbone and a head of zeros.
 
-    def __init__(self, policy: Policy) -> None:
+    With `adapter` the backbone is the policy's frozen one, and an adapter of the critic's own trains beside it.
+    """
+
+    def __init__(self, policy: Policy, adapter: AdapterSettings | None = None) -> None:
         super().__init__()
-        self.body = copy.deepcopy(policy.network.base_model).requires_grad_(True)
+        self.body = copy_sharing_frozen(policy.network.base_model)
+        if adapter is None:
+            self.body.requires_grad_(True)
+        else:
+            attach_adapter(self.body, adapter)
         reference = next(self.body.parameters())
         width = int(policy.network.config.get_text_config().hidden_size)
         self.head = nn.Linear(width, 1, device=reference.device, dtype=torch.float32)
@@ -30,3 +39,15 @@ class Critic(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):  # a value in bfloat16 would have two digits
             found = self.head(hidden.float())
         return scatter_to_mask(found.squeeze(-1), mask)
+
+    def trained_tensors(self) -> dict[str, Tensor]:
+        """What training changes and a checkpoint holds, by the critic's own names."""
+        if not has_adapter(self.body):
+            return dict(self.state_dict())
+        return {name: value for name, value in self.named_parameters() if value.requires_grad}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put `trained_tensors` back."""
+        if missing := self.trained_tensors().keys() ^ tensors.keys():
+            raise KeyError(f"tensors of another critic: {sorted(missing)[:3]}")
+        self.load_state_dict(dict(tensors), strict=False)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tvo_cli.model.decodable_tokens import EVERY_TOKEN, DecodableTokens
+
+
+def is_plain_linear(module: object) -> TypeGuard[nn.Linear]:
+    """Whether a layer is nothing but its weight and bias: no adapter, no quantised weight, no hook."""
+    if type(module) is not nn.Linear:
+        return False
+    return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.maths.nucleus import Nucleus
-from tvo_cli.model import tiled_logprobs
+from tvo_cli.model import adapter, tiled_logprobs
+from tvo_cli.model.adapter_folder import BaseModel, read_adapter_tensors, save_adapter
 from tvo_cli.model.decodable_tokens import decodable_tokens
 from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance_with_logprobs, chunked_token_scores
@@ -29,6 +31,7 @@ class Policy:
     tokenizer: PreTrainedTokenizerFast
     end_ids: frozenset[int]
     pad_id: int
+    base: BaseModel | None = None  # what an adapter stands beside; None: every weight is the policy's own
     head: OutputHead = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +97,29 @@ class Policy:
         )
         return ScoresWithExtras(Scores(*columns[:3]), columns[3] if nucleus else None, more)
 
+    def trained_tensors(self) -> dict[str, Tensor]:
+        """What training changes and a checkpoint holds: all of the network's state, or its adapter's."""
+        return dict(adapter.adapter_tensors(self.network) if self.base else self.network.state_dict())
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put `trained_tensors` back."""
+        if self.base:
+            adapter.restore_adapter(self.network, tensors)
+        else:
+            self.network.load_state_dict(dict(tensors), strict=True)
+
     def save(self, folder: Path) -> None:
-        """Write the hub format: config, safetensors, tokenizer."""
-        self.network.save_pretrained(folder)
+        """Write the hub format: config, safetensors, tokenizer; of a policy with an adapter, peft's."""
+        if self.base:
+            save_adapter(self.network, self.base, folder)
+        else:
+            self.network.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def read_saved(self, folder: Path) -> dict[str, Tensor]:
+        """`trained_tensors` as `save` wrote them, with the tied weights that the hub's format leaves out."""
+        if self.base:
+            return read_adapter_tensors(self.network, folder)
+        saved, current = load_file(folder / "model.safetensors"), self.network.state_dict()
+        shared = {value.data_ptr(): name for name, value in current.items() if name in saved}
+        return {name: saved[name if name in saved else shared[value.data_ptr()]] for name, value in current.items()}

@@ -19,18 +19,23 @@ def resolve_policy_checkpoint(path: str, checkpoint: str = "last") -> str:
     evaluation of that step where the run had evaluations, of the fresh accuracy else; of equals the later.
     """
     folder = Path(path).expanduser()
-    if (folder / POLICY / "config.json").is_file():  # a checkpoint itself
+    if _holds_policy(folder):  # a checkpoint itself
         return str(folder / POLICY)
     root = folder / CHECKPOINTS
     if not root.is_dir():
         return path
-    found = sorted(entry.name for entry in root.iterdir() if (entry / POLICY / "config.json").is_file())
+    found = sorted(entry.name for entry in root.iterdir() if _holds_policy(entry))
     choose = {"last": _last_policy, "best": _best_policy}.get(checkpoint)
     wanted = choose(root, [name for name in found if name.startswith("step-")]) if choose else checkpoint
     if wanted not in found:
         there = f"There are: {', '.join(found)}." if found else "None has been written yet."
         raise UserError("model.checkpoint", checkpoint, f"{folder} has no such checkpoint.", there)
     return str(root / wanted / POLICY)
+
+
+def _holds_policy(checkpoint: Path) -> bool:
+    """Whether a checkpoint has a model, or an adapter."""
+    return any((checkpoint / POLICY / name).is_file() for name in ("config.json", "adapter_config.json"))
 
 
 def _last_policy(root: Path, names: Sequence[str]) -> str:

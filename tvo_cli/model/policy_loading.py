@@ -13,10 +13,13 @@ from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import SCHEME, fetch_remedy, fetched_folder
+from tvo_cli.model.adapter_folder import BaseModel, check_same_base, is_adapter, load_adapter, read_base
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
+from tvo_cli.model.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
+from tvo_cli.model.weights_fingerprint import stored_weights_fingerprint
 
 log = logging.getLogger("tvo")
 WEIGHTS = Path(__file__).parent / "weights"
@@ -33,6 +36,8 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     if str(node["path"]) == FRESH:
         return _fresh_tiny_policy(device)
     place, options = _location_and_options(node)
+    if is_adapter(place):
+        return load_with_adapter(node, Path(place), device, dtype)
     chosen = dtype or _torch_dtype(str(node["dtype"]))
     try:
         config = AutoConfig.from_pretrained(place, **options)
@@ -42,6 +47,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
             dtype=chosen,
             use_safetensors=True,
             attn_implementation=str(node["attention"]),
+            **quantisation_options(node.get("quantise"), torch.device(device), chosen),
             **options,
         )
         tokenizer = _tokenizer_of(place, options)
@@ -50,10 +56,33 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     if node["gradient_checkpointing"]:
         enable_gradient_checkpointing(network)
     _switch_dropout_off(network)
-    network.to(device).eval()
+    if node.get("quantise"):
+        keep_quantised_as_loaded(network)
+    else:
+        network.to(device)
+    network.eval()
     ends = _eos_token_ids(network, tokenizer)
     _warn_without_end(ends)
     return Policy(network, tokenizer, ends, _pad_token_id(network, tokenizer))
+
+
+def load_with_adapter(
+    node: Any, folder: Path, device: torch.device | str, dtype: torch.dtype | None, *, whole: bool = False
+) -> Policy:
+    """A base and the adapter of a folder beside it; `whole`: quantised weights are given their precision back."""
+    base = read_base(folder)
+    place = str(node.get("base") or base.path)
+    chosen = {**dict(node), "path": place, "revision": base.revision, "checkpoint": "last", "base": None}
+    chosen["quantise"] = base.quantise or node.get("quantise")
+    policy = load_policy(chosen, device=device, dtype=dtype)
+    if policy.base is not None:
+        raise UserError("model.path", node["path"], f"is an adapter beside another adapter, {place}.")
+    check_same_base(base, stored_weights_fingerprint(model_location(chosen), policy.network, base.revision), node)
+    if whole:
+        dequantise(policy)
+    load_adapter(policy.network, folder)
+    policy.base = base
+    return policy
 
 
 def _switch_dropout_off(network: torch.nn.Module) -> None:
@@ -93,6 +122,8 @@ def _checked_model_folder(folder: Path, given: str) -> Path:
     """A local folder that holds a model, or the reason why it does not."""
     if not folder.is_dir():
         raise UserError("model.path", given, "no such folder.", "Give a folder in the hub's format, or a hub id.")
+    if is_adapter(folder):
+        return folder
     for file in ("config.json", "tokenizer_config.json"):
         if not (folder / file).is_file():
             raise UserError("model.path", given, f"the folder has no {file}.", "Save model and tokenizer there.")
@@ -212,6 +243,15 @@ def load_config(node: Any) -> Any:
         raise UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place)) from error
 
 
+def base_model(node: Any, network: torch.nn.Module) -> BaseModel:
+    """The model that a node names, as the base of an adapter: found again from any working folder."""
+    place, revision = model_location(node), node.get("revision")
+    local = str(node["path"]) != FRESH and not str(node["path"]).startswith("packaged:") and Path(place).is_dir()
+    named = str(Path(place).resolve()) if local else str(node["path"])
+    found = stored_weights_fingerprint(place, network, revision)
+    return BaseModel(named, None if local else revision, node.get("quantise"), found)
+
+
 def model_location(node: Any) -> str:
-    """The folder, or the hub id, that a model node names."""
-    return _location_and_options(node)[0]
+    """The folder, or the hub id, that a model node names; of the embedded start its name."""
+    return FRESH if str(node["path"]) == FRESH else _location_and_options(node)[0]

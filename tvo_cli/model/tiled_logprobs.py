@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from tvo_cli.model.output_head import OutputHead
+from tvo_cli.model.output_head import OutputHead, is_plain_linear
 
 ROWS = 256
 COLUMNS = 2048  # 2 MB of float32 a tile: it stays in a CPU's cache
@@ -133,7 +133,7 @@ def tiled_token_scores(
 def can_score_in_tiles(head: OutputHead, hidden: Tensor) -> bool:
     """Whether the head is one linear map onto a wide vocabulary, in the precision of what goes in, on a CPU."""
     project = head.project
-    if not isinstance(project, nn.Linear) or head.cap is not None or len(project.weight) < WIDE or head.decodable.holes:
+    if not is_plain_linear(project) or head.cap is not None or len(project.weight) < WIDE or head.decodable.holes:
         return False
     plain = hidden.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     return plain and hidden.dtype == project.weight.dtype

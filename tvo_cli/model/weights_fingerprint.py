@@ -1,9 +1,15 @@
-"""The fingerprint of a policy's files: it changes when config, tokenizer or weights do."""
+"""Fingerprints of a model's files: of all of a folder, and of the weights that an adapter stands beside."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors, tensor_fingerprint
 
 WHOLE = 4 * 2**30  # bytes of weights that are read whole; of more, sizes and headers
 HEADER = 2**20  # bytes at the start of a safetensors file that hold its names, shapes and first values
@@ -22,3 +28,39 @@ def weights_fingerprint(path: str) -> str:
         with file.open("rb") as content:
             total.update(hashlib.file_digest(content, "sha256").digest() if whole else content.read(HEADER))
     return total.hexdigest()[:16]
+
+
+def stored_weights_fingerprint(place: str, network: nn.Module, revision: str | None = None) -> str:
+    """sha256 over the tensors of a model's files as they are stored, whatever the precision they are loaded in.
+
+    Of a hub id the files that were downloaded are read. Where there are none, it is that of the network's tensors.
+    """
+    files = _weight_files(place, revision)
+    return fingerprint_of_tensors(_stored_tensors(files)) if files else tensor_fingerprint(network.state_dict())
+
+
+def _weight_files(place: str, revision: str | None) -> list[Path]:
+    folder = Path(place).expanduser()
+    if not folder.is_dir():
+        folder = _downloaded_folder(place, revision)
+    return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
+
+
+def _downloaded_folder(place: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(place, revision=revision, local_files_only=True))
+    except (OSError, ValueError):  # nothing was downloaded: the embedded start
+        return Path("/nowhere")
+
+
+def _stored_tensors(files: list[Path]) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor with its name, by rising name, one in memory at a time."""
+    from safetensors import safe_open
+
+    opened: dict[str, Any] = {}
+    for file in files:
+        content: Any = safe_open(file, framework="pt")
+        opened |= dict.fromkeys(content.keys(), content)
+    return ((name, opened[name].get_tensor(name)) for name in sorted(opened))

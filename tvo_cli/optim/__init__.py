@@ -1,5 +1,6 @@
 """Optimiser schedules and step rules: how large a step the measured divergence allows."""
 
+from tvo_cli.optim.adamw_8bit import adamw_8bit
 from tvo_cli.optim.adaptive_rate import AdaptiveRate
 from tvo_cli.optim.early_stop import EarlyStop
 from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley
@@ -20,4 +21,5 @@ __all__ = [
     "RiverValley",
     "StepRule",
     "Viscosity",
+    "adamw_8bit",
 ]

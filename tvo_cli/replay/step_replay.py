@@ -16,6 +16,7 @@ from tvo_cli.replay.gradient_attribution import GradientAttribution, attribute_g
 from tvo_cli.replay.non_finite_source import NonFiniteSource, find_non_finite
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.checkpoint_origin import check_same_base
 from tvo_cli.training.collect_rollouts import assemble_batch
 from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.policy_update import remaining_minibatches_of_update, update_policy
@@ -53,6 +54,7 @@ class ReplayedStep:
 def replay_exactly(session: Session, recording: Recording, *, most: int) -> ReplayedStep:
     """Repeat the step under the settings it was recorded with."""
     parts, state = recording
+    check_same_base(state["origin"], session.origin)
     session.restore(parts["policy"], parts, state)
     if session.work is None:
         raise ValueError("a recording holds a rollout batch")
@@ -67,6 +69,7 @@ def replay_with(
     `attributed`: the update whose gradient is split over tokens, counted from 1; 0: that of the largest norm.
     """
     parts, state = recording
+    check_same_base(state["origin"], session.origin)
     notes = _restore_for_replay(session, parts, state, same_optimizer)
     found: StepInProgress = serialize.unpack_record(
         IN_FLIGHT["work"], state["work"], parts["work"], session.learner.runtime.device
@@ -84,13 +87,13 @@ def _restore_for_replay(
     """Policy and, where they fit, the optimiser's moments and the critic; what did not fit, in words."""
     learner, notes = session.learner, []
     session.counters.step = int(state["counters"]["step"])
-    learner.policy.network.load_state_dict(dict(parts["policy"]), strict=True)
+    learner.policy.restore(parts["policy"])
     if same_optimizer:
         optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"])
     else:
         notes.append("another optimiser: it starts without moments")
     if learner.critic is not None and "critic" in parts:
-        learner.critic.critic.load_state_dict(dict(parts["critic"]))
+        learner.critic.critic.restore(parts["critic"])
         optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
     elif learner.critic is not None:
         notes.append("the run had no critic: a new one values every state at 0")

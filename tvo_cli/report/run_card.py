@@ -157,8 +157,14 @@ def _files_of_run(run: Run) -> list[str]:
         f"{folder}/",
         "  metrics.jsonl  summary.json  collapse.json  responses/  run.log",
         "  figures/run.svg" if (run.folder / "figures" / "run.svg").exists() else "",
-        f"  {policy.relative_to(run.folder)}  (the trained model, hub format)" if policy else "",
+        f"  {policy.relative_to(run.folder)}  ({_kind_of_policy(policy)})" if policy else "",
     ]
+
+
+def _kind_of_policy(policy: Path) -> str:
+    """Return what a policy's folder holds."""
+    model = (policy / "config.json").is_file()
+    return "the trained model, hub format" if model else "the trained adapter, peft's format; tvo export merges it"
 
 
 def _newest_policy_on_card(folder: Path) -> Path | None:

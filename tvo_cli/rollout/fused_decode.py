@@ -18,6 +18,7 @@ from transformers import DynamicCache
 from tvo_cli.model import Policy
 from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
 from tvo_cli.model.forward_inputs_and_outputs import token_positions
+from tvo_cli.model.output_head import is_plain_linear
 from tvo_cli.rollout.kv_cache import growing_cache
 from tvo_cli.rollout.onednn import plain_attention
 
@@ -86,6 +87,8 @@ def _keys_visible_to_step(attention: Tensor | None, cache: DynamicCache) -> Tens
 def fused_decoder(policy: Policy) -> FusedDecoder | None:
     """The network for decoding; None where it is too large to copy or of another family."""
     network = policy.network
+    if not _is_made_of_plain_maps(network):
+        return None
     if network not in _checked:
         _checked[network] = _can_be_fused(policy) and _decodes_like_the_network(policy)
     return _fuse_network(policy) if _checked[network] else None
@@ -98,6 +101,20 @@ def _can_be_fused(policy: Policy) -> bool:
         return False
     single = all(parameter.dtype == torch.float32 for parameter in network.parameters())
     return single and sum(p.numel() for p in network.base_model.layers.parameters()) <= LARGEST
+
+
+def _is_made_of_plain_maps(network: Any) -> bool:
+    """Whether every matrix that is joined is all there is to its layer: asked anew for each rollout.
+
+    An adapter's product starts at 0, so that a step of a new network would come out the same, and no later one.
+    """
+    try:
+        blocks = [(block.self_attn, block.mlp) for block in network.base_model.layers]
+        joined = [one for attn, mlp in blocks for one in (attn.q_proj, attn.k_proj, attn.v_proj)]
+        joined += [one for attn, mlp in blocks for one in (mlp.gate_proj, mlp.up_proj)]
+    except AttributeError:
+        return False
+    return all(is_plain_linear(one) for one in joined)
 
 
 def _fuse_network(policy: Policy) -> FusedDecoder:

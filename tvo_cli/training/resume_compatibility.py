@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from tvo_cli import __version__, redaction
 from tvo_cli import config as configuration
-from tvo_cli.checkpoint import store, tensor_fingerprint
+from tvo_cli import redaction
+from tvo_cli.checkpoint import store
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files, run_folder
-from tvo_cli.training.learner import Learner
 
 log = logging.getLogger("tvo")
 NOT_FINITE = ("inf", "-inf", "nan")
@@ -86,50 +81,6 @@ def _restore_wandb_id_on_resume(folder: Path) -> None:
     except (OSError, ValueError, KeyError):
         return
     atomic_files.write_text_atomically(folder / WANDB_ID, found + "\n")
-
-
-def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
-    """What made a checkpoint: configuration, code, torch, and the model that divergences are measured from."""
-    reference = learner.reference
-    return {
-        "config": configuration.config_fingerprint(config),
-        "code": origin_code_version(),
-        "torch": torch.__version__,
-        "reference": None
-        if reference is None
-        else tensor_fingerprint.tensor_fingerprint(reference.network.state_dict()),
-    }
-
-
-@lru_cache(maxsize=1)
-def origin_code_version() -> str:
-    """The version and a checksum of our own sources: a checkout moves between two releases."""
-    root = Path(__file__).resolve().parents[1]
-    seen = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        seen.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return f"{__version__}+{seen.hexdigest()[:12]}"
-
-
-def compare_checkpoint_origin(
-    before: Mapping[str, Any], now: Mapping[str, Any], report: Callable[[str], object]
-) -> None:
-    """Report when code or torch differ from the checkpoint's.
-
-    Raises:
-        UserError: the reference is another model than the one that the run started from.
-    """
-    references = before.get("reference"), now.get("reference")
-    if all(references) and references[0] != references[1]:
-        remedy = "Put the model of the start back, or name another output_dir."
-        raise UserError("model.path", "…", "holds other weights than those the run started from.", remedy)
-    if references[0] and not references[1]:
-        report("this run has no KL reference, the checkpoint's had one: stability.reference=true goes on with it")
-    for key in ("code", "torch"):
-        if before.get(key) != now.get(key):
-            report(
-                f"{key} is {now.get(key)}, the checkpoint's is {before.get(key)}: results may differ in the last bits"
-            )
 
 
 def _flat_settings_to_resume(config: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Session:
 
     def restore_policy(self, policy: Mapping[str, Tensor], state: Any) -> None:
         """Put the policy's weights and `state` back, for a run that updates nothing any more."""
-        self.learner.policy.network.load_state_dict(dict(policy), strict=True)
+        self.learner.policy.restore(policy)
         self.learner.algorithm.load_state_dict(state["algorithm"])
         self._restore_moving(state)
 
@@ -96,10 +96,10 @@ class Session:
     ) -> None:
         """Put back only what learns: weights, optimisers, the algorithm's own state."""
         learner = self.learner
-        learner.policy.network.load_state_dict(dict(policy), strict=True)
+        learner.policy.restore(policy)
         optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"])
         if learner.critic is not None:
-            learner.critic.critic.load_state_dict(dict(parts["critic"]))
+            learner.critic.critic.restore(parts["critic"])
             optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
         learner.algorithm.load_state_dict(state["algorithm"])
 
@@ -111,15 +111,14 @@ class Session:
         return StateSnapshot(copies, copy.deepcopy(self._moving()))
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The policy's."""
-        found: Mapping[str, Tensor] = self.learner.policy.network.state_dict()
-        return found
+        """The policy's, as far as they train."""
+        return self.learner.policy.trained_tensors()
 
     def _learning(self) -> dict[str, dict[str, Tensor]]:
         """What learns besides the policy."""
         parts = {"optimizer": optimizer_state.optimizer_tensors(self.learner.optimizer)}
         if self.learner.critic is not None:
-            parts["critic"] = dict(self.learner.critic.critic.state_dict())
+            parts["critic"] = self.learner.critic.critic.trained_tensors()
             parts["critic_optimizer"] = optimizer_state.optimizer_tensors(self.learner.critic.optimizer)
         return parts
 

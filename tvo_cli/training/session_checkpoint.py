@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
-
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
 from tvo_cli.training import dataset_fingerprint, resume_compatibility
+from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.session import Session
 
@@ -97,11 +96,10 @@ def resume_session(session: Session) -> Path | None:
         return None
     log.info("resuming %s from %s", session.folder, folder.name)
     parts, state = store.load_checkpoint(folder)
-    resume_compatibility.compare_checkpoint_origin(state["origin"], session.origin, log.warning)
+    compare_checkpoint_origin(state["origin"], session.origin, log.warning)
     if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
-    policy = load_file(folder / "policy" / "model.safetensors")
-    weights = _checkpoint_with_tied_weights(session, policy)
+    weights = session.learner.policy.read_saved(folder / "policy")
     if is_policy_only(folder):
         _restore_finished(session, folder, weights, state)
     else:
@@ -124,10 +122,3 @@ def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], s
             f"{folder.name} holds the policy alone (trainer.save_policy_only): no step can be added to this run.",
             f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
         )
-
-
-def _checkpoint_with_tied_weights(session: Session, saved: dict[str, Any]) -> dict[str, Any]:
-    """Add the tied weights that the hub format leaves out."""
-    current = session.learner.policy.network.state_dict()
-    shared = {value.data_ptr(): name for name, value in current.items() if name in saved}
-    return {name: saved.get(name, saved.get(shared.get(value.data_ptr(), ""))) for name, value in current.items()}

@@ -7,6 +7,7 @@ from typing import Any
 from tvo_cli.config.schema.data_and_model_groups import Dataset, Model
 from tvo_cli.config.schema.evaluation_groups import Decoding, Defaults, Grader, Protocol, Schedule, Suites
 from tvo_cli.config.schema.training_groups import (
+    Adapter,
     Algorithm,
     Logger,
     Optimizer,
@@ -49,6 +50,7 @@ class TrainConfig(CommandConfig):
     """conf/train.yaml."""
 
     model: Model = key("which network")
+    adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
     dataset: Dataset = key("which problems")
     rollout: Rollout = key("how responses are sampled")
     reward: Reward = key("how a response becomes a number")

@@ -27,6 +27,7 @@ REFERENCE = "#/definitions/"
 DIALECT = "http://json-schema.org/draft-07/schema#"
 DECLARATIONS: dict[str, tuple[Any, ...]] = {
     "model": (data_and_model_groups.Model,),
+    "adapter": (training_groups.Adapter,),
     "dataset": (data_and_model_groups.Dataset,),
     "rollout": (training_groups.Rollout,),
     "reward": (training_groups.Reward,),

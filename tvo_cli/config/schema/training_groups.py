@@ -22,6 +22,8 @@ from tvo_cli.config.schema.value_types import (
     PositiveOrInf,
     Rows,
     RowsOrNone,
+    Seed,
+    Share,
     SomeShare,
     Stops,
     Threads,
@@ -101,6 +103,29 @@ class Optimizer(Keys):
     clip_norm: Positive = key("largest norm of the gradient")
     schedule: Built = key("factor on lr over the run")
     make: Built = key("the optimiser, of torch.optim")
+
+
+class NoAdapter(Keys):
+    """Every weight trains."""
+
+    kind: Literal["none"] = key("none")
+    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
+
+
+class LowRankAdapter(Keys):
+    """Low-rank products beside frozen matrices train; the model's own weights do not."""
+
+    kind: Literal["lora", "dora"] = key("lora or dora")
+    rank: Annotated[int, Field(ge=1, le=65_536)] = key("r, the inner width of the product")
+    alpha: Positive = key("α; the product is scaled by α/r")
+    target_modules: list[Name] | Name = key("auto: every linear layer but the output head; or names of layers")
+    dropout: Share = key("only 0: importance ratios would carry its noise")
+    rslora: bool = key("scale by α/√r instead")
+    seed: Seed = key("of the start of A")
+    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
+
+
+Adapter = Annotated[NoAdapter | LowRankAdapter, Field(discriminator="kind")]
 
 
 class Trainer(Keys):

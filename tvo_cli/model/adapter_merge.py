@@ -1,0 +1,56 @@
+"""A policy with an adapter as one network: the adapter's product is added to the weights that it stands beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tvo_cli.model.adapter import NAME
+from tvo_cli.model.adapter_folder import is_adapter
+from tvo_cli.model.policy import Policy
+from tvo_cli.model.policy_loading import load_policy, load_with_adapter, model_location
+
+
+def save_merged(node: Any, folder: Path) -> Path:
+    """Write the model that a node names, a run with an adapter too, as a hub folder that needs nothing else.
+
+    The node is that of `model` in a config: path, checkpoint, revision, dtype, attention, base.
+    """
+    load_merged_policy(node, device="cpu").save(folder)
+    return folder
+
+
+def load_merged_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
+    """`load_policy`, with an adapter merged into its base.
+
+    A base of 4 bits is given its precision back first: the values that it was rounded to, which the adapter knows.
+    """
+    place = model_location(node)
+    if not is_adapter(place):
+        return load_policy(node, device=device, dtype=dtype)
+    policy = load_with_adapter(node, Path(place), device, dtype, whole=True)
+    merge_adapter(policy)
+    return policy
+
+
+@torch.no_grad()
+def merge_adapter(policy: Policy) -> None:
+    """Merge in place: W ← W + s·B A, or DoRA's scaled sum, in float32, rounded once to the precision of W."""
+    network: Any = policy.network
+    layers = [(name, one) for name, one in network.named_modules() if hasattr(one, "lora_A")]
+    for name, layer in layers:
+        base, dtype = layer.get_base_layer(), layer.get_base_layer().weight.dtype
+        base.float()
+        layer.merge(safe_merge=True, adapter_names=[NAME])
+        base.to(dtype)
+        _exchange_module(network, name, base)
+    del network.peft_config
+    policy.base = None
+
+
+def _exchange_module(network: nn.Module, name: str, new: nn.Module) -> None:
+    above, _, last = name.rpartition(".")
+    setattr(network.get_submodule(above), last, new)
