@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tvo_cli import data
+from tvo_cli.checkpoint.disk_size import disk_size
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
@@ -14,6 +15,7 @@ from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.model.parameter_count import network_without_weights, parameter_count
 
+DISK, DISK_AT_MOST = "disk when finished, GB", "disk at most, GB"
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 
@@ -30,7 +32,7 @@ def derived_sizes(config: Any) -> Sizes:
     model = {"parameters": (parameter_count(config.model), "of the policy")}
     prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
-    return data_sizes | prompt | sizes | model | _memory_sizes(run)
+    return data_sizes | prompt | sizes | model | _memory_sizes(run) | _disk_sizes(config, run)
 
 
 def _dataset_sizes(node: Any) -> Sizes:
@@ -95,6 +97,23 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
         **(host if plan.host else {}),
         "KL reference": ("kept" if run.reference.kept else "none", run.reference.reason),
         "flight recorder": ("on" if run.recorder.kept else "off", run.recorder.reason),
+    }
+
+
+def _disk_sizes(config: Any, run: PlannedRun) -> Sizes:
+    """Return the disk that checkpoints and recorded steps take, when the run is finished and at most before."""
+    request, recorder = run.request, config.recorder
+    state = request.weight_itemsize + request.optimizer_bytes
+    disk = disk_size(
+        config.trainer,
+        policy_bytes=int(request.trained * request.weight_itemsize),
+        resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.shape.body * state),
+        recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.kept,
+    )
+    note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"
+    return {
+        DISK: (round(disk.finished / 1e9, 4), note),
+        DISK_AT_MOST: (round(disk.at_most / 1e9, 4), "while it runs, after a signal in the middle of a step"),
     }
 
 

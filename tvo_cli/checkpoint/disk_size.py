@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
@@ -12,7 +13,7 @@ class DiskSize(NamedTuple):
     at_most: int
 
 
-def disk_size(trainer: Any, *, policy_bytes: int, resume_bytes: int, recordings: int) -> DiskSize:
+def disk_size(trainer: Mapping[str, Any], *, policy_bytes: int, resume_bytes: int, recordings: int) -> DiskSize:
     """Return the disk that a run takes for checkpoints and recorded steps.
 
     finished = kept · (policy, + resume tensors unless trainer.save_policy_only) + recordings · whole
@@ -31,10 +32,10 @@ def disk_size(trainer: Any, *, policy_bytes: int, resume_bytes: int, recordings:
     return DiskSize(kept * older + recorded, (kept - 1) * older + 3 * whole + recorded)
 
 
-def checkpoints_kept(trainer: Any) -> int:
+def checkpoints_kept(trainer: Mapping[str, Any]) -> int:
     """Return how many checkpoints a finished run has: the newest, those of trainer.keep_every, and the best."""
-    steps, every = int(trainer.steps), int(trainer.checkpoint_every)
+    steps, every = int(trainer["steps"]), int(trainer["checkpoint_every"])
     written = 1 + ((steps - 1) // every if every else 0)
-    apart = steps // int(trainer.keep_every) if int(trainer.get("keep_every", 0)) else 0
-    kept = max(int(trainer.keep), 1) + apart + int(bool(trainer.get("keep_best", False)))
+    apart = steps // int(trainer["keep_every"]) if int(trainer.get("keep_every", 0)) else 0
+    kept = max(int(trainer["keep"]), 1) + apart + int(bool(trainer.get("keep_best", False)))
     return min(written, kept)

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
+from tvo_cli.cli.disk_check import show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 
@@ -31,9 +32,11 @@ def show_dry_run(words: Sequence[str]) -> None:
     first = configuration.compose(jobs[0], name)
     plan = dry_run_sizes(first)
     _check_values_in_dry_run(jobs, first, name)
+    plans = _sizes_of_each_job(jobs, plan, name)
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
-        _print_differing_jobs(jobs, _sizes_of_each_job(jobs, plan, name))
+        _print_differing_jobs(jobs, plans)
+    show_disk_of_jobs(plans or [plan] * len(jobs), first.output_dir, assumed=not plans)
     print_dry_run_sizes(plan)
     print()
     printing.print_config(first)

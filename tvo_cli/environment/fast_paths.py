@@ -10,9 +10,9 @@ import torch
 
 from tvo_cli.model import Policy, cache_support, gradient_checkpointing, load_policy, sequence_packing, shared_prefix
 from tvo_cli.model.policy_loading import FRESH
+from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import fused_decode, onednn
-from tvo_cli.training.precision_choice import REAL_SIZE, allows_tf32
 
 ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompts")
 

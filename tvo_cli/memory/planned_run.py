@@ -13,9 +13,10 @@ from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.optional_copies import CopyChoice, choose_recorder, choose_reference, readers_of_reference
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
+from tvo_cli.model.precision_choice import choose_precision
 
 WIDE = 16384  # of a vocabulary that is read in tiles: model/tiled_logprobs.py
-ITEMSIZES = {"float32": 4, "bfloat16": 2}
+ITEMSIZES = {"auto": 4, "float32": 4, "bfloat16": 2}  # of weights that are trained
 
 
 class PlannedRun(NamedTuple):
@@ -52,8 +53,8 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
     model, trainer = config.model, config.trainer
     gpu = is_planned_for_gpu(str(trainer.device)) if device is None else device.type == "cuda"
     itemsize = ITEMSIZES[str(model.dtype)]
-    autocast = itemsize == 4 and str(trainer.precision) == "bfloat16"
-    make, dtype = configuration.build(config.optimizer.make), getattr(torch, str(model.dtype))
+    autocast = itemsize == 4 and _planned_precision(config, shape, gpu) == "bfloat16"
+    make, dtype = configuration.build(config.optimizer.make), torch.float32 if itemsize == 4 else torch.bfloat16
     return MemoryRequest(
         shape=shape,
         weight_itemsize=itemsize,
@@ -68,6 +69,14 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
         prompt=prompt,
         response=int(config.rollout.max_tokens),
     )
+
+
+def _planned_precision(config: Any, shape: NetworkShape, gpu: bool) -> str:
+    """Return the precision of the forward pass; `auto` as on a GPU that has products in bfloat16."""
+    asked = str(config.trainer.precision)
+    if asked != "auto":
+        return asked
+    return choose_precision("cuda" if gpu else "cpu", str(config.model.dtype), shape.parameters, bfloat16=True)
 
 
 def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> MemoryRequest:

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from tvo_cli.errors import UserError
-from tvo_cli.training.precision_choice import allows_tf32
+from tvo_cli.model.precision_choice import allows_tf32
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # names of malloc.h
 LARGEST_KEPT = 2**25  # bytes; glibc takes no more

@@ -11,9 +11,9 @@ from accelerate.state import AcceleratorState
 
 from tests.training.conftest import Runs
 from tvo_cli.model.critic import Critic
+from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32, choose_precision, describe_precision
 from tvo_cli.training.device_and_precision import set_product_precision, set_up_runtime
 from tvo_cli.training.learner import CriticLearner
-from tvo_cli.training.precision_choice import REAL_SIZE, allows_tf32, choose_precision, describe_precision
 from tvo_cli.types import Rollout
 
 

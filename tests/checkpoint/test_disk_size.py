@@ -1,0 +1,49 @@
+"""The disk that a run takes: by hand, and against what runs leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.conftest import train_in
+from tvo_cli import config
+from tvo_cli.checkpoint.disk_size import checkpoints_kept, disk_size
+from tvo_cli.derived_sizes import DISK, DISK_AT_MOST, derived_sizes
+
+TRAINER = {"steps": 60, "checkpoint_every": 10, "keep": 2, "keep_every": 0, "keep_best": False}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, 2),
+        ({"checkpoint_every": 0}, 1),
+        ({"keep": 0}, 1),
+        ({"keep": 9}, 6),
+        ({"keep_every": 20}, 5),
+        ({"keep_best": True}, 3),
+        ({"steps": 5}, 1),
+    ],
+)
+def test_how_many_checkpoints_a_run_keeps(changed: dict[str, Any], expected: int) -> None:
+    assert checkpoints_kept(TRAINER | changed) == expected
+
+
+def test_the_disk_of_a_run_by_hand() -> None:
+    sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 1}
+    assert disk_size(TRAINER, **sizes) == (2 * 12 + 12, 12 + 3 * 12 + 12)
+    alone = disk_size(TRAINER | {"save_policy_only": True}, **sizes)
+    assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12)
+
+
+@pytest.mark.parametrize("words", [("algorithm=ppo",), ("algorithm=tvo", "trainer.save_policy_only=true")])
+def test_the_dry_run_says_what_a_run_leaves_within_a_tenth(words: tuple[str, ...], tmp_path: Path) -> None:
+    given = (*words, "trainer.steps=2", "trainer.checkpoint_every=1", "recorder=off")
+    run = train_in(tmp_path / "run", given)
+    sizes = derived_sizes(config.compose([*given, "output_dir=x"]))
+    left = sum(file.stat().st_size for file in run.glob("checkpoints/*/**/*.safetensors"))
+    told = sizes[DISK][0]
+    assert isinstance(told, float) and told * 1e9 == pytest.approx(left, rel=0.1)
+    assert sizes[DISK_AT_MOST][0] > told
