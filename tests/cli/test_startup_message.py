@@ -62,10 +62,10 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert (tmp_path / "closed").read_text() == ""
 
 
-def test_a_dry_run_needs_no_transformers_and_shows_sizes_first() -> None:
+def test_a_dry_run_reads_no_weights_and_shows_sizes_first() -> None:
     program = (
-        "import sys; from tvo_cli.cli.main import main; code = main(['train', '--dry-run']);"
-        "print(code, 'transformers' in sys.modules, file=sys.stderr)"
+        "import sys, safetensors.torch; safetensors.torch.load_file = None; from tvo_cli.cli.main import main;"
+        "code = main(['train', '--dry-run']); print(code, 'accelerate' in sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "0 False"

@@ -73,6 +73,8 @@ def test_every_group_has_more_than_one_choice(group: str) -> None:
 def test_every_optimiser_and_schedule_builds(name: str) -> None:
     import torch
 
+    if name == "adamw_8bit":
+        pytest.importorskip("bitsandbytes")
     node = config.compose([f"optimizer={name}", "output_dir=x"]).optimizer
     optimizer = config.build(node.make)([torch.nn.Parameter(torch.ones(2))], lr=float(node.lr))
     assert optimizer.param_groups[0]["lr"] > 0

@@ -29,10 +29,10 @@ KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
 
 def _with_automatic_settings(model: dict[str, Any]) -> dict[str, Any]:
     """Return a model that is trained with what its `auto` comes to, as far as files tell: the same run either way."""
-    prompt, template = model["prompt"], model["prompt"].get("template")
-    if template == "auto":
-        prompt = prompt | {"template": _template_of_folder(str(model["path"]))}
-    return model | {"prompt": prompt, "dtype": "float32" if model["dtype"] == "auto" else model["dtype"]}
+    prompt = model.get("prompt") or {}
+    if prompt.get("template") == "auto":
+        model = model | {"prompt": prompt | {"template": _template_of_folder(str(model["path"]))}}
+    return model | {"dtype": "float32"} if model.get("dtype") == "auto" else model
 
 
 def _template_of_folder(path: str) -> str:
@@ -63,7 +63,7 @@ def config_fingerprint(config: Any) -> str:
             tree[group] = {key: value for key, value in tree[group].items() if key not in left_out}
     if tree.get("stability", {}).get("reference") == "auto":  # the key's value where `auto` was not known yet
         tree["stability"] = tree["stability"] | {"reference": True}
-    if "trainer" in tree:
+    if "trainer" in tree and "model" in tree:
         tree["model"] = _with_automatic_settings(tree["model"])
     tree = without_empty_template_keywords(_without_unused_keys(tree))
     tree = with_targets(with_first_key_names(tree), first_target)
