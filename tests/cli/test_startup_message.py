@@ -65,10 +65,10 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_dry_run_reads_no_weights_and_shows_sizes_first() -> None:
     program = (
         "import sys, safetensors.torch; safetensors.torch.load_file = None; from tvo_cli.cli.main import main;"
-        "code = main(['train', '--dry-run']); print(code, 'accelerate' in sys.modules, file=sys.stderr)"
+        "print(main(['train', '--dry-run']), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stderr.splitlines()[-1] == "0 False"
+    assert done.stderr.splitlines()[-1] == "0"
     sizes, _, config = done.stdout.partition("\n\n")
     assert sizes.startswith("prompts a batch") and "parameters" in sizes and config.startswith("seed: 0")
 
