@@ -70,7 +70,12 @@ def test_a_dry_run_reads_no_weights_and_shows_sizes_first() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "0"
     sizes, _, config = done.stdout.partition("\n\n")
-    assert sizes.startswith("tokens a prompt") and "prompts a batch" in sizes and "parameters" in sizes and config.startswith("seed: 0")
+    assert (
+        sizes.startswith("tokens a prompt")
+        and "prompts a batch" in sizes
+        and "parameters" in sizes
+        and config.startswith("seed: 0")
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "eval", "sft", "variance"])

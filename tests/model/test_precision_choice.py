@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
-from tests.training.conftest import Runs
-from tvo_cli.model.critic import Critic
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32, choose_precision, describe_precision
 from tvo_cli.training.device_and_precision import set_product_precision, set_up_runtime
-from tvo_cli.training.learner import CriticLearner
-from tvo_cli.types import Rollout
-
-
-@pytest.fixture
-def another_precision() -> Iterator[None]:
-    """Accelerate keeps one precision a process."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
 
 
 @pytest.mark.parametrize(
@@ -66,37 +50,3 @@ def test_an_explicit_precision_that_is_none_is_refused() -> None:
 
     with pytest.raises(UserError, match=r"trainer\.precision=float16"):
         set_up_runtime("cpu", "float16", "float32", 1, False)
-
-
-@pytest.mark.usefixtures("another_precision")
-def test_the_critic_computes_in_the_precision_of_the_policy(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its forwards for the first values and for its own step alike; the values themselves stay float32."""
-    seen: list[tuple[bool, torch.dtype]] = []
-    values = Critic.values
-
-    def watched(self: Critic, *columns: Any) -> torch.Tensor:
-        found = values(self, *columns)
-        seen.append((torch.is_autocast_enabled("cpu"), found.dtype))
-        return found
-
-    monkeypatch.setattr(Critic, "values", watched)
-    run("a", "algorithm=ppo", "trainer.precision=bfloat16", "trainer.steps=1", "trainer.variance_parts=1")
-    assert len(seen) > 2 and set(seen) == {(True, torch.float32)}
-
-
-def test_the_critics_first_values_take_no_more_rows_at_once_than_an_update(
-    run: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows: list[int] = []
-    values = CriticLearner.values
-
-    def watched(self: CriticLearner, rollout: Rollout, part: torch.Tensor) -> torch.Tensor:
-        rows.append(len(part))
-        return values(self, rollout, part)
-
-    monkeypatch.setattr(CriticLearner, "values", watched)
-    run("a", "algorithm=ppo", "trainer.steps=1")
-    assert max(rows) == 8, "16 responses in 2 minibatches"
-    rows.clear()
-    run("b", "algorithm=ppo", "trainer.steps=1", "trainer.microbatch_rows=4")
-    assert max(rows) == 4
