@@ -97,13 +97,13 @@ class HydraTask:
                 return self._watched(config, heartbeat)
         except KeyboardInterrupt as error:
             failure.report_failure(error)
-            remove_launch_folder_without_run(folder)
+            remove_folder_of_failed_launch(folder)
             raise
         except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep
             code = failure.report_failure(error, debug=self.debug)
             if code == failure.USER_ERROR and fresh:
                 remove_run_refused_at_launch(folder)
-            remove_launch_folder_without_run(folder)
+            remove_folder_of_failed_launch(folder)
             if self.elsewhere:
                 _pass_signal_to_launcher(getattr(error, "signal", 0))
             return code
@@ -231,7 +231,7 @@ def remove_run_refused_at_launch(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def remove_launch_folder_without_run(folder: Path) -> None:
+def remove_folder_of_failed_launch(folder: Path) -> None:
     """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
     if [path.name for path in folder.glob("*")] == [run_status.STATUS_FILE] and not run_status.is_running(folder):
         (folder / run_status.STATUS_FILE).unlink()

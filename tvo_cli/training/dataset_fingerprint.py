@@ -25,11 +25,11 @@ def dataset_fingerprints(training: Problems, heldout: Sequence[Problem]) -> dict
     """Fingerprints of the training problems in their order and of the held-out ones, for a checkpoint's origin."""
     most = training.size if isinstance(training, ProblemList | Subset) else GENERATED
     count = min(end for end in (training.size, most) if end is not None)
-    found = {"data": f"{training.size or 'endless'}:{dataset_content_fingerprint(map(training.problem, range(count)))}"}
-    return found | ({"heldout": dataset_content_fingerprint(heldout)} if heldout else {})
+    found = {"data": f"{training.size or 'endless'}:{fingerprint_of_run_dataset(map(training.problem, range(count)))}"}
+    return found | ({"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {})
 
 
-def dataset_content_fingerprint(problems: Iterable[Problem]) -> str:
+def fingerprint_of_run_dataset(problems: Iterable[Problem]) -> str:
     """sha256 over questions, earlier turns, golds and scorers, in order; its first 16 letters."""
     seen = hashlib.sha256()
     for problem in problems:

@@ -18,7 +18,7 @@ DOTS = "\\ldots"
 
 def equal_lists(gold: str, answer: str, same: Same) -> bool | None:
     """Lists and sets: as many values, each with a partner; "and" and "or" where they matter."""
-    expected, said = list_members(_name_each_value(gold, answer)), list_members(_name_each_value(answer, gold))
+    expected, said = list_members(_name_list_entries(gold, answer)), list_members(_name_list_entries(answer, gold))
     if (expected, said) in (((gold,), (answer,)), ((), (answer,)), ((gold,), ())):
         return None
     joins = answer_structure.split_at_joins(gold).joins, answer_structure.split_at_joins(answer).joins
@@ -35,7 +35,7 @@ def equal_lists(gold: str, answer: str, same: Same) -> bool | None:
     return _equal_members(expected, said, same)
 
 
-def _name_each_value(text: str, other: str) -> str:
+def _name_list_entries(text: str, other: str) -> str:
     """(a, b) = (3, 5) as a = 3, b = 5, where the other answer names each value."""
     if (
         "=" not in text
