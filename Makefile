@@ -27,7 +27,7 @@ demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evalu
 REAL := outputs/real
 REAL_STEPS ?= 8
 REAL_EVAL := $(BIN)/tvo eval evaluation.limit=64 decoding.samples=4 logger=none evaluation=[chain_sums]
-MATH_EVAL := $(BIN)/tvo eval evaluation.limit=50 decoding.samples=1 logger=none evaluation=[jsonl] protocol.max_tokens=256 path=$(MATH)
+MATH_EVAL := $(BIN)/tvo eval evaluation.limit=50 decoding.samples=1 logger=none evaluation=[jsonl] protocol.template=chat protocol.max_tokens=256 path=$(MATH)
 real: export HF_HUB_OFFLINE := 1
 real: $(REAL_STAMP)  ## a pretrained model of 135 M parameters without the hub: fetch, evaluate, train with TVO, evaluate
 	$(BIN)/tvo fetch smollm2-135m
