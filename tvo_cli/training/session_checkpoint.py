@@ -119,6 +119,6 @@ def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], s
         raise UserError(
             "output_dir",
             session.folder,
-            f"{folder.name} holds the policy alone (trainer.save_policy_only): no step can be added to this run.",
+            f"{folder.name} holds the policy alone (trainer.save_policy_only, or tvo prune): no step can be added to this run.",
             f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
         )
