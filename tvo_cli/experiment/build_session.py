@@ -16,6 +16,7 @@ from tvo_cli.experiment.build_learner import build_learner
 from tvo_cli.experiment.choose_copies import recorder_settings
 from tvo_cli.experiment.memory_bounds import bounds_of_run
 from tvo_cli.model import load_policy
+from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
@@ -69,6 +70,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         limits=_run_settings(config, runtime),
         recorder=recorder_settings(config, learner),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
+        card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
 

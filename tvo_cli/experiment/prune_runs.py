@@ -110,7 +110,7 @@ def _checkpoint_of_path(path: str) -> Iterator[Path]:
 
 def _whole_path(path: str) -> Path:
     """A path without links; a relative one as it is, for nobody knows the folder that a command was given in."""
-    place = Path(os.path.normpath(os.path.expanduser(path)))
+    place = Path(os.path.normpath(Path(path).expanduser()))
     return place.resolve() if place.is_absolute() else place
 
 
