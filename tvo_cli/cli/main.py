@@ -13,6 +13,7 @@ from tvo_cli.cli import (
     compare,
     env,
     evaluate,
+    export,
     fetch,
     grade,
     listing,
@@ -64,6 +65,7 @@ compare.add_to(app)
 listing.add_to(app)
 ls.add_to(app)
 prune.add_to(app)
+export.add_to(app)
 env.add_to(app)
 fetch.add_to(app)
 
