@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.conftest import train_in
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import is_policy_only
 from tvo_cli.cli.main import main
@@ -180,3 +181,14 @@ def test_no_folder_is_one_line_and_no_runs_are_said(tmp_path: Path, capsys: pyte
     assert "no runs with checkpoints" in capsys.readouterr().out
     with pytest.raises(UserError):
         plan_prune(tmp_path / "none")
+
+
+def test_a_pruned_run_is_evaluated_again_and_not_made_longer(tmp_path: Path) -> None:
+    words = ("trainer.checkpoint_every=1", "rollout.epochs=1")
+    run = train_in(tmp_path / "run", (*words, "trainer.steps=2"))
+    before = (run / "metrics.jsonl").read_bytes()
+    assert main(["prune", str(run), "--yes"]) == 0
+    train_in(run, (*words, "trainer.steps=2"))
+    assert (run / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(UserError, match=r"tvo prune\): no step can be added"):
+        train_in(run, (*words, "trainer.steps=3"))
