@@ -45,7 +45,6 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         log.info("%s", note)
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
-    cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
     learner = build_learner(config, policy, runtime)
     if config.trainer.get("matmul", "default") == "auto":
         resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
@@ -57,7 +56,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         seed=int(config.seed),
         folder=folder,
         learner=learner,
-        cursor=cursor,
+        cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
         prompt=config.model.prompt,
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=bounds.cache_bytes),
         passes=_build_inner_loop_settings(config, bounds.microbatch_tokens),
