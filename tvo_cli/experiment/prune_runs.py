@@ -67,7 +67,7 @@ def policies_named_by_runs(root: Path) -> set[Path]:
 
 def _plan_run(folder: Path, named: set[Path]) -> PrunableRun:
     root, running = folder / CHECKPOINTS, run_status.is_running(folder)
-    finished = not running and (folder / "summary.json").is_file() and run_status.status_of(folder)[0] in FINAL
+    finished = (folder / "summary.json").is_file() and run_status.status_of(folder)[0] in FINAL
     if running:
         removals: Iterator[Removal] = iter(())
     elif finished and (chosen := _kept_checkpoints(folder, named)):
