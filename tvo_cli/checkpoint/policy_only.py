@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tvo_cli.checkpoint.store import MANIFEST, rename_into_place
 
@@ -25,7 +27,7 @@ def drop_resume_tensors(folder: Path) -> int:
     that is killed leaves the one or the other.
     """
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    freed = sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))
+    freed = resume_tensor_bytes(manifest)
     if not freed:
         return 0
     kept = {name: entry for name, entry in manifest.items() if not _is_for_resume(name)}
@@ -36,6 +38,11 @@ def drop_resume_tensors(folder: Path) -> int:
     (draft / MANIFEST).write_text(json.dumps(kept, indent=1), encoding="utf-8")
     rename_into_place(draft, folder)
     return freed
+
+
+def resume_tensor_bytes(manifest: Mapping[str, Any]) -> int:
+    """Bytes of the files of a manifest that only a resume needs."""
+    return sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))
 
 
 def _is_for_resume(name: str) -> bool:

@@ -160,11 +160,7 @@ def prune_checkpoints(
         ]
     )
     if every_steps:
-        kept |= {
-            folder
-            for folder in folders
-            if checkpoint_position(folder)[1] < 0 and checkpoint_position(folder)[0] % every_steps == 0
-        }
+        kept |= {folder for folder in folders if is_kept_apart(folder, every_steps)}
     scored = [
         (found, checkpoint_position(folder), folder)
         for folder in folders
@@ -178,14 +174,33 @@ def prune_checkpoints(
     remove_leftovers(root)
 
 
+def is_kept_apart(folder: Path, every_steps: int) -> bool:
+    """Whether a checkpoint follows every `every_steps`-th batch; 0: none does."""
+    step, update = checkpoint_position(folder)
+    return every_steps > 0 and update < 0 and step % every_steps == 0
+
+
 def remove_leftovers(root: Path) -> None:
     """Remove checkpoints that a killed process left half-written or half-removed; put back a whole one."""
-    for leftover in root.glob(".step-*"):
-        home = leftover.with_name(leftover.stem.removeprefix("."))
-        if leftover.suffix == ".old" and not home.exists() and not find_damage(leftover):
-            leftover.rename(home)
-        else:
-            shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in list_leftovers(root):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for aside in root.glob(".step-*.old"):
+        if _is_whole_aside(aside):
+            aside.rename(_home_of_leftover(aside))
+
+
+def list_leftovers(root: Path) -> list[Path]:
+    """Checkpoints that a killed process left half-written or half-removed, besides one that is whole."""
+    return sorted(one for one in root.glob(".step-*") if not _is_whole_aside(one))
+
+
+def _is_whole_aside(leftover: Path) -> bool:
+    """Whether it is a whole checkpoint that stepped aside for one that never came."""
+    return leftover.suffix == ".old" and not _home_of_leftover(leftover).exists() and not find_damage(leftover)
+
+
+def _home_of_leftover(leftover: Path) -> Path:
+    return leftover.with_name(leftover.stem.removeprefix("."))
 
 
 def score_of_stored_policy(folder: Path) -> float | None:

@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from tvo_cli import __version__, standard_streams
-from tvo_cli.cli import compare, env, evaluate, fetch, grade, listing, ls, replay, sft, train, user_account, variance
+from tvo_cli.cli import (
+    compare,
+    env,
+    evaluate,
+    export,
+    fetch,
+    grade,
+    listing,
+    ls,
+    prune,
+    replay,
+    sft,
+    train,
+    user_account,
+    variance,
+)
 
 EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
@@ -49,6 +64,8 @@ replay.add_to(app)
 compare.add_to(app)
 listing.add_to(app)
 ls.add_to(app)
+prune.add_to(app)
+export.add_to(app)
 env.add_to(app)
 fetch.add_to(app)
 

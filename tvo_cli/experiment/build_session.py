@@ -16,6 +16,7 @@ from tvo_cli.experiment.build_learner import build_learner
 from tvo_cli.experiment.choose_copies import recorder_settings
 from tvo_cli.experiment.memory_bounds import bounds_of_run
 from tvo_cli.model import load_policy
+from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
@@ -44,7 +45,6 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         log.info("%s", note)
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
-    cursor = data.Cursor(problems, seed=int(config.seed), shuffle=True)
     learner = build_learner(config, policy, runtime)
     if config.trainer.get("matmul", "default") == "auto":
         resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
@@ -56,7 +56,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         seed=int(config.seed),
         folder=folder,
         learner=learner,
-        cursor=cursor,
+        cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
         prompt=config.model.prompt,
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=bounds.cache_bytes),
         passes=_build_inner_loop_settings(config, bounds.microbatch_tokens),
@@ -69,6 +69,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         limits=_run_settings(config, runtime),
         recorder=recorder_settings(config, learner),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
+        card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
 

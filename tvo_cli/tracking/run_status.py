@@ -50,7 +50,7 @@ class Heartbeat:
         self._done = threading.Event()
 
     def __enter__(self) -> Heartbeat:
-        with _status_lock(self._folder):
+        with status_lock(self._folder):
             _refuse_if_running(self._folder)
             self._former, self._seen = _status_text(self._path), _modification_times(self._folder)
             write_json_atomically(self._path, {"state": RUNNING, **self._facts})
@@ -141,7 +141,7 @@ def write_end_of_dead_run(folder: Path, state: str, code: int, reason: str, fact
 
 
 @contextmanager
-def _status_lock(folder: Path) -> Iterator[None]:
+def status_lock(folder: Path) -> Iterator[None]:
     """Lock the folder while one process reads and writes the status; short, so that no child inherits the lock."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)

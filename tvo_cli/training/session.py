@@ -14,6 +14,7 @@ from torch import Tensor
 from tvo_cli.checkpoint import optimizer_state, serialize
 from tvo_cli.data import Cursor
 from tvo_cli.evaluation import HeldoutSet
+from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
@@ -48,6 +49,7 @@ class Session:
     limits: RunSettings
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     neutral_ids: tuple[int, ...] = ()
+    card: ModelCard | None = None  # of the policies that are saved
     origin: Mapping[str, Any] = field(default_factory=dict)  # config, code and start model that made this run
     counters: RunCounters = field(default_factory=RunCounters)
     previous: dict[str, float] = field(default_factory=dict)  # readings that the next step compares with

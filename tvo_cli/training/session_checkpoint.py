@@ -38,7 +38,7 @@ def save_session(session: Session) -> Path:
             session.tracker.sync()
             store.save_checkpoint(
                 folder,
-                policy=session.learner.policy.save,
+                policy=lambda place: _save_policy(session, place),
                 policy_bytes=store.bytes_to_store({"policy": weights}),
                 tensors={} if policy_alone else session.tensors(),
                 state=session.state() | {"identity": resume_compatibility.wandb_id_for_resume(session.folder)},
@@ -49,6 +49,13 @@ def save_session(session: Session) -> Path:
     if limits.save_policy_only:
         _drop_resume_tensors_of_older(root, folder)
     return folder
+
+
+def _save_policy(session: Session, folder: Path) -> None:
+    """Write the policy, and its card where the run has one."""
+    session.learner.policy.save(folder)
+    if session.card is not None:
+        session.card.write(folder, session.counters.step)
 
 
 def _drop_resume_tensors_of_older(root: Path, newest: Path) -> None:
@@ -119,6 +126,7 @@ def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], s
         raise UserError(
             "output_dir",
             session.folder,
-            f"{folder.name} holds the policy alone (trainer.save_policy_only): no step can be added to this run.",
+            f"{folder.name} holds the policy alone (trainer.save_policy_only, or tvo prune): "
+            "no step can be added to this run.",
             f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
         )

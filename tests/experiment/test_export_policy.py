@@ -1,0 +1,164 @@
+"""`tvo export`: a hub folder that others can load, whole or not there, and an upload that never happens by accident."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any, Never
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.conftest import train_in
+from tvo_cli.checkpoint import store
+from tvo_cli.cli.main import main
+from tvo_cli.errors import UserError
+from tvo_cli.experiment import export_policy as exporting
+from tvo_cli.model import load_policy
+from tvo_cli.model.adapter_merge import load_merged_policy
+from tvo_cli.model.base_origin import read_card_head
+
+NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False, "checkpoint": "last"}
+IDS = torch.arange(4, 20)[None]
+needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs peft")
+
+
+class StandInHub:
+    """`huggingface_hub.HfApi` that remembers its calls."""
+
+    calls: list[tuple[str, dict[str, Any]]] = []  # noqa: RUF012
+
+    def create_repo(self, repository: str, **options: Any) -> None:
+        self.calls.append(("create_repo", {"repo_id": repository} | options))
+
+    def upload_folder(self, **options: Any) -> None:
+        files = {path.name for path in Path(options["folder_path"]).iterdir()}
+        self.calls.append(("upload_folder", options | {"files": files}))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> type[StandInHub]:
+    StandInHub.calls = []
+    monkeypatch.setattr("huggingface_hub.HfApi", StandInHub)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    return StandInHub
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps with a checkpoint each; to be read."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return train_in(folder, ("trainer.steps=2", "trainer.checkpoint_every=1", "trainer.keep=9", "rollout.epochs=1"))
+
+
+@pytest.fixture(scope="module")
+def adapter_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with an adapter beside a local folder; to be read."""
+    root = tmp_path_factory.mktemp("runs")
+    load_policy(NODE | {"path": "packaged:tiny"}, device="cpu").save(root / "start")
+    (root / "start" / "LICENSE").write_text("the text of the licence")
+    words = ("adapter=lora", "trainer.steps=1", "rollout.epochs=1", f"model.path={root / 'start'}")
+    return train_in(root / "run", words)
+
+
+def texts(folder: Path) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix != ".safetensors")
+
+
+@pytest.mark.parametrize(("checkpoint", "step"), [("last", 2), ("step-000001", 1)])
+def test_the_folder_is_the_policy_of_the_checkpoint_with_its_card(
+    run: Path, tmp_path: Path, checkpoint: str, step: int
+) -> None:
+    assert main(["export", str(run), str(tmp_path / "out"), "--checkpoint", checkpoint]) == 0
+    held = run / "checkpoints" / store.checkpoint_name(step) / "policy" / "model.safetensors"
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == held.read_bytes()
+    assert f"Training steps: {step}\n" in (tmp_path / "out" / "README.md").read_text()
+    assert load_policy(NODE | {"path": str(tmp_path / "out")}, device="cpu").tokenizer is not None
+
+
+@needs_peft
+def test_an_adapter_is_exported_in_pefts_format_without_a_path_of_this_machine(
+    adapter_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert main(["export", str(adapter_run), str(out)]) == 0
+    assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == "start"
+    assert str(adapter_run.parent) not in texts(out)
+    assert read_card_head(out)["library_name"] == "peft" and (out / "LICENSE").is_file()
+    beside = load_policy(NODE | {"path": str(out), "base": str(adapter_run.parent / "start")}, device="cpu")
+    trained = load_policy(NODE | {"path": str(adapter_run)}, device="cpu")
+    assert torch.equal(beside.network(input_ids=IDS).logits, trained.network(input_ids=IDS).logits)
+
+
+@needs_peft
+def test_merged_it_needs_no_base(adapter_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["export", str(adapter_run), str(out), "--merge"]) == 0
+    expected = load_merged_policy(NODE | {"path": str(adapter_run)}, device="cpu").network.state_dict()
+    saved = load_file(out / "model.safetensors")
+    assert saved and all(torch.equal(expected[name], value) for name, value in saved.items())
+    assert not (out / "adapter_config.json").exists() and (out / "LICENSE").is_file()
+    assert read_card_head(out)["library_name"] == "transformers" and str(adapter_run.parent) not in texts(out)
+
+
+def test_a_dry_run_lists_and_leaves_and_uploads_nothing(
+    run: Path, tmp_path: Path, hub: type[StandInHub], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(run.rglob("*"))
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/mine", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    size = (run / "checkpoints/step-000002/policy/model.safetensors").stat().st_size
+    assert f"{size:,}  model.safetensors" in said and "me/mine" in said and "Nothing was" in said
+    assert hub.calls == [] and list(tmp_path.iterdir()) == [] and sorted(run.rglob("*")) == before
+
+
+def test_a_push_makes_a_private_repository_and_uploads_the_folder(
+    run: Path, tmp_path: Path, hub: type[StandInHub]
+) -> None:
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/mine"]) == 0
+    (made, first), (uploaded, second) = hub.calls
+    assert (made, uploaded) == ("create_repo", "upload_folder")
+    assert first["repo_id"] == second["repo_id"] == "me/mine" and first["private"]
+    assert {"README.md", "model.safetensors"} <= second["files"]
+
+
+@pytest.mark.parametrize(
+    ("offline", "repository", "said"), [("1", "me/mine", "HF_HUB_OFFLINE"), ("0", "mine", "OWNER")]
+)
+def test_a_push_that_cannot_be_is_one_line_before_anything_is_written(
+    *,
+    run: Path,
+    tmp_path: Path,
+    hub: type[StandInHub],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    offline: str,
+    repository: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", repository]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert hub.calls == [] and list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_not_written_over(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UserError, match="is there already"):
+        exporting.export_policy(run, tmp_path / "out")
+    with pytest.raises(UserError, match="is no training run"):
+        exporting.export_policy(tmp_path, tmp_path / "other")
+    with pytest.raises(UserError, match="no such checkpoint"):
+        exporting.export_policy(run, tmp_path / "other", checkpoint="step-000009")
+
+
+def test_killed_half_way_nothing_is_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> Never:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting, "_training_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        exporting.export_policy(run, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,68 @@
+"""`tvo export`: the policy of a run as a hub folder, and to the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tvo_cli import escaping
+from tvo_cli.cli.override_args import Debug
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register `tvo export`."""
+    app.command("export")(export)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of tvo train.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
+    merge: Annotated[bool, typer.Option("--merge", help="Merge a run's adapter into its base.")] = False,
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="last, best or step-…")] = "last",
+    push: Annotated[str, typer.Option("--push", metavar="OWNER/NAME", help="Upload it to the hub (private).")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List files, bytes and repository; keep nothing.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write the policy of a run in the hub's format, with its card and its base's licence; --push uploads it.
+
+    Without --merge a run with an adapter gives an adapter's folder in peft's format.
+    """
+    from tvo_cli.cli.startup_message import announce_on_stderr
+
+    announce_on_stderr("tvo export", f"loading torch, transformers and {run}")
+    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
+    from tvo_cli.experiment import export_policy as exporting
+
+    hide_transformers_progress_bars()
+    if push and not dry_run:
+        exporting.check_push(push)
+    if dry_run:
+        _print_dry_run(run, out, checkpoint, push, merge=merge)
+        return
+    _print_files(out, exporting.export_policy(run, out, checkpoint=checkpoint, merge=merge))
+    if push:
+        exporting.push_folder(out, push)
+        print(f"uploaded to {escaping.terminal(push)}")
+
+
+def _print_dry_run(run: Path, out: Path, checkpoint: str, push: str, *, merge: bool) -> None:
+    """Make the folder elsewhere, list it, and leave nothing of it."""
+    import tempfile
+
+    from tvo_cli.experiment import export_policy as exporting
+
+    with tempfile.TemporaryDirectory(dir=run, prefix=".export-") as draft:
+        place = Path(draft) / (out.name or "policy")
+        _print_files(place, exporting.export_policy(run, place, checkpoint=checkpoint, merge=merge), shown=out)
+    target = f"{escaping.terminal(out)}" + (f" and the hub's {escaping.terminal(push)}" if push else "")
+    print(f"It would go to {target}. Nothing was kept or uploaded.")
+
+
+def _print_files(folder: Path, files: list[Path], shown: Path | None = None) -> None:
+    """Print each file with its bytes, and the sum."""
+    for file in files:
+        print(f"{file.stat().st_size:>14,}  {escaping.terminal(file.relative_to(folder))}")
+    total = sum(file.stat().st_size for file in files)
+    print(f"{total:>14,}  bytes in {escaping.terminal(shown or folder)}")

@@ -1,0 +1,104 @@
+"""A policy of a run as a hub folder, and its upload."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.checkpoint import store
+from tvo_cli.errors import UserError
+from tvo_cli.experiment.settings_of_run import recorded_config_of_policy
+from tvo_cli.model import adapter_folder
+from tvo_cli.model.adapter_merge import save_merged
+from tvo_cli.model.model_card import ModelCard
+from tvo_cli.model.policy_checkpoint import STATE, resolve_policy_checkpoint
+
+OFFLINE = ("1", "on", "yes", "true")  # as the hub's library reads HF_HUB_OFFLINE
+
+
+def export_policy(run: Path, out: Path, *, checkpoint: str = "last", merge: bool = False) -> list[Path]:
+    """Write the policy of a run's checkpoint as a hub folder, whole or not at all; return its files.
+
+    Raises:
+        UserError: it is no run, it has no such checkpoint, or there is something at `out` already.
+    """
+    recorded = recorded_config_of_policy(str(run))
+    if recorded is None:
+        raise UserError("RUN", run, "is no training run.", "Give the folder of a `tvo train`, with its config.yaml.")
+    if out.exists():
+        raise UserError("OUT", out, "is there already.", "Name a folder that is not.")
+    policy = Path(resolve_policy_checkpoint(str(run), checkpoint))
+    draft = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        _write_hub_folder(policy, recorded, draft, merge=merge)
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return exported_files(out)
+
+
+def exported_files(folder: Path) -> list[Path]:
+    """The files of an exported folder, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def check_push(repository: str) -> None:
+    """Refuse an upload that cannot be.
+
+    Raises:
+        UserError: the repository is no OWNER/NAME, or the hub is switched off.
+    """
+    owner, slash, name = repository.partition("/")
+    if not (owner and slash and name) or "/" in name:
+        raise UserError("--push", repository, "is no repository.", "Write OWNER/NAME.")
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in OFFLINE:
+        raise UserError("--push", repository, "HF_HUB_OFFLINE is set.", "Unset it, or leave --push out.")
+
+
+def push_folder(folder: Path, repository: str) -> None:
+    """Upload a folder to a repository of the hub, which is made where there is none: private, until its owner opens it.
+
+    The library's own login gives the token.
+    """
+    check_push(repository)
+    import huggingface_hub
+
+    hub = huggingface_hub.HfApi()
+    try:
+        hub.create_repo(repository, repo_type="model", private=True, exist_ok=True)
+        hub.upload_folder(repo_id=repository, folder_path=str(folder), repo_type="model")
+    except (OSError, ValueError) as error:  # the hub's errors and those of the network are OSErrors
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError("--push", repository, f"the upload failed ({first}).", "Log in: hf auth login.") from error
+
+
+def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) -> None:
+    """Write the files of a policy, or of the model that it is with its adapter merged, and the card."""
+    card = ModelCard.of(recorded, merged=merge)
+    if merge and adapter_folder.is_adapter(policy):
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        save_merged({**recorded["model"], "path": str(policy), "checkpoint": "last"}, draft)
+    else:
+        shutil.copytree(policy, draft)
+        if adapter_folder.is_adapter(draft):
+            _name_base_for_others(draft, str(recorded["model"]["path"]), card.base.hub_id)
+    card.write(draft, _training_step(policy))
+
+
+def _training_step(policy: Path) -> int:
+    return int(store.read_stored_state(policy.parent)["counters"]["step"]) if (policy.parent / STATE).is_file() else 0
+
+
+def _name_base_for_others(folder: Path, path: str, hub_id: str) -> None:
+    """Name an adapter's base as another machine finds it: by the hub, or by the last part of its path."""
+    named = path if path.startswith(("packaged:", "fetched:")) else hub_id or Path(path).name
+    base = replace(adapter_folder.read_base(folder), path=named)
+    (folder / adapter_folder.BASE).write_text(json.dumps(asdict(base), indent=2), encoding="utf-8")
+    file = folder / adapter_folder.CONFIG
+    chosen = json.loads(file.read_text(encoding="utf-8")) | {"base_model_name_or_path": hub_id or named}
+    file.write_text(json.dumps(chosen, indent=2, sort_keys=True), encoding="utf-8")

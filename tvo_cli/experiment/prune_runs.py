@@ -1,0 +1,131 @@
+"""What `tvo prune` may delete of the runs below a folder, and its deletion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.checkpoint import prune_plan, store
+from tvo_cli.checkpoint.prune_plan import Removal
+from tvo_cli.errors import UserError
+from tvo_cli.model.adapter_folder import BASE
+from tvo_cli.model.policy_checkpoint import CHECKPOINTS, POLICY, resolve_policy_checkpoint
+from tvo_cli.report.run_listing import run_folders
+from tvo_cli.report.run_loading import parse_yaml_mapping, read_json
+from tvo_cli.tracking import run_status
+
+FINAL = (run_status.FINISHED, "")  # "": a run from before there was a status
+
+
+@dataclass(frozen=True, slots=True)
+class PrunableRun:
+    """A run, and what nobody needs of it."""
+
+    folder: Path
+    running: bool
+    finished: bool
+    removals: Sequence[Removal]
+
+
+def plan_prune(root: Path) -> list[PrunableRun]:
+    """The runs below a folder, itself included, that have checkpoints, each with what may be deleted.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise UserError("DIR", root, "there is no such folder.", "Give a run, a sweep, or outputs/.")
+    runs = sorted(folder for folder in run_folders(root) if (folder / CHECKPOINTS).is_dir())
+    named = policies_named_by_runs(root)
+    return [_plan_run(folder, named) for folder in runs]
+
+
+def prune_run(folder: Path, named: set[Path]) -> list[Removal] | None:
+    """Delete what may be deleted of a run, decided anew while no process can begin in it; None: one runs there."""
+    with run_status.status_lock(folder):
+        now = _plan_run(folder, named)
+        if now.running:
+            return None
+        for removal in now.removals:
+            removal.apply()
+    return list(now.removals)
+
+
+def policies_named_by_runs(root: Path) -> set[Path]:
+    """Checkpoints that another run below a folder starts from, evaluates, or whose adapter stands beside."""
+    found: set[Path] = set()
+    for folder in run_folders(root):
+        model = _config_of_run(folder).get("model") or {}
+        found.update(_named_checkpoints(model))
+        for file in (folder / CHECKPOINTS).glob(f"step-*/{POLICY}/{BASE}"):
+            found.update(_checkpoint_of_path(str(read_json(file).get("path", ""))))
+    return found
+
+
+def _plan_run(folder: Path, named: set[Path]) -> PrunableRun:
+    root, running = folder / CHECKPOINTS, run_status.is_running(folder)
+    finished = (folder / "summary.json").is_file() and run_status.status_of(folder)[0] in FINAL
+    if running:
+        removals: Iterator[Removal] = iter(())
+    elif finished and (chosen := _kept_checkpoints(folder, named)):
+        removals = prune_plan.finished_removals(root, chosen)
+    else:
+        removals = prune_plan.leftover_removals(root)
+    return PrunableRun(folder, running, finished, list(removals))
+
+
+def _kept_checkpoints(folder: Path, named: set[Path]) -> set[Path]:
+    """The last and the best policy, those of trainer.keep_every and of other runs; empty where no policy is whole."""
+    kept = set(_checkpoints_of_choice(folder, "last"))
+    if not kept:
+        return kept
+    every = int((_config_of_run(folder).get("trainer") or {}).get("keep_every") or 0)
+    kept |= set(_checkpoints_of_choice(folder, "best")) | prune_plan.steps_apart(folder / CHECKPOINTS, every)
+    return kept | {one for one in store.list_checkpoints(folder / CHECKPOINTS) if _is_named(one, named)}
+
+
+def _checkpoints_of_choice(folder: Path, choice: str) -> Iterator[Path]:
+    """The checkpoint that model.checkpoint=last or best means of a run, if there is one."""
+    try:
+        yield folder / CHECKPOINTS / Path(resolve_policy_checkpoint(str(folder), choice)).parent.name
+    except UserError:
+        return
+
+
+def _named_checkpoints(model: Mapping[str, Any]) -> Iterator[Path]:
+    """The checkpoints that a config's model names by their own name; last and best stay in any case."""
+    for path in (str(model[key]) for key in ("path", "base") if model.get(key)):
+        yield from _checkpoint_of_path(path)
+        yield _whole_path(path) / CHECKPOINTS / str(model.get("checkpoint") or "last")
+
+
+def _checkpoint_of_path(path: str) -> Iterator[Path]:
+    """The checkpoint that a path is, or lies in."""
+    place = _whole_path(path)
+    yield from (one for one in (place, *place.parents) if store.NAME.fullmatch(one.name))
+
+
+def _whole_path(path: str) -> Path:
+    """A path without links; a relative one as it is, for nobody knows the folder that a command was given in."""
+    place = Path(os.path.normpath(Path(path).expanduser()))
+    return place.resolve() if place.is_absolute() else place
+
+
+def _is_named(folder: Path, named: set[Path]) -> bool:
+    """Whether a checkpoint is one of these; a relative path means every one that ends so."""
+    own = folder.resolve().parts
+    return any(own[-len(parts) :] == parts for parts in (_below_parents(one) for one in named))
+
+
+def _below_parents(path: Path) -> tuple[str, ...]:
+    return tuple(part for part in path.parts if part != "..")
+
+
+def _config_of_run(folder: Path) -> Mapping[str, Any]:
+    try:
+        return parse_yaml_mapping((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

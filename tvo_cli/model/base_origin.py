@@ -1,0 +1,110 @@
+"""The model that a run starts from, as a card states it: name on the hub, licence, and how its weights differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tvo_cli.errors import UserError
+from tvo_cli.fetch.catalogue import cached_hub_folder, read_origin
+from tvo_cli.model.policy_loading import FRESH, model_location
+
+LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)(\.\w+)?", re.IGNORECASE)
+HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+LICENCE_KEYS = ("license", "license_name", "license_link")  # of a card's head, in the hub's spelling
+CARD = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseOrigin:
+    """What is known of a start model, without a path of this machine."""
+
+    hub_id: str  # "" where none is known
+    name: str  # what a reader may call it
+    note: str  # in what the weights differ from the hub's; "" where they do not
+    licence: Mapping[str, str]  # LICENCE_KEYS; empty where the base states none
+    licence_files: tuple[Path, ...]  # its texts
+
+
+def base_origin(node: Any) -> BaseOrigin:
+    """What the folder of a config's `model`, or its hub id, says of itself."""
+    path = str(node["path"])
+    if path == FRESH:
+        return BaseOrigin("", "the embedded model with random weights", "", {}, ())
+    folder = _folder_of_model(node, path)
+    head, origin = read_card_head(folder), read_origin(folder) if folder else {}
+    own, ancestor = str(origin.get("hub_id") or _hub_id_of_path(path, folder)), _text(head.get("base_model"))
+    return BaseOrigin(
+        own or ancestor,
+        own or _local_name(path, ancestor),
+        str(origin.get("note") or ""),
+        _licence(head, origin, folder),
+        _licence_files(folder),
+    )
+
+
+def _local_name(path: str, ancestor: str) -> str:
+    """What a model without a hub id of its own is called: the last part of its path, and the base in its card."""
+    if path.startswith("packaged:"):
+        return "the embedded model"
+    return f"a local folder, {Path(path).name}" + (f", which was made from {ancestor}" if ancestor else "")
+
+
+def read_card_head(folder: Path | None) -> dict[str, Any]:
+    """The YAML head of a folder's README.md; empty where there is none that can be read."""
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8") if folder else ""
+        found = yaml.safe_load(text.split("\n---", 1)[0].removeprefix("---")) if text.startswith("---") else {}
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _folder_of_model(node: Any, path: str) -> Path | None:
+    """The folder that holds the model on this machine."""
+    try:
+        place = model_location(node)
+    except UserError:
+        return None
+    found = place if Path(place).is_dir() else cached_hub_folder(path, node.get("revision"))
+    return Path(found) if found else None
+
+
+def _hub_id_of_path(path: str, folder: Path | None) -> str:
+    """The hub id that a path is, or whose snapshot in the hub's cache it is."""
+    cached = re.search(r"models--(.+?)--([^/]+)/snapshots/", f"{folder}/")
+    if cached:
+        return f"{cached[1]}/{cached[2]}"
+    return path if HUB_ID.fullmatch(path) and not Path(path).exists() else ""
+
+
+def _licence(head: Mapping[str, Any], origin: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
+    """The licence that a base states: in its card, in its origin.json, or in its config."""
+    stated = {key: _text(head.get(key)) for key in LICENCE_KEYS if _text(head.get(key))}
+    found = _text(origin.get("licence")) or _text(_config_of_folder(folder).get("license"))
+    return stated or ({"license": found.lower()} if found else {})
+
+
+def _config_of_folder(folder: Path | None) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _licence_files(folder: Path | None) -> tuple[Path, ...]:
+    files = folder.iterdir() if folder else iter(())
+    return tuple(sorted(one for one in files if LICENCE_FILE.fullmatch(one.name) and one.is_file()))
+
+
+def _text(value: Any) -> str:
+    """A text, or the only one of a list; nothing of what names a place of a machine."""
+    found = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return found if isinstance(found, str) and not found.startswith(("/", "~")) else ""

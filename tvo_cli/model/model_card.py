@@ -1,0 +1,87 @@
+"""The card of a saved policy (README.md in the hub's format), and the licence texts of its base."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tvo_cli import __version__, escaping
+from tvo_cli.model.base_origin import CARD, BaseOrigin, base_origin
+
+ADAPTERS = {"lora": "LoRA", "dora": "DoRA"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a policy's card states besides its step: no paths of a machine, and nothing that a user wrote freely."""
+
+    base: BaseOrigin
+    algorithm: str
+    dataset: str
+    adapter: str  # none, lora or dora
+
+    @classmethod
+    def of(cls, config: Any, *, merged: bool = False) -> ModelCard:
+        """Of a run's config; `merged`: its adapter has become part of the weights."""
+        adapter = "none" if merged else str((config.get("adapter") or {}).get("kind", "none"))
+        return cls(base_origin(config["model"]), str(config["algorithm"]["name"]), _dataset_name(config), adapter)
+
+    def write(self, folder: Path, step: int) -> None:
+        """Write README.md, and copy the texts of the base's licence, into a policy's folder."""
+        (folder / CARD).write_text(self.text(step), encoding="utf-8")
+        for file in self.base.licence_files:
+            if file.parent != folder:
+                shutil.copyfile(file, folder / file.name)
+
+    def text(self, step: int) -> str:
+        """The card after a training step."""
+        head = yaml.safe_dump(self._head(), sort_keys=False, allow_unicode=True)
+        return "\n\n".join([f"---\n{head}---", *self._paragraphs(step)]) + "\n"
+
+    def _head(self) -> dict[str, Any]:
+        has_adapter = self.adapter in ADAPTERS
+        base = {"base_model": self.base.hub_id} if self.base.hub_id else {}
+        relation = {"base_model_relation": "adapter" if has_adapter else "finetune"} if base else {}
+        return {
+            **base,
+            **relation,
+            **self.base.licence,
+            "library_name": "peft" if has_adapter else "transformers",
+            "pipeline_tag": "text-generation",
+            "tags": ["tvo", "reinforcement-learning", self.algorithm, *([self.adapter] if has_adapter else [])],
+        }
+
+    def _paragraphs(self, step: int) -> list[str]:
+        kind = f"A {ADAPTERS[self.adapter]} adapter" if self.adapter in ADAPTERS else "A causal language model"
+        algorithm, dataset = escaping.markdown(self.algorithm), escaping.markdown(self.dataset)
+        found = [
+            f"# {algorithm} on {dataset}",
+            f"{kind}, trained by reinforcement learning on verifiable answers.",
+            f"- Algorithm: {algorithm}\n- Data set: {dataset}\n- Training steps: {step}\n- tvo: {__version__}",
+            f"The training started from {escaping.markdown(self.base.name)}. {self._weights()}".strip(),
+        ]
+        return [*found, self._licence()]
+
+    def _weights(self) -> str:
+        """In what the base's weights differ from those of its name."""
+        if not self.base.note:
+            return ""
+        other = " Beside the original weights the adapter gives other answers." if self.adapter in ADAPTERS else ""
+        return f"These are not the hub's original weights: {escaping.markdown(self.base.note)}.{other}"
+
+    def _licence(self) -> str:
+        if not self.base.licence:
+            return "The base that was loaded states no licence; look it up before you share this policy."
+        name = self.base.licence.get("license_name") or self.base.licence.get("license", "")
+        texts = f" Its text is in {', '.join(one.name for one in self.base.licence_files)}."
+        return f"Licence of the base: {escaping.markdown(name)}." + texts * bool(self.base.licence_files)
+
+
+def _dataset_name(config: Any) -> str:
+    """The data set's name; of one that is a path, the last part alone."""
+    return os.path.basename(str(config["dataset"]["name"]).rstrip("/"))  # noqa: PTH119  (a hub id is no path)
