@@ -101,6 +101,7 @@ class Optimizer(Keys):
 
     lr: Positive = key("learning rate")
     clip_norm: Positive = key("largest norm of the gradient")
+    warm_up: Whole = key("batches over which lr rises linearly, before any schedule; 0: none", before=0)
     schedule: Built = key("factor on lr over the run")
     make: Built = key("the optimiser, of torch.optim")
 
