@@ -22,7 +22,7 @@ NOT_THE_EXPERIMENT = (
     "hydra",
 )  # left out of fingerprints
 KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
-    "trainer": ("matmul", "microbatch_tokens", "save_policy_only"),
+    "trainer": ("matmul", "microbatch_tokens", "save_policy_only", "profile"),
     "rollout": ("cache_gb",),
 }
 
