@@ -103,11 +103,11 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
 def _disk_sizes(config: Any, run: PlannedRun) -> Sizes:
     """Return the disk that checkpoints and recorded steps take, when the run is finished and at most before."""
     request, recorder = run.request, config.recorder
-    state = request.weight_itemsize + request.optimizer_bytes
+    state = request.trained_itemsize + request.optimizer_bytes
     disk = disk_size(
         config.trainer,
-        policy_bytes=int(request.trained * request.weight_itemsize),
-        resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.shape.body * state),
+        policy_bytes=int(request.trained * request.trained_itemsize),
+        resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
         recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.kept,
     )
     note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"

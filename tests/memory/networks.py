@@ -60,6 +60,13 @@ def qwen2_shape(size: str) -> NetworkShape:
     )
 
 
+def small_gpt2() -> Any:
+    """A GPT-2 whose dropout is off."""
+    return AutoModelForCausalLM.from_config(
+        GPT2Config(vocab_size=200, n_embd=64, n_layer=4, n_head=4, bos_token_id=None, eos_token_id=None)
+    ).eval()
+
+
 def gpt2_shape() -> NetworkShape:
     """GPT-2 small."""
     return _shape_without_weights(GPT2Config())

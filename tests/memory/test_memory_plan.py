@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from tests.memory import networks
 from tvo_cli import config
 from tvo_cli.memory import memory_plan
-from tvo_cli.memory.activation_size import activation_bytes
+from tvo_cli.memory.activation_size import activation_bytes, eager_attention_bytes
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
 from tvo_cli.memory.planned_run import planned_run
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
@@ -63,6 +63,35 @@ def test_activations_are_what_a_forward_keeps(autocast: bool) -> None:
     ids = torch.arange(4 * 60).reshape(4, 60) % 200
     predicted = activation_bytes(LLAMA, 240, itemsize=2 if autocast else 4, autocast=autocast, checkpointed=False)
     assert predicted == pytest.approx(kept_for_backward(networks.small_llama(), ids, autocast), rel=0.06)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_gpt2s_activations_are_within_a_tenth_of_the_same_formula(autocast: bool) -> None:
+    network = networks.small_gpt2()
+    kept = kept_for_backward(network, torch.arange(240).reshape(4, 60) % 200, autocast)
+    itemsize, shape = 2 if autocast else 4, shape_of_network(network)
+    predicted = activation_bytes(shape, 240, itemsize=itemsize, autocast=autocast, checkpointed=False)
+    assert predicted == pytest.approx(kept, rel=0.1)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_eager_attention_keeps_its_weights(autocast: bool) -> None:
+    ids, network = torch.arange(2 * 400).reshape(2, 400) % 200, networks.small_llama(layers=2)
+    by_sdpa = kept_for_backward(network, ids, autocast)
+    network.set_attn_implementation("eager")
+    predicted = eager_attention_bytes(
+        shape_of_network(network), 2, 400, itemsize=2 if autocast else 4, checkpointed=False
+    )
+    assert predicted == pytest.approx(kept_for_backward(network, ids, autocast) - by_sdpa, rel=0.1)
+
+
+def test_a_plan_with_eager_attention_has_them() -> None:
+    shape, words = networks.smollm2_shape(), ("model.gradient_checkpointing=false", "rollout.max_tokens=512")
+    sdpa, eager = (request_of(shape, *words, f"model.attention={kind}") for kind in ("sdpa", "eager"))
+    rows = eager.microbatch_rows
+    weights = 30 * rows * 9 * eager.length**2 * 4
+    more = memory_plan.update_bytes(eager, rows) - memory_plan.update_bytes(sdpa, rows)
+    assert rows == sdpa.microbatch_rows and more == pytest.approx(weights, rel=0.01)
 
 
 def test_checkpointed_layers_keep_their_input() -> None:
@@ -125,8 +154,8 @@ def test_on_a_gpu_the_copies_are_the_hosts() -> None:
 def test_a_rollback_holds_two_copies_and_an_adapter_next_to_no_state() -> None:
     shape = networks.smollm2_shape()
     assert request_of(shape, "stability=act").copies == 2 and request_of(shape).copies == 0
-    adapter = memory_plan.plan_memory(replace(request_of(shape), trained=1_000_000))
-    assert adapter.standing["gradients"] == 4e6 and adapter.standing["optimiser"] == 8e6
+    adapter = request_of(shape, "adapter=lora")
+    assert memory_plan.plan_memory(adapter).standing["optimiser"] == 8 * adapter.trained < 0.05 * 8 * shape.parameters
 
 
 def test_micro_batches_are_those_that_a_run_cuts() -> None:

@@ -85,6 +85,7 @@ def test_it_is_said_once_and_a_second_time_ends_the_run(run: Runs, memory_ends: 
     said = (Path(run.root) / "a" / "run.log").read_text()
     assert said.count("are halved from here on") == 1
     assert "out of memory in update 1 of step 1: micro-batches of 4 responses" in said
+    assert "holds a single prompt, the gradient's variance is not read from here on" in said
 
 
 def test_a_single_response_cannot_be_halved() -> None:

@@ -71,6 +71,16 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert steps(cut) == steps(undisturbed)
 
 
+def test_a_rate_that_rises_goes_on_rising_after_a_stop(
+    whole: Whole, resumed: Callable[..., Path], weights: Checksum, steps: MetricRows
+) -> None:
+    words = (*ONE_UPDATE, "optimizer.warm_up=3", "trainer.steps=4", "trainer.checkpoint_every=1")
+    undisturbed, cut = whole(*words), resumed("cut", *words, after=1)
+    rates = [row["optimizer/lr"] for row in steps(undisturbed)]
+    assert [rate / rates[-1] for rate in rates] == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    assert steps(cut) == steps(undisturbed) and weights(cut) == weights(undisturbed)
+
+
 def test_the_step_rule_is_part_of_a_checkpoint(whole: Whole) -> None:
     """That it is taken up again, tests/training/test_every_update.py shows: `lost_viscosity`."""
     state = whole("algorithm=tvo", "trainer.steps=2") / "checkpoints" / "step-000002" / "state.json"

@@ -30,6 +30,7 @@ def check_across_keys(config: Any) -> None:
     _check_group_size(config)
     _check_entropy_directions(config.algorithm.directions)
     _check_adapter(config)
+    _check_warm_up(config.optimizer)
 
 
 def _check_folder_names(config: Any) -> None:
@@ -82,6 +83,14 @@ def _check_adapter(config: Any) -> None:
         raise UserError(
             "model.quantise", quantised, "quantised weights cannot train; an adapter beside them can.", remedy
         )
+
+
+def _check_warm_up(optimizer: Any) -> None:
+    """Refuse a rise in front of a schedule that rises by itself: the factors would multiply."""
+    own = optimizer.schedule.get("warm_up", 0)
+    if optimizer.get("warm_up", 0) and own:
+        problem = f"the schedule rises by itself (optimizer.schedule.warm_up={own}), and the factors would multiply."
+        raise UserError("optimizer.warm_up", optimizer.warm_up, problem, "Set one of the two to 0.")
 
 
 def _check_entropy_directions(chosen: Any) -> None:

@@ -22,7 +22,7 @@ NOT_THE_EXPERIMENT = (
     "hydra",
 )  # left out of fingerprints
 KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
-    "trainer": ("matmul", "microbatch_tokens", "save_policy_only"),
+    "trainer": ("matmul", "microbatch_tokens", "save_policy_only", "profile"),
     "rollout": ("cache_gb",),
 }
 
@@ -74,6 +74,9 @@ def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the tree without what a run does not use that was recorded before the keys existed."""
     if tree.get("adapter", {}).get("kind") == "none":
         tree = {key: value for key, value in tree.items() if key != "adapter"}
+    optimizer = tree.get("optimizer")
+    if isinstance(optimizer, dict) and optimizer.get("warm_up") == 0:
+        tree = tree | {"optimizer": {key: value for key, value in optimizer.items() if key != "warm_up"}}
     model = tree.get("model")
     if isinstance(model, dict) and model.get("quantise") is None:
         tree = tree | {"model": {key: value for key, value in model.items() if key != "quantise"}}

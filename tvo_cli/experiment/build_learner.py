@@ -10,6 +10,7 @@ from tvo_cli.experiment.choose_copies import choose_reference_of_run
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
 from tvo_cli.model.policy_loading import base_model
+from tvo_cli.optim import with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
@@ -37,7 +38,7 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
         optimizer=with_fused_kernel(configuration.build(optimizer.make), parameters)(
             parameters, lr=float(optimizer.lr)
         ),
-        schedule=configuration.build(optimizer.schedule),
+        schedule=with_warm_up(configuration.build(optimizer.schedule), int(optimizer.get("warm_up", 0))),
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,

@@ -103,4 +103,5 @@ def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
         viscosity_factor=float(stability.viscosity_factor),
         old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
         importance_cap=float(trainer.importance_cap),
+        profiled=tuple(map(int, trainer.get("profile", ()))),
     )

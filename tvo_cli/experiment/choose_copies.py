@@ -47,9 +47,9 @@ def _recorder_choices(config: DictConfig, learner: Learner) -> list[CopyChoice]:
 
 
 def _bytes_of_snapshot(config: DictConfig, learner: Learner) -> float:
-    """Bytes of weights and optimiser state, the critic's too: what a snapshot copies."""
-    trained = [*learner.parameters, *([] if learner.critic is None else learner.critic.critic.parameters())]
+    """Bytes of trained weights and optimiser state, the critic's too: what a snapshot copies."""
+    critic = [] if learner.critic is None else list(learner.critic.critic.parameters())
+    trained = [p for p in (*learner.parameters, *critic) if p.requires_grad]
     make = configuration.build(config.optimizer.make)
     kept = {dtype: optimizer_bytes_per_parameter(make, dtype) for dtype in {p.dtype for p in trained}}
-    weights = tensor_bytes([*learner.policy.parameters(), *trained[len(learner.parameters) :]])
-    return weights + sum(kept[p.dtype] * p.numel() for p in trained)
+    return tensor_bytes(trained) + sum(kept[p.dtype] * p.numel() for p in trained)

@@ -9,7 +9,7 @@ bytes a number:
     feed-forward          4·I·s (gate, its activation, up, their product)
 
 Checkpointed layers keep their input, H, and one layer at a time all of the above. SDPA keeps no attention weights;
-eager attention keeps two of them a head and key.
+eager attention keeps them in float32 a head and key, and once more in the products' type where that is another.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def forward_bytes(shape: NetworkShape, positions: int, *, itemsize: int, autocas
     return positions * _layer_bytes(shape, itemsize, autocast)
 
 
-def eager_attention_bytes(shape: NetworkShape, rows: int, length: int, itemsize: int, heads: int) -> float:
-    """Return the attention weights that eager attention keeps: two arrays [rows, heads, length, length] a layer."""
-    return 2.0 * shape.layers * rows * heads * length**2 * itemsize
+def eager_attention_bytes(shape: NetworkShape, rows: int, length: int, *, itemsize: int, checkpointed: bool) -> float:
+    """Return the attention weights that eager attention keeps: [rows, heads, length, length] a layer."""
+    layers = 1 if checkpointed else shape.layers
+    return float(layers * rows * shape.heads * length**2 * (FLOAT + (itemsize if itemsize != FLOAT else 0)))
 
 
 def logits_bytes(shape: NetworkShape, tokens: int, *, tiled: bool) -> float:

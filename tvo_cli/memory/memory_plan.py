@@ -2,7 +2,8 @@
 
 With N parameters of s bytes, n of them trained, o bytes of optimiser state each, E = V·H of the embedding:
 
-    standing     process + N·s + n·s + n·o + critic (likewise) + reference N·s + copies of weights and optimiser
+    standing     process + N·s + n·s + n·o + critic (likewise) + reference N·s + copies of weights and optimiser;
+                 beside an adapter of n parameters: N·s + n·4 + n·4 + n·o, and no reference
     generation   KV cache of the rows at once + three rows of logits each
     scoring      one layer of the positions at once, without gradient
     update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
@@ -17,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.memory.activation_size import CHUNK, CHUNK_COPIES, activation_bytes, forward_bytes, logits_bytes
+from tvo_cli.memory.activation_size import (
+    CHUNK,
+    CHUNK_COPIES,
+    activation_bytes,
+    eager_attention_bytes,
+    forward_bytes,
+    logits_bytes,
+)
+from tvo_cli.memory.adapter_size import AdapterSize, adapter_activation_bytes, frozen_bytes
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 
@@ -48,6 +57,9 @@ class MemoryRequest:
     prompt: int  # tokens of the longest
     response: int  # tokens of the longest
     reference: bool = False
+    adapter: AdapterSize | None = None
+    quantised: bool = False  # whether the frozen weights take 4 bits
+    eager: bool = False  # whether attention keeps its weights
     copies: int = 0  # of weights and optimiser state, held on the host: flight recorder, rollback
     microbatch_rows: int = 1
     critic_rows: int = 1
@@ -58,6 +70,22 @@ class MemoryRequest:
     def itemsize(self) -> int:
         """Bytes of a number of the forward pass."""
         return 2 if self.autocast else self.weight_itemsize
+
+    @property
+    def trained_itemsize(self) -> int:
+        """Bytes of a trained number: adapters train in float32."""
+        return FLOAT if self.adapter else self.weight_itemsize
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes of the network and of the adapter beside it."""
+        added = self.trained * FLOAT if self.adapter else 0
+        return frozen_bytes(self.shape, self.weight_itemsize, quantised=self.quantised) + added
+
+    @property
+    def critic_trained(self) -> int:
+        """Trained numbers of a critic: a body of its own, or an adapter beside the policy's frozen one."""
+        return self.trained if self.adapter else self.shape.body
 
     @property
     def length(self) -> int:
@@ -93,24 +121,23 @@ def plan_memory(request: MemoryRequest) -> MemoryPlan:
 
 
 def _standing_parts(request: MemoryRequest) -> dict[str, float]:
-    shape, size = request.shape, request.weight_itemsize
+    shape, size = request.shape, request.trained_itemsize
+    own_reference = request.reference and request.adapter is None
     parts = {
         "process": CONTEXT if request.gpu else PROCESS + TOKENIZER * shape.vocabulary,
-        "weights": float(shape.parameters * size),
+        "weights": request.weight_bytes,
         "gradients": float(request.trained * size),
         "optimiser": request.trained * request.optimizer_bytes,
-        "critic": shape.body * (2 * size + request.optimizer_bytes) if request.critic else 0.0,
-        "reference": float(shape.parameters * size) if request.reference else 0.0,
+        "critic": request.critic_trained * (2 * size + request.optimizer_bytes) if request.critic else 0.0,
+        "reference": request.weight_bytes if own_reference else 0.0,
     }
     return {name: found for name, found in parts.items() if found}
 
 
 def _snapshot_bytes(request: MemoryRequest) -> float:
-    """Return what the copies of weights and optimiser state take, the critic's too."""
-    size = request.weight_itemsize
-    policy = request.shape.parameters * size + request.trained * request.optimizer_bytes
-    critic = request.shape.body * (size + request.optimizer_bytes) if request.critic else 0.0
-    return request.copies * (policy + critic)
+    """Return what the copies of trained weights and optimiser state take, the critic's too."""
+    trained = request.trained + request.critic * request.critic_trained
+    return request.copies * trained * (request.trained_itemsize + request.optimizer_bytes)
 
 
 def _phases(request: MemoryRequest) -> dict[str, float]:
@@ -148,22 +175,35 @@ def update_bytes(request: MemoryRequest, rows: int) -> float:
 
 
 def _critic_bytes(request: MemoryRequest) -> float:
-    embedding = float(request.shape.embedding * request.weight_itemsize)
+    embedding = 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)
     return _allocated(request, _activations(request, request.critic_rows)) + embedding
 
 
 def _activations(request: MemoryRequest, rows: int) -> float:
-    return activation_bytes(
-        request.shape,
-        positions_of_rows(request, rows),
-        itemsize=request.itemsize,
-        autocast=request.autocast,
-        checkpointed=request.checkpointed,
+    positions = positions_of_rows(request, rows)
+    return positions * _position_bytes(request) + _attention_weights(request, rows)
+
+
+def _position_bytes(request: MemoryRequest) -> float:
+    """Return what a position keeps, an adapter's part included: of all layers, or of one where they are recomputed."""
+    size, autocast = request.itemsize, request.autocast
+    found = activation_bytes(request.shape, 1, itemsize=size, autocast=autocast, checkpointed=request.checkpointed)
+    if request.adapter is None:
+        return found
+    share = 1 / request.shape.layers if request.checkpointed else 1.0
+    return found + share * adapter_activation_bytes(request.adapter, itemsize=size, autocast=autocast)
+
+
+def _attention_weights(request: MemoryRequest, rows: int) -> float:
+    if not request.eager:
+        return 0.0
+    return eager_attention_bytes(
+        request.shape, rows, request.length, itemsize=request.itemsize, checkpointed=request.checkpointed
     )
 
 
 def _passing_gradients(request: MemoryRequest) -> float:
-    if request.trained < request.shape.parameters:
+    if request.adapter is not None:
         return 0.0
     return float((2 if request.shape.tied else 1) * request.shape.embedding * request.weight_itemsize)
 
@@ -189,7 +229,5 @@ def positions_that_fit(request: MemoryRequest, free: float) -> int:
     shape = request.shape
     casts = 2.0 * shape.parameters if request.autocast else 0.0
     fixed = casts + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
-    each = RESERVED * activation_bytes(
-        shape, 1, itemsize=request.itemsize, autocast=request.autocast, checkpointed=request.checkpointed
-    )
+    each = RESERVED * (_position_bytes(request) + _attention_weights(request, 1) / max(request.length, 1))
     return max(1, int((free - fixed) / each))

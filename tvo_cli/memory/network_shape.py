@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvo_cli.model.cache_support import supports_kv_cache
+
+ADAPTED = ".lora_"  # in the name of every parameter of an adapter: model/adapter.py
+
+
+class LinearLayer(NamedTuple):
+    """A linear layer of the backbone: numbers that it reads and writes, a position."""
+
+    name: str  # the last part: q_proj
+    inputs: int
+    outputs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,8 @@ class NetworkShape:
     keys: int  # key-value heads × width of a head
     vocabulary: int  # V
     plain_cache: bool = True  # of every layer: then responses share their prompt's forward
+    heads: int = 0
+    linear: tuple[LinearLayer, ...] = ()  # without the output head: what an adapter stands beside
 
     @property
     def body(self) -> int:
@@ -36,7 +50,7 @@ def shape_of_network(network: Any) -> NetworkShape:
     width = int(getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1))
     embedding, head = network.get_input_embeddings().weight, network.get_output_embeddings()
     return NetworkShape(
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        parameters=sum(_own_numbers(name, parameter) for name, parameter in network.named_parameters()),
         embedding=embedding.numel(),
         tied=head is None or head.weight is embedding,
         layers=int(config.num_hidden_layers),
@@ -46,7 +60,28 @@ def shape_of_network(network: Any) -> NetworkShape:
         keys=int(getattr(config, "num_key_value_heads", None) or heads) * width,
         vocabulary=int(config.vocab_size),
         plain_cache=supports_kv_cache(network.base_model),
+        heads=heads,
+        linear=tuple(_linear_layers(network)),
     )
+
+
+def _own_numbers(name: str, parameter: Any) -> int:
+    """Return the numbers of a parameter as they were before quantisation packed them; none of an adapter's."""
+    packed = getattr(parameter, "quant_state", None)
+    return 0 if ADAPTED in name else math.prod(parameter.shape if packed is None else packed.shape)
+
+
+def _linear_layers(network: Any) -> Iterator[LinearLayer]:
+    """Yield the linear layers but the output head, an adapter's own left out."""
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    head = network.get_output_embeddings()
+    for name, module in network.named_modules():
+        if module is head or ADAPTED in name or not isinstance(module, nn.Linear | Conv1D):
+            continue
+        sizes = (module.nx, module.nf) if isinstance(module, Conv1D) else (module.in_features, module.out_features)
+        yield LinearLayer(name.removesuffix(".base_layer").rpartition(".")[2], *sizes)
 
 
 def _intermediate_width(config: Any) -> int:

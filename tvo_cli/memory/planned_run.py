@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
+from tvo_cli.memory.adapter_size import AdapterSize
 from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
 from tvo_cli.memory.memory_plan import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
@@ -38,9 +39,9 @@ def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = Non
         device: torch's, where one is chosen already; else trainer.device says.
     """
     request = _request_without_rows(config, shape, prompt, device)
-    state = request.weight_itemsize + request.optimizer_bytes
-    reference = _reference_choice(config, shape.parameters * request.weight_itemsize)
-    recorder = _recorder_choice(config, (shape.parameters + request.critic * shape.body) * state)
+    state = request.trained_itemsize + request.optimizer_bytes
+    reference = _reference_choice(config, 0.0 if request.adapter else request.weight_bytes)  # frozen weights are shared
+    recorder = _recorder_choice(config, (request.trained + request.critic * request.critic_trained) * state)
     request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.kept))
     bounds = memory_bounds(config, request, _gpu_bytes(device) if request.gpu else None)
     return PlannedRun(_with_rows(request, config, bounds), reference, recorder, bounds)
@@ -54,11 +55,15 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
     gpu = is_planned_for_gpu(str(trainer.device)) if device is None else device.type == "cuda"
     itemsize = ITEMSIZES[str(model.dtype)]
     autocast = itemsize == 4 and _planned_precision(config, shape, gpu) == "bfloat16"
-    make, dtype = configuration.build(config.optimizer.make), torch.float32 if itemsize == 4 else torch.bfloat16
+    adapter = AdapterSize.of(config.adapter, shape) if "adapter" in config else None
+    make, dtype = (
+        configuration.build(config.optimizer.make),
+        torch.float32 if adapter or itemsize == 4 else torch.bfloat16,
+    )
     return MemoryRequest(
         shape=shape,
         weight_itemsize=itemsize,
-        trained=shape.parameters,
+        trained=adapter.parameters if adapter else shape.parameters,
         optimizer_bytes=optimizer_bytes_per_parameter(make, dtype),
         autocast=autocast,
         checkpointed=bool(model.gradient_checkpointing),
@@ -68,6 +73,9 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
         samples=int(config.rollout.samples),
         prompt=prompt,
         response=int(config.rollout.max_tokens),
+        adapter=adapter,
+        quantised=bool(model.get("quantise")),
+        eager=str(model.attention) == "eager",
     )
 
 
@@ -140,8 +148,3 @@ def _scored_rows(config: Any, sizes: MicrobatchSizes, request: MemoryRequest) ->
     scores = asked == "trainer" or (asked == "auto" and request.autocast)
     entropy = bool(config.algorithm.objective.get("reads", {}).get("old_entropy", False))
     return max(sizes.scored if scores or request.reference or entropy else 0, sizes.valued if request.critic else 0)
-
-
-def with_trained(request: MemoryRequest, trained: int) -> MemoryRequest:
-    """Return the request of a run that trains fewer parameters than the network has: adapters."""
-    return replace(request, trained=trained)

@@ -3,7 +3,7 @@
 from tvo_cli.optim.adamw_8bit import adamw_8bit
 from tvo_cli.optim.adaptive_rate import AdaptiveRate
 from tvo_cli.optim.early_stop import EarlyStop
-from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley
+from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley, WarmUp, with_warm_up
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
 from tvo_cli.optim.step_rule import Free, StepRule
 from tvo_cli.optim.viscosity import Viscosity
@@ -21,5 +21,7 @@ __all__ = [
     "RiverValley",
     "StepRule",
     "Viscosity",
+    "WarmUp",
     "adamw_8bit",
+    "with_warm_up",
 ]

@@ -16,6 +16,26 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """min(1, (k + 1)/batches)·schedule(k): a linear rise in front of a schedule, which runs on beneath it.
+
+    arXiv:1706.02677, section 2.2. batches = 1 recovers the schedule.
+    """
+
+    schedule: Schedule
+    batches: int
+
+    def __call__(self, step: int, steps: int) -> float:
+        """Factor of batch `step`; batch `batches` − 1 is the first at the schedule's own."""
+        return min(1.0, (step + 1) / self.batches) * self.schedule(step, steps)
+
+
+def with_warm_up(schedule: Schedule, batches: int) -> Schedule:
+    """Return the schedule behind a rise of so many batches; 0: the schedule itself."""
+    return WarmUp(schedule, batches) if batches else schedule
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A schedule that stays at 1."""
 
@@ -85,7 +105,7 @@ class RiverValley:
     Args:
         start: factor at the peak.
         end: least factor; the share of the peak that still moves along the river.
-        warm_up: batches of linear rise.
+        warm_up: batches of linear rise, of any schedule's rate `WarmUp`.
         hold: share of the run before the cooling, in [0, 1).
         drop: φ; ½ from equilibrium, 1 for none.
         stiffness: a·η_peak, the share of a valley's displacement that one batch takes away; 0: unknown.

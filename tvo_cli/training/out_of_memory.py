@@ -71,7 +71,8 @@ class MemoryGuard:
         self.counters.halved_step, self.counters.halved_at = self.counters.step, PARTS * self.update + part
         log.warning(
             "out of memory in update %d of step %d: micro-batches of %d responses are halved from here on, "
-            "and this update begins anew",
+            "and this update begins anew; where a micro-batch holds a single prompt, the gradient's variance is not "
+            "read from here on",
             *(self.update + 1, self.counters.step + 1, rows),
         )
         gc.collect()

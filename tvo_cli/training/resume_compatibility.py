@@ -23,12 +23,22 @@ RECORD = "experiment.json"  # the resolved configuration of the checkpoints besi
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
     *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
+    "trainer.profile",
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
 WANDB_ID = "wandb_id.txt"
 OF_THE_RUN = (
-    *("checkpoints", "recorder", "responses", "tensorboard", "metrics.jsonl", "summary.json", "collapse.json"),
+    *(
+        "checkpoints",
+        "recorder",
+        "profile",
+        "responses",
+        "tensorboard",
+        "metrics.jsonl",
+        "summary.json",
+        "collapse.json",
+    ),
     WANDB_ID,
 )
 

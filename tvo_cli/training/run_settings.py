@@ -59,6 +59,7 @@ class RunSettings:
     viscosity_factor: float  # factor on the viscosity after a rollback
     old_logp: str
     importance_cap: float
+    profiled: tuple[int, ...] = ()  # steps, from 1: training/step_profiler.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.stability import CollapseAction
-from tvo_cli.training import collapse_response, counters, flight_recorder, samples_log, session_checkpoint, stop_signals
+from tvo_cli.training import (
+    collapse_response,
+    counters,
+    flight_recorder,
+    samples_log,
+    session_checkpoint,
+    step_profiler,
+    stop_signals,
+)
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
 from tvo_cli.training.peak_memory import peak_memory_metrics
@@ -23,12 +31,13 @@ def train(session: Session) -> HeldoutEvaluation | None:
     runs changes nothing, for the run is complete after it.
     """
     evaluation = None
+    step_profiler.warn_of_steps_never_profiled(session)
     with handle_stop_signals(session.tracker.announce) as interrupted:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate_heldout(session)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
-            with session_checkpoint.saved_on_user_error(session):
+            with session_checkpoint.saved_on_user_error(session), step_profiler.profiled_if_asked(session):
                 train_step(session, interrupted)
             if _is_due(session.counters.step, session.limits.evaluate_every) and not is_run_over(session):
                 evaluation = _evaluate_heldout(session)

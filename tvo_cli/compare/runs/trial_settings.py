@@ -12,6 +12,7 @@ from tvo_cli.compare.runs.trial import RATE, Trial, finite_number
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
     *("trainer.threads", "trainer.device", "trainer.keep", "trainer.resume", "trainer.checkpoint_every"),
+    *("trainer.profile", "trainer.save_policy_only"),
     *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_size"),
     *("trainer.microbatch_tokens", "trainer.matmul", "stability.reference", "rollout.cache_gb"),
     *("reward.workers", "reward.deadline", "reward.memory_mb", "evaluation.every", "evaluation.at_start"),

@@ -101,6 +101,7 @@ class Optimizer(Keys):
 
     lr: Positive = key("learning rate")
     clip_norm: Positive = key("largest norm of the gradient")
+    warm_up: Whole = key("batches over which lr rises linearly, before any schedule; 0: none", before=0)
     schedule: Built = key("factor on lr over the run")
     make: Built = key("the optimiser, of torch.optim")
 
@@ -149,6 +150,7 @@ class Trainer(Keys):
     save_policy_only: bool = key("checkpoints that no resume needs hold the policy alone", before=False)
     deterministic: bool = key("only algorithms of torch that give the same bits again")
     threads: Threads = key("CPU threads; 0: torch's choice")
+    profile: list[Count] = key("steps whose operations torch times, counted from 1", before=[])
     nonfinite_limit: Count = key("skipped updates in a row after which the run stops")
 
 

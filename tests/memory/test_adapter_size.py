@@ -1,0 +1,82 @@
+"""Adapters in the plan: their parameters, what a forward keeps for them, and the weights that stay frozen."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.grown_adapters import KINDS, settings
+from tests.memory import networks
+from tests.memory.test_memory_plan import kept_for_backward, request_of
+from tvo_cli.memory.activation_size import activation_bytes
+from tvo_cli.memory.adapter_size import AdapterSize, adapter_activation_bytes, frozen_bytes
+from tvo_cli.memory.memory_plan import plan_memory
+from tvo_cli.memory.network_shape import shape_of_network
+from tvo_cli.model.adapter import adapter_tensors, attach_adapter
+
+LLAMA = shape_of_network(networks.small_llama())
+IDS = torch.arange(4 * 60).reshape(4, 60) % 200
+
+
+def size_of(kind: str, targets: Any = "auto") -> AdapterSize:
+    found = AdapterSize.of({"kind": kind, "rank": 4, "target_modules": targets}, LLAMA)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("targets", ["auto", ["q_proj", "down_proj"]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_parameters_are_those_that_peft_makes(kind: str, targets: Any) -> None:
+    network = networks.small_llama()
+    attach_adapter(network, settings(kind, target_modules=tuple(targets) if targets != "auto" else ("auto",)))
+    made = sum(parameter.numel() for parameter in adapter_tensors(network).values())
+    assert size_of(kind, targets).parameters == made
+    assert shape_of_network(network) == LLAMA, "the shape is the network's own, with an adapter or without"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "autocast"), [(torch.float32, False), (torch.float32, True), (torch.bfloat16, False)]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forward_keeps_what_is_planned_for_it(kind: str, dtype: torch.dtype, autocast: bool) -> None:
+    network = networks.small_llama().to(dtype)
+    attach_adapter(network, settings(kind))
+    itemsize = 2 if autocast or dtype == torch.bfloat16 else 4
+    own = activation_bytes(LLAMA, 240, itemsize=itemsize, autocast=autocast, checkpointed=False)
+    added = 240 * adapter_activation_bytes(size_of(kind), itemsize=itemsize, autocast=autocast)
+    assert own + added == pytest.approx(kept_for_backward(network, IDS, autocast), rel=0.15)
+
+
+def test_a_packed_weight_counts_as_the_numbers_that_it_stands_for() -> None:
+    network = networks.small_llama()
+    weight = network.model.layers[0].mlp.up_proj.weight
+    setattr(weight, "quant_state", SimpleNamespace(shape=weight.shape))  # noqa: B010 - mypy knows no such attribute
+    weight.data = weight.data.reshape(-1)[: weight.numel() // 2]
+    assert shape_of_network(network).parameters == LLAMA.parameters
+
+
+def test_frozen_weights_of_four_bits_leave_embedding_head_and_norms_as_they_are() -> None:
+    shape = networks.qwen2_shape("7b")
+    packed = sum(layer.inputs * layer.outputs for layer in shape.linear)
+    assert shape.parameters - packed == pytest.approx(2 * shape.embedding, rel=1e-3), "biases and norms besides"
+    assert frozen_bytes(shape, 2, quantised=False) == 2 * shape.parameters
+    assert frozen_bytes(shape, 2, quantised=True) / 1e9 == pytest.approx(5.55, abs=0.01)
+
+
+def test_the_plan_of_an_adapter_has_no_reference_and_small_copies() -> None:
+    words = ("adapter=lora", "model.dtype=bfloat16", "stability.reference=true", "recorder.on_collapse=true")
+    request = request_of(networks.qwen2_shape("7b"), *words, "trainer.device=cuda")
+    plan, trained = plan_memory(request), 40_370_176  # 28·16·(2·3584 + 2·(3584+512) + 2·3584 + 3·(3584+18944))
+    assert request.trained == trained and request.scored_rows > 0, "it is scored, with the adapter off"
+    assert "reference" not in plan.standing
+    assert plan.standing["weights"] == 2 * request.shape.parameters + 4 * trained
+    assert (plan.standing["gradients"], plan.standing["optimiser"]) == (4 * trained, 8 * trained)
+    assert plan.host["recorder"] == 12 * trained
+
+
+def test_a_critic_beside_frozen_weights_is_an_adapter_too() -> None:
+    request = request_of(networks.smollm2_shape(), "adapter=lora", "algorithm=ppo")
+    assert plan_memory(request).standing["critic"] == 16 * request.trained

@@ -1,0 +1,59 @@
+"""What an adapter adds to the memory of a frozen network: its parameters, and what a forward keeps for them.
+
+With r the rank, and in and out the numbers that an adapted layer reads and writes, a position:
+
+    LoRA    r·(in + out) parameters; DoRA out more, the lengths
+    kept    in, cast to the adapter's float32 where the network computes in bfloat16 weights; autocast keeps none more
+            DoRA 2·out more, its own product and what scales it
+
+A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tvo_cli.memory.network_shape import LinearLayer, NetworkShape
+
+FLOAT = 4
+NF4 = 0.5 + (1 + FLOAT / 256) / 64  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 bits for 256 blocks
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSize:
+    """Trained numbers, and the numbers that adapted layers read and write, a position of all layers."""
+
+    parameters: int
+    inputs: int
+    outputs: int
+    dora: bool
+
+    @classmethod
+    def of(cls, node: Any, shape: NetworkShape) -> AdapterSize | None:
+        """Return the size of what a config's `adapter` asks for; None where every weight trains."""
+        if node["kind"] == "none":
+            return None
+        layers, dora = _adapted_layers(node["target_modules"], shape.linear), node["kind"] == "dora"
+        inputs, outputs = sum(one.inputs for one in layers), sum(one.outputs for one in layers)
+        return cls(int(node["rank"]) * (inputs + outputs) + dora * outputs, inputs, outputs, dora)
+
+
+def adapter_activation_bytes(adapter: AdapterSize, *, itemsize: int, autocast: bool) -> float:
+    """Return what a position of all adapted layers keeps besides the network's own activations."""
+    casts = FLOAT * adapter.inputs if itemsize < FLOAT and not autocast else 0
+    return float(casts + adapter.dora * 2 * adapter.outputs * (itemsize if autocast else FLOAT))
+
+
+def frozen_bytes(shape: NetworkShape, itemsize: int, *, quantised: bool) -> float:
+    """Return the weights of a network; `quantised`: its linear layers but the output head in 4 bits."""
+    packed = sum(one.inputs * one.outputs for one in shape.linear) if quantised else 0
+    return (shape.parameters - packed) * itemsize + packed * NF4
+
+
+def _adapted_layers(asked: Sequence[str] | str, linear: Sequence[LinearLayer]) -> list[LinearLayer]:
+    """Return the layers of the names asked for; of a name with a path in it, every layer of its last part."""
+    names = [asked] if isinstance(asked, str) else list(asked)
+    last = {str(name).rpartition(".")[2] for name in names}
+    return [one for one in linear if names == ["auto"] or one.name in last]
