@@ -22,7 +22,7 @@ from transformers import (
 from tests.gradients import gradient, gradients
 from tests.model.conftest import SMALL, architectures
 from tests.rollout.conftest import PROMPTS, SAMPLING
-from tvo_cli.model import Policy
+from tvo_cli.model import Policy, sequence_packing
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
 from tvo_cli.rollout.fused_decode import fused_decoder
@@ -220,7 +220,8 @@ def test_a_cpu_whose_products_are_rounded_falls_back(policy: Policy, monkeypatch
     with onednn_matmul(policy.network) as on:
         assert not on
         assert torch.get_float32_matmul_precision() == "highest"
-        assert policy.network.config._attn_implementation == "sdpa"
+        assert sequence_packing.supports_packing(policy.network.base_model), "packed rows need no quick products"
+    assert policy.network.config._attn_implementation == "sdpa"
 
 
 def test_one_product_tells_a_rounded_one_from_an_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:

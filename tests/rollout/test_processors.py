@@ -13,7 +13,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 CONCERNED = (
     *("tests/model/test_shared_prefix.py", "tests/model/test_tiled_logprobs.py", "tests/golden/test_run.py"),
-    *("tests/rollout/test_onednn.py", "tests/rollout/test_generation.py", "tests/rollout/test_kv_cache.py"),
+    *(
+        "tests/rollout/test_fast_pieces.py",
+        "tests/rollout/test_onednn.py",
+        "tests/rollout/test_generation.py",
+        "tests/rollout/test_kv_cache.py",
+    ),
 )
 OLD = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"}
 LAPTOP = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}

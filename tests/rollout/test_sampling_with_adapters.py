@@ -13,6 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 from tests.grown_adapters import KINDS, give_grown_adapter, grow, settings
 from tests.model.conftest import SMALL
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
+from tests.rollout.naive_forward import scored_alone
 from tvo_cli.model import Policy, adapter, sequence_packing, shared_prefix
 from tvo_cli.model.output_head import is_plain_linear
 from tvo_cli.rollout import generate, onednn
@@ -47,18 +48,6 @@ def products(request: pytest.FixtureRequest, quick_anywhere: None) -> Iterator[C
 
 def sampled(policy: Policy) -> Rollout:
     return generate(policy, PROMPTS, KEYS, SAMPLING, seed=3)
-
-
-def scored_alone(policy: Policy, rollout: Rollout) -> Tensor:
-    """log π of each response token by a forward of its own row, without padding, cache or fast path."""
-    found = torch.zeros_like(rollout.logp)
-    for row in range(len(rollout.mask)):
-        prompt = rollout.prompt_ids[row][rollout.prompt_mask[row]]
-        response = rollout.response_ids[row][rollout.mask[row]]
-        logits = policy.network(input_ids=torch.cat([prompt, response])[None], use_cache=False).logits[0].float()
-        chosen = logits[len(prompt) - 1 : -1].log_softmax(-1).gather(-1, response[:, None]).squeeze(-1)
-        found[row, : len(response)] = chosen.detach()
-    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,15 +46,15 @@ def fast_paths_of_run(policy: Policy | None, optimizer: torch.optim.Optimizer | 
 def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastPath]:
     """Yield the fast paths of sampling and of the forward pass."""
     network, body = policy.network, policy.network.base_model
-    why = _why_no_onednn(network, large=large)
+    without = _why_no_attention_of_ours(network, large=large)
+    why = without or _why_default_products()
     yield FastPath("oneDNN products", not why, why or f"a product errs by less than {onednn.TOLERANCE:g}, as float32")
-    without = "needs oneDNN products"
-    taken = not why and fused_decode.fused_decoder(policy) is not None
+    taken = not without and fused_decode.fused_decoder(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
-    yield FastPath("joined decoding", taken, without if why else limit if taken or large else f"for {limit}")
-    taken = not why and sequence_packing.supports_packing(body)
+    yield FastPath("joined decoding", taken, without or (limit if taken or large else f"for {limit}"))
+    taken = not without and sequence_packing.supports_packing(body)
     differs = "the network's attention does not take packed rows"
-    yield FastPath("packed rows", taken, without if why else "prompts once, no padding" if taken else differs)
+    yield FastPath("packed rows", taken, without or ("prompts once, no padding" if taken else differs))
     yield _shared_prompts_path(body)
 
 
@@ -70,8 +70,15 @@ def _shared_prompts_path(body: torch.nn.Module) -> FastPath:
     return FastPath("shared prompts", shares, saves if shares else other)
 
 
-def _why_no_onednn(network: Any, *, large: bool) -> str:
+def _why_default_products() -> str:
     """Return why matrix products do not go through oneDNN; "" where they do."""
+    if not onednn.onednn_keeps_accuracy():
+        return f"this CPU would round to bfloat16: a product errs by more than {onednn.TOLERANCE:g}"
+    return "" if onednn.products_are_onednn() else "off: trainer.matmul=default"
+
+
+def _why_no_attention_of_ours(network: Any, *, large: bool) -> str:
+    """Return why the network does not attend through the attention of packed rows; "" where it does."""
     if str(network.config._attn_implementation) == sequence_packing.ATTENTION:
         return ""
     parameters = sum(p.numel() for p in network.parameters())
@@ -80,9 +87,7 @@ def _why_no_onednn(network: Any, *, large: bool) -> str:
         return f"for CPUs; the network is on {kind}"
     if not large and parameters < onednn.LARGE:
         return f"{parameters:,} parameters: gains from {onednn.LARGE:,} on"
-    if not onednn.onednn_keeps_accuracy():
-        return f"this CPU would round to bfloat16: a product errs by more than {onednn.TOLERANCE:g}"
-    return "off: trainer.matmul=default, or an attention other than sdpa"
+    return f"for model.attention=sdpa; the network's is {network.config._attn_implementation}"
 
 
 def _fused_optimiser_path(optimizer: torch.optim.Optimizer | None) -> FastPath:

@@ -46,8 +46,8 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     learner = build_learner(config, policy, runtime)
-    if config.trainer.get("matmul", "default") == "auto":
-        resources.enter_context(onednn_matmul(*learner.networks, least=LARGE))
+    quick_products = config.trainer.get("matmul", "default") == "auto"
+    resources.enter_context(onednn_matmul(*learner.networks, least=LARGE, products=quick_products))
     bounds = bounds_of_run(config, policy)
     heldout = build_heldout(config, policy, grader, cache_bytes=bounds.cache_bytes)
     evaluated = heldout.problems if heldout else ()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
-from tvo_cli.rollout.onednn import onednn_matmul
+from tvo_cli.rollout.onednn import LARGE, onednn_keeps_accuracy, onednn_matmul
 from tvo_cli.rollout.token_sampling import SamplingParams
 
 
@@ -75,7 +75,8 @@ class LocalEngine:
             if report is not None:
                 report(*divmod(row, sampling.samples), Completion(*completion))
 
-        with onednn_matmul(self._policy.network):
+        least = 0 if onednn_keeps_accuracy() else LARGE  # with default products only a large network gains
+        with onednn_matmul(self._policy.network, least=least):
             bounded = replace(sampling, cache_bytes=self._cache_bytes)
             rollout = generate(self._policy, prompts, keys, bounded, seed=seed, report=of_row if report else None)
         counts = rollout.mask.sum(1).tolist()

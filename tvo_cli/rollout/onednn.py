@@ -1,4 +1,6 @@
-"""Faster fp32 matrix products on CPUs, where they keep fp32's accuracy.
+"""Faster fp32 matrix products on CPUs, where they keep fp32's accuracy; and the attention of packed rows.
+
+The attention stands on its own: packed rows and fused decoding work with PyTorch's default products as with oneDNN's.
 
 PyTorch's "medium" precision sends fp32 products to oneDNN: about twice as fast on AVX-512, as accurate there, but
 rounded to bf16 on a CPU with AMX; so the error of one product is measured first. Attention needs care: while decoding,
@@ -33,24 +35,29 @@ UNSEEN = -1e30  # finite: a query that sees no key, on padding, must not turn in
 
 
 @contextmanager
-def onednn_matmul(*networks: Any, least: int = 0) -> Iterator[bool]:
-    """Inside: products through oneDNN, attention as the module says. Yields whether that is on.
+def onednn_matmul(*networks: Any, least: int = 0, products: bool = True) -> Iterator[bool]:
+    """Inside: attention as the module says, products through oneDNN if `products`. Yields whether products are.
 
     Networks of fewer than `least` parameters are not meant: their products are too small to gain.
     """
+    with packed_attention(*networks, least=least) as chosen:
+        if not (chosen and products and onednn_keeps_accuracy()):
+            yield False
+            return
+        with _matmul_precision(PRECISION):
+            yield True
+
+
+@contextmanager
+def packed_attention(*networks: Any, least: int = 0) -> Iterator[list[Any]]:
+    """Inside: the networks for which it is meant attend through our attention, whatever the products. Yields these."""
     chosen = [network for network in networks if can_use_onednn(network, least)]
-    if not chosen or not onednn_keeps_accuracy():
-        yield False
-        return
     register_onednn_attention()
-    precision = torch.get_float32_matmul_precision()
     for network in chosen:
         network.set_attn_implementation(ATTENTION)
-    torch.set_float32_matmul_precision(PRECISION)
     try:
-        yield True
+        yield chosen
     finally:
-        torch.set_float32_matmul_precision(precision)
         for network in chosen:
             network.set_attn_implementation("sdpa")
 
@@ -72,16 +79,21 @@ def register_onednn_attention() -> None:
 def _attention_forward(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **keywords: Any
 ) -> tuple[Tensor, None]:
-    """Plain products where gradients flow or one token is decoded, else transformers' own SDPA attention."""
+    """Plain products where gradients flow through oneDNN or one token is decoded, else transformers' own SDPA.
+
+    With default products SDPA is as fast where gradients flow, and keeps no weights for the backward pass.
+    """
     if (pieces := keywords.get(LAYOUT_KEYWORD)) is not None:
         if not _is_attention_for_onednn(attention_mask, keywords) or keywords.get("sliding_window"):
             raise ValueError("packed sequences need causal softmax attention")
         return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
-    plain = key.shape[2] <= LONGEST and _is_attention_for_onednn(attention_mask, keywords)
+    exact = query.dtype in (torch.float32, torch.float64)  # in bfloat16 SDPA's softmax rounds less
+    plain = exact and key.shape[2] <= LONGEST and _is_attention_for_onednn(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
-    if plain and (query.requires_grad or few_shapes):
+    gains = query.requires_grad and products_are_onednn()
+    if plain and (gains or few_shapes):
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
-    with _default_matmul_precision():
+    with _matmul_precision("highest"):
         if plain and query.shape[2] == 1:
             return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
         found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
@@ -89,13 +101,18 @@ def _attention_forward(
 
 
 @contextmanager
-def _default_matmul_precision() -> Iterator[None]:
+def _matmul_precision(precision: str) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(precision)
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def products_are_onednn() -> bool:
+    """Whether fp32 products may go through oneDNN here and now."""
+    return torch.get_float32_matmul_precision() == PRECISION
 
 
 def _is_attention_for_onednn(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
@@ -150,10 +167,6 @@ def onednn_keeps_accuracy() -> bool:
     rng = torch.Generator().manual_seed(0)
     left, right = (torch.randn(WIDTH, WIDTH, generator=rng) for _ in range(2))
     exact = left.double() @ right.double()
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(PRECISION)
-    try:
+    with _matmul_precision(PRECISION):
         found = left @ right
-    finally:
-        torch.set_float32_matmul_precision(before)
     return bool((found - exact).norm() / exact.norm() < TOLERANCE)
