@@ -14,7 +14,7 @@ SWEEP = ["train", "--dry-run", "-m", "algorithm=grpo", "seed=1,2,3"]
 
 def test_a_sweep_says_its_disk(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(SWEEP) == 0
-    assert "All jobs take up to 18 MB of disk; " in capsys.readouterr().out
+    assert "All jobs take up to 17.9 MB of disk; " in capsys.readouterr().out
 
 
 def test_a_sweep_that_does_not_fit_is_refused(
@@ -23,4 +23,4 @@ def test_a_sweep_that_does_not_fit_is_refused(
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1e6))
     assert main(SWEEP) == 2
     told = capsys.readouterr().err
-    assert "3 jobs take up to 18 MB of disk; 1 MB are free" in told and "trainer.save_policy_only=true" in told
+    assert "3 jobs take up to 17.9 MB of disk; 1.0 MB are free" in told and "trainer.save_policy_only=true" in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,7 @@ from tvo_cli.evaluation.pipeline import regrade_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.rollout.engine import Completion, ReportCompletion
-    from tvo_cli.rollout.token_sampling import SamplingParams
+    from tvo_cli.rollout.engine import Completion
 
 REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
 
@@ -25,18 +24,9 @@ REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 
 class Boxless(Parrot):
     """Odd samples state the gold without a box: ours finds no answer, math-verify reads it."""
 
-    def __call__(
-        self,
-        prompts: Sequence[str],
-        keys: Sequence[str],
-        sampling: SamplingParams,
-        seed: int,
-        report: ReportCompletion | None = None,
-    ) -> list[list[Completion]]:
-        drawn = super().__call__(prompts, keys, sampling, seed)
-        for key, group in zip(keys, drawn, strict=True):
-            group[1::2] = [one._replace(text=f"The answer is ${self.golds[key]}$.") for one in group[1::2]]
-        return drawn
+    def _say(self, key: str, sample: int) -> Completion:
+        said = super()._say(key, sample)
+        return said._replace(text=f"The answer is ${self.golds[key]}$.") if sample % 2 else said
 
 
 def test_the_rate_is_of_what_both_judged() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tvo_cli.checkpoint.store import MANIFEST, rename_into_place
 
@@ -26,10 +24,10 @@ def drop_resume_tensors(folder: Path) -> int:
     The smaller checkpoint is put together beside it from hard links and renamed into its place, so that a process
     that is killed leaves the one or the other.
     """
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    freed = resume_tensor_bytes(manifest)
+    freed = resume_tensor_bytes(folder)
     if not freed:
         return 0
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     kept = {name: entry for name, entry in manifest.items() if not _is_for_resume(name)}
     draft = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
@@ -40,9 +38,13 @@ def drop_resume_tensors(folder: Path) -> int:
     return freed
 
 
-def resume_tensor_bytes(manifest: Mapping[str, Any]) -> int:
-    """Bytes of the files of a manifest that only a resume needs."""
-    return sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))
+def resume_tensor_bytes(folder: Path) -> int:
+    """Bytes of the files of a checkpoint that only a resume needs; 0 without a manifest to tell them by."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return 0
 
 
 def _is_for_resume(name: str) -> bool:

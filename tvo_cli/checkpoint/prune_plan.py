@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ def finished_removals(root: Path, kept: Collection[Path]) -> Iterator[Removal]:
     for folder in store.list_checkpoints(root):
         if folder not in kept:
             yield Removal(folder, CHECKPOINT, folder_bytes(folder))
-        elif size := _droppable_bytes(folder):
+        elif size := resume_tensor_bytes(folder):
             yield Removal(folder, RESUME, size)
     yield from leftover_removals(root)
 
@@ -56,11 +55,3 @@ def steps_apart(root: Path, every_steps: int) -> set[Path]:
 def folder_bytes(folder: Path) -> int:
     """Bytes of the files below a folder; links are not followed."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-
-
-def _droppable_bytes(folder: Path) -> int:
-    """Bytes of the resume tensors; 0 without a manifest to tell them by."""
-    try:
-        return resume_tensor_bytes(json.loads((folder / store.MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        return 0

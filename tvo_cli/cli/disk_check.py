@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 
 Plan = Mapping[str, Any]  # derived sizes of a job
@@ -29,25 +30,21 @@ def show_disk_of_jobs(plans: Sequence[Plan], output_dir: str, *, assumed: bool) 
     if not known:
         return
     left = sum(finished for finished, _ in known)
-    wanted = left + max(at_most - finished for finished, at_most in known)
+    wanted = 1e9 * (left + max(at_most - finished for finished, at_most in known))
     place = _existing_parent(Path(output_dir))
-    free = shutil.disk_usage(place).free / 1e9
+    free = shutil.disk_usage(place).free
+    needed, there = format_bytes(wanted), format_bytes(free)
     as_first = ", if all are as large as the first" if assumed else ""
     if wanted > free:
         who = f"{len(plans)} jobs take" if len(plans) > 1 else "the run takes"
         remedy = "Take trainer.save_policy_only=true, a smaller trainer.keep, recorder=off, or another disk."
-        problem = f"{who} up to {_size_text(wanted)} of disk{as_first}; {_size_text(free)} are free in {place}."
+        problem = f"{who} up to {needed} of disk{as_first}; {there} are free in {place}."
         raise UserError("output_dir", output_dir, problem, remedy)
     if len(plans) > 1:
-        print(f"All jobs take up to {_size_text(wanted)} of disk{as_first}; {_size_text(free)} are free.\n")
+        print(f"All jobs take up to {needed} of disk{as_first}; {there} are free.\n")
 
 
 def _existing_parent(path: Path) -> Path:
     """The folder nearest to a path that exists."""
     absolute = path.absolute()
     return next(place for place in (absolute, *absolute.parents) if place.is_dir())
-
-
-def _size_text(gigabytes: float) -> str:
-    """Return a size in GB, small ones in MB (10⁶)."""
-    return f"{gigabytes:,.1f} GB" if gigabytes >= 1 else f"{gigabytes * 1e3:,.0f} MB"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tvo_cli import escaping
+from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.cli.override_args import Debug
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def prune(
         if done is None:
             print(f"{escaping.terminal(run.folder)}: running; nothing was touched", flush=True)
         elif done:
-            size = _format_bytes(sum(removal.bytes for removal in done))
+            size = format_bytes(sum(removal.bytes for removal in done))
             print(f"{escaping.terminal(run.folder)}: {size} deleted", flush=True)
-    print(f"{_format_bytes(removed)} deleted")
+    print(f"{format_bytes(removed)} deleted")
 
 
 def _print_plan(root: Path, runs: list[PrunableRun]) -> None:
@@ -59,23 +60,15 @@ def _print_plan(root: Path, runs: list[PrunableRun]) -> None:
 
     found = [removal for run in runs for removal in run.removals]
     if found:
-        rows = [[_shown_path(root, one.path), one.kind, _format_bytes(one.bytes)] for one in found]
+        rows = [[_shown_path(root, one.path), one.kind, format_bytes(one.bytes)] for one in found]
         printing.print_table(("path", "what goes", "size"), rows)
     for run in runs:
         if run.running:
             print(f"{escaping.terminal(run.folder)}: running; passed over")
-    print(f"{_format_bytes(sum(one.bytes for one in found))} in all")
+    print(f"{format_bytes(sum(one.bytes for one in found))} in all")
     if found:
         print(f"{LONGER}\nNothing was deleted. To delete: tvo prune {escaping.terminal(root)} --yes")
 
 
 def _shown_path(root: Path, path: Path) -> str:
     return str(path.relative_to(root))
-
-
-def _format_bytes(size: int) -> str:
-    """Return bytes in decimal units: 1.6 GB."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size} bytes"

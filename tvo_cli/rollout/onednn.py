@@ -87,8 +87,7 @@ def _attention_forward(
         if not _is_attention_for_onednn(attention_mask, keywords) or keywords.get("sliding_window"):
             raise ValueError("packed sequences need causal softmax attention")
         return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
-    exact = query.dtype in (torch.float32, torch.float64)  # in bfloat16 SDPA's softmax rounds less
-    plain = exact and key.shape[2] <= LONGEST and _is_attention_for_onednn(attention_mask, keywords)
+    plain = key.shape[2] <= LONGEST and _is_attention_for_onednn(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
     gains = query.requires_grad and products_are_onednn()
     if plain and (gains or few_shapes):

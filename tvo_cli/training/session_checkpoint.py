@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import store
-from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
+from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.training import dataset_fingerprint, resume_compatibility
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
@@ -61,7 +61,8 @@ def _save_policy(session: Session, folder: Path) -> None:
 def _drop_resume_tensors_of_older(root: Path, newest: Path) -> None:
     """Leave the policy alone in the checkpoints before the newest; damaged ones stay as they are."""
     for older in store.list_checkpoints(root):
-        if store.checkpoint_position(older) < store.checkpoint_position(newest) and not store.find_damage(older):
+        earlier = store.checkpoint_position(older) < store.checkpoint_position(newest)
+        if earlier and resume_tensor_bytes(older) and not store.find_damage(older):
             drop_resume_tensors(older)
 
 

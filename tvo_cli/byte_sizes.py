@@ -1,0 +1,13 @@
+"""Bytes as people read them."""
+
+from __future__ import annotations
+
+UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+def format_bytes(size: float) -> str:
+    """Return bytes in decimal units: 1.6 GB, 250 bytes."""
+    for unit, scale in UNITS:
+        if size >= scale:
+            return f"{size / scale:,.1f} {unit}"
+    return f"{size:.0f} bytes"
