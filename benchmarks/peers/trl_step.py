@@ -46,7 +46,9 @@ def settings(work: Work, steps: int, micro_batch: int, folder: str, gpu: bool) -
     }
 
 
-def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, micro_batch: int) -> dict[str, Any]:
+def run(
+    work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, micro_batch: int, operations: bool = False
+) -> dict[str, Any]:
     """Train and measure."""
     begun = time.perf_counter()
     from datasets import Dataset
@@ -66,12 +68,12 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, micro
         )
         if work.shortest:
             _skew(trainer, work)
-        base, stopwatch = resident(), Stopwatch(clock)
+        base, stopwatch = resident(), side.stopwatch(work, clock, steps + warm_up, operations)
         _watch(trainer, stopwatch, work)
         stopwatch.begin()
         trainer.train()
     found = {"side": "trl", "rows": stopwatch.rows[warm_up:], "import_s": imported} | memory(base)
-    return found | {"micro_batch": micro_batch or work.rows}
+    return found | side.profiled(stopwatch) | {"micro_batch": micro_batch or work.rows}
 
 
 def rewarded(completions: list[str], **_: Any) -> list[float]:

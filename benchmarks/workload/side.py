@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.workload.stopwatch import CLOCKS
-from benchmarks.workload.work import named
+from benchmarks.workload.operations import OperationsStopwatch
+from benchmarks.workload.stopwatch import CLOCKS, Stopwatch
+from benchmarks.workload.work import Work, named
 
 Run = Callable[..., dict[str, Any]]  # (work, folder, steps=, warm_up=, clock=, and what its own command line adds)
 
@@ -25,7 +26,20 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument("--operations", action="store_true", help="profile the last step")
     return parser
+
+
+def stopwatch(work: Work, clock: str, steps: int, operations: bool) -> Stopwatch:
+    """For so many steps, those of the warm-up included; one that profiles the last of them if asked."""
+    if not operations:
+        return Stopwatch(clock)
+    return OperationsStopwatch(clock, steps - 1, work.width)
+
+
+def profiled(watch: Stopwatch) -> dict[str, dict[str, float]]:
+    """What an operations' stopwatch adds to a side's line."""
+    return {"operations": watch.operations} if isinstance(watch, OperationsStopwatch) else {}
 
 
 def main(parser: argparse.ArgumentParser, run: Run) -> None:

@@ -43,7 +43,7 @@ def measured(
     options = [word for name, value in steps.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [python, "-m", SIDES[side], str(folder), "--work", json.dumps(vars(work)), *options, *words]
     found = child_process.run(command, core)
-    sizes = {name: value for name, value in vars(work).items() if name != "name"}
+    sizes = {name: value for name, value in vars(work).items() if name not in ("name", "family")}
     return _row(found) | {"work": sizes, "version": version(python, PACKAGES[side])}
 
 

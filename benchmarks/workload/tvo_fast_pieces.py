@@ -3,8 +3,7 @@
     python -m benchmarks.workload.tvo_fast_pieces --folder W1FOLDER --work w1 -- trainer.matmul=default
     python -m benchmarks.workload.tvo_fast_pieces -- model=smollm2-135m dataset=chain_sums trainer.matmul=default
 
-Steps of one process alternate, so that both kinds see the machine in the same state. With --profile the operations of
-the last step are printed by their own processor time.
+Steps of one process alternate, so that both kinds see the machine in the same state.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from benchmarks.workload.work import named
 from tvo_cli.model.sequence_packing import ATTENTION
 
 
-def alternate(rows: list[dict[str, Any]], profiled: int) -> None:
+def alternate(rows: list[dict[str, Any]]) -> None:
     """Switch the network's attention, on which both pieces stand, before every step; time its parts."""
     collecting: Any = import_module("tvo_cli.training.collect_rollouts")
     loop: Any = import_module("tvo_cli.training.training_loop")
@@ -42,19 +41,12 @@ def alternate(rows: list[dict[str, Any]], profiled: int) -> None:
             network.set_attn_implementation(ATTENTION if on else "sdpa")
         rows.append({"pieces": on})
         begun = time.process_time()
-        action = _profiled(step, session, interrupted) if len(rows) == profiled else step(session, interrupted)
+        action = step(session, interrupted)
         rows[-1]["step"] = time.process_time() - begun
         print(json.dumps(rows[-1]), flush=True)
         return action
 
     collecting.sample_responses, loop.train_step = timed_sample, timed_step
-
-
-def _profiled(step: Any, *arguments: Any) -> Any:
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        action = step(*arguments)
-    print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40))
-    return action
 
 
 def main() -> None:
@@ -63,13 +55,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--work", default="w1")
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--profile", action="store_true")
     parser.add_argument("words", nargs="*")
     chosen = parser.parse_args()
     from tvo_cli import config, experiment
 
     torch.set_num_threads(1)
-    alternate([], chosen.steps if chosen.profile else 0)
+    alternate([])
     words = [*chosen.words, f"trainer.steps={chosen.steps}"]
     if chosen.folder:
         words = tvo_step.command(named(chosen.work), chosen.folder, chosen.steps, chosen.words)

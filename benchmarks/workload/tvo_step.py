@@ -36,13 +36,15 @@ def command(work: Work, folder: Path, steps: int, more: list[str]) -> list[str]:
     return [*WORDS, *sizes, f"model.path={folder / 'model'}", f"dataset.path={folder / 'problems.jsonl'}", *more]
 
 
-def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words: list[str]) -> dict[str, Any]:
+def run(
+    work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words: list[str], operations: bool = False
+) -> dict[str, Any]:
     """Train and measure."""
     begun = time.perf_counter()
     from tvo_cli import config, experiment
 
     imported = time.perf_counter() - begun
-    stopwatch = Stopwatch(clock)
+    stopwatch = side.stopwatch(work, clock, steps + warm_up, operations)
     base: list[float] = []
     _watch(stopwatch, base)
     if work.shortest:
@@ -52,6 +54,7 @@ def run(work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, words
         rows = [json.loads(line) for line in (Path(place) / "metrics.jsonl").read_text().splitlines()]
     found = {"side": "tvo", "rows": stopwatch.rows[warm_up:], "import_s": imported} | memory(base[0])
     read = ("policy/mismatch", "policy/mismatch_max", "gradient/norm", "gradient/variance", "reward/mean")
+    found |= side.profiled(stopwatch)
     return found | {"readings": {name: rows[-1][name] for name in read if name in rows[-1]}}
 
 

@@ -1,8 +1,9 @@
 """The fixed work that both sides of a benchmark do: model, prompts, reward, lengths. Knows torch, not tvo_cli.
 
 Random Qwen2-shape models, so that nothing is learned and every step costs the same. W1 is small with a vocabulary
-of characters, W2 has the vocabulary of Qwen2.5; the end token lies outside the vocabulary, so that every response
-runs to its full length. W1 skewed gives every response a length of its own, log-uniform from 8 to 128 tokens.
+of characters, W2 has the vocabulary of Qwen2.5, smollm2 the shape of SmolLM2-135M (Llama); the end token lies outside
+the vocabulary, so that every response runs to its full length. Skewed works give every response a length of its own,
+log-uniform from 8 tokens to the longest.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ +-*/=()?.,:;!<>[]{}^%$#@&_|\n"
 PAD, END = "<pad>", "<end>"
@@ -36,6 +37,12 @@ class Work:
     inner: int = 512
     vocabulary: int = 0  # 0: the characters
     shortest: int = 0  # >0: lengths log-uniform from here to new_tokens
+    family: Literal["qwen2", "llama"] = "qwen2"
+
+    @property
+    def width(self) -> int:
+        """Words of the model: the end token is one of them where responses have lengths of their own."""
+        return (self.vocabulary or len(CHARACTERS) + 1) + (self.shortest > 0)
 
     @property
     def rows(self) -> int:
@@ -44,7 +51,8 @@ class Work:
 
 
 W1 = Work("w1", prompts=16, samples=8, prompt_tokens=32, new_tokens=64)
-WIDE = {"hidden": 256, "layers": 4, "heads": 8, "kv_heads": 4, "inner": 1024, "vocabulary": 151_936}
+WIDE: dict[str, Any] = {"hidden": 256, "layers": 4, "heads": 8, "kv_heads": 4, "inner": 1024, "vocabulary": 151_936}
+SMOLLM2: dict[str, Any] = {"hidden": 576, "layers": 30, "heads": 9, "kv_heads": 3, "inner": 1536, "family": "llama"}
 TINY = Work("tiny", 2, 4, 16, 8, hidden=48, layers=1, inner=64)  # for --quick
 WORKS = {
     "tiny": TINY,
@@ -53,6 +61,8 @@ WORKS = {
     "w1skew": Work("w1skew", 16, 8, 32, 128, shortest=8),
     "w2": Work("w2", prompts=4, samples=8, prompt_tokens=64, new_tokens=128, **WIDE),
     "w2x2": Work("w2x2", 4, 8, 64, 128, epochs=2, **WIDE),
+    "smollm2": Work("smollm2", prompts=16, samples=4, prompt_tokens=64, new_tokens=64, vocabulary=49_152, **SMOLLM2),
+    "smollm2skew": Work("smollm2skew", 16, 4, 64, 256, vocabulary=49_151, shortest=8, **SMOLLM2),
 }
 
 
@@ -64,12 +74,12 @@ def named(text: str) -> Work:
 def build(work: Work, folder: Path, rollouts: int) -> Path:
     """Write model, tokenizer and problems for `rollouts` batches; the folder."""
     import torch
-    from transformers import Qwen2ForCausalLM
+    from transformers import LlamaForCausalLM, Qwen2ForCausalLM
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     tokenizer, width = character_tokenizer(work.vocabulary, reachable_end=work.shortest > 0)
-    network = Qwen2ForCausalLM(shape(work, width))
+    network = {"qwen2": Qwen2ForCausalLM, "llama": LlamaForCausalLM}[work.family](shape(work, width))
     network.generation_config.pad_token_id, network.generation_config.eos_token_id = 0, len(tokenizer) - 1
     network.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
@@ -81,9 +91,9 @@ def build(work: Work, folder: Path, rollouts: int) -> Path:
 
 def shape(work: Work, vocabulary: int) -> Any:
     """The architecture."""
-    from transformers import Qwen2Config
+    from transformers import LlamaConfig, Qwen2Config
 
-    return Qwen2Config(
+    return {"qwen2": Qwen2Config, "llama": LlamaConfig}[work.family](
         vocab_size=vocabulary,
         hidden_size=work.hidden,
         intermediate_size=work.inner,

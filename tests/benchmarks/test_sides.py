@@ -41,7 +41,7 @@ class Processes:
 def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
     found = Processes()
     monkeypatch.setattr(child_process, "run", found.run)
-    for name in ("step", "gpu", "scaling", "variance_reading", "evaluation"):
+    for name in ("step", "gpu", "scaling", "variance_reading", "evaluation", "operations"):
         module = importlib.import_module(f"benchmarks.{name}")
         monkeypatch.setattr(module, "build", lambda work, folder, rollouts: folder)
         monkeypatch.setattr(module, "interpreter", lambda peer, given: given, raising=False)
@@ -65,6 +65,18 @@ def test_a_step_of_both_sides_in_turn(processes: Processes, tmp_path: Path, caps
     assert theirs[0] == "theirs" and theirs[theirs.index("--steps") + 1] == "3" and theirs[-2] == "--micro-batch"
     assert found.rows("processes")[1]["micro_batch"] == 128 and found.rows("processes")[0]["readings"]
     assert "step, trl/tvo | 3.00 (3.00 … 3.00)" in capsys.readouterr().out
+
+
+def test_the_last_step_of_a_process_is_the_profiled_one(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = {"generation/linear maps": 1.0, "update/linear maps": 2.0, "update/outside operations": 1.0}
+    answer = ANSWERS["tvo_step"] | {"rows": [STEP, STEP | {"step": 4.0}], "operations": seconds}
+    monkeypatch.setitem(ANSWERS, "tvo_step", answer)
+    found = measured("operations", ["--steps", "2"], tmp_path)
+    assert "--operations" in processes.commands[0]
+    assert found.rows("processes")[0]["profiled"] == 4.0 and found.rows("processes")[0]["step"] == [2.0]
+    assert "| linear maps | 1.000 | 2.000 | 0.000 | 3.000 | 75% |" in capsys.readouterr().out
 
 
 def test_a_gpu_s_limits(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.workload import step_process
+from benchmarks.workload.operations import Operation, seconds_by_kind
 from benchmarks.workload.stopwatch import Stopwatch
 from benchmarks.workload.tvo_variance import Meter
 from benchmarks.workload.work import TINY, W1, WORKS, build, character_tokenizer, lengths, named, questions, reward
@@ -92,6 +94,30 @@ def test_a_switched_reading_is_on_in_every_other_step() -> None:
         meter.timed(lambda: None)()
         meter.seen.append((on, meter.inside))
     assert meter.seen == [(True, 1.0), (False, 1.0), (True, 1.0)]
+
+
+def test_operations_are_counted_in_the_innermost_part_of_the_step() -> None:
+    calls = [
+        Operation("aten::mm", [[4, 8], [8, 100]], 1.0, 0.1),
+        Operation("aten::mm", [[4, 8], [8, 8]], 2.0, 0.2),
+        Operation("aten::bmm", [], 11.0, 0.3),
+        Operation("aten::mul_", [], 25.0, 0.4),
+        Operation("aten::unheard_of", [], 25.0, 0.5),
+    ]
+    ranges = [(0.0, 1e6, "training"), (0.0, 10.0, "generation")]
+    found = seconds_by_kind(calls, ranges, whole=3.0, vocabulary=100)
+    assert found["generation/output head"] == 0.1 and found["generation/linear maps"] == 0.2
+    assert found["update/attention products"] == 0.3 and found["update/other operations"] == 0.5
+    assert found["update/sums and products by element"] == 0.4 and found["generation/outside operations"] == 0.0
+    assert found["other parts/outside operations"] == pytest.approx(3.0 - 1.0)
+
+
+@pytest.mark.parametrize(("name", "width"), [("w1", 92), ("w1skew", 93), ("smollm2", 49152), ("smollm2skew", 49152)])
+def test_a_model_is_as_wide_as_its_work_says(name: str, width: int) -> None:
+    work = named(name)
+    assert work.width == width
+    small = replace(work, vocabulary=min(work.vocabulary, 200))
+    assert character_tokenizer(small.vocabulary, reachable_end=small.shortest > 0)[1] == small.width
 
 
 @pytest.mark.slow
