@@ -7,6 +7,8 @@ which key the other is had.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
@@ -75,13 +77,17 @@ def _rules_on_reference(config: Any) -> Iterator[tuple[str, Any]]:
 
 def _rules_of_presets(name: str) -> list[dict[str, Any]]:
     """Return the settings that the choices of conf/stability/ give a rule."""
+    first, *presets = _rules_by_preset(configuration.conf_dir() / "stability")
+    return [{**first.get(name, {}), **rules.get(name, {})} for rules in presets]
+
+
+@lru_cache(maxsize=4)
+def _rules_by_preset(folder: Path) -> list[dict[str, dict[str, Any]]]:
+    """Return the rules by name, of the default and of each choice."""
     from omegaconf import OmegaConf
 
-    folder = configuration.conf_dir() / "stability"
-    first: Any = OmegaConf.load(folder / "default.yaml")
-    found = []
-    for choice in configuration.choices_of_group("stability"):
-        preset: Any = OmegaConf.load(folder / f"{choice}.yaml")
-        rules = [(tree.get("rules") or {}).get(name) or {} for tree in (first, preset)]
-        found.append({**rules[0], **rules[1]})
-    return found
+    trees: list[Any] = [
+        OmegaConf.load(folder / f"{choice}.yaml")
+        for choice in ("default", *configuration.choices_of_group("stability"))
+    ]
+    return [{str(name): dict(rule or {}) for name, rule in (tree.get("rules") or {}).items()} for tree in trees]
