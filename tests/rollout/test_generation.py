@@ -198,3 +198,19 @@ def test_each_response_is_reported_once_as_soon_as_it_is_over(policy: Policy, ba
     expected = dict(enumerate(zip(rollout.texts, counts, rollout.finished.tolist(), strict=True)))
     assert told == expected
     assert len(set(at)) > 3 and min(at) < max(at), "not all at the end"
+
+
+def test_the_head_is_given_rows_of_their_own_not_slices_of_longer_states(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a slice, PyTorch copies a head that is not trained once for each prompt."""
+    given: list[torch.Tensor] = []
+    plain = torch.nn.Linear.forward
+
+    def watched(layer: torch.nn.Linear, states: torch.Tensor) -> torch.Tensor:
+        given.extend([states] if layer is policy.network.lm_head else [])
+        return plain(layer, states)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", watched)
+    run(policy, SAMPLING)
+    assert given and all(states.dim() == 2 or states.is_contiguous() for states in given)

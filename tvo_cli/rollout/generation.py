@@ -15,7 +15,12 @@ from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
 from tvo_cli.model import Policy
 from tvo_cli.model.cache_support import cache_argument
-from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions, trim_left_padding
+from tvo_cli.model.forward_inputs_and_outputs import (
+    accepted_arguments,
+    output_states,
+    token_positions,
+    trim_left_padding,
+)
 from tvo_cli.model.sequence_packing import ATTENTION
 from tvo_cli.rollout.fused_decode import FusedDecoder, fused_decoder
 from tvo_cli.rollout.kv_cache import (
@@ -232,17 +237,29 @@ def _prefill_cache(policy: Policy, ids: Tensor, mask: Tensor, samples: int) -> t
     position = token_positions(mask)
     quick = policy.network.config._attn_implementation == ATTENTION
     cache = growing_cache(policy.network.config, evenly=quick)
-    arguments: dict[str, Any] = {"use_cache": True, "logits_to_keep": 1}
-    if attention is not None:
-        arguments |= {"attention_mask": attention, "position_ids": position}
-    known = accepted_arguments(policy.network.forward, arguments)
-    found = policy.network(input_ids=ids, **cache_argument(policy.network, cache), **known)
+    logits = _logits_after_prompts(policy, ids, attention, position, cache)
     repeat_cache_rows(cache, torch.arange(len(ids), device=ids.device), samples)
     repeated = None if attention is None or not keeps_tokens(cache) else attention.repeat_interleave(samples, 0)
     following = (position[:, -1] + 1).repeat_interleave(samples, 0)
     even_rows, known_family = (EVEN_ROWS, fused_decoder(policy)) if quick else (1, None)
     state = _DecodingState(cache, following, repeated, even_rows, known_family)
-    return policy.head.decodable.cut(found.logits[:, -1]).repeat_interleave(samples, 0), state
+    return logits.repeat_interleave(samples, 0), state
+
+
+def _logits_after_prompts(
+    policy: Policy, ids: Tensor, attention: Tensor | None, position: Tensor, cache: DynamicCache
+) -> Tensor:
+    """Logits [n, V] after the last token of each prompt; the cache is filled.
+
+    The head is given one row a prompt: of a slice of longer states PyTorch would copy a frozen head for each prompt.
+    """
+    network = policy.network.base_model if policy.head.split else policy.network
+    arguments: dict[str, Any] = {"use_cache": True} | ({} if policy.head.split else {"logits_to_keep": 1})
+    if attention is not None:
+        arguments |= {"attention_mask": attention, "position_ids": position}
+    known = accepted_arguments(network.forward, arguments)
+    found = network(input_ids=ids, **cache_argument(network, cache), **known)
+    return policy.head(output_states(found)[:, -1])
 
 
 def _join_generated_rows(done: Sequence[tuple[Tensor, _ResponseRows]]) -> _ResponseRows:
