@@ -26,7 +26,7 @@ FAMILIES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=["llama", pytest.param("qwen2", marks=pytest.mark.slow)])
 def fresh(request: pytest.FixtureRequest, policy: Policy) -> Policy:
     """A small random policy of a family that is decoded by fused steps."""
     torch.manual_seed(0)

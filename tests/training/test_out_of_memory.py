@@ -61,8 +61,16 @@ def same_within_rounding(one: list[Tensor], other: list[Tensor]) -> bool:
     return all(torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("algorithm", ["tvo", "grpo", "siren"])
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    ("algorithm", "number"),
+    [
+        *(("tvo", 1), ("grpo", 2)),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("tvo", 2), ("grpo", 1), ("siren", 1), ("siren", 2))
+        ),
+    ],
+)
 def test_the_gradient_is_that_of_an_undisturbed_run(
     run: Runs, taken: list[Any], memory_ends: RuleOut, steps: MetricRows, algorithm: str, number: int
 ) -> None:
@@ -114,7 +122,7 @@ def test_the_critics_step_is_halved_alone(run: Runs, monkeypatch: pytest.MonkeyP
     assert (folder / "run.log").read_text().count("are halved from here on") == 1
 
 
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_resumed_run_goes_on_halved_with_the_same_bits(
     run: Runs, pulled: Callable[..., None], memory_ends: RuleOut, weights: Checksum, after: int
 ) -> None:

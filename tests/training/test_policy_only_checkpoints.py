@@ -32,11 +32,11 @@ def test_all_checkpoints_of_a_finished_run_hold_the_policy_alone_and_the_same_on
 def test_until_it_is_finished_the_newest_one_is_whole_and_resumes_to_the_same_policy(
     run: Runs, pulled: Callable[..., None], tmp_path: Path
 ) -> None:
-    whole = train_in(tmp_path / "uninterrupted", ("trainer.steps=4",))
-    pulled("alone", *ALONE, after=2)
+    whole = train_in(tmp_path / "uninterrupted", ("trainer.steps=3",))
+    pulled("alone", *ALONE, "trainer.steps=3", after=2)
     assert which_are_policy_only(tmp_path / "alone") == {1: True, 2: False}
-    alone = run("alone", *ALONE)
-    assert largest_difference(trained_policy(whole, 4), trained_policy(alone, 4)) == 0
+    alone = run("alone", *ALONE, "trainer.steps=3")
+    assert largest_difference(trained_policy(whole, 3), trained_policy(alone, 3)) == 0
 
 
 def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, steps: MetricRows) -> None:

@@ -12,7 +12,7 @@ from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.training import step_profiler
 
-ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=2")
+ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=2", "rollout.prompts=4")
 
 
 def test_the_steps_asked_for_have_a_trace_and_a_table_and_the_run_is_the_same(
@@ -30,19 +30,20 @@ def test_the_steps_asked_for_have_a_trace_and_a_table_and_the_run_is_the_same(
     assert weights(profiled, 2) == weights(plain, 2) and steps(profiled) == steps(plain)
 
 
-def test_a_run_is_resumed_whatever_is_profiled_and_has_the_same_fingerprint(run: Runs) -> None:
+def test_a_run_is_resumed_whatever_is_profiled_and_a_step_that_will_not_come_is_said(
+    run: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
     run("a", *ONE_UPDATE, "trainer.steps=1")
-    resumed = run("a", *ONE_UPDATE, "trainer.profile=[2]")
+    with caplog.at_level(logging.WARNING, logger="tvo"):
+        resumed = run("a", *ONE_UPDATE, "trainer.profile=[2,7]")
     assert (resumed / "profile" / "step-000002.txt").exists()
+    said = [record.getMessage() for record in caplog.records if "trainer.profile" in record.getMessage()]
+    assert said == ["trainer.profile=[7]: steps 2 to 2 are to come, others have no profile"]
+
+
+def test_what_is_profiled_is_no_part_of_a_fingerprint() -> None:
     found = [config.config_fingerprint(config.compose([*w, "output_dir=x"])) for w in ((), ("trainer.profile=[3]",))]
     assert found[0] == found[1]
-
-
-def test_a_step_that_will_not_come_is_said(run: Runs, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="tvo"):
-        run("a", *ONE_UPDATE, "trainer.profile=[2,7]")
-    said = [record.getMessage() for record in caplog.records if "trainer.profile" in record.getMessage()]
-    assert said == ["trainer.profile=[7]: steps 1 to 2 are to come, others have no profile"]
 
 
 def test_a_profile_that_cannot_be_written_costs_no_run(run: Runs, caplog: pytest.LogCaptureFixture) -> None:
