@@ -18,6 +18,7 @@ from tvo_cli.advantage import (
     GroupNormalised,
     LeaveOneOut,
     ShrunkLeaveOneOut,
+    WhitenedGroup,
 )
 from tvo_cli.types import Experience
 
@@ -68,6 +69,23 @@ def test_equal_rewards_of_a_group_give_exactly_nothing(estimator: Estimator) -> 
     found = values(estimator, [[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
     assert (found[:2] == 0).all()
     assert found[2, 0] > 0 > found[2, 1]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GroupNormalised(epsilon=1e-6),
+        BatchScaledGroup(tail=0.1, epsilon=1e-4),
+        WhitenedGroup(epsilon=1e-8),
+        ShrunkLeaveOneOut(**{**SHRUNK, "normalise": True, "epsilon": 1e-4}),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+@pytest.mark.parametrize("reward", [0.0, 1.0, 0.7])
+def test_a_batch_of_equal_rewards_has_no_scale_that_would_enlarge_a_force(estimator: Estimator, reward: float) -> None:
+    """A control variate at β = 0.6 was 1/ε = 10,000 times itself when a model answered a whole batch rightly."""
+    found = estimator(experience(torch.full((8, 3), reward)))
+    assert found.scale == 1.0 and float(found.values.abs().max()) < 1e-6
 
 
 def test_the_scale_turns_the_advantage_back_into_reward() -> None:

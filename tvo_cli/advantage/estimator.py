@@ -50,6 +50,14 @@ class StatelessEstimator:
         """Nothing to restore."""
 
 
+def batch_scale(spread: float, epsilon: float) -> float:
+    """κ = 1/(spread + ε), and 1 for a batch without spread (at most ε): its advantages are 0 at any κ.
+
+    Forces that are measured in units of reward would otherwise act 1/ε times as strongly on a batch of equal rewards.
+    """
+    return 1.0 / (spread + epsilon) if spread > epsilon else 1.0
+
+
 def token_rewards(experience: Experience, outcome: Tensor, kl_coef: float) -> Tensor:
     """r_t = 1[t last]·R − c_KL·k1_t, [B, T]: an outcome [B] on the last response token, the KL charged on each."""
     mask, length = experience.mask, experience.mask.sum(1)

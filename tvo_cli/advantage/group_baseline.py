@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import StatelessEstimator, reference_kl_cost
+from tvo_cli.advantage.estimator import StatelessEstimator, batch_scale, reference_kl_cost
 from tvo_cli.maths import groups
 from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience
@@ -90,7 +90,8 @@ class BatchScaledGroup(StatelessEstimator):
     """TVO without variance pieces: winsorised rewards, group-centred, divided by their std over the batch.
 
     Â_i = (W_i − mean_g W)/(std_batch(W − mean_g W) + ε), W = R clipped to its batch quantiles
-    [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md. tail = 0: no clipping.
+    [tail, 1 − tail] (a no-op when they coincide, and for 0/1 rewards). docs/tvo.md. tail = 0: no clipping. κ is one
+    over that spread, and 1 where there is none.
 
     Fidelity: notes (this project's, docs/tvo.md).
     """
@@ -103,7 +104,7 @@ class BatchScaledGroup(StatelessEstimator):
         """Estimate Â, [B, T]."""
         rewards = winsorised_rewards(experience.rewards, self.tail)
         centred = groups.group_centred(rewards, experience.group)
-        scale = 1.0 / (float(centred.std()) + self.epsilon)
+        scale = batch_scale(float(centred.std()), self.epsilon)
         return Advantage(spread_over_tokens(centred * scale, experience.mask), scale=scale)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from tvo_cli.advantage.estimator import batch_scale
 from tvo_cli.maths import groups
 from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience
@@ -20,7 +21,7 @@ class ShrunkLeaveOneOut:
     James–Stein shrinkage of a group's mean (quenched: of this prompt) to the mean over the *other* prompts of
     the same data source. w is the variance of R within a group, τ² that of the groups' true means; both are
     averages over earlier batches, so the baseline holds nothing of sample i and the estimate is unbiased.
-    docs/tvo.md, section 7. κ = 1/rms(Â) over the batch when `normalise`, else 1.
+    docs/tvo.md, section 7. κ = 1/rms(Â) over the batch when `normalise`, else 1; 1 where all Â are 0.
 
     Fidelity: notes (this project's, docs/tvo.md).
 
@@ -43,7 +44,7 @@ class ShrunkLeaveOneOut:
         """Estimate Â, [B, T]."""
         difference = experience.rewards - self.baseline(experience)
         rms = float(difference.square().mean().sqrt())
-        scale = 1.0 / (rms + self.epsilon) if self.normalise else 1.0
+        scale = batch_scale(rms, self.epsilon) if self.normalise else 1.0
         return Advantage(spread_over_tokens(difference * scale, experience.mask), scale=scale)
 
     def baseline(self, experience: Experience) -> Tensor:
