@@ -190,7 +190,7 @@ def raise_lost_output() -> None:
         raise _guards[1].loss
 
 
-def can_stream_redraw(stream: TextIO | None) -> bool:
+def can_standard_stream_redraw(stream: TextIO | None) -> bool:
     """Return whether lines on a stream can be redrawn: a terminal, and one that is capable of it."""
     capable = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
     return capable and stream is not None and stream.isatty()

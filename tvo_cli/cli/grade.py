@@ -114,7 +114,7 @@ def _grade_rows(
         sink.flush()
         progress.show(summary)
     progress.clear()
-    for line in (*summary.lines(), *(_second_grader_lines(grader) if audit else ())):
+    for line in (*summary.lines(), *(_audit_lines_of_grade_command(grader) if audit else ())):
         print(escaping.terminal(line), file=sys.stderr)
 
 
@@ -139,7 +139,7 @@ def _check_and_count_rows(stream: IO[bytes], source: RowSource) -> int | None:
     return total
 
 
-def _second_grader_lines(grader: Grader) -> Iterator[str]:
+def _audit_lines_of_grade_command(grader: Grader) -> Iterator[str]:
     """Yield the rate and the rows on which the two graders differ (`--audit`)."""
     audit = grader.audit
     rate = "no row compared" if audit.rate is None else f"{audit.differing:,} of {audit.compared:,} ({audit.rate:.2%})"

@@ -22,7 +22,7 @@ EVERY = 10.0  # seconds between lines where there is no terminal
 @contextmanager
 def evaluation_progress() -> Iterator[Callable[[Any], object]]:
     """Open the progress bar of an evaluation; yield what to call after every batch."""
-    if not standard_streams.can_stream_redraw(sys.stderr):
+    if not standard_streams.can_standard_stream_redraw(sys.stderr):
         yield _progress_lines()
         return
     from rich.console import Console
@@ -94,7 +94,11 @@ class GradingProgress:
     """The progress of `tvo grade` on a terminal: rows, speed, time left."""
 
     def __init__(self, total: int | None) -> None:
-        self.total, self.shown, self.wanted = total, time.monotonic(), standard_streams.can_stream_redraw(sys.stderr)
+        self.total, self.shown, self.wanted = (
+            total,
+            time.monotonic(),
+            standard_streams.can_standard_stream_redraw(sys.stderr),
+        )
 
     def show(self, summary: GradingSummary) -> None:
         """Twice a second at most."""

@@ -172,7 +172,7 @@ def extract_stated_answer(text: str) -> ExtractedAnswer:
     content = clause[1].replace("**", "").strip().strip("*").strip() if clause else ""
     if clause is None or not content:
         return ExtractedAnswer((), "no answer")
-    answer = _strip_remarks(content)
+    answer = _strip_remarks_after_answer(content)
     hedged = _is_hedged_or_retracted((content[len(answer) :] + text[clause.end() :])[:TAIL], answer)
     return ExtractedAnswer((answer,), "several answers" if hedged else "")
 
@@ -182,7 +182,7 @@ def _skip_adverb(text: str, start: int) -> int:
     return found.end() if found else start
 
 
-def _strip_remarks(content: str) -> str:
+def _strip_remarks_after_answer(content: str) -> str:
     """72 of "72, altogether" and "72 because it fits"."""
     for _ in range(MOST if len(content) <= TAIL else 0):
         content = REMARK.sub("", content).rstrip(",; ") or content

@@ -33,7 +33,7 @@ class PerformanceProfile(NamedTuple):
 def reason_against_robust_aggregates(n: int, what: str) -> str | None:
     """Why `what` (a key of MINIMA) is not shown for n runs an arm; None when there are enough."""
     least = MINIMA[what]
-    return None if n >= least else f"{what} needs at least {least} runs an arm, there {_number_of_aggregated_runs(n)}"
+    return None if n >= least else f"{what} needs at least {least} runs an arm, there {_size_of_robust_aggregate(n)}"
 
 
 def interquartile_mean(values: ArrayLike) -> float:
@@ -119,5 +119,5 @@ def _runs_by_tasks(values: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
-def _number_of_aggregated_runs(n: int) -> str:
+def _size_of_robust_aggregate(n: int) -> str:
     return "is one" if n == 1 else f"are {n}"

@@ -42,7 +42,7 @@ class ProgressTable:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = (self._folder / LOG).open("a", encoding="utf-8", errors="backslashreplace")
         standard_streams.add_stream_listener(self._note)
-        if standard_streams.can_stream_redraw(self._stream):
+        if standard_streams.can_standard_stream_redraw(self._stream):
             from rich.console import Console
             from rich.live import Live
 

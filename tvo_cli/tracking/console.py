@@ -202,7 +202,9 @@ class LiveConsoleDisplay:
             console=self._console,
             refresh_per_second=4,
             transient=False,
-            redirect_stderr=standard_streams.can_stream_redraw(sys.stderr),  # one that goes into a file stays there
+            redirect_stderr=standard_streams.can_standard_stream_redraw(
+                sys.stderr
+            ),  # one that goes into a file stays there
         )
         self._live.start()
 
@@ -242,6 +244,6 @@ def choose_display(style: str = "auto", every_seconds: float = 0.0) -> ConsoleDi
         return SilentDisplay()
     return (
         LiveConsoleDisplay()
-        if style == "live" or (style == "auto" and standard_streams.can_stream_redraw(sys.stdout))
+        if style == "live" or (style == "auto" and standard_streams.can_standard_stream_redraw(sys.stdout))
         else PlainDisplay(every_seconds=every_seconds)
     )

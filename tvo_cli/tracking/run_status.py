@@ -51,7 +51,7 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         with status_lock(self._folder):
-            _refuse_if_running(self._folder)
+            _refuse_running_status(self._folder)
             self._former, self._seen = _status_text(self._path), _modification_times(self._folder)
             write_json_atomically(self._path, {"state": RUNNING, **self._facts})
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -153,7 +153,7 @@ def status_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _refuse_if_running(folder: Path) -> None:
+def _refuse_running_status(folder: Path) -> None:
     """Refuse a run folder in which another process runs."""
     found = read_status(folder)
     here = (socket.gethostname(), os.getpid())

@@ -106,7 +106,7 @@ class Optimizer(Keys):
     make: Built = key("the optimiser, of torch.optim")
 
 
-class NoAdapter(Keys):
+class NoAdapterSettings(Keys):
     """Every weight trains."""
 
     kind: Literal["none"] = key("none")
@@ -126,7 +126,7 @@ class LowRankAdapter(Keys):
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
 
 
-Adapter = Annotated[NoAdapter | LowRankAdapter, Field(discriminator="kind")]
+Adapter = Annotated[NoAdapterSettings | LowRankAdapter, Field(discriminator="kind")]
 
 
 class Trainer(Keys):
