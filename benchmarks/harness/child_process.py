@@ -21,9 +21,15 @@ def pinned(command: Sequence[str], core: str) -> list[str]:
     return ["taskset", "-c", core, *command] if core and shutil.which("taskset") else list(command)
 
 
+def surroundings() -> dict[str, str]:
+    """The environment of a measured process: this one's, with this checkout before whatever PYTHONPATH names."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return os.environ | ONE_THREAD | OFFLINE | {"PYTHONPATH": path}
+
+
 def run(command: Sequence[str], core: str = "", environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a command; the JSON of its last line."""
-    settings = os.environ | ONE_THREAD | OFFLINE | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
+    settings = surroundings() | dict(environment or {})
     done = subprocess.run(
         pinned(command, core), capture_output=True, text=True, env=settings, cwd=ROOT, timeout=3600, check=False
     )
