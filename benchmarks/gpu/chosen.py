@@ -51,9 +51,10 @@ class Chosen(Settings):
     @field_validator("trl_python")
     @classmethod
     def _is_there(cls, python: str) -> str:
-        if python and shutil.which(python) is None:
+        found = shutil.which(python)
+        if python and found is None:
             raise ValueError(f"{python} is no program")
-        return python
+        return str(Path(found).absolute()) if found else ""  # an environment's link is kept: it makes the environment
 
     @model_validator(mode="after")
     def _fit_together(self) -> Chosen:

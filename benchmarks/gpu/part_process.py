@@ -71,7 +71,7 @@ def run(module: str, words: Sequence[str], seconds: float, python: str = sys.exe
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [python, "-m", module, *words],
-            stdout=out, stderr=errors, env=surroundings(), cwd=ROOT, process_group=0,
+            stdout=out, stderr=errors, env=surroundings(python), cwd=ROOT, process_group=0,
         )  # fmt: skip
         try:
             code: int | None = process.wait(timeout=seconds)

@@ -11,7 +11,7 @@ from benchmarks.gpu import part_process
 from benchmarks.gpu.limits import decode_bytes, generation_flops, update_flops
 from benchmarks.gpu.part_process import STATUS, Ended
 from benchmarks.gpu.subjects import Subject
-from benchmarks.harness.child_process import FOLDER
+from benchmarks.harness.child_process import FOLDER, surroundings
 from benchmarks.harness.record import Fields, Row, number, text
 from benchmarks.peers.environment import version
 from benchmarks.workload.step_process import FIELDS as STEP
@@ -107,7 +107,8 @@ def row(subject: Subject, precision: str, outcome: dict[str, str], found: Row) -
 
 def _is_installed(python: str, package: str) -> bool:
     code = f"import importlib.util as u, sys; sys.exit(u.find_spec({package!r}) is None)"
-    return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+    found = subprocess.run([python, "-c", code], capture_output=True, env=surroundings(python), check=False)
+    return found.returncode == 0
 
 
 def _version(side: str, python: str) -> str:
