@@ -23,8 +23,7 @@ BUILT = "built.json"  # what is in the folder, written last
 
 def prepare(folder: Path, work: Work, rollouts: int, device: str, source: Path | None) -> None:
     """Fill the folder, unless it holds the same already."""
-    wanted = {"work": vars(work), "rollouts": rollouts, "source": source and str(source.resolve())}
-    if (folder / BUILT).exists() and json.loads((folder / BUILT).read_text(encoding="utf-8")) == wanted:
+    if is_written(folder, work, rollouts, source):
         return
     shutil.rmtree(folder, ignore_errors=True)
     if source is None:
@@ -32,7 +31,17 @@ def prepare(folder: Path, work: Work, rollouts: int, device: str, source: Path |
             build(work, folder, rollouts)
     else:
         take_real(source, folder, work, rollouts)
-    (folder / BUILT).write_text(json.dumps(wanted), encoding="utf-8")
+    (folder / BUILT).write_text(json.dumps(_contents(work, rollouts, source)), encoding="utf-8")
+
+
+def is_written(folder: Path, work: Work, rollouts: int, source: Path | None) -> bool:
+    """Whether the folder holds all of it."""
+    place = folder / BUILT
+    return place.exists() and json.loads(place.read_text(encoding="utf-8")) == _contents(work, rollouts, source)
+
+
+def _contents(work: Work, rollouts: int, source: Path | None) -> dict[str, Any]:
+    return {"work": vars(work), "rollouts": rollouts, "source": source and str(source.resolve())}
 
 
 def take_real(source: Path, folder: Path, work: Work, rollouts: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.gpu import part_process
+from benchmarks.gpu import model_process, part_process
 from benchmarks.gpu.limits import decode_bytes, generation_flops, update_flops
 from benchmarks.gpu.part_process import STATUS, Ended
 from benchmarks.gpu.subjects import Subject
@@ -54,20 +55,23 @@ def measured(subject: Subject, side: str, precision: str, how: How, seconds: flo
     python = how.trl_python if side != "tvo" and how.trl_python else sys.executable
     if lacking := [package for package in NEEDS[side] if not _is_installed(python, package)]:
         return row(subject, precision, {"status": "not installed", "detail": ", ".join(lacking)}, {})
+    end = time.monotonic() + seconds
     built = write_model(subject, how, seconds)
-    if built.status != "measured":
+    if built is not None and built.status != "measured":
         return row(subject, precision, {"status": built.status, "detail": f"writing the model: {built.detail}"}, {})
     words = words_of(side, precision, how)
     sizes: dict[str, Any] = {"steps": how.steps, "warm_up": how.warm_up, "clock": how.clock}
     given = arguments(subject.work, FOLDER / "gpu" / subject.name, words, **sizes)
-    ended = part_process.run(SIDES[side.partition("+")[0]], given, seconds, python)
+    ended = part_process.run(SIDES[side.partition("+")[0]], given, end - time.monotonic(), python)
     return row(subject, precision, *found_in(ended, how.warm_up)) | {"version": _version(side, python)}
 
 
-def write_model(subject: Subject, how: How, seconds: float) -> Ended:
-    """Model and problems of a subject, once."""
-    words = [str(FOLDER / "gpu" / subject.name), "--work", subject.work.as_json(), "--device", how.device]
-    words += ["--rollouts", str(how.steps + how.warm_up + 1)]
+def write_model(subject: Subject, how: How, seconds: float) -> Ended | None:
+    """Model and problems of a subject; None where they are there already."""
+    folder, rollouts = FOLDER / "gpu" / subject.name, how.steps + how.warm_up + 1
+    if model_process.is_written(folder, subject.work, rollouts, subject.source):
+        return None
+    words = [str(folder), "--work", subject.work.as_json(), "--device", how.device, "--rollouts", str(rollouts)]
     words += ["--source", str(subject.source.resolve())] if subject.source else []
     return part_process.run("benchmarks.gpu.model_process", words, seconds)
 

@@ -6,15 +6,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.gpu import kernels, part_process, plan, steps
+from benchmarks.gpu import kernels, model_process, part_process, plan, steps
 from benchmarks.gpu.benchmark import BENCHMARK
 from benchmarks.gpu.chosen import QUICK, Chosen
 from benchmarks.gpu.part_process import Ended
+from benchmarks.gpu.subjects import random_subject
 from benchmarks.harness.command_line import run
 from benchmarks.harness.record import Row, read
 from tests.benchmarks.gpu.test_steps import ALL, LAST
@@ -46,6 +48,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
     found = Processes()
     monkeypatch.setattr(part_process, "run", found.run)
     monkeypatch.setattr(steps, "_is_installed", lambda python, package: package != "vllm")
+    monkeypatch.setattr(model_process, "is_written", lambda *_: False)
     monkeypatch.setattr(steps, "version", lambda python, package: "1.16.0")
     monkeypatch.setattr(plan, "is_installed", lambda kernel: kernel.package != "liger_kernel")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -220,3 +223,22 @@ def test_a_kernel_whose_error_is_not_a_number_has_failed(
     assert {(row["status"], row["detail"]) for _, row in rows} == {
         ("failed", "not a number: logp_error"), ("not installed", "liger_kernel"),
     }  # fmt: skip
+
+
+def test_writing_the_model_takes_of_the_part_s_time(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    whole = processes.run
+
+    def timed(module: str, words: Sequence[str], seconds: float, *rest: Any) -> Ended:
+        given.append(seconds)
+        return whole(module, words, seconds, *rest)
+
+    monkeypatch.setattr(part_process, "run", timed)
+    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=iter([0.0, 30.0]).__next__))
+    subject = random_subject("tiny", prompts=1, samples=1, prompt_tokens=1, new_tokens=1)
+    how = steps.How("cpu", 1, 1, 1, "")
+    assert steps.measured(subject, "tvo", "float32", how, 100.0)["status"] == "measured" and given == [100.0, 70.0]
+    monkeypatch.setattr(model_process, "is_written", lambda *_: True)
+    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=iter([0.0, 0.0]).__next__))
+    steps.measured(subject, "tvo", "float32", how, 100.0)
+    assert given[2:] == [100.0] and processes.commands[-1][1] == "benchmarks.workload.tvo_step"
