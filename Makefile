@@ -17,7 +17,7 @@ UV := .venv-uv/bin/uv
 install = $(1)/bin/python -m pip install --quiet --constraint $(LOCK) pip && \
   $(1)/bin/python -m pip install --quiet --build-constraint $(LOCK) $(2)
 
-.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs clean
+.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs gpu-wheels clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
@@ -60,6 +60,18 @@ docs: $(DEV_STAMP)  ## docs/algorithms.md, docs/modules.md and conf/schema/, fro
 	$(BIN)/python -m tests.module_table > docs/modules.md
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
 	for group in conf/schema/*.json; do $(BIN)/python -m tvo_cli list $$(basename $$group .json) --schema > $$group; done
+
+# For another Python or processor: make gpu-wheels GPU_PYTHON=3.13 GPU_PLATFORM=aarch64; MORE names further packages.
+GPU_WHEELS := outputs/gpu-wheels
+GPU_PYTHON ?= 3.12
+GPU_PLATFORM ?= x86_64
+gpu-wheels: .venv/bin/python  ## wheels for benchmarks.gpu on a Linux machine without a network (benchmarks/README.md)
+	rm -rf $(GPU_WHEELS)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(GPU_WHEELS) --constraint $(LOCK) antlr4-python3-runtime
+	$(BIN)/python -m pip download --quiet --no-deps --only-binary=:all: --implementation cp --python-version $(GPU_PYTHON) \
+	  $(foreach glibc,2_28 2_27 2_24 2_17,--platform manylinux_$(glibc)_$(GPU_PLATFORM)) --platform manylinux2014_$(GPU_PLATFORM) \
+	  --find-links $(GPU_WHEELS) --dest $(GPU_WHEELS) --constraint $(LOCK) --requirement requirements/gpu.txt $(MORE)
+	du -sh $(GPU_WHEELS)
 
 lock: $(UV)  ## requirements/lock.txt anew: the newest releases that pyproject.toml and requirements/held.txt allow
 	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --custom-compile-command 'make lock' \

@@ -17,6 +17,10 @@ class Skipped(Exception):
     """This machine cannot do the measurement; the reason."""
 
 
+class Unfinished(Exception):
+    """Measuring stops here for now, and why; the record stays unfinished, and the same command goes on."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """Rows that are measured together; an unfinished record that has a row with this key has them all."""
@@ -49,6 +53,7 @@ class Benchmark(Generic[S]):
     seeds: tuple[int, ...] = ()  # where the settings have no `seeds`: those that are written in the code
     notes: tuple[str, ...] = ()
     figure: Callable[[Record, Path], None] | None = None
+    rows_at_once: bool = False  # each row is written as soon as it is there, and to a .jsonl beside the record too
 
     def main(self) -> None:
         """The command line."""

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,18 @@ def pinned(command: Sequence[str], core: str) -> list[str]:
     return ["taskset", "-c", core, *command] if core and shutil.which("taskset") else list(command)
 
 
+def surroundings(python: str) -> dict[str, str]:
+    """The environment of a process that an interpreter runs: this checkout first, then, if it is ours, our PYTHONPATH.
+
+    What PYTHONPATH names was built for this interpreter; a peer's has its own.
+    """
+    ours = os.environ.get("PYTHONPATH") if python == sys.executable else None
+    return os.environ | ONE_THREAD | OFFLINE | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), ours)))}
+
+
 def run(command: Sequence[str], core: str = "", environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a command; the JSON of its last line."""
-    settings = os.environ | ONE_THREAD | OFFLINE | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
+    settings = surroundings(command[0]) | dict(environment or {})
     done = subprocess.run(
         pinned(command, core), capture_output=True, text=True, env=settings, cwd=ROOT, timeout=3600, check=False
     )

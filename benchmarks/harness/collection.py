@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import shlex
 import sys
@@ -13,13 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
 from benchmarks.harness.machine import machine, versions
 from benchmarks.harness.record import FORMAT, Record, Row, Table, read, write
-from benchmarks.harness.settings import Settings
+from benchmarks.harness.settings import Settings, of_measurement
 
 S = TypeVar("S", bound=Settings)
 PATIENCE = 2.0  # seconds between two writings of the file
+
+
+class NotResumable(Exception):
+    """A record that was to go on is another one's or over."""
 
 
 def collect(
@@ -30,18 +35,24 @@ def collect(
     *,
     quick: bool = False,
     anew: bool = False,
+    resume: Path | None = None,
 ) -> Record:
-    """Every row of the benchmark, in `path` too; `words` are those of the command line, for the record."""
-    record = begin(benchmark, settings, words, quick)
-    before = None if anew else unfinished(path, record)
+    """Every row of the benchmark, in `path` too; `words` are those of the command line, for the record.
+
+    An unfinished record at `resume`, or else at `path`, goes on.
+    """
+    record, source = begin(benchmark, settings, words, quick), resume or path
+    before = None if anew else unfinished(source, record, benchmark.settings)
+    if resume is not None and before is None:
+        raise NotResumable(f"{resume} is no unfinished record of these settings, versions, processor and GPU")
+    if path.exists() and (before is None or source != path):
+        path.replace(path.with_name(f"{path.stem}.previous{path.suffix}"))
     if before is not None:
         done = sum(len(table.rows) for table in before.tables.values())
-        say(f"{path}: unfinished, {done} rows are kept (--anew measures them again, as after a change of the code)")
-        record = before
-    elif path.exists():
-        path.replace(path.with_name(f"{path.stem}.previous{path.suffix}"))
+        say(f"{source}: unfinished, {done} rows are kept (--anew measures them again, as after a change of the code)")
+    record = before or record
     with closing(_results(benchmark, settings, record)) as results:
-        _fill(record, results, path)
+        _fill(record, results, path, lines=path.with_suffix(".jsonl") if benchmark.rows_at_once else None)
     return record
 
 
@@ -65,14 +76,15 @@ def begin(benchmark: Benchmark[S], settings: S, words: Sequence[str], quick: boo
     )
 
 
-def unfinished(path: Path, wanted: Record) -> Record | None:
-    """A stopped measurement of the same thing: same settings, versions, processor and fields."""
+def unfinished(path: Path, wanted: Record, settings: type[Settings]) -> Record | None:
+    """A stopped measurement of the same thing: same settings, versions, processor, GPU and fields."""
     try:
         found = read(path)
     except (FileNotFoundError, ValueError):  # none yet, or another file of that name
         return None
-    same = found.ended is None and found.machine.processor == wanted.machine.processor
-    same &= (found.benchmark, found.settings, found.versions) == (wanted.benchmark, wanted.settings, wanted.versions)
+    same = found.ended is None and (found.benchmark, found.versions) == (wanted.benchmark, wanted.versions)
+    same &= of_measurement(settings, found.settings) == of_measurement(settings, wanted.settings)
+    same &= (found.machine.processor, found.machine.gpu) == (wanted.machine.processor, wanted.machine.gpu)
     same &= {name: one.fields for name, one in found.tables.items()} == {
         name: one.fields for name, one in wanted.tables.items()
     }
@@ -95,21 +107,35 @@ def _results(benchmark: Benchmark[S], settings: S, record: Record) -> Generator[
             raise
 
 
-def _fill(record: Record, results: Iterator[tuple[Measurement, list[Row]]], path: Path) -> None:
+def _fill(record: Record, results: Iterator[tuple[Measurement, list[Row]]], path: Path, *, lines: Path | None) -> None:
+    """Measure and write; with `lines` every row at once, there too."""
     begun, before, written, number = time.monotonic(), record.seconds, 0.0, 0
     try:
         for number, (one, rows) in enumerate(results, 1):
             record.tables[one.table].rows.extend(rows)
             record.seconds = before + time.monotonic() - begun
             say(f"{number}: {one.table}, " + ", ".join(f"{name} {value}" for name, value in one.key.items()))
-            if record.seconds - written > PATIENCE:
+            if lines:
+                _write_lines(lines, record, {one.table: rows} if number > 1 else None)
+            if lines or record.seconds - written > PATIENCE:
                 written = record.seconds
                 write(path, record)
         record.ended = _now()
+    except Unfinished as reason:
+        say(f"{reason}; the same command goes on")
     finally:
         record.seconds = before + time.monotonic() - begun
         if record.ended or number:
             write(path, record)
+
+
+def _write_lines(path: Path, record: Record, more: dict[str, list[Row]] | None) -> None:
+    """A line of JSON a row, with the name of its table: those of `more` appended, or else the record's anew."""
+    rows = more or {name: table.rows for name, table in record.tables.items()}
+    lines = [json.dumps({"table": name} | row, ensure_ascii=False) + "\n" for name in rows for row in rows[name]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a" if more else "w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def say(line: str) -> None:

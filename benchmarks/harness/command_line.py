@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.harness.benchmark import Benchmark, Skipped
 from benchmarks.harness.child_process import FOLDER
-from benchmarks.harness.collection import collect, say
+from benchmarks.harness.collection import NotResumable, collect, say
 from benchmarks.harness.record import Record, read
 from benchmarks.harness.settings import Settings, add_options
 
@@ -52,7 +52,11 @@ def _read(benchmark: Benchmark[S], path: Path) -> Record:
 def _measured(benchmark: Benchmark[S], given: argparse.Namespace, words: Sequence[str]) -> Record:
     """The file is outputs/benchmarks/NAME.json, or quick/NAME.json there."""
     path = given.out or FOLDER / ("quick" if given.quick else "") / f"{benchmark.name}.json"
-    record = collect(benchmark, settings_of(benchmark, given), path, words, quick=given.quick, anew=given.anew)
+    how = {"quick": given.quick, "anew": given.anew, "resume": given.resume}
+    try:
+        record = collect(benchmark, settings_of(benchmark, given), path, words, **how)
+    except NotResumable as problem:
+        raise WrongOption(f"--resume: {problem}") from problem
     say(f"written: {path} ({record.seconds:.0f} s)")
     return record
 
@@ -96,6 +100,8 @@ def command_line(benchmark: Benchmark[S]) -> argparse.ArgumentParser:
     where = f"the record (default: outputs/benchmarks/{benchmark.name}.json)"
     shared.add_argument("--out", type=Path, default=None, metavar="FILE", help=where)
     shared.add_argument("--anew", action="store_true", default=False, help="measure again what an unfinished file has")
+    again = "go on with that unfinished record, as one of another folder (default: with the one of --out)"
+    shared.add_argument("--resume", type=Path, default=None, metavar="FILE", help=again)
     shared.add_argument(
         "--read", type=Path, default=None, metavar="FILE", help="print a record's table; measure nothing"
     )

@@ -20,9 +20,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def option(default: Any, what: str, *, positional: bool = False, **bounds: Any) -> Any:
-    """A setting with its line of --help."""
-    return Field(default=default, description=what, json_schema_extra={"positional": positional}, **bounds)
+def option(default: Any, what: str, *, positional: bool = False, of_start: bool = False, **bounds: Any) -> Any:
+    """A setting with its line of --help; `of_start`: another value is no other measurement."""
+    extra: dict[str, Any] = {"positional": positional, "of_start": of_start}
+    return Field(default=default, description=what, json_schema_extra=extra, **bounds)
+
+
+def of_measurement(settings: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What rows that belong together have in common: all values but those of one start."""
+    extras = {name: field.json_schema_extra for name, field in settings.model_fields.items()}
+    alone = {name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("of_start")}
+    return {name: value for name, value in values.items() if name not in alone}
 
 
 def add_options(parser: argparse.ArgumentParser, settings: type[Settings], quick: Mapping[str, Any]) -> None:

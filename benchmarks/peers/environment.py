@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from benchmarks.harness.child_process import FOLDER
+from benchmarks.harness.child_process import FOLDER, surroundings
 
 PACKAGES = {
     "trl": ["trl==1.16.0", "transformers==5.23.0"],
@@ -37,5 +37,5 @@ def _call(command: list[str]) -> None:
 def version(python: str, package: str) -> str:
     """The version of a package as that interpreter finds it."""
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, env=surroundings(python))
     return done.stdout.strip() or "not installed"

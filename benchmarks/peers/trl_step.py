@@ -1,7 +1,8 @@
 """TRL's GRPOTrainer on one of the works, timed step by step; prints one JSON line. Run by an interpreter that has TRL.
 
-Its own defaults, but for what would make the work unequal: gradient checkpointing and bf16 are off (both are on in TRL;
-off is faster on a CPU), no reports, no checkpoints. A step is one rollout with all its updates.
+Its own defaults, but for what would make the work unequal: gradient checkpointing is off, bf16 too unless --precision
+asks for it (both are on in TRL; off is faster on a CPU), no reports, no checkpoints. A step is one rollout with all its
+updates.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from benchmarks.workload.stopwatch import Stopwatch, memory, resident
 from benchmarks.workload.work import PLAIN, Work, lengths, reward
 
 
-def settings(work: Work, steps: int, micro_batch: int, folder: str, gpu: bool) -> dict[str, Any]:
-    """Arguments of GRPOConfig; on a GPU both sides train in bf16."""
+def settings(work: Work, steps: int, micro_batch: int, precision: str, *, gpu: bool) -> dict[str, Any]:
+    """Arguments of GRPOConfig, its folder left out."""
     return {
-        "output_dir": folder,
         "use_cpu": not gpu,
-        "bf16": gpu,
+        "bf16": precision == "bfloat16",
         "gradient_checkpointing": False,
         "per_device_train_batch_size": micro_batch,
         "gradient_accumulation_steps": work.rows // micro_batch,
@@ -46,8 +46,27 @@ def settings(work: Work, steps: int, micro_batch: int, folder: str, gpu: bool) -
     }
 
 
+def of_vllm(work: Work) -> dict[str, Any]:
+    """Further arguments of GRPOConfig: responses from vLLM in the same process, each to its full length."""
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_max_model_length": work.prompt_tokens + work.new_tokens + 8,
+        "generation_kwargs": {"ignore_eos": True},
+    }
+
+
 def run(
-    work: Work, folder: Path, *, steps: int, warm_up: int, clock: str, micro_batch: int, operations: bool = False
+    work: Work,
+    folder: Path,
+    *,
+    steps: int,
+    warm_up: int,
+    clock: str,
+    micro_batch: int,
+    precision: str = "float32",
+    vllm: bool = False,
+    operations: bool = False,
 ) -> dict[str, Any]:
     """Train and measure."""
     begun = time.perf_counter()
@@ -57,12 +76,14 @@ def run(
 
     imported = time.perf_counter() - begun
     logging.disable(logging.WARNING)
+    chosen = settings(work, steps + warm_up, micro_batch or work.rows, precision, gpu=clock == "gpu")
+    chosen |= of_vllm(work) if vllm else {}
     rows = [json.loads(line) for line in (folder / "problems.jsonl").read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as place:
         trainer = GRPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32),
             reward_funcs=rewarded,
-            args=GRPOConfig(**settings(work, steps + warm_up, micro_batch or work.rows, place, clock == "gpu")),
+            args=GRPOConfig(**chosen | {"output_dir": place}),
             train_dataset=Dataset.from_dict({"prompt": [row["question"] for row in rows]}),
             processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model", padding_side="left"),
         )
@@ -157,6 +178,8 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     parser = side.command_line()
     parser.add_argument("--micro-batch", type=int, default=0, help="0: the whole batch, which is TRL's fastest here")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--vllm", action="store_true", help="sample with vLLM in the same process")
     side.main(parser, run)
 
 

@@ -1,4 +1,4 @@
-"""The command line of one side of a step's benchmark: its folder, work and sizes; one JSON line on stdout."""
+"""The command line of one side of a step's benchmark: folder, work, sizes; prints a JSON line a step and one of all."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def profiled(watch: Stopwatch) -> dict[str, dict[str, float]]:
 
 
 def main(parser: argparse.ArgumentParser, run: Run) -> None:
-    """Run one side on one thread; everything but its JSON goes to stderr."""
+    """Run one side on one thread; everything but its lines of JSON goes to stderr."""
     chosen = vars(parser.parse_intermixed_args())
     out, sys.stdout = sys.stdout, sys.stderr
+    Stopwatch.told = out
     torch.set_num_threads(1)
     found = run(named(chosen.pop("work")), chosen.pop("folder"), **chosen)
     print(json.dumps(found), file=out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,25 @@ def measured(
     side: str, work: Work, folder: Path, words: Sequence[str] = (), *, python: str, core: str, **steps: Any
 ) -> Row:
     """One process of one side, with `steps`, `warm_up` and `clock`; times have a value a step."""
-    options = [word for name, value in steps.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    command = [python, "-m", SIDES[side], str(folder), "--work", json.dumps(vars(work)), *options, *words]
+    command = [python, "-m", SIDES[side], *arguments(work, folder, words, **steps)]
     found = child_process.run(command, core)
-    sizes = {name: value for name, value in vars(work).items() if name not in ("name", "family")}
-    return _row(found) | {"work": sizes, "version": version(python, PACKAGES[side])}
+    return row_of(found) | {"work": sizes_of(work), "version": version(python, PACKAGES[side])}
 
 
-def _row(found: dict[str, Any]) -> Row:
+def arguments(work: Work, folder: Path, words: Sequence[str], **steps: Any) -> list[str]:
+    """The words of a side's command line."""
+    options = [word for name, value in steps.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return [str(folder), "--work", work.as_json(), *options, *words]
+
+
+def sizes_of(work: Work) -> dict[str, int]:
+    """The numbers of a work."""
+    return {name: value for name, value in vars(work).items() if not isinstance(value, str)}
+
+
+def row_of(found: dict[str, Any]) -> Row:
     """What a side printed, as the fields above without `side`."""
-    rows = found.pop("rows")
+    rows = found["rows"]
     parts = {part: [row.get(part, 0.0) for row in rows] for part in (*PARTS, "step", "tokens")}
     rest = {"micro_batch": None, "readings": {}} | found
     return parts | {name: rest[name] for name in FIELDS.keys() & rest.keys() - {"side"}}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TextIO
 
 
 def after_gpu() -> float:
@@ -23,6 +24,8 @@ CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time
 
 class Stopwatch:
     """Accumulated seconds by name, and rows of them."""
+
+    told: ClassVar[TextIO | None] = None  # where each row is written as a line of JSON as soon as its step is over
 
     def __init__(self, clock: str) -> None:
         self.now = CLOCKS[clock]
@@ -54,6 +57,8 @@ class Stopwatch:
         """A step is over; the next begins."""
         now = self.now()
         self.rows.append(self.seconds | {"step": now - self._begun} | more)
+        if self.told is not None:
+            print(json.dumps({"row": self.rows[-1], "gpu_mb": peak_of_gpu()}), file=self.told, flush=True)
         self.seconds, self._begun = {}, now
 
 

@@ -49,6 +49,10 @@ class Work:
         """Responses a rollout."""
         return self.prompts * self.samples
 
+    def as_json(self) -> str:
+        """Its fields, as `named` reads them."""
+        return json.dumps(vars(self))
+
 
 W1 = Work("w1", prompts=16, samples=8, prompt_tokens=32, new_tokens=64)
 WIDE: dict[str, Any] = {"hidden": 256, "layers": 4, "heads": 8, "kv_heads": 4, "inner": 1024, "vocabulary": 151_936}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,13 +14,13 @@ from typing import Any
 import pytest
 
 from benchmarks.harness import child_process
-from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
+from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped, Unfinished
 from benchmarks.harness.command_line import run
 from benchmarks.harness.machine import machine, versions
 from benchmarks.harness.markdown import median, several, spread, table
 from benchmarks.harness.power_law import fit
 from benchmarks.harness.record import Field, Record, Row, Table, flag, group, number, numbers, read, text
-from benchmarks.harness.settings import Settings, option
+from benchmarks.harness.settings import Settings, of_measurement, option
 
 FIELDS = {"n": number("size", "1"), "square": number("of it", "1"), "met": flag("whether it is one")}
 
@@ -228,3 +229,51 @@ def test_a_child_tells_what_went_wrong() -> None:
 
 def test_the_machine_is_named() -> None:
     assert machine().processor and {"python", "torch", "tvo-cli"} <= versions().keys()
+
+
+def test_only_our_own_interpreter_is_given_our_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "carried")
+    assert child_process.surroundings(sys.executable)["PYTHONPATH"] == f"{child_process.ROOT}{os.pathsep}carried"
+    assert child_process.surroundings("/other/bin/python")["PYTHONPATH"] == str(child_process.ROOT)
+    monkeypatch.delenv("PYTHONPATH")
+    assert child_process.surroundings(sys.executable)["PYTHONPATH"] == str(child_process.ROOT)
+
+
+def test_a_measurement_without_time_is_unfinished_and_its_rows_are_written_at_once(tmp_path: Path) -> None:
+    squares, path = Squares(), tmp_path / "squares.json"
+
+    def measure(settings: Chosen) -> Iterator[Measurement]:
+        for n, measurement in enumerate(squares.measure(settings)):
+            if n == 2 and squares.stops_at != 0:
+                assert len(read(path).rows("squares")) == 2
+                raise Unfinished("no time")
+            yield measurement
+
+    benchmark = squares.benchmark(measure=measure, rows_at_once=True)
+    assert run(benchmark, ["--out", str(path)]) == 0 and read(path).ended is None
+    squares.stops_at = 0
+    assert run(benchmark, ["--out", str(path)]) == 0
+    assert squares.computed == [1, 2, 3] and read(path).ended
+    lines = [json.loads(line) for line in path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(line["table"], line["n"], line["square"]) for line in lines] == [
+        ("squares", 1, 1), ("squares", 2, 4), ("squares", 3, 9),
+    ]  # fmt: skip
+
+
+def test_a_setting_of_one_start_is_no_other_measurement() -> None:
+    class OfStart(Chosen):
+        """With a time."""
+
+        minutes: float = option(1.0, "of this start", of_start=True)
+
+    kept = of_measurement(OfStart, OfStart(minutes=5.0).model_dump())
+    assert kept == of_measurement(OfStart, OfStart().model_dump()) == Chosen().model_dump()
+
+
+def test_a_record_that_cannot_go_on_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    over, path = tmp_path / "over.json", tmp_path / "squares.json"
+    run(Squares().benchmark(), ["--out", str(over)])
+    with pytest.raises(SystemExit) as stopped:
+        run(Squares().benchmark(), ["--resume", str(over), "--out", str(path)])
+    assert stopped.value.code == 2 and f"--resume: {over} is no unfinished record" in capsys.readouterr().err
+    assert not path.exists()

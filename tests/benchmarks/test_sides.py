@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from benchmarks.harness import child_process
 from benchmarks.harness.command_line import run
@@ -41,7 +40,7 @@ class Processes:
 def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
     found = Processes()
     monkeypatch.setattr(child_process, "run", found.run)
-    for name in ("step", "gpu", "scaling", "variance_reading", "evaluation", "operations"):
+    for name in ("step", "scaling", "variance_reading", "evaluation", "operations"):
         module = importlib.import_module(f"benchmarks.{name}")
         monkeypatch.setattr(module, "build", lambda work, folder, rollouts: folder)
         monkeypatch.setattr(module, "interpreter", lambda peer, given: given, raising=False)
@@ -77,19 +76,6 @@ def test_the_last_step_of_a_process_is_the_profiled_one(
     assert "--operations" in processes.commands[0]
     assert found.rows("processes")[0]["profiled"] == 4.0 and found.rows("processes")[0]["step"] == [2.0]
     assert "| linear maps | 1.000 | 2.000 | 0.000 | 3.000 | 75% |" in capsys.readouterr().out
-
-
-def test_a_gpu_s_limits(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
-    found = measured("gpu", ["--sizes", "tiny", "0.5b", "--peer", "trl", "--peer-python", "theirs"], tmp_path)
-    assert len(found.rows("processes")) == 8 and found.machine.gpu == "NVIDIA H200"
-    assert {"trainer.device=cuda", "trainer.microbatch_rows=16"} < set(processes.commands[0])
-    assert all(row["step_utilisation"] > 0 for row in found.rows("processes"))
-    printed = capsys.readouterr().out
-    assert "0.5b on NVIDIA H200" in printed and "step, trl/tvo: 3.00" in printed
 
 
 def test_scaling_runs_every_point(processes: Processes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

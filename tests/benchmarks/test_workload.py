@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import sys
 from dataclasses import replace
@@ -131,3 +132,14 @@ def test_a_skewed_work_is_built_and_our_side_runs_on_it(tmp_path: Path) -> None:
     assert found["tokens"] == [sum(lengths(work, 1))]
     assert found["step"][0] > found["generation"][0] > 0.0 and found["update"][0] > found["optimizer"][0] > 0.0
     assert found["readings"]["policy/mismatch"] < 1e-5 and found["readings"]["gradient/variance"] > 0.0
+
+
+def test_each_step_is_told_as_soon_as_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(Stopwatch, "told", told)
+    parts = Stopwatch("wall")
+    for tokens in (7, 8):
+        parts.end_step(tokens=tokens)
+        assert (
+            json.loads(told.getvalue().splitlines()[-1])["row"] == parts.rows[-1] and parts.rows[-1]["tokens"] == tokens
+        )
