@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.grown_adapters import KINDS, give_grown_adapter
@@ -93,9 +94,74 @@ def test_a_folder_of_another_program_says_its_base_in_pefts_own_file(tmp_path: P
     written = saved(tmp_path, "lora", NODE)
     (tmp_path / "base.json").unlink()
     assert torch.equal(said(load_policy(NODE | {"path": str(tmp_path)}, device="cpu")), said(written))
-    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
-    with pytest.raises(UserError, match="which model its adapter belongs to"):
+
+
+def altered(folder: Path, **changed: Any) -> dict[str, Any]:
+    """The node of a LoRA as another program may write it, with other values in peft's file."""
+    saved(folder, "lora", NODE)
+    (folder / "base.json").unlink()
+    told = json.loads((folder / "adapter_config.json").read_text()) | changed
+    (folder / "adapter_config.json").write_text(json.dumps(told))
+    return NODE | {"path": str(folder)}
+
+
+def test_the_dropout_of_another_programs_training_does_not_act(tmp_path: Path) -> None:
+    plain = said(load_policy(altered(tmp_path / "plain"), device="cpu"))
+    found = load_policy(altered(tmp_path / "noisy", lora_dropout=0.5), device="cpu")
+    assert torch.equal(said(found), plain) and torch.equal(said(found), said(found))
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"peft_type": "IA3"}, "of the kind IA3"),
+        ({"modules_to_save": ["embed_tokens"]}, "modules_to_save="),
+        ({"trainable_token_indices": [1]}, "trainable_token_indices="),
+        ({"bias": "all"}, "bias=all"),
+        ({"target_modules": ["nothing"]}, "cannot be put beside its base"),
+        ({"r": 2}, "cannot be put beside its base"),
+        ({"base_model_name_or_path": None}, r"does not say which model .*model\.base="),
+    ],
+)
+def test_an_adapter_that_would_be_read_in_part_is_refused(tmp_path: Path, changed: dict[str, Any], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        load_policy(altered(tmp_path, **changed), device="cpu")
+
+
+def test_tensors_without_a_layer_are_refused(tmp_path: Path) -> None:
+    node = altered(tmp_path)
+    tensors = load_file(tmp_path / "adapter_model.safetensors")
+    save_file(tensors | {"base_model.model.lm_head.weight": torch.zeros(2)}, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(UserError, match=r"without a place in it: \['base_model.model.lm_head.weight'\]"):
+        load_policy(node, device="cpu")
+
+
+@pytest.mark.parametrize("broken", ["adapter_config.json", "adapter_model.safetensors", "base.json"])
+def test_a_broken_file_is_named(tmp_path: Path, broken: str) -> None:
+    saved(tmp_path, "lora", NODE)
+    (tmp_path / broken).write_bytes(b"{broken!")
+    with pytest.raises(UserError, match=r"adapter|base\.json"):
         load_policy(NODE | {"path": str(tmp_path)}, device="cpu")
+
+
+def test_pickled_adapters_are_never_loaded(tmp_path: Path) -> None:
+    saved(tmp_path, "lora", NODE)
+    (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
+    with pytest.raises(UserError, match="pickles are never loaded"):
+        load_policy(NODE | {"path": str(tmp_path)}, device="cpu")
+
+
+def test_an_adapter_is_no_base_of_another_or_of_itself(tmp_path: Path) -> None:
+    saved(tmp_path, "lora", NODE)
+    told = json.loads((tmp_path / "base.json").read_text()) | {"path": str(tmp_path)}
+    (tmp_path / "base.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match="beside another adapter"):
+        load_policy(NODE | {"path": str(tmp_path)}, device="cpu")
+
+
+def test_a_base_that_no_file_names_is_named_by_the_user(tmp_path: Path) -> None:
+    node = altered(tmp_path, base_model_name_or_path=None)
+    assert load_policy(node | {"base": "packaged:tiny"}, device="cpu").base is not None
 
 
 def test_a_merged_folder_says_the_same_without_peft(tmp_path: Path, kind: str) -> None:

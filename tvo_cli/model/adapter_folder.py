@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -17,6 +18,8 @@ from tvo_cli.optional_packages import import_for
 
 CONFIG, TENSORS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
 PREFIX = "base_model.model."  # of every name in a file of peft
+NOT_READ = ("modules_to_save", "trainable_token_indices", "layer_replication")  # of peft's file: more than A and B
+READING_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +51,61 @@ def save_adapter(network: nn.Module, base: BaseModel, folder: Path) -> None:
 
 
 def load_adapter(network: nn.Module, folder: Path) -> None:
-    """Put the adapter of a folder beside the layers of a network."""
+    """Put the adapter of a folder beside the layers of a network.
+
+    Raises:
+        UserError: it is no LoRA or DoRA, trains more than that, cannot be read, or does not fit.
+    """
     peft = import_for("model.path", folder, "peft", "lora")
-    inject_adapter(network, peft.LoraConfig.from_pretrained(str(folder)))
+    _check_low_rank_alone(folder)
     try:
+        chosen = peft.LoraConfig.from_pretrained(str(folder))
+        chosen.lora_dropout = 0.0  # of another program's training: it would act on every forward here
+        inject_adapter(network, chosen)
         restore_adapter(network, read_adapter_tensors(network, folder))
-    except (KeyError, RuntimeError) as error:
-        raise UserError("model.path", folder, f"its adapter does not fit its base ({error}).") from error
+    except READING_ERRORS as error:
+        raise UserError("model.path", folder, f"its adapter cannot be put beside its base ({error}).") from error
+
+
+def _check_low_rank_alone(folder: Path) -> None:
+    """Refuse an adapter of which something would be left out, and one without safetensors."""
+    told = _read_peft_config(folder)
+    kind = str(told.get("peft_type"))
+    if kind != "LORA":
+        raise UserError("model.path", folder, f"holds an adapter of the kind {kind}; LoRA and DoRA are read.")
+    more = [key for key in NOT_READ if told.get(key)] + ["bias"] * (told.get("bias", "none") != "none")
+    if more:
+        problem = f"its adapter trains more than low-rank products: {more[0]}={told[more[0]]}."
+        raise UserError("model.path", folder, problem, "Merge it with the program that made it.")
+    if not (folder / TENSORS).is_file():
+        remedy = "Save it as safetensors; pickles are never loaded."
+        raise UserError("model.path", folder, f"the folder has no {TENSORS}.", remedy)
+
+
+def _read_peft_config(folder: Path) -> dict[str, Any]:
+    """Peft's file of an adapter; empty where it is no mapping.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError("model.path", folder, f"its {CONFIG} cannot be read ({error}).") from error
+    return told if isinstance(told, dict) else {}
 
 
 def read_adapter_tensors(network: nn.Module, folder: Path) -> dict[str, Tensor]:
     """The tensors of a folder, by the names they have in the network.
 
     Raises:
-        KeyError: one is missing.
+        KeyError: one is missing, or is there without a place in the network.
     """
     saved: Mapping[str, Tensor] = load_file(folder / TENSORS)
-    return {name: saved[there] for name, there in names_in_peft(network).items()}
+    names = names_in_peft(network)
+    if left_out := saved.keys() - set(names.values()):
+        raise KeyError(f"tensors without a place in it: {sorted(left_out)[:3]}")
+    return {name: saved[there] for name, there in names.items()}
 
 
 def names_in_peft(network: nn.Module) -> dict[str, str]:
@@ -80,16 +121,24 @@ def read_base(folder: Path) -> BaseModel:
     try:
         if (folder / BASE).is_file():
             return BaseModel(**json.loads((folder / BASE).read_text(encoding="utf-8")))
-        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return BaseModel(str(told["base_model_name_or_path"]), told.get("revision"), None, "")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError("model.path", folder, f"does not say which model its adapter belongs to ({error}).") from error
+        told = _read_peft_config(folder)
+        return BaseModel(str(told.get("base_model_name_or_path") or ""), told.get("revision"), None, "")
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError("model.path", folder, f"its {BASE} cannot be read ({error}).") from error
+
+
+def place_of_base(base: BaseModel, node: Any) -> str:
+    """Where the base of an adapter is: as model.base names it, else as its folder does."""
+    if place := str(node.get("base") or base.path or ""):
+        return place
+    problem = "does not say which model its adapter belongs to."
+    raise UserError("model.path", node["path"], problem, "Name it: model.base=FOLDER.")
 
 
 def check_same_base(base: BaseModel, found: str, node: Any) -> None:
     """Refuse an adapter beside other weights than those it was trained beside."""
     if base.fingerprint and found != base.fingerprint:
-        place = node.get("base") or base.path
+        place = place_of_base(base, node)
         problem = f"its adapter belongs to the weights {base.fingerprint[:16]}, and {place} holds {found[:16]}."
         raise UserError("model.path", node["path"], problem, "Put its base back there, or name it: model.base=FOLDER.")
 

@@ -13,7 +13,14 @@ from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import SCHEME, fetch_remedy, fetched_folder
-from tvo_cli.model.adapter_folder import BaseModel, check_same_base, is_adapter, load_adapter, read_base
+from tvo_cli.model.adapter_folder import (
+    BaseModel,
+    check_same_base,
+    is_adapter,
+    load_adapter,
+    place_of_base,
+    read_base,
+)
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
@@ -71,12 +78,13 @@ def load_with_adapter(
 ) -> Policy:
     """A base and the adapter of a folder beside it; `whole`: quantised weights are given their precision back."""
     base = read_base(folder)
-    place = str(node.get("base") or base.path)
+    place = place_of_base(base, node)
     chosen = {**dict(node), "path": place, "revision": base.revision, "checkpoint": "last", "base": None}
     chosen["quantise"] = base.quantise or node.get("quantise")
+    if is_adapter(model_location(chosen)):
+        remedy = "Merge that one first: tvo export RUN OUT --merge."
+        raise UserError("model.path", node["path"], f"is an adapter beside another adapter, {place}.", remedy)
     policy = load_policy(chosen, device=device, dtype=dtype)
-    if policy.base is not None:
-        raise UserError("model.path", node["path"], f"is an adapter beside another adapter, {place}.")
     check_same_base(base, stored_weights_fingerprint(model_location(chosen), policy.network, base.revision), node)
     if whole:
         dequantise(policy)
