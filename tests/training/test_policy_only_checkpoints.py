@@ -10,7 +10,7 @@ import pytest
 
 from tests.training.conftest import MetricRows, Runs, largest_difference, train_in, trained_policy
 from tvo_cli.checkpoint import store
-from tvo_cli.checkpoint.policy_only import is_policy_only
+from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
 
 ALONE = ("trainer.save_policy_only=true", "trainer.checkpoint_every=1", "trainer.keep=9")
@@ -50,3 +50,14 @@ def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, s
     with pytest.raises(UserError, match=r"step-000002 holds the policy alone .* no step can be added"):
         train_in(run, (*ALONE, "trainer.steps=3"))
     assert which_are_policy_only(run) == {1: True, 2: True}
+
+
+def test_a_pruned_run_that_is_evaluated_anew_does_not_pass_for_one_with_an_optimiser(tmp_path: Path) -> None:
+    evaluated = ("trainer.steps=2", "evaluation=default", "evaluation.every=1", "evaluation.samples=1")
+    run = train_in(tmp_path / "run", (*evaluated, "evaluation.problems=3"))
+    newest = store.list_checkpoints(run / "checkpoints")[-1]
+    drop_resume_tensors(newest)
+    before = store.score_of_stored_policy(newest)
+    train_in(run, (*evaluated, "evaluation.problems=40"))
+    assert store.score_of_stored_policy(newest) != before
+    assert which_are_policy_only(run) == {2: True}

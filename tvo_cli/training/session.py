@@ -56,6 +56,7 @@ class Session:
     law: RunningEntropyLaw = field(default_factory=RunningEntropyLaw)
     work: StepInProgress | None = None  # the rollout batch under way; None between batches
     snapshot: StateSnapshot | None = None  # the last state that a healthy step has confirmed
+    resumable: bool = True  # False: restored without what only updates need, so that no checkpoint may claim to have it
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors besides the policy's weights, by part."""
@@ -81,6 +82,7 @@ class Session:
         self.learner.policy.restore(policy)
         self.learner.algorithm.load_state_dict(state["algorithm"])
         self._restore_moving(state)
+        self.resumable = False
 
     def _restore_moving(self, state: Any) -> None:
         """Put back where the run is."""

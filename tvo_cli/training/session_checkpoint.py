@@ -27,7 +27,7 @@ def save_session(session: Session) -> Path:
         UserError: the disk is full; the checkpoints before are untouched.
     """
     root, limits, work = session.folder / "checkpoints", session.limits, session.work
-    policy_alone = limits.save_policy_only and is_run_over(session)
+    policy_alone = not session.resumable or (limits.save_policy_only and is_run_over(session))
     folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
