@@ -96,7 +96,7 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
         "memory, GB": (_gigabytes(plan.peak), _peak_note(plan)),
         **(host if plan.host else {}),
         "KL reference": ("kept" if run.reference.kept else "none", run.reference.reason),
-        "flight recorder": ("on" if run.recorder.kept else "off", run.recorder.reason),
+        "flight recorder": ("on" if run.recorder.held.kept else "off", run.recorder.held.reason),
     }
 
 
@@ -108,7 +108,7 @@ def _disk_sizes(config: Any, run: PlannedRun) -> Sizes:
         config.trainer,
         policy_bytes=int(request.trained * request.trained_itemsize),
         resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
-        recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.kept,
+        recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.held.kept,
     )
     note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"
     return {

@@ -57,3 +57,13 @@ def test_a_resumed_run_says_that_the_reading_ends(run: Runs) -> None:
     run("a", *ONE, "stability.reference=true")
     said = (run("a", *ONE, "trainer.steps=2") / "run.log").read_text()
     assert "stability.reference=true goes on with it" in said
+
+
+def test_the_plan_alone_decides_what_a_run_keeps(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = optional_copies.CopyChoice(False, "mine")
+    chosen = optional_copies.RecorderChoice(none, none, ())
+    monkeypatch.setattr("tvo_cli.memory.planned_run.choose_reference", lambda *given, **more: none)
+    monkeypatch.setattr("tvo_cli.memory.planned_run.choose_recorder", lambda *given: chosen)
+    monkeypatch.setattr("tvo_cli.training.session.Session.take_snapshot", lambda session: pytest.fail("a copy"))
+    _, row, said = run_of(run)
+    assert "policy/kl_ref" not in row and "no KL reference: mine" in said and "no flight recorder: mine" in said

@@ -6,7 +6,6 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.choose_copies import choose_reference_of_run
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
 from tvo_cli.model.policy_loading import base_model
@@ -16,8 +15,8 @@ from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 
 
-def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learner:
-    """The policy with all that changes its weights."""
+def build_learner(config: DictConfig, policy: Policy, runtime: Runtime, *, with_reference: bool) -> Learner:
+    """The policy with all that changes its weights, and the frozen reference where it is kept."""
     chosen, optimizer = config.algorithm, config.optimizer
     algorithm = Algorithm(
         name=str(chosen.name),
@@ -27,7 +26,7 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime) -> Learn
         sampling=configuration.build(chosen.sampling),
     )
     adapter = _adapter_settings(config, policy)
-    reference = clone_frozen(policy) if choose_reference_of_run(config, algorithm, policy).kept else None
+    reference = clone_frozen(policy) if with_reference else None
     critic = _build_critic_learner(config, policy, runtime, adapter) if chosen.critic else None
     if adapter is not None:
         _give_adapter(policy, adapter, config.model)

@@ -13,8 +13,8 @@ from tvo_cli import data
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import build_learner
-from tvo_cli.experiment.choose_copies import recorder_settings
-from tvo_cli.experiment.memory_bounds import bounds_of_run
+from tvo_cli.experiment.memory_bounds import plan_of_run
+from tvo_cli.memory.optional_copies import RecorderChoice
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader, Rewards
@@ -26,7 +26,7 @@ from tvo_cli.training import dataset_fingerprint, rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.run_settings import InnerLoopSettings, RunSettings
+from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -45,11 +45,11 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         log.info("%s", note)
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
-    learner = build_learner(config, policy, runtime)
+    plan = plan_of_run(config, policy)
+    learner = build_learner(config, policy, runtime, with_reference=plan.reference.kept)
     quick_products = config.trainer.get("matmul", "default") == "auto"
     resources.enter_context(onednn_matmul(*learner.networks, least=LARGE, products=quick_products))
-    bounds = bounds_of_run(config, policy)
-    heldout = build_heldout(config, policy, grader, cache_bytes=bounds.cache_bytes)
+    heldout = build_heldout(config, policy, grader, cache_bytes=plan.bounds.cache_bytes)
     evaluated = heldout.problems if heldout else ()
     chosen_problems.warn_of_heldout_overlap(config, problems, evaluated)
     return Session(
@@ -58,8 +58,8 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         learner=learner,
         cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
         prompt=config.model.prompt,
-        sampling=replace(SamplingParams.of(config.rollout), cache_bytes=bounds.cache_bytes),
-        passes=_build_inner_loop_settings(config, bounds.microbatch_tokens),
+        sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
+        passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=heldout,
@@ -67,7 +67,8 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder),
         limits=_run_settings(config, runtime),
-        recorder=recorder_settings(config, learner),
+        plan=plan,
+        recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
@@ -83,6 +84,10 @@ def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int) -> In
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
     )
+
+
+def _recorder_settings(config: DictConfig, chosen: RecorderChoice) -> RecorderSettings:
+    return RecorderSettings(chosen.steps, chosen.collapse.kept, chosen.nonfinite.kept, int(config.recorder.keep))
 
 
 def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:

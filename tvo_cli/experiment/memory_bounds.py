@@ -1,4 +1,4 @@
-"""The bounds of memory of a run and of an evaluation, from the device that they are on."""
+"""The memory plan of a run and the bound of an evaluation, from the device that they are on."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from tvo_cli.memory.bounds import MemoryBounds, free_gpu_bytes
+from tvo_cli.memory.bounds import free_gpu_bytes
 from tvo_cli.memory.network_shape import shape_of_network
-from tvo_cli.memory.planned_run import planned_run
+from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.memory.rollout_cache import cache_limit
 from tvo_cli.memory.state_size import tensor_bytes
 from tvo_cli.model import Policy
 
 
-def bounds_of_run(config: DictConfig, policy: Policy) -> MemoryBounds:
-    """What bounds the phases of a training run."""
+def plan_of_run(config: DictConfig, policy: Policy) -> PlannedRun:
+    """The plan of a training run on the device of its policy: its copies of the model and the bounds of its phases."""
     device = next(policy.parameters()).device
-    return planned_run(config, shape_of_network(policy.network), prompt=0, device=device).bounds
+    return planned_run(config, shape_of_network(policy.network), prompt=0, device=device)
 
 
 def cache_bytes_of_evaluation(rollout: Any, policy: Policy) -> float:

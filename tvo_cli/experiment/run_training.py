@@ -14,7 +14,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation import HeldoutEvaluation
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
-from tvo_cli.experiment.choose_copies import copies_left_out
+from tvo_cli.memory.optional_copies import copies_left_out
 from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
@@ -34,7 +34,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         resume_compatibility.check_resumable(folder, config)
         session = build_session(config, folder, resources)
         warn_of_fetched_weights(config.model)
-        for line in copies_left_out(config, session.learner):
+        for line in copies_left_out(config, session.plan.reference, session.plan.recorder):
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         dataset_fingerprint.check_same_dataset(folder, session.origin, config)

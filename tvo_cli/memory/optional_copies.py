@@ -27,6 +27,21 @@ class CopyChoice(NamedTuple):
     reason: str
 
 
+class RecorderChoice(NamedTuple):
+    """Whether the flight recorder holds the state before each step for a collapse, and for what is not finite."""
+
+    collapse: CopyChoice
+    nonfinite: CopyChoice
+    steps: tuple[int, ...]  # asked for by number
+
+    @property
+    def held(self) -> CopyChoice:
+        """Whether it holds the state before any step at all."""
+        if self.collapse.kept or self.nonfinite.kept:
+            return self.collapse if self.collapse.kept else self.nonfinite
+        return CopyChoice(True, "recorder.steps") if self.steps else self.collapse
+
+
 def choose_reference(
     setting: bool | str, *, required: bool, named: Sequence[str] = (), copy_bytes: float
 ) -> CopyChoice:
@@ -52,8 +67,22 @@ def choose_reference(
     )
 
 
-def choose_recorder(setting: bool | str, key: str, copy_bytes: float) -> CopyChoice:
-    """Choose whether the flight recorder holds the state before each step for what `key` asks for."""
+def choose_recorder(node: Any, copy_bytes: float) -> RecorderChoice:
+    """Choose what the flight recorder holds; `node`: the config's `recorder`, `copy_bytes`: of one copy."""
+    keys = ("on_collapse", "on_nonfinite")
+    first, second = (_choose_recorded_state(node[key], f"recorder.{key}", copy_bytes) for key in keys)
+    return RecorderChoice(first, second, tuple(map(int, node.steps)))
+
+
+def copies_left_out(config: Any, reference: CopyChoice, recorder: RecorderChoice) -> Iterator[str]:
+    """Yield a line for each copy that `auto` leaves out."""
+    if not reference.kept and config.stability.reference == AUTO:
+        yield f"no KL reference: {reference.reason}"
+    if not recorder.collapse.kept and config.recorder.on_collapse == AUTO:
+        yield f"no flight recorder: {recorder.collapse.reason}"
+
+
+def _choose_recorded_state(setting: bool | str, key: str, copy_bytes: float) -> CopyChoice:
     if setting != AUTO:
         return CopyChoice(bool(setting), f"{key}={str(bool(setting)).lower()}")
     size = format_bytes(copy_bytes)

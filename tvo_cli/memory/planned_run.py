@@ -11,7 +11,13 @@ from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
 from tvo_cli.memory.memory_plan import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
-from tvo_cli.memory.optional_copies import CopyChoice, choose_recorder, choose_reference, readers_of_reference
+from tvo_cli.memory.optional_copies import (
+    CopyChoice,
+    RecorderChoice,
+    choose_recorder,
+    choose_reference,
+    readers_of_reference,
+)
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
 from tvo_cli.model.precision_choice import choose_precision
@@ -21,11 +27,11 @@ ITEMSIZES = {"auto": 4, "float32": 4, "bfloat16": 2}  # of weights that are trai
 
 
 class PlannedRun(NamedTuple):
-    """What the memory of a run depends on, and why copies are kept or not."""
+    """What the memory of a run depends on, and which copies of the model it keeps: a run keeps these and no others."""
 
     request: MemoryRequest
     reference: CopyChoice
-    recorder: CopyChoice
+    recorder: RecorderChoice
     bounds: MemoryBounds
 
 
@@ -41,8 +47,8 @@ def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = Non
     request = _request_without_rows(config, shape, prompt, device)
     state = request.trained_itemsize + request.optimizer_bytes
     reference = _reference_choice(config, 0.0 if request.adapter else request.weight_bytes)  # frozen weights are shared
-    recorder = _recorder_choice(config, (request.trained + request.critic * request.critic_trained) * state)
-    request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.kept))
+    recorder = choose_recorder(config.recorder, (request.trained + request.critic * request.critic_trained) * state)
+    request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.held.kept))
     bounds = memory_bounds(config, request, _gpu_bytes(device) if request.gpu else None)
     return PlannedRun(_with_rows(request, config, bounds), reference, recorder, bounds)
 
@@ -124,15 +130,6 @@ def _reference_choice(config: Any, copy_bytes: float) -> CopyChoice:
         named=readers_of_reference(config),
         copy_bytes=copy_bytes,
     )
-
-
-def _recorder_choice(config: Any, copy_bytes: float) -> CopyChoice:
-    """Return the choice for a collapse, or for a NaN where only that is recorded."""
-    keys = ("on_collapse", "on_nonfinite")
-    first, second = (choose_recorder(config.recorder[key], f"recorder.{key}", copy_bytes) for key in keys)
-    if config.recorder.steps and not first.kept and not second.kept:
-        return CopyChoice(True, "recorder.steps")
-    return second if second.kept and not first.kept else first
 
 
 def _held_copies(config: Any, recorded: bool) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tvo_cli.checkpoint import optimizer_state, serialize
 from tvo_cli.data import Cursor
 from tvo_cli.evaluation import HeldoutSet
+from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
@@ -47,6 +48,7 @@ class Session:
     smoother: GradientNoiseSmoother
     tracker: Tracker
     limits: RunSettings
+    plan: PlannedRun  # copies of the model that are kept, and what bounds the memory of its phases
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     neutral_ids: tuple[int, ...] = ()
     card: ModelCard | None = None  # of the policies that are saved
