@@ -47,11 +47,10 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     grader = resources.enter_context(Grader(config.reward))
     plan = plan_of_run(config, policy)
     learner = build_learner(config, policy, runtime, with_reference=plan.reference.kept)
-    quick_products = config.trainer.get("matmul", "default") == "auto"
-    resources.enter_context(onednn_matmul(*learner.networks, least=LARGE, products=quick_products))
+    quick = trainer.get("matmul", "default") == "auto"
+    resources.enter_context(onednn_matmul(*learner.networks, least=LARGE, products=quick))
     heldout = build_heldout(config, policy, grader, cache_bytes=plan.bounds.cache_bytes)
-    evaluated = heldout.problems if heldout else ()
-    chosen_problems.warn_of_heldout_overlap(config, problems, evaluated)
+    chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
     return Session(
         seed=int(config.seed),
         folder=folder,
