@@ -11,9 +11,9 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
-from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.planned_run import PlannedRun, planned_run
-from tvo_cli.model.parameter_count import network_without_weights, parameter_count
+from tvo_cli.memory.stored_network_shape import shape_of_model
+from tvo_cli.model.parameter_count import parameter_count
 
 DISK, DISK_AT_MOST = "disk when finished, GB", "disk at most, GB"
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
@@ -24,7 +24,7 @@ def derived_sizes(config: Any) -> Sizes:
     check_across_keys(config)
     data_sizes = _dataset_sizes(config.dataset)
     try:
-        longest, shape = longest_prompt(config), shape_of_network(network_without_weights(config.model))
+        longest, shape = longest_prompt(config), shape_of_model(config.model)
     except UserError as error:
         unknown: Sizes = {"parameters": ("unknown", str(error))}
         return data_sizes | _rollout_sizes(config) | _update_sizes(config, None) | unknown

@@ -10,7 +10,7 @@ import torch
 
 from tvo_cli import config
 from tvo_cli.memory import optional_copies
-from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
+from tvo_cli.memory.state_size import measured_optimizer_bytes, optimizer_bytes_per_parameter
 from tvo_cli.objective import penalty_terms
 from tvo_cli.objective.coefficient import Constant, EntropyTarget
 from tvo_cli.objective.token_function import does_read_reference
@@ -88,10 +88,15 @@ def test_a_rule_of_the_users_own_is_a_reader_and_a_presets_is_none() -> None:
 
 
 def test_an_optimiser_is_asked_what_it_keeps() -> None:
+    momentum = partial(torch.optim.SGD, momentum=0.9)
+    for make in (torch.optim.AdamW, partial(torch.optim.AdamW, amsgrad=True), torch.optim.SGD, momentum):
+        for dtype in (torch.float32, torch.bfloat16):
+            assert optimizer_bytes_per_parameter(make, dtype) == measured_optimizer_bytes(make, dtype)
+    assert optimizer_bytes_per_parameter(torch.optim.Adamax, torch.float32) == 8, "asked of the optimiser itself"
     assert optimizer_bytes_per_parameter(torch.optim.AdamW, torch.float32) == 8
     assert optimizer_bytes_per_parameter(torch.optim.AdamW, torch.bfloat16) == 4
     assert optimizer_bytes_per_parameter(torch.optim.SGD, torch.float32) == 0
-    assert optimizer_bytes_per_parameter(partial(torch.optim.SGD, momentum=0.9), torch.float32) == 4
+    assert optimizer_bytes_per_parameter(momentum, torch.float32) == 4
 
 
 def test_the_fingerprint_of_a_run_before_auto_is_the_same() -> None:

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from tvo_cli.data.vocabulary import WORDS
 from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
-from tvo_cli.model.policy_loading import WEIGHTS
+from tvo_cli.model.model_location import WEIGHTS
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 
 NODE = {

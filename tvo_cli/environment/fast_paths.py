@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tvo_cli.model import Policy, cache_support, gradient_checkpointing, load_policy, sequence_packing, shared_prefix
-from tvo_cli.model.policy_loading import FRESH
+from tvo_cli.model.model_location import FRESH
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import fused_decode, onednn

@@ -15,6 +15,7 @@ from tvo_cli.experiment.settings_of_run import recorded_config_of_policy
 from tvo_cli.model import adapter_folder
 from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.model_card import ModelCard
+from tvo_cli.model.model_location import is_adapter
 from tvo_cli.model.policy_checkpoint import STATE, resolve_policy_checkpoint
 
 OFFLINE = ("1", "on", "yes", "true")  # as the hub's library reads HF_HUB_OFFLINE
@@ -80,12 +81,12 @@ def push_folder(folder: Path, repository: str) -> None:
 def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) -> None:
     """Write the files of a policy, or of the model that it is with its adapter merged, and the card."""
     card = ModelCard.of(recorded, merged=merge)
-    if merge and adapter_folder.is_adapter(policy):
+    if merge and is_adapter(policy):
         draft.parent.mkdir(parents=True, exist_ok=True)
         save_merged({**recorded["model"], "path": str(policy), "checkpoint": "last"}, draft)
     else:
         shutil.copytree(policy, draft)
-        if adapter_folder.is_adapter(draft):
+        if is_adapter(draft):
             _name_base_for_others(draft, str(recorded["model"]["path"]), card.base.hub_id)
     card.write(draft, _training_step(policy))
 

@@ -19,9 +19,8 @@ from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settin
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
 from tvo_cli.model import load_policy
-from tvo_cli.model.adapter_folder import is_adapter
 from tvo_cli.model.model_identity import warn_of_fetched_weights
-from tvo_cli.model.policy_loading import model_location
+from tvo_cli.model.model_location import is_adapter, model_location
 from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 from tvo_cli.rollout.engine import Engine, LocalEngine

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tvo_cli.model.model_location import FRESH, folder_at_hand
+
 ASSUMED = 512  # tokens, where nothing is known
 LOOKED_AT = 256  # problems
-AT_HAND = ("arithmetic", "addition", "jsonl")  # kinds of data that need no network
+ELSEWHERE = ("hub",)  # kinds of data that may need the network
 
 
 class LongestPrompt(NamedTuple):
@@ -21,15 +23,15 @@ def longest_prompt(config: Any) -> LongestPrompt:
     limit = config.dataset.get("max_prompt_tokens")
     if limit is not None:
         return LongestPrompt(int(limit), "dataset.max_prompt_tokens")
-    if str(config.dataset.kind) in AT_HAND and _is_model_here(str(config.model.path)):
+    if str(config.dataset.kind) not in ELSEWHERE and _is_model_here(config.model):
         return LongestPrompt(_longest_of_first(config), f"of the first {LOOKED_AT} problems")
     return LongestPrompt(ASSUMED, "assumed; dataset.max_prompt_tokens bounds it")
 
 
 def _longest_of_first(config: Any) -> int:
     from tvo_cli import data
-    from tvo_cli.model.policy_loading import load_tokenizer
     from tvo_cli.model.prompt_encoding import encode_prompts
+    from tvo_cli.model.tokenizer_loading import load_tokenizer
 
     tokenizer = load_tokenizer(config.model)
     problems = data.load(config.dataset, split="train", seed=int(config.seed))
@@ -38,7 +40,6 @@ def _longest_of_first(config: Any) -> int:
     return max(map(len, encode_prompts(tokenizer, prompts)))
 
 
-def _is_model_here(path: str) -> bool:
-    from pathlib import Path
-
-    return path == "fresh" or path.startswith("packaged:") or Path(path).expanduser().is_dir()
+def _is_model_here(node: Any) -> bool:
+    """Return whether the tokenizer can be read without the network."""
+    return str(node.path) == FRESH or folder_at_hand(node) is not None

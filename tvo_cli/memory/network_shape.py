@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tvo_cli.model.cache_support import supports_kv_cache
-
 ADAPTED = ".lora_"  # in the name of every parameter of an adapter: model/adapter.py
 
 
@@ -45,6 +43,8 @@ class NetworkShape:
 
 def shape_of_network(network: Any) -> NetworkShape:
     """Return the shape of a transformers causal LM, on any device."""
+    from tvo_cli.model.cache_support import supports_kv_cache
+
     config = network.config.get_text_config()
     heads = int(getattr(config, "num_attention_heads", None) or 0)  # 0 where a state takes the place of attention
     width = int(getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1))

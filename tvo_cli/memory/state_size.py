@@ -9,10 +9,29 @@ PROBED = 4096  # numbers of the parameter that an optimiser is tried on: block-w
 
 
 def optimizer_bytes_per_parameter(make: Callable[..., Any], dtype: Any) -> float:
-    """Return the bytes that an optimiser keeps for each trained number, from one step on a parameter of zeros.
+    """Return the bytes that an optimiser keeps for each trained number.
 
-    AdamW in float32: m and v, 8; SGD without momentum: 0.
+    AdamW in float32: m and v, 8; SGD without momentum: 0. Of an optimiser that is not of torch it is asked.
     """
+    kept = _numbers_kept_by_torch(make)
+    return measured_optimizer_bytes(make, dtype) if kept is None else kept * dtype.itemsize
+
+
+def _numbers_kept_by_torch(make: Callable[..., Any]) -> int | None:
+    """Return the numbers that torch's AdamW or SGD keeps for each trained one; None of any other optimiser.
+
+    To make one imports torch's compiler, which takes a second.
+    """
+    target, chosen = getattr(make, "func", make), getattr(make, "keywords", {})
+    if getattr(target, "__module__", "") == "torch.optim.adamw":
+        return 2 + bool(chosen.get("amsgrad"))
+    if getattr(target, "__module__", "") == "torch.optim.sgd":
+        return int(bool(chosen.get("momentum")))
+    return None
+
+
+def measured_optimizer_bytes(make: Callable[..., Any], dtype: Any) -> float:
+    """Return the bytes that an optimiser keeps for each trained number, from one step on a parameter of zeros."""
     import torch
 
     parameter = torch.nn.Parameter(torch.zeros(PROBED, dtype=dtype))

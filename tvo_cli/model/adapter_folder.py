@@ -32,11 +32,6 @@ class BaseModel:
     fingerprint: str  # of its weights, see weights_fingerprint.py
 
 
-def is_adapter(folder: Path | str) -> bool:
-    """Whether a folder holds an adapter and no model of its own."""
-    return (Path(folder) / CONFIG).is_file() and not (Path(folder) / "config.json").is_file()
-
-
 def save_adapter(network: nn.Module, base: BaseModel, folder: Path) -> None:
     """Write the adapter as peft does, and which base it belongs to."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from tvo_cli.model.adapter import NAME
-from tvo_cli.model.adapter_folder import is_adapter
+from tvo_cli.model.model_location import is_adapter, model_location
 from tvo_cli.model.policy import Policy
-from tvo_cli.model.policy_loading import load_policy, load_with_adapter, model_location
+from tvo_cli.model.policy_loading import load_policy, load_with_adapter
 
 
 def save_merged(node: Any, folder: Path) -> Path:

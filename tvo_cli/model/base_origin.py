@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-from tvo_cli.errors import UserError
-from tvo_cli.fetch.catalogue import cached_hub_folder, read_origin
-from tvo_cli.model.policy_loading import FRESH, model_location
+from tvo_cli.fetch.catalogue import read_origin
+from tvo_cli.model.model_location import FRESH, folder_at_hand
 
 LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)(\.\w+)?", re.IGNORECASE)
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
@@ -37,7 +36,7 @@ def base_origin(node: Any) -> BaseOrigin:
     path = str(node["path"])
     if path == FRESH:
         return BaseOrigin("", "the embedded model with random weights", "", {}, ())
-    folder = _folder_of_model(node, path)
+    folder = folder_at_hand(node)
     head, origin = read_card_head(folder), read_origin(folder) if folder else {}
     own, ancestor = str(origin.get("hub_id") or _hub_id_of_path(path, folder)), _text(head.get("base_model"))
     return BaseOrigin(
@@ -64,16 +63,6 @@ def read_card_head(folder: Path | None) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _folder_of_model(node: Any, path: str) -> Path | None:
-    """The folder that holds the model on this machine."""
-    try:
-        place = model_location(node)
-    except UserError:
-        return None
-    found = place if Path(place).is_dir() else cached_hub_folder(path, node.get("revision"))
-    return Path(found) if found else None
 
 
 def _hub_id_of_path(path: str, folder: Path | None) -> str:

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from tvo_cli.fetch.catalogue import cached_hub_folder, read_origin
-from tvo_cli.model.policy_loading import model_location
+from tvo_cli.model.model_location import model_location
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 
 log = logging.getLogger("tvo")

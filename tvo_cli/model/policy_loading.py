@@ -8,32 +8,34 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
-from tvo_cli.fetch.catalogue import SCHEME, fetch_remedy, fetched_folder
 from tvo_cli.model.adapter_folder import (
     BaseModel,
     check_same_base,
-    is_adapter,
     load_adapter,
     place_of_base,
     read_base,
 )
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.model_location import (
+    FRESH,
+    is_adapter,
+    loading_error_line,
+    loading_remedy,
+    location_and_options,
+    model_location,
+)
 from tvo_cli.model.policy import Policy
-from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.model.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
+from tvo_cli.model.tokenizer_loading import tokenizer_of_place
 from tvo_cli.model.weights_fingerprint import stored_weights_fingerprint
 
 log = logging.getLogger("tvo")
-WEIGHTS = Path(__file__).parent / "weights"
-PROBE = "7 + 3 = "
-FRESH = "fresh"  # the embedded model before any training
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
-OF_THIS_LOADING = ("is_local", "local_files_only", "trust_remote_code", "revision")  # no part of a saved tokenizer
 LOADING_ERRORS = (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 
@@ -42,7 +44,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     transformers_logging.disable_progress_bar()  # a bar a file is noise in a log
     if str(node["path"]) == FRESH:
         return _fresh_tiny_policy(device)
-    place, options = _location_and_options(node)
+    place, options = location_and_options(node)
     if is_adapter(place):
         return load_with_adapter(node, Path(place), device, dtype)
     chosen = dtype or _torch_dtype(str(node["dtype"]))
@@ -57,7 +59,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
             **quantisation_options(node.get("quantise"), torch.device(device), chosen),
             **options,
         )
-        tokenizer = _tokenizer_of(place, options)
+        tokenizer = tokenizer_of_place(place, options)
     except LOADING_ERRORS as error:
         raise _loading_error(node, place, error) from error
     if node["gradient_checkpointing"]:
@@ -110,69 +112,6 @@ def _fresh_tiny_policy(device: torch.device | str) -> Policy:
     return Policy(network, tokenizer, _eos_token_ids(network, tokenizer), _pad_token_id(network, tokenizer))
 
 
-def _location_and_options(node: Any) -> tuple[str, dict[str, Any]]:
-    """Where to load from, and with which options."""
-    path = str(node["path"])
-    options: dict[str, Any] = {"trust_remote_code": False}
-    if path.startswith("packaged:"):
-        return str(_checked_model_folder(WEIGHTS / path.removeprefix("packaged:"), path)), options | {
-            "local_files_only": True
-        }
-    if path.startswith(SCHEME):
-        return str(_checked_model_folder(fetched_folder(path), path)), options | {"local_files_only": True}
-    if Path(path).exists() or path.startswith((".", "/", "~", "outputs")):
-        chosen = resolve_policy_checkpoint(path, str(node.get("checkpoint") or "last"))
-        return str(_checked_model_folder(Path(chosen).expanduser(), path)), options | {"local_files_only": True}
-    return path, options | ({"revision": node["revision"]} if node.get("revision") else {})
-
-
-def _checked_model_folder(folder: Path, given: str) -> Path:
-    """A local folder that holds a model, or the reason why it does not."""
-    if not folder.is_dir():
-        raise UserError("model.path", given, "no such folder.", "Give a folder in the hub's format, or a hub id.")
-    if is_adapter(folder):
-        return folder
-    for file in ("config.json", "tokenizer_config.json"):
-        if not (folder / file).is_file():
-            raise UserError("model.path", given, f"the folder has no {file}.", "Save model and tokenizer there.")
-    if not list(folder.glob("*.safetensors")):
-        pickled = list(folder.glob("*.bin")) + list(folder.glob("*.pt"))
-        remedy = "Convert them to safetensors; pickles are never loaded." if pickled else "Save the model there."
-        raise UserError("model.path", given, "the folder has no safetensors weights.", remedy)
-    return folder
-
-
-def load_tokenizer(node: Any) -> PreTrainedTokenizerFast:
-    """The tokenizer of the model that a node names; no weights are read."""
-    if str(node["path"]) == FRESH:
-        return tiny_tokenizer()
-    place, options = _location_and_options(node)
-    try:
-        return _tokenizer_of(place, options)
-    except LOADING_ERRORS as error:
-        raise _loading_error(node, place, error) from error
-
-
-def _tokenizer_of(place: str, options: dict[str, Any]) -> PreTrainedTokenizerFast:
-    """AutoTokenizer, unless its class drops characters of a custom tokenizer that the plain one keeps."""
-    tokenizer = AutoTokenizer.from_pretrained(place, **options)
-    plain = Path(place, "tokenizer.json")
-    if plain.is_file():
-        direct = PreTrainedTokenizerFast.from_pretrained(place, **options)
-        if _round_trip_of_loaded_tokenizer(tokenizer) != _round_trip_of_loaded_tokenizer(direct):
-            tokenizer = direct
-    tokenizer.padding_side = "left"
-    for name in OF_THIS_LOADING:
-        tokenizer.init_kwargs.pop(name, None)
-    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def _round_trip_of_loaded_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
-    return str(tokenizer.decode(tokenizer(PROBE, add_special_tokens=False)["input_ids"]))
-
-
 def _torch_dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise UserError("model.dtype", name, "not a dtype.", f"Choose {', '.join(DTYPES)}.")
@@ -211,7 +150,7 @@ def _loading_error(node: Any, place: str, error: Exception) -> UserError:
     if _fails_by_attention(place, node, attention):
         remedy = "Take model.attention=eager." if attention != "eager" else "Take another model."
         return UserError("model.attention", attention, "this architecture does not have it.", remedy)
-    return UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place))
+    return UserError("model.path", node["path"], loading_error_line(error), loading_remedy(place))
 
 
 def _fails_by_attention(place: str, node: Any, attention: str) -> bool:
@@ -220,7 +159,7 @@ def _fails_by_attention(place: str, node: Any, attention: str) -> bool:
 
 
 def _can_be_made(place: str, node: Any, attention: str) -> bool:
-    options = _location_and_options(node)[1]
+    options = location_and_options(node)[1]
     try:
         with torch.device("meta"):
             AutoModelForCausalLM.from_config(
@@ -231,24 +170,13 @@ def _can_be_made(place: str, node: Any, attention: str) -> bool:
     return True
 
 
-def _loading_error_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"cannot be loaded ({lines[0] if lines else type(error).__name__})"
-
-
-def _loading_remedy(place: str) -> str:
-    if Path(place).is_dir():
-        return "The folder must hold a transformers causal LM with its tokenizer."
-    return " ".join(("Check the id and the network, or give a local folder.", fetch_remedy(place))).strip()
-
-
 def load_config(node: Any) -> Any:
     """The transformers config of the model that a node names; no weights are read."""
-    place, options = _location_and_options(node)
+    place, options = location_and_options(node)
     try:
         return AutoConfig.from_pretrained(place, **options)
     except (OSError, ValueError) as error:
-        raise UserError("model.path", node["path"], _loading_error_line(error), _loading_remedy(place)) from error
+        raise UserError("model.path", node["path"], loading_error_line(error), loading_remedy(place)) from error
 
 
 def base_model(node: Any, network: torch.nn.Module) -> BaseModel:
@@ -258,8 +186,3 @@ def base_model(node: Any, network: torch.nn.Module) -> BaseModel:
     named = str(Path(place).resolve()) if local else str(node["path"])
     found = stored_weights_fingerprint(place, network, revision)
     return BaseModel(named, None if local else revision, node.get("quantise"), found)
-
-
-def model_location(node: Any) -> str:
-    """The folder, or the hub id, that a model node names; of the embedded start its name."""
-    return FRESH if str(node["path"]) == FRESH else _location_and_options(node)[0]
