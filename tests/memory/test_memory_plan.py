@@ -27,7 +27,7 @@ MEASURED = re.findall(r"^\| `([^`]+)` \| ([\d.]+) \| ([\d.]+) \| ([+−\d]+)% \|
 PROMPT = 23  # tokens of the longest of the first 256 problems of `arithmetic` under SmolLM2's tokenizer
 BATCH = (
     *("rollout.prompts=4", "rollout.samples=4", "rollout.max_tokens=16", "rollout.epochs=1"),
-    *("rollout.minibatches=1", "trainer.device=cpu", "output_dir=x"),
+    *("rollout.minibatches=1", "trainer.device=cpu", "evaluation=off", "output_dir=x"),
 )
 LLAMA = shape_of_network(networks.small_llama())
 
@@ -188,3 +188,13 @@ def test_the_plan_is_within_fifteen_per_cent_of_what_was_measured(
     assert peak == pytest.approx(float(told), abs=0.006), "the page is stale"
     assert abs(peak / float(measured) - 1) < 0.15
     assert round(100 * (float(told) / float(measured) - 1)) == int(error.replace("−", "-"))
+
+
+def test_the_heldout_check_counts_with_the_rows_that_it_samples_at_once() -> None:
+    shape = networks.smollm2_shape()
+    off, on = (request_of(shape, *words) for words in ((), ("evaluation=default", "evaluation.max_tokens=100")))
+    assert "evaluation" not in memory_plan.plan_memory(off).phases
+    assert on.evaluated_rows == rows_within_cache(512, PROMPT + 100, 46080, 4e9) and on.generated_rows == 16
+    assert memory_plan.plan_memory(on).phase == "evaluation"
+    few = request_of(shape, "evaluation=default", "evaluation.problems=2", "evaluation.samples=3")
+    assert few.evaluated_rows == 6

@@ -5,6 +5,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     standing     process + N·s + n·s + n·o + critic (likewise) + reference N·s + copies of weights and optimiser;
                  beside an adapter of n parameters: N·s + n·4 + n·4 + n·o, and no reference
     generation   KV cache of the rows at once + three rows of logits each
+    evaluation   the same of the held-out check
     scoring      one layer of the positions at once, without gradient
     update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
     critic       activations of its micro-batch + gradient of its embedding
@@ -16,7 +17,7 @@ The peak is standing + the largest phase. Constants below were measured (docs/me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tvo_cli.memory.activation_size import (
     CHUNK,
@@ -65,6 +66,8 @@ class MemoryRequest:
     critic_rows: int = 1
     scored_rows: int = 0  # of a forward without gradient before the update; 0: there is none
     generated_rows: int = 1  # at once
+    evaluated_rows: int = 0  # of the held-out check, at once; 0: there is none
+    evaluated_response: int = 0  # tokens of the longest of its responses
 
     @property
     def itemsize(self) -> int:
@@ -144,6 +147,7 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
     casts = 2.0 * request.shape.parameters if request.autocast else 0.0
     phases = {
         "generation": casts + generation_bytes(request, request.generated_rows),
+        "evaluation": casts + _evaluation_bytes(request) if request.evaluated_rows else 0.0,
         "scoring": casts + _scoring_bytes(request),
         "update": casts + update_bytes(request, request.microbatch_rows),
         "critic": casts + _critic_bytes(request) if request.critic else 0.0,
@@ -155,6 +159,10 @@ def generation_bytes(request: MemoryRequest, rows: int) -> float:
     """Return KV cache and logits of so many rows at once."""
     each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
     return rows * ((request.length + AHEAD) * each + LOGIT_ROWS * FLOAT * request.shape.vocabulary)
+
+
+def _evaluation_bytes(request: MemoryRequest) -> float:
+    return generation_bytes(replace(request, response=request.evaluated_response), request.evaluated_rows)
 
 
 def _scoring_bytes(request: MemoryRequest) -> float:

@@ -15,6 +15,7 @@ class MicrobatchSizes(NamedTuple):
     scored: int
     valued: int  # by the critic, before the update
     generated: int
+    evaluated: int  # of the held-out check; 0: there is none
 
 
 def microbatch_sizes(config: Any, longest: int, positions: int) -> MicrobatchSizes:
@@ -38,6 +39,7 @@ def microbatch_sizes(config: Any, longest: int, positions: int) -> MicrobatchSiz
         scored=min(bounded_rows(asked or SCORED, positions, longest, minibatch=asked or SCORED), everything),
         valued=min(asked or everything, everything),
         generated=min(everything, int(rollout.batch_size)),
+        evaluated=min(int(config.evaluation.problems) * int(config.evaluation.samples), int(rollout.batch_size)),
     )
 
 

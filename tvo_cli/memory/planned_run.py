@@ -97,12 +97,15 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
     """Return the request with the rows of each phase."""
     sizes = microbatch_sizes(config, request.length, bounds.microbatch_tokens)
     each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
+    longest = request.prompt + int(config.evaluation.max_tokens)  # of the held-out check
     return replace(
         request,
         microbatch_rows=sizes.update,
         critic_rows=sizes.critic,
         scored_rows=_scored_rows(config, sizes, request),
         generated_rows=rows_within_cache(sizes.generated, request.length, each, bounds.cache_bytes),
+        evaluated_rows=rows_within_cache(sizes.evaluated, longest, each, bounds.cache_bytes) if sizes.evaluated else 0,
+        evaluated_response=int(config.evaluation.max_tokens),
     )
 
 
