@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Never
 
@@ -93,6 +94,45 @@ def test_an_adapter_is_exported_in_pefts_format_without_a_path_of_this_machine(
 
 
 @needs_peft
+def test_from_another_folder_licence_and_base_stay_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapter_run: Path
+) -> None:
+    card = {"base_model": "OWNER/BASE", "license": "apache-2.0"}
+    start = shutil.copytree(adapter_run.parent / "start", tmp_path / "start")
+    (start / "README.md").write_text(f"---\n{json.dumps(card)}\n---\n")
+    monkeypatch.chdir(tmp_path)
+    words = ("adapter=lora", "trainer.steps=1", "rollout.epochs=1", "model.path=./start")
+    run, elsewhere = train_in(tmp_path / "run", words), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for words in ((), ("--merge",)):
+        out = tmp_path / f"out{len(words)}"
+        assert main(["export", str(run), str(out), *words]) == 0
+        head = read_card_head(out)
+        assert (head["license"], head["base_model"]) == ("apache-2.0", "OWNER/BASE") and (out / "LICENSE").is_file()
+
+
+def test_a_push_that_fails_is_one_line_and_the_folder_stays(
+    run: Path,
+    tmp_path: Path,
+    hub: type[StandInHub],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class NetworkError(Exception):
+        """As network libraries raise it: neither an OSError nor a ValueError."""
+
+    def unreachable(*given: object, **more: object) -> Never:
+        raise NetworkError("no route")
+
+    monkeypatch.setattr(hub, "create_repo", unreachable)
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/mine"]) == 2
+    said = capsys.readouterr().err
+    assert "the upload failed (no route)" in said and "hf upload me/mine" in said and "Traceback" not in said
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+@needs_peft
 def test_merged_it_needs_no_base(adapter_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["export", str(adapter_run), str(out), "--merge"]) == 0
@@ -107,6 +147,7 @@ def test_a_dry_run_lists_and_leaves_and_uploads_nothing(
     run: Path, tmp_path: Path, hub: type[StandInHub], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(run.rglob("*"))
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", "mine", "--dry-run"]) == 2
     assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/mine", "--dry-run"]) == 0
     said = capsys.readouterr().out
     size = (run / "checkpoints/step-000002/policy/model.safetensors").stat().st_size

@@ -36,8 +36,8 @@ def export(
     from tvo_cli.experiment import export_policy as exporting
 
     hide_transformers_progress_bars()
-    if push and not dry_run:
-        exporting.check_push(push)
+    if push:
+        (exporting.check_repository_name if dry_run else exporting.check_push)(push)
     if dry_run:
         _print_dry_run(run, out, checkpoint, push, merge=merge)
         return

@@ -14,6 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.settings_of_run import recorded_config_of_policy
 from tvo_cli.model import adapter_folder
 from tvo_cli.model.adapter_merge import save_merged
+from tvo_cli.model.base_origin import CARD, read_card_head
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.model.model_location import is_adapter
 from tvo_cli.model.policy_checkpoint import STATE, resolve_policy_checkpoint
@@ -48,15 +49,20 @@ def exported_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def check_repository_name(repository: str) -> None:
+    """Refuse a repository that is no OWNER/NAME."""
+    owner, slash, name = repository.partition("/")
+    if not (owner and slash and name) or "/" in name:
+        raise UserError("--push", repository, "is no repository.", "Write OWNER/NAME.")
+
+
 def check_push(repository: str) -> None:
     """Refuse an upload that cannot be.
 
     Raises:
         UserError: the repository is no OWNER/NAME, or the hub is switched off.
     """
-    owner, slash, name = repository.partition("/")
-    if not (owner and slash and name) or "/" in name:
-        raise UserError("--push", repository, "is no repository.", "Write OWNER/NAME.")
+    check_repository_name(repository)
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in OFFLINE:
         raise UserError("--push", repository, "HF_HUB_OFFLINE is set.", "Unset it, or leave --push out.")
 
@@ -73,22 +79,33 @@ def push_folder(folder: Path, repository: str) -> None:
     try:
         hub.create_repo(repository, repo_type="model", private=True, exist_ok=True)
         hub.upload_folder(repo_id=repository, folder_path=str(folder), repo_type="model")
-    except (OSError, ValueError) as error:  # the hub's errors and those of the network are OSErrors
+    except Exception as error:  # the hub's library hands on what its network libraries raise, each of its own kind
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError("--push", repository, f"the upload failed ({first}).", "Log in: hf auth login.") from error
+        remedy = f"{folder} is complete. Mend it (a login: hf auth login), then: hf upload {repository} {folder}"
+        raise UserError("--push", repository, f"the upload failed ({first}).", remedy) from error
 
 
 def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) -> None:
-    """Write the files of a policy, or of the model that it is with its adapter merged, and the card."""
-    card = ModelCard.of(recorded, merged=merge)
+    """Write the files of a policy, or of the model that it is with its adapter merged, and the card.
+
+    The card is the one that the run wrote, for the base may be elsewhere by now, and its licence with it.
+    """
     if merge and is_adapter(policy):
         draft.parent.mkdir(parents=True, exist_ok=True)
         save_merged({**recorded["model"], "path": str(policy), "checkpoint": "last"}, draft)
-    else:
-        shutil.copytree(policy, draft)
-        if is_adapter(draft):
-            _name_base_for_others(draft, str(recorded["model"]["path"]), card.base.hub_id)
-    card.write(draft, _training_step(policy))
+        ModelCard.of(_with_base_of_adapter(recorded, policy), merged=True).write(draft, _training_step(policy))
+        return
+    shutil.copytree(policy, draft)
+    if not (draft / CARD).is_file():  # of a run from before there were cards
+        ModelCard.of(recorded).write(draft, _training_step(policy))
+    if is_adapter(draft):
+        _name_base_for_others(draft, str(recorded["model"]["path"]), str(read_card_head(draft).get("base_model", "")))
+
+
+def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
+    """The run's config with its model at the place that the adapter's folder names: found from any working folder."""
+    base = adapter_folder.read_base(policy)
+    return {**recorded, "model": {**recorded["model"], "path": base.path, "revision": base.revision}}
 
 
 def _training_step(policy: Path) -> int:
