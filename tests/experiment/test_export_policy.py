@@ -105,9 +105,9 @@ def test_from_another_folder_licence_and_base_stay_known(
     run, elsewhere = train_in(tmp_path / "run", words), tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    for words in ((), ("--merge",)):
-        out = tmp_path / f"out{len(words)}"
-        assert main(["export", str(run), str(out), *words]) == 0
+    for options in ([], ["--merge"]):
+        out = tmp_path / f"out{len(options)}"
+        assert main(["export", str(run), str(out), *options]) == 0
         head = read_card_head(out)
         assert (head["license"], head["base_model"]) == ("apache-2.0", "OWNER/BASE") and (out / "LICENSE").is_file()
 
@@ -199,7 +199,7 @@ def test_killed_half_way_nothing_is_there(run: Path, tmp_path: Path, monkeypatch
     def killed(*_: object) -> Never:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exporting, "_training_step", killed)
+    monkeypatch.setattr(exporting, "is_adapter", killed)
     with pytest.raises(KeyboardInterrupt):
         exporting.export_policy(run, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
