@@ -192,3 +192,31 @@ def test_a_pruned_run_is_evaluated_again_and_not_made_longer(tmp_path: Path) -> 
     assert (run / "metrics.jsonl").read_bytes() == before
     with pytest.raises(UserError, match=r"tvo prune\): no step can be added"):
         train_in(run, (*words, "trainer.steps=3"))
+
+
+def test_checkpoints_behind_a_link_are_not_touched(tmp_path: Path) -> None:
+    run, elsewhere = run_with(tmp_path / "runs" / "run", "finished"), tmp_path / "elsewhere"
+    (run / "checkpoints").rename(elsewhere)
+    (run / "checkpoints").symlink_to(elsewhere)
+    before = contents(elsewhere)
+    assert main(["prune", str(tmp_path / "runs"), "--yes"]) == 0
+    assert contents(elsewhere) == before
+
+
+@pytest.mark.parametrize("named", ["policy/gone.json", "../../../mine.txt"])
+def test_a_checkpoint_whose_manifest_names_what_is_not_in_it_stays_as_it_is(tmp_path: Path, named: str) -> None:
+    run = run_with(tmp_path / "run", "finished", config="trainer: {keep_every: 10}")
+    kept = run / "checkpoints" / "step-000010"
+    (tmp_path / "mine.txt").write_text("mine")
+    manifest = json.loads((kept / "manifest.json").read_text())
+    (kept / "manifest.json").write_text(json.dumps(manifest | {named: {"bytes": 4, "sha256": "0"}}))
+    before = contents(kept)
+    assert main(["prune", str(tmp_path), "--yes"]) == 0
+    assert contents(kept) == before and (tmp_path / "mine.txt").read_text() == "mine"
+    assert is_policy_only(run / "checkpoints" / "step-000030")
+
+
+def test_the_command_to_type_is_quoted_for_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_with(tmp_path / "my runs" / "run", "finished")
+    assert main(["prune", str(tmp_path / "my runs")]) == 0
+    assert f"tvo prune '{tmp_path / 'my runs'}' --yes" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tvo_cli.checkpoint.store import MANIFEST, rename_into_place
+from tvo_cli.checkpoint.store import MANIFEST, is_file_of_checkpoint, rename_into_place
 
 TENSORS = ".safetensors"
 
@@ -39,9 +39,14 @@ def drop_resume_tensors(folder: Path) -> int:
 
 
 def resume_tensor_bytes(folder: Path) -> int:
-    """Bytes of the files of a checkpoint that only a resume needs; 0 without a manifest to tell them by."""
+    """Bytes of the files of a checkpoint that only a resume needs.
+
+    0 without a manifest to tell them by, and where another file that it names is not there: such a one is left alone.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if not all(is_file_of_checkpoint(folder, name) for name in manifest if not _is_for_resume(name)):
+            return 0
         return sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return 0

@@ -116,11 +116,7 @@ def find_damage(folder: Path) -> str:
 def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
     """What is wrong with one file; a path that leads out of the folder is never opened."""
     path = folder / file
-    if (
-        PurePosixPath(file).is_absolute()
-        or ".." in PurePosixPath(file).parts
-        or _is_checkpoint_file_behind_symlink(folder, path)
-    ):
+    if _leads_out_of_checkpoint(folder, file):
         return f"{file} leads out of the folder"
     if not path.is_file():
         return f"{file} is missing"
@@ -129,7 +125,16 @@ def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> s
     return ""
 
 
-def _is_checkpoint_file_behind_symlink(folder: Path, path: Path) -> bool:
+def is_file_of_checkpoint(folder: Path, file: str) -> bool:
+    """Whether a name of a manifest is that of a file inside the checkpoint."""
+    return not _leads_out_of_checkpoint(folder, file) and (folder / file).is_file()
+
+
+def _leads_out_of_checkpoint(folder: Path, file: str) -> bool:
+    """Whether a name of a manifest is absolute, climbs, or passes a link."""
+    if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+        return True
+    path = folder / file
     return any(part.is_symlink() for part in (path, *path.parents) if folder in part.parents)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +68,7 @@ def _print_plan(root: Path, runs: list[PrunableRun]) -> None:
             print(f"{escaping.terminal(run.folder)}: running; passed over")
     print(f"{format_bytes(sum(one.bytes for one in found))} in all")
     if found:
-        print(f"{LONGER}\nNothing was deleted. To delete: tvo prune {escaping.terminal(root)} --yes")
+        print(f"{LONGER}\nNothing was deleted. To delete: tvo prune {escaping.terminal(shlex.quote(str(root)))} --yes")
 
 
 def _shown_path(root: Path, path: Path) -> str:

@@ -38,7 +38,7 @@ def plan_prune(root: Path) -> list[PrunableRun]:
     """
     if not root.is_dir():
         raise UserError("DIR", root, "there is no such folder.", "Give a run, a sweep, or outputs/.")
-    runs = sorted(folder for folder in run_folders(root) if (folder / CHECKPOINTS).is_dir())
+    runs = sorted(folder for folder in run_folders(root) if _has_checkpoints(folder / CHECKPOINTS))
     named = policies_named_by_runs(root)
     return [_plan_run(folder, named) for folder in runs]
 
@@ -63,6 +63,11 @@ def policies_named_by_runs(root: Path) -> set[Path]:
         for file in (folder / CHECKPOINTS).glob(f"step-*/{POLICY}/{BASE}"):
             found.update(_checkpoint_of_path(str(read_json(file).get("path", ""))))
     return found
+
+
+def _has_checkpoints(root: Path) -> bool:
+    """Whether there is a folder of checkpoints; what a link leads to belongs to somebody else."""
+    return root.is_dir() and not root.is_symlink()
 
 
 def _plan_run(folder: Path, named: set[Path]) -> PrunableRun:
