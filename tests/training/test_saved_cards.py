@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
+from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import Runs, Whole
+from tests.training.conftest import Runs, Whole, before_each_update, train_in
 from tvo_cli.checkpoint import store
 from tvo_cli.model.base_origin import read_card_head
+from tvo_cli.model.model_location import WEIGHTS
+from tvo_cli.model.weights_fingerprint import weights_fingerprint
 
 ADAPTER = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs peft")
 
@@ -35,3 +40,11 @@ def test_a_run_with_cards_goes_on(run: Runs) -> None:
     run("a", "trainer.steps=1")
     folder = run("a", "trainer.steps=2") / "checkpoints" / "step-000002"
     assert "Training steps: 2\n" in (folder / "policy" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_summary_has_the_digest_of_the_weights_that_the_run_began_from(tmp_path: Path) -> None:
+    start = shutil.copytree(WEIGHTS / "tiny", tmp_path / "start")
+    digest = weights_fingerprint(str(start))
+    with before_each_update(lambda work: shutil.rmtree(start, ignore_errors=True)):
+        run = train_in(tmp_path / "run", ("trainer.steps=1", f"model.path={start}"))
+    assert json.loads((run / "summary.json").read_text())["model"]["weights"] == digest

@@ -7,7 +7,6 @@ are safetensors, everything else JSON. The newest damaged one is passed over, wi
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,8 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from tvo_cli.file_digest import file_sha256
 
 MANIFEST, STATE = "manifest.json", "state.json"
 SLACK = 2**20  # bytes beyond the tensors: state, tokenizer, manifest, the file system's own
@@ -120,7 +121,7 @@ def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> s
         return f"{file} leads out of the folder"
     if not path.is_file():
         return f"{file} is missing"
-    if path.stat().st_size != expected_bytes or _manifest_sha256(path) != sha256:
+    if path.stat().st_size != expected_bytes or file_sha256(path) != sha256:
         return f"{file} differs from its manifest"
     return ""
 
@@ -225,8 +226,7 @@ def _write_manifest(folder: Path) -> None:
     for path in files:
         _flush_to_disk(path)
     manifest = {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _manifest_sha256(path)}
-        for path in files
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in files
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in [folder / MANIFEST, *_folders_inside_out(folder)]:
@@ -263,8 +263,3 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _manifest_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
 from tvo_cli.experiment.build_heldout import sampled_heldout
 from tvo_cli.model import load_policy
+from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.device_and_precision import set_up_runtime
@@ -38,6 +39,7 @@ def sft(config: DictConfig, report: Report = log_sft_progress) -> dict[str, Any]
     fine_tune(policy, solutions, config.model.prompt, _sft_settings(config), report, runtime.autocast)
     folder = Path(config.output_dir)
     policy.save(folder)
+    ModelCard.of_fine_tuning(config).write(folder, int(config.steps))
     environment.record(folder, environment.of_network(policy, runtime), anew=True)
     with Grader(config.reward) as grader:
         heldout = sampled_heldout(config, policy, grader, int(config.problems), int(config.samples), 1.0)

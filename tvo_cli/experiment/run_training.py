@@ -34,6 +34,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         resume_compatibility.check_resumable(folder, config)
         session = build_session(config, folder, resources)
         warn_of_fetched_weights(config.model)
+        identity = model_identity(config.model)  # of the start: its files may change, or go, while the run lasts
         for line in copies_left_out(config, session.plan.reference, session.plan.recorder):
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
@@ -44,7 +45,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         environment.record(folder, environment.of_run(session.learner))
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
-        return session.tracker.finish(_summary_of_run(session, evaluation) | {"model": model_identity(config.model)})
+        return session.tracker.finish(_summary_of_run(session, evaluation) | {"model": identity})
 
 
 def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> dict[str, Any]:

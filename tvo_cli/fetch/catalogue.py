@@ -110,12 +110,12 @@ def cached_hub_folder(hub_id: str, revision: str | None = None) -> str:
 
 
 def read_origin(folder: str | Path) -> dict[str, Any]:
-    """Return where a fetched folder came from; of any other folder nothing."""
+    """Return where a fetched folder came from; of any other folder, with an origin.json of its own too, nothing."""
     try:
         found = json.loads((Path(folder) / ORIGIN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and found.keys() >= {"requirement", "note"} else {}
 
 
 def fetch_remedy(path: str) -> str:

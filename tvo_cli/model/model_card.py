@@ -14,6 +14,8 @@ from tvo_cli import __version__, escaping
 from tvo_cli.model.base_origin import CARD, BaseOrigin, base_origin
 
 ADAPTERS = {"lora": "LoRA", "dora": "DoRA"}
+RL, SFT = "reinforcement-learning", "sft"  # the hub's tags of how a policy was trained
+TRAINED = {RL: "trained by reinforcement learning on verifiable answers", SFT: "fine-tuned on worked solutions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,18 @@ class ModelCard:
     algorithm: str
     dataset: str
     adapter: str  # none, lora or dora
+    way: str = RL  # in which it was trained
 
     @classmethod
     def of(cls, config: Any, *, merged: bool = False) -> ModelCard:
         """Of a run's config; `merged`: its adapter has become part of the weights."""
         adapter = "none" if merged else str((config.get("adapter") or {}).get("kind", "none"))
         return cls(base_origin(config["model"]), str(config["algorithm"]["name"]), _dataset_name(config), adapter)
+
+    @classmethod
+    def of_fine_tuning(cls, config: Any) -> ModelCard:
+        """Of the config of `tvo sft`."""
+        return cls(base_origin(config["model"]), "supervised fine-tuning", _dataset_name(config), "none", SFT)
 
     def write(self, folder: Path, step: int) -> None:
         """Write README.md, and copy the texts of the base's licence, into a policy's folder."""
@@ -53,15 +61,20 @@ class ModelCard:
             **self.base.licence,
             "library_name": "peft" if has_adapter else "transformers",
             "pipeline_tag": "text-generation",
-            "tags": ["tvo", "reinforcement-learning", self.algorithm, *([self.adapter] if has_adapter else [])],
+            "tags": self._tags(),
         }
+
+    def _tags(self) -> list[str]:
+        algorithm = [self.algorithm] if self.way == RL else []
+        adapter = [self.adapter] if self.adapter in ADAPTERS else []
+        return list(dict.fromkeys(["tvo", self.way, *algorithm, *adapter]))
 
     def _paragraphs(self, step: int) -> list[str]:
         kind = f"A {ADAPTERS[self.adapter]} adapter" if self.adapter in ADAPTERS else "A causal language model"
         algorithm, dataset = escaping.markdown(self.algorithm), escaping.markdown(self.dataset)
         found = [
             f"# {algorithm} on {dataset}",
-            f"{kind}, trained by reinforcement learning on verifiable answers.",
+            f"{kind}, {TRAINED[self.way]}.",
             f"- Algorithm: {algorithm}\n- Data set: {dataset}\n- Training steps: {step}\n- tvo: {__version__}",
             f"The training started from {escaping.markdown(self.base.name)}. {self._weights()}".strip(),
         ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from tvo_cli.errors import UserError
+from tvo_cli.file_digest import file_sha256
 
 CHECKPOINTS, POLICY, STATE = "checkpoints", "policy", "state.json"
 
@@ -57,16 +57,9 @@ def _is_policy_whole(folder: Path) -> bool:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         needed = [name for name in manifest if name == STATE or name.startswith(f"{POLICY}/")]
-        return STATE in needed and all(
-            manifest[name]["sha256"] == _policy_checkpoint_sha256(folder / name) for name in needed
-        )
+        return STATE in needed and all(manifest[name]["sha256"] == file_sha256(folder / name) for name in needed)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _policy_checkpoint_sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _policy_checkpoint_score(folder: Path) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
+from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy
 
 log = logging.getLogger("tvo")
@@ -118,6 +118,6 @@ def write_sft_record(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise UserError("output_dir", folder, "no weights were written there.")
-    facts = facts | {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    facts = facts | {"sha256": file_sha256(weights)}
     (folder / "sft.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return facts
