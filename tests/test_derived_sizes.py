@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 
 
 def planned(path: Path, *words: str) -> dict[str, Any]:
-    return derived_sizes(config.compose(["dataset=jsonl", f"dataset.path={path}", *words, "output_dir=x"]))
+    return derived_sizes(config.compose(["dataset=jsonl", f"dataset.path={path}", *words, "output_dir=x"])).table
 
 
 def test_the_file_is_read_and_its_problems_counted(tmp_path: Path) -> None:

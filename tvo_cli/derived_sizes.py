@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvo_cli import data
-from tvo_cli.checkpoint.disk_size import disk_size
+from tvo_cli.checkpoint.disk_size import DiskSize, disk_size
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
@@ -15,24 +15,31 @@ from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.parameter_count import parameter_count
 
-DISK, DISK_AT_MOST = "disk when finished, GB", "disk at most, GB"
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 
-def derived_sizes(config: Any) -> Sizes:
-    """Return the derived sizes of a training run, in reading order; refuse a config that cannot work."""
+class DerivedSizes(NamedTuple):
+    """The sizes of a training run: a table in reading order, and the disk that it takes, None where nobody knows."""
+
+    table: Sizes
+    disk: DiskSize | None
+
+
+def derived_sizes(config: Any) -> DerivedSizes:
+    """Return the derived sizes of a training run; refuse a config that cannot work."""
     check_across_keys(config)
     data_sizes = _dataset_sizes(config.dataset)
     try:
         longest, shape = longest_prompt(config), shape_of_model(config.model)
     except UserError as error:
         unknown: Sizes = {"parameters": ("unknown", str(error))}
-        return data_sizes | _rollout_sizes(config) | _update_sizes(config, None) | unknown
+        return DerivedSizes(data_sizes | _rollout_sizes(config) | _update_sizes(config, None) | unknown, None)
     run = planned_run(config, shape, longest.tokens)
     model = {"parameters": (parameter_count(config.model), "of the policy")}
     prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
-    return data_sizes | prompt | sizes | model | _memory_sizes(run) | _disk_sizes(config, run)
+    disk = _disk_of_run(config, run)
+    return DerivedSizes(data_sizes | prompt | sizes | model | _memory_sizes(run) | _disk_sizes(disk), disk)
 
 
 def _dataset_sizes(node: Any) -> Sizes:
@@ -100,20 +107,24 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
     }
 
 
-def _disk_sizes(config: Any, run: PlannedRun) -> Sizes:
-    """Return the disk that checkpoints and recorded steps take, when the run is finished and at most before."""
+def _disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
+    """Return the disk that checkpoints and recorded steps take."""
     request, recorder = run.request, config.recorder
     state = request.trained_itemsize + request.optimizer_bytes
-    disk = disk_size(
+    return disk_size(
         config.trainer,
         policy_bytes=int(request.trained * request.trained_itemsize),
         resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
         recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.held.kept,
     )
+
+
+def _disk_sizes(disk: DiskSize) -> Sizes:
+    """Return the disk of a run when it is finished, and at most before."""
     note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"
     return {
-        DISK: (round(disk.finished / 1e9, 4), note),
-        DISK_AT_MOST: (round(disk.at_most / 1e9, 4), "while it runs, after a signal in the middle of a step"),
+        "disk when finished, GB": (round(disk.finished / 1e9, 4), note),
+        "disk at most, GB": (round(disk.at_most / 1e9, 4), "while it runs, after a signal in the middle of a step"),
     }
 
 

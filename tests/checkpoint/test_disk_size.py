@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import train_in
 from tvo_cli import config
 from tvo_cli.checkpoint.disk_size import checkpoints_kept, disk_size
-from tvo_cli.derived_sizes import DISK, DISK_AT_MOST, derived_sizes
+from tvo_cli.derived_sizes import derived_sizes
 
 TRAINER = {"steps": 60, "checkpoint_every": 10, "keep": 2, "keep_every": 0, "keep_best": False}
 
@@ -44,7 +44,6 @@ def test_the_dry_run_says_what_a_run_leaves_within_a_tenth(words: tuple[str, ...
     run = train_in(tmp_path / "run", given)
     sizes = derived_sizes(config.compose([*given, "output_dir=x"]))
     left = sum(file.stat().st_size for file in run.glob("checkpoints/*/**/*.safetensors"))
-    told = sizes[DISK][0]
-    assert isinstance(told, float) and told * 1e9 == pytest.approx(left, rel=0.1)
-    at_most = sizes[DISK_AT_MOST][0]
-    assert isinstance(at_most, float) and at_most > told
+    assert sizes.disk is not None and sizes.disk.finished == pytest.approx(left, rel=0.1)
+    assert sizes.disk.at_most > sizes.disk.finished
+    assert sizes.table["disk when finished, GB"][0] == round(sizes.disk.finished / 1e9, 4)

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.grading import Done, Grade
 from tvo_cli.cli.main import main
+
+if TYPE_CHECKING:
+    from tvo_cli.derived_sizes import DerivedSizes
 
 
 class Experiment(ModuleType):
@@ -36,9 +39,12 @@ class Experiment(ModuleType):
                 tracker.log(step, {"reward/mean": step / 4, "accuracy/fresh": step / 4})
             return tracker.finish({"steps": 2})
 
-    def plan(self, config: Any) -> dict[str, Any]:
-        """Two sizes."""
-        return {"rollouts_a_batch": (config.rollout.prompts * config.rollout.samples, "prompts × samples"), "steps": 7}
+    def plan(self, config: Any) -> DerivedSizes:
+        """Two sizes, and nothing known of the disk."""
+        from tvo_cli.derived_sizes import DerivedSizes
+
+        batch = config.rollout.prompts * config.rollout.samples
+        return DerivedSizes({"rollouts_a_batch": (batch, "prompts × samples"), "steps": (7, "")}, None)
 
 
 @pytest.fixture

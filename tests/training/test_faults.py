@@ -22,6 +22,7 @@ from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
 from tvo_cli.errors import UserError
+from tvo_cli.file_digest import file_sha256
 from tvo_cli.training import checkpoint_origin, training_loop
 from tvo_cli.training.step_metrics import measure_step
 
@@ -113,7 +114,7 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path: Path, way: 
     if way == "link":
         (folder / "link").symlink_to(tmp_path / "outside")
     manifest = json.loads((folder / store.MANIFEST).read_text())
-    manifest[way] = {"bytes": 1, "sha256": store._manifest_sha256(tmp_path / "outside")}
+    manifest[way] = {"bytes": 1, "sha256": file_sha256(tmp_path / "outside")}
     (folder / store.MANIFEST).write_text(json.dumps(manifest))
     assert store.find_damage(folder) == f"{way} leads out of the folder"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
@@ -14,6 +13,8 @@ from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from tvo_cli.derived_sizes import DerivedSizes, Sizes
 
 LISTED = 64  # jobs of a sweep that have a row each; of more, each setting has one
 CHECKED = 24  # values beside the first job's: each takes a fiftieth of a second
@@ -36,13 +37,22 @@ def show_dry_run(words: Sequence[str]) -> None:
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, plans)
-    show_disk_of_jobs(plans or [plan] * len(jobs), first.output_dir, assumed=not plans)
-    print_dry_run_sizes(plan)
+    disks = [one.disk for one in plans or [plan] * len(jobs)]
+    show_disk_of_jobs(disks, first.output_dir, at_once=_jobs_at_once(jobs), assumed=not plans)
+    print_dry_run_sizes(plan.table)
     print()
     printing.print_config(first)
 
 
-def _sizes_of_each_job(jobs: Sequence[Job], first: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def _jobs_at_once(jobs: Sequence[Job]) -> int:
+    """Return how many jobs of a sweep run side by side on this machine."""
+    from tvo_cli.sweep.slots import divide_into_slots
+
+    given = dict(map(configuration.split_override, jobs[0])).get("hydra.launcher.n_jobs", "")
+    return len(divide_into_slots(len(jobs), int(given) if given.isdigit() else None, "auto"))
+
+
+def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str) -> list[DerivedSizes]:
     """Return the derived sizes of each job, composed once for equal ones; nothing where those are too many."""
     kinds = [_dry_run_overrides(job) for job in jobs]
     others = {kind: job for job, kind in zip(reversed(jobs), reversed(kinds)) if kind != kinds[0]}
@@ -83,7 +93,7 @@ def _dry_run_overrides(job: Job) -> tuple[str, ...]:
     return tuple(word for word in job if configuration.split_override(word)[0] not in SIZELESS)
 
 
-def dry_run_sizes(config: Any) -> dict[str, Any]:
+def dry_run_sizes(config: Any) -> DerivedSizes:
     """Return the derived sizes of a config; refuse a config that cannot work."""
     from tvo_cli.derived_sizes import derived_sizes
     from tvo_cli.tracking.buffered_log import BufferedLog
@@ -92,7 +102,7 @@ def dry_run_sizes(config: Any) -> dict[str, Any]:
         return derived_sizes(config)
 
 
-def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]]) -> None:
+def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[DerivedSizes]) -> None:
     """Print the settings that are swept and the sizes in which the jobs differ."""
     from tvo_cli.cli import printing
 
@@ -104,8 +114,9 @@ def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]
         rows = [[key, str(len(values[key])), ", ".join(values[key])] for key in swept]
         printing.print_table(("setting", "values", "which"), rows, headed=True)
     else:
-        apart = [label for label in (plans[0] if plans else ()) if len({repr(plan.get(label)) for plan in plans}) > 1]
-        told = [[_size_text(plan.get(label)) for label in apart] for plan in plans] or [[] for _ in jobs]
+        tables = [plan.table for plan in plans]
+        apart = [one for one in (tables[0] if tables else ()) if len({repr(table.get(one)) for table in tables}) > 1]
+        told = [[_size_text(table.get(label)) for label in apart] for table in tables] or [[] for _ in jobs]
         rows = [[str(n), *(one.get(key, "") for key in swept), *told[n]] for n, one in enumerate(given)]
         printing.print_table(("job", *swept, *apart), rows, headed=True)
     if not plans:
@@ -114,11 +125,9 @@ def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[Mapping[str, Any]
     print()
 
 
-def _size_text(entry: Any) -> str:
+def _size_text(entry: tuple[int | float | str, str] | None) -> str:
     """Return a derived size as the table of jobs shows it."""
-    from tvo_cli.cli.printing import format_printed_value
-
-    return format_printed_value(entry[0]) if isinstance(entry, tuple) else format_printed_value(entry)
+    return format_printed_value(None if entry is None else entry[0])
 
 
 def jobs_of_command_line(words: Sequence[str], root: str = "train") -> tuple[list[list[str]], str]:
@@ -150,17 +159,7 @@ def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
     return [list(job) for batch in batches for job in batch]
 
 
-def print_dry_run_sizes(sizes: Any) -> None:
+def print_dry_run_sizes(sizes: Sizes) -> None:
     """Print the derived sizes of a dry run: label, value, and what the value comes from."""
-    print_table(
-        ("size", "value", "note"),
-        [[label, format_printed_value(value), note] for label, value, note in rows_of_dry_run_sizes(sizes)],
-    )
-
-
-def rows_of_dry_run_sizes(sizes: Any) -> Iterator[tuple[str, Any, str]]:
-    """Yield (label, value, note) of the derived sizes."""
-    entries = {f.name: getattr(sizes, f.name) for f in fields(sizes)} if is_dataclass(sizes) else dict(sizes)
-    for label, entry in entries.items():
-        value, note = entry if isinstance(entry, tuple) else (entry, "")
-        yield str(label).replace("_", " "), value, str(note)
+    rows = [[label, format_printed_value(value), note] for label, (value, note) in sizes.items()]
+    print_table(("size", "value", "note"), rows)
