@@ -15,6 +15,7 @@ from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.parameter_count import parameter_count
 
+__all__ = ["DerivedSizes", "DiskSize", "Sizes", "derived_sizes"]
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 

@@ -156,6 +156,7 @@ logger.api_key=*** '~rollout.stop' --debug"""
 
 EVALUATE = ["tvo", "eval", "--config-dir", "my conf", "model=custom"]
 EVALUATE += ["model.path='a b/checkpoints/step-000006/policy'", "evaluation=addition"]
+EXPORT = ["tvo", "export", "a b", "a b-policy"]
 RIVAL = ["tvo", "train", "--config-dir", "my conf", "algorithm=grpo", "model=custom", "model.path=my model"]
 RIVAL += ["dataset=jsonl", "dataset.path=ok.jsonl", "dataset.suffix='one two'", "seed=1", "~rollout.stop"]
 RIVAL += ["output_dir='a b-grpo'"]
@@ -166,11 +167,14 @@ def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.
     monkeypatch.chdir(folder.parent)
     (folder / "command.txt").write_text(COMMAND.replace("\\\n", "") + "\n")
     (folder / "checkpoints/step-000006/policy").mkdir(parents=True)
+    (folder / "checkpoints/step-000006/policy/config.json").write_text("{}")
     for width in (100, 80, 40):
         shown = run_card.card_text(run_loading.load_run(Path("a b")), width)
         assert all(len(line) <= max(width, 60) for line in shown.splitlines() if "policy" not in line)
         typed = shown[shown.index("tvo eval") :].replace("\\\n", " ").strip().splitlines()
-        assert [shlex.split(line) for line in typed] == [EVALUATE, RIVAL]
+        assert [shlex.split(line) for line in typed] == [EVALUATE, EXPORT, RIVAL]
+    (folder / "checkpoints/step-000006/policy/config.json").rename(folder / "adapter_config.json")
+    assert "tvo export 'a b' 'a b-policy' --merge\n" in run_card.card_text(run_loading.load_run(Path("a b")))
 
 
 def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:

@@ -11,7 +11,7 @@ from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from tvo_cli.checkpoint.disk_size import DiskSize
+    from tvo_cli.derived_sizes import DiskSize
 
 
 def show_disk_of_jobs(disks: Sequence[DiskSize | None], output_dir: str, *, at_once: int, assumed: bool) -> None:

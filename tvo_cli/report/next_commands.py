@@ -22,8 +22,17 @@ LOST = ("path", "revision", "checkpoint")  # of the model: the trained one is an
 
 
 def next_commands(run: Run, policy: Path | None) -> list[Command]:
-    """Return the next commands: evaluate what was trained, then train a rival on the same."""
-    return [*([next_evaluation_command(run, policy)] if policy else []), next_training_command(run)]
+    """Return the next commands: evaluate what was trained, export it, then train a rival on the same."""
+    trained = [next_evaluation_command(run, policy), next_export_command(run, policy)] if policy else []
+    return [*trained, next_training_command(run)]
+
+
+def next_export_command(run: Run, policy: Path) -> Command:
+    """Return the command that makes a hub folder of the trained policy, beside the run; an adapter is merged."""
+    place = Path(shortest_path(run.folder))
+    out = place.with_name(f"{run.folder.absolute().name}-policy")
+    merge = [] if (policy / "config.json").is_file() else ["--merge"]
+    return ["tvo", "export", shlex.quote(str(place)), shlex.quote(str(out)), *merge]
 
 
 def next_training_command(run: Run) -> Command:
