@@ -108,15 +108,15 @@ def test_a_single_response_cannot_be_halved() -> None:
 
 def test_the_critics_step_is_halved_alone(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    step = learner.CriticLearner.step
+    compute = learner.CriticLearner.compute_gradient
 
     def failing(one: Any, batch: Any, rows: Tensor, microbatch_rows: int) -> float:
         asked.append(microbatch_rows)
         if len(asked) == 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return step(one, batch, rows, microbatch_rows)
+        return compute(one, batch, rows, microbatch_rows)
 
-    monkeypatch.setattr(learner.CriticLearner, "step", failing)
+    monkeypatch.setattr(learner.CriticLearner, "compute_gradient", failing)
     folder = run("a", "algorithm=ppo", "trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=2")
     assert asked == [8, 4, 4], "of two updates, the first one's policy step was not taken again"
     assert (folder / "run.log").read_text().count("are halved from here on") == 1

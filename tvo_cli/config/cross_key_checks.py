@@ -30,7 +30,7 @@ def check_across_keys(config: Any) -> None:
     _check_group_size(config)
     _check_entropy_directions(config.algorithm.directions)
     _check_adapter(config)
-    _check_warm_up(config.optimizer)
+    _check_warm_up(config.optimizer, config.algorithm.step_rule)
 
 
 def _check_folder_names(config: Any) -> None:
@@ -85,12 +85,17 @@ def _check_adapter(config: Any) -> None:
         )
 
 
-def _check_warm_up(optimizer: Any) -> None:
-    """Refuse a rise in front of a schedule that rises by itself: the factors would multiply."""
-    own = optimizer.schedule.get("warm_up", 0)
-    if optimizer.get("warm_up", 0) and own:
-        problem = f"the schedule rises by itself (optimizer.schedule.warm_up={own}), and the factors would multiply."
-        raise UserError("optimizer.warm_up", optimizer.warm_up, problem, "Set one of the two to 0.")
+def _check_warm_up(optimizer: Any, step_rule: Any) -> None:
+    """Refuse two rises at once, of the rate or of the step rule's target: the factors would multiply."""
+    rises = {
+        "optimizer.warm_up": optimizer.get("warm_up", 0),
+        "optimizer.schedule.warm_up": optimizer.schedule.get("warm_up", 0),
+        "algorithm.step_rule.schedule.warm_up": (step_rule.get("schedule") or {}).get("warm_up", 0),
+    }
+    (key, value), *others = [(key, value) for key, value in rises.items() if value] or [("", 0)]
+    for other, own in others:
+        problem = f"there is {other}={own} besides, and the factors would multiply."
+        raise UserError(key, value, problem, "Set one of the two to 0.")
 
 
 def _check_entropy_directions(chosen: Any) -> None:

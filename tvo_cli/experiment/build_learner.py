@@ -9,7 +9,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
 from tvo_cli.model.policy_loading import base_model
-from tvo_cli.optim import with_warm_up
+from tvo_cli.optim import StepRule, with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
@@ -22,7 +22,7 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime, *, with_
         name=str(chosen.name),
         estimator=configuration.build(chosen.estimator),
         objective=configuration.build(chosen.objective),
-        step_rule=configuration.build(chosen.step_rule),
+        step_rule=_build_step_rule(chosen.step_rule, optimizer),
         sampling=configuration.build(chosen.sampling),
     )
     adapter = _adapter_settings(config, policy)
@@ -44,6 +44,14 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime, *, with_
         reference=reference,
         critic=critic,
     )
+
+
+def _build_step_rule(node: DictConfig, optimizer: DictConfig) -> StepRule:
+    """The step rule; the target of one that holds a divergence rises with the rate."""
+    rule: StepRule = configuration.build(node)
+    if hasattr(rule, "warm_up"):
+        rule.warm_up = int(optimizer.get("warm_up", 0)) or int(optimizer.schedule.get("warm_up", 0))
+    return rule
 
 
 def _adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | None:
@@ -71,4 +79,4 @@ def _build_critic_learner(
     critic = Critic(policy, adapter)
     trained = [parameter for parameter in critic.parameters() if parameter.requires_grad]
     optimizer = configuration.build(config.optimizer.make)(trained, lr=float(node.lr))
-    return CriticLearner(critic, optimizer, float(node.clip), float(node.clip_norm), runtime)
+    return CriticLearner(critic, optimizer, float(node.lr), float(node.clip), float(node.clip_norm), runtime)

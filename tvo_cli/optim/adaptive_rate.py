@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from tvo_cli.optim.schedule import linear_rise
 from tvo_cli.optim.step_rule import TokenDivergence
 
 
@@ -21,6 +22,8 @@ class AdaptiveRate:
     is the exact KL of two Gaussians, here the k3 estimate of KL(π_old‖π), nats a token).
 
     factor = 1 recovers ν = 1.
+
+    Where the learning rate rises over the first `warm_up` batches, the target rises with it: ν would undo the rise.
     """
 
     divergence: TokenDivergence
@@ -28,18 +31,21 @@ class AdaptiveRate:
     factor: float  # c ≥ 1
     minimum: float  # ν ≥ minimum: the rate grows at most to η/minimum
     maximum: float  # ν ≤ maximum
+    warm_up: int = 0  # batches over which the target rises linearly: those of the learning rate's rise
     current: float = 1.0  # ν, carried
     begun: float = 0.0  # steps of this batch so far
+    rise: float = 1.0  # of the target, in this batch
 
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """The next step is a batch's first."""
-        self.begun = 0.0
+        self.begun, self.rise = 0.0, linear_rise(step, self.warm_up)
 
     def viscosity(self, divergence: float) -> float:
         """ν of a step taken at mean divergence `divergence`."""
-        if self.begun and divergence > 2.0 * self.target:
+        target = self.target * self.rise
+        if self.begun and divergence > 2.0 * target:
             self._move(self.factor)
-        elif self.begun and divergence < 0.5 * self.target:
+        elif self.begun and divergence < 0.5 * target:
             self._move(1.0 / self.factor)
         self.begun += 1.0
         return self.current
@@ -59,9 +65,9 @@ class AdaptiveRate:
         return {"thermo/viscosity": self.current}
 
     def state_dict(self) -> dict[str, float]:
-        """ν, and how far into a batch."""
-        return {"current": self.current, "begun": self.begun}
+        """ν, how far into a batch, and how far the target has risen."""
+        return {"current": self.current, "begun": self.begun, "rise": self.rise}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Restore `state_dict`."""
-        self.current, self.begun = state["current"], state["begun"]
+        self.current, self.begun, self.rise = state["current"], state["begun"], state.get("rise", 1.0)

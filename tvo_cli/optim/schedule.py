@@ -15,6 +15,11 @@ class Schedule(Protocol):
     def __call__(self, step: int, steps: int) -> float: ...
 
 
+def linear_rise(step: int, batches: int) -> float:
+    """Return min(1, (k + 1)/batches); batches = 0: 1."""
+    return min(1.0, (step + 1) / batches) if batches else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class WarmUp:
     """min(1, (k + 1)/batches)·schedule(k): a linear rise in front of a schedule, which runs on beneath it.
@@ -27,7 +32,7 @@ class WarmUp:
 
     def __call__(self, step: int, steps: int) -> float:
         """Factor of batch `step`; batch `batches` − 1 is the first at the schedule's own."""
-        return min(1.0, (step + 1) / self.batches) * self.schedule(step, steps)
+        return linear_rise(step, self.batches) * self.schedule(step, steps)
 
 
 def with_warm_up(schedule: Schedule, batches: int) -> Schedule:

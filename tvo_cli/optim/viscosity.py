@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tvo_cli.maths.divergence import binary_total_variation
-from tvo_cli.optim.schedule import Schedule
+from tvo_cli.optim.schedule import Schedule, linear_rise
 from tvo_cli.optim.set_point import SetPoint
 
 
@@ -23,6 +23,9 @@ class Viscosity:
     Fidelity: notes (the abstract fixes the divergence; the controller is this project's, docs/tvo.md).
 
     d̄ = set_point × schedule. set_point = Probability(inf), initial = 1 and exponent = 0 recover ν = 1.
+
+    Where the learning rate rises over the first `warm_up` batches, d̄ rises with it: held at its full value, it would
+    have ν fall until the rise is undone, and overshoot when the rate has come up.
     """
 
     set_point: SetPoint
@@ -30,6 +33,7 @@ class Viscosity:
     exponent: float  # κ
     initial: float  # ν_b at the start
     maximum: float  # ν_max
+    warm_up: int = 0  # batches over which d̄ rises linearly: those of the learning rate's rise
     base: float = 0.0  # ν_b, carried
     target: float = 1.0  # d̄ of the batch under way
     last: float = -1.0  # D of the latest step that followed another in this batch; −1: there was none
@@ -46,7 +50,7 @@ class Viscosity:
 
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """Set d̄ for rollout batch `step` of `steps`."""
-        self.target = self.set_point(old_logp, mask) * self.schedule(step, steps)
+        self.target = self.set_point(old_logp, mask) * self.schedule(step, steps) * linear_rise(step, self.warm_up)
         self.last, self.begun = -1.0, 0.0
 
     def viscosity(self, divergence: float) -> float:

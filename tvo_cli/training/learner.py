@@ -56,6 +56,7 @@ class CriticLearner:
 
     critic: Critic
     optimizer: Optimizer
+    lr: float
     clip: float
     clip_norm: float
 
@@ -68,8 +69,8 @@ class CriticLearner:
         with self.runtime.autocast():
             return self.critic.values(ids, seen, responses, mask)
 
-    def step(self, batch: RolloutBatch, rows: Tensor, microbatch_rows: int) -> float:
-        """One optimiser step on the rows; the loss before it, nan and no step when it is not finite."""
+    def compute_gradient(self, batch: RolloutBatch, rows: Tensor, microbatch_rows: int) -> float:
+        """Put the gradient of the rows into .grad; the loss. Called again, it begins anew."""
         rollout, experience, returns = batch.rollout, batch.experience, batch.advantage.returns
         if experience.values is None or returns is None:
             raise ValueError("a critic learns from its own values and returns; this estimator gave none")
@@ -82,11 +83,17 @@ class CriticLearner:
             loss = masked.total(error, rollout.mask[part]) / tokens
             loss.backward()
             total += float(loss.detach())
+        return total
+
+    def step(self, loss: float, factor: float) -> float:
+        """One optimiser step at η·factor; the loss, nan and no step where the gradient is not finite."""
         norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.clip_norm)
         if not bool(torch.isfinite(norm)):
             return float("nan")
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = self.lr * factor
         self.optimizer.step()
-        return total
+        return loss
 
 
 @dataclass(slots=True)

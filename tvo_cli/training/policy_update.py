@@ -60,8 +60,9 @@ def update_policy(
     factor: float,
     counters: RunCounters,
 ) -> bool:
-    """One optimiser step at η·factor/ν; whether the batch may be used further: a step rule with ν = ∞ ends it.
+    """One optimiser step at η·factor/ν, and the critic's at its own η·factor; whether the batch may be used further.
 
+    A step rule with ν = ∞ ends it.
     What is not finite is never stepped on: the update is left out and counted.
     """
     guard = MemoryGuard(counters, work.position)
@@ -79,7 +80,8 @@ def update_policy(
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
     if learner.critic is not None:
-        report.critic_losses.append(_critic_step_within_memory(learner.critic, batch, minibatch, passes, guard))
+        loss = _compute_critic_gradient_within_memory(learner.critic, batch, minibatch, passes, guard)
+        report.critic_losses.append(learner.critic.step(loss, factor))
     return True
 
 
@@ -98,13 +100,15 @@ def _compute_gradient_within_memory(
     return guard.run(compute, part=POLICY, rows=max(map(len, minibatch.parts)))
 
 
-def _critic_step_within_memory(
+def _compute_critic_gradient_within_memory(
     critic: CriticLearner, batch: RolloutBatch, minibatch: Minibatch, passes: InnerLoopSettings, guard: MemoryGuard
 ) -> float:
     rows = min(passes.rows(batch) or len(minibatch.rows), len(minibatch.rows))
-    return guard.run(
-        lambda halved: critic.step(batch, minibatch.rows, -(-rows // 2) if halved else rows), part=CRITIC, rows=rows
-    )
+
+    def compute(halved: bool) -> float:
+        return critic.compute_gradient(batch, minibatch.rows, -(-rows // 2) if halved else rows)
+
+    return guard.run(compute, part=CRITIC, rows=rows)
 
 
 def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
