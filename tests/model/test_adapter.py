@@ -119,6 +119,19 @@ def test_names_that_are_no_linear_layer_of_the_backbone_are_refused(policy: Poli
         attach_adapter(policy.network, settings(target_modules=("q_proj", name)))
 
 
+@pytest.mark.parametrize("names", [(), ("q_proj", "layers.9.k_proj"), ("q_proj", "nothing.k_proj")])
+def test_targets_that_would_be_passed_over_are_refused(policy: Policy, names: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match=r"adapter\.target_modules=.* There are: down_proj"):
+        attach_adapter(policy.network, settings(target_modules=names))
+
+
+def test_a_target_may_be_named_by_its_place(policy: Policy) -> None:
+    attach_adapter(policy.network, settings(target_modules=("layers.1.self_attn.k_proj",)))
+    assert {name.partition(".lora_")[0] for name in adapter_tensors(policy.network)} == {
+        "model.layers.1.self_attn.k_proj"
+    }
+
+
 def test_named_layers_alone_are_adapted_and_the_log_counts_them(
     policy: Policy, caplog: pytest.LogCaptureFixture
 ) -> None:

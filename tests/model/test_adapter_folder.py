@@ -192,3 +192,11 @@ def test_merging_beside_bfloat16_weights_rounds_once(tmp_path: Path) -> None:
 def test_a_model_without_an_adapter_is_exported_as_it_is(tmp_path: Path) -> None:
     found = load_policy(NODE | {"path": str(save_merged(NODE, tmp_path / "out"))}, device="cpu")
     assert torch.equal(said(found), said(load_policy(NODE, device="cpu")))
+
+
+def test_a_base_is_refused_where_it_is_missing_or_there_is_no_adapter(tmp_path: Path) -> None:
+    saved(tmp_path, "lora", NODE)
+    with pytest.raises(UserError, match=r"^model\.base=/nowhere: no such folder"):
+        load_policy(NODE | {"path": str(tmp_path), "base": "/nowhere"}, device="cpu")
+    with pytest.raises(UserError, match=r"^model\.base=packaged:tiny: is not used: packaged:tiny is a model"):
+        load_policy(NODE | {"base": "packaged:tiny"}, device="cpu")

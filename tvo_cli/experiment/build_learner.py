@@ -58,7 +58,7 @@ def _adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | N
     """The adapter that is asked for; the policy is then frozen, so that reference and critic share its weights."""
     if policy.base is not None:
         problem = "holds an adapter, and further training needs a model of its own to start from."
-        raise UserError("model.path", config.model.path, problem, "Merge it first: tvo export RUN --merge.")
+        raise UserError("model.path", config.model.path, problem, "Merge it first: tvo export RUN OUT --merge.")
     settings = AdapterSettings.of(config.adapter)
     if settings is not None:
         policy.network.requires_grad_(False)

@@ -75,5 +75,5 @@ def evaluate(
 def _check_served_model(path: str, place: str) -> None:
     """Refuse an adapter for an engine that is handed a whole model."""
     if is_adapter(place):
-        remedy = "Merge it first: tvo export RUN --merge; or leave rollout=default."
+        remedy = "Merge it first: tvo export RUN OUT --merge; or leave rollout=default."
         raise UserError("model.path", path, "holds an adapter, which rollout=vllm does not load.", remedy)

@@ -121,11 +121,12 @@ def _target_modules(network: nn.Module, asked: Sequence[str]) -> str | list[str]
     """The layers as peft is told them; each name must be that of a linear layer of the backbone."""
     if tuple(asked) == (AUTO,):
         return "all-linear"
-    known = sorted({name.rpartition(".")[2] for name in _adaptable_layers(network)})
-    for one in asked:
-        if one.rpartition(".")[2] not in known:
-            problem = "is no linear layer of this model's backbone."
-            raise UserError("adapter.target_modules", one, problem, f"There are: {', '.join(known)}; or {AUTO}.")
+    layers = list(_adaptable_layers(network))
+    unknown = [one for one in asked if not any(f".{name}".endswith(f".{one}") for name in layers)]
+    if unknown or not asked:
+        known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+        problem = "is no linear layer of this model's backbone." if asked else "names no layer."
+        raise UserError("adapter.target_modules", (unknown or ["[]"])[0], problem, f"There are: {known}; or {AUTO}.")
     return sorted(asked)
 
 

@@ -124,8 +124,12 @@ def read_base(folder: Path) -> BaseModel:
 
 def place_of_base(base: BaseModel, node: Any) -> str:
     """Where the base of an adapter is: as model.base names it, else as its folder does."""
-    if place := str(node.get("base") or base.path or ""):
-        return place
+    if named := str(node.get("base") or ""):
+        if named.startswith((".", "/", "~")) and not Path(named).expanduser().is_dir():
+            raise UserError("model.base", named, "no such folder.", "Name the folder of the adapter's base.")
+        return named
+    if base.path:
+        return base.path
     problem = "does not say which model its adapter belongs to."
     raise UserError("model.path", node["path"], problem, "Name it: model.base=FOLDER.")
 

@@ -47,6 +47,9 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     place, options = location_and_options(node)
     if is_adapter(place):
         return load_with_adapter(node, Path(place), device, dtype)
+    if node.get("base"):
+        problem = f"is not used: {node['path']} is a model of its own and no adapter."
+        raise UserError("model.base", node["base"], problem, "Leave it out.")
     chosen = dtype or _torch_dtype(str(node["dtype"]))
     try:
         config = AutoConfig.from_pretrained(place, **options)
