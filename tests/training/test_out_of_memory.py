@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.gradients import gradients
 from tests.training.conftest import Checksum, MetricRows, Runs, before_each_update
 from tvo_cli import experiment
+from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
 from tvo_cli.training import backward, learner, minibatch_gradient, policy_update, rng
 from tvo_cli.training.counters import RunCounters
@@ -172,3 +173,18 @@ def test_parts_are_halved_between_prompts_where_they_have_several(
     assert torch.equal(torch.cat(halved.parts), minibatch.rows)
     if samples < len(halved.parts[0]):
         assert all(set(torch.bincount(group[part]).tolist()) <= {0, samples} for part in halved.parts)
+
+
+def test_what_was_done_before_the_run_ends_is_saved_and_goes_on_elsewhere(
+    run: Runs, memory_ends: RuleOut, weights: Checksum
+) -> None:
+    words = ("algorithm=tvo", "trainer.steps=2", "rollout.epochs=1", "trainer.variance_parts=2")
+    memory_ends(5)  # step 1: 2 parts and a whole minibatch; step 2: its second part
+    whole = run("whole", *words)
+    memory_ends(5, 6)
+    with pytest.raises(UserError, match="also with micro-batches of so many responses"):
+        run("cut", *words)
+    held = store.list_checkpoints(whole.parent / "cut" / "checkpoints")
+    assert [one.name for one in held] == ["step-000001-update-000"]
+    memory_ends()
+    assert weights(run("cut", *words), 2) == weights(whole, 2)

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors, tensor_fingerprint
+from tvo_cli.model.model_location import FRESH
 
 WHOLE = 4 * 2**30  # bytes of weights that are read whole; of more, sizes and headers
 HEADER = 2**20  # bytes at the start of a safetensors file that hold its names, shapes and first values
@@ -40,6 +41,8 @@ def stored_weights_fingerprint(place: str, network: nn.Module, revision: str | N
 
 
 def _weight_files(place: str, revision: str | None) -> list[Path]:
+    if place == FRESH:  # a folder of that name is none of its files
+        return []
     folder = Path(place).expanduser()
     if not folder.is_dir():
         folder = _downloaded_folder(place, revision)

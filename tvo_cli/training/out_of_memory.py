@@ -29,6 +29,20 @@ PARTS = 2
 Result = TypeVar("Result")
 
 
+class UpdateOutOfMemory(UserError):
+    """An update that does not fit into memory, halved either; the generators are where they were before it."""
+
+    def __init__(self, part: int, rows: int) -> None:
+        self.part = part  # POLICY: nothing of the update was done, and the state is whole
+        super().__init__(
+            "trainer.microbatch_rows",
+            rows,
+            "the GPU is out of memory also with micro-batches of so many responses.",
+            "Take model.gradient_checkpointing=true, fewer trainer.microbatch_rows, or a smaller rollout.max_tokens; "
+            "tvo train --dry-run shows where the memory goes.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryGuard:
     """The update under way, and since when micro-batches are halved."""
@@ -42,30 +56,32 @@ class MemoryGuard:
         `compute` must leave nothing behind when it fails. `rows`: of the largest micro-batch before halving.
 
         Raises:
-            UserError: it was halved already, or one response alone is too much.
+            UpdateOutOfMemory: it was halved already, or one response alone is too much.
         """
         if self._is_halved(part):
-            return self._run_halved(compute, rows)
+            return self._run_halved(compute, part, rows)
         streams = rng.rng_state()
         try:
             return compute(False)
         except torch.OutOfMemoryError:
             pass  # nothing of the failed attempt is held outside of this block
-        if rows == 1:
-            raise _out_of_memory_error(1)
-        self._halve_from_here(part, rows)
         rng.set_rng_state(streams)
-        return self._run_halved(compute, rows)
+        if rows == 1:
+            raise UpdateOutOfMemory(part, 1)
+        self._halve_from_here(part, rows)
+        return self._run_halved(compute, part, rows)
 
     def _is_halved(self, part: int) -> bool:
         since = self.counters.halved_step, self.counters.halved_at
         return since[0] >= 0 and since <= (self.counters.step, PARTS * self.update + part)
 
-    def _run_halved(self, compute: Callable[[bool], Result], rows: int) -> Result:
+    def _run_halved(self, compute: Callable[[bool], Result], part: int, rows: int) -> Result:
+        streams = rng.rng_state()
         try:
             return compute(True)
         except torch.OutOfMemoryError:
-            raise _out_of_memory_error(-(-rows // 2)) from None
+            rng.set_rng_state(streams)
+            raise UpdateOutOfMemory(part, -(-rows // 2)) from None
 
     def _halve_from_here(self, part: int, rows: int) -> None:
         self.counters.halved_step, self.counters.halved_at = self.counters.step, PARTS * self.update + part
@@ -111,13 +127,3 @@ def _two_halves(part: Tensor, prompts: tuple[Tensor, ...]) -> tuple[Tensor, ...]
 def _smallest_divisor(number: int) -> int:
     """The smallest divisor above 1."""
     return next(n for n in range(2, number + 1) if number % n == 0)
-
-
-def _out_of_memory_error(rows: int) -> UserError:
-    return UserError(
-        "trainer.microbatch_rows",
-        rows,
-        "the GPU is out of memory also with micro-batches of so many responses.",
-        "Take model.gradient_checkpointing=true, fewer trainer.microbatch_rows, or a smaller rollout.max_tokens; "
-        "tvo train --dry-run shows where the memory goes.",
-    )

@@ -19,7 +19,7 @@ from tvo_cli.training.minibatch_gradient import (
     non_finite_input_of_update,
 )
 from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
-from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, halve_microbatches
+from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, UpdateOutOfMemory, halve_microbatches
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
 
@@ -75,6 +75,9 @@ def update_policy(
         report.skipped, report.skipped_last = report.skipped + 1, report.skipped_last + 1
         report.nonfinite = report.nonfinite or str(found)
         return True
+    except UpdateOutOfMemory:
+        work.position -= 1  # nothing of it was done
+        raise
     viscosity = learner.algorithm.step_rule.viscosity(divergence)
     if math.isinf(viscosity):
         return False

@@ -15,6 +15,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.training import dataset_fingerprint, resume_compatibility
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.collapse_response import is_run_over
+from tvo_cli.training.out_of_memory import POLICY, UpdateOutOfMemory
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -76,15 +77,26 @@ def save_session_if_possible(session: Session) -> None:
 
 @contextmanager
 def saved_on_user_error(session: Session) -> Iterator[None]:
-    """Write a checkpoint of the steps done when the next one meets what a user has to mend: a prompt too long."""
+    """Write a checkpoint of what is done when what follows meets what a user has to mend.
+
+    A prompt too long before a step: of the steps done. A GPU too small for an update: of the updates done.
+    """
     cursor = session.cursor.state_dict()
     try:
         yield
-    except UserError:
-        session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
-        if session.counters.step and session.work is None:
+    except UserError as error:
+        if session.work is None:
+            session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
+        if _is_whole_after_error(session, error):
             save_session_if_possible(session)
         raise
+
+
+def _is_whole_after_error(session: Session, error: UserError) -> bool:
+    """Whether there is something to save, and no update was left half done."""
+    if session.work is None:
+        return session.counters.step > 0
+    return isinstance(error, UpdateOutOfMemory) and error.part == POLICY
 
 
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:
