@@ -29,6 +29,7 @@ from tests.training import faults
 from tvo_cli import config
 from tvo_cli.checkpoint import store
 from tvo_cli.experiment import train
+from tvo_cli.file_digest import file_sha256
 
 STEPS = 12
 QUIET = ("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1")
@@ -134,7 +135,7 @@ def outcome(folder: Path) -> tuple[str, ...]:
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     kept = [{name: value for name, value in row.items() if not name.startswith(("time/", "memory/"))} for row in rows]
     names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")
-    return json.dumps(kept), *(store._manifest_sha256(last / name) for name in names)
+    return json.dumps(kept), *(file_sha256(last / name) for name in names)
 
 
 def _cost(algorithm: str, variant: str, steps: int) -> Row:
