@@ -16,7 +16,7 @@ from tvo_cli.replay.gradient_attribution import GradientAttribution, attribute_g
 from tvo_cli.replay.non_finite_source import NonFiniteSource, find_non_finite
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.checkpoint_origin import check_same_base
+from tvo_cli.training.checkpoint_origin import check_resumed_base
 from tvo_cli.training.collect_rollouts import assemble_batch
 from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.policy_update import remaining_minibatches_of_update, update_policy
@@ -54,7 +54,7 @@ class ReplayedStep:
 def replay_exactly(session: Session, recording: Recording, *, most: int) -> ReplayedStep:
     """Repeat the step under the settings it was recorded with."""
     parts, state = recording
-    check_same_base(state["origin"], session.origin)
+    check_resumed_base(state["origin"], session.origin)
     session.restore(parts["policy"], parts, state)
     if session.work is None:
         raise ValueError("a recording holds a rollout batch")
@@ -69,7 +69,7 @@ def replay_with(
     `attributed`: the update whose gradient is split over tokens, counted from 1; 0: that of the largest norm.
     """
     parts, state = recording
-    check_same_base(state["origin"], session.origin)
+    check_resumed_base(state["origin"], session.origin)
     notes = _restore_for_replay(session, parts, state, same_optimizer)
     found: StepInProgress = serialize.unpack_record(
         IN_FLIGHT["work"], state["work"], parts["work"], session.learner.runtime.device

@@ -49,7 +49,7 @@ def compare_checkpoint_origin(
     Raises:
         UserError: the reference, or the base of the adapter, is another model than that of the run's start.
     """
-    check_same_base(before, now)
+    check_resumed_base(before, now)
     references = before.get("reference"), now.get("reference")
     if all(references) and references[0] != references[1]:
         remedy = "Put the model of the start back, or name another output_dir."
@@ -63,7 +63,7 @@ def compare_checkpoint_origin(
             )
 
 
-def check_same_base(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_resumed_base(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse an adapter beside other weights than those it was trained beside."""
     trained, found = before.get("base"), now.get("base")
     if trained and found and trained != found:
