@@ -48,6 +48,18 @@ def choices_of_group(group: str, folder: Path | None = None) -> list[str]:
     return sorted(path.stem for path in files if not path.stem.startswith("_"))
 
 
+def choice_with_key(key: str, folder: Path | None = None) -> str:
+    """Return the first choice of the key's group whose yaml states it, as `adapter=lora`; "" where none does."""
+    from omegaconf import OmegaConf
+
+    group, _, rest = key.partition(".")
+    for choice in choices_of_group(group, folder) if rest else ():
+        tree = OmegaConf.load((folder or conf_dir()) / group / f"{choice}.yaml")
+        if OmegaConf.is_missing(tree, rest) or OmegaConf.select(tree, rest, default=None) is not None:
+            return f"{group}={choice}"
+    return ""
+
+
 def choice_comment(group: str, name: str, folder: Path | None = None) -> str:
     """Return the first comment line of a choice's yaml: what it is, with paper and what it changes."""
     text = ((folder or conf_dir()) / group / f"{name}.yaml").read_text(encoding="utf-8")

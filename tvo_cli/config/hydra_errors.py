@@ -191,7 +191,10 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
         return UserError(key, value, "does not exist yet.", f"The keys of {free} are free: '+{key}={value}'")
     if key in known:
         return UserError(key, value, "is not in this config yet.", f"Add it: +{key}={value}")
-    return UserError(key, value, "there is no such key.", nearest_names(key, known))
+    has_group = any(one.startswith(f"{key.partition('.')[0]}.") for one in known)
+    choice = groups_and_choices.choice_with_key(key, folder) if has_group else ""
+    remedy = f"{choice} has it." if choice else nearest_names(key, known)
+    return UserError(key, value, "there is no such key.", remedy)
 
 
 def _groups_of_command(group: str, root: str) -> str:
