@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
+import signal
 
 import pytest
 
-from tests.training.conftest import Checksum, MetricRows, Runs, Whole
+from tests.training.conftest import Checksum, MetricRows, Runs, Whole, before_each_update
 from tvo_cli import config
 from tvo_cli.training import step_profiler
+from tvo_cli.training.stop_signals import Interrupted
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=2", "rollout.prompts=4")
 
@@ -53,3 +56,14 @@ def test_a_profile_that_cannot_be_written_costs_no_run(run: Runs, caplog: pytest
         folder = run("a", *ONE_UPDATE, "trainer.profile=[1]")
     assert "the profile of step-000001 could not be written" in caplog.text
     assert (folder / "checkpoints" / "step-000002").is_dir()
+
+
+def test_a_step_that_another_process_began_is_said_to_be_profiled_in_part(
+    run: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=2", "trainer.steps=1")
+    with before_each_update(lambda work: os.kill(os.getpid(), signal.SIGTERM)), pytest.raises(Interrupted):
+        run("a", *words)
+    with caplog.at_level(logging.WARNING, logger="tvo"):
+        run("a", *words, "trainer.profile=[1]")
+    assert "the profile of step 1 lacks what an earlier process did of it" in caplog.text
