@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ def request_of(shape: NetworkShape, *words: str, prompt: int = PROMPT) -> memory
 
 
 def kept_for_backward(network: Any, ids: Tensor, autocast: bool) -> int:
+    """Bytes that a forward pass over rows of tokens keeps, weights and their casts apart."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        return kept_for_backward_by(network, lambda: network.base_model(input_ids=ids, use_cache=False))
+
+
+def kept_for_backward_by(network: Any, forward: Callable[[], object]) -> int:
     """Bytes of the storages that a forward pass keeps, weights and their casts apart."""
     weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
     shapes = {tuple(p.shape) for p in network.parameters()}
@@ -52,9 +59,9 @@ def kept_for_backward(network: Any, ids: Tensor, autocast: bool) -> int:
             held.append(x)
         return x
 
-    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x)
-    with hooks, torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-        network.base_model(input_ids=ids, use_cache=False)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        outputs = forward()  # kept until its storages are counted
+    del outputs
     return sum(found.values())
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from tests.model.conftest import architectures
-from tvo_cli.model import sequence_packing, shared_prefix
+from tvo_cli.model import packed_layout, sequence_packing, shared_prefix
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.model.shared_prefix import PrefixSplit
@@ -92,7 +92,7 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(
 ) -> None:
     network = architectures()["qwen2"]().eval()
     monkeypatch.setattr(
-        sequence_packing.PackedLayout,
+        packed_layout.MaskedPieces,
         "attend",
         lambda pieces, query, key, value, scaling, attention: query.mT.mT.transpose(1, 2),
     )
@@ -144,6 +144,10 @@ def test_what_cannot_be_shared_is_not(eager: None) -> None:
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, holes)
     enable_gradient_checkpointing(network)
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
+    with torch.no_grad():
+        assert shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), (
+            "then none is recomputed"
+        )
 
 
 def test_little_work_is_not_shared() -> None:

@@ -7,9 +7,19 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
-from tvo_cli.model import Policy, cache_support, gradient_checkpointing, load_policy, sequence_packing, shared_prefix
+from tvo_cli.model import (
+    Policy,
+    cache_support,
+    gradient_checkpointing,
+    load_policy,
+    packed_attention,
+    sequence_packing,
+    shared_prefix,
+)
 from tvo_cli.model.model_location import FRESH
+from tvo_cli.model.packed_layout import MaskedPieces, VarlenSequences
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import fused_decode, onednn
@@ -52,22 +62,31 @@ def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastP
     taken = not without and fused_decode.fused_decoder(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without or (limit if taken or large else f"for {limit}"))
-    taken = not without and sequence_packing.supports_packing(body)
-    differs = "the network's attention does not take packed rows"
-    yield FastPath("packed rows", taken, without or ("prompts once, no padding" if taken else differs))
+    yield _packed_rows_path(body, without)
     yield _shared_prompts_path(body)
 
 
-def _shared_prompts_path(body: torch.nn.Module) -> FastPath:
-    shares = cache_support.supports_kv_cache(body) and not gradient_checkpointing.uses_gradient_checkpointing(body)
+def _packed_rows_path(body: nn.Module, without: str) -> FastPath:
+    on_gpu = _attention_name(body) == packed_attention.GPU_ATTENTION
+    if without and not on_gpu:
+        return FastPath("packed rows", False, without)
+    pieces = sequence_packing.packing_pieces(body)
+    if pieces is None:
+        return FastPath("packed rows", False, "the network's attention does not take packed rows")
+    kernel = {MaskedPieces: ", SDPA with masks", VarlenSequences: ", FlashAttention by sequence"}[pieces]
+    return FastPath("packed rows", True, f"prompts once, no padding{kernel if on_gpu else ''}")
+
+
+def _shared_prompts_path(body: nn.Module) -> FastPath:
+    """Whether prompts are shared in an update; rows are taken as short, and a forward without gradient is another."""
+    if not cache_support.supports_kv_cache(body):
+        return FastPath("shared prompts", False, "the network keeps another cache than plain keys and values")
+    recomputed = gradient_checkpointing.uses_gradient_checkpointing(body)
+    if recomputed and not sequence_packing.supports_packing(body):
+        remedy = "model.gradient_checkpointing=false"
+        return FastPath("shared prompts", False, f"layers are recomputed and rows not packed: {remedy}")
     saves = f"where it saves {shared_prefix.SHARE:.0%} of the positions and {shared_prefix.LEAST:.0e} operations"
-    recomputed = "layers are recomputed: model.gradient_checkpointing=false"
-    other = (
-        recomputed
-        if gradient_checkpointing.uses_gradient_checkpointing(body)
-        else "the network keeps another cache than plain keys and values"
-    )
-    return FastPath("shared prompts", shares, saves if shares else other)
+    return FastPath("shared prompts", True, saves)
 
 
 def _why_default_products() -> str:
@@ -79,7 +98,7 @@ def _why_default_products() -> str:
 
 def _why_no_attention_of_ours(network: Any, *, large: bool) -> str:
     """Return why the network does not attend through the attention of packed rows; "" where it does."""
-    if str(network.config._attn_implementation) == sequence_packing.ATTENTION:
+    if _attention_name(network) == sequence_packing.ATTENTION:
         return ""
     parameters = sum(p.numel() for p in network.parameters())
     kind = next(network.parameters()).device.type
@@ -87,7 +106,11 @@ def _why_no_attention_of_ours(network: Any, *, large: bool) -> str:
         return f"for CPUs; the network is on {kind}"
     if not large and parameters < onednn.LARGE:
         return f"{parameters:,} parameters: gains from {onednn.LARGE:,} on"
-    return f"for model.attention=sdpa; the network's is {network.config._attn_implementation}"
+    return f"for model.attention=sdpa; the network's is {_attention_name(network)}"
+
+
+def _attention_name(network: Any) -> str:
+    return str(network.config._attn_implementation)
 
 
 def _fused_optimiser_path(optimizer: torch.optim.Optimizer | None) -> FastPath:

@@ -36,7 +36,6 @@ def predicting_states(
     if not bool(prompt_mask.all()):
         attention = torch.cat([prompt_mask, prompt_mask.new_ones(len(ids), last - 1)], dim=1)
         arguments |= {"attention_mask": attention.long(), "position_ids": token_positions(attention)}
-    if gradient_checkpointing.uses_gradient_checkpointing(body):
-        body.train(torch.is_grad_enabled())  # transformers checkpoints in training mode only; dropout is off
+    gradient_checkpointing.recompute_where_gradients_flow(body)
     outputs = body(input_ids=ids, **accepted_arguments(body.forward, arguments))
     return output_states(outputs)[:, prompt_ids.shape[1] - 1 :][mask[:, :last]]

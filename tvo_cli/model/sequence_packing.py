@@ -1,78 +1,43 @@
 """Sequence packing: prompts and responses end to end in one row, each prompt once; attention is given the layout.
 
 The network's own forward runs over a row of tokens; only its attention is told, through the keywords that
-transformers hands down to it, which positions are which prompt's and which response's (`PackedLayout`). Prompts see
-themselves, responses their prompt and themselves. A network that does not hand the layout down is found out by one
-small forward against the plain one; an attention of another kind (soft caps, windows) refuses them itself.
+transformers hands down to it, where which prompt and which response lies (packed_layout.py). Layers that are recomputed
+in the backward pass get the same keywords again, so gradient checkpointing needs nothing of its own. A network that
+does not hand the layout down is found out by one small forward against the plain one; an attention of another kind
+(soft caps, windows) refuses it itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from tvo_cli.model import forward_inputs_and_outputs
+from tvo_cli.model import forward_inputs_and_outputs, gradient_checkpointing, packed_attention
 from tvo_cli.model.forward_inputs_and_outputs import token_positions
+from tvo_cli.model.packed_attention import GPU_ATTENTION, LAYOUT_KEYWORD, TOLERANCES, HeadShape
+from tvo_cli.model.packed_layout import MaskedPieces, PackedLayout, PackedSlice, VarlenSequences
 
-ATTENTION = "tvo_sdpa"  # the attention that follows the layout (rollout/onednn.py), as transformers knows it
-LAYOUT_KEYWORD = "packed_layout"  # the keyword that attention is handed the layout by
-LONGEST = 1024  # keys up to which weights [B, heads, T, S] may be kept for the backward pass
+ATTENTION = "tvo_sdpa"  # the attention that follows the layout on a CPU (rollout/onednn.py), as transformers knows it
+LONGEST = 1024  # keys up to which a CPU keeps weights [B, heads, T, S] for the backward pass
+TOKENS = 16  # slices are padded to multiples of them: products on a CPU are prepared anew for every new shape
 ROW = 64  # the row's length is a multiple of it
-TOLERANCE = 1e-4
-Attention = Callable[[Tensor, Tensor, Tensor, Tensor, float | None], Tensor]
+TOLERANCE = 1e-4  # of a CPU, relative, whatever the weights' precision
+Pieces = type[MaskedPieces] | type[VarlenSequences]
 
-_checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True, slots=True)
-class PackedSlice:
-    """Responses of like length, padded to one."""
-
-    begin: int  # of their tokens in the row
-    prompts: Tensor  # int64 [b], whose responses they are
-    mask: Tensor  # bool [b, 1, T, W + T], what a token sees of its prompt and of its response
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """b, T."""
-        return self.mask.shape[0], self.mask.shape[2]
+_checked: WeakKeyDictionary[nn.Module, dict[tuple[torch.device, torch.dtype], Pieces | None]] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class PackedLayout:
-    """Where the row's parts lie: P prompts of W tokens, then the slices, then padding."""
+class PackedRow(NamedTuple):
+    """Prompts and responses in one row of N tokens."""
 
-    prompt_mask: Tensor  # bool [P, 1, W, W]
-    slices: tuple[PackedSlice, ...]
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, attention: Attention) -> Tensor:
-        """Attention of one row, query [1, h, N, D], key and value [1, k, N, D] → [1, N, h, D]."""
-        count, width = len(self.prompt_mask), self.prompt_mask.shape[-1]
-        q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
-        kp, vp = (_unpacked_rows(x[: count * width], count) for x in (k, v))
-        found = [attention(_unpacked_rows(q[: count * width], count), kp, vp, self.prompt_mask, scaling)]
-        end = count * width
-        for one in self.slices:
-            rows, length = one.shape
-            end = one.begin + rows * length
-            own = [_unpacked_rows(x[one.begin : end], rows) for x in (q, k, v)]
-            keys, values = (
-                torch.cat([shared.index_select(0, one.prompts), new], dim=2)
-                for shared, new in ((kp, own[1]), (vp, own[2]))
-            )
-            found.append(attention(own[0], keys, values, one.mask, scaling))
-        flat = [x.flatten(0, 1) for x in found]
-        flat.append(q.new_zeros(len(q) - end, *q.shape[1:]))
-        return torch.cat(flat)[None]
-
-
-def _unpacked_rows(tokens: Tensor, rows: int) -> Tensor:
-    """[rows·T, heads, D] → [rows, heads, T, D]."""
-    return tokens.view(rows, -1, *tokens.shape[1:]).transpose(1, 2)
+    tokens: Tensor  # int64 [N]
+    places: Tensor  # int64 [N], the position of each in its own text
+    before: Tensor  # int64 [B, T], where in the row the state that predicts a response token lies
+    layout: PackedLayout
 
 
 def packed_predicting_states(
@@ -81,21 +46,30 @@ def packed_predicting_states(
     which: Tensor,
     responses: tuple[Tensor, Tensor],
     slices: Sequence[Tensor],
-    step: int,
 ) -> Tensor:
     """[N, H]: the state that predicts each True token of the responses' mask, in row order.
 
     prompts: ids and left-padded mask [P, W]; which [B]: each response's prompt; responses: ids and solid mask [B, T];
-    slices: row numbers of responses of like length, each padded to a multiple of `step` tokens.
+    slices: row numbers of responses of like length.
     """
+    pieces = packing_pieces(body)
+    if pieces is None:
+        raise ValueError("the network does not take packed rows")
+    return _packed_states(body, packed_row(prompts, which, responses, slices, _step(pieces)), responses[1], pieces)
+
+
+def packed_row(
+    prompts: tuple[Tensor, Tensor], which: Tensor, responses: tuple[Tensor, Tensor], slices: Sequence[Tensor], step: int
+) -> PackedRow:
+    """The row of `packed_predicting_states`; each slice is padded to a multiple of `step` tokens."""
     ids, mask = responses
     tokens, places, made = [prompts[0].flatten()], [token_positions(prompts[1]).flatten()], []
-    before = torch.full(mask.shape, -1, device=ids.device)  # where in the row the state before each token lies
-    width = prompts[0].shape[1]
-    begin, starts = prompts[0].numel(), prompts[1].sum(1)
+    before = torch.full(mask.shape, -1, device=ids.device)
+    width, begin, starts = prompts[0].shape[1], prompts[0].numel(), prompts[1].sum(1)
     before[:, 0] = which * width + width - 1
     for rows in slices:
-        longest = int(mask[rows].sum(1).max()) - 1  # nothing follows the last token
+        own = (mask[rows].sum(1) - 1).clamp(min=0)  # nothing follows the last token
+        longest = int(own.max())
         if longest < 1:
             continue
         length = -(-longest // step) * step
@@ -104,58 +78,89 @@ def packed_predicting_states(
         places.append((starts[which[rows]][:, None] + offsets).flatten())
         at = begin + torch.arange(len(rows), device=ids.device)[:, None] * length + offsets
         before[rows, 1 : longest + 1] = at[:, :longest]
-        made.append(PackedSlice(begin, which[rows], _packed_attention_mask(prompts[1][which[rows]], length)))
+        made.append(PackedSlice(begin, length, which[rows], own))
         begin += len(rows) * length
-    causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
-    pieces = PackedLayout((causal & prompts[1][:, None, :])[:, None], tuple(made))
-    row, at = torch.cat(tokens), torch.cat(places)
-    spare = -len(row) % ROW
-    found = _forward_packed(
-        body, nn.functional.pad(row, (0, spare))[None], nn.functional.pad(at, (0, spare))[None], pieces
-    )
-    return found[0].index_select(0, before[mask])
+    return PackedRow(torch.cat(tokens), torch.cat(places), before, PackedLayout(prompts[1], tuple(made)))
 
 
-def _packed_attention_mask(prompt_mask: Tensor, length: int) -> Tensor:
-    """[b, W] → [b, 1, T, W + T]: the prompt's tokens, and the response's up to oneself."""
-    own = torch.ones(length, length, dtype=torch.bool, device=prompt_mask.device).tril()
-    rows = len(prompt_mask)
-    both = [prompt_mask[:, None, :].expand(rows, length, -1), own.expand(rows, length, length)]
-    return torch.cat(both, dim=-1)[:, None]
+def _step(pieces: Pieces) -> int:
+    return TOKENS if pieces is MaskedPieces else 1
 
 
-def _forward_packed(body: nn.Module, ids: Tensor, places: Tensor, pieces: PackedLayout) -> Tensor:
-    unused = ids.new_ones(1, 1, 1, 1, dtype=torch.bool)  # a mask that transformers passes on as it is
+def _packed_states(body: nn.Module, row: PackedRow, mask: Tensor, pieces: Pieces) -> Tensor:
+    found = _forward_packed(body, row.tokens, row.places, pieces.of(row.layout))
+    return found[0].index_select(0, row.before[mask])
+
+
+def _forward_packed(body: nn.Module, row: Tensor, at: Tensor, pieces: MaskedPieces | VarlenSequences) -> Tensor:
+    """States [1, N, H] of a row of tokens and their positions, padded to a multiple of ROW."""
+    gradient_checkpointing.recompute_where_gradients_flow(body)
+    ids, places = (nn.functional.pad(x, (0, -len(row) % ROW))[None] for x in (row, at))
+    # Transformers passes a mask of four dimensions on as it is. This one fits no row: an attention that does not know
+    # of the layout, such as one set between a forward and its recomputation, fails instead of seeing everything.
+    unused = ids.new_ones(1, 1, 1, 2, dtype=torch.bool)
     outputs = body(
         input_ids=ids, position_ids=places, attention_mask=unused, use_cache=False, **{LAYOUT_KEYWORD: pieces}
     )
     return forward_inputs_and_outputs.output_states(outputs)
 
 
+def packs_rows_of(body: nn.Module, length: int) -> bool:
+    """Whether rows of so many tokens go into one packed row.
+
+    A CPU's attention keeps weights of every layer, so that long rows are left out there, unless layers are recomputed.
+    """
+    short = length <= LONGEST or _attention_name(body) == GPU_ATTENTION
+    return (short or gradient_checkpointing.uses_gradient_checkpointing(body)) and supports_packing(body)
+
+
 def supports_packing(body: nn.Module) -> bool:
     """Whether the network hands the layout down to our attention: tried once, where ours is on."""
-    config = getattr(body, "config", None)
-    if str(getattr(config, "_attn_implementation", "")) != ATTENTION:
-        return False
-    if body not in _checked:
-        _checked[body] = _supports_packed_attention(body)
-    return _checked[body]
+    return packing_pieces(body) is not None
+
+
+def packing_pieces(body: nn.Module) -> Pieces | None:
+    """What the network's attention takes a layout as; None where it takes none."""
+    if _attention_name(body) not in (ATTENTION, GPU_ATTENTION):
+        return None
+    like = next(p for p in body.parameters() if p.is_floating_point())
+    place = like.device, packed_attention.computed_dtype(like)
+    known = _checked.setdefault(body, {})
+    if place not in known:
+        known[place] = _chosen_pieces(body, like.dtype, *place)
+    return known[place]
+
+
+def _attention_name(body: nn.Module) -> str:
+    return str(getattr(getattr(body, "config", None), "_attn_implementation", ""))
+
+
+def _chosen_pieces(body: nn.Module, stored: torch.dtype, device: torch.device, computed: torch.dtype) -> Pieces | None:
+    """Masked pieces, tried in the weights' own precision; sequences where a kernel for them gives the same."""
+    on_gpu = _attention_name(body) == GPU_ATTENTION
+    with torch.autocast(device.type, enabled=False):
+        if not _gives_plain_states(body, MaskedPieces, TOLERANCES[stored] if on_gpu else TOLERANCE):
+            return None
+    kernel = on_gpu and packed_attention.has_varlen_kernel(device, computed, HeadShape.of(body.config))
+    return (
+        VarlenSequences if kernel and _gives_plain_states(body, VarlenSequences, TOLERANCES[computed]) else MaskedPieces
+    )
 
 
 @torch.no_grad()
-def _supports_packed_attention(body: nn.Module) -> bool:
+def _gives_plain_states(body: nn.Module, pieces: Pieces, tolerance: float) -> bool:
+    """Whether four small rows, packed, have the states of the plain forward."""
     device = next(body.parameters()).device
     ids = (torch.arange(24, device=device) % 7 + 1).view(4, 6)
     prompts, mask = ids[:2, :3], torch.tensor([[False, True, True], [True, True, True]], device=device)
     which, answers = torch.tensor([0, 0, 1, 1], device=device), torch.ones(4, 6, dtype=torch.bool, device=device)
     try:
-        mine = packed_predicting_states(
-            body, (prompts, mask), which, (ids, answers), [torch.arange(4, device=device)], 1
-        )
+        row = packed_row((prompts, mask), which, (ids, answers), [torch.arange(4, device=device)], 1)
+        mine = _packed_states(body, row, answers, pieces)
         whole = torch.cat([prompts[which], ids[:, :-1]], dim=1)
         seen = torch.cat([mask[which], answers[:, :-1]], dim=1)
         outputs = body(input_ids=whole, attention_mask=seen.long(), position_ids=token_positions(seen), use_cache=False)
     except Exception:  # whatever it stumbles over, it does not understand
         return False
     theirs = forward_inputs_and_outputs.output_states(outputs)[:, 2:].flatten(0, 1)
-    return mine.shape == theirs.shape and bool((mine - theirs).abs().max() <= TOLERANCE * theirs.abs().max())
+    return packed_attention.agrees(mine, theirs, tolerance)

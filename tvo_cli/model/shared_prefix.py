@@ -16,11 +16,10 @@ from transformers import DynamicCache
 from tvo_cli.model import sequence_packing
 from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, output_states, token_positions
-from tvo_cli.model.gradient_checkpointing import uses_gradient_checkpointing
+from tvo_cli.model.gradient_checkpointing import recompute_where_gradients_flow, recomputes_layers
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
 SHARE = 0.15  # of all positions, likewise
-TOKENS = 16  # slices are padded to multiples of them: products on a CPU are prepared anew for every new shape
 
 
 class PrefixSplit(NamedTuple):
@@ -36,7 +35,7 @@ FINE = PrefixSplit(64, 2, 0.8)  # where slices differ in their attention only
 
 
 def is_worth_sharing(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, mask: Tensor) -> bool:
-    """Whether sharing saves enough positions, and the architecture keeps ordinary keys and values."""
+    """Whether sharing saves enough positions, and the network can: see `can_share`."""
     lengths = mask.sum(1)
     solid = torch.arange(mask.shape[1], device=mask.device) < lengths[:, None]
     if not torch.equal(mask, solid):
@@ -46,12 +45,18 @@ def is_worth_sharing(body: nn.Module, prompt_ids: Tensor, prompt_mask: Tensor, m
     slices = slices_of_like_length(lengths, COARSE)
     used = len(first) * prompt_ids.shape[1] + sum(len(rows) * int(lengths[rows[0]]) for rows in slices)
     saved = whole - used
-    return (
-        SHARE * whole <= saved
-        and operations_saved(body, saved) >= LEAST
-        and not uses_gradient_checkpointing(body)
-        and supports_kv_cache(body)
-    )
+    enough = SHARE * whole <= saved and operations_saved(body, saved) >= LEAST
+    return enough and can_share(body, prompt_ids.shape[1] + mask.shape[1])
+
+
+def can_share(body: nn.Module, length: int) -> bool:
+    """Whether rows of so many tokens may share their prompt: packed, or through ordinary keys and values.
+
+    The second needs a cache, which layers that are recomputed in the backward pass do not keep.
+    """
+    if not supports_kv_cache(body):
+        return False
+    return not recomputes_layers(body) or sequence_packing.packs_rows_of(body, length)
 
 
 def operations_saved(body: nn.Module, positions: int) -> float:
@@ -85,10 +90,11 @@ def shared_prefix_states(
 ) -> Tensor:
     """[N, H] as `backbone.predicting_states`: each prompt once, then the responses in slices of like length."""
     which, first = prompt_groups(prompt_ids, prompt_mask)
-    if prompt_ids.shape[1] + mask.shape[1] <= sequence_packing.LONGEST and sequence_packing.supports_packing(body):
+    if sequence_packing.packs_rows_of(body, prompt_ids.shape[1] + mask.shape[1]):
         slices = list(slices_of_like_length(mask.sum(1), FINE))
         prompts = prompt_ids[first], prompt_mask[first]
-        return sequence_packing.packed_predicting_states(body, prompts, which, (response_ids, mask), slices, TOKENS)
+        return sequence_packing.packed_predicting_states(body, prompts, which, (response_ids, mask), slices)
+    recompute_where_gradients_flow(body)
     cache = DynamicCache(config=body.config)
     prompt = _prefill_shared_prompts(body, prompt_ids[first], prompt_mask[first], cache)
     keys = [(layer.keys, layer.values) for layer in cache.layers]
@@ -124,7 +130,7 @@ def _response_states(
     length = ids.shape[1]
     if length == 0:
         return None
-    ids = nn.functional.pad(ids, (0, -length % TOKENS))
+    ids = nn.functional.pad(ids, (0, -length % sequence_packing.TOKENS))
     cache = DynamicCache(config=body.config)
     for layer, (key, value) in zip(cache.layers, keys, strict=True):
         layer.update(key, value)

@@ -23,7 +23,16 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.sequence_packing import ATTENTION, LAYOUT_KEYWORD, LONGEST
+from tvo_cli.model.packed_attention import (
+    GPU_ATTENTION,
+    GPUS,
+    LAYOUT_KEYWORD,
+    is_causal_softmax,
+    masked_sdpa,
+    register_gpu_attention,
+    require_packable,
+)
+from tvo_cli.model.sequence_packing import ATTENTION, LONGEST, TOKENS
 from tvo_cli.rollout.kv_cache import PADDED_TO
 
 PRECISION = "medium"  # PyTorch's word for: fp32 products may go through oneDNN
@@ -41,7 +50,8 @@ def onednn_matmul(*networks: Any, least: int = 0, products: bool = True) -> Iter
     Networks of fewer than `least` parameters are not meant: their products are too small to gain.
     """
     with packed_attention(*networks, least=least) as chosen:
-        if not (chosen and products and onednn_keeps_accuracy()):
+        on_cpu = any(network.config._attn_implementation == ATTENTION for network in chosen)
+        if not (on_cpu and products and onednn_keeps_accuracy()):
             yield False
             return
         with _matmul_precision(PRECISION):
@@ -51,22 +61,25 @@ def onednn_matmul(*networks: Any, least: int = 0, products: bool = True) -> Iter
 @contextmanager
 def packed_attention(*networks: Any, least: int = 0) -> Iterator[list[Any]]:
     """Inside: the networks for which it is meant attend through our attention, whatever the products. Yields these."""
-    chosen = [network for network in networks if can_use_onednn(network, least)]
+    chosen = {network: name for network in networks if (name := attention_of_packed_rows(network, least))}
     register_onednn_attention()
-    for network in chosen:
-        network.set_attn_implementation(ATTENTION)
+    register_gpu_attention()
+    for network, name in chosen.items():
+        network.set_attn_implementation(name)
     try:
-        yield chosen
+        yield list(chosen)
     finally:
         for network in chosen:
             network.set_attn_implementation("sdpa")
 
 
-def can_use_onednn(network: Any, least: int = 0) -> bool:
-    """Whether a network is large enough, computes where this helps, and its attention is one that we know."""
+def attention_of_packed_rows(network: Any, least: int = 0) -> str | None:
+    """The attention of ours that a network takes in place of SDPA; None where it is too small or computes elsewhere."""
     parameters = list(network.parameters())
-    on_cpu = parameters[0].device.type == "cpu" and sum(p.numel() for p in parameters) >= least
-    return on_cpu and str(network.config._attn_implementation) == "sdpa"
+    if str(network.config._attn_implementation) != "sdpa" or sum(p.numel() for p in parameters) < least:
+        return None
+    kind = parameters[0].device.type
+    return ATTENTION if kind == "cpu" else GPU_ATTENTION if kind in GPUS else None
 
 
 @lru_cache(maxsize=1)
@@ -84,10 +97,10 @@ def _attention_forward(
     With default products SDPA is as fast where gradients flow, and keeps no weights for the backward pass.
     """
     if (pieces := keywords.get(LAYOUT_KEYWORD)) is not None:
-        if not _is_attention_for_onednn(attention_mask, keywords) or keywords.get("sliding_window"):
-            raise ValueError("packed sequences need causal softmax attention")
-        return pieces.attend(query, key, value, keywords.get("scaling"), plain_attention), None
-    plain = key.shape[2] <= LONGEST and _is_attention_for_onednn(attention_mask, keywords)
+        require_packable(attention_mask, keywords)
+        attention = plain_attention if pieces.longest < LONGEST + TOKENS else masked_sdpa
+        return pieces.attend(query, key, value, keywords.get("scaling"), attention), None
+    plain = key.shape[2] <= LONGEST and is_causal_softmax(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
     gains = query.requires_grad and products_are_onednn()
     if plain and (gains or few_shapes):
@@ -112,12 +125,6 @@ def _matmul_precision(precision: str) -> Iterator[None]:
 def products_are_onednn() -> bool:
     """Whether fp32 products may go through oneDNN here and now."""
     return torch.get_float32_matmul_precision() == PRECISION
-
-
-def _is_attention_for_onednn(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
-    """Causal softmax attention and nothing else."""
-    others = keywords.get("dropout") or keywords.get("softcap") or keywords.get("position_bias") is not None
-    return not others and keywords.get("is_causal") is not False and (mask is None or mask.dtype == torch.bool)
 
 
 def plain_attention(
