@@ -14,7 +14,8 @@ from tvo_cli import environment
 from tvo_cli.cli import env
 from tvo_cli.cli.main import main
 from tvo_cli.environment import fast_paths, machine, services
-from tvo_cli.model import load_policy
+from tvo_cli.model import load_policy, packed_attention, sequence_packing
+from tvo_cli.model.packed_layout import MaskedPieces, VarlenSequences
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import onednn
 
@@ -40,11 +41,28 @@ def test_a_run_is_told_why_its_own_networks_take_no_path() -> None:
     parameters = sum(p.numel() for p in policy.parameters())
     assert found["oneDNN products"] == (False, f"{parameters:,} parameters: gains from 1,000,000 on")
     assert not found["fused optimiser"][0] and found["bfloat16"] == (True, "the forward pass")
+
+
+def test_prompts_are_shared_with_recomputed_layers_where_rows_are_packed() -> None:
+    policy = load_policy({"path": "fresh"}, device="cpu")
     policy.network.base_model.gradient_checkpointing = True
-    assert (
-        "gradient_checkpointing=false"
-        in paths(fast_paths.fast_paths_of_run(policy, optimizer, "float32"))["shared prompts"][1]
-    )
+    on, why = paths(fast_paths.fast_paths_of_run(policy, None, "float32"))["shared prompts"]
+    assert not on and why == "layers are recomputed and rows not packed: model.gradient_checkpointing=false"
+    with onednn.onednn_matmul(policy.network):
+        on, why = paths(fast_paths.fast_paths_of_run(policy, None, "float32"))["shared prompts"]
+    assert on and "15%" in why
+
+
+@pytest.mark.parametrize(("pieces", "kernel"), [(MaskedPieces, "SDPA with masks"), (VarlenSequences, "FlashAttention")])
+def test_a_gpus_packed_rows_are_told_with_their_kernel(
+    pieces: type, kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = load_policy({"path": "fresh"}, device="cpu")
+    packed_attention.register_gpu_attention()
+    policy.network.set_attn_implementation(packed_attention.GPU_ATTENTION)
+    monkeypatch.setattr(sequence_packing, "packing_pieces", lambda body: pieces)
+    on, why = paths(fast_paths.fast_paths_of_run(policy, None, "float32"))["packed rows"]
+    assert on and kernel in why
 
 
 def test_the_fused_optimiser_is_asked_and_not_restated(monkeypatch: pytest.MonkeyPatch) -> None:

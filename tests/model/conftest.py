@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import (
     CohereConfig,
     CohereForCausalLM,
@@ -16,12 +18,18 @@ from transformers import (
     GPT2LMHeadModel,
     GraniteConfig,
     GraniteForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
-from tvo_cli.model import Policy
+from tvo_cli.model import Policy, shared_prefix
+from tvo_cli.model.hidden_states import predicting_states
+from tvo_cli.model.shared_prefix import PrefixSplit
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 
 SMALL: dict[str, Any] = {
@@ -71,3 +79,58 @@ def architectures() -> dict[str, Any]:
         "granite": lambda: GraniteForCausalLM(GraniteConfig(**SMALL, logits_scaling=4.0)),
         "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**gpt2, bos_token_id=1, eos_token_id=2)),
     }
+
+
+def packing_families() -> dict[str, Callable[[], Any]]:
+    """What takes packed rows: few and single key heads, biases, tied heads, norms of queries, learned positions."""
+    biased = {**SMALL, "num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}
+    return {
+        **{name: make for name, make in architectures().items() if name != "gemma2"},
+        "llama": lambda: LlamaForCausalLM(LlamaConfig(**biased)),
+        "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL)),
+    }
+
+
+def without_dropout(make: Callable[[], Any]) -> Any:
+    """A random network, as a policy is loaded."""
+    torch.manual_seed(0)
+    network = make().eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return network
+
+
+def batch(samples: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Four left-padded prompts, `samples` responses each, of 0 to 11 tokens."""
+    rng = torch.Generator().manual_seed(0)
+    prompts, seen = torch.randint(3, 43, (4, 5), generator=rng), torch.ones(4, 5, dtype=torch.bool)
+    seen[1, :2] = seen[3, :1] = False
+    length = torch.randint(0, 12, (4 * samples,), generator=rng)
+    length[:2] = torch.tensor([11, 1])
+    mask = torch.arange(12) < length[:, None]
+    responses = torch.randint(3, 43, mask.shape, generator=rng)
+    return prompts.repeat_interleave(samples, 0), seen.repeat_interleave(samples, 0), responses, mask
+
+
+@pytest.fixture
+def sharing_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share whenever it can be done."""
+    monkeypatch.setattr(shared_prefix, "LEAST", 0.0)
+    for name in ("COARSE", "FINE"):
+        monkeypatch.setattr(shared_prefix, name, PrefixSplit(4, 1, 0.5))
+
+
+def both(body: Any, network: Any, columns: Sequence[Tensor], monkeypatch: pytest.MonkeyPatch) -> list[list[Tensor]]:
+    """States and gradients, shared and by the plain forward."""
+    found = []
+    for never in (False, True):
+        with monkeypatch.context() as patch:
+            if never:
+                patch.setattr(shared_prefix, "is_worth_sharing", lambda *_: False)
+            network.zero_grad()
+            states = predicting_states(body, *columns)
+            weight = torch.randn(states.shape, generator=torch.Generator().manual_seed(1), dtype=states.dtype)
+            (states * weight).sum().backward()
+        found.append([states.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)])
+    return found

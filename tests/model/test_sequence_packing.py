@@ -13,39 +13,23 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from tests.grown_adapters import attach_adapter, grow, settings
+from tests.grown_adapters import grow, settings
 from tests.memory.test_memory_plan import kept_for_backward_by
-from tests.model.conftest import SMALL, architectures
-from tests.model.test_shared_prefix import batch, both
-from tests.model.test_shared_prefix import eager as eager
+from tests.model.conftest import SMALL, architectures, batch, both, packing_families, without_dropout
 from tvo_cli.model import sequence_packing, shared_prefix
+from tvo_cli.model.adapter import attach_adapter
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.rollout import onednn
 from tvo_cli.rollout.onednn import onednn_matmul
 
-BIASED = {**SMALL, "num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}
-FAMILIES: dict[str, Callable[[], Any]] = {
-    **{name: make for name, make in architectures().items() if name != "gemma2"},
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**BIASED)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL)),
-}
+FAMILIES = packing_families()
 PLAIN: dict[str, Callable[[], Any]] = {  # what has no packed rows
     "windowed mistral": lambda: MistralForCausalLM(MistralConfig(**SMALL, sliding_window=4)),
     "eager qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, attn_implementation="eager")),
     "gemma2": architectures()["gemma2"],
 }
 Columns = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-def without_dropout(make: Callable[[], Any]) -> Any:
-    """A random network, as a policy is loaded."""
-    torch.manual_seed(0)
-    network = make().eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    return network
 
 
 def recomputing(make: Callable[[], Any]) -> Any:
@@ -70,7 +54,7 @@ def counted_layers(network: Any) -> Iterator[list[torch.Size]]:
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
 def test_recomputed_layers_of_a_packed_row_give_the_plain_states_and_gradients(
-    name: str, whole: bool, eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+    name: str, whole: bool, sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = recomputing(FAMILIES[name]).double()
     body = network if whole else network.base_model
@@ -87,7 +71,7 @@ def test_recomputed_layers_of_a_packed_row_give_the_plain_states_and_gradients(
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_what_cannot_be_packed_has_the_plain_forward(
-    name: str, eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+    name: str, sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = recomputing(PLAIN[name])
     with onednn_matmul(network), counted_layers(network) as shapes:
@@ -120,7 +104,7 @@ def gradients_of(network: Any) -> list[Tensor]:
 @pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("adapted", [False, True], ids=["all weights", "lora"])
 def test_a_micro_batch_is_recomputed_with_its_own_layout(
-    autocast: bool, adapted: bool, eager: None, quick_anywhere: None
+    autocast: bool, adapted: bool, sharing_always: None, quick_anywhere: None
 ) -> None:
     """Others are computed between a forward and its backward, with gradients and without."""
     network = without_dropout(FAMILIES["llama"])
@@ -151,7 +135,9 @@ def test_a_micro_batch_is_recomputed_with_its_own_layout(
 
 
 @pytest.mark.parametrize("instead", ["sdpa", "eager"])
-def test_another_attention_at_the_recomputation_is_an_error(eager: None, quick_anywhere: None, instead: str) -> None:
+def test_another_attention_at_recomputation_is_an_error(
+    sharing_always: None, quick_anywhere: None, instead: str
+) -> None:
     """It would see the whole row as one text, and give wrong gradients without a word."""
     network = recomputing(FAMILIES["qwen2"])
     with onednn_matmul(network):
@@ -163,7 +149,7 @@ def test_another_attention_at_the_recomputation_is_an_error(eager: None, quick_a
 
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_long_rows_are_packed_where_layers_are_recomputed(
-    recomputed: bool, eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+    recomputed: bool, sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their attention is SDPA's, which keeps no weights: five and twelve tokens, limit sixteen."""
     network = (recomputing if recomputed else without_dropout)(FAMILIES["qwen2"]).double()
@@ -179,7 +165,7 @@ def test_long_rows_are_packed_where_layers_are_recomputed(
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
 
 
-def test_a_packed_row_keeps_less_for_the_backward_pass(eager: None, quick_anywhere: None) -> None:
+def test_a_packed_row_keeps_less_for_the_backward_pass(sharing_always: None, quick_anywhere: None) -> None:
     """Without recomputed layers, and without sharing, more by what each saves."""
     config = LlamaConfig(**{**SMALL, "hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 6})
     network = LlamaForCausalLM(config).eval()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor
 from transformers import AttentionInterface
 
-from tests.model.conftest import architectures
+from tests.model.conftest import architectures, batch, both
 from tvo_cli.model import packed_layout, sequence_packing, shared_prefix
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hidden_states import predicting_states
@@ -21,44 +17,10 @@ from tvo_cli.rollout.onednn import onednn_matmul
 SHARING = ("qwen2", "cohere", "granite", "gpt2")
 
 
-def batch(samples: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four left-padded prompts, `samples` responses each, of 0 to 11 tokens."""
-    rng = torch.Generator().manual_seed(0)
-    prompts, seen = torch.randint(3, 43, (4, 5), generator=rng), torch.ones(4, 5, dtype=torch.bool)
-    seen[1, :2] = seen[3, :1] = False
-    length = torch.randint(0, 12, (4 * samples,), generator=rng)
-    length[:2] = torch.tensor([11, 1])
-    mask = torch.arange(12) < length[:, None]
-    responses = torch.randint(3, 43, mask.shape, generator=rng)
-    return prompts.repeat_interleave(samples, 0), seen.repeat_interleave(samples, 0), responses, mask
-
-
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Share whenever it can be done."""
-    monkeypatch.setattr(shared_prefix, "LEAST", 0.0)
-    for name in ("COARSE", "FINE"):
-        monkeypatch.setattr(shared_prefix, name, PrefixSplit(4, 1, 0.5))
-
-
-def both(body: Any, network: Any, columns: Sequence[Tensor], monkeypatch: pytest.MonkeyPatch) -> list[list[Tensor]]:
-    found = []
-    for never in (False, True):
-        with monkeypatch.context() as patch:
-            if never:
-                patch.setattr(shared_prefix, "is_worth_sharing", lambda *_: False)
-            network.zero_grad()
-            states = predicting_states(body, *columns)
-            weight = torch.randn(states.shape, generator=torch.Generator().manual_seed(1), dtype=states.dtype)
-            (states * weight).sum().backward()
-        found.append([states.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)])
-    return found
-
-
 @pytest.mark.parametrize("name", SHARING)
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
 def test_sharing_changes_neither_states_nor_gradients(
-    name: str, whole: bool, eager: None, monkeypatch: pytest.MonkeyPatch
+    name: str, whole: bool, sharing_always: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
@@ -74,7 +36,7 @@ def test_sharing_changes_neither_states_nor_gradients(
 @pytest.mark.parametrize("name", ["qwen2", "cohere", "granite", "gpt2"])
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
 def test_packing_changes_neither_states_nor_gradients(
-    name: str, whole: bool, eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+    name: str, whole: bool, sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     network = architectures()[name]().double().eval()
@@ -117,7 +79,7 @@ def test_an_attention_of_another_kind_is_not_packed(
 
 @pytest.mark.parametrize(("longest", "used"), [(16, False), (17, True)])
 def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
-    eager: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, longest: int, used: bool
+    sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch, longest: int, used: bool
 ) -> None:
     """Five tokens of prompt and twelve of response."""
     network, called = architectures()["qwen2"]().eval(), []
@@ -132,7 +94,7 @@ def test_responses_are_packed_while_the_weights_of_their_attention_are_small(
     assert bool(called) is used
 
 
-def test_what_cannot_be_shared_is_not(eager: None) -> None:
+def test_what_cannot_be_shared_is_not(sharing_always: None) -> None:
     made = architectures()
     ids, seen, _, mask = batch()
     assert not shared_prefix.is_worth_sharing(made["gemma2"]().base_model, ids, seen, mask), (
@@ -145,9 +107,7 @@ def test_what_cannot_be_shared_is_not(eager: None) -> None:
     enable_gradient_checkpointing(network)
     assert not shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), "recomputed layers keep no cache"
     with torch.no_grad():
-        assert shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), (
-            "then none is recomputed"
-        )
+        assert shared_prefix.is_worth_sharing(network.base_model, ids, seen, mask), "then none is recomputed"
 
 
 def test_little_work_is_not_shared() -> None:

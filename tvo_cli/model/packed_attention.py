@@ -17,11 +17,12 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.packed_layout import MaskedPieces, PackedLayout, PackedSlice, VarlenSequences
+from tvo_cli.model.packed_layout import MaskedPieces, PackedLayout, PackedSlice, VarlenAttention, VarlenSequences
 
 GPU_ATTENTION = "tvo_packed"  # the attention that follows the layout on a GPU, as transformers knows it
 GPUS = ("cuda",)  # ROCm's are called so too
 LAYOUT_KEYWORD = "packed_layout"  # the keyword that attention is handed the layout by
+VARLEN_DTYPES = (torch.float16, torch.bfloat16)  # that FlashAttention computes in
 TOLERANCES = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}  # relative
 
 
@@ -79,7 +80,8 @@ def attend_packed(
     if isinstance(pieces, MaskedPieces):
         return pieces.attend(query, key, value, scaling, masked_sdpa)
     dtype = computed_dtype(query)  # no operator that autocast knows
-    return pieces.attend(query.to(dtype), key.to(dtype), value.to(dtype), scaling, varlen_attn)
+    kernel: VarlenAttention = varlen_attn  # it returns more where that is asked for
+    return pieces.attend(query.to(dtype), key.to(dtype), value.to(dtype), scaling, kernel)
 
 
 def masked_sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None = None) -> Tensor:
@@ -102,7 +104,7 @@ def computed_dtype(like: Tensor) -> torch.dtype:
 @lru_cache(maxsize=64)
 def has_varlen_kernel(device: torch.device, dtype: torch.dtype, shape: HeadShape) -> bool:
     """Whether FlashAttention gives SDPA's output and gradients on a small row: tried once."""
-    if torch.finfo(dtype).bits != 16:
+    if dtype not in VARLEN_DTYPES:
         return False
     layout = _sample_layout(device)
     kinds = VarlenSequences, MaskedPieces
@@ -134,6 +136,6 @@ def _output_and_gradients(
     numbers = [torch.randn(1, heads, 18, shape.width, generator=rng) for heads in (shape[0], shape[1], shape[1])]
     leaves = [x.to(device, dtype).requires_grad_() for x in numbers]
     real = VarlenSequences.of(_sample_layout(device)).queries
-    found = attend_packed(pieces, *leaves, scaling=None)[0].index_select(0, real)
+    found = attend_packed(pieces, leaves[0], leaves[1], leaves[2], None)[0].index_select(0, real)
     weight = torch.randn(found.shape, generator=rng).to(device, dtype)
     return [found, *torch.autograd.grad((found * weight).sum(), leaves)]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 MaskedAttention = Callable[[Tensor, Tensor, Tensor, Tensor, float | None], Tensor]
-VarlenAttention = Callable[..., Tensor]  # torch.nn.attention.varlen.varlen_attn, or one with its signature
+VarlenAttention = Callable[..., Any]  # torch.nn.attention.varlen.varlen_attn, or one with its signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class VarlenSequences:
             x[0].transpose(0, 1).index_select(0, places)
             for x, places in ((query, self.queries), (key, self.keys), (value, self.keys))
         )
-        found = attention(
+        found: Tensor = attention(
             *(q, k, v, self.cu_seq_lens_q, self.cu_seq_lens_k, self.max_length_q, self.max_length_k),
             scale=scaling,
             window_size=(-1, 0),  # causal
