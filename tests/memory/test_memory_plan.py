@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from tests.memory import networks
 from tvo_cli import config
@@ -172,6 +172,34 @@ def test_micro_batches_are_those_that_a_run_cuts() -> None:
     wide = ("rollout.prompts=8", "rollout.samples=8", "rollout.epochs=2", "rollout.max_tokens=105")
     assert request_of(shape, *wide).microbatch_rows == 16, "2048 positions of 128, whole prompts"
     assert request_of(shape, *wide, "trainer.microbatch_tokens=0").microbatch_rows == 64
+
+
+def test_a_prompt_counts_once_where_its_responses_share_it() -> None:
+    """Four rows of 23 + 16; layers that are recomputed share by packed rows alone, which is not planned for a GPU."""
+    shape, recomputed = networks.smollm2_shape(), "model.gradient_checkpointing=true"
+    once, whole = 23 + 4 * 16, 4 * (23 + 16)
+    expected = [
+        ((shape, "model.gradient_checkpointing=false"), once),
+        ((shape, recomputed), once),
+        ((shape, recomputed, "model.attention=eager"), whole),
+        ((shape, recomputed, "trainer.device=cuda"), whole),
+        ((replace(shape, packs=False), recomputed), whole),
+        ((replace(shape, packs=False), "model.gradient_checkpointing=false"), once),
+        ((replace(shape, plain_cache=False), recomputed), whole),
+    ]
+    for (of, *words), positions in expected:
+        assert memory_plan.positions_of_rows(request_of(of, *words), 4) == positions, words
+
+
+@pytest.mark.parametrize(
+    ("kind", "packs"), [("llama", True), ("qwen3", True), ("gpt2", True), ("falcon", False), ("stablelm", False)]
+)
+def test_a_shape_says_whether_attention_is_handed_the_layout_of_a_packed_row(kind: str, packs: bool) -> None:
+    sizes = {"vocab_size": 43, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "n_layer": 1}
+    config = AutoConfig.for_model(kind, **sizes, num_attention_heads=4, num_key_value_heads=4)
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(config)
+    assert shape_of_network(network).packs is packs
 
 
 def test_positions_that_fit_fit() -> None:

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from tests.grown_adapters import grow, settings
 from tests.memory.test_memory_plan import kept_for_backward_by
@@ -28,6 +37,12 @@ PLAIN: dict[str, Callable[[], Any]] = {  # what has no packed rows
     "windowed mistral": lambda: MistralForCausalLM(MistralConfig(**SMALL, sliding_window=4)),
     "eager qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, attn_implementation="eager")),
     "gemma2": architectures()["gemma2"],
+}
+LATENT = {
+    **{name: value for name, value in SMALL.items() if name != "head_dim"},
+    **{"num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4},
+    **{"v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
+    **{"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
 }
 Columns = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -67,6 +82,20 @@ def test_recomputed_layers_of_a_packed_row_give_the_plain_states_and_gradients(
     assert plain == plain_again and plain[0] == 12
     for one, other in zip(mine, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6 * float(other.abs().max() + 1e-6))
+
+
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_values_may_be_narrower_than_keys(
+    recomputed: bool, sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeepSeek's; its router computes in float32."""
+    make = partial(DeepseekV3ForCausalLM, DeepseekV3Config(**LATENT))
+    network = (recomputing if recomputed else without_dropout)(make)
+    with onednn_matmul(network):
+        assert sequence_packing.supports_packing(network.base_model)
+        mine, theirs = both(network.base_model, network, batch(), monkeypatch)
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * float(other.abs().max() + 1e-6))
 
 
 @pytest.mark.parametrize("name", PLAIN)

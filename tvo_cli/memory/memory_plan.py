@@ -219,12 +219,14 @@ def _passing_gradients(request: MemoryRequest) -> float:
 def positions_of_rows(request: MemoryRequest, rows: int) -> int:
     """Return the positions of so many rows in one forward; a prompt counts once where its responses share it.
 
-    They do where no layer is recomputed and this saves SHARED of them (model/shared_prefix.py).
+    They do where this saves SHARED of them and the network can (model/shared_prefix.py): layers that are recomputed
+    keep no cache, but take packed rows. On a GPU, where these have not run, the plan does not count on them.
     """
     whole = rows * request.length
     shared = -(-rows // request.samples) * request.prompt + rows * request.response
-    sharing = request.shape.plain_cache and not request.checkpointed and whole - shared >= SHARED * whole
-    return shared if sharing else whole
+    packed = request.shape.packs and not request.eager and not request.gpu
+    can = request.shape.plain_cache and (packed or not request.checkpointed)
+    return shared if can and whole - shared >= SHARED * whole else whole
 
 
 def _allocated(request: MemoryRequest, living: float) -> float:

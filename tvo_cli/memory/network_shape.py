@@ -32,6 +32,7 @@ class NetworkShape:
     keys: int  # key-value heads × width of a head
     vocabulary: int  # V
     plain_cache: bool = True  # of every layer: then responses share their prompt's forward
+    packs: bool = True  # whether transformers hands attention the layout of a packed row: as its own class says
     heads: int = 0
     linear: tuple[LinearLayer, ...] = ()  # without the output head: what an adapter stands beside
 
@@ -60,6 +61,7 @@ def shape_of_network(network: Any) -> NetworkShape:
         keys=int(getattr(config, "num_key_value_heads", None) or heads) * width,
         vocabulary=int(config.vocab_size),
         plain_cache=supports_kv_cache(network.base_model),
+        packs=bool(getattr(network, "_supports_attention_backend", False)),
         heads=heads,
         linear=tuple(_linear_layers(network)),
     )

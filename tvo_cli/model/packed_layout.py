@@ -76,7 +76,7 @@ class MaskedPieces:
             )
             found.append(attention(own[0], keys, values, mask, scaling))
         flat = [x.flatten(0, 1) for x in found]
-        flat.append(q.new_zeros(len(q) - end, *q.shape[1:]))
+        flat.append(found[0].new_zeros(len(q) - end, *found[0].shape[2:]))
         return torch.cat(flat)[None]
 
 

@@ -130,9 +130,9 @@ def products_are_onednn() -> bool:
 def plain_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None = None
 ) -> Tensor:
-    """softmax(q kᵀ · scaling) v: query [B, h, T, D], key and value [B, k, S, D], mask bool [B, 1, T, S] → [B, T, h, D].
+    """softmax(q kᵀ · scaling) v: query [B, h, T, D], key [B, k, S, D], value [B, k, S, E], mask bool [B, 1, T, S].
 
-    Query heads that share a key head are folded into the rows of one product, so nothing is repeated. Without a mask
+    Returns [B, T, h, E]. Query heads that share a key head are folded into the rows of one product, so nothing is repeated. Without a mask
     the last query sees every key, the one before it all but the last, and so on.
     """
     batch, heads, queries, width = query.shape
@@ -145,7 +145,7 @@ def plain_attention(
     elif queries > 1:
         weights = weights.add_(_onednn_causal_bias(queries, keys, folds))
     found = weights.softmax(-1) @ value
-    return found.view(batch, heads, queries, width).transpose(1, 2).contiguous()
+    return found.view(batch, heads, queries, value.shape[3]).transpose(1, 2).contiguous()
 
 
 def _onednn_mask_bias(mask: Tensor, folds: int) -> Tensor:
