@@ -178,16 +178,16 @@ def test_a_prompt_counts_once_where_its_responses_share_it() -> None:
     """Four rows of 23 + 16; layers that are recomputed share by packed rows alone, which is not planned for a GPU."""
     shape, recomputed = networks.smollm2_shape(), "model.gradient_checkpointing=true"
     once, whole = 23 + 4 * 16, 4 * (23 + 16)
-    expected = [
-        ((shape, "model.gradient_checkpointing=false"), once),
-        ((shape, recomputed), once),
-        ((shape, recomputed, "model.attention=eager"), whole),
-        ((shape, recomputed, "trainer.device=cuda"), whole),
-        ((replace(shape, packs=False), recomputed), whole),
-        ((replace(shape, packs=False), "model.gradient_checkpointing=false"), once),
-        ((replace(shape, plain_cache=False), recomputed), whole),
+    expected: list[tuple[NetworkShape, tuple[str, ...], int]] = [
+        (shape, ("model.gradient_checkpointing=false",), once),
+        (shape, (recomputed,), once),
+        (shape, (recomputed, "model.attention=eager"), whole),
+        (shape, (recomputed, "trainer.device=cuda"), whole),
+        (replace(shape, packs=False), (recomputed,), whole),
+        (replace(shape, packs=False), ("model.gradient_checkpointing=false",), once),
+        (replace(shape, plain_cache=False), (recomputed,), whole),
     ]
-    for (of, *words), positions in expected:
+    for of, words, positions in expected:
         assert memory_plan.positions_of_rows(request_of(of, *words), 4) == positions, words
 
 

@@ -156,6 +156,20 @@ def test_a_network_that_computes_in_two_precisions_is_asked_for_each(
         assert ask() is VarlenSequences
 
 
+def test_tf32_is_off_while_masked_pieces_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it products err by more than the comparison allows; a run in bfloat16 has it on."""
+    network, found, real = as_on_a_gpu(without_dropout(packing_families()["llama"])), [], packed_attention.masked_sdpa
+
+    def noted(*given: Any) -> Tensor:
+        found.append(torch.get_float32_matmul_precision())
+        return real(*given)
+
+    monkeypatch.setattr(packed_attention, "masked_sdpa", noted)
+    with packed_attention.matmul_precision("high"):
+        assert sequence_packing.packing_pieces(network.base_model) is MaskedPieces
+        assert set(found) == {"highest"} and torch.get_float32_matmul_precision() == "high"
+
+
 def test_without_a_layout_it_is_transformers_sdpa(sharing_always: None, monkeypatch: pytest.MonkeyPatch) -> None:
     network = without_dropout(packing_families()["qwen2"])
     ids = torch.arange(3, 23).view(2, 10)
@@ -174,10 +188,9 @@ def test_long_rows_are_packed_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("keywords", [{"softcap": 50.0}, {"sliding_window": 4}, {"is_causal": False}], ids=str)
 def test_an_attention_of_another_kind_is_not_packed(keywords: dict[str, Any]) -> None:
+    numbers = torch.zeros(1, 1, 8, 4)
     with pytest.raises(ValueError, match="causal softmax"):
-        packed_attention._attention_forward(
-            *(None, *(torch.zeros(1, 1, 8, 4) for _ in range(3)), None), packed_layout=object(), **keywords
-        )
+        packed_attention._attention_forward(None, numbers, numbers, numbers, None, packed_layout=object(), **keywords)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("cuda", GPU_ATTENTION), ("cpu", "tvo_sdpa"), ("mps", None)])

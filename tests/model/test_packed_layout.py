@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -78,11 +81,12 @@ def test_masks_and_sequences_give_the_same_attention_and_gradients(heads: tuple[
     sequences, pieces = VarlenSequences.of(layout), MaskedPieces.of(layout)
     weight = torch.randn(len(sequences.queries), heads[0], 8, generator=rng).double()
     results: list[list[Tensor]] = []
-    for attend in (
-        lambda *qkv: sequences.attend(*qkv, 0.3, varlen_by_sequence),
-        lambda *qkv: pieces.attend(*qkv, 0.3, masked_sdpa),
-        lambda *qkv: pieces.attend(*qkv, 0.3, plain_attention),
-    ):
+    ways: list[Callable[..., Tensor]] = [
+        partial(sequences.attend, scaling=0.3, attention=varlen_by_sequence),
+        partial(pieces.attend, scaling=0.3, attention=masked_sdpa),
+        partial(pieces.attend, scaling=0.3, attention=plain_attention),
+    ]
+    for attend in ways:
         leaves = [x.clone().requires_grad_() for x in numbers]
         found = attend(*leaves)
         assert found.shape == (1, 24, heads[0], 8) and not found[0, 20:].any(), "0 on the padding at the end"

@@ -7,6 +7,8 @@ device, precision and shape of heads, forward and gradients, against the second.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -99,6 +101,17 @@ def computed_dtype(like: Tensor) -> torch.dtype:
     """The dtype of products of such tensors: autocast's, where it is on."""
     kind = like.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype
+
+
+@contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Inside: PyTorch's precision of float32 products, one of its words for it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ does not hand the layout down is found out by one small forward against the plai
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -138,7 +139,8 @@ def _attention_name(body: nn.Module) -> str:
 def _chosen_pieces(body: nn.Module, stored: torch.dtype, device: torch.device, computed: torch.dtype) -> Pieces | None:
     """Masked pieces, tried in the weights' own precision; sequences where a kernel for them gives the same."""
     on_gpu = _attention_name(body) == GPU_ATTENTION
-    with torch.autocast(device.type, enabled=False):
+    whole = packed_attention.matmul_precision("highest") if on_gpu else nullcontext()  # TF32 errs by more than 1e-4
+    with torch.autocast(device.type, enabled=False), whole:
         if not _gives_plain_states(body, MaskedPieces, TOLERANCES[stored] if on_gpu else TOLERANCE):
             return None
     kernel = on_gpu and packed_attention.has_varlen_kernel(device, computed, HeadShape.of(body.config))

@@ -29,6 +29,7 @@ from tvo_cli.model.packed_attention import (
     LAYOUT_KEYWORD,
     is_causal_softmax,
     masked_sdpa,
+    matmul_precision,
     register_gpu_attention,
     require_packable,
 )
@@ -54,7 +55,7 @@ def onednn_matmul(*networks: Any, least: int = 0, products: bool = True) -> Iter
         if not (on_cpu and products and onednn_keeps_accuracy()):
             yield False
             return
-        with _matmul_precision(PRECISION):
+        with matmul_precision(PRECISION):
             yield True
 
 
@@ -105,21 +106,11 @@ def _attention_forward(
     gains = query.requires_grad and products_are_onednn()
     if plain and (gains or few_shapes):
         return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
-    with _matmul_precision("highest"):
+    with matmul_precision("highest"):
         if plain and query.shape[2] == 1:
             return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
         found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
         return found
-
-
-@contextmanager
-def _matmul_precision(precision: str) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def products_are_onednn() -> bool:
@@ -130,10 +121,11 @@ def products_are_onednn() -> bool:
 def plain_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None = None
 ) -> Tensor:
-    """softmax(q kᵀ · scaling) v: query [B, h, T, D], key [B, k, S, D], value [B, k, S, E], mask bool [B, 1, T, S].
+    """softmax(q kᵀ · scaling) v, [B, T, h, E].
 
-    Returns [B, T, h, E]. Query heads that share a key head are folded into the rows of one product, so nothing is repeated. Without a mask
-    the last query sees every key, the one before it all but the last, and so on.
+    query [B, h, T, D], key [B, k, S, D], value [B, k, S, E], mask bool [B, 1, T, S]. Query heads that share a key head
+    are folded into the rows of one product, so nothing is repeated. Without a mask the last query sees every key, the
+    one before it all but the last, and so on.
     """
     batch, heads, queries, width = query.shape
     shared, keys = key.shape[1], key.shape[2]
@@ -173,6 +165,6 @@ def onednn_keeps_accuracy() -> bool:
     rng = torch.Generator().manual_seed(0)
     left, right = (torch.randn(WIDTH, WIDTH, generator=rng) for _ in range(2))
     exact = left.double() @ right.double()
-    with _matmul_precision(PRECISION):
+    with matmul_precision(PRECISION):
         found = left @ right
     return bool((found - exact).norm() / exact.norm() < TOLERANCE)
