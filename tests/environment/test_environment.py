@@ -164,6 +164,9 @@ def test_a_run_writes_the_facts_beside_what_its_versions_held(tmp_path: Path) ->
     sizes = ["rollout.prompts=4", "rollout.samples=2", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=1"]
     train(config.compose([*small, *sizes, f"output_dir={tmp_path}"]))
     held = json.loads((tmp_path / "versions.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["fast_paths"] == environment.paths_taken(held["environment"])
+    assert "shared prompts" in summary["fast_paths"] and "packed rows" not in summary["fast_paths"]
     assert {"python", "platform", "packages", "threads", "processors", "git", "fingerprint"} <= set(held)
     assert set(held["environment"]) == set(environment.here())
     assert held["environment"]["fast_paths"]["oneDNN products"]["why"] == "106,304 parameters: gains from 1,000,000 on"

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from tvo_cli import config, experiment
 from tvo_cli.experiment import build_session
-from tvo_cli.model import shared_prefix, tiled_logprobs
+from tvo_cli.model import sequence_packing, shared_prefix, tiled_logprobs
 from tvo_cli.optim import fused_kernel
 
 RUN = (
@@ -88,6 +88,23 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pyt
     assert called == {"shared_prefix_states", "tiled_token_scores"}
     for mine, theirs in zip(fast, slow, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+    for name, before in weights.items():
+        gap = (moved[name] - before).abs()
+        assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
+
+
+def test_recomputed_layers_of_shared_prompts_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several micro-batches a step, the variance reading between them, against layers that are kept, nothing shared."""
+    few = ("trainer.microbatch_tokens=96", "trainer.steps=1", "rollout.prompts=4", "rollout.epochs=1")
+    for module, constant, value in FORCING:
+        monkeypatch.setattr(module, constant, value)
+    called: set[str] = set()
+    note_calls(called, sequence_packing, "packed_predicting_states", monkeypatch)
+    shared, moved = go(tmp_path / "shared", *few, "model.gradient_checkpointing=true")
+    assert called == {"packed_predicting_states"}
+    monkeypatch.setattr(shared_prefix, "is_worth_sharing", lambda *_: False)
+    plain, weights = go(tmp_path / "plain", *few)
+    assert shared[0] == pytest.approx(plain[0], rel=1e-4, abs=1e-4)
     for name, before in weights.items():
         gap = (moved[name] - before).abs()
         assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tvo_cli.training.learner import Learner
 
 VERSIONS = "versions.json"
-__all__ = ["facts", "here", "of_network", "of_run", "of_served", "record"]
+__all__ = ["facts", "here", "of_network", "of_run", "of_served", "paths_taken", "record"]
 
 
 def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[str, Any]:
@@ -64,6 +64,11 @@ def of_served(precision: str) -> dict[str, Any]:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return facts(fast_paths.fast_paths_of_run(None, None, precision), precision, device)
+
+
+def paths_taken(found: Mapping[str, Any]) -> list[str]:
+    """The names of the fast paths that are on."""
+    return [name for name, path in found["fast_paths"].items() if path["on"]]
 
 
 def record(folder: Path, found: Mapping[str, Any], *, anew: bool = False) -> None:

@@ -42,10 +42,12 @@ def train(config: DictConfig) -> dict[str, Any]:
         resume_compatibility.write_origin(folder, config)
         resources.enter_context(session.tracker)
         held.say()
-        environment.record(folder, environment.of_run(session.learner))
+        facts = environment.of_run(session.learner)
+        environment.record(folder, facts)
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
-        return session.tracker.finish(_summary_of_run(session, evaluation) | {"model": identity})
+        told = {"fast_paths": environment.paths_taken(facts), "model": identity}
+        return session.tracker.finish(_summary_of_run(session, evaluation) | told)
 
 
 def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> dict[str, Any]:
