@@ -29,6 +29,7 @@ from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.adapter import attach_adapter
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hidden_states import predicting_states
+from tvo_cli.model.packed_layout import MaskedPieces
 from tvo_cli.rollout import onednn
 from tvo_cli.rollout.onednn import onednn_matmul
 
@@ -174,6 +175,16 @@ def test_another_attention_at_recomputation_is_an_error(
         network.set_attn_implementation(instead)
         with pytest.raises(RuntimeError):
             states.sum().backward()
+
+
+@pytest.mark.parametrize("instead", ["sdpa", "eager"])
+def test_a_packed_row_fails_under_an_attention_that_does_not_know_its_layout(instead: str) -> None:
+    network = without_dropout(FAMILIES["qwen2"])
+    network.set_attn_implementation(instead)
+    ids, seen, responses, mask = batch()
+    row = sequence_packing.packed_row((ids[:1], seen[:1]), torch.zeros(3).long(), (responses[:3], mask[:3]), [], 1)
+    with pytest.raises(RuntimeError, match="size"):
+        sequence_packing._forward_packed(network.base_model, row.tokens, row.places, MaskedPieces.of(row.layout))
 
 
 @pytest.mark.parametrize("recomputed", [False, True])
