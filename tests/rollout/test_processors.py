@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 CONCERNED = (
     *("tests/model/test_shared_prefix.py", "tests/model/test_tiled_logprobs.py", "tests/golden/test_run.py"),
     *(
+        "tests/model/test_sequence_packing.py",
         "tests/rollout/test_fast_pieces.py",
         "tests/rollout/test_onednn.py",
         "tests/rollout/test_generation.py",
