@@ -12,7 +12,7 @@ import pytest
 from tests.evaluation.conftest import Parrot, run
 from tests.evaluation.test_tiny_model import completions
 from tvo_cli.evaluation import generate_and_grade
-from tvo_cli.rollout import generation, token_sampling
+from tvo_cli.rollout import continuous_batching, token_sampling
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -107,7 +107,7 @@ def test_a_killed_evaluation_of_the_embedded_model_keeps_what_was_finished(
         return sample(*given)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(generation, "sample_token", until)
+        patch.setattr(continuous_batching, "sample_token", until)
         completions(tmp_path / "run", *words)
     kept = {(row["id"], row["decoding"], row["sample"]): row["completion"] for row in rows_in(tmp_path / "run")}
     assert 0 < len(kept) < len(whole)
