@@ -33,18 +33,16 @@ class AdmissionRule:
     joins: bool  # whether rows can join running ones
 
     @classmethod
-    def of(cls, policy: Policy, prompt: int, sampling: SamplingParams) -> AdmissionRule:
-        """As many rows at once as `sampling` allows and its cache holds at the longest prompt's length."""
-        shape, columns = shape_of_network(policy.network), prompt + sampling.max_tokens
+    def of(cls, policy: Policy, prompt: int, rows: int, sampling: SamplingParams) -> AdmissionRule:
+        """For `rows` responses to prompts of at most `prompt` tokens."""
+        shape, joins = shape_of_network(policy.network), has_slots(policy.network)
         each = _cache_bytes_per_token(policy, shape)
-        slots = rows_within_cache(sampling.batch_size, columns, each, sampling.cache_bytes)
+        slots = _slots(prompt, each, sampling, held=False)
+        if joins and slots < rows:
+            slots = _slots(prompt, each, sampling, held=sampling.samples > 1)
         step_bytes = tensor_bytes(policy.parameters()) + LAYER_BYTES * shape.layers
-        return cls(slots, columns, step_bytes / each if each else float("inf"), has_slots(policy.network))
-
-    @property
-    def budget(self) -> int:
-        """Tokens that all caches may hold: what `slots` rows of full length need."""
-        return self.slots * (self.columns + AHEAD)
+        tokens = step_bytes / each if each else float("inf")
+        return cls(slots, prompt + sampling.max_tokens, tokens, joins)
 
     def is_due(self, living: int) -> bool:
         """Whether enough slots are free."""
@@ -60,13 +58,20 @@ class AdmissionRule:
         padding = living * (width - length) + sum(width - prompt for prompt in prompts)
         return padding * (living + len(prompts)) <= self.step_tokens * len(prompts)
 
-    def fits(self, slots: int, length: int, read: Sequence[int], held: int) -> bool:
-        """Whether so many slots of `length` columns stay within the budget beside other caches.
+    def fits(self, slots: int, length: int, read: Sequence[int]) -> bool:
+        """Whether so many slots of `length` columns need no more than `slots` rows of full length do.
 
-        read: tokens of each prompt whose cache is there until it is copied into slots; held: of one that stays.
+        read: tokens of each prompt whose own cache is there until it has been copied into slots.
         """
         width = max(read, default=0)
-        return slots * (max(length, width) + AHEAD) + len(read) * width + held <= self.budget
+        needed = slots * (max(length, width) + AHEAD) + len(read) * width
+        return needed <= self.slots * (self.columns + AHEAD)
+
+
+def _slots(prompt: int, bytes_per_token: int, sampling: SamplingParams, *, held: bool) -> int:
+    """As many rows as `sampling` allows and its cache holds, beside a prompt of which samples wait if one is held."""
+    limit = sampling.cache_bytes and max(1.0, sampling.cache_bytes - held * prompt * bytes_per_token)
+    return rows_within_cache(sampling.batch_size, prompt + sampling.max_tokens, bytes_per_token, limit)
 
 
 def _cache_bytes_per_token(policy: Policy, shape: NetworkShape) -> int:

@@ -61,7 +61,7 @@ class ContinuousBatching:
 
     def _decode(self, batch: RunningBatch) -> None:
         """Token after token, until no row of the batch lives."""
-        every = steps_between_looks(self.ends.device)
+        every = min(steps_between_looks(self.ends.device), self.sampling.max_tokens)
         until_look = 1
         while True:
             self._sample(batch)
@@ -71,7 +71,7 @@ class ContinuousBatching:
                 living = self._look(batch, every)
                 if living == 0:
                     return
-                joining = self._rows_that_join(batch, living)
+                joining = self._rows_that_join(batch, living, every)
                 self._drop_finished(batch, living, joining)
                 until_look = every if every == 1 else self._steps_to_limit(batch, every)
             batch.logits = batch.state.step(self.network, batch.token)
@@ -95,32 +95,29 @@ class ContinuousBatching:
         self.report.tell(self.responses, [row for row, lives in zip(batch.rows, live, strict=True) if not lives])
         if any(live) and batch.joined:
             self._trim(batch, min(start for start, lives in zip(batch.state.starts, live, strict=True) if lives), steps)
-        if self.held and not self.rule.fits(len(batch), batch.state.length + steps, (), self.held.read.width):
-            self.held = None
         return sum(live)
 
     def _trim(self, batch: RunningBatch, spare: int, steps: int) -> None:
-        """Drop columns that are padding in every living row: many, or all where the longest row would not fit."""
+        """Drop columns that are padding in every living row: many, or all where the cache has no more."""
         length = batch.state.length
         if spare >= TRIMMED * length or length + steps > self.rule.columns:
             batch.state.shift(-spare)
 
-    def _rows_that_join(self, batch: RunningBatch, living: int) -> int:
-        """How many waiting rows join the batch after its next step."""
+    def _rows_that_join(self, batch: RunningBatch, living: int, steps: int) -> int:
+        """How many waiting rows join the batch after its next step, `steps` before the next look."""
         if not len(self.waiting) or not self.rule.is_due(living):
             return 0
         count = min(self.rule.slots - living, len(self.waiting))
-        while count and not self._fits(batch, living + count, self.waiting.first(count)):
+        while count and not self._fits(batch, living + count, self.waiting.first(count), steps):
             count //= 2
         lengths = [self.waiting.lengths[row.prompt] for row in self.waiting.first(count)]
         return count if count and self.rule.pays(living, batch.state.length, lengths) else 0
 
-    def _fits(self, batch: RunningBatch, slots: int, rows: Sequence[WaitingRow]) -> bool:
+    def _fits(self, batch: RunningBatch, slots: int, rows: Sequence[WaitingRow], steps: int) -> bool:
         """Whether the cache holds these rows too, while their prompts are there a second time."""
         chosen = _prompts_of([row for row in rows if not self._is_held(row)])
         read = [self.waiting.lengths[prompt] for prompt in (*chosen, *chosen[-1:])]  # the last may be held on
-        held = self.held.read.width if self.held else 0
-        return self.rule.fits(max(slots, len(batch)), batch.state.length + 1, read, held)
+        return self.rule.fits(max(slots, len(batch)), batch.state.length + steps, read)
 
     def _drop_finished(self, batch: RunningBatch, living: int, joining: int) -> None:
         """Drop finished rows from the cache where they are many and no others take their slots."""

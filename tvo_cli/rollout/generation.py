@@ -46,7 +46,7 @@ def generate(
             network=DecodingNetwork.of(policy),
             sampling=sampling,
             seed=seed,
-            rule=AdmissionRule.of(policy, ids.shape[1], sampling),
+            rule=AdmissionRule.of(policy, ids.shape[1], len(responses.finished), sampling),
             waiting=WaitingRows.of(ids, mask, keys, sampling.samples),
             responses=responses,
             report=FinishedReport(policy, report, progress),
