@@ -15,8 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.workload import side
 from benchmarks.workload.forced_lengths import force_lengths
 from benchmarks.workload.stopwatch import Stopwatch, memory, resident

@@ -113,3 +113,28 @@ def test_a_killed_evaluation_of_the_embedded_model_keeps_what_was_finished(
     assert 0 < len(kept) < len(whole)
     assert kept.items() <= whole.items()
     assert completions(tmp_path / "run", *words)[1] == whole
+
+
+def test_an_engine_whose_rows_join_is_given_several_batches_at_once(
+    asked: Callable[..., DictConfig], golds: dict[str, str]
+) -> None:
+    engine = Parrot(golds)
+    engine.batches_at_once = 2
+    run(asked("rollout.batch_size=8"), engine)
+    assert [len(prompts) for prompts in engine.asked] == [4, 2], "four samples each"
+
+
+def test_the_embedded_model_is_given_a_queue_and_its_few_slots_cannot_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("decoding.greedy=false", "evaluation.suites.arithmetic.dataset.operations=[1,3]")
+    whole = completions(tmp_path / "whole", *words)[1]
+    joined, admit = list[int](), continuous_batching.ContinuousBatching._admit
+
+    def admitting(self: Any, batch: Any, count: int) -> None:
+        joined.append(count)
+        admit(self, batch, count)
+
+    monkeypatch.setattr(continuous_batching.ContinuousBatching, "_admit", admitting)
+    assert completions(tmp_path / "run", *words, "rollout.batch_size=8")[1] == whole
+    assert joined

@@ -22,7 +22,9 @@ def test_fewer_rows_at_once_where_the_cache_is_small_and_the_same_responses(monk
     """Also where some wait beside a prompt of which not all samples run, which takes its tokens too."""
     policy = load_policy(config.compose(["output_dir=x"]).model, device="cpu")
     prompts, sizes, step = ["7 + 3 ="] * 6, list[int](), DecodingState.step
-    monkeypatch.setattr(DecodingState, "step", lambda self, *rest: (sizes.append(len(self.starts)), step(self, *rest))[1])
+    monkeypatch.setattr(
+        DecodingState, "step", lambda self, *rest: (sizes.append(len(self.starts)), step(self, *rest))[1]
+    )
     each = cache_bytes_per_token(shape_of_network(policy.network), itemsize=4, autocast=False)
     prompt = policy.encode(prompts)[0].shape[1]
     row = each * (prompt + 8 + AHEAD)

@@ -196,7 +196,9 @@ def test_each_prompt_is_read_once_though_its_samples_join_one_by_one(skewed: Pol
         lambda module, args, kwargs: read.append(len(kwargs["input_ids"]) if kwargs["input_ids"].shape[1] > 1 else 0),
         with_kwargs=True,
     )
-    sampled(skewed, sums(torch.Generator().manual_seed(2), 5), replace(SAMPLING, samples=40, max_tokens=40, batch_size=16))
+    sampled(
+        skewed, sums(torch.Generator().manual_seed(2), 5), replace(SAMPLING, samples=40, max_tokens=40, batch_size=16)
+    )
     hook.remove()
     assert sum(read) == 5
 
@@ -242,7 +244,11 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return prefill(self, ids, mask)
 
     monkeypatch.setattr(network, "step", lambda *given: (note(0, 0), step(*given))[1])
-    for owner, name, function in ((loop, "_admit", admitting), (loop, "_decode", decoding), (network, "prefill", reading)):
+    for owner, name, function in (
+        (loop, "_admit", admitting),
+        (loop, "_decode", decoding),
+        (network, "prefill", reading),
+    ):
         monkeypatch.setattr(owner, name, function)
     return found
 

@@ -1,4 +1,4 @@
-"""Fast paths (oneDNN, packing, shared prompts, fused optimiser, GPUs): which a network takes here, or why not."""
+"""Fast paths (oneDNN, packing, shared prompts, continuous batching, GPUs): which a network takes, or why not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tvo_cli.model import Policy, cache_support, gradient_checkpointing, load_po
 from tvo_cli.model.model_location import FRESH
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
-from tvo_cli.rollout import fused_decode, onednn
+from tvo_cli.rollout import cache_slots, fused_decode, onednn
 
-ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompts")
+ELSEWHERE = ("oneDNN products", "joined decoding", "continuous batching", "packed rows", "shared prompts")
 
 
 class FastPath(NamedTuple):
@@ -52,10 +52,19 @@ def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastP
     taken = not without and fused_decode.fused_decoder(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without or (limit if taken or large else f"for {limit}"))
+    yield _continuous_batching_path(network)
     taken = not without and sequence_packing.supports_packing(body)
     differs = "the network's attention does not take packed rows"
     yield FastPath("packed rows", taken, without or ("prompts once, no padding" if taken else differs))
     yield _shared_prompts_path(body)
+
+
+def _continuous_batching_path(network: Any) -> FastPath:
+    joins = cache_slots.has_slots(network)
+    rows = (
+        "rows that wait (rollout.batch_size, rollout.cache_gb) take the slots of finished ones where the padding pays"
+    )
+    return FastPath("continuous batching", joins, rows if joins else "batch after batch: the cache keeps a state")
 
 
 def _shared_prompts_path(body: torch.nn.Module) -> FastPath:

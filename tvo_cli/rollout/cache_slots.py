@@ -50,4 +50,3 @@ def shift_columns(cache: DynamicCache, columns: int) -> None:
             layer.keys, layer.values = fit_columns(layer.keys, length), fit_columns(layer.values, length)
         else:
             layer.fit_columns(length)
-

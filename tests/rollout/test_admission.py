@@ -1,0 +1,82 @@
+"""When rows that wait join a batch: numbers worked by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.memory import networks
+from tvo_cli.memory.rollout_cache import AHEAD
+from tvo_cli.model import Policy
+from tvo_cli.model.tiny_model import tiny_tokenizer
+from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout.admission import LAYER_BYTES, AdmissionRule
+
+RULE = AdmissionRule(slots=10, columns=100, step_tokens=600.0, joins=True)
+
+
+def test_a_fifth_of_the_slots_has_to_be_free() -> None:
+    assert [RULE.is_due(living) for living in (10, 9, 8, 1)] == [False, False, True, True]
+    assert not AdmissionRule(10, 100, 600.0, joins=False).is_due(1)
+
+
+@pytest.mark.parametrize(
+    ("living", "length", "prompts", "expected"),
+    [
+        (8, 40, [20, 10], True),  # 20 + 30 columns of nothing, seen by 10 rows: 500 of at most 2 × 600
+        (8, 80, [20, 10], False),  # 130 × 10
+        (8, 70, [10, 10], True),  # 120 × 10, just as much as is saved
+        (8, 71, [10, 10], False),
+        (8, 20, [20, 30], True),  # eight rows are padded by 10 columns, a new one too: 90 × 10
+        (8, 20, [20, 40], False),  # 180 × 10
+        (1, 80, [20], True),  # 60 × 2
+        (1, 400, [20], False),
+        (5, 30, [30], True),  # nothing is padded
+    ],
+)
+def test_padding_has_to_cost_less_than_new_rows_save(
+    living: int, length: int, prompts: list[int], expected: bool
+) -> None:
+    assert RULE.pays(living, length, prompts) is expected
+
+
+def test_caches_of_prompts_that_are_read_have_to_fit_too() -> None:
+    whole = 100 + AHEAD
+    assert RULE.fits(10, 100, ()) and not RULE.fits(10, 101, ()) and not RULE.fits(11, 100, ())
+    assert RULE.fits(10, 90, [20, 30, 10]), "three rooms of the longest: 90 of the 100 columns that are free"
+    assert not RULE.fits(10, 90, [20, 30, 10, 10])
+    assert RULE.fits(2, 40, [100] * 6) and (2 * whole + 600) / 10 < whole
+    assert not RULE.fits(9, 20, [100] * 2), "rows are padded to the longest prompt: 9 × 164 + 200 of 1640"
+
+
+def policy(layers: int, dtype: torch.dtype = torch.float32) -> Policy:
+    network = networks.small_llama(layers=layers).to(dtype)
+    return Policy(network, tiny_tokenizer(), frozenset({2}), 0)
+
+
+@pytest.mark.parametrize(("dtype", "itemsize"), [(torch.float32, 4), (torch.bfloat16, 2)])
+def test_what_a_step_costs_is_counted_in_tokens_of_the_cache(dtype: torch.dtype, itemsize: int) -> None:
+    made = policy(3, dtype)
+    config = made.network.config
+    each = 3 * 2 * config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * itemsize
+    weights = sum(parameter.numel() for parameter in made.parameters()) * itemsize
+    rule = AdmissionRule.of(made, 20, 64, SamplingParams(4, 30, batch_size=8))
+    assert (rule.slots, rule.columns, rule.joins) == (8, 50, True)
+    assert rule.step_tokens == pytest.approx((weights + 3 * LAYER_BYTES) / each)
+
+
+def test_a_prompt_of_which_samples_wait_has_its_place_in_the_cache_where_some_must_wait() -> None:
+    made = policy(1)
+    config = made.network.config
+    each = 2 * config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * 4
+    row = each * (20 + 30 + AHEAD)
+
+    def slots(rows: int, size: float, samples: int = 4) -> int:
+        return AdmissionRule.of(made, 20, rows, SamplingParams(samples, 30, batch_size=8, cache_bytes=size)).slots
+
+    assert slots(4, 4.0 * row) == 4, "nothing waits"
+    assert slots(8, 4.0 * row) == 3
+    assert slots(8, 4.0 * row + 20 * each) == 4
+    assert slots(8, 4.0 * row, samples=1) == 4, "no prompt has further samples"
+    assert slots(64, 0.0) == 8
+    assert slots(64, 1.0) == 1
