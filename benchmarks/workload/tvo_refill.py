@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,8 +31,7 @@ from benchmarks.workload.work import WORKS, build, questions
 
 def timed(call: Callable[[], Any], *, joins: bool) -> tuple[float, Any]:
     """Processor seconds of a rollout, and the rollout."""
-    from tvo_cli.rollout import admission
-
+    admission: Any = import_module("tvo_cli.rollout.admission")
     allowed = admission.has_slots
     with patch.object(admission, "has_slots", lambda network: joins and allowed(network)):
         begun = time.process_time()
@@ -41,7 +42,7 @@ def timed(call: Callable[[], Any], *, joins: bool) -> tuple[float, Any]:
 def log_uniform(key: str, sample: int, shortest: int, longest: int) -> int:
     """A response's length, from its name alone."""
     share = random.Random(f"{key} {sample}").random()
-    return round(shortest * (longest / shortest) ** share)
+    return round(shortest * math.exp(share * math.log(longest / shortest)))
 
 
 def rollout(chosen: argparse.Namespace, folder: Path) -> tuple[Any, Callable[[], Any]]:

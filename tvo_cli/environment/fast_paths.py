@@ -61,10 +61,8 @@ def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastP
 
 def _continuous_batching_path(network: Any) -> FastPath:
     joins = cache_slots.has_slots(network)
-    rows = (
-        "rows that wait (rollout.batch_size, rollout.cache_gb) take the slots of finished ones where the padding pays"
-    )
-    return FastPath("continuous batching", joins, rows if joins else "batch after batch: the cache keeps a state")
+    pays = "rows that wait (rollout.batch_size, rollout.cache_gb) join running ones where that saves more than it pads"
+    return FastPath("continuous batching", joins, pays if joins else "batch after batch: the cache keeps a state")
 
 
 def _shared_prompts_path(body: torch.nn.Module) -> FastPath:
