@@ -131,9 +131,9 @@ def test_the_embedded_model_is_given_a_queue_and_its_few_slots_cannot_be_seen(
     whole = completions(tmp_path / "whole", *words)[1]
     joined, admit = list[int](), continuous_batching.ContinuousBatching._admit
 
-    def admitting(self: Any, batch: Any, count: int) -> None:
+    def admitting(self: Any, batch: Any, count: int, steps: int) -> None:
         joined.append(count)
-        admit(self, batch, count)
+        admit(self, batch, count, steps)
 
     monkeypatch.setattr(continuous_batching.ContinuousBatching, "_admit", admitting)
     assert completions(tmp_path / "run", *words, "rollout.batch_size=8")[1] == whole

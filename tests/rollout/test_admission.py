@@ -40,13 +40,12 @@ def test_padding_has_to_cost_less_than_new_rows_save(
     assert RULE.pays(living, length, prompts) is expected
 
 
-def test_caches_of_prompts_that_are_read_have_to_fit_too() -> None:
-    whole = 100 + AHEAD
-    assert RULE.fits(10, 100, ()) and not RULE.fits(10, 101, ()) and not RULE.fits(11, 100, ())
-    assert RULE.fits(10, 90, [20, 30, 10]), "three rooms of the longest: 90 of the 100 columns that are free"
-    assert not RULE.fits(10, 90, [20, 30, 10, 10])
-    assert RULE.fits(2, 40, [100] * 6) and (2 * whole + 600) / 10 < whole
-    assert not RULE.fits(9, 20, [100] * 2), "rows are padded to the longest prompt: 9 × 164 + 200 of 1640"
+def test_prompts_are_read_as_far_as_their_caches_fit_too() -> None:
+    assert RULE.readable(10, 90, 20) == 4, "10 × 10 columns are free: five times 20 tokens, the last held on"
+    assert RULE.readable(10, 100, 20) == RULE.readable(10, 98, 20) == 0
+    assert RULE.readable(10, 96, 20) == 1
+    assert RULE.readable(10, 50, 90) == 0, "rows are padded to the longest prompt: 10 × 10 are free"
+    assert RULE.readable(2, 50, 90) == (10 * (100 + AHEAD) - 2 * (90 + AHEAD)) // 90 - 1
 
 
 def policy(layers: int, dtype: torch.dtype = torch.float32) -> Policy:

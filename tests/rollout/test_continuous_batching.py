@@ -84,7 +84,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
     def choose(joins: bool) -> None:
         monkeypatch.setattr(admission, "LAYER_BYTES", 1e12)
-        monkeypatch.setattr(admission, "FREED", 0.0)
+        monkeypatch.setattr(admission, "FREED", 1e-9)
         monkeypatch.setattr(admission, "has_slots", has_slots if joins else lambda network: False)
 
     return choose
@@ -98,7 +98,7 @@ def admitted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(
         continuous_batching.ContinuousBatching,
         "_admit",
-        lambda self, batch, count: (found.append(count), admit(self, batch, count))[1],
+        lambda self, batch, count, steps: (found.append(count), admit(self, batch, count, steps))[1],
     )
     return found
 
@@ -228,9 +228,9 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         held = one.held.read.width if one.held else 0
         found.append(len(batch) * max(batch.state.length, width) + held + read * width)
 
-    def admitting(self: Any, batch: Any, count: int) -> None:
+    def admitting(self: Any, batch: Any, count: int, steps: int) -> None:
         running[:] = [self, batch]
-        admit(self, batch, count)
+        admit(self, batch, count, steps)
         note(0, 0)
 
     def decoding(self: Any, batch: Any) -> None:
@@ -253,19 +253,26 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("looks", [1, 8])
+@pytest.mark.parametrize(("looks", "tokens"), [(1, 16), (8, 16), (1, 6)])
 @pytest.mark.parametrize("samples", [1, 12])
 def test_a_long_row_that_waits_does_not_break_the_bound_of_the_cache(
-    policy: Policy, at_once: Any, admitted: list[int], cached: list[int], monkeypatch: Any, looks: int, samples: int
+    policy: Policy,
+    at_once: Any,
+    admitted: list[int],
+    cached: list[int],
+    monkeypatch: Any,
+    looks: int,
+    tokens: int,
+    samples: int,
 ) -> None:
     """Caches of rows and of prompts that are being read: what `slots` whole rows need, and the prompt that is held."""
     at_once(joins=True)
     monkeypatch.setattr(admission, "AHEAD", 0)
     monkeypatch.setattr(continuous_batching, "steps_between_looks", lambda device: looks)
     prompts = [*["1 + 1 ="] * 12, *sums(torch.Generator().manual_seed(5), 4), " + ".join("1234567891") + " ="]
-    sampled(policy, prompts, SamplingParams(samples=samples, max_tokens=16, batch_size=6))
+    sampled(policy, prompts, SamplingParams(samples=samples, max_tokens=tokens, batch_size=6))
     longest = policy.encode(prompts)[0].shape[1]
-    most = 6 * (longest + 16) + longest * (samples > 1)
+    most = 6 * (longest + tokens) + longest * (samples > 1)
     assert admitted and 0.5 * most < max(cached) <= most
 
 

@@ -58,14 +58,14 @@ class AdmissionRule:
         padding = living * (width - length) + sum(width - prompt for prompt in prompts)
         return padding * (living + len(prompts)) <= self.step_tokens * len(prompts)
 
-    def fits(self, slots: int, length: int, read: Sequence[int]) -> bool:
-        """Whether so many slots of `length` columns need no more than `slots` rows of full length do.
+    def readable(self, slots: int, length: int, prompt: int) -> int:
+        """How many prompts of at most `prompt` tokens may be read beside so many slots of `length` columns.
 
-        read: tokens of each prompt whose own cache is there until it has been copied into slots.
+        Their own caches are there until they have been copied into slots, that of the last twice where it is held on;
+        all together may need what `slots` rows of full length do.
         """
-        width = max(read, default=0)
-        needed = slots * (max(length, width) + AHEAD) + len(read) * width
-        return needed <= self.slots * (self.columns + AHEAD)
+        left = self.slots * (self.columns + AHEAD) - slots * (max(length, prompt) + AHEAD)
+        return max(0, left // prompt - 1)
 
 
 def _slots(prompt: int, bytes_per_token: int, sampling: SamplingParams, *, held: bool) -> int:

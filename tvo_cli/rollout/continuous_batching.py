@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -76,7 +77,7 @@ class ContinuousBatching:
                 until_look = every if every == 1 else self._steps_to_limit(batch, every)
             batch.logits = batch.state.step(self.network, batch.token)
             if joining:
-                self._admit(batch, joining)
+                self._admit(batch, joining, every)
 
     def _sample(self, batch: RunningBatch) -> None:
         """A token of each row; of those that are over nothing is recorded."""
@@ -108,16 +109,11 @@ class ContinuousBatching:
         if not len(self.waiting) or not self.rule.is_due(living):
             return 0
         count = min(self.rule.slots - living, len(self.waiting))
-        while count and not self._fits(batch, living + count, self.waiting.first(count), steps):
-            count //= 2
-        lengths = [self.waiting.lengths[row.prompt] for row in self.waiting.first(count)]
-        return count if count and self.rule.pays(living, batch.state.length, lengths) else 0
-
-    def _fits(self, batch: RunningBatch, slots: int, rows: Sequence[WaitingRow], steps: int) -> bool:
-        """Whether the cache holds these rows too, while their prompts are there a second time."""
-        chosen = _prompts_of([row for row in rows if not self._is_held(row)])
-        read = [self.waiting.lengths[prompt] for prompt in (*chosen, *chosen[-1:])]  # the last may be held on
-        return self.rule.fits(max(slots, len(batch)), batch.state.length + steps, read)
+        rows, length = self.waiting.first(count), batch.state.length
+        lengths = [self.waiting.lengths[row.prompt] for row in rows]
+        slots = max(len(batch), living + count)
+        fits = self._is_held(rows[-1]) or self.rule.readable(slots, length + steps, max(lengths))
+        return count if fits and self.rule.pays(living, length, lengths) else 0
 
     def _drop_finished(self, batch: RunningBatch, living: int, joining: int) -> None:
         """Drop finished rows from the cache where they are many and no others take their slots."""
@@ -131,15 +127,26 @@ class ContinuousBatching:
         """Steps until the oldest row is over at the latest, or `most`."""
         return min(most, self.sampling.max_tokens - int(batch.age[batch.live].max()))
 
-    def _admit(self, batch: RunningBatch, count: int) -> None:
-        """Put the first rows that wait into free slots."""
+    def _admit(self, batch: RunningBatch, count: int, steps: int) -> None:
+        """Put the first rows that wait into free slots, so many prompts at a time as the cache holds besides."""
         slots, rows = batch.free_slots(count), self.waiting.take(count)
-        held = [row for row in rows if self._is_held(row)]
-        if held and self.held:
-            batch.put(self.held.read, *self._columns(held, [self.held.prompt]), slots[: len(held)])
-        if rest := rows[len(held) :]:
-            chosen = _prompts_of(rest)
-            batch.put(self._read(chosen, rest[-1]), *self._columns(rest, chosen), slots[len(held) :])
+        longest = max(self.waiting.lengths[row.prompt] for row in rows)
+        most = self.rule.readable(len(batch), batch.state.length + steps, longest)
+        for portion in self._portions(rows, max(1, most)):
+            self._put(batch, portion, slots[: len(portion)])
+            slots = slots[len(portion) :]
+
+    def _portions(self, rows: Sequence[WaitingRow], prompts: int) -> list[list[WaitingRow]]:
+        """The rows whose prompt is held; then those of so many prompts at a time."""
+        place = {prompt: index for index, prompt in enumerate(_prompts_of([r for r in rows if not self._is_held(r)]))}
+        grouped = groupby(rows, lambda row: place.get(row.prompt, -1) // prompts)
+        return [list(portion) for _, portion in grouped]
+
+    def _put(self, batch: RunningBatch, rows: Sequence[WaitingRow], slots: Tensor) -> None:
+        """Rows into slots, by the prompt that is held or by prompts that are read now."""
+        chosen = _prompts_of(rows)
+        prompts = self.held.read if self.held and self._is_held(rows[0]) else self._read(chosen, rows[-1])
+        batch.put(prompts, *self._columns(rows, chosen), slots)
 
     def _read(self, chosen: Sequence[int], last: WaitingRow) -> PrefilledPrompts:
         """Prompts by the network; that of the last row is held while others of its samples wait."""
