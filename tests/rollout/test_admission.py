@@ -1,15 +1,18 @@
-"""When rows that wait join a batch: numbers worked by hand."""
+"""When rows that wait join a batch: numbers worked by hand; and what all caches together then hold."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
 
 from tests.memory import networks
+from tests.rollout.families import sampled, sums
 from tvo_cli.memory.rollout_cache import AHEAD
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
-from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout import SamplingParams, admission, continuous_batching, decoding_network
 from tvo_cli.rollout.admission import LAYER_BYTES, AdmissionRule
 
 RULE = AdmissionRule(slots=10, columns=100, step_tokens=600.0, joins=True)
@@ -48,14 +51,14 @@ def test_prompts_are_read_as_far_as_their_caches_fit_too() -> None:
     assert RULE.readable(2, 50, 90) == (10 * (100 + AHEAD) - 2 * (90 + AHEAD)) // 90 - 1
 
 
-def policy(layers: int, dtype: torch.dtype = torch.float32) -> Policy:
+def policy_of_layers(layers: int, dtype: torch.dtype = torch.float32) -> Policy:
     network = networks.small_llama(layers=layers).to(dtype)
     return Policy(network, tiny_tokenizer(), frozenset({2}), 0)
 
 
 @pytest.mark.parametrize(("dtype", "itemsize"), [(torch.float32, 4), (torch.bfloat16, 2)])
 def test_what_a_step_costs_is_counted_in_tokens_of_the_cache(dtype: torch.dtype, itemsize: int) -> None:
-    made = policy(3, dtype)
+    made = policy_of_layers(3, dtype)
     config = made.network.config
     each = 3 * 2 * config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * itemsize
     weights = sum(parameter.numel() for parameter in made.parameters()) * itemsize
@@ -65,7 +68,7 @@ def test_what_a_step_costs_is_counted_in_tokens_of_the_cache(dtype: torch.dtype,
 
 
 def test_a_prompt_of_which_samples_wait_has_its_place_in_the_cache_where_some_must_wait() -> None:
-    made = policy(1)
+    made = policy_of_layers(1)
     config = made.network.config
     each = 2 * config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * 4
     row = each * (20 + 30 + AHEAD)
@@ -79,3 +82,64 @@ def test_a_prompt_of_which_samples_wait_has_its_place_in_the_cache_where_some_mu
     assert slots(8, 4.0 * row, samples=1) == 4, "no prompt has further samples"
     assert slots(64, 0.0) == 8
     assert slots(64, 1.0) == 1
+
+
+@pytest.fixture
+def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Tokens that all caches hold together: at each step, and while prompts are read for a running batch."""
+    found: list[int] = []
+    loop, network = continuous_batching.ContinuousBatching, decoding_network.DecodingNetwork
+    admit, decode, prefill, step = loop._admit, loop._decode, network.prefill, network.step
+    running: list[Any] = []
+
+    def note(read: int, width: int) -> None:
+        one, batch = running
+        held = one.held.read.width if one.held else 0
+        found.append(len(batch) * max(batch.state.length, width) + held + read * width)
+
+    def admitting(self: Any, batch: Any, count: int, steps: int) -> None:
+        running[:] = [self, batch]
+        admit(self, batch, count, steps)
+        note(0, 0)
+
+    def decoding(self: Any, batch: Any) -> None:
+        running[:] = [self, batch]
+        decode(self, batch)
+        running.clear()
+
+    def reading(self: Any, ids: Any, mask: Any) -> Any:
+        if running:
+            note(*ids.shape)
+        return prefill(self, ids, mask)
+
+    monkeypatch.setattr(network, "step", lambda *given: (note(0, 0), step(*given))[1])
+    for owner, name, function in (
+        (loop, "_admit", admitting),
+        (loop, "_decode", decoding),
+        (network, "prefill", reading),
+    ):
+        monkeypatch.setattr(owner, name, function)
+    return found
+
+
+@pytest.mark.parametrize(("looks", "tokens"), [(1, 16), (8, 16), (1, 6)])
+@pytest.mark.parametrize("samples", [1, 12])
+def test_a_long_row_that_waits_does_not_break_the_bound_of_the_cache(
+    policy: Policy,
+    at_once: Any,
+    admitted: list[int],
+    cached: list[int],
+    monkeypatch: Any,
+    looks: int,
+    tokens: int,
+    samples: int,
+) -> None:
+    """Caches of rows and of prompts that are being read: what `slots` whole rows need, and the prompt that is held."""
+    at_once(joins=True)
+    monkeypatch.setattr(admission, "AHEAD", 0)
+    monkeypatch.setattr(continuous_batching, "steps_between_looks", lambda device: looks)
+    prompts = [*["1 + 1 ="] * 12, *sums(torch.Generator().manual_seed(5), 4), " + ".join("1234567891") + " ="]
+    sampled(policy, prompts, SamplingParams(samples=samples, max_tokens=tokens, batch_size=6))
+    longest = policy.encode(prompts)[0].shape[1]
+    most = 6 * (longest + tokens) + longest * (samples > 1)
+    assert admitted and 0.5 * most < max(cached) <= most

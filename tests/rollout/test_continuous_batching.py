@@ -2,109 +2,20 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    BloomConfig,
-    Gemma3TextConfig,
-    LlamaConfig,
-    MambaConfig,
-    MistralConfig,
-    OPTConfig,
-    PreTrainedConfig,
-    Qwen2Config,
-)
 
-from tests.model.conftest import SMALL, architectures
 from tests.rollout.conftest import SAMPLING
+from tests.rollout.families import FAMILIES, network_of, policy_of, sampled, sums
 from tvo_cli.model import Policy
-from tvo_cli.rollout import SamplingParams, admission, continuous_batching, decoding_network, generate
+from tvo_cli.rollout import SamplingParams, continuous_batching
 from tvo_cli.rollout.cache_slots import has_slots
 from tvo_cli.rollout.decoding_state import DecodingState
 from tvo_cli.rollout.onednn import onednn_matmul
 from tvo_cli.types import Rollout
-
-WINDOW = 6  # shorter than most prompts and responses together
-ENDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-CONFIGS: dict[str, PreTrainedConfig] = {
-    "llama": LlamaConfig(**SMALL),
-    "qwen2, one layer with a window": Qwen2Config(
-        **SMALL, use_sliding_window=True, sliding_window=WINDOW, max_window_layers=1
-    ),
-    "mistral, every layer with a window": MistralConfig(**SMALL, sliding_window=WINDOW),
-    "gemma3": Gemma3TextConfig(**SMALL, sliding_window=WINDOW, layer_types=["sliding_attention", "full_attention"]),
-    "opt": OPTConfig(vocab_size=43, hidden_size=32, ffn_dim=48, num_hidden_layers=2, num_attention_heads=4, **ENDS),
-    "bloom": BloomConfig(vocab_size=43, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3, **ENDS),
-    "mamba": MambaConfig(vocab_size=43, hidden_size=32, num_hidden_layers=2, state_size=8, **ENDS),
-}
-ENDING = 7  # tokens that end a response: the first of the vocabulary
-EAGER = ("bloom", "mamba")
-FAMILIES = [*architectures(), *CONFIGS]
-
-
-def network_of(name: str) -> Any:
-    """A random network whose distributions are far from uniform."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        if name in architectures():
-            return architectures()[name]().float().eval()
-        attention = "eager" if name in EAGER else "sdpa"
-        network = AutoModelForCausalLM.from_config(CONFIGS[name], attn_implementation=attention).float().eval()
-        if name in ("opt", "mamba"):
-            for parameter in network.parameters():
-                parameter.data.mul_(2.0 if parameter.dim() > 1 else 1.0)
-        return network
-
-
-def policy_of(policy: Policy, name: str) -> Policy:
-    return Policy(network_of(name), copy.copy(policy.tokenizer), frozenset(range(ENDING)), policy.pad_id)
-
-
-def sums(rng: torch.Generator, count: int) -> list[str]:
-    """Prompts of 3 to 21 tokens."""
-    terms = torch.randint(1, 11, (count,), generator=rng).tolist()
-    return [" + ".join(map(str, torch.randint(0, 10, (n,), generator=rng).tolist())) + " =" for n in terms]
-
-
-@pytest.fixture
-def skewed(policy: Policy) -> Policy:
-    """Some responses end soon, some never."""
-    return Policy(policy.network, policy.tokenizer, frozenset(range(2, 5)), policy.pad_id)
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Rows join as soon as a slot is free, however much padding that makes; or never."""
-
-    def choose(joins: bool) -> None:
-        monkeypatch.setattr(admission, "LAYER_BYTES", 1e12)
-        monkeypatch.setattr(admission, "FREED", 1e-9)
-        monkeypatch.setattr(admission, "has_slots", has_slots if joins else lambda network: False)
-
-    return choose
-
-
-@pytest.fixture
-def admitted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows joined a running batch, each time."""
-    found: list[int] = []
-    admit = continuous_batching.ContinuousBatching._admit
-    monkeypatch.setattr(
-        continuous_batching.ContinuousBatching,
-        "_admit",
-        lambda self, batch, count, steps: (found.append(count), admit(self, batch, count, steps))[1],
-    )
-    return found
-
-
-def sampled(policy: Policy, prompts: list[str], sampling: SamplingParams, **more: Any) -> Rollout:
-    return generate(policy, prompts, [f"k{i}" for i in range(len(prompts))], sampling, seed=3, **more)
 
 
 def assert_same_responses(found: Rollout, expected: Rollout, tolerance: float = 1e-5) -> None:
@@ -213,67 +124,6 @@ def test_nothing_changes_where_nothing_waits(
     at_once(joins=True)
     sampled(policy, prompts, SAMPLING)
     assert [columns for _, columns in steps] == list(range(width, width + len(steps))) and not admitted
-
-
-@pytest.fixture
-def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Tokens that all caches hold together: at each step, and while prompts are read for a running batch."""
-    found: list[int] = []
-    loop, network = continuous_batching.ContinuousBatching, decoding_network.DecodingNetwork
-    admit, decode, prefill, step = loop._admit, loop._decode, network.prefill, network.step
-    running: list[Any] = []
-
-    def note(read: int, width: int) -> None:
-        one, batch = running
-        held = one.held.read.width if one.held else 0
-        found.append(len(batch) * max(batch.state.length, width) + held + read * width)
-
-    def admitting(self: Any, batch: Any, count: int, steps: int) -> None:
-        running[:] = [self, batch]
-        admit(self, batch, count, steps)
-        note(0, 0)
-
-    def decoding(self: Any, batch: Any) -> None:
-        running[:] = [self, batch]
-        decode(self, batch)
-        running.clear()
-
-    def reading(self: Any, ids: Any, mask: Any) -> Any:
-        if running:
-            note(*ids.shape)
-        return prefill(self, ids, mask)
-
-    monkeypatch.setattr(network, "step", lambda *given: (note(0, 0), step(*given))[1])
-    for owner, name, function in (
-        (loop, "_admit", admitting),
-        (loop, "_decode", decoding),
-        (network, "prefill", reading),
-    ):
-        monkeypatch.setattr(owner, name, function)
-    return found
-
-
-@pytest.mark.parametrize(("looks", "tokens"), [(1, 16), (8, 16), (1, 6)])
-@pytest.mark.parametrize("samples", [1, 12])
-def test_a_long_row_that_waits_does_not_break_the_bound_of_the_cache(
-    policy: Policy,
-    at_once: Any,
-    admitted: list[int],
-    cached: list[int],
-    monkeypatch: Any,
-    looks: int,
-    tokens: int,
-    samples: int,
-) -> None:
-    """Caches of rows and of prompts that are being read: what `slots` whole rows need, and the prompt that is held."""
-    at_once(joins=True)
-    monkeypatch.setattr(admission, "AHEAD", 0)
-    monkeypatch.setattr(continuous_batching, "steps_between_looks", lambda device: looks)
-    prompts = [*["1 + 1 ="] * 12, *sums(torch.Generator().manual_seed(5), 4), " + ".join("1234567891") + " ="]
-    sampled(policy, prompts, SamplingParams(samples=samples, max_tokens=tokens, batch_size=6))
-    longest = policy.encode(prompts)[0].shape[1]
-    most = 6 * (longest + tokens) + longest * (samples > 1)
-    assert admitted and 0.5 * most < max(cached) <= most
 
 
 def test_an_interruption_leaves_what_was_reported_as_it_would_have_been(policy: Policy, at_once: Any) -> None:
