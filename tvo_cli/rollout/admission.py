@@ -20,7 +20,7 @@ from tvo_cli.rollout.cache_slots import has_slots
 from tvo_cli.rollout.token_sampling import SamplingParams
 
 FREED = 0.2  # share of free slots from which it pays to fill them, or to drop finished rows from the cache
-LAYER_BYTES = 2e6  # of memory that are read in the time that the operations of a layer take to start
+LAYER_BYTES = 6e6  # of memory that are read in the time that the operations of a layer take to start
 
 
 @dataclass(frozen=True, slots=True)
