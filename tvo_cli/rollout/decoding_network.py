@@ -63,7 +63,7 @@ class DecodingNetwork:
     def prefill(self, ids: Tensor, mask: Tensor) -> PrefilledPrompts:
         """Read each prompt once: ids and mask [m, L], left-padded.
 
-        The head is given one row a prompt: of a slice of longer states PyTorch would copy a frozen head for each prompt.
+        The head is given a row a prompt: of a slice of longer states PyTorch would copy a frozen head for each prompt.
         """
         head, network = self.policy.head, self.policy.network
         reader: Any = network.base_model if head.split else network
