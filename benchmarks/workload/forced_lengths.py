@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -13,8 +13,8 @@ from benchmarks.workload.work import PLAIN
 LengthsOfRows = Callable[[Sequence[tuple[str, int]]], Sequence[int]]  # of (key, sample)
 
 
-def force_lengths(lengths: LengthsOfRows) -> None:
-    """From now on a response ends after its length, with the last token of the vocabulary; no other does."""
+def force_lengths(lengths: LengthsOfRows, ends: Collection[int]) -> None:
+    """From now on a response ends after its length, with the last of the tokens that end one, and never before."""
     waiting: Any = import_module("tvo_cli.rollout.waiting_rows")
     loop: Any = import_module("tvo_cli.rollout.continuous_batching")
     uniforms, draw = waiting.uniform_numbers, loop.sample_token
@@ -26,8 +26,8 @@ def force_lengths(lengths: LengthsOfRows) -> None:
 
     def drawn(logits: torch.Tensor, uniform: torch.Tensor, sampling: Any) -> tuple[torch.Tensor, torch.Tensor]:
         token, logp = draw(logits, uniform, sampling)
-        end = logits.shape[-1] - 1
-        wanted = torch.where(uniform >= 1.0, end, torch.where(token == end, PLAIN, token))
+        ended = torch.isin(token, torch.tensor(sorted(ends)))
+        wanted = torch.where(uniform >= 1.0, max(ends), torch.where(ended, PLAIN, token))
         changed = (wanted != token).nonzero().flatten()
         if len(changed):
             again = torch.log_softmax(logits[changed].float() / sampling.temperature, dim=-1)

@@ -55,7 +55,7 @@ def rollout(chosen: argparse.Namespace, folder: Path) -> tuple[Any, Callable[[],
     prompts = questions(chosen.prompts, chosen.prompt_tokens)
     keys = [f"k{index}" for index in range(len(prompts))]
     sampling = replace(SamplingParams(chosen.samples, chosen.longest), batch_size=chosen.rows)
-    force_lengths(lambda rows: [log_uniform(*row, chosen.shortest, chosen.longest) for row in rows])
+    force_lengths(lambda rows: [log_uniform(*row, chosen.shortest, chosen.longest) for row in rows], policy.end_ids)
     return policy.network, lambda: generate(policy, prompts, keys, sampling, seed=0)
 
 

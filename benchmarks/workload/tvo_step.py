@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.workload import side
 from benchmarks.workload.forced_lengths import force_lengths
 from benchmarks.workload.stopwatch import Stopwatch, memory, resident
-from benchmarks.workload.work import Work, lengths, reward
+from benchmarks.workload.work import Work, end_token, lengths, reward
 
 WORDS = (
     *("model=custom", "model.gradient_checkpointing=false", "dataset=jsonl", "dataset.suffix=''", "dataset.holdout=1"),
@@ -108,7 +108,7 @@ class _Rewards:
 def _skew(work: Work) -> None:
     """Give every response of a rollout its length; a rollout draws all its uniform numbers at once."""
     calls = iter(range(1 << 30))
-    force_lengths(lambda rows: lengths(work, next(calls))[: len(rows)])
+    force_lengths(lambda rows: lengths(work, next(calls))[: len(rows)], {end_token(work)})
 
 
 def main() -> None:
