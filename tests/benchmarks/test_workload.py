@@ -168,8 +168,8 @@ def test_the_end_token_is_that_of_the_tokenizer(vocabulary: int) -> None:
 
 def test_forced_lengths_are_those_of_the_responses(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the end is not the last token of the vocabulary, and where rows join others."""
-    monkeypatch.setattr(waiting_rows, "uniform_numbers", waiting_rows.uniform_numbers)
-    monkeypatch.setattr(continuous_batching, "sample_token", continuous_batching.sample_token)
+    for module, name in ((waiting_rows, "uniform_numbers"), (continuous_batching, "sample_token")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # and taken back
     force_lengths(lambda rows: [3 + 2 * int(key) + sample for key, sample in rows], policy.end_ids)
     made = generate(policy, ["1 + 1 ="] * 4, "0123", SamplingParams(2, 20, batch_size=3), seed=0)
     assert made.mask.sum(1).tolist() == [3, 4, 5, 6, 7, 8, 9, 10] and made.finished.all()
