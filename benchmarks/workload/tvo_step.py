@@ -15,11 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.workload import side
+from benchmarks.workload.forced_lengths import force_lengths
 from benchmarks.workload.stopwatch import Stopwatch, memory, resident
-from benchmarks.workload.work import PLAIN, Work, lengths, reward
+from benchmarks.workload.work import Work, end_token, lengths, reward
 
 WORDS = (
     *("model=custom", "model.gradient_checkpointing=false", "dataset=jsonl", "dataset.suffix=''", "dataset.holdout=1"),
@@ -107,27 +106,9 @@ class _Rewards:
 
 
 def _skew(work: Work) -> None:
-    """Give every response its length: a uniform number of 1 marks where it must end."""
-    generation: Any = import_module("tvo_cli.rollout.generation")
-    uniforms, draw, calls = generation.uniform_numbers, generation.sample_token, iter(range(1 << 30))
-
-    def marked(*arguments: Any) -> torch.Tensor:
-        numbers: torch.Tensor = uniforms(*arguments)
-        last = torch.tensor(lengths(work, next(calls))) - 1
-        numbers[torch.arange(len(numbers)), last] = 1.0
-        return numbers
-
-    def drawn(logits: torch.Tensor, uniform: torch.Tensor, sampling: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        token, logp = draw(logits, uniform, sampling)
-        end = logits.shape[-1] - 1
-        wanted = torch.where(uniform >= 1.0, end, torch.where(token == end, PLAIN, token))
-        changed = (wanted != token).nonzero().flatten()
-        if len(changed):
-            again = torch.log_softmax(logits[changed].float() / sampling.temperature, dim=-1)
-            logp = logp.index_copy(0, changed, again.gather(-1, wanted[changed, None]).squeeze(-1))
-        return wanted, logp
-
-    generation.uniform_numbers, generation.sample_token = marked, drawn
+    """Give every response of a rollout its length; a rollout draws all its uniform numbers at once."""
+    calls = iter(range(1 << 30))
+    force_lengths(lambda rows: lengths(work, next(calls))[: len(rows)], {end_token(work)})
 
 
 def main() -> None:

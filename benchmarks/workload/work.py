@@ -129,6 +129,11 @@ def character_tokenizer(vocabulary: int, *, reachable_end: bool) -> tuple[Any, i
     return tokenizer, len(words) if reachable_end else len(words) - 1
 
 
+def end_token(work: Work) -> int:
+    """The end token's id: the last."""
+    return max(work.vocabulary, 1 + len(CHARACTERS))
+
+
 def questions(count: int, tokens: int) -> list[str]:
     """Sums in a sentence of about `tokens` characters, two more or fewer, so that there is a little padding."""
     rng = random.Random(0)

@@ -13,10 +13,25 @@ from typing import Any
 import pytest
 
 from benchmarks.workload import step_process
+from benchmarks.workload.forced_lengths import force_lengths
 from benchmarks.workload.operations import Operation, seconds_by_kind
 from benchmarks.workload.stopwatch import Stopwatch
 from benchmarks.workload.tvo_variance import Meter
-from benchmarks.workload.work import TINY, W1, WORKS, build, character_tokenizer, lengths, named, questions, reward
+from benchmarks.workload.work import (
+    TINY,
+    W1,
+    WORKS,
+    build,
+    character_tokenizer,
+    end_token,
+    lengths,
+    named,
+    questions,
+    reward,
+)
+from tests.model.conftest import policy as policy
+from tvo_cli.model import Policy
+from tvo_cli.rollout import SamplingParams, continuous_batching, generate, waiting_rows
 
 ROOT = Path(step_process.__file__).parents[2]
 
@@ -143,3 +158,18 @@ def test_each_step_is_told_as_soon_as_it_is_over(monkeypatch: pytest.MonkeyPatch
         assert (
             json.loads(told.getvalue().splitlines()[-1])["row"] == parts.rows[-1] and parts.rows[-1]["tokens"] == tokens
         )
+
+
+@pytest.mark.parametrize("vocabulary", [0, 200])
+def test_the_end_token_is_that_of_the_tokenizer(vocabulary: int) -> None:
+    made = replace(TINY, vocabulary=vocabulary)
+    assert character_tokenizer(vocabulary, reachable_end=True)[0].eos_token_id == end_token(made)
+
+
+def test_forced_lengths_are_those_of_the_responses(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the end is not the last token of the vocabulary, and where rows join others."""
+    for module, name in ((waiting_rows, "uniform_numbers"), (continuous_batching, "sample_token")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # and taken back
+    force_lengths(lambda rows: [3 + 2 * int(key) + sample for key, sample in rows], policy.end_ids)
+    made = generate(policy, ["1 + 1 ="] * 4, "0123", SamplingParams(2, 20, batch_size=3), seed=0)
+    assert made.mask.sum(1).tolist() == [3, 4, 5, 6, 7, 8, 9, 10] and made.finished.all()

@@ -65,6 +65,17 @@ def test_a_gpus_packed_rows_are_told_with_their_kernel(
     assert on and kernel in why
 
 
+def test_rows_that_wait_join_others_where_the_cache_keeps_no_state() -> None:
+    policy = load_policy({"path": "fresh"}, device="cpu")
+    on, why = paths(list(fast_paths.network_fast_paths(policy)))["continuous batching"]
+    assert on and "rollout.batch_size" in why
+    policy.network.config.layer_types = ["linear_attention"] * policy.network.config.num_hidden_layers
+    assert paths(list(fast_paths.network_fast_paths(policy)))["continuous batching"] == (
+        False,
+        "batch after batch: the cache keeps a state",
+    )
+
+
 def test_the_fused_optimiser_is_asked_and_not_restated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths(fast_paths.fast_paths_here())["fused optimiser"][0]
     monkeypatch.setattr(fused_kernel, "with_fused_kernel", lambda make, parameters: make)

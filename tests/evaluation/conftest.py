@@ -34,6 +34,7 @@ class Parrot:
     ) -> None:
         self.golds, self.knows, self.context = golds, knows, context
         self.asked: list[tuple[str, ...]] = []
+        self.batches_at_once = 1
         self.fail_after: int | None = None
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:

@@ -12,7 +12,7 @@ import pytest
 from tests.evaluation.conftest import Parrot, run
 from tests.evaluation.test_tiny_model import completions
 from tvo_cli.evaluation import generate_and_grade
-from tvo_cli.rollout import generation, token_sampling
+from tvo_cli.rollout import continuous_batching, token_sampling
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -107,9 +107,34 @@ def test_a_killed_evaluation_of_the_embedded_model_keeps_what_was_finished(
         return sample(*given)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(generation, "sample_token", until)
+        patch.setattr(continuous_batching, "sample_token", until)
         completions(tmp_path / "run", *words)
     kept = {(row["id"], row["decoding"], row["sample"]): row["completion"] for row in rows_in(tmp_path / "run")}
     assert 0 < len(kept) < len(whole)
     assert kept.items() <= whole.items()
     assert completions(tmp_path / "run", *words)[1] == whole
+
+
+def test_an_engine_whose_rows_join_is_given_several_batches_at_once(
+    asked: Callable[..., DictConfig], golds: dict[str, str]
+) -> None:
+    engine = Parrot(golds)
+    engine.batches_at_once = 2
+    run(asked("rollout.batch_size=8"), engine)
+    assert [len(prompts) for prompts in engine.asked] == [4, 2], "four samples each"
+
+
+def test_the_embedded_model_is_given_a_queue_and_its_few_slots_cannot_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("decoding.greedy=false", "evaluation.suites.arithmetic.dataset.operations=[1,3]")
+    whole = completions(tmp_path / "whole", *words)[1]
+    joined, admit = list[int](), continuous_batching.ContinuousBatching._admit
+
+    def admitting(self: Any, batch: Any, count: int, steps: int) -> None:
+        joined.append(count)
+        admit(self, batch, count, steps)
+
+    monkeypatch.setattr(continuous_batching.ContinuousBatching, "_admit", admitting)
+    assert completions(tmp_path / "run", *words, "rollout.batch_size=8")[1] == whole
+    assert joined

@@ -12,22 +12,28 @@ from tvo_cli.memory.memory_plan import plan_memory
 from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 from tvo_cli.model import load_policy
-from tvo_cli.rollout import SamplingParams, generate, generation
+from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.rollout.decoding_state import DecodingState
 
 GPU = ("trainer.device=cuda", "trainer.precision=bfloat16")
 
 
 def test_fewer_rows_at_once_where_the_cache_is_small_and_the_same_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where some wait beside a prompt of which not all samples run, which takes its tokens too."""
     policy = load_policy(config.compose(["output_dir=x"]).model, device="cpu")
-    prompts, sizes, decode = ["7 + 3 ="] * 6, list[int](), generation._decode_slice
-    monkeypatch.setattr(generation, "_decode_slice", lambda *given: sizes.append(len(given[3])) or decode(*given))
+    prompts, sizes, step = ["7 + 3 ="] * 6, list[int](), DecodingState.step
+    monkeypatch.setattr(
+        DecodingState, "step", lambda self, *rest: (sizes.append(len(self.starts)), step(self, *rest))[1]
+    )
     each = cache_bytes_per_token(shape_of_network(policy.network), itemsize=4, autocast=False)
-    row = each * (policy.encode(prompts)[0].shape[1] + 8 + AHEAD)
-    made = [
-        generate(policy, prompts, list("abcdef"), SamplingParams(2, 8, cache_bytes=size), seed=0).texts
-        for size in (0.0, 4.5 * row)
-    ]
-    assert sizes == [12, 4, 4, 4] and made[0] == made[1]
+    prompt = policy.encode(prompts)[0].shape[1]
+    row = each * (prompt + 8 + AHEAD)
+    texts = []
+    for size, most in ((0.0, 12), (12.0 * row, 12), (4.0 * row + each * prompt, 4), (4.0 * row, 3)):
+        sizes.clear()
+        texts.append(generate(policy, prompts, list("abcdef"), SamplingParams(2, 8, cache_bytes=size), seed=0).texts)
+        assert max(sizes) == most
+    assert len(set(texts)) == 1
 
 
 def test_on_a_gpu_auto_follows_from_its_whole_memory() -> None:

@@ -15,7 +15,7 @@ from tests.model.conftest import SMALL
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tests.rollout.naive_forward import scored_alone
 from tvo_cli.model import Policy, sequence_packing, shared_prefix
-from tvo_cli.rollout import fused_decode, generate, generation, onednn
+from tvo_cli.rollout import decoding_network, fused_decode, generate, onednn
 from tvo_cli.rollout.onednn import onednn_matmul
 
 EVERY = list(product([False, True], repeat=3))
@@ -60,7 +60,7 @@ def test_each_stands_on_its_own_and_gives_the_naive_forwards_numbers(
     if not packing:
         monkeypatch.setattr(sequence_packing, "supports_packing", lambda body: False)
     if not fused:
-        monkeypatch.setattr(generation, "fused_decoder", lambda policy: None)
+        monkeypatch.setattr(decoding_network, "fused_decoder", lambda policy: None)
     with onednn_matmul(fresh.network, products=products) as on:
         rollout = generate(fresh, PROMPTS, KEYS, SAMPLING, seed=3)
         calls["packed"] = 0  # without the probe's own

@@ -11,7 +11,7 @@ import torch
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout import SamplingParams, generate, generation, token_sampling
+from tvo_cli.rollout import SamplingParams, continuous_batching, generate, token_sampling
 from tvo_cli.types import Rollout
 
 
@@ -170,7 +170,7 @@ def test_how_often_rows_are_looked_at_cannot_be_seen(
     """As on a GPU: rows that have ended are fed on for a while, and nothing of them is recorded."""
     often = run(policy, replace(SAMPLING, stop=stop))
     assert len({len(tokens(often, row)) for row in range(24)}) > 3
-    monkeypatch.setattr(generation, "_steps_between_finished_checks", lambda _: 5)
+    monkeypatch.setattr(continuous_batching, "steps_between_looks", lambda _: 5)
     seldom = run(policy, replace(SAMPLING, stop=stop))
     for name in ("response_ids", "mask", "finished"):
         assert torch.equal(getattr(often, name), getattr(seldom, name))
@@ -191,7 +191,7 @@ def test_each_response_is_reported_once_as_soon_as_it_is_over(policy: Policy, ba
 
     with pytest.MonkeyPatch.context() as patch:
         sample = token_sampling.sample_token
-        patch.setattr(generation, "sample_token", lambda *given: (sampled.append(1), sample(*given))[1])
+        patch.setattr(continuous_batching, "sample_token", lambda *given: (sampled.append(1), sample(*given))[1])
         chosen = replace(SAMPLING, batch_size=batch_size)
         rollout = generate(policy, PROMPTS, KEYS, chosen, seed=0, report=note)
     counts = rollout.mask.sum(1).tolist()

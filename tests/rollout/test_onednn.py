@@ -26,9 +26,9 @@ from tvo_cli.model import Policy, sequence_packing
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
 from tvo_cli.rollout.fused_decode import fused_decoder
-from tvo_cli.rollout.generation import _rows_to_keep_generating
 from tvo_cli.rollout.kv_cache import PADDED_TO
 from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
+from tvo_cli.rollout.running_batch import rows_to_keep
 from tvo_cli.types import Rollout
 
 
@@ -147,10 +147,10 @@ def test_small_biases_are_kept_and_large_ones_are_not(monkeypatch: pytest.Monkey
 
 def test_rows_are_kept_in_order_up_to_an_even_number() -> None:
     live = torch.tensor([False, True, False, False, True, True, False, True, False])
-    assert _rows_to_keep_generating(live, 1).tolist() == [1, 4, 5, 7]
-    assert _rows_to_keep_generating(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
-    assert _rows_to_keep_generating(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert _rows_to_keep_generating(live, 16).tolist() == list(range(9))
+    assert rows_to_keep(live, 1).tolist() == [1, 4, 5, 7]
+    assert rows_to_keep(live, 3).tolist() == [0, 1, 2, 4, 5, 7]
+    assert rows_to_keep(live, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert rows_to_keep(live, 16).tolist() == list(range(9))
 
 
 def test_another_attention_is_left_alone(policy: Policy) -> None:

@@ -60,7 +60,8 @@ def ids_of(text: str) -> list[int]:
 def is_stopped(text: str, *stop: str) -> bool:
     """Whether one of the tokens of a text ends it."""
     stopped, ids = matcher(*stop), ids_of(text)
-    by_text = [bool(stopped(torch.tensor([ids[:end]]))) for end in range(1, len(ids) + 1)]
+    row, held = torch.tensor([0]), torch.tensor([ids])
+    by_text = [bool(stopped(held, row, torch.tensor([end]))) for end in range(1, len(ids) + 1)]
     return any(by_text) or not stopped.end_ids.isdisjoint(ids)
 
 

@@ -92,12 +92,12 @@ def test_the_recorded_log_probability_ignores_truncation() -> None:
 
 
 def test_uniform_numbers_belong_to_seed_key_and_sample() -> None:
-    rows = uniform_numbers(0, ["a", "b"], range(2), 5)
+    rows = uniform_numbers(0, [("a", 0), ("a", 1), ("b", 0), ("b", 1)], 5)
     assert rows.shape == (4, 5)
     assert len({float(x) for x in rows.flatten()}) == 20
-    assert torch.equal(uniform_numbers(0, ["b"], [1], 3)[0], rows[3, :3])  # a longer limit keeps the start
-    assert not torch.equal(uniform_numbers(1, ["b"], [1], 5)[0], rows[3])
-    many = uniform_numbers(0, [str(i) for i in range(200)], range(4), 50).flatten()
+    assert torch.equal(uniform_numbers(0, [("b", 1)], 3)[0], rows[3, :3])  # a longer limit keeps the start
+    assert not torch.equal(uniform_numbers(1, [("b", 1)], 5)[0], rows[3])
+    many = uniform_numbers(0, [(str(i), g) for i in range(200) for g in range(4)], 50).flatten()
     assert float(many.mean()) == pytest.approx(0.5, abs=0.005)
     assert float(many.var()) == pytest.approx(1 / 12, abs=0.001)
 

@@ -1,4 +1,4 @@
-"""Fast paths (oneDNN, packing, shared prompts, fused optimiser, GPUs): which a network takes here, or why not."""
+"""Fast paths (oneDNN, packing, shared prompts, continuous batching, GPUs): which a network takes, or why not."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tvo_cli.model.model_location import FRESH
 from tvo_cli.model.packed_layout import MaskedPieces, VarlenSequences
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
-from tvo_cli.rollout import fused_decode, onednn
+from tvo_cli.rollout import cache_slots, fused_decode, onednn
 
-ELSEWHERE = ("oneDNN products", "joined decoding", "packed rows", "shared prompts")
+ELSEWHERE = ("oneDNN products", "joined decoding", "continuous batching", "packed rows", "shared prompts")
 
 
 class FastPath(NamedTuple):
@@ -62,8 +62,15 @@ def network_fast_paths(policy: Policy, *, large: bool = False) -> Iterator[FastP
     taken = not without and fused_decode.fused_decoder(policy) is not None
     limit = f"{', '.join(fused_decode.FAMILY)} in float32, at most {fused_decode.LARGEST:,} parameters in layers"
     yield FastPath("joined decoding", taken, without or (limit if taken or large else f"for {limit}"))
+    yield _continuous_batching_path(network)
     yield _packed_rows_path(body, without)
     yield _shared_prompts_path(body)
+
+
+def _continuous_batching_path(network: Any) -> FastPath:
+    joins = cache_slots.has_slots(network)
+    pays = "rows that wait (rollout.batch_size, rollout.cache_gb) join running ones where that saves more than it pads"
+    return FastPath("continuous batching", joins, pays if joins else "batch after batch: the cache keeps a state")
 
 
 def _packed_rows_path(body: nn.Module, without: str) -> FastPath:

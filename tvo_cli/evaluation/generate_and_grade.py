@@ -71,10 +71,11 @@ class Evaluator:
                 self._respond(batch, tally)
 
     def _batches(self, task: GenerationTask) -> Iterator[GenerationTask]:
-        """By length, so that a batch carries little padding and ends at once."""
+        """By length, so that a batch carries little padding; several at once where the engine takes them."""
         lengths = self.engine.lengths(task.prompts)
         order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-        height = max(1, self.batch_size // completions_per_problem(task.suite.protocol, task.decoding))
+        completions = self.batch_size * self.engine.batches_at_once
+        height = max(1, completions // completions_per_problem(task.suite.protocol, task.decoding))
         for start in range(0, len(order), height):
             chosen = order[start : start + height]
             problems, prompts = tuple(task.problems[i] for i in chosen), tuple(task.prompts[i] for i in chosen)

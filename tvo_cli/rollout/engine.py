@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.model import Policy
+from tvo_cli.rollout.cache_slots import has_slots
 from tvo_cli.rollout.generation import generate
 from tvo_cli.rollout.onednn import LARGE, onednn_keeps_accuracy, onednn_matmul
 from tvo_cli.rollout.token_sampling import SamplingParams
+
+QUEUED = 8  # batches that wait together
 
 
 class Completion(NamedTuple):
@@ -29,6 +32,10 @@ class Engine(Protocol):
     @property
     def context(self) -> int | None:
         """Tokens that prompt and completion may have together; None when unknown."""
+
+    @property
+    def batches_at_once(self) -> int:
+        """Batches of `batch_size` completions that a call may hold: more than one where rows that wait join others."""
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each prompt."""
@@ -56,6 +63,11 @@ class LocalEngine:
         """max_position_embeddings of the model's config."""
         return getattr(self._policy.network.config.get_text_config(), "max_position_embeddings", None)
 
+    @property
+    def batches_at_once(self) -> int:
+        """So many that the slots are empty in the end only; no more, as their responses are in memory together."""
+        return QUEUED if has_slots(self._policy.network) else 1
+
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each prompt."""
         found: list[int] = self._policy.encode(prompts)[1].sum(1).tolist()
@@ -69,7 +81,7 @@ class LocalEngine:
         seed: int,
         report: ReportCompletion | None = None,
     ) -> list[list[Completion]]:
-        """One slice after the other, prompts of like length together."""
+        """Prompts of like length together; waiting rows join running ones."""
 
         def of_row(row: int, *completion: Any) -> None:
             if report is not None:

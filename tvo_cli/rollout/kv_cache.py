@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -29,6 +30,10 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.values, second = _append_in_place(self.values, self._buffers[1], value_states)
         self._buffers = first, second
         return self.keys, self.values
+
+    def fit_columns(self, count: int) -> None:
+        """Keep the last `count` tokens; empty ones before them where there are fewer."""
+        self.keys, self.values = fit_columns(self.keys, count), fit_columns(self.values, count)
 
 
 def _append_in_place(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,10 +80,22 @@ class PaddedLayer(DynamicLayer):  # type: ignore[misc]
         length = self._length + query_length
         return (next_multiple(length, PADDED_TO) if self._length else length), 0
 
+    def fit_columns(self, count: int) -> None:
+        """Keep the last `count` tokens, without the padding; empty ones before them where there are fewer."""
+        held = [x[..., : self._length, :] for x in (self.keys, self.values)]
+        self.keys, self.values = (fit_columns(x, count) for x in held)
+        self._length = count
+
     def batch_select_indices(self, indices: Tensor) -> None:
         """Only keep these rows; the keys go on standing as they stood."""
         self.keys = self.keys.mT.index_select(0, indices).mT
         self.values = self.values.index_select(0, indices)
+
+
+def fit_columns(held: Tensor, count: int) -> Tensor:
+    """The last `count` columns of keys or values [n, heads, L, width]; empty ones before them where L is less."""
+    missing = count - held.shape[-2]
+    return pad(held, (0, 0, missing, 0)) if missing > 0 else held[..., -count:, :]
 
 
 def next_multiple(count: int, step: int) -> int:
@@ -99,17 +116,8 @@ def _write_into_padded(buffer: Tensor, new: Tensor, begin: int, axis: int) -> Te
     return buffer
 
 
-def repeat_cache_rows(cache: DynamicCache, rows: Tensor, repeats: int) -> None:
-    """Each row so many times, one after the other; recurrent states too. `rows` are their numbers, from 0."""
-    for layer in cache.layers:
-        if _is_recurrent(layer):
-            layer.reorder_cache(rows.repeat_interleave(repeats))
-        else:
-            layer.batch_repeat_interleave(repeats)
-
-
 def select_cache_rows(cache: DynamicCache, rows: Tensor) -> None:
-    """Only keep these rows; of recurrent states too."""
+    """These rows and no others, some of them several times; of recurrent states too."""
     for layer in cache.layers:
         (layer.reorder_cache if _is_recurrent(layer) else layer.batch_select_indices)(rows)
 

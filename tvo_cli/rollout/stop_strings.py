@@ -34,21 +34,29 @@ class StopStrings:
         if stop:
             self._closing = tokens_ending_stop_strings(tokenizer, self._stop).to(device)
 
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Of responses up to now [n, t], bool [n]."""
-        found = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    def __call__(self, ids: Tensor, row: Tensor, end: Tensor) -> Tensor:
+        """Bool [n]: whether response `row`, of which `end` tokens are there, has just come to hold one.
+
+        ids [B, T]; row and end int64 [n].
+        """
+        found = torch.zeros(len(row), dtype=torch.bool, device=ids.device)
         if self._closing is None:
             return found
-        newest = ids[:, -1]
-        rows = self._closing[newest.clamp(max=len(self._closing) - 1)].nonzero().flatten()
-        tails = ids[rows, -self._reach :]
+        newest = ids[row, end - 1]
+        chosen = self._closing[newest.clamp(max=len(self._closing) - 1)].nonzero().flatten()
+        tails = self._tails(ids[row[chosen]], end[chosen])
         held = [self._is_held(self._stop, tails, plain=True), self._is_held(self._marked, tails, plain=False)]
-        found[rows] = torch.tensor([any(both) for both in zip(*held, strict=True)], device=ids.device).bool()
+        found[chosen] = torch.tensor([any(both) for both in zip(*held, strict=True)], device=ids.device).bool()
         return found
 
-    def _is_held(self, stop: Sequence[str], tails: Tensor, *, plain: bool) -> list[bool]:
+    def _tails(self, ids: Tensor, end: Tensor) -> list[list[int]]:
+        """The last tokens of each response, in which a stop can end."""
+        found = zip(ids.tolist(), end.tolist(), strict=True)
+        return [tokens[max(0, last - self._reach) : last] for tokens, last in found]
+
+    def _is_held(self, stop: Sequence[str], tails: Sequence[list[int]], *, plain: bool) -> list[bool]:
         """Whether each row holds a stop, in its text without (plain) or with special tokens."""
-        if not stop:
+        if not stop or not tails:
             return [False] * len(tails)
         texts = self._tokenizer.batch_decode(tails, skip_special_tokens=plain)
         return [any(one in text for one in stop) for text in texts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,14 +46,13 @@ class SamplingParams:
         )
 
 
-def uniform_numbers(seed: int, keys: Sequence[str], samples: Iterable[int], length: int) -> Tensor:
-    """One number in [0, 1) for each (key, sample, position), float64 [keys · samples, length].
+def uniform_numbers(seed: int, rows: Sequence[tuple[str, int]], length: int) -> Tensor:
+    """One number in [0, 1) for each position of each (key, sample), float64 [rows, length].
 
     A row is a pure function of (seed, key, sample), its start of `length` too: neither batching nor other rows
     nor a longer limit can change it.
     """
-    drawn = list(samples)
-    return torch.from_numpy(np.stack([_uniform_row(seed, key, g, length) for key in keys for g in drawn]))
+    return torch.from_numpy(np.stack([_uniform_row(seed, key, sample, length) for key, sample in rows]))
 
 
 def _uniform_row(seed: int, key: str, sample: int, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -39,6 +39,11 @@ class VllmEngine:
         return int(self._engine.llm_engine.model_config.max_model_len)
 
     @property
+    def batches_at_once(self) -> int:
+        """One: its own scheduler fills the slots, and what it was asked at once is written at once."""
+        return 1
+
+    @property
     def tokenizer(self) -> Any:
         """The model's tokenizer, whose chat template renders prompts."""
         return self._engine.get_tokenizer()
