@@ -105,7 +105,11 @@ def not_here(*given: Any, **known: Any) -> Tensor:
     raise RuntimeError("no kernel image is available")
 
 
-@pytest.mark.parametrize("kernel", [sees_too_much, without_key_gradients, not_here, None], ids=str)
+@pytest.mark.parametrize(
+    "kernel",
+    [sees_too_much, without_key_gradients, not_here, None],
+    ids=lambda kernel: getattr(kernel, "__name__", "none"),
+)
 @pytest.mark.parametrize("dtype", HALVES, ids=str)
 def test_a_kernel_that_does_not_is_left(
     kernel: Callable[..., Tensor] | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
