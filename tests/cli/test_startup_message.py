@@ -62,6 +62,7 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert (tmp_path / "closed").read_text() == ""
 
 
+@pytest.mark.slow
 def test_a_dry_run_reads_no_weights_and_shows_sizes_first() -> None:
     program = (
         "import sys, safetensors.torch; safetensors.torch.load_file = None; from tvo_cli.cli.main import main;"

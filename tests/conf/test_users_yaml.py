@@ -53,6 +53,7 @@ def test_a_number_of_a_users_yaml_is_one_however_it_is_spelled(tmp_path: Path) -
     assert found.trainer.importance_cap == 2.5
 
 
+@pytest.mark.slow
 def test_a_sweep_is_refused_before_its_first_job(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "tvo_cli", "train", "-m", "trainer.steps=5,0", "logger=none", "output_dir=s"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)

@@ -80,6 +80,7 @@ def test_the_folder_is_the_policy_of_the_checkpoint_with_its_card(
 
 
 @needs_peft
+@pytest.mark.slow
 def test_an_adapter_is_exported_in_pefts_format_without_a_path_of_this_machine(
     adapter_run: Path, tmp_path: Path
 ) -> None:

@@ -183,6 +183,7 @@ def test_no_folder_is_one_line_and_no_runs_are_said(tmp_path: Path, capsys: pyte
         plan_prune(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_pruned_run_is_evaluated_again_and_not_made_longer(tmp_path: Path) -> None:
     words = ("trainer.checkpoint_every=1", "rollout.epochs=1")
     run = train_in(tmp_path / "run", (*words, "trainer.steps=2"))

@@ -93,6 +93,7 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pyt
         assert float(gap.mean()) < 1e-6 and float(gap.max()) < 2e-4, name
 
 
+@pytest.mark.slow
 def test_recomputed_layers_of_shared_prompts_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several micro-batches a step, the variance reading between them, against layers that are kept, nothing shared."""
     few = ("trainer.microbatch_tokens=96", "trainer.steps=1", "rollout.prompts=4", "rollout.epochs=1")

@@ -99,6 +99,7 @@ def test_a_rule_that_holds_a_divergence_does_not_undo_the_rise(rule: Viscosity |
     assert undone[3] > 1.5 * warmed[3], "what this test is about"
 
 
+@pytest.mark.slow
 def test_the_target_of_a_run_rises_with_its_rate(tmp_path: Path) -> None:
     words = ("algorithm=tvo", "trainer.steps=2", "recorder=off")
     plain, warmed = (

@@ -43,7 +43,7 @@ def test_every_family_gives_the_responses_of_one_large_batch(
     assert bool(admitted) == has_slots(small.network) == (name != "mamba")
 
 
-@pytest.mark.parametrize("trial", range(24))
+@pytest.mark.parametrize("trial", [*range(8), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(8, 24))])
 def test_lengths_slots_stops_and_looks_cannot_be_seen(
     policy: Policy, at_once: Any, monkeypatch: pytest.MonkeyPatch, trial: int
 ) -> None:

@@ -38,7 +38,8 @@ def base_of(folder: Path) -> str:
     return f"model.path={folder}"
 
 
-@pytest.mark.parametrize("name", ["lora", *(pytest.param(one, marks=pytest.mark.slow) for one in ("dora", "ppo"))])
+@pytest.mark.parametrize("name", ["lora", "dora", "ppo"])
+@pytest.mark.slow
 def test_a_run_with_an_adapter_stopped_at_every_update_ends_in_the_same_bits(
     whole: Whole, in_pieces: Callable[..., tuple[Path, int]], weights: Checksum, steps: MetricRows, name: str
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_recorded_step_is_replayed_to_the_bit_and_under_another_algorithm(run:
         replay(folder, 2, ["adapter.rank=8"])
 
 
+@pytest.mark.slow
 def test_a_replay_beside_another_base_is_refused(run: Runs, tmp_path: Path) -> None:
     start = base_of(tmp_path / "base")
     folder = run("a", *STEPS, "adapter=lora", "recorder.steps=[2]", start)

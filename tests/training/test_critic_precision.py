@@ -39,6 +39,7 @@ def test_the_critic_computes_in_the_precision_of_the_policy(run: Runs, monkeypat
     assert len(seen) > 2 and set(seen) == {(True, torch.float32)}
 
 
+@pytest.mark.slow
 def test_the_critics_first_values_take_no_more_rows_at_once_than_an_update(
     run: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,7 @@ def test_a_collapse_is_recorded_where_it_began_and_the_disk_use_is_bounded(run: 
     assert record["why"] == ["collapse: kl_ceiling"] and lived.weights_after == record["weights_after"]
 
 
+@pytest.mark.slow
 def test_only_the_newest_unasked_for_are_kept(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         flight_recorder,
@@ -231,6 +232,7 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 
+@pytest.mark.slow
 def test_what_is_not_recorded_or_damaged_is_said(whole: Whole, tmp_path: Path) -> None:
     folder = shutil.copytree(whole("algorithm=grpo", *QUICK), tmp_path / "a")
     with pytest.raises(UserError, match=r"--step=7: is not recorded in .* Recorded steps: 2\."):

@@ -123,7 +123,8 @@ def test_the_critics_step_is_halved_alone(run: Runs, monkeypatch: pytest.MonkeyP
     assert (folder / "run.log").read_text().count("are halved from here on") == 1
 
 
-@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 2])
 def test_a_resumed_run_goes_on_halved_with_the_same_bits(
     run: Runs, pulled: Callable[..., None], memory_ends: RuleOut, weights: Checksum, after: int
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_resumed_run_goes_on_halved_with_the_same_bits(
     assert weights(run("cut", *words), 3) == weights(whole, 3)
 
 
+@pytest.mark.slow
 def test_a_step_that_was_halved_in_its_middle_replays_to_the_bit(run: Runs, memory_ends: RuleOut) -> None:
     words = ("algorithm=tvo", "trainer.steps=2", "rollout.epochs=2", "recorder.steps=[2]", "trainer.variance_parts=2")
     memory_ends(7)  # step 1: 2 parts and 3 whole minibatches; step 2: 2 parts, then its second minibatch
@@ -175,6 +177,7 @@ def test_parts_are_halved_between_prompts_where_they_have_several(
         assert all(set(torch.bincount(group[part]).tolist()) <= {0, samples} for part in halved.parts)
 
 
+@pytest.mark.slow
 def test_what_was_done_before_the_run_ends_is_saved_and_goes_on_elsewhere(
     run: Runs, memory_ends: RuleOut, weights: Checksum
 ) -> None:

@@ -39,6 +39,7 @@ def test_until_it_is_finished_the_newest_one_is_whole_and_resumes_to_the_same_po
     assert largest_difference(trained_policy(whole, 3), trained_policy(alone, 3)) == 0
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, steps: MetricRows) -> None:
     run = train_in(tmp_path / "run", (*ALONE, "trainer.steps=2"))
     rows, summary = steps(run), json.loads((run / "summary.json").read_text(encoding="utf-8"))

@@ -71,6 +71,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert steps(cut) == steps(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_rate_that_rises_goes_on_rising_after_a_stop(
     whole: Whole, resumed: Callable[..., Path], weights: Checksum, steps: MetricRows
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_collapse_rolls_back_to_the_last_healthy_policy_and_thickens(run: Runs
     assert "restored the policy of step" in (folder / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_variance_reading_does_not_change_the_update(run: Runs, weights: Checksum) -> None:
     parts = [run(name, "trainer.steps=1", f"trainer.variance_parts={n}") for name, n in (("one", 1), ("four", 4))]
     one, four = map(trained_policy, parts)

@@ -36,6 +36,7 @@ def test_the_card_is_in_the_manifest_and_says_algorithm_and_step(
     assert "policy/README.md" in (folder / store.MANIFEST).read_text() and not store.find_damage(folder)
 
 
+@pytest.mark.slow
 def test_a_run_with_cards_goes_on(run: Runs) -> None:
     run("a", "trainer.steps=1")
     folder = run("a", "trainer.steps=2") / "checkpoints" / "step-000002"

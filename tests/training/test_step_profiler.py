@@ -33,6 +33,7 @@ def test_the_steps_asked_for_have_a_trace_and_a_table_and_the_run_is_the_same(
     assert weights(profiled, 2) == weights(plain, 2) and steps(profiled) == steps(plain)
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_whatever_is_profiled_and_a_step_that_will_not_come_is_said(
     run: Runs, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_profile_that_cannot_be_written_costs_no_run(run: Runs, caplog: pytest
     assert (folder / "checkpoints" / "step-000002").is_dir()
 
 
+@pytest.mark.slow
 def test_a_step_that_another_process_began_is_said_to_be_profiled_in_part(
     run: Runs, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -75,6 +75,7 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs) -> Non
     assert sent and newest is not None and newest.name == "step-000001"
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both arrive while the second checkpoint is being written."""
     run("a", *QUICK, "trainer.steps=1")

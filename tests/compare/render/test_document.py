@@ -99,6 +99,7 @@ def test_a_law_that_ends_far_below_its_panel_leaves_the_panel_its_room(tmp_path:
     assert len(places) == 3 and all(0 < y < height for y in places)
 
 
+@pytest.mark.slow
 def test_the_report_links_figures_that_are_there(written: Path) -> None:
     links = re.findall(r"\]\((figures/[^)]+)\)", (written / "report.md").read_text(encoding="utf-8"))
     assert len(links) == 7 and all((written / link).suffix == ".svg" and (written / link).is_file() for link in links)
