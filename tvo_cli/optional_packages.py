@@ -21,7 +21,7 @@ def import_for(key: str, value: object, package: str, extra: str) -> Any:
         UserError: it is not installed, or does not start here.
     """
     try:
-        with _nothing_fetched():
+        with _optional_package_fetches_nothing():
             return import_module(package)
     except ImportError as error:
         missing = error.name == package
@@ -30,7 +30,7 @@ def import_for(key: str, value: object, package: str, extra: str) -> Any:
 
 
 @contextmanager
-def _nothing_fetched() -> Iterator[None]:
+def _optional_package_fetches_nothing() -> Iterator[None]:
     """peft imports bitsandbytes where it is installed, which asks FETCHER for a kernel and complains without it."""
     complaints, missing = logging.getLogger("bitsandbytes"), object()
     before, level = sys.modules.get(FETCHER, missing), complaints.level

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tvo_cli.tracking import Tracker, wandb_file
-from tvo_cli.tracking.wandb_mirror import automatic_wandb_mirror_mode, wandb_run_id
+from tvo_cli.tracking.wandb_id import wandb_run_id
+from tvo_cli.tracking.wandb_mirror import automatic_wandb_mirror_mode
 
 
 def test_wandb_goes_offline_by_itself_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

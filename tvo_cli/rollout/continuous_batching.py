@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,16 +20,9 @@ from tvo_cli.rollout.response_rows import FinishedReport, ResponseRows
 from tvo_cli.rollout.running_batch import RunningBatch, rows_to_keep
 from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams, sample_token
-from tvo_cli.rollout.waiting_rows import WaitingRow, WaitingRows
+from tvo_cli.rollout.waiting_rows import HeldPrompt, WaitingRow, WaitingRows
 
 TRIMMED = 0.125  # share of columns that are padding in every row, from which it pays to drop them from the cache
-
-
-class HeldPrompt(NamedTuple):
-    """A prompt that has been read and of which samples still wait."""
-
-    prompt: int
-    read: PrefilledPrompts
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from tvo_cli.rollout.cache_slots import shift_columns, write_prompts
 from tvo_cli.rollout.decoding_network import DecodingNetwork, PrefilledPrompts
-from tvo_cli.rollout.kv_cache import keeps_tokens, select_cache_rows
+from tvo_cli.rollout.kv_cache import keeps_tokens, select_kv_cache_rows
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class DecodingState:
         """The prompts' own cache, with prompt `source[i]` in slot i, int64 [n]."""
         starts = [prompts.width - prompts.lengths[index] for index in source.tolist()]
         if source.tolist() != list(range(len(prompts.lengths))):
-            select_cache_rows(prompts.cache, source)
+            select_kv_cache_rows(prompts.cache, source)
         padded = len(set(prompts.lengths)) > 1 and keeps_tokens(prompts.cache)
         return cls(prompts.cache, prompts.width, starts, torch.tensor(starts, device=source.device), padded)
 
@@ -46,7 +46,7 @@ class DecodingState:
 
     def select(self, rows: Tensor) -> None:
         """These rows and no others, int64 [k]; one that comes twice makes room for another."""
-        select_cache_rows(self.cache, rows)
+        select_kv_cache_rows(self.cache, rows)
         self._set_starts([self.starts[row] for row in rows.tolist()])
 
     def admit(self, prompts: PrefilledPrompts, source: Tensor, slots: Tensor) -> None:

@@ -116,7 +116,7 @@ def _write_into_padded(buffer: Tensor, new: Tensor, begin: int, axis: int) -> Te
     return buffer
 
 
-def select_cache_rows(cache: DynamicCache, rows: Tensor) -> None:
+def select_kv_cache_rows(cache: DynamicCache, rows: Tensor) -> None:
     """These rows and no others, some of them several times; of recurrent states too."""
     for layer in cache.layers:
         (layer.reorder_cache if _is_recurrent(layer) else layer.batch_select_indices)(rows)

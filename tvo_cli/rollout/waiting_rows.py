@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.model.forward_inputs_and_outputs import trim_left_padding
+from tvo_cli.rollout.decoding_network import PrefilledPrompts
 from tvo_cli.rollout.token_sampling import uniform_numbers
 
 
@@ -18,6 +19,13 @@ class WaitingRow(NamedTuple):
 
     prompt: int
     sample: int
+
+
+class HeldPrompt(NamedTuple):
+    """A prompt that has been read and of which samples still wait."""
+
+    prompt: int
+    read: PrefilledPrompts
 
 
 @dataclass(slots=True)

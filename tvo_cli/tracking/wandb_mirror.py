@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import wandb_file
-from tvo_cli.tracking.atomic_files import write_text_atomically
 from tvo_cli.tracking.mirror import RowKey, RunInfo
+from tvo_cli.tracking.wandb_id import wandb_run_id
 
 log = logging.getLogger("tvo")
 MODES = ("auto", "online", "offline", "disabled")
@@ -141,13 +140,3 @@ def has_wandb_mirror_key() -> bool:
         return "wandb" in place.read_text(encoding="utf-8", errors="replace")
     except (OSError, RuntimeError):  # RuntimeError: neither HOME nor an entry in passwd
         return False
-
-
-def wandb_run_id(folder: Path) -> str:
-    """Return the run's wandb id: made once, kept in the run folder, so that a resumed run goes on there."""
-    place = folder / "wandb_id.txt"
-    if place.exists():
-        return place.read_text(encoding="utf-8").strip()
-    made = secrets.token_hex(4)
-    write_text_atomically(place, made + "\n")
-    return made

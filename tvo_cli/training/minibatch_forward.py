@@ -76,14 +76,14 @@ def forward_rows(
         mask=experience.mask[rows],
         share=share,
         scale=batch.advantage.scale,
-        ref_logp=_minibatch_rows_or_none(experience.ref_logp, rows),
-        old_entropy=_minibatch_rows_or_none(experience.old_entropy, rows),
+        ref_logp=_forward_minibatch_rows_or_none(experience.ref_logp, rows),
+        old_entropy=_forward_minibatch_rows_or_none(experience.old_entropy, rows),
         covariance=covariance,
         nucleus_entropy=leaves[3] if len(leaves) > 3 else None,
-        importance=_minibatch_rows_or_none(batch.importance, rows),
+        importance=_forward_minibatch_rows_or_none(batch.importance, rows),
     )
     return tokens, used
 
 
-def _minibatch_rows_or_none(column: Tensor | None, rows: Tensor) -> Tensor | None:
+def _forward_minibatch_rows_or_none(column: Tensor | None, rows: Tensor) -> Tensor | None:
     return None if column is None else column[rows]

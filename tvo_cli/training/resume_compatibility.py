@@ -15,7 +15,7 @@ from tvo_cli import redaction
 from tvo_cli.checkpoint import store
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import atomic_files, run_folder
+from tvo_cli.tracking import atomic_files, run_folder, wandb_id
 
 log = logging.getLogger("tvo")
 NOT_FINITE = ("inf", "-inf", "nan")
@@ -27,7 +27,6 @@ HARMLESS = (
     *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
-WANDB_ID = "wandb_id.txt"
 OF_THE_RUN = (
     *(
         "checkpoints",
@@ -39,7 +38,7 @@ OF_THE_RUN = (
         "summary.json",
         "collapse.json",
     ),
-    WANDB_ID,
+    wandb_id.WANDB_ID_FILE,
 )
 
 
@@ -72,25 +71,16 @@ def write_origin(folder: Path, config: Any) -> None:
         _set_aside_instead_of_resume(folder)
     root.mkdir(parents=True, exist_ok=True)
     atomic_files.write_json_atomically(root / RECORD, _flat_settings_to_resume(config))
-    _restore_wandb_id_on_resume(folder)
+    wandb_id.restore_wandb_id(folder, _wandb_id_in_newest_checkpoint(folder))
 
 
-def wandb_id_for_resume(folder: Path) -> dict[str, str]:
-    """The W&B id of this run, for a checkpoint."""
-    place = folder / WANDB_ID
-    return {"wandb": place.read_text(encoding="utf-8").strip()} if place.is_file() else {}
-
-
-def _restore_wandb_id_on_resume(folder: Path) -> None:
-    """A run folder that was copied without its W&B id gets it back from its newest checkpoint."""
+def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
+    """The id that the newest checkpoint keeps for a run folder that was copied without it."""
     held = store.list_checkpoints(folder / "checkpoints")
-    if not held or (folder / WANDB_ID).exists():
-        return
     try:
-        found = str(store.read_stored_state(held[-1])["identity"]["wandb"])
+        return str(store.read_stored_state(held[-1])["identity"]["wandb"]) if held else None
     except (OSError, ValueError, KeyError):
-        return
-    atomic_files.write_text_atomically(folder / WANDB_ID, found + "\n")
+        return None
 
 
 def _flat_settings_to_resume(config: Any) -> dict[str, Any]:

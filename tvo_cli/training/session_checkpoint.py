@@ -12,7 +12,8 @@ from typing import Any
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
 from tvo_cli.errors import UserError
-from tvo_cli.training import dataset_fingerprint, resume_compatibility
+from tvo_cli.tracking.wandb_id import read_wandb_id
+from tvo_cli.training import dataset_fingerprint
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.out_of_memory import POLICY, UpdateOutOfMemory
@@ -42,7 +43,7 @@ def save_session(session: Session) -> Path:
                 policy=lambda place: _save_policy(session, place),
                 policy_bytes=store.bytes_to_store({"policy": weights}),
                 tensors={} if policy_alone else session.tensors(),
-                state=session.state() | {"identity": resume_compatibility.wandb_id_for_resume(session.folder)},
+                state=session.state() | {"identity": _kept_identity(session.folder)},
             )
         except OSError as error:
             raise _error_for_full_disk(root, error) from error
@@ -87,12 +88,12 @@ def saved_on_user_error(session: Session) -> Iterator[None]:
     except UserError as error:
         if session.work is None:
             session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
-        if _is_whole_after_error(session, error):
+        if _can_checkpoint_after_error(session, error):
             save_session_if_possible(session)
         raise
 
 
-def _is_whole_after_error(session: Session, error: UserError) -> bool:
+def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
     """Whether there is something to save, and no update was left half done."""
     if session.work is None:
         return session.counters.step > 0
@@ -143,3 +144,9 @@ def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], s
             "no step can be added to this run.",
             f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
         )
+
+
+def _kept_identity(folder: Path) -> dict[str, str]:
+    """What a checkpoint keeps of the run's names elsewhere: its W&B id."""
+    found = read_wandb_id(folder)
+    return {} if found is None else {"wandb": found}

@@ -80,7 +80,7 @@ def how_to_write_value(key: str, value: Any, schema: dict[str, Any]) -> str:
     """Return how a wrongly written value is written."""
     kinds = {one.get("type") for one in schema.get("anyOf", [schema])}
     largest = max(_limits_left_out(schema), default=math.inf)
-    if any(one > largest for one in _numbers_of_value(value)):
+    if any(one > largest for one in _numbers_in_value_description(value)):
         return f"At most {int(largest) if largest == int(largest) else largest}."
     if isinstance(value, str) and kinds & {"integer", "number"} and _described_number(value) is not None:
         return f"It is a text; without quotes it is a number: {key}={value}"
@@ -104,7 +104,7 @@ def _limits_left_out(schema: dict[str, Any]) -> list[int]:
     return [*own, *(one for below in inside for one in _limits_left_out(below))]
 
 
-def _numbers_of_value(value: Any) -> list[int | float]:
+def _numbers_in_value_description(value: Any) -> list[int | float]:
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
 
 
