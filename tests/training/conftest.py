@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from accelerate.state import AcceleratorState
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 
@@ -192,3 +193,11 @@ def steps() -> MetricRows:
         return [{k: v for k, v in json.loads(line).items() if not k.startswith(("time/", "memory/"))} for line in lines]
 
     return rows
+
+
+@pytest.fixture
+def another_precision() -> Iterator[None]:
+    """Accelerate keeps one precision a process."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
 from tests.training.conftest import Runs
 from tvo_cli.model.critic import Critic
 from tvo_cli.training.learner import CriticLearner
 from tvo_cli.types import Rollout
-
-
-@pytest.fixture
-def another_precision() -> Iterator[None]:
-    """Accelerate keeps one precision a process."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
 
 
 @pytest.mark.usefixtures("another_precision")

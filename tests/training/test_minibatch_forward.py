@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from tests.training.conftest import Runs
@@ -85,14 +84,6 @@ def test_the_slices_of_a_minibatch_are_its_rows_in_order(run: Runs, shown: list[
         for name in ("logp", "entropy", "covariance", "advantage", "mask", "share"):
             torch.testing.assert_close(getattr(tokens.whole, name)[here], getattr(tokens, name).detach())
         assert tokens.whole.seed == tokens.seed and not tokens.whole.logp.requires_grad
-
-
-@pytest.fixture
-def another_precision() -> Iterator[None]:
-    """Accelerate keeps one precision a process."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
 
 
 @pytest.mark.usefixtures("another_precision")
