@@ -9,3 +9,8 @@ class UserError(Exception):
     def __init__(self, key: str, value: object, problem: str, remedy: str = "") -> None:
         self.key, self.value, self.problem, self.remedy = key, value, problem, remedy
         super().__init__(f"{key}={value}: {problem}" + (f" {remedy}" if remedy else ""))
+
+    @property
+    def parts(self) -> list[str]:
+        """What the error was made of, as text: the same error in another process is UserError(*parts)."""
+        return [self.key, str(self.value), self.problem, self.remedy]

@@ -16,6 +16,7 @@ NOT_THE_EXPERIMENT = (
     "experiment_name",
     "run_name",
     "logger",
+    "parallel",
     "resume",
     "recorder",
     "sweep_objective",

@@ -24,7 +24,7 @@ HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
     *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
     "trainer.profile",
-    *("trainer.device", "evaluation.", "stability.", "logger.", "resume.", "recorder."),
+    *("trainer.device", "evaluation.", "stability.", "logger.", "parallel.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
 OF_THE_RUN = (

@@ -11,6 +11,7 @@ from tvo_cli.config.schema.training_groups import (
     Algorithm,
     Logger,
     Optimizer,
+    Parallel,
     Recorder,
     Resume,
     Reward,
@@ -36,6 +37,16 @@ from tvo_cli.config.schema.value_types import (
     key,
 )
 
+ONE_PROCESS = {
+    "strategy": "single",
+    "shard_over": 0,
+    "free_layers": True,
+    "offload": False,
+    "gather": "float32",
+    "timeout": 900,
+    "check_every": 1,
+}  # conf/parallel/single.yaml, of runs from before there was more
+
 
 class CommandConfig(Keys):
     """What every command has."""
@@ -56,6 +67,7 @@ class TrainConfig(CommandConfig):
     reward: Reward = key("how a response becomes a number")
     optimizer: Optimizer = key("how a gradient becomes a step")
     trainer: Trainer = key("how long, where, what is kept")
+    parallel: Parallel = key("how the work is shared out among processes", before=ONE_PROCESS)
     resume: Resume = key("whether a run folder is gone on with", before={"mode": "auto", "allow": []})
     recorder: Recorder = key(
         "the flight recorder", before={"steps": [], "on_collapse": False, "on_nonfinite": False, "keep": 0}

@@ -33,6 +33,7 @@ DECLARATIONS: dict[str, tuple[Any, ...]] = {
     "reward": (training_groups.Reward,),
     "optimizer": (training_groups.Optimizer,),
     "trainer": (training_groups.Trainer,),
+    "parallel": (training_groups.Parallel,),
     "resume": (training_groups.Resume,),
     "recorder": (training_groups.Recorder,),
     "stability": (training_groups.Stability,),

@@ -154,6 +154,18 @@ class Trainer(Keys):
     nonfinite_limit: Count = key("skipped updates in a row after which the run stops")
 
 
+class Parallel(Keys):
+    """How the work is shared out among processes (docs/scale.md)."""
+
+    strategy: Literal["single", "replicate", "shard"] = key("one process, copies of the weights, or shares of them")
+    shard_over: Whole = key("ranks that hold one copy between them; 0: all")
+    free_layers: bool = key("free a layer's gathered weights after its forward")
+    offload: bool = key("parameters and moments in host memory between their uses")
+    gather: Literal["float32", "bfloat16"] = key("dtype in which weights travel and compute")
+    timeout: Annotated[float, Field(gt=0, le=DAY)] = key("seconds that a rank waits for another")
+    check_every: Whole = key("batches between two comparisons of all ranks' states; 0: never")
+
+
 class Resume(Keys):
     """Whether a run folder is gone on with."""
 

@@ -1,0 +1,178 @@
+"""The processes of a run, connected: a store for words, a process group for tensors, and what is said when one is gone.
+
+The store comes first: rank 0 composes the config and hands it to the others, so that all run the same one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from tvo_cli.errors import UserError
+from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
+from tvo_cli.parallel.ranks import Ranks
+
+COMPOSING = timedelta(minutes=10)  # that the others wait for rank 0's config
+CONFIG, END = "config", "end"
+GOES_ON = "The same command goes on from the last checkpoint."
+
+
+class RankLost(UserError):
+    """Another rank has ended, or does not answer."""
+
+    def __init__(self, rank: object, problem: str, remedy: str = GOES_ON) -> None:
+        super().__init__("rank", rank, problem, remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessGroup:
+    """This process's connection to the others of its run."""
+
+    place: LaunchedProcess
+    store: Any  # torch's, of words
+
+    @classmethod
+    def meet(cls, place: LaunchedProcess) -> ProcessGroup:
+        """Find the other processes by the launcher's environment.
+
+        Raises:
+            UserError: rank 0 cannot be found.
+        """
+        os.environ.update(rendezvous_variables(place))
+        try:
+            store, _, _ = next(iter(rendezvous("env://", timeout=COMPOSING)))
+        except (RuntimeError, OSError) as error:
+            where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+            raise UserError("MASTER_ADDR", where, f"rank 0 was not found there ({error}).") from error
+        group = cls(place, dist.PrefixStore("tvo", store))  # type: ignore[attr-defined]
+        group.store.set(f"process/{place.rank}", json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        return group
+
+    def send_config(self, message: Mapping[str, Any]) -> None:
+        """Hand the others the config that they run, or the exit code with which nothing is run."""
+        self.store.set(CONFIG, json.dumps(message))
+
+    def receive_config(self) -> dict[str, Any]:
+        """What rank 0 has sent.
+
+        Raises:
+            RankLost: rank 0 has sent nothing, or is gone.
+        """
+        try:
+            self.store.wait([CONFIG], COMPOSING)
+            found: dict[str, Any] = json.loads(self.store.get(CONFIG))
+        except RuntimeError as error:
+            raise RankLost(0, "has sent no config.", "Its own output says why.") from error
+        return found
+
+    def introduce(self, facts: Mapping[str, str]) -> None:
+        """Say what this process runs: name → digest of its code, versions, command line."""
+        self.store.set(f"facts/{self.place.rank}", json.dumps(dict(facts)))
+
+    def check_same_facts(self, own: Mapping[str, str]) -> None:
+        """Refuse other code, versions or words on another rank.
+
+        Raises:
+            UserError: naming the rank, its host and what differs.
+        """
+        for rank in range(1, self.place.count):
+            self.store.wait([f"facts/{rank}"], COMPOSING)
+            found = json.loads(self.store.get(f"facts/{rank}"))
+            for name in (name for name, value in own.items() if found.get(name) != value):
+                host = self._process_of(rank).get("host")
+                problem = f"on {host} has another {name} than rank 0 ({found.get(name)}; rank 0: {own[name]})."
+                raise UserError("rank", rank, problem, "Install the same and give the same command on every host.")
+
+    @contextmanager
+    def joined(self, timeout: float, device: str) -> Iterator[Ranks]:
+        """The ranks, until the block ends; why it ended, where it failed, is told to the others first."""
+        backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+        if device.startswith("cuda"):
+            torch.cuda.set_device(device)
+        dist.init_process_group(
+            backend,
+            store=dist.PrefixStore("group", self.store),  # type: ignore[attr-defined]
+            rank=self.place.rank,
+            world_size=self.place.count,
+            timeout=timedelta(seconds=timeout),
+        )
+        ranks = Ranks(self.place.rank, self.place.count, torch.device(device), told=self._tell_place)
+        ranks.watched = lambda exchange: self._watched(exchange, ranks, timeout)
+        try:
+            yield ranks
+        except BaseException as error:
+            self.tell_end(error, ranks)
+            raise
+        finally:
+            dist.destroy_process_group()
+
+    def tell_end(self, error: BaseException, ranks: Ranks) -> None:
+        """Leave the reason of this rank's end in the store, unless another has ended before it."""
+        end = {"rank": ranks.rank, "at": place_in_run(ranks), "reason": str(error) or type(error).__name__}
+        with suppress(RuntimeError):  # rank 0, which may hold the store, is gone
+            self.store.compare_set(END, "", json.dumps(end))
+
+    def _tell_place(self, text: str) -> None:
+        with suppress(RuntimeError):  # the exchange that follows says it better
+            self.store.set(f"place/{self.place.rank}", text)
+
+    @contextmanager
+    def _watched(self, exchange: str, ranks: Ranks, timeout: float) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise self._lost(exchange, ranks, timeout, str(error)) from error
+
+    def _lost(self, exchange: str, ranks: Ranks, timeout: float, said: str) -> RankLost:
+        """Which rank is missing and why, as far as anybody knows."""
+        try:
+            end = json.loads(self.store.get(END)) if self.store.check([END]) else None
+            gone = [rank for rank in range(ranks.count) if rank != ranks.rank and not self._lives(rank)]
+            behind = [rank for rank in range(ranks.count) if self._place_of(rank) != place_in_run(ranks)]
+        except (RuntimeError, ValueError):
+            return RankLost(0, f"is gone during {place_in_run(ranks)} ({exchange}).")
+        if end is not None and end["rank"] != ranks.rank:
+            reason = f"ended in {end['at']}: {end['reason']}"
+            return RankLost(end["rank"], reason, f"Its log: rank-{end['rank']}.log. {GOES_ON}")
+        if gone:
+            return RankLost(gone[0], f"was killed during {place_in_run(ranks)} ({exchange}); out of memory, perhaps.")
+        missing = ", ".join(f"{rank} (last in {self._place_of(rank)})" for rank in behind) or "another"
+        if "imed out" in said or "imeout" in said:
+            problem = f"no answer for {timeout:g} s during {place_in_run(ranks)} ({exchange})."
+            return RankLost(missing, problem, f"parallel.timeout sets how long a rank waits. {GOES_ON}")
+        return RankLost(missing, f"the connection broke during {place_in_run(ranks)} ({exchange}): {said}.")
+
+    def _place_of(self, rank: int) -> str:
+        name = f"place/{rank}"
+        return str(self.store.get(name).decode()) if self.store.check([name]) else "the start"
+
+    def _process_of(self, rank: int) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.store.get(f"process/{rank}"))
+        return found
+
+    def _lives(self, rank: int) -> bool:
+        """Whether a rank's process is there; one of another machine counts as living."""
+        process = self._process_of(rank)
+        if process["host"] != socket.gethostname():
+            return True
+        try:
+            status = Path(f"/proc/{process['pid']}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return not Path("/proc/self/stat").exists()
+        return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def place_in_run(ranks: Ranks) -> str:
+    """Where a rank is, for people."""
+    return f"update {ranks.update} of step {ranks.step}" if ranks.step else "the start"
