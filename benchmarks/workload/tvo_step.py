@@ -60,14 +60,15 @@ def run(
 def _watch(stopwatch: Stopwatch, base: list[float]) -> None:
     """Time the product's own functions."""
     collecting: Any = import_module("tvo_cli.training.collect_rollouts")
+    assembling: Any = import_module("tvo_cli.training.assemble_batch")
     loop: Any = import_module("tvo_cli.training.training_loop")
-    scored = collecting._score_rollout
+    scored = assembling._score_rollout
 
     def score_old(session: Any, policy: Any, rollout: Any) -> Any:
         timed = scored if policy is None else stopwatch.wrapped("log_probs", scored)
         return timed(session, policy, rollout)
 
-    collecting._score_rollout = score_old
+    assembling._score_rollout = score_old
     collecting.sample_responses = stopwatch.wrapped("generation", collecting.sample_responses)
     collecting.grade_responses = stopwatch.wrapped("reward", collecting.grade_responses)
     loop.update_policy = stopwatch.wrapped("update", loop.update_policy)

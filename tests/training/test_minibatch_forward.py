@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from tests.training.conftest import Runs
 from tvo_cli.training import minibatch_forward, minibatch_gradient
@@ -48,10 +47,10 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Tokens]:
     seen: list[Tokens] = []
     forwarded = minibatch_forward.forward_parts
 
-    def spy(*given: Any) -> Iterator[tuple[Tensor, Tokens, Any]]:
-        for rows, tokens, scores in forwarded(*given):
-            seen.append(tokens)
-            yield rows, tokens, scores
+    def spy(*given: Any) -> Iterator[minibatch_forward.ForwardedPart]:
+        for part in forwarded(*given):
+            seen.append(part.tokens)
+            yield part
 
     monkeypatch.setattr(minibatch_gradient, "forward_parts", spy)
     return seen

@@ -25,7 +25,9 @@ from tvo_cli.cli import (
     user_account,
     variance,
 )
+from tvo_cli.parallel.launched_process import launched_process
 
+ON_RANKS = ("train",)
 EPILOG = "First: tvo train (a minute on a laptop). Then: tvo list algorithms; tvo train algorithm=grpo."
 
 app = typer.Typer(
@@ -84,6 +86,8 @@ def _invoke_app(given: list[str]) -> int:
     from tvo_cli.cli import failure
 
     try:
+        if code := _refused_on_ranks(given):
+            return code
         code = app(args=given, prog_name="tvo", standalone_mode=False)
     except standard_streams.OutputLost as lost:
         return 0 if lost.quiet else failure.report_failure(lost)
@@ -92,6 +96,16 @@ def _invoke_app(given: list[str]) -> int:
     except SystemExit as leaving:  # argparse inside Hydra, shell completion
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     return code if isinstance(code, int) else 0
+
+
+def _refused_on_ranks(given: list[str]) -> int:
+    """Refuse a command that runs in one process where a launcher has started several; 0: it is none."""
+    place = launched_process()
+    if place.count == 1 or (given and given[0] in ON_RANKS):
+        return 0
+    from tvo_cli.cli.launched_ranks import refuse_ranks
+
+    return refuse_ranks(given[0] if given else "", place)
 
 
 def _flush_output(code: int) -> int:

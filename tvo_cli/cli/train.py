@@ -16,9 +16,12 @@ from tvo_cli.cli.override_args import (
     Shown,
     hydra_arguments,
 )
+from tvo_cli.parallel.launched_process import launched_process
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from tvo_cli.parallel.ranks import Ranks
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,25 +40,40 @@ def train(
     """Train a policy, watch whether it is stable, evaluate it. -m runs every combination of a,b values."""
     words = hydra_arguments(overrides, multirun, cfg, config_dir)
     if dry_run:
+        if not launched_process().leads:
+            return
         from tvo_cli.cli.dry_run import show_dry_run
 
         show_dry_run(words)
         return
-    from tvo_cli.cli.startup_message import announce_loading
+    raise typer.Exit(_launch_training(words, debug))
 
-    announce_loading("tvo train", words)
+
+def _launch_training(words: list[str], debug: bool) -> int:
+    """Run it in this process, or in this one of several; return the exit code."""
+    place = launched_process()
+    if place.leads:
+        from tvo_cli.cli.startup_message import announce_loading
+
+        announce_loading("tvo train", words)
+    if place.count > 1:
+        from tvo_cli.cli.launched_ranks import launch_on_ranks
+
+        return launch_on_ranks(place, _run_training, "train", words, program="tvo train", debug=debug)
     from tvo_cli.cli.launch import launch
 
-    raise typer.Exit(launch(_run_training, "train", words, program="tvo train", debug=debug))
+    return launch(_run_training, "train", words, program="tvo train", debug=debug)
 
 
-def _run_training(config: DictConfig) -> dict[str, Any]:
+def _run_training(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
     """Train by a config, and print the run's card."""
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.experiment import train as run_training
 
     hide_transformers_progress_bars()
-    summary = run_training(config)
+    summary = run_training(config, ranks)
+    if ranks is not None and not ranks.is_first:
+        return summary
     from tvo_cli.report.run_end import write_figure_and_card
 
     print(write_figure_and_card(config.output_dir), flush=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.model import Policy
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader
-from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.rollout import SamplingParams, generate, join_rollouts
 from tvo_cli.stats import ConfidenceInterval, clustered_interval
 from tvo_cli.types import Problem, Rollout, Verdict
 
@@ -44,6 +45,13 @@ class HeldoutEvaluation:
         }
 
 
+class _HeldoutShare(NamedTuple):
+    """Responses to a share of the problems, and what the grader says of them."""
+
+    rollout: Rollout
+    verdicts: tuple[Verdict, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class HeldoutSet:
     """A fixed set of problems and a fixed way to sample them: the same at every evaluation of a run."""
@@ -55,17 +63,27 @@ class HeldoutSet:
     confidence: float
     seed: int
 
-    def __call__(self, policy: Policy) -> HeldoutEvaluation:
-        """Sample, grade, summarise."""
-        keys = [problem.id for problem in self.problems]
-        with torch.no_grad():
-            rollout = generate(policy, self.prompts, keys, self.sampling, seed=self.seed)
-        verdicts = self._grade(rollout)
+    def __call__(self, policy: Policy, ranks: Ranks | None = None) -> HeldoutEvaluation:
+        """Sample, grade, summarise; of several ranks each samples a share of the problems, and all have the whole."""
+        ranks = ranks or Ranks()
+        shares = ranks.gather_results(lambda: self._evaluate_share(policy, ranks), list[_HeldoutShare])
+        for share in (share for rank, share in enumerate(shares) if rank != ranks.rank):
+            self.grader.count_failures([verdict for part in share for verdict in part.verdicts])
+        parts = [part for share in shares for part in share]
+        rollout = parts[0].rollout if len(parts) == 1 else join_rollouts([p.rollout for p in parts], policy.pad_id)
+        verdicts = [verdict for part in parts for verdict in part.verdicts]
         return _summarise_heldout_check(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
 
-    def _grade(self, rollout: Rollout) -> list[Verdict]:
-        asked = [self.problems[p] for p in rollout.group.tolist()]
-        return self.grader.grade(rollout.texts, asked, rollout.finished.tolist())
+    def _evaluate_share(self, policy: Policy, ranks: Ranks) -> list[_HeldoutShare]:
+        """This rank's share, as one; none where there are fewer problems than ranks."""
+        problems, prompts = ranks.block(self.problems), ranks.block(self.prompts)
+        if not problems:
+            return []
+        keys = [problem.id for problem in problems]
+        with torch.no_grad():
+            rollout = generate(policy, prompts, keys, self.sampling, seed=self.seed)
+        asked = [problems[p] for p in rollout.group.tolist()]
+        return [_HeldoutShare(rollout, tuple(self.grader.grade(rollout.texts, asked, rollout.finished.tolist())))]
 
 
 def prompts_of_heldout_check(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:

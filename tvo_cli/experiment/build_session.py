@@ -15,13 +15,16 @@ from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import build_learner
 from tvo_cli.experiment.memory_bounds import plan_of_run
 from tvo_cli.memory.optional_copies import RecorderChoice
+from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_card import ModelCard
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
+from tvo_cli.tracking.follower_tracker import FollowerTracker
 from tvo_cli.training import dataset_fingerprint, rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
@@ -32,12 +35,14 @@ from tvo_cli.training.session import Session
 log = logging.getLogger("tvo")
 
 
-def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Session:
-    """A run's parts, connected; nothing is written."""
+def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks: Ranks | None = None) -> Session:
+    """A run's parts, connected; nothing is written. `ranks`: the processes it is shared out among."""
+    ranks = ranks or Ranks()
     settle_training_settings(config)
     trainer = config.trainer
     runtime = set_up_runtime(
-        trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)
+        *(trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)),
+        ranks,
     )
     rng.seed_generators(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
@@ -45,7 +50,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         log.info("%s", note)
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
-    plan = plan_of_run(config, policy)
+    plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     learner = build_learner(config, policy, runtime, with_reference=plan.reference.kept)
     quick = trainer.get("matmul", "default") == "auto"
     resources.enter_context(onednn_matmul(*learner.networks, least=LARGE, products=quick))
@@ -58,13 +63,13 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
         cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
         prompt=config.model.prompt,
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
-        passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens),
+        passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,
         rewards=Rewards(config.reward),
         heldout=heldout,
         watch=CollapseWatch.of(config.stability),
         smoother=GradientNoiseSmoother(),
-        tracker=Tracker(config, folder),
+        tracker=Tracker(config, folder) if ranks.is_first else FollowerTracker(),
         limits=_run_settings(config, runtime),
         plan=plan,
         recorder=_recorder_settings(config, plan.recorder),
@@ -74,7 +79,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack) -> Ses
     )
 
 
-def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int) -> InnerLoopSettings:
+def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int, ranks: int) -> InnerLoopSettings:
     return InnerLoopSettings(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
@@ -82,6 +87,7 @@ def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int) -> In
         microbatch_tokens=microbatch_tokens,
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
+        ranks=ranks,
     )
 
 
@@ -107,5 +113,6 @@ def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
         viscosity_factor=float(stability.viscosity_factor),
         old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
         importance_cap=float(trainer.importance_cap),
+        ranks_checked_every=int(config.parallel.check_every),
         profiled=tuple(map(int, trainer.get("profile", ()))),
     )

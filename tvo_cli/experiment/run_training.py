@@ -16,38 +16,49 @@ from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.memory.optional_copies import copies_left_out
 from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
+from tvo_cli.training.same_state import digest
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
 
 
-def train(config: DictConfig) -> dict[str, Any]:
-    """Run one training; the summary that is also written to summary.json."""
+def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
+    """Run one training, or this rank's share of one; the summary that is also written to summary.json."""
+    ranks = ranks or Ranks()
     check_across_keys(config)
     folder = Path(config.output_dir)
     with ExitStack() as resources:
         held = resources.enter_context(BufferedLog())
         settle_training_settings(config)
         resume_compatibility.check_resumable(folder, config)
-        session = build_session(config, folder, resources)
+        session = build_session(config, folder, resources, ranks)
         warn_of_fetched_weights(config.model)
         identity = model_identity(config.model)  # of the start: its files may change, or go, while the run lasts
         for line in copies_left_out(config, session.plan.reference, session.plan.recorder):
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         dataset_fingerprint.check_same_dataset(folder, session.origin, config)
-        resume_compatibility.write_origin(folder, config)
+        ranks.check_same(_facts_of_session(session))
+        ranks.run_on_first(lambda: resume_compatibility.write_origin(folder, config), None)
         resources.enter_context(session.tracker)
         held.say()
         facts = environment.of_run(session.learner)
-        environment.record(folder, facts)
+        if ranks.is_first:
+            environment.record(folder, facts | {"ranks": ranks.count, "parallel": str(config.parallel.strategy)})
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
         told = {"fast_paths": environment.paths_taken(facts), "model": identity}
         return session.tracker.finish(_summary_of_run(session, evaluation) | told)
+
+
+def _facts_of_session(session: Session) -> dict[str, str]:
+    """What all ranks must have found in their own files, and how they cut the work."""
+    found = {**session.origin, "passes": session.passes, "limits": session.limits, "sampling": session.sampling}
+    return {name: digest(str(fact)) for name, fact in found.items()}
 
 
 def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> dict[str, Any]:

@@ -51,10 +51,11 @@ def bounded_rows(rows: int, positions: int, longest: int, *, minibatch: int) -> 
     return min(bound, rows or bound)
 
 
-def variance_parts(prompts: int, samples: int, most: int, rows: int) -> int:
-    """Return into how many parts of equally many prompts the first minibatch is cut."""
+def variance_parts(prompts: int, samples: int, most: int, rows: int, ranks: int = 1) -> int:
+    """Return into how many parts of equally many prompts the first minibatch is cut: as many a rank, if it can."""
     divisors = [n for n in range(1, prompts + 1) if prompts % n == 0]
-    count = max(n for n in divisors if n <= max(most, 1))
+    divisors = [n for n in divisors if n % ranks == 0] or divisors
+    count = max((n for n in divisors if n <= max(most, ranks)), default=divisors[0])
     if not rows:
         return count
     return next((n for n in divisors if n >= count and prompts // n * samples <= rows), prompts)

@@ -24,7 +24,8 @@ from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variab
 from tvo_cli.parallel.ranks import Ranks
 
 COMPOSING = timedelta(minutes=10)  # that the others wait for rank 0's config
-CONFIG, END = "config", "end"
+LEAVING = timedelta(seconds=30)  # that the others wait for rank 0's last words
+CONFIG, END, SAID = "config", "end", "said"
 GOES_ON = "The same command goes on from the last checkpoint."
 
 
@@ -59,9 +60,19 @@ class ProcessGroup:
         group.store.set(f"process/{place.rank}", json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
         return group
 
-    def send_config(self, message: Mapping[str, Any]) -> None:
+    def send_config(self, message: Mapping[str, Any], *, if_none: bool = False) -> None:
         """Hand the others the config that they run, or the exit code with which nothing is run."""
-        self.store.set(CONFIG, json.dumps(message))
+        if not (if_none and self.store.check([CONFIG])):
+            self.store.set(CONFIG, json.dumps(message))
+
+    def tell_all_is_said(self) -> None:
+        """Let the others leave: some launchers end rank 0 as soon as another process has."""
+        self.store.set(SAID, "")
+
+    def wait_until_all_is_said(self) -> None:
+        """Wait until rank 0 has said how the run ended, or is gone."""
+        with suppress(RuntimeError):
+            self.store.wait([SAID], LEAVING)
 
     def receive_config(self) -> dict[str, Any]:
         """What rank 0 has sent.

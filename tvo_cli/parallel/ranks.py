@@ -76,6 +76,20 @@ class Ranks:
             dist.all_gather(found, torch.nn.functional.pad(message, (0, longest - len(message))))
         return [decode_message(list[kind], one[: int(size)], self.device)[0] for one, size in zip(found, sizes)]
 
+    def gather_results(self, work: Callable[[], Item], kind: Any) -> list[Item]:
+        """What `work` gives on every rank; a UserError of one of them is raised on all.
+
+        Where one rank alone met it, the others would wait for its share for ever.
+        """
+        if self.count == 1:
+            return [work()]
+        found, error = _outcome(work)
+        errors = self.gather(None if error is None else error.parts, list[str] | None)
+        if told := next(filter(None, errors), None):
+            raise error or UserError(*told)
+        results: list[Any] = self.gather(found, kind)
+        return results
+
     def gather_parts(self, own: Sequence[tuple[int, Item]], kind: Any) -> list[Item]:
         """Numbered parts of all ranks, in the order of their numbers."""
         if self.count == 1:
@@ -128,19 +142,12 @@ class Ranks:
         """
         if self.count == 1:
             return work()
-        outcome = self._outcome_on_first(work) if self.is_first else (None, None)
-        error = self.from_first(None if outcome[1] is None else outcome[1].parts, list[str] | None)
-        if error is not None:
-            raise outcome[1] or UserError(*error)
-        result: Any = self.from_first(outcome[0], kind)
+        found, error = _outcome(work) if self.is_first else (None, None)
+        told = self.from_first(None if error is None else error.parts, list[str] | None)
+        if told is not None:
+            raise error or UserError(*told)
+        result: Any = self.from_first(found, kind)
         return result  # type: ignore[no-any-return]
-
-    @staticmethod
-    def _outcome_on_first(work: Callable[[], Item]) -> tuple[Item | None, UserError | None]:
-        try:
-            return work(), None
-        except UserError as error:
-            return None, error
 
     def check_same(self, facts: Mapping[str, str]) -> None:
         """Refuse to go on where another rank has other facts: name → digest.
@@ -157,6 +164,13 @@ class Ranks:
                     where = f"at step {self.step}: {found.get(name)}, rank 0: {every[0].get(name)}."
                     remedy = "Every host needs the same kind of processor, files and versions."
                     raise UserError("rank", rank, f"has another {name} than rank 0 {where}", remedy)
+
+
+def _outcome(work: Callable[[], Item]) -> tuple[Item | None, UserError | None]:
+    try:
+        return work(), None
+    except UserError as error:
+        return None, error
 
 
 def _buckets(parameters: Sequence[Tensor]) -> list[list[Tensor]]:

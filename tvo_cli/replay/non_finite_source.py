@@ -78,9 +78,10 @@ def _non_finite_in_gradient(
     found = []
     alone = [row[None] for row in minibatch.rows]
     parts = forward_parts(learner, batch, alone, passes.temperature, minibatch.seed)
-    for row, (_, tokens, scores) in zip(minibatch.rows.tolist(), parts):
+    for row, part in zip(minibatch.rows.tolist(), parts):
         learner.optimizer.zero_grad(set_to_none=True)
-        backward_through_network(scores, forces_by_backward(learner.algorithm.objective(tokens), tokens))
+        forces = forces_by_backward(learner.algorithm.objective(part.tokens), part.tokens)
+        backward_through_network(part.scores, forces)
         for name, parameter in learner.policy.network.named_parameters():
             if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
                 found.append(NonFiniteSource("gradient", row, -1, f"first in {name}"))

@@ -15,9 +15,9 @@ from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.replay.gradient_attribution import GradientAttribution, attribute_gradient
 from tvo_cli.replay.non_finite_source import NonFiniteSource, find_non_finite
 from tvo_cli.training import flight_recorder
+from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.checkpoint_origin import check_resumed_base
-from tvo_cli.training.collect_rollouts import assemble_batch
 from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.policy_update import remaining_minibatches_of_update, update_policy
 from tvo_cli.training.session import IN_FLIGHT, Session

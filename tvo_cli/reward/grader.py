@@ -115,8 +115,12 @@ class Grader:
         result = [verdict for verdict in verdicts if verdict is not None]
         if self.settings.audit:
             result = self._audited(texts, problems, result)
-        self.counts.update(verdict.reason for verdict in result if verdict.failed)
+        self.count_failures(result)
         return result
+
+    def count_failures(self, verdicts: Sequence[Verdict]) -> None:
+        """Add the failures among verdicts to `counts`: those of `grade` are, those of another process may be."""
+        self.counts.update(verdict.reason for verdict in verdicts if verdict.failed)
 
     @property
     def disagreements(self) -> list[SecondGraderDisagreement]:

@@ -94,7 +94,7 @@ class MicroBatchVariance:
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         """Watch the parameters that learn."""
         self._parameters = [p for p in parameters if p.requires_grad]
-        self._squares: list[Tensor] = []
+        self.squares: list[Tensor] = []  # ‖g_i‖² of the parts so far
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -106,7 +106,7 @@ class MicroBatchVariance:
         finally:
             for handle in handles:
                 handle.remove()
-        self._squares.append(self._sum(seen.values()))
+        self.squares.append(self._sum(seen.values()))
 
     def _sum(self, norms: Iterable[Tensor]) -> Tensor:
         """Σ of squared norms, on the device so that no part waits for it; 0 when nothing had a gradient."""
@@ -114,18 +114,22 @@ class MicroBatchVariance:
         found = [norm.to(device) for norm in norms]
         return torch.stack(found).square().sum() if found else torch.zeros((), device=device)
 
+    def take_squares(self, squares: Sequence[Tensor]) -> None:
+        """Take ‖g_i‖² of all parts of the minibatch, in their order, where others have computed some of them."""
+        self.squares = list(squares)
+
     def result(self, gradient_norm_squared: float, *, rollouts: int, total_rollouts: int) -> GradientNoiseReading:
         """The reading, given ‖ĝ‖² before clipping (clip_grad_norm_ returns its root).
 
         Raises:
             ValueError: fewer than two parts, of which no variance can be read.
         """
-        if len(self._squares) < 2:
-            raise ValueError(f"a variance needs at least two parts; there are {len(self._squares)}")
+        if len(self.squares) < 2:
+            raise ValueError(f"a variance needs at least two parts; there are {len(self.squares)}")
         return GradientNoiseReading(
-            part_squares=math.fsum(torch.stack(self._squares).tolist()),
+            part_squares=math.fsum(torch.stack(self.squares).tolist()),
             norm_squared=gradient_norm_squared,
-            parts=len(self._squares),
+            parts=len(self.squares),
             rollouts=rollouts,
             total_rollouts=total_rollouts,
         )

@@ -24,6 +24,7 @@ def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
         "config": configuration.config_fingerprint(config),
         "code": origin_code_version(),
         "torch": torch.__version__,
+        "ranks": learner.runtime.ranks.count,
         "base": None if base is None else base.fingerprint,
         "reference": None
         if reference is None or base is not None
@@ -56,6 +57,9 @@ def compare_checkpoint_origin(
         raise UserError("model.path", "…", "holds other weights than those the run started from.", remedy)
     if references[0] and not references[1] and not now.get("base"):
         report("this run has no KL reference, the checkpoint's had one: stability.reference=true goes on with it")
+    former, ranks = before.get("ranks", 1), now.get("ranks", 1)
+    if former != ranks:
+        report(f"continuing on {ranks} ranks what {former} began: the same run, not the same bits")
     for key in ("code", "torch"):
         if before.get(key) != now.get(key):
             report(

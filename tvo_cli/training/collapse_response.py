@@ -40,7 +40,8 @@ def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[st
     if action is CollapseAction.ROLLBACK:
         action = _roll_back_to_snapshot(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
-    write_json_atomically(session.folder / "collapse.json", session.watch.verdict())
+    if session.ranks.is_first:
+        write_json_atomically(session.folder / "collapse.json", session.watch.verdict())
     return action
 
 

@@ -1,20 +1,16 @@
-"""From problems to a graded rollout batch with advantages: sampling, grading, dynamic sampling, old log-probs."""
+"""From problems to graded responses: sampling, grading, dynamic sampling, among all ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
 from tvo_cli.data.prompts import render_prompt
-from tvo_cli.model import Policy
-from tvo_cli.rollout import generate, join_rollouts, select_prompts, truncated_sampler_correction
-from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
+from tvo_cli.rollout import generate, join_rollouts, select_prompts
+from tvo_cli.training.batch import GradedBatch, SampledBatch
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.types import Experience, Problem, Rollout, Verdict
+from tvo_cli.types import Problem, Rollout, Verdict
 
 
 def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
@@ -46,12 +42,31 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
 
 
 def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
-    problems = session.cursor.take(prompts)
-    with clock("generation"):
-        rollout = sample_responses(session, problems, number)
-    with clock("reward"):
-        verdicts, rewards = grade_responses(session, problems, rollout)
-    return GradedBatch(tuple(problems), rollout, verdicts, tuple(rewards))
+    """Sample and grade the next problems; of several ranks each a share of them, and all have the whole."""
+    problems = session.ranks.block(session.cursor.take(prompts))
+
+    def sample_and_grade() -> GradedBatch:
+        with clock("generation"):
+            rollout = sample_responses(session, problems, number)
+        with clock("reward"):
+            verdicts, rewards = grade_responses(session, problems, rollout)
+        return GradedBatch(tuple(problems), rollout, verdicts, tuple(rewards))
+
+    shares = session.ranks.gather_results(sample_and_grade, GradedBatch)
+    for share in (share for rank, share in enumerate(shares) if rank != session.ranks.rank):
+        session.grader.count_failures(share.verdicts)
+    return _join_graded_batches(shares, session.learner.policy.pad_id)
+
+
+def _join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:
+    if len(parts) == 1:
+        return parts[0]
+    return GradedBatch(
+        problems=tuple(problem for part in parts for problem in part.problems),
+        rollout=join_rollouts([part.rollout for part in parts], pad_id),
+        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
+        rewards=tuple(reward for part in parts for reward in part.rewards),
+    )
 
 
 def _collect_fit_groups(
@@ -66,13 +81,7 @@ def _collect_fit_groups(
     parts = [
         _select_graded_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)
     ]
-    parts = [part for part in parts if part.problems]
-    return GradedBatch(
-        problems=tuple(problem for part in parts for problem in part.problems),
-        rollout=join_rollouts([part.rollout for part in parts], session.learner.policy.pad_id),
-        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
-        rewards=tuple(reward for part in parts for reward in part.rewards),
-    )
+    return _join_graded_batches([part for part in parts if part.problems], session.learner.policy.pad_id)
 
 
 def _unfit_groups_at_mean_reward(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
@@ -133,63 +142,3 @@ def _mean_reward_by_group(rewards: Iterable[tuple[int, float]]) -> dict[int, flo
     for p, reward in rewards:
         found.setdefault(p, []).append(reward)
     return {p: sum(values) / len(values) for p, values in found.items()}
-
-
-def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
-    """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    problems, rollout = drawn.chosen.problems, drawn.chosen.rollout
-    old_logp, importance, old_entropy = _old_logprobs(session, rollout)
-    sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
-    device = rollout.mask.device
-    experience = Experience(
-        rewards=torch.tensor(drawn.chosen.rewards, dtype=torch.float32, device=device),
-        mask=rollout.mask,
-        group=rollout.group,
-        source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
-        old_logp=old_logp,
-        ref_logp=_score_rollout(session, session.learner.reference, rollout)[0],
-        values=_critic_values(session, rollout),
-        old_entropy=old_entropy,
-    )
-    advantage = session.learner.algorithm.estimator(experience)
-    return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, importance)
-
-
-def _old_logprobs(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; H_old where read."""
-    own = session.limits.old_logp == "sampler"
-    read = session.learner.algorithm.objective.reads.get("old_entropy", False)
-    if own and not read:
-        return rollout.logp, None, None
-    recomputed, entropy = _score_rollout(session, session.learner.policy, rollout)
-    if own or recomputed is None:
-        return rollout.logp, None, entropy
-    cap = session.limits.importance_cap
-    return (
-        recomputed,
-        truncated_sampler_correction(rollout.logp, recomputed, rollout.mask, cap),
-        entropy if read else None,
-    )
-
-
-@torch.no_grad()
-def _score_rollout(session: Session, policy: Policy | None, rollout: Rollout) -> tuple[Tensor | None, Tensor | None]:
-    """log π and H of the responses under a policy, in slices of the training micro-batch, each [B, T]."""
-    if policy is None:
-        return None, None
-    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
-    ids, seen, responses, mask = (column.split(session.passes.scored_rows(rollout)) for column in columns)
-    parts = zip(ids, seen, responses, mask)
-    with session.learner.autocast():
-        found = [policy.score(*part, session.passes.temperature) for part in parts]
-    return torch.cat([scores.logp for scores in found]), torch.cat([scores.entropy for scores in found])
-
-
-@torch.no_grad()
-def _critic_values(session: Session, rollout: Rollout) -> Tensor | None:
-    """V of every response token, no more rows at once than an update forwards, [B, T]."""
-    critic = session.learner.critic
-    if critic is None:
-        return None
-    rows = torch.arange(len(rollout.mask), device=rollout.mask.device)
-    return torch.cat([critic.values(rollout, part) for part in rows.split(session.passes.forward_rows(rollout))])

@@ -1,10 +1,10 @@
-"""Device and precision. The only file that knows accelerate; one process is world size 1."""
+"""Device, precision and processes of a run. The only file that knows accelerate."""
 
 from __future__ import annotations
 
 import ctypes
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.precision_choice import allows_tf32
+from tvo_cli.parallel.ranks import Ranks
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # names of malloc.h
 LARGEST_KEPT = 2**25  # bytes; glibc takes no more
@@ -24,6 +25,7 @@ class Runtime:
 
     accelerator: Accelerator
     device: torch.device
+    ranks: Ranks = field(default_factory=Ranks)
 
     @property
     def precision(self) -> str:
@@ -36,22 +38,23 @@ class Runtime:
         return context
 
 
-def set_up_runtime(device: str, precision: str, model_dtype: str, threads: int, deterministic: bool) -> Runtime:
-    """Choose the device and precision and set torch up for them."""
+def set_up_runtime(
+    device: str, precision: str, model_dtype: str, threads: int, deterministic: bool, ranks: Ranks | None = None
+) -> Runtime:
+    """Choose the device and precision and set torch up for them; of several ranks each has its device already."""
+    ranks = ranks or Ranks()
     chosen = model_dtype if precision == "auto" else precision
     if chosen not in PRECISIONS:
         key, value = ("model.dtype", model_dtype) if precision == "auto" else ("trainer.precision", precision)
         raise UserError(key, value, "not a precision that trains.", f"Choose {', '.join(PRECISIONS)}.")
-    where = choose_device(device)
+    where = choose_device(device) if ranks.count == 1 else ranks.device
     keep_freed_memory()
     set_product_precision(where.type, chosen)
     if threads:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
     accelerator = Accelerator(mixed_precision=PRECISIONS[chosen], cpu=where.type == "cpu")
-    if accelerator.num_processes > 1:
-        raise UserError("trainer", f"{accelerator.num_processes} processes", "only one process is supported.")
-    return Runtime(accelerator, where)
+    return Runtime(accelerator, where, ranks)
 
 
 def set_product_precision(kind: str, precision: str) -> None:

@@ -39,7 +39,7 @@ def record_step(
 ) -> Path | None:
     """Write a recording of the step just finished if there is a reason to; a full disk costs it, not the run."""
     reasons = _reasons_to_record(session, work, begun)
-    if not reasons:
+    if not reasons or not session.ranks.is_first:
         return None
     if work.before is None:
         log.warning("step %d cannot be recorded: it had started before recording was requested", session.counters.step)
@@ -113,6 +113,7 @@ def recorded_minibatch_order(session: Session, work: StepInProgress, step: int) 
         count=passes.minibatches,
         microbatch_rows=passes.microbatch_rows,
         variance_parts=passes.variance_parts,
+        ranks=passes.ranks,
         seed=session.seed,
         step=step,
     )

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
+from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
+from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.minibatch_forward import forward_parts
 from tvo_cli.training.policy_update import adapt_after_batch
 from tvo_cli.training.rng import rng_from_names
@@ -125,10 +126,10 @@ def gradient_of_batch(session: Session, batch: RolloutBatch) -> Tensor:
     rows = torch.arange(len(batch.verdicts), device=batch.experience.mask.device)
     parts = rows.split(session.passes.microbatch_rows or len(rows))
     seed = rng_from_names(session.seed, "lots", session.counters.step).initial_seed()
-    for _, tokens, scores in forward_parts(learner, batch, parts, session.passes.temperature, seed):
-        loss = learner.algorithm.objective(tokens)
-        backward_through_network(scores, forces_by_backward(loss, tokens))
-        learner.algorithm.objective.observe(tokens)
+    for part in forward_parts(learner, batch, parts, session.passes.temperature, seed):
+        loss = learner.algorithm.objective(part.tokens)
+        backward_through_network(part.scores, forces_by_backward(loss, part.tokens))
+        learner.algorithm.objective.observe(part.tokens)
     flat = torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double()
     return -flat / batch.advantage.scale
 

@@ -76,14 +76,23 @@ class CriticLearner:
             raise ValueError("a critic learns from its own values and returns; this estimator gave none")
         tokens = rollout.mask[rows].sum().clamp(min=1)
         self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
-        for part in rows.split(microbatch_rows or len(rows)):
-            values = self.values(rollout, part)
-            error = clipped_value_loss(values, experience.values[part], returns[part], self.clip)
-            loss = masked.total(error, rollout.mask[part]) / tokens
-            loss.backward()
-            total += float(loss.detach())
-        return total
+        ranks = self.runtime.ranks
+        parts = enumerate(rows.split(microbatch_rows or len(rows)))
+        own: list[tuple[int, float | None]] = []
+        try:
+            for number, part in (one for one in parts if ranks.owns(one[0])):
+                values = self.values(rollout, part)
+                error = clipped_value_loss(values, experience.values[part], returns[part], self.clip)
+                loss = masked.total(error, rollout.mask[part]) / tokens
+                loss.backward()
+                own.append((number, float(loss.detach())))
+        except torch.OutOfMemoryError:
+            own.append((len(rows), None))
+        losses = ranks.gather_parts(own, float | None)
+        if None in losses:
+            raise torch.OutOfMemoryError("a micro-batch of the critic")
+        ranks.sum_gradients(self.critic.parameters())
+        return sum((loss for loss in losses if loss is not None), 0.0)
 
     def step(self, loss: float, factor: float) -> float:
         """One optimiser step at η·factor; the loss, nan and no step where the gradient is not finite."""

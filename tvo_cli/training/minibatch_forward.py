@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,15 +13,20 @@ from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
 from tvo_cli.types import Tokens
 
-ForwardedPart = tuple[
-    Tensor, Tokens, tuple[Tensor, ...]
-]  # rows, what the objective sees, the scores to go back through
+
+class ForwardedPart(NamedTuple):
+    """A part of a minibatch after its forward."""
+
+    number: int  # of the part, in the minibatch
+    rows: Tensor
+    tokens: Tokens  # what the objective sees
+    scores: tuple[Tensor, ...]  # to go back through
 
 
 def forward_parts(
     learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor], temperature: float, seed: int
 ) -> Iterator[ForwardedPart]:
-    """Every part of a minibatch, scored when its turn comes.
+    """Every part of a minibatch that is this rank's, scored when its turn comes.
 
     Where the objective reads the minibatch and it is cut, all parts are scored once more beforehand, without
     gradient: the price of weights that no split can change (docs/decisions/minibatch-statistics.md).
@@ -29,9 +34,10 @@ def forward_parts(
     shares, begin = _reduction_shares_of_forward(learner, batch, parts), 0
     reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
     whole = replace(forward_whole_minibatch(learner, batch, parts, temperature), seed=seed) if reads else None
-    for rows, share in zip(parts, shares):
-        tokens, scores = forward_rows(learner, batch, rows, share, temperature)
-        yield rows, replace(tokens, whole=whole, start=begin, seed=seed), scores
+    for number, (rows, share) in enumerate(zip(parts, shares)):
+        if learner.runtime.ranks.owns(number):
+            tokens, scores = forward_rows(learner, batch, rows, share, temperature)
+            yield ForwardedPart(number, rows, replace(tokens, whole=whole, start=begin, seed=seed), scores)
         begin += len(rows)
 
 
@@ -40,10 +46,14 @@ def forward_whole_minibatch(
     learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor], temperature: float
 ) -> Tokens:
     """All parts, scored one after the other without gradient, as one."""
-    shares = _reduction_shares_of_forward(learner, batch, parts)
-    return join_tokens(
-        [forward_rows(learner, batch, rows, share, temperature)[0] for rows, share in zip(parts, shares)]
-    )
+    ranks = learner.runtime.ranks
+    numbered = enumerate(zip(parts, _reduction_shares_of_forward(learner, batch, parts)))
+    own = [
+        (number, join_tokens([forward_rows(learner, batch, rows, share, temperature)[0]]))
+        for number, (rows, share) in numbered
+        if ranks.owns(number)
+    ]
+    return join_tokens(ranks.gather_parts(own, Tokens))
 
 
 def _reduction_shares_of_forward(learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -6,6 +6,9 @@ An attempt that runs out of memory leaves nothing in the report, so that it can 
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import takewhile
 from typing import NamedTuple
 
 import torch
@@ -13,15 +16,18 @@ from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.maths.importance_ratio import importance_ratio
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability.gradient_noise import MicroBatchVariance
 from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatch_forward import forward_parts, join_tokens
+from tvo_cli.training.minibatch_forward import ForwardedPart, forward_parts, join_tokens
 from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepTokenForces, UpdateReport
 from tvo_cli.types import Loss, Tokens
+
+OUT_OF_MEMORY = "out of memory"
 
 
 class NonFiniteUpdate(Exception):
@@ -34,62 +40,87 @@ def compute_minibatch_gradient(
     """Put the minibatch's gradient into .grad; its mean divergence, the step rule's."""
     if trouble := non_finite_input_of_update(batch, minibatch.rows):
         raise NonFiniteUpdate(trouble)
+    ranks = learner.runtime.ranks
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
     reading = MicroBatchVariance(learner.parameters) if minibatch.measured else None
-    done: list[_ForwardedPart] = []
-    try:
-        moved = _accumulate_gradient(learner, batch, minibatch, passes, reading, done)
-    except torch.OutOfMemoryError:
-        done.clear()  # the minibatch is computed again
-        raise
-    finally:
-        for part in done:
-            _report_losses_and_forces(report, part, learner, minibatch)
+    outcomes = _parts_of_all_ranks(learner, batch, minibatch, passes, reading)
+    if OUT_OF_MEMORY in [outcome.trouble for outcome in outcomes]:
+        raise torch.OutOfMemoryError("a micro-batch")  # the minibatch is computed again
+    parts = [outcome.part for outcome in takewhile(lambda outcome: not outcome.trouble, outcomes) if outcome.part]
+    for number, part in enumerate(parts):
+        _report_losses_and_forces(report, part, learner, minibatch, first=number == 0)
+    if trouble := next((outcome.trouble for outcome in outcomes if outcome.trouble), ""):
+        raise NonFiniteUpdate(trouble)
+    ranks.sum_gradients(learner.parameters)
     norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
     if not math.isfinite(norm):
         raise NonFiniteUpdate("gradient")
     if reading is not None:
+        reading.take_squares(ranks.gather_parts(_numbered_squares(reading, ranks), Tensor))
         report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)
+    moved = sum((part.moved for part in parts), torch.zeros((), device=mask.device))
     return float(moved / mask.sum().clamp(min=1))
 
 
-class _ForwardedPart(NamedTuple):
-    """What a micro-batch leaves behind for the report of the update."""
+class GradientPart(NamedTuple):
+    """What a micro-batch leaves behind on every rank; its gradient is in .grad of the rank that computed it."""
 
     rows: Tensor
     tokens: Tokens  # detached
     losses: dict[str, float]
     push: Tensor  # ∂L_policy/∂log π
+    moved: Tensor  # sum of the step rule's divergence over tokens
 
 
-def _accumulate_gradient(
+class _Outcome(NamedTuple):
+    """A micro-batch's part of the gradient, or why there is none."""
+
+    part: GradientPart | None
+    trouble: str
+
+
+def _parts_of_all_ranks(
     learner: Learner,
     batch: RolloutBatch,
     minibatch: Minibatch,
     passes: InnerLoopSettings,
     reading: MicroBatchVariance | None,
-    done: list[_ForwardedPart],
-) -> Tensor:
-    """Add the gradient of every part to .grad; the sum of the step rule's divergence over tokens."""
-    algorithm = learner.algorithm
-    moved = torch.zeros((), device=batch.experience.mask.device)
-    for rows, tokens, scores in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
-        loss = algorithm.objective(tokens)
-        if trouble := _non_finite_in_update(tokens, loss):
-            raise NonFiniteUpdate(trouble)
-        policy_push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
-        forces = forces_by_backward(loss, tokens)
-        if reading is None:
-            backward_through_network(scores, forces)
-        else:
-            with reading.part():
-                backward_through_network(scores, forces)
-        moved += masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
-        losses = {name: float(part.detach()) for name, part in loss.parts.items()}
-        done.append(_ForwardedPart(rows, join_tokens([tokens]), losses, policy_push))
-    return moved
+) -> list[_Outcome]:
+    """Add the gradient of this rank's parts to .grad; the outcomes of all parts, in order, the same on every rank.
+
+    A rank stops at its first trouble, and says so with its parts: nobody waits for it.
+    """
+    own: list[tuple[int, _Outcome]] = []
+    try:
+        for forwarded in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
+            own.append((forwarded.number, _differentiate_part(learner, forwarded, reading)))
+            if own[-1][1].trouble:
+                break
+    except torch.OutOfMemoryError:
+        own.append((len(minibatch.parts), _Outcome(None, OUT_OF_MEMORY)))
+    return learner.runtime.ranks.gather_parts(own, _Outcome)
+
+
+def _differentiate_part(learner: Learner, forwarded: ForwardedPart, reading: MicroBatchVariance | None) -> _Outcome:
+    """Backward of one part, unless something of it is not finite."""
+    algorithm, tokens = learner.algorithm, forwarded.tokens
+    loss = algorithm.objective(tokens)
+    if trouble := _non_finite_in_update(tokens, loss):
+        return _Outcome(None, trouble)
+    push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
+    forces = forces_by_backward(loss, tokens)
+    with nullcontext() if reading is None else reading.part():
+        backward_through_network(forwarded.scores, forces)
+    moved = masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
+    losses = {name: float(part.detach()) for name, part in loss.parts.items()}
+    return _Outcome(GradientPart(forwarded.rows, replace(join_tokens([tokens]), whole=None), losses, push, moved), "")
+
+
+def _numbered_squares(reading: MicroBatchVariance, ranks: Ranks) -> list[tuple[int, Tensor]]:
+    """‖g_i‖² of this rank's parts, with the numbers of the parts in the minibatch: they are dealt in turn."""
+    return [(ranks.rank + own * ranks.count, square) for own, square in enumerate(reading.squares)]
 
 
 def _non_finite_in_update(tokens: Tokens, loss: Loss) -> str:
@@ -104,12 +135,12 @@ def _non_finite_in_update(tokens: Tokens, loss: Loss) -> str:
 
 
 def _report_losses_and_forces(
-    report: UpdateReport, part: _ForwardedPart, learner: Learner, minibatch: Minibatch
+    report: UpdateReport, part: GradientPart, learner: Learner, minibatch: Minibatch, *, first: bool
 ) -> None:
-    rows, detached, losses, push = part
+    rows, detached, losses, push, _ = part
     for name, loss in losses.items():
         summed = report.losses.setdefault(name, [])
-        if rows is minibatch.parts[0]:
+        if first:
             summed.append(0.0)
         summed[-1] += loss
     objective = learner.algorithm.objective

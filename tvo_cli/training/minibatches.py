@@ -25,11 +25,20 @@ class Minibatch:
 
 
 def cut_into_minibatches(
-    group: Tensor, *, epochs: int, count: int, microbatch_rows: int, variance_parts: int, seed: int, step: int
+    group: Tensor,
+    *,
+    epochs: int,
+    count: int,
+    microbatch_rows: int,
+    variance_parts: int,
+    seed: int,
+    step: int,
+    ranks: int = 1,
 ) -> Iterator[Minibatch]:
     """The minibatches of a rollout batch: `epochs` passes over `count` minibatches of whole prompts.
 
-    The first minibatch, where π_θ = π_old, is cut into equal parts for the gradient-variance reading.
+    The first minibatch, where π_θ = π_old, is cut into equal parts for the gradient-variance reading, as many for each
+    of the ranks where that is possible.
     """
     prompts = int(group.max()) + 1
     rows_of = [torch.nonzero(group == p).flatten() for p in range(prompts)]
@@ -40,7 +49,7 @@ def cut_into_minibatches(
             chosen = [rows_of[p] for p in order[index * size : (index + 1) * size]]
             first = epoch == 0 and index == 0
             parts = (
-                _cut_into_equal_microbatches(chosen, variance_parts, microbatch_rows)
+                _cut_into_equal_microbatches(chosen, variance_parts, microbatch_rows, ranks)
                 if first
                 else _microbatches_up_to(chosen, microbatch_rows)
             )
@@ -48,9 +57,9 @@ def cut_into_minibatches(
             yield Minibatch(epoch, index, torch.cat(chosen), parts, lots, measured=first and len(parts) > 1)
 
 
-def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int) -> tuple[Tensor, ...]:
+def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int, ranks: int) -> tuple[Tensor, ...]:
     """As many parts of equally many prompts as divide evenly, at most `most`; more where `rows` bounds a part."""
-    size = len(groups) // variance_parts(len(groups), max(map(len, groups)), most, rows)
+    size = len(groups) // variance_parts(len(groups), max(map(len, groups)), most, rows, ranks)
     return tuple(torch.cat(groups[i : i + size]) for i in range(0, len(groups), size))
 
 

@@ -38,6 +38,7 @@ def remaining_minibatches_of_update(
         count=passes.minibatches,
         microbatch_rows=passes.rows(work.batch),
         variance_parts=passes.variance_parts,
+        ranks=passes.ranks,
         seed=seed,
         step=step,
     )

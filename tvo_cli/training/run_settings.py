@@ -19,12 +19,14 @@ class InnerLoopSettings:
     variance_parts: int
     temperature: float
     microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
+    ranks: int = 1  # processes that a minibatch is cut for
 
     def scored_rows(self, rollout: Rollout) -> int:
         """Responses of a forward pass without gradient: at most SCORED, no more than the tokens allow."""
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
         asked = self.microbatch_rows or SCORED
-        return bounded_rows(asked, self.microbatch_tokens, longest, minibatch=asked)
+        rows = bounded_rows(asked, self.microbatch_tokens, longest, minibatch=asked)
+        return self._shared_rows(rows, len(rollout.mask))
 
     def rows(self, batch: RolloutBatch) -> int:
         """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
@@ -32,13 +34,18 @@ class InnerLoopSettings:
 
     def forward_rows(self, rollout: Rollout) -> int:
         """Responses of one forward outside of an update: as many as a micro-batch of it, or a whole minibatch, has."""
-        return self._bounded_rows(rollout) or max(1, len(rollout.mask) // self.minibatches)
+        rows = self._bounded_rows(rollout) or max(1, len(rollout.mask) // self.minibatches)
+        return self._shared_rows(rows, len(rollout.mask))
 
     def _bounded_rows(self, rollout: Rollout) -> int:
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
-        return bounded_rows(
-            self.microbatch_rows, self.microbatch_tokens, longest, minibatch=len(rollout.mask) // self.minibatches
-        )
+        minibatch = len(rollout.mask) // self.minibatches
+        rows = bounded_rows(self.microbatch_rows, self.microbatch_tokens, longest, minibatch=minibatch)
+        return self._shared_rows(rows, minibatch)
+
+    def _shared_rows(self, rows: int, whole: int) -> int:
+        """So few rows at once that every rank has some of the whole; 0 rows: all of them."""
+        return rows if self.ranks == 1 else min(rows or whole, max(1, whole // self.ranks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class RunSettings:
     viscosity_factor: float  # factor on the viscosity after a rollback
     old_logp: str
     importance_cap: float
+    ranks_checked_every: int = 1  # batches; 0: never
     profiled: tuple[int, ...] = ()  # steps, from 1: training/step_profiler.py
 
 

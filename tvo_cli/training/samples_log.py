@@ -17,7 +17,7 @@ def log_sampled_responses(session: Session, batch: RolloutBatch) -> None:
     """A few responses of the first step, of every tenth and of the last, with verdicts, for a reader's eyes."""
     step = session.counters.step
     last = step >= session.limits.steps or is_run_stopped(session)
-    if step != 1 and step % EVERY and not last:
+    if not session.ranks.is_first or (step != 1 and step % EVERY and not last):
         return
     lengths = batch.rollout.mask.sum(1).tolist()
     rows = [
@@ -41,5 +41,7 @@ def log_evaluation_responses(session: Session, evaluation: HeldoutEvaluation) ->
     """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
     if session.limits.evaluate_every:
         session.counters.score = evaluation.accuracy.mean
+    if not session.ranks.is_first:
+        return
     name = f"evaluation-{store.checkpoint_name(session.counters.step)}.jsonl"
     write_json_lines_atomically(session.folder / "responses" / name, list(evaluation.records))

@@ -16,6 +16,7 @@ from tvo_cli.data import Cursor
 from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model.model_card import ModelCard
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
@@ -60,6 +61,11 @@ class Session:
     snapshot: StateSnapshot | None = None  # the last state that a healthy step has confirmed
     resumable: bool = True  # False: restored without what only updates need, so that no checkpoint may claim to have it
 
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that this run is shared out among."""
+        return self.learner.runtime.ranks
+
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors besides the policy's weights, by part."""
         in_flight = {part: serialize.pack_record(getattr(self, part))[0] for part in IN_FLIGHT}
@@ -67,7 +73,7 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """All that is not a tensor."""
-        return self._moving() | {part: serialize.pack_record(getattr(self, part))[1] for part in IN_FLIGHT}
+        return self.moving_state() | {part: serialize.pack_record(getattr(self, part))[1] for part in IN_FLIGHT}
 
     def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
         """Put `tensors` and `state`, and the policy's weights, back."""
@@ -114,7 +120,7 @@ class Session:
         with torch.no_grad():
             parts = {"policy": self.weights(), **self._learning(), "streams": rng.rng_state()}
             copies = {part: _session_copies_on_cpu(named) for part, named in parts.items()}
-        return StateSnapshot(copies, copy.deepcopy(self._moving()))
+        return StateSnapshot(copies, copy.deepcopy(self.moving_state()))
 
     def weights(self) -> Mapping[str, Tensor]:
         """The policy's, as far as they train."""
@@ -128,7 +134,7 @@ class Session:
             parts["critic_optimizer"] = optimizer_state.optimizer_tensors(self.learner.critic.optimizer)
         return parts
 
-    def _moving(self) -> dict[str, Any]:
+    def moving_state(self) -> dict[str, Any]:
         """Where the run is, besides tensors and what is in flight."""
         return {
             "seed": self.seed,

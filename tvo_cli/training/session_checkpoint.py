@@ -12,6 +12,7 @@ from typing import Any
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.process_group import RankLost
 from tvo_cli.tracking.wandb_id import read_wandb_id
 from tvo_cli.training import dataset_fingerprint
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
@@ -28,11 +29,16 @@ def save_session(session: Session) -> Path:
     Raises:
         UserError: the disk is full; the checkpoints before are untouched.
     """
+    work = session.work
+    if work is not None:
+        work.clock.pause()
+    return Path(session.ranks.run_on_first(lambda: str(_write_checkpoint(session)), str))
+
+
+def _write_checkpoint(session: Session) -> Path:
     root, limits, work = session.folder / "checkpoints", session.limits, session.work
     policy_alone = not session.resumable or (limits.save_policy_only and is_run_over(session))
     folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
-    if work is not None:
-        work.clock.pause()
     stale = work is None and store.score_of_stored_policy(folder) != session.counters.score
     if stale or store.find_damage(folder):
         weights = session.weights()
@@ -95,6 +101,8 @@ def saved_on_user_error(session: Session) -> Iterator[None]:
 
 def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
     """Whether there is something to save, and no update was left half done."""
+    if isinstance(error, RankLost):
+        return False  # the others cannot be asked
     if session.work is None:
         return session.counters.step > 0
     return isinstance(error, UpdateOutOfMemory) and error.part == POLICY
@@ -111,10 +119,11 @@ def _error_for_full_disk(root: Path, error: OSError) -> Exception:
 
 def resume_session(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
-    store.remove_leftovers(session.folder / "checkpoints")
-    folder = store.newest_whole_checkpoint(session.folder / "checkpoints", log.warning)
-    if folder is None:
+    name = session.ranks.run_on_first(lambda: _name_of_newest_checkpoint(session.folder / "checkpoints"), str | None)
+    if name is None:
         return None
+    folder = session.folder / "checkpoints" / name
+    _check_readable_by_rank(folder, session)
     log.info("resuming %s from %s", session.folder, folder.name)
     parts, state = store.load_checkpoint(folder)
     compare_checkpoint_origin(state["origin"], session.origin, log.warning)
@@ -127,6 +136,20 @@ def resume_session(session: Session) -> Path | None:
         session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
     return folder
+
+
+def _name_of_newest_checkpoint(root: Path) -> str | None:
+    """The newest whole one's; what a killed process left is removed."""
+    store.remove_leftovers(root)
+    found = store.newest_whole_checkpoint(root, log.warning)
+    return None if found is None else found.name
+
+
+def _check_readable_by_rank(folder: Path, session: Session) -> None:
+    """Refuse a run folder that a rank's machine does not share, on all ranks."""
+    if session.ranks.largest(int(not folder.is_dir())):
+        problem = f"{folder.name} is not there for every rank."
+        raise UserError("output_dir", session.folder, problem, "Take a folder that all machines share.")
 
 
 def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], state: Any) -> None:

@@ -35,7 +35,7 @@ def warn_of_steps_never_profiled(session: Session) -> None:
 def profiled_if_asked(session: Session) -> Iterator[None]:
     """Profile the step that is taken inside, where it is asked for; one that ends early has no profile."""
     step = session.counters.step + 1
-    if step not in session.limits.profiled:
+    if step not in session.limits.profiled or not session.ranks.is_first:
         yield
         return
     if session.work is not None:

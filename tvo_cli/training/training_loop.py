@@ -13,10 +13,12 @@ from tvo_cli.training import (
     step_profiler,
     stop_signals,
 )
+from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.collapse_response import is_run_over
-from tvo_cli.training.collect_rollouts import assemble_batch, sample_batch
+from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.peak_memory import peak_memory_metrics
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
+from tvo_cli.training.same_state import check_same_state
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_metrics import measure_step
 from tvo_cli.training.step_state import StepInProgress
@@ -56,6 +58,7 @@ def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
     for minibatch in remaining_minibatches_of_update(
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
     ):
+        session.ranks.at(session.counters.step + 1, work.position + 1)
         _stop_if_requested(session, interrupted)
         with work.clock("update"):
             if not update_policy(session.learner, work, minibatch, session.passes, factor, session.counters):
@@ -66,6 +69,7 @@ def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
 def start_step(session: Session) -> StepInProgress:
     """Start a step: a graded rollout batch with advantages, and a snapshot of the state it was sampled in."""
     clock = Stopwatch()
+    session.ranks.at(session.counters.step + 1, 0)
     drawn = sample_batch(session, clock)
     with clock("scoring"):
         batch = assemble_batch(session, drawn)
@@ -85,6 +89,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     begun = collapse_response.watch_for_collapse(session, metrics)
     flight_recorder.record_step(session, work, metrics, begun)
     action = collapse_response.respond_to_collapse(session, work, metrics)
+    check_same_state(session)
     session.tracker.log(session.counters.step, metrics)
     samples_log.log_sampled_responses(session, work.batch)
     session.work = None
@@ -95,7 +100,7 @@ def _evaluate_heldout(session: Session) -> HeldoutEvaluation | None:
     if session.heldout is None:
         return None
     with session.learner.autocast():
-        evaluation = session.heldout(session.learner.policy)
+        evaluation = session.heldout(session.learner.policy, session.ranks)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation
@@ -109,9 +114,9 @@ def _final_evaluation(session: Session) -> HeldoutEvaluation | None:
 
 
 def _stop_if_requested(session: Session, interrupted: StopRequest) -> None:
-    """Save and raise Interrupted if a signal has requested a stop."""
-    if interrupted.is_set():
-        raise stop_signals.Interrupted(session_checkpoint.save_session(session), interrupted.number)
+    """Save and raise Interrupted if a signal has requested a stop of any rank: all do so before the same update."""
+    if number := session.ranks.largest(interrupted.number):
+        raise stop_signals.Interrupted(session_checkpoint.save_session(session), number)
 
 
 def _is_due(step: int, every: int) -> bool:

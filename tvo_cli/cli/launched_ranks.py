@@ -1,0 +1,135 @@
+"""A command in several processes: rank 0 composes, speaks and writes; the others receive its config and follow it.
+
+Only rank 0 prints. What another rank has to say is in RUN/rank-N.log, and why it ended reaches rank 0 by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli import config as configuration
+from tvo_cli.cli import failure
+from tvo_cli.cli.launch import launch
+from tvo_cli.config.rank_checks import check_ranks
+from tvo_cli.errors import UserError
+from tvo_cli.parallel.launched_process import LaunchedProcess
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from tvo_cli.parallel.process_group import ProcessGroup
+    from tvo_cli.parallel.ranks import Ranks
+
+log = logging.getLogger("tvo")
+RankTask = Callable[["DictConfig", "Ranks"], Any]
+REFUSED, CONFIG = "refused", "config"
+
+
+def launch_on_ranks(
+    place: LaunchedProcess, task: RankTask, root: str, words: Sequence[str], *, program: str, debug: bool = False
+) -> int:
+    """Run a task on all ranks; return this one's exit code, which is rank 0's where that one has ended well."""
+    from tvo_cli.parallel.process_group import ProcessGroup
+
+    group = ProcessGroup.meet(place)
+    if not place.leads:
+        group.introduce(_facts_of_process(words))
+        return _exit_code(place, _follow(group, task))
+    code = failure.INTERNAL_ERROR
+    try:
+        _refuse_sweep(words)
+        group.check_same_facts(_facts_of_process(words))
+        code = launch(partial(_run_as_first, group, task), root, words, program=program, debug=debug)
+    except (KeyboardInterrupt, Exception) as error:
+        code = failure.report_failure(error, debug=debug)
+    finally:
+        group.send_config({REFUSED: code}, if_none=True)
+        group.tell_all_is_said()
+    return _exit_code(place, code)
+
+
+def refuse_ranks(command: str, place: LaunchedProcess) -> int:
+    """Say, once, that a command runs in one process; return the exit code."""
+    if place.leads:
+        problem = f"{place.count} processes were started, and tvo {command} runs in one."
+        failure.report_failure(UserError(place.launcher, command, problem, "Start it without the launcher."))
+    return failure.USER_ERROR
+
+
+def _refuse_sweep(words: Sequence[str]) -> None:
+    if {"-m", "--multirun"} & set(words):
+        problem = "a sweep starts its jobs itself, each in as many processes as it has GPUs."
+        raise UserError(
+            "option", "-m", problem, "Start it without a launcher: tvo train -m hydra.launcher.gpus_per_job=8 …"
+        )
+
+
+def _run_as_first(group: ProcessGroup, task: RankTask, config: DictConfig) -> Any:
+    check_ranks(config, group.place.count)
+    group.send_config({CONFIG: configuration.resolved_tree(config)})
+    with _ranks_of_run(group, config) as ranks:
+        return task(config, ranks)
+
+
+@contextmanager
+def _ranks_of_run(group: ProcessGroup, config: DictConfig) -> Iterator[Ranks]:
+    from tvo_cli.experiment.rank_device import device_of_rank, share_processors
+
+    share_processors(config, group.place.local_count)
+    with group.joined(float(config.parallel.timeout), device_of_rank(config, group.place.local_rank)) as ranks:
+        yield ranks
+
+
+def _follow(group: ProcessGroup, task: RankTask) -> int:
+    """Run what rank 0 has composed; the exit code."""
+    from omegaconf import OmegaConf
+
+    told = group.receive_config()
+    if REFUSED in told:
+        return int(told[REFUSED])
+    config = OmegaConf.create(told[CONFIG])
+    _write_output_to_log(Path(config.output_dir) / f"rank-{group.place.rank}.log")
+    try:
+        with _ranks_of_run(group, config) as ranks:
+            task(config, ranks)
+        code = 0
+    except (KeyboardInterrupt, Exception) as error:
+        text, code = failure.describe_failure(error)
+        log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
+    group.wait_until_all_is_said()
+    return code
+
+
+def _write_output_to_log(path: Path) -> None:
+    """Put a file under stdout and stderr: libraries' own words go there too, and not between rank 0's lines."""
+    from tvo_cli.tracking.run_log import open_run_log
+
+    open_run_log(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+
+
+def _facts_of_process(words: Sequence[str]) -> dict[str, str]:
+    """What must be the same on all ranks before anything is sent: code, torch and the command line."""
+    import torch
+
+    from tvo_cli.experiment.rank_device import code_version
+
+    given = hashlib.sha256(json.dumps(list(words)).encode()).hexdigest()[:12]
+    return {"code": code_version(), "torch": torch.__version__, "command line": given}
+
+
+def _exit_code(place: LaunchedProcess, code: int) -> int:
+    """torchrun ends all at the first code that is not 0: that a run was stopped, all saved, state.json alone tells."""
+    return 0 if code == failure.SAVED and place.hides_exit_codes else code

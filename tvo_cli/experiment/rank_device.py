@@ -1,0 +1,35 @@
+"""What a rank has of its machine: its device, and its share of the processors."""
+
+from __future__ import annotations
+
+import torch
+from omegaconf import DictConfig
+
+from tvo_cli.errors import UserError
+from tvo_cli.reward.worker_pool import available_processors
+from tvo_cli.training.checkpoint_origin import origin_code_version as code_version
+from tvo_cli.training.device_and_precision import choose_device
+
+__all__ = ["code_version", "device_of_rank", "share_processors"]
+
+
+def device_of_rank(config: DictConfig, local_rank: int) -> str:
+    """cpu, or the GPU with the number of the rank on its machine."""
+    asked = str(config.trainer.device)
+    device = choose_device(asked)
+    if device.type == "mps" or device.index is not None:
+        raise UserError(
+            "trainer.device", asked, "is one device, and several processes were started.", "Take auto, cpu or cuda."
+        )
+    if device.type == "cpu":
+        return "cpu"
+    if local_rank >= torch.cuda.device_count():
+        problem = f"there is no GPU for process {local_rank} of this machine, which has {torch.cuda.device_count()}."
+        raise UserError("trainer.device", asked, problem, "Start one process a GPU.")
+    return f"cuda:{local_rank}"
+
+
+def share_processors(config: DictConfig, local_count: int) -> None:
+    """Let torch use this rank's share of the processors, where trainer.threads does not say how many."""
+    if not int(config.trainer.threads):
+        torch.set_num_threads(max(1, available_processors() // local_count))
