@@ -85,7 +85,8 @@ def _ranks_of_run(group: ProcessGroup, config: DictConfig) -> Iterator[Ranks]:
     from tvo_cli.experiment.rank_device import device_of_rank, share_processors
 
     share_processors(config, group.place.local_count)
-    with group.joined(float(config.parallel.timeout), device_of_rank(config, group.place.local_rank)) as ranks:
+    device, node = device_of_rank(config, group.place.local_rank), config.parallel
+    with group.joined(float(node.timeout), device, sharded=node.strategy == "shard") as ranks:
         yield ranks
 
 

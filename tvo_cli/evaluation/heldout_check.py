@@ -77,10 +77,10 @@ class HeldoutSet:
     def _evaluate_share(self, policy: Policy, ranks: Ranks) -> list[_HeldoutShare]:
         """This rank's share, as one; none where there are fewer problems than ranks."""
         problems, prompts = ranks.block(self.problems), ranks.block(self.prompts)
-        if not problems:
-            return []
-        keys = [problem.id for problem in problems]
-        with torch.no_grad():
+        with torch.no_grad(), policy.gathered():  # on every rank, also on one without a problem
+            if not problems:
+                return []
+            keys = [problem.id for problem in problems]
             rollout = generate(policy, prompts, keys, self.sampling, seed=self.seed)
         asked = [problems[p] for p in rollout.group.tolist()]
         return [_HeldoutShare(rollout, tuple(self.grader.grade(rollout.texts, asked, rollout.finished.tolist())))]

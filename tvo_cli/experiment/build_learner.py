@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
@@ -15,8 +17,32 @@ from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 
 
-def build_learner(config: DictConfig, policy: Policy, runtime: Runtime, *, with_reference: bool) -> Learner:
-    """The policy with all that changes its weights, and the frozen reference where it is kept."""
+class Networks(NamedTuple):
+    """All that a step computes with."""
+
+    policy: Policy
+    reference: Policy | None
+    critic: Critic | None
+
+    @property
+    def transformers(self) -> list[Any]:
+        """Each one's transformer."""
+        policies = [policy.network for policy in (self.policy, self.reference) if policy is not None]
+        return [*policies, *([] if self.critic is None else [self.critic.body])]
+
+
+def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) -> Networks:
+    """The policy with its adapter, the frozen reference where it is kept, and the critic where there is one."""
+    adapter = _adapter_settings(config, policy)
+    reference = clone_frozen(policy) if with_reference else None
+    critic = Critic(policy, adapter) if config.algorithm.critic else None
+    if adapter is not None:
+        _give_adapter(policy, adapter, config.model)
+    return Networks(policy, reference, critic)
+
+
+def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> Learner:
+    """The networks with all that changes the policy's weights."""
     chosen, optimizer = config.algorithm, config.optimizer
     algorithm = Algorithm(
         name=str(chosen.name),
@@ -25,14 +51,9 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime, *, with_
         step_rule=_build_step_rule(chosen.step_rule, optimizer),
         sampling=configuration.build(chosen.sampling),
     )
-    adapter = _adapter_settings(config, policy)
-    reference = clone_frozen(policy) if with_reference else None
-    critic = _build_critic_learner(config, policy, runtime, adapter) if chosen.critic else None
-    if adapter is not None:
-        _give_adapter(policy, adapter, config.model)
-    parameters = [p for p in policy.network.parameters() if p.requires_grad]
+    parameters = [p for p in networks.policy.network.parameters() if p.requires_grad]
     return Learner(
-        policy=policy,
+        policy=networks.policy,
         algorithm=algorithm,
         optimizer=with_fused_kernel(configuration.build(optimizer.make), parameters)(
             parameters, lr=float(optimizer.lr)
@@ -41,8 +62,8 @@ def build_learner(config: DictConfig, policy: Policy, runtime: Runtime, *, with_
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
         runtime=runtime,
-        reference=reference,
-        critic=critic,
+        reference=networks.reference,
+        critic=None if networks.critic is None else _build_critic_learner(config, networks.critic, runtime),
     )
 
 
@@ -72,11 +93,8 @@ def _give_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -
     log_adapter(policy.network, settings)
 
 
-def _build_critic_learner(
-    config: DictConfig, policy: Policy, runtime: Runtime, adapter: AdapterSettings | None
-) -> CriticLearner:
+def _build_critic_learner(config: DictConfig, critic: Critic, runtime: Runtime) -> CriticLearner:
     node = config.algorithm.critic
-    critic = Critic(policy, adapter)
     trained = [parameter for parameter in critic.parameters() if parameter.requires_grad]
     optimizer = configuration.build(config.optimizer.make)(trained, lr=float(node.lr))
     return CriticLearner(critic, optimizer, float(node.lr), float(node.clip), float(node.clip_norm), runtime)

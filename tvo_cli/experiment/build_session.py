@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 from tvo_cli import data
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
-from tvo_cli.experiment.build_learner import build_learner
+from tvo_cli.experiment.build_learner import build_learner, build_networks
 from tvo_cli.experiment.memory_bounds import plan_of_run
+from tvo_cli.experiment.shard_networks import shard_networks
 from tvo_cli.memory.optional_copies import RecorderChoice
 from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model import load_policy
@@ -51,10 +52,13 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
-    learner = build_learner(config, policy, runtime, with_reference=plan.reference.kept)
+    networks = build_networks(config, policy, with_reference=plan.reference.kept)
     quick = trainer.get("matmul", "default") == "auto"
-    resources.enter_context(onednn_matmul(*learner.networks, least=LARGE, products=quick))
-    heldout = build_heldout(config, policy, grader, cache_bytes=plan.bounds.cache_bytes)
+    resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))
+    if ranks.sharded:
+        networks = shard_networks(networks, config, ranks)
+    learner = build_learner(config, networks, runtime)
+    heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes)
     chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
     return Session(
         seed=int(config.seed),

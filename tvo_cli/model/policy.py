@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +47,14 @@ class Policy:
         """The network's."""
         found: Iterator[nn.Parameter] = self.network.parameters()
         return found
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Inside: any number of forwards, as sampling makes them; weights that are elsewhere are brought here."""
+        return nullcontext()
+
+    def differentiated_parameters(self) -> list[Tensor]:
+        """What a backward pass gives gradients to."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Ids and mask [P, L] of prompts, left-padded; see model/prompt_encoding.py."""

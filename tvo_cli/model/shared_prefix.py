@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,14 @@ from tvo_cli.model.gradient_checkpointing import recompute_where_gradients_flow,
 
 LEAST = 5e8  # products and sums of the positions saved, from which further forwards pay for themselves
 SHARE = 0.15  # of all positions, likewise
+
+
+_one_forward_only: WeakSet[nn.Module] = WeakSet()
+
+
+def allow_one_forward_only(body: nn.Module) -> None:
+    """Let a network's rows share prompts only where that is one forward, packed: others wait for each of its passes."""
+    _one_forward_only.add(body)
 
 
 class PrefixSplit(NamedTuple):
@@ -56,6 +65,8 @@ def can_share(body: nn.Module, length: int) -> bool:
     """
     if not supports_kv_cache(body):
         return False
+    if body in _one_forward_only:
+        return sequence_packing.packs_rows_of(body, length)
     return not recomputes_layers(body) or sequence_packing.packs_rows_of(body, length)
 
 

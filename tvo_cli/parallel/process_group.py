@@ -106,7 +106,7 @@ class ProcessGroup:
                 raise UserError("rank", rank, problem, "Install the same and give the same command on every host.")
 
     @contextmanager
-    def joined(self, timeout: float, device: str) -> Iterator[Ranks]:
+    def joined(self, timeout: float, device: str, *, sharded: bool = False) -> Iterator[Ranks]:
         """The ranks, until the block ends; why it ended, where it failed, is told to the others first."""
         backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
         if device.startswith("cuda"):
@@ -118,7 +118,7 @@ class ProcessGroup:
             world_size=self.place.count,
             timeout=timedelta(seconds=timeout),
         )
-        ranks = Ranks(self.place.rank, self.place.count, torch.device(device), told=self._tell_place)
+        ranks = Ranks(self.place.rank, self.place.count, sharded, torch.device(device), told=self._tell_place)
         ranks.watched = lambda exchange: self._watched(exchange, ranks, timeout)
         try:
             yield ranks

@@ -7,7 +7,7 @@ computed of its share goes to all, in the order in which one process would have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.messages import decode_message, encode_message
@@ -38,6 +39,7 @@ class Ranks:
 
     rank: int = 0
     count: int = 1
+    sharded: bool = False  # weights are: a forward is then an appointment that all keep equally often
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     watched: Watched = _unwatched  # around every exchange: says which rank is missing (process_group.py)
     told: Callable[[str], object] = _untold  # where this rank is, for the messages of the others
@@ -59,9 +61,16 @@ class Ranks:
         size = len(items)
         return items[size * self.rank // self.count : size * (self.rank + 1) // self.count]
 
-    def owns(self, index: int) -> bool:
-        """Whether a micro-batch is this rank's: they are dealt in turn."""
-        return index % self.count == self.rank
+    def turns(self, parts: int) -> Iterator[tuple[int, bool]]:
+        """The numbers of this rank's micro-batches, which are dealt in turn, and whether each counts.
+
+        Where weights are sharded and this rank has one fewer than others, it passes once more over number 0, in vain.
+        """
+        for first in range(0, parts, self.count):
+            if first + self.rank < parts:
+                yield first + self.rank, True
+            elif self.sharded:
+                yield 0, False
 
     def gather(self, own: Item, kind: Any) -> list[Item]:
         """What every rank has, of type `kind`, in the order of ranks and the same on all."""
@@ -128,7 +137,7 @@ class Ranks:
         """
         if self.count == 1:
             return
-        every = list(parameters)
+        every = [parameter for parameter in parameters if not isinstance(parameter, DTensor)]  # FSDP has summed those
         reached = torch.tensor([parameter.grad is not None for parameter in every], dtype=torch.uint8)
         with self.watched("sum of the gradients"):
             dist.all_reduce(reached, dist.ReduceOp.MAX)

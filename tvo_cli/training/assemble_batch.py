@@ -57,10 +57,13 @@ def _score_rollout(session: Session, policy: Policy | None, rollout: Rollout) ->
         return None, None
     columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
     ids, seen, responses, mask = (column.split(session.passes.scored_rows(rollout)) for column in columns)
-    own = [(number, part) for number, part in enumerate(zip(ids, seen, responses, mask)) if session.ranks.owns(number)]
+    parts = list(zip(ids, seen, responses, mask))
+    own = []
     with session.learner.autocast():
-        scored = [(number, policy.score(*part, session.passes.temperature)) for number, part in own]
-    found = session.ranks.gather_parts(scored, Scores)
+        for number, counts in session.ranks.turns(len(parts)):
+            scores = policy.score(*parts[number], session.passes.temperature)
+            own += [(number, scores)] if counts else []
+    found = session.ranks.gather_parts(own, Scores)
     return torch.cat([scores.logp for scores in found]), torch.cat([scores.entropy for scores in found])
 
 
@@ -71,6 +74,8 @@ def _critic_values(session: Session, rollout: Rollout) -> Tensor | None:
     if critic is None:
         return None
     rows = torch.arange(len(rollout.mask), device=rollout.mask.device)
-    parts = enumerate(rows.split(session.passes.forward_rows(rollout)))
-    valued = [(number, critic.values(rollout, part)) for number, part in parts if session.ranks.owns(number)]
-    return torch.cat(session.ranks.gather_parts(valued, Tensor))
+    parts, own = rows.split(session.passes.forward_rows(rollout)), []
+    for number, counts in session.ranks.turns(len(parts)):
+        values = critic.values(rollout, parts[number])
+        own += [(number, values)] if counts else []
+    return torch.cat(session.ranks.gather_parts(own, Tensor))

@@ -14,6 +14,7 @@ from tvo_cli import __version__
 from tvo_cli import config as configuration
 from tvo_cli.checkpoint import tensor_fingerprint
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.sharding import whole_tensors
 from tvo_cli.training.learner import Learner
 
 
@@ -28,7 +29,7 @@ def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
         "base": None if base is None else base.fingerprint,
         "reference": None
         if reference is None or base is not None
-        else tensor_fingerprint.tensor_fingerprint(reference.network.state_dict()),
+        else tensor_fingerprint.tensor_fingerprint(whole_tensors(reference.network.state_dict())),
     }
 
 

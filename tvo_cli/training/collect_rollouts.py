@@ -110,7 +110,7 @@ def sample_responses(session: Session, problems: Sequence[Problem], number: int 
     prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
-    with session.learner.autocast():
+    with session.learner.autocast(), policy.gathered():
         return generate(policy, prompts, keys, session.sampling, seed=session.seed)
 
 

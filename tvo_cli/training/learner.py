@@ -77,15 +77,16 @@ class CriticLearner:
         tokens = rollout.mask[rows].sum().clamp(min=1)
         self.optimizer.zero_grad(set_to_none=True)
         ranks = self.runtime.ranks
-        parts = enumerate(rows.split(microbatch_rows or len(rows)))
+        parts = rows.split(microbatch_rows or len(rows))
         own: list[tuple[int, float | None]] = []
         try:
-            for number, part in (one for one in parts if ranks.owns(one[0])):
+            for number, counts in ranks.turns(len(parts)):
+                part = parts[number]
                 values = self.values(rollout, part)
                 error = clipped_value_loss(values, experience.values[part], returns[part], self.clip)
                 loss = masked.total(error, rollout.mask[part]) / tokens
-                loss.backward()
-                own.append((number, float(loss.detach())))
+                (loss if counts else loss * 0.0).backward()
+                own += [(number, float(loss.detach()))] if counts else []
         except torch.OutOfMemoryError:
             own.append((len(rows), None))
         losses = ranks.gather_parts(own, float | None)
@@ -122,7 +123,7 @@ class Learner:
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
         """What the optimiser moves."""
-        return [p for p in self.policy.network.parameters() if p.requires_grad]
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @property
     def networks(self) -> list[Any]:

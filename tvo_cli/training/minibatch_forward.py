@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ class ForwardedPart(NamedTuple):
     rows: Tensor
     tokens: Tokens  # what the objective sees
     scores: tuple[Tensor, ...]  # to go back through
+    counts: bool = True  # False: only for the other ranks, which cannot pass without this one
 
 
 def forward_parts(
@@ -31,14 +33,14 @@ def forward_parts(
     Where the objective reads the minibatch and it is cut, all parts are scored once more beforehand, without
     gradient: the price of weights that no split can change (docs/decisions/minibatch-statistics.md).
     """
-    shares, begin = _reduction_shares_of_forward(learner, batch, parts), 0
+    shares = _reduction_shares_of_forward(learner, batch, parts)
     reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
     whole = replace(forward_whole_minibatch(learner, batch, parts, temperature), seed=seed) if reads else None
-    for number, (rows, share) in enumerate(zip(parts, shares)):
-        if learner.runtime.ranks.owns(number):
-            tokens, scores = forward_rows(learner, batch, rows, share, temperature)
-            yield ForwardedPart(number, rows, replace(tokens, whole=whole, start=begin, seed=seed), scores)
-        begin += len(rows)
+    begins = [0, *accumulate(map(len, parts))]
+    for number, counts in learner.runtime.ranks.turns(len(parts)):
+        tokens, scores = forward_rows(learner, batch, parts[number], shares[number], temperature)
+        tokens = replace(tokens, whole=whole, start=begins[number], seed=seed)
+        yield ForwardedPart(number, parts[number], tokens, scores, counts)
 
 
 @torch.no_grad()
@@ -46,13 +48,11 @@ def forward_whole_minibatch(
     learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor], temperature: float
 ) -> Tokens:
     """All parts, scored one after the other without gradient, as one."""
-    ranks = learner.runtime.ranks
-    numbered = enumerate(zip(parts, _reduction_shares_of_forward(learner, batch, parts)))
-    own = [
-        (number, join_tokens([forward_rows(learner, batch, rows, share, temperature)[0]]))
-        for number, (rows, share) in numbered
-        if ranks.owns(number)
-    ]
+    ranks, shares = learner.runtime.ranks, _reduction_shares_of_forward(learner, batch, parts)
+    own = []
+    for number, counts in ranks.turns(len(parts)):
+        tokens = join_tokens([forward_rows(learner, batch, parts[number], shares[number], temperature)[0]])
+        own += [(number, tokens)] if counts else []
     return join_tokens(ranks.gather_parts(own, Tokens))
 
 

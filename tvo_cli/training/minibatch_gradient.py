@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.maths import masked
 from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.parallel.ranks import Ranks
@@ -43,7 +44,7 @@ def compute_minibatch_gradient(
     ranks = learner.runtime.ranks
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
-    reading = MicroBatchVariance(learner.parameters) if minibatch.measured else None
+    reading = MicroBatchVariance(learner.policy.differentiated_parameters()) if minibatch.measured else None
     outcomes = _parts_of_all_ranks(learner, batch, minibatch, passes, reading)
     if OUT_OF_MEMORY in [outcome.trouble for outcome in outcomes]:
         raise torch.OutOfMemoryError("a micro-batch")  # the minibatch is computed again
@@ -92,22 +93,36 @@ def _parts_of_all_ranks(
 
     A rank stops at its first trouble, and says so with its parts: nobody waits for it.
     """
+    ranks = learner.runtime.ranks
     own: list[tuple[int, _Outcome]] = []
     try:
         for forwarded in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
-            own.append((forwarded.number, _differentiate_part(learner, forwarded, reading)))
-            if own[-1][1].trouble:
+            outcome = _differentiate_part(learner, forwarded, reading if forwarded.counts else None)
+            own += [(forwarded.number, outcome)] if forwarded.counts else []
+            if outcome.trouble and not ranks.sharded:
                 break
     except torch.OutOfMemoryError:
+        if ranks.sharded:
+            raise _out_of_memory_in_pass(minibatch) from None
         own.append((len(minibatch.parts), _Outcome(None, OUT_OF_MEMORY)))
-    return learner.runtime.ranks.gather_parts(own, _Outcome)
+    return ranks.gather_parts(own, _Outcome)
+
+
+def _out_of_memory_in_pass(minibatch: Minibatch) -> UserError:
+    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them."""
+    problem = "the GPU of a rank is out of memory in a pass over sharded weights."
+    remedy = "Take fewer responses a micro-batch, or model.gradient_checkpointing=true."
+    return UserError("trainer.microbatch_rows", max(map(len, minibatch.parts)), problem, remedy)
 
 
 def _differentiate_part(learner: Learner, forwarded: ForwardedPart, reading: MicroBatchVariance | None) -> _Outcome:
-    """Backward of one part, unless something of it is not finite."""
+    """Backward of one part; with no force where something of it is not finite, or where it does not count."""
     algorithm, tokens = learner.algorithm, forwarded.tokens
     loss = algorithm.objective(tokens)
-    if trouble := _non_finite_in_update(tokens, loss):
+    trouble = _non_finite_in_update(tokens, loss)
+    if trouble or not forwarded.counts:
+        if learner.runtime.ranks.sharded:  # the others wait for this backward
+            backward_through_network(forwarded.scores, tuple(map(torch.zeros_like, forwarded.scores)))
         return _Outcome(None, trouble)
     push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
     forces = forces_by_backward(loss, tokens)

@@ -1,0 +1,49 @@
+"""The networks of a run, shared out among ranks: reference and critic are copies, so this comes after them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from tvo_cli.errors import UserError
+from tvo_cli.experiment.build_learner import Networks
+from tvo_cli.model import sequence_packing, shared_prefix
+from tvo_cli.parallel.ranks import Ranks
+from tvo_cli.parallel.sharded_policy import ShardedPolicy
+from tvo_cli.parallel.sharding import ShardSettings, mesh_of_ranks, shard_network
+from tvo_cli.rollout.fused_decode import fused_decoder
+
+
+def shard_networks(networks: Networks, config: DictConfig, ranks: Ranks) -> Networks:
+    """Policy, reference and critic sharded in place."""
+    _refuse_unshardable(config)
+    node = config.parallel
+    settings = ShardSettings(int(node.shard_over), bool(node.free_layers), bool(node.offload), str(node.gather))
+    mesh = mesh_of_ranks(ranks.count, settings.over, ranks.device.type)
+    for transformer in networks.transformers:
+        _ask_by_small_forwards(transformer)
+    fused_decoder(networks.policy)
+    policies = [
+        None if policy is None else ShardedPolicy.of(policy, settings, mesh)
+        for policy in (networks.policy, networks.reference)
+    ]
+    if networks.critic is not None:
+        shard_network(networks.critic, settings, mesh, methods=("values",))
+    return Networks(policies[0] or networks.policy, policies[1], networks.critic)
+
+
+def _ask_by_small_forwards(transformer: Any) -> None:
+    """What the network can do, while a forward is no appointment; later answers are remembered."""
+    body = transformer.base_model
+    sequence_packing.supports_packing(body)
+    shared_prefix.allow_one_forward_only(body)
+
+
+def _refuse_unshardable(config: DictConfig) -> None:
+    if config.model.get("quantise"):
+        remedy = "Take model.quantise=null, or parallel=replicate."
+        raise UserError("model.quantise", config.model.quantise, "quantised weights are not sharded.", remedy)
+    if str(config.optimizer.make.get("_target_", "")).startswith("tvo_cli.optim"):
+        remedy = "Take optimizer=adamw, or parallel=replicate."
+        raise UserError("optimizer", config.optimizer.make._target_, "its moments are not sharded.", remedy)
