@@ -93,7 +93,9 @@ def _settle_root(network: Any) -> None:
 def decoder_layers(network: nn.Module) -> list[nn.Module]:
     """The blocks of a transformer: the longest list of modules of one kind."""
     lists = [list(module) for module in network.modules() if isinstance(module, nn.ModuleList) and len(module)]
-    alike = [one for one in lists if len({type(block) for block in one}) == 1 and next(one[0].parameters(), None) is not None]
+    alike = [
+        one for one in lists if len({type(block) for block in one}) == 1 and next(one[0].parameters(), None) is not None
+    ]
     return max(alike, key=len, default=[])
 
 

@@ -1,0 +1,57 @@
+"""Two ranks against one process: the same bits where sums have two addends, the same decisions everywhere."""
+
+from __future__ import annotations
+
+import torch
+
+from tests.parallel.conftest import EXACT, Pair, rows_of, tensors_of
+
+REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
+
+
+def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    """Every tensor, by name."""
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_copies_give_the_bits_of_one_process(pair: Pair) -> None:
+    alone, both = pair.alone(*EXACT), pair.finished("replicate", *EXACT, REPLICATE)
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert rows_of(alone) == rows_of(both)
+
+
+def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) -> None:
+    fault = {"rank": 1, "kind": "signal", "at": 2}
+    folder, outcomes = pair.train("signal", *EXACT, REPLICATE, fault=fault)
+    assert [one["outcome"] for one in outcomes] == ["Interrupted"] * 2
+    assert [one.name for one in (folder / "checkpoints").glob("step-*")] == ["step-000000-update-002"]
+    assert_bit_equal(tensors_of(pair.alone(*EXACT)), tensors_of(pair.finished("signal", *EXACT, REPLICATE)))
+    assert rows_of(pair.alone(*EXACT)) == rows_of(folder)
+
+
+def test_what_is_not_finite_on_one_rank_is_left_out_on_both(pair: Pair) -> None:
+    fault = {"rank": 1, "kind": "not a number", "at": 1}
+    folder, outcomes = pair.train("nan", *EXACT, REPLICATE, fault=fault)
+    assert [one["outcome"] for one in outcomes] == ["finished"] * 2
+    assert [row["optimizer/skipped"] for row in rows_of(folder)] == [1.0, 0.0]
+
+
+def test_uneven_shares_end_within_rounding(pair: Pair) -> None:
+    uneven = ("rollout.prompts=3", "rollout.samples=2", "rollout.minibatches=1", "rollout.epochs=2", "trainer.steps=1")
+    one, other = tensors_of(pair.alone(*uneven)), tensors_of(pair.finished("uneven", *uneven, REPLICATE))
+    assert max(float((one[name].double() - other[name].double()).abs().max()) for name in one) < 1e-6
+
+
+def test_a_rank_that_has_drifted_is_named(pair: Pair) -> None:
+    fault = {"rank": 1, "kind": "drift", "at": 1}
+    _, outcomes = pair.train("drift", *EXACT, REPLICATE, fault=fault)
+    for one in outcomes:
+        assert one["text"].startswith("rank=1: has another smoother than rank 0 at step 1: ")
+
+
+def test_memory_that_ends_on_one_rank_halves_micro_batches_on_both(pair: Pair) -> None:
+    fault = {"rank": 0, "kind": "out of memory", "at": 1}
+    folder, outcomes = pair.train("memory", *EXACT, REPLICATE, fault=fault)
+    assert [one["outcome"] for one in outcomes] == ["finished"] * 2
+    assert "micro-batches of 4 responses are halved" in (folder / "run.log").read_text()
