@@ -57,6 +57,17 @@ def test_the_page_names_every_room_and_only_rooms_that_are_there() -> None:
     assert described == {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
 
 
+def test_only_what_runs_a_session_knows_that_there_are_ranks() -> None:
+    knowing = {room for room, given in MAY_IMPORT.items() if "parallel" in given} - {"parallel"}
+    assert knowing == {"training", "evaluation", "cli"}  # and experiment, which connects all
+
+
+def test_of_the_readings_only_the_gradients_learns_of_parts() -> None:
+    words = ("take_squares", "ranks")
+    found = {path.name for path in (ROOT / "stability").glob("*.py") if any(w in path.read_text() for w in words)}
+    assert found == {"gradient_noise.py"}
+
+
 def test_no_rooms_import_each_other_in_a_circle() -> None:
     order = TopologicalSorter({room: given - {room} for room, given in MAY_IMPORT.items()}).static_order()
     assert set(order) >= set(MAY_IMPORT)  # a circle raises CycleError

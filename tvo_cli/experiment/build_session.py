@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from tvo_cli import data
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
-from tvo_cli.experiment.build_learner import build_learner, build_networks
+from tvo_cli.experiment.build_learner import Networks, build_learner, build_networks
 from tvo_cli.experiment.memory_bounds import plan_of_run
 from tvo_cli.experiment.shard_networks import shard_networks
 from tvo_cli.memory.optional_copies import RecorderChoice
@@ -53,11 +53,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     grader = resources.enter_context(Grader(config.reward))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
-    quick = trainer.get("matmul", "default") == "auto"
-    resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))
-    if ranks.sharded:
-        networks = shard_networks(networks, config, ranks)
-    learner = build_learner(config, networks, runtime)
+    learner = build_learner(config, _prepare_networks(networks, config, ranks, resources), runtime)
     heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes)
     chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
     return Session(
@@ -81,6 +77,13 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
+
+
+def _prepare_networks(networks: Networks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> Networks:
+    """Let them compute by the quickest products, and share them out where several ranks hold them between them."""
+    quick = config.trainer.get("matmul", "default") == "auto"
+    resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))
+    return shard_networks(networks, config, ranks) if ranks.sharded else networks
 
 
 def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int, ranks: int) -> InnerLoopSettings:

@@ -1,0 +1,134 @@
+"""How ranks meet, and what is said when one of them is gone: small processes that train nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.parallel.conftest import free_port
+from tvo_cli.errors import UserError
+from tvo_cli.parallel.launched_process import LaunchedProcess
+from tvo_cli.parallel.process_group import ProcessGroup, RankLost
+from tvo_cli.parallel.ranks import Ranks
+
+Deed = Callable[[Ranks], object]
+FORK = multiprocessing.get_context("fork")  # nothing is imported again
+
+
+def _be_rank(rank: int, port: str, deed: Deed, timeout: float, told: Any) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    group = ProcessGroup.meet(LaunchedProcess(rank, 2, rank, 2, "torchrun"))
+    try:
+        with group.joined(timeout, "cpu") as ranks:
+            ranks.at(12, 7)
+            told.put((rank, "finished", str(deed(ranks))))
+    except Exception as error:
+        told.put((rank, type(error).__name__, str(error)))
+        time.sleep(0.2 if rank else 0.0)  # rank 0 holds the store
+
+
+def run_pair(first: Deed, second: Deed, timeout: float = 20.0) -> dict[int, tuple[str, str]]:
+    """What two ranks that do different things say, by rank; a rank that is killed says nothing."""
+    told, port = FORK.Queue(), free_port()
+    both = [
+        FORK.Process(target=_be_rank, args=(r, port, deed, timeout, told)) for r, deed in enumerate((first, second))
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(30)
+        assert process.exitcode is not None
+    found = [told.get(timeout=5) for process in both if process.exitcode == 0]
+    return {rank: (kind, text) for rank, kind, text in found}
+
+
+def exchange(ranks: Ranks) -> list[int]:
+    """What both have."""
+    return ranks.gather(ranks.rank + 10, int)
+
+
+def fail(ranks: Ranks) -> None:
+    """A mistake of one rank."""
+    raise UserError("dataset.path", "/data/x.jsonl", "no such file.")
+
+
+def die(ranks: Ranks) -> None:
+    """What the kernel does to a process that takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(ranks: Ranks) -> None:
+    """A rank that has stopped at the update before."""
+    ranks.at(12, 6)
+    time.sleep(2)
+
+
+def test_what_each_has_is_gathered_in_order() -> None:
+    assert run_pair(exchange, exchange) == {0: ("finished", "[10, 11]"), 1: ("finished", "[10, 11]")}
+
+
+def test_the_reason_of_a_rank_that_ended_is_said_by_the_others() -> None:
+    begun = time.monotonic()
+    found = run_pair(exchange, fail)
+    assert found[1] == ("UserError", "dataset.path=/data/x.jsonl: no such file.")
+    kind, text = found[0]
+    assert kind == "RankLost"
+    assert text.startswith("rank=1: ended in update 7 of step 12: dataset.path=/data/x.jsonl: no such file.")
+    assert "rank-1.log" in text
+    assert time.monotonic() - begun < 10
+
+
+def test_a_rank_that_was_killed_is_named() -> None:
+    kind, text = run_pair(exchange, die)[0]
+    assert kind == "RankLost"
+    assert text.startswith("rank=1: was killed during update 7 of step 12 (gather)")
+
+
+def test_a_rank_that_hangs_is_named_after_the_timeout() -> None:
+    kind, text = run_pair(exchange, hang, timeout=1.0)[0]
+    assert kind == "RankLost"
+    assert text.startswith(
+        "rank=1 (last in update 6 of step 12): no answer for 1 s during update 7 of step 12 (gather)."
+    )
+    assert "parallel.timeout" in text
+
+
+def test_an_error_of_one_rank_is_raised_on_all() -> None:
+    def fail_on_second(ranks: Ranks) -> list[int]:
+        return ranks.gather_results(lambda: ranks.rank if ranks.rank == 0 else fail(ranks) or 0, int)
+
+    expected = ("UserError", "dataset.path=/data/x.jsonl: no such file.")
+    assert run_pair(fail_on_second, fail_on_second) == {0: expected, 1: expected}
+
+
+def test_what_the_first_rank_cannot_write_is_an_error_on_all() -> None:
+    def write(ranks: Ranks) -> None:
+        ranks.run_on_first(lambda: fail(ranks), None)
+
+    expected = ("UserError", "dataset.path=/data/x.jsonl: no such file.")
+    assert run_pair(write, write) == {0: expected, 1: expected}
+
+
+def test_a_parameter_that_no_rank_has_reached_keeps_no_gradient() -> None:
+    def add(ranks: Ranks) -> list[Any]:
+        import torch
+
+        parameters = [torch.zeros(2), torch.zeros(3), torch.zeros(1)]
+        parameters[0].grad = torch.full((2,), 1.0 + ranks.rank)
+        if ranks.rank == 1:
+            parameters[2].grad = torch.full((1,), 5.0)
+        ranks.sum_gradients(parameters)
+        return [None if p.grad is None else p.grad.tolist() for p in parameters]
+
+    assert run_pair(add, add) == {rank: ("finished", "[[3.0, 3.0], None, [5.0]]") for rank in (0, 1)}
+
+
+@pytest.mark.parametrize("error", [RankLost(3, "was killed.")], ids=["lost"])
+def test_a_lost_rank_is_an_error_with_a_remedy(error: RankLost) -> None:
+    assert str(error) == "rank=3: was killed. The same command goes on from the last checkpoint."
