@@ -53,7 +53,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     grader = resources.enter_context(Grader(config.reward))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
-    learner = build_learner(config, _prepare_networks(networks, config, ranks, resources), runtime)
+    learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
     heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes)
     chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
     return Session(
@@ -79,7 +79,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     )
 
 
-def _prepare_networks(networks: Networks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> Networks:
+def _prepare(networks: Networks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> Networks:
     """Let them compute by the quickest products, and share them out where several ranks hold them between them."""
     quick = config.trainer.get("matmul", "default") == "auto"
     resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))
