@@ -14,9 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from tvo_cli.checkpoint import serialize, store, tensor_fingerprint
+from tvo_cli.checkpoint import serialize, store
+from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.training.minibatches import cut_into_minibatches
 from tvo_cli.training.session import Session
@@ -75,8 +74,8 @@ def _write_recording(
     outcome = {
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
         "step": session.counters.step,
-        "weights_before": tensor_fingerprint.tensor_fingerprint(before.tensors["policy"]),
-        "weights_after": tensor_fingerprint.tensor_fingerprint(session.weights()),
+        "weights_before": session.fingerprint(before.tensors["policy"]),
+        "weights_after": session.fingerprint(session.weights()),
         "order": recorded_minibatch_order(session, work, int(before.state["counters"]["step"])),
     }
     counters = before.state["counters"] | session.counters.halving()  # the step is cut again as it was
@@ -84,7 +83,7 @@ def _write_recording(
     store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state)
 
 
-def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, HeldTensor]], dict[str, Any]]:
     """Tensors by part and state of a recorded step.
 
     Raises:
