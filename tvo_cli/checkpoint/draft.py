@@ -47,29 +47,17 @@ def draft_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
 
 
-def make_draft(folder: Path, contents: Contents, ranks: RankGroup) -> Path:
-    """An empty draft for which there is room on every host.
+def write_draft(folder: Path, contents: Contents, ranks: RankGroup) -> Path:
+    """Write, flush and seal all files of a checkpoint; where a rank fails nothing is left, and all raise its error.
 
     Raises:
-        OSError: ENOSPC when there is not enough, or the folder of rank 0 is not that of every rank.
+        OSError: ENOSPC when a host has not enough room, or the folder of rank 0 is not that of every rank; any other.
     """
     draft, wanted = draft_of(folder), bytes_to_store(contents.tensors) + contents.policy_bytes + SLACK
-    checking = first_rank_of_each_host(ranks) - {0}
-
-    def check_host() -> None:
-        if not draft.is_dir():
-            raise OSError(errno.ENOENT, "every rank must write into the same folder, and it is not there", str(draft))
-        if ranks.rank in checking:
-            check_free_space(draft.parent, wanted)
-
-    run_on_first_rank(ranks, lambda: _clear_draft(draft, wanted))
-    run_on_every_rank(ranks, check_host, int)
-    return draft
-
-
-def write_draft(draft: Path, contents: Contents, ranks: RankGroup) -> None:
-    """Write, flush and seal all files of a checkpoint; where a rank fails nothing is left, and all raise its error."""
     try:
+        checking = first_rank_of_each_host(ranks) - {0}
+        run_on_first_rank(ranks, lambda: _make_empty(draft, wanted))
+        run_on_every_rank(ranks, lambda: _check_shared(draft, wanted if ranks.rank in checking else 0), int)
         names = _names_of_own_files(contents.tensors, ranks)
         written = run_on_every_rank(ranks, lambda: _write_own_files(draft, contents, names, ranks), list[WrittenFile])
         run_on_first_rank(ranks, lambda: _seal_draft(draft, [file for files in written for file in files]))
@@ -77,6 +65,7 @@ def write_draft(draft: Path, contents: Contents, ranks: RankGroup) -> None:
         if ranks.rank == 0:
             shutil.rmtree(draft, ignore_errors=True)
         raise
+    return draft
 
 
 def bytes_to_store(tensors: HeldParts) -> int:
@@ -101,11 +90,20 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _clear_draft(draft: Path, wanted: int) -> None:
+def _make_empty(draft: Path, wanted: int) -> None:
+    """Make the folder anew, where there is room for what is wanted."""
     shutil.rmtree(draft, ignore_errors=True)
     draft.parent.mkdir(parents=True, exist_ok=True)
     check_free_space(draft.parent, wanted)
     draft.mkdir()
+
+
+def _check_shared(draft: Path, wanted: int) -> None:
+    """Refuse a folder that rank 0 has made elsewhere, and one without room."""
+    if not draft.is_dir():
+        raise OSError(errno.ENOENT, "every rank must write into the same folder, and it is not there", str(draft))
+    if wanted:
+        check_free_space(draft.parent, wanted)
 
 
 def _whole_bytes(held: HeldTensor) -> int:

@@ -22,7 +22,6 @@ from tvo_cli.checkpoint.draft import (
     bytes_to_store,
     check_free_space,
     flush_to_disk,
-    make_draft,
     write_draft,
 )
 from tvo_cli.checkpoint.held_rows import HeldRows
@@ -71,9 +70,7 @@ def save_checkpoint(
         OSError: ENOSPC when there is not enough room, found out before anything is written, or any other; on all
             ranks where one fails. What was there before is untouched.
     """
-    contents = Contents(tensors, state, policy, policy_bytes)
-    draft = make_draft(folder, contents, ranks)
-    write_draft(draft, contents, ranks)
+    draft = write_draft(folder, Contents(tensors, state, policy, policy_bytes), ranks)
     run_on_first_rank(ranks, lambda: rename_into_place(draft, folder))
     return folder
 
