@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Never
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.checkpoint import optimizer_state, store
+from tvo_cli.checkpoint.tensor_slice import values_held
 
 
 def write(root: Path, step: int) -> Path:
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     folder = write(tmp_path, 10)
     assert folder.name == "step-000010"
     parts, state = store.load_checkpoint(folder)
-    assert torch.equal(parts["optimizer"]["0.exp_avg"], torch.arange(6.0).view(2, 3).T)
+    assert torch.equal(values_held(parts["optimizer"]["0.exp_avg"]), torch.arange(6.0).view(2, 3).T)
     assert state == {"step": 10}
     assert store.find_damage(folder) == ""
 
@@ -95,19 +95,19 @@ def test_one_killed_while_it_was_replaced_comes_back(tmp_path: Path) -> None:
 
 def test_an_optimiser_goes_on_as_if_nothing_had_happened() -> None:
     def steps(count: int, restored: tuple[Tensor, dict[str, Tensor]] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        weight = torch.nn.Parameter(torch.ones(3))
-        optimizer = torch.optim.AdamW([weight], lr=0.1)
+        network = torch.nn.ParameterDict({"weight": torch.ones(3)})
+        weight, optimizer = network["weight"], torch.optim.AdamW(network.parameters(), lr=0.1)
         for k in range(count):
             if restored and k == 2:
                 with torch.no_grad():
                     weight.copy_(restored[0])
-                optimizer = torch.optim.AdamW([weight], lr=0.1)
-                optimizer_state.restore_optimizer(optimizer, restored[1])
+                optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+                optimizer_state.restore_optimizer(optimizer, restored[1], network)
             weight.grad = torch.tensor([1.0, -2.0, 0.5]) * (k + 1)
             optimizer.step()
-        return weight.detach().clone(), {k: v.clone() for k, v in optimizer_state.optimizer_tensors(optimizer).items()}
+        state = optimizer_state.optimizer_tensors(optimizer, network)
+        return weight.detach().clone(), {name: values_held(value).clone() for name, value in state.items()}
 
     middle = steps(2)
-    through_json = json.loads(json.dumps({k: v.tolist() for k, v in middle[1].items()}))
-    assert through_json.keys() == middle[1].keys()
+    assert middle[1].keys() == {"weight|step", "weight|exp_avg", "weight|exp_avg_sq"}
     assert torch.equal(steps(5)[0], steps(5, middle)[0])

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import composed, train_in
 from tvo_cli import config
+from tvo_cli.checkpoint import store
 
 # A minibatch of two micro-batches, and as many rows decoded at once as a rank has: one sum of two addends, which is
 # the same in either order.
@@ -99,6 +100,7 @@ def rows_of(folder: Path) -> list[dict[str, float]]:
 
 def tensors_of(folder: Path) -> dict[str, Any]:
     """All tensors of the newest checkpoint besides random streams: weights, moments, critic."""
-    newest = sorted((folder / "checkpoints").glob("step-*"))[-1]
-    files = [path for path in newest.rglob("*.safetensors") if path.stem != "streams"]
-    return {f"{path.stem}.{name}": value for path in files for name, value in load_file(path).items()}
+    newest = store.list_checkpoints(folder / "checkpoints")[-1]
+    parts, _ = store.load_checkpoint(newest)
+    parts["policy"] = dict(load_file(newest / "policy" / "model.safetensors"))
+    return {f"{part}.{name}": value for part in parts if part != "streams" for name, value in parts[part].items()}

@@ -13,12 +13,12 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import stored_tensors
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.training import collect_rollouts, training_loop
 
 POINTS = [
-    *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (store, "save_file")),
+    *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (stored_tensors, "save_file")),
     *(
         (Path, "write_text"),
         (Path, "mkdir"),

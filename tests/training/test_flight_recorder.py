@@ -18,6 +18,7 @@ from torch import Tensor
 from tests.training.conftest import MetricRows, Runs, Whole
 from tvo_cli import config, experiment
 from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint.tensor_slice import HeldParts, values_held
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import run_replay
@@ -79,9 +80,9 @@ def test_replay_sees_another_bit(whole: Whole, monkeypatch: pytest.MonkeyPatch) 
     folder = whole("algorithm=grpo", *QUICK)
     read = flight_recorder.read_recording
 
-    def flipped(run_folder: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    def flipped(run_folder: Path, step: int) -> tuple[HeldParts, dict[str, Any]]:
         parts, state = read(run_folder, step)
-        next(iter(parts["policy"].values())).view(torch.int32).flatten()[0] ^= 1
+        values_held(next(iter(parts["policy"].values()))).view(torch.int32).flatten()[0] ^= 1
         return parts, state
 
     monkeypatch.setattr(flight_recorder, "read_recording", flipped)

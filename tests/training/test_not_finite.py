@@ -14,7 +14,6 @@ import pytest
 from tests.gradients import gradient
 from tests.training.conftest import Runs
 from tvo_cli import experiment
-from tvo_cli.checkpoint import tensor_fingerprint
 from tvo_cli.training import backward as backward_pass
 from tvo_cli.training import minibatch_gradient, training_loop
 
@@ -63,7 +62,7 @@ def poisoned(run: Runs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[
             work.batch = dataclasses.replace(work.batch, rollout=rollout, experience=experience)
             kept["session"] = session
             if session.counters.step == 1:
-                kept["before"] = tensor_fingerprint.tensor_fingerprint(session.weights())
+                kept["before"] = session.fingerprint(session.weights())
                 poison(work)
             return work
 
@@ -99,7 +98,7 @@ def test_only_the_minibatch_with_the_poison_is_left_out(poisoned: Callable[..., 
     folder, kept = poisoned("a", poison_ratio, "algorithm=grpo", "trainer.steps=2")
     row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert (row["optimizer/skipped"], row["optimizer/steps"], row["loss/nonfinite"]) == (2.0, 2.0, 1.0)
-    assert tensor_fingerprint.tensor_fingerprint(kept["session"].weights()) != kept["before"]
+    assert kept["session"].fingerprint(kept["session"].weights()) != kept["before"]
 
 
 def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(

@@ -14,7 +14,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
-Tensors = dict[str, Tensor]
+from tvo_cli.checkpoint.tensor_slice import HeldTensor, TensorSlice, values_held, with_values
+
+Tensors = dict[str, HeldTensor]
 TENSOR = "$tensor"
 
 
@@ -24,11 +26,11 @@ def pack_record(record: Any) -> tuple[Tensors, Any]:
     names: dict[int, str] = {}
 
     def walk(value: Any, place: str) -> Any:
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor | TensorSlice):
             if id(value) not in names:
                 names[id(value)] = place
-                tensors[place] = _serializable_copy(value)
-            return {TENSOR: names[id(value)], "on": value.device.type}
+                tensors[place] = with_values(value, _serializable_copy(values_held(value)))
+            return {TENSOR: names[id(value)], "on": values_held(value).device.type}
         if fields := _record_fields(value):
             return {name: walk(getattr(value, name), f"{place}.{name}".lstrip(".")) for name in fields}
         if isinstance(value, Mapping):
@@ -40,20 +42,21 @@ def pack_record(record: Any) -> tuple[Tensors, Any]:
     return tensors, walk(record, "")
 
 
-def unpack_record(kind: Any, plain: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
+def unpack_record(kind: Any, plain: Any, tensors: Mapping[str, HeldTensor], device: torch.device) -> Any:
     """The record of type `kind` that was packed; what was off the CPU goes to `device`."""
     placed: Tensors = {}
 
-    def tensor(found: Mapping[str, str]) -> Tensor:
+    def tensor(found: Mapping[str, str]) -> HeldTensor:
         name = found[TENSOR]
         if name not in placed:
-            placed[name] = tensors[name] if found["on"] == "cpu" else tensors[name].to(device)
+            held = tensors[name]
+            placed[name] = held if found["on"] == "cpu" else with_values(held, values_held(held).to(device))
         return placed[name]
 
     return _unpack_value(kind, plain, tensor)
 
 
-def _unpack_value(kind: Any, plain: Any, tensor: Callable[[Mapping[str, str]], Tensor]) -> Any:
+def _unpack_value(kind: Any, plain: Any, tensor: Callable[[Mapping[str, str]], HeldTensor]) -> Any:
     if plain is None:
         return None
     if isinstance(plain, Mapping) and TENSOR in plain:

@@ -1,30 +1,38 @@
 """Checkpoint folders: saved whole or not at all, listed, checked for damage, loaded, pruned.
 
-Written to a hidden folder, every file flushed, a manifest with sizes and sha256 last, then renamed. Tensors
-are safetensors, everything else JSON. The newest damaged one is passed over, with a message, for the one before.
+Written to a hidden folder, every file flushed, a manifest with sizes and sha256 last, then renamed; by several ranks
+together, all or none. Tensors are safetensors, everything else JSON. The newest damaged one is passed over, with a
+message, for the one before.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
+from tvo_cli.checkpoint.draft import (
+    MANIFEST,
+    STATE,
+    Contents,
+    bytes_to_store,
+    check_free_space,
+    flush_to_disk,
+    write_draft,
+)
+from tvo_cli.checkpoint.held_rows import HeldRows
+from tvo_cli.checkpoint.rank_group import OneProcess, RankGroup, run_on_every_rank, run_on_first_rank
+from tvo_cli.checkpoint.stored_tensors import files_by_part, read_tensors, shard_files_damage
+from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor
 from tvo_cli.file_digest import file_sha256
 
-MANIFEST, STATE = "manifest.json", "state.json"
-SLACK = 2**20  # bytes beyond the tensors: state, tokenizer, manifest, the file system's own
+__all__ = ["MANIFEST", "STATE", "bytes_to_store", "check_free_space"]
 NAME = re.compile(r"step-(\d+)(?:-update-(\d+))?")
-
-Parts = Mapping[str, Mapping[str, Tensor]]
+ALONE, WHOLE = OneProcess(), HeldRows()
 
 
 def checkpoint_name(step: int, position: int | None = None) -> str:
@@ -47,71 +55,58 @@ def list_checkpoints(root: Path) -> list[Path]:
 def save_checkpoint(
     folder: Path,
     *,
-    tensors: Parts,
+    tensors: HeldParts,
     state: Mapping[str, Any],
     policy: Callable[[Path], object] | None = None,
     policy_bytes: int = 0,
+    ranks: RankGroup = ALONE,
 ) -> Path:
     """Write the folder; `policy` writes the model into the subfolder it is given.
 
+    Of several ranks all call this. Each writes the slices that it owns; the state, the manifest and what every rank
+    holds whole are rank 0's; `policy` is called on all, for they may have to put the model together.
+
     Raises:
-        OSError: ENOSPC when there is not enough room, found out before anything is written, or any other; what
-            was there before is untouched.
+        OSError: ENOSPC when there is not enough room, found out before anything is written, or any other; on all
+            ranks where one fails. What was there before is untouched.
     """
-    root, draft = folder.parent, folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
-    check_free_space(root, bytes_to_store(tensors) + policy_bytes + SLACK)
-    try:
-        draft.mkdir()
-        if policy is not None:
-            policy(draft / "policy")
-        for part, named in tensors.items():
-            save_file({key: value.contiguous() for key, value in named.items()}, draft / f"{part}.safetensors")
-        (draft / STATE).write_text(json.dumps(state, indent=1, default=str), encoding="utf-8")
-        _write_manifest(draft)
-    except Exception as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        if "No space left" in str(error) and not isinstance(error, OSError):  # safetensors says it in text
-            raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
-        raise
-    rename_into_place(draft, folder)
+    draft = write_draft(folder, Contents(tensors, state, policy, policy_bytes), ranks)
+    run_on_first_rank(ranks, lambda: rename_into_place(draft, folder))
     return folder
 
 
-def bytes_to_store(tensors: Parts) -> int:
-    """Bytes of a checkpoint's tensors."""
-    return sum(value.numel() * value.element_size() for named in tensors.values() for value in named.values())
-
-
-def check_free_space(root: Path, wanted: int) -> None:
-    """Raise ENOSPC when fewer bytes are free than a checkpoint takes."""
-    free = shutil.disk_usage(root).free
-    if free < wanted:
-        text = f"No space left on device: {wanted / 1e6:.1f} MB wanted, {free / 1e6:.1f} MB free"
-        raise OSError(errno.ENOSPC, text, str(root))
-
-
-def newest_whole_checkpoint(root: Path, report: Callable[[str], object]) -> Path | None:
+def newest_whole_checkpoint(root: Path, report: Callable[[str], object], ranks: RankGroup = ALONE) -> Path | None:
     """The newest whole checkpoint under root; damaged ones are named in `report` and passed over."""
-    for folder in reversed(list_checkpoints(root)):
-        damage = find_damage(folder)
+    names: list[str] = ranks.gather([folder.name for folder in list_checkpoints(root)], list[str])[0]
+    for folder in (root / name for name in reversed(names)):
+        damage = find_damage(folder, ranks)
         if not damage:
             return folder
         report(f"checkpoint {folder.name} is damaged ({damage}); using the one before it")
     return None
 
 
-def find_damage(folder: Path) -> str:
-    """What is wrong with a checkpoint, or ""."""
+def find_damage(folder: Path, ranks: RankGroup = ALONE) -> str:
+    """What is wrong with a checkpoint, or ""; each rank reads a share of the files."""
+    found = run_on_every_rank(ranks, lambda: list(_own_damage(folder, ranks)), list[tuple[int, str]])
+    return min((one for own in found for one in own), default=(0, ""))[1]
+
+
+def _own_damage(folder: Path, ranks: RankGroup) -> list[tuple[int, str]]:
+    """The first damage in a rank's share of the files, with its place in the manifest."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {file: (int(entry["bytes"]), str(entry["sha256"])) for file, entry in manifest.items()}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        return "no readable manifest"
+        return [(-1, "no readable manifest")]
     if STATE not in files:
-        return f"its manifest has no {STATE}"
-    return next(filter(None, (_file_damage(folder, file, *expected) for file, expected in files.items())), "")
+        return [(-1, f"its manifest has no {STATE}")]
+    if damage := shard_files_damage(file for file in files if "/" not in file):
+        return [(-1, f"its manifest is not complete: {damage}")]
+    by_size = sorted(enumerate(files.items()), key=lambda one: -one[1][1][0])
+    share = sorted(by_size[ranks.rank :: ranks.count])
+    damages = ((place, _file_damage(folder, file, *expected)) for place, (file, expected) in share)
+    return [one for one in damages if one[1]][:1]
 
 
 def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
@@ -139,9 +134,13 @@ def _leads_out_of_checkpoint(folder: Path, file: str) -> bool:
     return any(part.is_symlink() for part in (path, *path.parents) if folder in part.parents)
 
 
-def load_checkpoint(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Tensors by part, and the state, of a checkpoint."""
-    parts = {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
+def load_checkpoint(folder: Path, rows: HeldRows = WHOLE) -> tuple[dict[str, dict[str, HeldTensor]], dict[str, Any]]:
+    """Tensors by part, and the state, of a checkpoint; of sharded parameters the rows that are held here.
+
+    Raises:
+        UserError: the files of its slices are not the whole of a tensor, once.
+    """
+    parts = {part: read_tensors(files, partial(rows.wanted, part)) for part, files in files_by_part(folder).items()}
     return parts, read_stored_state(folder)
 
 
@@ -220,25 +219,6 @@ def score_of_stored_policy(folder: Path) -> float | None:
     return None if found is None else float(found)
 
 
-def _write_manifest(folder: Path) -> None:
-    """Flush every file, write the manifest, flush it and the folders."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in files:
-        _flush_to_disk(path)
-    manifest = {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in files
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    for path in [folder / MANIFEST, *_folders_inside_out(folder)]:
-        _flush_to_disk(path)
-
-
-def _folders_inside_out(folder: Path) -> Iterator[Path]:
-    """The folders of a checkpoint, inner ones first, itself last: the order to flush them in."""
-    yield from sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
-    yield folder
-
-
 def rename_into_place(draft: Path, folder: Path) -> None:
     """Rename into place; one of the same name (damaged, or without its score) steps aside first, is removed last."""
     aside = folder.with_name(f".{folder.name}.old")
@@ -246,7 +226,7 @@ def rename_into_place(draft: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         folder.rename(aside)
     draft.rename(folder)
-    _flush_to_disk(folder.parent)
+    flush_to_disk(folder.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -255,11 +235,3 @@ def remove_checkpoint(folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.old")
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

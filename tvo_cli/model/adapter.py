@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from tvo_cli.checkpoint.sharded_parameters import placed_as
+from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.optional_packages import import_for
 
@@ -103,7 +105,7 @@ def adapter_tensors(network: nn.Module) -> dict[str, nn.Parameter]:
     return {name: value for name, value in network.named_parameters() if MARK in name}
 
 
-def restore_adapter(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def restore_adapter(network: nn.Module, tensors: Mapping[str, HeldTensor]) -> None:
     """Put `adapter_tensors` back.
 
     Raises:
@@ -114,7 +116,7 @@ def restore_adapter(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         raise KeyError(f"tensors of another adapter: {sorted(own.keys() ^ tensors.keys())[:3]}")
     with torch.no_grad():
         for name, parameter in own.items():
-            parameter.copy_(tensors[name])
+            parameter.copy_(placed_as(tensors[name], parameter))
 
 
 def _target_modules(network: nn.Module, asked: Sequence[str]) -> str | list[str]:

@@ -32,11 +32,11 @@ class BaseModel:
     fingerprint: str  # of its weights, see weights_fingerprint.py
 
 
-def save_adapter(network: nn.Module, base: BaseModel, folder: Path) -> None:
-    """Write the adapter as peft does, and which base it belongs to."""
+def save_adapter(network: nn.Module, base: BaseModel, folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write an adapter's tensors, by the network's names, as peft does, and which base it belongs to."""
     folder.mkdir(parents=True, exist_ok=True)
     names = names_in_peft(network)
-    named = {names[name]: value.detach().contiguous() for name, value in adapter_tensors(network).items()}
+    named = {names[name]: value.detach().contiguous() for name, value in tensors.items()}
     save_file(named, folder / TENSORS, metadata={"format": "pt"})
     chosen: Any = network.peft_config[NAME]  # type: ignore[index]
     plain = chosen.to_dict() | {"base_model_name_or_path": base.path, "revision": base.revision, "inference_mode": True}

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from tvo_cli.checkpoint.sharded_parameters import place_each
+from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.model.adapter import AdapterSettings, attach_adapter, has_adapter
 from tvo_cli.model.hidden_states import predicting_states
@@ -46,8 +48,8 @@ class Critic(nn.Module):
             return dict(self.state_dict())
         return {name: value for name, value in self.named_parameters() if value.requires_grad}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put `trained_tensors` back."""
+    def restore(self, tensors: Mapping[str, HeldTensor]) -> None:
+        """Put `trained_tensors` back: whole, or the rows of those that are sharded."""
         if missing := self.trained_tensors().keys() ^ tensors.keys():
             raise KeyError(f"tensors of another critic: {sorted(missing)[:3]}")
-        self.load_state_dict(dict(tensors), strict=False)
+        self.load_state_dict(place_each(tensors, self.state_dict()), strict=False)

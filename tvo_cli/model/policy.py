@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from tvo_cli.checkpoint.draft import POLICY
+from tvo_cli.checkpoint.held_rows import HeldRows
+from tvo_cli.checkpoint.sharded_parameters import gather_whole_tensors, place_each
+from tvo_cli.checkpoint.stored_tensors import read_tensors
+from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.maths.nucleus import Nucleus
@@ -110,25 +115,42 @@ class Policy:
         """What training changes and a checkpoint holds: all of the network's state, or its adapter's."""
         return dict(adapter.adapter_tensors(self.network) if self.base else self.network.state_dict())
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put `trained_tensors` back."""
+    def restore(self, tensors: Mapping[str, HeldTensor]) -> None:
+        """Put `trained_tensors` back: whole, or the rows of those that are sharded."""
         if self.base:
             adapter.restore_adapter(self.network, tensors)
         else:
-            self.network.load_state_dict(dict(tensors), strict=True)
+            placed = place_each(tensors, self.network.state_dict())
+            self.network.load_state_dict(placed, strict=True)
 
-    def save(self, folder: Path) -> None:
-        """Write the hub format: config, safetensors, tokenizer; of a policy with an adapter, peft's."""
+    def save(self, folder: Path, *, writes: bool = True) -> None:
+        """Write the hub format: config, safetensors, tokenizer; of a policy with an adapter, peft's.
+
+        Every rank of a sharded policy calls it, for all put its tensors together, and one of them writes.
+        """
+        whole = gather_whole_tensors(self._named_tensors(), keep=writes)
+        if not writes:
+            return
         if self.base:
-            save_adapter(self.network, self.base, folder)
+            save_adapter(self.network, self.base, folder, whole)
         else:
-            self.network.save_pretrained(folder)
+            self.network.save_pretrained(folder, state_dict=whole)
         self.tokenizer.save_pretrained(folder)
 
-    def read_saved(self, folder: Path) -> dict[str, Tensor]:
-        """`trained_tensors` as `save` wrote them, with the tied weights that the hub's format leaves out."""
+    def _named_tensors(self) -> dict[str, Tensor]:
+        """`trained_tensors`, a tied one the same object under each of its names."""
+        network = self.network
+        return dict(adapter.adapter_tensors(network) if self.base else network.state_dict(keep_vars=True))
+
+    def read_saved(self, folder: Path) -> dict[str, HeldTensor]:
+        """`trained_tensors` as `save` wrote them, with the tied weights that the hub's format leaves out.
+
+        Of sharded ones the rows that are held here.
+        """
         if self.base:
-            return read_adapter_tensors(self.network, folder)
-        saved, current = load_file(folder / "model.safetensors"), self.network.state_dict()
-        shared = {value.data_ptr(): name for name, value in current.items() if name in saved}
-        return {name: saved[name if name in saved else shared[value.data_ptr()]] for name, value in current.items()}
+            return dict(read_adapter_tensors(self.network, folder))
+        current = self._named_tensors()
+        rows = HeldRows.of({POLICY: current})
+        saved = read_tensors(sorted(folder.glob("model*.safetensors")), partial(rows.wanted, POLICY))
+        shared = {id(value): name for name, value in current.items() if name in saved}
+        return {name: saved[name if name in saved else shared[id(value)]] for name, value in current.items()}

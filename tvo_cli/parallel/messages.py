@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from tvo_cli.checkpoint.serialize import pack_record, unpack_record
+from tvo_cli.checkpoint.tensor_slice import whole_values
 
 HEAD = 8  # bytes that hold the length of the JSON
 
@@ -18,7 +19,8 @@ def encode_message(record: Any) -> Tensor:
     """A record as uint8 [n] on the CPU: the length of its JSON, the JSON, its tensors."""
     tensors, plain = pack_record(record)
     text = json.dumps(plain).encode()
-    found = len(text).to_bytes(HEAD, "little") + text + save({name: value.cpu() for name, value in tensors.items()})
+    whole = {name: whole_values(held, name).cpu() for name, held in tensors.items()}
+    found = len(text).to_bytes(HEAD, "little") + text + save(whole)
     return torch.frombuffer(bytearray(found), dtype=torch.uint8)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tvo_cli.checkpoint import optimizer_state, serialize, tensor_fingerprint
+from tvo_cli.checkpoint import optimizer_state, serialize
+from tvo_cli.checkpoint.tensor_slice import HeldParts
 from tvo_cli.maths import masked
 from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.replay.gradient_attribution import GradientAttribution, attribute_gradient
@@ -24,7 +25,7 @@ from tvo_cli.training.session import IN_FLIGHT, Session
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stopwatch import Stopwatch
 
-Recording = tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]
+Recording = tuple[HeldParts, Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -82,19 +83,20 @@ def replay_with(
 
 
 def _restore_for_replay(
-    session: Session, parts: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], same_optimizer: bool
+    session: Session, parts: HeldParts, state: Mapping[str, Any], same_optimizer: bool
 ) -> list[str]:
     """Policy and, where they fit, the optimiser's moments and the critic; what did not fit, in words."""
     learner, notes = session.learner, []
     session.counters.step = int(state["counters"]["step"])
     learner.policy.restore(parts["policy"])
     if same_optimizer:
-        optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"])
+        optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"], learner.policy.network)
     else:
         notes.append("another optimiser: it starts without moments")
     if learner.critic is not None and "critic" in parts:
-        learner.critic.critic.restore(parts["critic"])
-        optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
+        critic = learner.critic.critic
+        critic.restore(parts["critic"])
+        optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"], critic)
     elif learner.critic is not None:
         notes.append("the run had no critic: a new one values every state at 0")
     return [*notes, "its coefficients, baselines and viscosity start from their initial values"]
@@ -106,7 +108,7 @@ def _replay_step(session: Session, work: StepInProgress, most: int, attributed: 
     replayed = ReplayedStep(
         learner.algorithm.name,
         work,
-        tensor_fingerprint.tensor_fingerprint(session.weights()),
+        session.fingerprint(session.weights()),
         learner.policy.tokenizer.decode,
     )
     replayed.order = flight_recorder.recorded_minibatch_order(session, work, step)
@@ -117,7 +119,7 @@ def _replay_step(session: Session, work: StepInProgress, most: int, attributed: 
         _inspect_next_update(session, replayed, minibatch, most, attributed)
         if not update_policy(learner, work, minibatch, session.passes, factor, session.counters):
             break
-    replayed.weights_after = tensor_fingerprint.tensor_fingerprint(session.weights())
+    replayed.weights_after = session.fingerprint(session.weights())
     changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]
     replayed.moved = torch.cat(changes).cpu()
     replayed.divergence = _divergence_after_replayed_step(session, work.batch)

@@ -14,9 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from tvo_cli.checkpoint import serialize, store, tensor_fingerprint
+from tvo_cli.checkpoint import serialize, store
+from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.training.minibatches import cut_into_minibatches
 from tvo_cli.training.session import Session
@@ -39,7 +38,7 @@ def record_step(
 ) -> Path | None:
     """Write a recording of the step just finished if there is a reason to; a full disk costs it, not the run."""
     reasons = _reasons_to_record(session, work, begun)
-    if not reasons or not session.ranks.is_first:
+    if not reasons:
         return None
     if work.before is None:
         log.warning("step %d cannot be recorded: it had started before recording was requested", session.counters.step)
@@ -47,7 +46,7 @@ def record_step(
     folder = session.folder / FOLDER / store.checkpoint_name(session.counters.step)
     try:
         _write_recording(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
-        _prune_recordings(folder.parent, session.recorder.keep)
+        session.ranks.run_on_first(lambda: _prune_recordings(folder.parent, session.recorder.keep), None)
     except OSError as error:
         log.warning("step %d could not be recorded: %s", session.counters.step, error)
         return None
@@ -75,16 +74,16 @@ def _write_recording(
     outcome = {
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
         "step": session.counters.step,
-        "weights_before": tensor_fingerprint.tensor_fingerprint(before.tensors["policy"]),
-        "weights_after": tensor_fingerprint.tensor_fingerprint(session.weights()),
+        "weights_before": session.fingerprint(before.tensors["policy"]),
+        "weights_after": session.fingerprint(session.weights()),
         "order": recorded_minibatch_order(session, work, int(before.state["counters"]["step"])),
     }
     counters = before.state["counters"] | session.counters.halving()  # the step is cut again as it was
     state = before.state | {"counters": counters, "work": plain, "snapshot": None, "record": outcome | found}
-    store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state)
+    store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state, ranks=session.ranks)
 
 
-def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, HeldTensor]], dict[str, Any]]:
     """Tensors by part and state of a recorded step.
 
     Raises:

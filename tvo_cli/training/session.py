@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tvo_cli.checkpoint import optimizer_state, serialize
+from tvo_cli.checkpoint.held_rows import HeldRows
+from tvo_cli.checkpoint.sharded_parameters import held_tensors, whole_tensors
+from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
+from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, held_copy_on_cpu, whole_values
 from tvo_cli.data import Cursor
 from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.memory.planned_run import PlannedRun
@@ -66,7 +69,7 @@ class Session:
         """The processes that this run is shared out among."""
         return self.learner.runtime.ranks
 
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
+    def tensors(self) -> dict[str, Mapping[str, HeldTensor]]:
         """All tensors besides the policy's weights, by part."""
         in_flight = {part: serialize.pack_record(getattr(self, part))[0] for part in IN_FLIGHT}
         return self._learning() | {"streams": rng.rng_state()} | {part: one for part, one in in_flight.items() if one}
@@ -75,17 +78,17 @@ class Session:
         """All that is not a tensor."""
         return self.moving_state() | {part: serialize.pack_record(getattr(self, part))[1] for part in IN_FLIGHT}
 
-    def restore(self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:
+    def restore(self, policy: Mapping[str, HeldTensor], parts: HeldParts, state: Any) -> None:
         """Put `tensors` and `state`, and the policy's weights, back."""
         self.restore_learner(policy, parts, state)
         self._restore_moving(state)
-        rng.set_rng_state(dict(parts["streams"]))
+        rng.set_rng_state({name: whole_values(held, name) for name, held in parts["streams"].items()})
         for part, kind in IN_FLIGHT.items():
             setattr(
                 self, part, serialize.unpack_record(kind, state[part], parts.get(part, {}), self.learner.runtime.device)
             )
 
-    def restore_policy(self, policy: Mapping[str, Tensor], state: Any) -> None:
+    def restore_policy(self, policy: Mapping[str, HeldTensor], state: Any) -> None:
         """Put the policy's weights and `state` back, for a run that updates nothing any more."""
         self.learner.policy.restore(policy)
         self.learner.algorithm.load_state_dict(state["algorithm"])
@@ -103,35 +106,50 @@ class Session:
         self.grader.counts.clear()
         self.grader.counts.update(state["grader"])
 
-    def restore_learner(
-        self, policy: Mapping[str, Tensor], parts: Mapping[str, Mapping[str, Tensor]], state: Any
-    ) -> None:
+    def restore_learner(self, policy: Mapping[str, HeldTensor], parts: HeldParts, state: Any) -> None:
         """Put back only what learns: weights, optimisers, the algorithm's own state."""
         learner = self.learner
         learner.policy.restore(policy)
-        optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"])
+        optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"], learner.policy.network)
         if learner.critic is not None:
             learner.critic.critic.restore(parts["critic"])
-            optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"])
+            critic = learner.critic.critic
+            optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"], critic)
         learner.algorithm.load_state_dict(state["algorithm"])
 
     def take_snapshot(self) -> StateSnapshot:
         """A copy in memory of what learns and of where the run is, between two batches."""
         with torch.no_grad():
-            parts = {"policy": self.weights(), **self._learning(), "streams": rng.rng_state()}
+            parts: HeldParts = {"policy": self.weights(), **self._learning(), "streams": rng.rng_state()}
             copies = {part: _session_copies_on_cpu(named) for part, named in parts.items()}
         return StateSnapshot(copies, copy.deepcopy(self.moving_state()))
 
-    def weights(self) -> Mapping[str, Tensor]:
-        """The policy's, as far as they train."""
-        return self.learner.policy.trained_tensors()
+    def weights(self) -> Mapping[str, HeldTensor]:
+        """The policy's, as far as they train and are here."""
+        return held_tensors(self.learner.policy.trained_tensors())
 
-    def _learning(self) -> dict[str, dict[str, Tensor]]:
+    def fingerprint(self, weights: Mapping[str, HeldTensor]) -> str:
+        """That of the policy's weights now or in a snapshot, whole; every rank takes part."""
+        return fingerprint_of_tensors(whole_tensors(weights, self.learner.policy.trained_tensors()))
+
+    def held_rows(self) -> HeldRows:
+        """Which rows of a checkpoint's tensors belong to this rank."""
+        policy, critic = self.learner.policy.trained_tensors(), self.learner.critic
+        parts = {"policy": policy, "optimizer": policy}
+        if critic is not None:
+            parts |= dict.fromkeys(("critic", "critic_optimizer"), critic.critic.trained_tensors())
+        return HeldRows.of(parts)
+
+    def _learning(self) -> dict[str, Mapping[str, HeldTensor]]:
         """What learns besides the policy."""
-        parts = {"optimizer": optimizer_state.optimizer_tensors(self.learner.optimizer)}
-        if self.learner.critic is not None:
-            parts["critic"] = self.learner.critic.critic.trained_tensors()
-            parts["critic_optimizer"] = optimizer_state.optimizer_tensors(self.learner.critic.optimizer)
+        learner = self.learner
+        parts: dict[str, Mapping[str, HeldTensor]] = {
+            "optimizer": optimizer_state.optimizer_tensors(learner.optimizer, learner.policy.network)
+        }
+        if learner.critic is not None:
+            critic = learner.critic.critic
+            parts["critic"] = held_tensors(critic.trained_tensors())
+            parts["critic_optimizer"] = optimizer_state.optimizer_tensors(learner.critic.optimizer, critic)
         return parts
 
     def moving_state(self) -> dict[str, Any]:
@@ -150,6 +168,6 @@ class Session:
         }
 
 
-def _session_copies_on_cpu(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _session_copies_on_cpu(named: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
     """Copies off the training device, whose memory a large model needs for itself."""
-    return {name: value.to("cpu", copy=True) for name, value in named.items()}
+    return {name: held_copy_on_cpu(value) for name, value in named.items()}

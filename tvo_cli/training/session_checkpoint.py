@@ -18,6 +18,7 @@ from tvo_cli.training import dataset_fingerprint
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.out_of_memory import POLICY, UpdateOutOfMemory
+from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -29,40 +30,46 @@ def save_session(session: Session) -> Path:
     Raises:
         UserError: the disk is full; the checkpoints before are untouched.
     """
-    work = session.work
+    root, work, ranks = session.folder / "checkpoints", session.work, session.ranks
+    folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
-    return Path(session.ranks.run_on_first(lambda: str(_write_checkpoint(session)), str))
-
-
-def _write_checkpoint(session: Session) -> Path:
-    root, limits, work = session.folder / "checkpoints", session.limits, session.work
-    policy_alone = not session.resumable or (limits.save_policy_only and is_run_over(session))
-    folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
-    stale = work is None and store.score_of_stored_policy(folder) != session.counters.score
-    if stale or store.find_damage(folder):
-        weights = session.weights()
+    score, own = session.counters.score, work is None
+    stale = ranks.run_on_first(lambda: own and store.score_of_stored_policy(folder) != score, bool)
+    if stale or store.find_damage(folder, ranks):
+        session.tracker.sync()
         try:
-            session.tracker.sync()
-            store.save_checkpoint(
-                folder,
-                policy=lambda place: _save_policy(session, place),
-                policy_bytes=store.bytes_to_store({"policy": weights}),
-                tensors={} if policy_alone else session.tensors(),
-                state=session.state() | {"identity": _kept_identity(session.folder)},
-            )
+            _write_checkpoint(session, folder)
         except OSError as error:
             raise _error_for_full_disk(root, error) from error
-    store.prune_checkpoints(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
-    if limits.save_policy_only:
-        _drop_resume_tensors_of_older(root, folder)
+    ranks.run_on_first(lambda: _prune_older(session.limits, root, folder), None)
     return folder
 
 
+def _write_checkpoint(session: Session, folder: Path) -> None:
+    """Write it, every rank what it alone has."""
+    policy_alone = not session.resumable or (session.limits.save_policy_only and is_run_over(session))
+    store.save_checkpoint(
+        folder,
+        policy=lambda place: _save_policy(session, place),
+        policy_bytes=store.bytes_to_store({"policy": session.weights()}),
+        tensors={} if policy_alone else session.tensors(),
+        state=session.state() | {"identity": _kept_identity(session.folder)},
+        ranks=session.ranks,
+    )
+
+
+def _prune_older(limits: RunSettings, root: Path, folder: Path) -> None:
+    store.prune_checkpoints(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
+    if limits.save_policy_only:
+        _drop_resume_tensors_of_older(root, folder)
+
+
 def _save_policy(session: Session, folder: Path) -> None:
-    """Write the policy, and its card where the run has one."""
-    session.learner.policy.save(folder)
-    if session.card is not None:
+    """Write the policy, and its card where the run has one; all ranks put its tensors together."""
+    writes = session.ranks.is_first
+    session.learner.policy.save(folder, writes=writes)
+    if writes and session.card is not None:
         session.card.write(folder, session.counters.step)
 
 
@@ -119,13 +126,13 @@ def _error_for_full_disk(root: Path, error: OSError) -> Exception:
 
 def resume_session(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
-    name = session.ranks.run_on_first(lambda: _name_of_newest_checkpoint(session.folder / "checkpoints"), str | None)
-    if name is None:
+    root, ranks = session.folder / "checkpoints", session.ranks
+    ranks.run_on_first(lambda: store.remove_leftovers(root), None)
+    folder = store.newest_whole_checkpoint(root, log.warning, ranks)
+    if folder is None:
         return None
-    folder = session.folder / "checkpoints" / name
-    _check_readable_by_rank(folder, session)
     log.info("resuming %s from %s", session.folder, folder.name)
-    parts, state = store.load_checkpoint(folder)
+    parts, state = store.load_checkpoint(folder, session.held_rows())
     compare_checkpoint_origin(state["origin"], session.origin, log.warning)
     if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
         state["cursor"] = session.cursor.begin_anew(state["cursor"])
@@ -136,20 +143,6 @@ def resume_session(session: Session) -> Path | None:
         session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
     return folder
-
-
-def _name_of_newest_checkpoint(root: Path) -> str | None:
-    """The newest whole one's; what a killed process left is removed."""
-    store.remove_leftovers(root)
-    found = store.newest_whole_checkpoint(root, log.warning)
-    return None if found is None else found.name
-
-
-def _check_readable_by_rank(folder: Path, session: Session) -> None:
-    """Refuse a run folder that a rank's machine does not share, on all ranks."""
-    if session.ranks.largest(int(not folder.is_dir())):
-        problem = f"{folder.name} is not there for every rank."
-        raise UserError("output_dir", session.folder, problem, "Take a folder that all machines share.")
 
 
 def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], state: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.stability.gradient_noise import GradientNoiseReading
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.stopwatch import Stopwatch
@@ -44,7 +45,7 @@ class UpdateReport:
 class StateSnapshot:
     """A copy, off the training device, of what learns and of the run's state."""
 
-    tensors: dict[str, dict[str, Tensor]]  # by part: policy, optimizer, critic …
+    tensors: dict[str, dict[str, HeldTensor]]  # by part: policy, optimizer, critic …
     state: dict[str, Any]
 
 

@@ -1,0 +1,95 @@
+"""A slice of a tensor that a process holds, along dimension 0, and the names of the files of slices.
+
+A tensor that no process cuts is a plain Tensor everywhere; `HeldTensor` is either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+SHARD_FILE = re.compile(r"(?P<part>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")  # without .safetensors, as the hub's
+
+
+class RowRange(NamedTuple):
+    """Rows begin to end of a tensor that has `of` of them."""
+
+    begin: int
+    end: int
+    of: int
+
+
+class TensorSlice(NamedTuple):
+    """Consecutive rows of a tensor: rows [n, …] are the whole's from `begin` to begin + n, of its `of`."""
+
+    rows: Tensor
+    begin: int
+    of: int
+    is_owned: bool = True  # False: another process, which holds the same rows, writes them
+
+    @property
+    def range(self) -> RowRange:
+        """Which rows they are."""
+        return RowRange(self.begin, self.begin + len(self.rows), self.of)
+
+
+HeldTensor = Tensor | TensorSlice
+HeldParts = Mapping[str, Mapping[str, HeldTensor]]
+
+
+def values_held(held: HeldTensor) -> Tensor:
+    """The numbers that are held: a plain tensor, or the rows of a slice."""
+    return held.rows if isinstance(held, TensorSlice) else held
+
+
+def with_values(held: HeldTensor, values: Tensor) -> HeldTensor:
+    """The same slice, or plain tensor, of other numbers."""
+    return held._replace(rows=values) if isinstance(held, TensorSlice) else values
+
+
+def held_copy_on_cpu(held: HeldTensor) -> HeldTensor:
+    """A copy off the training device."""
+    return with_values(held, values_held(held).to("cpu", copy=True))
+
+
+def bytes_held(named: Mapping[str, HeldTensor]) -> int:
+    """Bytes of what is held under these names."""
+    found = map(values_held, named.values())
+    return sum(value.numel() * value.element_size() for value in found)
+
+
+def whole_values(held: HeldTensor, name: str) -> Tensor:
+    """A tensor that must not be a slice.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if isinstance(held, TensorSlice):
+        raise TypeError(f"{name} is a slice, rows {held.range}, where a whole tensor is needed")
+    return held
+
+
+def rows_of_whole(whole: Tensor, wanted: RowRange) -> TensorSlice:
+    """Rows of a whole tensor, in memory of their own."""
+    return TensorSlice(whole[wanted.begin : wanted.end].clone(), wanted.begin, wanted.of)
+
+
+def even_row_range(size: int, index: int, count: int) -> RowRange:
+    """The index-th of `count` blocks of ⌈size ÷ count⌉ rows; the last ones are shorter, or empty."""
+    each = -(-size // count)
+    begin = min(index * each, size)
+    return RowRange(begin, min(begin + each, size), size)
+
+
+def shard_file(part: str, number: int, count: int) -> str:
+    """optimizer-00003-of-00008.safetensors, counted from 1."""
+    return f"{part}-{number:05d}-of-{count:05d}.safetensors"
+
+
+def split_shard_file(stem: str) -> tuple[str, int, int]:
+    """Part, number and count of a file's name without its suffix; number and count 0 of one that holds a part alone."""
+    found = SHARD_FILE.fullmatch(stem)
+    return (found["part"], int(found["number"]), int(found["count"])) if found else (stem, 0, 0)
