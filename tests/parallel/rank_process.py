@@ -5,6 +5,7 @@ A line in: {"folder", "overrides", "strategy", "fault"}; a line out: {"outcome",
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tvo_cli import config
+from tvo_cli.checkpoint import draft
 from tvo_cli.experiment import train
 from tvo_cli.parallel.launched_process import launched_process
 from tvo_cli.parallel.process_group import ProcessGroup
@@ -91,16 +93,24 @@ def _out_of_memory(inner: Callable[..., Any], now: bool, *given: Any, **more: An
     return inner(*given, **more)
 
 
+def _full_disk(inner: Callable[..., Any], now: bool, *given: Any, **more: Any) -> Any:
+    if now:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return inner(*given, **more)
+
+
 PLACES: dict[str, tuple[Any, str]] = {
     "signal": (training_loop, "update_policy"),
     "not a number": (minibatch_gradient, "_non_finite_in_update"),
     "drift": (training_loop, "check_same_state"),
+    "full disk": (draft, "write_tensors"),
     "out of memory": (minibatch_gradient, "backward_through_network"),
 }
 FAULTS: dict[str, Callable[..., Any]] = {
     "signal": _signal,
     "not a number": _not_a_number,
     "drift": _drift,
+    "full disk": _full_disk,
     "out of memory": _out_of_memory,
 }
 

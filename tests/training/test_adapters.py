@@ -54,7 +54,7 @@ def test_a_checkpoint_holds_the_adapter_alone_and_what_it_belongs_to(whole: Whol
     assert sorted(file.name for file in folder.glob("policy/*.safetensors")) == ["adapter_model.safetensors"]
     held = load_file(folder / "policy" / "adapter_model.safetensors")
     moments = load_file(folder / "optimizer.safetensors")
-    assert sum(one.numel() for name, one in moments.items() if name.endswith(".exp_avg")) == sum(
+    assert sum(one.numel() for name, one in moments.items() if name.endswith("|exp_avg")) == sum(
         one.numel() for one in held.values()
     )
     base = json.loads((folder / "policy" / "base.json").read_text())
