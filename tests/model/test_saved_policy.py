@@ -82,7 +82,7 @@ def test_a_sharded_one_takes_its_rows_of_a_plain_ones_folder(tmp_path: Path, fam
         isinstance(read[name], TensorSlice) for name, value in policy.trained_tensors().items() if is_sharded(value)
     )
     policy.restore(read)
-    whole = {name: value.full_tensor() if is_sharded(value) else value  # type: ignore[operator]
+    whole = {name: value.full_tensor() if is_sharded(value) else value  # type: ignore[attr-defined]
              for name, value in policy.trained_tensors().items()}  # fmt: skip
     assert_same(whole, plain.trained_tensors())
 

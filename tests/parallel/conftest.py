@@ -102,5 +102,7 @@ def tensors_of(folder: Path) -> dict[str, Any]:
     """All tensors of the newest checkpoint besides random streams: weights, moments, critic."""
     newest = store.list_checkpoints(folder / "checkpoints")[-1]
     parts, _ = store.load_checkpoint(newest)
-    parts["policy"] = {name: one for file in (newest / "policy").glob("*.safetensors") for name, one in load_file(file).items()}
+    parts["policy"] = {}
+    for file in (newest / "policy").glob("*.safetensors"):
+        parts["policy"] |= load_file(file)
     return {f"{part}.{name}": value for part in parts if part != "streams" for name, value in parts[part].items()}

@@ -40,11 +40,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     """A run's parts, connected; nothing is written. `ranks`: the processes it is shared out among."""
     ranks = ranks or Ranks()
     settle_training_settings(config)
-    trainer = config.trainer
-    runtime = set_up_runtime(
-        *(trainer.device, trainer.precision, config.model.dtype, int(trainer.threads), bool(trainer.deterministic)),
-        ranks,
-    )
+    runtime = _runtime_of(config, ranks)
     rng.seed_generators(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
     for note in notes_on_prompt(config, policy.tokenizer):
@@ -77,6 +73,12 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
+
+
+def _runtime_of(config: DictConfig, ranks: Ranks) -> Runtime:
+    trainer, dtype = config.trainer, config.model.dtype
+    threads, deterministic = int(trainer.threads), bool(trainer.deterministic)
+    return set_up_runtime(trainer.device, trainer.precision, dtype, threads, deterministic, ranks)
 
 
 def _prepare(networks: Networks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> Networks:
