@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import composed, train_in
@@ -25,6 +26,8 @@ EXACT = (
     *("rollout.prompts=4", "rollout.samples=4", "rollout.minibatches=2", "rollout.epochs=2", "trainer.steps=2"),
     *("trainer.variance_parts=2", "trainer.microbatch_rows=4", "rollout.batch_size=8", "seed=3"),
 )
+# To what is left of ‖g‖² without the noise: where that is nearly nothing, the last bit of the norm is magnified.
+RATIOS = {f"gradient/{name}{end}" for name in ("noise_scale", "normalised_variance") for end in ("", "_raw")}
 TIMES = ("time/", "memory/")
 
 
@@ -106,3 +109,15 @@ def tensors_of(folder: Path) -> dict[str, Any]:
     for file in (newest / "policy").glob("*.safetensors"):
         parts["policy"] |= load_file(file)
     return {f"{part}.{name}": value for part in parts if part != "streams" for name, value in parts[part].items()}
+
+
+def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    """Every tensor, by name."""
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def far_metrics(some: list[dict[str, float]], others: list[dict[str, float]]) -> set[str]:
+    """The metrics that differ by more than 1e-6, of what is larger than 1 relatively."""
+    pairs = [(row, other, name) for row, other in zip(some, others, strict=True) for name in row.keys() | other.keys()]
+    return {name for row, other, name in pairs if abs(row[name] - other[name]) > 1e-6 * max(1.0, abs(row[name]))}

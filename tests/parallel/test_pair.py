@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import torch
+from tests.parallel.conftest import EXACT, RATIOS, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
 
-from tests.parallel.conftest import EXACT, Pair, rows_of, tensors_of
-
-# To what is left of ‖g‖² without the noise: where that is nearly nothing, the last bit of the norm is magnified.
-RATIOS = {f"gradient/{name}{end}" for name in ("noise_scale", "normalised_variance") for end in ("", "_raw")}
 REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
-
-
-def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    """Every tensor, by name."""
-    assert one.keys() == other.keys()
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
 def test_copies_give_the_bits_of_one_process(pair: Pair) -> None:
@@ -28,9 +18,7 @@ def test_shards_give_the_bits_of_one_process_and_its_metrics_within_rounding(pai
     assert_bit_equal(tensors_of(alone), tensors_of(both))
     names = [path.name for path in (both / "checkpoints" / "step-000002").glob("optimizer-*")]
     assert sorted(names) == [f"optimizer-0000{n}-of-00002.safetensors" for n in (1, 2)]
-    for one, other in zip(rows_of(alone), rows_of(both), strict=True):
-        far = {name for name in one if abs(one[name] - other[name]) > 1e-6 * max(1.0, abs(one[name]))}
-        assert far <= RATIOS
+    assert far_metrics(rows_of(alone), rows_of(both)) <= RATIOS
 
 
 def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.parallel.conftest import EXACT, Pair, rows_of, tensors_of
-from tests.parallel.test_pair import SHARD, assert_bit_equal
+from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, rows_of, tensors_of
+from tests.parallel.test_pair import SHARD
 from tests.training.conftest import train_in
 from tvo_cli import experiment
 from tvo_cli.checkpoint import store

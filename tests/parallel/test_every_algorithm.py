@@ -1,0 +1,67 @@
+"""Every algorithm on two ranks against one process, and stopped at every update: slow."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.parallel.conftest import EXACT, RATIOS, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
+from tvo_cli import config
+
+SIXTEEN = (*EXACT, "trainer.steps=4")
+UPDATES = 4 * 2 * 2  # batches × epochs × minibatches
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("algorithm", config.choices_of_group("algorithm"))
+def test_copies_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None:
+    asked = (*SIXTEEN, f"algorithm={algorithm}")
+    alone, both = pair.alone(*asked), pair.finished(f"replicate-{algorithm}", *asked, "parallel=replicate")
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert rows_of(alone) == rows_of(both)
+
+
+@pytest.mark.parametrize("algorithm", config.choices_of_group("algorithm"))
+def test_shards_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None:
+    asked = (*SIXTEEN, f"algorithm={algorithm}")
+    alone, both = pair.alone(*asked), pair.finished(f"shard-{algorithm}", *asked, "parallel=shard")
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert far_metrics(rows_of(alone), rows_of(both)) <= RATIOS
+
+
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
+@pytest.mark.parametrize("adapter", ["lora", "dora"])
+@pytest.mark.parametrize("algorithm", ["tvo", "ppo"])
+def test_adapters_give_the_bits_of_one_process(pair: Pair, algorithm: str, adapter: str, strategy: str) -> None:
+    asked = (*EXACT, f"algorithm={algorithm}", f"adapter={adapter}")
+    name = f"{strategy}-{adapter}-{algorithm}"
+    alone, both = pair.alone(*asked), pair.finished(name, *asked, f"parallel={strategy}")
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert rows_of(alone) == rows_of(both)
+
+
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
+@pytest.mark.parametrize("algorithm", ["tvo", "ppo", "kl_cov"])
+def test_a_run_stopped_at_every_update_ends_in_the_same_bits(pair: Pair, algorithm: str, strategy: str) -> None:
+    asked = (*EXACT, f"algorithm={algorithm}", f"parallel={strategy}")
+    name, stops = f"stopped-{strategy}-{algorithm}", 0
+    while True:
+        folder, outcomes = pair.train(name, *asked, fault={"rank": stops % 2, "kind": "signal", "at": 1})
+        if outcomes[0]["outcome"] == "finished":
+            break
+        assert [one["outcome"] for one in outcomes] == ["Interrupted"] * 2
+        stops += 1
+    assert stops >= 8 - 1  # updates of two batches; nothing stops a run after its last
+    whole = pair.finished(f"whole-{strategy}-{algorithm}", *asked)
+    assert_bit_equal(tensors_of(whole), tensors_of(folder))
+    assert rows_of(whole) == rows_of(folder)
+
+
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
+def test_default_cuts_end_within_rounding(pair: Pair, strategy: str) -> None:
+    asked = ("rollout.prompts=8", "rollout.samples=8", "rollout.minibatches=4", "rollout.epochs=4", "trainer.steps=3")
+    one, other = (
+        tensors_of(pair.alone(*asked)),
+        tensors_of(pair.finished(f"rounding-{strategy}", *asked, f"parallel={strategy}")),
+    )
+    weights = [name for name in one if name.startswith("policy.")]
+    assert max(float((one[name] - other[name]).abs().max()) for name in weights) < 1e-5  # 48 updates
