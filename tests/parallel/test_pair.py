@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.parallel.conftest import EXACT, RATIOS, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
+from tests.training.conftest import composed
+from tvo_cli.cli.launched_ranks import as_group_of_one
+from tvo_cli.errors import UserError
+from tvo_cli.experiment import train
 
 REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
 
@@ -19,6 +25,20 @@ def test_shards_give_the_bits_of_one_process_and_its_metrics_within_rounding(pai
     names = [path.name for path in (both / "checkpoints" / "step-000002").glob("optimizer-*")]
     assert sorted(names) == [f"optimizer-0000{n}-of-00002.safetensors" for n in (1, 2)]
     assert far_metrics(rows_of(alone), rows_of(both)) <= RATIOS
+
+
+def test_one_process_that_shards_gives_the_bits_of_one_that_does_not(pair: Pair) -> None:
+    chosen = composed((*EXACT, SHARD))
+    chosen.output_dir = str(pair.root / "group-of-one")
+    with as_group_of_one(chosen) as ranks:
+        train(chosen, ranks)
+    assert_bit_equal(tensors_of(pair.alone(*EXACT)), tensors_of(pair.root / "group-of-one"))
+
+
+def test_weights_in_host_memory_already_are_not_offloaded(pair: Pair) -> None:
+    chosen = composed((*EXACT, SHARD, "parallel.offload=true"))
+    with as_group_of_one(chosen) as ranks, pytest.raises(UserError, match=r"^parallel\.offload=True: the weights are"):
+        train(chosen, ranks)
 
 
 def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) -> None:

@@ -57,6 +57,15 @@ def launch_on_ranks(
     return _exit_code(place, code)
 
 
+@contextmanager
+def as_group_of_one(config: DictConfig) -> Iterator[Ranks]:
+    """This process as all ranks there are."""
+    from tvo_cli.parallel.process_group import ProcessGroup
+
+    with _ranks_of_run(ProcessGroup.alone(), config) as ranks:
+        yield ranks
+
+
 def refuse_ranks(command: str, place: LaunchedProcess) -> int:
     """Say, once, that a command runs in one process; return the exit code."""
     if place.leads:

@@ -71,6 +71,11 @@ def _run_training(config: DictConfig, ranks: Ranks | None = None) -> dict[str, A
     from tvo_cli.experiment import train as run_training
 
     hide_transformers_progress_bars()
+    if ranks is None and config.parallel.strategy == "shard":
+        from tvo_cli.cli.launched_ranks import as_group_of_one
+
+        with as_group_of_one(config) as alone:
+            return _run_training(config, alone)
     summary = run_training(config, ranks)
     if ranks is not None and not ranks.is_first:
         return summary

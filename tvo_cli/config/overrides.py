@@ -63,8 +63,11 @@ def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
         yield from dotted_keys(value, f"{prefix}{name!s}.")
 
 
-def rerun_command() -> str:
-    """Return the command that makes this very run, ready to copy, secrets redacted; a sweep's job has its own."""
+def rerun_command(launched: str = "tvo") -> str:
+    """Return the command that makes this very run, ready to copy, secrets redacted; a sweep's job has its own.
+
+    `launched`: what starts it in place of `tvo`, where that is several processes.
+    """
     import sys
 
     from hydra.core.hydra_config import HydraConfig
@@ -74,6 +77,7 @@ def rerun_command() -> str:
         kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
         words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
+    program = program.replace("tvo", launched, 1)
     return f"{program} {shlex.join(redaction.redacted_arguments(words))}".strip()
 
 

@@ -65,7 +65,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         heldout=heldout,
         watch=CollapseWatch.of(config.stability),
         smoother=GradientNoiseSmoother(),
-        tracker=Tracker(config, folder) if ranks.is_first else FollowerTracker(),
+        tracker=Tracker(config, folder, program=ranks.program) if ranks.is_first else FollowerTracker(),
         limits=_run_settings(config, runtime),
         plan=plan,
         recorder=_recorder_settings(config, plan.recorder),

@@ -17,7 +17,7 @@ from tvo_cli.rollout.fused_decode import fused_decoder
 
 def shard_networks(networks: Networks, config: DictConfig, ranks: Ranks) -> Networks:
     """Policy, reference and critic sharded in place."""
-    _refuse_unshardable(config)
+    _refuse_unshardable(config, ranks.device.type)
     node = config.parallel
     settings = ShardSettings(int(node.shard_over), bool(node.free_layers), bool(node.offload), str(node.gather))
     mesh = mesh_of_ranks(ranks.count, settings.over, ranks.device.type)
@@ -40,7 +40,10 @@ def _ask_by_small_forwards(transformer: Any) -> None:
     shared_prefix.allow_one_forward_only(body)
 
 
-def _refuse_unshardable(config: DictConfig) -> None:
+def _refuse_unshardable(config: DictConfig, device: str) -> None:
+    if config.parallel.offload and device == "cpu":
+        problem = "the weights are in host memory already: the run computes on the CPU."
+        raise UserError("parallel.offload", True, problem, "Take parallel.offload=false, or trainer.device=cuda.")
     if config.model.get("quantise"):
         remedy = "Take model.quantise=null, or parallel=replicate."
         raise UserError("model.quantise", config.model.quantise, "quantised weights are not sharded.", remedy)

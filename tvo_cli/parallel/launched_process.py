@@ -29,6 +29,13 @@ class LaunchedProcess:
         return self.rank == 0
 
     @property
+    def program(self) -> str:
+        """What stands for `tvo` in the command that starts all of them again."""
+        nodes = f"--nnodes {self.count // self.local_count} " if self.count > self.local_count else "--standalone "
+        torchrun = f"torchrun {nodes}--nproc-per-node {self.local_count} -m tvo_cli"
+        return {"torchrun": torchrun, "srun": "srun tvo"}.get(self.launcher, "tvo")
+
+    @property
     def hides_exit_codes(self) -> bool:
         """Whether the launcher turns every exit code into 1 and ends the other processes at the first that is not 0."""
         return self.launcher == "torchrun" and self.count > 1

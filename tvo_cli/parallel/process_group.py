@@ -60,6 +60,11 @@ class ProcessGroup:
         group.store.set(f"process/{place.rank}", json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
         return group
 
+    @classmethod
+    def alone(cls) -> ProcessGroup:
+        """A group of one, for weights that are kept elsewhere between their uses (parallel.offload)."""
+        return cls(LaunchedProcess(), dist.HashStore())  # type: ignore[attr-defined]
+
     def send_config(self, message: Mapping[str, Any], *, if_none: bool = False) -> None:
         """Hand the others the config that they run, or the exit code with which nothing is run."""
         if not (if_none and self.store.check([CONFIG])):
@@ -118,7 +123,9 @@ class ProcessGroup:
             world_size=self.place.count,
             timeout=timedelta(seconds=timeout),
         )
-        ranks = Ranks(self.place.rank, self.place.count, sharded, torch.device(device), told=self._tell_place)
+        place = self.place
+        ranks = Ranks(place.rank, place.count, sharded, torch.device(device), program=place.program)
+        ranks.told = self._tell_place
         ranks.watched = lambda exchange: self._watched(exchange, ranks, timeout)
         try:
             yield ranks

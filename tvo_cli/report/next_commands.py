@@ -43,7 +43,7 @@ def next_training_command(run: Run) -> Command:
     there = [
         f"output_dir={_folder_of_rival(run, rival)}" for word in overrides if _key_in_next_command(word) == "output_dir"
     ]
-    return ["tvo", "train", *map(_shell_word, [*flags, f"algorithm={rival}", *kept, *there[:1]])]
+    return [*_program_of_run(run), "train", *map(_shell_word, [*flags, f"algorithm={rival}", *kept, *there[:1]])]
 
 
 def next_evaluation_command(run: Run, policy: Path) -> Command:
@@ -87,16 +87,27 @@ def _suite_overrides(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"evaluation.suites.{name}.protocol.max_tokens={config.get('rollout', {}).get('max_tokens', 1024)}"
 
 
-def _flags_and_overrides_of_run(run: Run) -> tuple[list[str], list[str]]:
-    """Return Hydra's flags and the overrides of the run's command; of a run without one, from its config."""
+def _words_of_run(run: Run) -> tuple[list[str], list[str]]:
+    """Return the program of the run's command, with its launcher, and what follows `train`; empty without one."""
     try:
         words = shlex.split((run.folder / "command.txt").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        words = []
-    if words[:2] != ["tvo", "train"] or len(words) == 2:
+        return [], []
+    at = words.index("train") if "train" in words else 0
+    return (words[:at], words[at + 1 :]) if at and words[at - 1] in ("tvo", "tvo_cli") else ([], [])
+
+
+def _program_of_run(run: Run) -> list[str]:
+    return _words_of_run(run)[0] or ["tvo"]
+
+
+def _flags_and_overrides_of_run(run: Run) -> tuple[list[str], list[str]]:
+    """Return Hydra's flags and the overrides of the run's command; of a run without one, from its config."""
+    words = _words_of_run(run)[1]
+    if not words:
         return [], _overrides_from_config(run.config)
     flags = [word for flag, value in pairwise(words) if flag in FLAGS for word in (flag, value)]
-    overrides = [word for word in words[2:] if ("=" in word or word.startswith("~")) and MASK not in word]
+    overrides = [word for word in words if ("=" in word or word.startswith("~")) and MASK not in word]
     return flags, [word for word in overrides if word not in flags]
 
 

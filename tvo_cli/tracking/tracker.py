@@ -31,8 +31,10 @@ class Tracker:
     starts anew in an old folder leaves no trace of the old one's metrics.
     """
 
-    def __init__(self, config: Any, folder: Path, *, console: ConsoleDisplay | None = None) -> None:
-        self._config, self._folder = config, Path(folder)
+    def __init__(
+        self, config: Any, folder: Path, *, console: ConsoleDisplay | None = None, program: str = "tvo"
+    ) -> None:
+        self._config, self._folder, self._program = config, Path(folder), program
         self._run = run_info_for_tracker(config, self._folder)
         self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors_of_logger(config.logger)]
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
@@ -51,7 +53,7 @@ class Tracker:
         """Everything that can fail for want of space or permission fails here, before the first step."""
         log_file = run_log.open_run_log(self._folder / "run.log")
         resources.callback(run_log.close_run_log, log_file)
-        run_folder.describe_run(self._folder, self._config, configuration.rerun_command())
+        run_folder.describe_run(self._folder, self._config, configuration.rerun_command(self._program))
         run_folder.set_aside(self._folder / "summary.json", "previous")  # the run is not finished any more
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
         resources.callback(self._file.close)
