@@ -62,6 +62,7 @@ WORKS = {
     "tiny": TINY,
     "w1": W1,
     "w1x2": Work("w1x2", 16, 8, 32, 64, epochs=2),
+    "w10m": Work("w10m", 16, 8, 32, 64, hidden=384, layers=6, inner=1152),
     "w1skew": Work("w1skew", 16, 8, 32, 128, shortest=8),
     "w2": Work("w2", prompts=4, samples=8, prompt_tokens=64, new_tokens=128, **WIDE),
     "w2x2": Work("w2x2", 4, 8, 64, 128, epochs=2, **WIDE),
