@@ -249,3 +249,11 @@ def test_log_fluctuation() -> None:
     assert gradient_log_fluctuation([3.0]) == 0.0
     assert gradient_log_fluctuation([1.0, 0.0, 1.0, math.e]) == pytest.approx(1.0)  # a zero gradient has no logarithm
     assert gradient_log_fluctuation([200.0, 100.0]) == pytest.approx(gradient_log_fluctuation([2.0, 1.0]))  # scale-free
+
+
+def test_a_part_that_no_hook_saw_is_an_error_and_no_zero() -> None:
+    """As when parameters are watched that others stand in for, sharded ones for instance."""
+    watched, moved = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    reading = MicroBatchVariance([watched])
+    with pytest.raises(RuntimeError, match="watches parameters that the backward pass does not reach"), reading.part():
+        moved.sum().backward()

@@ -98,7 +98,11 @@ class MicroBatchVariance:
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Exactly one backward pass, of the part's contribution to the minibatch's loss."""
+        """Exactly one backward pass, of the part's contribution to the minibatch's loss.
+
+        Raises:
+            RuntimeError: no parameter that is watched received a gradient: others than these are differentiated.
+        """
         seen: dict[int, Tensor] = {}
         handles = [p.register_hook(_gradient_norm_hook(seen, i)) for i, p in enumerate(self._parameters)]
         try:
@@ -106,13 +110,14 @@ class MicroBatchVariance:
         finally:
             for handle in handles:
                 handle.remove()
+        if not seen:
+            raise RuntimeError("the variance reading watches parameters that the backward pass does not reach")
         self.squares.append(self._sum(seen.values()))
 
     def _sum(self, norms: Iterable[Tensor]) -> Tensor:
-        """Σ of squared norms, on the device so that no part waits for it; 0 when nothing had a gradient."""
+        """Σ of squared norms, on the device so that no part waits for it."""
         device = self._parameters[0].device
-        found = [norm.to(device) for norm in norms]
-        return torch.stack(found).square().sum() if found else torch.zeros((), device=device)
+        return torch.stack([norm.to(device) for norm in norms]).square().sum()
 
     def take_squares(self, squares: Sequence[Tensor]) -> None:
         """Take ‖g_i‖² of all parts of the minibatch, in their order, where others have computed some of them."""
