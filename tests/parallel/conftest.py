@@ -26,8 +26,6 @@ EXACT = (
     *("rollout.prompts=4", "rollout.samples=4", "rollout.minibatches=2", "rollout.epochs=2", "trainer.steps=2"),
     *("trainer.variance_parts=2", "trainer.microbatch_rows=4", "rollout.batch_size=8", "seed=3"),
 )
-# To what is left of ‖g‖² without the noise: where that is nearly nothing, the last bit of the norm is magnified.
-RATIOS = {f"gradient/{name}{end}" for name in ("noise_scale", "normalised_variance") for end in ("", "_raw")}
 TIMES = ("time/", "memory/")
 
 

@@ -251,9 +251,12 @@ def test_log_fluctuation() -> None:
     assert gradient_log_fluctuation([200.0, 100.0]) == pytest.approx(gradient_log_fluctuation([2.0, 1.0]))  # scale-free
 
 
-def test_a_part_that_no_hook_saw_is_an_error_and_no_zero() -> None:
+def test_a_gradient_that_no_hook_saw_is_an_error_and_no_variance_of_zero() -> None:
     """As when parameters are watched that others stand in for, sharded ones for instance."""
     watched, moved = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     reading = MicroBatchVariance([watched])
-    with pytest.raises(RuntimeError, match="watches parameters that the backward pass does not reach"), reading.part():
-        moved.sum().backward()
+    for _ in range(2):
+        with reading.part():
+            moved.sum().backward()
+    with pytest.raises(RuntimeError, match="watches parameters that the backward pass does not reach"):
+        reading.result(8.0, rollouts=2, total_rollouts=2)

@@ -94,15 +94,12 @@ class MicroBatchVariance:
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         """Watch the parameters that learn."""
         self._parameters = [p for p in parameters if p.requires_grad]
+        self._parts_seen = list[bool]()  # of each part here: whether a hook has fired
         self.squares: list[Tensor] = []  # ‖g_i‖² of the parts so far
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Exactly one backward pass, of the part's contribution to the minibatch's loss.
-
-        Raises:
-            RuntimeError: no parameter that is watched received a gradient: others than these are differentiated.
-        """
+        """Exactly one backward pass, of the part's contribution to the minibatch's loss."""
         seen: dict[int, Tensor] = {}
         handles = [p.register_hook(_gradient_norm_hook(seen, i)) for i, p in enumerate(self._parameters)]
         try:
@@ -110,14 +107,14 @@ class MicroBatchVariance:
         finally:
             for handle in handles:
                 handle.remove()
-        if not seen:
-            raise RuntimeError("the variance reading watches parameters that the backward pass does not reach")
+        self._parts_seen.append(bool(seen))
         self.squares.append(self._sum(seen.values()))
 
     def _sum(self, norms: Iterable[Tensor]) -> Tensor:
-        """Σ of squared norms, on the device so that no part waits for it."""
+        """Σ of squared norms, on the device so that no part waits for it; 0 when nothing had a gradient."""
         device = self._parameters[0].device
-        return torch.stack([norm.to(device) for norm in norms]).square().sum()
+        found = [norm.to(device) for norm in norms]
+        return torch.stack(found).square().sum() if found else torch.zeros((), device=device)
 
     def take_squares(self, squares: Sequence[Tensor]) -> None:
         """Take ‖g_i‖² of all parts of the minibatch, in their order, where others have computed some of them."""
@@ -128,7 +125,10 @@ class MicroBatchVariance:
 
         Raises:
             ValueError: fewer than two parts, of which no variance can be read.
+            RuntimeError: there is a gradient, and no hook of a part has seen any: others are differentiated.
         """
+        if self._parts_seen and not any(self._parts_seen) and gradient_norm_squared > 0:
+            raise RuntimeError("the variance reading watches parameters that the backward pass does not reach")
         if len(self.squares) < 2:
             raise ValueError(f"a variance needs at least two parts; there are {len(self.squares)}")
         return GradientNoiseReading(

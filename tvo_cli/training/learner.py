@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tvo_cli.optim.schedule import Schedule
 from tvo_cli.rollout import SamplingRule
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
+from tvo_cli.training.gradient_clipping import clip_gradients
 from tvo_cli.types import Rollout
 
 
@@ -97,8 +99,8 @@ class CriticLearner:
 
     def step(self, loss: float, factor: float) -> float:
         """One optimiser step at η·factor; the loss, nan and no step where the gradient is not finite."""
-        norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.clip_norm)
-        if not bool(torch.isfinite(norm)):
+        norm = clip_gradients(self.critic.parameters(), self.clip_norm, self.runtime.ranks)
+        if not math.isfinite(norm):
             return float("nan")
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = self.lr * factor

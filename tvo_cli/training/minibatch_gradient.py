@@ -21,6 +21,7 @@ from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability.gradient_noise import MicroBatchVariance
 from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.gradient_clipping import clip_gradients
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import ForwardedPart, forward_parts, join_tokens
 from tvo_cli.training.minibatches import Minibatch
@@ -54,7 +55,7 @@ def compute_minibatch_gradient(
     if trouble := next((outcome.trouble for outcome in outcomes if outcome.trouble), ""):
         raise NonFiniteUpdate(trouble)
     ranks.sum_gradients(learner.parameters)
-    norm = float(torch.nn.utils.clip_grad_norm_(learner.parameters, learner.clip_norm))
+    norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)
     if not math.isfinite(norm):
         raise NonFiniteUpdate("gradient")
     if reading is not None:
