@@ -11,7 +11,7 @@ A forward of a sharded network is an appointment: every rank must keep it, as of
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,6 @@ from torch.distributed.fsdp import (
     fully_shard,
     register_fsdp_forward_method,
 )
-from torch.distributed.tensor import DTensor
 
 _frees_layers: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
@@ -126,8 +125,3 @@ def differentiated_parameters(network: nn.Module) -> list[Tensor]:
     """What autograd differentiates: the unsharded parameters of a sharded network, which stay the same objects."""
     with whole_weights(network):
         return [parameter for parameter in network.parameters() if parameter.requires_grad]
-
-
-def whole_tensors(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Named tensors, of sharded ones the whole: every rank must ask at the same time."""
-    return {name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in named.items()}

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tvo_cli import __version__
 from tvo_cli import config as configuration
 from tvo_cli.checkpoint import tensor_fingerprint
+from tvo_cli.checkpoint.sharded_parameters import whole_tensor
 from tvo_cli.errors import UserError
-from tvo_cli.parallel.sharding import whole_tensors
 from tvo_cli.training.learner import Learner
 
 
@@ -29,8 +30,13 @@ def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
         "base": None if base is None else base.fingerprint,
         "reference": None
         if reference is None or base is not None
-        else tensor_fingerprint.tensor_fingerprint(whole_tensors(reference.network.state_dict())),
+        else tensor_fingerprint.tensor_fingerprint(_whole(reference.network.state_dict())),
     }
+
+
+def _whole(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Sharded ones put together; every rank takes part."""
+    return {name: whole_tensor(value) for name, value in named.items()}
 
 
 @lru_cache(maxsize=1)
