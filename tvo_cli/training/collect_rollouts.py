@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tvo_cli.data.prompts import render_prompt
-from tvo_cli.rollout import generate, join_rollouts, select_prompts
+from tvo_cli.rollout import join_rollouts, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch
+from tvo_cli.training.hold_weights import hold_weights
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Problem, Rollout, Verdict
@@ -110,8 +111,9 @@ def sample_responses(session: Session, problems: Sequence[Problem], number: int 
     prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
+    hold_weights(session)
     with session.learner.autocast(), policy.gathered():
-        return generate(policy, prompts, keys, session.sampling, seed=session.seed)
+        return session.sampler(policy, prompts, keys, session.sampling, seed=session.seed)
 
 
 def grade_responses(
