@@ -44,6 +44,7 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
 
 def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
     """Sample and grade the next problems; of several ranks each a share of them, and all have the whole."""
+    hold_weights(session, clock)
     problems = session.ranks.block(session.cursor.take(prompts))
 
     def sample_and_grade() -> GradedBatch:
@@ -111,7 +112,6 @@ def sample_responses(session: Session, problems: Sequence[Problem], number: int 
     prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
-    hold_weights(session)
     with session.learner.autocast(), policy.gathered():
         return session.sampler(policy, prompts, keys, session.sampling, seed=session.seed)
 

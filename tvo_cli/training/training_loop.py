@@ -100,7 +100,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
 def _evaluate_heldout(session: Session) -> HeldoutEvaluation | None:
     if session.heldout is None:
         return None
-    hold_weights(session)
+    hold_weights(session, Stopwatch())
     with session.learner.autocast():
         evaluation = session.heldout(session.learner.policy, session.ranks)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
