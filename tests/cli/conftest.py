@@ -26,7 +26,7 @@ class Experiment(ModuleType):
         self.configs: list[Any] = []
         self.act: Callable[[Any], None] = lambda config: None
 
-    def train(self, config: Any) -> dict[str, Any]:
+    def train(self, config: Any, ranks: object = None) -> dict[str, Any]:
         """A run of two steps, through the real tracker."""
         from omegaconf import OmegaConf
 

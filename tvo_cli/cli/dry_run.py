@@ -48,8 +48,16 @@ def _jobs_at_once(jobs: Sequence[Job]) -> int:
     """Return how many jobs of a sweep run side by side on this machine."""
     from tvo_cli.sweep.slots import divide_into_slots
 
-    given = dict(map(configuration.split_override, jobs[0])).get("hydra.launcher.n_jobs", "")
-    return len(divide_into_slots(len(jobs), int(given) if given.isdigit() else None, "auto"))
+    given = dict(map(configuration.split_override, jobs[0]))
+    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
+    slots = divide_into_slots(
+        len(jobs),
+        int(at_once) if at_once.isdigit() else None,
+        "auto",
+        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
+        on_cpu=given.get("trainer.device") == "cpu",
+    )
+    return len(slots)
 
 
 def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str) -> list[DerivedSizes]:

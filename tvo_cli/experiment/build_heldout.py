@@ -56,4 +56,6 @@ def sampled_heldout(
         top_k=0,
         cache_bytes=cache_bytes,
     )
-    return HeldoutSet(chosen, rendered(chosen, resolved_tree(config.model.prompt), policy), sampling, grader, confidence, seed)
+    return HeldoutSet(
+        chosen, rendered(chosen, resolved_tree(config.model.prompt), policy), sampling, grader, confidence, seed
+    )
