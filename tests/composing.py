@@ -11,16 +11,18 @@ from dataclasses import astuple, replace
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hydra._internal import config_loader_impl
+from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
-from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
+from omegaconf import DictConfig, OmegaConf, _utils, flag_override, grammar_parser, open_dict
+from omegaconf import base as nodes
 
 from tvo_cli import config
 
@@ -28,6 +30,9 @@ compose = ConfigLoaderImpl._load_configuration_impl
 join = ConfigLoaderImpl._compose_config_from_defaults_list
 choose = config_loader_impl.create_defaults_list
 find = ConfigRepository.load_config
+copy_sources = CachingConfigRepository.__init__
+map_choices = defaults_list._create_interpolation_map
+parse = grammar_parser.parse
 Plugins.instance()  # it looks for plugins, and makes the class of sources anew
 FileConfigSource: Any = SourcesRegistry.instance().resolve("file")
 load = FileConfigSource.load_config
@@ -55,6 +60,10 @@ def replaced() -> list[tuple[Any, str, Any, Any]]:
         (config_loader_impl, "create_defaults_list", choose, choosing),
         (ConfigRepository, "load_config", find, finding),
         (FileConfigSource, "load_config", load, loading),
+        (CachingConfigRepository, "__init__", copy_sources, sharing_sources),
+        (defaults_list, "_create_interpolation_map", map_choices, mapping_choices),
+        (nodes, "parse", parse, parsing),
+        (_utils, "parse", parse, parsing),
     ]
 
 
@@ -143,17 +152,42 @@ def _is_ours(repo: Any) -> bool:
     return {source.path for source in repo.get_sources() if source.scheme() == "file"} == {OURS}
 
 
+def sharing_sources(self: Any, delegate: Any) -> None:
+    """A repository with the delegate's sources, which are only read; Hydra copies each of them."""
+    self.delegate, self.cache = copy.copy(delegate), {}
+    self.delegate.sources = list(delegate.sources)
+
+
+def mapping_choices(overrides: Any, defaults_list: list[Any], self_added: bool) -> Any:
+    """The choices that a default may refer to; made where one does."""
+    refers = any(default.is_interpolation() for default in defaults_list)
+    return map_choices(overrides, defaults_list, self_added) if refers else None
+
+
+@lru_cache(maxsize=4096)
+def parsing(value: str, parser_rule: str = "configValue", lexer_mode: str = "DEFAULT_MODE") -> Any:
+    """The parse tree of a text with interpolations; it is only read, and grammars take a third of resolving."""
+    return parse(value, parser_rule, lexer_mode)
+
+
 @lru_cache(maxsize=1024)
-def _loaded(folder: str, name: str, changed: int, size: int) -> Any:
-    return load(FileConfigSource("main", f"file://{folder}"), name)
+def _loaded(name: str, content: bytes) -> Any:
+    with TemporaryDirectory() as folder:
+        place = Path(folder, FileConfigSource._normalize_file_name(name))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        return load(FileConfigSource("main", f"file://{folder}"), name)
 
 
 def loading(self: Any, config_path: str) -> Any:
-    """A yaml file as Hydra holds it; one that has changed is read again."""
+    """A yaml file as Hydra holds it: of the same content, wherever it lies."""
     place = Path(self.path, self._normalize_file_name(config_path))
     if not place.is_file():
         return load(self, config_path)
-    state = place.stat()
-    result = copy.copy(_loaded(self.path, config_path, state.st_mtime_ns, state.st_size))
-    result.provider, result.config, result.header = self.provider, copy.deepcopy(result.config), dict(result.header)
+    try:
+        result = copy.copy(_loaded(config_path, place.read_bytes()))
+    except Exception:  # which names the file: let it be the right one
+        return load(self, config_path)
+    result.path, result.provider = f"{self.scheme()}://{self.path}", self.provider
+    result.config, result.header = copy.deepcopy(result.config), dict(result.header)
     return result

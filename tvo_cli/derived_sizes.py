@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 from tvo_cli import data
 from tvo_cli.checkpoint.disk_size import DiskSize, disk_size
 from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
+from tvo_cli.memory.planned_ranks import rank_layout, relief_of_bottleneck, request_of_run_rank, step_work
 from tvo_cli.memory.planned_run import PlannedRun, is_served, planned_run
+from tvo_cli.memory.rank_memory import plan_rank_memory
+from tvo_cli.memory.step_costs import H100, bytes_of_step, seconds_of_step
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.parameter_count import parameter_count
 
@@ -26,9 +30,15 @@ class DerivedSizes(NamedTuple):
     disk: DiskSize | None
 
 
-def derived_sizes(config: Any) -> DerivedSizes:
-    """Return the derived sizes of a training run; refuse a config that cannot work."""
+def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
+    """Return the derived sizes of a training run, of so many processes where that is said.
+
+    Raises:
+        UserError: the config cannot work, or so many ranks cannot share it out.
+    """
     check_across_keys(config)
+    if ranks:
+        check_ranks(config, ranks)
     data_sizes = _dataset_sizes(config.dataset)
     try:
         longest, shape = longest_prompt(config), shape_of_model(config.model)
@@ -40,7 +50,9 @@ def derived_sizes(config: Any) -> DerivedSizes:
     prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
     disk, served = _disk_of_run(config, run), _served_sizes(config.rollout, run)
-    return DerivedSizes(data_sizes | prompt | sizes | model | _memory_sizes(run) | served | _disk_sizes(disk), disk)
+    shared = _rank_sizes(config, run, ranks) if ranks else {}
+    found = data_sizes | prompt | sizes | model | _memory_sizes(run) | served | shared
+    return DerivedSizes(found | _disk_sizes(disk), disk)
 
 
 def _dataset_sizes(node: Any) -> Sizes:
@@ -120,6 +132,32 @@ def _served_sizes(rollout: Any, run: PlannedRun) -> Sizes:
             f"before each batch, in {rollout.folder}; twice as much while they are written",
         ),
     }
+
+
+def _rank_sizes(config: Any, run: PlannedRun, ranks: int) -> Sizes:
+    """Return what one of several ranks takes, what it exchanges in a step, and what a step waits for."""
+    layout = rank_layout(config, ranks)
+    plan = plan_rank_memory(request_of_run_rank(config, run.request, ranks), layout)
+    work = step_work(config, run, ranks)
+    moved, seconds = bytes_of_step(work, layout), seconds_of_step(work, layout)
+    on_host = {name: size * min(ranks, H100.gpus) for name, size in plan.host.items()}
+    host: Sizes = {"memory of a host, GB": (_gigabytes(sum(on_host.values())), _parts_text(on_host))}
+    slowest = max(seconds, key=lambda name: seconds[name])
+    return {
+        "ranks": (ranks, f"--ranks; copies of the weights: {layout.copies}, each among {layout.shards}"),
+        "memory a rank, GB": (_gigabytes(plan.peak), _peak_note(plan)),
+        **(host if on_host else {}),
+        "moved a step, GB a rank": (_gigabytes(sum(moved.values())), _parts_text(moved) or "one process"),
+        "seconds a step, on H100s": (
+            float(f"{sum(seconds.values()):.3g}"),
+            f"on paper, were all responses as long as they may be: {_seconds_text(seconds)}",
+        ),
+        "bottleneck": (slowest, relief_of_bottleneck(slowest, work, layout)),
+    }
+
+
+def _seconds_text(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
 
 
 def _disk_of_run(config: Any, run: PlannedRun) -> DiskSize:

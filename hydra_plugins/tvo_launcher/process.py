@@ -40,10 +40,11 @@ class ProcessLauncher(Launcher):
         timeout: float | None,
         grace: float,
         program: Sequence[str] | None,
+        gpus_per_job: int = 1,
     ) -> None:
         from tvo_cli.sweep.runner import RunnerSettings
 
-        self._n_jobs, self._gpus, self._program = n_jobs, gpus, program
+        self._n_jobs, self._gpus, self._program, self._gpus_per_job = n_jobs, gpus, program, gpus_per_job
         self._settings = RunnerSettings(int(retries), None if timeout is None else float(timeout), float(grace))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -67,10 +68,13 @@ class ProcessLauncher(Launcher):
         with index.locked():
             jobs = [self._job(index, list(words), one) for words, one in zip(job_overrides, composed, strict=True)]
             mine = list({job.fingerprint: job for job in jobs}.values())
-            slots = divide_into_slots(len(mine), self._n_jobs, self._gpus, on_cpu=all(_on_cpu(one) for one in composed))
+            on_cpu = all(_on_cpu(one) for one in composed)
+            slots = divide_into_slots(
+                len(mine), self._n_jobs, self._gpus, gpus_per_job=self._gpus_per_job, on_cpu=on_cpu
+            )
             index.save()  # from here on the sweep has a folder: nothing of it is refused as a whole any more
             with ProgressTable(folder, mine, len(slots)) as table:
-                table.say(_opening(mine, len(jobs), slots, [s.gpu for s in slots if s.gpu is not None]))
+                table.say(_opening(mine, len(jobs), slots, self._gpus_per_job))
                 runner = SweepRunner(index, mine, slots, self._settings, table)
                 runner.run()
         shown = Path(os.path.relpath(folder))
@@ -93,12 +97,17 @@ class ProcessLauncher(Launcher):
         from omegaconf import open_dict
 
         from tvo_cli import config
+        from tvo_cli.config.rank_checks import check_ranks
+        from tvo_cli.sweep.torchrun import processes_of_job
 
         found: DictConfig = self._loader.load_sweep_config(self._config, words)
         with open_dict(found):
             found.hydra.job.id, found.hydra.job.num = number, number
         if _program()[0] == "tvo":
             config.check_composed_config(found, _program()[1], words, found.hydra.runtime.config_sources)
+        processes = processes_of_job(found, self._gpus_per_job)
+        if processes > 1:
+            check_ranks(found, processes)
         return found
 
     def _job(self, index: SweepIndex, words: list[str], composed: DictConfig) -> SweepJob:
@@ -108,6 +117,7 @@ class ProcessLauncher(Launcher):
         from tvo_cli import config, redaction
         from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
         from tvo_cli.sweep.sweep_index import SweepJob
+        from tvo_cli.sweep.torchrun import processes_of_job
         from tvo_cli.tracking import run_status
 
         wanted = str(composed.hydra.sweep.subdir)
@@ -119,24 +129,31 @@ class ProcessLauncher(Launcher):
         kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
         place = Path(os.path.relpath(index.folder / name))
         given = [*self._flags(), *self._foreign(), *kept, f"output_dir={_quoted(str(place))}", *self._mode()]
+        processes = processes_of_job(bare, self._gpus_per_job)
         job = SweepJob(
             fingerprint=fingerprint,
             folder=name,
             overrides=redaction.redacted_arguments(kept),
-            command=shlex.join([*_program(), *redaction.redacted_arguments(given)]),
+            command=shlex.join([*_typed(processes), *redaction.redacted_arguments(given)]),
             steps=(bare.get("trainer") or {}).get("steps"),
-            words=[*self._command(), *given],
+            processes=processes,
+            words=[*self._command(processes), *given],
         )
         if done:
             job.state, job.before, job.code = run_status.FINISHED, True, 0
         index.add(job)
         return job
 
-    def _command(self) -> list[str]:
+    def _command(self, processes: int) -> list[str]:
         """What starts a job: this Python and this program, unless `hydra.launcher.program` says otherwise."""
+        from tvo_cli.sweep.torchrun import command_by_torchrun
+
         program = _program()
         if program[0] == "tvo":
-            return [*(self._program or [sys.executable, "-m", "tvo_cli"]), *program[1:]]
+            starts = list(self._program or [sys.executable, "-m", "tvo_cli"])
+            if processes > 1:
+                starts = command_by_torchrun(starts, processes, self._settings.grace)
+            return [*starts, *program[1:]]
         return [*(self._program or [sys.executable]), *program]
 
     def _flags(self) -> list[str]:
@@ -184,17 +201,28 @@ def _returned(folder: Path, job: SweepJob, composed: DictConfig, code: int) -> J
     return found
 
 
-def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus: Sequence[str]) -> str:
+def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus_per_job: int) -> str:
     from tvo_cli.sweep.sweep_summary import repeated_jobs_note
 
+    gpus = [slot.gpus.replace(",", "+") for slot in slots if slot.gpus is not None]
+    single = sum(job.processes == 1 for job in jobs) if gpus_per_job > 1 else 0
     before = sum(job.before for job in jobs)
     parts = [
         f"sweep: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{repeated_jobs_note(asked, len(jobs))}",
         f"{before} already finished" if before else "",
     ]
     parts += [f"{len(slots)} at a time", f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else ""]
+    parts += [f"{single} of the jobs one process, for all GPUs of its slot" if single else ""]
     parts += [f"{slots[0].threads} threads each"]
     return ", ".join(part for part in parts if part)
+
+
+def _typed(processes: int) -> list[str]:
+    """The words before the settings with which a person reruns a job alone."""
+    program = _program()
+    if processes == 1:
+        return program
+    return ["torchrun", "--standalone", f"--nproc-per-node={processes}", "-m", "tvo_cli", *program[1:]]
 
 
 def _program() -> list[str]:

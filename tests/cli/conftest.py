@@ -26,7 +26,7 @@ class Experiment(ModuleType):
         self.configs: list[Any] = []
         self.act: Callable[[Any], None] = lambda config: None
 
-    def train(self, config: Any) -> dict[str, Any]:
+    def train(self, config: Any, ranks: object = None) -> dict[str, Any]:
         """A run of two steps, through the real tracker."""
         from omegaconf import OmegaConf
 
@@ -39,7 +39,7 @@ class Experiment(ModuleType):
                 tracker.log(step, {"reward/mean": step / 4, "accuracy/fresh": step / 4})
             return tracker.finish({"steps": 2})
 
-    def plan(self, config: Any) -> DerivedSizes:
+    def plan(self, config: Any, ranks: int = 0) -> DerivedSizes:
         """Two sizes, and nothing known of the disk."""
         from tvo_cli.derived_sizes import DerivedSizes
 

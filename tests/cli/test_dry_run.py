@@ -85,3 +85,47 @@ def test_a_dry_run_over_servers_names_them_and_asks_none(capsys: pytest.CaptureF
     told = " ".join(capsys.readouterr().out.split())
     assert "servers http://127.0.0.1:9, http://127.0.0.1:10 rollout.url" in told
     assert "weights for the servers, GB 0.0004 before each batch, in x/served" in told
+
+
+SHARDS = ("parallel=shard", "parallel.gather=bfloat16")
+STEP = ("rollout.prompts=64", "rollout.samples=8", "rollout.minibatches=4", "rollout.epochs=2")
+
+
+def sizes_of_ranks(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, str]:
+    """The lines of the table after that of the ranks, by label."""
+    assert main(["train", "--dry-run", *words]) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    begin = next((n for n, line in enumerate(lines) if line.startswith("ranks ")), len(lines))
+    return {line[:24].strip(): line[24:].strip() for line in lines[begin:]}
+
+
+def test_of_several_ranks_it_says_what_each_holds_what_travels_and_what_is_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    host = sizes_of_ranks(capsys, *SHARDS, *STEP, "--ranks", "8")
+    assert host["ranks"].startswith("8") and "copies of the weights: 1, each among 8" in host["ranks"]
+    assert host["memory a rank, GB"].split()[1] == "peak:" and "shards" in host["moved a step, GB a rank"]
+    assert host["bottleneck"].startswith("decoding") and "rollout=server" in host["bottleneck"]
+    many = sizes_of_ranks(capsys, *SHARDS, *STEP, "--ranks", "16", "parallel.shard_over=8")
+    assert "copies of the weights: 2, each among 8" in many["ranks"]
+    assert "gradients" in many["moved a step, GB a rank"] and "gradients" not in host["moved a step, GB a rank"]
+    replicas = sizes_of_ranks(capsys, "parallel=replicate", *STEP, "--ranks", "8")
+    assert "shards" not in replicas["moved a step, GB a rank"]
+    assert sizes_of_ranks(capsys, *SHARDS, *STEP) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dry-run", "--ranks", "8"], "parallel=single: 8 processes were started. Take parallel=replicate or"),
+        (["--dry-run", "--ranks", "0"], "--ranks=0: is no number of processes. Give 1 or more."),
+        (["--ranks", "8", "parallel=shard"], "--ranks=8: is for --dry-run. torchrun --standalone --nproc-per-node=8"),
+        (["--dry-run", "--ranks", "64", "parallel=shard"], "rollout.minibatches=4: a minibatch has 16 prompts for 64"),
+    ],
+)
+def test_ranks_that_cannot_be_are_refused(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"tvo: {said}") and list(tmp_path.iterdir()) == []

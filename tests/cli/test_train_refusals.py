@@ -53,7 +53,7 @@ def test_a_run_that_is_refused_before_its_first_step_leaves_no_folder(
 ) -> None:
     """The tracker has opened the folder; after a step it stays, for it holds one."""
 
-    def train(config: object) -> None:
+    def train(config: object, ranks: object = None) -> None:
         with Tracker(config, Path(config.output_dir)) as tracker:  # type: ignore[attr-defined]
             (tracker._folder / "checkpoints").mkdir()
             (tracker._folder / "checkpoints" / "experiment.json").write_text("{}")

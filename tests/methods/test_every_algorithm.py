@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +61,15 @@ for found in sorted(Path(__file__).parent.glob("test_*.py")):
         ACTS |= getattr(module, "ACTS", {})
 
 
+@cache
+def as_built(name: str, *overrides: str) -> Objective:
+    """An objective as it was built, before any batch: only copied."""
+    made: Objective = config.build(composed(name, *overrides).algorithm.objective)
+    return made
+
+
 def objective(name: str, *overrides: str) -> Objective:
-    built: Objective = config.build(composed(name, *overrides).algorithm.objective)
-    return built
+    return copy.deepcopy(as_built(name, *overrides))
 
 
 def loss_and_gradient(name: str, tokens: Tokens, *overrides: str) -> tuple[Loss, list[Tensor]]:

@@ -42,7 +42,7 @@ class Interrupted(Exception):
 Interrupted.__module__ = "tvo_cli.training.session_checkpoint"
 
 
-def train(config: Any) -> dict[str, Any]:
+def train(config: Any, ranks: object = None) -> dict[str, Any]:
     """Do what `act` says, then two steps."""
     folder = Path(config.output_dir)
     with (folder.parent / "starts.txt").open("a") as file:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import until
+
 from .conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -21,11 +23,24 @@ SMALL = (
 ONE_FAILS = "rollout.samples=1,4"  # a group of one has no baseline
 
 
+PAIRS = (  # jobs of two ranks, one after another
+    *("parallel=replicate", "hydra.launcher.gpus_per_job=2", "hydra.launcher.n_jobs=1", "trainer.device=cpu"),
+    "rollout.minibatches=1",
+)
+
+
 def tvo(place: Path, *words: str) -> tuple[int, str]:
+    began = begin(place, *words)
+    said, _ = began.communicate(timeout=280)
+    return began.returncode, said
+
+
+def begin(place: Path, *words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
     line = [sys.executable, "-m", "tvo_cli", *words]
-    done = subprocess.run(line, cwd=place, env=environment, capture_output=True, text=True, timeout=280)
-    return done.returncode, done.stdout + done.stderr
+    return subprocess.Popen(
+        line, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def states(folder: Path) -> dict[str, str]:
@@ -60,6 +75,33 @@ def test_eval_and_variance_sweep_too(tmp_path: Path) -> None:
     code, said = tvo(tmp_path, "variance", "-m", "seed=0,1", *small)
     assert code == 0 and "2 of 2 finished" in said
     assert len(list((tmp_path / "outputs" / "variance").glob("*/s*/variance.json"))) == 2
+
+
+def test_a_job_of_two_ranks_is_started_by_torchrun_and_its_exit_code_is_its_own(tmp_path: Path) -> None:
+    words = ("train", "-m", "logger=none", ONE_FAILS, *SMALL, *PAIRS)
+    code, said = tvo(tmp_path, *words)
+    [folder] = (tmp_path / "outputs" / "train").iterdir()
+    assert code == 2 and states(folder) == {"samples-1": "failed", "samples-4": "finished"}, said
+    assert "alone: torchrun --standalone --nproc-per-node=2 -m tvo_cli train" in said
+    [failed] = (job for job in json.loads((folder / "sweep.json").read_text())["jobs"] if job["state"] == "failed")
+    assert failed["code"] == 2 and "rollout.samples" in failed["reason"] and failed["processes"] == 2
+    assert json.loads((folder / "samples-4" / "versions.json").read_text())["environment"]["ranks"] == 2
+    assert "(1 of them before)" in tvo(tmp_path, *words)[1]
+
+
+def test_a_sweep_of_pairs_that_is_stopped_goes_on(tmp_path: Path) -> None:
+    words = ("train", "-m", "logger=none", "seed=0,1", *SMALL, "trainer.steps=30", *PAIRS, "output_dir=sweep")
+    began = begin(tmp_path, *words)
+    until(lambda: any(path.stat().st_size for path in tmp_path.glob("sweep/s0/metrics.jsonl")), 120)
+    began.terminate()
+    said, _ = began.communicate(timeout=120)
+    assert began.returncode == 75, said
+    assert states(tmp_path / "sweep") == {"s0": "interrupted"}
+    code, said = tvo(tmp_path, *words)
+    assert code == 0 and states(tmp_path / "sweep") == {"s0": "finished", "s1": "finished"}, said
+    rows = (tmp_path / "sweep" / "s0" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(row)["step"] for row in rows if "reward/mean" in row]
+    assert steps == list(range(1, 31))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,41 @@ def test_without_gpus_one_job_a_processor_and_never_more_than_there_are_jobs() -
 
 def test_one_job_a_gpu_and_more_slots_share_them_in_turn() -> None:
     assert divide_into_slots(9, None, [0, 3], cores=8) == [Slot(0, "0", 4), Slot(1, "3", 4)]
-    assert [slot.gpu for slot in divide_into_slots(9, 4, [0, 3], cores=8)] == ["0", "3", "0", "3"]
+    assert [slot.gpus for slot in divide_into_slots(9, 4, [0, 3], cores=8)] == ["0", "3", "0", "3"]
+
+
+def test_a_job_of_several_gpus_has_a_group_of_them_and_a_share_of_the_threads_for_each_process() -> None:
+    assert divide_into_slots(9, None, range(4), gpus_per_job=2, cores=8) == [Slot(0, "0,1", 2), Slot(1, "2,3", 2)]
+    assert divide_into_slots(9, None, range(4), gpus_per_job=4, cores=8) == [Slot(0, "0,1,2,3", 2)]
+    shared = divide_into_slots(9, 3, [0, 3, "GPU-ab", 5], gpus_per_job=2, cores=8)
+    assert [slot.gpus for slot in shared] == ["0,3", "GPU-ab,5", "0,3"]
+    assert shared[0].environment({})["CUDA_VISIBLE_DEVICES"] == "0,3"
+
+
+def test_without_gpus_a_job_has_a_processor_for_each_process() -> None:
+    assert divide_into_slots(9, None, "auto", gpus_per_job=2, on_cpu=True, cores=8) == [
+        Slot(i, None, 1) for i in range(4)
+    ]
+    assert divide_into_slots(9, 1, None, gpus_per_job=2, cores=8) == [Slot(0, None, 4)]
+    assert len(divide_into_slots(9, None, None, gpus_per_job=4, cores=2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "size", "said"),
+    [
+        ("0,1,2,3,4,5", 4, r"gpus_per_job=4: does not divide the 6 GPUs \(0, 1, .*\)\. Take one of 1, 2, 3, 6,"),
+        ("0", 2, r"gpus_per_job=2: does not divide the 1 GPUs \(0\)\. Take one of 1,"),
+        ("", 2, r"gpus_per_job=2: no GPU can be seen here\. Name them"),
+        ("0,1", 0, r"gpus_per_job=0: must be a whole number, more than 0\.$"),
+        ("0,1", True, r"gpus_per_job=True: must be a whole number"),
+    ],
+)
+def test_gpus_that_do_not_divide_into_jobs_are_refused(
+    monkeypatch: pytest.MonkeyPatch, visible: str, size: int, said: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(UserError, match=said):
+        divide_into_slots(4, None, "auto", gpus_per_job=size, cores=8)
 
 
 def test_gpus_are_those_one_may_see(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,17 +23,22 @@ SIZELESS = ("seed", "optimizer.lr", "experiment_name", "run_name", "output_dir")
 Job = Sequence[str]
 
 
-def show_dry_run(words: Sequence[str]) -> None:
-    """Print the derived sizes and the config of a run; of a sweep a table of its jobs, then the first one's."""
+def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
+    """Print the derived sizes and the config of a run; of a sweep a table of its jobs, then the first one's.
+
+    `ranks`: as if so many processes ran it.
+    """
     from tvo_cli.cli import printing
     from tvo_cli.cli.startup_message import announce_on_stderr
 
     announce_on_stderr("tvo train --dry-run", "composing the configuration")
+    if ranks is not None and ranks < 1:
+        raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
-    plan = dry_run_sizes(first)
+    plan = dry_run_sizes(first, ranks or 0)
     _check_values_in_dry_run(jobs, first, name)
-    plans = _sizes_of_each_job(jobs, plan, name)
+    plans = _sizes_of_each_job(jobs, plan, name, ranks or 0)
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, plans)
@@ -48,17 +53,25 @@ def _jobs_at_once(jobs: Sequence[Job]) -> int:
     """Return how many jobs of a sweep run side by side on this machine."""
     from tvo_cli.sweep.slots import divide_into_slots
 
-    given = dict(map(configuration.split_override, jobs[0])).get("hydra.launcher.n_jobs", "")
-    return len(divide_into_slots(len(jobs), int(given) if given.isdigit() else None, "auto"))
+    given = dict(map(configuration.split_override, jobs[0]))
+    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
+    slots = divide_into_slots(
+        len(jobs),
+        int(at_once) if at_once.isdigit() else None,
+        "auto",
+        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
+        on_cpu=given.get("trainer.device") == "cpu",
+    )
+    return len(slots)
 
 
-def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str) -> list[DerivedSizes]:
+def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str, ranks: int) -> list[DerivedSizes]:
     """Return the derived sizes of each job, composed once for equal ones; nothing where those are too many."""
     kinds = [_dry_run_overrides(job) for job in jobs]
     others = {kind: job for job, kind in zip(reversed(jobs), reversed(kinds)) if kind != kinds[0]}
     if len(others) >= COMPOSED:
         return []
-    plans = {kind: dry_run_sizes(configuration.compose(job, name)) for kind, job in others.items()}
+    plans = {kind: dry_run_sizes(configuration.compose(job, name), ranks) for kind, job in others.items()}
     return [plans.get(kind, first) for kind in kinds]
 
 
@@ -93,13 +106,13 @@ def _dry_run_overrides(job: Job) -> tuple[str, ...]:
     return tuple(word for word in job if configuration.split_override(word)[0] not in SIZELESS)
 
 
-def dry_run_sizes(config: Any) -> DerivedSizes:
-    """Return the derived sizes of a config; refuse a config that cannot work."""
+def dry_run_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
+    """Return the derived sizes of a config, of so many ranks; refuse a config that cannot work."""
     from tvo_cli.derived_sizes import derived_sizes
     from tvo_cli.tracking.buffered_log import BufferedLog
 
     with BufferedLog():  # a file is read for each of its splits, and says what is odd about it once
-        return derived_sizes(config)
+        return derived_sizes(config, ranks)
 
 
 def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[DerivedSizes]) -> None:

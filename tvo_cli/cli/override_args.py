@@ -20,6 +20,9 @@ Multirun = Annotated[bool, typer.Option("-m", "--multirun", help="Run every comb
 Shown = Annotated[str | None, typer.Option("--cfg", metavar="job|hydra|all", help="Show the config; start nothing.")]
 ConfigDir = Annotated[str | None, typer.Option("--config-dir", metavar="DIR", help="A folder of configs of yours.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+RankCount = Annotated[
+    int | None, typer.Option("--ranks", metavar="N", help="With --dry-run: memory and traffic of N processes.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the resolved config and derived sizes; start nothing.")]
 
 

@@ -13,9 +13,11 @@ from tvo_cli.cli.override_args import (
     DryRun,
     Multirun,
     Overrides,
+    RankCount,
     Shown,
     hydra_arguments,
 )
+from tvo_cli.errors import UserError
 from tvo_cli.parallel.launched_process import launched_process
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def train(
     cfg: Shown = None,
     config_dir: ConfigDir = None,
     dry_run: DryRun = False,
+    ranks: RankCount = None,
     debug: Debug = False,
 ) -> None:
     """Train a policy, watch whether it is stable, evaluate it. -m runs every combination of a,b values."""
@@ -44,8 +47,11 @@ def train(
             return
         from tvo_cli.cli.dry_run import show_dry_run
 
-        show_dry_run(words)
+        show_dry_run(words, ranks)
         return
+    if ranks is not None:
+        remedy = f"torchrun --standalone --nproc-per-node={ranks} -m tvo_cli train … starts {ranks} processes."
+        raise UserError("--ranks", ranks, "is for --dry-run.", remedy)
     raise typer.Exit(_launch_training(words, debug))
 
 

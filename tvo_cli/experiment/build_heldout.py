@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
+from tvo_cli.config import resolved_tree
 from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.evaluation.heldout_check import prompts_of_heldout_check as rendered
 from tvo_cli.model import Policy
@@ -63,5 +64,5 @@ def sampled_heldout(
         top_k=0,
         cache_bytes=cache_bytes,
     )
-    prompts = rendered(chosen, config.model.prompt, policy)
+    prompts = rendered(chosen, resolved_tree(config.model.prompt), policy)
     return HeldoutSet(chosen, prompts, sampling, grader, confidence, seed, sampler or LocalSampler())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from tvo_cli import config as configuration
 from tvo_cli import data
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
@@ -60,7 +61,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         folder=folder,
         learner=learner,
         cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
-        prompt=config.model.prompt,
+        prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,

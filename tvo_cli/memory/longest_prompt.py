@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tvo_cli.config import resolved_tree
 from tvo_cli.model.model_location import FRESH, folder_at_hand
 
 ASSUMED = 512  # tokens, where nothing is known
@@ -36,7 +37,8 @@ def _longest_of_first(config: Any) -> int:
     tokenizer = load_tokenizer(config.model)
     problems = data.load(config.dataset, split="train", seed=int(config.seed))
     count = LOOKED_AT if problems.size is None else min(LOOKED_AT, problems.size)
-    prompts = [data.render_prompt(problems.problem(i), config.model.prompt, tokenizer) for i in range(count)]
+    node = resolved_tree(config.model.prompt)  # once, not for each problem
+    prompts = [data.render_prompt(problems.problem(i), node, tokenizer) for i in range(count)]
     return max(map(len, encode_prompts(tokenizer, prompts)))
 
 

@@ -153,7 +153,13 @@ def is_served(rollout: Any) -> bool:
 
 def _scored_rows(config: Any, sizes: MicrobatchSizes, request: MemoryRequest) -> int:
     """Return rows of a forward before the update; 0 where the sampler's own log-probabilities suffice."""
+    scores = scores_policy(config, request)
+    return max(sizes.scored if scores or request.reference else 0, sizes.valued if request.critic else 0)
+
+
+def scores_policy(config: Any, request: MemoryRequest) -> bool:
+    """Return whether the policy reads a batch before its updates: for its log-probabilities, or their entropy."""
     asked = str(config.trainer.old_logp)
-    scores = asked == "trainer" or (asked == "auto" and (request.autocast or is_served(config.rollout)))
     entropy = bool(config.algorithm.objective.get("reads", {}).get("old_entropy", False))
-    return max(sizes.scored if scores or request.reference or entropy else 0, sizes.valued if request.critic else 0)
+    own = request.autocast or is_served(config.rollout)
+    return asked == "trainer" or (asked == "auto" and own) or entropy

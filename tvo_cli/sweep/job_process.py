@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.sweep import supervisor_process
+from tvo_cli.sweep.torchrun import exit_code_behind_torchrun
 from tvo_cli.tracking import run_status
 
 SAVED, INTERRUPTED, USER = 75, 130, 2
@@ -42,8 +43,10 @@ class JobProcess:
         title: str,
         grace: float,
         timeout: float | None,
+        by_torchrun: bool = False,
     ) -> None:
         self.log, self.begun, self._grace, self._timeout = log, time.monotonic(), grace, timeout
+        self._by_torchrun, self._began = by_torchrun, run_status.utc_now()
         self._asked: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         line = [sys.executable, "-I", "-S", supervisor_process.__file__, str(grace), str(timeout or 0.0), *words]
@@ -87,13 +90,22 @@ class JobProcess:
             self.kill()
         stopped = self._asked is not None
         self.stop()
-        return outcome_of_exit_code(128 - code if code < 0 else code, self, stopped)
+        return outcome_of_exit_code(self._own_code(128 - code if code < 0 else code), self, stopped)
+
+    def _own_code(self, code: int) -> int:
+        if not self._by_torchrun:
+            return code
+        status = run_status.read_status(self.log.parent)
+        return exit_code_behind_torchrun(code, status, self._began, self._end_of_log())
+
+    def _end_of_log(self) -> str:
+        with self.log.open("rb") as file:
+            file.seek(max(self._start, file.seek(0, os.SEEK_END) - TAIL))
+            return file.read().decode("utf-8", "replace")
 
     def last_words(self) -> str:
         """The reason in the log: the last line that begins with `tvo:`, else the last line there is."""
-        with self.log.open("rb") as file:
-            file.seek(max(self._start, file.seek(0, os.SEEK_END) - TAIL))
-            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in self._end_of_log().splitlines() if line.strip()]
         ours = [line.removeprefix("tvo:").strip() for line in lines if line.startswith("tvo:")]
         return (ours or lines or [""])[-1][:300]
 

@@ -109,6 +109,7 @@ class SweepRunner:
             title=job.command,
             grace=self._settings.grace,
             timeout=self._settings.timeout,
+            by_torchrun=job.processes > 1,
         )
         job.attempts += 1
         job.state, job.pid, job.slot, job.reason, job.code = run_status.RUNNING, child.pid, slot.number, "", None

@@ -17,31 +17,58 @@ class Slot(NamedTuple):
     """A slot: a place where one job at a time runs."""
 
     number: int
-    gpu: str | None  # an entry of CUDA_VISIBLE_DEVICES; None leaves the environment alone
-    threads: int
+    gpus: str | None  # a value of CUDA_VISIBLE_DEVICES; None leaves the environment alone
+    threads: int  # of each of the job's processes
 
     def environment(self, outside: Mapping[str, str]) -> dict[str, str]:
         """The job's environment; a smaller number of threads asked for outside stands."""
         threads = {name: str(_threads_of_slot(outside.get(name), self.threads)) for name in THREADS}
-        chosen = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
+        chosen = {} if self.gpus is None else {"CUDA_VISIBLE_DEVICES": self.gpus}
         return {**outside, **threads, **chosen}
 
 
 def divide_into_slots(
-    jobs: int, n_jobs: int | None, gpus: Sequence[object] | str | None, *, on_cpu: bool = False, cores: int = 0
+    jobs: int,
+    n_jobs: int | None,
+    gpus: Sequence[object] | str | None,
+    *,
+    gpus_per_job: int = 1,
+    on_cpu: bool = False,
+    cores: int = 0,
 ) -> list[Slot]:
-    """Divide the machine's processors and GPUs into slots for so many jobs.
+    """Divide the machine's processors and GPUs into slots for so many jobs of `gpus_per_job` processes.
 
-    `n_jobs` None: one a GPU, else one a processor. `gpus` "auto": those that can be seen, unless `on_cpu`. Slots
-    take the GPUs in turn, so that more slots than GPUs share them. Threads: the processors divided among slots.
+    `n_jobs` None: one a group of GPUs, else one for as many processors as a job has processes. `gpus` "auto": those
+    that can be seen, unless `on_cpu`. Slots take the groups in turn, so that more slots than groups share them.
+    Threads: the processors divided among the processes of all slots.
     """
-    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1):
-        raise UserError("hydra.launcher.n_jobs", n_jobs, "must be a whole number, more than 0, or null.")
-    devices = _gpus_of_slots(gpus, on_cpu)
+    if n_jobs is not None:
+        _check_whole("n_jobs", n_jobs, ", or null")
+    _check_whole("gpus_per_job", gpus_per_job)
+    groups = _gpu_groups(_gpus_of_slots(gpus, on_cpu), gpus_per_job, required=gpus == "auto" and not on_cpu)
     processors = cores or processors_for_slots()
-    count = max(1, min(n_jobs or len(devices) or processors, jobs))
-    share = max(1, processors // count)
-    return [Slot(i, devices[i % len(devices)] if devices else None, share) for i in range(count)]
+    count = max(1, min(n_jobs or len(groups) or processors // gpus_per_job, jobs))
+    share = max(1, processors // (count * gpus_per_job))
+    return [Slot(i, groups[i % len(groups)] if groups else None, share) for i in range(count)]
+
+
+def _check_whole(name: str, value: object, otherwise: str = "") -> None:
+    """Refuse what is no number of jobs or GPUs."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f"hydra.launcher.{name}", value, f"must be a whole number, more than 0{otherwise}.")
+
+
+def _gpu_groups(devices: list[str], size: int, *, required: bool) -> list[str]:
+    """Return values of CUDA_VISIBLE_DEVICES, each of `size` GPUs; every GPU is in one of them."""
+    key = "hydra.launcher.gpus_per_job"
+    if not devices and size > 1 and required:
+        remedy = "Name them: 'hydra.launcher.gpus=[0,1]'; on processors alone take trainer.device=cpu."
+        raise UserError(key, size, "no GPU can be seen here.", remedy)
+    if len(devices) % size:
+        fitting = ", ".join(str(n) for n in range(1, len(devices) + 1) if len(devices) % n == 0)
+        remedy = f"Take one of {fitting}, or name others: hydra.launcher.gpus=[…]"
+        raise UserError(key, size, f"does not divide the {len(devices)} GPUs ({', '.join(devices)}).", remedy)
+    return [",".join(devices[begin : begin + size]) for begin in range(0, len(devices), size)]
 
 
 def _gpus_of_slots(gpus: Sequence[object] | str | None, on_cpu: bool) -> list[str]:

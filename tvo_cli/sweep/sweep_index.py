@@ -29,6 +29,7 @@ class SweepJob:
     overrides: list[str]
     command: str  # what reruns it alone
     steps: int | None = None  # planned, of a training
+    processes: int = 1
     state: str = WAITING  # waiting, running, finished, interrupted, failed
     before: bool = False  # was done when this command came
     attempts: int = 0  # of this command

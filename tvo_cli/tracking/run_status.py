@@ -45,7 +45,7 @@ class Heartbeat:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "born": _process_start_time(os.getpid()),
-            "started": _utc_now(),
+            "started": utc_now(),
         }
         self._done = threading.Event()
 
@@ -70,7 +70,7 @@ class Heartbeat:
         self._thread.join()
         write_json_atomically(
             self._path,
-            {"state": state, "code": code, "reason": without_secrets(reason), **self._facts, "ended": _utc_now()},
+            {"state": state, "code": code, "reason": without_secrets(reason), **self._facts, "ended": utc_now()},
         )
 
     def withdraw(self) -> bool:
@@ -136,7 +136,7 @@ def write_end_of_dead_run(folder: Path, state: str, code: int, reason: str, fact
     """Write the end of a run that could not write it itself; its own status stands."""
     found = read_status(folder)
     if found.get("state") in (None, RUNNING) and not is_running(folder, found):
-        told = {"state": state, "code": code, "reason": without_secrets(reason), "ended": _utc_now()}
+        told = {"state": state, "code": code, "reason": without_secrets(reason), "ended": utc_now()}
         write_json_atomically(folder / STATUS_FILE, {**facts, **found, **told})
 
 
@@ -173,7 +173,8 @@ def _modification_times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in found}
 
 
-def _utc_now() -> str:
+def utc_now() -> str:
+    """Return the time as state.json has it: ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tvo_cli import data
+from tvo_cli.config import resolved_tree
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
@@ -103,7 +104,8 @@ def _problems_that_fit(
 
 
 def _renderer_of_run_problems(config: Any, policy: Policy) -> Callable[[Problem], str]:
-    return lambda problem: data.render_prompt(problem, config.model.prompt, policy.tokenizer)
+    prompt = resolved_tree(config.model.prompt)  # once, not for each problem
+    return lambda problem: data.render_prompt(problem, prompt, policy.tokenizer)
 
 
 def _max_prompt_tokens_of_run(node: Any) -> int | None:
