@@ -57,11 +57,14 @@ def test_a_run_stopped_at_every_update_ends_in_the_same_bits(pair: Pair, algorit
 
 
 @pytest.mark.parametrize("strategy", ["replicate", "shard"])
-def test_default_cuts_end_within_rounding(pair: Pair, strategy: str) -> None:
-    asked = ("rollout.prompts=8", "rollout.samples=8", "rollout.minibatches=4", "rollout.epochs=4", "trainer.steps=3")
-    one, other = (
-        tensors_of(pair.alone(*asked)),
-        tensors_of(pair.finished(f"rounding-{strategy}", *asked, f"parallel={strategy}")),
-    )
+@pytest.mark.parametrize(
+    ("algorithm", "most"), [("tvo", 1e-5), ("ppo", 1e-5), ("steer", 1e-5), ("clip_cov", 1e-3), ("kl_cov", 1e-3)]
+)
+def test_default_cuts_end_within_rounding(pair: Pair, algorithm: str, most: float, strategy: str) -> None:
+    """Methods that pick the largest tokens magnify it: which they are turns on the last bit."""
+    sizes = ("rollout.prompts=8", "rollout.samples=8", "rollout.minibatches=4", "rollout.epochs=4", "trainer.steps=3")
+    asked = (*sizes, f"algorithm={algorithm}")
+    both = pair.finished(f"rounding-{algorithm}-{strategy}", *asked, f"parallel={strategy}")
+    one, other = tensors_of(pair.alone(*asked)), tensors_of(both)
     weights = [name for name in one if name.startswith("policy.")]
-    assert max(float((one[name] - other[name]).abs().max()) for name in weights) < 1e-5  # 48 updates
+    assert max(float((one[name] - other[name]).abs().max()) for name in weights) < most  # 48 updates

@@ -129,6 +129,40 @@ def test_a_parameter_that_no_rank_has_reached_keeps_no_gradient() -> None:
     assert run_pair(add, add) == {rank: ("finished", "[[3.0, 3.0], None, [5.0]]") for rank in (0, 1)}
 
 
+def _introduce(rank: int, port: str, facts: dict[str, str], told: Any) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    group = ProcessGroup.meet(LaunchedProcess(rank, 2, rank, 2, "srun"))
+    try:
+        if rank == 0:
+            group.check_same_facts(facts)
+            group.send_config({"config": {"seed": 1}})
+        else:
+            group.introduce(facts)
+            told.put((rank, str(group.receive_config())))
+    except UserError as error:
+        group.send_config({"refused": 2}, if_none=True)
+        told.put((rank, str(error)))
+    if rank == 0:
+        time.sleep(0.3)  # it holds the store
+
+
+@pytest.mark.parametrize("other", ["a", "b"])
+def test_the_config_of_the_first_is_every_ones_unless_the_code_is_another(other: str) -> None:
+    told, port = FORK.Queue(), free_port()
+    facts = ({"code": "a", "torch": "2"}, {"code": other, "torch": "2"})
+    both = [FORK.Process(target=_introduce, args=(rank, port, one, told)) for rank, one in enumerate(facts)]
+    for process in both:
+        process.start()
+    found = dict(told.get(timeout=30) for _ in range(1 + (other == "b")))
+    for process in both:
+        process.join(30)
+    if other == "a":
+        assert found == {1: "{'config': {'seed': 1}}"}
+    else:
+        assert found[1] == "{'refused': 2}"
+        assert found[0].startswith("rank=1: on ") and "has another code than rank 0 (b; rank 0: a)." in found[0]
+
+
 @pytest.mark.parametrize("error", [RankLost(3, "was killed.")], ids=["lost"])
 def test_a_lost_rank_is_an_error_with_a_remedy(error: RankLost) -> None:
     assert str(error) == "rank=3: was killed. The same command goes on from the last checkpoint."
