@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
 from tvo_cli import config
@@ -68,3 +69,21 @@ def test_default_cuts_end_within_rounding(pair: Pair, algorithm: str, most: floa
     one, other = tensors_of(pair.alone(*asked)), tensors_of(both)
     weights = [name for name in one if name.startswith("policy.")]
     assert max(float((one[name] - other[name]).abs().max()) for name in weights) < most  # 48 updates
+
+
+@pytest.mark.parametrize(
+    "extra", ["parallel.free_layers=false", "parallel.shard_over=1", "model.gradient_checkpointing=true"]
+)
+def test_each_way_to_shard_gives_the_bits_of_one_process(pair: Pair, extra: str) -> None:
+    asked = (*EXACT, *((extra,) if extra.startswith("model.") else ()))
+    alone, both = pair.alone(*asked), pair.finished(f"way-{extra}", *EXACT, "parallel=shard", extra)
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert far_metrics(rows_of(alone), rows_of(both)) == set()
+
+
+def test_weights_that_travel_in_bfloat16_learn_in_float32(pair: Pair) -> None:
+    words = ("parallel=shard", "parallel.gather=bfloat16")
+    one, other = tensors_of(pair.alone(*EXACT)), tensors_of(pair.finished("bfloat16", *EXACT, *words))
+    assert {value.dtype for name, value in other.items() if name.startswith("policy.")} == {torch.float32}
+    gap = max(float((one[name] - other[name]).abs().max()) for name in one if name.startswith("policy."))
+    assert 0.0 < gap < 5e-3  # eight steps of Adam at 1e-3 in directions that rounding has turned a little

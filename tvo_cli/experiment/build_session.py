@@ -117,6 +117,7 @@ def _recorder_settings(config: DictConfig, chosen: RecorderChoice) -> RecorderSe
 def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
     trainer, evaluation, stability = config.trainer, config.evaluation, config.stability
     other = runtime.accelerator.mixed_precision != "no" or config.rollout.get("engine")
+    other = other or (config.parallel.strategy == "shard" and config.parallel.gather == "bfloat16")
     automatic = "trainer" if other else "sampler"
     return RunSettings(
         steps=int(trainer.steps),
