@@ -48,7 +48,8 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         held.say()
         facts = environment.of_run(session.learner)
         if ranks.is_first:
-            environment.record(folder, facts | {"ranks": ranks.count, "parallel": str(config.parallel.strategy)})
+            shared = {"ranks": ranks.count, "parallel": str(config.parallel.strategy)} if ranks.count > 1 else {}
+            environment.record(folder, facts | shared)
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
         told = {"fast_paths": environment.paths_taken(facts), "model": identity}
