@@ -177,6 +177,18 @@ def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.
     assert "tvo export 'a b' 'a b-policy' --merge\n" in run_card.card_text(run_loading.load_run(Path("a b")))
 
 
+@pytest.mark.parametrize(
+    "program",
+    ["torchrun --standalone --nproc-per-node 2 -m tvo_cli", "srun tvo", "tvo"],
+    ids=["torchrun", "srun", "tvo"],
+)
+def test_a_run_of_several_processes_is_followed_by_one_of_as_many(make_run: Make, program: str) -> None:
+    folder = make_run()
+    (folder / "command.txt").write_text(f"{program} train parallel=replicate seed=1\n")
+    words = next_commands.next_training_command(run_loading.load_run(folder))
+    assert words == [*program.split(), "train", "algorithm=grpo", "parallel=replicate", "seed=1"]
+
+
 def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
     folder = make_run()
     text = (folder / "config.yaml").read_text()
