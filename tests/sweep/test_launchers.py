@@ -106,11 +106,20 @@ def test_a_sweep_of_pairs_that_is_stopped_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("launcher", "module"),
-    [("joblib", "hydra_joblib_launcher"), ("submitit_local", "hydra_submitit_launcher")],
+    [
+        ("joblib", "hydra_joblib_launcher"),
+        ("submitit_local", "hydra_submitit_launcher"),
+        ("ray", "hydra_ray_launcher"),
+    ],
 )
-def test_the_launchers_of_others_run_skip_and_tell_failures(tmp_path: Path, launcher: str, module: str) -> None:
+def test_the_launchers_of_others_run_skip_and_tell_failures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str, module: str
+) -> None:
     if find_spec(f"hydra_plugins.{module}") is None:
         pytest.skip(f"pip install -e '.[{launcher.removesuffix('_local')}]'")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # Ray writes an authentication token there
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # its 15 gets next to nothing of a busy machine
+    (tmp_path / "home").mkdir()
     words = ("train", "-m", f"hydra/launcher={launcher}", "logger=none", ONE_FAILS, *SMALL)
     code, said = tvo(tmp_path, *words)
     [folder] = (tmp_path / "outputs" / "train").iterdir()
