@@ -18,6 +18,7 @@ import pytest
 from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
+from hydra._internal.instantiate import _instantiate2 as instantiation
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
@@ -62,6 +63,7 @@ def replaced() -> list[tuple[Any, str, Any, Any]]:
         (FileConfigSource, "load_config", load, loading),
         (CachingConfigRepository, "__init__", copy_sources, sharing_sources),
         (defaults_list, "_create_interpolation_map", map_choices, mapping_choices),
+        (instantiation, "copy", copy, CopiesOnce),
         (nodes, "parse", parse, parsing),
         (_utils, "parse", parse, parsing),
     ]
@@ -162,6 +164,16 @@ def mapping_choices(overrides: Any, defaults_list: list[Any], self_added: bool) 
     """The choices that a default may refer to; made where one does."""
     refers = any(default.is_interpolation() for default in defaults_list)
     return map_choices(overrides, defaults_list, self_added) if refers else None
+
+
+class CopiesOnce:
+    """In place of `copy` where Hydra instantiates: what it has just made of a plain tree need not be copied again."""
+
+    @staticmethod
+    def deepcopy(config: Any) -> Any:
+        """A config of its own."""
+        is_new = config._get_parent() is None and config._metadata.flags == {"allow_objects": True}
+        return config if is_new else copy.deepcopy(config)
 
 
 @lru_cache(maxsize=4096)

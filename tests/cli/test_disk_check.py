@@ -34,5 +34,6 @@ def test_a_sweep_that_does_not_fit_is_refused(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1e6))
     assert main(SWEEP) == 2
-    told = capsys.readouterr().err
+    sizes, told = capsys.readouterr()
+    assert "rollouts a batch" in sizes and "seed: 1" not in sizes, "the plan may be for another machine"
     assert "3 jobs take up to 17.9 MB of disk; 1.0 MB are free" in told and "trainer.save_policy_only=true" in told

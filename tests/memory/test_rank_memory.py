@@ -84,6 +84,15 @@ def test_a_draw_gathers_all_weights_and_an_update_two_layers_with_their_gradient
     )
 
 
+@pytest.mark.parametrize(("gather_bytes", "each"), [(2, 2), (4, 6)])
+def test_autocast_copies_what_is_gathered_in_float32_and_nothing_else(gather_bytes: int, each: int) -> None:
+    plain, cast = (replace(ONE, autocast=autocast, tiled=False) for autocast in (False, True))
+    layout = replace(HOST, gather_bytes=gather_bytes)
+    without = plan_memory(cast).phases["generation"] - 2 * P
+    assert plan_rank_memory(cast, layout).phases["generation"] == pytest.approx(without + each * P)
+    assert plan_rank_memory(plain, layout).standing == plan_rank_memory(cast, layout).standing
+
+
 def test_a_group_of_one_that_offloads_has_one_whole_copy_on_the_gpu_and_the_rest_on_the_host() -> None:
     """30 GB for a draw and 122 GB of the host, without reference and recorder."""
     bare = replace(ONE, reference=False, copies=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -27,9 +28,10 @@ BROOD = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_se
 def begin(tmp_path: Path) -> Iterator[Callable[..., JobProcess]]:
     made: list[JobProcess] = []
 
-    def start(program: str, grace: float = 5.0, timeout: float | None = None) -> JobProcess:
+    def start(program: str, grace: float = 5.0, timeout: float | None = None, by_torchrun: bool = False) -> JobProcess:
         words = [sys.executable, "-I", "-S", "-c", program]
-        made.append(JobProcess(words, tmp_path / "job.log", os.environ, title="t", grace=grace, timeout=timeout))
+        log, how = tmp_path / "job.log", {"grace": grace, "timeout": timeout}
+        made.append(JobProcess(words, log, os.environ, title="t", by_torchrun=by_torchrun, **how))  # type: ignore[arg-type]
         return made[-1]
 
     yield start
@@ -51,6 +53,32 @@ ENDS = [
     ("import sys; print('tvo: saved'); sys.exit(75)", "interrupted", 75, "saved", True),
     ("import sys; sys.exit(124)", "failed", 124, "left with code 124", True),
 ]
+
+
+REPORT = "Root Cause (first observed failure):\n[0]:\n  exitcode  : {} (pid: 7)\n====="
+BY_TORCHRUN = [
+    (f"import sys; print({REPORT.format(2)!r}); sys.exit(1)", "failed", 2, "=====", False),
+    (
+        f"import sys; print({REPORT.format(-9)!r}); sys.exit(1)",
+        "failed",
+        137,
+        "killed by SIGKILL (out of memory?)",
+        True,
+    ),
+    ("print('tvo: saved'); {saves}", "interrupted", 75, "saved", True),
+    ("{saves}; raise SystemExit(1)", "interrupted", 75, "", True),
+    ("pass", "finished", 0, "", False),
+]
+
+
+@pytest.mark.parametrize(("program", "state", "code", "reason", "again"), BY_TORCHRUN)
+def test_a_job_of_several_processes_ends_as_they_do_and_not_as_torchrun(
+    begin: Callable[..., JobProcess], tmp_path: Path, program: str, state: str, code: int, reason: str, again: bool
+) -> None:
+    status = {"state": "interrupted", "ended": "9999-01-01T00:00:00+00:00"}
+    saves = f"open({str(tmp_path / 'state.json')!r}, 'w').write({json.dumps(status)!r})"
+    found = ended(begin(program.replace("{saves}", saves), by_torchrun=True))
+    assert found == JobOutcome(state, code, reason, again)
 
 
 @pytest.mark.parametrize(("program", "state", "code", "reason", "again"), ENDS)

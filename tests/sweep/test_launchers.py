@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -106,11 +107,20 @@ def test_a_sweep_of_pairs_that_is_stopped_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("launcher", "module"),
-    [("joblib", "hydra_joblib_launcher"), ("submitit_local", "hydra_submitit_launcher")],
+    [
+        ("joblib", "hydra_joblib_launcher"),
+        ("submitit_local", "hydra_submitit_launcher"),
+        ("ray", "hydra_ray_launcher"),
+    ],
 )
-def test_the_launchers_of_others_run_skip_and_tell_failures(tmp_path: Path, launcher: str, module: str) -> None:
+def test_the_launchers_of_others_run_skip_and_tell_failures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str, module: str
+) -> None:
     if find_spec(f"hydra_plugins.{module}") is None:
         pytest.skip(f"pip install -e '.[{launcher.removesuffix('_local')}]'")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # Ray writes an authentication token there
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # its 15 gets next to nothing of a busy machine
+    (tmp_path / "home").mkdir()
     words = ("train", "-m", f"hydra/launcher={launcher}", "logger=none", ONE_FAILS, *SMALL)
     code, said = tvo(tmp_path, *words)
     [folder] = (tmp_path / "outputs" / "train").iterdir()
@@ -118,6 +128,29 @@ def test_the_launchers_of_others_run_skip_and_tell_failures(tmp_path: Path, laun
     ended = (folder / "samples-4" / "state.json").read_text()
     code, said = tvo(tmp_path, *words)
     assert code == 2 and (folder / "samples-4" / "state.json").read_text() == ended, "it was done again"
+
+
+def commands_of_page() -> list[list[str]]:
+    """The commands of docs/sweeps.md that name a launcher, as words."""
+    blocks = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8").split("```")[1::2]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("tvo ") and "/launcher=" in line]
+    return [words[1:] for words in commands]
+
+
+@pytest.mark.parametrize("words", commands_of_page(), ids=lambda words: " ".join(words)[:60])
+def test_the_pages_commands_for_launchers_compose(tmp_path: Path, words: list[str]) -> None:
+    [launcher] = (word.partition("=")[2] for word in words if word.startswith("hydra/launcher="))
+    module = f"hydra_{launcher.split('_')[0]}_launcher"
+    if find_spec(f"hydra_plugins.{module}") is None:
+        pytest.skip(f"pip install -e '.[{launcher.split('_')[0]}]'")
+    code, said = tvo(tmp_path, "train", *(word for word in words if "hydra" in word), "--cfg", "hydra")
+    assert code == 0 and "_target_: hydra_plugins." in said, said
+
+
+def test_the_page_shows_a_command_for_every_launcher() -> None:
+    named = {word.partition("=")[2] for words in commands_of_page() for word in words if "/launcher=" in word}
+    assert named == {"joblib", "submitit_local", "submitit_slurm", "ray"}
 
 
 def test_optuna_searches_over_the_process_launcher(tmp_path: Path) -> None:

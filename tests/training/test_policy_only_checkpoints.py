@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import MetricRows, Runs, largest_difference, train_in, trained_policy
+from tests.training.conftest import MetricRows, Runs, Whole, largest_difference, train_in, trained_policy
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
@@ -22,11 +22,11 @@ def which_are_policy_only(folder: Path) -> dict[int, bool]:
     return {store.checkpoint_position(one)[0]: is_policy_only(one) for one in found}
 
 
-def test_all_checkpoints_of_a_finished_run_hold_the_policy_alone_and_the_same_one(tmp_path: Path) -> None:
-    whole = train_in(tmp_path / "whole", ("trainer.steps=2",))
-    alone = train_in(tmp_path / "alone", (*ALONE, "trainer.steps=2"))
+def test_all_checkpoints_of_a_finished_run_hold_the_policy_alone_and_the_same_one(whole: Whole, tmp_path: Path) -> None:
+    undisturbed = whole("algorithm=tvo", "trainer.steps=2")
+    alone = train_in(tmp_path / "alone", (*ALONE, "algorithm=tvo", "trainer.steps=2"))
     assert which_are_policy_only(alone) == {1: True, 2: True}
-    assert largest_difference(trained_policy(whole, 2), trained_policy(alone, 2)) == 0
+    assert largest_difference(trained_policy(undisturbed, 2), trained_policy(alone, 2)) == 0
 
 
 def test_until_it_is_finished_the_newest_one_is_whole_and_resumes_to_the_same_policy(

@@ -43,8 +43,10 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, plans)
     disks = [one.disk for one in plans or [plan] * len(jobs)]
-    show_disk_of_jobs(disks, first.output_dir, at_once=_jobs_at_once(jobs), assumed=not plans)
-    print_dry_run_sizes(plan.table)
+    try:
+        show_disk_of_jobs(disks, first.output_dir, at_once=_jobs_at_once(jobs), assumed=not plans)
+    finally:  # a run that does not fit on this disk may be meant for another machine
+        print_dry_run_sizes(plan.table)
     print()
     printing.print_config(first)
 

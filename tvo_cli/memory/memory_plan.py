@@ -143,8 +143,13 @@ def _snapshot_bytes(request: MemoryRequest) -> float:
     return request.copies * trained * (request.trained_itemsize + request.optimizer_bytes)
 
 
+def cast_bytes(request: MemoryRequest) -> float:
+    """Return the copies of the weights in bfloat16 that autocast keeps."""
+    return 2.0 * request.shape.parameters if request.autocast else 0.0
+
+
 def _phases(request: MemoryRequest) -> dict[str, float]:
-    casts = 2.0 * request.shape.parameters if request.autocast else 0.0
+    casts = cast_bytes(request)
     phases = {
         "generation": casts + generation_bytes(request, request.generated_rows),
         "evaluation": casts + _evaluation_bytes(request) if request.evaluated_rows else 0.0,
@@ -236,8 +241,6 @@ def _allocated(request: MemoryRequest, living: float) -> float:
 
 def positions_that_fit(request: MemoryRequest, free: float) -> int:
     """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
-    shape = request.shape
-    casts = 2.0 * shape.parameters if request.autocast else 0.0
-    fixed = casts + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
+    fixed = cast_bytes(request) + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
     each = RESERVED * (_position_bytes(request) + _attention_weights(request, 1) / max(request.length, 1))
     return max(1, int((free - fixed) / each))

@@ -4,6 +4,7 @@ With P parameters of w bytes (gradient and optimiser state o likewise), E of the
 S ranks that hold one copy of the weights between them (parallel=replicate: S = 1):
 
     standing      P·(w + w + o)/S, reference P·w/S, critic likewise; an adapter and its state stay whole
+    autocast      2 bytes more of what is gathered in float32, and no copy of anything else
     gathered      g·(E + l·(P − E)/L) of weights, g bytes each, while layers compute: l = 2, one computing and the
                   next on its way (L where parallel.free_layers=false); in an update as much again of gradients
     sampling      g·P: one whole copy, gathered once a draw
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tvo_cli.memory.memory_plan import FLOAT, MemoryPlan, MemoryRequest, plan_memory
+from tvo_cli.memory.memory_plan import FLOAT, MemoryPlan, MemoryRequest, cast_bytes, plan_memory
 
 SHARED_OUT = ("weights", "gradients", "optimiser", "critic", "reference")
 AT_ONCE = 2  # layers gathered at once: one computes, the next is on its way
@@ -70,7 +71,8 @@ def plan_rank_memory(request: MemoryRequest, layout: RankLayout) -> MemoryPlan:
         return replace(plan, standing={**plan.standing, **bucket})
     standing = {name: _shared_out(name, size, request, layout) for name, size in plan.standing.items()}
     moved = {name: standing.pop(name) for name in SHARED_OUT if layout.offload and name in standing}
-    phases = {name: size + _gathered(name, request, layout) for name, size in plan.phases.items()}
+    casts = cast_bytes(request)
+    phases = {name: size - casts + _gathered(name, request, layout) for name, size in plan.phases.items()}
     host = {name: size / layout.shards for name, size in plan.host.items()}
     return MemoryPlan(standing, phases, {**host, **moved})
 
@@ -93,12 +95,12 @@ def _shared_out(name: str, size: float, request: MemoryRequest, layout: RankLayo
 
 def _gathered(phase: str, request: MemoryRequest, layout: RankLayout) -> float:
     """Return what a phase gathers of the others' shares."""
+    cast = 2 if request.autocast and layout.gather_bytes == FLOAT else 0
     if phase in ("generation", "evaluation"):
-        return float(layout.gather_bytes * request.shape.parameters)
+        return float((layout.gather_bytes + cast) * request.shape.parameters)
+    weights = _layer_group_numbers(request, layout.free_layers) * (layout.gather_bytes + cast)
     gradients = 0 if request.adapter else PASSES[phase] - 1
-    return _layer_group_numbers(request, layout.free_layers) * layout.gather_bytes + (
-        gradients * _layer_group_numbers(request, free_layers=True) * layout.gather_bytes
-    )
+    return weights + gradients * _layer_group_numbers(request, free_layers=True) * layout.gather_bytes
 
 
 def _layer_group_numbers(request: MemoryRequest, free_layers: bool) -> float:
