@@ -11,7 +11,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
-from tvo_cli.memory.planned_run import PlannedRun, planned_run
+from tvo_cli.memory.planned_run import PlannedRun, is_served, planned_run
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.parameter_count import parameter_count
 
@@ -39,8 +39,8 @@ def derived_sizes(config: Any) -> DerivedSizes:
     model = {"parameters": (parameter_count(config.model), "of the policy")}
     prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
-    disk = _disk_of_run(config, run)
-    return DerivedSizes(data_sizes | prompt | sizes | model | _memory_sizes(run) | _disk_sizes(disk), disk)
+    disk, served = _disk_of_run(config, run), _served_sizes(config.rollout, run)
+    return DerivedSizes(data_sizes | prompt | sizes | model | _memory_sizes(run) | served | _disk_sizes(disk), disk)
 
 
 def _dataset_sizes(node: Any) -> Sizes:
@@ -105,6 +105,20 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
         **(host if plan.host else {}),
         "KL reference": ("kept" if run.reference.kept else "none", run.reference.reason),
         "flight recorder": ("on" if run.recorder.held.kept else "off", run.recorder.held.reason),
+    }
+
+
+def _served_sizes(rollout: Any, run: PlannedRun) -> Sizes:
+    """Return who samples where this process does not, and the weights that are handed over."""
+    if not is_served(rollout):
+        return {}
+    size = run.request.shape.parameters * run.request.weight_itemsize
+    return {
+        "servers": (", ".join(rollout.url), "rollout.url; they sample, and keep their own memory"),
+        "weights for the servers, GB": (
+            round(size / 1e9, 4),
+            f"before each batch, in {rollout.folder}; twice as much while they are written",
+        ),
     }
 
 

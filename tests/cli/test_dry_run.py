@@ -76,3 +76,12 @@ def test_a_dry_run_of_a_sweep_refuses_a_later_value(
 def test_a_dry_run_refuses_what_a_run_refuses(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--dry-run", "algorithm=tvoo"]) == 2
     assert "Nearest: tvo" in capsys.readouterr().err
+
+
+def test_a_dry_run_over_servers_names_them_and_asks_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing listens there; what is sampled takes no memory here, and the weights that are handed over have a size."""
+    urls = "rollout.url=[http://127.0.0.1:9,http://127.0.0.1:10]"
+    assert main(["train", "--dry-run", "rollout=server", urls, "output_dir=x"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "servers http://127.0.0.1:9, http://127.0.0.1:10 rollout.url" in told
+    assert "weights for the servers, GB 0.0004 before each batch, in x/served" in told

@@ -24,7 +24,7 @@ NOT_THE_EXPERIMENT = (
 )  # left out of fingerprints
 KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
     "trainer": ("matmul", "microbatch_tokens", "save_policy_only", "profile"),
-    "rollout": ("cache_gb",),
+    "rollout": ("cache_gb", "url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit"),
 }
 
 

@@ -210,19 +210,20 @@ def plan_missing_tasks(
 
 def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> None:
     """UserError when a prompt and its budget do not fit the model."""
-    if engine.context is None:
+    context = engine.context if tasks else None  # which may have to be asked for
+    if context is None:
         return
     for task in tasks:
         budget, lengths = task.suite.protocol.max_tokens, engine.lengths(task.prompts)
         longest = max(range(len(lengths)), key=lengths.__getitem__)
         over = lengths[longest] + budget
-        if over > engine.context:
+        if over > context:
             raise UserError(
                 "protocol.max_tokens",
                 budget,
                 f"{task.suite.name}: the prompt of {task.problems[longest].id} has {lengths[longest]} tokens; "
-                f"with {budget} for the answer that is {over}, and the model's context is {engine.context}.",
-                _remedy_beyond_context(task.suite.name, engine.context, budget, lengths),
+                f"with {budget} for the answer that is {over}, and the model's context is {context}.",
+                _remedy_beyond_context(task.suite.name, context, budget, lengths),
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +12,8 @@ from tvo_cli.data.prompts import render_prompt
 from tvo_cli.model import Policy
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader
-from tvo_cli.rollout import SamplingParams, generate, join_rollouts
+from tvo_cli.rollout import SamplingParams, join_rollouts
+from tvo_cli.rollout.sampler import LocalSampler, Sampler
 from tvo_cli.stats import ConfidenceInterval, clustered_interval
 from tvo_cli.types import Problem, Rollout, Verdict
 
@@ -62,6 +63,7 @@ class HeldoutSet:
     grader: Grader
     confidence: float
     seed: int
+    sampler: Sampler = field(default_factory=LocalSampler)
 
     def __call__(self, policy: Policy, ranks: Ranks | None = None) -> HeldoutEvaluation:
         """Sample, grade, summarise; of several ranks each samples a share of the problems, and all have the whole."""
@@ -81,7 +83,7 @@ class HeldoutSet:
             if not problems:
                 return []
             keys = [problem.id for problem in problems]
-            rollout = generate(policy, prompts, keys, self.sampling, seed=self.seed)
+            rollout = self.sampler(policy, prompts, keys, self.sampling, seed=self.seed)
         asked = [problems[p] for p in rollout.group.tolist()]
         return [_HeldoutShare(rollout, tuple(self.grader.grade(rollout.texts, asked, rollout.finished.tolist())))]
 

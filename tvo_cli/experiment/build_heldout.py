@@ -11,10 +11,13 @@ from tvo_cli.evaluation.heldout_check import prompts_of_heldout_check as rendere
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout.sampler import LocalSampler, Sampler
 from tvo_cli.training import run_problems as chosen_problems
 
 
-def build_heldout(config: DictConfig, policy: Policy, grader: Grader, *, cache_bytes: float = 0.0) -> HeldoutSet | None:
+def build_heldout(
+    config: DictConfig, policy: Policy, grader: Grader, *, cache_bytes: float = 0.0, sampler: Sampler | None = None
+) -> HeldoutSet | None:
     """The held-out set that is evaluated on the way; None where `evaluation.problems` is 0."""
     node = config.evaluation
     if int(node.problems) == 0:
@@ -28,6 +31,7 @@ def build_heldout(config: DictConfig, policy: Policy, grader: Grader, *, cache_b
         confidence=float(node.confidence),
         seed=int(node.seed),
         cache_bytes=cache_bytes,
+        sampler=sampler,
     )
 
 
@@ -43,8 +47,12 @@ def sampled_heldout(
     confidence: float = 0.95,
     seed: int = 4242,
     cache_bytes: float = 0.0,
+    sampler: Sampler | None = None,
 ) -> HeldoutSet:
-    """Held-out problems of the configured data set, sampled without truncation of the distribution."""
+    """Held-out problems of the configured data set, sampled without truncation of the distribution.
+
+    `sampler`: None is the own generation loop.
+    """
     chosen = chosen_problems.heldout_problems_of_run(config, policy, seed=seed, count=count, max_tokens=max_tokens)
     sampling = replace(
         SamplingParams.of(config.rollout),
@@ -55,4 +63,5 @@ def sampled_heldout(
         top_k=0,
         cache_bytes=cache_bytes,
     )
-    return HeldoutSet(chosen, rendered(chosen, config.model.prompt, policy), sampling, grader, confidence, seed)
+    prompts = rendered(chosen, config.model.prompt, policy)
+    return HeldoutSet(chosen, prompts, sampling, grader, confidence, seed, sampler or LocalSampler())

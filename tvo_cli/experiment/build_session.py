@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from tvo_cli import data
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import Networks, build_learner, build_networks
+from tvo_cli.experiment.build_sampler import build_sampler
 from tvo_cli.experiment.memory_bounds import plan_of_run
 from tvo_cli.experiment.shard_networks import shard_networks
 from tvo_cli.memory.optional_copies import RecorderChoice
@@ -43,14 +46,14 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     runtime = _runtime_of(config, ranks)
     rng.seed_generators(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
-    for note in notes_on_prompt(config, policy.tokenizer):
-        log.info("%s", note)
+    _log_notes(notes_on_prompt(config, policy.tokenizer))
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
     learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
-    heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes)
+    sampler = build_sampler(config, learner.policy, problems, resources)
+    heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes, sampler=sampler)
     chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
     return Session(
         seed=int(config.seed),
@@ -67,12 +70,18 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder, program=ranks.program) if ranks.is_first else FollowerTracker(),
         limits=_run_settings(config, runtime),
+        sampler=sampler,
         plan=plan,
         recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
     )
+
+
+def _log_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        log.info("%s", note)
 
 
 def _runtime_of(config: DictConfig, ranks: Ranks) -> Runtime:
@@ -106,7 +115,8 @@ def _recorder_settings(config: DictConfig, chosen: RecorderChoice) -> RecorderSe
 
 def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
     trainer, evaluation, stability = config.trainer, config.evaluation, config.stability
-    automatic = "trainer" if runtime.accelerator.mixed_precision != "no" else "sampler"
+    other = runtime.accelerator.mixed_precision != "no" or config.rollout.get("engine")
+    automatic = "trainer" if other else "sampler"
     return RunSettings(
         steps=int(trainer.steps),
         prompts=int(config.rollout.prompts),
@@ -122,6 +132,7 @@ def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
         viscosity_factor=float(stability.viscosity_factor),
         old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
         importance_cap=float(trainer.importance_cap),
+        mismatch_limit=float(config.rollout.get("mismatch_limit", math.inf)),
         ranks_checked_every=int(config.parallel.check_every),
         profiled=tuple(map(int, trainer.get("profile", ()))),
     )

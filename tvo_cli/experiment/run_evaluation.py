@@ -10,22 +10,15 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
-from tvo_cli import environment
-from tvo_cli.errors import UserError
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
-from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
+from tvo_cli.experiment.build_engine import build_engine
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
-from tvo_cli.model import load_policy
 from tvo_cli.model.model_identity import warn_of_fetched_weights
-from tvo_cli.model.model_location import is_adapter, model_location
-from tvo_cli.model.prompt_check import PromptReader
+from tvo_cli.model.model_location import model_location
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
-from tvo_cli.rollout.engine import Engine, LocalEngine
-from tvo_cli.rollout.vllm_engine import VllmEngine
-from tvo_cli.training.device_and_precision import set_up_runtime
 
 log = logging.getLogger("tvo")
 
@@ -44,19 +37,8 @@ def evaluate(
     of_run = adopt_run_settings(config, given, tell)
     settle_evaluation_settings(config, tell)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
-    if config.rollout.get("engine") == "vllm":
-        _check_served_model(config.model.path, place)
-        served = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
-        engine: Engine = served
-        tokenizer = served.tokenizer
-        reader = PromptReader(str(tree["path"]), tokenizer, frozenset({tokenizer.eos_token_id}))
-        facts = environment.of_served(str(tree["dtype"]))
-    else:
-        runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
-        policy = load_policy(config.model, device=runtime.device)
-        engine = LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy))
-        tokenizer, reader = policy.tokenizer, PromptReader.of(policy, str(tree["path"]))
-        facts = environment.of_network(policy, runtime)
+    engine, reader, facts = build_engine(config)
+    tokenizer = reader.tokenizer
     model = {
         "model": str(tree["path"]),
         "weights": weights_fingerprint(place) or tree["revision"],
@@ -70,10 +52,3 @@ def evaluate(
             tell(note)
 
     return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts, notice)
-
-
-def _check_served_model(path: str, place: str) -> None:
-    """Refuse an adapter for an engine that is handed a whole model."""
-    if is_adapter(place):
-        remedy = "Merge it first: tvo export RUN OUT --merge; or leave rollout=default."
-        raise UserError("model.path", path, "holds an adapter, which rollout=vllm does not load.", remedy)

@@ -98,12 +98,16 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
     sizes = microbatch_sizes(config, request.length, bounds.microbatch_tokens)
     each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
     longest = request.prompt + int(config.evaluation.max_tokens)  # of the held-out check
+    if is_served(config.rollout):
+        sizes = sizes._replace(generated=0, evaluated=0)
     return replace(
         request,
         microbatch_rows=sizes.update,
         critic_rows=sizes.critic,
         scored_rows=_scored_rows(config, sizes, request),
-        generated_rows=rows_within_cache(sizes.generated, request.length, each, bounds.cache_bytes),
+        generated_rows=rows_within_cache(sizes.generated, request.length, each, bounds.cache_bytes)
+        if sizes.generated
+        else 0,
         evaluated_rows=rows_within_cache(sizes.evaluated, longest, each, bounds.cache_bytes) if sizes.evaluated else 0,
         evaluated_response=int(config.evaluation.max_tokens),
     )
@@ -142,9 +146,14 @@ def _held_copies(config: Any, recorded: bool) -> int:
     return int(recorded or rolls_back) + int(rolls_back)
 
 
+def is_served(rollout: Any) -> bool:
+    """Return whether servers sample, whose memory is not this process's."""
+    return bool(rollout.get("engine") == "server")
+
+
 def _scored_rows(config: Any, sizes: MicrobatchSizes, request: MemoryRequest) -> int:
     """Return rows of a forward before the update; 0 where the sampler's own log-probabilities suffice."""
     asked = str(config.trainer.old_logp)
-    scores = asked == "trainer" or (asked == "auto" and request.autocast)
+    scores = asked == "trainer" or (asked == "auto" and (request.autocast or is_served(config.rollout)))
     entropy = bool(config.algorithm.objective.get("reads", {}).get("old_entropy", False))
     return max(sizes.scored if scores or request.reference or entropy else 0, sizes.valued if request.critic else 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvo_cli.rollout.dynamic_sampling import EveryGroup, MixedGroups, SamplingRule
 from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its file's name
+    check_sampler_mismatch,
     sampler_mismatch,
     truncated_sampler_correction,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "MixedGroups",
     "SamplingParams",
     "SamplingRule",
+    "check_sampler_mismatch",
     "generate",
     "join_rollouts",
     "sampler_mismatch",

@@ -53,12 +53,13 @@ def generate(
             stopped=stopped,
             ends=torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device),
         ).run()
-    return _rollout_from_rows(policy, ids, mask, responses.cut(), sampling)
+    return rollout_from_rows(policy, ids, mask, responses.cut(), sampling)
 
 
-def _rollout_from_rows(
+def rollout_from_rows(
     policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, rows: ResponseRows, sampling: SamplingParams
 ) -> Rollout:
+    """A rollout of finished responses, decoded."""
     samples, device = sampling.samples, prompt_ids.device
     kept = [ids[mask].tolist() for ids, mask in zip(rows.ids.cpu(), rows.mask.cpu())]
     texts = policy.tokenizer.batch_decode(kept, skip_special_tokens=True)

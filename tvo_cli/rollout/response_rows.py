@@ -33,6 +33,11 @@ class ResponseRows:
             finished=torch.zeros(count, dtype=torch.bool, device=device),
         )
 
+    def to(self, device: torch.device) -> ResponseRows:
+        """On another device."""
+        columns = (self.ids, self.logp, self.mask, self.finished)
+        return ResponseRows(*(column.to(device) for column in columns))
+
     def cut(self) -> ResponseRows:
         """Cut to the longest response."""
         longest = max(1, int(self.mask.sum(1).max()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.maths import masked
 from tvo_cli.maths.importance_ratio import importance_ratio
 
@@ -17,6 +18,21 @@ def sampler_mismatch(sampler_logp: Tensor, trainer_logp: Tensor, mask: Tensor) -
         "policy/mismatch_max": float(gap.abs().max()),
         "policy/mismatch_response": float(gap.sum(1).abs().max()),
     }
+
+
+def check_sampler_mismatch(sampler_logp: Tensor, trainer_logp: Tensor, mask: Tensor, limit: float, about: str) -> None:
+    """Refuse a batch whose log-probabilities are other ones than the trainer's; nothing has learned from it.
+
+    Raises:
+        UserError: mean |log π_sampler − log π_trainer| of a token is above the limit, or no number.
+    """
+    if limit == float("inf"):
+        return
+    gap = float(masked.mean((trainer_logp - sampler_logp).abs(), mask))
+    if not gap <= limit:
+        problem = f"{about}: log π of the responses differ from the trainer's by {gap:.2g} nats a token."
+        remedy = "Answers were mixed up, or come from other weights; or allow more, in bfloat16."
+        raise UserError("rollout.mismatch_limit", f"{limit:g}", problem, remedy)
 
 
 def truncated_sampler_correction(sampler_logp: Tensor, trainer_logp: Tensor, mask: Tensor, cap: float) -> Tensor:

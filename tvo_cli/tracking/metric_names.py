@@ -103,6 +103,7 @@ METRICS = (
     MetricName("eval/truncated", "share", "held-out responses that met the length limit"),
     MetricName("eval/unanswered", "share", "held-out responses without a final answer"),
     MetricName("eval/grader_failed", "responses", "held-out responses that the grader could not judge"),
+    MetricName("time/exchange", "s", "handing weights to servers, and having the probe scored"),
     MetricName("time/generation", "s", "sampling"),
     MetricName("time/reward", "s", "grading"),
     MetricName("time/scoring", "s", "log-probabilities, values, advantages before the update"),

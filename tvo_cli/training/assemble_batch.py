@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tvo_cli.model import Policy
 from tvo_cli.model.logprobs import Scores
-from tvo_cli.rollout import truncated_sampler_correction
+from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
 from tvo_cli.training.batch import RolloutBatch, SampledBatch
 from tvo_cli.training.session import Session
 from tvo_cli.types import Experience, Rollout
@@ -42,7 +42,8 @@ def _old_logprobs(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | 
     recomputed, entropy = _score_rollout(session, session.learner.policy, rollout)
     if own or recomputed is None:
         return rollout.logp, None, entropy
-    cap = session.limits.importance_cap
+    cap, about = session.limits.importance_cap, f"step {session.counters.step + 1}"
+    check_sampler_mismatch(rollout.logp, recomputed, rollout.mask, session.limits.mismatch_limit, about)
     return (
         recomputed,
         truncated_sampler_correction(rollout.logp, recomputed, rollout.mask, cap),

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tvo_cli.data.prompts import render_prompt
-from tvo_cli.rollout import generate, join_rollouts, select_prompts
+from tvo_cli.rollout import join_rollouts, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch
+from tvo_cli.training.hold_weights import hold_weights
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Problem, Rollout, Verdict
@@ -43,6 +44,7 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
 
 def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
     """Sample and grade the next problems; of several ranks each a share of them, and all have the whole."""
+    hold_weights(session, clock)
     problems = session.ranks.block(session.cursor.take(prompts))
 
     def sample_and_grade() -> GradedBatch:
@@ -111,7 +113,7 @@ def sample_responses(session: Session, problems: Sequence[Problem], number: int 
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
     with session.learner.autocast(), policy.gathered():
-        return generate(policy, prompts, keys, session.sampling, seed=session.seed)
+        return session.sampler(policy, prompts, keys, session.sampling, seed=session.seed)
 
 
 def grade_responses(

@@ -24,6 +24,10 @@ HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
     *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
     "trainer.profile",
+    *(
+        f"rollout.{key}"
+        for key in ("url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit")
+    ),
     *("trainer.device", "evaluation.", "stability.", "logger.", "parallel.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tvo_cli.memory.microbatch_rows import SCORED, bounded_rows
@@ -67,6 +68,7 @@ class RunSettings:
     old_logp: str
     importance_cap: float
     ranks_checked_every: int = 1  # batches; 0: never
+    mismatch_limit: float = math.inf  # nats a token between sampler and trainer, above which a batch is refused
     profiled: tuple[int, ...] = ()  # steps, from 1: training/step_profiler.py
 
 

@@ -22,6 +22,7 @@ from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader, Rewards
 from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout.sampler import Sampler
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
@@ -52,6 +53,7 @@ class Session:
     smoother: GradientNoiseSmoother
     tracker: Tracker
     limits: RunSettings
+    sampler: Sampler
     plan: PlannedRun  # copies of the model that are kept, and what bounds the memory of its phases
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     neutral_ids: tuple[int, ...] = ()

@@ -16,6 +16,7 @@ from tvo_cli.training import (
 from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.collect_rollouts import sample_batch
+from tvo_cli.training.hold_weights import hold_weights
 from tvo_cli.training.peak_memory import peak_memory_metrics
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 from tvo_cli.training.same_state import check_same_state
@@ -99,6 +100,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
 def _evaluate_heldout(session: Session) -> HeldoutEvaluation | None:
     if session.heldout is None:
         return None
+    hold_weights(session, Stopwatch())
     with session.learner.autocast():
         evaluation = session.heldout(session.learner.policy, session.ranks)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())

@@ -9,6 +9,7 @@ from pydantic import Field
 from tvo_cli.config.schema.value_types import (
     DAY,
     MOST,
+    Addresses,
     AtLeastOne,
     Built,
     Count,
@@ -18,10 +19,12 @@ from tvo_cli.config.schema.value_types import (
     Label,
     Name,
     NotNegative,
+    PathLabel,
     Positive,
     PositiveOrInf,
     Rows,
     RowsOrNone,
+    Seconds,
     Seed,
     Share,
     SomeShare,
@@ -69,8 +72,16 @@ class Rollout(Keys):
     stop: Stops | None = key("texts that end a response")
     batch_size: Rows = key("responses generated at once, at most")
     cache_gb: Literal["auto"] | NotNegative = key("of their KV cache, 10⁹ bytes; 0: no bound", before=0)
-    engine: Literal["vllm"] = key("who generates, in `tvo eval`", optional=True)
+    engine: Literal["vllm", "server"] = key("who generates; vllm: in `tvo eval`", optional=True)
     options: Free = key("of vllm.LLM, any of its keywords", optional=True)
+    url: Addresses = key("of the servers, one a replica", optional=True)
+    model: Name = key("the model's name at the servers", optional=True)
+    weights: Literal["disk", "none", "nccl", "ipc"] = key("how a server gets the weights", optional=True)
+    folder: PathLabel = key("through which a server gets the weights", optional=True)
+    untie: bool = key("write a tied output head as a tensor of its own", optional=True)
+    requests: Rows = key("in flight a server", optional=True)
+    timeout: Seconds = key("seconds for one request of a server", optional=True)
+    mismatch_limit: PositiveOrInf = key("nats a token between server and trainer", optional=True)
 
 
 class Length(Keys):

@@ -11,6 +11,7 @@ from tvo_cli.config.instantiation import targets_in_tree
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.schema import target_keywords
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
+from tvo_cli.config.schema.engine_checks import check_engine
 from tvo_cli.config.schema.field_traversal import (
     dotted,
     marked_fields,
@@ -23,7 +24,6 @@ from tvo_cli.config.schema.validation_errors import (
     misplaced_target_error,
     validation_error,
 )
-from tvo_cli.config.schema.value_descriptions import describe_value_as_override
 from tvo_cli.config.schema.value_types import BUILT, Keys
 from tvo_cli.errors import UserError
 
@@ -45,28 +45,18 @@ def validate_config(
         if not any(key.startswith(f"{place}.") for place in built):
             raise misplaced_target_error(key, target, model, given)
     _validate_keys(model, tree, given)
+    check_engine(tree.get("rollout", {}), root)
     typed = {split_override(word)[0] for word in given.overrides}
     for place, node in built.items():
         target_keywords.check_target_keywords(place, node, typed)
 
 
 def _check_groups_of_command(tree: Mapping[str, Any], root: str) -> None:
-    """Refuse what belongs to `tvo eval`: suites, and engines whose log-probabilities are not the trainer's."""
+    """Refuse the suites of `tvo eval` in a run."""
     suites = tree.get("evaluation", {}).get("suites") if root == "train" else None
     if suites is not None:
         remedy_ = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
         raise UserError("evaluation", "+".join(suites), "is a suite of `tvo eval`.", remedy_)
-    rollout = tree.get("rollout", {})
-    if rollout.get("engine") and root in ("train", "sft"):
-        remedy_ = "Training has its own loop: rollout=default, small or large."
-        raise UserError("rollout", rollout["engine"], "is an engine of `tvo eval`.", remedy_)
-    if "options" in rollout and not rollout.get("engine"):
-        raise UserError(
-            "rollout.options",
-            describe_value_as_override(rollout["options"]),
-            "are read by an engine only.",
-            "Take rollout=vllm.",
-        )
 
 
 def _check_nothing_is_left_to_give(tree: Mapping[str, Any], path: str = "") -> None:

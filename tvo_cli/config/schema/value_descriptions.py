@@ -6,9 +6,9 @@ import json
 import math
 from typing import Any
 
-from tvo_cli.config.schema.value_types import DEVICE, INT64, LIMITS
+from tvo_cli.config.schema.value_types import ADDRESS, DEVICE, INT64, LIMITS
 
-PATTERNS = {DEVICE: "auto, cpu, mps, cuda or cuda:1"}
+PATTERNS = {DEVICE: "auto, cpu, mps, cuda or cuda:1", ADDRESS: "an address as http://localhost:8000"}
 KINDS = {"integer": "a whole number", "number": "a number", "string": "a text", "boolean": "true or false"}
 
 
@@ -49,7 +49,7 @@ def _describe_list(schema: dict[str, Any]) -> str:
     """Describe the lists that a schema takes."""
     inner = describe_value(schema.get("items", {}))
     plural = inner.replace("a whole number", "whole numbers").replace("a number", "numbers").replace("a text", "texts")
-    plural = plural.replace("texts that is not", "texts that are not")
+    plural = plural.replace("texts that is not", "texts that are not").replace("an address", "addresses")
     many = {2: "two "}.get(schema.get("minItems", 0), "") if schema.get("minItems") == schema.get("maxItems") else ""
     return f"a list of {many}{plural}"
 

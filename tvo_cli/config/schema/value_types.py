@@ -64,6 +64,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveOrInf = Annotated[float, Field(gt=0)]  # .inf switches a limit off; NaN is not more than 0
 NotNegativeOrInf = Annotated[float, Field(ge=0)]
 AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.01, le=DAY)]
 Share = Annotated[float, Field(ge=0, le=1)]
 SomeShare = Annotated[float, Field(gt=0, le=1)]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
@@ -77,6 +78,8 @@ PathLabel = PathName | int
 Words = Annotated[str, ESCAPES]  # text for a model: \n and \t of a command line are a line break and a tab
 SomeWords = Annotated[str, Field(min_length=1), ESCAPES]
 Stops = list[SomeWords]
+ADDRESS = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"  # no user, no password: a server's key stands in the environment
+Addresses = Annotated[list[Annotated[str, Field(pattern=ADDRESS)]], Field(min_length=1)]
 DEVICE = r"^(auto|cpu|mps|cuda(:\d{1,4})?)$"
 Device = Annotated[str, Field(pattern=DEVICE)]
 
