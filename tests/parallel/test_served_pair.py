@@ -37,7 +37,7 @@ def test_what_a_server_does_wrong_ends_both_ranks_with_the_same_line(pair: Pair,
         ("weights", RELOAD, [None, stale], "step 2: the server does not hold these weights but earlier ones"),
     ):
         server.faults.clear()
-        server.faults[path] = [*faults]  # type: ignore[list-item]
+        server.faults[path] = [*faults]
         _, outcomes = pair.train(name, *words, "rollout.requests=1", "optimizer.lr=1e-3")
         assert [one["outcome"] for one in outcomes] == ["UserError"] * 2
         assert [one["text"] for one in outcomes if said not in one["text"]] == []
