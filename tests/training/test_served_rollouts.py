@@ -221,6 +221,7 @@ def test_replicas_share_the_prompts_and_all_get_the_weights(run: Runs, undisturb
     assert rows == steps(undisturbed), "who answers changes no response"
 
 
+@pytest.mark.slow
 def test_a_server_that_returns_is_asked_for_the_same_batch(
     served: Callable[..., Path], server: StandInServer, undisturbed: Path, weights: Checksum, run: Runs
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_server_that_returns_is_asked_for_the_same_batch(
     assert weights(served("a"), 2) == weights(undisturbed, 2)
 
 
+@pytest.mark.slow
 def test_an_adapter_is_merged_for_the_servers(
     served: Callable[..., Path], server: StandInServer, steps: MetricRows
 ) -> None:
