@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.stand_in_server import (
     COMPLETIONS,
@@ -68,7 +69,9 @@ def test_a_run_learns_from_what_the_server_sampled(
 ) -> None:
     folder = served("a")
     rows = steps(folder)
-    assert "trainer.old_logp=auto: trainer, as servers sample" in (folder / "run.log").read_text()
+    log = (folder / "run.log").read_text()
+    assert "trainer.old_logp=auto: trainer, as servers sample" in log
+    assert log.count("the servers hold the weights of step 1: a probe differs by ") == 1 and "step 2" not in log
     assert len(rows) == 2 and min(row["group/zero_advantage"] for row in rows) < 1.0, "or nothing would be learned"
     assert all(row["policy/mismatch_max"] < 1e-4 for row in rows)
     sent = [body for body in server.requests(COMPLETIONS) if "prompt_logprobs" not in body]
@@ -218,6 +221,7 @@ def test_replicas_share_the_prompts_and_all_get_the_weights(run: Runs, undisturb
     assert rows == steps(undisturbed), "who answers changes no response"
 
 
+@pytest.mark.slow
 def test_a_server_that_returns_is_asked_for_the_same_batch(
     served: Callable[..., Path], server: StandInServer, undisturbed: Path, weights: Checksum, run: Runs
 ) -> None:
@@ -227,3 +231,15 @@ def test_a_server_that_returns_is_asked_for_the_same_batch(
     held = store.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000001"]
     assert weights(served("a"), 2) == weights(undisturbed, 2)
+
+
+@pytest.mark.slow
+def test_an_adapter_is_merged_for_the_servers(
+    served: Callable[..., Path], server: StandInServer, steps: MetricRows
+) -> None:
+    pytest.importorskip("peft")
+    before = [parameter.clone() for parameter in server.policy.parameters()]
+    rows = steps(served("a", "adapter=lora", "optimizer.lr=1e-2"))
+    assert all(row["policy/mismatch_max"] < 1e-4 for row in rows)
+    moved = [not torch.equal(one, other) for one, other in zip(before, server.policy.parameters(), strict=True)]
+    assert any(moved) and not all(moved), "the matrices under the adapter, and no other"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import httpx
@@ -86,7 +84,6 @@ class ServerClient:
         async with (
             httpx.AsyncClient(
                 trust_env=False,  # a proxy between trainer and server is never meant
-                verify=_certificates(),
                 timeout=httpx.Timeout(None, connect=min(CONNECT, self.timeout)),
                 limits=httpx.Limits(max_connections=None),  # the gates bound them
                 headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -120,12 +117,6 @@ class ServerClient:
                 remedy = error.remedy or "Is the server running, and is this its address?"
                 problem = f"{_about(call)}{error.problem} (asked twice)."
                 raise UserError("rollout.url", call.url, problem, remedy) from error
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """The certificates that https is held against, read once: they take 20 ms, and a step has many exchanges."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 async def _asked(client: httpx.AsyncClient, call: Call) -> Answer:

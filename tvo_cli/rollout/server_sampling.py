@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from tvo_cli.rollout.weight_exchange import DiskExchange
 from tvo_cli.rollout.weight_probe import WeightProbe
 from tvo_cli.types import Rollout
 
+log = logging.getLogger("tvo")
 COMPLETIONS = "/v1/completions"
 Receive = Callable[[int, ServedResponse], object]  # row p·G + g, its response
 
@@ -99,7 +101,9 @@ class ServerSampler:
         """
         step, rollbacks = self.version or (0, 0)
         self.exchange.load(self.exchange.folder, f"{step}.{rollbacks}", self._about)
-        self.probe.check(policy, self._about)
+        first, gap = not self.probe.earlier, self.probe.check(policy, self._about)
+        if first:
+            log.info("the servers hold the weights of %s: a probe differs by %.1e nats a token", self._about, gap)
         return True
 
     def __call__(
