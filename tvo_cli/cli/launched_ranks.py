@@ -62,6 +62,7 @@ def as_group_of_one(config: DictConfig) -> Iterator[Ranks]:
     """This process as all ranks there are."""
     from tvo_cli.parallel.process_group import ProcessGroup
 
+    check_ranks(config, 1)
     with _ranks_of_run(ProcessGroup.alone(), config) as ranks:
         yield ranks
 
@@ -93,9 +94,14 @@ def _run_as_first(group: ProcessGroup, task: RankTask, config: DictConfig) -> An
 def _ranks_of_run(group: ProcessGroup, config: DictConfig) -> Iterator[Ranks]:
     from tvo_cli.experiment.rank_device import device_of_rank, share_processors
 
-    share_processors(config, group.place.local_count)
-    device, node = device_of_rank(config, group.place.local_rank), config.parallel
+    def prepare() -> str:
+        if not group.place.leads:
+            _write_output_to_log(Path(config.output_dir) / f"rank-{group.place.rank}.log")
+        return device_of_rank(config, group.place.local_rank)
+
+    device, node = group.run_on_every_rank(prepare), config.parallel
     with group.joined(float(node.timeout), device, sharded=node.strategy == "shard") as ranks:
+        share_processors(config, ranks)
         yield ranks
 
 
@@ -107,7 +113,6 @@ def _follow(group: ProcessGroup, task: RankTask) -> int:
     if REFUSED in told:
         return int(told[REFUSED])
     config = OmegaConf.create(told[CONFIG])
-    _write_output_to_log(Path(config.output_dir) / f"rank-{group.place.rank}.log")
     try:
         with _ranks_of_run(group, config) as ranks:
             task(config, ranks)

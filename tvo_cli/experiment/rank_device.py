@@ -6,6 +6,7 @@ import torch
 from omegaconf import DictConfig
 
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward.worker_pool import available_processors
 from tvo_cli.training.checkpoint_origin import origin_code_version as code_version
 from tvo_cli.training.device_and_precision import choose_device
@@ -29,7 +30,7 @@ def device_of_rank(config: DictConfig, local_rank: int) -> str:
     return f"cuda:{local_rank}"
 
 
-def share_processors(config: DictConfig, local_count: int) -> None:
+def share_processors(config: DictConfig, ranks: Ranks) -> None:
     """Let torch use this rank's share of the processors, where trainer.threads does not say how many."""
-    if not int(config.trainer.threads):
-        torch.set_num_threads(max(1, available_processors() // local_count))
+    if ranks.count > 1 and not int(config.trainer.threads):
+        torch.set_num_threads(max(1, available_processors() // ranks.sharing))

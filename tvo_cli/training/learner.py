@@ -24,6 +24,7 @@ from tvo_cli.rollout import SamplingRule
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.gradient_clipping import clip_gradients
+from tvo_cli.training.out_of_memory import within_memory_of_all_ranks
 from tvo_cli.types import Rollout
 
 
@@ -80,8 +81,9 @@ class CriticLearner:
         self.optimizer.zero_grad(set_to_none=True)
         ranks = self.runtime.ranks
         parts = rows.split(microbatch_rows or len(rows))
-        own: list[tuple[int, float | None]] = []
-        try:
+
+        def differentiate_own() -> list[tuple[int, float]]:
+            own = []
             for number, counts in ranks.turns(len(parts)):
                 part = parts[number]
                 values = self.values(rollout, part)
@@ -89,13 +91,11 @@ class CriticLearner:
                 loss = masked.total(error, rollout.mask[part]) / tokens
                 (loss if counts else loss * 0.0).backward()
                 own += [(number, float(loss.detach()))] if counts else []
-        except torch.OutOfMemoryError:
-            own.append((len(rows), None))
-        losses = ranks.gather_parts(own, float | None)
-        if None in losses:
-            raise torch.OutOfMemoryError("a micro-batch of the critic")
+            return own
+
+        losses = ranks.gather_parts(within_memory_of_all_ranks(ranks, differentiate_own, len(parts[0])), float)
         ranks.sum_gradients(self.critic.parameters())
-        return sum((loss for loss in losses if loss is not None), 0.0)
+        return sum(losses, 0.0)
 
     def step(self, loss: float, factor: float) -> float:
         """One optimiser step at η·factor; the loss, nan and no step where the gradient is not finite."""

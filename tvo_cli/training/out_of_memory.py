@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import rng
 from tvo_cli.training.minibatches import Minibatch
 
@@ -41,6 +42,31 @@ class UpdateOutOfMemory(UserError):
             "Take model.gradient_checkpointing=true, fewer trainer.microbatch_rows, or a smaller rollout.max_tokens; "
             "tvo train --dry-run shows where the memory goes.",
         )
+
+
+def out_of_memory_in_sharded_pass(rows: int) -> UserError:
+    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them."""
+    problem = "the GPU of a rank is out of memory in a pass over sharded weights."
+    remedy = "Take fewer responses a micro-batch, or model.gradient_checkpointing=true."
+    return UserError("trainer.microbatch_rows", rows, problem, remedy)
+
+
+def within_memory_of_all_ranks(ranks: Ranks, work: Callable[[], Result], rows: int) -> Result:
+    """What this rank's share of a pass gives, of `rows` responses at once, where every rank's memory sufficed.
+
+    Raises:
+        torch.OutOfMemoryError: that of one did not: on all, for all begin anew.
+        UserError: it did not, and weights are sharded.
+    """
+    found: list[Result] = []
+    try:
+        found.append(work())
+    except torch.OutOfMemoryError:
+        if ranks.sharded:
+            raise out_of_memory_in_sharded_pass(rows) from None
+    if ranks.largest(int(not found)):
+        raise torch.OutOfMemoryError("a micro-batch")
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)
