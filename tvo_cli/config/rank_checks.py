@@ -35,11 +35,10 @@ def check_keys_are_used(parallel: Any) -> None:
     Raises:
         UserError: it has another value than its default.
     """
+    strategy = str(parallel.strategy)
+    read = {"shard": (*ONE_PROCESS,), "replicate": ("strategy", *OF_SEVERAL)}.get(strategy, ("strategy",))
     for key, default in ONE_PROCESS.items():
-        read = (
-            key == "strategy" or parallel.strategy == "shard" or (parallel.strategy != "single" and key in OF_SEVERAL)
-        )
-        if not read and parallel[key] != default:
+        if key not in read and parallel[key] != default:
             others = "parallel=replicate or parallel=shard" if key in OF_SEVERAL else "parallel=shard"
             problem = f"is not read under parallel={strategy}."
             raise UserError(f"parallel.{key}", parallel[key], problem, f"Take {others}, or leave it out.")
