@@ -42,6 +42,13 @@ def test_weights_in_host_memory_already_are_not_offloaded(pair: Pair) -> None:
         train(chosen, ranks)
 
 
+def test_one_process_is_no_two_shards(pair: Pair) -> None:
+    chosen = composed((*EXACT, SHARD, "parallel.shard_over=2"))
+    refused = pytest.raises(UserError, match=r"^parallel\.shard_over=2: does not divide the 1 ranks\.")
+    with refused, as_group_of_one(chosen):
+        pass
+
+
 def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) -> None:
     fault = {"rank": 1, "kind": "signal", "at": 2}
     folder, outcomes = pair.train("signal", *EXACT, REPLICATE, fault=fault)

@@ -182,7 +182,7 @@ class ProcessGroup:
         try:
             yield
         except RuntimeError as error:
-            if not isinstance(error, dist.DistError) and "/gloo/" not in str(error):  # type: ignore[attr-defined]
+            if not isinstance(error, dist.DistError) and "/gloo/" not in str(error):
                 raise
             raise self._lost("pass", ranks, timeout, str(error)) from error
 
@@ -208,11 +208,12 @@ class ProcessGroup:
         """What another rank has said at its end, and whose process is gone; neither is there at once."""
         for moment in range(moments + 1):
             time.sleep(0.1 if moment else 0.0)
-            end = json.loads(self.store.get(END)) if self.store.check([END]) else {"rank": ranks.rank}
+            end: dict[str, Any] = json.loads(self.store.get(END)) if self.store.check([END]) else {"rank": ranks.rank}
+            lost: list[str] | None = end["lost"] if end["rank"] != ranks.rank else None
             gone = [rank for rank in range(ranks.count) if rank != ranks.rank and not self._lives(rank)]
-            if gone or end["rank"] != ranks.rank:
+            if gone or lost:
                 break
-        return (None if end["rank"] == ranks.rank else end["lost"]), gone
+        return lost, gone
 
     def _told_by(self, rank: int, what: str) -> Any:
         """What a rank has put into the store.
