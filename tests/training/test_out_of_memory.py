@@ -202,3 +202,15 @@ def test_a_pass_over_sharded_weights_does_not_begin_anew_on_one_rank() -> None:
         within_memory_of_all_ranks(Ranks(sharded=True), run_out, 4)
     with pytest.raises(torch.OutOfMemoryError):
         within_memory_of_all_ranks(Ranks(), run_out, 4)
+
+
+def test_memory_that_ends_where_the_other_ranks_do_not_know_of_it_does_not_begin_anew() -> None:
+    tries: list[bool] = []
+
+    def run_out(halved: bool) -> int:
+        tries.append(halved)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        MemoryGuard(RunCounters(), 0, Ranks(0, 2)).run(run_out, part=POLICY, rows=4)
+    assert tries == [False]

@@ -21,7 +21,7 @@ from tvo_cli.cli import failure
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
-from tvo_cli.parallel.launched_process import LaunchedProcess
+from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -40,6 +40,10 @@ def launch_on_ranks(
     """Run a task on all ranks; return this one's exit code, which is rank 0's where that one has ended well."""
     from tvo_cli.parallel.process_group import ProcessGroup
 
+    try:
+        rendezvous_variables(place)
+    except UserError as error:  # the same on all
+        return failure.report_failure(error) if place.leads else failure.USER_ERROR
     group = ProcessGroup.meet(place)
     if not place.leads:
         group.introduce(_facts_of_process(words))
@@ -76,7 +80,7 @@ def refuse_ranks(command: str, place: LaunchedProcess) -> int:
 
 
 def _refuse_sweep(words: Sequence[str]) -> None:
-    if {"-m", "--multirun"} & set(words):
+    if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(words):
         problem = "a sweep starts its jobs itself, each in as many processes as it has GPUs."
         raise UserError(
             "option", "-m", problem, "Start it without a launcher: tvo train -m hydra.launcher.gpus_per_job=8 …"

@@ -19,9 +19,8 @@ def device_of_rank(config: DictConfig, local_rank: int) -> str:
     asked = str(config.trainer.device)
     device = choose_device(asked)
     if device.type == "mps" or device.index is not None:
-        raise UserError(
-            "trainer.device", asked, "is one device, and several processes were started.", "Take auto, cpu or cuda."
-        )
+        remedy = "Take cpu." if device.type == "mps" else "Take auto, cpu or cuda."
+        raise UserError("trainer.device", asked, "is one device, and several processes were started.", remedy)
     if device.type == "cpu":
         return "cpu"
     if local_rank >= torch.cuda.device_count():

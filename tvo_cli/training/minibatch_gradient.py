@@ -24,7 +24,7 @@ from tvo_cli.training.gradient_clipping import clip_gradients
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import ForwardedPart, forward_parts, join_tokens
 from tvo_cli.training.minibatches import Minibatch
-from tvo_cli.training.out_of_memory import out_of_memory_in_sharded_pass
+from tvo_cli.training.out_of_memory import OutOfMemoryOnAllRanks, out_of_memory_in_sharded_pass
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepTokenForces, UpdateReport
 from tvo_cli.types import Loss, Tokens
@@ -48,7 +48,7 @@ def compute_minibatch_gradient(
     reading = MicroBatchVariance(learner.policy.differentiated_parameters()) if minibatch.measured else None
     outcomes = _parts_of_all_ranks(learner, batch, minibatch, passes, reading)
     if OUT_OF_MEMORY in [outcome.trouble for outcome in outcomes]:
-        raise torch.OutOfMemoryError("a micro-batch")  # the minibatch is computed again
+        raise OutOfMemoryOnAllRanks("a micro-batch")  # the minibatch is computed again
     parts = [outcome.part for outcome in takewhile(lambda outcome: not outcome.trouble, outcomes) if outcome.part]
     for number, part in enumerate(parts):
         _report_losses_and_forces(report, part, learner, minibatch, first=number == 0)
