@@ -85,6 +85,8 @@ def save_session_if_possible(session: Session) -> None:
     """Write a checkpoint between steps; where there is no space for it the run continues without."""
     try:
         save_session(session)
+    except RankLost:
+        raise  # there is nobody to go on with
     except UserError as error:
         session.tracker.alert("checkpoint", str(error))
 
