@@ -36,9 +36,13 @@ def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
 def test_a_rank_that_is_lost_while_a_checkpoint_is_written_ends_the_run(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    steps: list[int] = []
+
     def lose(session: Session) -> None:
+        steps.append(session.counters.step)
         raise RankLost(1, "was killed.")
 
     monkeypatch.setattr(session_checkpoint, "save_session", lose)
     with pytest.raises(RankLost):
         whole("trainer.checkpoint_every=1", "seed=77")
+    assert steps == [1]
