@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tvo_cli.config import compose
+from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
 
@@ -40,3 +41,30 @@ def test_what_so_many_ranks_cannot_share_out_is_refused(overrides: tuple[str, ..
 @pytest.mark.parametrize("overrides", [("parallel=replicate",), SHARD, (*SHARD, "parallel.shard_over=2"), ()])
 def test_what_they_can_share_out_is_not(overrides: tuple[str, ...]) -> None:
     check_ranks(compose([*overrides, "rollout.minibatches=2"]), 4 if overrides else 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("parallel=replicate", "parallel.offload=true"), r"parallel\.offload=True: is not read under .*replicate\."),
+        (("parallel=replicate", "parallel.gather=bfloat16"), r"parallel\.gather=bfloat16: is not read under"),
+        (
+            ("parallel.shard_over=2",),
+            r"parallel\.shard_over=2: is not read under parallel=single\. Take parallel=shard",
+        ),
+        (
+            ("parallel.timeout=60",),
+            r"parallel\.timeout=60.*: .* Take parallel=replicate or parallel=shard, or leave it",
+        ),
+    ],
+)
+def test_a_key_that_the_strategy_does_not_read_is_refused(overrides: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UserError, match=f"^{said}"):
+        check_across_keys(compose([*overrides, "output_dir=x"]))
+
+
+@pytest.mark.parametrize(
+    "overrides", [("parallel=shard", "parallel.free_layers=false"), ("parallel=replicate", "parallel.check_every=4")]
+)
+def test_one_that_it_reads_is_not(overrides: tuple[str, ...]) -> None:
+    check_across_keys(compose([*overrides, "output_dir=x"]))

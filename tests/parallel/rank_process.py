@@ -24,7 +24,7 @@ from tvo_cli.experiment import train
 from tvo_cli.parallel.launched_process import launched_process
 from tvo_cli.parallel.process_group import ProcessGroup
 from tvo_cli.parallel.ranks import Ranks
-from tvo_cli.training import minibatch_gradient, training_loop
+from tvo_cli.training import learner, minibatch_forward, minibatch_gradient, training_loop
 
 TIMEOUT = 60.0  # a pair whose ranks have parted does not keep the tests waiting for longer
 
@@ -93,6 +93,10 @@ def _out_of_memory(inner: Callable[..., Any], now: bool, *given: Any, **more: An
     return inner(*given, **more)
 
 
+def _other_memory(inner: Callable[..., Any], now: bool, *given: Any, **more: Any) -> Any:
+    return inner(*given, **more) | {"memory/peak": 1e6}
+
+
 def _full_disk(inner: Callable[..., Any], now: bool, *given: Any, **more: Any) -> Any:
     if now:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -105,6 +109,9 @@ PLACES: dict[str, tuple[Any, str]] = {
     "drift": (training_loop, "check_same_state"),
     "full disk": (draft, "write_tensors"),
     "out of memory": (minibatch_gradient, "backward_through_network"),
+    "out of memory before": (minibatch_forward, "forward_rows"),
+    "out of memory of the critic": (learner, "clipped_value_loss"),
+    "other memory": (training_loop, "peak_memory_metrics"),
 }
 FAULTS: dict[str, Callable[..., Any]] = {
     "signal": _signal,
@@ -112,6 +119,9 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "drift": _drift,
     "full disk": _full_disk,
     "out of memory": _out_of_memory,
+    "out of memory before": _out_of_memory,
+    "out of memory of the critic": _out_of_memory,
+    "other memory": _other_memory,
 }
 
 if __name__ == "__main__":

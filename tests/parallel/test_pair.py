@@ -42,6 +42,13 @@ def test_weights_in_host_memory_already_are_not_offloaded(pair: Pair) -> None:
         train(chosen, ranks)
 
 
+def test_one_process_is_no_two_shards(pair: Pair) -> None:
+    chosen = composed((*EXACT, SHARD, "parallel.shard_over=2"))
+    refused = pytest.raises(UserError, match=r"^parallel\.shard_over=2: does not divide the 1 ranks\.")
+    with refused, as_group_of_one(chosen):
+        pass
+
+
 def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) -> None:
     fault = {"rank": 1, "kind": "signal", "at": 2}
     folder, outcomes = pair.train("signal", *EXACT, REPLICATE, fault=fault)
@@ -71,8 +78,40 @@ def test_a_rank_that_has_drifted_is_named(pair: Pair) -> None:
         assert one["text"].startswith("rank=1: has another smoother than rank 0 at step 1: ")
 
 
-def test_memory_that_ends_on_one_rank_halves_micro_batches_on_both(pair: Pair) -> None:
-    fault = {"rank": 0, "kind": "out of memory", "at": 1}
-    folder, outcomes = pair.train("memory", *EXACT, REPLICATE, fault=fault)
-    assert [one["outcome"] for one in outcomes] == ["finished"] * 2
+@pytest.mark.parametrize(
+    ("kind", "algorithm"),
+    [("out of memory", "tvo"), ("out of memory before", "kl_cov"), ("out of memory of the critic", "ppo")],
+)
+def test_memory_that_ends_on_one_rank_halves_micro_batches_on_both(pair: Pair, kind: str, algorithm: str) -> None:
+    words = (*EXACT, REPLICATE, f"algorithm={algorithm}", "trainer.steps=1")
+    folder, outcomes = pair.train(f"memory-{algorithm}", *words, fault={"rank": 1, "kind": kind, "at": 1})
+    assert outcomes == [{"outcome": "finished", "text": ""}] * 2
     assert "micro-batches of 4 responses are halved" in (folder / "run.log").read_text()
+
+
+def test_a_rule_that_watches_what_each_rank_has_for_itself_decides_the_same(pair: Pair) -> None:
+    watched = "severity: collapse, metric: memory/peak, limit: 1e5, patience: 1"
+    rule = f"{{_target_: tvo_cli.stability.collapse_rules.Ceiling, {watched}}}"
+    words = (*EXACT, REPLICATE, f"+stability.rules.memory={rule}", "stability.on_collapse=stop")
+    folder, outcomes = pair.train("rule", *words, fault={"rank": 1, "kind": "other memory", "at": 1})
+    assert outcomes == [{"outcome": "finished", "text": ""}] * 2
+    assert len(rows_of(folder)) == 2
+
+
+def test_fewer_problems_to_evaluate_than_ranks(pair: Pair) -> None:
+    words = (
+        "evaluation=default",
+        "evaluation.problems=1",
+        "evaluation.samples=2",
+        "evaluation.every=1",
+        "trainer.steps=1",
+    )
+    alone, both = pair.alone(*EXACT, *words), pair.finished("evaluated", *EXACT, *words, REPLICATE)
+    assert rows_of(alone) == rows_of(both)
+
+
+def test_the_policy_alone_is_kept_and_evaluated_again(pair: Pair) -> None:
+    words = (*EXACT, SHARD, "trainer.steps=1", "trainer.save_policy_only=true")
+    folder = pair.finished("policy-only", *words)
+    assert not list(folder.glob("checkpoints/*/optimizer*"))
+    pair.finished("policy-only", *words)

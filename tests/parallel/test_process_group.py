@@ -14,16 +14,17 @@ import pytest
 from tests.parallel.conftest import free_port
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.launched_process import LaunchedProcess
-from tvo_cli.parallel.process_group import ProcessGroup, RankLost
+from tvo_cli.parallel.process_group import ProcessGroup
+from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.parallel.ranks import Ranks
 
 Deed = Callable[[Ranks], object]
 FORK = multiprocessing.get_context("fork")  # nothing is imported again
 
 
-def _be_rank(rank: int, port: str, deed: Deed, timeout: float, told: Any) -> None:
+def _be_rank(rank: int, count: int, port: str, deed: Deed, timeout: float, told: Any) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    group = ProcessGroup.meet(LaunchedProcess(rank, 2, rank, 2, "torchrun"))
+    group = ProcessGroup.meet(LaunchedProcess(rank, count, rank, count, "torchrun"))
     try:
         with group.joined(timeout, "cpu") as ranks:
             ranks.at(12, 7)
@@ -33,19 +34,22 @@ def _be_rank(rank: int, port: str, deed: Deed, timeout: float, told: Any) -> Non
         time.sleep(0.2 if rank else 0.0)  # rank 0 holds the store
 
 
-def run_pair(first: Deed, second: Deed, timeout: float = 20.0) -> dict[int, tuple[str, str]]:
-    """What two ranks that do different things say, by rank; a rank that is killed says nothing."""
-    told, port = FORK.Queue(), free_port()
-    both = [
-        FORK.Process(target=_be_rank, args=(r, port, deed, timeout, told)) for r, deed in enumerate((first, second))
-    ]
-    for process in both:
+def run_ranks(*deeds: Deed, timeout: float = 20.0) -> dict[int, tuple[str, str]]:
+    """What ranks that do different things say, by rank; a rank that is killed says nothing."""
+    told, port, count = FORK.Queue(), free_port(), len(deeds)
+    every = [FORK.Process(target=_be_rank, args=(r, count, port, deed, timeout, told)) for r, deed in enumerate(deeds)]
+    for process in every:
         process.start()
-    for process in both:
+    for process in every:
         process.join(30)
         assert process.exitcode is not None
-    found = [told.get(timeout=5) for process in both if process.exitcode == 0]
+    found = [told.get(timeout=5) for process in every if process.exitcode == 0]
     return {rank: (kind, text) for rank, kind, text in found}
+
+
+def run_pair(first: Deed, second: Deed, timeout: float = 20.0) -> dict[int, tuple[str, str]]:
+    """What two ranks say."""
+    return run_ranks(first, second, timeout=timeout)
 
 
 def exchange(ranks: Ranks) -> list[int]:
@@ -166,3 +170,83 @@ def test_the_config_of_the_first_is_every_ones_unless_the_code_is_another(other:
 @pytest.mark.parametrize("error", [RankLost(3, "was killed.")], ids=["lost"])
 def test_a_lost_rank_is_an_error_with_a_remedy(error: RankLost) -> None:
     assert str(error) == "rank=3: was killed. The same command goes on from the last checkpoint."
+
+
+def test_all_name_the_rank_that_was_killed_and_not_the_first_that_missed_it() -> None:
+    found = run_ranks(exchange, exchange, die)
+    assert {text.split(" during ")[0] for _, text in found.values()} == {"rank=2: was killed"}
+
+
+def test_an_exchange_inside_of_a_pass_names_the_rank_too() -> None:
+    def exchange_unwatched(ranks: Ranks) -> None:
+        import torch
+        import torch.distributed as dist
+
+        dist.all_reduce(torch.zeros(1))
+
+    kind, text = run_pair(exchange_unwatched, die)[0]
+    assert kind == "RankLost"
+    assert text.startswith("rank=1: was killed during update 7 of step 12 (pass)")
+
+
+def test_an_error_of_this_rank_in_a_pass_stays_what_it_is() -> None:
+    def add_what_does_not_fit(ranks: Ranks) -> None:
+        import torch
+
+        torch.zeros(2) + torch.zeros(3)
+
+    assert run_pair(add_what_does_not_fit, add_what_does_not_fit)[0][0] == "RuntimeError"
+
+
+def test_memory_that_ends_inside_of_an_exchange_does_not_begin_anew() -> None:
+    def run_out(ranks: Ranks) -> None:
+        import torch
+
+        with ranks.watched("sum of the gradients"):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    found = run_pair(exchange, run_out)
+    assert found[1][0] == "UserError"
+    assert found[1][1].startswith("rank=1: its GPU is out of memory in the sum of the gradients during update 7")
+    assert found[0][1].startswith("rank=1: ended in update 7 of step 12: rank=1: its GPU is out of memory")
+
+
+def _group_of_two(monkeypatch: pytest.MonkeyPatch) -> ProcessGroup:
+    """Rank 0 of two, with a store of its own."""
+    import torch.distributed as dist
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    group = ProcessGroup(LaunchedProcess(0, 2, 0, 2, "torchrun"), dist.HashStore())  # type: ignore[attr-defined]
+    return group
+
+
+def test_a_process_that_is_still_dying_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    group, seen = _group_of_two(monkeypatch), [True, True, False]
+    monkeypatch.setattr(ProcessGroup, "_lives", lambda self, rank: seen.pop(0))
+    text = str(group._lost("gather", Ranks(0, 2), 20.0, "Connection closed by peer"))
+    assert text.startswith("rank=1: was killed during the start (gather)") and not seen
+
+
+def test_what_fails_before_the_ranks_are_connected_is_an_error_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = _group_of_two(monkeypatch)
+    group.store.set("ready/1", '["trainer.device", "cuda", "there is no GPU for process 1.", "Start one a GPU."]')
+    with pytest.raises(UserError, match=r"^trainer\.device=cuda: there is no GPU for process 1\. Start one a GPU\.$"):
+        group.run_on_every_rank(lambda: "cuda:0")
+    assert group.store.get("ready/0") == b"null"
+
+
+def test_what_fails_here_before_the_ranks_are_connected_is_told_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = _group_of_two(monkeypatch)
+    group.store.set("ready/1", "null")
+    with pytest.raises(PermissionError):
+        group.run_on_every_rank(lambda: (_ for _ in ()).throw(PermissionError("rank-0.log")))
+    assert b"could not begin: PermissionError: rank-0.log" in group.store.get("ready/0")
+
+
+def test_ranks_that_are_bound_to_other_processors_share_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = _group_of_two(monkeypatch)
+    group.store.set("process/0", '{"host": "node1", "pid": 1, "processors": [0, 1]}')
+    group.store.set("process/1", '{"host": "node1", "pid": 2, "processors": [2, 3]}')
+    assert group._ranks_on_same_processors() == 1
+    group.store.set("process/1", '{"host": "node1", "pid": 2, "processors": [0, 1]}')
+    assert group._ranks_on_same_processors() == 2

@@ -9,6 +9,7 @@ from tests.processor_time import loops
 from tests.reward.conftest import SETTINGS, problem
 from tvo_cli.errors import UserError
 from tvo_cli.reward import Grader
+from tvo_cli.reward import grader as grader_module
 from tvo_cli.types import Verdict
 
 Judge = Callable[..., Verdict]
@@ -245,3 +246,12 @@ def test_a_row_that_the_second_grader_fails_on_is_not_compared(
     monkeypatch.setattr(grader.pool, "judge", lambda requests: [failed for _ in requests])
     (verdict,) = grader.grade([r"\boxed{\sqrt{12}}"], [problem(r"2\sqrt{3}")], [True])
     assert verdict.failed and verdict.second is None and grader.audit.not_compared == 1
+
+
+@pytest.mark.parametrize(("sharing", "workers"), [(1, 6), (2, 3), (8, 1)])
+def test_graders_that_share_processors_share_them_out(
+    monkeypatch: pytest.MonkeyPatch, sharing: int, workers: int
+) -> None:
+    monkeypatch.setattr(grader_module, "available_processors", lambda: 6)
+    with Grader({"profile": "math"}, sharing=sharing) as one:
+        assert one.pool.workers == workers

@@ -16,10 +16,11 @@ from tests.training.conftest import Checksum, MetricRows, Runs, before_each_upda
 from tvo_cli import experiment
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import backward, learner, minibatch_gradient, policy_update, rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
-from tvo_cli.training.out_of_memory import POLICY, MemoryGuard, halve_microbatches
+from tvo_cli.training.out_of_memory import POLICY, MemoryGuard, halve_microbatches, within_memory_of_all_ranks
 
 ONE_UPDATE = ("trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=1")
 RuleOut = Callable[..., None]
@@ -191,3 +192,25 @@ def test_what_was_done_before_the_run_ends_is_saved_and_goes_on_elsewhere(
     assert [one.name for one in held] == ["step-000001-update-000"]
     memory_ends()
     assert weights(run("cut", *words), 2) == weights(whole, 2)
+
+
+def test_a_pass_over_sharded_weights_does_not_begin_anew_on_one_rank() -> None:
+    def run_out() -> int:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(UserError, match=r"^trainer\.microbatch_rows=4: the GPU of a rank is out of memory in a pass"):
+        within_memory_of_all_ranks(Ranks(sharded=True), run_out, 4)
+    with pytest.raises(torch.OutOfMemoryError):
+        within_memory_of_all_ranks(Ranks(), run_out, 4)
+
+
+def test_memory_that_ends_where_the_other_ranks_do_not_know_of_it_does_not_begin_anew() -> None:
+    tries: list[bool] = []
+
+    def run_out(halved: bool) -> int:
+        tries.append(halved)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        MemoryGuard(RunCounters(), 0, Ranks(0, 2)).run(run_out, part=POLICY, rows=4)
+    assert tries == [False]

@@ -9,7 +9,8 @@ import pytest
 from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
-from tvo_cli.training import collect_rollouts
+from tvo_cli.parallel.rank_lost import RankLost
+from tvo_cli.training import collect_rollouts, session_checkpoint
 from tvo_cli.training.session import Session
 from tvo_cli.types import Problem, Rollout
 
@@ -30,3 +31,18 @@ def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
     held = store.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000002"]
     assert weights(run("a")) == weights(whole()), "and it goes on as if nothing had been"
+
+
+def test_a_rank_that_is_lost_while_a_checkpoint_is_written_ends_the_run(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    def lose(session: Session) -> None:
+        steps.append(session.counters.step)
+        raise RankLost(1, "was killed.")
+
+    monkeypatch.setattr(session_checkpoint, "save_session", lose)
+    with pytest.raises(RankLost):
+        whole("trainer.checkpoint_every=1", "seed=77")
+    assert steps == [1]

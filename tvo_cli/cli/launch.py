@@ -21,6 +21,7 @@ from tvo_cli import config as configuration
 from tvo_cli import escaping, redaction, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
 from tvo_cli.tracking import run_status
@@ -101,7 +102,7 @@ class HydraTask:
             raise
         except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep
             code = failure.report_failure(error, debug=self.debug)
-            if code == failure.USER_ERROR and fresh:
+            if code == failure.USER_ERROR and fresh and not isinstance(error, RankLost):  # which names a log in it
                 remove_run_refused_at_launch(folder)
             remove_folder_of_failed_launch(folder)
             if self.elsewhere:
@@ -223,8 +224,8 @@ def remove_run_refused_at_launch(folder: Path) -> None:
     begun = any((folder / name).exists() for name in FILES_AFTER_FIRST_STEP) or any(folder.glob("checkpoints/*/"))
     if begun or (rows.is_file() and rows.stat().st_size):
         return
-    for name in FILES_BEFORE_FIRST_STEP:
-        (folder / name).unlink(missing_ok=True)
+    for path in (*(folder / name for name in FILES_BEFORE_FIRST_STEP), *folder.glob("rank-*.log")):
+        path.unlink(missing_ok=True)
     with suppress(OSError):
         (folder / "checkpoints").rmdir()
     for name in ("wandb", "tensorboard"):  # mirrors of nothing

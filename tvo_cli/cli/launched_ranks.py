@@ -21,7 +21,7 @@ from tvo_cli.cli import failure
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
-from tvo_cli.parallel.launched_process import LaunchedProcess
+from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -40,6 +40,10 @@ def launch_on_ranks(
     """Run a task on all ranks; return this one's exit code, which is rank 0's where that one has ended well."""
     from tvo_cli.parallel.process_group import ProcessGroup
 
+    try:
+        rendezvous_variables(place)
+    except UserError as error:  # the same on all
+        return failure.report_failure(error) if place.leads else failure.USER_ERROR
     group = ProcessGroup.meet(place)
     if not place.leads:
         group.introduce(_facts_of_process(words))
@@ -62,6 +66,7 @@ def as_group_of_one(config: DictConfig) -> Iterator[Ranks]:
     """This process as all ranks there are."""
     from tvo_cli.parallel.process_group import ProcessGroup
 
+    check_ranks(config, 1)
     with _ranks_of_run(ProcessGroup.alone(), config) as ranks:
         yield ranks
 
@@ -75,7 +80,7 @@ def refuse_ranks(command: str, place: LaunchedProcess) -> int:
 
 
 def _refuse_sweep(words: Sequence[str]) -> None:
-    if {"-m", "--multirun"} & set(words):
+    if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(words):
         problem = "a sweep starts its jobs itself, each in as many processes as it has GPUs."
         raise UserError(
             "option", "-m", problem, "Start it without a launcher: tvo train -m hydra.launcher.gpus_per_job=8 …"
@@ -93,9 +98,14 @@ def _run_as_first(group: ProcessGroup, task: RankTask, config: DictConfig) -> An
 def _ranks_of_run(group: ProcessGroup, config: DictConfig) -> Iterator[Ranks]:
     from tvo_cli.experiment.rank_device import device_of_rank, share_processors
 
-    share_processors(config, group.place.local_count)
-    device, node = device_of_rank(config, group.place.local_rank), config.parallel
+    def prepare() -> str:
+        if not group.place.leads:
+            _write_output_to_log(Path(config.output_dir) / f"rank-{group.place.rank}.log")
+        return device_of_rank(config, group.place.local_rank)
+
+    device, node = group.run_on_every_rank(prepare), config.parallel
     with group.joined(float(node.timeout), device, sharded=node.strategy == "shard") as ranks:
+        share_processors(config, ranks)
         yield ranks
 
 
@@ -107,7 +117,6 @@ def _follow(group: ProcessGroup, task: RankTask) -> int:
     if REFUSED in told:
         return int(told[REFUSED])
     config = OmegaConf.create(told[CONFIG])
-    _write_output_to_log(Path(config.output_dir) / f"rank-{group.place.rank}.log")
     try:
         with _ranks_of_run(group, config) as ranks:
             task(config, ranks)

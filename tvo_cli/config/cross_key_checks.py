@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from tvo_cli.config import schema
+from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.errors import UserError
 
 # Directions that cancel each other (docs/combining.md); or act on the same thing.
@@ -25,6 +26,7 @@ DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS f
 def check_across_keys(config: Any) -> None:
     """Validate a whole config, then what its keys must agree on; raise UserError for the first mistake."""
     schema.validate_config(config, "train")
+    check_keys_are_used(config.parallel)
     _check_folder_names(config)
     _check_minibatches_divide_batch(config)
     _check_group_size(config)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvo_cli.config.schema.command_configs import ONE_PROCESS
 from tvo_cli.errors import UserError
+
+OF_SEVERAL = ("timeout", "check_every")  # every other key is of sharded weights
 
 
 def check_ranks(config: Any, count: int) -> None:
@@ -24,6 +27,21 @@ def check_ranks(config: Any, count: int) -> None:
         raise UserError(
             "parallel.shard_over", over, f"does not divide the {count} ranks.", f"Take {near}, or 0 for all."
         )
+
+
+def check_keys_are_used(parallel: Any) -> None:
+    """Refuse a key of `parallel` that the strategy does not read.
+
+    Raises:
+        UserError: it has another value than its default.
+    """
+    strategy = str(parallel.strategy)
+    read = {"shard": (*ONE_PROCESS,), "replicate": ("strategy", *OF_SEVERAL)}.get(strategy, ("strategy",))
+    for key, default in ONE_PROCESS.items():
+        if key not in read and parallel[key] != default:
+            others = "parallel=replicate or parallel=shard" if key in OF_SEVERAL else "parallel=shard"
+            problem = f"is not read under parallel={strategy}."
+            raise UserError(f"parallel.{key}", parallel[key], problem, f"Take {others}, or leave it out.")
 
 
 def _check_prompts(rollout: Any, count: int) -> None:

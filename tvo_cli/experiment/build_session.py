@@ -49,7 +49,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     policy = load_policy(config.model, device=runtime.device)
     _log_notes(notes_on_prompt(config, policy.tokenizer))
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
-    grader = resources.enter_context(Grader(config.reward))
+    grader = resources.enter_context(Grader(config.reward, sharing=ranks.sharing))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
     learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)

@@ -6,6 +6,7 @@ import torch
 from omegaconf import DictConfig
 
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward.worker_pool import available_processors
 from tvo_cli.training.checkpoint_origin import origin_code_version as code_version
 from tvo_cli.training.device_and_precision import choose_device
@@ -18,9 +19,8 @@ def device_of_rank(config: DictConfig, local_rank: int) -> str:
     asked = str(config.trainer.device)
     device = choose_device(asked)
     if device.type == "mps" or device.index is not None:
-        raise UserError(
-            "trainer.device", asked, "is one device, and several processes were started.", "Take auto, cpu or cuda."
-        )
+        remedy = "Take cpu." if device.type == "mps" else "Take auto, cpu or cuda."
+        raise UserError("trainer.device", asked, "is one device, and several processes were started.", remedy)
     if device.type == "cpu":
         return "cpu"
     if local_rank >= torch.cuda.device_count():
@@ -29,7 +29,7 @@ def device_of_rank(config: DictConfig, local_rank: int) -> str:
     return f"cuda:{local_rank}"
 
 
-def share_processors(config: DictConfig, local_count: int) -> None:
+def share_processors(config: DictConfig, ranks: Ranks) -> None:
     """Let torch use this rank's share of the processors, where trainer.threads does not say how many."""
-    if not int(config.trainer.threads):
-        torch.set_num_threads(max(1, available_processors() // local_count))
+    if ranks.count > 1 and not int(config.trainer.threads):
+        torch.set_num_threads(max(1, available_processors() // ranks.sharing))

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -21,19 +22,14 @@ from torch.distributed.rendezvous import rendezvous
 
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
+from tvo_cli.parallel.rank_lost import GOES_ON, RankLost
 from tvo_cli.parallel.ranks import Ranks
 
 COMPOSING = timedelta(minutes=10)  # that the others wait for rank 0's config
 LEAVING = timedelta(seconds=30)  # that the others wait for rank 0's last words
+DYING = 20  # tenths of a second in which a process is gone after its connections are
 CONFIG, END, SAID = "config", "end", "said"
-GOES_ON = "The same command goes on from the last checkpoint."
-
-
-class RankLost(UserError):
-    """Another rank has ended, or does not answer."""
-
-    def __init__(self, rank: object, problem: str, remedy: str = GOES_ON) -> None:
-        super().__init__("rank", rank, problem, remedy)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +51,11 @@ class ProcessGroup:
             store, _, _ = next(iter(rendezvous("env://", timeout=COMPOSING)))
         except (RuntimeError, OSError) as error:
             where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-            raise UserError("MASTER_ADDR", where, f"rank 0 was not found there ({error}).") from error
+            problem = "the processes did not all meet there" if place.leads else "rank 0 was not found there"
+            raise UserError("MASTER_ADDR", where, f"{problem} ({error}).") from error
         group = cls(place, dist.PrefixStore("tvo", store))  # type: ignore[attr-defined]
-        group.store.set(f"process/{place.rank}", json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        own = {"host": socket.gethostname(), "pid": os.getpid(), "processors": _processors()}
+        group.store.set(f"process/{place.rank}", json.dumps(own))
         return group
 
     @classmethod
@@ -103,32 +101,52 @@ class ProcessGroup:
             UserError: naming the rank, its host and what differs.
         """
         for rank in range(1, self.place.count):
-            self.store.wait([f"facts/{rank}"], COMPOSING)
-            found = json.loads(self.store.get(f"facts/{rank}"))
+            found = self._told_by(rank, "facts")
             for name in (name for name, value in own.items() if found.get(name) != value):
                 host = self._process_of(rank).get("host")
                 problem = f"on {host} has another {name} than rank 0 ({found.get(name)}; rank 0: {own[name]})."
                 raise UserError("rank", rank, problem, "Install the same and give the same command on every host.")
 
+    def run_on_every_rank(self, work: Callable[[], Item]) -> Item:
+        """What `work` gives here, once it has gone well on all: for what can fail before the ranks are connected.
+
+        Raises:
+            Exception: it failed on a rank; on the others the UserError of the first such.
+            RankLost: a rank does not say how it went.
+        """
+        failed: Exception | None = None
+        try:
+            found = work()
+        except Exception as error:
+            failed = error
+        self.store.set(f"ready/{self.place.rank}", json.dumps(failed and _parts_of(failed, self.place.rank)))
+        told = [self._told_by(rank, "ready") for rank in range(self.place.count)]
+        if parts := next(filter(None, told), None):
+            raise failed or UserError(*parts)
+        return found
+
     @contextmanager
     def joined(self, timeout: float, device: str, *, sharded: bool = False) -> Iterator[Ranks]:
         """The ranks, until the block ends; why it ended, where it failed, is told to the others first."""
         backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-        if device.startswith("cuda"):
-            torch.cuda.set_device(device)
-        dist.init_process_group(
-            backend,
-            store=dist.PrefixStore("group", self.store),  # type: ignore[attr-defined]
-            rank=self.place.rank,
-            world_size=self.place.count,
-            timeout=timedelta(seconds=timeout),
-        )
         place = self.place
         ranks = Ranks(place.rank, place.count, sharded, torch.device(device), program=place.program)
+        ranks.sharing = self._ranks_on_same_processors()
         ranks.told = self._tell_place
         ranks.watched = lambda exchange: self._watched(exchange, ranks, timeout)
+        if device.startswith("cuda"):
+            torch.cuda.set_device(device)
+        with ranks.watched("connection"):
+            dist.init_process_group(
+                backend,
+                store=dist.PrefixStore("group", self.store),  # type: ignore[attr-defined]
+                rank=place.rank,
+                world_size=place.count,
+                timeout=timedelta(seconds=timeout),
+            )
         try:
-            yield ranks
+            with self._watched_passes(ranks, timeout):
+                yield ranks
         except BaseException as error:
             self.tell_end(error, ranks)
             raise
@@ -137,7 +155,10 @@ class ProcessGroup:
 
     def tell_end(self, error: BaseException, ranks: Ranks) -> None:
         """Leave the reason of this rank's end in the store, unless another has ended before it."""
-        end = {"rank": ranks.rank, "at": place_in_run(ranks), "reason": str(error) or type(error).__name__}
+        reason = f"ended in {place_in_run(ranks)}: {str(error) or type(error).__name__}"
+        told = RankLost(ranks.rank, reason, f"Its log: rank-{ranks.rank}.log. {GOES_ON}")
+        lost = error if isinstance(error, RankLost) else told  # the rank that is missing, not the one that missed it
+        end = {"rank": ranks.rank, "lost": [lost.value, lost.problem, lost.remedy]}
         with suppress(RuntimeError):  # rank 0, which may hold the store, is gone
             self.store.compare_set(END, "", json.dumps(end))
 
@@ -149,27 +170,62 @@ class ProcessGroup:
     def _watched(self, exchange: str, ranks: Ranks, timeout: float) -> Iterator[None]:
         try:
             yield
+        except torch.OutOfMemoryError as error:  # nothing that is done again: the others are in the exchange
+            problem = f"its GPU is out of memory in the {exchange} during {place_in_run(ranks)}."
+            raise UserError("rank", ranks.rank, problem, "Take fewer responses a micro-batch.") from error
         except RuntimeError as error:
             raise self._lost(exchange, ranks, timeout, str(error)) from error
 
+    @contextmanager
+    def _watched_passes(self, ranks: Ranks, timeout: float) -> Iterator[None]:
+        """Around the whole run: what FSDP exchanges inside of a forward or backward is watched by nobody else."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not isinstance(error, dist.DistError) and "/gloo/" not in str(error):
+                raise
+            raise self._lost("pass", ranks, timeout, str(error)) from error
+
     def _lost(self, exchange: str, ranks: Ranks, timeout: float, said: str) -> RankLost:
         """Which rank is missing and why, as far as anybody knows."""
+        late = "imed out" in said or "imeout" in said
         try:
-            end = json.loads(self.store.get(END)) if self.store.check([END]) else None
-            gone = [rank for rank in range(ranks.count) if rank != ranks.rank and not self._lives(rank)]
+            end, gone = self._ended(ranks, 0 if late else DYING)
             behind = [rank for rank in range(ranks.count) if self._place_of(rank) != place_in_run(ranks)]
         except (RuntimeError, ValueError):
             return RankLost(0, f"is gone during {place_in_run(ranks)} ({exchange}).")
-        if end is not None and end["rank"] != ranks.rank:
-            reason = f"ended in {end['at']}: {end['reason']}"
-            return RankLost(end["rank"], reason, f"Its log: rank-{end['rank']}.log. {GOES_ON}")
+        if end is not None:
+            return RankLost(*end)
         if gone:
             return RankLost(gone[0], f"was killed during {place_in_run(ranks)} ({exchange}); out of memory, perhaps.")
         missing = ", ".join(f"{rank} (last in {self._place_of(rank)})" for rank in behind) or "another"
-        if "imed out" in said or "imeout" in said:
+        if late:
             problem = f"no answer for {timeout:g} s during {place_in_run(ranks)} ({exchange})."
             return RankLost(missing, problem, f"parallel.timeout sets how long a rank waits. {GOES_ON}")
         return RankLost(missing, f"the connection broke during {place_in_run(ranks)} ({exchange}): {said}.")
+
+    def _ended(self, ranks: Ranks, moments: int) -> tuple[list[str] | None, list[int]]:
+        """What another rank has said at its end, and whose process is gone; neither is there at once."""
+        for moment in range(moments + 1):
+            time.sleep(0.1 if moment else 0.0)
+            end: dict[str, Any] = json.loads(self.store.get(END)) if self.store.check([END]) else {"rank": ranks.rank}
+            lost: list[str] | None = end["lost"] if end["rank"] != ranks.rank else None
+            gone = [rank for rank in range(ranks.count) if rank != ranks.rank and not self._lives(rank)]
+            if gone or lost:
+                break
+        return lost, gone
+
+    def _told_by(self, rank: int, what: str) -> Any:
+        """What a rank has put into the store.
+
+        Raises:
+            RankLost: it has put nothing there.
+        """
+        try:
+            self.store.wait([f"{what}/{rank}"], COMPOSING)
+            return json.loads(self.store.get(f"{what}/{rank}"))
+        except RuntimeError as error:
+            raise RankLost(rank, "does not answer at the start.", "Its own output says why.") from error
 
     def _place_of(self, rank: int) -> str:
         name = f"place/{rank}"
@@ -178,6 +234,14 @@ class ProcessGroup:
     def _process_of(self, rank: int) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.get(f"process/{rank}"))
         return found
+
+    def _ranks_on_same_processors(self) -> int:
+        """This one included; srun may have bound each to some of its own."""
+        if self.place.count == 1:
+            return 1
+        every = [self._told_by(rank, "process") for rank in range(self.place.count)]
+        alike = [(one["host"], one["processors"]) for one in every]
+        return alike.count(alike[self.place.rank])
 
     def _lives(self, rank: int) -> bool:
         """Whether a rank's process is there; one of another machine counts as living."""
@@ -189,6 +253,18 @@ class ProcessGroup:
         except OSError:
             return not Path("/proc/self/stat").exists()
         return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def _processors() -> list[int]:
+    """Those that this process may use; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _parts_of(error: Exception, rank: int) -> list[str]:
+    """An error as the others raise it."""
+    if isinstance(error, UserError):
+        return error.parts
+    return ["rank", str(rank), f"could not begin: {type(error).__name__}: {error}.", ""]
 
 
 def place_in_run(ranks: Ranks) -> str:

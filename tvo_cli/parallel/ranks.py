@@ -43,6 +43,7 @@ class Ranks:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     watched: Watched = _unwatched  # around every exchange: says which rank is missing (process_group.py)
     told: Callable[[str], object] = _untold  # where this rank is, for the messages of the others
+    sharing: int = 1  # how many of them use the processors that this one uses
     program: str = "tvo"  # what starts all of them again: torchrun … -m tvo_cli
     step: int = 0
     update: int = 0  # of the step, from 1; 0: before the first

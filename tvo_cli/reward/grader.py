@@ -80,11 +80,12 @@ class Grader:
     too and `disagreements` are those on which the two differ; each Verdict carries the other verdict as `second`.
     """
 
-    def __init__(self, node: Mapping[str, Any]) -> None:
+    def __init__(self, node: Mapping[str, Any], *, sharing: int = 1) -> None:
+        """`sharing`: processes of this run that use the same processors, each with a grader."""
         self.settings = GraderSettings.of(node)
         self.counts: Counter[str] = Counter()
         self.audit = SecondGraderAudit()
-        workers = self.settings.workers or min(MOST_WORKERS, available_processors())
+        workers = self.settings.workers or max(1, min(MOST_WORKERS, available_processors() // sharing))
         self.pool = WorkerPool(workers, self.settings.deadline, self.settings.memory_mb)
 
     def __enter__(self) -> Grader:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tvo_cli import __version__
 from tvo_cli import config as configuration
-from tvo_cli.checkpoint import tensor_fingerprint
 from tvo_cli.checkpoint.sharded_parameters import whole_tensor
+from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.errors import UserError
+from tvo_cli.model import Policy
 from tvo_cli.training.learner import Learner
 
 
@@ -28,15 +28,14 @@ def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
         "torch": torch.__version__,
         "ranks": learner.runtime.ranks.count,
         "base": None if base is None else base.fingerprint,
-        "reference": None
-        if reference is None or base is not None
-        else tensor_fingerprint.tensor_fingerprint(_whole(reference.network.state_dict())),
+        "reference": None if reference is None or base is not None else _fingerprint_of_weights(reference),
     }
 
 
-def _whole(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Sharded ones put together; every rank takes part."""
-    return {name: whole_tensor(value) for name, value in named.items()}
+def _fingerprint_of_weights(policy: Policy) -> str:
+    """Of sharded ones one whole tensor is in memory at a time; every rank takes part."""
+    named = policy.network.state_dict()
+    return fingerprint_of_tensors((name, whole_tensor(named[name])) for name in sorted(named))
 
 
 @lru_cache(maxsize=1)

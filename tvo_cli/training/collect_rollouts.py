@@ -109,10 +109,10 @@ def sample_responses(session: Session, problems: Sequence[Problem], number: int 
     What is drawn depends on (seed, step, number, problem, sample) only.
     """
     policy = session.learner.policy
-    prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
-    with session.learner.autocast(), policy.gathered():
+    with session.learner.autocast(), policy.gathered():  # on every rank, whatever one finds in its prompts
+        prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
         return session.sampler(policy, prompts, keys, session.sampling, seed=session.seed)
 
 

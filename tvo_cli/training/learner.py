@@ -24,6 +24,7 @@ from tvo_cli.rollout import SamplingRule
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.gradient_clipping import clip_gradients
+from tvo_cli.training.out_of_memory import within_memory_of_all_ranks
 from tvo_cli.types import Rollout
 
 
@@ -73,29 +74,30 @@ class CriticLearner:
 
     def compute_gradient(self, batch: RolloutBatch, rows: Tensor, microbatch_rows: int) -> float:
         """Put the gradient of the rows into .grad; the loss. Called again, it begins anew."""
-        rollout, experience, returns = batch.rollout, batch.experience, batch.advantage.returns
-        if experience.values is None or returns is None:
-            raise ValueError("a critic learns from its own values and returns; this estimator gave none")
-        tokens = rollout.mask[rows].sum().clamp(min=1)
+        tokens = batch.rollout.mask[rows].sum().clamp(min=1)
         self.optimizer.zero_grad(set_to_none=True)
         ranks = self.runtime.ranks
         parts = rows.split(microbatch_rows or len(rows))
-        own: list[tuple[int, float | None]] = []
-        try:
+
+        def differentiate_own() -> list[tuple[int, float]]:
+            own = []
             for number, counts in ranks.turns(len(parts)):
-                part = parts[number]
-                values = self.values(rollout, part)
-                error = clipped_value_loss(values, experience.values[part], returns[part], self.clip)
-                loss = masked.total(error, rollout.mask[part]) / tokens
+                loss = self._loss(batch, parts[number], tokens)
                 (loss if counts else loss * 0.0).backward()
                 own += [(number, float(loss.detach()))] if counts else []
-        except torch.OutOfMemoryError:
-            own.append((len(rows), None))
-        losses = ranks.gather_parts(own, float | None)
-        if None in losses:
-            raise torch.OutOfMemoryError("a micro-batch of the critic")
+            return own
+
+        losses = ranks.gather_parts(within_memory_of_all_ranks(ranks, differentiate_own, len(parts[0])), float)
         ranks.sum_gradients(self.critic.parameters())
-        return sum((loss for loss in losses if loss is not None), 0.0)
+        return sum(losses, 0.0)
+
+    def _loss(self, batch: RolloutBatch, part: Tensor, tokens: Tensor) -> Tensor:
+        """The part's share of the loss of all `tokens`."""
+        before, returns = batch.experience.values, batch.advantage.returns
+        if before is None or returns is None:
+            raise ValueError("a critic learns from its own values and returns; this estimator gave none")
+        error = clipped_value_loss(self.values(batch.rollout, part), before[part], returns[part], self.clip)
+        return masked.total(error, batch.rollout.mask[part]) / tokens
 
     def step(self, loss: float, factor: float) -> float:
         """One optimiser step at η·factor; the loss, nan and no step where the gradient is not finite."""

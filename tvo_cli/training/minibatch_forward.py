@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.out_of_memory import within_memory_of_all_ranks
 from tvo_cli.types import Tokens
 
 
@@ -49,11 +50,15 @@ def forward_whole_minibatch(
 ) -> Tokens:
     """All parts, scored one after the other without gradient, as one."""
     ranks, shares = learner.runtime.ranks, _reduction_shares_of_forward(learner, batch, parts)
-    own = []
-    for number, counts in ranks.turns(len(parts)):
-        tokens = join_tokens([forward_rows(learner, batch, parts[number], shares[number], temperature)[0]])
-        own += [(number, tokens)] if counts else []
-    return join_tokens(ranks.gather_parts(own, Tokens))
+
+    def forward_own() -> list[tuple[int, Tokens]]:
+        own = []
+        for number, counts in ranks.turns(len(parts)):
+            tokens = join_tokens([forward_rows(learner, batch, parts[number], shares[number], temperature)[0]])
+            own += [(number, tokens)] if counts else []
+        return own
+
+    return join_tokens(ranks.gather_parts(within_memory_of_all_ranks(ranks, forward_own, max(map(len, parts))), Tokens))
 
 
 def _reduction_shares_of_forward(learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:

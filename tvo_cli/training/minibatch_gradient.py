@@ -14,7 +14,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tvo_cli.errors import UserError
 from tvo_cli.maths import masked
 from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.parallel.ranks import Ranks
@@ -25,6 +24,7 @@ from tvo_cli.training.gradient_clipping import clip_gradients
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import ForwardedPart, forward_parts, join_tokens
 from tvo_cli.training.minibatches import Minibatch
+from tvo_cli.training.out_of_memory import OutOfMemoryOnAllRanks, out_of_memory_in_sharded_pass
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepTokenForces, UpdateReport
 from tvo_cli.types import Loss, Tokens
@@ -48,7 +48,7 @@ def compute_minibatch_gradient(
     reading = MicroBatchVariance(learner.policy.differentiated_parameters()) if minibatch.measured else None
     outcomes = _parts_of_all_ranks(learner, batch, minibatch, passes, reading)
     if OUT_OF_MEMORY in [outcome.trouble for outcome in outcomes]:
-        raise torch.OutOfMemoryError("a micro-batch")  # the minibatch is computed again
+        raise OutOfMemoryOnAllRanks("a micro-batch")  # the minibatch is computed again
     parts = [outcome.part for outcome in takewhile(lambda outcome: not outcome.trouble, outcomes) if outcome.part]
     for number, part in enumerate(parts):
         _report_losses_and_forces(report, part, learner, minibatch, first=number == 0)
@@ -104,16 +104,9 @@ def _parts_of_all_ranks(
                 break
     except torch.OutOfMemoryError:
         if ranks.sharded:
-            raise _out_of_memory_in_pass(minibatch) from None
+            raise out_of_memory_in_sharded_pass(max(map(len, minibatch.parts))) from None
         own.append((len(minibatch.parts), _Outcome(None, OUT_OF_MEMORY)))
     return ranks.gather_parts(own, _Outcome)
-
-
-def _out_of_memory_in_pass(minibatch: Minibatch) -> UserError:
-    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them."""
-    problem = "the GPU of a rank is out of memory in a pass over sharded weights."
-    remedy = "Take fewer responses a micro-batch, or model.gradient_checkpointing=true."
-    return UserError("trainer.microbatch_rows", max(map(len, minibatch.parts)), problem, remedy)
 
 
 def _differentiate_part(learner: Learner, forwarded: ForwardedPart, reading: MicroBatchVariance | None) -> _Outcome:

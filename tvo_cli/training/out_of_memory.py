@@ -10,13 +10,14 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import rng
 from tvo_cli.training.minibatches import Minibatch
 
@@ -27,6 +28,10 @@ log = logging.getLogger("tvo")
 POLICY, CRITIC = 0, 1  # halves of an update, in their order
 PARTS = 2
 Result = TypeVar("Result")
+
+
+class OutOfMemoryOnAllRanks(torch.OutOfMemoryError):
+    """A rank is out of memory, and all know it: they can begin anew together."""
 
 
 class UpdateOutOfMemory(UserError):
@@ -43,12 +48,38 @@ class UpdateOutOfMemory(UserError):
         )
 
 
+def out_of_memory_in_sharded_pass(rows: int) -> UserError:
+    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them."""
+    problem = "the GPU of a rank is out of memory in a pass over sharded weights."
+    remedy = "Take fewer responses a micro-batch, or model.gradient_checkpointing=true."
+    return UserError("trainer.microbatch_rows", rows, problem, remedy)
+
+
+def within_memory_of_all_ranks(ranks: Ranks, work: Callable[[], Result], rows: int) -> Result:
+    """What this rank's share of a pass gives, of `rows` responses at once, where every rank's memory sufficed.
+
+    Raises:
+        OutOfMemoryOnAllRanks: that of one did not.
+        UserError: it did not, and weights are sharded.
+    """
+    found: list[Result] = []
+    try:
+        found.append(work())
+    except torch.OutOfMemoryError:
+        if ranks.sharded:
+            raise out_of_memory_in_sharded_pass(rows) from None
+    if ranks.largest(int(not found)):
+        raise OutOfMemoryOnAllRanks("a micro-batch")
+    return found[0]
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryGuard:
     """The update under way, and since when micro-batches are halved."""
 
     counters: RunCounters
     update: int  # of the step, from 0
+    ranks: Ranks = field(default_factory=Ranks)
 
     def run(self, compute: Callable[[bool], Result], *, part: int, rows: int) -> Result:
         """compute(halved): once more, halved, where it runs out of memory for the first time in the run.
@@ -57,19 +88,23 @@ class MemoryGuard:
 
         Raises:
             UpdateOutOfMemory: it was halved already, or one response alone is too much.
+            torch.OutOfMemoryError: the other ranks do not know of it, and go on.
         """
         if self._is_halved(part):
             return self._run_halved(compute, part, rows)
         streams = rng.rng_state()
         try:
             return compute(False)
-        except torch.OutOfMemoryError:
+        except self._known():
             pass  # nothing of the failed attempt is held outside of this block
         rng.set_rng_state(streams)
         if rows == 1:
             raise UpdateOutOfMemory(part, 1)
         self._halve_from_here(part, rows)
         return self._run_halved(compute, part, rows)
+
+    def _known(self) -> type[torch.OutOfMemoryError]:
+        return torch.OutOfMemoryError if self.ranks.count == 1 else OutOfMemoryOnAllRanks
 
     def _is_halved(self, part: int) -> bool:
         since = self.counters.halved_step, self.counters.halved_at
@@ -79,7 +114,7 @@ class MemoryGuard:
         streams = rng.rng_state()
         try:
             return compute(True)
-        except torch.OutOfMemoryError:
+        except self._known():
             rng.set_rng_state(streams)
             raise UpdateOutOfMemory(part, -(-rows // 2)) from None
 

@@ -66,7 +66,7 @@ def update_policy(
     A step rule with ν = ∞ ends it.
     What is not finite is never stepped on: the update is left out and counted.
     """
-    guard = MemoryGuard(counters, work.position)
+    guard = MemoryGuard(counters, work.position, learner.runtime.ranks)
     batch, report = work.batch, work.report
     report.last_epoch = report.last_epoch if minibatch.index else []
     work.position += 1

@@ -12,7 +12,7 @@ from typing import Any
 from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
 from tvo_cli.errors import UserError
-from tvo_cli.parallel.process_group import RankLost
+from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.wandb_id import read_wandb_id
 from tvo_cli.training import dataset_fingerprint
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
@@ -85,6 +85,8 @@ def save_session_if_possible(session: Session) -> None:
     """Write a checkpoint between steps; where there is no space for it the run continues without."""
     try:
         save_session(session)
+    except RankLost:
+        raise  # there is nobody to go on with
     except UserError as error:
         session.tracker.alert("checkpoint", str(error))
 

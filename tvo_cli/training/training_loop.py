@@ -85,7 +85,8 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     """Finish a step: its metrics, what adapts from batch to batch, collapse rules, and a row of metrics.jsonl."""
     metrics = measure_step(session, work.batch, work.report)
     adapt_after_batch(session.learner, work.batch)
-    metrics |= work.clock.metrics(work.batch.drawn.tokens) | peak_memory_metrics(session.learner.runtime.device)
+    own = work.clock.metrics(work.batch.drawn.tokens) | peak_memory_metrics(session.learner.runtime.device)
+    metrics |= session.ranks.from_first(own, dict[str, float])  # a rule that watches one decides the same everywhere
     counters.advance_counters(session, work, metrics)
     begun = collapse_response.watch_for_collapse(session, metrics)
     flight_recorder.record_step(session, work, metrics, begun)
