@@ -24,6 +24,7 @@ PLACES = [
     # a batch script has its job's tasks in the environment, and is one process; so is a step of one task
     ({"SLURM_NTASKS": "16", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}, LaunchedProcess()),
     ({**SRUN, "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}, LaunchedProcess()),
+    ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "pod-0"}, LaunchedProcess()),  # a machine of a cluster's job
     ({**SRUN, **TORCHRUN}, LaunchedProcess(5, 8, 1, 4, "torchrun")),  # torchrun under srun
 ]
 

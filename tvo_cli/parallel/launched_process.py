@@ -12,6 +12,9 @@ TORCHRUN = {"rank": "RANK", "count": "WORLD_SIZE", "local_rank": "LOCAL_RANK", "
 # srun's own: SLURM_NTASKS is set in the batch script as well, which is one process.
 SRUN = {"rank": "SLURM_PROCID", "count": "SLURM_STEP_NUM_TASKS", "local_rank": "SLURM_LOCALID"}
 
+# What only a launcher sets for each process: some clusters give every machine a RANK and WORLD_SIZE for torchrun to read.
+MARKS = {"torchrun": {"LOCAL_RANK", "TORCHELASTIC_RUN_ID"}, "srun": {"SLURM_STEP_NUM_TASKS"}}
+
 
 @dataclass(frozen=True, slots=True)
 class LaunchedProcess:
@@ -48,7 +51,7 @@ def launched_process(environment: Mapping[str, str] = os.environ) -> LaunchedPro
         UserError: a variable of a launcher is missing or no number.
     """
     for launcher, names in (("torchrun", TORCHRUN), ("srun", SRUN)):
-        if _number(environment, names["count"], 1) > 1:
+        if MARKS[launcher] & environment.keys() and _number(environment, names["count"], 1) > 1:
             found = {field: _number(environment, name) for field, name in names.items()}
             return LaunchedProcess(**{"local_count": _tasks_of_node(environment), **found}, launcher=launcher)
     return LaunchedProcess(launcher="torchrun" if "TORCHELASTIC_RUN_ID" in environment else "")
