@@ -12,7 +12,7 @@ TORCHRUN = {"rank": "RANK", "count": "WORLD_SIZE", "local_rank": "LOCAL_RANK", "
 # srun's own: SLURM_NTASKS is set in the batch script as well, which is one process.
 SRUN = {"rank": "SLURM_PROCID", "count": "SLURM_STEP_NUM_TASKS", "local_rank": "SLURM_LOCALID"}
 
-# What only a launcher sets for each process: some clusters give every machine a RANK and WORLD_SIZE for torchrun to read.
+# What only a launcher sets for a process: some clusters give every machine a RANK and WORLD_SIZE, for torchrun to read.
 MARKS = {"torchrun": {"LOCAL_RANK", "TORCHELASTIC_RUN_ID"}, "srun": {"SLURM_STEP_NUM_TASKS"}}
 
 
