@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import until
+from tests.processes import are_gone, until
+from tvo_cli.tracking import run_status
 
 from .conftest import ROOT
 
@@ -103,6 +104,26 @@ def test_a_sweep_of_pairs_that_is_stopped_goes_on(tmp_path: Path) -> None:
     rows = (tmp_path / "sweep" / "s0" / "metrics.jsonl").read_text().splitlines()
     steps = [json.loads(row)["step"] for row in rows if "reward/mean" in row]
     assert steps == list(range(1, 31))
+
+
+def test_ranks_whose_torchrun_is_killed_save_and_end(tmp_path: Path) -> None:
+    words = (*SMALL, *(word for word in PAIRS if "hydra" not in word), "trainer.steps=400", "output_dir=run")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "tvo_cli"]
+    with (tmp_path / "said.txt").open("w") as said:
+        torchrun = subprocess.Popen(
+            [*line, "train", "logger=none", *words], cwd=tmp_path, env=environment, stdout=said, stderr=said
+        )
+    folder = tmp_path / "run"
+    try:
+        until(lambda: (folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").stat().st_size, 120)
+        ranks = [int(pid) for pid in Path(f"/proc/{torchrun.pid}/task/{torchrun.pid}/children").read_text().split()]
+        assert len(ranks) == 2
+    finally:
+        torchrun.kill()
+        torchrun.wait()
+    assert are_gone(ranks, 60), (tmp_path / "said.txt").read_text()
+    assert run_status.status_of(folder)[0] == "interrupted" and list((folder / "checkpoints").glob("step-*"))
 
 
 @pytest.mark.parametrize(

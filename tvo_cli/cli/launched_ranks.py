@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
+from tvo_cli.sweep.supervisor_process import PR_SET_PDEATHSIG, prctl
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -44,6 +46,8 @@ def launch_on_ranks(
         rendezvous_variables(place)
     except UserError as error:  # the same on all
         return failure.report_failure(error) if place.leads else failure.USER_ERROR
+    if place.launcher == "torchrun":  # killed by -9 it would leave its ranks running
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     group = ProcessGroup.meet(place)
     if not place.leads:
         group.introduce(_facts_of_process(words))
