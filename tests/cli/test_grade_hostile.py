@@ -39,6 +39,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 def test_hostile_rows_harm_nobody(grade: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     right = row(r"so \boxed{\sqrt{12}}", GOLD, id="right")

@@ -75,6 +75,7 @@ def test_what_cannot_be_served_ends_in_one_line(
     assert said.replace("PORT", port) in " ".join(done.output.split()), done.output
 
 
+@pytest.mark.slow
 def test_answers_that_fail_keep_those_that_came(tmp_path: Path, server: StandInServer) -> None:
     server.faults[COMPLETIONS] = [None, None, None, refuse, refuse]
     words = ["eval", f"output_dir={tmp_path / 'run'}", *SMALL, f"rollout.url={server.url}", "rollout.requests=1"]

@@ -124,6 +124,7 @@ def test_an_engine_whose_rows_join_is_given_several_batches_at_once(
     assert [len(prompts) for prompts in engine.asked] == [4, 2], "four samples each"
 
 
+@pytest.mark.slow
 def test_the_embedded_model_is_given_a_queue_and_its_few_slots_cannot_be_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

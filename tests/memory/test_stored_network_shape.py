@@ -80,6 +80,7 @@ def test_a_head_that_is_stored_beside_the_embedding_it_is_tied_to_counts_once(tm
     assert in_order(shape_of_model(node)) == in_order(made)
 
 
+@pytest.mark.slow
 def test_a_dry_run_imports_no_network_and_no_compiler() -> None:
     code = (
         "import sys; from tvo_cli import config; from tvo_cli.derived_sizes import derived_sizes\n"

@@ -98,6 +98,7 @@ def test_a_rule_that_watches_what_each_rank_has_for_itself_decides_the_same(pair
     assert len(rows_of(folder)) == 2
 
 
+@pytest.mark.slow
 def test_fewer_problems_to_evaluate_than_ranks(pair: Pair) -> None:
     words = (
         "evaluation=default",
@@ -110,6 +111,7 @@ def test_fewer_problems_to_evaluate_than_ranks(pair: Pair) -> None:
     assert rows_of(alone) == rows_of(both)
 
 
+@pytest.mark.slow
 def test_the_policy_alone_is_kept_and_evaluated_again(pair: Pair) -> None:
     words = (*EXACT, SHARD, "trainer.steps=1", "trainer.save_policy_only=true")
     folder = pair.finished("policy-only", *words)

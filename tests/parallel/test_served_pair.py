@@ -30,6 +30,7 @@ def test_two_ranks_learn_what_one_process_learns(pair: Pair, server: StandInServ
     assert [row["reward/mean"] for row in rows_of(both)] == [row["reward/mean"] for row in rows_of(pair.alone(*words))]
 
 
+@pytest.mark.slow
 def test_what_a_server_does_wrong_ends_both_ranks_with_the_same_line(pair: Pair, server: StandInServer) -> None:
     words = (*FEW, "rollout=server", f"rollout.url={server.url}", "parallel=replicate")
     for name, path, faults, said in (

@@ -105,6 +105,7 @@ def test_the_run_id_stays_with_the_folder(tmp_path: Path) -> None:
     assert wandb_run_id(tmp_path / "a") == first != second
 
 
+@pytest.mark.slow
 def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
     tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_the_variance_is_read_over_what_trains(run: Runs, monkeypatch: pytest.Mo
     assert [{id(one) for one in parameters} for parameters in watched] == [trained]
 
 
+@pytest.mark.slow
 def test_a_recorded_step_is_replayed_to_the_bit_and_under_another_algorithm(run: Runs) -> None:
     folder = run("a", *STEPS, *RUNS["lora"], "recorder.steps=[2]")
     record, (exact, other) = replay(folder, 2, ["algorithm=grpo"])

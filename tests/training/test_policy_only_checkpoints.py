@@ -29,6 +29,7 @@ def test_all_checkpoints_of_a_finished_run_hold_the_policy_alone_and_the_same_on
     assert largest_difference(trained_policy(undisturbed, 2), trained_policy(alone, 2)) == 0
 
 
+@pytest.mark.slow
 def test_until_it_is_finished_the_newest_one_is_whole_and_resumes_to_the_same_policy(
     run: Runs, pulled: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -146,6 +146,7 @@ def test_a_server_that_is_wrong_stops_the_run_in_one_line(
     assert not store.list_checkpoints(run.root / "a" / "checkpoints"), "nothing was learned"
 
 
+@pytest.mark.slow
 def test_one_fault_costs_one_more_request_and_nothing_else(
     served: Callable[..., Path], server: StandInServer, undisturbed: Path, weights: Checksum
 ) -> None:
@@ -211,6 +212,7 @@ def test_a_run_that_stops_in_a_batch_goes_on_without_asking_the_server_again(
     assert steps(folder) == steps(undisturbed) and weights(folder, 2) == weights(undisturbed, 2)
 
 
+@pytest.mark.slow
 def test_replicas_share_the_prompts_and_all_get_the_weights(run: Runs, undisturbed: Path, steps: MetricRows) -> None:
     with serving() as one, serving() as other:
         both = f"rollout.url=[{one.url},{other.url}]"

@@ -18,6 +18,7 @@ from tvo_cli.training.stop_signals import Interrupted
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1", "trainer.steps=2", "rollout.prompts=4")
 
 
+@pytest.mark.slow
 def test_the_steps_asked_for_have_a_trace_and_a_table_and_the_run_is_the_same(
     run: Runs, whole: Whole, weights: Checksum, steps: MetricRows
 ) -> None:
