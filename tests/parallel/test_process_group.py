@@ -119,6 +119,17 @@ def test_what_the_first_rank_cannot_write_is_an_error_on_all() -> None:
     assert run_pair(write, write) == {0: expected, 1: expected}
 
 
+def test_a_disk_that_fails_on_the_first_is_said_by_all() -> None:
+    def fail_to_write() -> None:
+        raise OSError(5, "Input/output error", "/runs/a")
+
+    def write(ranks: Ranks) -> None:
+        ranks.run_on_first(fail_to_write, None)
+
+    found = run_pair(write, write)
+    assert found[0] == found[1] == ("OSError", "[Errno 5] Input/output error, on rank 0: '/runs/a'")
+
+
 def test_a_parameter_that_no_rank_has_reached_keeps_no_gradient() -> None:
     def add(ranks: Ranks) -> list[Any]:
         import torch

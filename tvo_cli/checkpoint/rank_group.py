@@ -67,6 +67,7 @@ def run_on_every_rank(ranks: RankGroup, work: Callable[[], Item], kind: Any) -> 
     Raises:
         Exception: work failed on a rank: all raise the error of the first such.
     """
+    kind = int if kind is None else kind  # nothing is asked for
     own, failure, error = _outcome(work, ranks.rank)
     if ranks.count == 1 and error is not None:
         raise error

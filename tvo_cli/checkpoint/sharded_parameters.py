@@ -37,14 +37,14 @@ def row_range(value: Tensor) -> RowRange | None:
     """The rows of a tensor that this process holds; None: all of it.
 
     Raises:
-        NotImplementedError: it is not sharded along dimension 0 in even blocks.
+        ValueError: it is not sharded along dimension 0 in even blocks.
     """
     place = _shard_place(value)
     if place is None:
         return None
     found = even_row_range(value.shape[0], *place)
     if len(_local_tensor(value)) != found.end - found.begin:
-        raise NotImplementedError(f"a tensor {list(value.shape)} whose rows are not sharded in even blocks")
+        raise ValueError(f"a tensor {list(value.shape)} whose rows are not sharded in even blocks")
     return found
 
 
@@ -107,7 +107,7 @@ def _shard_place(value: Tensor) -> tuple[int, int] | None:
     if not cuts:
         return None
     if len(cuts) > 1 or not sharded.placements[cuts[0]].is_shard(dim=0):
-        raise NotImplementedError(f"a tensor that is sharded as {sharded.placements}")
+        raise ValueError(f"a tensor that is sharded as {sharded.placements}")
     return sharded.device_mesh.get_local_rank(cuts[0]), sharded.device_mesh.size(cuts[0])
 
 

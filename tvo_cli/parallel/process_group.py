@@ -155,7 +155,7 @@ class ProcessGroup:
 
     def tell_end(self, error: BaseException, ranks: Ranks) -> None:
         """Leave the reason of this rank's end in the store, unless another has ended before it."""
-        reason = f"ended in {place_in_run(ranks)}: {str(error) or type(error).__name__}"
+        reason = f"ended in {ranks.place}: {str(error) or type(error).__name__}"
         told = RankLost(ranks.rank, reason, f"Its log: rank-{ranks.rank}.log. {GOES_ON}")
         lost = error if isinstance(error, RankLost) else told  # the rank that is missing, not the one that missed it
         end = {"rank": ranks.rank, "lost": [lost.value, lost.problem, lost.remedy]}
@@ -171,7 +171,7 @@ class ProcessGroup:
         try:
             yield
         except torch.OutOfMemoryError as error:  # nothing that is done again: the others are in the exchange
-            problem = f"its GPU is out of memory in the {exchange} during {place_in_run(ranks)}."
+            problem = f"its GPU is out of memory in the {exchange} during {ranks.place}."
             raise UserError("rank", ranks.rank, problem, "Take fewer responses a micro-batch.") from error
         except RuntimeError as error:
             raise self._lost(exchange, ranks, timeout, str(error)) from error
@@ -191,18 +191,18 @@ class ProcessGroup:
         late = "imed out" in said or "imeout" in said
         try:
             end, gone = self._ended(ranks, 0 if late else DYING)
-            behind = [rank for rank in range(ranks.count) if self._place_of(rank) != place_in_run(ranks)]
+            behind = [rank for rank in range(ranks.count) if self._place_of(rank) != ranks.place]
         except (RuntimeError, ValueError):
-            return RankLost(0, f"is gone during {place_in_run(ranks)} ({exchange}).")
+            return RankLost(0, f"is gone during {ranks.place} ({exchange}).")
         if end is not None:
             return RankLost(*end)
         if gone:
-            return RankLost(gone[0], f"was killed during {place_in_run(ranks)} ({exchange}); out of memory, perhaps.")
+            return RankLost(gone[0], f"was killed during {ranks.place} ({exchange}); out of memory, perhaps.")
         missing = ", ".join(f"{rank} (last in {self._place_of(rank)})" for rank in behind) or "another"
         if late:
-            problem = f"no answer for {timeout:g} s during {place_in_run(ranks)} ({exchange})."
+            problem = f"no answer for {timeout:g} s during {ranks.place} ({exchange})."
             return RankLost(missing, problem, f"parallel.timeout sets how long a rank waits. {GOES_ON}")
-        return RankLost(missing, f"the connection broke during {place_in_run(ranks)} ({exchange}): {said}.")
+        return RankLost(missing, f"the connection broke during {ranks.place} ({exchange}): {said}.")
 
     def _ended(self, ranks: Ranks, moments: int) -> tuple[list[str] | None, list[int]]:
         """What another rank has said at its end, and whose process is gone; neither is there at once."""
@@ -265,8 +265,3 @@ def _parts_of(error: Exception, rank: int) -> list[str]:
     if isinstance(error, UserError):
         return error.parts
     return ["rank", str(rank), f"could not begin: {type(error).__name__}: {error}.", ""]
-
-
-def place_in_run(ranks: Ranks) -> str:
-    """Where a rank is, for people."""
-    return f"update {ranks.update} of step {ranks.step}" if ranks.step else "the start"

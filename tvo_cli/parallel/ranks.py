@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
+from tvo_cli.checkpoint.rank_group import run_on_every_rank
+from tvo_cli.checkpoint.sharded_parameters import is_sharded
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.messages import decode_message, encode_message
 
@@ -56,7 +57,12 @@ class Ranks:
     def at(self, step: int, update: int) -> None:
         """Say where this rank is: what a message about a rank that is missing names."""
         self.step, self.update = step, update
-        self.told(f"update {update} of step {step}")
+        self.told(self.place)
+
+    @property
+    def place(self) -> str:
+        """Where it is in the run, for people."""
+        return f"update {self.update} of step {self.step}" if self.step else "the start"
 
     def block(self, items: Sequence[Item]) -> Sequence[Item]:
         """This rank's consecutive part of the items; sizes differ by one at most."""
@@ -88,18 +94,11 @@ class Ranks:
         return [decode_message(list[kind], one[: int(size)], self.device)[0] for one, size in zip(found, sizes)]
 
     def gather_results(self, work: Callable[[], Item], kind: Any) -> list[Item]:
-        """What `work` gives on every rank; a UserError of one of them is raised on all.
+        """What `work` gives on every rank; an error of one of them is raised on all.
 
         Where one rank alone met it, the others would wait for its share for ever.
         """
-        if self.count == 1:
-            return [work()]
-        found, error = _outcome(work)
-        errors = self.gather(None if error is None else error.parts, list[str] | None)
-        if told := next(filter(None, errors), None):
-            raise error or UserError(*told)
-        results: list[Any] = self.gather(found, kind)
-        return results
+        return run_on_every_rank(self, work, kind)
 
     def gather_parts(self, own: Sequence[tuple[int, Item]], kind: Any) -> list[Item]:
         """Numbered parts of all ranks, in the order of their numbers."""
@@ -139,7 +138,7 @@ class Ranks:
         """
         if self.count == 1:
             return
-        every = [parameter for parameter in parameters if not isinstance(parameter, DTensor)]  # FSDP has summed those
+        every = [parameter for parameter in parameters if not is_sharded(parameter)]  # FSDP has summed those
         reached = torch.tensor([parameter.grad is not None for parameter in every], dtype=torch.uint8)
         with self.watched("sum of the gradients"):
             dist.all_reduce(reached, dist.ReduceOp.MAX)
@@ -147,18 +146,12 @@ class Ranks:
                 _sum_bucket(bucket)
 
     def run_on_first(self, work: Callable[[], Item], kind: Any) -> Item:
-        """What `work` gives on rank 0, on all; a UserError of it is raised on all.
+        """What `work` gives on rank 0, of type `kind`, on all; an error of it is raised on all.
 
         For what is written once: all ranks wait for it, and all know how it ended.
         """
-        if self.count == 1:
-            return work()
-        found, error = _outcome(work) if self.is_first else (None, None)
-        told = self.from_first(None if error is None else error.parts, list[str] | None)
-        if told is not None:
-            raise error or UserError(*told)
-        result: Any = self.from_first(found, kind)
-        return result  # type: ignore[no-any-return]
+        results: list[Any] = run_on_every_rank(self, lambda: work() if self.is_first else None, kind)
+        return results[0]  # type: ignore[no-any-return]
 
     def check_same(self, facts: Mapping[str, str]) -> None:
         """Refuse to go on where another rank has other facts: name → digest.
@@ -175,13 +168,6 @@ class Ranks:
                     where = f"at step {self.step}: {found.get(name)}, rank 0: {every[0].get(name)}."
                     remedy = "Every host needs the same kind of processor, files and versions."
                     raise UserError("rank", rank, f"has another {name} than rank 0 {where}", remedy)
-
-
-def _outcome(work: Callable[[], Item]) -> tuple[Item | None, UserError | None]:
-    try:
-        return work(), None
-    except UserError as error:
-        return None, error
 
 
 def _buckets(parameters: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
+from tvo_cli.checkpoint.sharded_parameters import is_sharded
 from tvo_cli.training import rng
 from tvo_cli.training.session import Session
 
@@ -26,7 +26,7 @@ def check_same_state(session: Session) -> None:
     if ranks.count == 1 or not every or session.counters.step % every:
         return
     turn = session.counters.step // every % TURNS
-    whole = [tensor for tensor in session.learner.parameters if not isinstance(tensor, DTensor)]  # shards differ
+    whole = [tensor for tensor in session.learner.parameters if not is_sharded(tensor)]  # shards differ
     weights = [tensor for number, tensor in enumerate(whole) if number % TURNS == turn]
     state = {name: digest(found) for name, found in session.moving_state().items()}
     ranks.check_same(state | {"weights": bits_sum(weights), "random generators": bits_sum(rng.rng_state().values())})
