@@ -1,0 +1,47 @@
+"""The fingerprint of own code covers what is imported from beside it, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tvo_cli.plugins.code_sources import code_fingerprint, find_source, source_files
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("")
+    (tmp_path / "pack" / "deep.py").write_text("y = 1\n")
+    (tmp_path / "late.py").write_text("x = 1\n")
+    (tmp_path / "other.py").write_text("x = 1\n")
+    path = tmp_path / "mine.py"
+    path.write_text("import os\nfrom pack import deep\ndef f():\n    import late\n    return late.x\n")
+    return path
+
+
+def test_files_are_the_file_and_what_it_imports_from_beside_it(mine: Path) -> None:
+    assert [path.name for path in source_files(mine)] == ["late.py", "mine.py", "__init__.py", "deep.py"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "differs"), [("mine.py", True), ("late.py", True), ("pack/deep.py", True), ("other.py", False)]
+)
+def test_a_change_of_a_file_that_counts_changes_the_fingerprint(mine: Path, changed: str, differs: bool) -> None:
+    before = code_fingerprint("k", "mine.py:f")
+    assert before == code_fingerprint("k", str(mine))
+    with (mine.parent / changed).open("a") as file:
+        file.write("# a word\n")
+    assert (code_fingerprint("k", "./mine.py") != before) is differs
+
+
+def test_a_package_counts_whole_and_a_built_in_module_has_no_file(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one])
+    assert find_source("k", "pack.deep") == mine.parent / "pack"
+    before = code_fingerprint("k", "pack.deep:y")
+    (mine.parent / "pack" / "deep.py").write_text("y = 2\n")
+    assert code_fingerprint("k", "pack.deep:y") != before
+    assert code_fingerprint("k", "sys:exit") == "built-in"

@@ -1,0 +1,106 @@
+"""Which files a piece of own code consists of, and their fingerprint: found by reading, without running anything."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tvo_cli.errors import UserError
+
+REMEDY = "Name a file (./mine.py) or a module that Python can import (my_package.module)."
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name is a file's (`./mine.py`), not a module's (`my_package.rewards`)."""
+    return name.endswith(".py") or "/" in name or "\\" in name
+
+
+def find_source(key: str, name: str) -> Path | None:
+    """The file of own code, or the folder of its package; `None` for what Python has built in.
+
+    Raises:
+        UserError: there is no such file or module.
+    """
+    if is_file_name(name):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            remedy = f"A path is read from the working folder, here {Path.cwd()}."
+            raise UserError(key, name, "there is no such file.", remedy)
+        return path.resolve()
+    _let_python_see_the_working_folder()
+    try:
+        found = importlib.util.find_spec(name.partition(".")[0])
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise UserError(key, name, "there is no such module.", REMEDY)
+    folders = list(found.submodule_search_locations or ())
+    place = folders[0] if folders else found.origin
+    return Path(place).resolve() if place and Path(place).exists() else None
+
+
+def _let_python_see_the_working_folder() -> None:
+    """`python -m` sees modules of the working folder, a command of an environment does not; after all others here."""
+    if not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.append(str(Path.cwd()))
+
+
+def source_files(path: Path) -> list[Path]:
+    """The Python files of a package's folder, or a file and the files beside it that it imports, in order of names."""
+    return sorted(path.rglob("*.py")) if path.is_dir() else sorted(_with_imported_neighbours(path))
+
+
+def _with_imported_neighbours(start: Path) -> set[Path]:
+    found, waiting = set[Path](), [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [one for name in _imported_names(path) for one in _neighbours(start.parent, name)]
+    return found
+
+
+def _neighbours(folder: Path, name: str) -> list[Path]:
+    """What `import NAME` finds in a folder: a file, or all files of a package."""
+    if (folder / name / "__init__.py").is_file():
+        return sorted((folder / name).rglob("*.py"))
+    return [folder / f"{name}.py"] if (folder / f"{name}.py").is_file() else []
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    """The first part of every name that a file imports anywhere; nothing of a file that is not Python."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (name.partition(".")[0] for name in names)
+
+
+def code_fingerprint(key: str, name: str) -> str:
+    """The sha256 over names and bytes of the files of own code; `built-in` where there is no file.
+
+    `name`: a file, a module or either with `:function` after it, as a config names it.
+    """
+    path = find_source(key, module_of_reference(name))
+    if path is None:
+        return "built-in"
+    root, digest = path if path.is_dir() else path.parent, hashlib.sha256()
+    for file in source_files(path):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def module_of_reference(reference: str) -> str:
+    """`my_rewards.py` of `my_rewards.py:brevity`; a drive letter of Windows is not a module."""
+    head, colon, tail = reference.rpartition(":")
+    return head if colon and not is_file_name(tail) else reference

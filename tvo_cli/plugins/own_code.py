@@ -1,0 +1,96 @@
+"""Loading of a user's own code: the file or module that a config names, and the function in it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_name, module_of_reference
+
+PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
+_loaded: dict[str, tuple[str, ModuleType]] = {}
+
+
+def load_callable(key: str, reference: str) -> Callable[..., Any]:
+    """The function or class that `my_rewards.py:brevity` or `package.module:name` names.
+
+    `key`: the config key in which it stands, for the error.
+
+    Raises:
+        UserError: no such file, module or name; the file fails when it is imported; the name is not callable.
+    """
+    name = module_of_reference(reference)
+    attribute = reference[len(name) + 1 :]
+    if not attribute or not name:
+        raise UserError(key, reference, "names no function.", "Write FILE.py:NAME or package.module:NAME.")
+    found: Any = load_module(key, name)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise UserError(key, reference, f"{name} has no {attribute}.", _nearest(attribute, found))
+        found = getattr(found, part)
+    if not callable(found):
+        raise UserError(key, reference, f"is {type(found).__name__}, not a function or a class.")
+    return found  # type: ignore[no-any-return]
+
+
+def load_module(key: str, name: str) -> ModuleType:
+    """The module of `./mine.py` or `package.module`; a file that has changed since is loaded anew.
+
+    A file may import what lies beside it: its folder goes to the end of `sys.path`.
+
+    Raises:
+        UserError: there is none, or it fails when it is imported; the line of the failure is named.
+    """
+    source = find_source(key, name)
+    try:
+        return _load_file(key, source) if source and is_file_name(name) else importlib.import_module(name)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(key, name, f"cannot be imported: {_failure(error)}.") from error
+
+
+def _load_file(key: str, path: Path) -> ModuleType:
+    name = PREFIX + path.stem.replace(".", "_") + "_" + hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    fingerprint = code_fingerprint(key, str(path))
+    if name in _loaded and _loaded[name][0] == fingerprint:
+        return _loaded[name][1]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(key, path, "is not a Python file.", "Its name must end in .py.")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs: dataclasses and pickling look a module up by its name
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    _loaded[name] = (fingerprint, module)
+    return module
+
+
+def _failure(error: BaseException) -> str:
+    """The kind of an error, its text, and the last line of Python that it comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    if isinstance(error, SyntaxError):
+        where = f" ({Path(error.filename or '').name}, line {error.lineno})"
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}".rstrip(": ") + where
+
+
+def _nearest(word: str, module: Any) -> str:
+    public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    close = difflib.get_close_matches(word, public, n=3, cutoff=0.55) or sorted(public)[:8]
+    return f"Nearest: {', '.join(close)}." if close else ""
