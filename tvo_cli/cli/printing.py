@@ -98,13 +98,12 @@ def print_definitions(entries: Sequence[tuple[str, str]]) -> None:
 
 def print_config(node: Any) -> None:
     """Print a config, resolved, with secrets redacted."""
-    from omegaconf import OmegaConf
-
     from tvo_cli import config as configuration
     from tvo_cli import redaction
+    from tvo_cli.config.yaml_text import to_yaml
 
     tree = redaction.redacted(configuration.resolved_tree(node))
-    print(OmegaConf.to_yaml(OmegaConf.create(tree)))
+    print(to_yaml(tree))
 
 
 def format_printed_value(value: Any) -> str:

@@ -20,10 +20,10 @@ def set_aside(path: Path, mark: str) -> None:
 
 def describe_run(folder: Path, config: Any, command: str, environment: Mapping[str, Any] | None = None) -> None:
     """Write config.yaml (resolved, secrets redacted), command.txt and versions.json into the run folder."""
-    from omegaconf import OmegaConf
+    from tvo_cli.config.yaml_text import to_yaml
 
     tree = redaction.redacted(configuration.resolved_tree(config))
-    write_text_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(tree)))
+    write_text_atomically(folder / "config.yaml", to_yaml(tree))
     write_text_atomically(folder / "command.txt", command + "\n")
     where = {} if environment is None else {"environment": dict(environment)}
     write_json_atomically(

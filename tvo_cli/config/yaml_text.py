@@ -1,0 +1,37 @@
+"""A resolved config as YAML that OmegaConf reads back unchanged, written by the library in C where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class ConfigDumper(Dumper):  # type: ignore[misc]
+    """YAML 1.1, and quotes around what OmegaConf would read as a number though YAML 1.1 would not: `1e-3`."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """A list that stands twice is written twice."""
+        return True
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if _reads_as_number(text) else None)
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+ConfigDumper.add_representer(str, _represent_text)
+
+
+def to_yaml(tree: Any) -> str:
+    """Plain dicts, lists and scalars as YAML, in their order."""
+    return str(yaml.dump(tree, Dumper=ConfigDumper, default_flow_style=False, sort_keys=False, allow_unicode=True))
