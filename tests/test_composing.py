@@ -44,6 +44,7 @@ def assert_same_as_hydras(choices: Sequence[Sequence[str]], monkeypatch: pytest.
     assert kept == hydras and again == hydras
 
 
+@pytest.mark.slow
 def test_a_kept_config_is_hydras(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_same_as_hydras(CHOSEN, monkeypatch)
     assert Path(composing.OURS).is_dir() and any(key[0] == "joined" for key in composing.kept)

@@ -7,7 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,17 @@ def declared(*extras: str) -> dict[str, Requirement]:
 def imported(*folders: str) -> Iterator[tuple[str, Path]]:
     """Every module of others that a file imports, anywhere in it."""
     for path in (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                names.append(node.module or "")
-            yield from ((name.split(".")[0], path) for name in names)
+        yield from ((name, path) for name in imported_by(path))
+
+
+@cache
+def imported_by(path: Path) -> list[str]:
+    names = list[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.append(node.module or "")
+    return [name.split(".")[0] for name in names]
 
 
 def of_others(*folders: str) -> dict[str, Path]:

@@ -216,6 +216,7 @@ def test_where_the_output_is_the_product_a_loss_is_an_error_and_a_reader_may_lea
     assert done.stderr.count(b"\n") == (1 if said else done.stderr.count(b" rows"))
 
 
+@pytest.mark.slow
 @full
 def test_what_is_said_after_the_command_does_not_change_its_exit_code(tmp_path: Path) -> None:
     program = "import atexit; from tvo_cli.cli.main import run; atexit.register(print, 'bye ν'); run()"

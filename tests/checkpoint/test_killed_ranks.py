@@ -34,6 +34,7 @@ def assert_whole(root: Path) -> None:
     assert sorted(path.name for path in root.iterdir()) == [OLD, NEW] and not store.find_damage(root / NEW)
 
 
+@pytest.mark.slow
 def test_all_ranks_killed_between_any_two_operations_on_files(tmp_path: Path) -> None:
     saved_by(2, tmp_path / "counted", 10)
     kinds = faults.events(partial(saved_by, 2, tmp_path / "counted", 20))

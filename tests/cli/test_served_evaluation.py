@@ -39,6 +39,7 @@ def test_an_evaluation_is_sampled_by_the_server_and_resumed_without_it(tmp_path:
     assert len(server.asked) == asked
 
 
+@pytest.mark.slow
 def test_servers_may_hold_the_model_already(tmp_path: Path, server: StandInServer) -> None:
     words = ["eval", f"output_dir={tmp_path / 'run'}", *SMALL, f"rollout.url={server.url}", "rollout.weights=none"]
     done = runner.invoke(app, words)

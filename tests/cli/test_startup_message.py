@@ -30,9 +30,11 @@ main(sys.argv[1:])
 """
 FIRST = [
     (["train", "model=custom", "model.path=m"], "tvo train: loading torch, transformers and the model m"),
-    (["eval", "model.path=m"], "tvo eval: loading torch, transformers and the model m"),
-    (["sft"], "tvo sft: loading torch, transformers"),
-    (["variance"], "tvo variance: loading torch, transformers"),
+    pytest.param(
+        ["eval", "model.path=m"], "tvo eval: loading torch, transformers and the model m", marks=pytest.mark.slow
+    ),
+    pytest.param(["sft"], "tvo sft: loading torch, transformers", marks=pytest.mark.slow),
+    pytest.param(["variance"], "tvo variance: loading torch, transformers", marks=pytest.mark.slow),
     (["replay", "run", "--step", "3"], "tvo replay: loading torch, transformers and run"),
     (["train", "-m", "seed=0,1"], "tvo train: composing the jobs"),
     (["train", "--dry-run"], "tvo train --dry-run: composing the configuration"),

@@ -83,6 +83,7 @@ def test_the_jobs_of_a_sweep_go_below_output_dir(experiment: Experiment, tmp_pat
     assert [c.output_dir for c in experiment.configs] == [f"{tmp_path}/sweep/s0", f"{tmp_path}/sweep/s1"]
 
 
+@pytest.mark.slow
 def test_one_failing_job_does_not_stop_the_others_nor_pass_for_success(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,7 @@ def test_another_seed_changes_them(whole: Completions, tmp_path: Path) -> None:
     assert completions(tmp_path / "run", "evaluation.seed=1")[1].keys().isdisjoint(whole[1])
 
 
+@pytest.mark.slow
 def test_two_suites_make_one_run(tmp_path: Path) -> None:
     words = [f"output_dir={tmp_path / 'run'}", "evaluation=[arithmetic,jsonl]", "evaluation.limit=2", "threads=1"]
     path = tmp_path / "own.jsonl"

@@ -94,6 +94,7 @@ def test_an_adapter_is_exported_in_pefts_format_without_a_path_of_this_machine(
     assert torch.equal(beside.network(input_ids=IDS).logits, trained.network(input_ids=IDS).logits)
 
 
+@pytest.mark.slow
 @needs_peft
 def test_from_another_folder_licence_and_base_stay_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapter_run: Path

@@ -225,6 +225,7 @@ def test_the_plan_is_within_fifteen_per_cent_of_what_was_measured(
     assert round(100 * (float(told) / float(measured) - 1)) == int(error.replace("−", "-"))
 
 
+@pytest.mark.slow
 def test_the_heldout_check_counts_with_the_rows_that_it_samples_at_once() -> None:
     shape = networks.smollm2_shape()
     off, on = (request_of(shape, *words) for words in ((), ("evaluation=default", "evaluation.max_tokens=100")))

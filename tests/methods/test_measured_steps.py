@@ -115,6 +115,7 @@ def test_a_neutral_run_is_grpos_bit_for_bit_and_another_is_not(run: Trained, nam
     assert any(not torch.equal(value, active[key]) for key, value in plain.items())
 
 
+@pytest.mark.slow
 def test_a_stop_ends_the_batch_and_the_next_batch_begins_anew(run: Trained) -> None:
     rows, _ = run("grpo_early_stop", "algorithm.step_rule.limit=1e-6")
     assert [row["optimizer/steps"] for row in rows] == [1, 1], "D = 0 before the first step, above after it"

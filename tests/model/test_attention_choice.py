@@ -22,6 +22,7 @@ def node(folder: Path, **given: Any) -> dict[str, Any]:
     return {"path": str(folder)} | known | given
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["gemma2", "bloom", "mamba", "mamba2"])
 def test_eager_attention_is_the_remedy_where_sdpa_is_refused(name: str, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_resumed_adaptive_rate_knows_how_far_its_target_has_risen() -> None:
     assert other.rise == 1.0
 
 
+@pytest.mark.slow
 def test_the_critic_follows_the_schedule_at_its_own_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
     step = CriticLearner.step

@@ -80,7 +80,11 @@ def test_a_rank_that_has_drifted_is_named(pair: Pair) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "algorithm"),
-    [("out of memory", "tvo"), ("out of memory before", "kl_cov"), ("out of memory of the critic", "ppo")],
+    [
+        ("out of memory", "tvo"),
+        pytest.param("out of memory before", "kl_cov", marks=pytest.mark.slow),
+        pytest.param("out of memory of the critic", "ppo", marks=pytest.mark.slow),
+    ],
 )
 def test_memory_that_ends_on_one_rank_halves_micro_batches_on_both(pair: Pair, kind: str, algorithm: str) -> None:
     words = (*EXACT, REPLICATE, f"algorithm={algorithm}", "trainer.steps=1")
@@ -89,6 +93,7 @@ def test_memory_that_ends_on_one_rank_halves_micro_batches_on_both(pair: Pair, k
     assert "micro-batches of 4 responses are halved" in (folder / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_rule_that_watches_what_each_rank_has_for_itself_decides_the_same(pair: Pair) -> None:
     watched = "severity: collapse, metric: memory/peak, limit: 1e5, patience: 1"
     rule = f"{{_target_: tvo_cli.stability.collapse_rules.Ceiling, {watched}}}"

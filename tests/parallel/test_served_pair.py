@@ -18,7 +18,8 @@ def server() -> Iterator[StandInServer]:
         yield found
 
 
-@pytest.mark.parametrize("strategy", ["replicate", pytest.param("shard", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
 def test_two_ranks_learn_what_one_process_learns(pair: Pair, server: StandInServer, strategy: str) -> None:
     words = (*FEW, "rollout=server", f"rollout.url={server.url}")
     both = pair.finished(f"served-{strategy}", *words, f"parallel={strategy}")

@@ -84,6 +84,7 @@ while True: pass
 """
 
 
+@pytest.mark.slow
 def test_the_deadline_is_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that waits three deadlines for its turn is heard; one that computes through its deadline is not."""
     monkeypatch.setattr(worker_pool, "PROGRAM", STUB.format(start=0.0, end=WAITING))

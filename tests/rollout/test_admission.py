@@ -122,7 +122,10 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(("looks", "tokens"), [(1, 16), (8, 16), (1, 6)])
+@pytest.mark.parametrize(
+    ("looks", "tokens"),
+    [(8, 16), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, 16), (1, 6)))],
+)
 @pytest.mark.parametrize("samples", [1, 12])
 def test_a_long_row_that_waits_does_not_break_the_bound_of_the_cache(
     policy: Policy,

@@ -26,7 +26,7 @@ def assert_same_responses(found: Rollout, expected: Rollout, tolerance: float = 
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_gives_the_responses_of_one_large_batch(
     policy: Policy, quick_anywhere: None, at_once: Any, admitted: list[int], name: str, quick: bool
@@ -43,7 +43,7 @@ def test_every_family_gives_the_responses_of_one_large_batch(
     assert bool(admitted) == has_slots(small.network) == (name != "mamba")
 
 
-@pytest.mark.parametrize("trial", [*range(8), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(8, 24))])
+@pytest.mark.parametrize("trial", [*range(4), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(4, 24))])
 def test_lengths_slots_stops_and_looks_cannot_be_seen(
     policy: Policy, at_once: Any, monkeypatch: pytest.MonkeyPatch, trial: int
 ) -> None:
@@ -100,6 +100,7 @@ def test_slots_stay_full_until_none_waits(skewed: Policy, at_once: Any, steps: l
     assert tokens / 8 <= len(steps) < tokens / 8 + 40, "full but for the last rows"
 
 
+@pytest.mark.slow
 def test_each_prompt_is_read_once_though_its_samples_join_one_by_one(skewed: Policy, at_once: Any) -> None:
     at_once(joins=True)
     read: list[int] = []

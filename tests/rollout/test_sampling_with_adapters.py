@@ -34,7 +34,7 @@ def fresh(request: pytest.FixtureRequest, policy: Policy) -> Policy:
     return Policy(network, policy.tokenizer, frozenset({2}), policy.pad_id)
 
 
-@pytest.fixture(params=["plain", "quick"])
+@pytest.fixture(params=[pytest.param("plain", marks=pytest.mark.slow), "quick"])
 def products(request: pytest.FixtureRequest, quick_anywhere: None) -> Iterator[Callable[[Policy], None]]:
     """Default products, or oneDNN's with our own attention, fused steps and packed rows."""
     with ExitStack() as on:

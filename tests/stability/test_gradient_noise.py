@@ -229,6 +229,7 @@ def test_smoother_resumes() -> None:
     assert [second(r) for r in readings[3:]][-1] == expected
 
 
+@pytest.mark.slow
 def test_norm_of_a_large_matrix_is_exact_in_float32() -> None:
     """One running float32 sum of 2e7 squares is wrong in the fourth digit; transposed memory must not matter."""
     rng = torch.Generator().manual_seed(0)

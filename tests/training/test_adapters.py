@@ -62,6 +62,7 @@ def test_a_checkpoint_holds_the_adapter_alone_and_what_it_belongs_to(whole: Whol
     assert json.loads((folder / "state.json").read_text())["origin"]["base"] == base["fingerprint"]
 
 
+@pytest.mark.slow
 def test_the_critic_has_an_adapter_of_its_own(whole: Whole) -> None:
     folder = whole(*STEPS, *RUNS["ppo"]) / "checkpoints" / "step-000002"
     held = load_file(folder / "critic.safetensors")
@@ -155,6 +156,7 @@ def test_a_run_is_loaded_with_its_adapter_and_not_trained_from(whole: Whole, run
             run("b", *STEPS, f"adapter={adapter}", f"model.path={folder}")
 
 
+@pytest.mark.slow
 def test_a_snapshot_holds_the_adapter_alone(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Any] = []
     take = Session.take_snapshot

@@ -90,6 +90,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     assert "resume.allow: dataset.content: the training problems differ from the checkpoint's" in said
 
 
+@pytest.mark.slow
 def test_a_checkpoint_from_before_the_hash_goes_on_with_a_word(run: Run, sums: Callable[..., str]) -> None:
     path = f"dataset.path={sums(0)}"
     folder = run("a", *DATA, path, "trainer.steps=1")

@@ -99,6 +99,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(whole: Whole, tmp_path: Path
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
+@pytest.mark.slow
 def test_all_damaged_means_a_start_from_nothing(run: Runs, whole: Whole, weights: Checksum) -> None:
     undisturbed, other = whole(*QUICK), shutil.copytree(whole(*QUICK), run.root / "b")
     for folder in (other / "checkpoints").glob("step-*"):

@@ -186,6 +186,7 @@ def test_only_the_newest_unasked_for_are_kept(run: Runs, monkeypatch: pytest.Mon
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == [f"step-00000{n}" for n in (1, 4, 5)]
 
 
+@pytest.mark.slow
 def test_a_recording_that_was_half_removed_does_not_stop_the_run(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill in the middle of removing one leaves a folder without its state."""
     monkeypatch.setattr(flight_recorder, "_reasons_to_record", lambda session, work, begun: ["x"])
@@ -197,6 +198,7 @@ def test_a_recording_that_was_half_removed_does_not_stop_the_run(run: Runs, monk
     assert sorted(path.name for path in (folder / "recorder").iterdir()) == ["step-000003"]
 
 
+@pytest.mark.slow
 def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(
     run: Runs, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,7 +56,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Tokens]:
     return seen
 
 
-@pytest.mark.parametrize("source", ["sampler", "trainer"])
+@pytest.mark.parametrize("source", ["sampler", pytest.param("trainer", marks=pytest.mark.slow)])
 def test_the_old_entropy_is_that_of_the_policy_that_sampled(
     run: Runs, shown: list[Tokens], batches: list[RolloutBatch], source: str
 ) -> None:
@@ -86,7 +86,9 @@ def test_the_slices_of_a_minibatch_are_its_rows_in_order(run: Runs, shown: list[
 
 
 @pytest.mark.usefixtures("another_precision")
-@pytest.mark.parametrize("name", ["dppo_tv", pytest.param("dppo_kl", marks=pytest.mark.slow), "grpo"])
+@pytest.mark.parametrize(
+    "name", ["dppo_tv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dppo_kl", "grpo"))]
+)
 def test_dppo_is_anchored_at_what_the_sampler_recorded(run: Runs, batches: list[RolloutBatch], name: str) -> None:
     """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
     run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)

@@ -101,6 +101,7 @@ def test_only_the_minibatch_with_the_poison_is_left_out(poisoned: Callable[..., 
     assert kept["session"].fingerprint(kept["session"].weights()) != kept["before"]
 
 
+@pytest.mark.slow
 def test_the_finite_part_of_a_poisoned_batch_teaches_the_control_variate_nothing(
     poisoned: Callable[..., tuple[Path, dict[str, Any]]],
 ) -> None:

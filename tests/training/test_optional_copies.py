@@ -44,6 +44,7 @@ def test_a_run_above_the_size_keeps_neither_and_says_so(run: Runs, monkeypatch: 
     assert "recorder.on_collapse=true does it" in said and "stability.reference=auto: kl_ceiling" in said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("above_the_size")
 def test_asked_for_both_are_kept_above_the_size(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tvo_cli.training.collapse_response.watch_for_collapse", lambda session, metrics: ["mine"])

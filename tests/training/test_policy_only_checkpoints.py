@@ -54,6 +54,7 @@ def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, s
     assert which_are_policy_only(run) == {1: True, 2: True}
 
 
+@pytest.mark.slow
 def test_a_pruned_run_that_is_evaluated_anew_does_not_pass_for_one_with_an_optimiser(tmp_path: Path) -> None:
     evaluated = ("trainer.steps=2", "evaluation=default", "evaluation.every=1", "evaluation.samples=1")
     run = train_in(tmp_path / "run", (*evaluated, "evaluation.problems=3"))

@@ -82,6 +82,7 @@ def test_a_rate_that_rises_goes_on_rising_after_a_stop(
     assert steps(cut) == steps(undisturbed) and weights(cut) == weights(undisturbed)
 
 
+@pytest.mark.slow
 def test_the_step_rule_is_part_of_a_checkpoint(whole: Whole) -> None:
     """That it is taken up again, tests/training/test_every_update.py shows: `lost_viscosity`."""
     state = whole("algorithm=tvo", "trainer.steps=2") / "checkpoints" / "step-000002" / "state.json"

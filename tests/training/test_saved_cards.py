@@ -21,7 +21,7 @@ ADAPTER = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="n
 @pytest.mark.parametrize(
     ("overrides", "library"),
     [
-        ((), "transformers"),
+        pytest.param((), "transformers", marks=pytest.mark.slow),
         pytest.param(("adapter=lora", "trainer.steps=2", "rollout.epochs=1"), "peft", marks=ADAPTER),
     ],
 )

@@ -101,6 +101,7 @@ def test_the_weights_are_exchanged_before_each_batch_and_scored_after(
     assert not (folder / "served").exists(), "what a run wrote for servers goes with it"
 
 
+@pytest.mark.slow
 def test_settings_of_the_model_do_not_change_what_is_sampled(
     served: Callable[..., Path], server: StandInServer
 ) -> None:
@@ -115,7 +116,7 @@ def test_settings_of_the_model_do_not_change_what_is_sampled(
 
 WRONG: dict[str, tuple[str, list[Fault | None], str]] = {
     "in trouble": (COMPLETIONS, [refuse, refuse], r"rollout\.url=http.*step 1.*500: EngineCore .*\(asked twice\)"),
-    "hanging": (COMPLETIONS, [None, hang], r"rollout\.timeout=1: step 1, response \d to .*within 1 s"),
+    "hanging": (COMPLETIONS, [None, hang], r"rollout\.timeout=9: step 1, response \d to .*within 9 s"),
     "aborting": (COMPLETIONS, [None, aborted, aborted], r"step 1, response \d to .*ended by 'abort'.*\(asked twice\)"),
     "without ids": (
         COMPLETIONS,
@@ -135,14 +136,19 @@ WRONG: dict[str, tuple[str, list[Fault | None], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", WRONG)
+FAST = ("aborting", "of foreign tokens", "with a cache")
+
+
+@pytest.mark.parametrize(
+    "kind", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in WRONG]
+)
 def test_a_server_that_is_wrong_stops_the_run_in_one_line(
     served: Callable[..., Path], server: StandInServer, run: Runs, kind: str
 ) -> None:
     path, faults, said = WRONG[kind]
     server.faults[path] = [*faults]
     with pytest.raises(UserError, match=said):
-        served("a", "rollout.requests=1", *(("rollout.timeout=1",) if kind == "hanging" else ()))
+        served("a", "rollout.requests=1", *(("rollout.timeout=9",) if kind == "hanging" else ()))
     assert not store.list_checkpoints(run.root / "a" / "checkpoints"), "nothing was learned"
 
 
@@ -166,7 +172,10 @@ def test_mixed_up_answers_are_found_before_anything_learns_from_them(
     assert not batches
 
 
-@pytest.mark.parametrize(("fault", "said"), [(stale, "but earlier ones"), (partly, "not loaded all of these weights")])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(stale, "but earlier ones"), pytest.param(partly, "not loaded all of these weights", marks=pytest.mark.slow)],
+)
 def test_weights_that_did_not_arrive_stop_the_run(
     served: Callable[..., Path], server: StandInServer, fault: Callable[..., object], said: str
 ) -> None:
@@ -185,6 +194,7 @@ def test_a_server_with_another_model_is_refused(run: Runs) -> None:
             run("a", *FEW, "rollout=server", f"rollout.url={other.url}")
 
 
+@pytest.mark.slow
 def test_a_server_that_somebody_else_uses_too_is_refused(served: Callable[..., Path], server: StandInServer) -> None:
     def exchanged(server: StandInServer, body: dict[str, object], right: object) -> object:
         server.version = "another run/7"

@@ -15,6 +15,7 @@ from tvo_cli.training.session import Session
 from tvo_cli.types import Problem, Rollout
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
     run: Runs, whole: Whole, weights: Checksum, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_a_run_goes_on_to_the_same_bits(run: Runs, whole: Whole, steps: MetricRo
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_recorded_step_replays_to_the_same_bits(run: Runs) -> None:
     with written_by_index():
         folder = run("old", *PPO, "trainer.steps=2")
