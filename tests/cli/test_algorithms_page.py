@@ -61,6 +61,7 @@ def test_only_the_algorithms_have_a_page(capsys: pytest.CaptureFixture[str]) -> 
     assert "algorithms only" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_list_needs_no_torch() -> None:
     code = (
         "import sys; from tvo_cli.cli.main import main; main(['list', 'algorithms']); sys.exit('torch' in sys.modules)"

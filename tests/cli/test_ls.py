@@ -131,6 +131,7 @@ def test_an_evaluation_without_a_config_shows_its_overrides(outputs: Path, capsy
     ]
 
 
+@pytest.mark.slow
 def test_it_needs_no_torch_and_hundreds_of_runs_take_no_time(tmp_path: Path) -> None:
     for i in range(300):
         make(tmp_path, f"r{i}", seed=i, state="finished")

@@ -35,8 +35,10 @@ FIRST = [
     ),
     pytest.param(["sft"], "tvo sft: loading torch, transformers", marks=pytest.mark.slow),
     pytest.param(["variance"], "tvo variance: loading torch, transformers", marks=pytest.mark.slow),
-    (["replay", "run", "--step", "3"], "tvo replay: loading torch, transformers and run"),
-    (["train", "-m", "seed=0,1"], "tvo train: composing the jobs"),
+    pytest.param(
+        ["replay", "run", "--step", "3"], "tvo replay: loading torch, transformers and run", marks=pytest.mark.slow
+    ),
+    pytest.param(["train", "-m", "seed=0,1"], "tvo train: composing the jobs", marks=pytest.mark.slow),
     (["train", "--dry-run"], "tvo train --dry-run: composing the configuration"),
     (["env"], "tvo env: asking torch and transformers"),
 ]

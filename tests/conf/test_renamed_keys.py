@@ -95,6 +95,7 @@ def test_compare_takes_the_old_name_for_the_new() -> None:
     assert settings_that_name_arms(["stability.thicken"], [trial]) == ("stability.viscosity_factor",)  # type: ignore[list-item]
 
 
+@pytest.mark.slow
 def test_a_presets_own_sweep_over_an_old_name_is_told_the_new(tmp_path: Path) -> None:
     preset = tmp_path / "experiment" / "mine.yaml"
     preset.parent.mkdir()

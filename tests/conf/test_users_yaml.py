@@ -61,11 +61,13 @@ def test_a_sweep_is_refused_before_its_first_job(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "a job has begun, or an empty folder is left"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
         ["+optimizer.make.betaz=1"],
-        *(pytest.param(w, marks=pytest.mark.slow) for w in (["seed=1.5"], ["--dry-run", "+rollout.promts=3"])),
+        ["seed=1.5"],
+        ["--dry-run", "+rollout.promts=3"],
     ],
 )
 def test_a_refusal_loads_no_torch(words: list[str], tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ def test_without_a_holdout_there_is_no_test_split(write: Callable[..., Path]) ->
         load(write(*many(20)), "test", holdout=0)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_published_copies_are_read_whole(shared: Path) -> None:
     assert load(shared / "math500.jsonl").size == 500

@@ -98,6 +98,7 @@ def test_every_suite_and_every_protocol_composes() -> None:
         assert protocol(f"protocol={chosen}", "path=x", suites=name).fingerprint
 
 
+@pytest.mark.slow
 def test_minervas_examples_come_from_the_training_split(shared: Path) -> None:
     overrides = ["evaluation=[math500]", "protocol=minerva", f"data_dir={shared}", "evaluation.limit=1", "output_dir=x"]
     (found,) = suite.load_suites(config.compose(overrides, "eval"))

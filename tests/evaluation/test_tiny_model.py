@@ -32,6 +32,7 @@ def test_batches_change_no_completion(whole: Completions, tmp_path: Path) -> Non
     assert len(set(whole[1].values())) > 20
 
 
+@pytest.mark.slow
 def test_order_and_resume_change_no_completion(whole: Completions, tmp_path: Path) -> None:
     ids = sorted({name for name, _, _ in whole[1]}, reverse=True)
     completions(tmp_path / "run", f"evaluation.ids={json.dumps(ids[:5])}")

@@ -134,6 +134,7 @@ def test_a_push_that_fails_is_one_line_and_the_folder_stays(
     assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 @needs_peft
 def test_merged_it_needs_no_base(adapter_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -174,6 +174,7 @@ def test_micro_batches_are_those_that_a_run_cuts() -> None:
     assert request_of(shape, *wide, "trainer.microbatch_tokens=0").microbatch_rows == 64
 
 
+@pytest.mark.slow
 def test_a_prompt_counts_once_where_its_responses_share_it() -> None:
     """Four rows of 23 + 16; layers that are recomputed share by packed rows alone, which is not planned for a GPU."""
     shape, recomputed = networks.smollm2_shape(), "model.gradient_checkpointing=true"

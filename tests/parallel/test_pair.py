@@ -28,6 +28,7 @@ def test_shards_give_the_bits_of_one_process_while_gradients_are_clipped(pair: P
     assert far_metrics(rows_of(alone), rows_of(both)) == set()
 
 
+@pytest.mark.slow
 def test_one_process_that_shards_gives_the_bits_of_one_that_does_not(pair: Pair) -> None:
     chosen = composed((*EXACT, SHARD))
     chosen.output_dir = str(pair.root / "group-of-one")
@@ -58,6 +59,7 @@ def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) 
     assert rows_of(pair.alone(*EXACT)) == rows_of(folder)
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_on_one_rank_is_left_out_on_both(pair: Pair) -> None:
     fault = {"rank": 1, "kind": "not a number", "at": 1}
     folder, outcomes = pair.train("nan", *EXACT, REPLICATE, fault=fault)
@@ -65,6 +67,7 @@ def test_what_is_not_finite_on_one_rank_is_left_out_on_both(pair: Pair) -> None:
     assert [row["optimizer/skipped"] for row in rows_of(folder)] == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_uneven_shares_end_within_rounding(pair: Pair) -> None:
     uneven = ("rollout.prompts=3", "rollout.samples=2", "rollout.minibatches=1", "rollout.epochs=2", "trainer.steps=1")
     one, other = tensors_of(pair.alone(*uneven)), tensors_of(pair.finished("uneven", *uneven, REPLICATE))
@@ -78,12 +81,13 @@ def test_a_rank_that_has_drifted_is_named(pair: Pair) -> None:
         assert one["text"].startswith("rank=1: has another smoother than rank 0 at step 1: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "algorithm"),
     [
         ("out of memory", "tvo"),
-        pytest.param("out of memory before", "kl_cov", marks=pytest.mark.slow),
-        pytest.param("out of memory of the critic", "ppo", marks=pytest.mark.slow),
+        ("out of memory before", "kl_cov"),
+        ("out of memory of the critic", "ppo"),
     ],
 )
 def test_memory_that_ends_on_one_rank_halves_micro_batches_on_both(pair: Pair, kind: str, algorithm: str) -> None:

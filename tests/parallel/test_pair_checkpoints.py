@@ -37,6 +37,7 @@ def parts_in(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.safetensors")}
 
 
+@pytest.mark.slow
 def test_what_two_ranks_recorded_one_process_replays_to_the_bit(pair: Pair) -> None:
     words = (*EXACT, *KINDS["grpo"], "recorder.steps=[2]")
     folder = pair.finished("shared", *words, SHARD)

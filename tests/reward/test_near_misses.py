@@ -51,6 +51,7 @@ PIECES = r"""\text{ \frac \sqrt { } ^ _ , : ( ) [ ] \ \cup \in < = \lor \pm $ 1 
 \begin{cases} & ' * 个 ٣ \mathbb{R} \setminus \{ \} ... \ne \le \text{or} \text{to} \text{base}""".split()  # noqa: SIM905
 
 
+@pytest.mark.slow
 def test_no_mutated_answer_raises() -> None:
     """Two texts of a model are compared in the parent, where nothing may raise but the call for algebra."""
     rng = random.Random(SEED)

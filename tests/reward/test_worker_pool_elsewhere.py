@@ -29,6 +29,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_under_asyncio_the_loop_goes_on_while_rows_are_graded(light: None) -> None:
     ticks = 0
 

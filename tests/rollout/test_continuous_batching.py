@@ -142,6 +142,7 @@ def test_an_interruption_leaves_what_was_reported_as_it_would_have_been(policy: 
     assert len(told) == 20 and all(whole.texts[row] == text for row, text in told.items())
 
 
+@pytest.mark.slow
 def test_the_order_of_work_follows_from_the_inputs_alone(
     policy: Policy, steps: list[tuple[int, int]], admitted: list[int]
 ) -> None:

@@ -55,6 +55,7 @@ def test_unbiased_for_gaussian_gradients_whatever_the_number_of_parts(parts: int
     assert _within([r.signal for r in readings], 0.30)
 
 
+@pytest.mark.slow
 def test_the_biased_formulas_would_be_noticed() -> None:
     """Negative control: without n/(n−1), and without debiasing the signal, the same test refuses."""
     readings = _draws(count=600, rows=16, parts=4)

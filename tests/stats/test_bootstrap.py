@@ -29,6 +29,7 @@ def test_one_generation_each_is_the_plain_bootstrap() -> None:
     assert wide.high == pytest.approx(2 / 3)  # P(mean = 1) = 1/27 < 5%
 
 
+@pytest.mark.slow
 def test_the_spread_is_that_of_two_levels() -> None:
     """Two problems of mean 1/2 each: the problems add nothing, 4 generations each √(1/4 / 4 / 2) = 0.177 in a draw."""
     rows = [[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
@@ -38,6 +39,7 @@ def test_the_spread_is_that_of_two_levels() -> None:
     assert flat.low == flat.high == 0.5
 
 
+@pytest.mark.slow
 def test_a_slow_loop_agrees() -> None:
     generator = np.random.default_rng(1)
     means = []

@@ -97,6 +97,7 @@ def test_the_reference_is_the_base_and_the_first_policy_too(whole: Whole, steps:
     assert first["policy/mismatch"] < 1e-6 and second["policy/mismatch"] < 1e-6
 
 
+@pytest.mark.slow
 def test_the_variance_is_read_over_what_trains(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     watched: list[list[Any]] = []
     start = MicroBatchVariance.__init__
@@ -145,6 +146,7 @@ def test_a_rollback_takes_the_adapter_back(whole: Whole) -> None:
     assert "restored the policy" in (folder / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_with_its_adapter_and_not_trained_from(whole: Whole, run: Runs) -> None:
     folder = whole(*STEPS, *RUNS["lora"])
     assert resolve_policy_checkpoint(str(folder)).endswith("step-000002/policy")

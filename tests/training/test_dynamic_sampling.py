@@ -52,6 +52,7 @@ def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(
         assert row["group/zero_advantage"] == pytest.approx(1 - row["sampling/mixed"])
 
 
+@pytest.mark.slow
 def test_the_first_mixed_groups_are_taken_in_order_and_the_surplus_is_dropped(
     run: Runs, monkeypatch: pytest.MonkeyPatch, batches: list[RolloutBatch]
 ) -> None:
@@ -118,6 +119,7 @@ def test_the_note_comes_again_only_after_a_batch_that_was_full(run: Runs, monkey
     assert (folder / "run.log").read_text().count("groups had right and wrong answers") == 2
 
 
+@pytest.mark.slow
 def test_a_second_draw_of_a_step_is_another_sample_of_a_problem_that_comes_again(
     run: Runs, batches: list[RolloutBatch]
 ) -> None:

@@ -155,6 +155,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(
         checkpoint_origin.compare_checkpoint_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
 
+@pytest.mark.slow
 def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:
     folder = run("a", *QUICK, "trainer.steps=5", "trainer.keep=1",
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
@@ -164,6 +165,7 @@ def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:
     assert kept == {2, 4, 5, best}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [0, 5])
 def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run: Runs, every: int) -> None:
     """pass@1 of the last evaluation, which comes after the checkpoint, where evaluation.every asks for it."""

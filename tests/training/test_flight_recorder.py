@@ -210,11 +210,13 @@ def test_a_step_asked_for_when_it_had_begun_is_said_not_to_be_recorded(
     assert not (folder / "recorder").exists()
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_off_costs_nothing(run: Runs) -> None:
     folder = run("a", "algorithm=grpo", "recorder=off", "trainer.steps=1")
     assert not (folder / "recorder").exists()
 
 
+@pytest.mark.slow
 def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(
     run: Runs, whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:

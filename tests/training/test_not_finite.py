@@ -132,6 +132,7 @@ def test_nan_in_one_gradient_is_traced_to_its_response(run: Runs, monkeypatch: p
     assert lived[0].weights_after != record["weights_after"], "the defect is gone, and replay says so"
 
 
+@pytest.mark.slow
 def test_many_in_a_row_stop_the_run_with_its_verdict(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minibatch_gradient, "non_finite_input_of_update", lambda batch, rows: "reward")
     folder = run("a", "trainer.steps=9", "trainer.nonfinite_limit=8")

@@ -53,6 +53,7 @@ def test_asked_for_both_are_kept_above_the_size(run: Runs, monkeypatch: pytest.M
     assert (folder / "recorder" / "step-000001").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("above_the_size")
 def test_a_resumed_run_says_that_the_reading_ends(run: Runs) -> None:
     run("a", *ONE, "stability.reference=true")

@@ -88,6 +88,7 @@ def test_the_gradient_is_that_of_an_undisturbed_run(
     assert halved.get("control/beta", 0.0) == pytest.approx(whole.get("control/beta", 0.0), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_it_is_said_once_and_a_second_time_ends_the_run(run: Runs, memory_ends: RuleOut) -> None:
     memory_ends(2, 5)
     with pytest.raises(UserError, match=r"trainer.microbatch_rows=\d+: the GPU is out of memory also with"):

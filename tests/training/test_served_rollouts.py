@@ -205,6 +205,7 @@ def test_a_server_that_somebody_else_uses_too_is_refused(served: Callable[..., P
         served("a")
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_in_a_batch_goes_on_without_asking_the_server_again(
     served: Callable[..., Path], server: StandInServer, undisturbed: Path, weights: Checksum, steps: MetricRows
 ) -> None:

@@ -37,6 +37,7 @@ def names_in(file: Path) -> set[str]:
         return set(content.keys())
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_to_the_same_bits(run: Runs, whole: Whole, steps: MetricRows) -> None:
     """Of policy and critic, and of both in the snapshot that a rollback returns to."""
     undisturbed = whole(*PPO, "trainer.steps=3")
