@@ -13,6 +13,7 @@ from tests.cli.test_train_refusals import NONE
 from tvo_cli.cli.launch import HydraTask
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.launched_process import LaunchedProcess
 from tvo_cli.tracking import run_status
 
 from .conftest import Experiment
@@ -149,3 +150,14 @@ def test_a_launchers_own_signal_is_handed_on_once_all_is_saved(
 
 def _elsewhere(jobs: HydraTask, *words: object) -> None:
     jobs.__dict__.update(zip(("task", "command", "debug"), words, strict=True), codes=[], elsewhere=True)
+
+
+def test_a_job_that_a_launcher_started_as_several_tasks_is_refused(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """hydra.launcher.tasks_per_node=2 of submitit: both tasks would write one folder."""
+    monkeypatch.setattr("tvo_cli.cli.launch.HydraTask.__init__", _elsewhere)
+    monkeypatch.setattr("tvo_cli.cli.launch.launched_process", lambda: LaunchedProcess(1, 2, 1, 2, "srun"))
+    assert main(["train", NONE, f"output_dir={tmp_path}/run"]) == 2
+    assert "hydra.launcher.tasks_per_node=2: a job of this launcher is one process." in capsys.readouterr().err
+    assert experiment.configs == [] and not (tmp_path / "run" / "state.json").exists()

@@ -107,6 +107,7 @@ REFUSED = (
     [
         *((*one, []) for one in REFUSED),
         *((*one, ["-m"]) for one in REFUSED[::4]),
+        ("--cfg=hydra", "tvo: option=--cfg: shows the config of one run, and -m makes many.", ["-m"]),
         *(pytest.param(*one, ["-m"], marks=pytest.mark.slow) for i, one in enumerate(REFUSED) if i % 4),
     ],
 )

@@ -21,6 +21,7 @@ from tvo_cli import config as configuration
 from tvo_cli import escaping, redaction, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
+from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
@@ -87,6 +88,8 @@ class HydraTask:
         """The exit code of one job."""
         folder, overrides, fresh = Path(config.output_dir), list(hydra.overrides.task), False
         try:
+            if self.elsewhere:
+                _refuse_several_tasks(launched_process())
             configuration.check_composed_config(config, self.command, overrides, hydra.runtime.config_sources)
             fingerprint = fingerprint_of_job(config)
             if skip and run_status.is_finished(folder, fingerprint):
@@ -132,6 +135,13 @@ class HydraTask:
     def code(self) -> int:
         """0 when every job went well, else the code of the first that did not."""
         return next((code for code in self.codes if code), 0)
+
+
+def _refuse_several_tasks(place: LaunchedProcess) -> None:
+    """A job that submitit has started as several tasks would be the same run several times, in one folder."""
+    if place.count > 1:
+        remedy = "Take 1. Several processes a job: hydra/launcher=process hydra.launcher.gpus_per_job=N."
+        raise UserError("hydra.launcher.tasks_per_node", place.count, "a job of this launcher is one process.", remedy)
 
 
 def _pass_signal_to_launcher(number: int) -> None:
@@ -200,6 +210,10 @@ def overrides_of_launch(words: Sequence[str]) -> list[str]:
     if others:
         remedy = "Settings are written key=value, without dashes: optimizer.lr=1e-4."
         raise UserError("option", others[0], "there is no such option.", remedy)
+    if known.multirun and (known.cfg or known.info):
+        shown = "--cfg" if known.cfg else "--info"
+        remedy = f"Leave out -m, or take --dry-run in place of {shown}: it lists the jobs."
+        raise UserError("option", shown, "shows the config of one run, and -m makes many.", remedy)
     return list(known.overrides)
 
 
