@@ -41,9 +41,9 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare runs: what differs, by how much, how sure; verdicts first."""
-    from tvo_cli.compare.render import report_files
-    from tvo_cli.compare.render.document import DocumentRequest
-    from tvo_cli.compare.render.document import compare_into_document as make
+    from tvo_cli.comparison.render import report_files
+    from tvo_cli.comparison.render.document import DocumentRequest
+    from tvo_cli.comparison.render.document import compare_into_document as make
     from tvo_cli.errors import UserError
 
     for key, value, offered in (("--format", form, FORMATS), ("--x", x, AXES)):
