@@ -32,6 +32,15 @@ def evaluation_protocol_of(trial: Trial, how: MetricChoice) -> Mapping[str, str]
     }
 
 
+def was_evaluated_alike(block: Block, how: MetricChoice) -> bool:
+    """Return whether the arms of a block were evaluated under one protocol, as far as is known."""
+    try:
+        check_same_evaluation_protocol(block, how, force=False)
+    except UserError:
+        return False
+    return True
+
+
 def check_same_evaluation_protocol(block: Block, how: MetricChoice, force: bool) -> tuple[str, ...]:
     """Refuse arms evaluated under different protocols, or note it when forced; unknown ones are noted."""
     known = {

@@ -10,11 +10,11 @@ from tvo_cli.comparison.analysis import entropy_law, run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.render.plot_style import (
-    PANELS,
     LineStyle,
     Plot,
     legend_name,
     make_canvas,
+    panels_side_by_side,
     save_plot,
 )
 
@@ -29,17 +29,14 @@ def entropy_law_plot(own: Sequence[ArmAtRate], style: dict[str, LineStyle], foun
     cells = [cell for cell in own if any(entropy_law.fit_entropy_law_of_run(trial) for trial in cell.trials)]
     if not cells:
         return
-    columns = min(len(cells), PANELS)
-    figure, axes = make_canvas(-(-len(cells) // columns), columns, 2.5, sharex=True, sharey=True)
-    for one in axes[len(cells) :]:
-        one.set_visible(False)
-    for one, cell in zip(axes, cells):
+    figure, axes = make_canvas(len(cells), 2.5, sharex=True, sharey=True)
+    for one, cell in zip(axes, cells, strict=True):
         _plot_entropy_law_panel(one, cell, style[cell.arm])
         one.set_title(legend_name(cell.arm) + (f", rate {formatting.format_rate(cell.rate)}" if cell.rate else ""))
-    for one in axes[: len(cells)]:
+    for one in axes:
         one.set(xlabel="entropy H (nats)", ylim=REWARD_RANGE)
         one.xaxis.set_tick_params(labelbottom=True)
-    for one in axes[::columns]:
+    for one in axes[:: panels_side_by_side(len(cells))]:
         one.set_ylabel("reward")
     text = (
         "Reward against entropy: every step a dot, the law R = −a·e^H + b fitted to each run, its "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import ceil, inf, isnan
 from pathlib import Path
+from typing import Any
 
 from tvo_cli.comparison.analysis.arms_and_blocks import Arm
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
@@ -14,6 +15,7 @@ from tvo_cli.comparison.render.document import ReportDocument
 from tvo_cli.comparison.render.entropy_law_plot import entropy_law_plot
 from tvo_cli.comparison.render.performance_profile_plot import performance_profile_plot
 from tvo_cli.comparison.render.plot_style import (
+    PAPER_STYLE,
     PLOT_STYLE,
     Plot,
     line_styles,
@@ -39,12 +41,17 @@ def figures_as_svg(document: ReportDocument) -> list[tuple[str, str]]:
     return [(one.title, one.svg) for one in all_figures(document)]
 
 
-def all_figures(document: ReportDocument) -> list[Plot]:
-    """Draw all figures of all sections."""
+def figures_as_pdf(document: ReportDocument) -> list[Plot]:
+    """Return every figure as PDF, at the width of a paper's column; nothing is written."""
+    return all_figures(document, PAPER_STYLE)
+
+
+def all_figures(document: ReportDocument, style: Mapping[str, Any] = PLOT_STYLE) -> list[Plot]:
+    """Draw all figures of all sections in a style."""
     import matplotlib
 
     found = []
-    with matplotlib.rc_context(PLOT_STYLE):
+    with matplotlib.rc_context(dict(style)):
         for number, section in enumerate(document.sections, start=1):
             several = len(document.sections) > 1
             for one in _figures_of_section(section.found, document.request.x):
@@ -76,18 +83,6 @@ def _figures_of_page(found: BlockAnalysis, x: str) -> Iterator[Plot]:
     yield from survival_plot(found, style)
     yield from entropy_law_plot(own, style, found)
     yield from performance_profile_plot(own, style, found)
-
-
-# ---------------------------------------------------------------- accuracy against the learning rate
-
-
-# ---------------------------------------------------------------- collapse
-
-
-# ---------------------------------------------------------------- reward against entropy
-
-
-# ---------------------------------------------------------------- performance profiles
 
 
 def pages_of_arms(found: BlockAnalysis, most: int) -> list[BlockAnalysis]:

@@ -28,7 +28,7 @@ def performance_profile_plot(
         reason_against_robust_aggregates(len(values), "performance profile") for values in rows.values()
     ):
         return
-    figure, (axes,) = make_canvas(1, 1, 3.0)
+    figure, (axes,) = make_canvas(1, 3.0)
     grid = [i / 100 for i in range(101)]
     for label, values in rows.items():
         profile, look = performance_profile(values, grid, found.how.confidence), style[label]

@@ -14,11 +14,6 @@ from tvo_cli.report.run_plot import STYLE, without_glyph_warnings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-PANELS = 3  # side by side
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, the dark ones first; yellow is left out: it vanishes on white paper.
@@ -26,17 +21,28 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DPI = 200
-WIDTH = 7.0  # inches: a text column of A4
-PLOT_STYLE: dict[str, Any] = {**STYLE, "backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100}
+WIDTH, COLUMN_WIDTH = 7.0, 3.25  # inches: the text of an A4 page, and a column of a two-column paper
+PANEL_WIDTH, LEGEND_ENTRY_WIDTH = 2.3, 1.6  # inches that a panel and an entry of a legend need
+PLOT_STYLE: dict[str, Any] = {
+    **STYLE,
+    **{"backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100, "savefig.format": "svg"},
+    "figure.figsize": (WIDTH, WIDTH),
+}
+PAPER_STYLE: dict[str, Any] = {
+    **PLOT_STYLE,
+    **{"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 7, "xtick.labelsize": 7, "ytick.labelsize": 7},
+    **{"savefig.format": "pdf", "pdf.fonttype": 42, "figure.figsize": (COLUMN_WIDTH, COLUMN_WIDTH)},
+}  # fonts are embedded as TrueType: some journals refuse matplotlib's default, Type 3
 
 
 class Plot(NamedTuple):
-    """A plot in both formats, SVG and PNG."""
+    """A plot as SVG and PNG; for a paper, as PDF alone."""
 
     name: str
     title: str  # with what a reader must know to read it
-    svg: str
-    png: bytes
+    svg: str = ""
+    png: bytes = b""
+    pdf: bytes = b""
 
 
 class LineStyle(NamedTuple):
@@ -63,13 +69,29 @@ def legend_name(arm: str) -> str:
     return escaping.figure(formatting.arm_title(arm))
 
 
-def make_canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    """Make a figure and its axes in reading order."""
+def plot_width() -> float:
+    """Return the width of the plots that are being drawn, in inches."""
+    import matplotlib
+
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def panels_side_by_side(count: int) -> int:
+    """Return how many of so many panels stand side by side."""
+    return max(1, min(count, int(plot_width() / PANEL_WIDTH)))
+
+
+def make_canvas(count: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Make a figure of so many panels, each of this height; return it and its panels in reading order."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, [one for row in axes for one in row]
+    columns = panels_side_by_side(count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(plot_width(), min(height, 0.8 * plot_width()) * rows), layout="constrained")
+    axes = [one for row in figure.subplots(rows, columns, squeeze=False, **options) for one in row]
+    for one in axes[count:]:
+        one.set_visible(False)
+    return figure, axes[:count]
 
 
 def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
@@ -80,19 +102,30 @@ def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
             found.setdefault(label, handle)
     if found:
         order = sorted(found, key=str.lower)
-        columns = min(columns, len(order))
+        columns = max(1, min(columns, len(order), int(plot_width() / LEGEND_ENTRY_WIDTH)))
         figure.legend(
             [found[label] for label in order], order, loc="outside upper center", ncols=columns, handlelength=3.2
         )
 
 
 def save_plot(figure: Figure, name: str, title: str) -> Plot:
-    """Save a figure in both formats, the same bytes for the same runs."""
+    """Save a figure in the formats of its style, the same bytes for the same runs."""
+    import matplotlib
+
+    if matplotlib.rcParams["savefig.format"] == "pdf":
+        return _save_pdf(figure, name, title)
     text, picture = io.StringIO(), io.BytesIO()
     with without_glyph_warnings():
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     return Plot(name, title, text.getvalue(), picture.getvalue())
+
+
+def _save_pdf(figure: Figure, name: str, title: str) -> Plot:
+    page = io.BytesIO()
+    with without_glyph_warnings():
+        figure.savefig(page, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return Plot(name, title, pdf=page.getvalue())
 
 
 def set_log_scale(axes: Axes, values: Sequence[float]) -> None:

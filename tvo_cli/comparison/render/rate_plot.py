@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def rate_plot(found: BlockAnalysis, style: dict[str, LineStyle]) -> Iterator[Plot]:
     """Plot the final value of every arm against the learning rate, every run a dot."""
-    figure, (axes,) = make_canvas(1, 1, 3.6)
+    figure, (axes,) = make_canvas(1, 3.6)
     rates = sorted({rate for arm in found.block.arms for rate in arm.rates})
     for i, arm in enumerate(found.block.arms):
         arms = len(found.block.arms)

@@ -10,7 +10,6 @@ from tvo_cli.comparison.analysis import collapse_rate
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.render.plot_style import (
-    PANELS,
     LineStyle,
     Plot,
     add_legend,
@@ -27,11 +26,8 @@ def survival_plot(found: BlockAnalysis, style: dict[str, LineStyle]) -> Iterator
     rates = sorted({cell.rate for cell in found.cells if _has_survival(cell)}, key=lambda rate: rate or 0.0)
     if not rates:
         return
-    columns = min(len(rates), PANELS)
-    figure, axes = make_canvas(-(-len(rates) // columns), columns, 2.6, sharey=True)
-    for one in axes[len(rates) :]:
-        one.set_visible(False)
-    for one, rate in zip(axes, rates):
+    figure, axes = make_canvas(len(rates), 2.6, sharey=True)
+    for one, rate in zip(axes, rates, strict=True):
         cells = [cell for cell in found.cells if cell.rate == rate and _has_survival(cell)]
         for i, cell in enumerate(cells):
             _plot_survival_steps(one, cell, style[cell.arm], found, 1.2 + 0.7 * (len(cells) - 1 - i))

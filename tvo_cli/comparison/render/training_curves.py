@@ -93,7 +93,7 @@ def _curve_panels(
     x: str,
 ) -> Plot:
     """Plot training curves in panels, a metric each."""
-    figure, axes = make_canvas(1, len(panels), 3.4 if len(panels) == 1 else 3.0)
+    figure, axes = make_canvas(len(panels), 3.4 if len(panels) == 1 else 3.0)
     for one, (metric, label, log) in zip(axes, panels, strict=True):
         for cell in cells:
             _plot_arm_curves(one, cell, metric, style[cell.arm], x)
@@ -110,11 +110,8 @@ def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) ->
     name = next((one for one in (run_values.FRESH, "reward/mean") if _has_curve(found.cells, one)), "")
     if not name:
         return
-    columns = min(len(rates), 3)
-    figure, axes = make_canvas(-(-len(rates) // columns), columns, 2.3, sharey=True)
-    for one in axes[len(rates) :]:
-        one.set_visible(False)
-    for one, rate in zip(axes, rates):
+    figure, axes = make_canvas(len(rates), 2.3, sharey=True)
+    for one, rate in zip(axes, rates, strict=True):
         for cell in found.cells:
             if cell.rate == rate:
                 _plot_arm_curves(one, cell, name, style[cell.arm], x)
