@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from tvo_cli.compare.analysis.rate_choice import CORRECTED, HALF, LEAVE_ONE_OUT, SAME
+from tvo_cli.comparison.analysis.rate_choice import CORRECTED, HALF, LEAVE_ONE_OUT, SAME
 from tvo_cli.stats.rate_selection import select_rate
 
 Array = NDArray[np.float64]

@@ -19,14 +19,14 @@ from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.child_process import ROOT
 from benchmarks.harness.record import Record, Row, defined, number, text
 from benchmarks.harness.settings import Settings, option
-from tvo_cli.compare import formatting
-from tvo_cli.compare.analysis import contrast_over_seeds, rate_choice
-from tvo_cli.compare.analysis.arms_and_blocks import Arm
-from tvo_cli.compare.analysis.block_analysis import baseline_of_analysis
-from tvo_cli.compare.analysis.metric_choice import MetricChoice
-from tvo_cli.compare.analysis.run_values import mean_of_known
-from tvo_cli.compare.render import verdict_sentences
-from tvo_cli.compare.runs.trial import FINISHED, RATE, Trial
+from tvo_cli.comparison import formatting
+from tvo_cli.comparison.analysis import contrast_over_seeds, rate_choice
+from tvo_cli.comparison.analysis.arms_and_blocks import Arm
+from tvo_cli.comparison.analysis.block_analysis import baseline_of_analysis
+from tvo_cli.comparison.analysis.metric_choice import MetricChoice
+from tvo_cli.comparison.analysis.run_values import mean_of_known
+from tvo_cli.comparison.render import verdict_sentences
+from tvo_cli.comparison.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.report.run_loading import Run
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 

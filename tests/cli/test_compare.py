@@ -11,7 +11,7 @@ import pytest
 
 from tvo_cli.cli.main import main
 
-RUNS = str(Path(__file__).parent.parent / "compare" / "fixture_runs")
+RUNS = str(Path(__file__).parent.parent / "comparison" / "fixture_runs")
 
 
 def test_verdicts_come_first(capsys: pytest.CaptureFixture[str]) -> None:

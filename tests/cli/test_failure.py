@@ -1,44 +1,11 @@
-"""A failure as one line: whose it is, whatever the shape of its causes."""
+"""A failure that is printed: of the run folder, where Hydra makes it."""
 
 from __future__ import annotations
 
 import errno
-import os
 
-import pytest
-
-from tvo_cli.cli import failure
 from tvo_cli.cli.launch import launch_folder_error
-from tvo_cli.errors import UserError
-from tvo_cli.standard_streams import OutputLost
-
-
-def circle(*errors: BaseException) -> BaseException:
-    """Errors of which each is the cause of the one before, and the first that of the last."""
-    for error, cause in zip(errors, (*errors[1:], errors[0]), strict=True):
-        error.__cause__ = cause
-    return errors[0]
-
-
-CIRCLES = [
-    circle(ValueError("a")),
-    circle(ValueError("a"), KeyError("b")),
-    circle(OSError(errno.EIO, "Input/output error"), ValueError("b"), KeyError("c")),
-]
-
-
-@pytest.mark.parametrize("error", CIRCLES, ids=lambda error: type(error).__name__)
-def test_causes_that_lead_back_are_each_seen_once(error: BaseException) -> None:
-    found = list(failure.causes_of_failure(error))
-    assert len(found) == len(set(map(id, found))) and failure.describe_failure(error)[0]
-
-
-def test_a_cause_behind_a_circle_is_still_found() -> None:
-    last = UserError("seed", 1, "is unlucky.")
-    first = ValueError("a")
-    first.__cause__ = last
-    last.__cause__ = first
-    assert failure.describe_failure(first) == ("seed=1: is unlucky.", failure.USER_ERROR)
+from tvo_cli.job import failure_description as failure
 
 
 def test_an_error_of_the_run_folder_without_a_name_does_not_cause_itself() -> None:
@@ -46,30 +13,3 @@ def test_an_error_of_the_run_folder_without_a_name_does_not_cause_itself() -> No
     assert launch_folder_error(error) is error
     text, code = failure.describe_failure(error)
     assert code == failure.USER_ERROR and "Input/output error" in text
-
-
-def of(number: int, name: str | None = None) -> OSError:
-    return OSError(number, os.strerror(number), name) if name else OSError(number, os.strerror(number))
-
-
-MACHINE = [
-    (of(errno.EIO, "/data/a"), "/data/a: Input/output error"),
-    (of(errno.ESTALE), "Stale file handle"),
-    (of(errno.EMFILE, "/data/a"), "ulimit -n"),
-    (of(errno.ENOMEM), "out of memory"),
-    (of(errno.ENOSPC), "the disk is full"),
-    (OutputLost("No space left on device"), "standard output: No space left on device"),
-]
-
-
-@pytest.mark.parametrize(("error", "said"), MACHINE, ids=lambda value: str(value)[:30])
-def test_what_the_machine_refuses_is_no_defect_of_ours(error: Exception, said: str) -> None:
-    text, code = failure.describe_failure(error)
-    assert code == failure.USER_ERROR and said in text and "internal error" not in text
-
-
-def test_a_defect_is_called_one() -> None:
-    assert failure.describe_failure(ZeroDivisionError("division by zero")) == (
-        "internal error (please report):  ZeroDivisionError: division by zero",
-        failure.INTERNAL_ERROR,
-    )

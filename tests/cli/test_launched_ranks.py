@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tvo_cli.cli.launch import remove_run_refused_at_launch
 from tvo_cli.cli.launched_ranks import launch_on_ranks
 from tvo_cli.parallel.launched_process import LaunchedProcess
 
@@ -19,11 +18,3 @@ def test_that_nobody_says_where_rank_0_is_is_said_by_rank_0_alone(
     assert launch_on_ranks(place, lambda config, ranks: None, "train", [], program="tvo train") == 2
     said = capfd.readouterr().err.splitlines()
     assert [line[:23] for line in said] == (["tvo: MASTER_ADDR=unset:"] if rank == 0 else [])
-
-
-def test_a_refused_run_takes_the_logs_of_the_other_ranks_with_it(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("refused")
-    for name in ("config.yaml", "rank-1.log", "rank-12.log", "mine.log"):
-        (folder / name).touch()
-    remove_run_refused_at_launch(folder)
-    assert [path.name for path in folder.iterdir()] == ["mine.log"]

@@ -9,8 +9,8 @@ import pytest
 
 from tvo_cli import config
 from tvo_cli.cli.launch import launch
-from tvo_cli.compare.analysis.arms_and_blocks import settings_that_name_arms
-from tvo_cli.compare.runs.trial_settings import flatten_settings
+from tvo_cli.comparison.analysis.arms_and_blocks import settings_that_name_arms
+from tvo_cli.comparison.runs.trial_settings import flatten_settings
 from tvo_cli.config import renamed_keys
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError

@@ -6,9 +6,9 @@ import pytest
 
 from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
 from tests.training.conftest import composed
-from tvo_cli.cli.launched_ranks import as_group_of_one
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import train
+from tvo_cli.experiment.ranks_of_run import as_group_of_one
 
 REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage_rates import CASES, WAYS, draw, measure
-from tvo_cli.compare.analysis import rate_choice, run_values
-from tvo_cli.compare.analysis.arms_and_blocks import Arm, ArmAtRate
-from tvo_cli.compare.analysis.metric_choice import MetricChoice
-from tvo_cli.compare.analysis.rate_choice import CORRECTED, HALF, LEAVE_ONE_OUT
+from tvo_cli.comparison.analysis import rate_choice, run_values
+from tvo_cli.comparison.analysis.arms_and_blocks import Arm, ArmAtRate
+from tvo_cli.comparison.analysis.metric_choice import MetricChoice
+from tvo_cli.comparison.analysis.rate_choice import CORRECTED, HALF, LEAVE_ONE_OUT
 
 TRIALS = 4000  # one standard error of 5% is 0.35 points
 HOW = MetricChoice("eval/pass@1")

@@ -52,6 +52,8 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
+    from tvo_cli.job.evaluation import suites_to_evaluate_as_list
+
     words = [suites_to_evaluate_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
     words += [f"evaluation.limit={limit}"] if limit is not None else []
@@ -67,14 +69,6 @@ def evaluate(
     raise typer.Exit(launch(_run_evaluation, "eval", words, program="tvo eval", debug=debug, result=True))
 
 
-def suites_to_evaluate_as_list(word: str) -> str:
-    """Return `evaluation=a,b` as `evaluation=[a,b]`: one run over two suites, not a sweep."""
-    key, equals, value = word.partition("=")
-    if key != "evaluation" or not equals or value.startswith("["):
-        return word
-    return f"evaluation=[{value}]"
-
-
 def ids_of_option(ids: str) -> list[str]:
     """Return the problem ids of `--ids`: of a file, or between commas."""
     if Path(ids).is_file():
@@ -87,13 +81,12 @@ def _run_evaluation(config: DictConfig) -> dict[str, Any]:
     from tvo_cli.cli.launch import keys_given_to_job
     from tvo_cli.cli.progress_bars import evaluation_progress, hide_transformers_progress_bars
     from tvo_cli.cli.startup_message import say_on_stderr
-    from tvo_cli.experiment import evaluate as run_evaluation
+    from tvo_cli.job.evaluation import evaluate_and_report
 
     hide_transformers_progress_bars()
     with evaluation_progress() as watch:
-        summary: dict[str, Any] = run_evaluation(config, watch, keys_given_to_job(), partial(say_on_stderr, "tvo eval"))
-    log_evaluation_to_mirrors(config, summary)
-    write_evaluation_report(summary, Path(config.output_dir))
+        summary = evaluate_and_report(config, watch, keys_given_to_job(), partial(say_on_stderr, "tvo eval"))
+    print_evaluation_report(summary, Path(config.output_dir))
     return summary
 
 
@@ -101,23 +94,20 @@ def _regrade_evaluation(folder: Path, words: Sequence[str]) -> None:
     """Grade an evaluation's completions again (`--regrade`), and write the report."""
     from tvo_cli import config as configuration
     from tvo_cli.evaluation.pipeline import regrade_folder
+    from tvo_cli.report.evaluation_report import write_evaluation_files
 
     config = configuration.compose(words, "eval")
     summary = regrade_folder(folder, config.reward, float(config.evaluation.confidence))
-    write_evaluation_report(summary, folder)
+    write_evaluation_files(summary, folder)
+    print_evaluation_report(summary, folder)
     print(f"regraded: {summary['changed']} verdicts changed; the old ones are in responses.previous.jsonl")
 
 
-def write_evaluation_report(summary: Mapping[str, Any], folder: Path) -> None:
-    """Print an evaluation's tables, and write table.md and results.json."""
+def print_evaluation_report(summary: Mapping[str, Any], folder: Path) -> None:
+    """Print an evaluation's tables."""
     from tvo_cli.cli import printing
     from tvo_cli.report import evaluation_report as report
-    from tvo_cli.tracking import atomic_files, software_versions
 
-    atomic_files.write_text_atomically(folder / "table.md", report.evaluation_markdown(summary))
-    atomic_files.write_json_atomically(
-        folder / "results.json", report.harness_results(summary, software_versions.software_versions()["packages"])
-    )
     printing.print_table(report.HEADINGS, report.suite_rows(summary), headed=True)
     for title, headings, rows in report.detail_tables(summary):
         print(f"\n{escaping.terminal(title)}")
@@ -125,11 +115,3 @@ def write_evaluation_report(summary: Mapping[str, Any], folder: Path) -> None:
     print(
         f"\nwritten to {escaping.terminal(folder)}: summary.json, results.json, table.md, responses.jsonl", flush=True
     )
-
-
-def log_evaluation_to_mirrors(config: DictConfig, summary: Mapping[str, Any]) -> None:
-    """Send an evaluation's scores and completions to W&B or TensorBoard, where `logger` asks for it."""
-    from tvo_cli.report import evaluation_report as report
-    from tvo_cli.tracking.evaluation_mirror import send_evaluation_to_mirrors
-
-    send_evaluation_to_mirrors(config, report.evaluation_metrics(summary), Path(config.output_dir) / "responses.jsonl")

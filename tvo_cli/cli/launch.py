@@ -8,43 +8,28 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import escaping, redaction, standard_streams
+from tvo_cli import escaping, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
+from tvo_cli.job.run_in_folder import Task, remove_folder_without_run, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
-from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
 from tvo_cli.tracking import run_status
-from tvo_cli.tracking.run_folder import remove_empty_run_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 SHOW_FLAGS = ("--cfg", "-c", "--info", "-i", "--help", "--hydra-help", "--version")
-FILES_BEFORE_FIRST_STEP = (
-    *("config.yaml", "command.txt", "versions.json", "run.log", "metrics.jsonl", "mirrored.json", "wandb_id.txt"),
-    "checkpoints/experiment.json",
-)  # what a run writes before its first step
-FILES_AFTER_FIRST_STEP = (
-    "responses",
-    "recorder",
-    "responses.jsonl",
-    "summary.json",
-    "collapse.json",
-    "job.log",
-)  # and with or after it
-Task = Callable[["DictConfig"], Any]
 
 
 @dataclass
@@ -86,50 +71,26 @@ class HydraTask:
 
     def _attempt(self, config: DictConfig, hydra: Any, *, skip: bool) -> int:
         """The exit code of one job."""
-        folder, overrides, fresh = Path(config.output_dir), list(hydra.overrides.task), False
+        folder, overrides = Path(config.output_dir), list(hydra.overrides.task)
         try:
             if self.elsewhere:
                 _refuse_several_tasks(launched_process())
             configuration.check_composed_config(config, self.command, overrides, hydra.runtime.config_sources)
-            fingerprint = fingerprint_of_job(config)
-            if skip and run_status.is_finished(folder, fingerprint):
+            if skip and run_status.is_finished(folder, fingerprint_of_job(config)):
                 print(escaping.terminal(f"already finished: {folder}"), flush=True)
-                return 0
-            words = redaction.redacted_arguments(overrides)
-            fresh = not any(folder.glob("*"))
-            with run_status.Heartbeat(folder, fingerprint, self.command, words) as heartbeat:
-                return self._watched(config, heartbeat)
+            else:
+                run_in_folder(self.task, config, self.command, overrides)
+            return 0
         except KeyboardInterrupt as error:
             failure.report_failure(error)
-            remove_folder_of_failed_launch(folder)
+            remove_folder_without_run(folder)
             raise
         except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep
             code = failure.report_failure(error, debug=self.debug)
-            if code == failure.USER_ERROR and fresh and not isinstance(error, RankLost):  # which names a log in it
-                remove_run_refused_at_launch(folder)
-            remove_folder_of_failed_launch(folder)
+            remove_folder_without_run(folder)
             if self.elsewhere:
                 _pass_signal_to_launcher(getattr(error, "signal", 0))
             return code
-
-    def _watched(self, config: DictConfig, heartbeat: run_status.Heartbeat) -> int:
-        """Run the task and write down how it ended."""
-        try:
-            self.task(config)
-        except BaseException as error:
-            text, code = failure.describe_failure(error)
-            if (
-                code == failure.USER_ERROR and heartbeat.withdraw()
-            ):  # a mistyped command does not touch the run that is there
-                raise
-            heartbeat.end(
-                run_status.INTERRUPTED if code in (failure.SAVED, failure.INTERRUPTED) else run_status.FAILED,
-                code,
-                text,
-            )
-            raise
-        heartbeat.end(run_status.FINISHED, 0)
-        return 0
 
     @property
     def code(self) -> int:
@@ -227,30 +188,6 @@ def keys_given_to_job() -> list[str]:
 def is_launched_to_show(words: Sequence[str]) -> bool:
     """Return whether Hydra is launched only to show a text (`--cfg`, `--help`), and for no run."""
     return any(word.partition("=")[0] in SHOW_FLAGS for word in words)
-
-
-def remove_run_refused_at_launch(folder: Path) -> None:
-    """Remove what a refused run wrote into a new folder: no step was done, so nothing is lost.
-
-    A folder with anything else than the first files of a run is left as it is.
-    """
-    rows = folder / "metrics.jsonl"
-    begun = any((folder / name).exists() for name in FILES_AFTER_FIRST_STEP) or any(folder.glob("checkpoints/*/"))
-    if begun or (rows.is_file() and rows.stat().st_size):
-        return
-    for path in (*(folder / name for name in FILES_BEFORE_FIRST_STEP), *folder.glob("rank-*.log")):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):
-        (folder / "checkpoints").rmdir()
-    for name in ("wandb", "tensorboard"):  # mirrors of nothing
-        shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def remove_folder_of_failed_launch(folder: Path) -> None:
-    """Remove the folders that Hydra made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [run_status.STATUS_FILE] and not run_status.is_running(folder):
-        (folder / run_status.STATUS_FILE).unlink()
-    remove_empty_run_folder(folder)
 
 
 @contextmanager

@@ -8,13 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
@@ -22,6 +19,7 @@ from tvo_cli.cli import failure
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
+from tvo_cli.job.failure_description import INTERNAL_ERROR, SAVED, USER_ERROR, describe_failure
 from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
 from tvo_cli.sweep.supervisor_process import PR_SET_PDEATHSIG, prctl
 
@@ -45,14 +43,14 @@ def launch_on_ranks(
     try:
         rendezvous_variables(place)
     except UserError as error:  # the same on all
-        return failure.report_failure(error) if place.leads else failure.USER_ERROR
+        return failure.report_failure(error) if place.leads else USER_ERROR
     if place.launcher == "torchrun":  # killed by -9 it would leave its ranks running
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     group = ProcessGroup.meet(place)
     if not place.leads:
         group.introduce(_facts_of_process(words))
         return _exit_code(place, _follow(group, task))
-    code = failure.INTERNAL_ERROR
+    code = INTERNAL_ERROR
     try:
         _refuse_sweep(words)
         group.check_same_facts(_facts_of_process(words))
@@ -65,22 +63,12 @@ def launch_on_ranks(
     return _exit_code(place, code)
 
 
-@contextmanager
-def as_group_of_one(config: DictConfig) -> Iterator[Ranks]:
-    """This process as all ranks there are."""
-    from tvo_cli.parallel.process_group import ProcessGroup
-
-    check_ranks(config, 1)
-    with _ranks_of_run(ProcessGroup.alone(), config) as ranks:
-        yield ranks
-
-
 def refuse_ranks(command: str, place: LaunchedProcess) -> int:
     """Say, once, that a command runs in one process; return the exit code."""
     if place.leads:
         problem = f"{place.count} processes were started, and tvo {command} runs in one."
         failure.report_failure(UserError(place.launcher, command, problem, "Start it without the launcher."))
-    return failure.USER_ERROR
+    return USER_ERROR
 
 
 def _refuse_sweep(words: Sequence[str]) -> None:
@@ -92,55 +80,33 @@ def _refuse_sweep(words: Sequence[str]) -> None:
 
 
 def _run_as_first(group: ProcessGroup, task: RankTask, config: DictConfig) -> Any:
+    from tvo_cli.experiment.ranks_of_run import ranks_of_run
+
     check_ranks(config, group.place.count)
     group.send_config({CONFIG: configuration.resolved_tree(config)})
-    with _ranks_of_run(group, config) as ranks:
+    with ranks_of_run(group, config) as ranks:
         return task(config, ranks)
-
-
-@contextmanager
-def _ranks_of_run(group: ProcessGroup, config: DictConfig) -> Iterator[Ranks]:
-    from tvo_cli.experiment.rank_device import device_of_rank, share_processors
-
-    def prepare() -> str:
-        if not group.place.leads:
-            _write_output_to_log(Path(config.output_dir) / f"rank-{group.place.rank}.log")
-        return device_of_rank(config, group.place.local_rank)
-
-    device, node = group.run_on_every_rank(prepare), config.parallel
-    with group.joined(float(node.timeout), device, sharded=node.strategy == "shard") as ranks:
-        share_processors(config, ranks)
-        yield ranks
 
 
 def _follow(group: ProcessGroup, task: RankTask) -> int:
     """Run what rank 0 has composed; the exit code."""
     from omegaconf import OmegaConf
 
+    from tvo_cli.experiment.ranks_of_run import ranks_of_run
+
     told = group.receive_config()
     if REFUSED in told:
         return int(told[REFUSED])
     config = OmegaConf.create(told[CONFIG])
     try:
-        with _ranks_of_run(group, config) as ranks:
+        with ranks_of_run(group, config) as ranks:
             task(config, ranks)
         code = 0
     except (KeyboardInterrupt, Exception) as error:
-        text, code = failure.describe_failure(error)
+        text, code = describe_failure(error)
         log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
     group.wait_until_all_is_said()
     return code
-
-
-def _write_output_to_log(path: Path) -> None:
-    """Put a file under stdout and stderr: libraries' own words go there too, and not between rank 0's lines."""
-    from tvo_cli.tracking.run_log import open_run_log
-
-    open_run_log(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    os.close(descriptor)
 
 
 def _facts_of_process(words: Sequence[str]) -> dict[str, str]:
@@ -155,4 +121,4 @@ def _facts_of_process(words: Sequence[str]) -> dict[str, str]:
 
 def _exit_code(place: LaunchedProcess, code: int) -> int:
     """torchrun ends all at the first code that is not 0: that a run was stopped, all saved, state.json alone tells."""
-    return 0 if code == failure.SAVED and place.hides_exit_codes else code
+    return 0 if code == SAVED and place.hides_exit_codes else code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -74,18 +75,7 @@ def _launch_training(words: list[str], debug: bool) -> int:
 def _run_training(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
     """Train by a config, and print the run's card."""
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
-    from tvo_cli.experiment import train as run_training
+    from tvo_cli.job.training import train_and_report
 
     hide_transformers_progress_bars()
-    if ranks is None and config.parallel.strategy == "shard":
-        from tvo_cli.cli.launched_ranks import as_group_of_one
-
-        with as_group_of_one(config) as alone:
-            return _run_training(config, alone)
-    summary = run_training(config, ranks)
-    if ranks is not None and not ranks.is_first:
-        return summary
-    from tvo_cli.report.run_end import write_figure_and_card
-
-    print(write_figure_and_card(config.output_dir), flush=True)
-    return summary
+    return train_and_report(config, partial(print, flush=True), ranks)

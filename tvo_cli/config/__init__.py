@@ -1,6 +1,6 @@
 """Where conf/ is, what it offers, how it is declared, composed and turned into objects."""
 
-from tvo_cli.config.composing import check_composed_config, compose, load_recorded_config, sweep_parameters
+from tvo_cli.config.composing import check_composed_config, compose, compose_job, load_recorded_config, sweep_parameters
 from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, config_fingerprint
 from tvo_cli.config.groups_and_choices import (
     ChoiceDescription,
@@ -14,7 +14,14 @@ from tvo_cli.config.groups_and_choices import (
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.instantiation import build, check_target_name, check_target_object, targets_in_tree
 from tvo_cli.config.nearest_names import nearest_names
-from tvo_cli.config.overrides import dotted_keys, normalised_overrides, rerun_command, split_override
+from tvo_cli.config.overrides import (
+    dotted_keys,
+    hydra_override,
+    launched_from_python,
+    normalised_overrides,
+    rerun_command,
+    split_override,
+)
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
 
@@ -28,6 +35,7 @@ __all__ = [
     "choice_comment",
     "choices_of_group",
     "compose",
+    "compose_job",
     "conf_dir",
     "config_fingerprint",
     "config_groups",
@@ -36,6 +44,8 @@ __all__ = [
     "evaluation_folder_name",
     "explain_hydra_error",
     "find_group",
+    "hydra_override",
+    "launched_from_python",
     "load_recorded_config",
     "multiply",
     "nearest_names",

@@ -37,9 +37,22 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
 
     One from another `folder` than conf/ is only composed: what its keys mean is not known here.
     """
+    config = _composed_with_hydra_node(overrides, root, folder)
+    return _checked_without_hydra_node(config, overrides, root, folder)
+
+
+def compose_job(overrides: Sequence[str], root: str) -> DictConfig:
+    """Compose the config of a job that runs in this process, as a launch does: output_dir is the folder, absolute."""
+    config = _composed_with_hydra_node(overrides, root, None)
+    place = str(Path(str(config.hydra.run.dir)).absolute())
+    config = _checked_without_hydra_node(config, overrides, root, None)
+    config.output_dir = place
+    return config
+
+
+def _composed_with_hydra_node(overrides: Sequence[str], root: str, folder: Path | None) -> DictConfig:
     from hydra import compose as hydra_compose
     from hydra.errors import HydraException
-    from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     overrides = normalised_overrides(overrides)
@@ -48,11 +61,19 @@ def compose(overrides: Sequence[str] = (), root: str = "train", folder: Path | N
             config: DictConfig = hydra_compose(root, overrides=overrides, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain_hydra_error(error, overrides, root, folder) from error
+    return config
+
+
+def _checked_without_hydra_node(
+    config: DictConfig, overrides: Sequence[str], root: str, folder: Path | None
+) -> DictConfig:
+    from omegaconf import open_dict
+
     sources = config.hydra.runtime.config_sources
     with open_dict(config):
         del config["hydra"]
     if folder is None:
-        check_composed_config(config, root, overrides, sources)
+        check_composed_config(config, root, normalised_overrides(overrides), sources)
     return config
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tvo_cli import redaction
@@ -12,6 +14,8 @@ from tvo_cli.config.renamed_keys import rename_keys_of_overrides
 from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
+
+_command_from_python: ContextVar[str] = ContextVar("command", default="")
 
 DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
 
@@ -63,12 +67,25 @@ def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
         yield from dotted_keys(value, f"{prefix}{name!s}.")
 
 
+@contextmanager
+def launched_from_python(program: str, words: Sequence[str]) -> Iterator[None]:
+    """Inside: `rerun_command` is that of a run which Python code has started: the same command in a shell."""
+    token = _command_from_python.set(f"{program} {shlex.join(redaction.redacted_arguments(words))}".strip())
+    try:
+        yield
+    finally:
+        _command_from_python.reset(token)
+
+
 def rerun_command(launched: str = "tvo") -> str:
     """Return the command that makes this very run, ready to copy, secrets redacted; a sweep's job has its own.
 
     `launched`: what starts it in place of `tvo`, where that is several processes.
     """
     import sys
+
+    if _command_from_python.get():
+        return _command_from_python.get()
 
     from hydra.core.hydra_config import HydraConfig
 

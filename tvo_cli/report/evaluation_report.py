@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tvo_cli import escaping
+from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
 from tvo_cli.tracking.console_numbers import format_duration
+from tvo_cli.tracking.software_versions import software_versions
 
 HEADINGS = (
     *("suite", "protocol", "problems", "avg@k", "pass@k", "maj@k", "greedy", "tokens", "cut off", "no answer", "time"),
@@ -15,6 +18,12 @@ HEADINGS = (
 )
 Figures = Mapping[str, Any]
 Row = list[str]
+
+
+def write_evaluation_files(summary: Figures, folder: Path) -> None:
+    """Write table.md and results.json of an evaluation."""
+    write_text_atomically(folder / "table.md", evaluation_markdown(summary))
+    write_json_atomically(folder / "results.json", harness_results(summary, software_versions()["packages"]))
 
 
 def suite_rows(summary: Figures) -> list[Row]:

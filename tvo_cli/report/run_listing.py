@@ -78,11 +78,10 @@ def _list_run(folder: Path) -> ListedRun:
     """Return one run of the listing, from the files of its folder."""
     told = run_status.read_status(folder)
     summary, collapse = read_json(folder / "summary.json"), read_json(folder / "collapse.json")
-    word, reason = run_status.status_of(folder)
+    word, reason = state_and_reason(folder, summary)
     settings = _settings_of_run(folder, told)
     row = metrics_file.last_training_row(folder / "metrics.jsonl")
     fired = str(collapse.get("verdict", "")) in LOST
-    word = word or (run_status.FINISHED if summary else run_status.INTERRUPTED)
     return ListedRun(
         folder=folder,
         command=str(told.get("command", "train")),
@@ -95,6 +94,12 @@ def _list_run(folder: Path) -> ListedRun:
         verdict=_collapse_verdict(collapse),
         reason=reason,
     )
+
+
+def state_and_reason(folder: Path, summary: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a run's state and its reason; of a run from before there was a state.json, what its summary tells."""
+    state, reason = run_status.status_of(folder)
+    return state or (run_status.FINISHED if summary else run_status.INTERRUPTED), reason
 
 
 def _settings_of_run(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,12 +71,17 @@ def grade_in_chunks(
         yield list(zip(chunk, verdicts, strict=True))
 
 
-def graded_row_as_json(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> bytes:
-    """The row's own fields and the verdict, as one line of UTF-8."""
+def graded_row_fields(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> dict[str, Any]:
+    """The row's own fields and the verdict."""
     said: dict[str, Any] = {"correct": verdict.correct, "extracted": verdict.extracted, "reason": verdict.reason}
     if audit:
         said["second"] = verdict.second
-    line = json_record_text(row.fields | said)
+    return row.fields | said
+
+
+def graded_row_as_json(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> bytes:
+    """The row's own fields and the verdict, as one line of UTF-8."""
+    line = json_record_text(graded_row_fields(row, verdict, audit=audit))
     return (
         HALF_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", line).encode("utf-8") + b"\n"
     )  # no text, but JSON escapes it

@@ -7,9 +7,10 @@ is empty, null or an object, a prediction that is neither text, number nor null,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Any
 
 from tvo_cli.errors import UserError
@@ -92,6 +93,35 @@ def rows_and_errors(stream: IO[bytes], source: RowSource) -> Iterator[RowToGrade
             yield source.refuse(found) if isinstance(found, MalformedRecord) else _row_or_error(found, source)
     except MalformedRecord as fault:
         raise UserError("FILE", source.name, fault.problem, fault.remedy) from fault
+
+
+def opened_rows(path: Path, key: str) -> IO[bytes]:
+    """The open file of rows; UserError, of this key, where it cannot be opened."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UserError(key, path, f"cannot be opened: {error.strerror}.", "Name another file.") from error
+
+
+def read_row_mappings(rows: Iterable[Any], source: RowSource) -> Iterator[RowToGrade]:
+    """The rows of a program, which are mappings already; UserError at the first that is none or cannot be graded."""
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            fault = MalformedRecord(f"is {type(row).__name__}, no mapping", "Each row is {gold, prediction}.")
+            raise source.refuse(fault.at(number, "row"))
+        fields = {str(name): _python_value(value) for name, value in row.items()}
+        found = _row_or_error(Record(number, "row", fields, sum(len(str(value)) for value in fields.values())), source)
+        if isinstance(found, UserError):
+            raise found
+        yield found
+
+
+def _python_value(value: Any) -> Any:
+    """A scalar of numpy as Python's own, an array as a list, a missing value of pandas as None; else as it is."""
+    kind = type(value)
+    if kind.__module__.startswith("pandas") and kind.__name__ in ("NAType", "NaTType"):
+        return None
+    return value.tolist() if kind.__module__ == "numpy" else value
 
 
 def row_chunks(rows: Iterable[RowToGrade]) -> Iterator[list[RowToGrade]]:

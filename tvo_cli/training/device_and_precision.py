@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.precision_choice import allows_tf32
@@ -55,6 +57,21 @@ def set_up_runtime(
     torch.use_deterministic_algorithms(deterministic)
     accelerator = Accelerator(mixed_precision=PRECISIONS[chosen], cpu=where.type == "cpu")
     return Runtime(accelerator, where, ranks)
+
+
+@contextmanager
+def accelerate_state_kept() -> Iterator[None]:
+    """Inside, accelerate knows of no earlier run; afterwards its state, one for the whole process, is the caller's."""
+    kinds = (PartialState, AcceleratorState, GradientState)
+    before = [dict(kind._shared_state) for kind in kinds]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+    try:
+        yield
+    finally:
+        for kind, found in zip(kinds, before, strict=True):
+            kind._shared_state.clear()
+            kind._shared_state.update(found)
 
 
 def set_product_precision(kind: str, precision: str) -> None:

@@ -1,0 +1,90 @@
+"""Evaluation from Python: the same evaluation as `tvo eval` in a shell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli import config as configuration
+from tvo_cli.api.overrides import checked_overrides, user_errors_raised
+from tvo_cli.api.process_state import process_state_kept
+from tvo_cli.api.run import Run
+from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list
+from tvo_cli.job.run_in_folder import run_in_folder
+from tvo_cli.report import run_loading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+
+log = logging.getLogger("tvo")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An evaluation of a model on suites: its folder, read whenever it is asked."""
+
+    folder: Path
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: model, protocol and scores of every suite."""
+        return dict(run_loading.read_json(Path(self.folder) / "summary.json"))
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Return the scores: a row a suite, with avg@k, pass@k and maj@k as shares and the ends of their intervals."""
+        import pandas as pd
+
+        rows = [{"suite": name, **_scores_of_suite(found)} for name, found in self.summary.get("suites", {}).items()]
+        return pd.DataFrame(rows, columns=None if rows else ["suite"]).set_index("suite")
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """Return every completion with its verdict: a row each."""
+        import pandas as pd
+
+        return pd.read_json(Path(self.folder) / "responses.jsonl", lines=True, dtype=False, convert_dates=False)
+
+
+def evaluate(overrides: Sequence[str] = (), *, model: str | Path | Run | None = None) -> Evaluation:
+    """Evaluate a model on suites, as `tvo eval` does with the same overrides.
+
+    model: a run, a folder in hub format, or a hub id; short for the override model.path.
+
+    Raises:
+        UserError: a setting is wrong; its text names the key, the value and what to do.
+    """
+    place = model.folder if isinstance(model, Run) else model
+    given = [] if place is None else [configuration.hydra_override("model.path", str(place))]
+    words = [*given, *map(suites_to_evaluate_as_list, checked_overrides(overrides, "evaluate"))]
+    keys = [configuration.split_override(word)[0] for word in words]
+    with user_errors_raised(), process_state_kept(), configuration.launched_from_python("tvo eval", words):
+        config = configuration.compose_job(words, "eval")
+        task = partial(evaluate_and_report, watch=_watch_nothing, given=keys, tell=log.info)
+        run_in_folder(task, config, "eval", words)
+    return Evaluation(Path(config.output_dir))
+
+
+def _watch_nothing(step: EvaluatorStep) -> None:
+    """Nobody watches the single batches."""
+
+
+def _scores_of_suite(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one row of the scores."""
+    row: dict[str, Any] = {"problems": found["problems"], "samples": found.get("samples", 0)}
+    for name in ("avg", "maj", "greedy"):
+        row |= _score_with_interval(name, found.get(name))
+    for k, value in (found.get("pass") or {}).items():
+        row |= _score_with_interval(f"pass@{k}", value)
+    return row
+
+
+def _score_with_interval(name: str, score: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a score and the ends of its interval, as columns."""
+    return {} if score is None else {name: score["mean"], f"{name}_low": score["low"], f"{name}_high": score["high"]}

@@ -1,0 +1,94 @@
+"""Contrast of two arms over seeds: the difference, its interval, Holm's p, and the seeds needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tvo_cli.comparison.analysis import run_values
+from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
+from tvo_cli.comparison.analysis.metric_choice import MetricChoice
+from tvo_cli.comparison.runs.trial import UNFINISHED, UNKNOWN_SEED
+from tvo_cli.stats import power, t_tests
+from tvo_cli.stats.t_tests import Difference
+
+NO_DIFFERENCE = Difference(math.nan, math.nan, math.nan, math.nan, 0, math.nan, "none")
+
+
+@dataclass(frozen=True, slots=True)
+class SeedContrast:
+    """The difference of arm a and arm b over seeds."""
+
+    a: ArmAtRate
+    b: ArmAtRate
+    over_seeds: Difference
+    paired: bool
+    unmatched: tuple[tuple[str, ...], tuple[str, ...]]  # seeds of each arm with a value and without a partner
+    pending: tuple[int, int]  # runs of each arm that have no value yet
+    values: tuple[tuple[float, ...], tuple[float, ...]]  # that were tested, in the order of the pairs
+    needed: int | None = None  # seeds to separate a difference as large as this one, at the family's first threshold
+    adjusted: float = math.nan  # Holm's p over the family
+    family: int = 1
+    confidence: float = 0.95
+
+    @property
+    def separated(self) -> bool:
+        """Whether the arms differ, at the family's error rate."""
+        return self.adjusted < 1.0 - self.confidence + 1e-12
+
+
+def contrast_final_values(a: ArmAtRate, b: ArmAtRate, how: MetricChoice) -> SeedContrast:
+    """Contrast the final values of two arms at a rate each."""
+    return contrast_by_seed(a, b, run_values.final_values_by_seed(a, how), run_values.final_values_by_seed(b, how), how)
+
+
+def contrast_by_seed(
+    a: ArmAtRate, b: ArmAtRate, first: Mapping[str, float], second: Mapping[str, float], how: MetricChoice
+) -> SeedContrast:
+    """Contrast values by seed: paired where at least two seeds are in both, else Welch's over all."""
+    common = [seed for seed in first if seed in second and not seed.startswith(UNKNOWN_SEED)]
+    paired = len(common) >= 2
+    left = [first[seed] for seed in common] if paired else list(first.values())
+    right = [second[seed] for seed in common] if paired else list(second.values())
+    found = NO_DIFFERENCE
+    if left and right:
+        test = t_tests.paired_difference if paired else t_tests.welch_difference
+        found = test(left, right, how.confidence)
+    alone = (tuple(seed for seed in row if seed not in common) if paired else () for row in (first, second))
+    unmatched = (next(alone), next(alone))
+    tested = (tuple(left), tuple(right))
+    return SeedContrast(
+        a,
+        b,
+        found,
+        paired,
+        unmatched,
+        (_count_unfinished_seeds(a), _count_unfinished_seeds(b)),
+        tested,
+        confidence=how.confidence,
+    )
+
+
+def _count_unfinished_seeds(cell: ArmAtRate) -> int:
+    return sum(trial.state == UNFINISHED for trial in cell.trials)
+
+
+def with_holm_over_family(contrasts: Sequence[SeedContrast]) -> list[SeedContrast]:
+    """Return contrasts with Holm's p over all of them, and the seeds that its first threshold, 1 − α/m, would take."""
+    adjusted = t_tests.holm_adjusted([one.over_seeds.p for one in contrasts])
+    size = sum(not math.isnan(p) for p in adjusted)
+    return [
+        replace(one, adjusted=p, family=size, needed=_seeds_a_contrast_needs(one, max(size, 1)))
+        for one, p in zip(contrasts, adjusted, strict=True)
+    ]
+
+
+def _seeds_a_contrast_needs(one: SeedContrast, size: int) -> int | None:
+    return power.seeds_needed(*one.values, one.paired, 1.0 - (1.0 - one.confidence) / size)
+
+
+# ---------------------------------------------------------------- over problems
+
+
+# ---------------------------------------------------------------- gradients

@@ -1,0 +1,113 @@
+"""The table of a comparison for a paper: chosen columns, mean ± half width, the best in bold where it is separated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tvo_cli.comparison import formatting
+from tvo_cli.comparison.analysis.best_arm import best_arm
+from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
+from tvo_cli.comparison.analysis.evaluation_protocol_check import was_evaluated_alike
+from tvo_cli.comparison.render.document import ReportDocument
+from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, paper_columns
+from tvo_cli.comparison.runs.trial import FAILED, UNFINISHED
+from tvo_cli.escaping import latex as latex_text
+
+LABEL = "tab:tvo-comparison"
+HEAD = "% made by tvo compare --paper; needs \\usepackage{booktabs}"
+
+
+def paper_table_as_latex(document: ReportDocument, names: Sequence[str]) -> str:
+    """Return the whole comparison as one table: a row an arm, a part a block, with caption and label."""
+    columns = paper_columns(names)
+    first = document.sections[0].found
+    headings = ["", *(_with_latex_signs(column.heading(first)) for column in columns.values())]
+    parts = [line for section in document.sections for line in _rows_of_block(section.label, section.found, columns)]
+    lines = [
+        HEAD,
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{latex_text(_caption(document, columns))}}}",
+        rf"\label{{{LABEL}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        r"\toprule",
+        " & ".join(headings) + r" \\",
+        *parts,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows_of_block(label: str, found: BlockAnalysis, columns: Mapping[str, PaperColumn]) -> Iterator[str]:
+    """Yield the rows of a block, under its settings where there are several blocks."""
+    yield r"\midrule"
+    if label:
+        yield rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\emph{{{latex_text(label)}}}}} \\"
+    bold = {name: best_arm_of_column(column, found) for name, column in columns.items()}
+    for arm in found.block.arms:
+        cells = [_latex_cell(column.cell(found, arm), bold=bold[name] == arm.label) for name, column in columns.items()]
+        yield " & ".join([latex_text(arm.title), *cells]) + r" \\"
+
+
+def best_arm_of_column(column: PaperColumn, found: BlockAnalysis) -> str | None:
+    """Return the arm that stands in bold in a column: none where the arms were evaluated in different ways."""
+    if column.values is None or not was_evaluated_alike(found.block, found.how):
+        return None
+    arms = {arm.label: (found.chosen[arm.label].cell, column.values(found, arm)) for arm in found.block.arms}
+    return best_arm(arms, found.how)
+
+
+def _latex_cell(text: str, *, bold: bool) -> str:
+    shown = _with_latex_signs(text)
+    return rf"\textbf{{{shown}}}" if bold else shown
+
+
+def _with_latex_signs(text: str) -> str:
+    """Return a cell as LaTeX: a rate as a power of ten, ± with a space on each side that no line is broken at."""
+    digits, e, power = text.partition("e")
+    if e and digits.replace(".", "").isdigit() and power.lstrip("-").isdigit():
+        return rf"${digits}\times 10^{{{int(power)}}}$"
+    return latex_text(text).replace(f" {latex_text(PLUS_MINUS)} ", r"\,$\pm$\,")
+
+
+def _caption(document: ReportDocument, columns: Mapping[str, PaperColumn]) -> str:
+    """Return the caption: what the numbers are, what bold and the star mean, and what counts how."""
+    return " ".join(sentence for sentence in _sentences_of_caption(document, columns) if sentence)
+
+
+def _sentences_of_caption(document: ReportDocument, columns: Mapping[str, PaperColumn]) -> Iterator[str]:
+    how, blocks = document.how, [section.found for section in document.sections]
+    level = f"{1 - how.confidence:.0%}"
+    yield f"{how.metric}: mean {PLUS_MINUS} half the width of the {how.confidence:.0%} t interval over seeds."
+    if any(found.swept for found in blocks):
+        ways = sorted({chosen.way for found in blocks for chosen in found.chosen.values() if chosen.way})
+        yield f"Each arm at its own best learning rate (chosen by tvo compare --choose-rate {' or '.join(ways)})."
+    yield _meaning_of_bold(blocks, columns, level)
+    if "difference" in columns or "p" in columns:
+        base = formatting.join_names(list(dict.fromkeys(found.baseline.title for found in blocks)))
+        star = f"{STAR}: separated at {level}; " if "difference" in columns else ""
+        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch; {star}p by Holm."
+    yield from _runs_without_result(document)
+
+
+def _meaning_of_bold(blocks: Sequence[BlockAnalysis], columns: Mapping[str, PaperColumn], level: str) -> str:
+    tested = [column for column in columns.values() if column.values is not None]
+    if not tested:
+        return ""
+    if any(best_arm_of_column(column, found) for column in tested for found in blocks):
+        return f"Bold: the best mean, separated from every other arm at {level} (Holm over all pairs of arms)."
+    return f"No mean is bold: none is separated from every other arm at {level} (Holm over all pairs of arms)."
+
+
+def _runs_without_result(document: ReportDocument) -> Iterator[str]:
+    """Yield what failed and unfinished runs count for."""
+    trials = [trial for one in document.sections for arm in one.found.block.arms for trial in arm.trials]
+    failed, waiting = (sum(trial.state == state for trial in trials) for state in (FAILED, UNFINISHED))
+    counts = {"last": "with its last reading", "out": "in no mean"}
+    if failed:
+        as_what = counts.get(document.how.failed_as, f"as {document.how.failed_as}")
+        yield f"{formatting.count_of(failed, 'run')} failed; a failed run counts {as_what}."
+    if waiting:
+        yield f"Provisional: {formatting.count_of(waiting, 'run')} not finished."

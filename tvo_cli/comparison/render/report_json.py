@@ -1,0 +1,73 @@
+"""The report of a comparison as strict JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from tvo_cli.comparison.render.document import ReportDocument, ReportSection, Verdict
+from tvo_cli.comparison.render.table_cells import TableCell
+
+
+def report_as_json(document: ReportDocument) -> str:
+    """Return the whole report as strict JSON."""
+    content = {
+        "title": document.title,
+        "metric": document.how.metric,
+        "confidence": document.how.confidence,
+        "failed runs count": document.how.failed_as,
+        "notes": list(document.notes),
+        "sections": [_section_as_json(section) for section in document.sections],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _section_as_json(section: ReportSection) -> dict[str, Any]:
+    return {
+        "label": section.label,
+        "baseline": section.found.baseline.label,
+        "warnings": list(section.warnings),
+        "verdicts": [_verdict_as_json(verdict, "own") for verdict in section.verdicts]
+        + [_verdict_as_json(verdict, rate) for rate, verdicts in section.at_rates for verdict in verdicts],
+        "tables": {
+            table.name: {
+                "note": table.note,
+                "rows": [{h: cell_as_json(d) for h, d in zip(table.headings, row, strict=True)} for row in table.rows],
+            }
+            for table in section.tables
+        },
+    }
+
+
+def _verdict_as_json(verdict: Verdict, rate: str | float) -> dict[str, Any]:
+    one = verdict.contrast
+    said = strict_json(one.over_seeds._asdict())
+    return {
+        "a": one.a.arm,
+        "b": one.b.arm,
+        "rate": rate,
+        "sentence": verdict.sentence,
+        "beside": list(verdict.beside),
+        **said,
+        "paired": one.paired,
+        "p_holm": strict_json(one.adjusted),
+        "separated": one.separated,
+        "seeds_needed": one.needed,
+    }
+
+
+def cell_as_json(datum: TableCell) -> Any:
+    """Return a table's cell as JSON."""
+    return strict_json(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
+
+
+def strict_json(found: Any) -> Any:
+    """Return a value for strict JSON: ten digits, so that no machine's last bit matters; null for not finite."""
+    if isinstance(found, dict):
+        return {name: strict_json(inner) for name, inner in found.items()}
+    if isinstance(found, list | tuple):
+        return [strict_json(inner) for inner in found]
+    if isinstance(found, float):
+        return float(f"{found:.10g}") if math.isfinite(found) else None
+    return found

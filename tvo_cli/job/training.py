@@ -1,0 +1,31 @@
+"""One training run with everything that it leaves: summary, figure and card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from tvo_cli.parallel.ranks import Ranks
+
+
+def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: Ranks | None = None) -> dict[str, Any]:
+    """Train by a config, draw the run's figure, write its card and show it; return the summary.
+
+    A run that shards (parallel=shard) and has one process is a group of one. Of several ranks the first reports.
+    """
+    from tvo_cli.experiment import train
+
+    if ranks is None and config.parallel.strategy == "shard":
+        from tvo_cli.experiment.ranks_of_run import as_group_of_one
+
+        with as_group_of_one(config) as alone:
+            return train_and_report(config, show, alone)
+    summary = train(config, ranks)
+    if ranks is None or ranks.is_first:
+        from tvo_cli.report.run_end import write_figure_and_card
+
+        show(write_figure_and_card(config.output_dir))
+    return summary
