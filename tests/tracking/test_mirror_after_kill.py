@@ -15,8 +15,8 @@ import pytest
 
 from tvo_cli.tracking import Tracker, metrics_file, wandb_file
 from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, mirrored_row_keys
+from tvo_cli.tracking.mirror_choice import mirrors_of_logger
 from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
-from tvo_cli.tracking.tracker import mirrors_of_logger
 
 LAST, EVERY = 6, 2  # steps; an evaluation before the first and after every second
 
