@@ -16,6 +16,11 @@ from tvo_cli.tracking.wandb_id import wandb_run_id
 
 log = logging.getLogger("tvo")
 RUN_ID = "tvo.run_id"  # the tag by which a resumed run finds its own
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would tell its makers of every run
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would tear the console's panel
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
 NOTE = "mlflow.note.content"  # the description on the run's page
 MOST_PARAMETERS = 100  # that one request may set
 MOST_CHARACTERS = 500  # of a parameter: what servers before MLflow 2.10 take
@@ -35,7 +40,8 @@ class MlflowMirror:
 
     def start(self, run: RunInfo) -> None:
         """Open the run, or go on with it."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would tell its makers of every run
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         import mlflow
 
         self._client = mlflow.MlflowClient()

@@ -85,7 +85,9 @@ class TrackioMirror:
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Have everything written. trackio keeps no summary; summary.json does."""
         if self._run is not None:
-            _silently(self._run.finish)
+            import trackio
+
+            _silently(trackio.finish)  # of the run that is open: its own finish would be done again at the exit
             self._run = None
 
 
