@@ -15,7 +15,15 @@ from tvo_cli.tracking import metrics_file, run_status
 
 COLLAPSED = "collapsed"
 LOST = (COLLAPSED, "stopped")  # verdicts of a run that a collapse rule ended or that never came back from one
-INSIDE = ("checkpoints", "recorder", "responses", "figures", "profile", "wandb", "tensorboard")  # of a run, where no other run is
+INSIDE = (
+    "checkpoints",
+    "recorder",
+    "responses",
+    "figures",
+    "profile",
+    "wandb",
+    "tensorboard",
+)  # of a run, where no other run is
 NOT_LISTED = ("output_dir", "run_name", "experiment_name", "sweep_objective")
 
 

@@ -22,10 +22,10 @@ def completion_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
 
 def completion_text(text: str) -> str:
     """Return a text of a model for a page: controls and bidi marks shown, environment secrets masked, its end cut."""
-    shown = escaping.lines(without_secrets(text[:MOST_COMPARED]))
-    if len(shown) <= MOST_CHARACTERS and len(text) <= MOST_COMPARED:
-        return shown
-    return f"{shown[:MOST_CHARACTERS]} … ({len(text):,} characters in all)"
+    masked = without_secrets(text[:MOST_COMPARED])  # before the cut, which may go through a secret
+    shown = escaping.lines(masked[:MOST_CHARACTERS])
+    whole = len(masked) <= MOST_CHARACTERS and len(text) <= MOST_COMPARED
+    return shown if whole else f"{shown} … ({len(text):,} characters in all)"
 
 
 def _completion_cell(value: Any) -> Any:

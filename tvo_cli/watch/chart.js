@@ -1,7 +1,7 @@
 "use strict";
 // A chart on a canvas: curves with their envelopes, marks of rules that fired, a crosshair with values.
 
-const LEFT = 54, RIGHT = 10, TOP = 8, BOTTOM = 22, MOST_IN_TIP = 12;
+const LEFT = 54, RIGHT = 10, TOP = 8, BOTTOM = 22, MOST_IN_TIP = 12, FEW = 8;
 
 /** A number in four significant digits, short. */
 function shortNumber(value) {
@@ -24,7 +24,7 @@ function ticksBetween(low, high, count, log) {
     return found.length >= 2 ? found : [low, high];
   }
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-  const stride = [1, 2, 5, 10].map(digit => digit * power).find(size => size >= rough);
+  const stride = [1, 2, 2.5, 5, 10].map(digit => digit * power).find(size => size >= rough);
   const ticks = [];
   for (let tick = Math.ceil(low / stride - 1e-9) * stride; tick <= high + stride * 1e-9; tick += stride) ticks.push(Math.abs(tick) < stride * 1e-9 ? 0 : tick);
   return ticks;
@@ -82,18 +82,18 @@ class Chart {
     const y = value => TOP + (height - TOP - BOTTOM) * (1 - (scale(value) - scale(low)) / (scale(high) - scale(low)));
     this.x = x; this.end = end;
     this.axes(paint, {low, high, end, width, height, x, y, log, grid: colour("grid"), soft: colour("soft")});
-    paint.save(); paint.beginPath(); paint.rect(LEFT, TOP - 3, width - LEFT - RIGHT + 3, height - TOP - BOTTOM + 6); paint.clip();
+    paint.save(); paint.beginPath(); paint.rect(LEFT - 3, TOP - 3, width - LEFT - RIGHT + 6, height - TOP - BOTTOM + 6); paint.clip();
     for (const curve of this.curves) this.band(paint, curve, x, y, log);
     for (const curve of this.curves) this.line(paint, curve, x, y, log);
     paint.restore();
     for (const mark of this.marks) this.mark(paint, mark, x(mark.step), height, colour(mark.collapse ? "red" : "soft"));
     if (this.at !== null) this.stroke(paint, x(this.at), TOP, height - BOTTOM, colour("soft"), []);
-    if (!this.curves.length) { paint.fillStyle = colour("soft"); paint.fillText("no values yet", LEFT + 8, TOP + 16); }
+    if (!this.curves.length) { paint.fillStyle = colour("soft"); paint.textAlign = "left"; paint.textBaseline = "top"; paint.fillText("no values yet", LEFT + 8, TOP + 16); }
   }
 
   axes(paint, {low, high, end, width, height, x, y, log, grid, soft}) {
     paint.fillStyle = soft; paint.textBaseline = "middle"; paint.textAlign = "right";
-    for (const tick of ticksBetween(low, high, 4, log)) {
+    for (const tick of ticksBetween(low, high, 5, log)) {
       this.across(paint, y(tick), LEFT, width - RIGHT, grid);
       paint.fillText(shortNumber(tick), LEFT - 6, y(tick));
     }
@@ -145,6 +145,7 @@ class Chart {
     });
     paint.stroke(); paint.setLineDash([]);
     if (drawing === 1) lone.push(this.last);
+    if (line.length < FEW) line.forEach((value, at) => { if (!log || value > 0) lone.push([x(data.first[at]), y(value)]); });
     for (const [left, top] of lone) { paint.beginPath(); paint.arc(left, top, 2.5, 0, 7); paint.fill(); }
   }
 

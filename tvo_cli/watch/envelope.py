@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-DIGITS = 6  # significant ones: more than a screen shows
+DIGITS = 5  # significant ones: more than a screen shows
 
 
 def thin_curve(steps: Sequence[int], values: Sequence[float], most: int) -> dict[str, Any]:

@@ -23,13 +23,26 @@ class MetricTable:
 
     def append(self, row: Row) -> None:
         """Add a row; a step that is not after the last is there all the same, as in the file."""
-        before = len(self.steps)
-        self.steps.append(int(row["step"]))
+        before, columns = len(self.steps), self.columns
+        self.steps.append(row.pop("step"))
         for name, value in row.items():
-            if name != "step" and isinstance(value, int | float):
-                column = self.columns.setdefault(name, array("d"))
-                column.extend([ABSENT] * (before - len(column)))
-                column.append(value if math.isfinite(value) else NOT_FINITE)
+            column = columns.get(name)
+            if column is None or len(column) != before:
+                column = self._padded_column(name, before)
+            column.append(_as_plotted(value) if type(value) is not float or value - value else value)
+
+    def _padded_column(self, name: str, rows: int) -> array[float]:
+        """Return the column of a metric that the last rows did not have."""
+        column = self.columns.setdefault(name, array("d"))
+        column.extend([ABSENT] * (rows - len(column)))
+        return column
+
+
+def _as_plotted(value: object) -> float:
+    """Return what stands for a value that is no finite float."""
+    if not isinstance(value, int | float):
+        return ABSENT
+    return float(value) if math.isfinite(value) else NOT_FINITE
 
 
 class MetricsReader:

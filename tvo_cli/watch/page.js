@@ -2,8 +2,8 @@
 
 const SETTINGS = JSON.parse(document.body.dataset.settings);
 const QUICK = 2000, SLOW = 10000, AT_ONCE = 30; // milliseconds between two questions
-const LIGHT = ["#0067a8", "#c2571a", "#00805c", "#a1428a", "#8a6d00", "#3b8fc4", "#5b5f66", "#b3261e"];
-const DARK = ["#5fb4ee", "#ff9a5c", "#3ecf9e", "#e29bd0", "#e0c04a", "#9ad4fb", "#b4bac2", "#ff8b80"];
+const LIGHT = ["#0067a8", "#c2571a", "#00805c", "#a1428a", "#8a6d00", "#5b5f66", "#b3261e", "#4aa3df"];
+const DARK = ["#5fb4ee", "#ff9a5c", "#3ecf9e", "#e29bd0", "#e0c04a", "#b4bac2", "#ff8b80", "#b3deff"];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 const get = id => document.getElementById(id);
 const charts = new Map(), hidden = new Set();

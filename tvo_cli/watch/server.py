@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -52,8 +53,11 @@ class WatchServer(ThreadingHTTPServer):
 
 
 def _error_for_port(port: int, error: Exception) -> UserError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return UserError("--port", port, f"cannot be listened on: {reason}.", "Take another: --port 0 finds a free one.")
+    if getattr(error, "errno", None) == errno.EADDRINUSE:
+        problem = "another program listens there, perhaps another tvo watch."
+    else:
+        problem = f"cannot be listened on: {getattr(error, 'strerror', None) or error}."
+    return UserError("--port", port, problem, "Take another, or --port 0 for any that is free.")
 
 
 class WatchHandler(BaseHTTPRequestHandler):
@@ -83,7 +87,7 @@ class WatchHandler(BaseHTTPRequestHandler):
 
     def _answer_json(self, reply: Callable[[], Any]) -> None:
         try:
-            content = json.dumps(reply(), allow_nan=False).encode("ascii")
+            content = json.dumps(reply(), allow_nan=False, separators=(",", ":")).encode("ascii")
         except Exception as error:  # one broken run must not take the page away from the others
             self.log_error("%s", error)
             content = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode("ascii")

@@ -22,7 +22,7 @@ from tvo_cli.watch.metric_table import MetricsReader
 FILES = ("config.yaml", "metrics.jsonl", "collapse.json", "summary.json", run_status.STATUS_FILE)
 READING = 0.4  # seconds of reading an answer may take; the page asks again for the rest
 POINTS = 600  # of a curve, at most
-ALL_POINTS = 18_000  # of all curves of a metric: what a screen can show and a browser draws in a moment
+ALL_POINTS = 60_000  # of an answer: what a browser reads and draws in a moment
 LEAST_POINTS = 60
 
 
@@ -59,7 +59,7 @@ class WatchedFolder:
             told = {"version": version, "unread": unread, "metrics": sorted(self._metric_names())}
             if version == since:
                 return {**told, "unchanged": True}
-            most = min(POINTS, max(LEAST_POINTS, ALL_POINTS // max(len(chosen), 1)))
+            most = min(POINTS, max(LEAST_POINTS, ALL_POINTS // max(len(chosen) * len(wanted), 1)))
             broken = {name: count for name in chosen if (count := self._readers[name].broken)}
             curves = {metric: dict(self._curves_of_metric(metric, chosen, most)) for metric in wanted}
             return {**told, "broken": broken, "curves": curves}
