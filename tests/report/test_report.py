@@ -57,7 +57,7 @@ def test_the_figure_has_its_four_panels_and_its_marks(make_run: Make) -> None:
     text = svg.read_text()
     for wanted in ("reward and accuracy", "entropy (nats)", "gradient (log scale)", "binary TV and viscosity"):
         assert wanted in text
-    for wanted in ("held out", "viscosity ν (right)", "TV aimed at", "entropy_floor", "tvo · tiny · addition · seed 3"):
+    for wanted in ("held out", "viscosity ν (right)", "aimed at", "entropy_floor", "tvo · tiny · addition · seed 3"):
         assert wanted in text
     assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
@@ -68,7 +68,7 @@ def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
     path = folder / "metrics.jsonl"
     path.write_text(path.read_text().replace("thermo/viscosity", "thermo/other"))
     text = run_plot.draw_run_figure(run_loading.load_run(folder))[0].read_text()
-    assert "entropy_floor" not in text and "viscosity ν" not in text and "TV, sampling" in text
+    assert "entropy_floor" not in text and "viscosity ν" not in text and "TV of the step" in text
 
 
 @pytest.mark.slow
@@ -86,7 +86,11 @@ def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
     from matplotlib.text import Text
 
     folder = make_run(collapsed=True)
-    firings = [{"rule": rule, "step": step} for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)]
+    severe = ("reward_drop", "accuracy_drop", "entropy_floor")
+    firings = [
+        {"rule": rule, "step": step, "severity": "collapse" if rule in severe else "warning"}
+        for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)
+    ]
     write_json_atomically(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
     figure = run_plot._run_figure(run_loading.load_run(folder))
     canvas = FigureCanvasAgg(figure)
@@ -94,10 +98,10 @@ def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
     words = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
     shown = [one for one in words if any(rule in one.get_text() for rule in RULES)]
     assert [one.get_text() for one in shown] == [
-        "step 2: tv_ceiling",
-        "step 3: kl_ceiling",
-        "step 4: reward_drop, accuracy_drop, entropy_floor",
-        "step 6: length_drift",
+        "warning at step 2: tv_ceiling",
+        "warning at step 3: kl_ceiling",
+        "collapse at step 4: reward_drop, accuracy_drop, entropy_floor",
+        "warning at step 6: length_drift",
     ]
     boxes = [one.get_window_extent() for one in words]
     assert all(not one.overlaps(boxes[j]) for i, one in enumerate(boxes) if words[i] in shown for j in range(i))
@@ -112,6 +116,24 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
     assert variance.get_yscale() == "log" and variance.yaxis.get_transform()._clip is False
     [mark] = [line for line in variance.lines if line.get_label() == "0 or less"]
     assert list(mark.get_xdata()) == [7, 8]
+    points = [line for line in variance.lines if line.get_linestyle() == "None" and line is not mark]
+    assert [list(line.get_xdata()) for line in points] == [[9], []]  # a line would not show the value after the gap
+
+
+def test_a_legend_covers_neither_a_curve_nor_a_mark(make_run: Make) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = run_plot._run_figure(run_loading.load_run(make_run(collapsed=True)))
+    FigureCanvasAgg(figure).draw()
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend() is not None]
+    assert len(legends) == 4
+    boxes = [axes.get_window_extent() for axes in figure.axes]
+    assert not [
+        box
+        for legend in legends
+        for box in boxes
+        if legend.get_window_extent().y0 < box.y1 - 1 and legend.get_window_extent().overlaps(box)
+    ]
 
 
 @pytest.mark.slow

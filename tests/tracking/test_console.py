@@ -89,15 +89,15 @@ def test_an_alert_repeats_no_line(
     with Tracker(config, tmp_path / "run") as tracker:
         for step in (1, 2, 3, 4):
             if step == 3:
-                tracker.alert("zero_advantage", "first")
-                tracker.alert("zero_advantage", "second")
+                tracker.alert("zero_advantage", "first", step=3)
+                tracker.alert("zero_advantage", "second", step=3)
             tracker.log(step, ROW)
-        tracker.alert("checkpoint", "third")
+        tracker.alert("checkpoint", "third", step=4)
     lines = capsys.readouterr().out.splitlines()
     steps = [line.split("/")[0].strip() for line in lines if re.match(r" *\d/4 ", line)]
     assert steps == (["1", "2", "3", "4"] if not every_seconds else ["1", "4"])
     assert [line for line in lines if "⚠" in line] == [
-        "⚠ zero_advantage: first", "⚠ zero_advantage: second", "⚠ checkpoint: third"
+        "⚠ zero_advantage at step 3: first", "⚠ zero_advantage at step 3: second", "⚠ checkpoint at step 4: third"
     ]  # fmt: skip
 
 

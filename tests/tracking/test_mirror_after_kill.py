@@ -15,8 +15,8 @@ import pytest
 
 from tvo_cli.tracking import Tracker, metrics_file, wandb_file
 from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, mirrored_row_keys
+from tvo_cli.tracking.mirror_choice import mirrors_of_logger
 from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
-from tvo_cli.tracking.tracker import mirrors_of_logger
 
 LAST, EVERY = 6, 2  # steps; an evaluation before the first and after every second
 
@@ -133,9 +133,15 @@ def tensorboard_rows(folder: Path) -> list[RowKey]:
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     events = [e for p in folder.glob("tensorboard/events.*") for e in EventFileLoader(str(p)).Load()]
-    return [
-        key for event in events for key in mirrored_row_keys(event.step, (value.tag for value in event.summary.value))
-    ]
+    numbers = [(event.step, value.tag) for event in events for value in event.summary.value if is_number(value)]
+    tags = {step: {tag for at, tag in numbers if at == step} for step, _ in numbers}
+    assert len(numbers) == sum(map(len, tags.values())), "a number was sent twice"
+    return [key for step, names in tags.items() for key in mirrored_row_keys(step, names)]
+
+
+def is_number(value: Any) -> bool:
+    """Not the config and the command, which every process sends as texts."""
+    return bool(value.metadata.plugin_data.plugin_name != "text")
 
 
 @pytest.mark.parametrize("instant", [1, 4])

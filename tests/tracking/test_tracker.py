@@ -34,14 +34,14 @@ def test_a_run_folder_is_complete(tmp_path: Path, make_config: Callable[..., Any
     with Tracker(make_config(), tmp_path / "run") as tracker:
         tracker.log_evaluation(0, {"eval/pass@1": 0.25})
         tracker.log(1, {"reward/mean": 0.5})
-        tracker.alert("entropy_floor", "0.01 below 0.05")
+        tracker.alert("entropy_floor", "0.01 below 0.05", step=1)
         summary = tracker.finish({"steps": 1, "best": float("nan")})
     folder = tmp_path / "run"
     assert rows(folder) == [(0, 0.25), (1, 0.5)]
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert config["lr"] == 5 and config["model"]["hf_token"] == "***"
     assert "hush" not in "".join(path.read_text() for path in folder.iterdir())
-    assert "entropy_floor: 0.01 below 0.05" in (folder / "run.log").read_text()
+    assert "entropy_floor at step 1: 0.01 below 0.05" in (folder / "run.log").read_text()
     written = json.loads((folder / "summary.json").read_text())
     assert written["steps"] == 1 and written["best"] is None and written["name"] == "run"
     assert written["fingerprint"] == summary["fingerprint"] and len(summary["fingerprint"]) == 64
@@ -154,8 +154,8 @@ def test_a_broken_mirror_is_one_warning_and_the_run_goes_on(caplog: pytest.LogCa
 
 
 def test_an_unknown_logger_and_mode_are_refused(tmp_path: Path, make_config: Callable[..., Any]) -> None:
-    with pytest.raises(UserError, match=r"logger=mlflow: .*none, wandb, tensorboard"):
-        Tracker(make_config(name="mlflow"), tmp_path)
+    with pytest.raises(UserError, match=r"logger=neptune: .*none, wandb, tensorboard, trackio, mlflow"):
+        Tracker(make_config(name="neptune"), tmp_path)
     with pytest.raises(UserError, match=r"logger\.mode=on: .*auto, online, offline"):
         Tracker(make_config(name="wandb", project="p", mode="on"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -117,7 +117,7 @@ def test_a_wandb_run_offline_is_inside_the_run_folder_and_said_once(
     monkeypatch.setenv("NETRC", str(home / "none"))
     with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path / "run") as tracker:
         tracker.log(1, {"reward/mean": 0.5})
-        tracker.alert("rule", "text")
+        tracker.alert("rule", "text", step=1)
         tracker.finish({"steps": 1})
     log = (tmp_path / "run" / "run.log").read_text()
     assert log.count("no API key") == 1 and "wandb sync" in log and "failed" not in log

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -151,9 +151,17 @@ def read_stored_state(folder: Path) -> dict[str, Any]:
 
 
 def prune_checkpoints(
-    root: Path, keep: int, *, saved: Path | None = None, every_steps: int = 0, best: bool = False
+    root: Path,
+    keep: int,
+    *,
+    saved: Path | None = None,
+    every_steps: int = 0,
+    best: bool = False,
+    healthy: Collection[int] = (),
 ) -> None:
-    """Leave the newest `keep`, those after every `every_steps` batches, and the best.
+    """Leave the newest `keep`, those after every `every_steps` batches, the best, and the last healthy ones.
+
+    `healthy`: steps of policies that must be there as they were, or one before each.
 
     One that is whole is always among them: `saved`, which was just written, else the newest whole one. What is
     newer than that is damaged, and does not count.
@@ -164,6 +172,7 @@ def prune_checkpoints(
             -max(keep, 1) :
         ]
     )
+    kept |= {one for step in healthy for one in newest_up_to(folders, step)}
     if every_steps:
         kept |= {folder for folder in folders if is_kept_apart(folder, every_steps)}
     scored = [
@@ -177,6 +186,12 @@ def prune_checkpoints(
         if folder not in kept:
             remove_checkpoint(folder)
     remove_leftovers(root)
+
+
+def newest_up_to(folders: Sequence[Path], step: int) -> list[Path]:
+    """The newest of these checkpoints, oldest first, that lies between two batches and is not after a step."""
+    positions = [(checkpoint_position(folder), folder) for folder in folders]
+    return [folder for (at, update), folder in positions if update < 0 and at <= step][-1:]
 
 
 def is_kept_apart(folder: Path, every_steps: int) -> bool:

@@ -24,6 +24,7 @@ from tvo_cli.cli import (
     train,
     user_account,
     variance,
+    watch,
 )
 from tvo_cli.parallel.launched_process import launched_process
 
@@ -66,6 +67,7 @@ replay.add_to(app)
 compare.add_to(app)
 listing.add_to(app)
 ls.add_to(app)
+watch.add_to(app)
 prune.add_to(app)
 export.add_to(app)
 env.add_to(app)

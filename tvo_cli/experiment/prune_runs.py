@@ -83,13 +83,26 @@ def _plan_run(folder: Path, named: set[Path]) -> PrunableRun:
 
 
 def _kept_checkpoints(folder: Path, named: set[Path]) -> set[Path]:
-    """The last and the best policy, those of trainer.keep_every and of other runs; empty where no policy is whole."""
+    """The last and the best policy, the last healthy one, those of trainer.keep_every and of other runs.
+
+    Empty where no policy is whole.
+    """
     kept = set(_checkpoints_of_choice(folder, "last"))
     if not kept:
         return kept
     every = int((_config_of_run(folder).get("trainer") or {}).get("keep_every") or 0)
     kept |= set(_checkpoints_of_choice(folder, "best")) | prune_plan.steps_apart(folder / CHECKPOINTS, every)
-    return kept | {one for one in store.list_checkpoints(folder / CHECKPOINTS) if _is_named(one, named)}
+    return kept | _last_healthy(folder) | {one for one in _checkpoints(folder) if _is_named(one, named)}
+
+
+def _last_healthy(folder: Path) -> set[Path]:
+    """The last healthy checkpoint before the first collapse, where the run had one."""
+    step = read_json(folder / "collapse.json").get("last_healthy_policy")
+    return set(store.newest_up_to(_checkpoints(folder), step)) if isinstance(step, int) else set()
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return store.list_checkpoints(folder / CHECKPOINTS)
 
 
 def _checkpoints_of_choice(folder: Path, choice: str) -> Iterator[Path]:

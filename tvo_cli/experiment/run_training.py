@@ -53,7 +53,19 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
         told = {"fast_paths": environment.paths_taken(facts), "model": identity}
-        return session.tracker.finish(_summary_of_run(session, evaluation) | told)
+        summary = session.tracker.finish(_summary_of_run(session, evaluation) | told)
+        if session.tracker.shows_figures:
+            _show_figure(session)
+        return summary
+
+
+def _show_figure(session: Session) -> None:
+    """Draw the run's figure and show it in the mirrors."""
+    from tvo_cli.report import run_loading, run_plot
+
+    drawn = run_plot.draw_run_figure(run_loading.load_run(session.folder))
+    for path in (one for one in drawn if one.suffix == ".png"):
+        session.tracker.show_figure(path)
 
 
 def _facts_of_session(session: Session) -> dict[str, str]:

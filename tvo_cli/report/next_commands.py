@@ -1,4 +1,4 @@
-"""The next commands after a run: an evaluation of the trained policy, and a comparable training by a rival."""
+"""The next commands after a run: the replay of a collapse, an evaluation of the trained policy, a rival's training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from tvo_cli.config import choices_of_group, split_override
 from tvo_cli.config.overrides import hydra_override, shell_override
 from tvo_cli.redaction import MASK
-from tvo_cli.report.run_loading import Run
+from tvo_cli.report.run_loading import Run, collapse_firings, recorded_steps
 
 FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")  # of Hydra, with a value
 OWN = ("algorithm", "output_dir", "run_name", "resume", "hydra")  # settings that another run must not take over
@@ -22,9 +22,17 @@ LOST = ("path", "revision", "checkpoint")  # of the model: the trained one is an
 
 
 def next_commands(run: Run, policy: Path | None) -> list[Command]:
-    """Return the next commands: evaluate what was trained, export it, then train a rival on the same."""
+    """Return the next commands: replay a collapse, evaluate what was trained, export it, train a rival on the same."""
     trained = [next_evaluation_command(run, policy), next_export_command(run, policy)] if policy else []
-    return [*trained, next_training_command(run)]
+    return [*next_replay_commands(run), *trained, next_training_command(run)]
+
+
+def next_replay_commands(run: Run) -> list[Command]:
+    """Return the command that shows the step in which a collapse began, as far as the flight recorder kept it."""
+    fired = [run.collapse.get("collapsed_at"), *(firing.get("step") for firing in collapse_firings(run))]
+    kept = set(recorded_steps(run.folder))
+    place = shlex.quote(shortest_path(run.folder))
+    return [["tvo", "replay", place, "--step", str(step)] for step in fired if step in kept][:1]
 
 
 def next_export_command(run: Run, policy: Path) -> Command:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli import escaping
 from tvo_cli.report.next_commands import next_commands, remark_on_evaluation_command, shortest_path, wrap_next_command
-from tvo_cli.report.run_loading import Run, collapse_firings
+from tvo_cli.report.run_loading import Run, collapse_firings, last_healthy_policy, newest_policy
 from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, sparkline
 
 LABEL = 12
@@ -46,17 +46,14 @@ def _card_entries(run: Run, room: int) -> Iterator[str]:
     ):
         parts = content if isinstance(content, list) else [content]
         yield from _labelled_card_lines(label, [line for part in parts if part for line in _wrap_entry(part, room)])
-    commands = [[*map(escaping.terminal, words)] for words in next_commands(run, _newest_policy_on_card(run.folder))]
+    policy = newest_policy(run.folder)
+    commands = [[*map(escaping.terminal, words)] for words in next_commands(run, policy)]
     typed = [line for words in commands for line in wrap_next_command(words, room)]
     yield from _labelled_card_lines(
         "next",
         [
             *typed,
-            *(
-                _wrap_entry(remark_on_evaluation_command(run.config), room)
-                if _newest_policy_on_card(run.folder)
-                else ()
-            ),
+            *(_wrap_entry(remark_on_evaluation_command(run.config), room) if policy else ()),
         ],
     )
 
@@ -152,25 +149,33 @@ def _grader_text(run: Run) -> str:
 def _files_of_run(run: Run) -> list[str]:
     """Return the card's entry on where the run's files are."""
     folder = shortest_path(run.folder)
-    policy = _newest_policy_on_card(run.folder)
+    policy = newest_policy(run.folder)
     return [
         f"{folder}/",
         "  metrics.jsonl  summary.json  collapse.json  responses/  run.log",
         "  figures/run.svg" if (run.folder / "figures" / "run.svg").exists() else "",
         f"  {policy.relative_to(run.folder)}  ({_kind_of_policy(policy)})" if policy else "",
+        *_healthy_policy_on_card(run),
     ]
+
+
+def _healthy_policy_on_card(run: Run) -> list[str]:
+    """Return the line on the last healthy policy of a run that collapsed."""
+    last = run.collapse.get("last_healthy_policy")
+    if last is None:
+        return []
+    policy = last_healthy_policy(run)
+    if policy is not None:
+        return [f"  {policy.relative_to(run.folder)}  (the last healthy one)"]
+    trainer = run.config.get("trainer", {})
+    settings = ", ".join(f"trainer.{name}={trainer.get(name, '?')}" for name in ("checkpoint_every", "keep"))
+    return [f"  the last healthy policy, that of step {last}, was not saved ({settings})"]
 
 
 def _kind_of_policy(policy: Path) -> str:
     """Return what a policy's folder holds."""
     model = (policy / "config.json").is_file()
     return "the trained model, hub format" if model else "the trained adapter, peft's format; tvo export merges it"
-
-
-def _newest_policy_on_card(folder: Path) -> Path | None:
-    """Return the folder of the newest checkpoint's policy, which the card names."""
-    steps = sorted((folder / "checkpoints").glob("step-*")) if (folder / "checkpoints").is_dir() else []
-    return next((step / "policy" for step in reversed(steps) if (step / "policy").is_dir()), None)
 
 
 def _chosen_name_on_card(config: Mapping[str, Any], group: str) -> str:

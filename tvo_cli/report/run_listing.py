@@ -15,7 +15,15 @@ from tvo_cli.tracking import metrics_file, run_status
 
 COLLAPSED = "collapsed"
 LOST = (COLLAPSED, "stopped")  # verdicts of a run that a collapse rule ended or that never came back from one
-INSIDE = ("checkpoints", "responses", "figures", "wandb", "tensorboard")  # of a run, where no other run is
+INSIDE = (
+    "checkpoints",
+    "recorder",
+    "responses",
+    "figures",
+    "profile",
+    "wandb",
+    "tensorboard",
+)  # of a run, where no other run is
 NOT_LISTED = ("output_dir", "run_name", "experiment_name", "sweep_objective")
 
 
@@ -43,7 +51,7 @@ def list_runs(root: Path) -> list[ListedRun]:
     """
     if not root.is_dir():
         raise UserError("DIR", root, "there is no such folder.", "Runs are in outputs/ unless output_dir says else.")
-    return [_list_run(folder) for folder in sorted(run_folders(root))]
+    return [list_run(folder) for folder in sorted(run_folders(root))]
 
 
 def run_folders(root: Path) -> Iterator[Path]:
@@ -74,7 +82,7 @@ def _leading_settings_of_listing(keys: Sequence[str]) -> list[str]:
     return [key for key in keys if key.partition(".")[0] not in named or key == f"{key.partition('.')[0]}.name"]
 
 
-def _list_run(folder: Path) -> ListedRun:
+def list_run(folder: Path) -> ListedRun:
     """Return one run of the listing, from the files of its folder."""
     told = run_status.read_status(folder)
     summary, collapse = read_json(folder / "summary.json"), read_json(folder / "collapse.json")

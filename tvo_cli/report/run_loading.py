@@ -64,6 +64,31 @@ def load_run(folder: Path | str) -> Run:
     )
 
 
+def newest_policy(folder: Path) -> Path | None:
+    """Return the folder of the newest checkpoint's policy."""
+    return next((policy for _, policy in reversed(stored_policies(folder))), None)
+
+
+def last_healthy_policy(run: Run) -> Path | None:
+    """Return the policy that was the last healthy one before the first collapse; None without a collapse or one."""
+    step = run.collapse.get("last_healthy_policy")
+    found = [policy for at, policy in stored_policies(run.folder) if isinstance(step, int) and at <= step]
+    return found[-1] if found else None
+
+
+def stored_policies(folder: Path) -> list[tuple[int, Path]]:
+    """Return step and folder of the policy of each checkpoint, oldest first; one amid a batch counts to the next."""
+    steps = sorted((folder / "checkpoints").glob("step-*")) if (folder / "checkpoints").is_dir() else []
+    names = [(re.fullmatch(r"step-(\d+)(-update-\d+)?", step.name), step / "policy") for step in steps]
+    return [(int(name[1]) + bool(name[2]), policy) for name, policy in names if name and policy.is_dir()]
+
+
+def recorded_steps(folder: Path) -> list[int]:
+    """Return the steps that the flight recorder kept."""
+    names = (re.fullmatch(r"step-(\d+)", path.name) for path in (folder / "recorder").glob("step-*"))
+    return sorted(int(name[1]) for name in names if name)
+
+
 def collapse_firings(run: Run) -> list[Mapping[str, Any]]:
     """Return the collapse rules that fired: mappings with rule, step, value, threshold."""
     return [found for found in run.collapse.get("firings") or () if isinstance(found, Mapping)]

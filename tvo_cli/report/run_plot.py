@@ -31,8 +31,15 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tvo",
 }
-# what lies under a legend does not strike its words out
-OPAQUE: dict[str, Any] = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
+COLLAPSE, WARNING = "collapse", "warning"
+MARKS: dict[str, dict[str, Any]] = {
+    COLLAPSE: {"color": RED, "linewidth": 1.2, "linestyle": "-."},
+    WARNING: {"color": "#707070", "linewidth": 0.8, "linestyle": ":"},
+}
+# between title and axes, where it covers neither a curve nor a mark
+ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1, "borderpad": 0.1}
+ABOVE |= {"ncols": 3, "handlelength": 1.6, "handletextpad": 0.5, "columnspacing": 1.2}
+ROOM = 18  # points between axes and title, for the legend
 
 
 def draw_run_figure(run: Run, folder: Path | None = None) -> list[Path]:
@@ -74,6 +81,7 @@ def _run_figure(run: Run) -> Any:
         _mark_collapses(axes, run)
     for axes in (variance, steadiness):
         axes.set_xlabel("rollout batch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
     _add_collapse_legend(figure, run)
     title = (
         run.algorithm,
@@ -96,13 +104,22 @@ def _plot_metric(axes: Axes, run: Run, name: str, label: str, colour: str, dashe
         axes.plot(steps, values, dashes, color=colour, label=label, marker=mark, markersize=3)
 
 
+def _plot_lone_points(axes: Axes, run: Run, name: str, colour: str) -> None:
+    """Draw as points the positive values between two that a log axis leaves out: a line would not show them."""
+    steps, values = run.curve(name)
+    shown = [math.isfinite(value) and value > 0 for value in values]
+    around = zip([False, *shown], shown, [*shown[1:], False])
+    lone = [at for at, (before, own, after) in enumerate(around) if own and not before and not after]
+    axes.plot([steps[at] for at in lone], [values[at] for at in lone], "o", color=colour, markersize=3)
+
+
 def _add_panel_legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="best", **OPAQUE)
+        axes.legend(**ABOVE)
 
 
 def _plot_reward(axes: Axes, run: Run) -> None:
-    axes.set_title("reward and accuracy")
+    axes.set_title("reward and accuracy", pad=ROOM)
     _plot_metric(axes, run, "reward/mean", "reward", BLUE)
     _plot_metric(axes, run, "accuracy/fresh", "accuracy, fresh rollouts", ORANGE, "--")
     steps, values = run.curve("eval/pass@1", evaluations=True)
@@ -118,7 +135,7 @@ def _plot_reward(axes: Axes, run: Run) -> None:
 
 
 def _plot_entropy(axes: Axes, run: Run) -> None:
-    axes.set_title("entropy (nats)")
+    axes.set_title("entropy (nats)", pad=ROOM)
     _plot_metric(axes, run, "policy/entropy", "a token", BLUE)
     _plot_metric(axes, run, "neutral/entropy", "neutral tokens", GREEN, "--")
     _plot_metric(axes, run, "answer/entropy", "answers of a group", ORANGE, ":")
@@ -127,12 +144,14 @@ def _plot_entropy(axes: Axes, run: Run) -> None:
 
 
 def _plot_variance(axes: Axes, run: Run) -> None:
-    axes.set_title("gradient (log scale)")
+    axes.set_title("gradient (log scale)", pad=ROOM)
     _plot_metric(axes, run, "gradient/variance", "variance", BLUE)
     _plot_metric(axes, run, "gradient/norm", "norm", ORANGE, "--")
     values = run.curve("gradient/variance")[1] + run.curve("gradient/norm")[1]
     if any(math.isfinite(value) and value > 0 for value in values):
         axes.set_yscale("log", nonpositive="mask")
+        _plot_lone_points(axes, run, "gradient/variance", BLUE)
+        _plot_lone_points(axes, run, "gradient/norm", ORANGE)
         _mark_not_positive(axes, run, ("gradient/variance", "gradient/norm"))
     _add_panel_legend(axes)
 
@@ -146,9 +165,10 @@ def _mark_not_positive(axes: Axes, run: Run, names: tuple[str, ...]) -> None:
 
 
 def _plot_tv_and_viscosity(axes: Axes, run: Run) -> None:
-    axes.set_title("step: binary TV and viscosity")
-    _plot_metric(axes, run, "policy/tv", "TV, sampling → updated policy", BLUE)
-    _plot_metric(axes, run, "thermo/set_point", "TV aimed at", BLACK, ":")
+    axes.set_title("step: binary TV and viscosity", pad=ROOM)
+    axes.yaxis.set_major_formatter("{x:.3g}")
+    _plot_metric(axes, run, "policy/tv", "TV of the step", BLUE)
+    _plot_metric(axes, run, "thermo/set_point", "aimed at", BLACK, ":")
     axes.set_ylim(bottom=0)
     steps, values = run.curve("thermo/viscosity")
     if any(math.isfinite(value) for value in values):
@@ -156,36 +176,37 @@ def _plot_tv_and_viscosity(axes: Axes, run: Run) -> None:
         right.plot(steps, values, "--", color=RED, label="viscosity ν (right)")
         right.grid(False)
         right.spines["right"].set_visible(True)
-        for one in (axes, right):  # room above the curves, or the legend hides them
-            one.set_ylim(0, 1.6 * one.get_ylim()[1])
+        right.set_ylim(bottom=0)
         handles, labels = axes.get_legend_handles_labels()
         more, names = right.get_legend_handles_labels()
-        right.legend(handles + more, labels + names, loc="upper center", **OPAQUE)
+        right.legend(handles + more, labels + names, **ABOVE)
     else:
         _add_panel_legend(axes)
 
 
 def _mark_collapses(axes: Axes, run: Run) -> None:
-    """Draw a red line at each step where a collapse rule first fired."""
-    for step in _fired_rules_to_mark(run):
-        axes.axvline(step, color=RED, linewidth=1.0, linestyle="-.")
+    """Draw a line at each step where a rule first fired: red where it means collapse, grey where it warns."""
+    for (step, severity), _ in _fired_rules_to_mark(run):
+        axes.axvline(step, **MARKS[severity], zorder=1.5)
 
 
-def _fired_rules_to_mark(run: Run) -> dict[int, list[str]]:
-    """Return the rules that first fired at each step, which the plot marks."""
-    found: dict[int, list[str]] = {}
-    for firing in sorted(collapse_firings(run), key=lambda one: str(one.get("step")).zfill(12)):
+def _fired_rules_to_mark(run: Run) -> list[tuple[tuple[int, str], list[str]]]:
+    """Return the rules that first fired at each step, by step and severity, which the plot marks."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for firing in collapse_firings(run):
         if isinstance(firing.get("step"), int):
-            found.setdefault(int(firing["step"]), []).append(str(firing.get("rule", "?")))
-    return found
+            severity = WARNING if firing.get("severity") == WARNING else COLLAPSE
+            found.setdefault((int(firing["step"]), severity), []).append(str(firing.get("rule", "?")))
+    return sorted(found.items())
 
 
 def _add_collapse_legend(figure: Any, run: Run) -> None:
     """Add a legend of the rules that fired, below the panels."""
     from matplotlib.lines import Line2D
 
-    names = [escaping.figure(f"step {step}: {', '.join(rules)}") for step, rules in _fired_rules_to_mark(run).items()]
+    marked = _fired_rules_to_mark(run)
+    names = [escaping.figure(f"{severity} at step {step}: {', '.join(rules)}") for (step, severity), rules in marked]
     if names:
-        lines = [Line2D([], [], color=RED, linewidth=1.0, linestyle="-.") for _ in names]
+        lines = [Line2D([], [], **MARKS[severity]) for (_, severity), _ in marked]
         columns = 2 if max(map(len, names)) <= 60 else 1
         figure.legend(lines, names, loc="outside lower center", ncols=columns, fontsize=7)

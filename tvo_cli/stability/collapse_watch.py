@@ -40,6 +40,7 @@ class CollapseWatch:
         self.rules, self.on_collapse = dict(rules), on_collapse
         self.cooldown, self.max_rollbacks = cooldown, max_rollbacks
         self.last_healthy_step: int | None = None
+        self.last_healthy_policy: int | None = None  # steps that it had taken when the first collapse began
         self.action = CollapseAction.NONE
         self._records: dict[str, dict[str, Any]] = {}  # by rule: its first firing, and how long it lasted
         self._active: list[str] = []
@@ -65,6 +66,8 @@ class CollapseWatch:
         self._active = [firing.rule for firing in firings]
         for firing in firings:
             self._record(firing)
+        if self.last_healthy_policy is None and self._collapses():
+            self.last_healthy_policy = self._confirmed_policy()
         self._follow(step, metrics.get(REWARD))
         self.action = self._action(step)
         return begun
@@ -85,6 +88,20 @@ class CollapseWatch:
         """Whether no rule that means collapse is suspicious of the step observed last."""
         return not any(rule.suspicious for rule in self.rules.values() if rule.severity == "collapse")
 
+    def first_firings(self) -> set[int]:
+        """The step at which a rule fired for the first time, and that at which one that means collapse did."""
+        found = ([record["step"] for record in records] for records in (self._records.values(), self._collapses()))
+        return {min(steps) for steps in found if steps}
+
+    def policies_to_keep(self) -> set[int]:
+        """Steps of the policies, vouched for by a healthy step, that may be the last such; none while all is well."""
+        kept = set() if self.last_healthy_policy is None else {self.last_healthy_policy}
+        return kept if self.healthy else kept | {self._confirmed_policy()}
+
+    def _confirmed_policy(self) -> int:
+        """Steps that the newest policy had taken which a healthy step has sampled from; 0: the start."""
+        return max((self.last_healthy_step or 0) - 1, 0)
+
     def rolled_back(self, step: int) -> None:
         """The loop has restored the last healthy state at this step: the rules return to theirs too."""
         self._rollbacks.append(step)
@@ -101,6 +118,7 @@ class CollapseWatch:
             "collapsed_at": min((r["step"] for r in self._collapses()), default=None),
             "healthiest_step": None if self._best is None else self._best[0],
             "last_healthy_step": self.last_healthy_step,
+            "last_healthy_policy": self.last_healthy_policy,
             "rolled_back_at": list(self._rollbacks),
             "firings": [
                 {
@@ -123,6 +141,7 @@ class CollapseWatch:
             "reward": self._reward,
             "best": None if self._best is None else list(self._best),
             "last_healthy_step": self.last_healthy_step,
+            "last_healthy_policy": self.last_healthy_policy,
             "action": self.action.value,
             "on_collapse": self.on_collapse,
         }
@@ -139,6 +158,7 @@ class CollapseWatch:
         self._records = {name: dict(record) for name, record in state["records"].items()}
         self._active, self._rollbacks = list(state["active"]), list(state["rollbacks"])
         self._reward, self.last_healthy_step = state["reward"], state["last_healthy_step"]
+        self.last_healthy_policy = state.get("last_healthy_policy")  # not in checkpoints of version 0.1
         self._best = None if state["best"] is None else (int(state["best"][0]), float(state["best"][1]))
         self.action = CollapseAction(state["action"])
         if self.action is CollapseAction.STOP and self.on_collapse == "warn" != state.get("on_collapse", "warn"):

@@ -1,4 +1,4 @@
-"""Mirroring of an evaluation: scores and completions for W&B or TensorBoard."""
+"""Mirroring of an evaluation: scores and completions for the mirrors that `logger` names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.tracking.mirror import RunInfo
-from tvo_cli.tracking.tracker import mirrors_of_logger
+from tvo_cli.tracking.mirror_choice import mirrors_of_logger
 
 COLUMNS = ("suite", "id", "decoding", "sample", "prompt", "completion", "gold", "extracted", "correct", "reason")
 MOST_ROWS = 1000  # of the table: a page is no place for 160,000 completions
@@ -21,7 +21,7 @@ def send_evaluation_to_mirrors(config: Any, figures: Mapping[str, float], respon
     for mirror in mirrors_of_logger(config.logger):
         mirror.start(_evaluation_info(config))
         mirror.log(0, figures)
-        mirror.table("completions", COLUMNS, _response_rows(responses))
+        mirror.table("completions", 0, COLUMNS, _response_rows(responses))
         mirror.finish(dict(figures), exit_code=0)
 
 

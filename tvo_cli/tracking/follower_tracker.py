@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tvo_cli.tracking.tracker import Tracker
@@ -35,9 +35,17 @@ class FollowerTracker(Tracker):
     def sync(self) -> None:
         """There is no file."""
 
-    def alert(self, title: str, text: str) -> None:
+    def log_completions(self, step: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Rank 0 shows them."""
+
+    @property
+    def shows_figures(self) -> bool:
+        """Rank 0 does."""
+        return False
+
+    def alert(self, rule: str, text: str, *, step: int) -> None:
         """Log it; rank 0 tells people."""
-        log.warning("%s: %s", title, text)
+        log.warning("%s at step %d: %s", rule, step, text)
 
     def announce(self, text: str) -> None:
         """Rank 0 says it."""

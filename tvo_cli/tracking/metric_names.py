@@ -114,6 +114,21 @@ METRICS = (
     MetricName("time/tokens_per_second", "tokens/s", "response tokens over the whole step"),
 )
 
+# Metrics whose least and largest values over a run say something that the last one does not.
+WITH_EXTREMES = (
+    "reward/mean",
+    "accuracy/fresh",
+    "eval/pass@1",
+    "policy/entropy",
+    "policy/tv",
+    "policy/kl_ref",
+    "gradient/variance",
+    "gradient/norm",
+    "thermo/viscosity",
+    "response/length",
+    "memory/peak",
+)
+
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 

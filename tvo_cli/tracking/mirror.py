@@ -38,10 +38,14 @@ class RunInfo:
     folder: Path
     config: Mapping[str, Any]  # resolved, secrets masked
     sweep: str = ""  # the sweep it is a job of; mirrors put those together
+    command: str = ""  # that makes this very run, secrets redacted
 
 
 class Mirror(Protocol):
-    """The protocol of a mirror: a second place where the metrics can be seen."""
+    """The protocol of a mirror: a second place where the metrics can be seen.
+
+    One that can shows tables and the run's figure too, by methods `table` and `figure` as FailSafeMirror has them.
+    """
 
     def start(self, run: RunInfo) -> None:
         """Open it."""
@@ -69,6 +73,7 @@ class DeduplicatingMirror:
     def __init__(self, mirror: FailSafeMirror) -> None:
         self._mirror = mirror
         self._held: set[RowKey] = set()
+        self._shown: set[RowKey] = set()  # by this process
 
     def start(self, run: RunInfo) -> None:
         """Open it and see what it holds."""
@@ -81,6 +86,17 @@ class DeduplicatingMirror:
         if not keys <= self._held:
             self._mirror.log(step, metrics)
             self._held |= keys
+            self._shown |= keys
+
+    def table(self, name: str, step: int, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Show a table of a step, unless the mirror had the step before this process: then it has the table too."""
+        if RowKey(step, evaluation=False) in self._shown:
+            self._mirror.table(name, step, columns, rows)
+
+    def figure(self, path: Path) -> None:
+        """Show the run's figure, where this process has added a step to it."""
+        if self._shown:
+            self._mirror.figure(path)
 
     def alert(self, title: str, text: str) -> None:
         """Tell somebody."""
@@ -115,11 +131,17 @@ class FailSafeMirror:
         """Tell somebody."""
         self._try(lambda: self._mirror.alert(title, text))
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Show a table, where the mirror can."""
+    def table(self, name: str, step: int, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Show a table of a step, where the mirror can."""
         show = getattr(self._mirror, "table", None)
         if show is not None:
-            self._try(lambda: show(name, columns, rows))
+            self._try(lambda: show(name, step, columns, rows))
+
+    def figure(self, path: Path) -> None:
+        """Show the run's figure, a PNG, where the mirror can."""
+        show = getattr(self._mirror, "figure", None)
+        if show is not None:
+            self._try(lambda: show(path))
 
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Close it."""

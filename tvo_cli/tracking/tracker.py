@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +12,14 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
-from tvo_cli.errors import UserError
-from tvo_cli.tracking import atomic_files, run_folder, run_log
+from tvo_cli.tracking import atomic_files, completion_table, run_folder, run_log
 from tvo_cli.tracking import metrics_file as recorded
 from tvo_cli.tracking.console import ConsoleDisplay, RunProgress, choose_display
 from tvo_cli.tracking.metrics_file import MetricsFile
-from tvo_cli.tracking.mirror import DeduplicatingMirror, FailSafeMirror, RunInfo
+from tvo_cli.tracking.mirror import DeduplicatingMirror, RunInfo
+from tvo_cli.tracking.mirror_choice import mirrors_of_logger
 
 log = logging.getLogger("tvo")
-LOGGERS = ("none", "wandb", "tensorboard")
 
 
 class Tracker:
@@ -34,8 +33,9 @@ class Tracker:
     def __init__(
         self, config: Any, folder: Path, *, console: ConsoleDisplay | None = None, program: str = "tvo"
     ) -> None:
-        self._config, self._folder, self._program = config, Path(folder), program
-        self._run = run_info_for_tracker(config, self._folder)
+        self._config, self._folder = config, Path(folder)
+        self._command = configuration.rerun_command(program)
+        self._run = run_info_for_tracker(config, self._folder, self._command)
         self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors_of_logger(config.logger)]
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
         self._display = console or choose_display(*chosen)
@@ -53,7 +53,7 @@ class Tracker:
         """Everything that can fail for want of space or permission fails here, before the first step."""
         log_file = run_log.open_run_log(self._folder / "run.log")
         resources.callback(run_log.close_run_log, log_file)
-        run_folder.describe_run(self._folder, self._config, configuration.rerun_command(self._program))
+        run_folder.describe_run(self._folder, self._config, self._command)
         run_folder.set_aside(self._folder / "summary.json", "previous")  # the run is not finished any more
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
         resources.callback(self._file.close)
@@ -114,12 +114,30 @@ class Tracker:
         for mirror in self._mirrors:
             mirror.log(step, metrics)
 
+    def log_completions(self, step: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Show some of a step's responses in the mirrors; responses/ has them all the same."""
+        if self._mirrors:
+            cells = completion_table.completion_rows(rows)
+        for mirror in self._mirrors:
+            mirror.table(completion_table.NAME, step, completion_table.COLUMNS, cells)
+
+    @property
+    def shows_figures(self) -> bool:
+        """Whether a mirror is there to show the run's figure."""
+        return bool(self._mirrors)
+
+    def show_figure(self, path: Path) -> None:
+        """Show the run's figure in the mirrors."""
+        for mirror in self._mirrors:
+            mirror.figure(path)
+
     def sync(self) -> None:
         """See to it that every row is on the disk: a checkpoint must not outlive the rows before it."""
         self._file.sync()
 
-    def alert(self, title: str, text: str) -> None:
+    def alert(self, rule: str, text: str, *, step: int) -> None:
         """Say at once that something is wrong: log, console, and the mirrors that can reach a person."""
+        title = f"{rule} at step {step}"
         self._progress.alerts.append(f"{title}: {text}")
         log.warning("%s: %s", title, text)
         self._display.step(self._progress) if self._progress.latest else None
@@ -159,7 +177,7 @@ class _TrackerLogHandler(logging.Handler):
         self._shown.say(f"{mark}{record.getMessage()}")
 
 
-def run_info_for_tracker(config: Any, folder: Path) -> RunInfo:
+def run_info_for_tracker(config: Any, folder: Path, command: str = "") -> RunInfo:
     """Return a run's introduction for mirrors and console, from its config."""
     tree = redaction.redacted(configuration.resolved_tree(config))
     return RunInfo(
@@ -171,6 +189,7 @@ def run_info_for_tracker(config: Any, folder: Path) -> RunInfo:
         folder=folder,
         config=tree,
         sweep=sweep_name_of_tracked_run(folder),
+        command=command,
     )
 
 
@@ -178,19 +197,3 @@ def sweep_name_of_tracked_run(folder: Path) -> str:
     """Return the name of the sweep whose folder the run lies in; "" outside of one."""
     above = folder.absolute().parent
     return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""
-
-
-def mirrors_of_logger(node: Any) -> list[FailSafeMirror]:
-    """Return the mirrors that `logger` asks for; a mirror's module is imported only when it is used."""
-    name = str(node.name)
-    if name == "none":
-        return []
-    if name == "wandb":
-        from tvo_cli.tracking.wandb_mirror import WandbMirror
-
-        return [FailSafeMirror(WandbMirror(str(node.project), str(node.mode)), name)]
-    if name == "tensorboard":
-        from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
-
-        return [FailSafeMirror(TensorboardMirror(), name)]
-    raise UserError("logger", name, "there is no such logger.", f"Loggers: {', '.join(LOGGERS)}.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import wandb_file
+from tvo_cli.tracking.metric_names import WITH_EXTREMES
 from tvo_cli.tracking.mirror import RowKey, RunInfo
 from tvo_cli.tracking.wandb_id import wandb_run_id
 
@@ -22,11 +23,12 @@ ONLINE_TIMEOUT = 20.0  # seconds to reach the service before the run goes offlin
 class WandbMirror:
     """A mirror that is a run of wandb, inside the run folder."""
 
-    def __init__(self, project: str, mode: str = "auto") -> None:
+    def __init__(self, project: str, mode: str = "auto", *, system_charts: bool = False) -> None:
         if mode not in MODES:
             raise UserError("logger.mode", mode, "there is no such mode.", f"Modes: {', '.join(MODES)}.")
-        self._project, self._mode = project, mode
+        self._project, self._mode, self._system_charts = project, mode, system_charts
         self._run: Any = None
+        self._step = 0
         self._folder = Path()
 
     def start(self, run: RunInfo) -> None:
@@ -59,15 +61,20 @@ class WandbMirror:
             group=run.sweep or run.group,
             job_type=run.group,
             tags=[run.group, run.model, run.dataset],
+            notes=run.command,
             id=wandb_run_id(run.folder),
             resume="allow",  # offline it marks the file, so that `wandb sync` appends it to those before
             dir=str(run.folder),
             config=dict(run.config),
             mode=mode,  # type: ignore[arg-type]
-            settings=wandb.Settings(silent=True, console="off", init_timeout=ONLINE_TIMEOUT, x_disable_stats=True),
+            settings=wandb.Settings(
+                silent=True, console="off", init_timeout=ONLINE_TIMEOUT, x_disable_stats=not self._system_charts
+            ),
         )
         self._run.define_metric("step", hidden=True)
         self._run.define_metric("*", step_metric="step")
+        for name in WITH_EXTREMES:
+            self._run.define_metric(name, step_metric="step", summary="min,max,last")
 
     def held(self) -> set[RowKey]:
         """Online the steps before the first that the service expects; offline those of the run's files.
@@ -85,6 +92,7 @@ class WandbMirror:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Send a step under its own number: the service adds an evaluation to it, and takes no step twice."""
         if self._run is not None:
+            self._step = step
             self._run.log({"step": step, **metrics}, step=step)
 
     def alert(self, title: str, text: str) -> None:
@@ -92,13 +100,20 @@ class WandbMirror:
         if self._run is not None and not self._run.offline and not self._run.disabled:
             self._run.alert(title=title, text=text)
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A table of the run's page."""
+    def table(self, name: str, step: int, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A table of the run's page, beside the metrics of its step."""
         if self._run is not None:
             import wandb
 
             texts = [[cell if isinstance(cell, int | float) else str(cell) for cell in row] for row in rows]
-            self._run.log({name: wandb.Table(columns=list(columns), data=texts)})
+            self._run.log({"step": step, name: wandb.Table(columns=list(columns), data=texts)}, step=step)
+
+    def figure(self, path: Path) -> None:
+        """The run's figure, beside its last step."""
+        if self._run is not None:
+            import wandb
+
+            self._run.log({"step": self._step, "figure": wandb.Image(str(path))}, step=self._step)
 
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Write the summary and close: nothing is left for an exit hook."""

@@ -38,7 +38,7 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
             f"only {found} of {wanted} groups had right and wrong answers after {draws} draws; groups that are all "
             "right or all wrong, and teach nothing, fill the batch up. Take other problems, or more rollout.samples."
         )
-        session.tracker.alert("sampling", text)
+        session.tracker.alert("sampling", text, step=session.counters.step + 1)
     session.previous["sampling/short"] = float(short)
 
 

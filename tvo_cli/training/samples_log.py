@@ -1,6 +1,9 @@
-"""responses/: sampled responses of a few steps and of every evaluation, written for people to read."""
+"""responses/: sampled responses of some steps and of every evaluation, written for people to read."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
 
 from tvo_cli.checkpoint import store
 from tvo_cli.evaluation import HeldoutEvaluation
@@ -9,18 +12,42 @@ from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.collapse_response import is_run_stopped
 from tvo_cli.training.session import Session
 
-ROWS = 16  # a step, of the steps that are kept
+ROWS = 16  # a step
 EVERY = 10
+NEWEST = 3  # steps whose responses are there in any case
+AROUND = NEWEST - 1  # steps before and after a first firing whose responses stay
 
 
 def log_sampled_responses(session: Session, batch: RolloutBatch) -> None:
-    """A few responses of the first step, of every tenth and of the last, with verdicts, for a reader's eyes."""
-    step = session.counters.step
-    last = step >= session.limits.steps or is_run_stopped(session)
-    if not session.ranks.is_first or (step != 1 and step % EVERY and not last):
+    """Write the first responses of a step with their verdicts, and remove those of a step that nobody asks for.
+
+    What stays: the first step, every tenth, the newest three, and what lies around the first firing of a rule. The
+    mirrors are shown the steps that stay for good.
+    """
+    if not session.ranks.is_first:
         return
+    step, firings = session.counters.step, session.watch.first_firings()
+    rows = _rows_of_batch(batch)
+    write_json_lines_atomically(_responses_of_step(session, step), rows)
+    if step >= session.limits.steps or is_run_stopped(session) or are_responses_kept(step, firings):
+        session.tracker.log_completions(step, rows)
+    if not are_responses_kept(step - NEWEST, firings):
+        _responses_of_step(session, step - NEWEST).unlink(missing_ok=True)
+
+
+def are_responses_kept(step: int, firings: Iterable[int]) -> bool:
+    """Whether the responses of a step stay when newer ones are there."""
+    return step == 1 or step % EVERY == 0 or any(abs(step - one) <= AROUND for one in firings)
+
+
+def _responses_of_step(session: Session, step: int) -> Path:
+    return session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl"
+
+
+def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
+    """The first ROWS responses of a batch: its problems in the order drawn, all the responses of each."""
     lengths = batch.rollout.mask.sum(1).tolist()
-    rows = [
+    return [
         {
             "id": batch.problems[p].id,
             "question": batch.problems[p].question,
@@ -34,7 +61,6 @@ def log_sampled_responses(session: Session, batch: RolloutBatch) -> None:
         }
         for row, p in enumerate(batch.rollout.group.tolist()[:ROWS])
     ]
-    write_json_lines_atomically(session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl", rows)
 
 
 def log_evaluation_responses(session: Session, evaluation: HeldoutEvaluation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ def save_session(session: Session) -> Path:
             _write_checkpoint(session, folder)
         except OSError as error:
             raise _error_for_full_disk(root, error) from error
-    ranks.run_on_first(lambda: _prune_older(session.limits, root, folder), None)
+    healthy = session.watch.policies_to_keep()
+    ranks.run_on_first(lambda: _prune_older(session.limits, root, folder, healthy), None)
     return folder
 
 
@@ -59,8 +60,10 @@ def _write_checkpoint(session: Session, folder: Path) -> None:
     )
 
 
-def _prune_older(limits: RunSettings, root: Path, folder: Path) -> None:
-    store.prune_checkpoints(root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best)
+def _prune_older(limits: RunSettings, root: Path, folder: Path, healthy: Collection[int]) -> None:
+    store.prune_checkpoints(
+        root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best, healthy=healthy
+    )
     if limits.save_policy_only:
         _drop_resume_tensors_of_older(root, folder)
 
@@ -88,7 +91,7 @@ def save_session_if_possible(session: Session) -> None:
     except RankLost:
         raise  # there is nobody to go on with
     except UserError as error:
-        session.tracker.alert("checkpoint", str(error))
+        session.tracker.alert("checkpoint", str(error), step=session.counters.step)
 
 
 @contextmanager

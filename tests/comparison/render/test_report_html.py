@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import browser
+from tests.browser import BROWSER, console
 from tests.comparison.conftest import made, write_run
 from tvo_cli.comparison.render import report_files
 
-BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not BROWSER, reason="no chromium")]
 
 
 def browse(page: Path, *words: str, dark: bool = False, width: int = 1200) -> subprocess.CompletedProcess[str]:
-    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", scheme]
-    command += [f"--window-size={width},2400", "--enable-logging=stderr", *words, page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-
-
-def console(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return browser.browse(page.as_uri(), *words, dark=dark, width=width)
 
 
 @pytest.fixture

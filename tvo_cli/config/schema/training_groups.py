@@ -208,11 +208,13 @@ class Stability(Keys):
 class Logger(Keys):
     """What stands on the console, and who mirrors the metrics."""
 
-    name: Literal["none", "wandb", "tensorboard"] = key("the mirror")
+    name: Literal["none", "wandb", "tensorboard", "trackio", "mlflow"] = key("the mirror, or the last of several")
+    mirrors: dict[Literal["wandb", "tensorboard", "trackio", "mlflow"], bool] = key("all of them", before={})
     console: Literal["auto", "live", "plain", "off"] = key("a panel, lines, or nothing", before="auto")
     every_seconds: NotNegative = key("plain lines: at most one in so many seconds; 0: every step", before=0)
-    project: Name = key("of W&B", optional=True)
+    project: Name = key("under which W&B, trackio or MLflow keep the run", optional=True)
     mode: Literal["auto", "online", "offline", "disabled"] = key("of W&B", optional=True)
+    system_charts: bool = key("whether W&B, trackio or MLflow chart CPU, memory and GPU", optional=True)
 
 
 class Reads(Keys):

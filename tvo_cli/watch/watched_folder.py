@@ -1,0 +1,163 @@
+"""The runs below a folder as the page asks for them: what there is, how they stand, their curves."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tvo_cli import escaping
+from tvo_cli.errors import UserError
+from tvo_cli.report.next_commands import next_replay_commands
+from tvo_cli.report.run_listing import ListedRun, list_run, run_folders, settings_in_which_runs_differ
+from tvo_cli.report.run_loading import Run, read_json
+from tvo_cli.tracking import run_status
+from tvo_cli.watch import completions
+from tvo_cli.watch.envelope import thin_curve
+from tvo_cli.watch.metric_table import MetricsReader
+
+FILES = ("config.yaml", "metrics.jsonl", "collapse.json", "summary.json", run_status.STATUS_FILE)
+READING = 0.4  # seconds of reading an answer may take; the page asks again for the rest
+POINTS = 600  # of a curve, at most
+ALL_POINTS = 60_000  # of an answer: what a browser reads and draws in a moment
+LEAST_POINTS = 60
+
+
+class WatchedFolder:
+    """The runs below a folder, read again as far as they have changed. A folder that is not there has none yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = Lock()
+        self._readers: dict[str, MetricsReader] = {}
+        self._listed: dict[str, tuple[object, ListedRun]] = {}  # with the times of the files that it was read from
+
+    def runs(self) -> dict[str, Any]:
+        """How every run stands, the newest files read."""
+        with self._lock:
+            places = dict(self._places())
+            listed = {name: run for name, place in places.items() if (run := self._list(name, place)) is not None}
+            trained = {name: run for name, run in listed.items() if _has_curves(run)}
+            self._forget_all_but(trained)
+            apart = settings_in_which_runs_differ(list(trained.values()))
+            return {
+                "root": escaping.terminal(self.root),
+                "exists": self.root.is_dir(),
+                "others": len(places) - len(trained),
+                "runs": [_run_for_page(name, run, apart[run.folder]) for name, run in trained.items()],
+            }
+
+    def curves(self, names: Collection[str], wanted: Sequence[str], since: str) -> dict[str, Any]:
+        """The curves of some metrics of some runs, thinned; nothing but the version where nothing is new."""
+        with self._lock:
+            unread = self._read_new_rows()
+            chosen = [name for name in names or self._readers if name in self._readers]  # none named: all
+            version = f"{sum(reader.version for reader in self._readers.values())}.{len(self._readers)}"
+            told = {"version": version, "unread": unread, "metrics": sorted(self._metric_names())}
+            if version == since:
+                return {**told, "unchanged": True}
+            most = min(POINTS, max(LEAST_POINTS, ALL_POINTS // max(len(chosen) * len(wanted), 1)))
+            broken = {name: count for name in chosen if (count := self._readers[name].broken)}
+            curves = {metric: dict(self._curves_of_metric(metric, chosen, most)) for metric in wanted}
+            return {**told, "broken": broken, "curves": curves}
+
+    def responses(self, name: str, file: str | None) -> dict[str, Any]:
+        """The files of responses of a run, and the rows of one: the newest of a step where none is named."""
+        with self._lock:
+            place = self._readers[name].path.parent if name in self._readers else None
+        if place is None:
+            return {"files": [], "file": None, "rows": []}
+        files = completions.response_files(place)
+        trained = [one["file"] for one in files if not one["evaluation"]] or [one["file"] for one in files]
+        chosen = file or (trained[0] if trained else None)
+        return {"files": files, "file": chosen, "rows": completions.response_rows(place, chosen) if chosen else []}
+
+    def _places(self) -> Iterator[tuple[str, Path]]:
+        """The run folders by their names on the page; one with a file that leads out of it is none."""
+        for place in sorted(run_folders(self.root)) if self.root.is_dir() else ():
+            if not any((place / name).is_symlink() for name in FILES):
+                name = place.absolute().name if place == self.root else str(place.relative_to(self.root))
+                yield escaping.terminal(name), place
+
+    def _list(self, name: str, place: Path) -> ListedRun | None:
+        """The run's line of `tvo ls`, read again where a file has changed or its process may have ended."""
+        times = tuple(_modified(place / file) for file in FILES)
+        known = self._listed.get(name)
+        if known is not None and known[0] == times and known[1].state != run_status.RUNNING:
+            return known[1]
+        try:
+            run = list_run(place)
+        except (UserError, OSError, ValueError):  # half a file, of a run that is just beginning or was damaged
+            return None if known is None else known[1]
+        self._listed[name] = (times, run)
+        if _has_curves(run):
+            self._readers.setdefault(name, MetricsReader(place / "metrics.jsonl"))
+        return run
+
+    def _forget_all_but(self, found: Mapping[str, ListedRun]) -> None:
+        for name in [name for name in self._readers if name not in found]:
+            del self._readers[name]
+
+    def _read_new_rows(self) -> int:
+        """Read what is new for a moment; how many runs are not read to their end."""
+        until, left = time.monotonic() + READING, list(self._readers.values())
+        while left and time.monotonic() < until:
+            reader = left.pop(0)
+            if reader.read():
+                left.append(reader)
+        return len(left)
+
+    def _metric_names(self) -> set[str]:
+        return {name for reader in self._readers.values() for name in reader.metric_names()}
+
+    def _curves_of_metric(self, metric: str, names: Sequence[str], most: int) -> Iterator[tuple[str, Any]]:
+        for name in names:
+            steps, values = self._readers[name].column(metric)
+            if len(values):
+                yield name, thin_curve(steps, values, most)
+
+
+def _modified(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+def _has_curves(run: ListedRun) -> bool:
+    return run.command == "train" or (run.folder / "metrics.jsonl").is_file()
+
+
+def _run_for_page(name: str, run: ListedRun, apart: Mapping[str, Any]) -> dict[str, Any]:
+    collapse = _collapse_of_run(run.folder)
+    bare = Run(run.folder, {}, (), (), {}, collapse)
+    firings = [one for one in collapse.get("firings") or () if isinstance(one, dict)]
+    reward = run.reward if run.reward is not None and math.isfinite(run.reward) else None
+    return {
+        "name": name,
+        "state": escaping.terminal(run.state),
+        "step": run.step,
+        "steps": run.steps,
+        "reward": reward,
+        "verdict": escaping.terminal(run.verdict),
+        "reason": escaping.terminal(run.reason),
+        "differs": {escaping.terminal(key): escaping.terminal(value) for key, value in apart.items()},
+        "firings": [_firing_for_page(one) for one in firings if isinstance(one.get("step"), int)],
+        "replay": [escaping.terminal(" ".join(words)) for words in next_replay_commands(bare)],
+    }
+
+
+def _firing_for_page(firing: Mapping[str, Any]) -> dict[str, Any]:
+    collapse = firing.get("severity") != "warning"
+    return {"step": firing["step"], "rule": escaping.terminal(firing.get("rule", "?")), "collapse": collapse}
+
+
+def _collapse_of_run(folder: Path) -> Mapping[str, Any]:
+    try:
+        return read_json(folder / "collapse.json")
+    except (UserError, OSError):
+        return {}
