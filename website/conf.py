@@ -1,4 +1,4 @@
-"""Sphinx's settings for the site: `make site` builds docs/ into outputs/site; docs/decisions/site.md says why Sphinx."""
+"""Sphinx's settings: `make site` builds docs/ into outputs/site; docs/decisions/site.md says why Sphinx."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 project = "tvo"
 copyright = "the tvo contributors, Apache-2.0"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "drawn_diagrams", "plain_docstrings"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "drawn_diagrams",
+    "plain_docstrings",
+]
 html_theme = "furo"
 html_title = "tvo"
 html_copy_source = False

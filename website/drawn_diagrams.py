@@ -6,26 +6,18 @@ picture is a warning, and warnings end the build.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from picture_names import picture_of
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.logging import getLogger
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 log = getLogger(__name__)
-
-
-def picture_of(text: str) -> Path:
-    """Return where the picture of a diagram's text lies."""
-    digest = hashlib.sha256(text.strip().encode()).hexdigest()[:12]
-    return PICTURES / f"diagram-{digest}.svg"
 
 
 class Diagram(SphinxDirective):

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 SHELLS = {"sh", "bash", "shell", "console"}
 PROGRAMS = re.compile(
-    r"^(\$ |[A-Z_]+=\S+ )*(tvo|make|python3?|pip|torchrun|srun|sbatch|vllm|cd|export|cat|docker|jupyter|sh) ", re.MULTILINE
+    r"^(\$ |[A-Z_]+=\S+ )*(tvo|make|python3?|pip|torchrun|srun|sbatch|vllm|cd|export|cat|docker|jupyter|sh) ",
+    re.MULTILINE,
 )
 NEEDS = {
     "gpu": "a GPU, or several",

@@ -25,16 +25,15 @@ def test_the_page_of_commands_that_are_not_run_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("fence", ["", "bash", "console", "sh needs=luck", "sh run"])
-def test_commands_without_a_class_are_found(
-    fence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commands_without_a_class_are_found(fence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "ROOT", tmp_path)
     (block,) = written(tmp_path, f"```{fence}\ntvo train\n```\n")
     assert blocks.fault_of(block).startswith("page.md:1: ")
 
 
 def test_a_block_says_its_class_and_its_file(tmp_path: Path) -> None:
-    text = "```sh exit=2\ntvo\n```\n\n- list\n\n  ```sh needs=gpu\n  tvo\n  ```\n\n```python\n# a/b.py\nx = 1\n```\n\n```\na table\n```\n"
+    text = "```sh exit=2\ntvo\n```\n\n- list\n\n  ```sh needs=gpu\n  tvo\n  ```\n\n"
+    text += "```python\n# a/b.py\nx = 1\n```\n\n```\na table\n```\n"
     ends, not_here, file, table = written(tmp_path, text)
     assert (ends.exit_code, ends.need) == (2, "")
     assert (not_here.line, not_here.need, not_here.text) == (7, "gpu", "tvo\n")
@@ -42,7 +41,8 @@ def test_a_block_says_its_class_and_its_file(tmp_path: Path) -> None:
 
 
 def test_commands_are_found_behind_variables_launchers_and_pipes() -> None:
-    text = "# said\nHERE=1 srun tvo train a=1 …  # why\ncat x | tvo grade - \\\n  --bare\nexec tvo train -m 'seed=range(2)'\n"
+    text = "# said\nHERE=1 srun tvo train a=1 …  # why\ncat x | tvo grade - \\\n  --bare\n"
+    text += "exec tvo train -m 'seed=range(2)'\n"
     assert not_run.commands_of(text) == [
         ["tvo", "train", "a=1"],
         ["cat", "x"],

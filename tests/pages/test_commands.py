@@ -29,9 +29,11 @@ def _steps(blocks: list[Block], folder: Path) -> Iterator[str]:
             yield f"mkdir -p $(dirname {block.file}); cp {kept} {block.file}"
         elif block.commands and not block.need:
             yield f"echo '── {block.place}'"
-            yield f"set +e; ( set -e; {block.text}\n); code=$?; set -e; [ $code = {block.exit_code} ]" if (
-                block.exit_code
-            ) else block.text
+            yield (
+                f"set +e; ( set -e; {block.text}\n); code=$?; set -e; [ $code = {block.exit_code} ]"
+                if (block.exit_code)
+                else block.text
+            )
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -46,7 +48,12 @@ def test_a_page_can_be_worked_through(page: Path, tmp_path: Path) -> None:
     (home := tmp_path / "work").mkdir()
     script = script_of(page, tmp_path)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=home, env=environment(tmp_path), text=True, capture_output=True, timeout=60 * MINUTES
+        ["bash", "-c", script],
+        cwd=home,
+        env=environment(tmp_path),
+        text=True,
+        capture_output=True,
+        timeout=60 * MINUTES,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
