@@ -53,7 +53,9 @@ def commands_of(text: str) -> list[list[str]]:
     for line in re.sub(r"\\\n", " ", _without_documents(text)).splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|")
         lexer.whitespace_split, lexer.commenters = True, "#"
-        commands += [found for words in _split(list(lexer)) if (found := _program(words))]
+        for words in filter(None, map(_program, _split(list(lexer)))):
+            wrapped = [after for before, after in pairwise(words) if before == "--wrap"]
+            commands += commands_of(wrapped[0]) if wrapped else [words]
     return commands
 
 
@@ -75,13 +77,12 @@ def _split(words: list[str]) -> Iterator[list[str]]:
 
 def _program(words: list[str]) -> list[str]:
     """Return a command from its program on."""
-    kept = [word for word in words if word != "…"]
+    kept = [word for word in words if word not in ("…", "$@")]
     while kept and (kept[0] in LAUNCHERS or re.match(r"[A-Z_]+=", kept[0])):
         kept = kept[1:]
     if kept and kept[0] == "torchrun":
         return ["tvo", *kept[kept.index("tvo_cli") + 1 :]]
-    wrapped = [after for before, after in pairwise(kept) if before == "--wrap"]
-    return _program(shlex.split(wrapped[0])) if wrapped else kept
+    return kept
 
 
 def check_command(words: list[str]) -> None:
@@ -96,12 +97,13 @@ def _check_tvo(words: list[str]) -> None:
     """Parse the options; compose the first and the last job of what trains or evaluates."""
     from tvo_cli import config
     from tvo_cli.cli.dry_run import jobs_of_command_line
+    from tvo_cli.cli.evaluate import suites_to_evaluate_as_list
 
     root = COMPOSED.get(words[0] if words else "")
     if root is None:
         _parse_options(words)
         return
-    overrides = _overrides(words[1:])
+    overrides = [suites_to_evaluate_as_list(word) if root == "eval" else word for word in _overrides(words[1:])]
     jobs, name = jobs_of_command_line(overrides, root)
     for job in (jobs[0], jobs[-1]):
         config.compose(job, name)
