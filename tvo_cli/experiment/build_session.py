@@ -34,6 +34,7 @@ from tvo_cli.training import dataset_fingerprint, rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
+from tvo_cli.training.heldout_overlap import warn_of_heldout_overlap
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
 
@@ -55,12 +56,12 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
     sampler = build_sampler(config, learner.policy, problems, resources)
     heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes, sampler=sampler)
-    chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
+    warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
     return Session(
         seed=int(config.seed),
         folder=folder,
         learner=learner,
-        cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
+        cursor=data.build_cursor(problems, int(config.seed), config.curriculum),
         prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),

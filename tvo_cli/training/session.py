@@ -15,7 +15,7 @@ from tvo_cli.checkpoint.held_rows import HeldRows
 from tvo_cli.checkpoint.sharded_parameters import held_tensors, whole_tensors
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, held_copy_on_cpu, whole_values
-from tvo_cli.data import Cursor
+from tvo_cli.data import ProblemCursor
 from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model.model_card import ModelCard
@@ -42,7 +42,7 @@ class Session:
     seed: int
     folder: Path
     learner: Learner
-    cursor: Cursor
+    cursor: ProblemCursor
     prompt: Mapping[str, Any]
     sampling: SamplingParams
     passes: InnerLoopSettings

@@ -137,7 +137,8 @@ def resume_session(session: Session) -> Path | None:
     parts, state = store.load_checkpoint(folder, session.held_rows())
     compare_checkpoint_origin(state["origin"], session.origin, log.warning)
     if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
-        state["cursor"] = session.cursor.begin_anew(state["cursor"])
+        changed = dataset_fingerprint.changed_sources(state["origin"], session.origin)
+        state["cursor"] = session.cursor.begin_anew(state["cursor"], changed)
     weights = session.learner.policy.read_saved(folder / "policy")
     if is_policy_only(folder):
         _restore_finished(session, folder, weights, state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvo_cli.config.schema.data_and_model_groups import Dataset, Model
+from tvo_cli.config.schema.data_and_model_groups import Curriculum, Dataset, Model
 from tvo_cli.config.schema.evaluation_groups import Decoding, Defaults, Grader, Protocol, Schedule, Suites
 from tvo_cli.config.schema.training_groups import (
     Adapter,
@@ -63,6 +63,7 @@ class TrainConfig(CommandConfig):
     model: Model = key("which network")
     adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
     dataset: Dataset = key("which problems")
+    curriculum: Curriculum = key("in which order and how often they are drawn", before={"kind": "none"})
     rollout: Rollout = key("how responses are sampled")
     reward: Reward = key("how a response becomes a number")
     optimizer: Optimizer = key("how a gradient becomes a step")
