@@ -12,8 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
-from tests.training.test_every_update import in_pieces as in_pieces
-from tests.training.test_every_update import stop_after as stop_after
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import build_learner as building
 from tvo_cli.experiment import replay

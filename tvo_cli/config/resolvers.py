@@ -37,9 +37,9 @@ def multiply(*factors: float) -> float:
 
 
 def largest_of_sources(key: str, *, _parent_: DictConfig) -> Any:
-    """Resolve `${largest:max_tokens}` beside `sources`: the largest value of a key of theirs; 1 without a source."""
+    """Resolve `${largest:max_tokens}` beside `sources`: the largest value of a key of theirs; 1024 without a source."""
     found = [source[key] for source in (_parent_.get("sources") or {}).values()]
-    return max(found, default=1)
+    return max(found, default=1024)
 
 
 def evaluation_folder_name(*, _root_: DictConfig) -> str:
