@@ -107,7 +107,7 @@ class Cursor:
         size = self.problems.size
         if size is None or not self.shuffle:
             return at
-        return _cursor_order_of_epoch(self.seed, self.epoch, size)[at]
+        return order_of_epoch(self.seed, self.epoch, size)[at]
 
 
 def _cursor_size_text(size: int) -> str:
@@ -115,7 +115,7 @@ def _cursor_size_text(size: int) -> str:
 
 
 @lru_cache(maxsize=4)
-def _cursor_order_of_epoch(seed: int, epoch: int, size: int) -> tuple[int, ...]:
+def order_of_epoch(seed: int, epoch: int, size: int) -> tuple[int, ...]:
     """Return the order of the problems in an epoch."""
     order = list(range(size))
     random_stream("order", seed, epoch, size).shuffle(order)
