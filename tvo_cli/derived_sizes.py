@@ -9,6 +9,7 @@ from tvo_cli import data
 from tvo_cli.checkpoint.disk_size import DiskSize, disk_size
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.rank_checks import check_ranks
+from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
@@ -57,6 +58,9 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
 
 def _dataset_sizes(node: Any) -> Sizes:
     """Return the number of problems of a file, which is read; a hub is not asked."""
+    if node.kind == "mixture":
+        shares = {f"share of {name}": (share, "dataset.weights") for name, share in shares_of_sources(node).items()}
+        return {**shares, **_sizes_of_sources(node.sources)}
     if node.kind != "jsonl":
         return {}
     sizes: Sizes = {}
@@ -68,6 +72,16 @@ def _dataset_sizes(node: Any) -> Sizes:
                 raise
             sizes[label] = (0, str(error))
     return sizes
+
+
+def _sizes_of_sources(sources: Any) -> Sizes:
+    """Return the number of problems of each source of a mixture that is a file."""
+    found: Sizes = {}
+    for name, source in sources.items():
+        with keys_of_source(str(name)):
+            sizes = _dataset_sizes(source)
+        found |= {f"{label} of {name}": (size, f"{SOURCES}.{name}") for label, (size, _) in sizes.items()}
+    return found
 
 
 def _rollout_sizes(config: Any) -> Sizes:

@@ -28,6 +28,7 @@ class Problem:
     scorer: str = ""  # how the answer is judged: "" = the run's own, "integer", "digits", "reasoning_gym:TASK"
     metadata: Mapping[str, object] = field(default_factory=dict)
     turns: tuple[tuple[str, str], ...] = ()  # (role, text) of the conversation before the question
+    suffix: str = ""  # what follows the question where model.prompt.suffix is null: a mixture's sources bring their own
 
     @property
     def asked(self) -> str:

@@ -41,7 +41,7 @@ def test_every_yaml_composes_and_says_what_the_rest_needs(name: str) -> None:
     assert composed.kind in data.KINDS
     assert composed.profile in ("math", "aime", "digits")
     assert composed.max_tokens >= 16
-    assert isinstance(composed.suffix, str)
+    assert isinstance(composed.suffix, str) or name == "mixture"  # whose sources bring their own
     assert composed.name == ("addition" if name == "addition_sparse" else name)
 
 

@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests.training.conftest import Checksum, MetricRows, Whole
+from tests.training.conftest import in_pieces as in_pieces
 from tests.training.conftest import kept as kept
 from tests.training.conftest import run as run
 from tests.training.conftest import steps as steps
+from tests.training.conftest import stop_after as stop_after
 from tests.training.conftest import weights as weights
 from tests.training.conftest import whole as whole
-from tests.training.test_every_update import in_pieces as in_pieces
-from tests.training.test_every_update import stop_after as stop_after
 from tvo_cli.errors import UserError
 from tvo_cli.optim import adamw_8bit
 

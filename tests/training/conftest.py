@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 
 from tvo_cli import config
+from tvo_cli.checkpoint import store
 from tvo_cli.experiment import train
 from tvo_cli.training import policy_update, training_loop
+from tvo_cli.training.stop_signals import Interrupted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -201,3 +204,40 @@ def another_precision() -> Iterator[None]:
     AcceleratorState._reset_state()
     yield
     AcceleratorState._reset_state()
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let a SIGTERM arrive during the update of that number, counted over the process; returns the setter."""
+    taken, at = [0], [0]
+    take = policy_update.update_policy
+
+    def taking(*args: Any) -> bool:
+        goes_on = take(*args)
+        taken[0] += 1
+        if taken[0] == at[0]:
+            signal.raise_signal(signal.SIGTERM)
+        return goes_on
+
+    monkeypatch.setattr(training_loop, "update_policy", taking)
+
+    def arrange(count: int) -> None:
+        taken[0], at[0] = 0, count
+
+    return arrange
+
+
+@pytest.fixture
+def in_pieces(run: Runs, stop_after: Callable[[int], None]) -> Callable[..., tuple[Path, int]]:
+    """A run that is stopped after each `piece` updates and started again by the same command, until it is done."""
+
+    def go(name: str, *overrides: str, piece: int = 1, most: int = 4) -> tuple[Path, int]:
+        for stops in range(most + 1):
+            stop_after(piece)
+            try:
+                return run(name, *overrides), stops
+            except Interrupted as stopped:
+                assert not store.find_damage(stopped.checkpoint)
+        raise AssertionError("it never ends")
+
+    return go

@@ -12,8 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
-from tests.training.test_every_update import in_pieces as in_pieces
-from tests.training.test_every_update import stop_after as stop_after
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import build_learner as building
 from tvo_cli.experiment import replay
@@ -107,8 +105,8 @@ def test_the_variance_is_read_over_what_trains(run: Runs, monkeypatch: pytest.Mo
         start(self, watched[-1])
 
     built: list[Any] = []
-    give = building._give_adapter
-    monkeypatch.setattr(building, "_give_adapter", lambda policy, *rest: (give(policy, *rest), built.append(policy)))
+    give = building.give_adapter
+    monkeypatch.setattr(building, "give_adapter", lambda policy, *rest: (give(policy, *rest), built.append(policy)))
     monkeypatch.setattr(MicroBatchVariance, "__init__", starting)
     run("a", *STEPS, "adapter=lora", "trainer.steps=1")
     trained = {id(one) for one in adapter_tensors(built[0].network).values()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from torch import Tensor
 from tests.gradients import gradient
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
-from tvo_cli.checkpoint import store
-from tvo_cli.training import policy_update, rng, training_loop
+from tvo_cli.training import policy_update, rng
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.session import Session
 from tvo_cli.training.stop_signals import Interrupted
@@ -42,43 +40,6 @@ ALGORITHMS = [
 ]
 
 Losing = Callable[[Session, dict[str, Any]], None]
-
-
-@pytest.fixture
-def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let a SIGTERM arrive during the update of that number, counted over the process; returns the setter."""
-    taken, at = [0], [0]
-    take = policy_update.update_policy
-
-    def taking(*args: Any) -> bool:
-        goes_on = take(*args)
-        taken[0] += 1
-        if taken[0] == at[0]:
-            signal.raise_signal(signal.SIGTERM)
-        return goes_on
-
-    monkeypatch.setattr(training_loop, "update_policy", taking)
-
-    def arrange(count: int) -> None:
-        taken[0], at[0] = 0, count
-
-    return arrange
-
-
-@pytest.fixture
-def in_pieces(run: Runs, stop_after: Callable[[int], None]) -> Callable[..., tuple[Path, int]]:
-    """A run that is stopped after each `piece` updates and started again by the same command, until it is done."""
-
-    def go(name: str, *overrides: str, piece: int = 1, most: int = UPDATES) -> tuple[Path, int]:
-        for stops in range(most + 1):
-            stop_after(piece)
-            try:
-                return run(name, *overrides), stops
-            except Interrupted as stopped:
-                assert not store.find_damage(stopped.checkpoint)
-        raise AssertionError("it never ends")
-
-    return go
 
 
 @pytest.fixture
@@ -149,7 +110,7 @@ def lost_position(session: Session, before: Any) -> None:
 
 
 def lost_cursor(session: Session, before: Any) -> None:
-    session.cursor.position = 0
+    session.cursor.load_state_dict(session.cursor.state_dict() | {"position": 0})
 
 
 def lost_viscosity(session: Session, before: Any) -> None:

@@ -15,7 +15,6 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tvo_cli import data
-from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.training import run_problems
@@ -150,26 +149,6 @@ def test_only_problems_that_are_evaluated_must_fit(
     assert "50 problems to evaluate on were asked for, and mine holds out 5" in caplog.text
 
 
-def problem(question: str, *turns: tuple[str, str]) -> Problem:
-    return Problem(question, question, "1", "mine", turns=turns)
-
-
-def test_held_out_problems_that_are_training_problems_are_counted(
-    config: Callable[..., Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    trained = ProblemList("mine", [problem("1+1?"), problem("2 +\n 2?"), problem("go on", ("user", "a"))])
-    asked = [problem(" 2 + 2? "), problem("3+3?"), problem("go on", ("user", "b"))]
-    chosen = config(SHORT)
-    run_problems.warn_of_heldout_overlap(chosen, trained, asked[1:])
-    assert not caplog.records
-    run_problems.warn_of_heldout_overlap(chosen, trained, asked)
-    assert "1 of the 3 held-out problems are training problems too (first:  2 + 2? )" in caplog.text
-    assert "dataset.test_path" not in caplog.text
-    chosen.dataset.test_path = chosen.dataset.path
-    run_problems.warn_of_heldout_overlap(chosen, trained, [problem("1+1?")])
-    assert "1 of the 1 held-out" in caplog.text and "dataset.test_path is dataset.path itself" in caplog.text
-
-
 def test_endless_problems_are_looked_at_in_part(reading: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[int]()
 
@@ -178,7 +157,7 @@ def test_endless_problems_are_looked_at_in_part(reading: Policy, monkeypatch: py
 
         def problem(self, index: int) -> Problem:
             asked.append(index)
-            return problem(f"{index}")
+            return Problem(f"{index}", f"{index}", "1", "mine")
 
     monkeypatch.setattr(data, "load", lambda *_, **__: Endless())
     node = {"kind": "arithmetic", "name": "endless"}
@@ -215,7 +194,8 @@ def test_a_finite_data_set_that_is_made_as_it_is_read_is_looked_at_whole(
         name, size, neutral_words = "made", run_problems.SAMPLED * 2, ()
 
         def problem(self, index: int) -> Problem:
-            return problem("7 " * CONTEXT if index == self.size - 1 else "7")
+            asked = "7 " * CONTEXT if index == self.size - 1 else "7"
+            return Problem(asked, asked, "1", "mine")
 
     monkeypatch.setattr(data, "load", lambda *_, **__: Made())
     parts = {"dataset": {"kind": "reasoning_gym", "name": "made"}, "rollout": {"max_tokens": 8}, "seed": 0}

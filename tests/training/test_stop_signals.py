@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from tvo_cli.training import stop_signals, training_loop
 from .conftest import SMALL, before_each_update
 
 if TYPE_CHECKING:
-    from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
+    from tvo_cli.evaluation.test_sets import RunEvaluation, TestSet
     from tvo_cli.training.session import Session
     from tvo_cli.training.step_state import StepInProgress
 
@@ -111,17 +112,17 @@ def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
 ) -> None:
     words = ["train", *SMALL, f"output_dir={tmp_path / 'run'}", *ONE_STEP, "evaluation=default",
              "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
-    evaluate = training_loop._evaluate_heldout
+    evaluate = training_loop._evaluate
 
-    def evaluating(session: Session) -> HeldoutEvaluation | None:
+    def evaluating(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation | None:
         if (session.counters.step == 0) == (when == "first"):
             signal.raise_signal(signal.SIGTERM)
-        return evaluate(session)
+        return evaluate(session, test_sets)
 
     before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the signal found no handler of ours"))
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(training_loop, "_evaluate_heldout", evaluating)
+            patch.setattr(training_loop, "_evaluate", evaluating)
             assert main(words) == code
     finally:
         signal.signal(signal.SIGTERM, before)

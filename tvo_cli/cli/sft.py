@@ -1,4 +1,4 @@
-"""`tvo sft`: supervised fine-tuning on worked solutions."""
+"""`tvo sft`: supervised fine-tuning on demonstrations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sft(
     config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune on worked solutions: how the embedded start was made."""
+    """Fine-tune on worked solutions or conversations: a start for a base model."""
     from tvo_cli.cli.startup_message import announce_loading
 
     words = hydra_arguments(overrides, multirun, cfg, config_dir)
@@ -44,11 +44,13 @@ def sft(
 
 def _run_sft(config: DictConfig) -> dict[str, Any]:
     """Fine-tune by a config, print the loss, and print the summary."""
+    from functools import partial
+
     from tvo_cli.cli.printing import summary_lines
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars, step_progress_lines
     from tvo_cli.experiment import sft as run_sft
 
     hide_transformers_progress_bars()
-    summary: dict[str, Any] = run_sft(config, step_progress_lines(int(config.steps), "loss"))
+    summary: dict[str, Any] = run_sft(config, partial(step_progress_lines, what="loss"))
     print(summary_lines("sft", summary, config.output_dir), flush=True)
     return summary

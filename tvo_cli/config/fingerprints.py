@@ -81,4 +81,15 @@ def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     model = tree.get("model")
     if isinstance(model, dict) and model.get("quantise") is None:
         tree = tree | {"model": {key: value for key, value in model.items() if key != "quantise"}}
+    return _without_unused_data_keys(tree)
+
+
+def _without_unused_data_keys(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the tree without a curriculum that is none, and without test sets where there are none."""
+    if tree.get("curriculum", {}).get("kind") == "none":
+        tree = {key: value for key, value in tree.items() if key != "curriculum"}
+    evaluation = tree.get("evaluation")
+    if isinstance(evaluation, dict):
+        unset = [key for key in ("test_sets", "best") if not evaluation.get(key)]
+        tree = tree | {"evaluation": {key: value for key, value in evaluation.items() if key not in unset}}
     return tree

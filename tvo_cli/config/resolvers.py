@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 def register_resolvers() -> None:
-    """Register the resolvers `times`, `eval_name` (of folders) and `hub_or_fetched` (of models)."""
+    """Register the resolvers `times`, `largest`, `eval_name` (of folders) and `hub_or_fetched` (of models)."""
     from omegaconf import OmegaConf
 
     from tvo_cli.fetch.catalogue import hub_or_fetched
 
     OmegaConf.register_new_resolver("times", multiply, replace=True)
+    OmegaConf.register_new_resolver("largest", largest_of_sources, replace=True)
     OmegaConf.register_new_resolver("eval_name", evaluation_folder_name, replace=True)
     OmegaConf.register_new_resolver("hub_or_fetched", hub_or_fetched, replace=True)
 
@@ -33,6 +34,12 @@ def multiply(*factors: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"times needs numbers, not {value!r}")
     return math.prod(map(float, factors))
+
+
+def largest_of_sources(key: str, *, _parent_: DictConfig) -> Any:
+    """Resolve `${largest:max_tokens}` beside `sources`: the largest value of a key of theirs; 1024 without a source."""
+    found = [source[key] for source in (_parent_.get("sources") or {}).values()]
+    return max(found, default=1024)
 
 
 def evaluation_folder_name(*, _root_: DictConfig) -> str:

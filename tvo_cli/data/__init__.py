@@ -1,4 +1,4 @@
-"""Problems with verifiable answers: three embedded tasks, MATH, AIME24, GSM8K, any JSONL or hub data set."""
+"""Problems with verifiable answers: embedded tasks, MATH, AIME24, GSM8K, any JSONL or hub data set, mixtures."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 from tvo_cli.data.addition import AdditionProblems, AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
 from tvo_cli.data.chain_sums import ChainSumsProblems, ChainSumsSettings
-from tvo_cli.data.cursor import Cursor
+from tvo_cli.data.curriculum import build_cursor
+from tvo_cli.data.cursor import Cursor, ProblemCursor
 from tvo_cli.data.file_problems import load_problem_file
 from tvo_cli.data.fingerprint import problems_fingerprint
 from tvo_cli.data.generated_settings import settings_of
 from tvo_cli.data.hub_problems import load_hub
+from tvo_cli.data.mixture import load_mixture
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.data.reasoning_gym_tasks import load_reasoning_gym_task
 from tvo_cli.data.row_selection import limit_of
 from tvo_cli.errors import UserError
 
-__all__ = ["Cursor", "Problems", "load", "problems_fingerprint", "render_prompt"]
+__all__ = ["Cursor", "ProblemCursor", "Problems", "build_cursor", "load", "problems_fingerprint", "render_prompt"]
 
-KINDS = ("arithmetic", "addition", "chain_sums", "jsonl", "hub", "reasoning_gym")
+KINDS = ("arithmetic", "addition", "chain_sums", "jsonl", "hub", "reasoning_gym", "mixture")
 
 
 def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
@@ -34,6 +36,17 @@ def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
     chosen = node.get("seed")
     seed = seed if chosen is None else int(chosen)
     match node["kind"]:
+        case "jsonl":
+            return load_problem_file(node, split=split)
+        case "hub":
+            return load_hub(node, split=split)
+        case "mixture":
+            return load_mixture(node, lambda source: load(source, split=split, seed=seed))
+    return _load_generated(node, split=split, seed=seed)
+
+
+def _load_generated(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
+    match node["kind"]:
         case "arithmetic":
             arithmetic = settings_of(ArithmeticSettings, node)
             return ArithmeticProblems(arithmetic, split=split, seed=seed, limit=limit_of(node))
@@ -43,10 +56,6 @@ def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
         case "chain_sums":
             sums = settings_of(ChainSumsSettings, node)
             return ChainSumsProblems(sums, split=split, seed=seed, limit=limit_of(node))
-        case "jsonl":
-            return load_problem_file(node, split=split)
-        case "hub":
-            return load_hub(node, split=split)
         case "reasoning_gym":
             return load_reasoning_gym_task(node, split=split, seed=seed)
     raise UserError("dataset.kind", node["kind"], "no such kind of data.", f"Choose among {', '.join(KINDS)}.")

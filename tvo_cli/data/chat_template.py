@@ -15,7 +15,14 @@ GIVEN = frozenset({"messages", "raise_exception", "strftime_now"})  # names that
 
 
 def render_chat_template(turns: Sequence[tuple[str, str]], tokenizer: Any, keywords: Mapping[str, Any]) -> str:
-    """Render a conversation by the tokenizer's chat template, ready for the answer.
+    """Render a conversation by the tokenizer's chat template, ready for the answer."""
+    return render_conversation(turns, tokenizer, keywords, reply=True)
+
+
+def render_conversation(
+    turns: Sequence[tuple[str, str]], tokenizer: Any, keywords: Mapping[str, Any], *, reply: bool
+) -> str:
+    """Render a conversation by the tokenizer's chat template; `reply`: ready for one.
 
     Raises:
         UserError: there is no chat template, it refuses the conversation, or it does not read a keyword.
@@ -32,7 +39,7 @@ def render_chat_template(turns: Sequence[tuple[str, str]], tokenizer: Any, keywo
     messages = [{"role": role, "content": text} for role, text in turns]
     try:
         options = _checked_template_keywords(tokenizer, keywords)
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **options))
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=reply, **options))
     except TemplateError as error:
         raise UserError(
             "model.prompt.system",

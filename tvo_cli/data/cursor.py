@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.seeding import random_stream
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
+
+
+class Outcome(NamedTuple):
+    """How the responses to one problem were judged."""
+
+    problem: Problem
+    solved: int  # responses judged right
+    judged: int  # responses that the grader could judge
+
+
+class ProblemCursor(Protocol):
+    """What draws the problems of a run: the same on every rank, and exactly resumable from its state."""
+
+    problems: Problems
+
+    def take(self, count: int, step: int = 0) -> list[Problem]:
+        """The next `count` problems, all different; `step`: rollout batches done."""
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        """Learn how the problems taken last were solved."""
+
+    def readings(self) -> dict[str, float]:
+        """Its metrics, named as in docs/metrics.md."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is, as JSON."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state_dict` was taken, on the same problems."""
+
+    def begin_anew(self, state: Mapping[str, Any], changed: Collection[str] = ()) -> dict[str, Any]:
+        """`state` of other problems, as a start over these; `changed`: the sources of a mixture that are others."""
 
 
 class Cursor:
@@ -23,19 +56,26 @@ class Cursor:
         self.epoch = 0
         self.position = 0
 
-    def take(self, count: int) -> list[Problem]:
-        """The next `count` problems, all different."""
+    def take(self, count: int, step: int = 0) -> list[Problem]:
+        """The next `count` problems, all different, whatever the step."""
         size = self.problems.size
         if size is not None:
             self._make_room(count, size)
         start, self.position = self.position, self.position + count
         return [self.problems.problem(self._index(at)) for at in range(start, self.position)]
 
-    def state_dict(self) -> dict[str, int]:
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        """Nothing: the order does not depend on how problems were solved."""
+
+    def readings(self) -> dict[str, float]:
+        """None."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
         """Plain integers; size 0 stands for problems without end."""
         return {"epoch": self.epoch, "position": self.position, "size": self.problems.size or 0}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was taken, on the same problems."""
         size = self.problems.size or 0
         if int(state["size"]) != size:
@@ -48,7 +88,7 @@ class Cursor:
             )
         self.epoch, self.position = int(state["epoch"]), int(state["position"])
 
-    def begin_anew(self, state: Mapping[str, int]) -> dict[str, int]:
+    def begin_anew(self, state: Mapping[str, Any], changed: Collection[str] = ()) -> dict[str, Any]:
         """`state` of other problems, as the start of the next epoch over these."""
         return {"epoch": int(state["epoch"]) + 1, "position": 0, "size": self.problems.size or 0}
 
@@ -67,7 +107,7 @@ class Cursor:
         size = self.problems.size
         if size is None or not self.shuffle:
             return at
-        return _cursor_order_of_epoch(self.seed, self.epoch, size)[at]
+        return order_of_epoch(self.seed, self.epoch, size)[at]
 
 
 def _cursor_size_text(size: int) -> str:
@@ -75,7 +115,7 @@ def _cursor_size_text(size: int) -> str:
 
 
 @lru_cache(maxsize=4)
-def _cursor_order_of_epoch(seed: int, epoch: int, size: int) -> tuple[int, ...]:
+def order_of_epoch(seed: int, epoch: int, size: int) -> tuple[int, ...]:
     """Return the order of the problems in an epoch."""
     order = list(range(size))
     random_stream("order", seed, epoch, size).shuffle(order)

@@ -9,6 +9,7 @@ from typing import Any
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.row_selection import select_rows
 from tvo_cli.data.row_to_problem import (
+    ConvertRow,
     RowReading,
     UnansweredRow,
     UnreadableRow,
@@ -22,11 +23,11 @@ from tvo_cli.readers.record import MalformedRecord
 from tvo_cli.types import Problem
 
 
-def load_problem_file(node: Mapping[str, Any], *, split: str) -> ProblemList:
+def load_problem_file(node: Mapping[str, Any], *, split: str, convert: ConvertRow = row_to_problem) -> ProblemList:
     """Load the split of dataset.path; the test split is dataset.test_path where that is given."""
     key = "dataset.test_path" if split == "test" and node.get("test_path") else "dataset.path"
     path = _problem_file_path(node, key)
-    problems = read_problem_file(path, node, key)
+    problems = read_problem_file(path, node, key, convert)
     rows = select_rows(problems, node, split=split, shared=not node.get("test_path"))
     if rows.size:
         return rows
@@ -38,14 +39,16 @@ def load_problem_file(node: Mapping[str, Any], *, split: str) -> ProblemList:
     )
 
 
-def read_problem_file(path: Path, node: Mapping[str, Any], key: str = "dataset.path") -> list[Problem]:
+def read_problem_file(
+    path: Path, node: Mapping[str, Any], key: str = "dataset.path", convert: ConvertRow = row_to_problem
+) -> list[Problem]:
     """Read every problem of a file; the first row that is none raises with its number."""
     reading, skip, skipped = RowReading.of(node), skips_unanswered_rows(node), 0
     seen: dict[str, str] = {}
     problems, stem = [], PurePath(path.name.removesuffix(".gz")).stem
     for place, name, row in _problem_rows_of_file(path, key):
         try:
-            problem = row_to_problem(row, reading, fallback_id=f"{stem}/{name}")
+            problem = convert(row, reading, f"{stem}/{name}")
         except UnreadableRow as fault:
             if not (skip and isinstance(fault, UnansweredRow)):
                 raise UserError(key, path, f"{place} {fault.problem}.", fault.remedy) from fault

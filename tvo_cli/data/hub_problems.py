@@ -8,6 +8,7 @@ from typing import Any
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.row_selection import select_rows
 from tvo_cli.data.row_to_problem import (
+    ConvertRow,
     RowReading,
     UnansweredRow,
     UnreadableRow,
@@ -22,7 +23,7 @@ from tvo_cli.types import Problem
 OFFLINE = "Without network: dataset=jsonl dataset.path=FILE.jsonl reads a local copy"
 
 
-def load_hub(node: Mapping[str, Any], *, split: str) -> ProblemList:
+def load_hub(node: Mapping[str, Any], *, split: str, convert: ConvertRow = row_to_problem) -> ProblemList:
     """Load the split of dataset.id; dataset.splits says which of the hub's splits serve as train and test."""
     if not node.get("id"):
         raise UserError("dataset.id", None, "no data set is named.", "Set dataset.id=OWNER/NAME")
@@ -36,18 +37,18 @@ def load_hub(node: Mapping[str, Any], *, split: str) -> ProblemList:
             f"has no {split} split: it is for {'evaluation' if split == 'train' else 'training'} alone.",
             "Choose another data set to train on, for example dataset=math." if split == "train" else "",
         )
-    rows = select_rows(read_hub_split(node, str(name)), node, split=split, shared=shared)
+    rows = select_rows(read_hub_split(node, str(name), convert), node, split=split, shared=shared)
     if rows.size:
         return rows
     raise UserError("dataset.holdout", node.get("holdout"), f"leaves no problem for {split}.", "Raise it.")
 
 
-def read_hub_split(node: Mapping[str, Any], split: str) -> list[Problem]:
+def read_hub_split(node: Mapping[str, Any], split: str, convert: ConvertRow = row_to_problem) -> list[Problem]:
     """Read every problem of one of the hub's splits, all configurations after one another."""
     unique: dict[str, Problem] = {}
     for configuration in node.get("configurations") or [None]:
         prefix = "/".join(filter(None, (str(node["name"]), configuration, split)))
-        for problem in problems_of_hub_rows(_hub_rows(node, configuration, split), node, prefix):
+        for problem in problems_of_hub_rows(_hub_rows(node, configuration, split), node, prefix, convert):
             if unique.setdefault(problem.id, problem) is not problem:
                 raise UserError(
                     "dataset.columns.id",
@@ -58,7 +59,9 @@ def read_hub_split(node: Mapping[str, Any], split: str) -> list[Problem]:
     return list(unique.values())
 
 
-def problems_of_hub_rows(rows: Iterable[Mapping[str, Any]], node: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
+def problems_of_hub_rows(
+    rows: Iterable[Mapping[str, Any]], node: Mapping[str, Any], prefix: str, convert: ConvertRow = row_to_problem
+) -> Iterator[Problem]:
     """Yield the problems of hub rows; repeated questions and rows without an answer are counted and left out."""
     reading, skip, deduplicate = RowReading.of(node), skips_unanswered_rows(node), bool(node.get("deduplicate"))
     seen: set[str] = set()
@@ -71,7 +74,7 @@ def problems_of_hub_rows(rows: Iterable[Mapping[str, Any]], node: Mapping[str, A
                 continue
             if deduplicate:
                 seen.add(question)
-            yield row_to_problem(row, reading, fallback_id=f"{prefix}/{number}")
+            yield convert(row, reading, f"{prefix}/{number}")
         except UnansweredRow as fault:
             if not skip:
                 raise UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy) from fault

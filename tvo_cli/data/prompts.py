@@ -20,6 +20,7 @@ def render_prompt(problem: Problem, prompt_node: Mapping[str, Any], tokenizer: P
     plain: system, earlier turns, question + suffix (verbatim), with blank lines between them.
     chat: the tokenizer's own template over the system message, earlier turns and the user's, ready for the answer.
     auto: chat where the tokenizer has a template, else plain.
+    A suffix that is null is the problem's own, which the sources of a mixture bring.
     Special tokens in the texts of the problem are plain text (data/special_tokens.py).
     """
     return compose_prompt(hide_special_tokens(problem, tokenizer), prompt_node, tokenizer)
@@ -37,7 +38,8 @@ def compose_prompt(problem: Problem, prompt_node: Mapping[str, Any], tokenizer: 
     template = choose_template(prompt_node.get("template"), tokenizer)
     system, keywords = prompt_node.get("system") or "", prompt_node.get("chat_template_kwargs") or {}
     _check_one_system_message(problem, system)
-    request = problem.question + (prompt_node.get("suffix") or "")
+    suffix = prompt_node.get("suffix")
+    request = problem.question + (problem.suffix if suffix is None else suffix)
     if template == "chat":
         first = [("system", system)] if system else []
         text = render_chat_template([*first, *problem.turns, ("user", request)], tokenizer, keywords)

@@ -79,28 +79,31 @@ class RowReading:
 
 def row_to_problem(row: Row, reading: RowReading, fallback_id: str) -> Problem:
     """Return the problem that a row states; raise UnreadableRow or UnansweredRow."""
-    asked = _question_of_row(row, reading)
+    asked = question_of_row(row, reading)
     question = without_instruction(asked.text, reading.strip)
     if not question:
         raise UnreadableRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
-    gold = _gold_of_row(row, reading).text
-    solution = _text_of_column(row, reading, "solution")
+    gold = gold_of_row(row, reading).text
+    solution = text_of_column(row, reading, "solution")
     return Problem(
-        id=_text_of_column(row, reading, "id") or fallback_id,
+        id=text_of_column(row, reading, "id") or fallback_id,
         question=question,
         answer=_answer_for_scorer(gold, reading.scorer),
         source=reading.source,
-        level=level_text_of_value(_text_of_column(row, reading, "level")),
-        subject=_text_of_column(row, reading, "subject"),
+        level=level_text_of_value(text_of_column(row, reading, "level")),
+        subject=text_of_column(row, reading, "subject"),
         scorer=reading.scorer,
         metadata={"solution": solution} if solution else {},
         turns=asked.turns,
     )
 
 
+ConvertRow = Callable[[Row, RowReading, str], Problem]  # the last: the id of a row that states none
+
+
 def raw_question(row: Row, reading: RowReading) -> str:
     """Return all that a row asks, with whatever instruction surrounds it: enough to tell rows apart."""
-    asked = _question_of_row(row, reading)
+    asked = question_of_row(row, reading)
     return "\n\n".join((*(text for _, text in asked.turns), asked.text))
 
 
@@ -112,9 +115,9 @@ def without_instruction(question: str, instructions: Sequence[str]) -> str:
     return text
 
 
-def _question_of_row(row: Row, reading: RowReading) -> Question:
+def question_of_row(row: Row, reading: RowReading) -> Question:
     """Return the question of a row; UnreadableRow where no column has one."""
-    path = _column_of_row(row, reading, "question")
+    path = column_of_row(row, reading, "question")
     if path is None:
         named = reading.columns.get("question")
         plain = (guess for guess in GUESSES["question"] if guess not in CONVERSATIONS)
@@ -125,10 +128,10 @@ def _question_of_row(row: Row, reading: RowReading) -> Question:
             "Name the question's column: dataset.columns.question=NAME",
         )
     answered = path.rpartition(".")[2].lower() in CONVERSATIONS
-    return _read_column("question", lambda: question_of(value_at_path(row, path), answered=answered), path)
+    return read_column("question", lambda: question_of(value_at_path(row, path), answered=answered), path)
 
 
-def _read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
+def read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
     """Read a column; an error names the setting that names the column."""
     try:
         return read()
@@ -137,7 +140,7 @@ def _read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
         raise UnreadableRow(f"dataset.columns.{noun}", fault.problem, remedy) from fault
 
 
-def _gold_of_row(row: Row, reading: RowReading) -> Gold:
+def gold_of_row(row: Row, reading: RowReading) -> Gold:
     """Return the gold of a row, of its answer column or of its solution."""
     gold = _gold_of_column(row, reading, "answer", lambda value: gold_of(value, reading.answer_marker))
     gold = gold if gold.text else _gold_of_column(row, reading, "solution", _gold_of_row_solution)
@@ -152,8 +155,8 @@ def _gold_of_row(row: Row, reading: RowReading) -> Gold:
 
 
 def _gold_of_column(row: Row, reading: RowReading, noun: str, read: Callable[[object], Gold]) -> Gold:
-    path = _column_of_row(row, reading, noun)
-    return Gold("") if path is None else _read_column(noun, lambda: read(value_at_path(row, path)), path)
+    path = column_of_row(row, reading, noun)
+    return Gold("") if path is None else read_column(noun, lambda: read(value_at_path(row, path)), path)
 
 
 def _gold_of_row_solution(stated: object) -> Gold:
@@ -163,7 +166,7 @@ def _gold_of_row_solution(stated: object) -> Gold:
 
 
 def _why_row_is_unanswered(row: Row, reading: RowReading) -> str:
-    if reading.answer_marker and _column_of_row(row, reading, "answer"):
+    if reading.answer_marker and column_of_row(row, reading, "answer"):
         return f"has no answer: nothing follows {reading.answer_marker!r} in its answer column"
     named = reading.columns.get("answer")
     column = f"the column {named!r}" if named else f"a column {', '.join(GUESSES['answer'])}"
@@ -181,16 +184,17 @@ def _answer_for_scorer(answer: str, scorer: str) -> str:
     return whole
 
 
-def _text_of_column(row: Row, reading: RowReading, noun: str) -> str:
-    path = _column_of_row(row, reading, noun)
+def text_of_column(row: Row, reading: RowReading, noun: str) -> str:
+    """Return the text of a row's column for `noun`; "" where there is none."""
+    path = column_of_row(row, reading, noun)
     return (
         ""
         if path is None
-        else _read_column(noun, lambda: check_text(text_of_value(value_at_path(row, path)), noun), path)
+        else read_column(noun, lambda: check_text(text_of_value(value_at_path(row, path)), noun), path)
     )
 
 
-def _column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
+def column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
     """Return the row's column for `noun`: the named one, else the first guess the row has, in any capitals."""
     named = reading.columns.get(noun)
     if named:

@@ -62,6 +62,12 @@ def _special_token_pattern(tokenizer: Any) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, tokens))) if tokens else None
 
 
+def holds_special_token(text: str, tokenizer: Any) -> bool:
+    """Return whether a text has the name of a special token in it."""
+    pattern = _special_token_pattern(tokenizer)
+    return pattern is not None and pattern.search(text) is not None
+
+
 def hide_special_tokens(problem: Problem, tokenizer: Any) -> Problem:
     """Return the problem with a placeholder for every special token in its texts."""
     pattern = None if tokenizer is None else _special_token_pattern(tokenizer)

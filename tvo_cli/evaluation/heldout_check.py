@@ -31,6 +31,7 @@ class HeldoutEvaluation:
     unanswered: float
     grader_failed: int
     records: tuple[dict[str, object], ...]
+    sources: Mapping[str, ConfidenceInterval] = field(default_factory=dict)  # pass@1 of each source of a mixture
 
     def metrics(self) -> dict[str, float]:
         """Named as in docs/metrics.md."""
@@ -43,6 +44,10 @@ class HeldoutEvaluation:
             "eval/truncated": self.truncated,
             "eval/unanswered": self.unanswered,
             "eval/grader_failed": float(self.grader_failed),
+        } | {
+            f"eval/{name}/pass@1{end}": value
+            for name, found in self.sources.items()
+            for end, value in (("", found.mean), ("_low", found.low), ("_high", found.high))
         }
 
 
@@ -107,7 +112,18 @@ def _summarise_heldout_check(
         unanswered=sum(verdict.extracted is None for verdict in verdicts) / len(verdicts),
         grader_failed=sum(verdict.failed for verdict in verdicts),
         records=tuple(_heldout_records(problems, rollout, verdicts, samples)),
+        sources=_intervals_of_sources(problems, correct.tolist(), confidence),
     )
+
+
+def _intervals_of_sources(
+    problems: Sequence[Problem], correct: Sequence[Sequence[float]], confidence: float
+) -> dict[str, ConfidenceInterval]:
+    """pass@1 of each source, clustered by problem; nothing where all problems are of one."""
+    rows: dict[str, list[Sequence[float]]] = {}
+    for problem, own in zip(problems, correct, strict=True):
+        rows.setdefault(problem.source, []).append(own)
+    return {name: clustered_interval(own, confidence) for name, own in rows.items()} if len(rows) > 1 else {}
 
 
 def _heldout_records(

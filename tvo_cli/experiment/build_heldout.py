@@ -14,6 +14,7 @@ from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.sampler import LocalSampler, Sampler
 from tvo_cli.training import run_problems as chosen_problems
+from tvo_cli.types import Problem
 
 
 def build_heldout(
@@ -49,12 +50,15 @@ def sampled_heldout(
     seed: int = 4242,
     cache_bytes: float = 0.0,
     sampler: Sampler | None = None,
+    problems: tuple[Problem, ...] | None = None,
 ) -> HeldoutSet:
     """Held-out problems of the configured data set, sampled without truncation of the distribution.
 
-    `sampler`: None is the own generation loop.
+    `sampler`: None is the own generation loop. `problems`: None are the first ones of the test split.
     """
-    chosen = chosen_problems.heldout_problems_of_run(config, policy, seed=seed, count=count, max_tokens=max_tokens)
+    chosen = problems
+    if chosen is None:
+        chosen = chosen_problems.heldout_problems_of_run(config, policy, seed=seed, count=count, max_tokens=max_tokens)
     sampling = replace(
         SamplingParams.of(config.rollout),
         samples=samples,

@@ -33,11 +33,11 @@ class Networks(NamedTuple):
 
 def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) -> Networks:
     """The policy with its adapter, the frozen reference where it is kept, and the critic where there is one."""
-    adapter = _adapter_settings(config, policy)
+    adapter = adapter_settings(config, policy)
     reference = clone_frozen(policy) if with_reference else None
     critic = Critic(policy, adapter) if config.algorithm.critic else None
     if adapter is not None:
-        _give_adapter(policy, adapter, config.model)
+        give_adapter(policy, adapter, config.model)
     return Networks(policy, reference, critic)
 
 
@@ -75,7 +75,7 @@ def _build_step_rule(node: DictConfig, optimizer: DictConfig) -> StepRule:
     return rule
 
 
-def _adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | None:
+def adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | None:
     """The adapter that is asked for; the policy is then frozen, so that reference and critic share its weights."""
     if policy.base is not None:
         problem = "holds an adapter, and further training needs a model of its own to start from."
@@ -86,7 +86,7 @@ def _adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | N
     return settings
 
 
-def _give_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
+def give_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
     """The adapter comes last: reference and critic are made of the base alone."""
     policy.base = base_model(node, policy.network)
     attach_adapter(policy.network, settings)

@@ -13,10 +13,11 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import data
+from tvo_cli.evaluation.test_sets import OWN
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
-from tvo_cli.experiment.build_heldout import build_heldout
 from tvo_cli.experiment.build_learner import Networks, build_learner, build_networks
 from tvo_cli.experiment.build_sampler import build_sampler
+from tvo_cli.experiment.build_test_sets import EvaluatedBy, build_test_sets, is_scored_by_evaluation
 from tvo_cli.experiment.memory_bounds import plan_of_run
 from tvo_cli.experiment.shard_networks import shard_networks
 from tvo_cli.memory.optional_copies import RecorderChoice
@@ -34,6 +35,7 @@ from tvo_cli.training import dataset_fingerprint, rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
+from tvo_cli.training.heldout_overlap import warn_of_heldout_overlap
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
 
@@ -54,29 +56,31 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
     learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
     sampler = build_sampler(config, learner.policy, problems, resources)
-    heldout = build_heldout(config, learner.policy, grader, cache_bytes=plan.bounds.cache_bytes, sampler=sampler)
-    chosen_problems.warn_of_heldout_overlap(config, problems, evaluated := heldout.problems if heldout else ())
+    by = EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes)
+    test_sets = build_test_sets(config, by)
+    warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))
+    own = next((one.heldout.problems for one in test_sets if one.name == OWN), ())
     return Session(
         seed=int(config.seed),
         folder=folder,
         learner=learner,
-        cursor=data.Cursor(problems, seed=int(config.seed), shuffle=True),
+        cursor=data.build_cursor(problems, int(config.seed), config.curriculum),
         prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,
         rewards=Rewards(config.reward),
-        heldout=heldout,
+        test_sets=test_sets,
         watch=CollapseWatch.of(config.stability),
         smoother=GradientNoiseSmoother(),
         tracker=Tracker(config, folder, program=ranks.program) if ranks.is_first else FollowerTracker(),
-        limits=_run_settings(config, runtime),
+        limits=_run_settings(config, runtime, scored=is_scored_by_evaluation(config, test_sets)),
         sampler=sampler,
         plan=plan,
         recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
-        origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, evaluated),
+        origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, own),
     )
 
 
@@ -114,7 +118,7 @@ def _recorder_settings(config: DictConfig, chosen: RecorderChoice) -> RecorderSe
     return RecorderSettings(chosen.steps, chosen.collapse.kept, chosen.nonfinite.kept, int(config.recorder.keep))
 
 
-def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
+def _run_settings(config: DictConfig, runtime: Runtime, *, scored: bool) -> RunSettings:
     trainer, evaluation, stability = config.trainer, config.evaluation, config.stability
     other = runtime.accelerator.mixed_precision != "no" or config.rollout.get("engine")
     other = other or (config.parallel.strategy == "shard" and config.parallel.gather == "bfloat16")
@@ -122,7 +126,6 @@ def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
     return RunSettings(
         steps=int(trainer.steps),
         prompts=int(config.rollout.prompts),
-        evaluate_every=int(evaluation.every),
         evaluate_at_start=bool(evaluation.at_start),
         checkpoint_every=int(trainer.checkpoint_every),
         keep=int(trainer.keep),
@@ -135,6 +138,8 @@ def _run_settings(config: DictConfig, runtime: Runtime) -> RunSettings:
         old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
         importance_cap=float(trainer.importance_cap),
         mismatch_limit=float(config.rollout.get("mismatch_limit", math.inf)),
+        best=str(evaluation.best or OWN),
+        scored_by_evaluation=scored,
         ranks_checked_every=int(config.parallel.check_every),
         profiled=tuple(map(int, trainer.get("profile", ()))),
     )

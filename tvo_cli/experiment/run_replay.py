@@ -17,7 +17,8 @@ from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
 from tvo_cli.training import flight_recorder
 
-RECORDED = ("reward.", "dataset.", "rollout.prompts", "rollout.samples")  # settings that made a recorded batch
+# settings that made a recorded batch
+RECORDED = ("reward.", "dataset.", "curriculum.", "rollout.prompts", "rollout.samples")
 NOT_FOLLOWED = "not applied: problems, responses and rewards are the recorded ones"
 
 

@@ -1,64 +1,189 @@
-"""`tvo sft`: fine-tuning on worked solutions."""
+"""`tvo sft`: supervised fine-tuning on demonstrations, from a config to a model that `tvo train` starts from."""
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
+from tvo_cli import config as configuration
 from tvo_cli import environment
+from tvo_cli.data.demonstration_sources import load_demonstrations
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
-from tvo_cli.experiment.build_heldout import sampled_heldout
-from tvo_cli.model import load_policy
+from tvo_cli.experiment.build_learner import adapter_settings, give_adapter
+from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluation
+from tvo_cli.experiment.sft_settings import settle_sft_settings, wants_packing
+from tvo_cli.file_digest import file_sha256
+from tvo_cli.model import Policy, load_policy
+from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.model_card import ModelCard
+from tvo_cli.model.sequence_logprobs import can_pack
 from tvo_cli.reward import Grader
-from tvo_cli.training import run_problems as chosen_problems
-from tvo_cli.training.device_and_precision import set_up_runtime
-from tvo_cli.training.supervised_fine_tuning import (
-    Report,
-    SFTSettings,
-    WorkedSolutions,
-    fine_tune,
-    log_sft_progress,
-    write_sft_record,
-)
+from tvo_cli.rollout.onednn import LARGE, onednn_matmul
+from tvo_cli.tracking.metrics_file import MetricsFile
+from tvo_cli.training import resume_compatibility, sft_checkpoint
+from tvo_cli.training.demonstration_encoding import DemonstrationEncoder
+from tvo_cli.training.demonstration_rows import LengthLimit, ReadRows, Rows, rows_of
+from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
+from tvo_cli.training.stop_signals import Interrupted, handle_stop_signals
+from tvo_cli.training.supervised_fine_tuning import FineTuning
+
+log = logging.getLogger("tvo")
+Report = Callable[[int, float], object]
+ADAPTER = "adapter"  # the folder of the adapter alone, beside the merged model
+WEIGHTS = "model*.safetensors"
 
 
-def sft(config: DictConfig, report: Report = log_sft_progress) -> dict[str, Any]:
-    """Fine-tune a model on worked solutions, save it in hub format, and say how good it is."""
+@dataclass(frozen=True, slots=True)
+class SFTWork:
+    """The parts of a fine-tuning, connected."""
+
+    config: DictConfig
+    tuning: FineTuning
+    evaluation: SFTEvaluation
+    runtime: Runtime
+
+
+def log_sft_progress(steps: int) -> Report:
+    """What tells every hundredth of `steps` steps to the log."""
+
+    def report(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            log.info("step %d of %d: loss %.4f nats a token", step, steps, loss)
+
+    return report
+
+
+def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress) -> dict[str, Any]:
+    """Fine-tune a model on demonstrations, save it in hub format, and say how good it was before and is now.
+
+    The same command in the same folder goes on where it was stopped; one that is done is left as it is.
+    """
+    folder, asked = Path(config.output_dir), resume_compatibility.flat_settings(config)
+    sft_checkpoint.check_resumable(folder, config.resume, asked)
+    if done := sft_checkpoint.finished_record(folder, config.resume):
+        log.warning("%s is done already, by this very command; resume=never begins anew", folder)
+        return done
+    with ExitStack() as resources:
+        work = _build(config, resources)
+        sft_checkpoint.begin(folder, config.resume, asked)
+        before = sft_checkpoint.resume_fine_tuning(work.tuning, folder).get("before") or work.evaluation(work.tuning)
+        _learn(work, folder, before, progress(work.tuning.settings.steps))
+        return _finish(work, folder, before, work.evaluation(work.tuning))
+
+
+def _build(config: DictConfig, resources: ExitStack) -> SFTWork:
     settle_model_settings(config)
-    precision = automatic_precision(config.model, str(config.device))
-    runtime = set_up_runtime(config.device, precision, "float32", int(config.threads), deterministic=True)
-    policy = load_policy(config.model, device=runtime.device)
-    solutions = chosen_problems.select_training_problems(config, policy)
-    if not isinstance(solutions, WorkedSolutions):
-        raise UserError("dataset", config.dataset.name, "has no worked solutions to learn from.")
-    fine_tune(policy, solutions, config.model.prompt, _sft_settings(config), report, runtime.autocast)
-    folder = Path(config.output_dir)
-    policy.save(folder)
-    ModelCard.of_fine_tuning(config).write(folder, int(config.steps))
-    environment.record(folder, environment.of_network(policy, runtime), anew=True)
-    with Grader(config.reward) as grader:
-        heldout = sampled_heldout(config, policy, grader, int(config.problems), int(config.samples), 1.0)
-        with runtime.autocast():
-            evaluation = heldout(policy)
-    found = {"steps": int(config.steps), "seed": int(config.seed), "dataset": str(config.dataset.name)}
-    found |= {"precision": runtime.precision} if runtime.precision != "float32" else {}
-    return write_sft_record(folder, found | evaluation.metrics() | {"torch": torch.__version__})
-
-
-def _sft_settings(config: DictConfig) -> SFTSettings:
-    return SFTSettings(
-        steps=int(config.steps),
-        rows=int(config.rows),
-        lr=float(config.lr),
-        betas=(float(config.betas[0]), float(config.betas[1])),
-        weight_decay=float(config.weight_decay),
-        clip_norm=float(config.clip_norm),
-        warm_up=int(config.warm_up),
-        decay=float(config.decay),
-        seed=int(config.seed),
+    runtime = set_up_runtime(
+        config.device,
+        automatic_precision(config.model, str(config.device)),
+        "float32",
+        int(config.threads),
+        deterministic=True,
     )
+    policy = load_policy(config.model, device=runtime.device)
+    if (adapter := adapter_settings(config, policy)) is not None:
+        give_adapter(policy, adapter, config.model)
+    encoder = DemonstrationEncoder.of(policy, configuration.resolved_tree(config.model.prompt))
+    limit = _length_limit(config, policy)
+    demonstrations = load_demonstrations(
+        config.dataset, split="train", seed=int(config.seed), append_answer=config.append_answer
+    )
+    rows = rows_of(demonstrations, encoder, int(config.seed), limit)
+    settings = settle_sft_settings(config, policy, rows)
+    packed = _packs(config, policy, rows, resources)
+    tuning = FineTuning.of(policy, rows, replace(settings, packed=packed), runtime.autocast)
+    grader = resources.enter_context(Grader(config.reward))
+    return SFTWork(config, tuning, build_sft_evaluation(config, policy, grader, encoder, limit), runtime)
+
+
+def _length_limit(config: DictConfig, policy: Policy) -> LengthLimit:
+    """How long a row may be: max_length, and never more than the model's context."""
+    context = getattr(policy.network.config.get_text_config(), "max_position_embeddings", None)
+    asked, skip = config.max_length, config.too_long == "skip"
+    if asked is not None and context is not None and int(asked) > context:
+        problem = f"is more than the model's context of {context} tokens."
+        raise UserError("max_length", asked, problem, f"Take {context} or less, or null.")
+    if asked is None:
+        return LengthLimit(context, "the model's context", skip)
+    return LengthLimit(int(asked), "max_length", skip)
+
+
+def _packs(config: DictConfig, policy: Policy, rows: Rows, resources: ExitStack) -> bool:
+    """Whether rows are packed; where they are wanted to be and the network does not take them, it is said."""
+    wanted = wants_packing(config.packing, rows, int(config.rows))
+    resources.enter_context(onednn_matmul(policy.network, least=0 if wanted else LARGE, products=_is_large(policy)))
+    if not wanted:
+        return False
+    longest = max(len(row.ids) for row in rows) if isinstance(rows, ReadRows) else len(rows.at(0).ids)
+    packed = can_pack(policy, longest)
+    why = f"rows of up to {longest} tokens" if packed else "this network's attention takes no packed rows so long"
+    (log.info if packed else log.warning)("packing=%s: %s, %s", config.packing, "on" if packed else "off", why)
+    return packed
+
+
+def _is_large(policy: Policy) -> bool:
+    return sum(parameter.numel() for parameter in policy.parameters()) >= LARGE
+
+
+def _learn(work: SFTWork, folder: Path, before: dict[str, float], report: Report) -> None:
+    """Make the updates that are left; a signal stops after the one under way, and all is saved."""
+    tuning, every = work.tuning, int(work.config.checkpoint_every)
+    metrics = MetricsFile(folder / "metrics.jsonl", log.warning)
+    metrics.truncate_after(tuning.step if tuning.step else -1)
+    if not tuning.step:
+        metrics.append(0, before)
+    with handle_stop_signals() as interrupted:
+        for update in tuning.updates():
+            metrics.append(update.step, update.metrics())
+            report(update.step, update.loss)
+            if interrupted.number:
+                raise Interrupted(_save(tuning, folder, before, metrics), interrupted.number)
+            if every and update.step % every == 0 and update.step < tuning.settings.steps:
+                _save(tuning, folder, before, metrics)
+    _save(tuning, folder, before, metrics)
+    metrics.close()
+
+
+def _save(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: MetricsFile) -> Path:
+    metrics.sync()
+    return sft_checkpoint.save_fine_tuning(tuning, folder, {"before": before})
+
+
+def _finish(work: SFTWork, folder: Path, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
+    """Write the model, its card and sft.json; the states on the way are not needed any more."""
+    config, tuning = work.config, work.tuning
+    environment.record(folder, environment.of_network(tuning.policy, work.runtime), anew=True)
+    if tuning.policy.base is None:
+        tuning.policy.save(folder)
+    else:
+        tuning.policy.save(folder / ADAPTER)
+        save_merged({**configuration.resolved_tree(config.model), "path": str(folder / ADAPTER), "base": None}, folder)
+    ModelCard.of_fine_tuning(config).write(folder, tuning.settings.steps)
+    found: dict[str, Any] = {"steps": tuning.settings.steps, "seed": int(config.seed)}
+    found |= {"dataset": str(config.dataset.name), "rows": tuning.rows.size, "too_long": tuning.rows.left_out}
+    found |= {"packed": tuning.settings.packed}
+    found |= {"precision": work.runtime.precision} if work.runtime.precision != "float32" else {}
+    found["before"] = {name.removeprefix("eval/"): value for name, value in before.items()}
+    record = write_sft_record(folder, found | after | {"torch": torch.__version__})
+    sft_checkpoint.forget_states(folder)
+    return record
+
+
+def write_sft_record(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write sft.json: how the model was made, and the checksum of its weights, of several files of each."""
+    weights = sorted(folder.glob(WEIGHTS))
+    if not weights:
+        raise UserError("output_dir", folder, "no weights were written there.")
+    sums = {file.name: file_sha256(file) for file in weights}
+    facts = facts | {"sha256": next(iter(sums.values())) if len(sums) == 1 else sums}
+    (folder / sft_checkpoint.DONE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return facts

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import environment
 from tvo_cli.config.cross_key_checks import check_across_keys
-from tvo_cli.evaluation import HeldoutEvaluation
+from tvo_cli.evaluation.test_sets import RunEvaluation
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.memory.optional_copies import copies_left_out
@@ -74,7 +74,7 @@ def _facts_of_session(session: Session) -> dict[str, str]:
     return {name: digest(str(fact)) for name, fact in found.items()}
 
 
-def _summary_of_run(session: Session, evaluation: HeldoutEvaluation | None) -> dict[str, Any]:
+def _summary_of_run(session: Session, evaluation: RunEvaluation | None) -> dict[str, Any]:
     counters = session.counters
     return {
         "algorithm": session.learner.algorithm.name,

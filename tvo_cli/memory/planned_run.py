@@ -97,7 +97,8 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
     """Return the request with the rows of each phase."""
     sizes = microbatch_sizes(config, request.length, bounds.microbatch_tokens)
     each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
-    longest = request.prompt + int(config.evaluation.max_tokens)  # of the held-out check
+    response = _longest_evaluated_response(config)
+    longest = request.prompt + response  # of the held-out check
     if is_served(config.rollout):
         sizes = sizes._replace(generated=0, evaluated=0)
     return replace(
@@ -109,8 +110,15 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
         if sizes.generated
         else 0,
         evaluated_rows=rows_within_cache(sizes.evaluated, longest, each, bounds.cache_bytes) if sizes.evaluated else 0,
-        evaluated_response=int(config.evaluation.max_tokens),
+        evaluated_response=response,
     )
+
+
+def _longest_evaluated_response(config: Any) -> int:
+    """Return the most tokens of a response to a held-out problem, of whichever test set."""
+    test_sets = (config.evaluation.get("test_sets") or {}).values()
+    named = [int(one.get("max_tokens") or one.dataset.max_tokens) for one in test_sets]
+    return max([int(config.evaluation.max_tokens), *named])
 
 
 def _gpu_bytes(device: Any) -> float | None:

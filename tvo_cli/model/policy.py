@@ -74,6 +74,18 @@ class Policy:
         device = next(self.parameters()).device
         return ids.to(device), mask.to(device)
 
+    @property
+    def body(self) -> nn.Module:
+        """What gives hidden states; the whole network where its head cannot be taken apart from it."""
+        found: nn.Module = self.network.base_model if self.head.split else self.network
+        return found
+
+    def logprobs_of_states(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """log π of each token [N] at the state that predicts it [N, H], differentiable."""
+        if tiled_logprobs.can_score_in_tiles(self.head, hidden):
+            return tiled_logprobs.tiled_scores_of_head(self.head, hidden, tokens, 1.0)[0]
+        return chunked_token_scores(self.head, hidden, tokens, 1.0, self._logits, nucleus=None)[0]
+
     def score(
         self, prompt_ids: Tensor, prompt_mask: Tensor, response_ids: Tensor, mask: Tensor, temperature: float
     ) -> Scores:
@@ -96,8 +108,7 @@ class Policy:
         nucleus: Nucleus | None = None,
     ) -> ScoresWithExtras:
         """`score`, and at the same positions the entropy inside `nucleus` and Cov_π(π, log π), where asked for."""
-        body = self.network.base_model if self.head.split else self.network
-        hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
+        hidden = predicting_states(self.body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = self._logits, temperature or 1.0
         if nucleus is None and tiled_logprobs.can_score_in_tiles(self.head, hidden):
             found = tiled_logprobs.tiled_scores_of_head(self.head, hidden, response_ids[mask], heat)

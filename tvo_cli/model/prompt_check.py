@@ -81,7 +81,7 @@ def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Seque
         raise UserError("dataset", problem.id, "has a prompt without a single token.", "Mend or remove the row.")
     if reader.embeddings is not None and max(ids) >= reader.embeddings:
         _refuse_token_without_embedding(problem, max(ids), reader)
-    unknown = _unknown_token_id(reader.tokenizer)
+    unknown = unknown_token_id(reader.tokenizer)
     count = 0 if unknown is None else ids.count(unknown)
     seen.ids.append(problem.id)
     seen.lengths.append(len(ids))
@@ -92,7 +92,7 @@ def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Seque
     seen.literal += [problem.id] if literal_control(prompt) is not None else []
 
 
-def _unknown_token_id(tokenizer: Any) -> int | None:
+def unknown_token_id(tokenizer: Any) -> int | None:
     """The unknown token, unless the tokenizer uses another's for it: GPT-2's is its end token."""
     found = getattr(tokenizer, "unk_token_id", None)
     shared = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}

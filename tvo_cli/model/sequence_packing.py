@@ -47,8 +47,9 @@ def packed_predicting_states(
     which: Tensor,
     responses: tuple[Tensor, Tensor],
     slices: Sequence[Tensor],
+    wanted: Tensor | None = None,
 ) -> Tensor:
-    """[N, H]: the state that predicts each True token of the responses' mask, in row order.
+    """[N, H]: the state that predicts each True token of the responses' mask, or of `wanted`, in row order.
 
     prompts: ids and left-padded mask [P, W]; which [B]: each response's prompt; responses: ids and solid mask [B, T];
     slices: row numbers of responses of like length.
@@ -56,7 +57,8 @@ def packed_predicting_states(
     pieces = packing_pieces(body)
     if pieces is None:
         raise ValueError("the network does not take packed rows")
-    return _packed_states(body, packed_row(prompts, which, responses, slices, _step(pieces)), responses[1], pieces)
+    wanted = responses[1] if wanted is None else wanted
+    return _packed_states(body, packed_row(prompts, which, responses, slices, _step(pieces)), wanted, pieces)
 
 
 def packed_row(

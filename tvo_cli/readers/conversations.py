@@ -36,7 +36,7 @@ def question_of(value: object, *, answered: bool = False) -> Question:
         return Question(_question_text(value))
     if _are_message_parts(value):
         return Question(_join_message_parts(value))
-    turns = [_role_and_text(turn) for turn in value]
+    turns = turns_of(value)
     if answered and turns and turns[-1][0] == "assistant":
         turns.pop()
     if turns and turns[-1][0] != "user":
@@ -45,6 +45,19 @@ def question_of(value: object, *, answered: bool = False) -> Question:
             "End it with the user's turn, or name that turn: dataset.columns.question=COLUMN.0.content",
         )
     return Question(turns[-1][1], tuple(turns[:-1])) if turns else Question("")
+
+
+def turns_of(value: object) -> list[tuple[str, str]]:
+    """Return the turns (role, text) of a conversation: a list of {role, content} or {from, value}, or one of these.
+
+    Raises:
+        MalformedRecord: it is no list, a turn is no object, has no text, or its speaker is unknown.
+    """
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise MalformedRecord("has a text where a conversation is read", 'Write [{"role": …, "content": …}, …]')
+    return [_role_and_text(turn) for turn in value]
 
 
 def _are_message_parts(value: Sequence[object]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import time
 from collections import deque
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live as RichLive
 
+NAMED_PASS_RATE = re.compile(r"eval/[^/]+/pass@1")  # of a test set, or of a source of a mixture
 STYLES = ("auto", "live", "plain", "off")
 ALERTS_SHOWN = 3
 PACES = 20  # steps over which the pace is taken
@@ -73,13 +75,18 @@ class RunProgress:
 
     def add_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take in an evaluation."""
+        if "eval/pass@1" not in metrics:
+            self.evaluation = f"{_pass_rates_of_test_sets(metrics)} after step {step}"
+            return
         low, high = metrics.get("eval/pass@1_low"), metrics.get("eval/pass@1_high")
         interval = (
             f" [{format_plain_number(low)}, {format_plain_number(high)}]"
             if low is not None and high is not None
             else ""
         )
-        self.evaluation = f"pass@1 {format_plain_number(metrics.get('eval/pass@1'))}{interval} after step {step}"
+        others = "".join(f", {one}" for one in [_pass_rates_of_test_sets(metrics)] if one)
+        own = f"pass@1 {format_plain_number(metrics.get('eval/pass@1'))}{interval}"
+        self.evaluation = f"{own}{others} after step {step}"
 
     @property
     def elapsed(self) -> float:
@@ -92,6 +99,12 @@ class RunProgress:
         if not self._paces:
             return math.nan
         return max(self.run.steps - self.step, 0) * sum(self._paces) / len(self._paces)
+
+
+def _pass_rates_of_test_sets(metrics: Mapping[str, float]) -> str:
+    """Return pass@1 of each named test set: `aime24 0.1, math500 0.52`."""
+    found = {name.split("/")[1]: value for name, value in metrics.items() if NAMED_PASS_RATE.fullmatch(name)}
+    return ", ".join(f"{name} {format_plain_number(value)}" for name, value in found.items())
 
 
 class ConsoleDisplay(Protocol):

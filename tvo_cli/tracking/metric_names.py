@@ -23,6 +23,9 @@ METRICS = (
     MetricName("sampling/generated", "responses", "responses sampled for the step"),
     MetricName("sampling/used", "responses", "responses learned from"),
     MetricName("sampling/mixed", "share", "groups drawn that had right and wrong answers"),
+    MetricName("data/stage", "1", "stage of curriculum=levels, from 1"),
+    MetricName("data/seen", "share", "training problems drawn at least once (curriculum=pass_rate)"),
+    MetricName("data/weight", "1", "mean weight of the problems seen over that of one never seen"),
     MetricName("answer/entropy", "nats", "entropy of the final answers inside a group"),
     MetricName("answer/distinct", "share", "distinct final answers of a group over the answers given"),
     MetricName("neutral/entropy", "nats", "entropy of the neutral words, which no reward touches: shows mode collapse"),
@@ -103,6 +106,9 @@ METRICS = (
     MetricName("eval/truncated", "share", "held-out responses that met the length limit"),
     MetricName("eval/unanswered", "share", "held-out responses without a final answer"),
     MetricName("eval/grader_failed", "responses", "held-out responses that the grader could not judge"),
+    MetricName("eval/loss", "nats", "of tvo sft: −log π of a learned token of the held-out demonstrations"),
+    MetricName("sft/loss", "nats", "of tvo sft: −log π of a learned token of the update's rows, before it"),
+    MetricName("sft/tokens", "tokens", "of tvo sft: learned tokens of the update"),
     MetricName("time/exchange", "s", "handing weights to servers, and having the probe scored"),
     MetricName("time/generation", "s", "sampling"),
     MetricName("time/reward", "s", "grading"),
@@ -129,12 +135,26 @@ WITH_EXTREMES = (
     "memory/peak",
 )
 
+SOURCE = r"[\w.-]+"  # of a mixture, or a test set
+
+FAMILIES = (
+    MetricName(r"loss/.+", "1", "a part of the loss"),
+    MetricName(rf"data/share/{SOURCE}", "share", "of the problems drawn for the step: those of a source of a mixture"),
+    MetricName(rf"accuracy/source/{SOURCE}", "share", "correct responses of the step to problems of a source"),
+    MetricName(rf"data/(stage|seen|weight)/{SOURCE}", "1", "a reading of the curriculum inside a source"),
+    MetricName(r"eval/pass@\d+", "share", "held-out problems with a correct one among K samples"),
+    MetricName(
+        rf"eval/{SOURCE}/(pass@\d+(_low|_high)?|length|truncated|unanswered|grader_failed)",
+        "share",
+        "the same on a test set, or on the held-out problems of a source",
+    ),
+)  # patterns of names
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 def is_known_metric(name: str) -> bool:
-    """Return whether a name is one of our metrics; `loss/PART` and `eval/pass@K` are families."""
-    return name in BY_NAME or name.startswith("loss/") or bool(re.fullmatch(r"eval/pass@\d+", name))
+    """Return whether a name is one of our metrics, or of one of the families."""
+    return name in BY_NAME or any(re.fullmatch(family.name, name) for family in FAMILIES)
 
 
 def is_evaluation_metric(name: str) -> bool:

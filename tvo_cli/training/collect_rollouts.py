@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tvo_cli.data.cursor import Outcome
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.rollout import join_rollouts, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch
@@ -21,6 +23,7 @@ def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
     fit: list[list[bool]] = []
     while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
         graded = _sample_and_grade_batch(session, clock, wanted * rule.size, len(draws))
+        session.cursor.observe(_outcomes_of_problems(graded))
         right = [None if verdict.failed else verdict.correct for verdict in graded.verdicts]
         draws.append(graded)
         fit.append(rule.fit(right, graded.rollout.group.tolist()))
@@ -45,7 +48,7 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
 def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
     """Sample and grade the next problems; of several ranks each a share of them, and all have the whole."""
     hold_weights(session, clock)
-    problems = session.ranks.block(session.cursor.take(prompts))
+    problems = session.ranks.block(session.cursor.take(prompts, session.counters.step))
 
     def sample_and_grade() -> GradedBatch:
         with clock("generation"):
@@ -58,6 +61,14 @@ def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, nu
     for share in (share for rank, share in enumerate(shares) if rank != session.ranks.rank):
         session.grader.count_failures(share.verdicts)
     return _join_graded_batches(shares, session.learner.policy.pad_id)
+
+
+def _outcomes_of_problems(graded: GradedBatch) -> list[Outcome]:
+    """How the responses to each problem were judged; those that the grader could not judge count for nothing."""
+    judged = [Counter[bool]() for _ in graded.problems]
+    for p, verdict in zip(graded.rollout.group.tolist(), graded.verdicts, strict=True):
+        judged[p].update([verdict.correct] if not verdict.failed else [])
+    return [Outcome(problem, count[True], count.total()) for problem, count in zip(graded.problems, judged)]
 
 
 def _join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:

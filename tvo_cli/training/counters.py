@@ -44,5 +44,5 @@ def advance_counters(session: Session, work: StepInProgress, metrics: dict[str, 
     counters.poisoned = bool(report.nonfinite)
     if metrics["accuracy/fresh"] > counters.best_accuracy:
         counters.best_accuracy, counters.best_step = metrics["accuracy/fresh"], counters.step
-    counters.score = None if session.limits.evaluate_every else metrics["accuracy/fresh"]
+    counters.score = None if session.limits.scored_by_evaluation else metrics["accuracy/fresh"]
     metrics |= {"rollouts": float(counters.rollouts), "tokens": float(counters.tokens)}

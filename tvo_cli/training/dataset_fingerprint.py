@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import store
+from tvo_cli.data.mixture import Mixture
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
@@ -17,23 +18,44 @@ from tvo_cli.training.resume_compatibility import is_allowed_to_differ
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
-KEY = "dataset.content"  # in resume.allow
+KEY = "dataset.content"  # in resume.allow; of a source of a mixture, dataset.sources.NAME.content
+DATA = "data"  # in a checkpoint's origin; of a source, data/NAME
 GENERATED = 64  # problems of a generated data set: its settings, which are compared too, decide the rest
 
 
 def dataset_fingerprints(training: Problems, heldout: Sequence[Problem]) -> dict[str, str]:
-    """Fingerprints of the training problems in their order and of the held-out ones, for a checkpoint's origin."""
-    most = training.size if isinstance(training, ProblemList | Subset) else GENERATED
-    count = min(end for end in (training.size, most) if end is not None)
-    found = {"data": f"{training.size or 'endless'}:{fingerprint_of_run_dataset(map(training.problem, range(count)))}"}
-    return found | ({"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {})
+    """Fingerprints of the training problems in their order and of the held-out ones, for a checkpoint's origin.
+
+    A mixture has one for each source, `data/NAME`, and one over all of them.
+    """
+    sources = training.sources if isinstance(training, Mixture) else ()
+    found = {f"{DATA}/{source.name}": _fingerprint_of_problems(source.problems) for source in sources}
+    whole = _fingerprint_of_sources(training.size, found) if sources else _fingerprint_of_problems(training)
+    return {DATA: whole, **found, **({"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {})}
+
+
+def _fingerprint_of_problems(problems: Problems) -> str:
+    """How many there are, and the fingerprint of all that were read, or of the first that were generated."""
+    read = getattr(problems, "problems", problems)  # of a source of a mixture: what it takes them from
+    most = problems.size if isinstance(read, ProblemList | Subset) else GENERATED
+    count = min(end for end in (problems.size, most) if end is not None)
+    return f"{problems.size or 'endless'}:{fingerprint_of_run_dataset(map(problems.problem, range(count)))}"
+
+
+def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str:
+    return f"{size or 'endless'}:{hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]}"
+
+
+def changed_sources(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The sources of a mixture whose problems are others than a checkpoint's, or that it did not have."""
+    return [key.removeprefix(f"{DATA}/") for key in now if key.startswith(f"{DATA}/") and before.get(key) != now[key]]
 
 
 def fingerprint_of_run_dataset(problems: Iterable[Problem]) -> str:
     """sha256 over questions, earlier turns, golds and scorers, in order; its first 16 letters."""
     seen = hashlib.sha256()
     for problem in problems:
-        row = (problem.question, problem.turns, problem.answer, problem.scorer)
+        row = (problem.question, problem.turns, problem.answer, problem.scorer, *filter(None, [problem.suffix]))
         seen.update(json.dumps(row).encode() + b"\n")
     return seen.hexdigest()[:16]
 
@@ -65,15 +87,28 @@ def compare_dataset_fingerprints(
         report("the held-out problems are not those of the checkpoint: evaluations before and after are not comparable")
     if is_same_dataset(before, now):
         return
-    if not is_allowed_to_differ(KEY, allowed):
+    for source in changed_sources(before, now) or [""]:
+        _check_data_may_differ(source, before, now, allowed, report)
+
+
+def _check_data_may_differ(
+    source: str,
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    allowed: Sequence[str],
+    report: Callable[[str], object],
+) -> None:
+    """Refuse other problems of a source ("": of the data set) unless resume.allow names them."""
+    key, own = (f"dataset.sources.{source}.content", f"{DATA}/{source}") if source else (KEY, DATA)
+    if not (is_allowed_to_differ(key, allowed) or is_allowed_to_differ(KEY, allowed)):
         raise UserError(
-            "dataset",
-            now["data"],
-            f"holds other problems than the run was trained on (recorded: {before['data']}; size and fingerprint of "
+            key.removesuffix(".content"),
+            now[own],
+            f"holds other problems than the run was trained on (recorded: {before.get(own)}; size and fingerprint of "
             "all questions and answers).",
-            f"Put the data back, name another output_dir, or take resume.allow=[{KEY}].",
+            f"Put the data back, name another output_dir, or take resume.allow=[{key}].",
         )
-    report(f"resume.allow: {KEY}: the training problems differ from the checkpoint's; their order starts again")
+    report(f"resume.allow: {key}: the training problems differ from the checkpoint's; their order starts again")
 
 
 def is_same_dataset(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -60,10 +60,10 @@ def check_resumable(folder: Path, config: Any) -> None:
     if mode == "must" and not held:
         raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
     if held and mode != "never":
-        _check_same_settings(
+        check_same_settings(
             folder,
-            _recorded_settings(root),
-            _flat_settings_to_resume(config),
+            recorded_settings(root),
+            flat_settings(config),
             tuple(configuration.current_key_name(str(key)) for key in config.resume.allow),
         )
 
@@ -74,7 +74,7 @@ def write_origin(folder: Path, config: Any) -> None:
     if str(config.resume.mode) == "never":
         _set_aside_instead_of_resume(folder)
     root.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(root / RECORD, _flat_settings_to_resume(config))
+    atomic_files.write_json_atomically(root / RECORD, flat_settings(config))
     wandb_id.restore_wandb_id(folder, _wandb_id_in_newest_checkpoint(folder))
 
 
@@ -87,11 +87,13 @@ def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
         return None
 
 
-def _flat_settings_to_resume(config: Any) -> dict[str, Any]:
+def flat_settings(config: Any) -> dict[str, Any]:
+    """The settings of a config by dotted key, secrets redacted."""
     return dict(_flatten_settings(redaction.redacted(configuration.resolved_tree(config))))
 
 
-def _recorded_settings(root: Path) -> dict[str, Any]:
+def recorded_settings(root: Path) -> dict[str, Any]:
+    """The settings that the checkpoints of a folder belong to."""
     try:
         found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -108,9 +110,10 @@ def _set_aside_instead_of_resume(folder: Path) -> None:
         run_folder.set_aside(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
 
 
-def _check_same_settings(
+def check_same_settings(
     folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]
 ) -> None:
+    """Refuse settings that differ from the recorded ones where they matter and `allowed` does not name them."""
     before = schema.upgrade_recorded_settings(before, wanted)
     differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
     differing = [key for key in differing if not key.startswith(HARMLESS)]

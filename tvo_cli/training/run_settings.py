@@ -55,7 +55,6 @@ class RunSettings:
 
     steps: int
     prompts: int
-    evaluate_every: int
     evaluate_at_start: bool
     checkpoint_every: int
     keep: int
@@ -67,6 +66,8 @@ class RunSettings:
     viscosity_factor: float  # factor on the viscosity after a rollback
     old_logp: str
     importance_cap: float
+    best: str = ""  # the test set whose pass@1 is a policy's score; "": the run's own held-out problems
+    scored_by_evaluation: bool = False  # False: by fresh accuracy
     ranks_checked_every: int = 1  # batches; 0: never
     mismatch_limit: float = math.inf  # nats a token between sampler and trainer, above which a batch is refused
     profiled: tuple[int, ...] = ()  # steps, from 1: training/step_profiler.py

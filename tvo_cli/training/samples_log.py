@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tvo_cli.checkpoint import store
-from tvo_cli.evaluation import HeldoutEvaluation
+from tvo_cli.evaluation.test_sets import RunEvaluation
 from tvo_cli.tracking.atomic_files import write_json_lines_atomically
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.collapse_response import is_run_stopped
@@ -63,11 +63,12 @@ def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
     ]
 
 
-def log_evaluation_responses(session: Session, evaluation: HeldoutEvaluation) -> None:
+def log_evaluation_responses(session: Session, evaluation: RunEvaluation) -> None:
     """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
-    if session.limits.evaluate_every:
-        session.counters.score = evaluation.accuracy.mean
+    score = evaluation.score(session.limits.best)
+    if session.limits.scored_by_evaluation and score is not None:
+        session.counters.score = score
     if not session.ranks.is_first:
         return
     name = f"evaluation-{store.checkpoint_name(session.counters.step)}.jsonl"
-    write_json_lines_atomically(session.folder / "responses" / name, list(evaluation.records))
+    write_json_lines_atomically(session.folder / "responses" / name, evaluation.records)

@@ -15,8 +15,8 @@ from tvo_cli.checkpoint.held_rows import HeldRows
 from tvo_cli.checkpoint.sharded_parameters import held_tensors, whole_tensors
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, held_copy_on_cpu, whole_values
-from tvo_cli.data import Cursor
-from tvo_cli.evaluation import HeldoutSet
+from tvo_cli.data import ProblemCursor
+from tvo_cli.evaluation.test_sets import TestSet
 from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
@@ -42,13 +42,13 @@ class Session:
     seed: int
     folder: Path
     learner: Learner
-    cursor: Cursor
+    cursor: ProblemCursor
     prompt: Mapping[str, Any]
     sampling: SamplingParams
     passes: InnerLoopSettings
     grader: Grader
     rewards: Rewards
-    heldout: HeldoutSet | None
+    test_sets: tuple[TestSet, ...]
     watch: CollapseWatch
     smoother: GradientNoiseSmoother
     tracker: Tracker

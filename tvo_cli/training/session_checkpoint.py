@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,8 +139,7 @@ def resume_session(session: Session) -> Path | None:
     log.info("resuming %s from %s", session.folder, folder.name)
     parts, state = store.load_checkpoint(folder, session.held_rows())
     compare_checkpoint_origin(state["origin"], session.origin, log.warning)
-    if not dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
-        state["cursor"] = session.cursor.begin_anew(state["cursor"])
+    state["cursor"] = _cursor_state_to_resume(session, state)
     weights = session.learner.policy.read_saved(folder / "policy")
     if is_policy_only(folder):
         _restore_finished(session, folder, weights, state)
@@ -148,6 +147,23 @@ def resume_session(session: Session) -> Path | None:
         session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
     return folder
+
+
+def _cursor_state_to_resume(session: Session, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the problems are gone on with; at a new start where they, or what draws them, are allowed to be others."""
+    held, fresh = dict(state["cursor"]), session.cursor.state_dict()
+    if _shape_of_cursor_state(held) != _shape_of_cursor_state(fresh):
+        log.warning("the problems are drawn by another rule than the checkpoint's: their order starts again")
+        return fresh
+    if dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
+        return held
+    return session.cursor.begin_anew(held, dataset_fingerprint.changed_sources(state["origin"], session.origin))
+
+
+def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:
+    """What tells the state of one kind of cursor from another's: its keys, and its sources'."""
+    sources = state.get("sources", {})
+    return sorted(state), {name: sorted(one) for name, one in sources.items()}, len(state.get("stages", ()))
 
 
 def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], state: Any) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.objective import ControlVariate, Temperature
 from tvo_cli.rollout import sampler_mismatch
@@ -36,6 +37,7 @@ def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]
     rollout, verdicts = batch.rollout, batch.verdicts
     return (
         _reward_metrics_of_draws(session, batch)
+        | _source_metrics(session, batch)
         | readings.length_readings(rollout.mask, rollout.finished)
         | readings.answer_readings([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral_word_readings(rollout.response_ids, rollout.mask, session.neutral_ids)
@@ -61,6 +63,20 @@ def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str,
     share = batch.drawn.fit / first
     counts = {"sampling/draws": float(len(draws)), "sampling/generated": float(batch.drawn.responses)}
     return found | counts | {"sampling/used": used, "sampling/mixed": share}
+
+
+def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
+    """Of a mixture, the share of each source in what was drawn and its accuracy; and what the cursor reads."""
+    found = session.cursor.readings()
+    if not isinstance(session.cursor.problems, Mixture):
+        return found
+    drawn = [problem.source for graded in batch.drawn.draws for problem in graded.problems]
+    right = {source.name: list[bool]() for source in session.cursor.problems.sources}
+    for graded in batch.drawn.draws:
+        for p, verdict in zip(graded.rollout.group.tolist(), graded.verdicts, strict=True):
+            right[graded.problems[p].source].append(verdict.correct)
+    found |= {f"data/share/{name}": drawn.count(name) / len(drawn) for name in right}
+    return found | {f"accuracy/source/{name}": sum(of) / len(of) for name, of in right.items() if of}
 
 
 def _entropy_law_metrics(session: Session, batch: RolloutBatch, accuracy: float) -> dict[str, float]:

@@ -1,37 +1,23 @@
-"""Supervised fine-tuning on worked solutions: how the embedded checkpoints are made."""
+"""Supervised fine-tuning: the assistant's tokens of demonstrations become more likely, resumable at every update."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch.optim import Optimizer
 
-from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
-from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy
+from tvo_cli.model.sequence_logprobs import TokenSequences, learned_logprobs
+from tvo_cli.training.demonstration_encoding import EncodedSequence
+from tvo_cli.training.demonstration_rows import Rows
 
-log = logging.getLogger("tvo")
-Report = Callable[[int, float], object]
-
-
-@runtime_checkable
-class WorkedSolutions(Protocol):
-    """Problems with a teacher."""
-
-    @property
-    def size(self) -> int | None: ...
-
-    def problem(self, index: int) -> Any: ...
-
-    def teacher_solution(self, index: int, seed: int) -> str: ...
+Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,77 +33,118 @@ class SFTSettings:
     warm_up: int
     decay: float
     seed: int
+    microbatch_tokens: int = 0  # padding included, of one forward; 0: no bound
+    packed: bool = False
 
 
-def log_sft_progress(step: int, loss: float) -> None:
-    """Every hundredth step into the log."""
-    if step % 100 == 0:
-        log.info("step %d: loss %.4f nats a token", step, loss)
+class SFTUpdate(NamedTuple):
+    """What an update found."""
+
+    step: int  # updates done
+    loss: float  # nats a learned token
+    tokens: int  # learned
+    norm: float  # of the gradient, before clipping
+    lr: float
+
+    def metrics(self) -> dict[str, float]:
+        """Named as in docs/metrics.md."""
+        return {
+            "sft/loss": self.loss,
+            "sft/tokens": float(self.tokens),
+            "gradient/norm": self.norm,
+            "optimizer/lr": self.lr,
+        }
 
 
-def fine_tune(
-    policy: Policy,
-    problems: WorkedSolutions,
-    prompt: Any,
-    settings: SFTSettings,
-    report: Report,
-    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
-) -> None:
-    """Minimise −log π(solution | question) a token; linear warm-up, constant rate, linear decay to 0."""
-    policy.network.train()
-    optimizer = torch.optim.AdamW(
-        list(policy.parameters()), lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
-    )
-    for step in range(settings.steps):
-        first = step * settings.rows
-        indices = [i % problems.size if problems.size else i for i in range(first, first + settings.rows)]
-        encoded = _encode_solutions(policy, problems, indices, prompt, settings.seed)
+@dataclass(slots=True)
+class FineTuning:
+    """A fine-tuning under way: its policy, its optimiser, and how many updates are done."""
+
+    policy: Policy
+    rows: Rows
+    settings: SFTSettings
+    optimizer: Optimizer
+    autocast: Autocast = nullcontext
+    step: int = 0
+
+    @classmethod
+    def of(cls, policy: Policy, rows: Rows, settings: SFTSettings, autocast: Autocast = nullcontext) -> FineTuning:
+        """At its start: AdamW over what trains."""
+        trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
+        return cls(policy, rows, settings, optimizer, autocast)
+
+    def updates(self) -> Iterator[SFTUpdate]:
+        """Make the updates that are left, one at a time.
+
+        Minimises −log π(reply | what came before it), the mean over all learned tokens of an update's rows.
+        """
+        self.policy.network.train()
+        try:
+            while self.step < self.settings.steps:
+                yield self._update()
+        finally:
+            self.policy.network.eval()
+
+    def _update(self) -> SFTUpdate:
+        first = self.step * self.settings.rows
+        rows = [self.rows.at(number) for number in range(first, first + self.settings.rows)]
+        tokens = sum(sum(row.learned) for row in rows)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        for part in microbatches(rows, self.settings.microbatch_tokens, packed=self.settings.packed):
+            with self.autocast():
+                share = loss_of_rows(self.policy, part, packed=self.settings.packed) / tokens
+            share.backward()
+            loss += float(share.detach())
+        lr = self.settings.lr * lr_multiplier(self.settings, self.step)
+        self.optimizer.param_groups[0]["lr"] = lr
+        trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
+        norm = float(torch.nn.utils.clip_grad_norm_(trained, self.settings.clip_norm))
+        if not math.isfinite(norm):
+            problem = f"the gradient of update {self.step + 1} is not finite; nothing was changed by it."
+            raise UserError("lr", self.settings.lr, problem, "Take a lower one and another output_dir.")
+        self.optimizer.step()
+        self.step += 1
+        return SFTUpdate(self.step, loss, tokens, norm, lr)
+
+
+def loss_of_rows(policy: Policy, rows: Sequence[EncodedSequence], *, packed: bool) -> torch.Tensor:
+    """−Σ log π over the learned tokens of the rows, in nats."""
+    device = next(policy.parameters()).device
+    sequences = TokenSequences.of([(row.ids, row.learned) for row in rows], policy.pad_id, device)
+    return -learned_logprobs(policy, sequences, packed=packed).sum()
+
+
+@torch.no_grad()
+def mean_loss(policy: Policy, rows: Sequence[EncodedSequence], settings: SFTSettings, autocast: Autocast) -> float:
+    """Nats a learned token over the rows; not a number without one."""
+    tokens = sum(sum(row.learned) for row in rows)
+    total = 0.0
+    for part in microbatches(rows, settings.microbatch_tokens, packed=settings.packed):
         with autocast():
-            loss = _solution_loss(policy, *encoded)
-        optimizer.param_groups[0]["lr"] = settings.lr * _lr_multiplier(settings, step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(policy.parameters()), settings.clip_norm)
-        optimizer.step()
-        report(step + 1, float(loss.detach()))
-    policy.network.eval()
+            total += float(loss_of_rows(policy, part, packed=settings.packed))
+    return total / tokens if tokens else math.nan
 
 
-def _lr_multiplier(settings: SFTSettings, step: int) -> float:
+def microbatches(rows: Sequence[EncodedSequence], most: int, *, packed: bool) -> Iterator[list[EncodedSequence]]:
+    """Rows in their order, as many at a time as have `most` tokens with their padding; 0: all at once."""
+    part: list[EncodedSequence] = []
+    for row in rows:
+        if part and most and _positions([*part, row], packed=packed) > most:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
+def _positions(rows: Sequence[EncodedSequence], *, packed: bool) -> int:
+    lengths = [len(row.ids) for row in rows]
+    return sum(lengths) if packed else len(lengths) * max(lengths)
+
+
+def lr_multiplier(settings: SFTSettings, step: int) -> float:
+    """Linear warm-up, constant rate, linear decay to 0."""
     left = (settings.steps - step) / max(settings.decay * settings.steps, 1.0)
     return min(1.0, (step + 1) / max(settings.warm_up, 1), left)
-
-
-def _encode_solutions(
-    policy: Policy, problems: WorkedSolutions, indices: Sequence[int], prompt: Any, seed: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Questions left-padded, solutions with their end token right-padded."""
-    tokenizer, device = policy.tokenizer, next(policy.parameters()).device
-    questions = [render_prompt(problems.problem(i), prompt, tokenizer) for i in indices]
-    solutions = [problems.teacher_solution(i, seed) for i in indices]
-    prompt_ids, prompt_mask = policy.encode(questions)
-    if tokenizer.eos_token_id is None:
-        raise UserError("model.path", tokenizer.name_or_path, "its tokenizer has no end token to learn.", "Add one.")
-    answered = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in solutions]
-    length = max(map(len, answered)) + 1
-    ids = torch.full((len(answered), length), policy.pad_id, dtype=torch.int64)
-    mask = torch.zeros(len(answered), length, dtype=torch.bool)
-    for row, tokens in enumerate(answered):
-        ids[row, : len(tokens) + 1] = torch.tensor([*tokens, tokenizer.eos_token_id])
-        mask[row, : len(tokens) + 1] = True
-    return prompt_ids, prompt_mask, ids.to(device), mask.to(device)
-
-
-def _solution_loss(policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-    loss: Tensor = -policy.score(prompt_ids, prompt_mask, ids, mask, 1.0).logp.sum() / mask.sum()
-    return loss
-
-
-def write_sft_record(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write sft.json: how the checkpoint was made, and the checksum of its weights."""
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise UserError("output_dir", folder, "no weights were written there.")
-    facts = facts | {"sha256": file_sha256(weights)}
-    (folder / "sft.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    return facts

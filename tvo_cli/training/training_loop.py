@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tvo_cli.evaluation import HeldoutEvaluation
+from collections.abc import Sequence
+
+from tvo_cli.evaluation.test_sets import RunEvaluation, TestSet, evaluate_test_sets
 from tvo_cli.stability import CollapseAction
 from tvo_cli.training import (
     collapse_response,
@@ -27,7 +29,7 @@ from tvo_cli.training.stop_signals import StopRequest, handle_stop_signals
 from tvo_cli.training.stopwatch import Stopwatch
 
 
-def train(session: Session) -> HeldoutEvaluation | None:
+def train(session: Session) -> RunEvaluation | None:
     """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for.
 
     A run that a rule has stopped is over: resumed, it is only evaluated. A signal while the last evaluation
@@ -37,13 +39,14 @@ def train(session: Session) -> HeldoutEvaluation | None:
     step_profiler.warn_of_steps_never_profiled(session)
     with handle_stop_signals(session.tracker.announce) as interrupted:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
-            evaluation = _evaluate_heldout(session)
+            evaluation = _evaluate(session, session.test_sets)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
             with session_checkpoint.saved_on_user_error(session), step_profiler.profiled_if_asked(session):
                 train_step(session, interrupted)
-            if _is_due(session.counters.step, session.limits.evaluate_every) and not is_run_over(session):
-                evaluation = _evaluate_heldout(session)
+            if not is_run_over(session):
+                due = [one for one in session.test_sets if _is_due(session.counters.step, one.every)]
+                evaluation = _evaluate(session, due) or evaluation
             if _is_due(session.counters.step, session.limits.checkpoint_every) and not is_run_over(session):
                 session_checkpoint.save_session_if_possible(session)
             _stop_if_requested(session, interrupted)
@@ -98,19 +101,19 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     return action
 
 
-def _evaluate_heldout(session: Session) -> HeldoutEvaluation | None:
-    if session.heldout is None:
+def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation | None:
+    if not test_sets:
         return None
     hold_weights(session, Stopwatch())
     with session.learner.autocast():
-        evaluation = session.heldout(session.learner.policy, session.ranks)
+        evaluation = evaluate_test_sets(test_sets, session.learner.policy, session.ranks)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation
 
 
-def _final_evaluation(session: Session) -> HeldoutEvaluation | None:
-    evaluation = _evaluate_heldout(session)
+def _final_evaluation(session: Session) -> RunEvaluation | None:
+    evaluation = _evaluate(session, session.test_sets)
     if evaluation is not None:
         session_checkpoint.save_session_if_possible(session)  # the last checkpoint, with the score that it has now
     return evaluation

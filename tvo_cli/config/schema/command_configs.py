@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from tvo_cli.config.schema.data_and_model_groups import Dataset, Model
+from tvo_cli.config.schema.data_and_model_groups import Curriculum, Dataset, Model
 from tvo_cli.config.schema.evaluation_groups import Decoding, Defaults, Grader, Protocol, Schedule, Suites
 from tvo_cli.config.schema.training_groups import (
     Adapter,
@@ -30,8 +30,10 @@ from tvo_cli.config.schema.value_types import (
     PathName,
     Positive,
     Rows,
+    RowsOrNone,
     Seed,
     Share,
+    SomeWords,
     Threads,
     Whole,
     key,
@@ -46,6 +48,9 @@ ONE_PROCESS = {
     "timeout": 900,
     "check_every": 1,
 }  # conf/parallel/single.yaml, of runs from before there was more
+
+
+Auto = Literal["auto"]
 
 
 class CommandConfig(Keys):
@@ -63,6 +68,7 @@ class TrainConfig(CommandConfig):
     model: Model = key("which network")
     adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
     dataset: Dataset = key("which problems")
+    curriculum: Curriculum = key("in which order and how often they are drawn", before={"kind": "none"})
     rollout: Rollout = key("how responses are sampled")
     reward: Reward = key("how a response becomes a number")
     optimizer: Optimizer = key("how a gradient becomes a step")
@@ -102,20 +108,33 @@ class SftConfig(CommandConfig):
     """conf/sft.yaml."""
 
     model: Model = key("which network to start from")
-    dataset: Dataset = key("whose teacher")
+    adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
+    dataset: Dataset = key("what is learned: solutions, conversations, or the teacher of an embedded task")
     reward: Reward = key("how answers are judged")
     rollout: Rollout = key("how responses are sampled")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
     threads: Threads = key("CPU threads; 0: torch's choice")
-    steps: Count = key("updates")
-    rows: Rows = key("solutions an update")
-    lr: Positive = key("learning rate")
+    resume: Resume = key("whether a folder is gone on with", before={"mode": "auto", "allow": []})
+    steps: Count | Auto = key("updates; auto: as many as the epochs take, 900 of problems without end")
+    epochs: Count = key("passes over data that are read, where steps is auto", before=1)
+    rows: Rows | Auto = key("rows an update; auto: 32 of data that are read, 128 of generated ones")
+    lr: Positive | Auto = key(
+        "learning rate; auto: 2e-3 below 1e7 parameters, 1e-5 from there on, times adapter.lr_scale"
+    )
     betas: Betas = key("of AdamW")
     weight_decay: NotNegative = key("of AdamW")
     clip_norm: Positive = key("largest norm of the gradient")
-    warm_up: Whole = key("steps of linear rise")
+    warm_up: Whole | Auto = key("steps of linear rise; auto: a tenth of all, 50 at most")
     decay: Share = key("last share of the steps, over which the rate falls to 0")
-    problems: Rows = key("held-out problems of the closing evaluation")
+    packing: bool | Auto = key(
+        "rows end to end without padding; auto: where padding is more than a tenth", before=False
+    )
+    microbatch_tokens: Whole = key("positions, padding included, of one forward; 0: no bound", before=0)
+    max_length: Count | None = key("tokens of a row, prompt and reply; null: the model's context", before=None)
+    too_long: Literal["refuse", "skip"] = key("rows that are longer", before="refuse")
+    append_answer: SomeWords | None = key("a text with {answer}, behind replies without a box", before=None)
+    checkpoint_every: Whole = key("updates between two saved states; 0: only when a signal comes", before=0)
+    problems: RowsOrNone = key("held-out problems of the evaluations before and after; 0: none")
     samples: Rows = key("responses a problem")
 
 

@@ -142,7 +142,62 @@ class ReasoningGym(Problems):
     options: Free | None = key("the task's own settings", optional=True)
 
 
-Dataset = Annotated[Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym, Field(discriminator="kind")]
+SourceDataset = Annotated[Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym, Field(discriminator="kind")]
+
+
+class Mixture(Keys):
+    """Several data sets, each with a weight."""
+
+    name: Label = key("the data set's name")
+    kind: Literal["mixture"] = key("mixture")
+    sources: dict[str, SourceDataset] = key("the data sets by a name of their own, each a whole dataset config")
+    weights: dict[str, Positive] | None = key("of each source beside the others; 1 where none is stated")
+    seed: Seed | None = key("of generated data whose source states none; null: the run's", optional=True)
+    max_tokens: Tokens = key("most tokens of a response")
+    stop: Stops | None = key("texts that end a response, of whichever source", optional=True)
+    template: Literal["plain", "chat"] | None = key("how all are asked; null: the model's way", optional=True)
+    profile: Profile = key("of no source: each has its own")
+    suffix: Words | None = key("after every question; null: each source's own")
+
+
+Dataset = Annotated[
+    Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym | Mixture, Field(discriminator="kind")
+]
+
+
+class NoCurriculum(Keys):
+    """Every problem once an epoch, in an order that is new in each."""
+
+    kind: Literal["none"] = key("none")
+
+
+class LevelStage(Keys):
+    """Which levels are drawn from a step on."""
+
+    step: Whole = key("rollout batches done when it begins; the first stage's is 0")
+    levels: Annotated[list[Label], Field(min_length=1)] = key("the levels that are drawn")
+
+
+class LevelCurriculum(Keys):
+    """A schedule over levels."""
+
+    kind: Literal["levels"] = key("levels")
+    stages: Annotated[list[LevelStage], Field(min_length=1)] = key(
+        "curriculum.stages=[{step: 0, levels: [1, 2]}, {step: 100, levels: [3, 4, 5]}]"
+    )
+
+
+class PassRateCurriculum(Keys):
+    """Problems in proportion to the variance of their rewards."""
+
+    kind: Literal["pass_rate"] = key("pass_rate")
+    prior: Annotated[list[Positive], Field(min_length=2, max_length=2)] = key(
+        "a and b of the Beta prior of a pass rate"
+    )
+    memory: Share = key("what a problem's counts are multiplied by when it is drawn again")
+
+
+Curriculum = Annotated[NoCurriculum | LevelCurriculum | PassRateCurriculum, Field(discriminator="kind")]
 
 
 class Prompt(Keys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tvo_cli.config.schema.data_and_model_groups import Dataset, Profile
+from tvo_cli.config.schema.data_and_model_groups import Dataset, Profile, SourceDataset
 from tvo_cli.config.schema.value_types import (
     Confidence,
     Count,
@@ -27,6 +27,19 @@ from tvo_cli.config.schema.value_types import (
 )
 
 
+class TestSet(Keys):
+    """Other problems that a run is evaluated on; null: as its own."""
+
+    __test__ = False
+
+    dataset: SourceDataset = key("whose test split")
+    every: Whole | None = key("batches between evaluations; 0: only at the start and the end", optional=True)
+    problems: Rows | None = key("how many, at most", optional=True)
+    samples: Rows | None = key("responses a problem", optional=True)
+    temperature: NotNegative | None = key("of sampling; 0 is greedy", optional=True)
+    max_tokens: Tokens | None = key("most tokens of a response; null: the data set's own", optional=True)
+
+
 class Schedule(Keys):
     """When a run evaluates itself, and how."""
 
@@ -38,6 +51,8 @@ class Schedule(Keys):
     max_tokens: Tokens = key("most tokens of a response")
     confidence: Confidence = key("of the intervals: 0.95")
     seed: Seed = key("of problems and samples")
+    test_sets: dict[str, TestSet] | None = key("further test sets, by name", before=None)
+    best: Name | None = key("the test set by which a checkpoint is the best; null: the run's own", before=None)
 
 
 class Decoding(Keys):

@@ -29,6 +29,7 @@ DECLARATIONS: dict[str, tuple[Any, ...]] = {
     "model": (data_and_model_groups.Model,),
     "adapter": (training_groups.Adapter,),
     "dataset": (data_and_model_groups.Dataset,),
+    "curriculum": (data_and_model_groups.Curriculum,),
     "rollout": (training_groups.Rollout,),
     "reward": (training_groups.Reward,),
     "optimizer": (training_groups.Optimizer,),

@@ -1,0 +1,34 @@
+"""What draws the problems of a run: `curriculum` of a config, over one data set or over each source of a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from tvo_cli.data.cursor import Cursor, ProblemCursor
+from tvo_cli.data.level_curriculum import LevelCursor, stages_of
+from tvo_cli.data.mixture import Mixture
+from tvo_cli.data.mixture_cursor import MixtureCursor
+from tvo_cli.data.pass_rate_curriculum import PassRateCursor, PassRateLaw
+from tvo_cli.data.problems import Problems
+from tvo_cli.errors import UserError
+
+KINDS = ("none", "levels", "pass_rate")
+
+
+def build_cursor(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -> ProblemCursor:
+    """The cursor of a run; of a mixture one that chooses sources, and one inside each source."""
+    inside = partial(_cursor_of_problems, seed=seed, curriculum=curriculum)
+    return MixtureCursor(problems, inside) if isinstance(problems, Mixture) else inside(problems)
+
+
+def _cursor_of_problems(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -> ProblemCursor:
+    match curriculum["kind"]:
+        case "none":
+            return Cursor(problems, seed=seed, shuffle=True)
+        case "levels":
+            return LevelCursor(problems, seed, stages_of(curriculum))
+        case "pass_rate":
+            return PassRateCursor(problems, seed, PassRateLaw.of(curriculum))
+    raise UserError("curriculum.kind", curriculum["kind"], "is no curriculum.", f"Choose {', '.join(KINDS)}.")

@@ -1,0 +1,70 @@
+"""Where demonstrations come from: rows of a file or of the hub, or the teacher of an embedded task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from tvo_cli import data
+from tvo_cli.data.demonstrations import Demonstration, DemonstrationReading, with_conversation
+from tvo_cli.data.file_problems import load_problem_file
+from tvo_cli.data.hub_problems import load_hub
+from tvo_cli.data.problems import Problems
+from tvo_cli.data.row_to_problem import skips_unanswered_rows
+from tvo_cli.errors import UserError
+from tvo_cli.types import Problem
+
+READ = ("jsonl", "hub")
+
+
+@runtime_checkable
+class WorkedSolutions(Protocol):
+    """Problems with a teacher."""
+
+    @property
+    def size(self) -> int | None: ...
+
+    def problem(self, index: int) -> Problem: ...
+
+    def teacher_solution(self, index: int, seed: int) -> str: ...
+
+
+class TaughtProblems:
+    """The problems of an embedded task, each with a solution of its teacher."""
+
+    neutral_words: tuple[str, ...] = ()
+
+    def __init__(self, name: str, problems: WorkedSolutions, seed: int) -> None:
+        self.name, self.size = name, problems.size
+        self._problems, self._seed = problems, seed
+
+    def problem(self, index: int) -> Demonstration:
+        """The demonstration with this index, from 0 up."""
+        return with_conversation(self._problems.problem(index), self._problems.teacher_solution(index, self._seed))
+
+
+def load_demonstrations(
+    node: Mapping[str, Any], *, split: str, seed: int, append_answer: str | None = None
+) -> Problems:
+    """The demonstrations of one split of a dataset node; of generated data, those of its teacher under `seed`.
+
+    Raises:
+        UserError: the data have no worked solutions, or a row cannot be read.
+    """
+    if node["kind"] not in READ:
+        return _taught(node, split=split, seed=seed)
+    convert = DemonstrationReading(skips_unanswered_rows(node), append_answer)
+    if node["kind"] == "jsonl":
+        return load_problem_file(node, split=split, convert=convert)
+    return load_hub(node, split=split, convert=convert)
+
+
+def _taught(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
+    problems = data.load(node, split=split, seed=seed)
+    if isinstance(problems, WorkedSolutions):
+        return TaughtProblems(problems.name, problems, seed)
+    if node["kind"] == "mixture":
+        remedy = "Fine-tune on one after the other: model.path=FOLDER starts from what the first one left."
+        raise UserError("dataset", node["name"], "is a mixture; tvo sft takes one data set.", remedy)
+    remedy = "Your own: dataset=jsonl dataset.path=FILE, with a column of solutions or of conversations."
+    raise UserError("dataset", node["name"], "has no worked solutions to learn from.", remedy)
