@@ -1,6 +1,7 @@
 """An algorithm of one function: GRPO whose sure tokens learn less."""
 
 import torch
+
 import tvo_cli as tvo
 from tvo_cli.types import Tokens
 

@@ -21,9 +21,9 @@ def test_what_is_not_finite_is_recorded_by_its_name() -> None:
 
 
 def test_a_record_of_before_held_null_for_it() -> None:
-    resume_compatibility._check_same_settings(Path("run"), {"surrogate.low": None}, {"surrogate.low": "inf"}, ())
+    resume_compatibility.check_same_settings(Path("run"), {"surrogate.low": None}, {"surrogate.low": "inf"}, ())
     for before, wanted in ((None, 0.2), ("inf", 0.2), (0.2, "inf")):
         with pytest.raises(UserError, match=r"surrogate\.low"):
-            resume_compatibility._check_same_settings(
+            resume_compatibility.check_same_settings(
                 Path("run"), {"surrogate.low": before}, {"surrogate.low": wanted}, ()
             )
