@@ -1,7 +1,7 @@
 """The objective: one equation, whose terms an algorithm chooses."""
 
-from tvo_cli.objective.force import ControlVariate, Temperature
+from tvo_cli.objective.force import ControlVariate, Temperature, TsallisTemperature
 from tvo_cli.objective.objective import Objective
 from tvo_cli.objective.penalty import Anchored, Penalty
 
-__all__ = ["Anchored", "ControlVariate", "Objective", "Penalty", "Temperature"]
+__all__ = ["Anchored", "ControlVariate", "Objective", "Penalty", "Temperature", "TsallisTemperature"]

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from tvo_cli.errors import UserError
+
 
 class Coefficient(Protocol):
     """A number that may be adapted between batches."""
 
-    value: float
+    @property
+    def value(self) -> float: ...
 
     @property
     def can_act(self) -> bool: ...
@@ -42,6 +45,46 @@ class Constant:
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Nothing to restore."""
+
+
+@dataclass(slots=True)
+class Cooled:
+    """c_k = first + (last − first) · min(k/batches, 1), k rollout batches done: linear cooling, of either sign.
+
+    first = last recovers a constant.
+    """
+
+    first: float
+    last: float
+    batches: int
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a cooling that takes no time."""
+        if self.batches < 1:
+            raise UserError("coef.batches", self.batches, "must be a number of rollout batches, at least 1.")
+
+    @property
+    def value(self) -> float:
+        """c of the batch under way."""
+        return self.first + (self.last - self.first) * min(self.done / self.batches, 1.0)
+
+    @property
+    def can_act(self) -> bool:
+        """Whether it is other than 0, or comes to be."""
+        return (self.first, self.last) != (0.0, 0.0)
+
+    def update(self, entropy: float) -> None:
+        """A rollout batch is done."""
+        self.done += 1
+
+    def state_dict(self) -> dict[str, float]:
+        """The batches done."""
+        return {"done": float(self.done)}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Restore `state_dict`."""
+        self.done = int(state["done"])
 
 
 @dataclass(slots=True)

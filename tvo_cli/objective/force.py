@@ -3,7 +3,9 @@
 A force has a potential φ with zero mean under π at every state. Its *sampled* form is subtracted from the
 advantage, which adds −a φ ∇log π to the ascent direction; its *exact* form E enters the loss and gives the
 all-action sum of the same thing. Sampled alone is a temperature; sampled minus exact has zero mean and is
-a control variate: variance, no bias. Coefficients are in units of reward; `Tokens.scale` turns them into Â's.
+a control variate: variance, no bias, as long as both halves have the same weight. What is subtracted from the
+advantage is clipped or damped with it off-policy; a consistent control variate therefore takes its sampled half
+beside the surrogate. Coefficients are in units of reward; `Tokens.scale` turns them into Â's.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths import thermodynamics as thermo
+from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.objective.coefficient import Coefficient
 from tvo_cli.types import Tokens
 
@@ -79,11 +82,59 @@ class Temperature:
 
 
 @dataclass(slots=True)
+class TsallisTemperature:
+    """τ of F = U − T·S − τ·S₂/2, S₂ = 1 − Σ_v π(v)² (Tsallis 1988, q = 2): the force τ·½∇S₂ = −τ·½∇Σπ², exact.
+
+    τ in units of reward; τ > 0 keeps the policy broad, τ < 0 sharpens it, τ = 0 recovers the algorithm without it.
+    It stands in the loss, beside surrogate and weight, so no clip and no mobility damps it.
+
+    Fidelity: notes (this project's, docs/tvo.md; the index 2 is that of sparse policies, arXiv:1802.03501).
+    """
+
+    coef: Coefficient
+
+    def sampled(self, tokens: Tokens) -> Tensor:
+        """[B, T] to subtract from Â: nothing."""
+        return torch.zeros_like(tokens.advantage)
+
+    def exact(self, tokens: Tokens) -> Tensor:
+        """[B, T] to descend: −κτ·½(1 − Σπ²)."""
+        return -tokens.scale * self.coef.value * 0.5 * (1.0 - tokens.collision)
+
+    def observe(self, tokens: Tokens) -> None:
+        """A temperature needs only the batch's entropy."""
+
+    def end_batch(self, entropy: float) -> None:
+        """Cool, or let the coefficient adapt."""
+        self.coef.update(entropy)
+
+    def discard(self) -> None:
+        """Nothing was remembered."""
+
+    def sharpening(self, damped: float) -> float:
+        """κ⁻¹ times the coefficient of ½∇Σπ², in units of reward: −τ."""
+        return -self.coef.value
+
+    def state_dict(self) -> dict[str, float]:
+        """The coefficient's."""
+        return self.coef.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Restore `state_dict`."""
+        self.coef.load_state_dict(state)
+
+
+@dataclass(slots=True)
 class ControlVariate:
     """Sample the force at a virtual temperature β and give it back exactly (docs/tvo.md, section 7).
 
     ĝ = Σ_t [(Â − κβφ_t)∇log π(a_t) + κβ Σ_v πφ∇log π]: unbiased on-policy for every β that does not depend on
-    the batch. When `adaptive`, β = clip(Σ q Â φ / Σ q φ², 0, high), q = 1 − 2π + Σπ², both sums over *earlier*
+    the batch. Off-policy the surrogate and the weight w damp the sampled half and not the exact one; what is left
+    over is κβ(1 − w̄)·½∇Σπ² for "probability": a negative Tsallis temperature. `consistent` takes the sampled half
+    beside them, −κβ Σ_t ρ_t φ_t ∇log π(a_t) with the token's own ρ = π/π_old: its expectation over a ~ π_old is
+    −κβ Σ_v πφ∇log π at every state, whatever surrogate and weight do to Â.
+
+    When `adaptive`, β = clip(Σ q Â φ / Σ q φ², 0, high), q = 1 − 2π + Σπ², both sums over *earlier*
     batches with weights decaying by `decay` a batch, so that the second batch already has a β.
 
     Fidelity: notes (this project's, docs/tvo.md).
@@ -97,6 +148,7 @@ class ControlVariate:
     adaptive: bool
     decay: float
     high: float
+    consistent: bool = False  # both halves of weight 1, also off-policy
     past: tuple[float, float] = (0.0, 0.0)  # decayed Σ q Â φ and Σ q φ² of earlier batches
     current: tuple[float, float] = (0.0, 0.0)  # the same of the batch under way
 
@@ -106,13 +158,31 @@ class ControlVariate:
         return thermo.potential_entropy(tokens.logp, tokens.entropy)
 
     def sampled(self, tokens: Tokens) -> Tensor:
-        """[B, T] to subtract from Â."""
+        """[B, T] to subtract from Â; nothing of a consistent one."""
+        if self.consistent:
+            return torch.zeros_like(tokens.advantage)
         return tokens.scale * self.beta * self._phi(tokens)
 
     def exact(self, tokens: Tokens) -> Tensor:
-        """[B, T] to descend: −κβ·½Σπ², or +κβ·H."""
+        """[B, T] to descend: −κβ·½Σπ², or +κβ·H; of a consistent one +κβρφ besides, its sampled half."""
         given_back = -0.5 * tokens.collision if self.potential == "probability" else tokens.entropy
+        if self.consistent:
+            given_back = given_back + self._weight_of_sample(tokens) * self._phi(tokens).detach()
         return tokens.scale * self.beta * given_back
+
+    @staticmethod
+    def _weight_of_sample(tokens: Tokens) -> Tensor:
+        """ρ = π/π_old of each token, [B, T], times π_trainer/π_sampler where the sampler computes otherwise."""
+        ratio = importance_ratio(tokens.logp - tokens.old_logp)
+        return ratio if tokens.importance is None else tokens.importance * ratio
+
+    def sharpening(self, damped: float) -> float:
+        """κ⁻¹ times the mean coefficient of ½∇Σπ² that is left over, in units of reward: β(1 − w̄), or 0.
+
+        damped: mean of 1 − w over the tokens of the batch, w what surrogate and weight leave of a token's gradient.
+        """
+        leaves_over = self.potential == "probability" and not self.consistent
+        return self.beta * damped if leaves_over else 0.0
 
     def observe(self, tokens: Tokens) -> None:
         """Add tokens of the current batch to the regression of Â (in units of reward) on φ."""

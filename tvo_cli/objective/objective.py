@@ -30,7 +30,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.importance_ratio import Ratio
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.maths.surrogates import Surrogate
-from tvo_cli.objective.force import Force
+from tvo_cli.objective.force import ControlVariate, Force, TsallisTemperature
 from tvo_cli.objective.penalty import Anchored, Penalty
 from tvo_cli.objective.reduction import Reduction, weighted_token_sum
 from tvo_cli.objective.token_function import TokenFn, does_read_reference
@@ -103,6 +103,18 @@ class Objective:
         """In place of `end_batch` where something of the batch is not a number: what was observed is forgotten."""
         for force in self.forces.values():
             force.discard()
+
+    def readings(self, damped: float) -> dict[str, float]:
+        """β of the control variate, and what acts on ½∇Σπ² besides the reward, in units of reward.
+
+        damped: mean of 1 − w over tokens, w what surrogate and weight leave of a token's gradient.
+        """
+        variates = [force for force in self.forces.values() if isinstance(force, ControlVariate)]
+        sharpeners = [f for f in self.forces.values() if isinstance(f, ControlVariate | TsallisTemperature)]
+        found = {"control/beta": variates[-1].beta} if variates else {}
+        if sharpeners:
+            found["thermo/sharpening"] = sum(force.sharpening(damped) for force in sharpeners)
+        return found
 
     @property
     def needs_reference(self) -> bool:

@@ -77,6 +77,9 @@ METRICS = (
         "reward",
         "−ΔF between consecutive batches at one temperature",
     ),
+    MetricName(
+        "thermo/sharpening", "reward", "coefficient of ½∇Σπ² besides the reward's: above 0 the policy is sharpened"
+    ),
     MetricName("thermo/viscosity", "1", "ν, by which the learning rate is divided"),
     MetricName("thermo/set_point", "share", "the binary total variation that the viscosity aims at"),
     MetricName(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
-from tvo_cli.objective import ControlVariate, Temperature
+from tvo_cli.objective import Temperature
 from tvo_cli.rollout import sampler_mismatch
 from tvo_cli.stability import dissipation, free_energy_of_batch, gradient_log_fluctuation, readings
 from tvo_cli.stability.free_energy import FreeEnergy
@@ -21,15 +21,16 @@ from tvo_cli.training.step_state import UpdateReport
 
 def measure_step(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """Every reading of one rollout batch by name; docs/metrics.md defines each."""
-    responses = _response_metrics(session, batch)
+    responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
         | _mismatch_metrics(batch, report)
-        | _divergence_metrics(batch, report)
+        | divergence
         | _gradient_metrics(session, report)
         | _free_energy_metrics(session, batch)
         | _update_metrics(session, batch, report)
+        | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
     )
 
 
@@ -167,14 +168,10 @@ def _temperature_of_objective(session: Session) -> float:
 
 
 def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
-    algorithm = session.learner.algorithm
     found = {f"loss/{name}": sum(parts) / len(parts) for name, parts in report.losses.items()}
     found |= {"optimizer/skipped": float(report.skipped), "optimizer/steps": float(len(report.rates))}
     if report.rates:
         found["optimizer/lr"] = report.rates[-1]
-    for force in algorithm.objective.forces.values():
-        if isinstance(force, ControlVariate):
-            found["control/beta"] = force.beta
     if report.nonfinite:
         found["loss/nonfinite"] = 1.0
     return found | _critic_metrics(batch, report)
