@@ -107,13 +107,3 @@ def test_a_modeline_for_the_editor_is_no_description(tmp_path: Path) -> None:
     (tmp_path / "rollout").mkdir()
     (tmp_path / "rollout" / "mine.yaml").write_text("# yaml-language-server: $schema=x.json\n# Mine.\nprompts: 3\n")
     assert config.choice_comment("rollout", "mine", tmp_path) == "Mine."
-
-
-def test_a_keyword_that_a_target_has_gained_is_what_it_was_without_it() -> None:
-    """Recorded before `consistent` and `dual` were written down: their defaults are what happened then."""
-    force = "algorithm.objective.forces.control"
-    before = {f"{force}._target_": "tvo_cli.objective.ControlVariate", f"{force}.high": 1.0}
-    same, other = ({**before, f"{force}.consistent": value} for value in (False, True))
-    assert schema.upgrade_recorded_settings(before, same) == same
-    assert schema.upgrade_recorded_settings(before, other) == before, "a difference, to be refused"
-    assert schema.upgrade_recorded_settings(before, {**before, f"{force}.beta": 0.0}) == before, "it has no default"

@@ -18,7 +18,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 RATES = {5e-5, 1e-4, 3e-4, 1e-3}
 BESIDE = {  # ablations, combinations and schedules, which are no rivals of their own
     *("grpo_shrunk", "grpo_shrunk_cv", "grpo_viscous", "kl_cov_early_stop", "siren_viscous"),
-    *("tvo_cosine", "tvo_macro", "tvo_micro", "tvo_rec", "tvo_river_valley"),
+    *("tvo_consistent", "tvo_cosine", "tvo_macro", "tvo_micro", "tvo_rec", "tvo_river_valley"),
 }
 
 

@@ -41,6 +41,7 @@ NEUTRAL = {
     "tvo": ("tvo_rec", [f"{INF}.forces.control.beta=0"]),
     "tvo_macro": ("tvo", [f"{INF}.surrogate.cap=5", f"{INF}.weight.delta=0.5"]),
     "tvo_micro": ("tvo", []),
+    "tvo_consistent": ("tvo", [f"{INF}.forces.control.beta=0"]),
     "tvo_rec": (
         "reinforce",
         [

@@ -13,7 +13,7 @@ ONCE = "cispo clip_cov dapo dppo_kl dppo_tv dr_grpo forking_tokens gspo kl_cov r
 ONCE += " siren siren_viscous steer steer_exact"
 ONE_UPDATE = "grpo grpo_entropy_bonus grpo_target_entropy reinforce rloo"
 FOUR = "ppo grpo_early_stop grpo_early_stop_kl kl_cov_early_stop grpo_viscous grpo_shrunk grpo_shrunk_cv"
-FOUR += " tvo tvo_cosine tvo_macro tvo_micro tvo_rec tvo_river_valley"
+FOUR += " tvo tvo_consistent tvo_cosine tvo_macro tvo_micro tvo_rec tvo_river_valley"
 PASSES = {
     **dict.fromkeys(ONCE.split(), (1, 4)),
     **dict.fromkeys(ONE_UPDATE.split(), (1, 1)),

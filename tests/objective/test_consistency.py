@@ -58,7 +58,7 @@ def collision_gradient() -> Tensor:
 @pytest.mark.parametrize("potential", ["probability", "entropy"])
 @pytest.mark.parametrize("algorithm", ["tvo", "grpo_shrunk_cv", "tvo_micro"])
 def test_a_consistent_control_variate_adds_nothing_to_the_expected_gradient(algorithm: str, potential: str) -> None:
-    words = (f"algorithm={algorithm}", f"{CONTROL}.potential={potential}", f"{CONTROL}.consistent=true")
+    words = (f"algorithm={algorithm}", f"{CONTROL}.potential={potential}", f"+{CONTROL}.consistent=true")
     without, with_it = (objective_of(*words, f"{CONTROL}.beta={beta}") for beta in (0.0, 0.7))
     assert expected_gradient(without).abs().max() > 0.01
     torch.testing.assert_close(expected_gradient(with_it), expected_gradient(without), rtol=0, atol=1e-12)
@@ -67,7 +67,7 @@ def test_a_consistent_control_variate_adds_nothing_to_the_expected_gradient(algo
 @pytest.mark.parametrize("algorithm", ["tvo", "grpo_shrunk_cv"])
 def test_both_halves_cancel_at_a_state_whatever_the_sampler(algorithm: str) -> None:
     """A sampler of other precision: rows weigh by what it draws, and carry π_trainer/π_sampler."""
-    words = (f"algorithm={algorithm}", f"{CONTROL}.consistent=true")
+    words = (f"algorithm={algorithm}", f"+{CONTROL}.consistent=true")
     without, with_it = (objective_of(*words, f"{CONTROL}.beta={beta}") for beta in (0.0, 0.7))
     drawn = (OLD + torch.tensor([0.05, -0.05, 0.02, -0.01, -0.01], dtype=D))[:, None]
     other = {"share": drawn, "importance": OLD[:, None] / drawn}
@@ -90,7 +90,7 @@ def halved(objective: Any) -> Any:
 def test_on_policy_the_two_forms_have_the_same_gradient_row_by_row() -> None:
     rows = []
     for consistent in ("true", "false"):
-        objective = objective_of("algorithm=tvo", f"{CONTROL}.beta=0.7", f"{CONTROL}.consistent={consistent}")
+        objective = objective_of("algorithm=tvo", f"{CONTROL}.beta=0.7", f"+{CONTROL}.consistent={consistent}")
         logits = OLD.log().requires_grad_()
         tokens = every_action(logits)
         losses = [

@@ -143,26 +143,3 @@ def _documented_definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassD
     for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node
-
-
-NO_DEFAULT = object()
-
-
-def keyword_default(target: str, name: str) -> object:
-    """Return the literal that a keyword of a callable is when nobody gives it; NO_DEFAULT where there is none."""
-    found = find_definition(target)
-    value = _default_of_keyword(found.node, name) if found else None
-    try:
-        return NO_DEFAULT if value is None else ast.literal_eval(value)
-    except ValueError:  # a name or a call: not known without running it
-        return NO_DEFAULT
-
-
-def _default_of_keyword(node: Definition, name: str) -> ast.expr | None:
-    if isinstance(node, ast.ClassDef):
-        fields = (one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name))
-        return next((one.value for one in fields if isinstance(one.target, ast.Name) and one.target.id == name), None)
-    plain = [*node.args.posonlyargs, *node.args.args]
-    given = zip(reversed(plain), reversed(node.args.defaults), strict=False)
-    named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return next((default for one, default in (*given, *named) if one.arg == name), None)

@@ -11,7 +11,6 @@ from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_tree
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
 from tvo_cli.config.schema.value_types import Keys
-from tvo_cli.config.signatures import NO_DEFAULT, keyword_default
 
 PRECISION = "trainer.precision"
 GONE = ("trainer.resume",)  # became the group `resume`
@@ -55,18 +54,7 @@ def upgrade_recorded_settings(
     }
     if kept.get(PRECISION) == "auto":  # runs record what it comes to; earlier ones the word, and meant this
         kept[PRECISION] = kept.get("model.dtype")
-    kept |= dict(_later_keywords(kept, wanted))
     return {key: value for key, value in since.items() if key in wanted} | kept
-
-
-def _later_keywords(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield keywords that a `_target_` has gained since, where what is wanted is what it does without them."""
-    for key in wanted.keys() - before.keys():
-        node, _, name = key.rpartition(".")
-        target = before.get(f"{node}._target_")
-        default = keyword_default(target, name) if isinstance(target, str) else NO_DEFAULT
-        if default is not NO_DEFAULT and default == wanted[key]:
-            yield key, wanted[key]
 
 
 def _upgraded_recorded_setting(key: str, value: Any) -> Any:
