@@ -102,13 +102,13 @@ def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
             found.setdefault(label, handle)
     if found:
         order = sorted(found, key=str.lower)
-        columns = max(1, min(columns, len(order), int(plot_width() / _legend_entry_width(order))))
+        columns = max(1, min(columns, len(order), int(plot_width() / legend_entry_width(order))))
         figure.legend(
             [found[label] for label in order], order, loc="outside upper center", ncols=columns, handlelength=3.2
         )
 
 
-def _legend_entry_width(labels: Sequence[str]) -> float:
+def legend_entry_width(labels: Sequence[str]) -> float:
     """Return the inches that the longest entry of a legend takes, its line and the gap after it included."""
     import matplotlib
 
