@@ -23,7 +23,7 @@ def test_panels_and_legends_fit_the_width() -> None:
     for style, panels, short, long in ((PLOT_STYLE, 3, 7, 2), (PAPER_STYLE, 1, 3, 1)):
         with matplotlib.rc_context(style):
             assert plot_style.panels_side_by_side(5) == panels
-            for label, entries in (("GRPO", short), ("GRPO (algorithm.clip=0.2)", long)):
+            for label, entries in (("GRPO", short), ("GRPO (algorithm.objective.clip=0.2)", long)):
                 assert int(plot_style.plot_width() / plot_style.legend_entry_width([label])) == entries
 
 
