@@ -59,7 +59,7 @@ def test_the_page_names_every_room_and_only_rooms_that_are_there() -> None:
 
 def test_only_what_runs_a_session_knows_that_there_are_ranks() -> None:
     knowing = {room for room, given in MAY_IMPORT.items() if "parallel" in given} - {"parallel"}
-    assert knowing == {"training", "evaluation", "cli"}  # and experiment, which connects all
+    assert knowing == {"training", "evaluation", "job", "api", "cli"}  # and experiment, which connects all
 
 
 def test_of_the_readings_only_the_gradients_learns_of_parts() -> None:

@@ -78,6 +78,7 @@ MATHS = {
     **{"≈": "approx", "→": "to", "←": "leftarrow", "↔": "leftrightarrow", "↑": "uparrow", "↓": "downarrow"},
     **{"†": "dagger", "‡": "ddagger", "∈": "in", "∇": "nabla", "∂": "partial", "∑": "sum", "∏": "prod", "∫": "int"},
     **{"¬": "neg", "⇒": "Rightarrow", "⟨": "langle", "⟩": "rangle", "•": "bullet", "°": "circ", "∅": "emptyset"},
+    **{"○": "circ", "▴": "triangle", "▾": "bigtriangledown"},
     **GREEK,
 }
 TEXTS = {

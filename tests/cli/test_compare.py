@@ -57,6 +57,8 @@ def test_out_holds_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["compare", RUNS, "--x", "years"], "--x=years: not a choice."),
         (["compare", RUNS, "--by", "colour"], "--by=colour: no run has such a setting."),
         (["compare", RUNS, "--metric", "accuracy"], "--metric=accuracy: no run has such a metric."),
+        (["compare", RUNS, "--columns", "final"], "--columns=final: is of the paper's table, and none was asked for."),
+        (["compare", RUNS, "--paper", "--columns", "x"], "--columns=x: there is no such column."),
         (["compare", RUNS, "--choose-rate", "best"], "--choose-rate=best: not a choice."),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from tvo_cli import config as configuration
@@ -14,20 +14,21 @@ from tvo_cli.parallel.launched_process import launched_process
 OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)( (?=[A-Z]))?")
 
 
-def checked_overrides(overrides: Sequence[str], command: str) -> list[str]:
+def checked_overrides(overrides: Iterable[str], command: str) -> list[str]:
     """Return the overrides of a call, normalised; UserError for what is no list of `key=value`.
 
     Options of the shell's command are none: a sweep (-m) is a loop, or `tvo train -m` in a shell.
     """
-    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+    words = [] if isinstance(overrides, str | Mapping) or not isinstance(overrides, Iterable) else list(overrides)
+    if (overrides and not words) or not all(isinstance(word, str) for word in words):
         remedy = f'Write a list of texts: tvo.{command}(["seed=1", "optimizer.lr=1e-4"]).'
         raise UserError("overrides", repr(overrides), "is no list of texts.", remedy)
-    options = [word for word in overrides if word.startswith("-")]
+    options = [word for word in words if word.startswith("-")]
     if options:
         remedy = f"For a sweep call tvo.{command} in a loop, or run `tvo {command} -m …` in a shell and load its runs."
         raise UserError("overrides", options[0], "is an option of the shell's command.", remedy)
     _refuse_ranks(command)
-    return configuration.normalised_overrides(list(overrides))
+    return configuration.normalised_overrides(words)
 
 
 def _refuse_ranks(command: str) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tvo_cli.comparison.render.document import ReportDocument
 
 FORMATS = ("table", "json", "markdown", "html")
-AXES = ("steps", "samples", "tokens", "hours")
 RUNS = "run folders, folders of them, a TRL trainer_state.json, or another tool's JSON lines"
 BY = "settings that name the arms: algorithm, or several: algorithm,dataset.name"
 FAILED = "what a failed run counts for: a number, last, out; auto: 0 for a share, else its last reading"
@@ -52,7 +51,7 @@ def compare(
     from tvo_cli.comparison.render.document import DocumentRequest
     from tvo_cli.comparison.render.document import compare_into_document as make
 
-    _check_choices(form, x, paper, columns)
+    _check_choices(form, paper, columns)
     keys = tuple(word.strip() for word in by.split(",") if word.strip())
     request = DocumentRequest(
         keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x
@@ -67,13 +66,12 @@ def compare(
         print(f"written: {place}/report.html, report.md, tables.tex, comparison.json, figures/", file=sys.stderr)
 
 
-def _check_choices(form: str, x: str, paper: bool, columns: str | None) -> None:
+def _check_choices(form: str, paper: bool, columns: str | None) -> None:
     """Refuse options that are no choice, or that nothing would use."""
     from tvo_cli.errors import UserError
 
-    for key, value, offered in (("--format", form, FORMATS), ("--x", x, AXES)):
-        if value not in offered:
-            raise UserError(key, value, "not a choice.", f"Choose {', '.join(offered)}.")
+    if form not in FORMATS:
+        raise UserError("--format", form, "not a choice.", f"Choose {', '.join(FORMATS)}.")
     if columns is not None and not paper:
         raise UserError("--columns", columns, "is of the paper's table, and none was asked for.", "Add --paper.")
 

@@ -20,7 +20,7 @@ from tvo_cli import config as configuration
 from tvo_cli import escaping, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
-from tvo_cli.job.run_in_folder import Task, remove_folder_without_run, run_in_folder
+from tvo_cli.job.run_in_folder import Task, launch_folder_error, remove_folder_without_run, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
@@ -153,14 +153,6 @@ def launch(
     if result and not jobs.code:
         standard_streams.raise_lost_output()
     return jobs.code
-
-
-def launch_folder_error(error: OSError) -> BaseException:
-    """Return the UserError for a run folder that cannot be made."""
-    if error.filename is None:
-        return error
-    remedy = "Name another folder: output_dir=…"
-    return UserError("output_dir", error.filename, f"cannot be made: {error.strerror}.", remedy)
 
 
 def overrides_of_launch(words: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import redaction
+from tvo_cli.errors import UserError
 from tvo_cli.job import failure_description
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
@@ -39,6 +40,7 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
     A run that is refused before its first step leaves no new folder behind.
     """
     folder = Path(config.output_dir)
+    _make_folder(folder)
     fresh = not any(folder.glob("*"))
     try:
         words = redaction.redacted_arguments(list(overrides))
@@ -51,6 +53,22 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
             remove_refused_run(folder)
         remove_folder_without_run(folder)
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        refused = launch_folder_error(error)
+        raise refused from (None if refused is error else error)
+
+
+def launch_folder_error(error: OSError) -> BaseException:
+    """Return the UserError for a run folder that cannot be made."""
+    if error.filename is None:
+        return error
+    remedy = "Name another folder: output_dir=…"
+    return UserError("output_dir", error.filename, f"cannot be made: {error.strerror}.", remedy)
 
 
 def _run_and_write_end(task: Task, config: DictConfig, heartbeat: run_status.Heartbeat) -> Any:

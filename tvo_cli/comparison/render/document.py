@@ -31,6 +31,8 @@ from tvo_cli.comparison.render.verdict_sentences import robustness_sentences, se
 from tvo_cli.comparison.runs import gather
 from tvo_cli.errors import UserError
 
+CURVE_AXES = ("steps", "samples", "tokens", "hours")
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentRequest:
@@ -86,6 +88,8 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
         raise UserError(
             "--choose-rate", request.way, "not a choice.", f"Choices: {', '.join(rate_choice.RATE_CHOICES)}."
         )
+    if request.x not in CURVE_AXES:
+        raise UserError("--x", request.x, "not a choice.", f"Choose {', '.join(CURVE_AXES)}.")
     if not 0.5 <= request.confidence < 1.0:
         raise UserError("--confidence", request.confidence, "must lie in [0.5, 1).")
     gathered = gather.gather_runs(paths, request.mapping)

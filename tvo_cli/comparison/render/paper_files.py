@@ -17,6 +17,7 @@ PREAMBLE = r"""% made by tvo compare --paper: pdflatex main.tex; take table.tex 
 \usepackage[margin=0.75in,columnsep=0.25in]{geometry}
 \usepackage{booktabs}
 \usepackage{graphicx}
+\setlength{\belowcaptionskip}{6pt}
 \begin{document}"""
 
 

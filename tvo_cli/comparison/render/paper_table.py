@@ -68,7 +68,8 @@ def _with_latex_signs(text: str) -> str:
     """Return a cell as LaTeX: a rate as a power of ten, ± with a space on each side that no line is broken at."""
     digits, e, power = text.partition("e")
     if e and digits.replace(".", "").isdigit() and power.lstrip("-").isdigit():
-        return rf"${digits}\times 10^{{{int(power)}}}$"
+        factor = "" if digits == "1" else rf"{digits}\times "
+        return rf"${factor}10^{{{int(power)}}}$"
     return latex_text(text).replace(f" {latex_text(PLUS_MINUS)} ", r"\,$\pm$\,")
 
 

@@ -22,7 +22,7 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DPI = 200
 WIDTH, COLUMN_WIDTH = 7.0, 3.25  # inches: the text of an A4 page, and a column of a two-column paper
-PANEL_WIDTH, LEGEND_ENTRY_WIDTH = 2.3, 1.6  # inches that a panel and an entry of a legend need
+PANEL_WIDTH, PANEL_HEIGHT = 2.3, 0.65  # inches that a panel needs; its height at most, in widths of the plot
 PLOT_STYLE: dict[str, Any] = {
     **STYLE,
     **{"backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100, "savefig.format": "svg"},
@@ -87,7 +87,7 @@ def make_canvas(count: int, height: float, **options: Any) -> tuple[Figure, list
 
     columns = panels_side_by_side(count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(plot_width(), min(height, 0.8 * plot_width()) * rows), layout="constrained")
+    figure = Figure(figsize=(plot_width(), min(height, PANEL_HEIGHT * plot_width()) * rows), layout="constrained")
     axes = [one for row in figure.subplots(rows, columns, squeeze=False, **options) for one in row]
     for one in axes[count:]:
         one.set_visible(False)
@@ -102,10 +102,18 @@ def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
             found.setdefault(label, handle)
     if found:
         order = sorted(found, key=str.lower)
-        columns = max(1, min(columns, len(order), int(plot_width() / LEGEND_ENTRY_WIDTH)))
+        columns = max(1, min(columns, len(order), int(plot_width() / legend_entry_width(order))))
         figure.legend(
             [found[label] for label in order], order, loc="outside upper center", ncols=columns, handlelength=3.2
         )
+
+
+def legend_entry_width(labels: Sequence[str]) -> float:
+    """Return the inches that the longest entry of a legend takes, its line and the gap after it included."""
+    import matplotlib
+
+    em = float(matplotlib.rcParams["legend.fontsize"]) / 72
+    return (6.0 + 0.6 * max(map(len, labels))) * em  # a line of 3.2 em, gaps, and letters of 0.6 em
 
 
 def save_plot(figure: Figure, name: str, title: str) -> Plot:
