@@ -75,10 +75,8 @@ def test_a_page_can_be_worked_through(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        (
-            "```sh\ntrue\n```\n```sh exit=3\nexit 3\n```\n```yaml\n# a/b.yaml\nx: 1\n```\n```sh\ngrep -q x a/b.yaml\n```",
-            0,
-        ),
+        ("```sh\ntrue\n```\n```sh exit=3\nexit 3\n```", 0),
+        ("```yaml\n# a/b.yaml\nx: 1\n```\n```sh\ngrep -q x a/b.yaml\n```", 0),
         ("```sh needs=gpu\nfalse\n```\n```text\nfalse\n```", 0),
         ("```sh\nfalse\ntrue\n```", 1),
         ("```sh\nfalse | cat\n```", 1),
