@@ -18,7 +18,7 @@ UV := .venv-uv/bin/uv
 install = $(1)/bin/python -m pip install --quiet --constraint $(LOCK) pip && \
   $(1)/bin/python -m pip install --quiet --build-constraint $(LOCK) $(2)
 
-.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs site site-links diagrams dist gpu-wheels clean
+.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs site site-links dist gpu-wheels clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
@@ -70,9 +70,6 @@ site: $(SITE_STAMP)  ## the site, from docs/ into outputs/site; a broken link or
 
 site-links: $(SITE_STAMP)  ## whether the addresses of others that the pages name still answer; needs a network
 	$(SPHINX) -b linkcheck outputs/site-links
-
-diagrams:  ## docs/pictures/diagram-*.svg from the mermaid blocks of the pages; needs node, npm and a chromium
-	$(PYTHON) website/draw_diagrams.py
 
 dist: $(DEV_STAMP)  ## wheel and source package, in dist/
 	rm -rf dist && $(BIN)/python -m build --outdir dist .

@@ -1,16 +1,12 @@
-"""A ```mermaid block of a page becomes the picture drawn from it: nothing is loaded from another server.
-
-`make diagrams` draws docs/pictures/diagram-<digest>.svg, the digest that of the block's text; a block without its
-picture is a warning, and warnings end the build.
-"""
+"""A ```mermaid block of a page becomes a picture when the site is built: the reader's browser loads nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import hashlib
+from html import escape
+from typing import TYPE_CHECKING
 
 from docutils import nodes
-from docutils.parsers.rst import directives
-from picture_names import picture_of
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.logging import getLogger
 
@@ -21,18 +17,26 @@ log = getLogger(__name__)
 
 
 class Diagram(SphinxDirective):
-    """The picture of a block; its text is the description for who cannot see it."""
+    """The block as SVG in the page; its text is the description for who cannot see it."""
 
     has_content = True
-    option_spec: ClassVar = {"name": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         text = "\n".join(self.content)
-        picture = picture_of(text)
-        if not picture.exists():
-            log.warning("no picture %s of this diagram: make diagrams", picture.name, location=self.get_location())
+        try:
+            picture = drawn(text)
+        except Exception as error:  # whatever the library calls it: a diagram that cannot be drawn ends the build
+            log.warning("this diagram cannot be drawn: %s", error, location=self.get_location())
             return [nodes.literal_block(text, text)]
-        return [nodes.image(uri=f"/pictures/{picture.name}", alt=text)]
+        return [nodes.raw("", f'<div role="img" aria-label="{escape(text)}">{picture}</div>', format="html")]
+
+
+def drawn(text: str) -> str:
+    """Return a diagram as SVG, its identifiers its own, so that several fit into one page."""
+    import mermaidx
+
+    name = f"diagram-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return str(mermaidx.render(text).svg()).replace("my-svg", name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,6 +1,6 @@
 """The README as the package index shows it: links and pictures absolute where the repository's address is known.
 
-`TVO_REPOSITORY=https://HOST/OWNER/NAME make dist` builds a package whose README points there, at the tag of its version.
+`TVO_REPOSITORY=https://HOST/OWNER/NAME make dist` builds a package whose README points there, at its version's tag.
 Without an address pictures are left out, and links into the repository are plain text: better than broken ones.
 """
 

@@ -5,5 +5,5 @@ cd "$(dirname "$0")"
 
 tvo train -m experiment=quick algorithm=tvo,grpo 'seed=range(2)' logger=none output_dir=outputs/sweep
 tvo ls outputs/sweep
-tvo compare outputs/sweep --baseline grpo --out outputs/report
-ls outputs/report outputs/report/figures
+tvo compare outputs/sweep --baseline grpo --out outputs/report --paper
+ls outputs/report outputs/report/paper

@@ -72,6 +72,28 @@ def test_a_page_can_be_worked_through(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("```sh\ntrue\n```\n```sh exit=3\nexit 3\n```", 0),
+        ("```yaml\n# a/b.yaml\nx: 1\n```\n```sh\ngrep -q x a/b.yaml\n```", 0),
+        ("```sh needs=gpu\nfalse\n```\n```text\nfalse\n```", 0),
+        ("```sh\nfalse\ntrue\n```", 1),
+        ("```sh\nfalse | cat\n```", 1),
+        ("```sh exit=3\nexit 2\n```", 1),
+        ("```sh exit=3\ntrue\n```", 1),
+    ],
+)
+def test_a_page_stops_where_a_command_does_not_do_what_it_should(
+    text: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.pages.blocks.ROOT", tmp_path)
+    (page := tmp_path / "page.md").write_text(text, encoding="utf-8")
+    done = subprocess.run(["bash", "-c", script_of(page, tmp_path)], cwd=tmp_path, capture_output=True)
+    assert done.returncode == code
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks_not_run(), ids=lambda block: f"{block.place} needs={block.need}")
 def test_commands_that_are_not_run_can_be_composed(block: Block) -> None:
     subprocess.run(["bash", "-n", "-c", block.text.replace("…", "")], check=True)
