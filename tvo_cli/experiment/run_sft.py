@@ -169,6 +169,7 @@ def _finish(work: SFTWork, folder: Path, before: dict[str, float], after: dict[s
         save_merged({**configuration.resolved_tree(config.model), "path": str(folder / ADAPTER), "base": None}, folder)
     ModelCard.of_fine_tuning(config).write(folder, tuning.settings.steps)
     found: dict[str, Any] = {"steps": tuning.settings.steps, "seed": int(config.seed)}
+    found |= {"lr": tuning.settings.lr, "rows_an_update": tuning.settings.rows, "warm_up": tuning.settings.warm_up}
     found |= {"dataset": str(config.dataset.name), "rows": tuning.rows.size, "too_long": tuning.rows.left_out}
     found |= {"packed": tuning.settings.packed}
     found |= {"precision": work.runtime.precision} if work.runtime.precision != "float32" else {}

@@ -75,7 +75,8 @@ class GeneratedRows:
         """The row of this draw, from 0 up."""
         (row,) = self._encoder(_demonstration(self._problems, number % self.size if self.size else number))
         if not self._limit.has_room_for(row):
-            raise self._limit.refusal(row)
+            problem = f"{row.id} has {len(row.ids)} tokens with its reply; rows that are generated cannot be left out."
+            raise UserError(self._limit.key, self._limit.tokens, problem, "Take shorter problems, or a longer context.")
         return row
 
 
