@@ -17,6 +17,7 @@ from tvo_cli.data.demonstrations import (
     replies_of,
     with_conversation,
 )
+from tvo_cli.data.hub_problems import problems_of_hub_rows
 from tvo_cli.data.row_to_problem import RowReading, UnansweredRow, UnreadableRow, row_to_problem
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -145,6 +146,13 @@ def test_the_same_rows_are_held_out_as_in_reinforcement_learning(tmp_path: Path)
             asked.problem(i).id for i in range(asked.size or 0)
         ]
     assert learned.size == 6
+
+
+def test_rows_of_the_hub_are_read_alike() -> None:
+    node = {"kind": "hub", "name": "mine", "columns": {"question": "instruction"}}
+    rows = [{"instruction": "1+1?", "output": "It is \\boxed{2}"}]
+    (found,) = problems_of_hub_rows(rows, node, "mine/train", DemonstrationReading())
+    assert isinstance(found, Demonstration) and found.conversation == ONE and found.id == "mine/train/0"
 
 
 def test_the_teacher_of_an_embedded_task_gives_demonstrations_and_others_none() -> None:

@@ -144,6 +144,6 @@ def _warn_without_box(problems: Problems) -> None:
     if bare:
         log.warning(
             "%d of %d replies (first: %s) state their answer in no \\boxed{}, where tvo train looks for it: it will "
-            "count none of them as right. append_answer='\\n\\\\boxed{{answer}}' puts it behind each",
+            "count none of them as right. 'append_answer=\"\\n\\boxed{{answer}}\"' puts it behind each",
             *(len(bare), len(found), bare[0].id),
         )
