@@ -80,7 +80,10 @@ def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(
     assert first.asked == second.asked and first.question == "1+1?" and first.turns == (("system", "s"),)
     assert (third.question, third.answer) == ("And 2+2?", "4") and third.turns[-1] == ("assistant", told["content"])
     assert fourth.question == "q", "what is named a prompt is one"
-    assert "has no answer" in fault(write({column: [*asked, told]}, name="bare.jsonl"))
+    assert load(write({column: [*asked, told]}, name="boxed.jsonl")).problem(0).answer == "2", "as of a solution"
+    bare = {"role": "assistant", "content": "It is 2."}
+    assert "has no answer" in fault(write({column: [*asked, bare]}, name="bare.jsonl"))
+    assert "has no answer" in fault(write({column: [*asked, told, asked[-1]]}, name="asks.jsonl"))
     assert "ends with the assistant's turn" in fault(write({"prompt": [*asked, told], "answer": 2}, name="p.jsonl"))
     named = write({"chat": {"messages": [*asked, told]}, "answer": 2}, name="deep.jsonl")
     assert load(named, columns={"question": "chat.messages"}).problem(0).question == "1+1?"

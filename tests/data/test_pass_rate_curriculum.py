@@ -91,6 +91,13 @@ def test_readings() -> None:
     assert cursor.readings() == {"data/seen": 0.5, "data/weight": pytest.approx(6 * 9 / 110)}
 
 
+def test_readings_do_not_depend_on_the_order_in_which_problems_were_seen() -> None:
+    whole = seen({str(n): n % 9 for n in range(40)})
+    again = PassRateCursor(rows(40), 0, UNIFORM)
+    again.load_state_dict(whole.state_dict())  # which is sorted
+    assert again.readings() == whole.readings()
+
+
 def test_problems_without_end_have_no_pass_rate() -> None:
     endless = ArithmeticProblems(ArithmeticSettings(), split="train", seed=0)
     with pytest.raises(UserError, match=r"curriculum=pass_rate: arithmetic is generated without end.*dataset.limit="):

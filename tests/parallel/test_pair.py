@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
 from tests.training.conftest import composed
+from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import train
 from tvo_cli.experiment.ranks_of_run import as_group_of_one
@@ -126,3 +130,22 @@ def test_the_policy_alone_is_kept_and_evaluated_again(pair: Pair) -> None:
     folder = pair.finished("policy-only", *words)
     assert not list(folder.glob("checkpoints/*/optimizer*"))
     pair.finished("policy-only", *words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("curriculum", ["none", "pass_rate"])
+def test_two_ranks_draw_from_a_mixture_what_one_does(pair: Pair, curriculum: str) -> None:
+    mixture = (
+        *("dataset=mixture", "+dataset@dataset.sources.short=arithmetic", "+dataset@dataset.sources.long=arithmetic"),
+        *("dataset.sources.short.seed=7", "dataset.sources.short.limit=20", "dataset.sources.long.limit=20"),
+        *("dataset.weights={short: 3}", f"curriculum={curriculum}"),
+    )
+    alone, both = pair.alone(*EXACT, *mixture), pair.finished(f"mixture-{curriculum}", *EXACT, *mixture, REPLICATE)
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert rows_of(alone) == rows_of(both) and all("data/share/short" in row for row in rows_of(both))
+    assert cursor_of(alone) == cursor_of(both)
+
+
+def cursor_of(folder: Path) -> Any:
+    """Where the newest checkpoint is in its problems."""
+    return store.read_stored_state(store.list_checkpoints(folder / "checkpoints")[-1])["cursor"]

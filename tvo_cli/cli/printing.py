@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tvo_cli import escaping
@@ -111,6 +113,29 @@ def format_printed_value(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def messages_printed() -> Iterator[None]:
+    """Inside: the program's own messages are printed, a warning with its mark."""
+    logger, handler = logging.getLogger("tvo"), _PrintedMessages(logging.INFO)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _PrintedMessages(logging.Handler):
+    """A log handler that prints."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        mark = "⚠ " if record.levelno >= logging.WARNING else ""
+        print(escaping.terminal(f"{mark}{record.getMessage()}"), flush=True)
 
 
 def summary_lines(command: str, summary: Mapping[str, Any] | None, folder: Any) -> str:

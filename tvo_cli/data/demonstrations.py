@@ -117,7 +117,7 @@ def _conversation_of_row(row: Row, reading: RowReading, *, bare: bool) -> Turns:
             f"has nothing to learn: no column {', '.join(REPLIES)}, and no assistant's turn (it has "
             f"{', '.join(map(str, row))})",
             "Name the worked solution's column: dataset.columns.solution=NAME. To learn bare answers: "
-            "append_answer='\\\\boxed{{answer}}'.",
+            "'append_answer=\"\\boxed{{answer}}\"'.",
         )
     question = without_instruction(asked.text, reading.strip)
     if not question:

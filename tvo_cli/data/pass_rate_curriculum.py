@@ -95,7 +95,7 @@ class PassRateCursor:
         """The share of the problems seen so far, and the mean weight beside that of a problem never seen."""
         unseen = expected_variance(self._law.prior_solved, self._law.prior_unsolved)
         weights = [self.weight(index) for index in self._counts]
-        mean = sum(weights) / len(weights) if weights else unseen
+        mean = math.fsum(weights) / len(weights) if weights else unseen  # in whatever order they were seen
         return {"data/seen": len(self._counts) / self._size, "data/weight": mean / unseen}
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tvo_cli.errors import UserError
 from tvo_cli.readers.column_paths import value_at_path
-from tvo_cli.readers.conversations import Question, question_of
+from tvo_cli.readers.conversations import Question, question_of, turns_of
 from tvo_cli.readers.golds import SEVERAL, Gold, gold_of, integer_gold
 from tvo_cli.readers.record import MalformedRecord
 from tvo_cli.readers.text_values import check_text, level_text_of_value, text_of_value
@@ -141,9 +141,10 @@ def read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
 
 
 def gold_of_row(row: Row, reading: RowReading) -> Gold:
-    """Return the gold of a row, of its answer column or of its solution."""
+    """Return the gold of a row: of its answer column, its solution, or the assistant's last turn."""
     gold = _gold_of_column(row, reading, "answer", lambda value: gold_of(value, reading.answer_marker))
     gold = gold if gold.text else _gold_of_column(row, reading, "solution", _gold_of_row_solution)
+    gold = gold if gold.text else _gold_of_column(row, reading, "question", _gold_of_conversation)
     if not gold.text:
         raise UnansweredRow(
             "dataset.columns.answer",
@@ -163,6 +164,14 @@ def _gold_of_row_solution(stated: object) -> Gold:
     """Return the gold of a worked solution: only what a box or a mark says is the answer."""
     found = gold_of(text_of_value(stated))
     return Gold("") if found.text == text_of_value(stated) else found
+
+
+def _gold_of_conversation(stated: object) -> Gold:
+    """Return the gold that the assistant's last turn puts into a box, or behind a mark."""
+    if not isinstance(stated, Sequence) or isinstance(stated, str) or not stated or not isinstance(stated[-1], Mapping):
+        return Gold("")
+    role, text = turns_of(stated[-1:])[0] if "type" not in stated[-1] else ("", "")
+    return _gold_of_row_solution(text) if role == "assistant" else Gold("")
 
 
 def _why_row_is_unanswered(row: Row, reading: RowReading) -> str:

@@ -15,7 +15,8 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import environment
-from tvo_cli.data.demonstration_sources import load_demonstrations
+from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstrations
+from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
 from tvo_cli.experiment.build_learner import adapter_settings, give_adapter
@@ -33,6 +34,8 @@ from tvo_cli.training import resume_compatibility, sft_checkpoint
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.demonstration_rows import LengthLimit, ReadRows, Rows, rows_of
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
+from tvo_cli.training.fitting_problems import AskedProblems, problems_that_fit
+from tvo_cli.training.run_problems import SAMPLED
 from tvo_cli.training.stop_signals import Interrupted, handle_stop_signals
 from tvo_cli.training.supervised_fine_tuning import FineTuning
 
@@ -92,17 +95,24 @@ def _build(config: DictConfig, resources: ExitStack) -> SFTWork:
     policy = load_policy(config.model, device=runtime.device)
     if (adapter := adapter_settings(config, policy)) is not None:
         give_adapter(policy, adapter, config.model)
-    encoder = DemonstrationEncoder.of(policy, configuration.resolved_tree(config.model.prompt))
+    prompt = configuration.resolved_tree(config.model.prompt)
+    encoder = DemonstrationEncoder.of(policy, prompt, str(config.model.path))
     limit = _length_limit(config, policy)
-    demonstrations = load_demonstrations(
-        config.dataset, split="train", seed=int(config.seed), append_answer=config.append_answer
-    )
-    rows = rows_of(demonstrations, encoder, int(config.seed), limit)
+    rows = rows_of(_training_demonstrations(config, policy), encoder, int(config.seed), limit)
     settings = settle_sft_settings(config, policy, rows)
     packed = _packs(config, policy, rows, resources)
     tuning = FineTuning.of(policy, rows, replace(settings, packed=packed), runtime.autocast)
     grader = resources.enter_context(Grader(config.reward))
     return SFTWork(config, tuning, build_sft_evaluation(config, policy, grader, encoder, limit), runtime)
+
+
+def _training_demonstrations(config: DictConfig, policy: Policy) -> Problems:
+    """The demonstrations to learn from whose prompts the model can read."""
+    found = load_demonstrations(
+        config.dataset, split="train", seed=int(config.seed), append_answer=config.append_answer
+    )
+    looked_at = SAMPLED if isinstance(found, TaughtProblems) else None
+    return problems_that_fit(config, policy, AskedProblems(config.dataset, found, looked_at, "training"), None)
 
 
 def _length_limit(config: DictConfig, policy: Policy) -> LengthLimit:
@@ -169,6 +179,7 @@ def _finish(work: SFTWork, folder: Path, before: dict[str, float], after: dict[s
         save_merged({**configuration.resolved_tree(config.model), "path": str(folder / ADAPTER), "base": None}, folder)
     ModelCard.of_fine_tuning(config).write(folder, tuning.settings.steps)
     found: dict[str, Any] = {"steps": tuning.settings.steps, "seed": int(config.seed)}
+    found |= {"lr": tuning.settings.lr, "rows_an_update": tuning.settings.rows, "warm_up": tuning.settings.warm_up}
     found |= {"dataset": str(config.dataset.name), "rows": tuning.rows.size, "too_long": tuning.rows.left_out}
     found |= {"packed": tuning.settings.packed}
     found |= {"precision": work.runtime.precision} if work.runtime.precision != "float32" else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from tvo_cli.data.demonstration_sources import load_demonstrations
+from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstrations
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import HeldoutSet
@@ -68,7 +68,7 @@ def _heldout_problems(config: DictConfig, policy: Policy, grader: Grader, held: 
     count, samples = int(config.problems), int(config.samples)
     if count == 0:
         return None
-    if not isinstance(held, ProblemList):
+    if isinstance(held, TaughtProblems):
         return sampled_heldout(config, policy, grader, count, samples, 1.0)
     answered = [found for index in range(held.size or 0) if (found := held.problem(index)).answer]
     if not answered:

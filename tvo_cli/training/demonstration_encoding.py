@@ -43,11 +43,12 @@ class DemonstrationEncoder:
     policy: Policy
     prompt: Mapping[str, Any]  # model.prompt, resolved
     end_id: int  # what ends a reply
+    path: str = ""  # of the model, as the config names it
 
     @classmethod
-    def of(cls, policy: Policy, prompt: Mapping[str, Any]) -> DemonstrationEncoder:
+    def of(cls, policy: Policy, prompt: Mapping[str, Any], path: str = "") -> DemonstrationEncoder:
         """Of a policy and its prompt node."""
-        return cls(policy, prompt, end_of_reply(policy, prompt))
+        return cls(policy, prompt, end_of_reply(policy, prompt), path)
 
     def __call__(self, demonstration: Demonstration) -> list[EncodedSequence]:
         """The sequences of a demonstration, every reply of the assistant learned, with its end token.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tvo_cli.data.cursor import order_of_epoch
+from tvo_cli.data.demonstration_sources import TaughtProblems
 from tvo_cli.data.demonstrations import BOX, Demonstration
-from tvo_cli.data.problems import ProblemList, Problems
+from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.model.prompt_check import MOST_UNKNOWN, unknown_token_id
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence
@@ -75,7 +76,8 @@ class GeneratedRows:
         """The row of this draw, from 0 up."""
         (row,) = self._encoder(_demonstration(self._problems, number % self.size if self.size else number))
         if not self._limit.has_room_for(row):
-            raise self._limit.refusal(row)
+            problem = f"{row.id} has {len(row.ids)} tokens with its reply; rows that are generated cannot be left out."
+            raise UserError(self._limit.key, self._limit.tokens, problem, "Take shorter problems, or a longer context.")
         return row
 
 
@@ -85,7 +87,7 @@ def rows_of(problems: Problems, encoder: DemonstrationEncoder, seed: int, limit:
     Raises:
         UserError: a row is too long, none is left, or the model cannot read their replies.
     """
-    if not isinstance(problems, ProblemList):
+    if isinstance(problems, TaughtProblems):
         return GeneratedRows(problems, encoder, limit)
     read = read_rows(problems, encoder, limit)
     fit = [row for row in read if limit.has_room_for(row)]
@@ -103,7 +105,7 @@ def first_rows(
     return [row for row in rows if limit.has_room_for(row)]
 
 
-def read_rows(problems: ProblemList, encoder: DemonstrationEncoder, limit: LengthLimit) -> list[EncodedSequence]:
+def read_rows(problems: Problems, encoder: DemonstrationEncoder, limit: LengthLimit) -> list[EncodedSequence]:
     """Every row, longer ones included where they are left out; else the first of them is refused."""
     found = [row for index in range(problems.size or 0) for row in encoder(_demonstration(problems, index))]
     long = [row for row in found if not limit.has_room_for(row)]
@@ -126,22 +128,22 @@ def _demonstration(problems: Problems, index: int) -> Demonstration:
 
 def _check_replies_readable(rows: Sequence[EncodedSequence], encoder: DemonstrationEncoder) -> None:
     """Refuse replies of which the tokenizer does not know more than a few percent."""
-    tokenizer, unknown = encoder.policy.tokenizer, unknown_token_id(encoder.policy.tokenizer)
+    unknown = unknown_token_id(encoder.policy.tokenizer)
     learned = [token for row in rows for token, is_learned in zip(row.ids, row.learned, strict=True) if is_learned]
     share = 0.0 if unknown is None else learned.count(unknown) / len(learned)
     if share > MOST_UNKNOWN:
         problem = f"its tokenizer does not know {share:.0%} of the tokens of the replies."
         remedy = "Take a model that reads your text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b."
-        raise UserError("model.path", tokenizer.name_or_path, problem, remedy)
+        raise UserError("model.path", encoder.path, problem, remedy)
 
 
-def _warn_without_box(problems: ProblemList) -> None:
+def _warn_without_box(problems: Problems) -> None:
     """Say how many replies answer a problem without the box in which a run's grader looks for the answer."""
     found = [_demonstration(problems, index) for index in range(problems.size or 0)]
     bare = [one for one in found if one.answer and BOX not in one.conversation[-1][1]]
     if bare:
         log.warning(
             "%d of %d replies (first: %s) state their answer in no \\boxed{}, where tvo train looks for it: it will "
-            "count none of them as right. append_answer='\\n\\\\boxed{{answer}}' puts it behind each",
+            "count none of them as right. 'append_answer=\"\\n\\boxed{{answer}}\"' puts it behind each",
             *(len(bare), len(found), bare[0].id),
         )

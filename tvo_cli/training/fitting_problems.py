@@ -37,7 +37,7 @@ class ResponseBudget(NamedTuple):
     tokens: int
 
 
-def problems_that_fit(config: Any, policy: Policy, asked: AskedProblems, budget: ResponseBudget) -> Problems:
+def problems_that_fit(config: Any, policy: Policy, asked: AskedProblems, budget: ResponseBudget | None) -> Problems:
     """The problems without those longer than dataset.max_prompt_tokens; the first `most` of them are looked at."""
     problems, most, of = asked.problems, asked.most, asked.of
     reader, limit = PromptReader.of(policy, str(config.model.path)), _max_prompt_tokens_of_run(asked.node)
@@ -50,7 +50,8 @@ def problems_that_fit(config: Any, policy: Policy, asked: AskedProblems, budget:
     check_prompts_readable(seen, reader, of)
     if limit is not None:
         problems = _run_problems_without_long(problems, seen, limit, of)
-    check_responses_fit_context(seen, reader, budget.key, budget.tokens, asked.node)
+    if budget is not None:
+        check_responses_fit_context(seen, reader, budget.key, budget.tokens, asked.node)
     return problems
 
 
