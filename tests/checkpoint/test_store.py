@@ -71,6 +71,15 @@ def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000030", "step-000040"]
 
 
+@pytest.mark.parametrize(("healthy", "kept"), [((17,), [10, 30, 40]), ((9,), [30, 40]), ((20, 35), [20, 30, 40])])
+def test_pruning_keeps_the_last_healthy_one(tmp_path: Path, healthy: tuple[int, ...], kept: list[int]) -> None:
+    for step in (10, 20, 30, 40):
+        write(tmp_path, step)
+    store.save_checkpoint(tmp_path / store.checkpoint_name(10, 3), tensors={}, state={})  # amid the step after it
+    store.prune_checkpoints(tmp_path, keep=2, healthy=healthy)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [store.checkpoint_name(step) for step in kept]
+
+
 def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path: Path) -> None:
     for step in (10, 12):
         write(tmp_path, step)

@@ -167,6 +167,15 @@ def test_the_base_of_an_adapter_stays(tmp_path: Path) -> None:
     assert "step-000010" in names(first)
 
 
+def test_the_last_healthy_policy_before_a_collapse_stays(tmp_path: Path) -> None:
+    run = run_with(tmp_path / "run", "finished")
+    for step in (10, 20, 30, 40):
+        checkpoint(run, step)
+    (run / "collapse.json").write_text('{"last_healthy_policy": 25}')
+    assert main(["prune", str(tmp_path), "--yes"]) == 0
+    assert [name for name in names(run) if name.startswith("step-")] == ["step-000020", "step-000040"]
+
+
 def test_what_keep_every_asked_for_stays_as_a_policy(tmp_path: Path) -> None:
     run = run_with(tmp_path / "run", "finished", config="trainer: {keep_every: 10}")
     assert main(["prune", str(run), "--yes"]) == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +184,60 @@ EXPORT = ["tvo", "export", "a b", "a b-policy"]
 RIVAL = ["tvo", "train", "--config-dir", "my conf", "algorithm=grpo", "model=custom", "model.path=my model"]
 RIVAL += ["dataset=jsonl", "dataset.path=ok.jsonl", "dataset.suffix='one two'", "seed=1", "~rollout.stop"]
 RIVAL += ["output_dir='a b-grpo'"]
+
+
+def recorded(folder: Path, *steps: int) -> Path:
+    for step in steps:
+        (folder / "recorder" / f"step-{step:06d}").mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kept", "offered"), [((2, 4, 6), "4"), ((2, 6), ""), ((), "")], ids=["of the collapse", "of others", "none"]
+)
+def test_after_a_collapse_its_recorded_step_is_offered_first(
+    make_run: Make, monkeypatch: pytest.MonkeyPatch, kept: tuple[int, ...], offered: str
+) -> None:
+    folder = recorded(make_run(collapsed=True), *kept)
+    monkeypatch.chdir(folder.parent)
+    [first, *_] = next_commands.next_commands(run_loading.load_run(folder), None)
+    assert (" ".join(first) == f"tvo replay run --step {offered}") == bool(offered)
+    run_end.write_figure_and_card(folder)
+    told = json.loads((folder / "summary.json").read_text())
+    assert told["steps"] == 6 and any(line.startswith("tvo replay") for line in told["next"]) == bool(offered)
+    assert (f"tvo replay run --step {offered}" in (folder / "card.txt").read_text()) == bool(offered)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ((2, 6), "step-000002/policy  (the last healthy one)"),
+        ((6,), "last healthy policy, that of step 3, was not saved"),
+    ],
+)
+def test_the_card_names_the_last_healthy_policy(make_run: Make, stored: tuple[int, ...], shown: str) -> None:
+    folder = make_run(collapsed=True)
+    for step in stored:
+        (folder / "checkpoints" / f"step-{step:06d}" / "policy").mkdir(parents=True)
+    told = json.loads((folder / "collapse.json").read_text()) | {"last_healthy_policy": 3}
+    write_json_atomically(folder / "collapse.json", told)
+    text = run_card.card_text(run_loading.load_run(folder))
+    assert shown in text and "checkpoints/step-000006/policy" in text
+
+
+def test_a_figure_that_the_mirrors_were_shown_is_not_drawn_again(
+    make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, drawn = make_run(), list[object]()
+    monkeypatch.setattr(run_plot, "draw_run_figure", drawn.append)
+    run_end.write_figure_and_card(folder)
+    assert len(drawn) == 1
+    (folder / "figures").mkdir()
+    (folder / "figures" / "run.svg").write_text("<svg/>")
+    later = (folder / "summary.json").stat().st_mtime_ns + 10**9
+    os.utime(folder / "figures" / "run.svg", ns=(later, later))
+    run_end.write_figure_and_card(folder)
+    assert len(drawn) == 1
 
 
 def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:

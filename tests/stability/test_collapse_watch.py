@@ -93,6 +93,37 @@ def test_the_decline_before_a_firing_is_not_healthy() -> None:
     assert watch.verdict()["healthiest_step"] == 2
 
 
+def test_the_policy_before_the_first_collapse_is_remembered_whatever_comes_later() -> None:
+    watch = simple("warn")
+    show(watch, [0.7, 0.8, 0.9])
+    assert (watch.last_healthy_policy, watch.policies_to_keep()) == (None, set())
+    show(watch, [0.3], first=4)
+    assert watch.policies_to_keep() == {2}, "suspicious: what sampled step 3 had taken 2 steps"
+    show(watch, [0.2], first=5)
+    assert watch.verdict()["last_healthy_policy"] == 2
+    show(watch, [0.9, 0.9, 0.2, 0.2], first=6)
+    assert watch.verdict()["last_healthy_policy"] == 2 and watch.policies_to_keep() == {2, 6}
+    restored = simple("warn")
+    restored.load_state_dict(json.loads(json.dumps(watch.state_dict())))
+    assert restored.policies_to_keep() == {2, 6}
+    restored.load_state_dict({k: v for k, v in watch.state_dict().items() if k != "last_healthy_policy"})
+    assert restored.last_healthy_policy is None, "a checkpoint from before it was kept"
+
+
+def test_a_collapse_at_once_leaves_the_start() -> None:
+    watch = simple("warn")
+    show(watch, [0.8, 0.1, 0.1])
+    assert watch.policies_to_keep() == {0}
+
+
+def test_first_firings_are_the_first_of_any_rule_and_of_a_collapse() -> None:
+    watch = simple("warn")
+    assert watch.first_firings() == set()
+    show(watch, [0.8, 0.8], kl=9.0)
+    show(watch, [0.1, 0.1, 0.1], first=3)
+    assert watch.first_firings() == {1, 4}
+
+
 def test_rollback_returns_the_rules_to_their_healthy_state() -> None:
     """After it the restored policy's rewards are healthy again; the peak is still known."""
     watch = simple("rollback")

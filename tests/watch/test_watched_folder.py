@@ -65,10 +65,11 @@ def test_nothing_new_is_not_sent_again(write_run: Write, tmp_path: Path) -> None
     assert folder.curves([], ["reward/mean"], first["version"])["unchanged"] is True
 
 
-def test_a_broken_run_does_not_hide_the_others(write_run: Write, tmp_path: Path) -> None:
+def test_a_broken_run_is_named_and_does_not_hide_the_others(write_run: Write, tmp_path: Path) -> None:
     (write_run("broken") / "collapse.json").write_text("{half")
     write_run("whole")
-    assert set(told(WatchedFolder(tmp_path / "runs"))) == {"whole"}
+    found = WatchedFolder(tmp_path / "runs").runs()
+    assert [run["name"] for run in found["runs"]] == ["whole"] and found["unreadable"] == ["broken"]
 
 
 def test_a_run_whose_files_lead_out_of_the_folder_is_none(write_run: Write, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
+from tvo_cli.tracking.completion_table import completion_text
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.tracking.mirror_choice import mirrors_of_logger
 
@@ -28,7 +29,11 @@ def send_evaluation_to_mirrors(config: Any, figures: Mapping[str, float], respon
 def _response_rows(responses: Path) -> list[list[Any]]:
     with responses.open(encoding="utf-8") as lines:
         found = [json.loads(line) for line, _ in zip(lines, range(MOST_ROWS), strict=False)]
-    return [[row[column] for column in COLUMNS] for row in found]
+    return [[_cell(row[column]) for column in COLUMNS] for row in found]
+
+
+def _cell(value: Any) -> Any:
+    return completion_text(value) if isinstance(value, str) else value
 
 
 def _evaluation_info(config: Any) -> RunInfo:
@@ -41,4 +46,5 @@ def _evaluation_info(config: Any) -> RunInfo:
         steps=0,
         folder=Path(config.output_dir),
         config=tree,
+        command=configuration.rerun_command(),
     )

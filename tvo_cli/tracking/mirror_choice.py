@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tvo_cli.errors import UserError
@@ -66,7 +66,7 @@ def _system_charts(node: Any) -> bool:
     return bool(node.get("system_charts", False))
 
 
-MAKERS: Mapping[str, Callable[[Any], Mirror]] = {
+MAKERS: dict[str, Callable[[Any], Mirror]] = {
     "wandb": _make_wandb_mirror,
     "tensorboard": _make_tensorboard_mirror,
     "trackio": _make_trackio_mirror,

@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
     try:
         made = wandb_workspace(words[0], words[1] if len(words) == 2 else "tvo")
     except ImportError:
-        print("tvo: the package wandb-workspaces is not installed: pip install wandb-workspaces", file=sys.stderr)
+        print("tvo: the package wandb-workspaces is not installed: pip install 'tvo-cli[workspace]'", file=sys.stderr)
         return 2
     print(made.save().url)
     return 0

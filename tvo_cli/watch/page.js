@@ -213,7 +213,8 @@ async function ask() {
   try {
     const {told, found} = await refresh(), live = runs.some(run => run.state === "running");
     const torn = Object.entries(broken).map(([name, count]) => `${name}: ${count} lines of metrics.jsonl are no rows`);
-    const notes = [told.exists ? "" : "this folder is not there yet; runs show up as they begin", found.unread ? `reading: ${found.unread} runs to go` : "", ...torn].filter(Boolean);
+    const notes = [told.exists ? "" : "this folder is not there yet; runs show up as they begin", found.unread ? `reading: ${found.unread} runs to go` : "",
+      told.unreadable.length ? `cannot be read: ${told.unreadable.join(", ")} (tvo ls says why)` : "", ...torn].filter(Boolean);
     get("notice").hidden = !notes.length; get("notice").textContent = notes.join(" · ");
     get("health").className = live ? "live" : "";
     get("health").textContent = `${live ? "live" : "nothing is running"}, ${new Date().toLocaleTimeString()}`;

@@ -39,14 +39,16 @@ class WatchedFolder:
         """How every run stands, the newest files read."""
         with self._lock:
             places = dict(self._places())
-            listed = {name: run for name, place in places.items() if (run := self._list(name, place)) is not None}
+            found = {name: self._list(name, place) for name, place in places.items()}
+            listed = {name: run for name, run in found.items() if run is not None}
             trained = {name: run for name, run in listed.items() if _has_curves(run)}
             self._forget_all_but(trained)
             apart = settings_in_which_runs_differ(list(trained.values()))
             return {
                 "root": escaping.terminal(self.root),
                 "exists": self.root.is_dir(),
-                "others": len(places) - len(trained),
+                "others": len(listed) - len(trained),
+                "unreadable": [name for name, run in found.items() if run is None],
                 "runs": [_run_for_page(name, run, apart[run.folder]) for name, run in trained.items()],
             }
 
