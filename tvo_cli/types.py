@@ -30,6 +30,15 @@ class Problem:
     turns: tuple[tuple[str, str], ...] = ()  # (role, text) of the conversation before the question
     suffix: str = ""  # what follows the question where model.prompt.suffix is null: a mixture's sources bring their own
 
+    def __getitem__(self, column: str) -> object:
+        """A field by its name, or a column of the data row that is none of them: problem["difficulty"]."""
+        if column in self.__dataclass_fields__:
+            return getattr(self, column)
+        if column not in self.metadata:
+            known = ", ".join([*self.__dataclass_fields__, *self.metadata])
+            raise KeyError(f"the problem {self.id} has no column {column}; it has {known}")
+        return self.metadata[column]
+
     @property
     def asked(self) -> str:
         """All texts that the data set shows the model: problems with equal ones are the same problem."""

@@ -153,7 +153,7 @@ def test_verdicts_carry_the_rules_that_gave_them(
     engine = Parrot(golds)
     engine.fail_after = 2
     with monkeypatch.context() as old:
-        old.setattr("tvo_cli.evaluation.suite.grader_version", lambda reward: "old rules")
+        old.setattr("tvo_cli.evaluation.suite.grader_version", lambda *_: "old rules")
         with pytest.raises(KeyboardInterrupt):
             run(asked(), engine)
     path = tmp_path / "run" / "responses.jsonl"

@@ -6,7 +6,7 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.reward import Rewards
-from tvo_cli.reward.grader import GraderSettings
+from tvo_cli.reward.grader_settings import GraderSettings
 from tvo_cli.reward.reward_terms import overlong_penalty
 from tvo_cli.types import Verdict
 

@@ -60,6 +60,9 @@ def grade(
         GradeFormat, typer.Option(help="A JSON line or a line of a table for each row.")
     ] = GradeFormat.json,
     profile: Annotated[AnswerProfile, typer.Option(help="aime: integers from 0 to 999.")] = AnswerProfile.math,
+    scorer: Annotated[
+        str | None, typer.Option(metavar="FILE.py:NAME", help="A function of your own that judges instead.")
+    ] = None,
     unboxed: Annotated[
         UnboxedAnswers,
         typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole."),
@@ -77,12 +80,15 @@ def grade(
 ) -> None:
     """Grade rows {gold, prediction}: each gets correct, extracted, reason; a summary on stderr."""
     from tvo_cli.reward.grader import Grader
+    from tvo_cli.reward.own_scorers import checked_scorer
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource("standard input" if file == "-" else file, gold, prediction, profile.value)
     mode = UnboxedAnswers.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
-    with _stop_at_sigterm(), _open_input(file) as stream, Grader(node) as grader, _open_output(out) as sink:
+    node |= {} if scorer is None else {"scorer": checked_scorer("--scorer", scorer)}
+    grader = Grader(node, scorer_key="--scorer")
+    with _stop_at_sigterm(), _open_input(file) as stream, grader, _open_output(out) as sink:
         _grade_rows(stream, source, grader, sink, format, skip_bad)
 
 

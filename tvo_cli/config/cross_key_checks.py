@@ -11,6 +11,7 @@ from typing import Any
 
 from tvo_cli.config import schema
 from tvo_cli.config.rank_checks import check_keys_are_used
+from tvo_cli.config.reward_checks import check_reward
 from tvo_cli.errors import UserError
 
 # Directions that cancel each other (docs/combining.md); or act on the same thing.
@@ -33,6 +34,7 @@ def check_across_keys(config: Any) -> None:
     _check_entropy_directions(config.algorithm.directions)
     _check_adapter(config)
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
+    check_reward(config)
 
 
 def _check_folder_names(config: Any) -> None:

@@ -26,6 +26,13 @@ KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
     "trainer": ("matmul", "microbatch_tokens", "save_policy_only", "profile"),
     "rollout": ("cache_gb", "url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit"),
 }
+REWARD_BEFORE: dict[str, Any] = {
+    "scorer": None,
+    "correct": 1.0,
+    "functions": [],
+    "weighting": "fixed",
+    "on_error": "stop",
+}
 
 
 def _with_automatic_settings(model: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +85,8 @@ def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     optimizer = tree.get("optimizer")
     if isinstance(optimizer, dict) and optimizer.get("warm_up") == 0:
         tree = tree | {"optimizer": {key: value for key, value in optimizer.items() if key != "warm_up"}}
+    if isinstance(tree.get("reward"), dict):
+        tree = tree | {"reward": _without_unused_reward_keys(tree["reward"])}
     model = tree.get("model")
     if isinstance(model, dict) and model.get("quantise") is None:
         tree = tree | {"model": {key: value for key, value in model.items() if key != "quantise"}}
@@ -93,3 +102,14 @@ def _without_unused_data_keys(tree: dict[str, Any]) -> dict[str, Any]:
         unset = [key for key in ("test_sets", "best") if not evaluation.get(key)]
         tree = tree | {"evaluation": {key: value for key, value in evaluation.items() if key not in unset}}
     return tree
+
+
+def _without_unused_reward_keys(reward: dict[str, Any]) -> dict[str, Any]:
+    """Return a reward without what says what was always so, and without settings of a weighting that is not chosen."""
+    weighting = reward.get("weighting", "fixed")
+    others = {"hypervolume", "gradient", "isolated"} - {weighting}
+    return {
+        key: value
+        for key, value in reward.items()
+        if key not in others and not (key in REWARD_BEFORE and value == REWARD_BEFORE[key])
+    }

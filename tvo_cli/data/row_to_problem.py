@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.readers.column_paths import value_at_path
 from tvo_cli.readers.conversations import Question, question_of, turns_of
 from tvo_cli.readers.golds import SEVERAL, Gold, gold_of, integer_gold
+from tvo_cli.readers.numbers_as_spelled import numbers_by_value
 from tvo_cli.readers.record import MalformedRecord
 from tvo_cli.readers.text_values import check_text, level_text_of_value, text_of_value
 from tvo_cli.types import Problem
@@ -31,6 +33,7 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
     "subject": ("subject", "type"),
 }
 NESTED = {"answer": ("reward_model.ground_truth",)}  # as verl and its kin write
+LONGEST_FURTHER_COLUMN = 4000  # characters of a column that only own code reads
 
 
 class UnreadableRow(Exception):
@@ -93,12 +96,29 @@ def row_to_problem(row: Row, reading: RowReading, fallback_id: str) -> Problem:
         level=level_text_of_value(text_of_column(row, reading, "level")),
         subject=text_of_column(row, reading, "subject"),
         scorer=reading.scorer,
-        metadata={"solution": solution} if solution else {},
+        metadata=_further_columns(row, reading) | ({"solution": solution} if solution else {}),
         turns=asked.turns,
     )
 
 
 ConvertRow = Callable[[Row, RowReading, str], Problem]  # the last: the id of a row that states none
+
+
+def _further_columns(row: Row, reading: RowReading) -> dict[str, object]:
+    """Return the columns that make no part of the problem, for reward functions and scorers: JSON of bounded size."""
+    used = {column_of_row(row, reading, noun) for noun in GUESSES}
+    found = {str(name): numbers_by_value(value) for name, value in row.items() if name not in used}
+    return {name: value for name, value in found.items() if _is_small_json(value)}
+
+
+def _is_small_json(value: object) -> bool:
+    """Return whether a value can be kept with its problem: in checkpoints too, and for a large data set."""
+    if isinstance(value, str):
+        return len(value) <= LONGEST_FURTHER_COLUMN
+    try:
+        return len(json.dumps(value)) <= LONGEST_FURTHER_COLUMN
+    except (TypeError, ValueError):
+        return False
 
 
 def raw_question(row: Row, reading: RowReading) -> str:

@@ -18,6 +18,13 @@ from tvo_cli.stats import ConfidenceInterval, clustered_interval
 from tvo_cli.types import Problem, Rollout, Verdict
 
 
+class HeldoutResponses(NamedTuple):
+    """Responses to problems, or to a rank's share of them, and what the grader says of them."""
+
+    rollout: Rollout
+    verdicts: tuple[Verdict, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class HeldoutEvaluation:
     """What an evaluation found; `records` hold every completion with its verdict."""
@@ -31,6 +38,7 @@ class HeldoutEvaluation:
     unanswered: float
     grader_failed: int
     records: tuple[dict[str, object], ...]
+    responses: HeldoutResponses
     sources: Mapping[str, ConfidenceInterval] = field(default_factory=dict)  # pass@1 of each source of a mixture
 
     def metrics(self) -> dict[str, float]:
@@ -51,13 +59,6 @@ class HeldoutEvaluation:
         }
 
 
-class _HeldoutShare(NamedTuple):
-    """Responses to a share of the problems, and what the grader says of them."""
-
-    rollout: Rollout
-    verdicts: tuple[Verdict, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class HeldoutSet:
     """A fixed set of problems and a fixed way to sample them: the same at every evaluation of a run."""
@@ -73,7 +74,7 @@ class HeldoutSet:
     def __call__(self, policy: Policy, ranks: Ranks | None = None) -> HeldoutEvaluation:
         """Sample, grade, summarise; of several ranks each samples a share of the problems, and all have the whole."""
         ranks = ranks or Ranks()
-        shares = ranks.gather_results(lambda: self._evaluate_share(policy, ranks), list[_HeldoutShare])
+        shares = ranks.gather_results(lambda: self._evaluate_share(policy, ranks), list[HeldoutResponses])
         for share in (share for rank, share in enumerate(shares) if rank != ranks.rank):
             self.grader.count_failures([verdict for part in share for verdict in part.verdicts])
         parts = [part for share in shares for part in share]
@@ -81,7 +82,7 @@ class HeldoutSet:
         verdicts = [verdict for part in parts for verdict in part.verdicts]
         return _summarise_heldout_check(self.problems, rollout, verdicts, self.sampling.samples, self.confidence)
 
-    def _evaluate_share(self, policy: Policy, ranks: Ranks) -> list[_HeldoutShare]:
+    def _evaluate_share(self, policy: Policy, ranks: Ranks) -> list[HeldoutResponses]:
         """This rank's share, as one; none where there are fewer problems than ranks."""
         problems, prompts = ranks.block(self.problems), ranks.block(self.prompts)
         with torch.no_grad(), policy.gathered():  # on every rank, also on one without a problem
@@ -90,7 +91,7 @@ class HeldoutSet:
             keys = [problem.id for problem in problems]
             rollout = self.sampler(policy, prompts, keys, self.sampling, seed=self.seed)
         asked = [problems[p] for p in rollout.group.tolist()]
-        return [_HeldoutShare(rollout, tuple(self.grader.grade(rollout.texts, asked, rollout.finished.tolist())))]
+        return [HeldoutResponses(rollout, tuple(self.grader.grade(rollout.texts, asked, rollout.finished.tolist())))]
 
 
 def prompts_of_heldout_check(problems: Sequence[Problem], prompt: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
@@ -112,6 +113,7 @@ def _summarise_heldout_check(
         unanswered=sum(verdict.extracted is None for verdict in verdicts) / len(verdicts),
         grader_failed=sum(verdict.failed for verdict in verdicts),
         records=tuple(_heldout_records(problems, rollout, verdicts, samples)),
+        responses=HeldoutResponses(rollout, tuple(verdicts)),
         sources=_intervals_of_sources(problems, correct.tolist(), confidence),
     )
 

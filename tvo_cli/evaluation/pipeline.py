@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli.config.reward_checks import check_judge_of_evaluation
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import evaluation_folder as files
 from tvo_cli.evaluation import grader_disagreement, responses, suite, support_change
@@ -53,6 +54,7 @@ def evaluate_suites(
     `notice` is shown the suites before anything is asked.
     """
     place, node = Path(config.output_dir), config.evaluation
+    check_judge_of_evaluation(config)
     suites = _suites_to_evaluate(config, reader)
     notice(suites)
     base = _base_model_responses(node.base, suites)
@@ -89,7 +91,10 @@ def _suites_to_evaluate(config: DictConfig, reader: PromptReader | None) -> list
 def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) -> dict[str, Any]:
     """Judge every completion of an evaluation again, by today's rules; no model is needed."""
     identity = files.read_evaluation_identity(place)
-    suites = [_with_grader_version(found, grader_version(reward)) for found in files.read_recorded_suites(place)]
+    suites = [
+        _with_grader_version(found, grader_version(reward, {problem.scorer for problem in found.problems}))
+        for found in files.read_recorded_suites(place)
+    ]
     before = responses.read_responses(place / responses.NAME)
     if before.repair:
         log.warning("%s", before.repair)

@@ -57,7 +57,8 @@ def suite_names() -> list[str]:
 
 def _load_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:
     keywords = tree["model"]["prompt"].get("chat_template_kwargs") or {}
-    protocol = resolve_protocol(node, tree["protocol"], tree["decoding"], grader_version(tree["reward"]), keywords)
+    grader = grader_version(tree["reward"], [node["dataset"].get("scorer")])
+    protocol = resolve_protocol(node, tree["protocol"], tree["decoding"], grader, keywords)
     if keywords and protocol.template == "plain":
         log.warning("%s: the prompt of protocol %s is plain, chat_template_kwargs are not used", name, protocol.name)
     local = _local_copy_of_dataset(node["dataset"], name, tree.get("data_dir"))

@@ -16,6 +16,7 @@ from tvo_cli import data
 from tvo_cli.evaluation.test_sets import OWN
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_learner import Networks, build_learner, build_networks
+from tvo_cli.experiment.build_rewards import build_rewards
 from tvo_cli.experiment.build_sampler import build_sampler
 from tvo_cli.experiment.build_test_sets import EvaluatedBy, build_test_sets, is_scored_by_evaluation
 from tvo_cli.experiment.memory_bounds import plan_of_run
@@ -25,7 +26,7 @@ from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
-from tvo_cli.reward import Grader, Rewards
+from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
@@ -69,7 +70,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,
-        rewards=Rewards(config.reward),
+        **build_rewards(config, resources)._asdict(),
         test_sets=test_sets,
         watch=CollapseWatch.of(config.stability),
         smoother=GradientNoiseSmoother(),

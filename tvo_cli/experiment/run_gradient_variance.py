@@ -41,6 +41,9 @@ def _gradient_moments_of(
     chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
     chosen.model = config.model
     check_across_keys(chosen)
+    if chosen.reward.weighting != "fixed":
+        problem = "moves with a run's steps, and here the parameters stay."
+        raise UserError("reward.weighting", chosen.reward.weighting, problem, "Leave it at fixed.")
     rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
     if rollouts != int(config.rollouts):
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")

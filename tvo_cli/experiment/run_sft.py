@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import environment
+from tvo_cli.config.reward_checks import refuse_reward_functions
 from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstrations
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
@@ -70,6 +71,7 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
 
     The same command in the same folder goes on where it was stopped; one that is done is left as it is.
     """
+    refuse_reward_functions(config.reward, "tvo sft")
     folder, asked = Path(config.output_dir), resume_compatibility.flat_settings(config)
     sft_checkpoint.check_resumable(folder, config.resume, asked)
     if done := sft_checkpoint.finished_record(folder, config.resume):

@@ -56,7 +56,7 @@ def load_module(key: str, name: str) -> ModuleType:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        raise UserError(key, name, f"cannot be imported: {_failure(error)}.") from error
+        raise UserError(key, name, f"cannot be imported: {describe_failure(error)}.") from error
 
 
 def _load_file(key: str, path: Path) -> ModuleType:
@@ -80,7 +80,7 @@ def _load_file(key: str, path: Path) -> ModuleType:
     return module
 
 
-def _failure(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """The kind of an error, its text, and the last line of Python that it comes from."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 MOST_ZEROS = 100  # written out; beyond, the number stays a mantissa and a power of ten
 LITERAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
@@ -31,6 +33,18 @@ def number_text(stated: Number | int | float | Decimal) -> str:
         mantissa = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
         return f"{sign}{mantissa} \\times 10^{{{_spelled_exponent(exponent)}}}"
     return _decimal_text(sign, whole, fraction, int(exponent))
+
+
+def numbers_by_value(value: Any) -> Any:
+    """Return a value with every spelled number in it as an int or float, for who computes with it."""
+    if isinstance(value, Number):
+        try:
+            return int(value) if value.removeprefix("-").isdigit() else float(value)
+        except ValueError:  # more digits than Python reads
+            return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): numbers_by_value(one) for name, one in value.items()}
+    return [numbers_by_value(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _decimal_text(sign: str, whole: str, fraction: str, exponent: int) -> str:

@@ -88,6 +88,7 @@ def _restore_for_replay(
     """Policy and, where they fit, the optimiser's moments and the critic; what did not fit, in words."""
     learner, notes = session.learner, []
     session.counters.step = int(state["counters"]["step"])
+    session.weighting.load_state_dict(state.get("weighting", {}))
     learner.policy.restore(parts["policy"])
     if same_optimizer:
         optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"], learner.policy.network)

@@ -11,6 +11,7 @@ from typing import Any
 from tvo_cli import escaping
 from tvo_cli.readers.golds import SEVERAL
 from tvo_cli.readers.json_records import json_record_text
+from tvo_cli.readers.numbers_as_spelled import numbers_by_value
 from tvo_cli.readers.text_values import HALF_SURROGATE
 from tvo_cli.reward.grader import Grader
 from tvo_cli.reward.rows_to_grade import RowToGrade, row_chunks
@@ -64,11 +65,17 @@ def grade_in_chunks(
 ) -> Iterator[list[tuple[RowToGrade, Verdict]]]:
     """Rows with their verdicts, in order, as many at once as `chunks` allows."""
     for chunk in row_chunks(rows):
-        asked = [Problem(row.id, row.question, row.gold, source="rows") for row in chunk]
+        asked = [_problem_of_row(row, whole=bool(grader.settings.scorer)) for row in chunk]
         verdicts = grader.grade([row.prediction for row in chunk], asked, [True] * len(chunk))
         summary.add(verdicts)
         summary.several += sum(row.several for row in chunk)
         yield list(zip(chunk, verdicts, strict=True))
+
+
+def _problem_of_row(row: RowToGrade, *, whole: bool) -> Problem:
+    """The problem that a row answers; `whole`: with the row's fields, which an own scorer may read."""
+    fields = numbers_by_value(row.fields) if whole else {}
+    return Problem(row.id, row.question, row.gold, source="rows", metadata=fields)
 
 
 def graded_row_fields(row: RowToGrade, verdict: Verdict, *, audit: bool = False) -> dict[str, Any]:

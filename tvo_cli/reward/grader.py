@@ -6,71 +6,32 @@ import importlib.util
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.scorer_reference import is_own_scorer
 from tvo_cli.reward import answer_extraction
 from tvo_cli.reward.answer_extraction import (
     ExtractedAnswer,
     extract_boxed_answer,
-    extract_stated_answer,
     gold_from_solution,
-    take_whole_answer,
 )
 from tvo_cli.reward.answer_limits import answer_defect
 from tvo_cli.reward.answers import exact_number
 from tvo_cli.reward.answers.canonical_text import canonical_question, canonical_text
 from tvo_cli.reward.answers.digit_answers import read_aime_integer, read_digits
 from tvo_cli.reward.equality_rules import NeedsAlgebra, equal_answers, is_choice_gold, is_list_gold, no_algebra
+from tvo_cli.reward.grader_settings import PROFILES, UNBOXED, GraderSettings
 from tvo_cli.reward.json_tuples import tag_tuples
+from tvo_cli.reward.own_scorers import OwnScorers, ResponsesToJudge
 from tvo_cli.reward.second_grader import SecondGraderAudit, SecondGraderDisagreement
 from tvo_cli.reward.worker_pool import MOST_WORKERS, WorkerPool, available_processors
 from tvo_cli.types import Problem, Verdict
 
-PROFILES = {"math": "math", "aime": "integer", "digits": "digits"}
-UNFINISHED = ("wrong", "graded")
-UNBOXED = {"wrong": None, "stated": extract_stated_answer, "whole": take_whole_answer}
 RESTATED = re.compile(r"[\\^+*/!]|(?<=\d)-")
-
-
-@dataclass(frozen=True, slots=True)
-class GraderSettings:
-    """How to grade. The defaults are those of conf/reward/math.yaml."""
-
-    profile: str = "math"
-    unfinished: str = "wrong"
-    unboxed: str = "wrong"  # a response without a box: wrong; stated: after "answer is", ####; whole: all of it
-    audit: bool = False  # ask the second grader too
-    workers: int = 0  # 0: one a processor, at most eight
-    deadline: float = 5.0  # seconds a row
-    cap_bytes: int = 65536
-    memory_mb: int = 1024
-
-    def __post_init__(self) -> None:
-        for key, offered in (("profile", tuple(PROFILES)), ("unfinished", UNFINISHED), ("unboxed", tuple(UNBOXED))):
-            if getattr(self, key) not in offered:
-                raise UserError(f"reward.{key}", getattr(self, key), "not a choice.", f"Choose {', '.join(offered)}.")
-        least = {"workers": 0, "deadline": 0.01, "cap_bytes": 256, "memory_mb": 256}
-        for key, limit in least.items():
-            if getattr(self, key) < limit:
-                raise UserError(f"reward.{key}", getattr(self, key), f"must be at least {limit}.")
-
-    @classmethod
-    def of(cls, node: Mapping[str, Any]) -> GraderSettings:
-        """From the reward node; what it does not name keeps its default."""
-        kinds = {
-            "profile": str,
-            "unfinished": str,
-            "unboxed": str,
-            "audit": bool,
-            "deadline": float,
-            "workers": int,
-            "cap_bytes": int,
-            "memory_mb": int,
-        }
-        return cls(**{key: kind(node[key]) for key, kind in kinds.items() if node.get(key) is not None})
 
 
 class Grader:
@@ -80,13 +41,18 @@ class Grader:
     too and `disagreements` are those on which the two differ; each Verdict carries the other verdict as `second`.
     """
 
-    def __init__(self, node: Mapping[str, Any], *, sharing: int = 1) -> None:
-        """`sharing`: processes of this run that use the same processors, each with a grader."""
+    def __init__(self, node: Mapping[str, Any], *, sharing: int = 1, scorer_key: str = "reward.scorer") -> None:
+        """`sharing`: processes of this run that use the same processors, each with a grader.
+
+        `scorer_key`: where the user has named an own scorer that judges every response.
+        """
         self.settings = GraderSettings.of(node)
         self.counts: Counter[str] = Counter()
         self.audit = SecondGraderAudit()
         workers = self.settings.workers or max(1, min(MOST_WORKERS, available_processors() // sharing))
         self.pool = WorkerPool(workers, self.settings.deadline, self.settings.memory_mb)
+        key = scorer_key if self.settings.scorer else "dataset.scorer"
+        self.own = OwnScorers(key, self.settings.isolated, self.settings.on_error, self.settings.deadline)
 
     def __enter__(self) -> Grader:
         return self
@@ -99,9 +65,51 @@ class Grader:
     def close(self) -> None:
         """End the children."""
         self.pool.close()
+        self.own.close()
 
     def grade(self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]) -> list[Verdict]:
         """One verdict a response; texts[i] answers problems[i]. The same from any thread, in any company."""
+        rows = list(zip(texts, problems, finished, strict=True))
+        found: dict[int, Verdict] = {}
+        for scorer, chosen in self._rows_by_scorer(problems).items():
+            judge = partial(self._judge_by_own_scorer, scorer) if scorer else self._judge_by_rules
+            found |= zip(chosen, judge(*zip(*(rows[row] for row in chosen), strict=True)), strict=True)
+        verdicts = [found[row] for row in range(len(rows))]
+        self.count_failures(verdicts)
+        return verdicts
+
+    def _rows_by_scorer(self, problems: Sequence[Problem]) -> dict[str, list[int]]:
+        """Which rows are judged together: those of each own scorer, and by "" all others."""
+        found: dict[str, list[int]] = {}
+        for row, problem in enumerate(problems):
+            scorer = self._scorer(problem)
+            found.setdefault(scorer if is_own_scorer(scorer) else "", []).append(row)
+        return found
+
+    def _judge_by_own_scorer(
+        self, scorer: str, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]
+    ) -> list[Verdict]:
+        """Verdicts by a function of the user's own; a response without an end is wrong without being shown."""
+        answers = [
+            self._extract(answer_extraction.response_tail_with_answer(t, self.settings.cap_bytes)) for t in texts
+        ]
+        flaws = [self._unfinished(bool(ended)) for ended in finished]
+        verdicts = [Verdict(False, answer.last, flaw) for answer, flaw in zip(answers, flaws, strict=True)]
+        shown = [row for row, flaw in enumerate(flaws) if not flaw]
+        if shown:
+            batch = ResponsesToJudge(
+                responses=[texts[row] for row in shown],
+                problems=[problems[row] for row in shown],
+                finished=[bool(finished[row]) for row in shown],
+                extracted=[answers[row].last for row in shown],
+            )
+            for row, verdict in zip(shown, self.own.judge(scorer, batch), strict=True):
+                verdicts[row] = verdict
+        return verdicts
+
+    def _judge_by_rules(
+        self, texts: Sequence[str], problems: Sequence[Problem], finished: Sequence[bool]
+    ) -> list[Verdict]:
         problems = [_problem_for_grader(problem) for problem in problems]
         verdicts: list[Verdict | None] = []
         requests: dict[int, dict[str, Any]] = {}
@@ -114,10 +122,7 @@ class Grader:
         for (row, request), finding in zip(requests.items(), findings, strict=True):
             verdicts[row] = _verdict_from_finding(request, finding)
         result = [verdict for verdict in verdicts if verdict is not None]
-        if self.settings.audit:
-            result = self._audited(texts, problems, result)
-        self.count_failures(result)
-        return result
+        return self._audited(texts, problems, result) if self.settings.audit else result
 
     def count_failures(self, verdicts: Sequence[Verdict]) -> None:
         """Add the failures among verdicts to `counts`: those of `grade` are, those of another process may be."""
@@ -169,7 +174,7 @@ class Grader:
                 "dataset.scorer",
                 scorer,
                 "no such scorer.",
-                "Choose math, integer, digits, reasoning_gym:TASK.",
+                "Choose math, integer, digits, reasoning_gym:TASK, or a function of your own: FILE.py:NAME.",
             )
         if answer_defect(problem.answer):
             return Verdict(False, found.last, "gold unreadable", failed=True)
@@ -182,7 +187,7 @@ class Grader:
         return found if instead is None or found.last is not None or answer_extraction.has_box(text) else instead(text)
 
     def _scorer(self, problem: Problem) -> str:
-        return problem.scorer or PROFILES[self.settings.profile]
+        return self.settings.scorer or problem.scorer or PROFILES[self.settings.profile]
 
     def _unfinished(self, finished: bool) -> str:
         return "" if finished or self.settings.unfinished == "graded" else "unfinished"

@@ -37,10 +37,10 @@ REMEMBERED = 10_000  # rows that ran out of time twice; a policy may write the s
 OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGXCPU)  # exit codes of a child that the kernel ended for its time
 LATE = 0.25  # of the deadline: then a child is likely to be killed
 SOURCE = str(Path(__file__).resolve().parents[2])
-PROGRAM = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
+BOOTSTRAP = (  # the parent's own tvo_cli, whichever else is installed; its folder shall not hide the standard library
     "import sys; sys.path.insert(0, sys.argv[1]); import tvo_cli; sys.path.append(sys.path.pop(0)); "
-    "from tvo_cli.reward.worker_process import serve_rows; serve_rows(*sys.argv[2:])"
 )
+PROGRAM = BOOTSTRAP + "from tvo_cli.reward.worker_process import serve_rows; serve_rows(*sys.argv[2:])"
 
 Finding = dict[str, Any]
 
@@ -48,10 +48,10 @@ Finding = dict[str, Any]
 class WorkerHandle:
     """One process, the row it works on, and until when."""
 
-    def __init__(self, megabytes: int) -> None:
+    def __init__(self, megabytes: int, program: str = "") -> None:
         environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM, SOURCE, str(os.getpid()), str(megabytes)],
+            [sys.executable, "-P", "-c", program or PROGRAM, SOURCE, str(os.getpid()), str(megabytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

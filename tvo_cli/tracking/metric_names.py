@@ -17,6 +17,7 @@ class MetricName(NamedTuple):
 METRICS = (
     MetricName("reward/mean", "reward", "mean reward of the step's responses, all terms"),
     MetricName("reward/std", "reward", "spread of those rewards; 0: nothing to learn from"),
+    MetricName("reward/factor", "1", "M of reward.weighting=hypervolume, by which advantages are multiplied"),
     MetricName("accuracy/fresh", "share", "correct responses among the step's own: pass@1 on training problems"),
     MetricName("group/zero_advantage", "share", "groups whose rewards are all equal: they teach nothing"),
     MetricName("sampling/draws", "draws", "draws that dynamic sampling took for the step"),
@@ -112,6 +113,7 @@ METRICS = (
     MetricName("eval/loss", "nats", "of tvo sft: −log π of a learned token of the held-out demonstrations"),
     MetricName("sft/loss", "nats", "of tvo sft: −log π of a learned token of the update's rows, before it"),
     MetricName("sft/tokens", "tokens", "of tvo sft: learned tokens of the update"),
+    MetricName("eval/hypervolume", "1", "volume that the evaluations' mean rewards dominate above the first one"),
     MetricName("time/exchange", "s", "handing weights to servers, and having the probe scored"),
     MetricName("time/generation", "s", "sampling"),
     MetricName("time/reward", "s", "grading"),
@@ -142,6 +144,9 @@ SOURCE = r"[\w.-]+"  # of a mixture, or a test set
 
 FAMILIES = (
     MetricName(r"loss/.+", "1", "a part of the loss"),
+    MetricName(r"reward/[\w.-]+", "reward", "mean of an own function over the responses of which it has an opinion"),
+    MetricName(r"reward/[\w.-]+/(std|none|failed|weight)", "1", "its spread, share without opinion, failures, weight"),
+    MetricName(r"eval/reward/[\w.-]+", "reward", "mean of an own function on the held-out responses"),
     MetricName(rf"data/share/{SOURCE}", "share", "of the problems drawn for the step: those of a source of a mixture"),
     MetricName(rf"accuracy/source/{SOURCE}", "share", "correct responses of the step to problems of a source"),
     MetricName(rf"data/(stage|seen|weight)/{SOURCE}", "1", "a reading of the curriculum inside a source"),

@@ -29,7 +29,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         values=_critic_values(session, rollout),
         old_entropy=old_entropy,
     )
-    advantage = session.learner.algorithm.estimator(experience)
+    advantage = session.weighting.scaled(session.learner.algorithm.estimator(experience))
     return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, importance)
 
 

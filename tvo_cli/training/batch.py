@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from tvo_cli.reward.reward_functions import FunctionRewards
 from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
@@ -17,6 +19,7 @@ class GradedBatch:
     rollout: Rollout
     verdicts: tuple[Verdict, ...]  # B
     rewards: tuple[float, ...]  # B
+    components: Mapping[str, FunctionRewards] = field(default_factory=dict)  # of reward.functions, B each
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tvo_cli.data.prompts import render_prompt
 from tvo_cli.rollout import join_rollouts, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch
 from tvo_cli.training.hold_weights import hold_weights
+from tvo_cli.training.reward_components import join_components, reward_by_functions, select_components
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Problem, Rollout, Verdict
@@ -60,7 +61,9 @@ def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, nu
     shares = session.ranks.gather_results(sample_and_grade, GradedBatch)
     for share in (share for rank, share in enumerate(shares) if rank != session.ranks.rank):
         session.grader.count_failures(share.verdicts)
-    return _join_graded_batches(shares, session.learner.policy.pad_id)
+    joined = _join_graded_batches(shares, session.learner.policy.pad_id)
+    with clock("reward"):
+        return reward_by_functions(session, joined, number)
 
 
 def _outcomes_of_problems(graded: GradedBatch) -> list[Outcome]:
@@ -79,6 +82,7 @@ def _join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBat
         rollout=join_rollouts([part.rollout for part in parts], pad_id),
         verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
         rewards=tuple(reward for part in parts for reward in part.rewards),
+        components=join_components([part.components for part in parts]),
     )
 
 
@@ -111,6 +115,7 @@ def _select_graded_prompts(graded: GradedBatch, prompts: Sequence[int]) -> Grade
         rollout=select_prompts(graded.rollout, prompts),
         verdicts=tuple(graded.verdicts[row] for row in rows),
         rewards=tuple(graded.rewards[row] for row in rows),
+        components=select_components(graded.components, rows),
     )
 
 

@@ -46,7 +46,7 @@ def _responses_of_step(session: Session, step: int) -> Path:
 
 def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
     """The first ROWS responses of a batch: its problems in the order drawn, all the responses of each."""
-    lengths = batch.rollout.mask.sum(1).tolist()
+    lengths, components = batch.rollout.mask.sum(1).tolist(), batch.drawn.chosen.components
     return [
         {
             "id": batch.problems[p].id,
@@ -59,6 +59,7 @@ def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
             "reward": float(batch.experience.rewards[row]),
             "tokens": lengths[row],
         }
+        | ({"rewards": {name: said.values[row] for name, said in components.items()}} if components else {})
         for row, p in enumerate(batch.rollout.group.tolist()[:ROWS])
     ]
 

@@ -21,6 +21,7 @@ from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader, Rewards
+from tvo_cli.reward.reward_functions import RewardFunctions
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.sampler import Sampler
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
@@ -28,6 +29,7 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
 from tvo_cli.training.step_state import StateSnapshot, StepInProgress
@@ -55,6 +57,8 @@ class Session:
     limits: RunSettings
     sampler: Sampler
     plan: PlannedRun  # copies of the model that are kept, and what bounds the memory of its phases
+    functions: RewardFunctions = field(default_factory=lambda: RewardFunctions([], 0))  # of the user's own
+    weighting: RewardWeighting = field(default_factory=FixedWeighting)
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     neutral_ids: tuple[int, ...] = ()
     card: ModelCard | None = None  # of the policies that are saved
@@ -105,6 +109,7 @@ class Session:
         self.watch.load_state_dict(state["watch"])
         self.smoother.load_state_dict(state["smoother"])
         self.law.load_state_dict(state.get("law", {}))
+        self.weighting.load_state_dict(state.get("weighting", {}))
         self.grader.counts.clear()
         self.grader.counts.update(state["grader"])
 
@@ -166,6 +171,7 @@ class Session:
             "watch": self.watch.state_dict(),
             "smoother": self.smoother.state_dict(),
             "law": self.law.state_dict(),
+            "weighting": self.weighting.state_dict(),
             "grader": dict(self.grader.counts),
         }
 

@@ -15,6 +15,7 @@ from tvo_cli.rollout import sampler_mismatch
 from tvo_cli.stability import dissipation, free_energy_of_batch, gradient_log_fluctuation, readings
 from tvo_cli.stability.free_energy import FreeEnergy
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import UpdateReport
 
@@ -58,6 +59,7 @@ def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str,
     found = readings.reward_readings(torch.tensor(rewards), correct) | readings.group_readings(
         torch.tensor(rewards), torch.tensor(group)
     )
+    found |= reward_function_metrics([graded.components for graded in draws]) | session.weighting.metrics()
     if session.learner.algorithm.sampling.most == 1:
         return found
     used = float(len(batch.verdicts))

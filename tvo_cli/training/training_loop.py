@@ -21,6 +21,7 @@ from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.hold_weights import hold_weights
 from tvo_cli.training.peak_memory import peak_memory_metrics
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
+from tvo_cli.training.reward_components import reward_heldout_responses
 from tvo_cli.training.same_state import check_same_state
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_metrics import measure_step
@@ -76,7 +77,7 @@ def start_step(session: Session) -> StepInProgress:
     session.ranks.at(session.counters.step + 1, 0)
     drawn = sample_batch(session, clock)
     with clock("scoring"):
-        batch = assemble_batch(session, drawn)
+        batch = session.weighting.weighted(session, assemble_batch(session, drawn))
     return StepInProgress(
         batch,
         clock,
@@ -107,7 +108,8 @@ def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation |
     hold_weights(session, Stopwatch())
     with session.learner.autocast():
         evaluation = evaluate_test_sets(test_sets, session.learner.policy, session.ranks)
-    session.tracker.log_evaluation(session.counters.step, evaluation.metrics())
+    rewards = reward_heldout_responses(session, test_sets, evaluation)
+    session.tracker.log_evaluation(session.counters.step, evaluation.metrics() | rewards)
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation
 

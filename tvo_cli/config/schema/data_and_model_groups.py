@@ -12,6 +12,7 @@ from tvo_cli.config.schema.value_types import (
     Keys,
     Label,
     Name,
+    OwnCode,
     PathName,
     Positive,
     Seed,
@@ -102,7 +103,9 @@ class Read(Problems):
     unanswered: Literal["error", "skip"] | None = key("rows without an answer", optional=True)
     answer_marker: SomeWords | None = key("the gold follows it in the answer column", optional=True)
     strip: list[SomeWords] | None = key("instructions around the question that are taken off", optional=True)
-    scorer: Literal["", "math", "integer", "digits"] | None = key('"": reward.profile decides', optional=True)
+    scorer: Literal["", "math", "integer", "digits"] | OwnCode | None = key(
+        '"": reward.profile decides; FILE.py:NAME: a function of your own', optional=True
+    )
     levels: Chosen = key("only these", optional=True)
     subjects: Chosen = key("only these", optional=True)
 

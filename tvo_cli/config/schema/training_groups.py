@@ -19,9 +19,12 @@ from tvo_cli.config.schema.value_types import (
     Label,
     Name,
     NotNegative,
+    OwnCode,
     PathLabel,
     Positive,
     PositiveOrInf,
+    Real,
+    RewardFunction,
     Rows,
     RowsOrNone,
     Seconds,
@@ -92,6 +95,22 @@ class Length(Keys):
     buffer: SomeShare = key("share of the maximum over which the term falls")
 
 
+class Hypervolume(Keys):
+    """The weighting by hypervolume: M = base + scale·tanh(ΔHV)."""
+
+    base: Positive = key("M where an evaluation adds no volume")
+    scale: NotNegative = key("what a large gain adds to it")
+
+
+class GradientWeights(Keys):
+    """The weighting by gradients: w ← softmax(log w + rate·I)."""
+
+    rate: NotNegative = key("of the mirror ascent; the paper's lr/μ")
+    every: Count = key("steps whose influences are averaged before the weights move")
+    normalise: bool = key("gradients of norm 1: else the largest one tends to win")
+    floor: Annotated[float, Field(gt=0, lt=0.5)] = key("least share of the weights' sum")
+
+
 class Reward(Keys):
     """How a response becomes a number."""
 
@@ -99,8 +118,16 @@ class Reward(Keys):
     unfinished: Literal["wrong", "graded"] = key("a response cut off by the token limit")
     unboxed: Literal["wrong", "stated", "whole"] = key("a response without a box", before="wrong")
     audit: bool = key("ask math-verify's own verdict too", before=False)
+    scorer: OwnCode | None = key("own function that judges instead: FILE.py:NAME", before=None)
+    correct: Real = key("weight of 1[correct]", before=1.0)
     format: NotNegative = key("weight of 1[exactly one box]")
     length: Length = key("the overlong term")
+    functions: list[RewardFunction] = key("own reward functions (docs/own-reward.md)", before=[])
+    weighting: Literal["fixed", "hypervolume", "gradient"] = key("how weights follow the run", before="fixed")
+    hypervolume: Hypervolume = key("its settings", before={"base": 0.5, "scale": 1.5})
+    gradient: GradientWeights = key("its settings", before={"rate": 0.1, "every": 1, "normalise": False, "floor": 1e-3})
+    isolated: bool = key("own functions run in processes of their own, with a deadline", before=True)
+    on_error: Literal["stop", "count"] = key("a failing own function: stop, or no opinion", before="stop")
     workers: Threads = key("child processes for math-verify; 0: one a processor, at most 8")
     deadline: Annotated[float, Field(ge=0.01, le=DAY)] = key("seconds for one answer")
     cap_bytes: Annotated[int, Field(ge=256, le=MOST)] = key("of a longer response the tail is read")

@@ -85,3 +85,16 @@ Device = Annotated[str, Field(pattern=DEVICE)]
 
 Built = Annotated[dict[str, Any], BUILT, WithJsonSchema(BUILT_SHAPE)]  # a node that the program builds
 Free = Annotated[dict[str, Any], FREE]  # a map whose keys are somebody else's
+OWN_CODE = r"^.+:[^\W\d][\w.]*$"
+OwnCode = Annotated[str, Field(pattern=OWN_CODE)]  # FILE.py:NAME or package.module:NAME
+ENTRY_SHAPE = {
+    "type": "object",
+    "required": ["call"],
+    "properties": {
+        "call": {"type": "string", "pattern": OWN_CODE, "description": "FILE.py:NAME or package.module:NAME"},
+        "name": {"type": "string", "description": "of the metric reward/NAME; the function's own name"},
+        "weight": {"type": "number", "description": "1.0 where it is left out; 0: only told"},
+        "deadline": {"type": "number", "description": "seconds for a call; reward.deadline"},
+    },
+}
+RewardFunction = Annotated[dict[str, Any], FREE, WithJsonSchema(ENTRY_SHAPE)]  # its other keys are handed on

@@ -1,0 +1,45 @@
+"""What rewards a run: the built-in terms, the user's own functions, and how all of them are weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig
+
+from tvo_cli.config import resolved_tree
+from tvo_cli.reward import Rewards
+from tvo_cli.reward.reward_functions import RewardFunctions
+from tvo_cli.training.gradient_weighting import GradientWeighting
+from tvo_cli.training.reward_weighting import FixedWeighting, HypervolumeWeighting, RewardWeighting
+
+
+class RewardParts(NamedTuple):
+    """What a session needs to reward responses."""
+
+    rewards: Rewards
+    functions: RewardFunctions
+    weighting: RewardWeighting
+
+
+def build_rewards(config: DictConfig, resources: ExitStack) -> RewardParts:
+    """The parts that reward a run's responses; no function is loaded yet."""
+    node = resolved_tree(config.reward)
+    rewards = Rewards(node)
+    functions = resources.enter_context(RewardFunctions.of(node, int(config.seed)))
+    weights = rewards.weights | {name: weight for name, weight in functions.weights.items() if weight}
+    return RewardParts(rewards, functions, reward_weighting(node, weights))
+
+
+def reward_weighting(node: Mapping[str, Any], weights: Mapping[str, float]) -> RewardWeighting:
+    """The weighting of a reward node. `weights`: of every term that counts, by name, in their order."""
+    kind = str(node.get("weighting") or "fixed")
+    if kind == "hypervolume":
+        chosen = node["hypervolume"]
+        return HypervolumeWeighting(weights, base=float(chosen["base"]), scale=float(chosen["scale"]))
+    if kind == "gradient":
+        chosen = node["gradient"]
+        rate, floor = float(chosen["rate"]), float(chosen["floor"])
+        return GradientWeighting(weights, rate, int(chosen["every"]), bool(chosen["normalise"]), floor)
+    return FixedWeighting()

@@ -1,0 +1,122 @@
+"""What a user's own reward functions say of a batch: asked for on rank 0, added to the rewards, told as metrics."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tvo_cli.data.prompts import render_prompt
+from tvo_cli.evaluation.test_sets import OWN, RunEvaluation, TestSet
+from tvo_cli.reward.reward_functions import FunctionRewards, ResponsesToReward
+from tvo_cli.reward.reward_sum import Opinions, weighted_sum
+from tvo_cli.training.batch import GradedBatch
+from tvo_cli.types import Problem, Rollout, Verdict
+
+if TYPE_CHECKING:
+    from tvo_cli.training.session import Session
+
+Components = Mapping[str, FunctionRewards]
+HELDOUT = -1  # the number of the draw that held-out responses are
+
+
+def reward_by_functions(session: Session, graded: GradedBatch, draw: int = 0) -> GradedBatch:
+    """The batch of all ranks with the functions' rewards added: each sees all of it, once, on rank 0."""
+    if not session.functions.entries:
+        return graded
+
+    def score() -> dict[str, FunctionRewards]:
+        policy = session.learner.policy
+        shown = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in graded.problems]
+        batch = responses_to_reward(shown, graded.problems, graded.rollout, graded.verdicts)
+        return session.functions.score(batch, step=session.counters.step + 1, draw=draw)
+
+    components = session.ranks.run_on_first(score, dict[str, FunctionRewards])
+    opinions = {name: found.values for name, found in components.items()}
+    group = graded.rollout.group.tolist()
+    rewards = weighted_sum(opinions, session.functions.weights, group, graded.rewards)
+    return replace(graded, rewards=tuple(rewards), components=components)
+
+
+def reward_heldout_responses(
+    session: Session, test_sets: Sequence[TestSet], evaluation: RunEvaluation
+) -> dict[str, float]:
+    """The mean of each function on the run's own held-out responses; a weighting that follows them is told all terms.
+
+    Nothing where they were not asked this time.
+    """
+    own = {one.name: one.heldout for one in test_sets}.get(OWN)
+    if own is None or not (session.functions.entries or session.weighting.reads_evaluations):
+        return {}
+    rollout, verdicts = evaluation.by_name[OWN].responses
+
+    def score() -> dict[str, FunctionRewards]:
+        batch = responses_to_reward(own.prompts, own.problems, rollout, verdicts)
+        return session.functions.score(batch, step=session.counters.step, draw=HELDOUT)
+
+    components = session.ranks.run_on_first(score, dict[str, FunctionRewards])
+    opinions = {name: found.values for name, found in components.items()}
+    metrics = {f"eval/reward/{name}": mean for name, mean in mean_opinions(opinions).items()}
+    terms = terms_of_responses(session, rollout, verdicts, components)
+    return metrics | session.weighting.read_evaluation(mean_opinions(terms), session.counters.step)
+
+
+def responses_to_reward(
+    prompts: Sequence[str], problems: Sequence[Problem], rollout: Rollout, verdicts: Sequence[Verdict]
+) -> ResponsesToReward:
+    """Responses with the prompt and problem of each."""
+    group = rollout.group.tolist()
+    return ResponsesToReward(
+        prompts=[prompts[p] for p in group],
+        responses=rollout.texts,
+        problems=[problems[p] for p in group],
+        verdicts=verdicts,
+        lengths=rollout.mask.sum(1).tolist(),
+        finished=rollout.finished.tolist(),
+    )
+
+
+def terms_of_responses(
+    session: Session, rollout: Rollout, verdicts: Sequence[Verdict], components: Components
+) -> dict[str, Opinions]:
+    """Every term of the reward that has a weight, unweighted, a value a response."""
+    lengths, finished = rollout.mask.sum(1).tolist(), rollout.finished.tolist()
+    weights = session.functions.weights
+    return dict(session.rewards.terms(verdicts, rollout.texts, lengths, finished)) | {
+        name: found.values for name, found in components.items() if weights[name]
+    }
+
+
+def mean_opinions(terms: Mapping[str, Opinions]) -> dict[str, float]:
+    """The mean over the responses of which a term has an opinion; without any it is left out."""
+    stated = {name: [value for value in values if value is not None] for name, values in terms.items()}
+    return {name: statistics.fmean(values) for name, values in stated.items() if values}
+
+
+def join_components(parts: Sequence[Components]) -> dict[str, FunctionRewards]:
+    """Those of several batches, one behind the other."""
+    return {
+        name: FunctionRewards(
+            tuple(value for part in parts for value in part[name].values), sum(part[name].failed for part in parts)
+        )
+        for name in parts[0]
+    }
+
+
+def select_components(components: Components, rows: Sequence[int]) -> dict[str, FunctionRewards]:
+    """Those of some responses; how many failed is known of the whole batch alone."""
+    return {name: FunctionRewards(tuple(found.values[row] for row in rows)) for name, found in components.items()}
+
+
+def reward_function_metrics(draws: Sequence[Components]) -> dict[str, float]:
+    """Mean and population spread of each function over its opinions, the share without one, and failures."""
+    metrics: dict[str, float] = {}
+    for name, found in join_components(draws).items():
+        stated = [value for value in found.values if value is not None]
+        if stated:
+            metrics[f"reward/{name}"] = statistics.fmean(stated)
+            metrics[f"reward/{name}/std"] = statistics.pstdev(stated)
+        metrics[f"reward/{name}/none"] = 1.0 - len(stated) / len(found.values)
+        metrics[f"reward/{name}/failed"] = float(found.failed)
+    return metrics
