@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tvo_cli.config.instantiation import targets_in_tree
 from tvo_cli.config.overrides import split_override
+from tvo_cli.config.own_targets import allow_plugins, check_plugins_of_config
 from tvo_cli.config.schema import target_keywords
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.engine_checks import check_engine
@@ -26,6 +27,7 @@ from tvo_cli.config.schema.validation_errors import (
 )
 from tvo_cli.config.schema.value_types import BUILT, Keys
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.references import plugins_of_config
 
 
 def validate_config(
@@ -37,6 +39,8 @@ def validate_config(
     """
     model = CONFIG_OF_COMMAND[root]
     tree = resolved_tree_of_command(config, root, given.overrides) if tree is None else tree
+    allow_plugins(plugins_of_config(tree))
+    check_plugins_of_config(targets_in_tree(tree), plugins_of_config(tree))
     _check_groups_of_command(tree, root)
     _check_nothing_is_left_to_give(tree)
     found = list(marked_fields(model, tree))
