@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from tvo_cli.config import schema
-from tvo_cli.config.own_targets import target_object
+from tvo_cli.plugins.own_targets import target_object
 from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.errors import UserError
 

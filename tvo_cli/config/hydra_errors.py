@@ -217,6 +217,7 @@ def _keys_to_suggest(overrides: Sequence[str], root: str, folder: Path | None) -
 
     known = groups_and_choices.config_groups(folder)
     choices = [word for word in overrides if split_override(word)[0] in known and "," not in word and word[0] != "~"]
+    choices += [word for word in overrides if split_override(word)[0] == "plugins"]  # whose choices they may be
     try:
         config = compose(choices, root, folder or search_path.conf_dir())  # unchecked: keys may still have to be given
     except UserError:

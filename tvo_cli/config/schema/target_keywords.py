@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from tvo_cli.config.instantiation import check_target_name
 from tvo_cli.config.nearest_names import nearest_names
-from tvo_cli.config.own_targets import plugin_of_target
+from tvo_cli.plugins.own_targets import plugin_of_target
 from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
 from tvo_cli.config.schema.training_groups import Reads
 from tvo_cli.config.schema.value_descriptions import describe_value, describe_value_as_override, how_to_write_value

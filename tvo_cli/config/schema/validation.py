@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tvo_cli.config.instantiation import targets_in_tree
 from tvo_cli.config.overrides import split_override
-from tvo_cli.config.own_targets import allow_plugins, check_plugins_of_config
+from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
 from tvo_cli.config.schema import target_keywords
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.engine_checks import check_engine
