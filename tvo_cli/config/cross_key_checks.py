@@ -10,9 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 from tvo_cli.config import schema
-from tvo_cli.plugins.own_targets import target_object
 from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import target_object
 
 # Directions that cancel each other (docs/combining.md); or act on the same thing.
 CONTRADICTIONS = {

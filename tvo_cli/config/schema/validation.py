@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from tvo_cli.config.instantiation import targets_in_tree
 from tvo_cli.config.overrides import split_override
-from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
 from tvo_cli.config.schema import target_keywords
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.engine_checks import check_engine
@@ -27,6 +26,7 @@ from tvo_cli.config.schema.validation_errors import (
 )
 from tvo_cli.config.schema.value_types import BUILT, Keys
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
 from tvo_cli.plugins.references import plugins_of_config
 
 
