@@ -151,7 +151,7 @@ def finding(self: ConfigRepository, config_path: str) -> Any:
 
 def _is_ours(repo: Any) -> bool:
     """Whether the files are those of conf/ and no others."""
-    return {source.path for source in repo.get_sources() if source.scheme() == "file"} == {OURS}
+    return {source.path for source in repo.get_sources() if source.scheme() in ("file", "own")} == {OURS}
 
 
 def sharing_sources(self: Any, delegate: Any) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tvo_cli.api.run import Run, load
     from tvo_cli.api.training import RunInterrupted, train
     from tvo_cli.errors import UserError
+    from tvo_cli.plugins import register
 
 __all__ = [
     "Comparison",
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "grade",
     "load",
+    "register",
     "train",
 ]
 _MODULES = {
@@ -38,6 +40,7 @@ _MODULES = {
     **dict.fromkeys(("Run", "load"), "tvo_cli.api.run"),
     **dict.fromkeys(("RunInterrupted", "train"), "tvo_cli.api.training"),
     "UserError": "tvo_cli.errors",
+    "register": "tvo_cli.plugins",
 }
 
 

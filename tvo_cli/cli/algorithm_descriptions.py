@@ -80,7 +80,7 @@ def _targets_of_algorithm_yaml(name: str) -> list[str]:
 
 
 def _algorithm_yaml_path(name: str) -> Path:
-    return config.conf_dir() / "algorithm" / f"{name}.yaml"
+    return config.choice_path("algorithm", name)
 
 
 def _read_algorithm_yaml(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.override_args import Debug
+from tvo_cli.cli.override_args import ConfigDir, Debug
 
 if TYPE_CHECKING:
     from tvo_cli.comparison.render.document import ReportDocument
@@ -44,6 +44,7 @@ def compare(
     paper: Annotated[bool, typer.Option("--paper", help=PAPER)] = False,
     columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
     force: Annotated[bool, typer.Option("--force", help="compare different evaluation protocols all the same")] = False,
+    config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
     """Compare runs: what differs, by how much, how sure; verdicts first."""

@@ -22,6 +22,13 @@ def complete_sft(ctx: typer.Context, incomplete: str) -> list[str]:
     return _complete_override(ctx, incomplete, "sft")
 
 
+def use_config_dir(folder: str | None) -> str | None:
+    """Look into the folder of --config-dir, or into none from an earlier command of this process; the folder."""
+    from tvo_cli import config
+
+    return config.use_config_dir(folder)
+
+
 def complete_group(incomplete: str) -> list[str]:
     """Return the shell completions of the group of `tvo list`."""
     from tvo_cli import config
@@ -82,7 +89,10 @@ def query_hydra_completion(words: Sequence[str], incomplete: str, root: str) -> 
     from tvo_cli import config
 
     config.register_resolvers()
-    with initialize_config_dir(str(config.conf_dir().resolve()), version_base="1.3"):
+    with (
+        config.plugins_in_effect(words, root),
+        initialize_config_dir(str(config.conf_dir().resolve()), version_base="1.3"),
+    ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         line = " ".join([*words, incomplete])

@@ -29,8 +29,9 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     `ranks`: as if so many processes ran it.
     """
     from tvo_cli.cli import printing
-    from tvo_cli.cli.startup_message import announce_on_stderr
+    from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
 
+    announce_users_configs("tvo train --dry-run")
     announce_on_stderr("tvo train --dry-run", "composing the configuration")
     if ranks is not None and ranks < 1:
         raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")
@@ -100,6 +101,7 @@ def _check_value_in_dry_run(word: str, first: DictConfig, name: str) -> None:
     config = copy.deepcopy(first)
     with open_dict(config):
         OmegaConf.update(config, key, parsed.value())
+        configuration.forget_own_code(config)
     configuration.check_composed_config(config, name, [word])
 
 
@@ -150,10 +152,9 @@ def jobs_of_command_line(words: Sequence[str], root: str = "train") -> tuple[lis
     from hydra._internal.utils import get_args_parser
 
     known = get_args_parser().parse_args(configuration.normalised_overrides(words))
-    if known.config_path or known.config_dir:
-        key = "--config-path" if known.config_path else "--config-dir"
-        given = known.config_path or known.config_dir
-        raise UserError(key, given, "is not read by --dry-run.", "Put the file into conf/, or leave it out.")
+    if known.config_path:
+        remedy = "Name the folder by --config-dir, or leave it out."
+        raise UserError("--config-path", known.config_path, "is not read by --dry-run.", remedy)
     name, overrides = known.config_name or root, list(known.overrides)
     if not known.multirun:
         return [overrides], name

@@ -41,10 +41,12 @@ class HydraTask:
     debug: bool = False
     codes: list[int] = field(default_factory=list)
     elsewhere: bool = False  # in a process that a launcher has made: only an exception is heard
+    config_dir: str | None = field(default_factory=configuration.given_config_dir)
 
     def __setstate__(self, found: dict[str, Any]) -> None:
         """Arrived in another process (joblib, submitit, ray), where nothing is registered yet."""
         self.__dict__.update(found, elsewhere=True)
+        configuration.use_config_dir(self.config_dir)
         _register_resolvers()
 
     def __call__(self, config: DictConfig) -> float | None:
@@ -140,7 +142,12 @@ def launch(
     _register_resolvers()
     jobs = HydraTask(task, root, debug)
     main = hydra.main(config_path=str(configuration.conf_dir()), config_name=root, version_base="1.3")(jobs)
-    with _hydra_arguments(program, words), _raise_hydra_errors(), _remove_folder_of_refused_sweep():
+    with (
+        configuration.plugins_in_effect(overrides, root),
+        _hydra_arguments(program, words),
+        _raise_hydra_errors(),
+        _remove_folder_of_refused_sweep(),
+    ):
         try:
             main()
         except JobWithoutObjective as error:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tvo_cli.cli.completion import complete, complete_eval, complete_sft
+from tvo_cli.cli.completion import complete, complete_eval, complete_sft, use_config_dir
 
 PASS_ARGUMENTS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -18,7 +18,16 @@ EvalOverrides = Annotated[
 SftOverrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete_sft, metavar="KEY=VALUE")]
 Multirun = Annotated[bool, typer.Option("-m", "--multirun", help="Run every combination of a,b values.")]
 Shown = Annotated[str | None, typer.Option("--cfg", metavar="job|hydra|all", help="Show the config; start nothing.")]
-ConfigDir = Annotated[str | None, typer.Option("--config-dir", metavar="DIR", help="A folder of configs of yours.")]
+ConfigDir = Annotated[
+    str | None,
+    typer.Option(
+        "--config-dir",
+        "-cd",
+        metavar="DIR",
+        callback=use_config_dir,
+        help="A folder of configs of yours, besides ./conf.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 RankCount = Annotated[
     int | None, typer.Option("--ranks", metavar="N", help="With --dry-run: memory and traffic of N processes.")

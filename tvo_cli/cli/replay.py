@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from tvo_cli import escaping
-from tvo_cli.cli.override_args import Debug
+from tvo_cli.cli.override_args import ConfigDir, Debug
 
 ReplayedStep = Any  # replay's own; this room knows experiment, not replay
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
 TROUBLES = 12  # places shown where something is not finite
+RECORDED_CODE = "Run the own code that RUN keeps a copy of; trust who made it."
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What to change: algorithm=grpo optimizer.lr=1e-4")
 ]
@@ -30,17 +31,21 @@ def replay(
     overrides: Words = None,
     step: Annotated[int, typer.Option("--step", help="A recorded step: recorder.steps=[…], a collapse, a NaN.")] = ...,  # type: ignore[assignment]
     top: Annotated[int, typer.Option("--top", help="How many tokens and responses to show.")] = 8,
+    recorded_code: Annotated[bool, typer.Option("--recorded-code", help=RECORDED_CODE)] = False,
+    config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
     """Replay a recorded step, bit for bit: whose gradient it was, and what another algorithm would have done."""
-    from tvo_cli.cli.startup_message import announce_on_stderr
+    from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
 
+    if overrides:
+        announce_users_configs("tvo replay")
     announce_on_stderr("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.experiment import replay as replay_step
 
     hide_transformers_progress_bars()
-    record, replayed = replay_step(run, step, list(overrides or ()), top)
+    record, replayed = replay_step(run, step, list(overrides or ()), top, recorded_code=recorded_code)
     same = _print_bit_equality(record, replayed[0])
     for one in replayed:
         _print_replayed_step(one, record)

@@ -5,8 +5,8 @@ from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, config_fingerprint
 from tvo_cli.config.groups_and_choices import (
     ChoiceDescription,
     choice_comment,
+    choice_path,
     choices_of_group,
-    conf_dir,
     config_groups,
     find_group,
     parse_choice_comment,
@@ -22,35 +22,57 @@ from tvo_cli.config.overrides import (
     rerun_command,
     split_override,
 )
+from tvo_cli.config.own_code_record import forget_own_code, record_own_code, recorded_own_code
+from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
+from tvo_cli.config.search_path import (
+    conf_dir,
+    config_folders,
+    given_config_dir,
+    origin_of_choice,
+    use_config_dir,
+    users_config_folders,
+)
+from tvo_cli.config.users_yaml import notes_on_users_configs
 
 __all__ = [
     "NOT_THE_EXPERIMENT",
     "ChoiceDescription",
+    "all_plugins",
     "build",
     "check_composed_config",
     "check_target_name",
     "check_target_object",
     "choice_comment",
+    "choice_path",
     "choices_of_group",
     "compose",
     "compose_job",
     "conf_dir",
     "config_fingerprint",
+    "config_folders",
     "config_groups",
     "current_key_name",
     "dotted_keys",
     "evaluation_folder_name",
     "explain_hydra_error",
     "find_group",
+    "forget_own_code",
+    "given_config_dir",
     "hydra_override",
     "launched_from_python",
     "load_recorded_config",
     "multiply",
     "nearest_names",
     "normalised_overrides",
+    "notes_on_users_configs",
+    "origin_of_choice",
     "parse_choice_comment",
+    "plugins_in_effect",
+    "record_own_code",
+    "recorded_own_code",
+    "recorded_plugins_in_effect",
     "register_resolvers",
     "rename_keys_of_overrides",
     "rerun_command",
@@ -58,4 +80,6 @@ __all__ = [
     "split_override",
     "sweep_parameters",
     "targets_in_tree",
+    "use_config_dir",
+    "users_config_folders",
 ]

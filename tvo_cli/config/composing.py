@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvo_cli.config import groups_and_choices, renamed_keys
+from tvo_cli.config import renamed_keys, search_path
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.overrides import normalised_overrides
+from tvo_cli.config.own_code_record import record_own_code, record_plugins
+from tvo_cli.config.plugins_in_effect import plugins_in_effect
 from tvo_cli.config.resolvers import register_resolvers, resolved_tree
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def _composed_with_hydra_node(overrides: Sequence[str], root: str, folder: Path 
 
     overrides = normalised_overrides(overrides)
     try:
-        with _initialised_hydra(folder or groups_and_choices.conf_dir()):
+        with plugins_in_effect(overrides, root), _initialised_hydra(folder or search_path.conf_dir()):
             config: DictConfig = hydra_compose(root, overrides=overrides, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain_hydra_error(error, overrides, root, folder) from error
@@ -87,7 +89,7 @@ def sweep_parameters(overrides: Sequence[str], root: str = "train") -> list[str]
     try:
         parsed = zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True)
         single = [word for word, override in parsed if not override.is_sweep_override()]  # as Hydra's own multirun
-        with _initialised_hydra(groups_and_choices.conf_dir()):
+        with plugins_in_effect(overrides, root), _initialised_hydra(search_path.conf_dir()):
             hydra_node = hydra_compose(root, overrides=single, return_hydra_config=True).hydra
     except (HydraException, OmegaConfBaseException) as error:
         raise explain_hydra_error(error, overrides, root) from error
@@ -97,7 +99,7 @@ def sweep_parameters(overrides: Sequence[str], root: str = "train") -> list[str]
 def check_composed_config(
     config: DictConfig, root: str, overrides: Sequence[str], sources: Sequence[object] = ()
 ) -> None:
-    """Check a composed config against the schema, and normalise its texts, in place.
+    """Check a composed config against the schema, normalise its texts and record the own code it names, in place.
 
     `sources`: hydra.runtime.config_sources, to name the file in which a wrong key stands.
     """
@@ -105,9 +107,11 @@ def check_composed_config(
 
     renamed_keys.rename_keys_of_config(config)
     if root in schema.CONFIG_OF_COMMAND:
-        schema.normalise_and_validate(
-            config, root, schema.ConfigSources(tuple(overrides), tuple(schema.users_folders_to_locate_keys(sources)))
-        )
+        folders = tuple(schema.users_folders_to_locate_keys(sources))
+        with plugins_in_effect(overrides, root):
+            record_plugins(config)
+            schema.normalise_and_validate(config, root, schema.ConfigSources(tuple(overrides), folders))
+            record_own_code(config, root)
 
 
 def load_recorded_config(text: str) -> DictConfig:

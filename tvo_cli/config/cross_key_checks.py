@@ -13,6 +13,7 @@ from tvo_cli.config import schema
 from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.config.reward_checks import check_reward
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import target_object
 
 # Directions that cancel each other (docs/combining.md); or act on the same thing.
 CONTRADICTIONS = {
@@ -61,9 +62,7 @@ def _check_minibatches_divide_batch(config: Any) -> None:
 
 def _check_group_size(config: Any) -> None:
     """Refuse too few prompts or samples for the advantage estimator, and an estimator without its critic."""
-    from hydra.utils import get_class
-
-    estimator = get_class(config.algorithm.estimator._target_)
+    estimator = target_object("algorithm.estimator._target_", str(config.algorithm.estimator._target_))
     if estimator.needs_critic and not config.algorithm.critic:
         raise UserError("algorithm.critic", None, f"the advantage of algorithm={config.algorithm.name} needs a critic.")
     for key, least in (("samples", estimator.minimum_samples), ("prompts", estimator.minimum_prompts)):

@@ -80,6 +80,7 @@ def config_fingerprint(config: Any) -> str:
 
 def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the tree without what a run does not use that was recorded before the keys existed."""
+    tree = {key: value for key, value in tree.items() if value or key not in ("plugins", "own_code")}
     if tree.get("adapter", {}).get("kind") == "none":
         tree = {key: value for key, value in tree.items() if key != "adapter"}
     optimizer = tree.get("optimizer")

@@ -1,4 +1,4 @@
-"""The folder conf/: its groups, their choices, and the comment line that describes each."""
+"""The groups of all folders of configs, their choices, and the comment line that describes each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from tvo_cli.config import search_path
 from tvo_cli.config.nearest_names import nearest_names
+from tvo_cli.config.search_path import conf_dir, groups_in, groups_of_package
 from tvo_cli.errors import UserError
 
 
@@ -18,19 +20,9 @@ class ChoiceDescription(NamedTuple):
     paper: str
 
 
-def conf_dir() -> Path:
-    """Return the folder conf/: inside the installed package, else beside it in the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder
-    raise UserError("conf", package / "conf", "no configuration was installed with the package.", "Reinstall.")
-
-
 def config_groups(folder: Path | None = None) -> list[str]:
     """Return the names of the config groups: folders of conf/ that hold a yaml."""
-    root = folder or conf_dir()
-    return sorted(path.name for path in root.iterdir() if path.is_dir() and any(path.glob("*.yaml")))
+    return groups_in(folder) if folder else groups_of_package()
 
 
 def find_group(word: str, folder: Path | None = None) -> str:
@@ -44,8 +36,15 @@ def find_group(word: str, folder: Path | None = None) -> str:
 
 def choices_of_group(group: str, folder: Path | None = None) -> list[str]:
     """Return the choices of a group; files that begin with an underscore are parts of others."""
-    files = ((folder or conf_dir()) / group).glob("*.yaml")
-    return sorted(path.stem for path in files if not path.stem.startswith("_"))
+    folders = [folder] if folder else [one.path for one in search_path.config_folders()]
+    files = (path for one in folders for path in (one / group).glob("*.yaml"))
+    return sorted({path.stem for path in files if not path.stem.startswith("_")})
+
+
+def choice_path(group: str, name: str, folder: Path | None = None) -> Path:
+    """Return the yaml of a choice: the user's where there is one of that name."""
+    found = None if folder else search_path.choice_file(group, name)
+    return found or (folder or conf_dir()) / group / f"{name}.yaml"
 
 
 def choice_with_key(key: str, folder: Path | None = None) -> str:
@@ -54,7 +53,7 @@ def choice_with_key(key: str, folder: Path | None = None) -> str:
 
     group, _, rest = key.partition(".")
     for choice in choices_of_group(group, folder) if rest else ():
-        tree = OmegaConf.load((folder or conf_dir()) / group / f"{choice}.yaml")
+        tree = OmegaConf.load(choice_path(group, choice, folder))
         if OmegaConf.is_missing(tree, rest) or OmegaConf.select(tree, rest, default=None) is not None:
             return f"{group}={choice}"
     return ""
@@ -62,7 +61,7 @@ def choice_with_key(key: str, folder: Path | None = None) -> str:
 
 def choice_comment(group: str, name: str, folder: Path | None = None) -> str:
     """Return the first comment line of a choice's yaml: what it is, with paper and what it changes."""
-    text = ((folder or conf_dir()) / group / f"{name}.yaml").read_text(encoding="utf-8")
+    text = choice_path(group, name, folder).read_text(encoding="utf-8")
     comments = (line.lstrip("# ").strip() for line in text.split("\n") if line.startswith("#"))
     return next((line for line in comments if not line.startswith(("@", "yaml-language-server:"))), "")
 

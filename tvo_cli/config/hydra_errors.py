@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config import groups_and_choices
+from tvo_cli.config import groups_and_choices, search_path, users_yaml
 from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.renamed_keys import RENAMED
@@ -167,13 +167,16 @@ def _explain_missing_choice(error: Any, folder: Path | None) -> UserError:
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
     if not group:
-        known = [path.stem for path in (folder or groups_and_choices.conf_dir()).glob("*.yaml")]
+        known = [path.stem for path in (folder or search_path.conf_dir()).glob("*.yaml")]
         return UserError("--config-name", name or missing, "there is no such config.", nearest_names(name, known))
     if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
         return UserError(group, name, "is not installed.", f"pip install -e '.[{name.split('_')[0]}]'")
     options = [option for option in error.options or [] if not option.startswith("_")]
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}".strip()
-    return UserError(group, name, f"there is no such {group}.", remedy)
+    stands = users_yaml.place_of_default(str(error), missing)
+    return UserError(
+        group, name, f"there is no such {group}{stands}.", users_yaml.misplaced_choice(group, name) or remedy
+    )
 
 
 def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
@@ -214,10 +217,9 @@ def _keys_to_suggest(overrides: Sequence[str], root: str, folder: Path | None) -
 
     known = groups_and_choices.config_groups(folder)
     choices = [word for word in overrides if split_override(word)[0] in known and "," not in word and word[0] != "~"]
+    choices += [word for word in overrides if split_override(word)[0] == "plugins"]  # whose choices they may be
     try:
-        config = compose(
-            choices, root, folder or groups_and_choices.conf_dir()
-        )  # unchecked: keys may still have to be given
+        config = compose(choices, root, folder or search_path.conf_dir())  # unchecked: keys may still have to be given
     except UserError:
         return known
     return schema.possible_keys(config, root)

@@ -14,6 +14,8 @@ from tvo_cli.config.hydra_errors import first_line_of_error
 from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import check_own_target_name, importable_name, own_target_object, plugin_of_target
+from tvo_cli.plugins.references import is_own_target
 
 BUILDABLE_ROOMS = (
     "advantage",
@@ -45,7 +47,7 @@ def build(node: Any) -> Any:
     for key, target in found:
         check_target_object(key, target)
     try:
-        return instantiate(tree, _convert_="all")
+        return instantiate(with_targets(tree, _importable_target), _convert_="all")
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from error
@@ -67,6 +69,9 @@ def targets_in_tree(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
 
 def check_target_name(key: str, target: object) -> None:
     """Refuse a `_target_` outside the allowed rooms; a private or dunder part would reach out of them."""
+    if _is_own(target):
+        check_own_target_name(key, str(target))
+        return
     allowed = isinstance(target, str) and target.startswith(ALLOWED)
     private = isinstance(target, str) and any(part.startswith("_") or not part for part in target.split("."))
     if not allowed or private:
@@ -78,6 +83,9 @@ def check_target_object(key: str, target: object) -> None:
     """Refuse a `_target_` that leads through an allowed module to something else (`tvo_cli.x.os.system`)."""
     from hydra.utils import get_object
 
+    if _is_own(target):
+        own_target_object(key, str(target))
+        return
     try:
         found = get_object(str(target))
     except (ImportError, AttributeError, ValueError) as error:
@@ -85,3 +93,13 @@ def check_target_object(key: str, target: object) -> None:
     home = f"{getattr(found, '__module__', '')}."
     if inspect.ismodule(found) or not callable(found) or not home.startswith(ALLOWED):
         raise UserError(key, target, "refused: it is not a callable of tvo_cli's own parts or of torch.optim.")
+
+
+def _is_own(target: object) -> bool:
+    """Return whether a `_target_` is own code, by how it is written or where it leads."""
+    return isinstance(target, str) and (is_own_target(target) or plugin_of_target(target) is not None)
+
+
+def _importable_target(target: str) -> str:
+    """Return a checked `_target_` as Python finds it: own code under the name that it was loaded by."""
+    return importable_name(own_target_object("_target_", target)) if _is_own(target) else target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^
 
 _command_from_python: ContextVar[str] = ContextVar("command", default="")
 
+ENVIRONMENT = ("TVO_CONF", "TVO_PLUGINS")  # variables that decide what a config is
 DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
 
 
@@ -70,7 +72,8 @@ def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
 @contextmanager
 def launched_from_python(program: str, words: Sequence[str]) -> Iterator[None]:
     """Inside: `rerun_command` is that of a run which Python code has started: the same command in a shell."""
-    token = _command_from_python.set(f"{program} {shlex.join(redaction.redacted_arguments(words))}".strip())
+    command = f"{environment_prefix()}{program} {shlex.join(redaction.redacted_arguments(words))}"
+    token = _command_from_python.set(command.strip())
     try:
         yield
     finally:
@@ -95,7 +98,13 @@ def rerun_command(launched: str = "tvo") -> str:
         words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
     program = program.replace("tvo", launched, 1)
-    return f"{program} {shlex.join(redaction.redacted_arguments(words))}".strip()
+    return f"{environment_prefix()}{program} {shlex.join(redaction.redacted_arguments(words))}".strip()
+
+
+def environment_prefix() -> str:
+    """Return `TVO_CONF=… ` before a command to copy, where a variable is set without which it is another command."""
+    given = {name: os.environ.get(name, "") for name in ENVIRONMENT}
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in given.items() if value)
 
 
 def hydra_override(key: str, value: str) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.config.moved_targets import current_target
+from tvo_cli.plugins.code_sources import find_source, is_file_name, module_of_reference
+from tvo_cli.plugins.references import is_own_target
 
 PACKAGE = Path(__file__).resolve().parents[1]
 Definition = ast.FunctionDef | ast.ClassDef
@@ -32,9 +34,17 @@ class FoundDefinition(NamedTuple):
     module: str
 
 
-@cache
 def callable_keywords(target: str) -> Mapping[str, Keyword] | None:
     """Return the keywords that a callable takes; None where its source does not say."""
+    return _keywords_of_ours(target) if target.startswith(f"{PACKAGE.name}.") else _keywords_of_any(target)
+
+
+@cache
+def _keywords_of_ours(target: str) -> Mapping[str, Keyword] | None:
+    return _keywords_of_any(target)
+
+
+def _keywords_of_any(target: str) -> Mapping[str, Keyword] | None:
     found = find_definition(target)
     if found is None:
         return None
@@ -44,7 +54,7 @@ def callable_keywords(target: str) -> Mapping[str, Keyword] | None:
 
 def find_definition(target: str) -> FoundDefinition | None:
     """Return the function or class that a dotted name leads to, through the imports of packages."""
-    module, _, name = current_target(target).rpartition(".")
+    module, name = split_target(target)
     tree = _module_tree(module)
     for node in tree.body if tree else ():
         if isinstance(node, Definition) and node.name == name:
@@ -54,6 +64,15 @@ def find_definition(target: str) -> FoundDefinition | None:
                 if (alias.asname or alias.name) == name:
                     return find_definition(f"{node.module}.{alias.name}")
     return None
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Return a `_target_` as module or file, and name: `mine.py:weight` → (`mine.py`, `weight`)."""
+    if is_own_target(target):
+        module = module_of_reference(target)
+        return module, target[len(module) + 1 :]
+    module, _, name = current_target(target).rpartition(".")
+    return module, name
 
 
 def public_names_of_module(module: str) -> list[str]:
@@ -66,21 +85,33 @@ def public_names_of_module(module: str) -> list[str]:
     return sorted(name for name in names if not name.startswith("_"))
 
 
-@cache
 def _module_tree(module: str) -> ast.Module | None:
+    """Return the parsed source of a module or file; a syntax error is told when it is loaded."""
     path = _module_file(module)
-    return ast.parse(path.read_text(encoding="utf-8")) if path else None
+    try:
+        return _parsed(path, path.stat().st_mtime_ns) if path else None
+    except SyntaxError:
+        return None
+
+
+@cache
+def _parsed(path: Path, changed: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _module_file(module: str) -> Path | None:
     """Return the file of a module's source, without importing it or a package above it."""
+    if is_file_name(module):
+        return find_source("_target_", module)
     top, *rest = module.split(".")
     if top == PACKAGE.name:
         root = PACKAGE
     else:
         spec = find_spec(top) if top else None
-        if spec is None or not spec.submodule_search_locations:
+        if spec is None:
             return None
+        if not spec.submodule_search_locations:
+            return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") and not rest else None
         root = Path(next(iter(spec.submodule_search_locations)))
     place = root.joinpath(*rest)
     return next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()), None)
@@ -105,7 +136,7 @@ def _class_keywords(node: ast.ClassDef, module: str) -> dict[str, Keyword] | Non
             return _function_keywords(one)
     found: dict[str, Keyword] = {}
     for parent in map(_annotation_text, reversed(node.bases)):
-        above = find_definition(f"{module}.{parent}")
+        above = find_definition(f"{module}:{parent}" if is_file_name(module) else f"{module}.{parent}")
         found |= (
             (_class_keywords(above.node, above.module) or {}) if above and isinstance(above.node, ast.ClassDef) else {}
         )
@@ -129,9 +160,16 @@ def _annotation_text(node: ast.expr | None) -> str:
     return "" if node is None else ast.unparse(node)
 
 
-@cache
 def target_docstring(target: str) -> str:
-    """Return the docstring of a dotted name of this package, read from source; "" when there is none."""
+    """Return the docstring of what a `_target_` names, read from source; "" when there is none."""
+    if target.startswith(f"{PACKAGE.name}."):
+        return _docstring_of_ours(target)
+    found = find_definition(target)
+    return (ast.get_docstring(found.node) or "") if found else ""
+
+
+@cache
+def _docstring_of_ours(target: str) -> str:
     *rooms, wanted = target.split(".")[1:]
     place = PACKAGE.joinpath(*rooms)
     files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]

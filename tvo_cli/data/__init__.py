@@ -15,6 +15,7 @@ from tvo_cli.data.fingerprint import problems_fingerprint
 from tvo_cli.data.generated_settings import settings_of
 from tvo_cli.data.hub_problems import load_hub
 from tvo_cli.data.mixture import load_mixture
+from tvo_cli.data.own_problems import load_own_problems
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.data.reasoning_gym_tasks import load_reasoning_gym_task
@@ -23,7 +24,7 @@ from tvo_cli.errors import UserError
 
 __all__ = ["Cursor", "ProblemCursor", "Problems", "build_cursor", "load", "problems_fingerprint", "render_prompt"]
 
-KINDS = ("arithmetic", "addition", "chain_sums", "jsonl", "hub", "reasoning_gym", "mixture")
+KINDS = ("arithmetic", "addition", "chain_sums", "jsonl", "hub", "reasoning_gym", "mixture", "own")
 
 
 def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
@@ -56,6 +57,8 @@ def _load_generated(node: Mapping[str, Any], *, split: str, seed: int) -> Proble
         case "chain_sums":
             sums = settings_of(ChainSumsSettings, node)
             return ChainSumsProblems(sums, split=split, seed=seed, limit=limit_of(node))
+        case "own":
+            return load_own_problems(node, split=split, seed=seed)
         case "reasoning_gym":
             return load_reasoning_gym_task(node, split=split, seed=seed)
     raise UserError("dataset.kind", node["kind"], "no such kind of data.", f"Choose among {', '.join(KINDS)}.")

@@ -14,7 +14,8 @@ REQUIREMENT = re.compile(r"""^([\w.-]+).*\bextra\s*==\s*["']([\w.-]+)["']""")
 
 def service_facts() -> dict[str, Any]:
     """Return the state of each service; of keys and tokens only whether there are any."""
-    return {"configs": str(config.conf_dir()), "hub": hub_facts(), "wandb": wandb_facts(), "extras": extras_facts()}
+    configs = ", ".join(f"{one.path} ({one.origin})" for one in config.config_folders())
+    return {"configs": configs, "hub": hub_facts(), "wandb": wandb_facts(), "extras": extras_facts()}
 
 
 def hub_facts() -> dict[str, Any]:

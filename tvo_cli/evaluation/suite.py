@@ -51,8 +51,10 @@ def load_suites(config: Any) -> list[Suite]:
 
 def suite_names() -> list[str]:
     """What `evaluation=` offers to `tvo eval`."""
-    folder = configuration.conf_dir() / "evaluation"
-    return sorted(path.stem for path in folder.glob("*.yaml") if "evaluation.suites." in path.read_text("utf-8"))
+    paths = {
+        name: configuration.choice_path("evaluation", name) for name in configuration.choices_of_group("evaluation")
+    }
+    return [name for name, path in paths.items() if "evaluation.suites." in path.read_text("utf-8")]
 
 
 def _load_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> Suite:

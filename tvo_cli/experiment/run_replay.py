@@ -14,7 +14,9 @@ from tvo_cli import config as configuration
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
+from tvo_cli.plugins.own_targets import allow_plugins
 from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
+from tvo_cli.tracking import own_code_copies
 from tvo_cli.training import flight_recorder
 
 # settings that made a recorded batch
@@ -22,17 +24,22 @@ RECORDED = ("reward.", "dataset.", "curriculum.", "rollout.prompts", "rollout.sa
 NOT_FOLLOWED = "not applied: problems, responses and rewards are the recorded ones"
 
 
-def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[dict[str, Any], list[ReplayedStep]]:
-    """Replay a recorded step and, when overrides are given, once more under them; what was recorded, and both."""
+def replay(
+    run: Path, step: int, words: Sequence[str], most: int = 10, *, recorded_code: bool = False
+) -> tuple[dict[str, Any], list[ReplayedStep]]:
+    """Replay a recorded step and, when overrides are given, once more under them; what was recorded, and both.
+
+    `recorded_code`: of own code run the copies that the run folder keeps.
+    """
     words = configuration.rename_keys_of_overrides(words)
     recording = flight_recorder.read_recording(run, step)
     record: dict[str, Any] = recording[1]["record"]
     chosen = _in_recorded_precision(configuration.load_recorded_config(record["config"]))
+    chosen = _with_its_own_code(run, chosen, recorded_code=recorded_code)
     with ExitStack() as resources:
         replayed = [replay_exactly(build_session(_without_loggers(chosen), run, resources), recording, most=most)]
     if words:
-        other, notes = _with_overrides(chosen, words)
-        configuration.check_composed_config(other, "train", words)
+        other, notes = _with_overrides_and_plugins(chosen, words)
         check_across_keys(other)
         same = other.optimizer.make._target_ == chosen.optimizer.make._target_
         with ExitStack() as resources:
@@ -41,6 +48,28 @@ def replay(run: Path, step: int, words: Sequence[str], most: int = 10) -> tuple[
             replayed.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
             replayed[-1].notes += notes
     return record, replayed
+
+
+def _with_its_own_code(run: Path, chosen: DictConfig, *, recorded_code: bool) -> DictConfig:
+    """The config whose own code may be built: what it names now if that is what ran, or the run's copies."""
+    if recorded_code:
+        chosen = OmegaConf.create(own_code_copies.with_recorded_code(run, configuration.resolved_tree(chosen)))
+    else:
+        own_code_copies.check_own_code_of_run(run, chosen)
+    allow_plugins(list(chosen.plugins))
+    return chosen
+
+
+def _with_overrides_and_plugins(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfig, list[str]]:
+    """`_with_overrides`, with the plugins of the run and of the words in effect; checked."""
+    plugins = [word for word in words if configuration.split_override(word)[0] == "plugins"]
+    others = [word for word in words if word not in plugins]
+    named = configuration.recorded_plugins_in_effect(list(chosen.plugins))
+    with named, configuration.plugins_in_effect(words, "train"):
+        other, notes = _with_overrides(chosen, others)
+        configuration.forget_own_code(other)
+        configuration.check_composed_config(other, "train", others)
+    return other, notes
 
 
 def _in_recorded_precision(config: DictConfig) -> DictConfig:

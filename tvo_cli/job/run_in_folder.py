@@ -99,7 +99,7 @@ def remove_refused_run(folder: Path) -> None:
         path.unlink(missing_ok=True)
     with suppress(OSError):
         (folder / "checkpoints").rmdir()
-    for name in ("wandb", "tensorboard"):  # mirrors of nothing
+    for name in ("wandb", "tensorboard", "own_code"):  # mirrors and copies of nothing
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

@@ -117,6 +117,6 @@ def _rules_by_preset(folder: Path) -> list[dict[str, dict[str, Any]]]:
 
     trees: list[Any] = [
         OmegaConf.load(folder / f"{choice}.yaml")
-        for choice in ("default", *configuration.choices_of_group("stability"))
+        for choice in ("default", *configuration.choices_of_group("stability", folder.parent))
     ]
     return [{str(name): dict(rule or {}) for name, rule in (tree.get("rules") or {}).items()} for tree in trees]

@@ -6,11 +6,12 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tvo_cli.errors import UserError
 
+INSTALLED = ("site-packages", "dist-packages")  # folders of packages that pip has installed
 REMEDY = "Name a file (./mine.py) or a module that Python can import (my_package.module)."
 
 
@@ -20,7 +21,7 @@ def is_file_name(name: str) -> bool:
 
 
 def find_source(key: str, name: str) -> Path | None:
-    """The file of own code, or the folder of its package; `None` for what Python has built in.
+    """The file of own code, or the folder of its package; `None` for what comes with Python.
 
     Raises:
         UserError: there is no such file or module.
@@ -32,8 +33,11 @@ def find_source(key: str, name: str) -> Path | None:
             raise UserError(key, name, "there is no such file.", remedy)
         return path.resolve()
     _let_python_see_the_working_folder()
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return None
     try:
-        found = importlib.util.find_spec(name.partition(".")[0])
+        found = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         found = None
     if found is None:
@@ -50,8 +54,19 @@ def _let_python_see_the_working_folder() -> None:
 
 
 def source_files(path: Path) -> list[Path]:
-    """The Python files of a package's folder, or a file and the files beside it that it imports, in order of names."""
-    return sorted(path.rglob("*.py")) if path.is_dir() else sorted(_with_imported_neighbours(path))
+    """The Python files of a package's folder, or a file and the files beside it that it imports, in order of names.
+
+    Beside an installed module lie other people's packages: it counts alone.
+    """
+    if path.is_dir():
+        return _files_of_package(path)
+    return [path] if path.parent.name in INSTALLED else sorted(_with_imported_neighbours(path))
+
+
+def _files_of_package(folder: Path) -> list[Path]:
+    """Return the Python files below a folder, without those of hidden folders."""
+    found = (path for path in folder.rglob("*.py") if path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _with_imported_neighbours(start: Path) -> set[Path]:
@@ -67,7 +82,7 @@ def _with_imported_neighbours(start: Path) -> set[Path]:
 def _neighbours(folder: Path, name: str) -> list[Path]:
     """What `import NAME` finds in a folder: a file, or all files of a package."""
     if (folder / name / "__init__.py").is_file():
-        return sorted((folder / name).rglob("*.py"))
+        return _files_of_package(folder / name)
     return [folder / f"{name}.py"] if (folder / f"{name}.py").is_file() else []
 
 
@@ -86,17 +101,25 @@ def _imported_names(path: Path) -> Iterator[str]:
 
 
 def code_fingerprint(key: str, name: str) -> str:
-    """The sha256 over names and bytes of the files of own code; `built-in` where there is no file.
+    """The sha256 over names and bytes of the files of own code; `built-in` for what comes with Python.
 
     `name`: a file, a module or either with `:function` after it, as a config names it.
     """
     path = find_source(key, module_of_reference(name))
-    if path is None:
-        return "built-in"
-    root, digest = path if path.is_dir() else path.parent, hashlib.sha256()
-    for file in source_files(path):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return "built-in" if path is None else fingerprint_of_contents(source_contents(path))
+
+
+def source_contents(path: Path) -> dict[str, bytes]:
+    """The files of own code by their name below its folder, as they are now."""
+    root = path if path.is_dir() else path.parent
+    return {file.relative_to(root).as_posix(): file.read_bytes() for file in source_files(path)}
+
+
+def fingerprint_of_contents(contents: Mapping[str, bytes]) -> str:
+    """The sha256 over the names and bytes of files."""
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_name, module_of_reference
 
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
@@ -70,6 +71,7 @@ def _load_file(key: str, path: Path) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     module = importlib.util.module_from_spec(spec)
+    registry.forget_module(name)
     sys.modules[name] = module  # before it runs: dataclasses and pickling look a module up by its name
     try:
         spec.loader.exec_module(module)

@@ -6,12 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import choices_of_group, split_override
-from tvo_cli.config.overrides import hydra_override, shell_override
+from tvo_cli.config.overrides import ENVIRONMENT, hydra_override, shell_override
 from tvo_cli.redaction import MASK
 from tvo_cli.report.run_loading import Run, collapse_firings, recorded_steps
 
@@ -67,7 +67,7 @@ def next_evaluation_command(run: Run, policy: Path) -> Command:
         shell_override("model.path", shortest_path(policy)),
         *_suite_overrides(run.config),
     ]
-    return ["tvo", "eval", *words]
+    return [*_variables_of_run(run), "tvo", "eval", *words]
 
 
 def remark_on_evaluation_command(config: Mapping[str, Any]) -> str:
@@ -106,7 +106,14 @@ def _words_of_run(run: Run) -> tuple[list[str], list[str]]:
 
 
 def _program_of_run(run: Run) -> list[str]:
-    return _words_of_run(run)[0] or ["tvo"]
+    variables = _variables_of_run(run)
+    return [*variables, *(_words_of_run(run)[0][len(variables) :] or ["tvo"])]
+
+
+def _variables_of_run(run: Run) -> Command:
+    """Return the environment variables before the run's command, the value of each quoted for a shell."""
+    words = takewhile(lambda word: word.partition("=")[0] in ENVIRONMENT, _words_of_run(run)[0])
+    return [f"{name}={shlex.quote(value)}" for name, _, value in (word.partition("=") for word in words)]
 
 
 def _flags_and_overrides_of_run(run: Run) -> tuple[list[str], list[str]]:

@@ -11,12 +11,17 @@ from typing import Any
 
 
 def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes_atomically(path, text.encode("utf-8", errors="backslashreplace"))  # half a surrogate pair
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:  # half a surrogate pair
-            file.write(text)
+        with partial.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

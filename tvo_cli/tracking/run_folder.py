@@ -1,4 +1,4 @@
-"""The run folder: config.yaml, command.txt and versions.json of a run, and removal of empty ones."""
+"""The run folder: config.yaml, command.txt, versions.json and own code of a run, and removal of empty ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
+from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.tracking.software_versions import software_versions
 
 
@@ -19,12 +20,13 @@ def set_aside(path: Path, mark: str) -> None:
 
 
 def describe_run(folder: Path, config: Any, command: str, environment: Mapping[str, Any] | None = None) -> None:
-    """Write config.yaml (resolved, secrets redacted), command.txt and versions.json into the run folder."""
+    """Write config.yaml (resolved, secrets redacted), command.txt, versions.json and copies of own code."""
     from tvo_cli.config.yaml_text import to_yaml
 
     tree = redaction.redacted(configuration.resolved_tree(config))
     write_text_atomically(folder / "config.yaml", to_yaml(tree))
     write_text_atomically(folder / "command.txt", command + "\n")
+    copy_own_code(folder, config)
     where = {} if environment is None else {"environment": dict(environment)}
     write_json_atomically(
         folder / "versions.json",

@@ -11,7 +11,11 @@ from tvo_cli.data.problems import Problems
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
-READ = ("jsonl", "hub")  # kinds of data that may hold a question twice; generated ones are split by their question
+READ = (
+    "jsonl",
+    "hub",
+    "own",
+)  # kinds of data that may hold a question twice; generated ones are split by their question
 
 
 def warn_of_heldout_overlap(config: Any, training_problems: Problems, heldout_problems: Iterable[Problem]) -> None:

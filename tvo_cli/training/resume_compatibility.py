@@ -15,7 +15,7 @@ from tvo_cli import redaction
 from tvo_cli.checkpoint import store
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import atomic_files, run_folder, wandb_id
+from tvo_cli.tracking import atomic_files, own_code_copies, run_folder, wandb_id
 
 log = logging.getLogger("tvo")
 NOT_FINITE = ("inf", "-inf", "nan")
@@ -31,6 +31,7 @@ HARMLESS = (
     *("trainer.device", "evaluation.", "stability.", "logger.", "parallel.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
+OWN_CODE = "own_code."  # and the file or package; its value is a sha256
 OF_THE_RUN = (
     *(
         "checkpoints",
@@ -115,8 +116,9 @@ def check_same_settings(
 ) -> None:
     """Refuse settings that differ from the recorded ones where they matter and `allowed` does not name them."""
     before = schema.upgrade_recorded_settings(before, wanted)
+    _check_same_own_code(folder, before, wanted, allowed)
     differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
-    differing = [key for key in differing if not key.startswith(HARMLESS)]
+    differing = [key for key in differing if not key.startswith((*HARMLESS, OWN_CODE))]
     refused = [key for key in differing if not is_allowed_to_differ(key, allowed)]
     for key in () if refused else differing:
         log.warning("resume.allow: %s=%s (recorded: %s)", key, wanted.get(key), before.get(key))
@@ -129,6 +131,23 @@ def check_same_settings(
             f"holds a run with other settings: {shown}.",
             f"Name another folder, take resume=never to set its checkpoints aside, or resume.allow=[{refused[0]}].",
         )
+
+
+def _check_same_own_code(
+    folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuse files of own code that have changed; what names more or fewer of them is a setting that differs."""
+    changed = [key for key in sorted({*before} & {*wanted}) if key.startswith(OWN_CODE) and before[key] != wanted[key]]
+    for key in changed:
+        name, now, then = key.removeprefix(OWN_CODE), wanted[key][:12], before[key][:12]
+        said = f"has changed since the run in {folder} began (sha256 {now}…, recorded {then}…)."
+        if not is_allowed_to_differ(key, allowed):
+            copy = own_code_copies.folder_of_own_code(folder, name, str(before[key]))
+            remedy = (
+                f"What ran is kept in {copy}: put it back, name another output_dir, or take resume.allow=[own_code]."
+            )
+            raise UserError("own_code", name, said, remedy)
+        log.warning("resume.allow: own_code: %s %s", name, said)
 
 
 def _flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -137,7 +137,7 @@ def settings_brought_by_algorithm(name: str) -> set[str]:
     """Return what conf/algorithm/NAME.yaml and the parts it is made of set outside `algorithm`."""
     from tvo_cli.report.run_loading import parse_yaml_mapping
 
-    path = configuration.conf_dir() / "algorithm" / f"{name}.yaml"
+    path = configuration.choice_path("algorithm", name)
     if not path.is_file():
         return set()
     tree = parse_yaml_mapping(path.read_text(encoding="utf-8"))

@@ -60,6 +60,8 @@ class CommandConfig(Keys):
     experiment_name: PathLabel = key("the folder under outputs/")
     run_name: PathLabel = key("the folder under outputs/EXPERIMENT/")
     output_dir: PathLabel = key("the run folder")
+    plugins: list[Name] = key("files and modules of own code: ./mine.py, my_package", before=[])
+    own_code: dict[str, Name] = key("sha256 of each of them; the program fills it", before={})
 
 
 class TrainConfig(CommandConfig):

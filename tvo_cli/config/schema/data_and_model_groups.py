@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tvo_cli.config.schema.value_types import (
+    Built,
     Count,
     Free,
     Keys,
@@ -145,7 +146,16 @@ class ReasoningGym(Problems):
     options: Free | None = key("the task's own settings", optional=True)
 
 
-SourceDataset = Annotated[Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym, Field(discriminator="kind")]
+class Own(Problems):
+    """Problems that a function of the user's makes."""
+
+    kind: Literal["own"] = key("own")
+    make: Built = key("a function (split, seed, *, settings) of a plugin, which returns rows")
+
+
+SourceDataset = Annotated[
+    Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym | Own, Field(discriminator="kind")
+]
 
 
 class Mixture(Keys):
@@ -164,7 +174,7 @@ class Mixture(Keys):
 
 
 Dataset = Annotated[
-    Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym | Mixture, Field(discriminator="kind")
+    Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym | Own | Mixture, Field(discriminator="kind")
 ]
 
 

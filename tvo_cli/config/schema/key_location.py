@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.config import groups_and_choices
+from tvo_cli.config import groups_and_choices, search_path
 from tvo_cli.config.overrides import split_override
 
 
@@ -50,6 +50,6 @@ def _yaml_lines_that_set(key: str, folders: Sequence[Path]) -> Iterator[tuple[Pa
 
 def users_folders_to_locate_keys(sources: Sequence[object]) -> list[Path]:
     """Return the user's own folders of Hydra's search path."""
-    places = [str(getattr(one, "path", "")) for one in sources if getattr(one, "schema", "file") == "file"]
-    ours = groups_and_choices.conf_dir().resolve()
+    places = [str(getattr(one, "path", "")) for one in sources if getattr(one, "schema", "file") in ("file", "own")]
+    ours = search_path.conf_dir().resolve()
     return [Path(place) for place in places if place and Path(place).resolve() != ours]

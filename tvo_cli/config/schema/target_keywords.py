@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from tvo_cli.config.groups_and_choices import conf_dir
 from tvo_cli.config.instantiation import check_target_name
 from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
@@ -37,8 +36,10 @@ from tvo_cli.config.schema.value_types import (
     SomeShare,
     Whole,
 )
-from tvo_cli.config.signatures import Keyword, callable_keywords, public_names_of_module
+from tvo_cli.config.search_path import conf_dir
+from tvo_cli.config.signatures import Keyword, callable_keywords, public_names_of_module, split_target
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import plugin_of_target
 
 HYDRA_KEYWORDS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 FLAG = {"_partial_": bool, "_recursive_": bool}
@@ -118,8 +119,6 @@ RANGES: dict[str, Any] = {
     "momentum_decay": NotNegative,
 }
 BY_TYPE: dict[str, Any] = {"float": NUMBER, "int": Integer, "bool": bool, "str": Name}
-
-
 OF_A_CALL = ("Tensor", "Tokens", "ParamsT")  # types of what the program gives at the call, never settings
 
 
@@ -144,14 +143,15 @@ def check_target_keywords(path: str, node: Mapping[str, Any], typed: Collection[
     check_target_name(f"{path}._target_", target)
     known = callable_keywords(str(target))
     if known is None:
-        module, _, name = str(target).rpartition(".")
+        module, name = split_target(str(target))
         raise UserError(
             f"{path}._target_", target, "cannot be found.", nearest_names(name, public_names_of_module(module))
         )
     _check_hydra_keywords(path, node)
     _check_keyword_names(path, node, str(target), known, typed)
+    ranges = RANGES if plugin_of_target(target) is None else {}  # a name of the user's may mean something else
     for name, value in _stated_keywords(node):
-        _check_keyword_value(f"{path}.{name}", value, known[name].annotation, RANGES.get(name), typed)
+        _check_keyword_value(f"{path}.{name}", value, known[name].annotation, ranges.get(name), typed)
 
 
 def _stated_keywords(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,8 @@ from tvo_cli.config.schema.validation_errors import (
 )
 from tvo_cli.config.schema.value_types import BUILT, Keys
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
+from tvo_cli.plugins.references import plugins_of_config
 
 
 def validate_config(
@@ -37,6 +39,8 @@ def validate_config(
     """
     model = CONFIG_OF_COMMAND[root]
     tree = resolved_tree_of_command(config, root, given.overrides) if tree is None else tree
+    allow_plugins(plugins_of_config(tree))
+    check_plugins_of_config(targets_in_tree(tree), plugins_of_config(tree))
     _check_groups_of_command(tree, root)
     _check_nothing_is_left_to_give(tree)
     found = list(marked_fields(model, tree))

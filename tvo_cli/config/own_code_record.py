@@ -1,0 +1,60 @@
+"""The record of own code in a composed config: which files and packages it names, and the sha256 of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli.config import plugins_in_effect
+from tvo_cli.errors import UserError
+from tvo_cli.plugins.loading import plugins_of_entry_points
+from tvo_cli.plugins.references import leads_into, own_code_fingerprints, plugins_of_config, targets_of_tree
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+KEY = "own_code"
+
+
+def record_plugins(config: DictConfig) -> None:
+    """Write all plugins that act on a config into it, in place: from then on it needs no environment variable.
+
+    An installed package that offers itself is one of them where something of it is built.
+    """
+    from omegaconf import OmegaConf, open_dict
+
+    given = OmegaConf.to_container(config.plugins, resolve=True) if OmegaConf.is_list(config.get("plugins")) else []
+    named = [*(one.name for one in plugins_in_effect.named_plugins()), *plugins_of_config({"plugins": given})]
+    targets = list(targets_of_tree(OmegaConf.to_container(config, resolve=False)))
+    named += [one.name for one in plugins_of_entry_points() if any(leads_into(target, one.name) for target in targets)]
+    if named:
+        with open_dict(config):
+            config.plugins = list(dict.fromkeys(named))
+
+
+def record_own_code(config: DictConfig, root: str) -> None:
+    """Write the sha256 of all own code that a composed config names into it, in place.
+
+    Raises:
+        UserError: somebody else has written there; a file or module is not there.
+    """
+    from omegaconf import open_dict
+
+    from tvo_cli.config.schema.known_keys import resolved_tree_of_command
+
+    if config.get(KEY):
+        raise UserError(KEY, dict(config[KEY]), "is filled by the program.", "Leave it out.")
+    found = own_code_fingerprints(resolved_tree_of_command(config, root))
+    if found:
+        with open_dict(config):
+            config[KEY] = found
+
+
+def forget_own_code(config: DictConfig) -> None:
+    """Empty the record of a config that is to be checked again, in place."""
+    if config.get(KEY):
+        config[KEY] = {}
+
+
+def recorded_own_code(config: Any) -> dict[str, str]:
+    """Return what a config records: sha256 by file or package."""
+    return dict(config.get(KEY) or {})

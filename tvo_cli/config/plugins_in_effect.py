@@ -1,0 +1,160 @@
+"""The plugins of a command: named by its words, by the yamls it chooses, by TVO_PLUGINS, or by an installed package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvo_cli.config.overrides import split_override
+from tvo_cli.plugins.loading import (
+    NamedPlugin,
+    load_plugin,
+    plugins_of_entry_points,
+    plugins_of_environment,
+)
+
+if TYPE_CHECKING:
+    from tvo_cli.config.search_path import ConfigFolder
+
+KEY = "plugins"
+_in_effect: list[NamedPlugin] = []  # of the commands that are being composed in this process, outermost first
+
+
+def named_plugins() -> list[NamedPlugin]:
+    """Return the plugins in effect that somebody has named, each once."""
+    return list({one.name: one for one in reversed([*_in_effect, *plugins_of_environment()])}.values())[::-1]
+
+
+def all_plugins() -> list[NamedPlugin]:
+    """Return the plugins in effect, those of installed packages last."""
+    named = named_plugins()
+    known = {one.name for one in named}
+    return [*named, *(one for one in plugins_of_entry_points() if one.name not in known)]
+
+
+def folders_of_plugins() -> list[ConfigFolder]:
+    """Return the folders of configs of all plugins in effect; they are loaded for it."""
+    from tvo_cli.config.search_path import ConfigFolder
+
+    loaded = [(one, load_plugin(KEY if one.origin == KEY else one.origin, one.name)) for one in all_plugins()]
+    return [ConfigFolder(folder, f"plugin {one.name}") for one, plugin in loaded for folder in plugin.folders]
+
+
+@contextmanager
+def plugins_in_effect(words: Sequence[str], root: str) -> Iterator[None]:
+    """Have the plugins of a command in effect: those its words name, and those of the yamls that it chooses."""
+    before = list(_in_effect)
+    _in_effect.extend(NamedPlugin(name, KEY) for name in _plugins_of_words(words))
+    _in_effect.extend(_plugins_of_choices(words, root))
+    try:
+        yield
+    finally:
+        _in_effect[:] = before
+
+
+@contextmanager
+def recorded_plugins_in_effect(names: Sequence[str]) -> Iterator[None]:
+    """Have the plugins of a recorded config in effect."""
+    with plugins_in_effect([f"{KEY}=[{','.join(map(_quoted, names))}]"] if names else [], ""):
+        yield
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _plugins_of_words(words: Sequence[str]) -> Iterator[str]:
+    """Yield what `plugins=[…]` of a command line names, all of a sweep's."""
+    for word in (word for word in words if split_override(word)[0] == KEY and "=" in word):
+        yield from (name for value in _values_of_word(word) for name in _names_of_value(value))
+
+
+def _values_of_word(word: str) -> list[Any]:
+    """Return the value of an override, or the several of a sweep; none of one that whoever composes refuses."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        found = OverridesParser.create().parse_override(word)
+    except OverrideParseException:
+        return []
+    return list(found.sweep_iterator()) if found.is_sweep_override() else [found.value()]
+
+
+def _names_of_value(value: Any) -> Iterator[str]:
+    """Yield the names of a value of `plugins`: a list, or one name."""
+    if isinstance(value, str):
+        value = [one.strip(" '\"") for one in value.strip("[]").split(",")]
+    for name in value if isinstance(value, list | tuple) else ():
+        if str(name):
+            yield str(name)
+
+
+def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
+    """Return the plugins that the chosen yamls of the user name, and the yamls that those start from."""
+    chosen = {**_choices_of_root(root), **_choices_of_words(words)}
+    waiting = [(group, name) for group, names in chosen.items() for name in names]
+    found: dict[str, NamedPlugin] = {}
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        choice = waiting.pop(0)
+        if choice in seen:
+            continue
+        seen.add(choice)
+        path = users_choice_file(*choice)
+        tree = _read_yaml(path) if path else {}
+        found |= {str(name): NamedPlugin(str(name), KEY) for name in _names_of_value(tree.get(KEY))}
+        waiting += _choices_of_defaults(tree.get("defaults"), choice[0])
+    return list(found.values())
+
+
+def users_choice_file(group: str, name: str) -> Path | None:
+    """Return the user's own yaml of a choice, without the plugins'."""
+    from tvo_cli.config.search_path import folders_of_user
+
+    return next((path for one in folders_of_user() if (path := one.path / group / f"{name}.yaml").is_file()), None)
+
+
+def _choices_of_root(root: str) -> dict[str, list[str]]:
+    from tvo_cli.config.search_path import conf_dir
+
+    path = conf_dir() / f"{root}.yaml"
+    found = _choices_of_defaults(_read_yaml(path).get("defaults"), "") if root and path.is_file() else []
+    return {group: [name] for group, name in found}
+
+
+def _choices_of_words(words: Sequence[str]) -> dict[str, list[str]]:
+    """Return group and choices of the words `group=choice`, all of a sweep's."""
+    found: dict[str, list[str]] = {}
+    for word in words:
+        key, value = split_override(word)
+        if key and "." not in key and value:
+            found.setdefault(key, []).extend(one.strip(" '\"") for one in value.strip("[]").split(","))
+    return found
+
+
+def _choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
+    """Return group and choice of each entry of a defaults list."""
+    found: list[tuple[str, str]] = []
+    for entry in defaults if isinstance(defaults, list) else ():
+        if isinstance(entry, str) and entry != "_self_":
+            found.append((group, entry))
+        elif isinstance(entry, dict):
+            for key, value in entry.items():
+                place = str(key).removeprefix("override ").strip().partition("@")[0]
+                names = value if isinstance(value, list) else [value]
+                found += [(place.lstrip("/"), str(name)) for name in names if name is not None]
+    return found
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """Return a yaml as a mapping; nothing of one that cannot be read, which whoever composes says."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,108 @@
+"""The folders that configs are read from: the user's own, those of plugins, then conf/ of the package.
+
+The user's are ./conf beside the working folder, --config-dir, and TVO_CONF. A name is looked up in this order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tvo_cli.errors import UserError
+
+VARIABLE, OPTION, HERE = "TVO_CONF", "--config-dir", "conf"
+ROOTS = ("train", "eval", "sft", "variance")  # files of conf/ itself: nobody else's take their place
+_given: list[str] = []  # by --config-dir, in this process
+
+
+class ConfigFolder(NamedTuple):
+    """A folder of configs, and whose it is."""
+
+    path: Path
+    origin: str  # ./conf, --config-dir, TVO_CONF, a plugin; tvo
+
+
+def conf_dir() -> Path:
+    """Return the folder conf/: inside the installed package, else beside it in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise UserError("conf", package / "conf", "no configuration was installed with the package.", "Reinstall.")
+
+
+def use_config_dir(folder: str | None) -> str | None:
+    """Look into the folder of --config-dir too, in this process; `None` for none. The folder."""
+    _given[:] = [] if folder is None else [folder]
+    return folder
+
+
+def given_config_dir() -> str | None:
+    """Return the folder of --config-dir."""
+    return _given[0] if _given else None
+
+
+def groups_of_package() -> list[str]:
+    """Return the groups that conf/ has."""
+    return groups_in(conf_dir())
+
+
+def groups_in(folder: Path) -> list[str]:
+    """Return the folders with a yaml in them."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.yaml")))
+
+
+def users_config_folders() -> list[ConfigFolder]:
+    """Return the user's folders and those of plugins in effect, in the order in which a name is looked up.
+
+    Raises:
+        UserError: --config-dir or TVO_CONF names no folder.
+    """
+    from tvo_cli.config.plugins_in_effect import folders_of_plugins
+
+    ours = conf_dir().resolve()
+    found = [*folders_of_user(), *folders_of_plugins()]
+    seen: dict[Path, ConfigFolder] = {}
+    for one in found:
+        seen.setdefault(one.path.resolve(), one)
+    return [one for place, one in seen.items() if place != ours]
+
+
+def config_folders() -> list[ConfigFolder]:
+    """Return all folders of configs, the package's last."""
+    return [*users_config_folders(), ConfigFolder(conf_dir(), "tvo")]
+
+
+def folders_of_user() -> list[ConfigFolder]:
+    """Return the user's own folders: ./conf, --config-dir, TVO_CONF."""
+    return [*_folder_here(), *_named_folders()]
+
+
+def _folder_here() -> Iterator[ConfigFolder]:
+    """Yield ./conf where it is a folder of ours: another program's has none of the groups."""
+    here = Path.cwd() / HERE
+    if here.is_dir() and set(groups_in(here)) & set(groups_of_package()):
+        yield ConfigFolder(here, f"./{HERE}")
+
+
+def _named_folders() -> Iterator[ConfigFolder]:
+    """Yield the folders that --config-dir and TVO_CONF name; the variable may name several, as PATH does."""
+    several = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    for key, name in [*((OPTION, name) for name in _given), *((VARIABLE, name) for name in several)]:
+        path = Path(name).expanduser()
+        if not path.is_dir():
+            raise UserError(key, name, "there is no such folder.", f"A path is read from {Path.cwd()}.")
+        yield ConfigFolder(path.absolute(), key)
+
+
+def choice_file(group: str, name: str) -> Path | None:
+    """Return the yaml of a choice: the first of the folders that has it."""
+    return next((path for one in config_folders() if (path := one.path / group / f"{name}.yaml").is_file()), None)
+
+
+def origin_of_choice(group: str, name: str) -> str:
+    """Return whose the yaml of a choice is: `./conf`, `plugin ./mine.py`; "" for the package's own."""
+    found = next((one for one in users_config_folders() if (one.path / group / f"{name}.yaml").is_file()), None)
+    return found.origin if found else ""

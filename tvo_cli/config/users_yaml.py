@@ -1,0 +1,101 @@
+"""What is said of the user's own yamls: which are read, which take the place of ours, which cannot be read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tvo_cli.config.nearest_names import nearest_names
+from tvo_cli.config.plugins_in_effect import users_choice_file
+from tvo_cli.config.search_path import (
+    HERE,
+    ROOTS,
+    ConfigFolder,
+    conf_dir,
+    folders_of_user,
+    groups_of_package,
+    users_config_folders,
+)
+from tvo_cli.errors import UserError
+
+SHOWN = 4  # names in a line
+
+
+@contextmanager
+def explain_unreadable(path: Path) -> Iterator[None]:
+    """Raise a UserError that names the file and the line where a yaml cannot be read.
+
+    Raises:
+        UserError: it is no YAML, no UTF-8, or no mapping.
+    """
+    import yaml
+    from omegaconf.errors import OmegaConfBaseException
+
+    place = os.path.relpath(path)
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError("config", f"{place}{where}", f"is no YAML: {error.problem}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError("config", place, f"cannot be read: {str(error).splitlines()[0]}.") from error
+    except (OSError, OmegaConfBaseException) as error:
+        raise UserError("config", place, f"cannot be read: {str(error).splitlines()[0]}.") from error
+
+
+def notes_on_users_configs() -> list[str]:
+    """Return what a command says of the folders that it reads: what is new in ./conf, and what takes our place."""
+    found = users_config_folders()
+    return [note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_folder(one)]
+
+
+def _notes_on_folder(folder: ConfigFolder) -> Iterator[str]:
+    place = os.path.relpath(folder.path)
+    choices = [
+        (group, path.stem) for group in groups_of_package() for path in sorted((folder.path / group).glob("*.yaml"))
+    ]
+    ours = [f"{group}={name}" for group, name in choices if (conf_dir() / group / f"{name}.yaml").is_file()]
+    new = [f"{group}={name}" for group, name in choices if f"{group}={name}" not in ours]
+    if folder.origin == "./conf" and new:
+        yield f"{place}/ is read: {_shortened(new)}"
+    if ours:
+        yield f"{place}/ takes the place of tvo's own {_shortened(ours)}"
+    roots = [f"{name}.yaml" for name in ROOTS if (folder.path / f"{name}.yaml").is_file()]
+    if roots:
+        yield f"{place}/{', '.join(roots)} is not read: settings of your own go to {place}/experiment/NAME.yaml"
+    for path in sorted(folder.path.iterdir()):
+        near = nearest_names(path.name, groups_of_package()) if _is_unknown_group(path) else ""
+        if near.startswith("Nearest"):
+            yield f"{place}/{path.name}/ is no group, so nothing in it is read. {near}"
+
+
+def place_of_default(problem: str, missing: str) -> str:
+    """Return where a user's yaml starts from what is not there: ` (conf/algorithm/mine.yaml, line 3)`; else nothing."""
+    found = re.match(r"In '([\w.-]+)/([^']+)'", problem)
+    path = users_choice_file(*found.groups()) if found else None
+    if path is None:
+        return ""
+    name = missing.rpartition("/")[2]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    at = next((f", line {n}" for n, line in enumerate(lines, 1) if name in line.partition("#")[0]), "")
+    return f" ({os.path.relpath(path)}{at})"
+
+
+def misplaced_choice(group: str, name: str) -> str:
+    """Return a remedy where the yaml lies in a folder with another name than the group's: conf/algorithms/mine.yaml."""
+    folders = [Path(HERE), *(one.path for one in folders_of_user())]
+    places = [path for folder in folders for path in folder.glob(f"*/{name}.yaml") if path.parent.name != group]
+    near = [path for path in places if group in path.parent.name or path.parent.name in group]
+    return f"{os.path.relpath(near[0])} is in no group: its folder must be called {group}." if near else ""
+
+
+def _is_unknown_group(path: Path) -> bool:
+    return path.is_dir() and path.name not in groups_of_package() and any(path.glob("*.yaml"))
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,0 +1,69 @@
+"""Problems that a function of the user's makes (kind: own): it is given a split and a seed, and returns rows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from tvo_cli.data.problems import ProblemList, Problems
+from tvo_cli.data.row_selection import limit_of
+from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import check_own_target_name, own_target_object
+from tvo_cli.types import Problem
+
+KEY = "dataset.make"
+MOST = 1_000_000  # rows of a function that does not end
+TEXTS = ("question", "answer", "level", "subject", "scorer")
+GIVEN = ("split", "seed")
+
+
+def load_own_problems(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
+    """The problems of a split, as the function that `dataset.make` names makes them.
+
+    Raises:
+        UserError: it fails, returns something else than rows, or a row has no question or answer; the row is named.
+    """
+    target = str(node["make"]["_target_"])
+    check_own_target_name(f"{KEY}._target_", target)
+    found = _rows_of(own_target_object(f"{KEY}._target_", target), node, split, seed)
+    if callable(getattr(found, "problem", None)):  # Problems by itself: numbered, perhaps without end
+        return found  # type: ignore[no-any-return]
+    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+        problem = f"returned {type(found).__name__}, no list of rows."
+        raise UserError(KEY, target, problem, 'Return rows: [{"question": …, "answer": …}].')
+    limit, name = limit_of(node), str(node["name"])
+    rows = list(islice(found, MOST + 1 if limit is None else limit))
+    if len(rows) > MOST:
+        raise UserError(KEY, target, f"makes more than {MOST} rows.", "Set dataset.limit, or end it.")
+    return ProblemList(name, [_problem_of(row, f"{name}/{split}/{i}", name, target) for i, row in enumerate(rows)])
+
+
+def _rows_of(function: Callable[..., Any], node: Mapping[str, Any], split: str, seed: int) -> Any:
+    settings = {name: value for name, value in node["make"].items() if not str(name).startswith("_")}
+    taken = inspect.signature(function).parameters
+    if "split" not in taken:
+        remedy = "def NAME(split, seed, *, your_settings): the problems to learn from differ from those to test on."
+        raise UserError(KEY, node["make"]["_target_"], "takes no split.", remedy)
+    given = {name: value for name, value in zip(GIVEN, (split, seed), strict=True) if name in taken}
+    try:
+        return function(**given, **settings)
+    except UserError:
+        raise
+    except Exception as error:
+        problem = f"failed: {type(error).__name__}: {error}."
+        raise UserError(KEY, node["make"]["_target_"], problem, "The traceback: --debug.") from error
+
+
+def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:
+    """A row as a problem: a mapping with question and answer, or a Problem."""
+    if isinstance(row, Problem):
+        return row
+    if not isinstance(row, Mapping):
+        raise UserError(KEY, target, f"row {name} is {type(row).__name__}, no mapping.")
+    for key in ("question", "answer"):
+        if not str(row.get(key, "")).strip() or row[key] is None:
+            raise UserError(KEY, target, f"row {name} has no {key} (it has {', '.join(map(str, row)) or 'nothing'}).")
+    texts = {key: str(row[key]) for key in TEXTS if row.get(key) is not None}
+    return Problem(id=str(row.get("id", name)), source=source, **texts)

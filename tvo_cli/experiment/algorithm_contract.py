@@ -1,0 +1,81 @@
+"""The contract of an algorithm: what must hold whatever its mathematics, checked without a model.
+
+`tvo check-algorithm` and the tests of conf/algorithm run the same checks.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from tvo_cli import config as configuration
+from tvo_cli.experiment import objective_contract
+from tvo_cli.experiment.contract_samples import extreme_experiences, sample_experience, sample_tokens
+from tvo_cli.experiment.objective_contract import CheckedAlgorithm, ContractBroken, hold
+
+
+class Check(NamedTuple):
+    """A check and the sentence that it proves."""
+
+    sentence: str
+    run: Callable[[CheckedAlgorithm], None]
+
+
+def check_estimator(one: CheckedAlgorithm) -> None:
+    """Advantages are finite, [B, T], 0 on padding, and 0 where all rewards are equal; κ is positive."""
+    made = configuration.build(one.node.estimator)
+    for case, experience in extreme_experiences():
+        found = copy.deepcopy(made)(experience)
+        hold(found.values.shape == experience.mask.shape, f"{case}: advantages of {list(found.values.shape)}")
+        hold(found.values.isfinite().all(), f"{case}: an advantage is not finite")
+        hold(math.isfinite(found.scale) and found.scale > 0, f"{case}: κ is {found.scale}")
+        hold((found.values[~experience.mask] == 0).all(), f"{case}: padding has an advantage")
+        if case == "equal rewards" and not made.needs_critic:
+            hold((found.values == 0).all(), "equal rewards have advantages")
+
+
+def check_state(one: CheckedAlgorithm) -> None:
+    """Every piece builds, and what it carries between batches survives a checkpoint."""
+    first, second = one.objective(), one.objective()
+    first.observe(replace(sample_tokens(), logp=sample_tokens().logp.detach()))
+    first.end_batch(entropy=0.7)
+    second.load_state_dict(first.state_dict())
+    hold(second.state_dict() == first.state_dict(), "the objective's state is lost")
+    for part in ("estimator", "step_rule"):
+        made, other = (configuration.build(one.node[part]) for _ in range(2))
+        if part == "estimator":
+            made(sample_experience())
+            made.end_batch(sample_experience())
+        other.load_state_dict(made.state_dict())
+        hold(other.state_dict() == made.state_dict(), f"the {part}'s state is lost")
+
+
+CHECKS = (
+    Check("every piece builds, and its state survives a checkpoint", check_state),
+    Check("every piece returns one number a token", objective_contract.check_shapes),
+    Check("loss and gradient are finite and not nothing", objective_contract.check_finite),
+    Check("they are finite at the extremes", objective_contract.check_extremes),
+    Check("padding neither learns nor leaks", objective_contract.check_padding),
+    Check("any split into micro-batches gives the same loss and gradient", objective_contract.check_micro_batches),
+    Check("no gradient flows through weights, advantages or the old policy", objective_contract.check_detached),
+    Check("the total is the sum of its parts", objective_contract.check_total),
+    Check("on-policy good tokens rise and bad ones fall", objective_contract.check_direction),
+    Check("on-policy the gradient is that of REINFORCE times the weight", objective_contract.check_on_policy),
+    Check("advantages are finite, 0 on padding and 0 where rewards are equal", check_estimator),
+)
+
+
+def broken_checks(node: Any, acting: Any = None) -> Iterator[tuple[str, str]]:
+    """Run every check on an algorithm's node; yield each sentence and what breaks it, "" where it holds."""
+    one = CheckedAlgorithm(node, node if acting is None else acting)
+    for check in CHECKS:
+        try:
+            check.run(one)
+            yield check.sentence, ""
+        except ContractBroken as broken:
+            yield check.sentence, str(broken)
+        except Exception as error:  # own code may raise anything: it is told, and the next check follows
+            yield check.sentence, f"{type(error).__name__}: {error}"

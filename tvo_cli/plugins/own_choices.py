@@ -1,0 +1,49 @@
+"""Registered choices as yaml files, in a folder that joins the search path of configs and goes with the process."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.plugins.registry import Registration
+
+
+@cache
+def _folder_of_process() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tvo-plugins-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def write_choices(label: str, found: list[Registration], target: Callable[[Registration], str]) -> Path:
+    """Write the yaml of each registration below a folder of its plugin; the folder."""
+    folder = _folder_of_process() / label
+    shutil.rmtree(folder, ignore_errors=True)
+    for one in found:
+        (folder / one.group).mkdir(parents=True, exist_ok=True)
+        (folder / one.group / f"{one.name}.yaml").write_text(choice_text(one, target(one)), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def choice_text(one: Registration, target: str) -> str:
+    """Return the yaml of a registered choice."""
+    import yaml
+
+    node: dict[str, Any] = {"_target_": target} | ({"_partial_": True} if one.partial else {}) | one.settings
+    tree: dict[str, Any] = _placed(dict(one.changes), one.path, node)
+    head = f"# @package {one.package}\n" if one.package else ""
+    defaults = f"defaults: [{one.start}, _self_]\n" if one.start else ""
+    return f"{head}# {one.about}\n{defaults}{yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)}"
+
+
+def _placed(tree: dict[str, Any], path: tuple[str, ...], node: dict[str, Any]) -> dict[str, Any]:
+    """Return the tree with a node at a path; what stands there already is kept beside it."""
+    first, *rest = path
+    below = dict(tree.get(first) or {})
+    return tree | {first: _placed(below, tuple(rest), node) if rest else node | below}

@@ -1,0 +1,83 @@
+"""`_target_`s of own code: allowed where the user has named the plugin, and then only what it defines itself.
+
+`mine.py:weight` leads into the plugin `mine.py`; `my_package.maths:weight` or `my_package.maths.weight` into
+`my_package`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
+from tvo_cli.plugins.loading import is_defined_in, load_plugin
+from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.references import is_own_target, leads_into
+
+_allowed: list[str] = []  # plugins that configs of this process name
+
+
+def allow_plugins(names: Sequence[str]) -> None:
+    """Let nodes of configs in this process be built of these plugins; each config is held to its own."""
+    _allowed.extend(name for name in names if name not in _allowed)
+
+
+def check_plugins_of_config(targets: Iterable[tuple[str, object]], plugins: Sequence[str]) -> None:
+    """Refuse a `_target_` of a plugin that another config of this process names, and this one does not."""
+    for key, target in targets:
+        plugin = plugin_of_target(target)
+        if plugin is not None and not any(leads_into(str(target), name) for name in plugins):
+            problem = f"leads into {plugin}, no plugin of this config."
+            raise UserError(key, target, problem, f"Name it: plugins=[{plugin}]")
+
+
+def plugin_of_target(target: object) -> str | None:
+    """Return the allowed plugin that a `_target_` leads into."""
+    return next((name for name in _allowed if isinstance(target, str) and leads_into(target, name)), None)
+
+
+def check_own_target_name(key: str, target: str) -> None:
+    """Refuse own code of no plugin, and private parts, before anything is imported.
+
+    Raises:
+        UserError: the name of a plugin that is missing is said.
+    """
+    module = module_of_reference(target)
+    parts = [*([] if is_file_name(module) else module.split(".")), *target[len(module) :].lstrip(":").split(".")]
+    if plugin_of_target(target) is None:
+        named = (
+            f"Name it: plugins=[{module}]" if is_file_name(module) else f"Name it: plugins=[{module.partition('.')[0]}]"
+        )
+        raise UserError(key, target, "is own code of no plugin, refused before anything was built.", named)
+    if any(part.startswith("_") or not part for part in parts):
+        raise UserError(key, target, "is private or names nothing, refused before anything was built.")
+
+
+def own_target_object(key: str, target: str) -> Any:
+    """Return the function or class of own code that a `_target_` names, its plugin loaded.
+
+    Raises:
+        UserError: there is none, or the plugin has it from elsewhere (`mine.py:os.system`).
+    """
+    plugin = plugin_of_target(target)
+    assert plugin is not None, target
+    load_plugin("plugins", plugin)
+    found = load_callable(key, target if is_own_target(target) else ":".join(target.rsplit(".", 1)))
+    if inspect.ismodule(found) or not is_defined_in(plugin, str(getattr(found, "__module__", ""))):
+        remedy = "Define a function or class of your own there."
+        raise UserError(key, target, f"refused: {plugin} has it from elsewhere.", remedy)
+    return found
+
+
+def importable_name(found: Any) -> str:
+    """Return the dotted name by which Python finds a loaded function or class."""
+    return f"{found.__module__}.{found.__qualname__}"
+
+
+def target_object(key: str, target: str) -> Any:
+    """Return what a `_target_` names, own code or this program's."""
+    from hydra.utils import get_object
+
+    return get_object(target) if plugin_of_target(target) is None else own_target_object(key, target)

@@ -1,0 +1,96 @@
+"""The references to own code in a composed config: found by reading its tree, without loading anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
+
+PLUGINS = "plugins"
+CALLED = ("call", "scorer")  # keys whose value names a function of the user's: FILE.py:NAME or package.module:NAME
+
+
+class Reference(NamedTuple):
+    """A place of a config that names own code, and the name: a module, or either with `:function` after it."""
+
+    key: str
+    name: str
+
+    @property
+    def source(self) -> str:
+        """What is fingerprinted: the file as it is written, or the top-level package."""
+        return source_of_reference(self.name)
+
+
+def source_of_reference(name: str) -> str:
+    """Return the file of a reference as it is written, or its top-level package, which counts whole."""
+    module = module_of_reference(name)
+    return module if is_file_name(module) else module.partition(".")[0]
+
+
+def own_code_references(tree: Mapping[str, Any]) -> Iterator[Reference]:
+    """Yield every reference of a resolved config to own code: plugins, called functions, and `_target_`s into either.
+
+    A `_target_` is own code where it is written with a colon (`mine.py:weight`), or leads into a named plugin.
+    """
+    named = plugins_of_config(tree)
+    for index, name in enumerate(named):
+        yield Reference(f"{PLUGINS}.{index}", name)
+    for key, value in _texts_of_tree({name: node for name, node in tree.items() if name != PLUGINS}):
+        if _names_own_code(key, value, named):
+            yield Reference(key, value)
+
+
+def plugins_of_config(tree: Mapping[str, Any]) -> list[str]:
+    """Return the plugins that a config names."""
+    named = tree.get(PLUGINS) or ()
+    return [named] if isinstance(named, str) else [str(name) for name in named]
+
+
+def _names_own_code(key: str, value: str, plugins: Sequence[str]) -> bool:
+    last = key.rpartition(".")[2]
+    if last in CALLED:
+        return ":" in value
+    return last == "_target_" and (is_own_target(value) or any(leads_into(value, one) for one in plugins))
+
+
+def targets_of_tree(tree: Any) -> Iterator[str]:
+    """Yield the `_target_`s of a tree."""
+    return (value for key, value in _texts_of_tree(tree) if key.rpartition(".")[2] == "_target_")
+
+
+def is_own_target(target: str) -> bool:
+    """Return whether a `_target_` is written as own code is: `mine.py:weight`, `my_package.maths:weight`."""
+    return ":" in target
+
+
+def leads_into(target: str, plugin: str) -> bool:
+    """Return whether a `_target_` names something of a plugin, written with a colon or, of a package, with dots."""
+    if is_own_target(target):
+        return source_of_reference(target) == source_of_reference(plugin)
+    return not is_file_name(plugin) and target.partition(".")[0] == source_of_reference(plugin)
+
+
+def _texts_of_tree(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of a tree with its dotted key."""
+    if isinstance(tree, str):
+        yield path.removesuffix("."), tree
+    elif isinstance(tree, Mapping):
+        for name, value in tree.items():
+            yield from _texts_of_tree(value, f"{path}{name}.")
+    elif isinstance(tree, Sequence):
+        for index, value in enumerate(tree):
+            yield from _texts_of_tree(value, f"{path}{index}.")
+
+
+def own_code_fingerprints(tree: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sha256 of each source of own code that a resolved config names, by file or package.
+
+    Raises:
+        UserError: a file or module is not there; the key in which it is named is said.
+    """
+    from tvo_cli.plugins.code_sources import code_fingerprint
+
+    first = {reference.source: reference for reference in reversed(list(own_code_references(tree)))}
+    return {source: code_fingerprint(one.key, one.name) for source, one in sorted(first.items())}

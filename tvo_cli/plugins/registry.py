@@ -1,0 +1,77 @@
+"""What own code has registered: choices of config groups, by the module that defines them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tvo_cli.errors import UserError
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A choice that a decorator has made of a function or class: `algorithm=mine`."""
+
+    group: str
+    name: str
+    made_of: Callable[..., Any]
+    path: tuple[str, ...]  # where in the yaml its `_target_` stands
+    start: str  # the choice that the yaml starts from; "": none
+    package: str  # of the yaml, for Hydra; "": the group's own
+    about: str  # the yaml's first line
+    changes: Mapping[str, Any] = field(default_factory=dict)  # further keys of the yaml
+    partial: bool = False  # whether it is called with what is not in the yaml
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys beside `_target_`: keyword-only parameters of a function, all of a class, with their defaults."""
+        return dict(_settings_of(self.made_of))
+
+
+_registered: dict[str, dict[tuple[str, str], Registration]] = {}
+
+
+def add(found: Registration) -> None:
+    """Remember a registration under the module that defines what it is made of."""
+    _registered.setdefault(found.made_of.__module__, {})[found.group, found.name] = found
+
+
+def forget_module(module: str) -> None:
+    """Forget what a module has registered: it is loaded anew."""
+    _registered.pop(module, None)
+
+
+def modules_with_registrations() -> list[str]:
+    """Return the names of all modules that have registered something."""
+    return list(_registered)
+
+
+def registrations_of(module: str) -> list[Registration]:
+    """Return what a module, or any module of a package, has registered."""
+    inside = (found for name, found in _registered.items() if f"{name}.".startswith(f"{module}."))
+    return [one for found in inside for one in found.values()]
+
+
+def _settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters that a yaml sets; `???` for one without a default."""
+    takes_all = inspect.isclass(made_of)
+    for name, one in inspect.signature(made_of).parameters.items():
+        if one.kind is one.KEYWORD_ONLY or (takes_all and one.kind is one.POSITIONAL_OR_KEYWORD):
+            yield name, "???" if one.default is one.empty else _plain(made_of, name, one.default)
+
+
+def _plain(made_of: Callable[..., Any], name: str, value: Any) -> Any:
+    """Return a default as a yaml holds it.
+
+    Raises:
+        UserError: it is no plain value.
+    """
+    if isinstance(value, tuple):
+        return [_plain(made_of, name, one) for one in value]
+    if value is None or isinstance(value, bool | int | float | str | list | dict):
+        return value
+    raise UserError(
+        f"{made_of.__name__}.{name}", repr(value), "is no number, text or list, so no yaml holds it.", "Take None."
+    )
