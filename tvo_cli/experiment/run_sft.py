@@ -87,13 +87,8 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
 
 def _build(config: DictConfig, resources: ExitStack) -> SFTWork:
     settle_model_settings(config)
-    runtime = set_up_runtime(
-        config.device,
-        automatic_precision(config.model, str(config.device)),
-        "float32",
-        int(config.threads),
-        deterministic=True,
-    )
+    precision = automatic_precision(config.model, str(config.device))
+    runtime = set_up_runtime(config.device, precision, "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
     if (adapter := adapter_settings(config, policy)) is not None:
         give_adapter(policy, adapter, config.model)
