@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tvo_cli import data
-from tvo_cli.data.mixture import Mixture, Source, SourceProblems, load_mixture
+from tvo_cli.data.mixture import SCORERS, Mixture, Source, SourceProblems, load_mixture
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
+from tvo_cli.reward.grader import PROFILES
 from tvo_cli.types import Problem
 
 EASY = {"kind": "arithmetic", "name": "arithmetic", "profile": "math", "suffix": "", "operations": 2}
@@ -36,6 +37,7 @@ def test_the_sources_profile_judges_where_its_problems_do_not_say() -> None:
     for profile, scorer in (("math", "math"), ("aime", "integer"), ("digits", "digits")):
         source = SourceProblems("s", problems, {"profile": profile})
         assert [source.problem(i).scorer for i in range(2)] == [scorer, "integer"]
+    assert SCORERS == PROFILES
 
 
 @pytest.mark.parametrize(
