@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tvo_cli.config.schema.data_and_model_groups import Dataset, Profile, SourceDataset
+from tvo_cli.config.schema.data_and_model_groups import Profile, SourceDataset
 from tvo_cli.config.schema.value_types import (
     Confidence,
     Count,
@@ -96,7 +96,7 @@ class Protocol(Keys):
 class Suite(Keys):
     """Problems under a protocol."""
 
-    dataset: Dataset = key("the problems")
+    dataset: SourceDataset = key("the problems")
     protocol: Protocol = key("how they are asked")
     problems: Count | None = key("how many; null: all", optional=True)
     decoding: Decoding | None = key("of this suite", optional=True)
