@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
 from tvo_cli.evaluation.test_sets import OWN, RunEvaluation
 from tvo_cli.stats import ConfidenceInterval
 from tvo_cli.tracking.console import RunProgress
 from tvo_cli.tracking.metric_names import is_evaluation_metric, is_known_metric
+
+UNREAD: Any = None  # of a test that reads no response
 
 
 def found(rate: float, *sources: str) -> HeldoutEvaluation:
@@ -21,6 +25,7 @@ def found(rate: float, *sources: str) -> HeldoutEvaluation:
         unanswered=0.0,
         grader_failed=0,
         records=({"id": "1"},),
+        responses=UNREAD,
         sources={name: interval for name in sources},
     )
 
