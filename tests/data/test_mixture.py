@@ -11,7 +11,7 @@ from tvo_cli import data
 from tvo_cli.data.mixture import SCORERS, Mixture, Source, SourceProblems, load_mixture
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
-from tvo_cli.reward.grader import PROFILES
+from tvo_cli.reward.grader_settings import PROFILES
 from tvo_cli.types import Problem
 
 EASY = {"kind": "arithmetic", "name": "arithmetic", "profile": "math", "suffix": "", "operations": 2}

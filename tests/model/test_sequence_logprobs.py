@@ -43,11 +43,11 @@ def test_each_row_is_scored_as_if_it_were_alone(
     with packed_attention(policy.network):
         assert can_pack(policy, max(LENGTHS))
         found = learned_logprobs(policy, sequences, packed=packed)
-        found.sum().backward()  # type: ignore[no-untyped-call]
+        found.sum().backward()
     gradient = [p.grad.clone() for p in policy.parameters() if p.grad is not None]
     policy.network.zero_grad()
     wanted = by_hand(policy, rows)
-    wanted.sum().backward()  # type: ignore[no-untyped-call]
+    wanted.sum().backward()
     torch.testing.assert_close(found.double(), wanted, rtol=2e-5, atol=2e-5)
     for mine, parameter in zip(gradient, (p for p in policy.parameters() if p.grad is not None), strict=True):
         torch.testing.assert_close(mine, parameter.grad, rtol=2e-3, atol=2e-4)
