@@ -57,12 +57,12 @@ def test_a_run_goes_on_with_the_same_code_only(mine: Path, tmp_path: Path) -> No
     copy_own_code(run, composed())
     mine.write_text("import beside  # changed\n")
     with pytest.raises(UserError, match=r"^own_code=token_words.py: has changed since the run") as error:
-        resume_compatibility._check_same_settings(run, before, flat(composed()), ())
+        resume_compatibility.check_same_settings(run, before, flat(composed()), ())
     kept = folder_of_own_code(run, "token_words.py", sha256)
     assert str(kept) in str(error.value) and (kept / "token_words.py").read_text() == "import beside\n"
     assert (kept / "beside.py").is_file()
     for allowed in ("own_code", "own_code.token_words.py"):
-        resume_compatibility._check_same_settings(run, before, flat(composed()), (allowed,))
+        resume_compatibility.check_same_settings(run, before, flat(composed()), (allowed,))
 
 
 def test_a_file_that_changes_while_a_run_starts_is_said(mine: Path, tmp_path: Path) -> None:
