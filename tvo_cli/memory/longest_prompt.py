@@ -24,7 +24,7 @@ def longest_prompt(config: Any) -> LongestPrompt:
     limit = config.dataset.get("max_prompt_tokens")
     if limit is not None:
         return LongestPrompt(int(limit), "dataset.max_prompt_tokens")
-    if str(config.dataset.kind) not in ELSEWHERE and _is_model_here(config.model):
+    if not _is_data_elsewhere(config.dataset) and _is_model_here(config.model):
         return LongestPrompt(_longest_of_first(config), f"of the first {LOOKED_AT} problems")
     return LongestPrompt(ASSUMED, "assumed; dataset.max_prompt_tokens bounds it")
 
@@ -40,6 +40,12 @@ def _longest_of_first(config: Any) -> int:
     node = resolved_tree(config.model.prompt)  # once, not for each problem
     prompts = [data.render_prompt(problems.problem(i), node, tokenizer) for i in range(count)]
     return max(map(len, encode_prompts(tokenizer, prompts)))
+
+
+def _is_data_elsewhere(node: Any) -> bool:
+    """Return whether reading the data, or those of a source of a mixture, may need the network."""
+    kinds = [node.kind, *(source.kind for source in (node.get("sources") or {}).values())]
+    return any(str(kind) in ELSEWHERE for kind in kinds)
 
 
 def _is_model_here(node: Any) -> bool:
