@@ -123,7 +123,7 @@ class Chart {
   band(paint, curve, x, y, log) {
     const {data} = curve, floor = value => (log && value <= 0 ? Number.MIN_VALUE : value);
     if (data.low) {
-      paint.fillStyle = curve.colour; paint.globalAlpha = this.curves.length > 12 ? 0.07 : 0.18; paint.beginPath();
+      paint.fillStyle = curve.colour; paint.globalAlpha = Math.min(0.18, 1.2 / this.curves.length); paint.beginPath();
       const middle = at => x((data.first[at] + data.last[at]) / 2), bottom = y(this.range().low);
       const place = value => (log && value <= 0 ? bottom : y(floor(value)));
       data.high.forEach((value, at) => paint.lineTo(middle(at), place(value)));
