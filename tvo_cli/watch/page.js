@@ -80,7 +80,7 @@ function drawChart(metric) {
   const kept = charts.get(metric), found = curves[metric] || {}, drawn = shown().filter(run => found[run.name] && found[run.name].values);
   kept.figure.hidden = !metrics.includes(metric) && metrics.length > 0;
   const lines = drawn.map(run => ({name: run.name, ...look(run), data: found[run.name]}));
-  const {hidden: left, breaks, thinned} = kept.chart.show(lines, marksOfRuns(drawn), {smoothing: Number(get("smoothing").value), log: kept.log});
+  const {hidden: left, breaks, thinned} = kept.chart.show(lines, marksOfRuns(drawn), {smoothing: metric.startsWith("eval/") ? 0 : Number(get("smoothing").value), log: kept.log});
   kept.note.textContent = [left ? `${left} points of 0 or less are not on a log axis` : "", breaks ? `${breaks} values are not finite` : "",
     thinned ? "band: least to largest of the steps that a point stands for" : ""].filter(Boolean).join(" · ");
 }
