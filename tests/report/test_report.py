@@ -200,6 +200,7 @@ def test_after_a_collapse_its_recorded_step_is_offered_first(
 ) -> None:
     folder = recorded(make_run(collapsed=True), *kept)
     monkeypatch.chdir(folder.parent)
+    monkeypatch.setattr(run_plot, "draw_run_figure", lambda run: [])
     [first, *_] = next_commands.next_commands(run_loading.load_run(folder), None)
     assert (" ".join(first) == f"tvo replay run --step {offered}") == bool(offered)
     run_end.write_figure_and_card(folder)

@@ -18,16 +18,16 @@ from tvo_cli.tracking.mirror_choice import MAKERS, names_of_mirrors
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (("logger=none",), []),
-        (("logger=wandb",), ["wandb"]),
+        pytest.param(*(("logger=none",), []), marks=pytest.mark.slow),
+        pytest.param(*(("logger=wandb",), ["wandb"]), marks=pytest.mark.slow),
         ((), ["wandb"]),
         (("logger=[wandb,tensorboard]",), ["wandb", "tensorboard"]),
-        (("logger=[trackio,mlflow,wandb]",), ["trackio", "mlflow", "wandb"]),
-        (("logger=[wandb,trackio]", "logger.mirrors.wandb=false"), ["trackio"]),
+        pytest.param(*(("logger=[trackio,mlflow,wandb]",), ["trackio", "mlflow", "wandb"]), marks=pytest.mark.slow),
+        pytest.param(*(("logger=[wandb,trackio]", "logger.mirrors.wandb=false"), ["trackio"]), marks=pytest.mark.slow),
         (("logger.name=tensorboard",), ["tensorboard"]),
-        (("logger=wandb", "logger.name=none"), []),
+        pytest.param(*(("logger=wandb", "logger.name=none"), []), marks=pytest.mark.slow),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_the_mirrors_of_a_command(words: Sequence[str], names: list[str]) -> None:
     assert names_of_mirrors(compose(words).logger) == names

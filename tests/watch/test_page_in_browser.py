@@ -103,3 +103,14 @@ def test_a_request_to_somebody_else_would_be_seen(server: WatchServer) -> None:
     """The control: the test could see one."""
     server.page = server.page.replace(b"</body>", b'<img src="http://example.invalid/x.png"></body>')
     assert any("Content Security Policy" in line for line in console(browse(server.url, "--dump-dom", PATIENTLY)))
+
+
+@pytest.mark.parametrize("width", [500, 1200])
+def test_nothing_is_wider_than_the_screen(server: WatchServer, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    measured = """setTimeout(() => {
+      document.title = `${document.documentElement.scrollWidth} of ${window.innerWidth}`;
+    }, 4000);"""
+    with_script(server, measured, monkeypatch)
+    body = browse(server.url, "--dump-dom", PATIENTLY, width=width).stdout
+    [(wide, seen)] = re.findall(r"<title>(\d+) of (\d+)</title>", body)
+    assert int(wide) <= int(seen) == width

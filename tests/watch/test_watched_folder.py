@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tvo_cli.tracking.metrics_file import metrics_line
+from tvo_cli.watch import watched_folder
 from tvo_cli.watch.watched_folder import WatchedFolder
 
 Write = Callable[..., Path]
@@ -89,3 +93,18 @@ def test_the_newest_step_is_shown_where_no_file_is_named(write_run: Write, tmp_p
     found = folder.responses("a", None)
     assert found["file"] == "step-000009.jsonl" and found["rows"][0]["completion"] == "2"
     assert folder.responses("../a", None)["files"] == []
+
+
+def test_what_an_answer_has_no_time_for_is_read_before_the_next(
+    write_run: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that may not read at all; the thread that it leaves behind reads."""
+    write_run("a")
+    folder = WatchedFolder(tmp_path / "runs")
+    folder.runs()
+    monkeypatch.setattr(watched_folder, "READING", 0.0)
+    assert folder.curves([], ["reward/mean"], "")["unread"] == 1
+    monkeypatch.setattr(watched_folder, "READING", 1.0)
+    for thread in [one for one in threading.enumerate() if one.name == "reading"]:
+        thread.join()
+    assert folder.curves([], ["reward/mean"], "")["curves"]["reward/mean"]["a"]["values"] == 9

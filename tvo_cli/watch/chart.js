@@ -60,7 +60,7 @@ class Chart {
     const log = this.options.log; let low = Infinity, high = -Infinity, end = 1;
     for (const {data, line} of this.curves) {
       end = Math.max(end, (data.last || data.first).at(-1) || 1);
-      for (const values of [line, data.low || [], data.high || [], this.options.smoothing ? [] : data.mean])
+      for (const values of [line, data.low || [], data.high || [], data.mean])
         for (const value of values) if (!log || value > 0) { if (value < low) low = value; if (value > high) high = value; }
     }
     if (low > high) [low, high] = log ? [0.1, 1] : [0, 1];
@@ -123,7 +123,7 @@ class Chart {
   band(paint, curve, x, y, log) {
     const {data} = curve, floor = value => (log && value <= 0 ? Number.MIN_VALUE : value);
     if (data.low) {
-      paint.fillStyle = curve.colour; paint.globalAlpha = this.curves.length > 12 ? 0.07 : 0.18; paint.beginPath();
+      paint.fillStyle = curve.colour; paint.globalAlpha = Math.min(0.18, 1.2 / this.curves.length); paint.beginPath();
       const middle = at => x((data.first[at] + data.last[at]) / 2), bottom = y(this.range().low);
       const place = value => (log && value <= 0 ? bottom : y(floor(value)));
       data.high.forEach((value, at) => paint.lineTo(middle(at), place(value)));
@@ -162,7 +162,7 @@ class Chart {
     const near = this.curves.map(curve => ({curve, ...valueAt(curve, this.at)})).filter(one => one.text).sort((a, b) => b.value - a.value);
     const slack = this.end / Math.max(box.width, 1) * 6;
     const fired = this.marks.filter(mark => Math.abs(mark.step - this.at) <= Math.max(slack, 0.5));
-    this.tip.replaceChildren(element("b", "", "step " + this.at), ...near.slice(0, MOST_IN_TIP).map(tipLine),
+    this.tip.replaceChildren(element("b", "", `step ${this.at}${this.options.smoothing ? ", smoothed" : ""}`), ...near.slice(0, MOST_IN_TIP).map(tipLine),
       ...(near.length > MOST_IN_TIP ? [element("div", "", `and ${near.length - MOST_IN_TIP} more`)] : []),
       ...fired.slice(0, 6).map(mark => element("div", mark.collapse ? "mark" : "", `${mark.collapse ? "collapse" : "warning"} at step ${mark.step}: ${mark.rule}${mark.name ? " · " + mark.name : ""}`)));
     this.tip.hidden = false;

@@ -1,7 +1,7 @@
 // The page: asks its server how the runs stand, and draws what has changed. Everything shown is set as text.
 
 const SETTINGS = JSON.parse(document.body.dataset.settings);
-const QUICK = 2000, SLOW = 10000, AT_ONCE = 30; // milliseconds between two questions
+const QUICK = 2000, SLOW = 10000; // milliseconds between two questions
 const LIGHT = ["#0067a8", "#c2571a", "#00805c", "#a1428a", "#8a6d00", "#5b5f66", "#b3261e", "#4aa3df"];
 const DARK = ["#5fb4ee", "#ff9a5c", "#3ecf9e", "#e29bd0", "#e0c04a", "#b4bac2", "#ff8b80", "#b3deff"];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
@@ -80,7 +80,7 @@ function drawChart(metric) {
   const kept = charts.get(metric), found = curves[metric] || {}, drawn = shown().filter(run => found[run.name] && found[run.name].values);
   kept.figure.hidden = !metrics.includes(metric) && metrics.length > 0;
   const lines = drawn.map(run => ({name: run.name, ...look(run), data: found[run.name]}));
-  const {hidden: left, breaks, thinned} = kept.chart.show(lines, marksOfRuns(drawn), {smoothing: Number(get("smoothing").value), log: kept.log});
+  const {hidden: left, breaks, thinned} = kept.chart.show(lines, marksOfRuns(drawn), {smoothing: metric.startsWith("eval/") ? 0 : Number(get("smoothing").value), log: kept.log});
   kept.note.textContent = [left ? `${left} points of 0 or less are not on a log axis` : "", breaks ? `${breaks} values are not finite` : "",
     thinned ? "band: least to largest of the steps that a point stands for" : ""].filter(Boolean).join(" · ");
 }
@@ -218,7 +218,7 @@ async function ask() {
     get("notice").hidden = !notes.length; get("notice").textContent = notes.join(" · ");
     get("health").className = live ? "live" : "";
     get("health").textContent = `${live ? "live" : "nothing is running"}, ${new Date().toLocaleTimeString()}`;
-    wait = found.unread ? AT_ONCE : live || !runs.length ? QUICK : SLOW;
+    wait = found.unread || live || !runs.length ? QUICK : SLOW;
   } catch (error) {
     get("health").className = "gone";
     get("health").textContent = error instanceof TypeError ? "no answer: has tvo watch ended?" : String(error.message);

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from tvo_cli import escaping
@@ -20,7 +20,8 @@ from tvo_cli.watch.envelope import thin_curve
 from tvo_cli.watch.metric_table import MetricsReader
 
 FILES = ("config.yaml", "metrics.jsonl", "collapse.json", "summary.json", run_status.STATUS_FILE)
-READING = 0.4  # seconds of reading an answer may take; the page asks again for the rest
+READING = 0.3  # seconds of reading an answer may take; the rest is read between the answers
+PAUSE = 0.02  # seconds in which an answer may come between
 POINTS = 600  # of a curve, at most
 ALL_POINTS = 60_000  # of an answer: what a browser reads and draws in a moment
 LEAST_POINTS = 60
@@ -33,6 +34,7 @@ class WatchedFolder:
         self.root = root
         self._lock = Lock()
         self._readers: dict[str, MetricsReader] = {}
+        self._reads_on = False
         self._listed: dict[str, tuple[object, ListedRun]] = {}  # with the times of the files that it was read from
 
     def runs(self) -> dict[str, Any]:
@@ -56,6 +58,9 @@ class WatchedFolder:
         """The curves of some metrics of some runs, thinned; nothing but the version where nothing is new."""
         with self._lock:
             unread = self._read_new_rows()
+            if unread and not self._reads_on:
+                self._reads_on = True
+                Thread(target=self._read_to_the_end, name="reading", daemon=True).start()
             chosen = [name for name in names or self._readers if name in self._readers]  # none named: all
             version = f"{sum(reader.version for reader in self._readers.values())}.{len(self._readers)}"
             told = {"version": version, "unread": unread, "metrics": sorted(self._metric_names())}
@@ -111,6 +116,13 @@ class WatchedFolder:
             if reader.read():
                 left.append(reader)
         return len(left)
+
+    def _read_to_the_end(self) -> None:
+        """Read what an answer left, in a thread of its own."""
+        while self._reads_on:
+            time.sleep(PAUSE)
+            with self._lock:
+                self._reads_on = self._read_new_rows() > 0
 
     def _metric_names(self) -> set[str]:
         return {name for reader in self._readers.values() for name in reader.metric_names()}
