@@ -19,6 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 
 import tvo_cli as tvo
 from tests.training.conftest import SMALL
+from tvo_cli.training.device_and_precision import accelerate_state_kept
 from tvo_cli.training.stop_signals import Interrupted
 
 WORDS = [word for word in SMALL if not word.startswith("trainer.steps")] + ["trainer.steps=1"]
@@ -154,10 +155,12 @@ def measured_columns(run: tvo.Run) -> list[str]:
 def test_runs_of_different_precision_and_place_follow_each_other(tmp_path: Path) -> None:
     from accelerate import Accelerator
 
-    assert Accelerator(mixed_precision="bf16", cpu=True).mixed_precision == "bf16"  # the caller's own
-    for name, word in (("a", "seed=1"), ("b", "trainer.precision=bfloat16"), ("c", "parallel=shard"), ("d", "seed=2")):
-        assert tvo.train([*WORDS, word, f"output_dir={tmp_path}/{name}"]).state == "finished"
-    assert Accelerator(cpu=True).mixed_precision == "bf16"
+    words = {"a": "seed=1", "b": "trainer.precision=bfloat16", "c": "parallel=shard", "d": "seed=2"}
+    with accelerate_state_kept():
+        assert Accelerator(mixed_precision="bf16", cpu=True).mixed_precision == "bf16"  # the caller's own
+        for name, word in words.items():
+            assert tvo.train([*WORDS, word, f"output_dir={tmp_path}/{name}"]).state == "finished"
+        assert Accelerator(cpu=True).mixed_precision == "bf16"
 
 
 @pytest.mark.slow

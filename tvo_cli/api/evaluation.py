@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ class Evaluation:
         """Return every completion with its verdict: a row each."""
         import pandas as pd
 
-        return pd.read_json(Path(self.folder) / "responses.jsonl", lines=True, dtype=False, convert_dates=False)
+        lines = (Path(self.folder) / "responses.jsonl").read_text(encoding="utf-8").split("\n")
+        return pd.DataFrame([json.loads(line) for line in lines if line])
 
 
 def evaluate(overrides: Sequence[str] = (), *, model: str | Path | Run | None = None) -> Evaluation:
