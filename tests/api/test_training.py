@@ -19,6 +19,8 @@ from hydra.core.hydra_config import HydraConfig
 
 import tvo_cli as tvo
 from tests.training.conftest import SMALL
+from tvo_cli import config as configuration
+from tvo_cli.api.launching import launched
 from tvo_cli.training.device_and_precision import accelerate_state_kept
 from tvo_cli.training.stop_signals import Interrupted
 
@@ -113,6 +115,25 @@ def test_a_mistake_is_a_user_error_and_leaves_no_folder(tmp_path: Path, word: st
     with pytest.raises(tvo.UserError):
         tvo.train([word, f"output_dir={tmp_path}/a"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_configs_of_ones_own_are_found_and_stand_in_the_command(
+    tmp_path: Path, stand_in: Callable[[BaseException | None], None]
+) -> None:
+    (tmp_path / "mine" / "optimizer").mkdir(parents=True)
+    (tmp_path / "mine" / "optimizer" / "slow.yaml").write_text("# slow\ndefaults: [adamw, _self_]\nclip_norm: 0.125\n")
+    stand_in(None)
+    seen: list[str] = []
+    words = ["optimizer=slow", f"output_dir={tmp_path}/a"]
+    with launched("train", words, tmp_path / "mine"):
+        seen.append(configuration.rerun_command())
+        assert configuration.compose_job(words, "train").optimizer.clip_norm == 0.125
+    assert seen == [f"tvo train --config-dir {tmp_path}/mine optimizer=slow output_dir={tmp_path}/a"]
+    assert tvo.train(words, config_dir=tmp_path / "mine").state == "finished"
+    with pytest.raises(tvo.UserError, match=r"^optimizer=slow: there is no such optimizer"):
+        tvo.train(words)
+    with pytest.raises(tvo.UserError, match=r"^config_dir=/nowhere: there is no such folder"):
+        tvo.train(words, config_dir="/nowhere")
 
 
 def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path: Path) -> None:
