@@ -88,8 +88,9 @@ def _sentences_of_caption(document: ReportDocument, columns: Mapping[str, PaperC
     yield _meaning_of_bold(blocks, columns, level)
     if "difference" in columns or "p" in columns:
         base = formatting.join_names(list(dict.fromkeys(found.baseline.title for found in blocks)))
-        star = f"{STAR}: separated at {level}; " if "difference" in columns else ""
-        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch; {star}p by Holm."
+        star = f" {STAR}: separated at {level} (Holm)." if "difference" in columns else ""
+        p = " p is Holm's." if "p" in columns else ""
+        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch.{star}{p}"
     yield from _runs_without_result(document)
 
 
