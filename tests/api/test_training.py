@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,33 @@ def test_a_run_from_python_is_that_of_the_shell(tmp_path: Path, capsys: pytest.C
 def measured_columns(run: tvo.Run) -> list[str]:
     """The metrics that a clock or the machine decides."""
     return [name for name in run.metrics if name.startswith(("time/", "memory/"))]
+
+
+@pytest.mark.slow
+def test_a_real_interrupt_saves_the_run_which_then_goes_on(tmp_path: Path) -> None:
+    words = [*SMALL, "trainer.steps=200", f"output_dir={tmp_path}/a"]
+    rows, ended = tmp_path / "a" / "metrics.jsonl", threading.Event()
+
+    def interrupt_after_two_steps() -> None:
+        while not ended.wait(0.02):
+            if rows.is_file() and rows.read_text().count("\n") > 1:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watching = threading.Thread(target=interrupt_after_two_steps)
+    watching.start()
+    before = state_of_process()
+    try:
+        with pytest.raises(tvo.RunInterrupted) as raised:
+            tvo.train(words)
+    finally:
+        ended.set()
+        watching.join()
+    assert state_of_process() == before and raised.value.run.state == "interrupted"
+    done = len(raised.value.run.metrics)
+    assert 2 <= done < 200 and raised.value.run.checkpoints
+    run = tvo.train([*words[:-2], f"trainer.steps={done + 1}", words[-1], "resume.allow=[trainer.steps]"])
+    assert run.state == "finished" and list(run.metrics.index) == list(range(1, done + 2))
 
 
 @pytest.mark.slow

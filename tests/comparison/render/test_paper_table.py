@@ -88,6 +88,8 @@ def test_columns_come_in_the_order_asked_for_and_a_wrong_one_is_named(tmp_path: 
     heading = next(line for line in paper_table_as_latex(document, ("p", "seeds")).splitlines() if "seeds \\" in line)
     assert heading == r" & p & seeds \\"
     assert all(paper_table_as_latex(document, [name]) for name in COLUMNS)
+    wide = paper_table_as_latex(document, list(COLUMNS))
+    assert r"\small\setlength{\tabcolsep}{4pt}" in wide and "Best: the best mean of 5 steps of accuracy/fresh" in wide
     with pytest.raises(UserError, match=r"^--columns=finl: there is no such column\. Nearest: final"):
         paper_table_as_latex(document, ("finl",))
 
