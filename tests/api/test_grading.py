@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import tvo_cli as tvo
+from tvo_cli.readers.numbers_as_spelled import Number, numbers_by_value
 from tvo_cli.reward.rows_to_grade import RowSource, read_row_mappings
 
 SOURCE = RowSource("rows")
@@ -43,6 +44,11 @@ def test_a_row_that_cannot_be_graded_is_named(row: Any, said: str) -> None:
     with pytest.raises(tvo.UserError) as refused:
         read({"gold": "4", "prediction": "4"}, row)
     assert str(refused.value).startswith(said)
+
+
+def test_numbers_of_a_file_are_numbers_again() -> None:
+    given = {"id": Number("7"), "p": [Number("0.10"), {"n": Number("-1e3")}], "text": "7"}
+    assert numbers_by_value(given) == {"id": 7, "p": [0.1, {"n": -1000.0}], "text": "7"}
 
 
 @pytest.mark.slow

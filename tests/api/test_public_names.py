@@ -29,12 +29,13 @@ SIGNATURES = {
     "by: 'str | Sequence[str]' = 'algorithm', metric: 'str | None' = None, choose_rate: 'str' = 'corrected', "
     "failed: 'str' = 'auto', confidence: 'float' = 0.95, mapping: 'str | Path | None' = None, "
     "force: 'bool' = False, x: 'str' = 'samples') -> 'Comparison'",
-    "evaluate": "(overrides: 'Sequence[str]' = (), *, model: 'str | Path | Run | None' = None) -> 'Evaluation'",
+    "evaluate": "(overrides: 'Sequence[str]' = (), *, model: 'str | Path | Run | None' = None, "
+    "config_dir: 'str | Path | None' = None) -> 'Evaluation'",
     "grade": "(rows: 'Iterable[Mapping[str, Any]] | pd.DataFrame | str | Path', *, gold: 'str' = 'gold', "
     "prediction: 'str' = 'prediction', profile: 'str' = 'math', unboxed: 'str' = 'wrong', audit: 'bool' = False, "
     "workers: 'int' = 0, deadline: 'float' = 5.0) -> 'list[dict[str, Any]]'",
     "load": "(path: 'str | Path | Run') -> 'Run'",
-    "train": "(overrides: 'Sequence[str]' = ()) -> 'Run'",
+    "train": "(overrides: 'Sequence[str]' = (), *, config_dir: 'str | Path | None' = None) -> 'Run'",
 }
 
 

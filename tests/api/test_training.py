@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from hydra.core.hydra_config import HydraConfig
 
 import tvo_cli as tvo
 from tests.training.conftest import SMALL
+from tvo_cli import config as configuration
+from tvo_cli.api.launching import launched
+from tvo_cli.training.device_and_precision import accelerate_state_kept
 from tvo_cli.training.stop_signals import Interrupted
 
 WORDS = [word for word in SMALL if not word.startswith("trainer.steps")] + ["trainer.steps=1"]
@@ -107,11 +111,31 @@ def test_another_signal_than_the_interrupt_reaches_the_callers_handler_once_all_
     assert heard == ["interrupted"]
 
 
-@pytest.mark.parametrize("word", ["algorithm=tvoo", "optimizer.lrr=1", "optimizer.lr=abc", "seed=0,1", "model=custom"])
+@pytest.mark.parametrize("word", ["algorithm=tvoo", "optimizer.lr=abc", "seed=0,1"])
 def test_a_mistake_is_a_user_error_and_leaves_no_folder(tmp_path: Path, word: str) -> None:
     with pytest.raises(tvo.UserError):
         tvo.train([word, f"output_dir={tmp_path}/a"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_configs_of_ones_own_are_found_and_stand_in_the_command(
+    tmp_path: Path, stand_in: Callable[[BaseException | None], None]
+) -> None:
+    (tmp_path / "mine" / "optimizer").mkdir(parents=True)
+    (tmp_path / "mine" / "optimizer" / "slow.yaml").write_text("# slow\ndefaults: [adamw, _self_]\nclip_norm: 0.125\n")
+    stand_in(None)
+    seen: list[str] = []
+    words = ["optimizer=slow", f"output_dir={tmp_path}/a"]
+    with launched("train", words, tmp_path / "mine"):
+        seen.append(configuration.rerun_command())
+        assert configuration.compose_job(words, "train").optimizer.clip_norm == 0.125
+    assert seen == [f"tvo train --config-dir {tmp_path}/mine optimizer=slow output_dir={tmp_path}/a"]
+    assert tvo.train(words, config_dir=tmp_path / "mine").state == "finished"
+    with pytest.raises(tvo.UserError, match=r"^optimizer=slow: there is no such optimizer"):
+        tvo.train(words)
+    with pytest.raises(tvo.UserError, match=r"^config_dir=/nowhere: there is no such folder"):
+        tvo.train(words, config_dir="/nowhere")
 
 
 def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path: Path) -> None:
@@ -151,13 +175,42 @@ def measured_columns(run: tvo.Run) -> list[str]:
 
 
 @pytest.mark.slow
+def test_a_real_interrupt_saves_the_run_which_then_goes_on(tmp_path: Path) -> None:
+    words = [*SMALL, "trainer.steps=200", f"output_dir={tmp_path}/a"]
+    rows, ended = tmp_path / "a" / "metrics.jsonl", threading.Event()
+
+    def interrupt_after_two_steps() -> None:
+        while not ended.wait(0.02):
+            if rows.is_file() and rows.read_text().count("\n") > 1:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watching = threading.Thread(target=interrupt_after_two_steps)
+    watching.start()
+    before = state_of_process()
+    try:
+        with pytest.raises(tvo.RunInterrupted) as raised:
+            tvo.train(words)
+    finally:
+        ended.set()
+        watching.join()
+    assert state_of_process() == before and raised.value.run.state == "interrupted"
+    done = len(raised.value.run.metrics)
+    assert 2 <= done < 200 and raised.value.run.checkpoints
+    run = tvo.train([*words[:-2], f"trainer.steps={done + 1}", words[-1], "resume.allow=[trainer.steps]"])
+    assert run.state == "finished" and list(run.metrics.index) == list(range(1, done + 2))
+
+
+@pytest.mark.slow
 def test_runs_of_different_precision_and_place_follow_each_other(tmp_path: Path) -> None:
     from accelerate import Accelerator
 
-    assert Accelerator(mixed_precision="bf16", cpu=True).mixed_precision == "bf16"  # the caller's own
-    for name, word in (("a", "seed=1"), ("b", "trainer.precision=bfloat16"), ("c", "parallel=shard"), ("d", "seed=2")):
-        assert tvo.train([*WORDS, word, f"output_dir={tmp_path}/{name}"]).state == "finished"
-    assert Accelerator(cpu=True).mixed_precision == "bf16"
+    words = {"a": "seed=1", "b": "trainer.precision=bfloat16", "c": "parallel=shard", "d": "seed=2"}
+    with accelerate_state_kept():
+        assert Accelerator(mixed_precision="bf16", cpu=True).mixed_precision == "bf16"  # the caller's own
+        for name, word in words.items():
+            assert tvo.train([*WORDS, word, f"output_dir={tmp_path}/{name}"]).state == "finished"
+        assert Accelerator(cpu=True).mixed_precision == "bf16"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 from tvo_cli.config import overrides
@@ -289,8 +290,10 @@ def test_the_next_command_can_be_pasted(path: str) -> None:
 @pytest.mark.slow
 def test_closing_leaves_figure_and_card(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setitem(matplotlib.rcParams, "backend", "svg")  # a notebook's own, say
     folder = make_run()
     text = run_end.write_figure_and_card(folder)
+    assert matplotlib.rcParams["backend"] == "svg"
     assert (folder / "card.txt").read_text() == text and "figures/run.svg" in text
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["run.png", "run.svg"]
 

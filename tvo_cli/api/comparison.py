@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +45,11 @@ class ComparisonVerdict:
     block: str  # the settings of the runs, where there are several blocks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
     """A comparison of runs: verdicts first, then tables, then the report."""
 
-    _document: ReportDocument = field(repr=False)
+    _document: ReportDocument
 
     @property
     def title(self) -> str:
@@ -103,6 +103,9 @@ class Comparison:
         with options_named_as_keywords():
             write_paper_folder(self._document, Path(folder), columns)
         return Path(folder)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.title!r}: {len(self.verdicts)} verdicts)"
 
     def __str__(self) -> str:
         from tvo_cli.comparison.render.report_terminal import report_on_terminal

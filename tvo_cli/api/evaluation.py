@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli.api.overrides import checked_overrides, user_errors_raised
-from tvo_cli.api.process_state import process_state_kept
+from tvo_cli.api.launching import launched
+from tvo_cli.api.overrides import checked_overrides
 from tvo_cli.api.run import Run
 from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list
 from tvo_cli.job.run_in_folder import run_in_folder
@@ -49,13 +50,17 @@ class Evaluation:
         """Return every completion with its verdict: a row each."""
         import pandas as pd
 
-        return pd.read_json(Path(self.folder) / "responses.jsonl", lines=True, dtype=False, convert_dates=False)
+        lines = (Path(self.folder) / "responses.jsonl").read_text(encoding="utf-8").split("\n")
+        return pd.DataFrame([json.loads(line) for line in lines if line])
 
 
-def evaluate(overrides: Sequence[str] = (), *, model: str | Path | Run | None = None) -> Evaluation:
+def evaluate(
+    overrides: Sequence[str] = (), *, model: str | Path | Run | None = None, config_dir: str | Path | None = None
+) -> Evaluation:
     """Evaluate a model on suites, as `tvo eval` does with the same overrides.
 
-    model: a run, a folder in hub format, or a hub id; short for the override model.path.
+    model: a run, a folder in hub format, or a hub id; short for the override model.path. config_dir: a folder of
+    configs of your own, besides ./conf and TVO_CONF.
 
     Raises:
         UserError: a setting is wrong; its text names the key, the value and what to do.
@@ -64,7 +69,7 @@ def evaluate(overrides: Sequence[str] = (), *, model: str | Path | Run | None = 
     given = [] if place is None else [configuration.hydra_override("model.path", str(place))]
     words = [*given, *map(suites_to_evaluate_as_list, checked_overrides(overrides, "evaluate"))]
     keys = [configuration.split_override(word)[0] for word in words]
-    with user_errors_raised(), process_state_kept(), configuration.launched_from_python("tvo eval", words):
+    with launched("eval", words, config_dir):
         config = configuration.compose_job(words, "eval")
         task = partial(evaluate_and_report, watch=_watch_nothing, given=keys, tell=log.info)
         run_in_folder(task, config, "eval", words)

@@ -34,6 +34,7 @@ def grade(
     Raises:
         UserError: a row cannot be read; the text names it.
     """
+    from tvo_cli.readers.numbers_as_spelled import numbers_by_value
     from tvo_cli.reward.graded_rows import GradingSummary, grade_in_chunks, graded_row_fields
     from tvo_cli.reward.grader import Grader
     from tvo_cli.reward.rows_to_grade import RowSource
@@ -42,7 +43,8 @@ def grade(
     node = {"profile": profile, "unboxed": unboxed, "audit": audit, "workers": workers, "deadline": deadline}
     with user_errors_raised(), options_named_as_keywords(), Grader(node) as grader:
         chunks = grade_in_chunks(_rows_to_grade(rows, source), grader, GradingSummary())
-        return [graded_row_fields(row, verdict, audit=audit) for chunk in chunks for row, verdict in chunk]
+        pairs = [pair for chunk in chunks for pair in chunk]
+    return [numbers_by_value(graded_row_fields(row, verdict, audit=audit)) for row, verdict in pairs]
 
 
 def _rows_to_grade(rows: Any, source: RowSource) -> Iterator[RowToGrade]:

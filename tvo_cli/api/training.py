@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from tvo_cli import config as configuration
-from tvo_cli.api.overrides import checked_overrides, user_errors_raised
-from tvo_cli.api.process_state import process_state_kept
+from tvo_cli.api.launching import launched
+from tvo_cli.api.overrides import checked_overrides
 from tvo_cli.api.run import Run
 from tvo_cli.job.run_in_folder import run_in_folder
 from tvo_cli.job.training import train_and_report
@@ -26,8 +26,10 @@ class RunInterrupted(KeyboardInterrupt):
         )
 
 
-def train(overrides: Sequence[str] = ()) -> Run:
+def train(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None) -> Run:
     """Train a policy and return its run, as `tvo train` does with the same overrides.
+
+    config_dir: a folder of configs of your own, besides ./conf and TVO_CONF.
 
     Progress is printed as `logger.console` says; `logger.console=off` prints nothing. The working folder, the random
     generators, signal handlers and settings of torch are afterwards as they were.
@@ -37,7 +39,7 @@ def train(overrides: Sequence[str] = ()) -> Run:
         RunInterrupted: a KeyboardInterrupt; the run is saved and resumes with its output_dir.
     """
     words = checked_overrides(overrides, "train")
-    with user_errors_raised(), process_state_kept(), configuration.launched_from_python("tvo train", words):
+    with launched("train", words, config_dir):
         config = configuration.compose_job(words, "train")
         run = Run(Path(config.output_dir))
         try:

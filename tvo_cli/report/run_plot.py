@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette: told apart by every common form of colour blindness.
 BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#000000"
+# no "backend": figures are made without pyplot, and rc_context would leave a notebook's changed
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -50,7 +51,7 @@ def draw_run_figure(run: Run, folder: Path | None = None) -> list[Path]:
 
     target = folder or run.folder / "figures"
     target.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({**STYLE, "backend": "Agg"}):
+    with matplotlib.rc_context(STYLE):
         figure = _run_figure(run)
         paths = [target / "run.svg", target / "run.png"]
         with without_glyph_warnings():

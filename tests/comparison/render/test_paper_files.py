@@ -13,6 +13,7 @@ import pytest
 from tests.comparison.conftest import made, write_run
 from tvo_cli.comparison.render import figures, paper_files, plot_style
 from tvo_cli.comparison.render.document import ReportDocument
+from tvo_cli.comparison.render.paper_columns import DEFAULT_COLUMNS
 from tvo_cli.comparison.render.plot_style import PAPER_STYLE, PLOT_STYLE
 
 LATEX = shutil.which("pdflatex") or shutil.which("tectonic")
@@ -54,9 +55,12 @@ def compiled(folder: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.skipif(LATEX is None, reason="needs pdflatex or tectonic")
 def test_the_paper_compiles_without_an_overfull_box(document: ReportDocument, tmp_path: Path) -> None:
-    paper_files.write_paper_folder(document, tmp_path)
-    log = compiled(tmp_path)
-    assert "undefined" not in log and "Overfull" not in log and (tmp_path / "main.pdf").stat().st_size > 10_000
+    columns = ("rate", "seeds", "final", "best", "difference", "p", "collapsed", "area", "worst")
+    for place, names in (("usual", DEFAULT_COLUMNS), ("wide", columns)):
+        paper_files.write_paper_folder(document, tmp_path / place, names)
+        log = compiled(tmp_path / place)
+        assert "undefined" not in log and "Overfull" not in log, place
+        assert (tmp_path / place / "main.pdf").stat().st_size > 10_000
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ def test_the_table_is_a_whole_environment_with_label_and_the_meaning_of_bold(tmp
     assert r"\textbf{86.0\,$\pm$\,13.8}" in tvo and "$10^{-3}$" in tvo and tvo.endswith(r"0/3 \\")
     assert r"Bold: the best mean, separated from every other arm at 5\%" in said
     assert r"$-$ GRPO (points)" in said and "(baseline)" in said
+    assert r"*: separated at 5\% (Holm)." in said and "Holm's" not in said
 
 
 def test_the_caption_says_so_where_nothing_is_bold_and_what_failed(tmp_path: Path) -> None:
@@ -87,6 +88,8 @@ def test_columns_come_in_the_order_asked_for_and_a_wrong_one_is_named(tmp_path: 
     heading = next(line for line in paper_table_as_latex(document, ("p", "seeds")).splitlines() if "seeds \\" in line)
     assert heading == r" & p & seeds \\"
     assert all(paper_table_as_latex(document, [name]) for name in COLUMNS)
+    wide = paper_table_as_latex(document, list(COLUMNS))
+    assert r"\small\setlength{\tabcolsep}{4pt}" in wide and "Best: the best mean of 5 steps of accuracy/fresh" in wide
     with pytest.raises(UserError, match=r"^--columns=finl: there is no such column\. Nearest: final"):
         paper_table_as_latex(document, ("finl",))
 

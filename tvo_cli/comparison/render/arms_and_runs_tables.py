@@ -76,7 +76,7 @@ def _note_on_arms_table(found: BlockAnalysis) -> str:
     how = found.how
     ways = {chosen.way for chosen in found.chosen.values() if chosen.way}
     told = [f"Mean and {how.confidence:.0%} t interval over seeds of {how.metric}. {how.rule()}"]
-    told.append(f"Best: {_note_on_best_values(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
+    told.append(f"Best: {note_on_best_values(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
     for way in sorted(ways):
         told.append(
             f"Rates chosen by --choose-rate {way}: {RATE_CHOICES[way]}. The counts are of the runs at all rates. "
@@ -86,7 +86,7 @@ def _note_on_arms_table(found: BlockAnalysis) -> str:
     return " ".join(told)
 
 
-def _note_on_best_values(found: BlockAnalysis) -> str:
+def note_on_best_values(found: BlockAnalysis) -> str:
     """Return what the column «best» of an outcome table means."""
     evaluations = max((len(trial.run.evaluations) for cell in found.cells for trial in cell.trials), default=0)
     if found.how.evaluated and evaluations > 1:

@@ -123,18 +123,21 @@ def _cost_cell(read: Callable[[Trial], float | None], unit: float) -> Callable[[
     return cell
 
 
-def metric_heading(found: BlockAnalysis, word: str = "") -> str:
-    """Return the heading of a column of the metric: `pass@1 (%)`, `best pass@1 (%)`."""
-    name = found.how.metric.rpartition("eval/")[2] or found.how.metric
-    return f"{word} {name}".strip() + (" (%)" if found.how.share else "")
+def _metric_heading(found: BlockAnalysis) -> str:
+    """Return the heading of the column of final values: `pass@1 (%)`."""
+    return (found.how.metric.rpartition("eval/")[2] or found.how.metric) + _unit(found)
+
+
+def _unit(found: BlockAnalysis) -> str:
+    return " (%)" if found.how.share else ""
 
 
 def _fixed(heading: str) -> Callable[[BlockAnalysis], str]:
     return lambda found: heading
 
 
-def _of_metric(word: str) -> Callable[[BlockAnalysis], str]:
-    return lambda found: metric_heading(found, word)
+def _with_unit(heading: str) -> Callable[[BlockAnalysis], str]:
+    return lambda found: heading + _unit(found)
 
 
 def _difference_heading(found: BlockAnalysis) -> str:
@@ -145,14 +148,14 @@ COLUMNS: Mapping[str, PaperColumn] = {
     "rate": PaperColumn(_fixed("rate"), lambda found, arm: formatting.format_rate(found.chosen[arm.label].best)),
     "seeds": PaperColumn(_fixed("seeds"), lambda found, arm: str(len(_final_values(found, arm)))),
     "final": PaperColumn(
-        _of_metric(""), lambda found, arm: _mean_cell(found, list(_final_values(found, arm).values())), _final_values
+        _metric_heading, lambda found, arm: _mean_cell(found, list(_final_values(found, arm).values())), _final_values
     ),
-    "best": PaperColumn(_of_metric("best"), _best_cell),
+    "best": PaperColumn(_with_unit("best"), _best_cell),
     "difference": PaperColumn(_difference_heading, _difference_cell),
     "p": PaperColumn(_fixed("p"), _p_cell),
     "collapsed": PaperColumn(_fixed("collapsed"), _collapsed_cell),
-    "area": PaperColumn(_of_metric("mean over rates,"), _area_cell, _area_values),
-    "worst": PaperColumn(_of_metric("worst rate,"), _worst_cell),
+    "area": PaperColumn(_with_unit("over rates"), _area_cell, _area_values),
+    "worst": PaperColumn(_with_unit("worst rate"), _worst_cell),
     "hours": PaperColumn(_fixed("hours"), _cost_cell(run_values.seconds_of_run, 3600.0)),
     "tokens": PaperColumn(_fixed("tokens (M)"), _cost_cell(run_values.tokens_of_run, 1e6)),
 }

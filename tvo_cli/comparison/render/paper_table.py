@@ -8,12 +8,14 @@ from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.best_arm import best_arm
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.evaluation_protocol_check import was_evaluated_alike
+from tvo_cli.comparison.render.arms_and_runs_tables import note_on_best_values
 from tvo_cli.comparison.render.document import ReportDocument
 from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, paper_columns
 from tvo_cli.comparison.runs.trial import FAILED, UNFINISHED
 from tvo_cli.escaping import latex as latex_text
 
 LABEL = "tab:tvo-comparison"
+MANY_COLUMNS = 6  # more are set smaller and closer
 HEAD = "% made by tvo compare --paper; needs \\usepackage{booktabs}"
 
 
@@ -29,6 +31,7 @@ def paper_table_as_latex(document: ReportDocument, names: Sequence[str]) -> str:
         r"\centering",
         rf"\caption{{{latex_text(_caption(document, columns))}}}",
         rf"\label{{{LABEL}}}",
+        *([r"\small\setlength{\tabcolsep}{4pt}"] if len(columns) > MANY_COLUMNS else []),
         rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"\toprule",
         " & ".join(headings) + r" \\",
@@ -86,10 +89,15 @@ def _sentences_of_caption(document: ReportDocument, columns: Mapping[str, PaperC
         ways = sorted({chosen.way for found in blocks for chosen in found.chosen.values() if chosen.way})
         yield f"Each arm at its own best learning rate (chosen by tvo compare --choose-rate {' or '.join(ways)})."
     yield _meaning_of_bold(blocks, columns, level)
+    if "best" in columns:
+        yield f"Best: {note_on_best_values(blocks[0])}; the highest of noisy readings, so optimistic."
+    if {"area", "worst"} & columns.keys():
+        yield "Over rates: the mean over the logarithm of the learning rate; worst rate: its mean."
     if "difference" in columns or "p" in columns:
         base = formatting.join_names(list(dict.fromkeys(found.baseline.title for found in blocks)))
-        star = f"{STAR}: separated at {level}; " if "difference" in columns else ""
-        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch; {star}p by Holm."
+        star = f" {STAR}: separated at {level} (Holm)." if "difference" in columns else ""
+        p = " p is Holm's." if "p" in columns else ""
+        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch.{star}{p}"
     yield from _runs_without_result(document)
 
 

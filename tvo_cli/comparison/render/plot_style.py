@@ -25,7 +25,7 @@ WIDTH, COLUMN_WIDTH = 7.0, 3.25  # inches: the text of an A4 page, and a column 
 PANEL_WIDTH, PANEL_HEIGHT = 2.3, 0.65  # inches that a panel needs; its height at most, in widths of the plot
 PLOT_STYLE: dict[str, Any] = {
     **STYLE,
-    **{"backend": "Agg", "font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100, "savefig.format": "svg"},
+    **{"font.size": 9, "savefig.dpi": DPI, "figure.dpi": 100, "savefig.format": "svg"},
     "figure.figsize": (WIDTH, WIDTH),
 }
 PAPER_STYLE: dict[str, Any] = {
