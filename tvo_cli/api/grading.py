@@ -20,6 +20,7 @@ def grade(
     gold: str = "gold",
     prediction: str = "prediction",
     profile: str = "math",
+    scorer: str | None = None,
     unboxed: str = "wrong",
     audit: bool = False,
     workers: int = 0,
@@ -28,7 +29,8 @@ def grade(
     """Grade rows of a gold and a prediction; each comes back with correct, extracted and reason.
 
     rows: mappings, a DataFrame, or a file (JSON lines, JSON, CSV, Parquet). gold, prediction: the names of the fields.
-    profile: math, aime or digits. unboxed: what a prediction without a box answers: wrong, stated or whole.
+    profile: math, aime or digits. scorer: a function of your own that judges instead, FILE.py:NAME.
+    unboxed: what a prediction without a box answers: wrong, stated or whole.
     audit: ask a second grader too; its verdict is `second`. deadline: seconds of processor time for a row.
 
     Raises:
@@ -37,11 +39,15 @@ def grade(
     from tvo_cli.readers.numbers_as_spelled import numbers_by_value
     from tvo_cli.reward.graded_rows import GradingSummary, grade_in_chunks, graded_row_fields
     from tvo_cli.reward.grader import Grader
+    from tvo_cli.reward.own_scorers import checked_scorer
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource(str(rows) if isinstance(rows, str | Path) else "rows", gold, prediction, profile)
     node = {"profile": profile, "unboxed": unboxed, "audit": audit, "workers": workers, "deadline": deadline}
-    with user_errors_raised(), options_named_as_keywords(), Grader(node) as grader:
+    with user_errors_raised(), options_named_as_keywords():
+        node |= {} if scorer is None else {"scorer": checked_scorer("--scorer", scorer)}
+        grader = Grader(node, scorer_key="--scorer")
+    with user_errors_raised(), options_named_as_keywords(), grader:
         chunks = grade_in_chunks(_rows_to_grade(rows, source), grader, GradingSummary())
         pairs = [pair for chunk in chunks for pair in chunk]
     return [numbers_by_value(graded_row_fields(row, verdict, audit=audit)) for row, verdict in pairs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tvo_cli.config.resolvers import resolved_tree
@@ -14,8 +15,7 @@ def check_reward(config: Any) -> None:
     """Raise UserError for the first thing that would fail at the first step, or teach nothing."""
     node = resolved_tree(config.reward)
     check_reward_functions(node.get("functions"))
-    check_scorer("reward.scorer", node.get("scorer"))
-    check_scorer("dataset.scorer", config.dataset.get("scorer"))
+    _check_scorers(config)
     weights = _weights_of(node)
     if not any(weights.values()):
         remedy = "Give one a weight: reward.correct=1"
@@ -81,6 +81,23 @@ def refuse_reward_functions(reward: Any, command: str) -> None:
 def check_judge_of_evaluation(config: Any) -> None:
     """Load the scorers of an evaluation and its suites, and check their signatures, before a model is asked."""
     refuse_reward_functions(config.reward, "tvo eval")
-    check_scorer("reward.scorer", config.reward.get("scorer"))
-    for name, suite in (config.evaluation.get("suites") or {}).items():
-        check_scorer(f"evaluation.suites.{name}.dataset.scorer", suite.dataset.get("scorer"))
+    _check_scorers(config)
+
+
+def _check_scorers(config: Any) -> None:
+    """Load every own scorer that a config names and check its signature: of the run, of data sets, of suites."""
+    for group in ("reward", "dataset", "evaluation"):
+        for key, value in _scorers_in(resolved_tree(config[group]), f"{group}."):
+            check_scorer(key, value)
+
+
+def _scorers_in(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield every `scorer` of a tree with its dotted key."""
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            if name == "scorer":
+                yield f"{path}scorer", value
+            yield from _scorers_in(value, f"{path}{name}.")
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _scorers_in(value, f"{path}{index}.")
