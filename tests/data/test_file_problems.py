@@ -64,7 +64,6 @@ def test_columns_are_guessed_and_the_rest_is_passed_through(write: Callable[...,
     assert (third.answer, fourth.answer) == (r"\frac12", "7")
 
 
-@pytest.mark.parametrize("column", ["messages", "Messages", "conversations", "conversation"])
 def test_columns_of_ones_own_are_kept_as_values_where_they_are_small(write: Callable[..., Path]) -> None:
     row = {"question": "q", "answer": 5, "solution": "w", "difficulty": 7, "p": 0.25, "tags": [1, {"a": 2.5}], "x": None}
     (problem,) = everything(load(write(row | {"long": "y" * 4001, "wide": ["y" * 4000]})))
@@ -73,6 +72,7 @@ def test_columns_of_ones_own_are_kept_as_values_where_they_are_small(write: Call
     assert [type(problem[name]) for name in ("difficulty", "p")] == [int, float]
 
 
+@pytest.mark.parametrize("column", ["messages", "Messages", "conversations", "conversation"])
 def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(
     write: Callable[..., Path], column: str
 ) -> None:
