@@ -65,7 +65,15 @@ def test_columns_are_guessed_and_the_rest_is_passed_through(write: Callable[...,
 
 
 def test_columns_of_ones_own_are_kept_as_values_where_they_are_small(write: Callable[..., Path]) -> None:
-    row = {"question": "q", "answer": 5, "solution": "w", "difficulty": 7, "p": 0.25, "tags": [1, {"a": 2.5}], "x": None}
+    row = {
+        "question": "q",
+        "answer": 5,
+        "solution": "w",
+        "difficulty": 7,
+        "p": 0.25,
+        "tags": [1, {"a": 2.5}],
+        "x": None,
+    }
     (problem,) = everything(load(write(row | {"long": "y" * 4001, "wide": ["y" * 4000]})))
     kept = {"difficulty": 7, "p": 0.25, "tags": [1, {"a": 2.5}], "x": None, "solution": "w"}
     assert dict(problem.metadata) == kept and problem["tags"] == kept["tags"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +71,7 @@ def test_rewards_come_back_to_the_last_bit() -> None:
 
 def test_problems_and_verdicts_are_objects_there_too() -> None:
     with worker("rows", 5.0) as found:
-        columns = {"problems": [PROBLEM], "verdicts": [Verdict(True, "a", "equal")]}
+        columns: dict[str, list[Any]] = {"problems": [PROBLEM], "verdicts": [Verdict(True, "a", "equal")]}
         found.send(FunctionRequest(columns, {}, 1, 5, "reward"))
         assert found.receive()[0] == CallOutcome([3.0])
 
@@ -99,6 +101,15 @@ def test_what_does_not_return_is_killed_and_the_next_call_has_a_new_child(name: 
         for _ in range(2):
             said = "did not return within 0.3 s of processor time or 1.5 s in all, and was killed"
             assert said_by(found) == CallOutcome([None, None], failure=said)
+
+
+def test_an_answer_that_has_come_counts_however_late_it_is_read() -> None:
+    with worker("third", 5.0) as found:
+        found.send(FunctionRequest({"responses": ["a"]}, {}, 1, 5, "reward"))
+        assert found._child is not None
+        select.select([found._child.output], [], [])
+        found._child.until = 0.0
+        assert found.receive()[0] == CallOutcome([1 / 3])
 
 
 def test_what_it_has_forked_ends_with_it() -> None:

@@ -24,11 +24,16 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
         points: [N, K].
         reference: [K]; what does not exceed it in every objective adds nothing.
     """
+    return _volume(_not_dominated(points), reference)
+
+
+def _volume(points: Sequence[Point], reference: Point) -> float:
+    """HV of points of which none equals or exceeds another everywhere."""
     total = 0.0
     for i, point in enumerate(points):
         covered = [[min(a, b) for a, b in zip(point, other, strict=True)] for other in points[i + 1 :]]
         box = math.prod(max(a - b, 0.0) for a, b in zip(point, reference, strict=True))
-        total += box - hypervolume(_not_dominated(covered), reference) if box else 0.0
+        total += box - _volume(_not_dominated(covered), reference) if box else 0.0
     return total
 
 

@@ -22,6 +22,9 @@ class FunctionHere:
             self._function = load_callable(key, call)
         self._outcome = CallOutcome([])
 
+    def start(self) -> None:
+        """It is there."""
+
     def send(self, request: FunctionRequest) -> None:
         """Call it."""
         with run_state_kept():

@@ -34,11 +34,17 @@ class FunctionWorker:
         self._starter: ThreadPoolExecutor | None = None  # Linux ends a child with the thread that started it
         self._owner, self._rows = os.getpid(), 0
 
+    def start(self) -> None:
+        """Have a child that has loaded the function, where there is none."""
+        self._after_fork()
+        self._child = self._child or self._started_child()
+
     def send(self, request: FunctionRequest) -> None:
         """Give it a call."""
-        self._after_fork()
-        self._rows = request.rows
-        child = self._child or self._start()
+        self.start()
+        child, self._rows = self._child, request.rows
+        if child is None:
+            raise ValueError("it was started")
         child.send(0, {"request": request_to_json(request)}, self.deadline, self.patience)
 
     def receive(self) -> tuple[CallOutcome, str]:
@@ -65,7 +71,7 @@ class FunctionWorker:
             self._starter.shutdown(wait=False)
             self._starter = None
 
-    def _start(self) -> WorkerHandle:
+    def _started_child(self) -> WorkerHandle:
         """A child that has loaded the function, of the code that the run began with."""
         if code_fingerprint(self.key, self.name) != self._fingerprint:
             remedy = "Start the command again: a run has one reward."
@@ -85,15 +91,17 @@ class FunctionWorker:
         """What the child says; why it is gone, as a word, where it says nothing."""
         with selectors.DefaultSelector() as selector:
             selector.register(child.output, selectors.EVENT_READ)
-            while time.monotonic() < child.until:
-                ready = selector.select(min(GLANCE, child.until - time.monotonic()))
+            while True:
+                left = child.until - time.monotonic()
+                ready = selector.select(min(GLANCE, max(left, 0.0)))  # an answer may be there already
                 messages = child.receive() if ready else None
                 if messages:
                     return messages[0]
                 if messages is None and (ready or _has_ended(child.process.pid)):
                     _kill_group(child)
                     return child.cause
-        return "timeout"
+                if left <= 0:
+                    return "timeout"
 
     def _said_of_death(self, cause: str) -> str:
         wall = self.patience * self.deadline

@@ -59,6 +59,7 @@ class RewardFunctions:
     deadline: float = 5.0  # seconds of processor time for a call, where an entry says no other
     _callers: dict[str, FunctionWorker | FunctionHere] = field(default_factory=dict)
     _asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)  # functions of whose failures one was a warning
 
     @classmethod
     def of(cls, node: Mapping[str, Any], seed: int) -> RewardFunctions:
@@ -94,6 +95,8 @@ class RewardFunctions:
             UserError: one fails and reward.on_error is stop; function, step and row are named.
         """
         with self._ended_on_error():
+            for entry in self.entries:
+                self._caller(entry).start()  # all of them before one begins, whose deadline does not wait
             for entry in self.entries:
                 self._caller(entry).send(self._request(entry, batch, step, draw))
             received = {entry.name: self._caller(entry).receive() for entry in self.entries}
@@ -142,7 +145,9 @@ class RewardFunctions:
         if self.on_error != "count":
             remedy = "Mend the function, or count such rows as no opinion: reward.on_error=count"
             raise UserError(entry.key, entry.call, f"{said}.", remedy)
-        log.warning("reward/%s: %s; counted as no opinion", entry.name, said)
+        level = logging.INFO if entry.name in self._told else logging.WARNING
+        self._told.add(entry.name)
+        log.log(level, "reward/%s: %s; counted as no opinion", entry.name, said)
         failed = len(batch.responses) if outcome.failure else len(outcome.faults)
         values = [None] * failed if outcome.failure else outcome.values
         return FunctionRewards(tuple(values), failed)

@@ -47,7 +47,8 @@ def train(session: Session) -> RunEvaluation | None:
                 train_step(session, interrupted)
             if not is_run_over(session):
                 due = [one for one in session.test_sets if _is_due(session.counters.step, one.every)]
-                evaluation = _evaluate(session, due) or evaluation
+                with session_checkpoint.saved_on_user_error(session):  # of a scorer or reward function of the user's
+                    evaluation = _evaluate(session, due) or evaluation
             if _is_due(session.counters.step, session.limits.checkpoint_every) and not is_run_over(session):
                 session_checkpoint.save_session_if_possible(session)
             _stop_if_requested(session, interrupted)
