@@ -14,7 +14,7 @@ from sphinx.util.logging import getLogger
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-LEAST = 0.6  # of a diagram's own width: below it the text is too small to read, and the diagram scrolls
+LEAST = 0.4  # of a diagram's own width: below it the text is too small to read, and the diagram scrolls
 WIDTH = re.compile(r"max-width: ([\d.]+)px")
 log = getLogger(__name__)
 
