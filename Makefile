@@ -64,7 +64,7 @@ docs: $(DEV_STAMP)  ## docs/algorithms.md, modules.md, papers.md, commands-not-r
 	$(BIN)/python -m tvo_cli list algorithms --page > docs/algorithms.md
 	for group in conf/schema/*.json; do $(BIN)/python -m tvo_cli list $$(basename $$group .json) --schema > $$group; done
 
-SPHINX = $(BIN)/python -m sphinx --quiet --keep-going --fail-on-warning -c website docs
+SPHINX = $(BIN)/python -m sphinx --quiet --fresh-env --keep-going --fail-on-warning -c website docs
 site: $(SITE_STAMP)  ## the site, from docs/ into outputs/site; a broken link or anchor is an error
 	$(SPHINX) -b html outputs/site
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from sphinx.util.logging import getLogger
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+LEAST = 0.4  # of a diagram's own width: below it the text is too small to read, and the diagram scrolls
+WIDTH = re.compile(r"max-width: ([\d.]+)px")
 log = getLogger(__name__)
 
 
@@ -28,7 +31,8 @@ class Diagram(SphinxDirective):
         except Exception as error:  # whatever the library calls it: a diagram that cannot be drawn ends the build
             log.warning("this diagram cannot be drawn: %s", error, location=self.get_location())
             return [nodes.literal_block(text, text)]
-        return [nodes.raw("", f'<div role="img" aria-label="{escape(text)}">{picture}</div>', format="html")]
+        box = f'<div role="img" aria-label="{escape(text)}" style="overflow-x: auto">'
+        return [nodes.raw("", f"{box}{picture}</div>", format="html")]
 
 
 def drawn(text: str) -> str:
@@ -36,7 +40,10 @@ def drawn(text: str) -> str:
     import mermaidx
 
     name = f"diagram-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    return str(mermaidx.render(text).svg()).replace("my-svg", name)
+    picture = str(mermaidx.render(text).svg()).replace("my-svg", name)
+    return WIDTH.sub(
+        lambda width: f"{width.group()}; min-width: {LEAST * float(width.group(1)):.0f}px", picture, count=1
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -21,7 +21,8 @@ def as_rst(line: str) -> str:
 
 def escape(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Escape the lines of a docstring, in place, as Sphinx's event wants it."""
-    lines[:] = map(as_rst, lines)
+    inline = what in ("property", "attribute")  # whose first line Napoleon reads as `type: text`, and an empty one not
+    lines[:] = [*([""] if inline else ()), *map(as_rst, lines)]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

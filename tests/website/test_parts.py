@@ -35,6 +35,12 @@ def test_a_docstring_is_shown_as_it_stands(line: str, shown: str) -> None:
     assert import_module("plain_docstrings").as_rst(line) == shown
 
 
+def test_a_property_is_told_by_its_whole_first_line() -> None:
+    lines = ["The config: `run.config`."]
+    import_module("plain_docstrings").escape(None, "property", "run.config", None, None, lines)
+    assert lines == ["", "The config: ``run.config``."]
+
+
 def test_every_page_stands_in_the_navigation() -> None:
     text = (DOCS / "index.md").read_text(encoding="utf-8")
     entries = [line for block in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL) for line in block.split("\n")]

@@ -83,7 +83,7 @@ def test_the_reference_has_the_mathematics_and_the_diagrams_are_pictures(site: P
     assert (
         len(
             re.findall(
-                r'aria-label="flowchart[^>]*><svg id="diagram-',
+                r'aria-label="flowchart[^"]*"[^>]*><svg id="diagram-',
                 (site / "architecture.html").read_text(encoding="utf-8"),
             )
         )
