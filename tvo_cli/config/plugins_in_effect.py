@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.config.overrides import split_override
+from tvo_cli.errors import UserError
 from tvo_cli.plugins.loading import (
     NamedPlugin,
     load_plugin,
@@ -39,7 +40,19 @@ def folders_of_plugins() -> list[ConfigFolder]:
     from tvo_cli.config.search_path import ConfigFolder
 
     loaded = [(one, load_plugin(KEY if one.origin == KEY else one.origin, one.name)) for one in all_plugins()]
+    for one, plugin in loaded:
+        _check_names_are_not_ours(one, plugin.folders[0])
     return [ConfigFolder(folder, f"plugin {one.name}") for one, plugin in loaded for folder in plugin.folders]
+
+
+def _check_names_are_not_ours(one: NamedPlugin, registered: Path) -> None:
+    """Refuse a registration under the name of a choice of ours; a yaml of the user's may take its place."""
+    from tvo_cli.config.search_path import conf_dir
+
+    for path in sorted(registered.glob("*/*.yaml")):
+        if (conf_dir() / path.parent.name / path.name).is_file():
+            problem = f"registers {path.parent.name}={path.stem}, which there is already."
+            raise UserError(one.origin, one.name, problem, "Give it another name.")
 
 
 @contextmanager
