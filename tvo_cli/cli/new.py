@@ -33,10 +33,10 @@ def new(
 
     if kind not in KINDS:
         raise UserError("KIND", kind, "there is no template of it.", f"Choose {', '.join(KINDS)}.")
-    _check_name(kind, name)
     files = {folder / path: text for path, text in rendered(kind, name).items()}
     schema = folder / "conf" / "schema" / f"{kind}.json"
     taken = [path for path in files if path.exists() or path.is_symlink()]
+    _check_name(kind, name, is_here=bool(taken))
     if taken:
         raise UserError("NAME", name, f"{taken[0]} is there already.", "Take another name; nothing was written.")
     if not schema.exists():
@@ -45,10 +45,11 @@ def new(
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    print(escaping.terminal("\n".join([*(f"wrote {path}" for path in files), *_next_lines(kind, name, folder)])))
+    for line in (*(f"wrote {path}" for path in files), *_next_lines(kind, name, folder)):
+        print(escaping.terminal(line))
 
 
-def _check_name(kind: str, name: str) -> None:
+def _check_name(kind: str, name: str, *, is_here: bool) -> None:
     """Refuse a name that is no Python name, that Python has, or that a choice has already."""
     from tvo_cli import config
 
@@ -56,7 +57,7 @@ def _check_name(kind: str, name: str) -> None:
         raise UserError("NAME", name, "is no name of a function.", "Take letters, digits and underscores: my_weight.")
     if name in sys.stdlib_module_names or name in ("torch", "pytest", "tvo_cli", "conf"):
         raise UserError("NAME", name, "is a module of that name already.", f"Take another: my_{name}.")
-    if name in config.choices_of_group(kind):
+    if not is_here and name in config.choices_of_group(kind):
         raise UserError("NAME", name, f"{kind}={name} is there already.", f"Take another: my_{name}.")
 
 
