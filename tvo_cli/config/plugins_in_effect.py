@@ -25,7 +25,10 @@ _in_effect: list[NamedPlugin] = []  # of the commands that are being composed in
 
 def named_plugins() -> list[NamedPlugin]:
     """Return the plugins in effect that somebody has named, each once."""
-    return list({one.name: one for one in reversed([*_in_effect, *plugins_of_environment()])}.values())[::-1]
+    found: dict[str, NamedPlugin] = {}
+    for one in (*_in_effect, *plugins_of_environment()):
+        found.setdefault(one.name, one)
+    return list(found.values())
 
 
 def all_plugins() -> list[NamedPlugin]:
@@ -117,7 +120,7 @@ def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
             continue
         seen.add(choice)
         path = users_choice_file(*choice)
-        tree = _read_yaml(path) if path else {}
+        tree = read_yaml(path) if path else {}
         found |= {str(name): NamedPlugin(str(name), KEY) for name in _names_of_value(tree.get(KEY))}
         waiting += _choices_of_defaults(tree.get("defaults"), choice[0])
     return list(found.values())
@@ -134,7 +137,7 @@ def _choices_of_root(root: str) -> dict[str, list[str]]:
     from tvo_cli.config.search_path import conf_dir
 
     path = conf_dir() / f"{root}.yaml"
-    found = _choices_of_defaults(_read_yaml(path).get("defaults"), "") if root and path.is_file() else []
+    found = _choices_of_defaults(read_yaml(path).get("defaults"), "") if root and path.is_file() else []
     return {group: [name] for group, name in found}
 
 
@@ -162,7 +165,7 @@ def _choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
     return found
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
     """Return a yaml as a mapping; nothing of one that cannot be read, which whoever composes says."""
     import yaml
 
