@@ -56,9 +56,7 @@ def check_is_mapping(path: Path, config: object) -> None:
     from omegaconf import OmegaConf
 
     if not OmegaConf.is_dict(config):
-        raise UserError(
-            "config", os.path.relpath(path), "holds a list.", "A yaml of a config holds `key: value` lines."
-        )
+        raise UserError("config", os.path.relpath(path), "holds a list.", "A config is lines of `key: value`.")
 
 
 def notes_on_users_configs() -> list[str]:
