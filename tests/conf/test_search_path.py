@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,12 @@ from tvo_cli.errors import UserError
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TVO_CONF", raising=False)
     monkeypatch.delenv("TVO_PLUGINS", raising=False)
     config.use_config_dir(None)
-    yield tmp_path  # type: ignore[misc]
+    yield tmp_path
     config.use_config_dir(None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import tvo_cli as tvo
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.plugins import loading, own_targets
+from tvo_cli.plugins import loading, own_targets, registry
 
 MINE = """
 import os
@@ -97,7 +98,7 @@ def test_a_package_ships_configs_and_an_entry_point_is_recorded_where_it_is_used
     node = "algorithm: {objective: {weight: {_target_: my_tvo_package.maths.flat, _partial_: true, level: 2.0}}}"
     (package / "conf" / "algorithm" / "flat.yaml").write_text(text.format(node))
     point = EntryPoint("any", "my_tvo_package", loading.ENTRY_POINTS)
-    monkeypatch.setattr(loading.metadata, "entry_points", lambda group: [point])
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
     loading.plugins_of_entry_points.cache_clear()
     try:
         found = config.compose([*CHOSEN, "algorithm=flat"])
@@ -169,7 +170,7 @@ def test_a_wrong_plugin_is_refused_before_anything_is_composed(here: Path, name:
         config.compose([*CHOSEN, f"plugins=['mine.py','{name}']"])
     assert said in str(error.value)
     sys.modules.pop("beside_it", None)
-    loading.registry.forget_module("beside_it")
+    registry.forget_module("beside_it")
 
 
 def test_outside_of_a_plugin_the_decorators_change_nothing() -> None:
@@ -179,4 +180,4 @@ def test_outside_of_a_plugin_the_decorators_change_nothing() -> None:
     assert tvo.register.algorithm("unused", piece="weight")(f) is f
     with pytest.raises(UserError, match="is no piece of an algorithm"):
         tvo.register.algorithm("unused", piece="wieght")
-    loading.registry.forget_module(__name__)
+    registry.forget_module(__name__)

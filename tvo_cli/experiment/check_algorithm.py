@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,8 +47,7 @@ def algorithm_to_check(reference: str, words: Sequence[str], piece: str | None, 
     name = _registered_name(made_of) if piece is None else None
     if name is None:
         name = f"checked_{made_of.__name__}"
-        decorate: Callable[[Any], Any] = register.algorithm(name, piece=piece or _likely_piece(made_of), start=start)
-        decorate(made_of)
+        register.algorithm(name, piece=piece or _likely_piece(made_of), start=start)(made_of)
         loading.write_registrations(KEY, plugin)
     return [f"algorithm={name}", *words, f"plugins=['{plugin}']"]
 
