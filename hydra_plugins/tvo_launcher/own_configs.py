@@ -34,10 +34,13 @@ class OwnConfigSource(file_config_source.FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """The yaml."""
-        from tvo_cli.config.users_yaml import explain_unreadable
+        from tvo_cli.config.users_yaml import check_is_mapping, explain_unreadable
 
-        with explain_unreadable(Path(self.path, self._normalize_file_name(config_path))):
-            return super().load_config(config_path)
+        path = Path(self.path, self._normalize_file_name(config_path))
+        with explain_unreadable(path):
+            found = super().load_config(config_path)
+        check_is_mapping(path, found.config)
+        return found
 
 
 class OwnConfigs(SearchPathPlugin):
@@ -50,5 +53,5 @@ class OwnConfigs(SearchPathPlugin):
         places = [str(one.path).removeprefix("file://") for one in search_path.get_path() if one.provider == "main"]
         if places != [str(conf_dir())]:
             return
-        for one in reversed(users_config_folders()):
+        for one in users_config_folders():  # each goes right before ours, so after those before it
             search_path.prepend(one.origin, f"{SCHEME}://{one.path}", anchor="main")

@@ -13,8 +13,10 @@ from tvo_cli.evaluation.suite import suite_names
 GROUPS = ("model", "dataset", "rollout", "reward", "optimizer", "trainer", "stability", "evaluation", "logger")
 SUITES = suite_names()
 EVALUATING = {*(("evaluation", name) for name in SUITES), ("rollout", "vllm")}  # choices of `tvo eval`
+OF_OWN_CODE = {("dataset", "own")}  # tests/plugins composes it, with a file of code
 CHOICES = {
-    g: [name for name in config.choices_of_group(g) if (g, name) not in EVALUATING] for g in (*GROUPS, "experiment")
+    g: [name for name in config.choices_of_group(g) if (g, name) not in EVALUATING | OF_OWN_CODE]
+    for g in (*GROUPS, "experiment")
 }
 NEEDED = {
     ("model", "custom"): ["model.path=x"],

@@ -10,6 +10,7 @@ import typer
 
 from tvo_cli import __version__, standard_streams
 from tvo_cli.cli import (
+    check_algorithm,
     compare,
     env,
     evaluate,
@@ -18,6 +19,7 @@ from tvo_cli.cli import (
     grade,
     listing,
     ls,
+    new,
     prune,
     replay,
     sft,
@@ -66,6 +68,8 @@ variance.add_to(app)
 replay.add_to(app)
 compare.add_to(app)
 listing.add_to(app)
+check_algorithm.add_to(app)
+new.add_to(app)
 ls.add_to(app)
 watch.add_to(app)
 prune.add_to(app)

@@ -172,6 +172,8 @@ def _explain_missing_choice(error: Any, folder: Path | None) -> UserError:
     if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
         return UserError(group, name, "is not installed.", f"pip install -e '.[{name.split('_')[0]}]'")
     options = [option for option in error.options or [] if not option.startswith("_")]
+    if not options and group in groups_and_choices.config_groups(folder):
+        options = groups_and_choices.choices_of_group(group, folder)
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}".strip()
     stands = users_yaml.place_of_default(str(error), missing)
     return UserError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.config.overrides import split_override
+from tvo_cli.errors import UserError
 from tvo_cli.plugins.loading import (
     NamedPlugin,
     load_plugin,
@@ -24,7 +25,10 @@ _in_effect: list[NamedPlugin] = []  # of the commands that are being composed in
 
 def named_plugins() -> list[NamedPlugin]:
     """Return the plugins in effect that somebody has named, each once."""
-    return list({one.name: one for one in reversed([*_in_effect, *plugins_of_environment()])}.values())[::-1]
+    found: dict[str, NamedPlugin] = {}
+    for one in (*_in_effect, *plugins_of_environment()):
+        found.setdefault(one.name, one)
+    return list(found.values())
 
 
 def all_plugins() -> list[NamedPlugin]:
@@ -39,7 +43,19 @@ def folders_of_plugins() -> list[ConfigFolder]:
     from tvo_cli.config.search_path import ConfigFolder
 
     loaded = [(one, load_plugin(KEY if one.origin == KEY else one.origin, one.name)) for one in all_plugins()]
+    for one, plugin in loaded:
+        _check_names_are_not_ours(one, plugin.folders[0])
     return [ConfigFolder(folder, f"plugin {one.name}") for one, plugin in loaded for folder in plugin.folders]
+
+
+def _check_names_are_not_ours(one: NamedPlugin, registered: Path) -> None:
+    """Refuse a registration under the name of a choice of ours; a yaml of the user's may take its place."""
+    from tvo_cli.config.search_path import conf_dir
+
+    for path in sorted(registered.glob("*/*.yaml")):
+        if (conf_dir() / path.parent.name / path.name).is_file():
+            problem = f"registers {path.parent.name}={path.stem}, which there is already."
+            raise UserError(one.origin, one.name, problem, "Give it another name.")
 
 
 @contextmanager
@@ -104,7 +120,7 @@ def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
             continue
         seen.add(choice)
         path = users_choice_file(*choice)
-        tree = _read_yaml(path) if path else {}
+        tree = read_yaml(path) if path else {}
         found |= {str(name): NamedPlugin(str(name), KEY) for name in _names_of_value(tree.get(KEY))}
         waiting += _choices_of_defaults(tree.get("defaults"), choice[0])
     return list(found.values())
@@ -121,7 +137,7 @@ def _choices_of_root(root: str) -> dict[str, list[str]]:
     from tvo_cli.config.search_path import conf_dir
 
     path = conf_dir() / f"{root}.yaml"
-    found = _choices_of_defaults(_read_yaml(path).get("defaults"), "") if root and path.is_file() else []
+    found = _choices_of_defaults(read_yaml(path).get("defaults"), "") if root and path.is_file() else []
     return {group: [name] for group, name in found}
 
 
@@ -149,7 +165,7 @@ def _choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
     return found
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
     """Return a yaml as a mapping; nothing of one that cannot be read, which whoever composes says."""
     import yaml
 

@@ -47,6 +47,18 @@ def explain_unreadable(path: Path) -> Iterator[None]:
         raise UserError("config", place, f"cannot be read: {str(error).splitlines()[0]}.") from error
 
 
+def check_is_mapping(path: Path, config: object) -> None:
+    """Refuse a yaml that is a list or a lone value.
+
+    Raises:
+        UserError: it is; an empty one is a mapping without keys.
+    """
+    from omegaconf import OmegaConf
+
+    if not OmegaConf.is_dict(config):
+        raise UserError("config", os.path.relpath(path), "holds a list.", "A config is lines of `key: value`.")
+
+
 def notes_on_users_configs() -> list[str]:
     """Return what a command says of the folders that it reads: what is new in ./conf, and what takes our place."""
     found = users_config_folders()

@@ -65,5 +65,5 @@ def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:
     for key in ("question", "answer"):
         if not str(row.get(key, "")).strip() or row[key] is None:
             raise UserError(KEY, target, f"row {name} has no {key} (it has {', '.join(map(str, row)) or 'nothing'}).")
-    texts = {key: str(row[key]) for key in TEXTS if row.get(key) is not None}
+    texts: dict[str, Any] = {key: str(row[key]) for key in TEXTS if row.get(key) is not None}
     return Problem(id=str(row.get("id", name)), source=source, **texts)

@@ -38,7 +38,8 @@ def _gradient_moments_of(
     config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
 ) -> GradientMoments:
     """Gradients of one algorithm's estimator, its own rollout sizes included."""
-    chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
+    with configuration.recorded_plugins_in_effect(list(config.plugins)):
+        chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
     chosen.model = config.model
     check_across_keys(chosen)
     if chosen.reward.weighting != "fixed":

@@ -71,12 +71,32 @@ def load_plugin(key: str, name: str) -> Plugin:
     if before is not None and before.module is module:
         return before
     _check_registered_here(key, name, module, others)
-    written = write_choices(
-        _label(name, module), registrations_of(_scope(name, module)), lambda one: _target(name, one)
-    )
-    shipped = _shipped_configs(key, name)
-    _loaded[name] = Plugin(name, module, (written, *shipped))
+    _loaded[name] = Plugin(name, module, (Path(), *_shipped_configs(key, name)))
+    return write_registrations(key, name)
+
+
+def write_registrations(key: str, name: str) -> Plugin:
+    """Write what a loaded plugin has registered until now into its folder of configs.
+
+    Raises:
+        UserError: a choice is registered whose name another plugin has taken.
+    """
+    before = _loaded[name]
+    found = registrations_of(_scope(name, before.module))
+    _check_names_are_free(key, name, found)
+    written = write_choices(_label(name, before.module), found, lambda one: _target(name, one))
+    _loaded[name] = before._replace(folders=(written, *before.folders[1:]))
     return _loaded[name]
+
+
+def _check_names_are_free(key: str, name: str, found: list[Registration]) -> None:
+    """Refuse a choice that another plugin has registered too: which of them counts would be chance."""
+    for one in found:
+        for other in _loaded.values():
+            there = other.folders[0] / one.group / f"{one.name}.yaml"
+            if other.module is not _loaded[name].module and there.is_file():
+                problem = f"registers {one.group}={one.name}, as {other.name} does."
+                raise UserError(key, name, problem, "Give one of them another name.")
 
 
 def _check_is_own(key: str, name: str) -> None:

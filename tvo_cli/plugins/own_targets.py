@@ -45,13 +45,13 @@ def check_own_target_name(key: str, target: str) -> None:
         UserError: the name of a plugin that is missing is said.
     """
     module = module_of_reference(target)
-    parts = [*([] if is_file_name(module) else module.split(".")), *target[len(module) :].lstrip(":").split(".")]
+    dotted = target[len(module) + 1 :] if is_file_name(module) else target.replace(":", ".")
     if plugin_of_target(target) is None:
         named = (
             f"Name it: plugins=[{module}]" if is_file_name(module) else f"Name it: plugins=[{module.partition('.')[0]}]"
         )
         raise UserError(key, target, "is own code of no plugin, refused before anything was built.", named)
-    if any(part.startswith("_") or not part for part in parts):
+    if any(part.startswith("_") or not part for part in dotted.split(".")):
         raise UserError(key, target, "is private or names nothing, refused before anything was built.")
 
 

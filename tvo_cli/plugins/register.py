@@ -11,14 +11,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins import registry
 from tvo_cli.plugins.registry import Registration
 
 Made = TypeVar("Made", bound=Callable[..., Any])
-Decorator = Callable[[Made], Made]
+
+
+class Decorator(Protocol):
+    """What is written above a function or class, which stays what it is."""
+
+    def __call__(self, made_of: Made, /) -> Made: ...
+
 
 PIECES = {  # of an algorithm: where its `_target_` stands, and whether it is called with tensors besides
     **{name: (("algorithm", "objective", name), True) for name in ("shape", "ratio", "surrogate", "weight", "reduce")},
@@ -27,9 +33,7 @@ PIECES = {  # of an algorithm: where its `_target_` stands, and whether it is ca
 WHOLE = "_global_"
 
 
-def algorithm(
-    name: str, *, piece: str, start: str = "grpo", changes: Mapping[str, Any] | None = None
-) -> Decorator[Made]:
+def algorithm(name: str, *, piece: str, start: str = "grpo", changes: Mapping[str, Any] | None = None) -> Decorator:
     """Register an algorithm: that of `start` with another piece, of the equation in docs/algorithms.md.
 
     `piece`: weight, surrogate, shape, ratio, reduce (functions of tensors), estimator, step_rule, sampling (classes).
@@ -40,7 +44,7 @@ def algorithm(
     path, partial = PIECES[piece]
     named: dict[str, Any] = {"algorithm": {"name": name}}
 
-    def register(made_of: Made) -> Made:
+    def register(made_of: Made, /) -> Made:
         about = f"{first_sentence(made_of)} Changes {start} at: {piece.replace('_', ' ')}."
         given = _merged(named, changes or {})
         registry.add(Registration("algorithm", name, made_of, path, start, WHOLE, about, given, partial))
@@ -49,21 +53,21 @@ def algorithm(
     return register
 
 
-def estimator(name: str, *, start: str = "grpo", changes: Mapping[str, Any] | None = None) -> Decorator[Made]:
+def estimator(name: str, *, start: str = "grpo", changes: Mapping[str, Any] | None = None) -> Decorator:
     """Register an algorithm: that of `start` with another advantage estimator, a class."""
     return algorithm(name, piece="estimator", start=start, changes=changes)
 
 
-def step_rule(name: str, *, start: str = "grpo", changes: Mapping[str, Any] | None = None) -> Decorator[Made]:
+def step_rule(name: str, *, start: str = "grpo", changes: Mapping[str, Any] | None = None) -> Decorator:
     """Register an algorithm: that of `start` with another step rule, a class."""
     return algorithm(name, piece="step_rule", start=start, changes=changes)
 
 
-def collapse_rule(name: str, *, start: str = "default", severity: str = "warning") -> Decorator[Made]:
+def collapse_rule(name: str, *, start: str = "default", severity: str = "warning") -> Decorator:
     """Register `stability=NAME`: the rules of `start` and one more of that name, a class."""
     changes = {"rules": {name: {"severity": severity}}}
 
-    def register(made_of: Made) -> Made:
+    def register(made_of: Made, /) -> Made:
         about = f"{first_sentence(made_of)} Changes {start} at: rules."
         path = ("rules", name)
         registry.add(Registration("stability", name, made_of, path, start, "", about, changes))
@@ -72,14 +76,14 @@ def collapse_rule(name: str, *, start: str = "default", severity: str = "warning
     return register
 
 
-def dataset(name: str, *, max_tokens: int = 256, profile: str = "math", suffix: str = "") -> Decorator[Made]:
+def dataset(name: str, *, max_tokens: int = 256, profile: str = "math", suffix: str = "") -> Decorator:
     """Register `dataset=NAME`: problems that a function makes, see docs/own-method.md.
 
     `max_tokens`: of a response. `profile`: how an answer is judged. `suffix`: what is said after each question.
     """
     changes = {"kind": "own", "name": name, "max_tokens": max_tokens, "profile": profile, "suffix": suffix}
 
-    def register(made_of: Made) -> Made:
+    def register(made_of: Made, /) -> Made:
         path = ("make",)
         registry.add(Registration("dataset", name, made_of, path, "", "", first_sentence(made_of), changes, True))
         return made_of

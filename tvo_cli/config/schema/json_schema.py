@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.schema import data_and_model_groups, evaluation_groups, training_groups
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, WHOLE
+from tvo_cli.config.schema.own_suggestions import add_own_suggestions
+from tvo_cli.config.schema.value_types import Keys, Name, key
 from tvo_cli.errors import UserError
 
 _ADAPTERS: dict[int, tuple[Any, TypeAdapter[Any]]] = {}  # with the type itself, so that no other takes its id
@@ -24,11 +26,20 @@ HEAD: dict[str, Any] = {
     "hydra": {"type": "object", "description": "Hydra's own"},
 }
 REFERENCE = "#/definitions/"
+
+
+class DatasetWithPlugins(Keys):
+    """A data set made by own code, and the plugin that has the code."""
+
+    plugins: list[Name] = key("files and modules of own code: ./mine.py, my_package")
+    dataset: data_and_model_groups.Dataset = key("which problems")
+
+
 DIALECT = "http://json-schema.org/draft-07/schema#"
 DECLARATIONS: dict[str, tuple[Any, ...]] = {
     "model": (data_and_model_groups.Model,),
     "adapter": (training_groups.Adapter,),
-    "dataset": (data_and_model_groups.Dataset,),
+    "dataset": (data_and_model_groups.Dataset, DatasetWithPlugins),  # the latter by `# @package _global_`
     "curriculum": (data_and_model_groups.Curriculum,),
     "rollout": (training_groups.Rollout,),
     "reward": (training_groups.Reward,),
@@ -56,13 +67,20 @@ def editor_schema(group: str) -> dict[str, Any]:
     for whole in _alternatives_of_file(body, definitions):
         whole["properties"] |= HEAD if group in WHOLE else {"defaults": HEAD["defaults"]}
     found = {"$schema": DIALECT, "title": f"conf/{group}/*.yaml of tvo", **body}
-    return found | {"definitions": {**definitions, "Open": OPEN}}
+    found |= {"definitions": {**definitions, "Open": OPEN}}
+    add_own_suggestions(found, group)
+    return found
 
 
 def _alternatives_of_file(body: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the JSON schemas that a whole yaml may have."""
-    several = body.get("anyOf", [body])
-    return [definitions[one["$ref"].removeprefix(REFERENCE)] if "$ref" in one else one for one in several]
+    if "$ref" in body:
+        return [definitions[body["$ref"].removeprefix(REFERENCE)]]
+    return (
+        [one for kind in body["anyOf"] for one in _alternatives_of_file(kind, definitions)]
+        if "anyOf" in body
+        else [body]
+    )
 
 
 def editor_groups() -> list[str]:

@@ -43,7 +43,7 @@ from tvo_cli.plugins.own_targets import plugin_of_target
 
 HYDRA_KEYWORDS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 FLAG = {"_partial_": bool, "_recursive_": bool}
-OF_THE_PROGRAM = {"optimizer.make": ("params", "lr")}  # given at the call: a value in a yaml would not be used
+OF_THE_PROGRAM = {"optimizer.make": ("params", "lr"), "dataset.make": ("split", "seed")}  # given at the call
 NUMBER = Annotated[float, Field()]
 
 RANGES: dict[str, Any] = {
@@ -170,21 +170,18 @@ def _check_keyword_names(
     path: str, node: Mapping[str, Any], target: str, known: Mapping[str, Keyword], typed: Collection[str]
 ) -> None:
     """Refuse keywords that the callable does not take, and required ones that are missing."""
+    given = OF_THE_PROGRAM.get("dataset.make" if path.startswith("dataset.") else path, ())
     for name, value in _stated_keywords(node):
-        if name in OF_THE_PROGRAM.get(path, ()):
-            raise UserError(
-                f"{path}.{name}",
-                describe_value_as_override(value),
-                "is given by the program.",
-                "The rate is optimizer.lr.",
-            )
+        if name in given:
+            remedy = "The rate is optimizer.lr." if name == "lr" else f"Leave {name} out."
+            raise UserError(f"{path}.{name}", describe_value_as_override(value), "is given by the program.", remedy)
         if name not in known:
             raise _unknown_keyword_error(path, node, UnknownKeyword(f"{path}.{name}", target, name, known), typed)
         if known[name].annotation in OF_A_CALL:
             raise UserError(
                 f"{path}.{name}", describe_value_as_override(value), "is given by the program.", f"Leave {name} out."
             )
-    lacking = [name for name, keyword in known.items() if keyword.required and name not in node]
+    lacking = [name for name, one in known.items() if one.required and name not in node and name not in given]
     if lacking and not node.get("_partial_") and "_args_" not in node:
         settable = [name for name in lacking if known[name].annotation not in OF_A_CALL]
         raise (

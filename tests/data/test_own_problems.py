@@ -1,0 +1,73 @@
+"""Problems of a function of one's own: by split and seed, each wrong row named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvo_cli import data
+from tvo_cli.errors import UserError
+from tvo_cli.plugins import loading, own_targets
+
+CODE = """
+def good(split, seed, *, count=3):
+    return [{"question": f"{split} {seed} {i}", "answer": i, "level": 2} for i in range(count)]
+def endless(split):
+    i = 0
+    while True:
+        yield {"question": str(i), "answer": "1"}
+        i += 1
+def no_split(*, count=3): return []
+def text(split): return "abc"
+def row(split): return [{"question": "q", "answer": "1"}, 7]
+def empty(split): return [{"question": "q", "answer": "  "}]
+def lacks(split): return [{"frage": "q"}]
+def fails(split): raise KeyError("x")
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(own_targets, "_allowed", ["rows.py"])
+    monkeypatch.setattr(loading, "_loaded", {})
+    (tmp_path / "rows.py").write_text(CODE)
+
+    def of(name: str, split: str = "train", limit: int | None = None, **settings: Any) -> data.Problems:
+        make = {"_target_": f"rows.py:{name}", **settings}
+        return data.load({"kind": "own", "name": "mine", "make": make, "limit": limit}, split=split, seed=5)
+
+    return of
+
+
+def test_rows_become_problems_with_ids_and_texts(load: Any) -> None:
+    found = load("good", split="test", count=2)
+    assert found.size == 2 and found.name == "mine"
+    assert (found.problem(1).id, found.problem(1).question, found.problem(1).answer, found.problem(1).level) == (
+        "mine/test/1",
+        "test 5 1",
+        "1",
+        "2",
+    )
+    assert load("endless", limit=4).size == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_split", "takes no split"),
+        ("text", "returned str, no list of rows"),
+        ("row", "row mine/train/1 is int, no mapping"),
+        ("empty", "row mine/train/0 has no answer"),
+        ("lacks", "row mine/train/0 has no question (it has frage)"),
+        ("fails", "failed: KeyError: 'x'"),
+    ],
+)
+def test_what_is_wrong_is_named(load: Any, name: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        load(name)
+    assert said in str(error.value) and str(error.value).startswith("dataset.make")

@@ -1,0 +1,90 @@
+"""Own code in whole commands: templates, sweeps, resume, replay, two ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tvo_cli import config
+
+pytestmark = pytest.mark.slow
+QUICK = ("evaluation=off", "logger=none", "trainer.threads=1", "rollout.prompts=8", "rollout.samples=2")
+
+
+def tvo(folder: Path, *words: str, code: int = 0, start: tuple[str, ...] = (), **variables: str) -> str:
+    """Run a command in a folder; what it said."""
+    line = [sys.executable, *(start or ("-m", "tvo_cli")), *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["algorithm", "dataset", "reward"])
+def test_a_template_runs_as_it_is_and_overwrites_nothing(tmp_path: Path, kind: str) -> None:
+    said = tvo(tmp_path, "new", kind, "my_own")
+    names = [line.removeprefix("wrote ") for line in said.splitlines() if line.startswith("wrote ")]
+    assert set(names) == {f"conf/{kind}/my_own.yaml", "my_own.py", "test_my_own.py", f"conf/schema/{kind}.json"}
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    assert "is there already" in tvo(tmp_path, "new", kind, "my_own", code=2)
+    assert before == {name: (tmp_path / name).read_bytes() for name in names}
+    tvo(tmp_path, "-q", "-p", "no:cacheprovider", "test_my_own.py", start=("-m", "pytest"))
+    tvo(tmp_path, "train", f"{kind}=my_own", "trainer.steps=1", "output_dir=run", *QUICK)
+    assert list(config.recorded_own_code(config.load_recorded_config((tmp_path / "run/config.yaml").read_text())))
+
+
+def test_a_sweep_runs_again_what_other_code_ran(tmp_path: Path) -> None:
+    tvo(tmp_path, "new", "algorithm", "my_own")
+    sweep = ("train", "-m", "algorithm=my_own,grpo", "trainer.steps=1", "output_dir=s", *QUICK)
+    assert "2 jobs" in tvo(tmp_path, *sweep)
+    with (tmp_path / "my_own.py").open("a") as file:
+        file.write("# changed\n")
+    said = tvo(tmp_path, *sweep)
+    assert "1 already finished" in said, "grpo has no own code"
+    assert json.loads((tmp_path / "s" / "sweep.json").read_text())
+
+
+def test_a_run_is_resumed_and_replayed_with_the_code_that_ran(tmp_path: Path) -> None:
+    tvo(tmp_path, "new", "algorithm", "my_own")
+    run = ("train", "algorithm=my_own", "output_dir=run", "recorder.steps=[1]", *QUICK)
+    tvo(tmp_path, *run, "trainer.steps=1")
+    text = (tmp_path / "my_own.py").read_text()
+    (tmp_path / "my_own.py").write_text(text.replace("(1 - floor)", "0 * (1 - floor)"))
+    said = tvo(tmp_path, *run, "trainer.steps=2", code=2)
+    assert "own_code=./my_own.py: has changed since the run in" in said and "resume.allow=[own_code]" in said
+    assert "own_code=./my_own.py: has changed" in tvo(tmp_path, "replay", "run", "--step", "1", code=2)
+    assert "the same bits" in tvo(tmp_path, "replay", "run", "--step", "1", "--recorded-code")
+    assert "resume.allow: own_code: ./my_own.py" in tvo(tmp_path, *run, "trainer.steps=2", "resume.allow=[own_code]")
+    (tmp_path / "my_own.py").unlink()
+    assert "there is no such file" in tvo(tmp_path, "replay", "run", "--step", "1", code=2)
+
+
+def test_two_ranks_have_the_plugin(tmp_path: Path) -> None:
+    tvo(tmp_path, "new", "algorithm", "my_own")
+    tvo(tmp_path, "new", "dataset", "my_rows")
+    start = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "tvo_cli")
+    words = ("algorithm=my_own", "dataset=my_rows", "trainer.steps=1", *QUICK)
+    tvo(tmp_path, "train", "parallel=replicate", "output_dir=two", *words, start=start)
+    tvo(tmp_path, "train", "output_dir=one", *words)
+    rows = [json.loads((tmp_path / one / "metrics.jsonl").read_text().splitlines()[0]) for one in ("one", "two")]
+    assert rows[0]["reward/mean"] == pytest.approx(rows[1]["reward/mean"])
+    assert rows[0]["gradient/norm"] == pytest.approx(rows[1]["gradient/norm"], rel=1e-3)
+
+
+def test_the_next_lines_run_as_they_are_typed(tmp_path: Path) -> None:
+    tvo(tmp_path, "new", "algorithm", "my_own", "--dir", "other place")
+    (tmp_path / "my_own.py").write_text((tmp_path / "other place" / "my_own.py").read_text())
+    own = str(Path("other place", "conf"))
+    tvo(tmp_path, "train", "algorithm=my_own", "trainer.steps=1", "output_dir=run", *QUICK, TVO_CONF=own)
+    card = (tmp_path / "run" / "card.txt").read_text().partition("next")[2].replace("\\\n", " ")
+    line = next(line.strip() for line in card.splitlines() if " train " in line)
+    assert line.startswith("TVO_CONF='other place/conf' tvo train algorithm=grpo")
+    done = subprocess.run(
+        line.replace("tvo train", f"{sys.executable} -m tvo_cli train --dry-run"), shell=True, cwd=tmp_path
+    )
+    assert done.returncode == 0

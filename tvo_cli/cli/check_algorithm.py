@@ -1,0 +1,43 @@
+"""`tvo check-algorithm`: the contract of an algorithm, a line a check."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tvo_cli import escaping
+from tvo_cli.cli.override_args import PASS_ARGUMENTS_THROUGH, ConfigDir, Debug
+
+WHAT = "mine.py:my_weight, my_package.maths:weight, or the name of an algorithm"
+PIECE = "weight, surrogate, shape, ratio, reduce, estimator, step_rule, sampling; of a function that is not registered"
+START = "the algorithm whose piece it takes the place of"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register `tvo check-algorithm`."""
+    app.command("check-algorithm", context_settings=PASS_ARGUMENTS_THROUGH)(check_algorithm)
+
+
+def check_algorithm(
+    algorithm: Annotated[str, typer.Argument(metavar="ALGORITHM", help=WHAT)],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings of it.")] = None,
+    piece: Annotated[str | None, typer.Option("--piece", help=PIECE)] = None,
+    start: Annotated[str, typer.Option("--start", help=START)] = "grpo",
+    no_run: Annotated[bool, typer.Option("--no-run", help="Without the small run that is resumed.")] = False,
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
+    """Check what must hold of any algorithm, a line a check; exit code 1 where one does not."""
+    from tvo_cli.cli.startup_message import announce_on_stderr
+
+    announce_on_stderr("tvo check-algorithm", "loading torch")
+    from tvo_cli.experiment import check_algorithm as checks
+
+    words = checks.algorithm_to_check(algorithm, list(overrides or ()), piece, start)
+    broken = 0
+    for sentence, trouble in checks.check_algorithm(words, runs=not no_run):
+        broken += bool(trouble)
+        print(escaping.terminal(f"{'FAIL' if trouble else 'pass'}  {sentence}{': ' + trouble if trouble else ''}"))
+    print(escaping.terminal(f"{algorithm}: {broken or 'no'} check{'s' * (broken != 1)} failed"))
+    raise typer.Exit(1 if broken else 0)
