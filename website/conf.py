@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,16 +36,3 @@ copybutton_prompt_text = "$ "
 linkcheck_timeout = 20
 linkcheck_retries = 2
 linkcheck_anchors = False  # papers are PDF and abstract pages
-
-COMING = ("own-reward", "own-method", "own-configs", "sft", "tracking", "watch", "python")  # not everywhere yet
-
-
-def _without_absent_pages(app: Any, name: str, source: list[str]) -> None:
-    absent = {page for page in COMING if not (Path(app.srcdir) / f"{page}.md").exists()}
-    if name == "index":
-        source[0] = "\n".join(line for line in source[0].splitlines() if line not in absent)
-
-
-def setup(app: Any) -> None:
-    """Leave pages that are not there yet out of the navigation."""
-    app.connect("source-read", _without_absent_pages)
