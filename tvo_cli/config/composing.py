@@ -108,8 +108,8 @@ def check_composed_config(
     renamed_keys.rename_keys_of_config(config)
     if root in schema.CONFIG_OF_COMMAND:
         folders = tuple(schema.users_folders_to_locate_keys(sources))
-        with plugins_in_effect(overrides, root):
-            record_plugins(config)
+        with plugins_in_effect(overrides, root) as named:
+            record_plugins(config, named)
             schema.normalise_and_validate(config, root, schema.ConfigSources(tuple(overrides), folders))
             record_own_code(config, root)
 

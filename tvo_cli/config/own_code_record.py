@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.config import plugins_in_effect
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.loading import plugins_of_entry_points
+from tvo_cli.plugins.loading import plugins_of_environment
 from tvo_cli.plugins.references import leads_into, own_code_fingerprints, plugins_of_config, targets_of_tree
 
 if TYPE_CHECKING:
@@ -15,20 +16,23 @@ if TYPE_CHECKING:
 KEY = "own_code"
 
 
-def record_plugins(config: DictConfig) -> None:
+def record_plugins(config: DictConfig, named: Sequence[str]) -> None:
     """Write all plugins that act on a config into it, in place: from then on it needs no environment variable.
 
-    An installed package that offers itself is one of them where something of it is built.
+    `named`: by its own words and yamls. A plugin of the command around it (a sweep's other job), or of an installed
+    package, is one of them where something of it is built.
     """
     from omegaconf import OmegaConf, open_dict
 
     given = OmegaConf.to_container(config.plugins, resolve=True) if OmegaConf.is_list(config.get("plugins")) else []
-    named = [*(one.name for one in plugins_in_effect.named_plugins()), *plugins_of_config({"plugins": given})]
+    variable = [one.name for one in plugins_of_environment()]
+    found = [*named, *variable, *plugins_of_config({"plugins": given})]
     targets = list(targets_of_tree(OmegaConf.to_container(config, resolve=False)))
-    named += [one.name for one in plugins_of_entry_points() if any(leads_into(target, one.name) for target in targets)]
-    if named:
+    around = plugins_in_effect.all_plugins()
+    found += [one.name for one in around if any(leads_into(target, one.name) for target in targets)]
+    if found:
         with open_dict(config):
-            config.plugins = list(dict.fromkeys(named))
+            config.plugins = list(dict.fromkeys(found))
 
 
 def record_own_code(config: DictConfig, root: str) -> None:

@@ -59,13 +59,13 @@ def _check_names_are_not_ours(one: NamedPlugin, registered: Path) -> None:
 
 
 @contextmanager
-def plugins_in_effect(words: Sequence[str], root: str) -> Iterator[None]:
-    """Have the plugins of a command in effect: those its words name, and those of the yamls that it chooses."""
+def plugins_in_effect(words: Sequence[str], root: str) -> Iterator[list[str]]:
+    """Have the plugins of a command in effect: those its words name, and those of the yamls that it chooses; these."""
     before = list(_in_effect)
-    _in_effect.extend(NamedPlugin(name, KEY) for name in _plugins_of_words(words))
-    _in_effect.extend(_plugins_of_choices(words, root))
+    own = [NamedPlugin(name, KEY) for name in _plugins_of_words(words)] + _plugins_of_choices(words, root)
+    _in_effect.extend(own)
     try:
-        yield
+        yield [one.name for one in own]
     finally:
         _in_effect[:] = before
 
