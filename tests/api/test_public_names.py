@@ -32,7 +32,8 @@ SIGNATURES = {
     "evaluate": "(overrides: 'Sequence[str]' = (), *, model: 'str | Path | Run | None' = None, "
     "config_dir: 'str | Path | None' = None) -> 'Evaluation'",
     "grade": "(rows: 'Iterable[Mapping[str, Any]] | pd.DataFrame | str | Path', *, gold: 'str' = 'gold', "
-    "prediction: 'str' = 'prediction', profile: 'str' = 'math', unboxed: 'str' = 'wrong', audit: 'bool' = False, "
+    "prediction: 'str' = 'prediction', profile: 'str' = 'math', scorer: 'str | None' = None, "
+    "unboxed: 'str' = 'wrong', audit: 'bool' = False, "
     "workers: 'int' = 0, deadline: 'float' = 5.0) -> 'list[dict[str, Any]]'",
     "load": "(path: 'str | Path | Run') -> 'Run'",
     "train": "(overrides: 'Sequence[str]' = (), *, config_dir: 'str | Path | None' = None) -> 'Run'",

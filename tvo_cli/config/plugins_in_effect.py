@@ -110,6 +110,10 @@ def _names_of_value(value: Any) -> Iterator[str]:
 
 def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
     """Return the plugins that the chosen yamls of the user name, and the yamls that those start from."""
+    from tvo_cli.config.search_path import folders_of_user
+
+    if not (folders := folders_of_user()):
+        return []
     chosen = {**_choices_of_root(root), **_choices_of_words(words)}
     waiting = [(group, name) for group, names in chosen.items() for name in names]
     found: dict[str, NamedPlugin] = {}
@@ -119,18 +123,16 @@ def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
         if choice in seen:
             continue
         seen.add(choice)
-        path = users_choice_file(*choice)
+        path = yaml_of_choice(folders, *choice)
         tree = read_yaml(path) if path else {}
         found |= {str(name): NamedPlugin(str(name), KEY) for name in _names_of_value(tree.get(KEY))}
         waiting += _choices_of_defaults(tree.get("defaults"), choice[0])
     return list(found.values())
 
 
-def users_choice_file(group: str, name: str) -> Path | None:
-    """Return the user's own yaml of a choice, without the plugins'."""
-    from tvo_cli.config.search_path import folders_of_user
-
-    return next((path for one in folders_of_user() if (path := one.path / group / f"{name}.yaml").is_file()), None)
+def yaml_of_choice(folders: Sequence[ConfigFolder], group: str, name: str) -> Path | None:
+    """Return the yaml of a choice: the first of the folders that has it."""
+    return next((path for one in folders if (path := one.path / group / f"{name}.yaml").is_file()), None)
 
 
 def _choices_of_root(root: str) -> dict[str, list[str]]:
@@ -170,7 +172,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,12 @@ def given_config_dir() -> str | None:
 
 def groups_of_package() -> list[str]:
     """Return the groups that conf/ has."""
-    return groups_in(conf_dir())
+    return list(_groups_of_package(conf_dir()))
+
+
+@cache
+def _groups_of_package(folder: Path) -> tuple[str, ...]:
+    return tuple(groups_in(folder))
 
 
 def groups_in(folder: Path) -> list[str]:
@@ -62,12 +68,10 @@ def users_config_folders() -> list[ConfigFolder]:
     """
     from tvo_cli.config.plugins_in_effect import folders_of_plugins
 
-    ours = conf_dir().resolve()
-    found = [*folders_of_user(), *folders_of_plugins()]
     seen: dict[Path, ConfigFolder] = {}
-    for one in found:
+    for one in (*folders_of_user(), *folders_of_plugins()):
         seen.setdefault(one.path.resolve(), one)
-    return [one for place, one in seen.items() if place != ours]
+    return list(seen.values())
 
 
 def config_folders() -> list[ConfigFolder]:
@@ -77,13 +81,14 @@ def config_folders() -> list[ConfigFolder]:
 
 def folders_of_user() -> list[ConfigFolder]:
     """Return the user's own folders: ./conf, --config-dir, TVO_CONF."""
-    return [*_folder_here(), *_named_folders()]
+    ours = conf_dir().resolve()
+    return [one for one in (*_folder_here(), *_named_folders()) if one.path.resolve() != ours]
 
 
 def _folder_here() -> Iterator[ConfigFolder]:
     """Yield ./conf where it is a folder of ours: another program's has none of the groups."""
     here = Path.cwd() / HERE
-    if here.is_dir() and set(groups_in(here)) & set(groups_of_package()):
+    if here.is_dir() and any(any((here / group).glob("*.yaml")) for group in groups_of_package()):
         yield ConfigFolder(here, f"./{HERE}")
 
 
@@ -99,7 +104,9 @@ def _named_folders() -> Iterator[ConfigFolder]:
 
 def choice_file(group: str, name: str) -> Path | None:
     """Return the yaml of a choice: the first of the folders that has it."""
-    return next((path for one in config_folders() if (path := one.path / group / f"{name}.yaml").is_file()), None)
+    from tvo_cli.config.plugins_in_effect import yaml_of_choice
+
+    return yaml_of_choice(config_folders(), group, name)
 
 
 def origin_of_choice(group: str, name: str) -> str:

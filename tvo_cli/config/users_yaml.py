@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tvo_cli.config.nearest_names import nearest_names
-from tvo_cli.config.plugins_in_effect import users_choice_file
+from tvo_cli.config.plugins_in_effect import yaml_of_choice
 from tvo_cli.config.search_path import (
     HERE,
     ROOTS,
@@ -88,7 +88,7 @@ def _notes_on_folder(folder: ConfigFolder) -> Iterator[str]:
 def place_of_default(problem: str, missing: str) -> str:
     """Return where a user's yaml starts from what is not there: ` (conf/algorithm/mine.yaml, line 3)`; else nothing."""
     found = re.match(r"In '([\w.-]+)/([^']+)'", problem)
-    path = users_choice_file(*found.groups()) if found else None
+    path = yaml_of_choice(folders_of_user(), *found.groups()) if found else None
     if path is None:
         return ""
     name = missing.rpartition("/")[2]

@@ -181,7 +181,8 @@ def _check_keyword_names(
             raise UserError(
                 f"{path}.{name}", describe_value_as_override(value), "is given by the program.", f"Leave {name} out."
             )
-    lacking = [name for name, one in known.items() if one.required and name not in node and name not in given]
+    called = given if path.startswith("dataset.") else ()  # the others are built without a call: a partial
+    lacking = [name for name, one in known.items() if one.required and name not in node and name not in called]
     if lacking and not node.get("_partial_") and "_args_" not in node:
         settable = [name for name in lacking if known[name].annotation not in OF_A_CALL]
         raise (
