@@ -38,9 +38,10 @@ def test_the_disk_of_a_run_by_hand() -> None:
     assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
-    [("algorithm=ppo",), pytest.param(("algorithm=tvo", "trainer.save_policy_only=true"), marks=pytest.mark.slow)],
+    [("algorithm=ppo",), ("algorithm=tvo", "trainer.save_policy_only=true")],
 )
 def test_the_dry_run_says_what_a_run_leaves_within_a_tenth(words: tuple[str, ...], tmp_path: Path) -> None:
     given = (*words, "trainer.steps=2", "trainer.checkpoint_every=1", "recorder=off")

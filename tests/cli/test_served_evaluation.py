@@ -23,6 +23,7 @@ def server() -> Iterator[StandInServer]:
         yield found
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_sampled_by_the_server_and_resumed_without_it(tmp_path: Path, server: StandInServer) -> None:
     words = ["eval", f"output_dir={tmp_path / 'run'}", *SMALL, f"rollout.url={server.url}/v1/"]
     done = runner.invoke(app, words)

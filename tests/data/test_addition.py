@@ -92,6 +92,7 @@ def test_the_teacher_errs_as_often_as_the_settings_say() -> None:
     assert carries == pytest.approx(0.0656, abs=0.025)
 
 
+@pytest.mark.slow
 def test_every_rate_acts_on_its_own_entries() -> None:
     """With all entries hard, or none, nothing is left to the draw of the table: 20,000 steps, 6 standard errors."""
     assert errors(make(hard_share=1.0, carry_hard_share=1.0), 5000) == pytest.approx((0.5, 0.4), abs=0.021)

@@ -90,6 +90,7 @@ def test_so_few_sums_that_a_split_has_none_are_refused() -> None:
             make(split, first=(1, 1), further=(1, 1)).problem(0)
 
 
+@pytest.mark.slow
 def test_the_data_set_ends_responses_at_the_line_break_in_training_and_evaluation() -> None:
     run = config.compose(["dataset=chain_sums"])
     assert list(run.rollout.stop) == ["\n"] and run.rollout.max_tokens == 16

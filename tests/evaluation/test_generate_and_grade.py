@@ -91,7 +91,8 @@ def test_the_time_of_a_batch_is_shared_out_among_its_completions(
     assert sum(row["seconds"] for row in rows) == pytest.approx(next(clock) - 2, abs=1.0)
 
 
-@pytest.mark.parametrize("stop_at", [10, pytest.param(14, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_at", [10, 14])
 def test_a_killed_evaluation_of_the_embedded_model_keeps_what_was_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:

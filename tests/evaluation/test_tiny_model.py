@@ -26,6 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Completions:
     return completions(tmp_path_factory.mktemp("whole") / "run")
 
 
+@pytest.mark.slow
 def test_batches_change_no_completion(whole: Completions, tmp_path: Path) -> None:
     assert completions(tmp_path / "run", "rollout.batch_size=4")[1] == whole[1]
     assert len(whole[1]) == 12 * 4

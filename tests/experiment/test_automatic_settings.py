@@ -165,6 +165,7 @@ def test_keywords_reach_the_chat_template_and_others_are_refused(
         render_prompt(problem, {"template": "plain", "chat_template_kwargs": {"deep": True}}, tokenizer)
 
 
+@pytest.mark.slow
 def test_a_sweep_knows_a_job_again_by_what_auto_comes_to(talking: Path, tmp_path: Path) -> None:
     """A job of a version whose custom model was plain and float32 is this job, unless the prompt is another."""
     bare = save_model(tmp_path / "bare", "llama")

@@ -56,7 +56,7 @@ def go(folder: Path, *words: str) -> tuple[list[dict[str, float]], dict[str, tor
     return [{name: row[name] for name in READ} for row in rows], load_file(place)
 
 
-@pytest.mark.parametrize("algorithm", ["tvo", "grpo"])
+@pytest.mark.parametrize("algorithm", ["tvo", pytest.param("grpo", marks=pytest.mark.slow)])
 def test_a_run_gives_the_numbers_it_gave_before_the_fast_pieces(algorithm: str, tmp_path: Path) -> None:
     """Within 1e-4 of each: another CPU rounds differently, and three steps amplify that a little."""
     found, _ = go(tmp_path / "run", f"algorithm={algorithm}")

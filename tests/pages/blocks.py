@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -78,7 +79,12 @@ class Block:
 
 def blocks_of(page: Path) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
-    tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
+    return list(_blocks_of_text(page, page.read_text(encoding="utf-8")))
+
+
+@cache
+def _blocks_of_text(page: Path, text: str) -> list[Block]:
+    tokens = MarkdownIt().enable("table").disable(["inline", "text_join"]).parse(text)  # what stands in a line: unread
     fences = [token for token in tokens if token.type == "fence"]
     return [_block(page, token.map[0] + 1 if token.map else 0, token.info, token.content) for token in fences]
 

@@ -17,6 +17,7 @@ from tvo_cli.experiment.ranks_of_run import as_group_of_one
 REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
 
 
+@pytest.mark.slow
 def test_copies_give_the_bits_of_one_process(pair: Pair) -> None:
     alone, both = pair.alone(*EXACT), pair.finished("replicate", *EXACT, REPLICATE)
     assert_bit_equal(tensors_of(alone), tensors_of(both))

@@ -50,7 +50,7 @@ def sampled(policy: Policy) -> Rollout:
     return generate(policy, PROMPTS, KEYS, SAMPLING, seed=3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["lora", pytest.param("dora", marks=pytest.mark.slow)])
 def test_the_sampler_and_the_trainer_say_the_same_of_a_grown_adapter(
     fresh: Policy, products: Callable[[Policy], None], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def test_without_it_the_systems_own_reading_is_taken(tmp_path: Path, monkeypatch
     assert peak_memory.peak_of_process() == pytest.approx(told, rel=0.05)
 
 
+@pytest.mark.slow
 def test_every_step_has_it(whole: Whole) -> None:
     rows = map(json.loads, (whole() / "metrics.jsonl").read_text().splitlines())
     assert all(0.05 < row["memory/peak"] < 64 for row in rows if "reward/mean" in row)
