@@ -26,6 +26,15 @@ def row(split): return [{"question": "q", "answer": "1"}, 7]
 def empty(split): return [{"question": "q", "answer": "  "}]
 def lacks(split): return [{"frage": "q"}]
 def fails(split): raise KeyError("x")
+def wide(split):
+    further = {"difficulty": 0.5, "__class__": "hard", "set": {1}, "long": "x" * 9999}
+    return [{"question": "q", "answer": "1", "level": 2, **further}]
+def breaks(split):
+    yield {"question": "q", "answer": "1"}
+    1 / 0
+def leaves(split):
+    yield {"question": "q", "answer": "1"}
+    raise SystemExit(3)
 """
 
 
@@ -71,3 +80,15 @@ def test_what_is_wrong_is_named(load: Any, name: str, said: str) -> None:
     with pytest.raises(UserError) as error:
         load(name)
     assert said in str(error.value) and str(error.value).startswith("dataset.make")
+
+
+def test_further_columns_of_a_row_are_kept_as_those_of_a_file_are(load: Any) -> None:
+    problem = load("wide").problem(0)
+    assert (problem["difficulty"], problem["__class__"], problem["level"]) == (0.5, "hard", "2")
+    assert set(problem.metadata) == {"difficulty", "__class__"}, "and none that is no JSON of bounded size"
+
+
+@pytest.mark.parametrize("name", ["breaks", "leaves"])
+def test_a_generator_that_fails_on_its_way_is_named_with_its_line(load: Any, name: str) -> None:
+    with pytest.raises(UserError, match=rf"rows\.py:{name}: failed: \w+: .*\(rows\.py, line \d+\)"):
+        load(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -71,3 +72,50 @@ def test_what_is_wrong_is_said(mine: Path, reference: str, text: str) -> None:
         own_code.load_callable("reward.functions.0.call", reference)
     assert text in str(error.value)
     assert str(error.value).startswith(f"reward.functions.0.call={reference.partition(':')[0]}")
+
+
+def test_a_changed_neighbour_or_package_is_imported_anew(mine: Path) -> None:
+    (pack := mine.parent / "own_pack_of_test").mkdir()
+    sys.path.append(str(mine.parent))
+    mine.write_text("import deep_of_test\ndef f():\n    return deep_of_test.value()\n")
+    for version in (1, 22):
+        (mine.parent / "deep_of_test.py").write_text("from beside_of_test import X\ndef value():\n    return X\n")
+        (mine.parent / "beside_of_test.py").write_text(f"X = {version}\n")
+        (pack / "__init__.py").write_text("from own_pack_of_test.inner import f\n")
+        (pack / "inner.py").write_text(f"def f():\n    return {version}\n")
+        own_code.load_callable("k", "own_pack_of_test:f")
+        assert own_code.load_callable("k", "own_pack_of_test.inner:f")() == version
+        (mine.parent / "deep_of_test.py").write_text(
+            "import beside_of_test\ndef value():\n    return beside_of_test.X\n"
+        )
+        assert own_code.load_callable("k", "mine.py:f")() == version
+
+
+def test_neighbours_of_one_name_in_two_folders_are_two(mine: Path) -> None:
+    for name in ("one", "two"):
+        (folder := mine.parent / name).mkdir()
+        (folder / "side_of_test.py").write_text(f"X = {name!r}\n")
+        (folder / "own.py").write_text("from side_of_test import X\ndef f():\n    return X\n")
+    assert [own_code.load_callable("k", f"{name}/own.py:f")() for name in ("one", "two")] == ["one", "two"]
+
+
+def test_a_neighbour_that_a_package_hides_is_refused(mine: Path) -> None:
+    (mine.parent / "omegaconf.py").write_text("")
+    mine.write_text("import omegaconf\ndef f(): ...\n")
+    with pytest.raises(UserError, match=r"imports omegaconf, and Python finds .* Rename omegaconf\.py"):
+        own_code.load_callable("k", "mine.py:f")
+
+
+def test_text_of_the_same_second_and_size_is_compiled_anew(mine: Path) -> None:
+    for value in (1, 2):
+        mine.write_text(f"def f():\n    return {value}\n")
+        os.utime(mine, (1_000_000_000, 1_000_000_000))
+        assert own_code.load_callable("k", "mine.py:f")() == value
+
+
+def test_an_import_leaves_the_output_and_the_working_folder_alone(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine.write_text("import os\nprint('loud')\nos.chdir('/')\ndef f(): ...\n")
+    own_code.load_callable("k", "mine.py:f")
+    assert capsys.readouterr() == ("", "loud\n") and Path.cwd() == mine.parent

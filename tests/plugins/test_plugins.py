@@ -181,3 +181,12 @@ def test_outside_of_a_plugin_the_decorators_change_nothing() -> None:
     with pytest.raises(UserError, match="is no piece of an algorithm"):
         tvo.register.algorithm("unused", piece="wieght")
     registry.forget_module(__name__)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "a b", "", "a=b", "-m"])
+def test_a_name_that_is_no_file_of_a_group_is_refused(here: Path, name: str) -> None:
+    (here / "named.py").write_text(
+        f"import tvo_cli as tvo\n@tvo.register.algorithm({name!r}, piece='weight')\ndef f(tokens): ...\n"
+    )
+    with pytest.raises(UserError, match=r"^register\.algorithm=.*is no name of a choice"):
+        loading.load_plugin("plugins", "named.py")

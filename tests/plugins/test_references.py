@@ -34,6 +34,28 @@ def test_every_place_that_names_own_code_is_found_and_nothing_else() -> None:
     }
 
 
+def test_keys_that_are_handed_on_to_own_code_name_none() -> None:
+    handed = {"scorer": "judge:v2", "options": {"call": "http://host:80/x", "dataset": {"scorer": "a:b"}}}
+    tree = {
+        "reward": {"functions": [{"call": "words.py:f", **handed}], "scorer": "words.py:judge"},
+        "dataset": {
+            "make": {"_target_": "tvo_cli.x", **handed},
+            "sources": {"a": {"scorer": "words.py:a", "make": handed}, "b": {"scorer": "reasoning_gym:chain_sum"}},
+        },
+        "evaluation": {
+            "test_sets": {"t": {"dataset": {"scorer": "words.py:t", "sources": {"u": {"scorer": "u.py:u"}}}}}
+        },
+        "stability": {"rules": {"mine": handed}},
+    }
+    assert [one.key for one in own_code_references(tree)] == [
+        "reward.functions.0.call",
+        "reward.scorer",
+        "dataset.sources.a.scorer",
+        "evaluation.test_sets.t.dataset.scorer",
+        "evaluation.test_sets.t.dataset.sources.u.scorer",
+    ]
+
+
 def test_a_file_counts_as_it_is_written_and_a_package_whole() -> None:
     assert [source_of_reference(name) for name in ("./a/mine.py:f", "pack.deep:f", "pack")] == [
         "./a/mine.py",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.references import scorers_of_config
 from tvo_cli.plugins.reward_entries import check_reward_functions, reward_entries
 from tvo_cli.plugins.scorer_reference import check_scorer
 
@@ -86,18 +86,6 @@ def check_judge_of_evaluation(config: Any) -> None:
 
 def _check_scorers(config: Any) -> None:
     """Load every own scorer that a config names and check its signature: of the run, of data sets, of suites."""
-    for group in ("reward", "dataset", "evaluation"):
-        for key, value in _scorers_in(resolved_tree(config[group]), f"{group}."):
-            check_scorer(key, value)
-
-
-def _scorers_in(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every `scorer` of a tree with its dotted key."""
-    if isinstance(tree, Mapping):
-        for name, value in tree.items():
-            if name == "scorer":
-                yield f"{path}scorer", value
-            yield from _scorers_in(value, f"{path}{name}.")
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            yield from _scorers_in(value, f"{path}{index}.")
+    groups = {group: resolved_tree(config[group]) for group in ("reward", "dataset", "evaluation")}
+    for key, value in scorers_of_config(groups):
+        check_scorer(key, value)

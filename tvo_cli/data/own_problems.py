@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.row_selection import limit_of
+from tvo_cli.data.row_to_problem import further_columns
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_code import describe_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, own_target_object
 from tvo_cli.types import Problem
 
@@ -27,14 +30,16 @@ def load_own_problems(node: Mapping[str, Any], *, split: str, seed: int) -> Prob
     """
     target = str(node["make"]["_target_"])
     check_own_target_name(f"{KEY}._target_", target)
-    found = _rows_of(own_target_object(f"{KEY}._target_", target), node, split, seed)
+    with _failure_named(target):
+        found = _rows_of(own_target_object(f"{KEY}._target_", target), node, split, seed)
     if callable(getattr(found, "problem", None)):  # Problems by itself: numbered, perhaps without end
         return found  # type: ignore[no-any-return]
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
         problem = f"returned {type(found).__name__}, no list of rows."
         raise UserError(KEY, target, problem, 'Return rows: [{"question": …, "answer": …}].')
     limit, name = limit_of(node), str(node["name"])
-    rows = list(islice(found, MOST + 1 if limit is None else limit))
+    with _failure_named(target):  # a generator runs only now
+        rows = list(islice(found, MOST + 1 if limit is None else limit))
     if len(rows) > MOST:
         raise UserError(KEY, target, f"makes more than {MOST} rows.", "Set dataset.limit, or end it.")
     return ProblemList(name, [_problem_of(row, f"{name}/{split}/{i}", name, target) for i, row in enumerate(rows)])
@@ -47,13 +52,18 @@ def _rows_of(function: Callable[..., Any], node: Mapping[str, Any], split: str, 
         remedy = "def NAME(split, seed, *, your_settings): the problems to learn from differ from those to test on."
         raise UserError(KEY, node["make"]["_target_"], "takes no split.", remedy)
     given = {name: value for name, value in zip(GIVEN, (split, seed), strict=True) if name in taken}
+    return function(**given, **settings)
+
+
+@contextmanager
+def _failure_named(target: str) -> Iterator[None]:
+    """Name the function and its line in an error of the user's code."""
     try:
-        return function(**given, **settings)
+        yield
     except UserError:
         raise
-    except Exception as error:
-        problem = f"failed: {type(error).__name__}: {error}."
-        raise UserError(KEY, node["make"]["_target_"], problem, "The traceback: --debug.") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(KEY, target, f"failed: {describe_failure(error)}.", "The traceback: --debug.") from error
 
 
 def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:
@@ -66,4 +76,5 @@ def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:
         if not str(row.get(key, "")).strip() or row[key] is None:
             raise UserError(KEY, target, f"row {name} has no {key} (it has {', '.join(map(str, row)) or 'nothing'}).")
     texts: dict[str, Any] = {key: str(row[key]) for key in TEXTS if row.get(key) is not None}
-    return Problem(id=str(row.get("id", name)), source=source, **texts)
+    metadata = further_columns(row, ("id", *TEXTS))
+    return Problem(id=str(row.get("id", name)), source=source, metadata=metadata, **texts)

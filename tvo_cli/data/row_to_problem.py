@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -105,8 +105,12 @@ ConvertRow = Callable[[Row, RowReading, str], Problem]  # the last: the id of a 
 
 
 def _further_columns(row: Row, reading: RowReading) -> dict[str, object]:
-    """Return the columns that make no part of the problem, for reward functions and scorers: JSON of bounded size."""
-    used = {column_of_row(row, reading, noun) for noun in GUESSES}
+    """Return the columns that make no part of the problem, numbers as such."""
+    return further_columns(row, {column_of_row(row, reading, noun) for noun in GUESSES})
+
+
+def further_columns(row: Row, used: Collection[object]) -> dict[str, object]:
+    """Return the columns of a row that are not used, for reward functions and scorers: JSON of bounded size."""
     found = {str(name): numbers_by_value(value) for name, value in row.items() if name not in used}
     return {name: value for name, value in found.items() if _is_small_json(value)}
 

@@ -16,6 +16,7 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_name, module_of_reference
+from tvo_cli.plugins.importing import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
 
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
 _loaded: dict[str, tuple[str, ModuleType]] = {}
@@ -44,20 +45,27 @@ def load_callable(key: str, reference: str) -> Callable[..., Any]:
 
 
 def load_module(key: str, name: str) -> ModuleType:
-    """The module of `./mine.py` or `package.module`; a file that has changed since is loaded anew.
+    """The module of `./mine.py` or `package.module`; code that has changed since is loaded anew.
 
-    A file may import what lies beside it: its folder goes to the end of `sys.path`.
+    A file may import what lies beside it: its folder goes behind all others of `sys.path` but those of other own files.
 
     Raises:
         UserError: there is none, or it fails when it is imported; the line of the failure is named.
     """
     source = find_source(key, name)
     try:
-        return _load_file(key, source) if source and is_file_name(name) else importlib.import_module(name)
+        with import_kept_apart():
+            return _load_file(key, source) if source and is_file_name(name) else _import_package(name, source)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         raise UserError(key, name, f"cannot be imported: {describe_failure(error)}.") from error
+
+
+def _import_package(name: str, source: Path | None) -> ModuleType:
+    if source is not None:
+        forget_changed_package(name.partition(".")[0], source)
+    return importlib.import_module(name)
 
 
 def _load_file(key: str, path: Path) -> ModuleType:
@@ -65,11 +73,12 @@ def _load_file(key: str, path: Path) -> ModuleType:
     fingerprint = code_fingerprint(key, str(path))
     if name in _loaded and _loaded[name][0] == fingerprint:
         return _loaded[name][1]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise UserError(key, path, "is not a Python file.", "Its name must end in .py.")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path, loader=SourceLoader(name, str(path)))
+    if spec is None or spec.loader is None:
+        raise UserError(key, path, "cannot be imported.")
+    import_neighbours_of(key, path, anew=name in _loaded)
     module = importlib.util.module_from_spec(spec)
     registry.forget_module(name)
     sys.modules[name] = module  # before it runs: dataclasses and pickling look a module up by its name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
+from tvo_cli.plugins.scorer_reference import is_own_scorer
 
 PLUGINS = "plugins"
-CALLED = ("call", "scorer")  # keys whose value names a function of the user's: FILE.py:NAME or package.module:NAME
+FUNCTION = re.compile(r"reward\.functions\.\d+\.call")  # keys whose value names a function of the user's
+SCORER = re.compile(r"(reward|(evaluation\.\w+\.[^.]+\.)?dataset(\.sources\.[^.]+)?)\.scorer")  # or may name one
 
 
 class Reference(NamedTuple):
@@ -42,6 +45,11 @@ def own_code_references(tree: Mapping[str, Any]) -> Iterator[Reference]:
             yield Reference(key, value)
 
 
+def scorers_of_config(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield every scorer of a config with its key: of the run, of data sets, of suites; own code and ours."""
+    return ((key, value) for key, value in _texts_of_tree(tree) if SCORER.fullmatch(key))
+
+
 def plugins_of_config(tree: Mapping[str, Any]) -> list[str]:
     """Return the plugins that a config names."""
     named = tree.get(PLUGINS) or ()
@@ -50,7 +58,9 @@ def plugins_of_config(tree: Mapping[str, Any]) -> list[str]:
 
 def _names_own_code(key: str, value: str, plugins: Sequence[str]) -> bool:
     last = key.rpartition(".")[2]
-    if last in CALLED:
+    if SCORER.fullmatch(key):
+        return is_own_scorer(value)
+    if FUNCTION.fullmatch(key):
         return ":" in value
     return last == "_target_" and (is_own_target(value) or any(leads_into(value, one) for one in plugins))
 

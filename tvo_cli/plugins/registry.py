@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tvo_cli.errors import UserError
+
+NAME = re.compile(r"\w[\w.-]*")  # of a choice: it is a file's, and is typed in a shell
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,14 @@ _registered: dict[str, dict[tuple[str, str], Registration]] = {}
 
 
 def add(found: Registration) -> None:
-    """Remember a registration under the module that defines what it is made of."""
+    """Remember a registration under the module that defines what it is made of.
+
+    Raises:
+        UserError: its name could not be typed as `group=name`, or names a file elsewhere.
+    """
+    if not NAME.fullmatch(found.name):
+        remedy = "Take letters, digits, underscores, dashes and dots."
+        raise UserError(f"register.{found.group}", found.name, "is no name of a choice.", remedy)
     _registered.setdefault(found.made_of.__module__, {})[found.group, found.name] = found
 
 
