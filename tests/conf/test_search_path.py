@@ -138,3 +138,25 @@ def test_an_editor_is_told_of_own_choices(here: Path) -> None:
     found = editor_schema("trainer")
     assert found["properties"]["defaults"].pop("items") == {"examples": ["mine", "_self_"]}
     assert found == ours
+
+
+@pytest.mark.parametrize(
+    ("root", "text", "read"),
+    [
+        ("config.yaml", "defaults: [_self_, {model: resnet}]\n", False),
+        ("train.yaml", "defaults:\n  - data: mnist\n  - optional hparams: null\n", False),
+        ("train.yaml", "defaults:\n  - model: tiny\n  - override hydra/launcher: process\n", True),
+        ("notes.yaml", "seed: 1\n", True),
+    ],
+)
+def test_the_configs_of_another_hydra_program_are_left_alone_and_that_is_said(
+    here: Path, monkeypatch: pytest.MonkeyPatch, root: str, text: str, read: bool
+) -> None:
+    write(here / "conf" / "optimizer" / "adamw.yaml", "_target_: torch.optim.Adam\n")
+    write(here / "conf" / root, text)
+    assert (config.choice_path("optimizer", "adamw").parents[1] == here / "conf") is read
+    said = f"conf/ is another program's ({root} starts it), so it is left alone. To read it: TVO_CONF=conf"
+    assert (said in notes_on_users_configs()) is not read
+    monkeypatch.setenv("TVO_CONF", "conf")
+    assert config.choice_path("optimizer", "adamw").parents[1] == here / "conf"
+    assert said not in notes_on_users_configs()

@@ -126,7 +126,7 @@ def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
         path = yaml_of_choice(folders, *choice)
         tree = read_yaml(path) if path else {}
         found |= {str(name): NamedPlugin(str(name), KEY) for name in _names_of_value(tree.get(KEY))}
-        waiting += _choices_of_defaults(tree.get("defaults"), choice[0])
+        waiting += choices_of_defaults(tree.get("defaults"), choice[0])
     return list(found.values())
 
 
@@ -139,7 +139,7 @@ def _choices_of_root(root: str) -> dict[str, list[str]]:
     from tvo_cli.config.search_path import conf_dir
 
     path = conf_dir() / f"{root}.yaml"
-    found = _choices_of_defaults(read_yaml(path).get("defaults"), "") if root and path.is_file() else []
+    found = choices_of_defaults(read_yaml(path).get("defaults"), "") if root and path.is_file() else []
     return {group: [name] for group, name in found}
 
 
@@ -153,7 +153,7 @@ def _choices_of_words(words: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
+def choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
     """Return group and choice of each entry of a defaults list."""
     found: list[tuple[str, str]] = []
     for entry in defaults if isinstance(defaults, list) else ():

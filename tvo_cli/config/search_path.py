@@ -86,10 +86,33 @@ def folders_of_user() -> list[ConfigFolder]:
 
 
 def _folder_here() -> Iterator[ConfigFolder]:
-    """Yield ./conf where it is a folder of ours: another program's has none of the groups."""
-    here = Path.cwd() / HERE
-    if here.is_dir() and any(any((here / group).glob("*.yaml")) for group in groups_of_package()):
+    """Yield ./conf where it is a folder of ours: another program's has none of the groups, or a config of its own."""
+    here = _folder_with_our_groups()
+    if here is not None and config_of_another_program() is None:
         yield ConfigFolder(here, f"./{HERE}")
+
+
+def _folder_with_our_groups() -> Path | None:
+    here = Path.cwd() / HERE
+    ours = here.is_dir() and any(any((here / group).glob("*.yaml")) for group in groups_of_package())
+    return here if ours else None
+
+
+def config_of_another_program() -> Path | None:
+    """Return the yaml of ./conf from which another program of Hydra starts, where ./conf has groups of our names."""
+    here = _folder_with_our_groups()
+    found = sorted(here.glob("*.yaml")) if here is not None and here.resolve() != conf_dir().resolve() else []
+    return next((path for path in found if _starts_another_program(path)), None)
+
+
+def _starts_another_program(path: Path) -> bool:
+    """Return whether a yaml has a defaults list, under a name that is no command of ours or with groups not ours."""
+    from tvo_cli.config.plugins_in_effect import choices_of_defaults, read_yaml
+
+    defaults = read_yaml(path).get("defaults")
+    known = {*groups_of_package(), ""}
+    named = (group for group, _ in choices_of_defaults(defaults, "") if not group.startswith("hydra/"))
+    return isinstance(defaults, list) and (path.stem not in ROOTS or any(group not in known for group in named))
 
 
 def _named_folders() -> Iterator[ConfigFolder]:

@@ -15,6 +15,7 @@ from tvo_cli.config.search_path import (
     ROOTS,
     ConfigFolder,
     conf_dir,
+    config_of_another_program,
     folders_of_user,
     groups_of_package,
     users_config_folders,
@@ -62,7 +63,16 @@ def check_is_mapping(path: Path, config: object) -> None:
 def notes_on_users_configs() -> list[str]:
     """Return what a command says of the folders that it reads: what is new in ./conf, and what takes our place."""
     found = users_config_folders()
-    return [note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_folder(one)]
+    return [
+        *_note_on_another_program(),
+        *(note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_folder(one)),
+    ]
+
+
+def _note_on_another_program() -> Iterator[str]:
+    other = config_of_another_program()
+    if other is not None and Path.cwd() / HERE not in [one.path for one in folders_of_user()]:
+        yield f"{HERE}/ is another program's ({other.name} starts it), so it is left alone. To read it: TVO_CONF={HERE}"
 
 
 def _notes_on_folder(folder: ConfigFolder) -> Iterator[str]:
