@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tvo_cli.reward.function_call import CallOutcome, FunctionRequest, call_on_batch
+from tvo_cli.reward.function_call import CallOutcome, FunctionRequest, call_on_batch, read_returned, read_reward
 from tvo_cli.types import Verdict
 
 TEXTS = ["one", "", "three"]
@@ -136,3 +137,9 @@ def test_a_scorer_that_says_anything_else_is_named_by_row(value: Any) -> None:
     assert [row for row, _ in outcome.faults] == [1] and "a scorer says True, False, 1, 0 or None" in outcome.faults[0][
         1
     ]
+
+
+def test_a_generator_without_end_is_read_no_further_than_the_rows() -> None:
+    outcome = read_returned((1.0 for _ in itertools.count()), 3, read_reward)
+    assert outcome.failure == "returned more than 3 values for 3 responses"
+    assert read_returned(iter([1.0, 2.0]), 3, read_reward).failure == "returned 2 values for 3 responses"

@@ -12,7 +12,12 @@ ROW = {"id": "p/1", "question": "1 + 1", "completion": "2", "gold": "2", "correc
 def test_the_first_sixteen_rows_are_shown_in_their_order() -> None:
     rows = completion_rows([ROW | {"id": f"p/{number}"} for number in range(40)])
     assert [row[0] for row in rows] == [f"p/{number}" for number in range(16)] and MOST_ROWS == 16
-    assert dict(zip(COLUMNS, rows[0], strict=True)) == ROW | {"id": "p/0", "extracted": None, "reason": None}
+    assert dict(zip(COLUMNS, rows[0], strict=True)) == ROW | {
+        "id": "p/0",
+        "extracted": None,
+        "reason": None,
+        "rewards": None,
+    }
 
 
 def test_numbers_and_verdicts_stay_what_they_are() -> None:
@@ -34,3 +39,8 @@ def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
 
 def test_what_cannot_be_seen_is_shown() -> None:
     assert completion_text("a\nb\x1b[2J\u202e\ud800") == "a\nb\\x1b[2J\\u202e\\ud800"
+
+
+def test_what_each_function_of_ones_own_says_is_told() -> None:
+    [row] = completion_rows([ROW | {"rewards": {"brevity": 0.123456, "honest": None, "a\x1b": 1}}])
+    assert row[COLUMNS.index("rewards")] == "brevity 0.1235, honest none, a\\x1b 1"

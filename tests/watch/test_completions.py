@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.watch.conftest import HOSTILE, write_responses
+from tests.watch.conftest import write_responses
 from tvo_cli.watch.completions import MOST_ROWS, response_files, response_rows
 
 Write = Callable[..., Path]
@@ -16,9 +16,13 @@ Write = Callable[..., Path]
 
 def test_controls_and_bidi_marks_are_shown_and_nothing_obeys_them(write_run: Write) -> None:
     folder = write_run("a")
-    write_responses(folder, 9, [{"completion": HOSTILE, "reason": HOSTILE, "unknown": HOSTILE, "reward": 0.5}])
+    write_responses(
+        folder,
+        9,
+        [{**texts, "reward": 0.5, "rewards": {"brevity": 0.6}}],
+    )
     [row] = response_rows(folder, "step-000009.jsonl")
-    assert row["reward"] == 0.5 and "unknown" not in row
+    assert row["reward"] == 0.5 and row["rewards"] == "brevity 0.6" and "unknown" not in row
     for text in (row["completion"], row["reason"]):
         assert "\\x1b[31mred" in text and "\\u202egnp.exe" in text and "\\ud800" in text
         assert not set(text) & {"\x1b", "\u202e", "\ud800"} and "<script>" in text  # text: the page sets no HTML

@@ -108,11 +108,11 @@ def read_returned(returned: Any, rows: int, read: Read) -> CallOutcome:
     kind = type(returned).__name__
     found = returned.tolist() if hasattr(returned, "tolist") else returned
     if hasattr(found, "__next__"):
-        found = list(found)
+        found = list(islice(found, rows + 1))  # it may be without end
     if not isinstance(found, list | tuple):
         return CallOutcome([None] * rows, failure=f"returned {kind}; it must return a list with a value a response")
     if len(found) != rows:
-        return CallOutcome([None] * rows, failure=f"returned {len(found)} values for {rows} responses")
+        return CallOutcome([None] * rows, failure=f"returned {_counted(found, rows, kind)} values for {rows} responses")
     outcome = CallOutcome([])
     for row, value in enumerate(found):
         try:
@@ -121,6 +121,10 @@ def read_returned(returned: Any, rows: int, read: Read) -> CallOutcome:
             outcome.values.append(None)
             outcome.faults.append((row, str(fault)))
     return outcome
+
+
+def _counted(found: Sequence[Any], rows: int, kind: str) -> str:
+    return f"more than {rows}" if kind == "generator" and len(found) > rows else str(len(found))
 
 
 def read_reward(value: Any) -> float | None:

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.tracking.completion_table import completion_text
+from tvo_cli.tracking.completion_table import COLUMNS, completion_cell, completion_text
 
 NAME = re.compile(r"(evaluation-)?step-(\d{1,12})(?:-update-\d+)?\.jsonl")
 MOST_ROWS = 64
 MOST_BYTES = 1 << 20  # of a row
-SHOWN = ("id", "question", "completion", "gold", "extracted", "correct", "reward", "tokens", "reason")
 
 
 def response_files(run: Path) -> list[dict[str, Any]]:
@@ -53,8 +52,4 @@ def _row_for_page(line: bytes) -> dict[str, Any]:
         row = None
     if not isinstance(row, dict):
         return {"completion": completion_text(line.decode("utf-8", "replace")), "reason": "this row is not JSON"}
-    return {name: _cell_for_page(row[name]) for name in SHOWN if row.get(name) is not None}
-
-
-def _cell_for_page(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float) else completion_text(str(value))
+    return {name: completion_cell(row[name]) for name in COLUMNS if row.get(name) is not None}

@@ -172,7 +172,7 @@ function cardOfResponse(row) {
   const card = element("div", "response" + (row.correct === true ? " right" : row.correct === false ? " wrong" : ""), "");
   const facts = element("div", "facts", ""), fact = (name, value) => { if (value !== undefined) { const one = element("span", "", name + " "); one.append(element("b", name, typeof value === "number" ? shortNumber(value) : String(value))); facts.append(one); } };
   fact("correct", row.correct === undefined ? undefined : row.correct ? "yes" : "no");
-  fact("reward", row.reward); fact("answer", row.extracted); fact("gold", row.gold); fact("tokens", row.tokens); fact("because", row.reason); fact("problem", row.id);
+  fact("reward", row.reward); fact("of", row.rewards); fact("answer", row.extracted); fact("gold", row.gold); fact("tokens", row.tokens); fact("because", row.reason); fact("problem", row.id);
   card.append(facts);
   if (row.question) card.append(element("pre", "question", row.question));
   card.append(element("pre", "", row.completion ?? ""));
