@@ -15,12 +15,8 @@ Write = Callable[..., Path]
 
 
 def test_controls_and_bidi_marks_are_shown_and_nothing_obeys_them(write_run: Write) -> None:
-    folder = write_run("a")
-    write_responses(
-        folder,
-        9,
-        [{**texts, "reward": 0.5, "rewards": {"brevity": 0.6}}],
-    )
+    folder, texts = write_run("a"), dict.fromkeys(("completion", "reason", "unknown"), HOSTILE)
+    write_responses(folder, 9, [{**texts, "reward": 0.5, "rewards": {"brevity": 0.6}}])
     [row] = response_rows(folder, "step-000009.jsonl")
     assert row["reward"] == 0.5 and row["rewards"] == "brevity 0.6" and "unknown" not in row
     for text in (row["completion"], row["reason"]):

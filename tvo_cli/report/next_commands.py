@@ -122,7 +122,8 @@ def _flags_and_overrides_of_run(run: Run) -> tuple[list[str], list[str]]:
     if not words:
         return [], _overrides_from_config(run.config)
     flags = [word for flag, value in pairwise(words) if flag in FLAGS for word in (flag, value)]
-    overrides = [word for word in words if ("=" in word or word.startswith("~")) and MASK not in word]
+    whole = f"={MASK}"  # what a mapping holds besides its secret is a setting, and stays, for the user to fill in
+    overrides = [word for word in words if ("=" in word or word.startswith("~")) and not word.endswith(whole)]
     return flags, [word for word in overrides if word not in flags]
 
 
