@@ -29,6 +29,7 @@ def fails(split): raise KeyError("x")
 def wide(split):
     further = {"difficulty": 0.5, "__class__": "hard", "set": {1}, "long": "x" * 9999}
     return [{"question": "q", "answer": "1", "level": 2, **further}]
+def judged(split): return [{"question": "q", "answer": "1", "scorer": "judge.py:f"}]
 def breaks(split):
     yield {"question": "q", "answer": "1"}
     1 / 0
@@ -92,3 +93,8 @@ def test_further_columns_of_a_row_are_kept_as_those_of_a_file_are(load: Any) -> 
 def test_a_generator_that_fails_on_its_way_is_named_with_its_line(load: Any, name: str) -> None:
     with pytest.raises(UserError, match=rf"rows\.py:{name}: failed: \w+: .*\(rows\.py, line \d+\)"):
         load(name)
+
+
+def test_a_scorer_of_own_code_is_named_by_the_config_which_records_it_not_by_a_row(load: Any) -> None:
+    with pytest.raises(UserError, match=r"row mine/train/0 names the scorer judge\.py:f.*reward\.scorer=judge\.py:f"):
+        load("judged")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tvo_cli.errors import UserError
 from tvo_cli.plugins.code_sources import code_fingerprint, find_source, source_files
 
 
@@ -45,3 +46,9 @@ def test_a_package_counts_whole_and_a_built_in_module_has_no_file(mine: Path, mo
     (mine.parent / "pack" / "deep.py").write_text("y = 2\n")
     assert code_fingerprint("k", "pack.deep:y") != before
     assert code_fingerprint("k", "sys:exit") == "built-in"
+
+
+@pytest.mark.parametrize("name", ["~nobody_of_this_name/mine.py", "~/nowhere_of_this_name.py", "no\0where.py"])
+def test_a_file_in_no_home_is_no_file(name: str) -> None:
+    with pytest.raises(UserError, match="there is no such file"):
+        find_source("k", name)

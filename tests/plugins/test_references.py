@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.references import own_code_fingerprints, own_code_references, source_of_reference
+from tvo_cli.plugins.references import leads_into, own_code_fingerprints, own_code_references, source_of_reference
 
 TREE = {
     "plugins": ["./mine.py", "my_package.sub"],
@@ -62,6 +62,14 @@ def test_a_file_counts_as_it_is_written_and_a_package_whole() -> None:
         "pack",
         "pack",
     ]
+
+
+@pytest.mark.parametrize("plugin", ["mine.py", "./mine.py", "a/../mine.py", "ABSOLUTE"])
+def test_a_file_is_one_plugin_however_its_path_is_written(plugin: str) -> None:
+    plugin = plugin.replace("ABSOLUTE", str(Path("mine.py").absolute()))
+    for target in ("mine.py:f", "./mine.py:f", f"{Path.cwd()}/mine.py:f"):
+        assert leads_into(target, plugin)
+    assert not leads_into("a/mine.py:f", plugin) and not leads_into("mine:f", plugin)
 
 
 def test_each_source_has_one_fingerprint_and_a_missing_one_names_its_key(

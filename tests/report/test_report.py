@@ -176,7 +176,7 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
 
 COMMAND = """tvo train --config-dir 'my conf' algorithm=tvo model=custom 'model.path=my model' dataset=jsonl \\
 dataset.path=ok.jsonl 'dataset.suffix='"'"'one two'"'"'' algorithm.estimator.x=1 resume=must output_dir='a b' seed=1 \\
-logger.api_key=*** 'reward.functions=[{call: a.py:f, api_key: ***}]' '~rollout.stop' --debug"""
+logger.api_key=*** 'reward={x: a.py:f, key: ***}' '~rollout.stop' --debug"""
 
 
 EVALUATE = ["tvo", "eval", "--config-dir", "my conf", "model=custom"]
@@ -184,7 +184,7 @@ EVALUATE += ["model.path='a b/checkpoints/step-000006/policy'", "evaluation=addi
 EXPORT = ["tvo", "export", "a b", "a b-policy"]
 RIVAL = ["tvo", "train", "--config-dir", "my conf", "algorithm=grpo", "model=custom", "model.path=my model"]
 RIVAL += ["dataset=jsonl", "dataset.path=ok.jsonl", "dataset.suffix='one two'", "seed=1"]
-RIVAL += ["reward.functions=[{call: a.py:f, api_key: ***}]", "~rollout.stop"]
+RIVAL += ["reward={x: a.py:f, key: ***}", "~rollout.stop"]
 RIVAL += ["output_dir='a b-grpo'"]
 
 

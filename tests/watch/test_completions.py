@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.watch.conftest import write_responses
+from tests.watch.conftest import HOSTILE, write_responses
 from tvo_cli.watch.completions import MOST_ROWS, response_files, response_rows
 
 Write = Callable[..., Path]

@@ -14,6 +14,7 @@ from tvo_cli.data.row_to_problem import further_columns
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_code import describe_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, own_target_object
+from tvo_cli.plugins.scorer_reference import is_own_scorer
 from tvo_cli.types import Problem
 
 KEY = "dataset.make"
@@ -68,8 +69,14 @@ def _failure_named(target: str) -> Iterator[None]:
 
 def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:
     """A row as a problem: a mapping with question and answer, or a Problem."""
-    if isinstance(row, Problem):
-        return row
+    found = row if isinstance(row, Problem) else _problem_of_mapping(row, name, source, target)
+    if is_own_scorer(found.scorer):
+        problem = f"row {name} names the scorer {found.scorer}, own code that no config records."
+        raise UserError(KEY, target, problem, f"Name it there: reward.scorer={found.scorer}")
+    return found
+
+
+def _problem_of_mapping(row: Any, name: str, source: str, target: str) -> Problem:
     if not isinstance(row, Mapping):
         raise UserError(KEY, target, f"row {name} is {type(row).__name__}, no mapping.")
     for key in ("question", "answer"):

@@ -20,6 +20,14 @@ def is_file_name(name: str) -> bool:
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
+def path_of_file_name(name: str) -> Path:
+    """The path that a file's name means, `~` for the home of a user where there is one."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # no such user
+        return Path(name)
+
+
 def find_source(key: str, name: str) -> Path | None:
     """The file of own code, or the folder of its package; `None` for what comes with Python.
 
@@ -27,7 +35,7 @@ def find_source(key: str, name: str) -> Path | None:
         UserError: there is no such file or module.
     """
     if is_file_name(name):
-        path = Path(name).expanduser()
+        path = path_of_file_name(name)
         if not path.is_file():
             remedy = f"A path is read from the working folder, here {Path.cwd()}."
             raise UserError(key, name, "there is no such file.", remedy)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
+from tvo_cli.plugins.code_sources import is_file_name, module_of_reference, path_of_file_name
 from tvo_cli.plugins.scorer_reference import is_own_scorer
 
 PLUGINS = "plugins"
@@ -78,8 +78,14 @@ def is_own_target(target: str) -> bool:
 def leads_into(target: str, plugin: str) -> bool:
     """Return whether a `_target_` names something of a plugin, written with a colon or, of a package, with dots."""
     if is_own_target(target):
-        return source_of_reference(target) == source_of_reference(plugin)
+        return _place_of_source(target) == _place_of_source(plugin)
     return not is_file_name(plugin) and target.partition(".")[0] == source_of_reference(plugin)
+
+
+def _place_of_source(name: str) -> str:
+    """Return the path of a reference's file, however it is written; or its package."""
+    source = source_of_reference(name)
+    return str(path_of_file_name(source).resolve()) if is_file_name(source) else source
 
 
 def _texts_of_tree(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
