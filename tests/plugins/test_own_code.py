@@ -102,8 +102,11 @@ def test_neighbours_of_one_name_in_two_folders_are_two(mine: Path) -> None:
 def test_a_neighbour_that_a_package_hides_is_refused(mine: Path) -> None:
     (mine.parent / "omegaconf.py").write_text("")
     mine.write_text("import omegaconf\ndef f(): ...\n")
+    import omegaconf
+
     with pytest.raises(UserError, match=r"imports omegaconf, and Python finds .* Rename omegaconf\.py"):
         own_code.load_callable("k", "mine.py:f")
+    assert sys.modules["omegaconf"] is omegaconf
 
 
 def test_text_of_the_same_second_and_size_is_compiled_anew(mine: Path) -> None:

@@ -55,21 +55,16 @@ def import_neighbours_of(key: str, path: Path, *, anew: bool) -> None:
     now = {name: (file, file.read_bytes()) for name, file in beside.items()}
     changed = anew or any(_neighbours.get(name, one) != one for name, one in now.items())
     for name, file in beside.items():
-        if changed or _place_of_imported(name) != file:
+        if name in _neighbours and (changed or _neighbours[name][0] != file):  # no module that others have imported
             _forget(name)
-    _neighbours.update(now)
     for name in beside.keys() - sys.stdlib_module_names:
         if "." not in name:
             _check_is_found(key, path, name, beside[name])
+    _neighbours.update(now)
 
 
 def _module_name(file: Path, folder: Path) -> str:
     return ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-
-
-def _place_of_imported(name: str) -> Path | None:
-    place = getattr(sys.modules.get(name), "__file__", None)
-    return Path(place).resolve() if place else None
 
 
 def _put_before_other_own_folders(folder: str) -> None:
