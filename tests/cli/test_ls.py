@@ -191,3 +191,17 @@ def test_what_a_run_is_called_is_shown_and_not_obeyed(
     assert r"a\x1b[2Jb\nc\r[red]d[/red]\u202e" in shown and r"no\x1b]0;x\x07\nway\x9b1m" in shown
     assert r"algorithm=x\ny" in shown or "algorithm=x y" in shown
     assert all(line.isprintable() for line in shown.splitlines()) and len(shown.split("\n")) == (7 if terminal else 3)
+
+
+def test_own_code_is_told_by_its_file_and_the_start_of_its_sha256(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, sha256 in (("a", "12345678ab"), ("b", "87654321ab")):
+        folder = make(tmp_path, name, state="finished")
+        with (folder / "config.yaml").open("a") as config:
+            config.write(f"\nown_code: {{./mine.py: {sha256}}}\n")
+    assert main(["ls", str(tmp_path)]) == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        "./mine.py=12345678",
+        "./mine.py=87654321",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,9 @@ def test_a_run_goes_on_with_the_same_code_only(mine: Path, tmp_path: Path) -> No
     kept = folder_of_own_code(run, "token_words.py", sha256)
     assert str(kept) in str(error.value) and (kept / "token_words.py").read_text() == "import beside\n"
     assert (kept / "beside.py").is_file()
+    shutil.rmtree(kept)
+    with pytest.raises(UserError, match=r"Put back what ran, name another output_dir"):
+        resume_compatibility.check_same_settings(run, before, flat(composed()), ())
     for allowed in ("own_code", "own_code.token_words.py"):
         resume_compatibility.check_same_settings(run, before, flat(composed()), (allowed,))
 

@@ -118,6 +118,16 @@ def test_another_command_or_other_data_in_the_same_folder_is_refused(
     assert tuned(begun, *words, "resume=never")["rows"] == 51
 
 
+@pytest.mark.slow
+def test_the_scorer_that_judged_is_kept_with_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("judge.py").write_text("def yes(responses):\n    return [True for _ in responses]\n")
+    words = ("dataset=jsonl", f"dataset.path={sums(tmp_path / 'sums.jsonl', most=5)}", *READS, "steps=1", "rows=8")
+    tuned(tmp_path / "own", *words, "reward.scorer=judge.py:yes")
+    [kept] = (tmp_path / "own" / "own_code").glob("judge-*/judge.py")
+    assert kept.read_bytes() == Path("judge.py").read_bytes()
+
+
 def _pull_the_plug(*_: Any) -> None:
     raise RuntimeError("the plug was pulled")
 

@@ -58,7 +58,7 @@ def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
 def _settings_column_of_ls(apart: dict[str, Any]) -> str:
     """Return the settings in which a run differs: `algorithm=tvo seed=0 lr=1e-4`."""
     apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
-    last = [key.removesuffix(".name").rpartition(".")[2] for key in apart]
+    last = [_last_part(key) for key in apart]
     names = [short if last.count(short) == 1 else key for key, short in zip(apart, last, strict=True)]
     return " ".join(f"{name}={_ls_setting_text(value)}" for name, value in zip(names, apart.values(), strict=True))
 
@@ -98,3 +98,10 @@ def _print_runs_as_json(records: list[dict[str, Any]]) -> None:
         if isinstance(record["reward"], float) and not math.isfinite(record["reward"]):
             record["reward"] = str(record["reward"])
     print(json.dumps(records, indent=2, allow_nan=False, default=str))
+
+
+def _last_part(key: str) -> str:
+    """Return what tells a key: `lr` of optimizer.lr, `algorithm` of algorithm.name, the file of own_code.mine.py."""
+    return (
+        key.removeprefix("own_code.") if key.startswith("own_code.") else key.removesuffix(".name").rpartition(".")[2]
+    )

@@ -31,6 +31,7 @@ from tvo_cli.model.sequence_logprobs import can_pack
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.tracking.metrics_file import MetricsFile
+from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.training import resume_compatibility, sft_checkpoint
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.demonstration_rows import LengthLimit, ReadRows, Rows, rows_of
@@ -80,6 +81,7 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
     with ExitStack() as resources:
         work = _build(config, resources)
         sft_checkpoint.begin(folder, config.resume, asked)
+        copy_own_code(folder, config)
         before = sft_checkpoint.resume_fine_tuning(work.tuning, folder).get("before") or work.evaluation(work.tuning)
         _learn(work, folder, before, progress(work.tuning.settings.steps))
         return _finish(work, folder, before, work.evaluation(work.tuning))

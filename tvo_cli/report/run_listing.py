@@ -25,6 +25,7 @@ INSIDE = (
     "tensorboard",
 )  # of a run, where no other run is
 NOT_LISTED = ("output_dir", "run_name", "experiment_name", "sweep_objective")
+SHOWN_OF_SHA256 = 8  # of own code: as in the names of its copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _settings_of_run(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
         pairs = [split_override(word) for word in told.get("overrides") or ()]
         return {key: value for key, value in pairs if key not in NOT_THE_EXPERIMENT}
     return {
-        key: value
+        key: str(value)[:SHOWN_OF_SHA256] if key.startswith("own_code.") else value
         for key, value in _flat_settings_of_run(_parse_config_of_listed_run(text))
         if not key.startswith((*NOT_LISTED, "logger."))
     }

@@ -143,9 +143,8 @@ def _check_same_own_code(
         said = f"has changed since the run in {folder} began (sha256 {now}…, recorded {then}…)."
         if not is_allowed_to_differ(key, allowed):
             copy = own_code_copies.folder_of_own_code(folder, name, str(before[key]))
-            remedy = (
-                f"What ran is kept in {copy}: put it back, name another output_dir, or take resume.allow=[own_code]."
-            )
+            back = f"What ran is kept in {copy}: put it back" if copy.exists() else "Put back what ran"
+            remedy = f"{back}, name another output_dir, or take resume.allow=[own_code]."
             raise UserError("own_code", name, said, remedy)
         log.warning("resume.allow: own_code: %s %s", name, said)
 

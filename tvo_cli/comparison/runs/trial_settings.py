@@ -15,17 +15,19 @@ HARMLESS = (  # where and how a run is done, not what is done
     *("trainer.profile", "trainer.save_policy_only"),
     *("trainer.microbatch_rows", "trainer.precision", "trainer.deterministic", "rollout.batch_size"),
     *("trainer.microbatch_tokens", "trainer.matmul", "stability.reference", "rollout.cache_gb"),
+    "plugins",  # by itself: what is taken of it is named by other settings
     *("reward.workers", "reward.deadline", "reward.memory_mb", "evaluation.every", "evaluation.at_start"),
 )
 HARMLESS_PARTS = ("evaluated", "recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")
 ABSENT = "—"
+OWN_CODE = "own_code"  # fingerprints of files that other settings name
 
 
 def flatten_settings(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Return a config as dotted keys with scalars, lists as JSON, without what names or logs a run."""
     found: dict[str, Any] = {}
     for name, value in tree.items() if isinstance(tree, Mapping) else ():
-        if not prefix and name in configuration.NOT_THE_EXPERIMENT:
+        if not prefix and (name in configuration.NOT_THE_EXPERIMENT or (name == OWN_CODE and not value)):
             continue
         if isinstance(value, Mapping) and value:
             found |= flatten_settings(value, f"{prefix}{name}.")
@@ -116,6 +118,8 @@ def _why_setting_differs(key: str, by: Sequence[str], arms: Mapping[str, Sequenc
         return "compared"
     if key == RATE:
         return "the rate"
+    if _is_code_of_some_arms(key, arms):
+        return "brought by the algorithm" if "algorithm.name" in by else "harmless"
     if any(key.startswith(one) for one in group) or (key in _settings_brought_by_algorithms(by, arms)):
         return (
             "brought by the algorithm"
@@ -123,6 +127,12 @@ def _why_setting_differs(key: str, by: Sequence[str], arms: Mapping[str, Sequenc
             else "compared"
         )
     return "harmless" if is_harmless_setting(key) else "not intended"
+
+
+def _is_code_of_some_arms(key: str, arms: Mapping[str, Sequence[Trial]]) -> bool:
+    """Return whether a key is the fingerprint of code that some arms name, and all of those have the same."""
+    found = {trial.settings.get(key) for trials in arms.values() for trial in trials} - {None}
+    return key.startswith(f"{OWN_CODE}.") and len(found) == 1
 
 
 def _settings_brought_by_algorithms(by: Sequence[str], arms: Mapping[str, Sequence[Trial]]) -> set[str]:

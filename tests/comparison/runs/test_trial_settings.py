@@ -1,0 +1,29 @@
+"""In which settings arms differ, and why: own code that only some arms name follows the setting that names it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tvo_cli.comparison.runs.trial import Trial
+from tvo_cli.comparison.runs.trial_settings import flatten_settings, settings_in_which_arms_differ
+
+
+def arm(name: str, **config: Any) -> list[Trial]:
+    settings = flatten_settings({"algorithm": {"name": name}, **config})
+    return [cast("Trial", SimpleNamespace(settings=settings))]
+
+
+@pytest.mark.parametrize(("theirs", "why"), [({}, "brought by the algorithm"), ({"mine.py": "b" * 64}, "not intended")])
+def test_code_of_one_arm_is_no_difference_that_was_not_intended_and_changed_code_is(
+    theirs: dict[str, str], why: str
+) -> None:
+    mine = arm("mine", plugins=["mine.py"], own_code={"mine.py": "a" * 64})
+    found = settings_in_which_arms_differ({"mine": mine, "grpo": arm("grpo", own_code=theirs)}, ["algorithm.name"])
+    assert {one.key: one.why for one in found} == {
+        "algorithm.name": "compared",
+        "own_code.mine.py": why,
+        "plugins": "harmless",
+    }
