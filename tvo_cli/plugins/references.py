@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference, path_of_file_name
@@ -83,9 +84,10 @@ def leads_into(target: str, plugin: str) -> bool:
 
 
 def _place_of_source(name: str) -> str:
-    """Return the path of a reference's file, however it is written; or its package."""
+    """Return the path of a reference's file, with or without `./`; one with `..` as it is written; or its package."""
     source = source_of_reference(name)
-    return str(path_of_file_name(source).resolve()) if is_file_name(source) else source
+    plain = is_file_name(source) and ".." not in Path(source).parts
+    return str(path_of_file_name(source).resolve()) if plain else source
 
 
 def _texts_of_tree(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
