@@ -21,9 +21,7 @@ from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_
 from tvo_cli.plugins.importing import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
 
 PROGRAM = str(Path(__file__).parents[1]) + os.sep
-LIBRARIES = tuple(
-    {sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+LIBRARIES = tuple({sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
 _loaded: dict[str, tuple[str, ModuleType]] = {}
 

@@ -91,17 +91,17 @@ def how_to_write_value(key: str, value: Any, schema: dict[str, Any]) -> str:
         return f"Write {key}={int(value)}"
     if _is_list_of_texts(schema) and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
-    if (entries := _as_list_of_groups(value, schema)) is not None:
+    if entries := _as_entries_of_list(value, schema) if "array" in kinds else None:
         return f"Write '{key}=[{entries}]'"
-    if "array" in kinds and value is not None and not isinstance(value, str | list | dict):
-        return f"Write '{key}=[{describe_value_as_override(value)}]'"
     if "string" in kinds and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
     return "For none: []" if "array" in kinds and value in ("", [""]) else ""
 
 
-def _as_list_of_groups(value: Any, schema: dict[str, Any]) -> str | None:
-    """Return texts as the groups of settings that a list takes: `lib.py:f` as `{call: lib.py:f}`."""
+def _as_entries_of_list(value: Any, schema: dict[str, Any]) -> str | None:
+    """Return a value as the entries of the list that it stands for: 3, or for `lib.py:f` `{call: lib.py:f}`."""
+    if value is not None and not isinstance(value, str | list | dict):
+        return describe_value_as_override(value)
     needed = schema.get("items", {}).get("required", ())
     texts = [value] if isinstance(value, str) else value
     if len(needed) != 1 or not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t for t in texts):
