@@ -106,7 +106,7 @@ ConvertRow = Callable[[Row, RowReading, str], Problem]  # the last: the id of a 
 
 
 def _further_columns(row: Row, reading: RowReading) -> dict[str, object]:
-    """Return the columns by their own names; of those that became a field of the same name the field stands for them."""
+    """Return the columns by their own names; for those of a field's name the field stands."""
     used = [path for path in (column_of_row(row, reading, noun) for noun in GUESSES) if path is not None]
     parts = {path: value_at_path(row, path) for path in used if path not in FIELDS}
     return further_columns(row, used) | further_columns(parts, ())
