@@ -31,7 +31,7 @@ class Problem:
     suffix: str = ""  # what follows the question where model.prompt.suffix is null: a mixture's sources bring their own
 
     def __getitem__(self, column: str) -> object:
-        """A field by its name, or a column of the data row that is none of them: problem["difficulty"]."""
+        """A field by its name, else a column of the data row by its own, numbers as numbers: problem["difficulty"]."""
         if column in self.__dataclass_fields__:
             return getattr(self, column)
         if column not in self.metadata:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -24,6 +26,15 @@ def test_list_has_an_entry_for_every_choice(word: str) -> None:
     assert result.exit_code == 0 and names == config.choices_of_group("algorithm") and max(map(len, lines)) <= 110
     ppo = " ".join(result.output.split("\nppo ")[1].split("\nreinforce ")[0].split())
     assert "critic" in ppo and "Changes GRPO at: estimator" in ppo and ppo.endswith("arXiv:1707.06347, notes.")
+
+
+def test_a_choice_that_begins_with_its_name_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "conf" / "reward" / "cautious.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# cautious: as few words as will do.\n", encoding="utf-8")
+    said = runner.invoke(app, ["list", "rewards"]).output
+    assert "as few words as will do" in said and said.count("cautious") == 1
 
 
 def test_list_alone_names_the_groups() -> None:

@@ -129,3 +129,16 @@ def test_ranks_that_cannot_be_are_refused(
     monkeypatch.chdir(tmp_path)
     assert main(["train", *words]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"tvo: {said}") and list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_refuses_all_that_the_run_would_of_a_file(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(f'{{"question": "{i} + 3 =", "answer": {i + 3}}}\n' for i in range(9)), encoding="utf-8")
+    words = ["dataset=jsonl", f"dataset.path={path}", "dataset.suffix=''", "rollout.prompts=64"]
+    assert main(["train", "--dry-run", *words]) == 2
+    said = capsys.readouterr().err
+    assert "rollout.max_tokens=1024: problem mine/" in said and "rollout.prompts=64: there are 8 problems" in said
+    assert main(["train", "--dry-run", *words, "dataset.columns.answer=nope"]) == 2
+    assert "nope" in capsys.readouterr().err

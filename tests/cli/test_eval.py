@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tvo_cli.cli.evaluate import ids_of_option
 from tvo_cli.cli.main import app
-from tvo_cli.cli.progress_bars import _progress_lines
+from tvo_cli.cli.progress_bars import _progress_lines, step_progress_lines
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.job.evaluation import suites_to_evaluate_as_list
 
@@ -70,6 +70,13 @@ def test_what_cannot_be_leaves_nothing_behind(tmp_path: Path, word: str, monkeyp
     done = runner.invoke(app, ["eval", word, "output_dir=run"])
     assert done.exit_code == 2, done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_step_of_a_fine_tuning_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    report = step_progress_lines(34, "loss", every=20)
+    for step in range(1, 35):
+        report(step, 0.5)
+    assert capsys.readouterr().out.splitlines() == [f"step {n}/34  loss 0.5000" for n in (" 1", "20", "34")]
 
 
 def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

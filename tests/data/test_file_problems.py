@@ -80,6 +80,15 @@ def test_columns_of_ones_own_are_kept_as_values_where_they_are_small(write: Call
     assert [type(problem[name]) for name in ("difficulty", "p")] == [int, float]
 
 
+def test_a_column_that_became_a_part_of_the_problem_keeps_its_own_name(write: Callable[..., Path]) -> None:
+    path = write({"frage": "q", "gold": 5, "schwer?": 3, "about": {"kind": "sums"}, "id": 7})
+    columns = {"question": "frage", "level": "schwer?", "subject": "about.kind"}
+    (problem,) = everything(load(path, columns=columns))
+    assert (problem.level, problem.subject, problem["id"]) == ("3", "sums", "7")
+    own = {"frage": "q", "gold": 5, "schwer?": 3, "about": {"kind": "sums"}, "about.kind": "sums"}
+    assert dict(problem.metadata) == own and type(problem["schwer?"]) is int
+
+
 @pytest.mark.parametrize("column", ["messages", "Messages", "conversations", "conversation"])
 def test_a_column_of_conversations_is_guessed_and_its_answer_is_not_shown(
     write: Callable[..., Path], column: str

@@ -48,7 +48,7 @@ def test_a_whole_evaluation(asked: Callable[..., DictConfig], golds: dict[str, s
             "second": None,
         },
     }
-    assert (steps[-1].done, steps[-1].total, steps[-1].right, steps[-1].judged) == (30, 30, 18, 30)
+    assert (steps[-1].done, steps[-1].total, steps[-1].right, steps[-1].judged) == (30, 30, 12, 24)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["suites"]["jsonl"]["avg"]["mean"] == 0.5
 
 

@@ -13,7 +13,7 @@ OFFERED = ("prompts", "responses", "step")
 
 
 def asked(function: Any, **given: Any) -> tuple[str, ...]:
-    return parameters_asked_for("reward.functions.0", "mine.py:f", function, OFFERED, given)
+    return parameters_asked_for("reward.functions.0", "mine.py:f", function, OFFERED, given, ("call", "weight"))
 
 
 class Callable_:
@@ -42,6 +42,13 @@ def test_it_gets_what_it_names_and_with_double_star_everything() -> None:
         (lambda responses, words: 0, {}, r"functions\.0\.words=: is missing: mine\.py:f needs it"),
         (lambda response: 0, {}, r"functions\.0\.response=: is missing.*Nearest: responses"),
         (lambda responses, words=1: 0, {"word": 2}, r"functions\.0\.word=2: mine\.py:f has no such.*Nearest: words"),
+        (
+            lambda completions, rewards: 0,
+            {},
+            r"completions=: is missing.*may ask for prompts, responses, step, or give",
+        ),
+        (lambda responses, limit=1: 0, {"wieght": 2}, r"wieght=2: mine\.py:f has no such parameter\. Nearest: weight"),
+        (lambda responses, limit=1: 0, {"xyz": 2}, r"It has: limit\. An entry itself has: call, weight\."),
         (lambda responses: 0, {"words": 2}, r"It has: none that a config may set"),
         (lambda responses: 0, {"responses": 2}, r"functions\.0\.responses=2: is filled by the program"),
         (waits, {}, "is an async function"),

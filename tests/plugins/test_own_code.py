@@ -61,12 +61,19 @@ def test_a_file_imports_what_lies_beside_it(mine: Path) -> None:
         ("mine.py:WEIGHT", "is int, not a function"),
         ("broken.py:f", "cannot be imported: ZeroDivisionError: division by zero (broken.py, line 2)"),
         ("syntax.py:f", "cannot be imported: SyntaxError: "),
+        ("unread.py:f", "(unread.py, line 2)"),
+        ("column.py:f", "has no column schwer?; it has id, question"),
+        ("column.py:f", "(column.py, line 2)"),
         ("leaves.py:f", "cannot be imported: SystemExit: 3 (leaves.py, line 1)"),
     ],
 )
 def test_what_is_wrong_is_said(mine: Path, reference: str, text: str) -> None:
     (mine.parent / "broken.py").write_text("\n1 / 0\n")
     (mine.parent / "syntax.py").write_text("def f(:\n")
+    (mine.parent / "unread.py").write_text("import json\njson.loads('{')\n")
+    (mine.parent / "column.py").write_text(
+        "from tvo_cli.types import Problem\nProblem('a', 'q', '1', 'mine')['schwer?']\n"
+    )
     (mine.parent / "leaves.py").write_text("raise SystemExit(3)\n")
     with pytest.raises(UserError) as error:
         own_code.load_callable("reward.functions.0.call", reference)

@@ -15,8 +15,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tvo_cli import data
-from tvo_cli.errors import UserError
+from tvo_cli.errors import UserError, UserErrors
 from tvo_cli.model import Policy, load_policy
+from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.training import run_problems
 from tvo_cli.types import Problem
 
@@ -202,3 +203,18 @@ def test_a_finite_data_set_that_is_made_as_it_is_read_is_looked_at_whole(
     parts["model"] = {"path": "m", "prompt": {"template": "plain"}}
     with pytest.raises(UserError, match=r"rollout\.max_tokens=8: problem .* has a prompt of"):
         run_problems.select_training_problems(OmegaConf.create(parts), reading)
+
+
+def test_all_faults_of_data_and_sizes_are_told_at_once(config: Callable[..., Any], tiny: Policy) -> None:
+    chosen = config([f"Dora buys {i} apples" for i in range(3)], path="packaged:tiny", budget=64, holdout=1)
+    chosen.evaluation = {"problems": 1, "max_tokens": 65, "seed": 0}
+    chosen.rollout.prompts = 4
+    for readable in (tiny, PromptReader.of(tiny, "packaged:tiny")):
+        with pytest.raises(UserError) as caught:
+            run_problems.select_training_problems(chosen, readable, at_once=4)
+        assert isinstance(caught.value, UserErrors)
+        told = [(error.key, error.value) for error in caught.value.errors]
+        sizes = [("rollout.max_tokens", 64), ("rollout.prompts", 4), ("evaluation.max_tokens", 65)]
+        assert told == [("model.path", "packaged:tiny"), *sizes]
+        assert "Besides: (2) rollout.max_tokens=64: " in str(caught.value)
+        assert "(3) rollout.prompts=4: there are 2 problems. Take rollout.prompts=2 at most" in str(caught.value)

@@ -20,6 +20,7 @@ LISTED = 64  # jobs of a sweep that have a row each; of more, each setting has o
 CHECKED = 24  # values beside the first job's: each takes a fiftieth of a second
 COMPOSED = 4  # configurations at most: each takes a fifth of a second
 SIZELESS = ("seed", "optimizer.lr", "experiment_name", "run_name", "output_dir")  # keys on which no size depends
+READ = frozenset({"jsonl", "own"})  # kinds of data that the user brings
 Job = Sequence[str]
 
 
@@ -38,6 +39,7 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
     plan = dry_run_sizes(first, ranks or 0)
+    _check_data_of_dry_run(first)
     _check_values_in_dry_run(jobs, first, name)
     plans = _sizes_of_each_job(jobs, plan, name, ranks or 0)
     if len(jobs) > 1:
@@ -50,6 +52,18 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         print_dry_run_sizes(plan.table)
     print()
     printing.print_config(first)
+
+
+def _check_data_of_dry_run(config: DictConfig) -> None:
+    """Refuse problems of a file that the run would refuse."""
+    sources = config.dataset.get("sources") or {}
+    if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
+        return
+    from tvo_cli.tracking.buffered_log import BufferedLog
+    from tvo_cli.training.check_data import check_data
+
+    with BufferedLog():
+        check_data(config)
 
 
 def _jobs_at_once(jobs: Sequence[Job]) -> int:

@@ -84,7 +84,7 @@ def _row_of_choice(group: str, name: str) -> list[str]:
     about = config.parse_choice_comment(config.choice_comment(group, name))
     return [
         name,
-        about.what,
+        about.what.removeprefix(f"{name}: "),  # it stands beside the name
         about.changes,
         about.paper,
         _fidelity_of_choice(group, name),

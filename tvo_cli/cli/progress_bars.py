@@ -119,10 +119,10 @@ class GradingProgress:
 
 
 def step_progress_lines(total: int, what: str, every: int = 50) -> Callable[[int, float], object]:
-    """Return what prints a line of progress at the first step, the last one, and every so many between."""
+    """Return what prints a line of progress at the first step (1), the last one, and every so many between."""
 
     def report(step: int, value: float) -> None:
-        if step % every == 0 or step == total - 1:
+        if step % every == 0 or step in (1, total):
             print(f"step {step:>{len(str(total))}}/{total}  {what} {value:.4f}", flush=True)
 
     return report

@@ -53,6 +53,8 @@ def _explain_override_error(
         return UserError(twice.group(1), value, "has a value already.", f"Without the +: {twice.group(1)}={value}")
     if "elete" in str(error) or re.match(r"Error merging override ~", str(error)):
         return _explain_failed_deletion(error, overrides, root, folder)
+    if found := _explain_list_for_group(error):
+        return found
     unknown = re.match(r"Could not override '([^']+)'", str(error))
     if unknown:
         return _explain_unknown_key(unknown.group(1), overrides, root, folder)
@@ -96,6 +98,23 @@ def _explain_failed_deletion(
     if key not in known and key not in groups_and_choices.config_groups(folder):
         return UserError(key, "", "there is no such key.", nearest_names(key, known))
     return UserError(key, "", "has no value here that could be deleted.", f"Leave out ~{key}")
+
+
+def _explain_list_for_group(error: BaseException) -> UserError | None:
+    """Explain a group of settings that stands where a list goes, or the other way round: in an override or a yaml."""
+    told = f"{error}\n{error.__cause__ or ''}"
+    if "Cannot merge DictConfig with ListConfig" not in told:
+        return None
+    named = re.match(r"Error merging override [+]{0,2}([\w.@/]+)=(.*)|In '([^']+)'", str(error))
+    key, value, file = named.groups() if named else (None, None, None)
+    if key is None or value is None:
+        problem = "has a group of settings where a list goes, or the other way round."
+        return UserError("config", file or "", problem, "A list of groups is written in brackets: [{KEY: VALUE}]")
+    if value.startswith("["):
+        return UserError(key, value, "is a list, and a group of settings goes there.", f"Set its keys: {key}.KEY=…")
+    if "object_type=list" in told:
+        return UserError(key, value, "is a group of settings, and a list goes there.", f"Write '{key}=[{value}]'")
+    return UserError(key, value, "has a group of settings where a list goes.", "Write the list in brackets: [{…}]")
 
 
 def _missing_interpolated_key(error: BaseException | None) -> str:

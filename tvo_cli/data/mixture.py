@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tvo_cli.data.problems import Problems
-from tvo_cli.errors import UserError
+from tvo_cli.errors import UserError, UserErrors
 from tvo_cli.types import Problem
 
 SOURCES, WEIGHTS = "dataset.sources", "dataset.weights"
@@ -141,10 +141,16 @@ def keys_of_source(name: str) -> Iterator[None]:
     """Inside: errors of a data set name the keys that it has as a source of a mixture."""
     try:
         yield
+    except UserErrors as several:
+        raise UserErrors([_error_of_source(one, name) for one in several.errors]) from several
     except UserError as error:
-        texts = (_key_of_source(str(text), name) for text in (error.key, error.problem, error.remedy))
-        key, problem, remedy = texts
-        raise UserError(key if key != "dataset" else f"{SOURCES}.{name}", error.value, problem, remedy) from error
+        raise _error_of_source(error, name) from error
+
+
+def _error_of_source(error: UserError, name: str) -> UserError:
+    """The error with the keys that its data set has as a source of a mixture."""
+    key, problem, remedy = (_key_of_source(str(text), name) for text in (error.key, error.problem, error.remedy))
+    return UserError(key if key != "dataset" else f"{SOURCES}.{name}", error.value, problem, remedy)
 
 
 def _key_of_source(text: str, name: str) -> str:

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from tvo_cli.errors import UserError
@@ -33,7 +33,8 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
     "subject": ("subject", "type"),
 }
 NESTED = {"answer": ("reward_model.ground_truth",)}  # as verl and its kin write
-LONGEST_FURTHER_COLUMN = 4000  # characters of a column that only own code reads
+FIELDS = frozenset(one.name for one in fields(Problem))
+LONGEST_FURTHER_COLUMN = 4000  # characters of a column that is kept for own code
 
 
 class UnreadableRow(Exception):
@@ -105,8 +106,10 @@ ConvertRow = Callable[[Row, RowReading, str], Problem]  # the last: the id of a 
 
 
 def _further_columns(row: Row, reading: RowReading) -> dict[str, object]:
-    """Return the columns that make no part of the problem, numbers as such."""
-    return further_columns(row, {column_of_row(row, reading, noun) for noun in GUESSES})
+    """Return the columns by their own names; for those of a field's name the field stands."""
+    used = [path for path in (column_of_row(row, reading, noun) for noun in GUESSES) if path is not None]
+    parts = {path: value_at_path(row, path) for path in used if path not in FIELDS}
+    return further_columns(row, used) | further_columns(parts, ())
 
 
 def further_columns(row: Row, used: Collection[object]) -> dict[str, object]:

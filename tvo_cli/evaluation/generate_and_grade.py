@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +34,7 @@ class EvaluatorStep(NamedTuple):
     suite: str
     done: int  # completions of all suites, those of earlier runs included
     total: int
-    right: int
+    right: int  # of this suite, in the decoding that its table counts: the samples, where there are any
     judged: int
 
 
@@ -64,7 +65,7 @@ class Evaluator:
         missing = sum(
             len(task.problems) * completions_per_problem(task.suite.protocol, task.decoding) for task in tasks
         )
-        tally = EvaluationTally(len(kept) + missing, watch)
+        tally = EvaluationTally(len(kept) + missing, watch, _main_decodings(kept, tasks))
         tally.count(kept)
         for task in tasks:
             for batch in self._batches(task):
@@ -133,23 +134,31 @@ class Evaluator:
 
 @dataclass(slots=True)
 class EvaluationTally:
-    """How many completions there are, how many were judged, how many are right."""
+    """How many completions there are; of each suite's main decoding how many were judged, how many are right."""
 
     total: int
     watch: Callable[[EvaluatorStep], object]
+    decodings: Mapping[str, str]  # the main one of each suite, as its table counts
     done: int = 0
-    right: int = 0
-    judged: int = 0
+    right: Counter[str] = field(default_factory=Counter)
+    judged: Counter[str] = field(default_factory=Counter)
 
     def count(self, rows: Sequence[GradedResponse]) -> None:
         """Count responses."""
         self.done += len(rows)
-        self.right += sum(bool(row.correct) for row in rows)
-        self.judged += sum(row.correct is not None for row in rows)
+        main = [row for row in rows if row.decoding == self.decodings[row.suite]]
+        self.right.update(row.suite for row in main if row.correct)
+        self.judged.update(row.suite for row in main if row.correct is not None)
 
     def tell(self, suite: str) -> None:
         """Report the progress."""
-        self.watch(EvaluatorStep(suite, self.done, self.total, self.right, self.judged))
+        self.watch(EvaluatorStep(suite, self.done, self.total, self.right[suite], self.judged[suite]))
+
+
+def _main_decodings(kept: Sequence[GradedResponse], tasks: Sequence[GenerationTask]) -> dict[str, str]:
+    """The decoding of each suite that its table counts: sampled, greedy where there is no other."""
+    found = {(row.suite, row.decoding) for row in kept} | {(task.suite.name, task.decoding) for task in tasks}
+    return {suite: "sampled" if (suite, "sampled") in found else "greedy" for suite, _ in found}
 
 
 class BatchJournal:

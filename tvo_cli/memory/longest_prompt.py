@@ -24,9 +24,14 @@ def longest_prompt(config: Any) -> LongestPrompt:
     limit = config.dataset.get("max_prompt_tokens")
     if limit is not None:
         return LongestPrompt(int(limit), "dataset.max_prompt_tokens")
-    if not _is_data_elsewhere(config.dataset) and _is_model_here(config.model):
+    if are_prompts_at_hand(config):
         return LongestPrompt(_longest_of_first(config), f"of the first {LOOKED_AT} problems")
     return LongestPrompt(ASSUMED, "assumed; dataset.max_prompt_tokens bounds it")
+
+
+def are_prompts_at_hand(config: Any) -> bool:
+    """Return whether a config's prompts can be encoded without the network."""
+    return not _is_data_elsewhere(config.dataset) and _is_model_here(config.model)
 
 
 def _longest_of_first(config: Any) -> int:

@@ -31,8 +31,10 @@ class PromptReader:
     context: int | None = None  # tokens of prompt and response together
 
     @classmethod
-    def of(cls, policy: Policy, path: str) -> PromptReader:
-        """Of a policy."""
+    def of(cls, policy: Policy | PromptReader, path: str) -> PromptReader:
+        """Of a policy; a reader is its own."""
+        if isinstance(policy, PromptReader):
+            return policy
         config = policy.network.config.get_text_config()
         rows = int(policy.network.get_input_embeddings().weight.shape[0])
         return cls(path, policy.tokenizer, policy.end_ids, rows, getattr(config, "max_position_embeddings", None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tvo_cli.errors import UserError
@@ -13,11 +13,16 @@ BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ON
 
 
 def parameters_asked_for(
-    key: str, reference: str, function: Callable[..., Any], offered: Sequence[str], given: Mapping[str, Any]
+    key: str,
+    reference: str,
+    function: Callable[..., Any],
+    offered: Sequence[str],
+    given: Mapping[str, Any],
+    own_keys: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Which of the `offered` columns a function asks for by name; all of them where it has `**kwargs`.
 
-    `given`: the keywords that the config hands on.
+    `given`: the keywords that the config hands on. `own_keys`: those of the entry, which are not handed on.
 
     Raises:
         UserError: a keyword that it does not know, a parameter that nobody gives, or no function of this kind.
@@ -25,11 +30,11 @@ def parameters_asked_for(
     parameters = _parameters_of(key, reference, function)
     named = [name for name, parameter in parameters.items() if parameter.kind in BY_NAME]
     everything = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    _check_given_keywords(key, reference, offered, given, None if everything else named)
+    known = None if everything else [one for one in named if one not in offered]
+    _check_given_keywords(key, reference, offered, given, known, own_keys)
     for name in named:
         if name not in offered and name not in given and parameters[name].default is inspect.Parameter.empty:
-            close = _nearest(name, [*offered, *given])
-            raise UserError(f"{key}.{name}", "", f"is missing: {reference} needs it.", f"{close}Or give it a default.")
+            raise UserError(f"{key}.{name}", "", f"is missing: {reference} needs it.", _askable(name, offered, given))
     return tuple(name for name in offered if everything or name in named)
 
 
@@ -51,16 +56,28 @@ def _parameters_of(key: str, reference: str, function: Callable[..., Any]) -> Ma
 
 
 def _check_given_keywords(
-    key: str, reference: str, offered: Sequence[str], given: Mapping[str, Any], known: Collection[str] | None
+    key: str,
+    reference: str,
+    offered: Sequence[str],
+    given: Mapping[str, Any],
+    settable: Sequence[str] | None,
+    own_keys: Sequence[str],
 ) -> None:
     """Refuse a keyword that the program fills itself, or that the function does not know."""
     for name, value in given.items():
         if name in offered:
             raise UserError(f"{key}.{name}", value, "is filled by the program.", "Leave it out.")
-        if known is not None and name not in known:
-            settable = [one for one in known if one not in offered]
-            hint = _nearest(name, settable) or f"It has: {', '.join(settable) or 'none that a config may set'}."
+        if settable is not None and name not in settable:
+            entry = f" An entry itself has: {', '.join(own_keys)}." if own_keys else ""
+            has = f"It has: {', '.join(settable) or 'none that a config may set'}.{entry}"
+            hint = _nearest(name, [*settable, *own_keys]) or has
             raise UserError(f"{key}.{name}", value, f"{reference} has no such parameter.", hint.strip())
+
+
+def _askable(name: str, offered: Sequence[str], given: Mapping[str, Any]) -> str:
+    """The names that a function may ask for instead of one that nobody gives."""
+    asked = f"It may ask for {', '.join([*offered, *given])}"
+    return f"{_nearest(name, [*offered, *given])}{asked}, or give {name} a default."
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

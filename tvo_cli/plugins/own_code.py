@@ -6,9 +6,11 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
+import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +20,8 @@ from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_name, module_of_reference
 from tvo_cli.plugins.importing import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
 
+PROGRAM = str(Path(__file__).parents[1]) + os.sep
+LIBRARIES = tuple({sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
 _loaded: dict[str, tuple[str, ModuleType]] = {}
 
@@ -92,13 +96,20 @@ def _load_file(key: str, path: Path) -> ModuleType:
 
 
 def describe_failure(error: BaseException) -> str:
-    """The kind of an error, its text, and the last line of Python that it comes from."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    """The kind of an error, its text, and the last line of the user's own code that it comes from."""
+    frame = _last_own_frame(traceback.extract_tb(error.__traceback__))
+    where = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""
     if isinstance(error, SyntaxError):
         where = f" ({Path(error.filename or '').name}, line {error.lineno})"
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {text}".rstrip(": ") + where
+
+
+def _last_own_frame(frames: Sequence[traceback.FrameSummary]) -> traceback.FrameSummary | None:
+    """The last frame outside Python's and installed libraries and this program; else the last outside this program."""
+    foreign = [frame for frame in frames if not frame.filename.startswith((PROGRAM, "<frozen "))]
+    own = [frame for frame in foreign if not frame.filename.startswith(LIBRARIES)]
+    return next(reversed(own or foreign or list(frames)), None)
 
 
 def _nearest(word: str, module: Any) -> str:

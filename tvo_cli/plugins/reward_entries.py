@@ -89,4 +89,4 @@ def check_reward_functions(nodes: Sequence[Mapping[str, Any]] | None) -> None:
     """
     for entry in reward_entries(nodes):
         function = load_callable(f"{entry.key}.call", entry.call)
-        parameters_asked_for(entry.key, entry.call, function, OFFERED, entry.keywords)
+        parameters_asked_for(entry.key, entry.call, function, OFFERED, entry.keywords, OWN_KEYS)

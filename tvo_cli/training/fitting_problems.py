@@ -11,7 +11,7 @@ from tvo_cli import data
 from tvo_cli.config import resolved_tree
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.subset import Subset
-from tvo_cli.errors import UserError
+from tvo_cli.errors import FaultList, UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prompt_check import PromptReader, PromptSurvey, check_prompts_readable, survey_prompts
 from tvo_cli.types import Problem
@@ -37,27 +37,37 @@ class ResponseBudget(NamedTuple):
     tokens: int
 
 
-def problems_that_fit(config: Any, policy: Policy, asked: AskedProblems, budget: ResponseBudget | None) -> Problems:
-    """The problems without those longer than dataset.max_prompt_tokens; the first `most` of them are looked at."""
+def problems_that_fit(
+    config: Any, policy: Policy | PromptReader, asked: AskedProblems, budget: ResponseBudget | None
+) -> Problems:
+    """The problems without those longer than dataset.max_prompt_tokens; the first `most` of them are looked at.
+
+    Raises:
+        UserError: the model cannot read them, all are too long, or responses do not fit; all faults in one.
+    """
     problems, most, of = asked.problems, asked.most, asked.of
     reader, limit = PromptReader.of(policy, str(config.model.path)), _max_prompt_tokens_of_run(asked.node)
     if limit is not None and problems.size is None:
         raise UserError(LIMIT, limit, f"{problems.name} is generated without end.", "Set it to null.")
     ends = (problems.size, most if limit is None else None)
     looked_at = range(min(end for end in ends if end is not None))
-    render = _renderer_of_run_problems(asked.prompt or config.model.prompt, policy)
+    render = _renderer_of_run_problems(asked.prompt or config.model.prompt, reader.tokenizer)
     seen = survey_prompts(map(problems.problem, looked_at), render, reader)
-    check_prompts_readable(seen, reader, of)
-    if limit is not None:
-        problems = _run_problems_without_long(problems, seen, limit, of)
-    if budget is not None:
-        check_responses_fit_context(seen, reader, budget.key, budget.tokens, asked.node)
+    faults = FaultList()
+    with faults.collect():
+        check_prompts_readable(seen, reader, of)
+    with faults.collect():
+        problems = problems if limit is None else _run_problems_without_long(problems, seen, limit, of)
+    with faults.collect():
+        if budget is not None:
+            check_responses_fit_context(seen, reader, budget.key, budget.tokens, asked.node)
+    faults.refuse()
     return problems
 
 
-def _renderer_of_run_problems(node: Any, policy: Policy) -> Callable[[Problem], str]:
+def _renderer_of_run_problems(node: Any, tokenizer: Any) -> Callable[[Problem], str]:
     prompt = resolved_tree(node)  # once, not for each problem
-    return lambda problem: data.render_prompt(problem, prompt, policy.tokenizer)
+    return lambda problem: data.render_prompt(problem, prompt, tokenizer)
 
 
 def _max_prompt_tokens_of_run(node: Any) -> int | None:

@@ -31,6 +31,8 @@ HARMLESS = (
     *("trainer.device", "evaluation.", "stability.", "logger.", "parallel.", "resume.", "recorder."),
     *("experiment_name", "run_name", "output_dir", "sweep_objective"),
 )
+CHOICES = ("algorithm.name", "dataset.name", "dataset.kind", "dataset.path", "model.path")  # told first
+SHOWN = 4  # settings that a refusal names
 OWN_CODE = "own_code."  # and the file or package; its value is a sha256
 OF_THE_RUN = (
     *(
@@ -123,14 +125,27 @@ def check_same_settings(
     for key in () if refused else differing:
         log.warning("resume.allow: %s=%s (recorded: %s)", key, wanted.get(key), before.get(key))
     if refused:
+        refused.sort(key=_rank_of_setting)
         told = [f"{key}={wanted.get(key)} (recorded: {before.get(key)})" for key in refused]
-        shown = ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+        shown = ", ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
         raise UserError(
             "output_dir",
             folder,
             f"holds a run with other settings: {shown}.",
-            f"Name another folder, take resume=never to set its checkpoints aside, or resume.allow=[{refused[0]}].",
+            f"Name another folder, or take resume=never to set its checkpoints aside{_allowance_of(refused)}.",
         )
+
+
+def _rank_of_setting(key: str) -> int:
+    """The place of a setting in a message: what was chosen, the data and the model, then all else."""
+    if key in CHOICES:
+        return CHOICES.index(key)
+    return len(CHOICES) + ("._" in key)  # `…._target_` says little to a reader
+
+
+def _allowance_of(refused: Sequence[str]) -> str:
+    """The offer to let settings differ, where they are few: all of them, for less would be refused again."""
+    return f"; or let them differ: resume.allow=[{','.join(refused)}]" if len(refused) <= SHOWN else ""
 
 
 def _check_same_own_code(

@@ -10,8 +10,9 @@ from tvo_cli import data
 from tvo_cli.data.mixture import Mixture, Source, keys_of_source
 from tvo_cli.data.mixture_cursor import check_sources_fill_batch
 from tvo_cli.data.problems import ProblemList, Problems
-from tvo_cli.errors import UserError
+from tvo_cli.errors import FaultList, UserError
 from tvo_cli.model import Policy
+from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.training.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
 from tvo_cli.types import Problem
 
@@ -20,11 +21,12 @@ SAMPLED = 256  # problems of an endless data set that are looked at
 ALL = 4096  # problems of a data set that is made as it is read, up to which all are looked at
 
 
-def select_training_problems(config: Any, policy: Policy, at_once: int = 1) -> Problems:
+def select_training_problems(config: Any, policy: Policy | PromptReader, at_once: int = 1) -> Problems:
     """The training problems whose prompts fit, at least `at_once`.
 
     Raises:
-        UserError: the model cannot read them, they are too few, or a prompt and its response do not fit its context.
+        UserError: the model cannot read them, they are too few, or a prompt and its response do not fit its context;
+            with these faults, those of the held-out problems are told.
     """
     problems = data.load(config.dataset, split="train", seed=config.seed)
     budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
@@ -35,17 +37,47 @@ def select_training_problems(config: Any, policy: Policy, at_once: int = 1) -> P
             config, policy, AskedProblems(node, found, None if finite else SAMPLED, "training"), budget
         )
 
-    problems = _of_each_source(config.dataset, problems, fitting)
-    if isinstance(problems, Mixture):
-        check_sources_fill_batch(problems, at_once)
-    if problems.size is not None and at_once > problems.size:
-        remedy = "Take fewer prompts, or more data."
-        raise UserError("rollout.prompts", at_once, f"there are {problems.size} problems.", remedy)
+    faults = FaultList()
+    with faults.collect():
+        problems = _of_each_source(config.dataset, problems, fitting)
+    with faults.collect():
+        _check_batch_is_filled(problems, at_once)
+    if faults.found and config.get("evaluation"):
+        with faults.collect():
+            check_heldout_problems(config, policy)
+    faults.refuse()
     return problems
 
 
+def check_run_problems(config: Any, reader: PromptReader) -> None:
+    """Refuse training and held-out problems that the run would refuse, in one message; no model is needed.
+
+    Raises:
+        UserError: as `select_training_problems`.
+    """
+    select_training_problems(config, reader, at_once=int(config.rollout.prompts))
+    check_heldout_problems(config, reader)
+
+
+def check_heldout_problems(config: Any, policy: Policy | PromptReader) -> None:
+    """Refuse held-out problems that the model cannot read or hold; nothing where none are evaluated."""
+    node = config.evaluation
+    if int(node.problems):
+        count, most = int(node.problems), int(node.max_tokens)
+        heldout_problems_of_run(config, policy, seed=int(node.seed), count=count, max_tokens=most)
+
+
+def _check_batch_is_filled(problems: Problems, at_once: int) -> None:
+    """Refuse fewer problems than a batch takes."""
+    if isinstance(problems, Mixture):
+        check_sources_fill_batch(problems, at_once)
+    if problems.size is not None and at_once > problems.size:
+        remedy = f"Take rollout.prompts={problems.size} at most, or more data."
+        raise UserError("rollout.prompts", at_once, f"there are {problems.size} problems.", remedy)
+
+
 def heldout_problems_of_run(
-    config: Any, policy: Policy, *, seed: int, count: int, max_tokens: int | None
+    config: Any, policy: Policy | PromptReader, *, seed: int, count: int, max_tokens: int | None
 ) -> tuple[Problem, ...]:
     """The first `count` held-out problems whose prompts fit; a warning where there are fewer."""
     problems = data.load(config.dataset, split="test", seed=seed)

@@ -49,6 +49,7 @@ def _describe_list(schema: dict[str, Any]) -> str:
     """Describe the lists that a schema takes."""
     inner = describe_value(schema.get("items", {}))
     plural = inner.replace("a whole number", "whole numbers").replace("a number", "numbers").replace("a text", "texts")
+    plural = plural.replace("a group of", "groups of")
     plural = plural.replace("texts that is not", "texts that are not").replace("an address", "addresses")
     many = {2: "two "}.get(schema.get("minItems", 0), "") if schema.get("minItems") == schema.get("maxItems") else ""
     return f"a list of {many}{plural}"
@@ -90,11 +91,22 @@ def how_to_write_value(key: str, value: Any, schema: dict[str, Any]) -> str:
         return f"Write {key}={int(value)}"
     if _is_list_of_texts(schema) and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
-    if "array" in kinds and value is not None and not isinstance(value, str | list | dict):
-        return f"Write '{key}=[{describe_value_as_override(value)}]'"
+    if entries := _as_entries_of_list(value, schema) if "array" in kinds else None:
+        return f"Write '{key}=[{entries}]'"
     if "string" in kinds and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
     return "For none: []" if "array" in kinds and value in ("", [""]) else ""
+
+
+def _as_entries_of_list(value: Any, schema: dict[str, Any]) -> str | None:
+    """Return a value as the entries of the list that it stands for: 3, or for `lib.py:f` `{call: lib.py:f}`."""
+    if value is not None and not isinstance(value, str | list | dict):
+        return describe_value_as_override(value)
+    needed = schema.get("items", {}).get("required", ())
+    texts = [value] if isinstance(value, str) else value
+    if len(needed) != 1 or not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t for t in texts):
+        return None
+    return ", ".join(f"{{{needed[0]}: {text}}}" for text in texts)
 
 
 def _limits_left_out(schema: dict[str, Any]) -> list[int]:
