@@ -173,3 +173,11 @@ def test_a_demonstration_is_a_problem_with_its_own_fields() -> None:
     found = with_conversation(problem, "r")
     assert isinstance(found, Problem) and found.conversation == ((S, "s"), (U, "q"), (A, "r"))
     assert asked_at(found, 2) == problem
+
+
+def test_a_mistyped_column_of_solutions_is_named_with_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps({"question": "1+1?", "der Weg": "It is 2."}) + "\n", encoding="utf-8")
+    node = {"kind": "jsonl", "name": "mine", "path": str(path), "columns": {"solution": "Weg"}}
+    with pytest.raises(UserError, match=r"no column 'Weg'.*Nearest: 'dataset\.columns\.solution=der Weg'"):
+        load_demonstrations(node, split="train", seed=0)

@@ -321,3 +321,26 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.zip"
     path.write_bytes(b"PK\x03\x04rest")
     assert fault(path) == f"dataset.path={path}: is compressed by zip. Unpack it, or compress it by gzip."
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "said"),
+    [
+        ("answer", "wert", "no row has this column (there are: question, solution, lvl, 'der Weg')"),
+        ("level", "levl", "Nearest: dataset.columns.level=lvl"),
+        ("id", "numr", "Name one that is there, or leave dataset.columns.id out."),
+    ],
+)
+def test_a_named_column_that_no_row_has_is_refused(write: Callable[..., Path], key: str, name: str, said: str) -> None:
+    row = {"question": "1+1?", "solution": r"\boxed{2}", "lvl": 1}
+    path = write(row, {**row, "der Weg": "2"})
+    found = fault(path, columns={key: name})
+    assert f"dataset.columns.{key}={name}: no row has this column" in found and said in found
+    assert load(path, columns={"answer": "der Weg"}).size == 2  # some rows have it
+
+
+@pytest.mark.parametrize("key", ["answer", "solution"])
+def test_a_row_that_cannot_be_read_for_a_mistyped_column_says_so(write: Callable[..., Path], key: str) -> None:
+    found = fault(write({"question": "1+1?", "der Weg": "2"}), columns={key: "Weg"})
+    assert "line 1 has no column 'Weg' (it has question, 'der Weg')" in found
+    assert f"Nearest: 'dataset.columns.{key}=der Weg'" in found

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tvo_cli import data
-from tvo_cli.data.hub_problems import problems_of_hub_rows
+from tvo_cli.data import hub_problems
+from tvo_cli.data.hub_problems import problems_of_hub_rows, read_hub_split
 from tvo_cli.errors import UserError
 
 CONF = Path(__file__).parent.parent.parent / "conf" / "dataset"
@@ -196,3 +197,13 @@ def test_every_preset_pins_a_commit(preset: Callable[..., dict[str, Any]]) -> No
         revision = preset(name)["revision"]
         assert len(revision) == 40
         assert set(revision) <= set("0123456789abcdef")
+
+
+def test_a_column_that_no_row_of_a_split_has_is_refused(
+    preset: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"problem": "p", "solution": r"\boxed{1}"}]
+    monkeypatch.setattr(hub_problems, "_hub_rows", lambda *_: iter(rows))
+    with pytest.raises(UserError, match=r"dataset\.columns\.answer=wert: no row has this column"):
+        read_hub_split(preset("hub", columns={"answer": "wert"}), "train")
+    assert len(read_hub_split(preset("math"), "train")) == 7  # whose copies may lack a level

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from tvo_cli.data.named_columns import NamedColumns
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.row_selection import select_rows
 from tvo_cli.data.row_to_problem import (
@@ -44,18 +45,21 @@ def read_problem_file(
 ) -> list[Problem]:
     """Read every problem of a file; the first row that is none raises with its number."""
     reading, skip, skipped = RowReading.of(node), skips_unanswered_rows(node), 0
-    seen: dict[str, str] = {}
+    named, seen = NamedColumns(node), dict[str, str]()
     problems, stem = [], PurePath(path.name.removesuffix(".gz")).stem
     for place, name, row in _problem_rows_of_file(path, key):
+        named.meet(row)
         try:
             problem = convert(row, reading, f"{stem}/{name}")
         except UnreadableRow as fault:
             if not (skip and isinstance(fault, UnansweredRow)):
-                raise UserError(key, path, f"{place} {fault.problem}.", fault.remedy) from fault
+                told = named.explained(fault, row)
+                raise UserError(key, path, f"{place} {told.problem}.", told.remedy) from fault
             skipped += 1
             continue
         _check_id_is_new(seen, problem.id, place, path, key)
         problems.append(problem)
+    named.refuse_absent()
     log_rows_without_problem(str(path), reading, unanswered=skipped)
     if not problems:
         raise UserError(key, path, "the file has no problem in it.", "Write one JSON object per line.")

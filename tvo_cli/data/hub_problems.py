@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tvo_cli.data.named_columns import NamedColumns
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.row_selection import select_rows
 from tvo_cli.data.row_to_problem import (
@@ -46,9 +47,10 @@ def load_hub(node: Mapping[str, Any], *, split: str, convert: ConvertRow = row_t
 def read_hub_split(node: Mapping[str, Any], split: str, convert: ConvertRow = row_to_problem) -> list[Problem]:
     """Read every problem of one of the hub's splits, all configurations after one another."""
     unique: dict[str, Problem] = {}
+    named = NamedColumns(node)
     for configuration in node.get("configurations") or [None]:
         prefix = "/".join(filter(None, (str(node["name"]), configuration, split)))
-        for problem in problems_of_hub_rows(_hub_rows(node, configuration, split), node, prefix, convert):
+        for problem in problems_of_hub_rows(_hub_rows(node, configuration, split), node, prefix, convert, named):
             if unique.setdefault(problem.id, problem) is not problem:
                 raise UserError(
                     "dataset.columns.id",
@@ -56,17 +58,24 @@ def read_hub_split(node: Mapping[str, Any], split: str, convert: ConvertRow = ro
                     "two rows have this id.",
                     "Name another column: dataset.columns.id=NAME",
                 )
+    named.refuse_absent()
     return list(unique.values())
 
 
 def problems_of_hub_rows(
-    rows: Iterable[Mapping[str, Any]], node: Mapping[str, Any], prefix: str, convert: ConvertRow = row_to_problem
+    rows: Iterable[Mapping[str, Any]],
+    node: Mapping[str, Any],
+    prefix: str,
+    convert: ConvertRow = row_to_problem,
+    named: NamedColumns | None = None,
 ) -> Iterator[Problem]:
     """Yield the problems of hub rows; repeated questions and rows without an answer are counted and left out."""
     reading, skip, deduplicate = RowReading.of(node), skips_unanswered_rows(node), bool(node.get("deduplicate"))
     seen: set[str] = set()
+    named = named or NamedColumns(node)
     repeated = unanswered = 0
     for number, row in enumerate(rows):
+        named.meet(row)
         try:
             question = raw_question(row, reading) if deduplicate else ""
             if question in seen:
@@ -77,11 +86,15 @@ def problems_of_hub_rows(
             yield convert(row, reading, f"{prefix}/{number}")
         except UnansweredRow as fault:
             if not skip:
-                raise UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy) from fault
+                raise _row_error(number, named.explained(fault, row)) from fault
             unanswered += 1
         except UnreadableRow as fault:
-            raise UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy) from fault
+            raise _row_error(number, named.explained(fault, row)) from fault
     log_rows_without_problem(prefix, reading, unanswered=unanswered, repeated=repeated)
+
+
+def _row_error(number: int, fault: UnreadableRow) -> UserError:
+    return UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy)
 
 
 def _hub_rows(node: Mapping[str, Any], configuration: str | None, split: str) -> Iterator[Mapping[str, Any]]:
