@@ -20,6 +20,7 @@ from tvo_cli.model.adapter_folder import (
     read_base,
 )
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.hub_reach import check_hub_answers
 from tvo_cli.model.model_location import (
     FRESH,
     is_adapter,
@@ -45,6 +46,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
     if str(node["path"]) == FRESH:
         return _fresh_tiny_policy(device)
     place, options = location_and_options(node)
+    check_hub_answers(node, place)
     if is_adapter(place):
         return load_with_adapter(node, Path(place), device, dtype)
     if node.get("base"):
@@ -176,6 +178,7 @@ def _can_be_made(place: str, node: Any, attention: str) -> bool:
 def load_config(node: Any) -> Any:
     """The transformers config of the model that a node names; no weights are read."""
     place, options = location_and_options(node)
+    check_hub_answers(node, place)
     try:
         return AutoConfig.from_pretrained(place, **options)
     except (OSError, ValueError) as error:

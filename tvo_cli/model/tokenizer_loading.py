@@ -8,6 +8,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
+from tvo_cli.model.hub_reach import check_hub_answers
 from tvo_cli.model.model_location import FRESH, loading_error_line, loading_remedy, location_and_options
 
 PROBE = "7 + 3 = "
@@ -22,6 +23,7 @@ def load_tokenizer(node: Any) -> PreTrainedTokenizerFast:
 
         return tiny_tokenizer()
     place, options = location_and_options(node)
+    check_hub_answers(node, place)
     try:
         return tokenizer_of_place(place, options)
     except READING_ERRORS as error:
