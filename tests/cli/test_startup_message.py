@@ -36,7 +36,7 @@ FIRST = [
     pytest.param(["sft"], "tvo sft: loading torch, transformers", marks=pytest.mark.slow),
     pytest.param(["variance"], "tvo variance: loading torch, transformers", marks=pytest.mark.slow),
     pytest.param(
-        ["replay", "run", "--step", "3"], "tvo replay: loading torch, transformers and run", marks=pytest.mark.slow
+        ["replay", ".", "--step", "3"], "tvo replay: loading torch, transformers and .", marks=pytest.mark.slow
     ),
     pytest.param(["train", "-m", "seed=0,1"], "tvo train: composing the jobs", marks=pytest.mark.slow),
     (["train", "--dry-run"], "tvo train --dry-run: composing the configuration"),
@@ -101,3 +101,11 @@ def test_usage_lines_have_one_style() -> None:
         usage = runner.invoke(app, [command, "--help"]).output.splitlines()[0]
         named = usage.replace("[OPTIONS]", "").split()[3:]
         assert all(re.fullmatch(r"[\[{]?[A-Z=]+[\]}]?(\.\.\.)?", word) for word in named), usage
+
+
+def test_a_run_that_is_not_there_is_said_before_torch_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    from tvo_cli.cli.main import main
+
+    assert main(["replay", "outputs/re", "--step", "3"]) == 2
+    told = capsys.readouterr().err
+    assert "RUN=outputs/re: there is no such folder." in told and "loading" not in told

@@ -87,7 +87,7 @@ def test_another_programs_conf_is_left_alone_and_one_of_ours_is_said(here: Path)
     write(here / "conf" / "reward" / "math.yaml", "# Mine.\n")
     write(here / "conf" / "algorithms" / "mine.yaml", "# Mine.\n")
     said = notes_on_users_configs()
-    assert said[0] == "conf/ is read: model=resnet"
+    assert said[0] == "conf/ offers model=resnet"
     assert said[1] == "conf/ takes the place of tvo's own reward=math"
     assert said[2].startswith("conf/train.yaml is not read")
     assert said[3] == "conf/algorithms/ is no group, so nothing in it is read. Nearest: algorithm."
@@ -160,3 +160,19 @@ def test_the_configs_of_another_hydra_program_are_left_alone_and_that_is_said(
     monkeypatch.setenv("TVO_CONF", "conf")
     assert config.choice_path("optimizer", "adamw").parents[1] == here / "conf"
     assert said not in notes_on_users_configs()
+
+
+def test_only_what_a_command_takes_is_said_to_be_read(here: Path) -> None:
+    write(here / "conf" / "experiment" / "shop.yaml", "# @package _global_\ndefaults:\n  - override /reward: mine\n")
+    write(here / "conf" / "reward" / "mine.yaml", "# Mine.\ndefaults: [math, _self_]\n")
+    write(here / "conf" / "model" / "tiny.yaml", "# Mine.\n")
+    write(here / "conf" / "trainer" / "mine.yaml", steps(7))
+    others = "conf/ offers experiment=shop, model=tiny, reward=mine, trainer=mine: this command takes none"
+    assert notes_on_users_configs(["model=custom"], "train") == [others]
+    assert notes_on_users_configs(["experiment=shop", "model=custom"], "train") == [
+        "conf/ is read: experiment=shop, reward=mine"
+    ]
+    assert notes_on_users_configs(["trainer=mine,default", "model=tiny"], "train") == [
+        "conf/ is read: trainer=mine",
+        "conf/ takes the place of tvo's own model=tiny",
+    ]

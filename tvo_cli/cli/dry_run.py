@@ -32,7 +32,7 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     from tvo_cli.cli import printing
     from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
 
-    announce_users_configs("tvo train --dry-run")
+    announce_users_configs("tvo train --dry-run", words)
     announce_on_stderr("tvo train --dry-run", "composing the configuration")
     if ranks is not None and ranks < 1:
         raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")

@@ -11,6 +11,7 @@ import typer
 
 from tvo_cli import escaping
 from tvo_cli.cli.override_args import ConfigDir, Debug
+from tvo_cli.errors import UserError
 
 ReplayedStep = Any  # replay's own; this room knows experiment, not replay
 BEFORE, AROUND = 8, 3  # tokens of context shown before and after a token
@@ -38,8 +39,10 @@ def replay(
     """Replay a recorded step, bit for bit: whose gradient it was, and what another algorithm would have done."""
     from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
 
+    if not run.is_dir():
+        raise UserError("RUN", run, "there is no such folder.", f"A path is read from {Path.cwd()}; tvo ls lists runs.")
     if overrides:
-        announce_users_configs("tvo replay")
+        announce_users_configs("tvo replay", overrides)
     announce_on_stderr("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.experiment import replay as replay_step

@@ -16,18 +16,22 @@ def announce_loading(command: str, words: Sequence[str]) -> None:
     """Print what a command is about to load; a sweep's jobs load it themselves."""
     if any(word.partition("=")[0] in SHOWN_ALONE for word in words):
         return
-    announce_users_configs(command)
+    announce_users_configs(command, words)
     sweeps = any(word in ("-m", "--multirun") for word in words)
     announce_on_stderr(
         command, "composing the jobs" if sweeps else f"loading torch, transformers{_model_being_loaded(words)}"
     )
 
 
-def announce_users_configs(command: str) -> None:
-    """Print which folders of configs of the user are read, and what in them takes the place of ours."""
+def announce_users_configs(command: str, words: Sequence[str]) -> None:
+    """Print what a command takes from the user's folders of configs, and what in them takes the place of ours.
+
+    `command`: tvo train, tvo train --dry-run, tvo eval; of one that composes no configuration, what they offer.
+    """
     from tvo_cli import config
 
-    for note in config.notes_on_users_configs():
+    name = command.split()[1]
+    for note in config.notes_on_users_configs(words, name if name in config.ROOTS else ""):
         say_on_stderr(command, note)
 
 

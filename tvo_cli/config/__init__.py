@@ -27,6 +27,7 @@ from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, rec
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
 from tvo_cli.config.search_path import (
+    ROOTS,
     conf_dir,
     config_folders,
     given_config_dir,
@@ -38,6 +39,7 @@ from tvo_cli.config.users_yaml import notes_on_users_configs
 
 __all__ = [
     "NOT_THE_EXPERIMENT",
+    "ROOTS",
     "ChoiceDescription",
     "all_plugins",
     "build",

@@ -112,22 +112,27 @@ def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
     """Return the plugins that the chosen yamls of the user name, and the yamls that those start from."""
     from tvo_cli.config.search_path import folders_of_user
 
-    if not (folders := folders_of_user()):
-        return []
+    trees = choices_taken(words, root, folders_of_user()).values()
+    found = {str(name): NamedPlugin(str(name), KEY) for tree in trees for name in _names_of_value(tree.get(KEY))}
+    return list(found.values())
+
+
+def choices_taken(
+    words: Sequence[str], root: str, folders: Sequence[ConfigFolder]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return group and name of each choice of a command, and of those that its yamls start from, with their yamls."""
+    if not folders:
+        return {}
     chosen = {**_choices_of_root(root), **_choices_of_words(words)}
     waiting = [(group, name) for group, names in chosen.items() for name in names]
-    found: dict[str, NamedPlugin] = {}
-    seen: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     while waiting:
         choice = waiting.pop(0)
-        if choice in seen:
-            continue
-        seen.add(choice)
-        path = yaml_of_choice(folders, *choice)
-        tree = read_yaml(path) if path else {}
-        found |= {str(name): NamedPlugin(str(name), KEY) for name in _names_of_value(tree.get(KEY))}
-        waiting += choices_of_defaults(tree.get("defaults"), choice[0])
-    return list(found.values())
+        if choice not in found:
+            path = yaml_of_choice(folders, *choice)
+            found[choice] = read_yaml(path) if path else {}
+            waiting += choices_of_defaults(found[choice].get("defaults"), choice[0])
+    return found
 
 
 def yaml_of_choice(folders: Sequence[ConfigFolder], group: str, name: str) -> Path | None:

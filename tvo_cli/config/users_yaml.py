@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tvo_cli.config.nearest_names import nearest_names
-from tvo_cli.config.plugins_in_effect import yaml_of_choice
+from tvo_cli.config.plugins_in_effect import choices_taken, yaml_of_choice
 from tvo_cli.config.search_path import (
     HERE,
     ROOTS,
     ConfigFolder,
     conf_dir,
+    config_folders,
     config_of_another_program,
     folders_of_user,
     groups_of_package,
@@ -60,12 +61,16 @@ def check_is_mapping(path: Path, config: object) -> None:
         raise UserError("config", os.path.relpath(path), "holds a list.", "A config is lines of `key: value`.")
 
 
-def notes_on_users_configs() -> list[str]:
-    """Return what a command says of the folders that it reads: what is new in ./conf, and what takes our place."""
+def notes_on_users_configs(words: Sequence[str] = (), root: str = "") -> list[str]:
+    """Return what a command says of the user's folders: what it takes from ./conf, and what takes our place.
+
+    Without a `root`, the command whose words these are: what the folders offer.
+    """
     found = users_config_folders()
+    taken = set(choices_taken(words, root, config_folders())) if root and found else None
     return [
         *_note_on_another_program(),
-        *(note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_folder(one)),
+        *(note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_folder(one, taken)),
     ]
 
 
@@ -75,15 +80,18 @@ def _note_on_another_program() -> Iterator[str]:
         yield f"{HERE}/ is another program's ({other.name} starts it), so it is left alone. To read it: TVO_CONF={HERE}"
 
 
-def _notes_on_folder(folder: ConfigFolder) -> Iterator[str]:
+def _notes_on_folder(folder: ConfigFolder, taken: set[tuple[str, str]] | None) -> Iterator[str]:
     place = os.path.relpath(folder.path)
-    choices = [
+    there = [
         (group, path.stem) for group in groups_of_package() for path in sorted((folder.path / group).glob("*.yaml"))
     ]
+    choices = [choice for choice in there if taken is None or choice in taken]
     ours = [f"{group}={name}" for group, name in choices if (conf_dir() / group / f"{name}.yaml").is_file()]
     new = [f"{group}={name}" for group, name in choices if f"{group}={name}" not in ours]
+    if folder.origin == "./conf" and taken is not None and not choices:
+        yield f"{place}/ offers {_shortened([f'{group}={name}' for group, name in there])}: this command takes none"
     if folder.origin == "./conf" and new:
-        yield f"{place}/ is read: {_shortened(new)}"
+        yield f"{place}/ {'offers' if taken is None else 'is read:'} {_shortened(new)}"
     if ours:
         yield f"{place}/ takes the place of tvo's own {_shortened(ours)}"
     roots = [f"{name}.yaml" for name in ROOTS if (folder.path / f"{name}.yaml").is_file()]
