@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +225,23 @@ def test_a_key_that_must_be_given_says_how(root: str, words: list[str]) -> None:
         found = config.compose([*words, "model=custom"], root)
         str(found.run_name)
     assert "hub id" in str(caught.value)
+
+
+def test_a_home_folder_that_the_shell_leaves_as_it_is_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    with pytest.raises(UserError) as error:
+        config.compose(["dataset=jsonl", "dataset.path=~/x.jsonl", "output_dir=x"])
+    assert "Write dataset.path=/home/me/x.jsonl" in str(error.value) and "Exception" not in str(error.value)
+
+
+def test_a_choice_of_ones_own_is_looked_for_in_the_working_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = "yours are read from ./conf of the working folder, and there is none in"
+    with pytest.raises(UserError, match=said):
+        config.compose(["experiment=tiny_shop", "output_dir=x"])
+    (tmp_path / "conf").mkdir()
+    with pytest.raises(UserError) as error:
+        config.compose(["experiment=tiny_shop", "output_dir=x"])
+    assert said not in str(error.value)

@@ -176,3 +176,15 @@ def test_only_what_a_command_takes_is_said_to_be_read(here: Path) -> None:
         "conf/ is read: trainer=mine",
         "conf/ takes the place of tvo's own model=tiny",
     ]
+
+
+def test_a_yaml_that_takes_our_place_and_lacks_a_key_is_named_and_can_be_ignored(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(here / "conf" / "model" / "tiny.yaml", "hidden: 3\n")
+    with pytest.raises(UserError) as error:
+        config.compose(["model=tiny", "output_dir=x"])
+    assert "conf/model/tiny.yaml takes the place of tvo's own model=tiny. To have ours: rename it" in str(error.value)
+    monkeypatch.setenv("TVO_CONF", "")
+    assert notes_on_users_configs(["model=tiny"], "train") == ["conf/ is left alone: TVO_CONF is set and empty"]
+    assert config.choice_path("model", "tiny").parents[1] == config.conf_dir()

@@ -344,3 +344,17 @@ def test_a_row_that_cannot_be_read_for_a_mistyped_column_says_so(write: Callable
     found = fault(write({"question": "1+1?", "der Weg": "2"}), columns={key: "Weg"})
     assert "line 1 has no column 'Weg' (it has question, 'der Weg')" in found
     assert f"Nearest: 'dataset.columns.{key}=der Weg'" in found
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 rest", b"\x00\x01\xff\xfe{\n", b"\x01\x02"])
+def test_a_binary_file_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(content)
+    found = fault(path)
+    assert "line 1 is binary. Every line must be one JSON object" in found and "head -n" not in found
+
+
+def test_a_first_line_that_is_cut_off_is_not_advised_away(write: Callable[..., Path]) -> None:
+    path = write()
+    path.write_text('{"question": "1+1?", "ans', encoding="utf-8")
+    assert "Every line must be one JSON object" in fault(path) and "head -n" not in fault(path)

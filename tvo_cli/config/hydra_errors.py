@@ -144,6 +144,9 @@ def _explain_unparsable_override(error: Any, root: str) -> UserError:
     key, value = word.split("=", 1)
     if key != key.rstrip():
         return UserError("override", repr(word), "has spaces around `=`.", f"Write {key.strip()}={value.strip()}")
+    if value.startswith("~"):
+        remedy = f"Write {key}={Path(value).expanduser()}"
+        return UserError("override", word, "has a `~` that the shell leaves as it is.", remedy)
     if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
         remedy = "Settings are written key=value: optimizer.lr=1e-4."
     elif re.search(r"[\[\](){}]", value):
@@ -193,10 +196,10 @@ def _explain_missing_choice(error: Any, folder: Path | None) -> UserError:
     options = [option for option in error.options or [] if not option.startswith("_")]
     if not options and group in groups_and_choices.config_groups(folder):
         options = groups_and_choices.choices_of_group(group, folder)
-    remedy = f"{nearest_names(name, options)} All of them: tvo list {group}".strip()
+    remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{users_yaml.clause_on_no_folder_here(group)}"
     stands = users_yaml.place_of_default(str(error), missing)
     return UserError(
-        group, name, f"there is no such {group}{stands}.", users_yaml.misplaced_choice(group, name) or remedy
+        group, name, f"there is no such {group}{stands}.", users_yaml.misplaced_choice(group, name) or remedy.strip()
     )
 
 

@@ -103,8 +103,11 @@ def rerun_command(launched: str = "tvo") -> str:
 
 def environment_prefix() -> str:
     """Return `TVO_CONF=… ` before a command to copy, where a variable is set without which it is another command."""
+    from tvo_cli.config.search_path import is_ignored_folder_of_ours
+
     given = {name: os.environ.get(name, "") for name in ENVIRONMENT}
-    return "".join(f"{name}={shlex.quote(value)} " for name, value in given.items() if value)
+    ignoring = "TVO_CONF= " if is_ignored_folder_of_ours() else ""
+    return ignoring + "".join(f"{name}={shlex.quote(value)} " for name, value in given.items() if value)
 
 
 def hydra_override(key: str, value: str) -> str:

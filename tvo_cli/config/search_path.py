@@ -1,6 +1,7 @@
 """The folders that configs are read from: the user's own, those of plugins, then conf/ of the package.
 
-The user's are ./conf beside the working folder, --config-dir, and TVO_CONF. A name is looked up in this order.
+The user's are ./conf beside the working folder, --config-dir, and TVO_CONF. A name is looked up in this order. An empty
+TVO_CONF leaves ./conf alone.
 """
 
 from __future__ import annotations
@@ -87,9 +88,14 @@ def folders_of_user() -> list[ConfigFolder]:
 
 def _folder_here() -> Iterator[ConfigFolder]:
     """Yield ./conf where it is a folder of ours: another program's has none of the groups, or a config of its own."""
-    here = _folder_with_our_groups()
+    here = None if ignores_folder_here() else _folder_with_our_groups()
     if here is not None and config_of_another_program() is None:
         yield ConfigFolder(here, f"./{HERE}")
+
+
+def ignores_folder_here() -> bool:
+    """Return whether ./conf is to be left alone: TVO_CONF is set and empty."""
+    return os.environ.get(VARIABLE) == ""
 
 
 def _folder_with_our_groups() -> Path | None:
@@ -103,6 +109,11 @@ def config_of_another_program() -> Path | None:
     here = _folder_with_our_groups()
     found = sorted(here.glob("*.yaml")) if here is not None and here.resolve() != conf_dir().resolve() else []
     return next((path for path in found if _starts_another_program(path)), None)
+
+
+def is_ignored_folder_of_ours() -> bool:
+    """Return whether there is a ./conf that would be read if TVO_CONF were not empty."""
+    return ignores_folder_here() and _folder_with_our_groups() is not None and config_of_another_program() is None
 
 
 def _starts_another_program(path: Path) -> bool:

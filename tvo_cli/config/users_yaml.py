@@ -13,12 +13,14 @@ from tvo_cli.config.plugins_in_effect import choices_taken, yaml_of_choice
 from tvo_cli.config.search_path import (
     HERE,
     ROOTS,
+    VARIABLE,
     ConfigFolder,
     conf_dir,
     config_folders,
     config_of_another_program,
     folders_of_user,
     groups_of_package,
+    is_ignored_folder_of_ours,
     users_config_folders,
 )
 from tvo_cli.errors import UserError
@@ -78,6 +80,22 @@ def _note_on_another_program() -> Iterator[str]:
     other = config_of_another_program()
     if other is not None and Path.cwd() / HERE not in [one.path for one in folders_of_user()]:
         yield f"{HERE}/ is another program's ({other.name} starts it), so it is left alone. To read it: TVO_CONF={HERE}"
+    if is_ignored_folder_of_ours():
+        yield f"{HERE}/ is left alone: {VARIABLE} is set and empty"
+
+
+def remedy_for_yaml_in_place_of_ours(group: str, words: Sequence[str]) -> str:
+    """Return what to do where a chosen yaml of the user's has the name of one of ours and lacks what ours has."""
+    folders = folders_of_user()
+    for chosen, name in choices_taken(words, "train", config_folders()) if folders else ():
+        path = yaml_of_choice(folders, chosen, name)
+        if chosen == group and path is not None and (conf_dir() / group / f"{name}.yaml").is_file():
+            ignored = f", or {VARIABLE}= in front of the command" if path.is_relative_to(Path.cwd() / HERE) else ""
+            return (
+                f"{os.path.relpath(path)} takes the place of tvo's own {group}={name}. To have ours: rename it, "
+                f"start from another folder{ignored}."
+            )
+    return ""
 
 
 def _notes_on_folder(folder: ConfigFolder, taken: set[tuple[str, str]] | None) -> Iterator[str]:
@@ -121,6 +139,12 @@ def misplaced_choice(group: str, name: str) -> str:
     places = [path for folder in folders for path in folder.glob(f"*/{name}.yaml") if path.parent.name != group]
     near = [path for path in places if group in path.parent.name or path.parent.name in group]
     return f"{os.path.relpath(near[0])} is in no group: its folder must be called {group}." if near else ""
+
+
+def clause_on_no_folder_here(group: str) -> str:
+    """Return where a choice of the user's own would be read from, where this is not the folder that has it."""
+    missing = group in groups_of_package() and not Path(HERE).is_dir()
+    return f"; yours are read from ./{HERE} of the working folder, and there is none in {Path.cwd()}" if missing else ""
 
 
 def _is_unknown_group(path: Path) -> bool:

@@ -17,6 +17,7 @@ LONGEST = 64 << 20  # bytes: what holds no line ends is not JSON lines
 MOST_DIGITS = 4300  # of an integer that Python's json reads; a longer one is written as a text
 MARK = b"\xef\xbb\xbf"
 OLD_ENDS = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")  # lines that end in CR alone
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text has
 OBJECT_PER_LINE = "Every line must be one JSON object in UTF-8."
 
 
@@ -113,7 +114,7 @@ def _record_of_json_line(number: int, data: bytes) -> Found:
     try:
         value = DECODER.decode(data.decode("utf-8").strip())
     except UnicodeDecodeError as error:
-        problem = f"is not UTF-8 (byte {error.start})"
+        problem = "is binary" if CONTROL.search(data) else f"is not UTF-8 (byte {error.start})"
         return MalformedRecord(problem, "Write the file as UTF-8.", number=number)
     except RecursionError:
         return MalformedRecord("is nested too deep", OBJECT_PER_LINE, number=number)
@@ -123,9 +124,11 @@ def _record_of_json_line(number: int, data: bytes) -> Found:
 
 
 def _malformed_json_line(number: int, data: bytes, error: ValueError) -> MalformedRecord:
-    """Return why a JSON line is malformed: cut off, or not JSON."""
+    """Return why a JSON line is malformed: binary, cut off, or not JSON."""
+    if CONTROL.search(data):
+        return MalformedRecord("is binary", OBJECT_PER_LINE, number=number)
     if not data.endswith((b"\n", b"\r")) and not data.rstrip().endswith(b"}"):
-        remedy = f"If it may go: head -n {number - 1} FILE > WHOLE"
+        remedy = f"If it may go: head -n {number - 1} FILE > WHOLE" if number > 1 else OBJECT_PER_LINE
         return MalformedRecord(f"the last line is cut off ({error})", remedy, number=number)
     return MalformedRecord(f"is not JSON ({error})", OBJECT_PER_LINE, number=number)
 

@@ -24,6 +24,7 @@ from tvo_cli.config.schema.value_descriptions import (
     how_to_write_value,
 )
 from tvo_cli.config.schema.value_types import Keys
+from tvo_cli.config.users_yaml import remedy_for_yaml_in_place_of_ours
 from tvo_cli.errors import UserError
 
 UNKNOWN, ABSENT = "extra_forbidden", "missing"
@@ -37,7 +38,8 @@ def missing_key_error(key: str, overrides: Sequence[str]) -> UserError:
     away = next((one for one in taken if f"{key}.".startswith(f"{one}.")), "")
     meaning = meaning_of_key(key)
     remedy_ = f"It is needed ({meaning}). Leave out ~{away}" if away else f"Add it: +{key}=… ({meaning})"
-    return UserError(key, "", "is missing.", remedy_)
+    instead = "" if away else remedy_for_yaml_in_place_of_ours(key.partition(".")[0], overrides)
+    return UserError(key, "", "is missing.", f"{instead} {remedy_}".strip())
 
 
 def key_not_given_error(key: str) -> UserError:
