@@ -346,7 +346,7 @@ def test_a_row_that_cannot_be_read_for_a_mistyped_column_says_so(write: Callable
     assert f"Nearest: 'dataset.columns.{key}=der Weg'" in found
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04 rest", b"\x00\x01\xff\xfe{\n", b"\x01\x02"])
+@pytest.mark.parametrize("content", [b"\x7fELF\x01 rest", b"\x00\x01\xff\xfe{\n", b"\x01\x02"])
 def test_a_binary_file_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_bytes(content)

@@ -144,7 +144,7 @@ def _explain_unparsable_override(error: Any, root: str) -> UserError:
     key, value = word.split("=", 1)
     if key != key.rstrip():
         return UserError("override", repr(word), "has spaces around `=`.", f"Write {key.strip()}={value.strip()}")
-    if value.startswith("~"):
+    if value.startswith("~") and re.search(r"(path|dir|base)$", key):
         remedy = f"Write {key}={Path(value).expanduser()}"
         return UserError("override", word, "has a `~` that the shell leaves as it is.", remedy)
     if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
@@ -153,7 +153,8 @@ def _explain_unparsable_override(error: Any, root: str) -> UserError:
         remedy = "Put quotes around brackets: 'key=[1,2]'."
     else:
         remedy = f"""Text is quoted twice, for the shell and for Hydra: "{key}='{value.strip("'")}'\""""
-    return UserError("override", word, f"cannot be read: {first_line_of_error(error)}.", remedy)
+    reason = first_line_of_error(error).replace("LexerNoViableAltException:", "a character needs quotes:")
+    return UserError("override", word, f"cannot be read: {reason}.", remedy)
 
 
 def _settings_in_one_word(word: str, root: str) -> list[str]:

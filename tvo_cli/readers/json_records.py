@@ -114,7 +114,9 @@ def _record_of_json_line(number: int, data: bytes) -> Found:
     try:
         value = DECODER.decode(data.decode("utf-8").strip())
     except UnicodeDecodeError as error:
-        problem = "is binary" if CONTROL.search(data) else f"is not UTF-8 (byte {error.start})"
+        if CONTROL.search(data):
+            return MalformedRecord("is binary", OBJECT_PER_LINE, number=number)
+        problem = f"is not UTF-8 (byte {error.start})"
         return MalformedRecord(problem, "Write the file as UTF-8.", number=number)
     except RecursionError:
         return MalformedRecord("is nested too deep", OBJECT_PER_LINE, number=number)
