@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from tvo_cli.comparison.runs.trial import Trial
-from tvo_cli.comparison.runs.trial_settings import flatten_settings, settings_in_which_arms_differ
+from tvo_cli.comparison.runs.trial_settings import describe_settings, flatten_settings, settings_in_which_arms_differ
 
 
 def arm(name: str, **config: Any) -> list[Trial]:
@@ -27,3 +27,18 @@ def test_code_of_one_arm_is_no_difference_that_was_not_intended_and_changed_code
         "own_code.mine.py": why,
         "plugins": "harmless",
     }
+
+
+def test_a_sha256_of_own_code_is_shown_by_its_first_digits() -> None:
+    (mine,) = arm("mine", own_code={"./mine.py": "f7f8d71a" * 8})
+    (other,) = arm("mine", own_code={"./mine.py": "0123abcd" * 8})
+    assert describe_settings(mine, ["own_code../mine.py"]) == "own_code../mine.py=f7f8d71a"
+    (found,) = settings_in_which_arms_differ({"a": [mine], "b": [other]}, ["algorithm.name"])
+    assert (found.why, found.values) == ("not intended", ("f7f8d71a", "0123abcd"))
+
+
+def test_own_code_of_a_reward_that_one_arm_has_is_not_intended() -> None:
+    call = {"functions": {"brevity": {"call": "./mine.py:brevity"}}}
+    mine = arm("mine", reward=call, own_code={"./mine.py": "a" * 64})
+    found = settings_in_which_arms_differ({"mine": mine, "grpo": arm("grpo")}, ["algorithm.name"])
+    assert "not intended" in {one.why for one in found}

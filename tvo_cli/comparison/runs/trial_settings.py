@@ -21,6 +21,7 @@ HARMLESS = (  # where and how a run is done, not what is done
 HARMLESS_PARTS = ("evaluated", "recorder.", "resume.", "evaluation.confidence", "trainer.checkpoint")
 ABSENT = "—"
 OWN_CODE = "own_code"  # fingerprints of files that other settings name
+SHOWN_OF_SHA256 = 8  # digits
 
 
 def flatten_settings(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -51,7 +52,7 @@ def varying_settings(trials: Sequence[Trial]) -> list[str]:
 
 def describe_settings(trial: Trial, keys: Sequence[str]) -> str:
     """Return settings as text: `rollout.epochs=2, dataset.name=addition`."""
-    return ", ".join(f"{key}={setting_text(trial.settings.get(key))}" for key in keys)
+    return ", ".join(f"{key}={shown_setting(key, trial.settings.get(key))}" for key in keys)
 
 
 def settings_varying_inside_arms(arms: Iterable[Sequence[Trial]], fixed: Sequence[str]) -> tuple[str, ...]:
@@ -87,6 +88,12 @@ def setting_text(value: Any) -> str:
         return ABSENT
     found = finite_number(value) if isinstance(value, float | str) else None
     return str(value) if found is None else f"{found:g}"
+
+
+def shown_setting(key: str, value: Any) -> str:
+    """Return a setting's value as a table shows it: of a sha256 of own code the first digits."""
+    text = setting_text(value)
+    return text[:SHOWN_OF_SHA256] if key.startswith(f"{OWN_CODE}.") else text
 
 
 class DifferingSetting(NamedTuple):
@@ -157,7 +164,7 @@ def settings_brought_by_algorithm(name: str) -> set[str]:
 
 
 def _setting_values_of_arm(trials: Sequence[Trial], key: str) -> str:
-    texts = {setting_text(trial.settings.get(key)) for trial in trials}
+    texts = {shown_setting(key, trial.settings.get(key)) for trial in trials}
     return ", ".join(sorted(texts, key=_sort_key_of_setting))
 
 
