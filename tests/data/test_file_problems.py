@@ -358,3 +358,14 @@ def test_a_first_line_that_is_cut_off_is_not_advised_away(write: Callable[..., P
     path = write()
     path.write_text('{"question": "1+1?", "ans', encoding="utf-8")
     assert "Every line must be one JSON object" in fault(path) and "head -n" not in fault(path)
+
+
+def test_a_test_file_may_lack_a_named_column_that_the_training_file_has(
+    write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    train = write({"question": "1+1?", "answer": "2", "stufe": 1})
+    test = write({"question": "1+2?", "answer": "3"}, name="test.jsonl")
+    assert load(train, "test", test_path=str(test), columns={"level": "stufe"}).size == 1
+    assert "has no column 'stufe' (dataset.columns.level), which dataset.path has" in caplog.text
+    with pytest.raises(UserError, match="no row has this column"):
+        load(train, "test", test_path=str(test), columns={"level": "stuf"})

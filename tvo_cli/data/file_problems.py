@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,6 +24,9 @@ from tvo_cli.errors import UserError
 from tvo_cli.readers import file_formats
 from tvo_cli.readers.record import MalformedRecord
 from tvo_cli.types import Problem
+
+log = logging.getLogger("tvo")
+FIRST = 1000  # rows of the training file in which a column that the test file lacks is looked for
 
 
 def load_problem_file(node: Mapping[str, Any], *, split: str, convert: ConvertRow = row_to_problem) -> ProblemList:
@@ -59,11 +64,23 @@ def read_problem_file(
             continue
         _check_id_is_new(seen, problem.id, place, path, key)
         problems.append(problem)
+    if named.absent and key == "dataset.test_path":
+        _meet_training_rows(named, node, path)
     named.refuse_absent()
     log_rows_without_problem(str(path), reading, unanswered=skipped)
     if not problems:
         raise UserError(key, path, "the file has no problem in it.", "Write one JSON object per line.")
     return problems
+
+
+def _meet_training_rows(named: NamedColumns, node: Mapping[str, Any], path: Path) -> None:
+    """Let a test file lack a named column that the training file has; that is said."""
+    lacking = dict(named.absent)
+    if node.get("path"):
+        for _, _, row in islice(_problem_rows_of_file(_problem_file_path(node, "dataset.path"), "dataset.path"), FIRST):
+            named.meet(row)
+    for noun in lacking.keys() - named.absent.keys():
+        log.warning("%s has no column %r (dataset.columns.%s), which dataset.path has", path, lacking[noun], noun)
 
 
 def _problem_file_path(node: Mapping[str, Any], key: str) -> Path:
