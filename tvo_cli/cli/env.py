@@ -73,7 +73,7 @@ def environment_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             ]
         ),
     )
-    yield "W&B", _environment_line([around["wandb"]["mode"], f"key {around['wandb']['key']}"])
+    yield "W&B", _environment_line([f"mode {around['wandb']['mode']}", f"key {around['wandb']['key']}"])
     for index, (extra, line) in enumerate(_extra_lines(around["extras"])):
         yield ("extras" if index == 0 else ""), f"{extra}: {line}"
 

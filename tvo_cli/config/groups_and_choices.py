@@ -38,7 +38,7 @@ def groups_of_command(root: str) -> list[str]:
     """Return the groups of which a command takes a choice: those in the defaults of conf/ROOT.yaml."""
     from omegaconf import OmegaConf
 
-    defaults = OmegaConf.load(conf_dir() / f"{root}.yaml").get("defaults") or []
+    defaults = OmegaConf.select(OmegaConf.load(conf_dir() / f"{root}.yaml"), "defaults") or []
     named = [str(key) for entry in defaults if not isinstance(entry, str) for key in entry]
     return sorted(key for key in named if not key.startswith("override "))
 
