@@ -19,7 +19,7 @@ from tvo_cli.experiment.heldout_suite import fill_heldout_suite, name_heldout_su
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, recorded_config_of_policy
 
 OWN = ("dataset=jsonl", "dataset.columns.question=task", "dataset.suffix=' ='", "model.prompt.system=sum", "seed=3")
-MIXED = ("dataset=mixture", "+dataset@dataset.sources.a=arithmetic", "+dataset@dataset.sources.b=jsonl")
+MIXED: tuple[str, ...] = ("dataset=mixture", "+dataset@dataset.sources.a=arithmetic", "+dataset@dataset.sources.b=jsonl")
 MIXED += ("dataset.sources.a.suffix=' so'", "dataset.sources.b.columns.question=task", "rollout.stop=[Q]")
 
 
