@@ -19,7 +19,11 @@ from tvo_cli.experiment.heldout_suite import fill_heldout_suite, name_heldout_su
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, recorded_config_of_policy
 
 OWN = ("dataset=jsonl", "dataset.columns.question=task", "dataset.suffix=' ='", "model.prompt.system=sum", "seed=3")
-MIXED: tuple[str, ...] = ("dataset=mixture", "+dataset@dataset.sources.a=arithmetic", "+dataset@dataset.sources.b=jsonl")
+MIXED: tuple[str, ...] = (
+    "dataset=mixture",
+    "+dataset@dataset.sources.a=arithmetic",
+    "+dataset@dataset.sources.b=jsonl",
+)
 MIXED += ("dataset.sources.a.suffix=' so'", "dataset.sources.b.columns.question=task", "rollout.stop=[Q]")
 
 
@@ -79,12 +83,15 @@ def test_a_run_on_other_data_names_the_suite_itself(tmp_path: Path, file: Path) 
     word = f"model.path='{run}'"
     assert name_heldout_suite([word], said.append) == [word, "evaluation=[heldout]"]
     assert len(said) == 1 and str(file) in said[0]
-    for words in ([word, "evaluation=[math500]"], [word, "-m"], ["model.path=packaged:tiny"], []):
+    for words in ([word, "evaluation=[math500]"], ["model.path=packaged:tiny"], []):
         assert name_heldout_suite(words, said.append) == words
     assert len(said) == 1
+    sweep = [f"model.path=packaged:tiny,'{run}'", "-m"]
+    assert name_heldout_suite(sweep, said.append) == sweep and len(said) == 2
+    assert said[1].startswith(f"arithmetic is not what {run} was trained on, jsonl {file}")
     chosen, recorded = composed(word, root="eval"), recorded_config_of_policy(str(run))
     [note] = notes_on_unnamed_suite(chosen, recorded, ["model.path"])
-    assert note.endswith("evaluation=heldout") and note.startswith("arithmetic is not what the run was trained on")
+    assert note.endswith("evaluation=heldout") and note.startswith("arithmetic is not what")
     assert not list(notes_on_unnamed_suite(chosen, recorded, ["evaluation"]))
 
 
