@@ -8,6 +8,9 @@ import pytest
 
 import tvo_cli as tvo
 from tests.comparison.conftest import write_run
+from tvo_cli.api.comparison import _columns_of_cell
+from tvo_cli.comparison.render.table_cells import interval_cell
+from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,16 @@ def test_a_frame_has_numbers_and_an_interval_in_three_columns(comparison: tvo.Co
     assert list(arms["final"]) == pytest.approx([0.75, 0.85]) and list(arms["runs"]) == [3, 3]
     assert list(arms["final high"] - arms["final"]) == pytest.approx([4.302653 * 0.05 / 3**0.5] * 2, rel=1e-5)
     assert "comparisons" in comparison.tables and len(comparison.to_dataframe("comparisons")) == 1
+
+
+def test_the_frame_has_the_ends_that_the_table_shows() -> None:
+    below, above = (
+        interval_cell(ConfidenceInterval(mean, mean - 0.13, mean + 0.13, 3), share=True) for mean in (0.05, 1)
+    )
+    assert below.text == "5.0 [0.0, 18.0]" and _columns_of_cell("final (%)", below)["final low"] == 0.0
+    assert above.text == "100.0 [87.0, 100.0]" and _columns_of_cell("final (%)", above)["final high"] == 1.0
+    loss = interval_cell(ConfidenceInterval(0.05, -0.08, 0.18, 3))
+    assert _columns_of_cell("loss", loss)["loss low"] == -0.08, "no share, no bound"
 
 
 def test_a_path_and_its_runs_are_compared_alike(comparison: tvo.Comparison, runs: Path) -> None:

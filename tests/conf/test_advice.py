@@ -34,6 +34,11 @@ def test_quotes_beyond_ascii_leave_sweeps_options_and_prose_alone() -> None:
 ADVICE = [
     ("sft", ["trainer=default"], r"^trainer=default: `tvo sft` has no such group\. It has: adapter, dataset, model,"),
     ("sft", ["trainer.steps=2"], r"no such key\. Nearest: steps"),
+    (
+        "eval",
+        ["dataset=shop"],
+        r"no such group\. Its problems are suites: .*heldout.* It has: evaluation, logger, model,",
+    ),
     ("variance", ["dataset=arithmetic"], r"has no such group\. It has: model"),
     ("variance", ["seeds=3"], r"^seeds=3: there is no such key\. Nearest: seed"),
     ("train", ["adapter.rank=8"], r"^adapter\.rank=8: there is no such key\. adapter=lora has it\."),

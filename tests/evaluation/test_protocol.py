@@ -36,12 +36,12 @@ def test_one_key_changes_a_suites_own_protocol_and_a_named_one_replaces_it() -> 
     assert (found.name, found.template, found.system) == ("qwen-cot", "chat", "Hello")
     replaced = protocol("protocol=plain", suites="math500")
     assert (replaced.template, replaced.system) == ("plain", None)
-    assert replaced.suffix.endswith("\\boxed{}."), "plain takes the data set's own ending"
+    assert (replaced.suffix or "").endswith("\\boxed{}."), "plain takes the data set's own ending"
 
 
 def test_the_prompt_around_the_question() -> None:
     boxed = protocol("protocol=boxed")
-    assert boxed.render(PROBLEM, None) == PROBLEM.question + boxed.suffix
+    assert boxed.render(PROBLEM, None) == PROBLEM.question + (boxed.suffix or "")
     graded = protocol("protocol=boxed", "protocol.prompt='L{level}: {question}'", "protocol.suffix=''")
     assert graded.render(PROBLEM, None) == r"L3: What is \frac{1}{2} of {4}?", "fields of the question stay as they are"
     assert not STRAY.findall(r"\frac{a}{b} \boxed{}"), "LaTeX arguments are no fields"

@@ -162,7 +162,7 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
         "healthy: no rule fired",
         "pass@1 0.750 [0.700, 0.800] on held-out problems (90% interval); before training 0.250 [0.200, 0.300]",
         "could not judge 1 responses",
-        "tvo eval model.path=run/checkpoints/step-000006/policy evaluation=addition",
+        "tvo eval model.path=run/checkpoints/step-000006/policy evaluation=heldout",
         "tvo train algorithm=grpo dataset=addition seed=3",
     ):
         assert wanted in text, text
@@ -180,7 +180,7 @@ logger.api_key=*** 'reward={x: a.py:f, key: ***}' '~rollout.stop' --debug"""
 
 
 EVALUATE = ["tvo", "eval", "--config-dir", "my conf", "model=custom"]
-EVALUATE += ["model.path='a b/checkpoints/step-000006/policy'", "evaluation=addition"]
+EVALUATE += ["model.path='a b/checkpoints/step-000006/policy'", "evaluation=heldout"]
 EXPORT = ["tvo", "export", "a b", "a b-policy"]
 RIVAL = ["tvo", "train", "--config-dir", "my conf", "algorithm=grpo", "model=custom", "model.path=my model"]
 RIVAL += ["dataset=jsonl", "dataset.path=ok.jsonl", "dataset.suffix='one two'", "seed=1"]
@@ -270,13 +270,31 @@ def test_a_run_of_several_processes_is_followed_by_one_of_as_many(make_run: Make
     assert words == [*program.split(), "train", "algorithm=grpo", "parallel=replicate", "seed=1"]
 
 
-def test_a_run_on_own_data_is_evaluated_on_own_data(make_run: Make) -> None:
+@pytest.mark.parametrize(
+    ("dataset", "command", "said"),
+    [
+        ("{name: arithmetic}", "tvo train", []),
+        ("{name: arithmetic, suffix: x}", "tvo train dataset.suffix=x", ["evaluation=heldout"]),
+        ("{name: jsonl, kind: jsonl, path: ok.jsonl, suffix: ''}", "tvo train", ["evaluation=heldout"]),
+        ("{name: mixture}", "tvo train plugins=[./mine.py]", ["plugins=[./mine.py]", "evaluation=heldout"]),
+    ],
+)
+def test_a_run_is_evaluated_on_its_own_data(make_run: Make, dataset: str, command: str, said: list[str]) -> None:
     folder = make_run()
     text = (folder / "config.yaml").read_text()
-    node = "{name: jsonl, kind: jsonl, path: ok.jsonl, test_path: null, columns: {question: q, answer: null}}"
-    (folder / "config.yaml").write_text(text.replace("{name: addition}", node))
+    (folder / "config.yaml").write_text(text.replace("{name: addition}", dataset))
+    (folder / "command.txt").write_text(command + "\n")
     words = next_commands.next_evaluation_command(run_loading.load_run(folder), folder / "policy")
-    assert words[3:6] == ["evaluation=jsonl", "path=ok.jsonl", "evaluation.suites.jsonl.dataset.columns.question=q"]
+    assert [shlex.split(word)[0] for word in words[2:] if not word.startswith("model.path=")] == said
+
+
+def test_a_run_that_holds_nothing_out_is_offered_no_evaluation(make_run: Make) -> None:
+    folder = make_run()
+    text = (folder / "config.yaml").read_text()
+    data = "{name: jsonl, kind: jsonl, path: ok.jsonl, test_path: null, holdout: 0}"
+    (folder / "config.yaml").write_text(text.replace("{name: addition}", data))
+    commands = next_commands.next_commands(run_loading.load_run(folder), folder / "policy")
+    assert [command[1] for command in commands] == ["export", "train"]
 
 
 @pytest.mark.parametrize("path", ["runs/a-b+c.d/policy", "runs/a=1,b=2/policy", "runs/it is mine/policy"])

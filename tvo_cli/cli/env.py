@@ -66,10 +66,14 @@ def environment_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         "hub",
         _environment_line(
-            ["offline" if hub["offline"] else "online", f"token {hub['token']}", f"cache {hub['cache']}"]
+            [
+                "offline (HF_HUB_OFFLINE)" if hub["offline"] else "not asked whether it can be reached",
+                f"token {hub['token']}",
+                f"cache {hub['cache']}",
+            ]
         ),
     )
-    yield "W&B", _environment_line([around["wandb"]["mode"], f"key {around['wandb']['key']}"])
+    yield "W&B", _environment_line([f"mode {around['wandb']['mode']}", f"key {around['wandb']['key']}"])
     for index, (extra, line) in enumerate(_extra_lines(around["extras"])):
         yield ("extras" if index == 0 else ""), f"{extra}: {line}"
 

@@ -58,8 +58,13 @@ def format_span(low: float, high: float, share: bool) -> str:
     if math.isnan(low) or math.isnan(high):
         return ""
     if share:
-        low, high = max(low, 0.0), min(high, 1.0)
+        low, high = cut_to_shares(low, high)
     return f"[{format_metric(low, share)}, {format_metric(high, share)}]"
+
+
+def cut_to_shares(low: float, high: float) -> tuple[float, float]:
+    """Cut an interval's ends at 0 and 1, beyond which no share lies; NaN stays."""
+    return (low if math.isnan(low) else max(low, 0.0)), (high if math.isnan(high) else min(high, 1.0))
 
 
 def format_interval(found: ConfidenceInterval | None, share: bool = False) -> str:

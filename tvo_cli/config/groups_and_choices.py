@@ -34,6 +34,15 @@ def find_group(word: str, folder: Path | None = None) -> str:
     raise UserError("group", word, "there is no such group.", nearest_names(word, known))
 
 
+def groups_of_command(root: str) -> list[str]:
+    """Return the groups of which a command takes a choice: those in the defaults of conf/ROOT.yaml."""
+    from omegaconf import OmegaConf
+
+    defaults = OmegaConf.select(OmegaConf.load(conf_dir() / f"{root}.yaml"), "defaults") or []
+    named = [str(key) for entry in defaults if not isinstance(entry, str) for key in entry]
+    return sorted(key for key in named if not key.startswith("override "))
+
+
 def choices_of_group(group: str, folder: Path | None = None) -> list[str]:
     """Return the choices of a group; files that begin with an underscore are parts of others."""
     folders = [folder] if folder else [one.path for one in search_path.config_folders()]

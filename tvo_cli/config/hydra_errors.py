@@ -227,12 +227,11 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
 
 def _groups_of_command(group: str, root: str) -> str:
     """Return the groups that a command has, where it lacks one that others have."""
-    from tvo_cli.config import schema
-
-    has = sorted(
-        set(groups_and_choices.config_groups()) & {one.partition(".")[0] for one in schema.declared_keys(root)}
+    has = groups_and_choices.groups_of_command(root)
+    suites = (
+        "Its problems are suites: evaluation=NAME, of a run evaluation=heldout, of a file evaluation=jsonl path=FILE. "
     )
-    return f"It has: {', '.join(has)}." if has else ""
+    return f"{suites if (root, group) == ('eval', 'dataset') else ''}It has: {', '.join(has)}." if has else ""
 
 
 def _keys_to_suggest(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:

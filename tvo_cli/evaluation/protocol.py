@@ -57,7 +57,7 @@ class Protocol:
     template: str
     system: str | None
     prompt: str
-    suffix: str
+    suffix: str | None  # None: each problem's own, which the sources of a mixture bring
     shots: tuple[str, ...]
     answer: str
     unfinished: str
@@ -124,7 +124,7 @@ def resolve_protocol(
         template=str(merged["template"]),
         system=merged.get("system"),
         prompt=str(merged["prompt"]),
-        suffix=str(data["suffix"] if merged.get("suffix") is None else merged["suffix"]),
+        suffix=_own_or_of_dataset("suffix", merged, data),
         shots=(),
         answer=str(merged["answer"]),
         unfinished=str(merged["unfinished"]),

@@ -15,7 +15,12 @@ from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
 from tvo_cli.experiment.build_engine import build_engine
-from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
+from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_unnamed_suite
+from tvo_cli.experiment.settings_of_run import (
+    adopt_run_settings,
+    notes_on_protocols,
+    recorded_config_of_policy,
+)
 from tvo_cli.model.model_identity import warn_of_fetched_weights
 from tvo_cli.model.model_location import model_location
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
@@ -35,6 +40,10 @@ def evaluate(
     """
     warn_of_fetched_weights(config.model)
     of_run = adopt_run_settings(config, given, tell)
+    recorded = recorded_config_of_policy(str(config.model.path))
+    fill_heldout_suite(config, recorded, given, tell)
+    for note in notes_on_unnamed_suite(config, recorded, given):
+        tell(note)
     settle_evaluation_settings(config, tell)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     engine, reader, facts = build_engine(config)

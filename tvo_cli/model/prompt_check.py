@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from tvo_cli.data.special_tokens import literal_control
+from tvo_cli.data.vocabulary import WORDS
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
@@ -18,6 +19,7 @@ log = logging.getLogger("tvo")
 MOST_UNKNOWN = 0.03  # of the tokens of all prompts
 ROWS_AT_ONCE = 1000
 PACKAGED = "packaged:"
+MOST_SPECIAL = 8  # tokens of the embedded tokenizer that are no words of its tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,12 @@ def check_prompts_readable(seen: PromptSurvey, reader: PromptReader, of: str) ->
 def _refuse_unknown_tokens(seen: PromptSurvey, reader: PromptReader, of: str) -> None:
     name, prompt = seen.unread[0]
     remedy = "Take a model that reads your text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b."
-    if reader.path.startswith(PACKAGED) or reader.path == "fresh":
+    if _reads_embedded_words_only(reader):
         remedy = (
             "The embedded models read the words of the embedded tasks only (dataset=arithmetic, dataset=addition). "
             "For your own text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b. For these tasks from a file, "
-            "without the instruction: dataset.suffix='' (tvo eval: protocol.suffix='')."
+            "without the instruction: dataset.suffix='' (tvo eval: protocol.suffix='', or protocol=model, which asks "
+            "as the run did)."
         )
     raise UserError(
         "model.path",
@@ -154,6 +157,12 @@ def _refuse_unknown_tokens(seen: PromptSurvey, reader: PromptReader, of: str) ->
         f"(in {len(seen.unread)} of {len(seen.ids)}; first: {name}, {_shortened_prompt(prompt)!r}).",
         remedy,
     )
+
+
+def _reads_embedded_words_only(reader: PromptReader) -> bool:
+    """Whether the tokenizer is that of the embedded models, also in the folder of a run that trained one."""
+    named = reader.path.startswith(PACKAGED) or reader.path == "fresh"
+    return named or len(set(reader.tokenizer.get_vocab()) - set(WORDS)) <= MOST_SPECIAL
 
 
 def _shortened_prompt(prompt: str) -> str:

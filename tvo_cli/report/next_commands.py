@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config import choices_of_group, split_override
+from tvo_cli.config import split_override
+from tvo_cli.config.default_suite import HELDOUT_SUITE, is_run_of_default_suite
 from tvo_cli.config.overrides import ENVIRONMENT, hydra_override, shell_override
 from tvo_cli.redaction import MASK
 from tvo_cli.report.run_loading import Run, collapse_firings, recorded_steps
@@ -23,8 +24,9 @@ LOST = ("path", "revision", "checkpoint")  # of the model: the trained one is an
 
 def next_commands(run: Run, policy: Path | None) -> list[Command]:
     """Return the next commands: replay a collapse, evaluate what was trained, export it, train a rival on the same."""
-    trained = [next_evaluation_command(run, policy), next_export_command(run, policy)] if policy else []
-    return [*next_replay_commands(run), *trained, next_training_command(run)]
+    evaluation = [next_evaluation_command(run, policy)] if policy and _holds_out(run.config) else []
+    export = [next_export_command(run, policy)] if policy else []
+    return [*next_replay_commands(run), *evaluation, *export, next_training_command(run)]
 
 
 def next_replay_commands(run: Run) -> list[Command]:
@@ -55,44 +57,23 @@ def next_training_command(run: Run) -> Command:
 
 
 def next_evaluation_command(run: Run, policy: Path) -> Command:
-    """Return the command that evaluates the trained policy on the suite of its own data."""
+    """Return the command that evaluates the trained policy on the problems that the run held out, asked as it asked."""
     flags, overrides = _flags_and_overrides_of_run(run)
-    chosen = [
-        word
-        for word in overrides
-        if _key_in_next_command(word).partition(".")[0] == "model" and not _key_in_next_command(word).endswith(LOST)
-    ]
-    words = [
-        *map(_shell_word, [*flags, *chosen]),
-        shell_override("model.path", shortest_path(policy)),
-        *_suite_overrides(run.config),
-    ]
-    return [*_variables_of_run(run), "tvo", "eval", *words]
+    chosen = [word for word in overrides if _is_for_evaluation(_key_in_next_command(word))]
+    words = [*map(_shell_word, [*flags, *chosen]), shell_override("model.path", shortest_path(policy))]
+    suite = [] if is_run_of_default_suite(run.config) else [f"evaluation={HELDOUT_SUITE}"]
+    return [*_variables_of_run(run), "tvo", "eval", *words, *suite]
 
 
-def remark_on_evaluation_command(config: Mapping[str, Any]) -> str:
-    """Return a remark on the evaluation's command where its file holds the training rows too."""
+def _is_for_evaluation(key: str) -> bool:
+    """Return whether an evaluation needs the run's override too: of the model, or own code that it loads."""
+    return key == "plugins" or (key.partition(".")[0] == "model" and not key.endswith(LOST))
+
+
+def _holds_out(config: Mapping[str, Any]) -> bool:
+    """Return whether the run's data set holds problems out."""
     data = config.get("dataset", {})
-    shared = data.get("kind") == "jsonl" and data.get("path") and not data.get("test_path")
-    return f"({data['path']} holds the training rows too: the evaluation above is on rows held out)" if shared else ""
-
-
-def _suite_overrides(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the overrides that choose the evaluation suite of the run's own data."""
-    data = config.get("dataset", {})
-    name = str(data.get("name", ""))
-    if name == "arithmetic" or name not in choices_of_group("evaluation"):
-        return
-    yield f"evaluation={name}"
-    if data.get("kind") == "jsonl" and (data.get("test_path") or data.get("path")):
-        yield shell_override("path", str(data.get("test_path") or data["path"]))
-        columns = data.get("columns") or {}
-        yield from (
-            shell_override(f"evaluation.suites.{name}.dataset.columns.{column}", str(told))
-            for column, told in columns.items()
-            if told is not None
-        )
-        yield f"evaluation.suites.{name}.protocol.max_tokens={config.get('rollout', {}).get('max_tokens', 1024)}"
+    return data.get("kind") != "jsonl" or bool(data.get("test_path")) or data.get("holdout") != 0
 
 
 def _words_of_run(run: Run) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from tvo_cli import escaping
-from tvo_cli.report.next_commands import next_commands, remark_on_evaluation_command, shortest_path, wrap_next_command
+from tvo_cli.report.next_commands import next_commands, shortest_path, wrap_next_command
 from tvo_cli.report.run_loading import Run, collapse_firings, last_healthy_policy, newest_policy
 from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, sparkline
 
@@ -49,13 +49,7 @@ def _card_entries(run: Run, room: int) -> Iterator[str]:
     policy = newest_policy(run.folder)
     commands = [[*map(escaping.terminal, words)] for words in next_commands(run, policy)]
     typed = [line for words in commands for line in wrap_next_command(words, room)]
-    yield from _labelled_card_lines(
-        "next",
-        [
-            *typed,
-            *(_wrap_entry(remark_on_evaluation_command(run.config), room) if policy else ()),
-        ],
-    )
+    yield from _labelled_card_lines("next", typed)
 
 
 def _labelled_card_lines(label: str, broken: Sequence[str]) -> Iterator[str]:

@@ -63,6 +63,9 @@ def interval_cell(found: ConfidenceInterval | None, share: bool = False) -> Tabl
     """Return the cell of a mean with its interval."""
     if found is None:
         return TableCell(formatting.UNKNOWN)
+    if share:  # the value says what the text says
+        low, high = formatting.cut_to_shares(found.low, found.high)
+        found = found._replace(low=low, high=high)
     return TableCell(formatting.format_interval(found, share), found._asdict(), found.mean)
 
 
