@@ -41,6 +41,11 @@ def describe_failure(error: BaseException, overrides: Sequence[str] = (), root: 
     mended = _config_error(error, overrides, root)
     if mended is not None:
         return " ".join(str(mended).split()), USER_ERROR
+    from tvo_cli.plugins.own_failure import own_failure
+
+    own = own_failure(error)
+    if own is not None:
+        return " ".join(str(own).split()), USER_ERROR
     return f"internal error (please report):  {type(error).__name__}: {error}", INTERNAL_ERROR
 
 
