@@ -51,5 +51,6 @@ def name_of_piece(piece: Any) -> str:
 def _line_of_piece(piece: Any) -> str:
     """Return the line at which a function begins, or an object's `__call__`, for an error."""
     function = piece.func if isinstance(piece, partial) else piece
-    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)
+    named = function if hasattr(function, "__code__") else vars(type(function)).get("__call__")
+    code = getattr(named, "__code__", None)
     return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""

@@ -106,7 +106,8 @@ def _stability_verdict(run: Run) -> list[str]:
     notes.append(f"rolled back {rollbacks} times" if rollbacks else "")
     if not run.collapse:
         return ["not watched", *notes]
-    word = str(run.collapse.get("verdict", "?")) + (" by its rules, but not all was learnt from" if skipped else "")
+    word = str(run.collapse.get("verdict", "?"))
+    word += " by its rules, but updates were skipped" if skipped and word == "healthy" else ""
     if not found:
         return [f"{word}: no rule fired", *notes]
     at = run.collapse.get("collapsed_at")
