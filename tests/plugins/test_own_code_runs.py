@@ -103,4 +103,6 @@ def test_a_mistake_in_training_is_one_line_with_key_file_and_line(tmp_path: Path
     checked = tvo(tmp_path, "check-algorithm", "my_own", "--no-run", code=1)
     assert checked.count(cause) == 1 and "1 check failed, 8 not run" in checked
     (tmp_path / "my_own.py").write_text(text.replace("tokens.logp.detach()", "tokens.logp.detach()[:, 0]"))
-    assert "weight returned a tensor [16], a tensor [B, T] is needed (my_own.py, line" in tvo(tmp_path, *run, code=2)
+    said = tvo(tmp_path, *run, code=2)
+    assert "algorithm.objective.weight=my_own.py:my_own: weight returned a tensor [" in said
+    assert "], a tensor [B, T] is needed (my_own.py, line" in said

@@ -34,6 +34,9 @@ class Rule:
 def through(tokens):
     return beside.lookup(tokens)
 
+def reads(path):
+    return open(path)
+
 def rows(split):
     yield {}["question"]
 """
@@ -84,6 +87,10 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "a class given too much": (lambda mine: mine.Rule(1, 2), "stability.rules.mine=./mine.py:Rule: TypeError: Rule."),
     "a file beside it": (lambda mine: mine.through([]), "IndexError: list index out of range (beside.py, line 2)."),
+    "a file that it reads": (
+        lambda mine: mine.reads("a.csv"),
+        "FileNotFoundError: [Errno 2] No such file or directory",
+    ),
     "a generator": (lambda mine: list(mine.rows("train")), "x.rows=./mine.py:rows: KeyError: 'question' (mine.py,"),
 }
 
