@@ -88,3 +88,21 @@ def test_the_next_lines_run_as_they_are_typed(tmp_path: Path) -> None:
         line.replace("tvo train", f"{sys.executable} -m tvo_cli train --dry-run"), shell=True, cwd=tmp_path
     )
     assert done.returncode == 0
+
+
+def test_a_mistake_in_training_is_one_line_with_key_file_and_line(tmp_path: Path) -> None:
+    tvo(tmp_path, "new", "algorithm", "my_own")
+    text = (tmp_path / "my_own.py").read_text()
+    (tmp_path / "my_own.py").write_text(text.replace("tokens.logp", "tokens.logprob"))
+    line = text.splitlines().index(next(one for one in text.splitlines() if "tokens.logp" in one)) + 1
+    cause = f"'Tokens' object has no attribute 'logprob' (my_own.py, line {line}). Nearest: logp"
+    run = ("train", "algorithm=my_own", "trainer.steps=1", "output_dir=run", *QUICK)
+    said = tvo(tmp_path, *run, code=2)
+    assert f"algorithm.objective.weight=./my_own.py:my_own: AttributeError: {cause}" in said
+    assert "Traceback" not in said and "Traceback" in tvo(tmp_path, *run, "--debug", code=2)
+    checked = tvo(tmp_path, "check-algorithm", "my_own", "--no-run", code=1)
+    assert checked.count(cause) == 1 and "1 check failed, 8 not run" in checked
+    (tmp_path / "my_own.py").write_text(text.replace("tokens.logp.detach()", "tokens.logp.detach()[:, 0]"))
+    said = tvo(tmp_path, *run, code=2)
+    assert "algorithm.objective.weight=my_own.py:my_own: weight returned a tensor [" in said
+    assert "], a tensor [B, T] is needed (my_own.py, line" in said

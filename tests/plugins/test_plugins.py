@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -190,3 +191,27 @@ def test_a_name_that_is_no_file_of_a_group_is_refused(here: Path, name: str) -> 
     )
     with pytest.raises(UserError, match=r"^register\.algorithm=.*is no name of a choice"):
         loading.load_plugin("plugins", "named.py")
+
+
+def test_a_keyword_with_a_default_that_the_yaml_omits_is_added_with_a_plus(here: Path) -> None:
+    omitted = "{_target_: 'mine.py:soft', _partial_: true}"
+    path = here / "conf" / "algorithm" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"# @package _global_\n# Mine.\ndefaults: [grpo, _self_]\nplugins: [mine.py]\n"
+        f"algorithm:\n  objective:\n    weight: {omitted}\n"
+    )
+    with pytest.raises(UserError, match=rf"is not in this config yet. Add it: \+{WEIGHT}.floor=0.5"):
+        config.compose([*CHOSEN, "algorithm=mine", f"{WEIGHT}.floor=0.5"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["plugins=[mine.py]"], r"The plugins \(mine.py\) register no such algorithm"), ([], r"plugins=\[FILE.py\]")],
+)
+def test_an_unknown_choice_says_where_own_code_is_named(here: Path, words: list[str], said: str) -> None:
+    with pytest.raises(Exception) as caught:
+        config.compose([*CHOSEN, *words, "algorithm=bold"])
+    error = caught.value
+    told = error if isinstance(error, UserError) else config.explain_hydra_error(error, words)
+    assert re.search(said, str(told))

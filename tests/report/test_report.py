@@ -168,6 +168,15 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
         assert wanted in text, text
 
 
+@pytest.mark.parametrize(("taken", "said"), [(0.0, "all 6 updates were skipped, so nothing"), (1.0, "6 updates were")])
+def test_a_run_that_skipped_updates_is_not_called_healthy_alone(make_run: Make, taken: float, said: str) -> None:
+    folder = make_run(summary={"steps": 6, "rollouts": 6, "seconds": 1.0, "skipped_updates": 6})
+    rows = [json.loads(line) | {"optimizer/steps": taken} for line in (folder / "metrics.jsonl").open()]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = " ".join(run_card.card_text(run_loading.load_run(folder)).split())
+    assert "healthy by its rules, but updates were skipped" in text and f"⚠ {said}" in text
+
+
 def test_the_card_says_what_broke(make_run: Make) -> None:
     text = run_card.card_text(run_loading.load_run(make_run(collapsed=True, steps=5, algorithm="grpo")))
     assert "collapsed at step 4" in text and "entropy_floor fired first at step 4 (0.012 against 0.050)" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -35,9 +36,12 @@ def check_algorithm(
     from tvo_cli.experiment import check_algorithm as checks
 
     words = checks.algorithm_to_check(algorithm, list(overrides or ()), piece, start)
-    broken = 0
+    counts = Counter[str]()
     for sentence, trouble in checks.check_algorithm(words, runs=not no_run):
-        broken += bool(trouble)
-        print(escaping.terminal(f"{'FAIL' if trouble else 'pass'}  {sentence}{': ' + trouble if trouble else ''}"))
-    print(escaping.terminal(f"{algorithm}: {broken or 'no'} check{'s' * (broken != 1)} failed"))
+        word = "--  " if trouble.startswith(checks.NOT_RUN) else "FAIL" if trouble else "pass"
+        counts[word] += 1
+        print(escaping.terminal(f"{word}  {sentence}{': ' + trouble if trouble else ''}"))
+    broken, left = counts["FAIL"], counts["--  "]
+    not_run = f", {left} not run" if left else ""
+    print(escaping.terminal(f"{algorithm}: {broken or 'no'} check{'s' * (broken != 1)} failed{not_run}"))
     raise typer.Exit(1 if broken else 0)

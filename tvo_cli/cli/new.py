@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -73,5 +74,6 @@ def _next_lines(kind: str, name: str, folder: Path) -> list[str]:
     """Return the commands to type next."""
     there = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
     check = [f"tvo check-algorithm {name}"] if kind == "algorithm" else []
-    lines = [*there, f"pytest test_{name}.py", *check, f"tvo train {kind}={name}"]
+    test = f"pytest test_{name}.py" + ("" if find_spec("pytest") else "    (after: pip install pytest)")
+    lines = [*there, *check, f"tvo train {kind}={name}", test]
     return [f"{'next' if not i else '    '}  {line}" for i, line in enumerate(lines)]

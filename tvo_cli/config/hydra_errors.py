@@ -10,9 +10,11 @@ from typing import Any
 from tvo_cli.config import groups_and_choices, search_path, users_yaml
 from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.overrides import split_override
+from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError
 
+OF_PLUGINS = ("algorithm", "stability", "dataset")  # groups in which own code registers choices
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
 
 
@@ -37,7 +39,7 @@ def explain_hydra_error(
         place = re.search(r"'([^']+)'", str(error))
         return UserError("--config-dir", place.group(1) if place else "", "there is no such folder.")
     if isinstance(error, MissingConfigException):
-        return _explain_missing_choice(error, folder)
+        return _explain_missing_choice(error, overrides, folder)
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
         return error.__cause__
     return _explain_override_error(error, overrides, root, folder) or _explain_omegaconf_error(error, overrides, root)
@@ -185,7 +187,7 @@ def first_line_of_error(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def _explain_missing_choice(error: Any, folder: Path | None) -> UserError:
+def _explain_missing_choice(error: Any, overrides: Sequence[str], folder: Path | None) -> UserError:
     """Explain a choice, config or plugin that Hydra does not find."""
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
@@ -197,11 +199,21 @@ def _explain_missing_choice(error: Any, folder: Path | None) -> UserError:
     options = [option for option in error.options or [] if not option.startswith("_")]
     if not options and group in groups_and_choices.config_groups(folder):
         options = groups_and_choices.choices_of_group(group, folder)
-    remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{users_yaml.clause_on_no_folder_here(group)}"
+    own = _where_own_code_is_named(group, overrides) if group in OF_PLUGINS else ""
+    own += users_yaml.clause_on_no_folder_here(group)
+    remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{own}"
     stands = users_yaml.place_of_default(str(error), missing)
     return UserError(
         group, name, f"there is no such {group}{stands}.", users_yaml.misplaced_choice(group, name) or remedy.strip()
     )
+
+
+def _where_own_code_is_named(group: str, overrides: Sequence[str]) -> str:
+    """Say where a choice of own code would come from: which plugins do not register it, or how one is named."""
+    named = dict.fromkeys([*plugins_of_words(overrides), *(one.name for one in all_plugins())])
+    if named:
+        return f". The plugins ({', '.join(named)}) register no such {group}: tvo list plugins"
+    return ". One of your own code needs its plugin named: plugins=[FILE.py]"
 
 
 def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:

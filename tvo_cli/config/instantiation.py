@@ -14,6 +14,7 @@ from tvo_cli.config.hydra_errors import first_line_of_error
 from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_failure import own_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, importable_name, own_target_object, plugin_of_target
 from tvo_cli.plugins.references import is_own_target
 
@@ -51,6 +52,9 @@ def build(node: Any) -> Any:
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from error
+        own = own_failure(error)
+        if own is not None:
+            raise own from error
         lines = str(error).split("\n")
         raise UserError("_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + ".") from error
 

@@ -62,7 +62,7 @@ def _check_names_are_not_ours(one: NamedPlugin, registered: Path) -> None:
 def plugins_in_effect(words: Sequence[str], root: str) -> Iterator[list[str]]:
     """Have the plugins of a command in effect: those its words name, and those of the yamls that it chooses; these."""
     before = list(_in_effect)
-    own = [NamedPlugin(name, KEY) for name in _plugins_of_words(words)] + _plugins_of_choices(words, root)
+    own = [NamedPlugin(name, KEY) for name in plugins_of_words(words)] + _plugins_of_choices(words, root)
     _in_effect.extend(own)
     try:
         yield [one.name for one in own]
@@ -81,7 +81,7 @@ def _quoted(name: str) -> str:
     return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _plugins_of_words(words: Sequence[str]) -> Iterator[str]:
+def plugins_of_words(words: Sequence[str]) -> Iterator[str]:
     """Yield what `plugins=[…]` of a command line names, all of a sweep's."""
     for word in (word for word in words if split_override(word)[0] == KEY and "=" in word):
         yield from (name for value in _values_of_word(word) for name in _names_of_value(value))

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
+from tvo_cli.errors import UserError
 from tvo_cli.experiment import objective_contract
 from tvo_cli.experiment.contract_samples import extreme_experiences, sample_experience, sample_tokens
 from tvo_cli.experiment.objective_contract import CheckedAlgorithm, ContractBroken, hold
+from tvo_cli.plugins.own_failure import own_failure
 
 
 class Check(NamedTuple):
@@ -68,9 +71,16 @@ CHECKS = (
 )
 
 
+NOT_RUN = "not run"
+
+
 def broken_checks(node: Any, acting: Any = None) -> Iterator[tuple[str, str]]:
-    """Run every check on an algorithm's node; yield each sentence and what breaks it, "" where it holds."""
+    """Run every check on an algorithm's node; yield each sentence and what breaks it, "" where it holds.
+
+    An error that stops several checks is told at the first of them; the others were then not run.
+    """
     one = CheckedAlgorithm(node, node if acting is None else acting)
+    told: dict[str, str] = {}
     for check in CHECKS:
         try:
             check.run(one)
@@ -78,4 +88,18 @@ def broken_checks(node: Any, acting: Any = None) -> Iterator[tuple[str, str]]:
         except ContractBroken as broken:
             yield check.sentence, str(broken)
         except Exception as error:  # own code may raise anything: it is told, and the next check follows
-            yield check.sentence, f"{type(error).__name__}: {error}"
+            cause = cause_of_error(error)
+            first = told.setdefault(_place_or_text(cause), check.sentence)
+            yield check.sentence, cause if first is check.sentence else f"{NOT_RUN}: stopped by the error above"
+
+
+def cause_of_error(error: Exception) -> str:
+    """Return an error as text, with file and line where it is own code's."""
+    own = error if isinstance(error, UserError) else own_failure(error)
+    return f"{type(error).__name__}: {error}" if own is None else str(own)
+
+
+def _place_or_text(cause: str) -> str:
+    """Return what tells one error from another whatever the shapes of its samples: a line of own code, or its text."""
+    line = re.search(r"\([^()]+, line \d+\)", cause)
+    return line[0] if line else re.sub(r"\d+", "", cause)

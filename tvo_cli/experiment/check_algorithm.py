@@ -15,12 +15,13 @@ from tvo_cli import config as configuration
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.algorithm_contract import broken_checks
+from tvo_cli.experiment.algorithm_contract import NOT_RUN, broken_checks, cause_of_error
 from tvo_cli.experiment.run_training import train
 from tvo_cli.plugins import loading, register, registry
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
 from tvo_cli.plugins.own_code import load_callable
 
+__all__ = ["NOT_RUN", "algorithm_to_check", "check_algorithm"]
 KEY = "ALGORITHM"
 RESUMED = "a run of four steps and the same stopped after two and resumed end at the same weights"
 SMALL = (
@@ -84,7 +85,7 @@ def _trouble_of_resumed_run(words: Sequence[str]) -> str:
             _trained(Path(place, "twice"), words, 2)
             return "" if _trained(Path(place, "twice"), words, 4) == once else "they end at other weights"
         except Exception as error:  # own code may raise anything
-            return f"{type(error).__name__}: {error}"
+            return cause_of_error(error)
     return "interrupted"
 
 

@@ -32,6 +32,7 @@ def describe_failure(error: BaseException, overrides: Sequence[str] = (), root: 
             _describe_usage_error,
             _describe_lost_output,
             _describe_full_memory_or_disk,
+            _describe_own_failure,
             _describe_file_error,
             _describe_device_error,
         ):
@@ -91,6 +92,14 @@ def _describe_full_memory_or_disk(error: BaseException) -> tuple[str, int]:
         named = getattr(error, "filename", None) or "the run folder"
         return f"output_dir: the disk is full while writing {named}. Free some, or name another folder.", USER_ERROR
     return "", 0
+
+
+def _describe_own_failure(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code of an error of the user's own code, whatever its kind."""
+    from tvo_cli.plugins.own_failure import own_failure
+
+    found = own_failure(error)
+    return ("", 0) if found is None else (str(found), USER_ERROR)
 
 
 def _describe_file_error(error: BaseException) -> tuple[str, int]:

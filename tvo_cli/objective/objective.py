@@ -32,6 +32,7 @@ from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.maths.surrogates import Surrogate
 from tvo_cli.objective.force import ControlVariate, Force, TsallisTemperature
 from tvo_cli.objective.penalty import Anchored, Penalty
+from tvo_cli.objective.piece_output import per_token
 from tvo_cli.objective.reduction import Reduction, weighted_token_sum
 from tvo_cli.objective.token_function import TokenFn, does_read_reference
 from tvo_cli.types import Loss, Tokens
@@ -67,8 +68,8 @@ class Objective:
 
     def __call__(self, tokens: Tokens) -> Loss:
         """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
-        ratio = self.ratio(tokens.logp - tokens.old_logp, tokens.mask)
-        gain = self.weigh(tokens) * self.surrogate(ratio, self.soft_advantage(tokens))
+        ratio = _held("ratio", self.ratio, self.ratio(tokens.logp - tokens.old_logp, tokens.mask), tokens)
+        gain = self.weigh(tokens) * self.surrogate_of(ratio, tokens)
         if tokens.importance is not None:
             gain = tokens.importance * gain
         parts = {"policy": weighted_token_sum(-gain, tokens)}
@@ -78,11 +79,17 @@ class Objective:
 
     def weigh(self, tokens: Tokens) -> Tensor:
         """w, [B, T], no gradient: of the whole minibatch, cut to these rows, where the tokens know it."""
-        return tokens.own(self.weight(tokens.minibatch).detach())
+        whole = tokens.minibatch
+        return tokens.own(_held("weight", self.weight, self.weight(whole), whole).detach())
+
+    def surrogate_of(self, ratio: Tensor, tokens: Tokens) -> Tensor:
+        """S(ρ, Â − Σ_f a_f φ_f), [B, T]."""
+        found = self.surrogate(ratio, self.soft_advantage(tokens))
+        return _held("surrogate", self.surrogate, found, tokens)
 
     def soft_advantage(self, tokens: Tokens) -> Tensor:
         """Â after shaping, minus the sampled forces, [B, T]; no gradient flows through a force."""
-        advantage = self.shape(tokens)
+        advantage = _held("shape", self.shape, self.shape(tokens), tokens)
         for force in self.forces.values():
             advantage = advantage - force.sampled(tokens).detach()
         return advantage
@@ -144,3 +151,8 @@ class Objective:
             force.load_state_dict(state[f"forces.{name}"])
         for name, penalty in self.penalties.items():
             penalty.load_state_dict(state[f"penalties.{name}"])
+
+
+def _held(piece: str, function: object, found: object, tokens: Tokens) -> Tensor:
+    """Return what a piece returned, if it is one number a token."""
+    return per_token(f"algorithm.objective.{piece}", function, found, tokens.mask)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tvo_cli.maths import masked
 from tvo_cli.objective.coefficient import Coefficient
+from tvo_cli.objective.piece_output import per_token
 from tvo_cli.objective.reduction import weighted_token_sum
 from tvo_cli.objective.token_function import TokenFn
 from tvo_cli.types import Tokens
@@ -26,7 +27,8 @@ class Penalty:
 
     def __call__(self, tokens: Tokens) -> Tensor:
         """What these tokens add to the loss, []."""
-        return self.coef.value * weighted_token_sum(self.term(tokens), tokens)
+        found = per_token("algorithm.objective.penalties.*.term", self.term, self.term(tokens), tokens.mask)
+        return self.coef.value * weighted_token_sum(found, tokens)
 
     def start(self, tokens: Tokens) -> None:
         """Nothing to remember."""

@@ -24,6 +24,12 @@ PROGRAM = str(Path(__file__).parents[1]) + os.sep
 LIBRARIES = tuple({sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
 _loaded: dict[str, tuple[str, ModuleType]] = {}
+_sources: set[Path] = set()
+
+
+def loaded_sources() -> frozenset[Path]:
+    """The files and folders of packages that own code was loaded from in this process."""
+    return frozenset(_sources)
 
 
 def load_callable(key: str, reference: str) -> Callable[..., Any]:
@@ -57,6 +63,8 @@ def load_module(key: str, name: str) -> ModuleType:
         UserError: there is none, or it fails when it is imported; the line of the failure is named.
     """
     source = find_source(key, name)
+    if source is not None and name.partition(".")[0] != "tvo_cli":
+        _sources.add(source)
     try:
         with import_kept_apart():
             return _load_file(key, source) if source and is_file_name(name) else _import_package(name, source)

@@ -17,6 +17,7 @@ from tvo_cli.plugins.own_code import load_callable
 from tvo_cli.plugins.references import is_own_target, leads_into
 
 _allowed: list[str] = []  # plugins that configs of this process name
+_keys: dict[str, str] = {}  # the key of each `_target_` of own code in them
 
 
 def allow_plugins(names: Sequence[str]) -> None:
@@ -28,9 +29,16 @@ def check_plugins_of_config(targets: Iterable[tuple[str, object]], plugins: Sequ
     """Refuse a `_target_` of a plugin that another config of this process names, and this one does not."""
     for key, target in targets:
         plugin = plugin_of_target(target)
+        if plugin is not None:
+            _keys[str(target)] = key
         if plugin is not None and not any(leads_into(str(target), name) for name in plugins):
             problem = f"leads into {plugin}, no plugin of this config."
             raise UserError(key, target, problem, f"Name it: plugins=[{plugin}]")
+
+
+def keys_of_targets() -> dict[str, str]:
+    """Return the `_target_`s of own code in the configs of this process, with the key of each."""
+    return dict(_keys)
 
 
 def plugin_of_target(target: object) -> str | None:

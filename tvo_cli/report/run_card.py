@@ -96,15 +96,24 @@ def _stability_verdict(run: Run) -> list[str]:
     """Return the card's entry on stability: the verdict, the rules that fired, skipped updates, rollbacks."""
     found = collapse_firings(run)
     skipped, rollbacks = run.summary.get("skipped_updates"), run.summary.get("rollbacks")
-    notes = [f"{skipped} updates were skipped: their gradient was not finite" if skipped else ""]
+    notes = [_skipped_text(run, int(skipped)) if skipped else ""]
     notes.append(f"rolled back {rollbacks} times" if rollbacks else "")
     if not run.collapse:
         return ["not watched", *notes]
     word = str(run.collapse.get("verdict", "?"))
+    word += " by its rules, but updates were skipped" if skipped and word == "healthy" else ""
     if not found:
         return [f"{word}: no rule fired", *notes]
     at = run.collapse.get("collapsed_at")
     return [word + (f" at step {at}" if at is not None else ""), *(_fired_rule(one) for one in found), *notes]
+
+
+def _skipped_text(run: Run, skipped: int) -> str:
+    """Return how many updates were skipped, and whether any was taken."""
+    _, taken = run.curve("optimizer/steps")
+    if taken and not any(taken):
+        return f"⚠ all {skipped} updates were skipped, so nothing was learnt: their gradient was not finite"
+    return f"⚠ {skipped} updates were skipped: their gradient was not finite"
 
 
 def _fired_rule(found: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tvo_cli.model import Policy
 from tvo_cli.model.logprobs import Scores
+from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
 from tvo_cli.training.batch import RolloutBatch, SampledBatch
 from tvo_cli.training.session import Session
@@ -29,7 +30,8 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         values=_critic_values(session, rollout),
         old_entropy=old_entropy,
     )
-    advantage = session.weighting.scaled(session.learner.algorithm.estimator(experience))
+    estimator = session.learner.algorithm.estimator
+    advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), rollout.mask))
     return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, importance)
 
 

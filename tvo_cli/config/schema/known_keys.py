@@ -17,6 +17,7 @@ from tvo_cli.config.schema.field_traversal import (
     is_built_field,
 )
 from tvo_cli.config.schema.value_types import FREE, Keys
+from tvo_cli.config.signatures import callable_keywords
 from tvo_cli.errors import UserError
 
 
@@ -63,9 +64,19 @@ def keys_of_config(model: type[Keys], tree: Mapping[str, Any]) -> list[str]:
 def possible_keys(config: Any, root: str) -> list[str]:
     """Return the keys that a composed config may have, whatever still has to be given."""
     try:
-        return keys_of_config(CONFIG_OF_COMMAND[root], resolved_tree_of_command(config, root))
+        tree = resolved_tree_of_command(config, root)
+        return sorted({*keys_of_config(CONFIG_OF_COMMAND[root], tree), *_omitted_keywords(tree)})
     except (KeyError, UserError):  # a root of somebody else's; an interpolation that leads to a key without a value
         return list(dotted_keys(config))
+
+
+def _omitted_keywords(tree: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the keys of keywords with a default that a `_target_` takes, whether or not the config has them."""
+    for name, node in tree.items() if isinstance(tree, Mapping) else ():
+        if name == "_target_" and isinstance(node, str):
+            found = callable_keywords(node) or {}
+            yield from (f"{prefix}{word}" for word, keyword in found.items() if not keyword.required)
+        yield from _omitted_keywords(node, f"{prefix}{name}.")
 
 
 def _is_declared_in(model: type[Keys], tree: Mapping[str, Any], key: str) -> bool:

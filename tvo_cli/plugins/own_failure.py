@@ -1,0 +1,106 @@
+"""Whose a failure is: an error with a frame in own code's files is its author's, and names his file and line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tvo_cli.errors import UserError
+from tvo_cli.plugins.code_sources import find_source, module_of_reference, source_files
+from tvo_cli.plugins.own_code import load_callable, loaded_sources
+from tvo_cli.plugins.own_targets import keys_of_targets
+
+CALL = re.compile(r"([\w.]+)\(\) (?:missing|takes|got) ")  # what Python says of a call that does not fit its signature
+DEBUG = "The traceback: --debug."
+
+
+class Line(NamedTuple):
+    """A line of own code, and the function it is in."""
+
+    path: Path
+    number: int
+    function: str
+
+
+def own_failure(error: BaseException) -> UserError | None:
+    """Return an error that own code has raised, or a call that does not fit it, as its author's; `None` for another.
+
+    The key is that whose `_target_` names the code, the line the last one of the author's before the error.
+    """
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        lines = _own_lines(found)
+        if lines:
+            return _as_user_error(found, lines)
+        seen.add(id(found))
+        found = found.__cause__
+    return None
+
+
+def _as_user_error(error: BaseException, lines: list[Line]) -> UserError:
+    key, reference = _key_and_reference(lines)
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": .")
+    last = lines[-1]
+    return UserError(key, reference, f"{text} ({last.path.name}, line {last.number}).", f"{_nearest(error)}{DEBUG}")
+
+
+def _own_lines(error: BaseException) -> list[Line]:
+    """Return the lines of own code that an error went through, the outermost first."""
+    files = {file for source in loaded_sources() for file in source_files(source)}
+    if not files:
+        return []
+    walked = list(traceback.walk_tb(error.__traceback__))
+    places = [Line(Path(frame.f_code.co_filename).resolve(), n, frame.f_code.co_qualname) for frame, n in walked]
+    return [one for one in places if one.path in files] or list(_line_of_callee(error))
+
+
+def _line_of_callee(error: BaseException) -> Iterator[Line]:
+    """Yield the line at which the own function begins that was called with other arguments than it takes."""
+    said = CALL.match(str(error)) if isinstance(error, TypeError) else None
+    for target, key in keys_of_targets().items() if said else ():
+        _, function = _split(target)
+        if said and (said[1] == function or said[1].rpartition(".")[0] == function):
+            code = getattr(load_callable(key, f"{module_of_reference(target)}:{said[1]}"), "__code__", None)
+            if code is not None:
+                yield Line(Path(code.co_filename).resolve(), code.co_firstlineno, said[1])
+            return
+
+
+def _key_and_reference(lines: list[Line]) -> tuple[str, str]:
+    """Return the key and the name of the code that the program called: that of the outermost line, or of its file."""
+    first, of_file = lines[0], ("plugins", f"{lines[0].path.name}:{lines[0].function}")
+    for target, key in keys_of_targets().items():
+        source, function = _split(target)
+        if source is None or first.path not in source_files(source):
+            continue
+        of_file = (key.removesuffix("._target_"), target)
+        if f"{first.function}.".startswith(f"{function}."):
+            break
+    return of_file
+
+
+def _split(target: str) -> tuple[Path | None, str]:
+    """Return the source of a `_target_` and the function in it: `mine.py:Mine`, `my_package.maths.weight`."""
+    reference = target if ":" in target else ":".join(target.rsplit(".", 1))
+    module = module_of_reference(reference)
+    try:
+        return find_source("_target_", module), reference[len(module) + 1 :]
+    except UserError:  # the file has gone since
+        return None, ""
+
+
+def _nearest(error: BaseException) -> str:
+    """Return the names that an attribute which is not there may have meant."""
+    if not isinstance(error, AttributeError) or not error.name:
+        return ""
+    known = [name for name in dir(error.obj) if not name.startswith("_")]
+    close = difflib.get_close_matches(error.name, known, n=3, cutoff=0.5)
+    fields = list(getattr(error.obj, "__dataclass_fields__", ()))
+    if close:
+        return f"Nearest: {', '.join(close)}. "
+    return f"It has: {', '.join(fields)}. " if fields else ""
