@@ -109,8 +109,10 @@ def test_extras_are_there_or_told_how_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(services, "_requirements_of_extras", lambda: listed)
     monkeypatch.setattr(services, "_extra_version_or_missing", lambda package: "1.2" if package == "one" else "missing")
     assert services.extras_facts() == {"first": {"one": "1.2"}, "second": {"two": "missing"}}
-    lacking = "missing; pip install -e '.[second]'"
-    assert list(env._extra_lines(services.extras_facts())) == [("first", "one 1.2"), ("second", lacking)]
+    lacking = ("missing", "second; pip install -e '.[second]'")
+    assert list(env._extra_lines(services.extras_facts())) == [("first", "one 1.2"), lacking]
+    both = {"a": {"one": "missing"}, "b": {"two": "missing"}}
+    assert list(env._extra_lines(both)) == [("missing", "a, b; pip install -e '.[NAME]'")]
 
 
 def test_it_is_one_screen_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,17 +86,14 @@ def _env_lines_of_threads(around: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _extra_lines(found: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield each optional extra with its packages' versions, or how to install it."""
+    """Yield each optional extra that is installed with its packages' versions, and how to install the others."""
     from tvo_cli.environment.services import install_line
 
-    for extra, packages in found.items():
-        lacking = [name for name, version in packages.items() if version == "missing"]
-        yield (
-            extra,
-            f"missing; {install_line(extra)}"
-            if lacking
-            else _environment_line(f"{n} {v}" for n, v in packages.items()),
-        )
+    lacking = [extra for extra, packages in found.items() if "missing" in packages.values()]
+    for extra in (extra for extra in found if extra not in lacking):
+        yield extra, _environment_line(f"{name} {version}" for name, version in found[extra].items())
+    if lacking:
+        yield "missing", f"{', '.join(lacking)}; {install_line(lacking[0] if len(lacking) == 1 else 'NAME')}"
 
 
 def _commit_text(git: Mapping[str, Any] | None) -> str:
