@@ -80,6 +80,7 @@ def saved_with_a_death(root: Path, victim: int, at: int) -> list[Path | BaseExce
         return run_ranks(2, dying.save)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_rank_killed_at_any_of_its_operations(tmp_path: Path, victim: int) -> None:
     """The other is told at an exchange that it is gone; nothing half-written gets a name."""

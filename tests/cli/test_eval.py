@@ -64,6 +64,7 @@ def test_the_same_command_has_the_same_folder() -> None:
     assert folder("model.path=a/checkpoints/step-000002").startswith("outputs/eval/a-step-000002-arithmetic-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["evaluation=[]", "evaluation.limit=0", "evaluation.pass_at=[99]", "evaluation=math"])
 def test_what_cannot_be_leaves_nothing_behind(tmp_path: Path, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -217,6 +217,7 @@ def test_the_table(grade: Grade) -> None:
     assert second.startswith("line 2  ") and "…" in second and "\x1b" not in second
 
 
+@pytest.mark.slow
 def test_the_audit_says_rate_and_rows(grade: Grade) -> None:
     done = grade([row(r"\boxed{5}", id="a"), row("so it is 5", id="b"), row(r"\boxed{6}", id="c")], "--audit")
     assert [(r["correct"], r["second"]) for r in done.rows] == [(True, True), (False, True), (False, False)]

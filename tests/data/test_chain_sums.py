@@ -99,6 +99,7 @@ def test_the_data_set_ends_responses_at_the_line_break_in_training_and_evaluatio
     assert list(config.compose([]).rollout.stop) == []
 
 
+@pytest.mark.slow
 def test_a_suite_takes_the_stops_of_its_data_set_unless_its_protocol_names_some() -> None:
     from tvo_cli.evaluation.suite import load_suites
 
@@ -110,6 +111,7 @@ def test_a_suite_takes_the_stops_of_its_data_set_unless_its_protocol_names_some(
     assert stops("protocol.stop=['=']") == ("=",)
 
 
+@pytest.mark.slow
 def test_the_data_set_is_asked_without_a_chat_template_and_others_in_the_models_way() -> None:
     def template(*overrides: str) -> str:
         return str(config.compose([*overrides, "output_dir=x"]).model.prompt.template)

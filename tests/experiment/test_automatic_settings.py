@@ -129,6 +129,7 @@ def test_a_run_recorded_before_goes_on_in_the_precision_that_auto_meant_then() -
     assert _in_recorded_precision(tree).trainer.precision == "bfloat16"
 
 
+@pytest.mark.slow
 def test_the_math_models_are_trained_and_evaluated_by_one_prompt() -> None:
     """Qwen2.5-Math on MATH: what training asks is what the published protocol of its authors asks."""
     from tests.model.test_prompt_encoding import chatml

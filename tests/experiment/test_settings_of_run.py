@@ -32,6 +32,7 @@ def evaluation_of(path: Path, *words: str) -> DictConfig:
     return composed(f"model.path={path}", *ASKED, *words, root="eval")
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_with_its_own_attention_and_prompt(trained: Path, tmp_path: Path) -> None:
     said: list[str] = []
     chosen = evaluation_of(trained, "protocol=model", f"output_dir={tmp_path}")

@@ -117,6 +117,7 @@ def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name: str) -> N
     assert composed(name).algorithm.name == name
 
 
+@pytest.mark.slow
 def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens: Callable[..., Tokens]) -> None:
     """What `reads.minibatch` is for: without the whole, the loss depends on the split, as in most released codes."""
     reading = [name for name in ALGORITHMS if objective(name).reads["minibatch"]]

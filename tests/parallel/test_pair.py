@@ -79,6 +79,7 @@ def test_uneven_shares_end_within_rounding(pair: Pair) -> None:
     assert max(float((one[name].double() - other[name].double()).abs().max()) for name in one) < 1e-6
 
 
+@pytest.mark.slow
 def test_a_rank_that_has_drifted_is_named(pair: Pair) -> None:
     fault = {"rank": 1, "kind": "drift", "at": 1}
     _, outcomes = pair.train("drift", *EXACT, REPLICATE, fault=fault)

@@ -122,6 +122,7 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("looks", "tokens"),
     [(8, 16), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, 16), (1, 6)))],

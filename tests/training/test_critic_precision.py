@@ -13,6 +13,7 @@ from tvo_cli.training.learner import CriticLearner
 from tvo_cli.types import Rollout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("another_precision")
 def test_the_critic_computes_in_the_precision_of_the_policy(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its forwards for the first values and for its own step alike; the values themselves stay float32."""

@@ -34,6 +34,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["tvo", *(pytest.param(n, marks=pytest.mark.slow) for n in ("ppo", "grpo"))])
 def test_one_seed_gives_one_result_and_another_seed_another(
     run: Runs, whole: Whole, weights: Checksum, steps: MetricRows, algorithm: str
@@ -179,6 +180,7 @@ def test_the_variance_reading_does_not_change_the_update(run: Runs, weights: Che
     assert largest_difference(one, four) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 8))])
 def test_micro_batches_give_the_same_update(run: Runs, whole: Whole, rows: int) -> None:
     folders = whole("trainer.steps=1"), run("cut", "trainer.steps=1", f"trainer.microbatch_rows={rows}")

@@ -18,6 +18,7 @@ from tvo_cli.model.weights_fingerprint import weights_fingerprint
 ADAPTER = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs peft")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "library"),
     [

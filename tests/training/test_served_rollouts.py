@@ -64,6 +64,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return train_in(tmp_path_factory.mktemp("served") / "run", words)
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_what_the_server_sampled(
     served: Callable[..., Path], server: StandInServer, steps: MetricRows, batches: list[RolloutBatch]
 ) -> None:

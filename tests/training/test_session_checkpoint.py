@@ -34,6 +34,7 @@ def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
     assert weights(run("a")) == weights(whole()), "and it goes on as if nothing had been"
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_lost_while_a_checkpoint_is_written_ends_the_run(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
