@@ -147,6 +147,7 @@ def test_predictions_are_graded_by_the_command_without_the_flag(
     assert run(asked(), Parrot({}))["suites"]["jsonl"]["avg"]["mean"] == 0.5
 
 
+@pytest.mark.slow
 def test_verdicts_carry_the_rules_that_gave_them(
     asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_slots_stay_full_until_none_waits(skewed: Policy, at_once: Any, steps: list[tuple[int, int]]) -> None:
     prompts = sums(torch.Generator().manual_seed(2), 12)
     sampling = replace(SAMPLING, samples=8, max_tokens=40, batch_size=8)

@@ -33,6 +33,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, right: Callable[[int], bool]) -> Non
     monkeypatch.setattr(collect_rollouts, "grade_responses", judge)
 
 
+@pytest.mark.slow
 def test_it_learns_from_mixed_groups_and_counts_all_it_sampled(
     run: Runs, steps: MetricRows, batches: list[RolloutBatch]
 ) -> None:

@@ -56,6 +56,7 @@ def test_what_cannot_fire_is_said_once_at_the_start(whole: Whole) -> None:
     assert log.count("tv_ceiling (policy/tv) cannot fire") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "length", "stop"), CASES)
 def test_a_stopped_run_goes_on_bit_for_bit(
     whole: Whole,
