@@ -114,35 +114,9 @@ def shared_cases() -> Path:
 @pytest.fixture
 def make_tokens() -> Callable[..., Tokens]:
     """A minibatch of 4 responses of up to 6 tokens over 5 words, a little off-policy, in float64."""
-    return _off_policy_tokens
+    from tvo_cli.experiment.contract_samples import sample_tokens
 
-
-def _off_policy_tokens(seed: int = 0, drift: float = 0.1) -> Tokens:
-    import torch
-
-    from tvo_cli.objective.reduction import token_mean
-    from tvo_cli.types import Tokens
-
-    rng = torch.Generator().manual_seed(seed)
-    log_pi = torch.randn(4, 6, 5, generator=rng, dtype=torch.float64).log_softmax(-1)
-    pi, logp = log_pi.exp(), log_pi[..., 0].clone()
-    noise, apart = (torch.randn(4, 6, generator=rng, dtype=torch.float64) for _ in range(2))
-    mask = torch.arange(6) < torch.tensor([[6], [4], [1], [5]])
-    advantage = torch.tensor([[1.0], [-1.0], [0.5], [-0.5]], dtype=torch.float64)
-    entropy = -(pi * log_pi).sum(-1)
-    return Tokens(
-        logp=logp.requires_grad_(),
-        old_logp=(logp + drift * noise).detach().clamp(max=0.0),
-        entropy=entropy.clone().requires_grad_(),
-        collision=pi.square().sum(-1).requires_grad_(),
-        advantage=advantage * mask,
-        mask=mask,
-        share=token_mean(mask).double(),
-        scale=2.0,
-        ref_logp=(logp + 0.2 * apart).detach(),
-        old_entropy=entropy + drift * 0.3,
-        covariance=(pi.square() * (log_pi + entropy[..., None])).sum(-1),
-    )
+    return sample_tokens
 
 
 @pytest.fixture
