@@ -13,7 +13,6 @@ from tvo_cli.config.groups_and_choices import (
 )
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.instantiation import build, check_target_name, check_target_object, targets_in_tree
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.overrides import (
     dotted_keys,
     hydra_override,
@@ -36,6 +35,7 @@ from tvo_cli.config.search_path import (
     users_config_folders,
 )
 from tvo_cli.config.users_yaml import notes_on_users_configs
+from tvo_cli.nearest_names import nearest_names
 
 __all__ = [
     "NOT_THE_EXPERIMENT",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.config import search_path
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.search_path import conf_dir, groups_in, groups_of_package
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 
 
 class ChoiceDescription(NamedTuple):

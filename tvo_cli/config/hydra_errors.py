@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import groups_and_choices, search_path, users_yaml
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 
 OF_PLUGINS = ("algorithm", "stability", "dataset")  # groups in which own code registers choices
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.plugins_in_effect import choices_taken, yaml_of_choice
 from tvo_cli.config.search_path import (
     HERE,
@@ -24,6 +23,7 @@ from tvo_cli.config.search_path import (
     users_config_folders,
 )
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 
 SHOWN = 4  # names in a line
 

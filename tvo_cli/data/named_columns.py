@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from tvo_cli.data.row_to_problem import GUESSES, Row, UnansweredRow, UnreadableRow
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import closest_names
 from tvo_cli.readers.column_paths import has_path
 
 SHOWN = 24  # columns in a message
@@ -60,7 +60,7 @@ def nearest_column(name: str, columns: Iterable[str]) -> str:
     plain = {column.lower(): column for column in columns}
     word = name.lower()
     held = [column for column in plain if word in column.split() or column in word.split()]
-    found = held or difflib.get_close_matches(word, plain, n=1, cutoff=0.55)
+    found = held or closest_names(word, plain, n=1)
     return plain[found[0]] if found else ""
 
 

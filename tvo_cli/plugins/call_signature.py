@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import closest_names
 
 BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -81,5 +81,5 @@ def _askable(name: str, offered: Sequence[str], given: Mapping[str, Any]) -> str
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.55)
+    close = closest_names(name, known)
     return f"Nearest: {', '.join(close)}. " if close else ""

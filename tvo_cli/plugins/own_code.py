@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -16,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import closest_names
 from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_name, module_of_reference
 from tvo_cli.plugins.importing import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
@@ -122,5 +122,5 @@ def _last_own_frame(frames: Sequence[traceback.FrameSummary]) -> traceback.Frame
 
 def _nearest(word: str, module: Any) -> str:
     public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-    close = difflib.get_close_matches(word, public, n=3, cutoff=0.55) or sorted(public)[:8]
+    close = closest_names(word, public) or sorted(public)[:8]
     return f"Nearest: {', '.join(close)}." if close else ""

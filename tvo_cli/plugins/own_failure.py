@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import traceback
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import closest_names
 from tvo_cli.plugins.code_sources import find_source, module_of_reference, source_files
 from tvo_cli.plugins.own_code import load_callable, loaded_sources
 from tvo_cli.plugins.own_targets import keys_of_targets
@@ -99,7 +99,7 @@ def _nearest(error: BaseException) -> str:
     if not isinstance(error, AttributeError) or not error.name:
         return ""
     known = [name for name in dir(error.obj) if not name.startswith("_")]
-    close = difflib.get_close_matches(error.name, known, n=3, cutoff=0.5)
+    close = closest_names(error.name, known)
     fields = list(getattr(error.obj, "__dataclass_fields__", ()))
     if close:
         return f"Nearest: {', '.join(close)}. "

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.schema import data_and_model_groups, evaluation_groups, training_groups
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, WHOLE
 from tvo_cli.config.schema.own_suggestions import add_own_suggestions
 from tvo_cli.config.schema.value_types import Keys, Name, key
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 
 _ADAPTERS: dict[int, tuple[Any, TypeAdapter[Any]]] = {}  # with the type itself, so that no other takes its id
 _SCHEMAS: dict[int, tuple[Any, dict[str, Any]]] = {}

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from tvo_cli.config.instantiation import check_target_name
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
 from tvo_cli.config.schema.training_groups import Reads
 from tvo_cli.config.schema.value_descriptions import describe_value, describe_value_as_override, how_to_write_value
@@ -39,6 +38,7 @@ from tvo_cli.config.schema.value_types import (
 from tvo_cli.config.search_path import conf_dir
 from tvo_cli.config.signatures import Keyword, callable_keywords, public_names_of_module, split_target
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 from tvo_cli.plugins.own_targets import plugin_of_target
 
 HYDRA_KEYWORDS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")

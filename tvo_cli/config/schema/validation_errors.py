@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tvo_cli import redaction
-from tvo_cli.config.nearest_names import nearest_names
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.schema.field_traversal import (
     declared_fields,
@@ -26,6 +25,7 @@ from tvo_cli.config.schema.value_descriptions import (
 from tvo_cli.config.schema.value_types import Keys
 from tvo_cli.config.users_yaml import remedy_for_yaml_in_place_of_ours
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 
 UNKNOWN, ABSENT = "extra_forbidden", "missing"
 ORDER = {UNKNOWN: 0, ABSENT: 2}  # a mistyped key explains a missing one

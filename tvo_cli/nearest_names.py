@@ -5,12 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+ALIKE = 0.55  # of difflib: a letter or two of a short word
+
+
+def closest_names(word: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Return the names that a mistyped one is spelled much like, the nearest first."""
+    return difflib.get_close_matches(word, sorted(set(known)), n=n, cutoff=ALIKE)
+
 
 def nearest_names(word: str, known: Iterable[str]) -> str:
     """Suggest the names nearest to a mistyped one: `Nearest: a, b.`; all of a short list when nothing is near."""
     choices = sorted(set(known))
     ends = [one for one in choices if one.endswith(f".{word}")]
-    close = [*ends, *(one for one in difflib.get_close_matches(word, choices, n=3, cutoff=0.55) if one not in ends)][:3]
+    close = [*ends, *(one for one in closest_names(word, choices) if one not in ends)][:3]
     if close:
         return f"Nearest: {', '.join(close)}."
     return f"There are: {', '.join(choices)}." if 0 < len(choices) <= 24 else ""
