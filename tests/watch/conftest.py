@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tvo_cli.tracking.metrics_file import metrics_line
+from tvo_cli.watch.server import WatchServer
+from tvo_cli.watch.watched_folder import WatchedFolder
 
 CONFIG = (
     "seed: SEED\nalgorithm: {name: ALGORITHM}\nmodel: {name: tiny}\ndataset: {name: addition}\ntrainer: {steps: 9}\n"
 )
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>\x1b[31mred\x1b[0m \u202egnp.exe \ud800"
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[WatchServer]:
+    """A server of a folder's page, in a thread of its own."""
+    with WatchServer(WatchedFolder(folder), 0) as found:
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found
+        found.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.browser import BROWSER, browse, colours, console
-from tests.watch.conftest import HOSTILE, write_responses
+from tests.watch.conftest import HOSTILE, serving, write_responses
 from tvo_cli.tracking.metrics_file import metrics_line
 from tvo_cli.watch import server as server_module
 from tvo_cli.watch.server import WatchServer
-from tvo_cli.watch.watched_folder import WatchedFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not BROWSER, reason="no chromium")]
 Write = Callable[..., Path]
@@ -27,12 +25,8 @@ def server(write_run: Write, tmp_path: Path) -> Iterator[WatchServer]:
     write_run("sweep/healthy")
     write_run("sweep/collapsed", algorithm="grpo", collapsed_at=4)
     write_responses(write_run("sweep/<b>bold", seed=1), 9, [{"completion": HOSTILE, "question": HOSTILE, "reward": 0}])
-    with WatchServer(WatchedFolder(tmp_path / "runs"), 0) as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(tmp_path / "runs") as found:
         yield found
-        found.shutdown()
-        thread.join()
 
 
 def with_script(server: WatchServer, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.watch.conftest import serving
 from tvo_cli.errors import UserError
 from tvo_cli.watch.server import WatchServer
 from tvo_cli.watch.watched_folder import WatchedFolder
@@ -20,12 +20,8 @@ Ask = Callable[..., http.client.HTTPResponse]
 @pytest.fixture
 def server(write_run: Callable[..., Path], tmp_path: Path) -> Iterator[WatchServer]:
     write_run("a")
-    with WatchServer(WatchedFolder(tmp_path / "runs"), 0) as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(tmp_path / "runs") as found:
         yield found
-        found.shutdown()
-        thread.join()
 
 
 @pytest.fixture

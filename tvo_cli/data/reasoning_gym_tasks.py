@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from tvo_cli.data.row_selection import limit_of
 from tvo_cli.data.seeding import stable_hash
 from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import closest_names
 from tvo_cli.types import Problem
 
 STREAMS = 2**30  # reasoning_gym seeds entry i by seed + i: the two splits draw from streams this far apart
@@ -62,7 +62,7 @@ def _create_reasoning_gym_entries(task: str, size: int, seed: int, options: Mapp
             "Run: pip install -e '.[reasoning-gym]'",
         ) from error
     if task not in DATASETS:
-        near = difflib.get_close_matches(task, DATASETS, n=3, cutoff=0.5) or sorted(DATASETS)[:3]
+        near = closest_names(task, DATASETS) or sorted(DATASETS)[:3]
         raise UserError(
             "dataset.task",
             task,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from functools import cache
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import fetch_remedy
+from tvo_cli.nearest_names import closest_names
 
 CACHED = ("model.safetensors", "model.safetensors.index.json", "config.json", "tokenizer_config.json")
 TRIES, PAUSE, TIMEOUT = 2, 2.0, 5.0  # seconds
-ALIKE = 0.6  # of the letters of two names of folders
 
 
 def check_hub_answers(node: Any, place: str) -> None:
@@ -39,7 +38,7 @@ def nearest_folder(path: str) -> str:
         names = [one.name for one in named.parent.iterdir() if one.is_dir() and not one.name.startswith(".")]
     except OSError:
         return ""
-    found = difflib.get_close_matches(named.name, sorted(names), n=1, cutoff=ALIKE)
+    found = closest_names(named.name, names, n=1)
     return str(Path(path).parent / found[0]) if found else ""
 
 
