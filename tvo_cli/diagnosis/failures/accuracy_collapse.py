@@ -93,7 +93,7 @@ class SignificantFall(TrendRule):
 
 @dataclass(kw_only=True)
 class StartLost(TrendRule):
-    """The last `window` values all lie below `share` of the first one, what the untrained policy did, from `least` on."""
+    """The last `window` values all lie below `share` of the first, which the start earned, from `least` on."""
 
     share: float
     window: int
