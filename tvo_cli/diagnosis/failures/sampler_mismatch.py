@@ -1,6 +1,6 @@
 """Sampler and trainer apart: the same weights give other probabilities where responses are sampled.
 
-The policy gradient is then that of another policy (arXiv:2508.18588 and vLLM against FSDP: off-policy without a
+The policy gradient is then that of another policy (arXiv:2510.26788 and vLLM against FSDP: off-policy without a
 step). Apart from the start on: precision, temperature, a kernel. Apart more and more is `stale_weights`.
 """
 
@@ -70,7 +70,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
     return (
         change(facts, "sampler correction", "weigh responses by what the trainer gives them, cut at 2", value=True),
-        ours(facts, "take log π_old of the trainer", "trainer.old_logp=recompute"),
+        ours(facts, "take log π_old of the trainer", "trainer.old_logp=trainer"),
         Remedy("the same temperature, top-p and precision in both; float16 or float32 where bfloat16 is too coarse"),
     )
 
@@ -81,5 +81,5 @@ SAMPLER_MISMATCH = Failure(
     needs=((NATS, PROBABILITY, KL),),
     rules=_rules,
     remedies=_remedies,
-    sources=("arXiv:2508.18588",),
+    sources=("arXiv:2510.26788",),
 )
