@@ -33,6 +33,12 @@ def test_without_counters_the_cost_is_that_of_the_batches() -> None:
     assert cost is not None and (cost.rollouts, cost.tokens, cost.hours) == (12 * 128, 12 * 1280, None)
 
 
+def test_a_row_every_tenth_step_stands_for_ten() -> None:
+    log = log_of({"accuracy/fresh": COLLAPSE, "time/step": [36.0] * 22}, every=10)
+    cost = diagnose(log).findings[0].cost
+    assert cost is not None and cost.steps == 111 and cost.hours == pytest.approx(1.11)
+
+
 def test_a_solved_task_is_healthy_though_entropy_and_advantages_are_gone() -> None:
     accuracy = noisy(line(0.45, 0.96, 30) + [0.96] * 10, 0.01)
     found = diagnosed(
