@@ -60,6 +60,12 @@ def test_a_lost_start_is_no_task_that_is_too_hard() -> None:
     assert "all_wrong" not in {one.failure for one in found.findings}
 
 
+def test_all_right_at_once_is_no_learning_and_is_seen_in_five_steps() -> None:
+    leap: list[float] = noisy([0.5] * 12) + [1.0] * 8
+    found = diagnosed({"accuracy/fresh": leap, "group/zero_advantage": [0.3] * 12 + [1.0] * 8})
+    assert [(one.failure, one.first_step, one.alarm_step) for one in found.findings] == [("all_right", 13, 17)]
+
+
 def test_a_collapse_that_is_over_is_a_warning_and_a_warning_that_is_over_does_not_count() -> None:
     recovered = diagnosed({"accuracy/fresh": [0.4] * 10 + [0.0] * 8 + [0.4] * 40})
     assert recovered.verdict == "warning" and recovered.findings[0].was_critical
