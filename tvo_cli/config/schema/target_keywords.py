@@ -207,15 +207,11 @@ def _unknown_keyword_error(
         )
     others = [name for name, _ in _stated_keywords(node) if name not in found.known]
     problem = f"does not take {', '.join(others)}: two methods fill this piece, and a piece holds one."
-    remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}{_in_a_yaml(path)}"
-    return UserError(f"{path}._target_", found.target, problem, remedy)
-
-
-def _in_a_yaml(path: str) -> str:
-    """Return how a yaml takes away the piece that stands before its own."""
+    remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}"
     emptied = f"_no_{path.rpartition('.')[2]}"
-    there = path.startswith("algorithm.") and (conf_dir() / "algorithm" / f"{emptied}.yaml").is_file()
-    return f"; in a yaml of your own: defaults: [START, {emptied}, _self_]" if there else ""
+    if path.startswith("algorithm.") and (conf_dir() / "algorithm" / f"{emptied}.yaml").is_file():
+        remedy += f"; in a yaml of your own: defaults: [START, {emptied}, _self_]"
+    return UserError(f"{path}._target_", found.target, problem, remedy)
 
 
 @cache
