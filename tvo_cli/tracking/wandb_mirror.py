@@ -141,7 +141,7 @@ def _keep_wandb_inside_run_folder(folder: Path) -> None:
 
 def _place(name: str, place: Path) -> None:
     """Set a variable to a place of this run, unless the user has set it: a process may make several runs."""
-    if os.environ.get(name) == _placed.get(name):
+    if os.environ.get(name) in (None, _placed.get(name)):
         os.environ[name] = _placed[name] = str(place)
 
 
