@@ -15,7 +15,7 @@ class _ConfigText:
         return True
 
 
-class SlowConfigDumper(_ConfigText, yaml.SafeDumper):
+class SlowConfigDumper(_ConfigText, yaml.SafeDumper):  # type: ignore[misc]
     """In Python: it escapes what no UTF-8 file holds, the bytes of a path that the locale cannot name."""
 
 
