@@ -1,0 +1,153 @@
+"""Runs of other tools, read through a mapping of their names (docs/compare.md): one run a file or folder."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.report.run_loading import Run
+from tvo_cli.runs.logged_rows import LoggedRows, read_logged_rows, unnested
+from tvo_cli.runs.tool_mappings import TRL, ToolMapping, read_tool_mapping
+from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
+from tvo_cli.tracking import metrics_file
+
+SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
+PLANNED_UNKNOWN = "its planned number of steps is unknown; it counts as finished"
+GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
+
+__all__ = ["TRL", "ToolMapping", "read_other_tools_run", "read_tool_mapping", "trial_of_rows"]
+
+
+def read_other_tools_run(file: Path, name: str, source: str, chosen: ToolMapping) -> tuple[Trial, list[str]]:
+    """Read a run of another tool from its file, and what was wrong with it."""
+    return trial_of_rows(read_logged_rows(file, chosen), file.parent, name, source, chosen)
+
+
+def trial_of_rows(
+    read: LoggedRows, folder: Path, name: str, source: str, chosen: ToolMapping
+) -> tuple[Trial, list[str]]:
+    """Return a run from rows under another tool's names, and what was wrong with them."""
+    read, mapping = unnested(read, chosen)
+    ours = _OurNames(mapping)
+    run_rows = [ours.row(row) for row in read.rows if _is_step(row.get(mapping.step))]
+    run = Run(
+        folder=folder,
+        config={},
+        steps=_rows_merged_by_step(run_rows, evaluations=False),
+        evaluations=_rows_merged_by_step(run_rows, evaluations=True),
+        summary=_summary_of_tool_run(read.rows, mapping),
+        collapse={},
+    )
+    settings = _settings_of_tool_run(read.rows, mapping, name)
+    planned = _planned_steps(mapping, read.document)
+    state, why, more = _state_of_tool_run(run, planned)
+    return Trial(name, source, run, settings, state, why, mapping.tool, planned), [*read.said, *more]
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+
+
+class _OurNames:
+    """Our names for another tool's columns, found once a column."""
+
+    def __init__(self, mapping: ToolMapping) -> None:
+        self._mapping, self._known = mapping, mapping.our_names()
+        self._patterns = [(re.compile(theirs), ours) for theirs, ours in mapping.patterns.items()]
+        self._order = {name: at for at, name in enumerate(self._known)}
+        self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+
+    def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
+        """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""
+        out: metrics_file.Row = {"step": int(row[self._mapping.step])}
+        for name, ours in self._pairs(tuple(row)):
+            value = row[name]
+            number = metrics_file.NOT_FINITE.get(value.lower()) if isinstance(value, str) else value
+            if type(number) in (int, float):
+                out.setdefault(ours, number)
+        return out
+
+    def _pairs(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return theirs and ours of a row's columns, in the order of the mapping; found once for rows of one kind."""
+        if names not in self._columns:
+            ordered = sorted(names, key=lambda one: self._order.get(one, len(self._order)))
+            self._columns[names] = [(one, self._mapped(one)) for one in ordered if one != self._mapping.step]
+        return self._columns[names]
+
+    def _mapped(self, theirs: str) -> str:
+        short = re.sub(r"^eval/", "eval_", theirs.removeprefix("train/"))  # as TRL's logs reach W&B
+        for name in (theirs, short):
+            if name in self._known:
+                return self._known[name]
+        matched = next((ours for pattern, ours in self._patterns if pattern.fullmatch(theirs)), None)
+        return re.sub(r"^eval_", "eval/", theirs) if matched is None else matched
+
+
+def _rows_merged_by_step(rows: Sequence[metrics_file.Row], *, evaluations: bool) -> list[metrics_file.Row]:
+    """Return another tool's rows, one a step, in order, of one kind."""
+    found: dict[int, metrics_file.Row] = {}
+    for row in rows:
+        part = {
+            name: value for name, value in row.items() if name != "step" and name.startswith("eval/") == evaluations
+        }
+        if part:
+            found.setdefault(row["step"], {"step": row["step"]}).update(part)
+    return [found[step] for step in sorted(found)]
+
+
+def _settings_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping, name: str) -> dict[str, Any]:
+    """Return the settings of another tool's run: what the mapping says, over what the path's name says."""
+    seed = SEED.search(name)
+    stem = SEED.sub("", name).strip("-_,./+ ") if seed else name
+    found: dict[str, Any] = {"algorithm.name": stem or name} | ({"seed": int(seed.group(1))} if seed else {})
+    matched = re.search(chosen.path, name) if chosen.path else None
+    for group, text in (matched.groupdict() if matched else {}).items():
+        found[GROUPS.get(group, group)] = _parse_setting_in_path(text or "")
+    for key, value in chosen.settings.items():
+        taken = _setting_from_column(rows, value) if isinstance(value, Mapping) else value
+        if taken is not None:
+            found[key] = taken
+    return found
+
+
+def _parse_setting_in_path(text: str) -> Any:
+    """Return a setting that the path's pattern found, as a number where it is one."""
+    try:
+        return float(text) if not text.isdigit() else int(text)
+    except ValueError:
+        return text
+
+
+def _setting_from_column(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> Any:
+    """Return a setting from a column; a number to three digits, so that seeds logged at other steps agree."""
+    values = [row[how["column"]] for row in rows if row.get(how["column"]) is not None]
+    if not values:
+        return None
+    take = how.get("take", "first")
+    value = max(values) if take == "max" else values[0 if take == "first" else -1]
+    return float(f"{value:.3g}") if isinstance(value, float) and math.isfinite(value) else value
+
+
+def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> dict[str, Any]:
+    found = [row[chosen.seconds] for row in rows if chosen.seconds and chosen.seconds in row]
+    return {"seconds": float(found[-1])} if found else {}
+
+
+def _planned_steps(chosen: ToolMapping, document: Mapping[str, Any]) -> int | None:
+    planned = document.get(chosen.planned, 0) if isinstance(chosen.planned, str) else chosen.planned
+    return int(planned) if isinstance(planned, int | float) and planned > 0 else None
+
+
+def _state_of_tool_run(run: Run, planned: int | None) -> tuple[str, str, list[str]]:
+    """Return the state of another tool's run, by the steps it was to have."""
+    done = max((int(row["step"]) for row in (*run.steps, *run.evaluations)), default=0)
+    if not done:
+        return UNFINISHED, "no step was recorded", []
+    if not planned:
+        return FINISHED, "", [PLANNED_UNKNOWN]
+    if done >= planned:
+        return FINISHED, "", []
+    return UNFINISHED, f"{done} of {planned} steps", []
