@@ -118,9 +118,9 @@ def _train(settings: Chosen, folder: Path) -> None:
 
 
 def table(record: Record) -> str:
-    """Means over the seeds with 95% t intervals, ratios to 128 × 1, and the fit of B and W."""
+    """Means over the seeds with 95% t intervals; ratios by seed to 128 × 1 and, whatever the scale, to GRPO's."""
     rows = [_line(*key, found, record) for key, found in group(record.rows("variances"), *KEYS).items()]
-    heading = [*KEYS, "tr Cov", "over 128 × 1", "projection", "bias²", "theory over 128 × 1"]
+    heading = [*KEYS, "tr Cov", "over 128 × 1", "theory", "projection", "bias²", "of GRPO's, rescaled"]
     return markdown.table(heading, rows)
 
 
@@ -129,18 +129,28 @@ KEYS = ("stage", "shape", "baseline")
 
 def _line(stage: int, shape: str, baseline: str, rows: list[Row], record: Record) -> list[str]:
     single = {row["seed"]: row["trace"] for row in _of(record, stage, "128 × 1", "others")}
-    ratios = [row["trace"] / single[row["seed"]] for row in rows]
-    theory = predicted_ratio(record, stage, SHAPES[shape][1]) if baseline == "others" else None
+    theory = f"{predicted_ratio(record, stage, SHAPES[shape][1]):.2f}" if baseline == "others" else ""
     return [
         str(stage),
         shape,
         baseline,
         _interval([row["trace"] for row in rows]),
-        _interval(ratios) if shape != "128 × 1" else "1",
+        _interval([row["trace"] / single[row["seed"]] for row in rows]) if shape != "128 × 1" else "1",
+        theory,
         _interval([row["projection"] for row in rows]),
         _interval([row["bias"] for row in rows]),
-        "" if theory is None else f"{theory:.2f}",
+        _of_grpo(rows, _of(record, stage, "16 × 8", "group")),
     ]
+
+
+def _of_grpo(rows: list[Row], grpo: list[Row]) -> str:
+    """tr Cov/projection² over GRPO's, by seed, where the true gradient's own error cancels; a geometric mean."""
+    if rows == grpo:
+        return "1"
+    theirs = {row["seed"]: math.log(row["trace"] / row["projection"] ** 2) for row in grpo}
+    ratios = [math.log(row["trace"] / row["projection"] ** 2) - theirs[row["seed"]] for row in rows]
+    found = mean_interval(ratios)
+    return f"{math.exp(found.mean):.2f} [{math.exp(found.low):.2f}, {math.exp(found.high):.2f}]"
 
 
 def predicted_ratio(record: Record, stage: int, samples: int) -> float:
