@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tvo_cli import config
+from tvo_cli.errors import UserError
 
 BEFORE, AFTER = 100, 160
 
@@ -54,3 +55,9 @@ def test_the_recipes_of_first_order_have_no_momentum_whatever_the_schedule(sched
     for name in ("tvo_first_order", "grpo_shrunk_cv_first_order"):
         chosen = config.compose([f"algorithm={name}", f"optimizer={schedule}", "output_dir=x"]).optimizer.make
         assert list(chosen.betas) == [0.0, 0.95]
+
+
+def test_an_optimiser_without_betas_says_who_set_them() -> None:
+    with pytest.raises(UserError, match=r"optimizer\.make\.betas=.*recipe sets it\. Drop it: ~optimizer\.make\.betas"):
+        config.compose(["algorithm=tvo_first_order", "optimizer=sgd", "output_dir=x"])
+    config.compose(["algorithm=tvo_first_order", "optimizer=sgd", "~optimizer.make.betas", "output_dir=x"])

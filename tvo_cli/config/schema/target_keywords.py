@@ -202,6 +202,8 @@ def _unknown_keyword_error(
     """Return the refusal of an unknown keyword: mistyped, or left over from another method."""
     near = nearest_names(found.name, _settable_keywords(found.known))
     if near.startswith("Nearest") or found.key in typed or found.name not in _target_keywords_of_algorithms():
+        if found.key == "optimizer.make.betas" and found.key not in typed:  # of a recipe of first order
+            near = f"The algorithm's recipe sets it. Drop it: ~{found.key}; SGD has no momentum unless it is given one."
         return UserError(
             found.key, describe_value_as_override(node[found.name]), f"{found.target} has no such keyword.", near
         )
