@@ -41,7 +41,7 @@ def carried_share(beta: float, steps: int) -> float:
     return 1.0 - (up - down) / (far_up - far_down)
 
 
-@pytest.mark.parametrize(("beta", "steps"), [(0.9, 16), (0.9, 1), (0.5, 4), (0.0, 16)])
+@pytest.mark.parametrize(("beta", "steps"), [(0.9, 16), (0.5, 1), (0.0, 16)])
 def test_the_share_that_momentum_carries_on_is_the_one_of_the_page(beta: float, steps: int) -> None:
     """β₁(1 − β₁ⁿ)/((1 − β₁)n): 46% at 0.9 and 16 steps, and nothing of first order (docs/tvo.md, section 2)."""
     expected = beta * (1 - beta**steps) / ((1 - beta) * steps)
