@@ -119,7 +119,8 @@ def _train(settings: Chosen, folder: Path) -> None:
 
 def table(record: Record) -> str:
     """Means over the seeds with 95% t intervals; ratios by seed to 128 × 1 and, whatever the scale, to GRPO's."""
-    rows = [_line(*key, found, record) for key, found in group(record.rows("variances"), *KEYS).items()]
+    found = group(record.rows("variances"), *KEYS)
+    rows = [_line(stage, shape, baseline, one, record) for (stage, shape, baseline), one in found.items()]
     heading = [*KEYS, "tr Cov", "over 128 × 1", "theory", "projection", "bias²", "of GRPO's, rescaled"]
     return markdown.table(heading, rows)
 
