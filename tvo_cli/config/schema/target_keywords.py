@@ -204,9 +204,8 @@ def _unknown_keyword_error(
     if near.startswith("Nearest") or found.key in typed or found.name not in _target_keywords_of_algorithms():
         if found.key == "optimizer.make.betas" and found.key not in typed:  # of a recipe of first order
             near = f"The algorithm's recipe sets it. Drop it: ~{found.key}; SGD has no momentum unless it is given one."
-        return UserError(
-            found.key, describe_value_as_override(node[found.name]), f"{found.target} has no such keyword.", near
-        )
+        value = describe_value_as_override(node[found.name])
+        return UserError(found.key, value, f"{found.target} has no such keyword.", near)
     others = [name for name, _ in _stated_keywords(node) if name not in found.known]
     problem = f"does not take {', '.join(others)}: two methods fill this piece, and a piece holds one."
     remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}"
@@ -243,12 +242,8 @@ def _check_keyword_value(path: str, value: Any, annotation: str, declared: Any, 
         and not _may_be_null(value, annotation)
     ):
         place = f"{path}.NAME" if _type_of_mapping_values(annotation) else path
-        raise UserError(
-            path,
-            describe_value_as_override(value),
-            "names nothing to build.",
-            f"Choose one: {place}._target_=tvo_cli.…",
-        )
+        remedy = f"Choose one: {place}._target_=tvo_cli.…"
+        raise UserError(path, describe_value_as_override(value), "names nothing to build.", remedy)
     else:
         _check_plain_keyword(path, value, annotation, declared)
 
