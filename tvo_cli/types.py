@@ -82,6 +82,9 @@ class Experience:
     ref_logp: Tensor | None = None  # float32 [B, T]
     values: Tensor | None = None  # float32 [B, T], the critic's V(s_t) before y_t; None without a critic
     old_entropy: Tensor | None = None  # float32 [B, T], H of the policy that sampled; only where it is read
+    old_covariance: Tensor | None = None  # float32 [B, T], Cov(π, log π) of the same policy; only where it is read
+    correct: Tensor | None = None  # bool [B], the grader's verdict, whatever the reward makes of it
+    step: int = 0  # rollout batches before this one: what a schedule follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Advantage:
     values: Tensor  # [B, T], 0 on padding
     scale: float  # κ: Â is κ times a quantity in units of reward
     returns: Tensor | None = None  # [B, T], the critic's targets
+    counted: Tensor | None = None  # bool [B, T], tokens that the loss counts; None: every response token
 
 
 @dataclass(frozen=True, slots=True)

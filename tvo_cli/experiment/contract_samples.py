@@ -103,6 +103,9 @@ def sample_experience() -> Experience:
         old_logp=old,
         ref_logp=old + apart,
         values=torch.zeros(4, 3, **double),
+        old_entropy=torch.tensor([[0.3, 1.2, 2.1], [0.8, 0.4, 0], [0.6, 1.7, 0.9], [0.1, 0, 0]], **double),
+        old_covariance=torch.tensor([[0.1, 0.2, 0.05], [0.1, 0.1, 0], [0.2, 0.1, 0.1], [0.05, 0, 0]], **double),
+        correct=torch.tensor([True, False, False, True]),
     )
 
 

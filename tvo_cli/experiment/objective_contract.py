@@ -72,7 +72,7 @@ def check_shapes(one: CheckedAlgorithm) -> None:
         "weight": built.weigh(tokens),
         "shape": built.soft_advantage(tokens),
         "ratio": ratio,
-        "surrogate": built.surrogate(ratio, tokens.advantage),
+        "surrogate": built.surrogate_of(ratio, tokens),
         "reduce": built.reduce(tokens.mask),
     }
     for piece, value in found.items():

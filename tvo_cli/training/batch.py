@@ -53,6 +53,12 @@ class RolloutBatch:
     drawn: SampledBatch
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
 
+    @property
+    def counted(self) -> Tensor:
+        """The tokens that the loss counts, bool [B, T]."""
+        mask, counted = self.experience.mask, self.advantage.counted
+        return mask if counted is None else mask & counted
+
     def readings(self) -> dict[str, Tensor]:
         """What was computed of each response [B, 1] or token [B, T], each after what it follows from."""
         experience = self.experience
