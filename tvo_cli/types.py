@@ -84,6 +84,12 @@ class Experience:
     old_entropy: Tensor | None = None  # float32 [B, T], H of the policy that sampled; only where it is read
     old_covariance: Tensor | None = None  # float32 [B, T], Cov(π, log π) of the same policy; only where it is read
     correct: Tensor | None = None  # bool [B], the grader's verdict, whatever the reward makes of it
+    response_ids: Tensor | None = None  # int64 [B, T]
+    opinions: Mapping[str, Tensor] = field(default_factory=dict)  # of the user's reward functions, [B], nan for none
+    phase: Tensor | None = None  # int64 [B, T]: 0 thinking, 1 the marker that ends it, 2 answer; only where it is read
+    prompt_logp: Tensor | None = None  # float32 [P, L − 1], log π_old of the prompts' tokens but the first, if read
+    prompt_mask: Tensor | None = None  # bool [P, L − 1]
+    group_divergence: Tensor | None = None  # float32 [P, T], how far a group's distributions are apart, if read
     step: int = 0  # rollout batches before this one: what a schedule follows
 
 

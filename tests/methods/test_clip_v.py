@@ -14,7 +14,7 @@ from tvo_cli.types import Advantage, Experience
 NEUTRAL: dict[str, tuple[str, list[str]]] = {
     "clip_v": ("grpo", ["algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"])
 }
-SETTINGS: dict[str, Any] = {"width": 1.0, "most": 1.0, "over_kept": True}
+SETTINGS: dict[str, Any] = {"width": 1.0, "share": 1.0, "over_kept": True}
 D = torch.float64
 
 
@@ -41,8 +41,8 @@ def test_what_falls_and_is_far_above_no_longer_counts(batch: tuple[Experience, A
 
 def test_no_more_than_a_share_and_the_worst_of_them(batch: tuple[Experience, Advantage]) -> None:
     """Of 9 tokens: ⌊.12·9⌋ = 1, ⌊.3·9⌋ = 2, and 1 at the least."""
-    assert dropped(batch, width=0.5, most=0.12) == dropped(batch, width=0.5, most=1e-4) == [[1, 0]]
-    assert dropped(batch, width=0.5, most=0.3) == [[1, 0], [2, 2]]
+    assert dropped(batch, width=0.5, share=0.12) == dropped(batch, width=0.5, share=1e-4) == [[1, 0]]
+    assert dropped(batch, width=0.5, share=0.3) == [[1, 0], [2, 2]]
 
 
 def test_tokens_without_an_advantage_are_left_out_beside_the_cap(batch: tuple[Experience, Advantage]) -> None:
@@ -50,7 +50,7 @@ def test_tokens_without_an_advantage_are_left_out_beside_the_cap(batch: tuple[Ex
     none = advantage.values.clone()
     none[2] = 0.0
     given = (experience, replace(advantage, values=none))
-    assert dropped(given, width=0.5, most=1e-4) == [[1, 0], [2, 1], [2, 2]]
+    assert dropped(given, width=0.5, share=1e-4) == [[1, 0], [2, 1], [2, 2]]
 
 
 def test_at_zero_advantage_instead_of_out_of_the_mean(batch: tuple[Experience, Advantage]) -> None:
@@ -83,5 +83,5 @@ def test_it_leaves_out_the_bad_tokens_whose_fall_takes_entropy() -> None:
         **old,
     )
     falls = [entropy_after(token, -1e-4) < entropy_after(token, 0.0) for token in range(3)]
-    counted = clip_v(experience, Advantage(-ones, scale=1.0), width=0.0, most=1.0, over_kept=True).counted
+    counted = clip_v(experience, Advantage(-ones, scale=1.0), width=0.0, share=1.0, over_kept=True).counted
     assert counted is not None and falls == [False, True, True] == (~counted[0]).tolist()

@@ -31,6 +31,7 @@ INF = "algorithm.objective"
 
 # Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
 NEUTRAL = {
+    "ares": ("dapo", [f"{INF}.surrogate.high=0.28"]),
     "avspo": ("grpo", []),
     "canon": ("dr_grpo", [f"{INF}.surrogate.high=0.2"]),
     "canon_dynamic": ("canon", []),

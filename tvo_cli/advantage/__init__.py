@@ -1,6 +1,7 @@
 """Advantage estimators: a graded rollout batch → Â."""
 
 from tvo_cli.advantage.conditional_group import ConditionalGroup
+from tvo_cli.advantage.difficulty_entropy import DifficultyEntropyReward
 from tvo_cli.advantage.estimator import Estimator
 from tvo_cli.advantage.gae import GeneralisedAdvantage
 from tvo_cli.advantage.group_baseline import BatchScaledGroup, GroupCentred, GroupNormalised, LeaveOneOut
@@ -13,6 +14,7 @@ from tvo_cli.advantage.whitened_returns import WhitenedGroup, WhitenedReturn
 __all__ = [
     "BatchScaledGroup",
     "ConditionalGroup",
+    "DifficultyEntropyReward",
     "Estimator",
     "GeneralisedAdvantage",
     "GroupCentred",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tvo_cli.advantage.estimator import Estimator
+from tvo_cli.maths.piece_marks import does_teach_equal_rewards
 from tvo_cli.types import Advantage, Experience
 
 
@@ -55,6 +56,12 @@ class ShapedEstimator:
     def needs_reference(self) -> bool:
         """The estimator's."""
         return self.estimator.needs_reference
+
+    @property
+    def teaches_equal_rewards(self) -> bool:
+        """Whether a group of equal rewards may get an advantage."""
+        own = getattr(self.estimator, "teaches_equal_rewards", False)
+        return bool(own or self.rewards or any(map(does_teach_equal_rewards, self.advantages.values())))
 
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""

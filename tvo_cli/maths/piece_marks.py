@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_REFERENCE, _TOKENS = "reads_reference", "reads_tokens"
+_REFERENCE, _TOKENS, _EQUAL = "reads_reference", "reads_tokens", "teaches_equal_rewards"
 
 
 def reads_reference(function: _Function) -> _Function:
@@ -31,6 +31,17 @@ def does_read_reference(function: Any) -> bool:
     marked, given = (function.func, function.keywords) if isinstance(function, partial) else (function, {})
     settings = getattr(marked, _REFERENCE, None)
     return settings is not None and all(given.get(name) == value for name, value in settings.items())
+
+
+def teaches_equal_rewards(function: _Function) -> _Function:
+    """Mark a shaping that gives advantages to a group whose rewards are all equal."""
+    setattr(function, _EQUAL, True)
+    return function
+
+
+def does_teach_equal_rewards(function: Any) -> bool:
+    """Whether a shaping, or the function that it is a partial of, acts on equal rewards."""
+    return getattr(function.func if isinstance(function, partial) else function, _EQUAL, False) is True
 
 
 def reads_tokens(function: _Function) -> _Function:

@@ -37,8 +37,8 @@ from tvo_cli.objective.reduction import Reduction, weighted_token_sum
 from tvo_cli.objective.token_function import TokenFn, TokenSurrogate, call_surrogate, does_read_reference
 from tvo_cli.types import Loss, Tokens
 
-# Tokens.whole, .old_entropy and .covariance; Experience.old_covariance
-READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance")
+# Tokens.whole, .old_entropy and .covariance; of the rollout batch: Experience.old_covariance and what follows it
+READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance", "prompt_logp", "group_divergence")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
+from tvo_cli.training import shaping_inputs
 from tvo_cli.training.batch import RolloutBatch, SampledBatch
 from tvo_cli.training.session import Session
 from tvo_cli.types import Experience, Rollout
@@ -33,11 +35,29 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         old_entropy=old.entropy,
         old_covariance=old.covariance,
         correct=torch.tensor([verdict.correct for verdict in drawn.chosen.verdicts], device=device),
+        response_ids=rollout.response_ids,
+        opinions=shaping_inputs.opinions_of_functions(drawn.chosen, device),
         step=session.counters.step,
     )
+    experience = _with_what_shapings_read(session, rollout, experience)
     estimator = session.learner.algorithm.estimator
     advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), rollout.mask))
     return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, old.importance)
+
+
+def _with_what_shapings_read(session: Session, rollout: Rollout, experience: Experience) -> Experience:
+    """The experience with phases, prompts' log-probabilities and group divergences, as far as the algorithm asks."""
+    algorithm, policy = session.learner.algorithm, session.learner.policy
+    if algorithm.thinking_end:
+        phase = shaping_inputs.phases_of_responses(rollout, policy.tokenizer, algorithm.thinking_end)
+        experience = replace(experience, phase=phase)
+    if algorithm.objective.reads.get("group_divergence", False):
+        experience = replace(experience, group_divergence=shaping_inputs.divergence_of_groups(session, rollout))
+    if algorithm.objective.reads.get("prompt_logp", False):
+        prompts = shaping_inputs.prompts_as_responses(rollout)
+        logp = _score_rollout(session, policy, prompts, covariance=False).scores.logp
+        experience = replace(experience, prompt_logp=logp, prompt_mask=prompts.mask)
+    return experience
 
 
 class _OldPolicy(NamedTuple):

@@ -37,6 +37,7 @@ class Algorithm:
     objective: Objective
     step_rule: StepRule
     sampling: SamplingRule
+    thinking_end: str = ""  # the text that ends the thinking phase, where a shaping reads phases
 
     def state_dict(self) -> dict[str, Any]:
         """What its pieces carry between batches: baselines, coefficients, viscosity."""
