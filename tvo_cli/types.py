@@ -85,6 +85,7 @@ class Experience:
     old_covariance: Tensor | None = None  # float32 [B, T], Cov(π, log π) of the same policy; only where it is read
     correct: Tensor | None = None  # bool [B], the grader's verdict, whatever the reward makes of it
     response_ids: Tensor | None = None  # int64 [B, T]
+    extra: Tensor | None = None  # bool [B], responses of a branch beside the batch; None without one
     opinions: Mapping[str, Tensor] = field(default_factory=dict)  # of the user's reward functions, [B], nan for none
     phase: Tensor | None = None  # int64 [B, T]: 0 thinking, 1 the marker that ends it, 2 answer; only where it is read
     prompt_logp: Tensor | None = None  # float32 [P, L − 1], log π_old of the prompts' tokens but the first, if read

@@ -13,19 +13,21 @@ from tvo_cli.model.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
 from tvo_cli.training import shaping_inputs
-from tvo_cli.training.batch import RolloutBatch, SampledBatch
+from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
+from tvo_cli.training.collect_rollouts import join_graded_batches
 from tvo_cli.training.session import Session
 from tvo_cli.types import Experience, Rollout
 
 
 def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    problems, rollout = drawn.chosen.problems, drawn.chosen.rollout
+    graded, extra = _with_branch(session, drawn)
+    problems, rollout = graded.problems, graded.rollout
     old = _score_by_old_policy(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
     device = rollout.mask.device
     experience = Experience(
-        rewards=torch.tensor(drawn.chosen.rewards, dtype=torch.float32, device=device),
+        rewards=torch.tensor(graded.rewards, dtype=torch.float32, device=device),
         mask=rollout.mask,
         group=rollout.group,
         source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
@@ -34,15 +36,27 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         values=_critic_values(session, rollout),
         old_entropy=old.entropy,
         old_covariance=old.covariance,
-        correct=torch.tensor([verdict.correct for verdict in drawn.chosen.verdicts], device=device),
+        correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
-        opinions=shaping_inputs.opinions_of_functions(drawn.chosen, device),
+        extra=extra,
+        opinions=shaping_inputs.opinions_of_functions(graded, device),
         step=session.counters.step,
     )
     experience = _with_what_shapings_read(session, rollout, experience)
     estimator = session.learner.algorithm.estimator
     advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), rollout.mask))
-    return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, old.importance)
+    return RolloutBatch(problems, rollout, graded.verdicts, experience, advantage, drawn, old.importance)
+
+
+def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
+    """What was chosen, the branch's groups behind it, with log π_old at the run's temperature; and which are those."""
+    if drawn.branch is None:
+        return drawn.chosen, None
+    rollout = drawn.branch.rollout
+    logp = _score_rollout(session, session.learner.policy, rollout, covariance=False).scores.logp
+    branch = replace(drawn.branch, rollout=replace(rollout, logp=logp))
+    joined = join_graded_batches([drawn.chosen, branch], session.learner.policy.pad_id)
+    return joined, joined.rollout.group >= len(drawn.chosen.problems)
 
 
 def _with_what_shapings_read(session: Session, rollout: Rollout, experience: Experience) -> Experience:
