@@ -44,6 +44,7 @@ def test_the_first_threshold_is_the_batchs_own_and_then_it_is_averaged(batch: Ex
     made = DifficultyEntropyReward(**BASE)
     made.end_batch(batch)
     assert made.threshold == 1.0
+    assert batch.old_entropy is not None
     made.end_batch(replace(batch, old_entropy=2 * batch.old_entropy))
     assert made.threshold == pytest.approx(0.9 * 1.0 + 0.1 * 2.0)
 

@@ -55,13 +55,15 @@ def test_an_infinite_width_and_good_responses_alone_change_nothing(off_policy: t
     experience, advantage = off_policy
     for width, given in ((torch.inf, advantage), (0.0, replace(advantage, values=advantage.values.abs()))):
         found = clip_b(experience, given, **SETTINGS | {"width": width})
+        assert found.counted is not None
         assert torch.equal(found.counted, experience.mask) and torch.equal(found.values, given.values)
 
 
 def test_one_certain_distribution_everywhere_is_no_spread(off_policy: tuple[Experience, Advantage]) -> None:
     experience, advantage = off_policy
     certain = replace(experience, old_logp=torch.zeros(4, 3).double(), old_entropy=torch.zeros(4, 3).double())
-    assert torch.equal(clip_b(certain, advantage, **SETTINGS | {"width": 0.0}).counted, experience.mask)
+    counted = clip_b(certain, advantage, **SETTINGS | {"width": 0.0}).counted
+    assert counted is not None and torch.equal(counted, experience.mask)
 
 
 def test_the_loss_is_the_mean_of_the_tokens_that_count(on_f0: Callable[..., Result]) -> None:

@@ -74,7 +74,11 @@ def test_it_leaves_out_the_bad_tokens_whose_fall_takes_entropy() -> None:
     entropy = -(P * P.log()).sum()
     signal = P * (entropy + P.log())
     ones = torch.ones(1, 3, dtype=D)
-    old = {"old_logp": P.log()[None], "old_entropy": ones * entropy, "old_covariance": ones * (P * signal).sum()}
+    old: dict[str, Any] = {
+        "old_logp": P.log()[None],
+        "old_entropy": ones * entropy,
+        "old_covariance": ones * (P * signal).sum(),
+    }
     experience = Experience(
         rewards=torch.zeros(1, dtype=D),
         mask=torch.ones(1, 3, dtype=torch.bool),

@@ -51,7 +51,7 @@ def test_responses_without_an_advantage_learn_nothing_unless_asked(
 
 
 def test_at_neutral_settings_it_is_the_advantage_bit_for_bit(f0_experience: Experience, advantage: Advantage) -> None:
-    neutral = {"scaling": 0.0, "clarity": 1.0, "bonus": 0.0, "centre": "none"}
+    neutral: dict[str, Any] = {"scaling": 0.0, "clarity": 1.0, "bonus": 0.0, "centre": "none"}
     for window in (1, 2, 64):
         found = empg(f0_experience, advantage, **neutral, window=window).values
         torch.testing.assert_close(found, advantage.values, rtol=0, atol=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,12 @@ def four(on_f0: Callable[..., Result]) -> Tokens:
     mask = torch.ones(2, 4, dtype=torch.bool)
     entropy = torch.tensor([[2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]], dtype=D)
     away = torch.tensor([[0.8, 0.8, 0.0, 0.4], [0.0, 0.0, 0.0, 0.0]], dtype=D)
-    columns = {"logp": (1 - away).log(), "old_logp": (1 - away).log(), "entropy": entropy, "advantage": mask.double()}
+    columns: dict[str, Any] = {
+        "logp": (1 - away).log(),
+        "old_logp": (1 - away).log(),
+        "entropy": entropy,
+        "advantage": mask.double(),
+    }
     return replace(on_f0("tip").tokens, **columns, mask=mask, share=mask / 8, ref_logp=(1 - away).log())
 
 

@@ -13,7 +13,7 @@ from tvo_cli.methods.trust_grpo import trust_grpo
 from tvo_cli.types import Experience
 
 D = torch.float64
-NEUTRAL = {
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
     "trust_grpo": ("grpo", []),
 }
 SETTINGS: dict[str, Any] = {"quality": "judge", "strength": 0.3, "lifetime": 500.0}

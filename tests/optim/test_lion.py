@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import Parameter
@@ -11,7 +13,7 @@ from tvo_cli.optim import Lion
 from tvo_cli.training.weight_box import share_of_box
 
 
-def stepped(start: list[float], gradients: list[list[float]], **settings: float) -> tuple[list[float], Lion]:
+def stepped(start: list[float], gradients: list[list[float]], **settings: Any) -> tuple[list[float], Lion]:
     weight = Parameter(torch.tensor(start, dtype=torch.float64))
     made = Lion([weight], lr=0.1, **{"weight_decay": 0.0} | settings)
     for gradient in gradients:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def clipped_surrogate(ratio: Tensor, advantage: Tensor, *, low: float | Tensor, high: float | Tensor) -> Tensor:
+def clipped_surrogate(ratio: Tensor, advantage: Tensor, *, low: float, high: float) -> Tensor:
     """PPO's pessimistic gain min(ρÂ, clip(ρ, 1−low, 1+high)Â).
 
     Schulman et al. 2017, arXiv:1707.06347, eq. 7; unequal sides: DAPO, arXiv:2503.14476.
@@ -41,15 +41,17 @@ def clamped_weight_surrogate(ratio: Tensor, advantage: Tensor, *, floor: float, 
     return ratio * (ratio.clamp(floor, cap) / ratio).detach() * advantage
 
 
-def dual_clipped_surrogate(
-    ratio: Tensor, advantage: Tensor, *, low: float | Tensor, high: float | Tensor, dual: float
-) -> Tensor:
+def dual_clipped_surrogate(ratio: Tensor, advantage: Tensor, *, low: float, high: float, dual: float) -> Tensor:
     """`clipped_surrogate`, bounded from below by cÂ where Â < 0: no gradient beyond ρ = c, [B, T].
 
     Dual-clip PPO, Ye et al. 2020, arXiv:1912.09729. dual = infinity recovers the plain clip.
     """
-    floor = torch.where(advantage < 0, dual * advantage, -torch.inf)
-    return torch.maximum(clipped_surrogate(ratio, advantage, low=low, high=high), floor)
+    return bounded_below(clipped_surrogate(ratio, advantage, low=low, high=high), advantage, dual=dual)
+
+
+def bounded_below(gain: Tensor, advantage: Tensor, *, dual: float) -> Tensor:
+    """max(gain, cÂ) where Â < 0, c = dual; the gain itself elsewhere, [B, T]."""
+    return torch.maximum(gain, torch.where(advantage < 0, dual * advantage, -torch.inf))
 
 
 def importance_weighted(ratio: Tensor, advantage: Tensor) -> Tensor:

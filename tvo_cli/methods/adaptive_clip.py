@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tvo_cli.maths.entropy_level import entropy_levels
 from tvo_cli.maths.piece_marks import reads_tokens
-from tvo_cli.maths.surrogates import dual_clipped_surrogate
+from tvo_cli.maths.surrogates import bounded_below
 from tvo_cli.types import Tokens
 
 
@@ -54,4 +54,5 @@ def adaptive_clip(
     level = torch.where(tokens.mask, level.abs() if released_sign else level, 0.0)
     below = torch.where(level <= 0, low * (1 - widening * level), low)
     above = torch.where(level > 0, high * (1 + widening * level), high)
-    return dual_clipped_surrogate(ratio, advantage, low=below, high=above, dual=dual)
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - below, 1 + above) * advantage)
+    return bounded_below(gain, advantage, dual=dual)

@@ -28,12 +28,11 @@ def empg(
     """Â'' = Â' − mean over steps of Â',  Â' = Â·g(h) + ζ·f(h of the next step), equal on all tokens of a step, [B, T].
 
     h is the mean entropy (nats, of the policy that sampled) of a step's tokens, u = (h − min)/(max − min) over all
-    steps of the batch, g = exp(−k·u)/mean exp(−k·u), f = exp(−k'·u). The last step of a response gets no bonus, and
-    the mean counts every step once. A step is `window` tokens here: a single-turn form of this project's; the paper's
-    are the turns of an agent.
+    steps of the batch, g = exp(−k·u)/mean exp(−k·u), f = exp(−k'·u); the last step of a response gets no bonus. A step
+    is `window` tokens here, a single-turn form of this project's; the paper's are the turns of an agent.
 
     Fidelity: notes (two restatements of the paper's equations agree; no code of the authors was found, ζ is that of a
-    later study, and the paper's own constants were not seen; the shift leaves out responses without an advantage).
+    later study, and the paper's own constants were not seen).
 
     Args:
         experience: with old_entropy.
@@ -42,8 +41,7 @@ def empg(
         clarity: k'.
         bonus: ζ, in units of Â.
         window: tokens of a step.
-        centre: whose mean is taken off: "all" steps (the equations), "taught" those with Â ≠ 0, and only from them, so
-            that a group of equal rewards teaches nothing, or "none".
+        centre: whose mean is taken off: "all" steps (the equations), "taught" those with Â ≠ 0 only, or "none".
     """
     if experience.old_entropy is None:
         raise ValueError("algorithm.objective.reads.old_entropy must be true for EMPG")

@@ -14,7 +14,7 @@ from tvo_cli.types import Advantage, Experience
 
 
 def scope(experience: Experience, advantage: Advantage, *, alpha: float) -> Advantage:
-    """Â(B + B')/B on the batch's own B responses; α(B + B')/B' on the right of its branch's B', 0 on the others, [B, T].
+    """Â(B + B')/B on the batch's own B; α(B + B')/B' on the right of its branch's B', 0 on its wrong, [B, T].
 
     Under the mean over responses and in one update the loss is that of GRPO plus −α/B' Σ over right answers of the
     branch of their mean min(ρ, clip(ρ)), ρ of the policy at the sampling temperature itself: the branch's own is not

@@ -75,7 +75,7 @@ def divergence_of_groups(session: Session, rollout: Rollout) -> Tensor:
     columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
     groups = [(rollout.group == p).nonzero().squeeze(1) for p in range(int(rollout.group.max()) + 1)]
     own = []
-    with session.learner.autocast():
+    with session.learner.autocast(), session.learner.policy.gathered():
         for number, counts in session.ranks.turns(len(groups)):
             rows = groups[number]
             ids, seen, responses, mask = (column[rows] for column in columns)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch.optim import Optimizer
 
 from tvo_cli.checkpoint.sharded_parameters import held_tensor
@@ -29,7 +27,7 @@ def share_of_box(optimizer: Optimizer) -> float | None:
     return max(found) if found else None
 
 
-def weight_box_metrics(optimizer: Optimizer, ranks: Ranks) -> Mapping[str, float]:
+def weight_box_metrics(optimizer: Optimizer, ranks: Ranks) -> dict[str, float]:
     """`share_of_box` of all ranks' weights; nothing where there is no box."""
     own = share_of_box(optimizer)
     if own is None:
