@@ -39,6 +39,7 @@ class CheckedAlgorithm:
 
     def objective(self, *, acting: bool = False) -> Objective:
         """A fresh objective."""
+        acting = acting and self.acting is not self.node  # the same settings are built once
         if acting not in self.built:
             self.built[acting] = configuration.build((self.acting if acting else self.node).objective)
         return copy.deepcopy(self.built[acting])
