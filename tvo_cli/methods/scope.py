@@ -20,7 +20,8 @@ def scope(experience: Experience, advantage: Advantage, *, alpha: float) -> Adva
     branch of their mean min(ρ, clip(ρ)), ρ of the policy at the sampling temperature itself: the branch's own is not
     corrected for. Wrong ones count in B' and teach nothing. In several minibatches it is so in expectation.
 
-    Fidelity: notes (as the branch, `tvo_cli.rollout.TemperedBranch`).
+    Fidelity: notes (restatements of SCOPE's equations and a third party's port agree; the released code is of the
+    first version, with two temperatures and rows that are replaced).
 
     Args:
         experience: with the branch's rows marked in `extra`; without a branch Â stays, bit for bit.

@@ -17,8 +17,7 @@ class TemperedBranch:
     hot, and right answers that were drawn hot raise the entropy; above it, cold ones lower it. What is learnt of it
     is `tvo_cli.methods.scope`.
 
-    Fidelity: notes (restatements of SCOPE's equations and a third party's port agree; the released code is of the
-    first version, with two temperatures and rows that are replaced).
+    Fidelity: notes (as `tvo_cli.methods.scope.scope`, whose loss it feeds).
 
     share = 0 recovers `EveryGroup`.
     """
