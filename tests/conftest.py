@@ -153,4 +153,6 @@ def f0_experience(f0: dict[str, torch.Tensor]) -> Experience:
         source=torch.zeros(4, dtype=torch.int64),
         old_logp=f0["old"],
         ref_logp=f0["ref"],
+        old_entropy=f0["entropy"],
+        correct=f0["rewards"] > 0.5,
     )

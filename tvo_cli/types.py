@@ -82,6 +82,16 @@ class Experience:
     ref_logp: Tensor | None = None  # float32 [B, T]
     values: Tensor | None = None  # float32 [B, T], the critic's V(s_t) before y_t; None without a critic
     old_entropy: Tensor | None = None  # float32 [B, T], H of the policy that sampled; only where it is read
+    old_covariance: Tensor | None = None  # float32 [B, T], Cov(π, log π) of the same policy; only where it is read
+    correct: Tensor | None = None  # bool [B], the grader's verdict, whatever the reward makes of it
+    response_ids: Tensor | None = None  # int64 [B, T]
+    extra: Tensor | None = None  # bool [B], responses of a branch beside the batch; None without one
+    opinions: Mapping[str, Tensor] = field(default_factory=dict)  # of the user's reward functions, [B], nan for none
+    phase: Tensor | None = None  # int64 [B, T]: 0 thinking, 1 the marker that ends it, 2 answer; only where it is read
+    prompt_logp: Tensor | None = None  # float32 [P, L − 1], log π_old of the prompts' tokens but the first, if read
+    prompt_mask: Tensor | None = None  # bool [P, L − 1]
+    group_divergence: Tensor | None = None  # float32 [P, T], how far a group's distributions are apart, if read
+    step: int = 0  # rollout batches before this one: what a schedule follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,7 @@ class Advantage:
     values: Tensor  # [B, T], 0 on padding
     scale: float  # κ: Â is κ times a quantity in units of reward
     returns: Tensor | None = None  # [B, T], the critic's targets
+    counted: Tensor | None = None  # bool [B, T], tokens that the loss counts; None: every response token
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def test_list_has_an_entry_for_every_choice(word: str) -> None:
     lines = result.output.splitlines()
     names = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert result.exit_code == 0 and names == config.choices_of_group("algorithm") and max(map(len, lines)) <= 110
-    ppo = " ".join(result.output.split("\nppo ")[1].split("\nreinforce ")[0].split())
+    ppo = " ".join(result.output.split("\nppo ")[1].split("\nprogrpo ")[0].split())
     assert "critic" in ppo and "Changes GRPO at: estimator" in ppo and ppo.endswith("arXiv:1707.06347, notes.")
 
 

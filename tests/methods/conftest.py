@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tvo_cli import config
 from tvo_cli.config.composing import _initialised_hydra
+from tvo_cli.experiment.build_learner import build_estimator
 from tvo_cli.objective import Objective
 from tvo_cli.types import Experience, Tokens
 
@@ -78,7 +79,8 @@ def on_f0(f0: dict[str, torch.Tensor], f0_experience: Experience) -> Callable[..
     def apply(name: str, *overrides: str) -> Result:
         algorithm = composed(name, *overrides).algorithm
         objective = config.build(algorithm.objective)
-        advantage = config.build(algorithm.estimator)(f0_experience)
+        advantage = build_estimator(algorithm)(f0_experience)
+        counted = f0["mask"] if advantage.counted is None else advantage.counted
         tokens = Tokens(
             logp=f0["logp"].clone().requires_grad_(),
             old_logp=f0["old"],
@@ -86,7 +88,7 @@ def on_f0(f0: dict[str, torch.Tensor], f0_experience: Experience) -> Callable[..
             collision=torch.zeros_like(f0["old"]),
             advantage=advantage.values,
             mask=f0["mask"],
-            share=objective.reduce(f0["mask"]).double(),
+            share=objective.reduce(counted).double(),
             scale=advantage.scale,
             ref_logp=f0["ref"],
             old_entropy=f0["entropy"],

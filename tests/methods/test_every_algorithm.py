@@ -31,6 +31,11 @@ INF = "algorithm.objective"
 
 # Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
 NEUTRAL = {
+    "ares": ("dapo", [f"{INF}.surrogate.high=0.28"]),
+    "avspo": ("grpo", []),
+    "canon": ("dr_grpo", [f"{INF}.surrogate.high=0.2"]),
+    "canon_dynamic": ("canon", []),
+    "epo": ("grpo", [f"{INF}.penalties.epo.coef=0"]),
     "grpo": ("reinforce", [f"{INF}.surrogate.low=inf", f"{INF}.surrogate.high=inf"]),
     "grpo_viscous": ("grpo", []),
     "grpo_shrunk": ("grpo", []),
@@ -63,7 +68,7 @@ NEUTRAL = {
 
 
 # A method's own test says the same of it (NEUTRAL), and at which settings it acts on a small minibatch (ACTS).
-ACTS: dict[str, list[str]] = {}
+ACTS: dict[str, list[str]] = {"epo": [f"+{INF}.penalties.epo.total=1.2", f"+{INF}.penalties.epo.batches=1"]}
 for found in sorted(Path(__file__).parent.glob("test_*.py")):
     if found.stem != Path(__file__).stem:
         module = importlib.import_module(f"{__package__}.{found.stem}")
@@ -74,6 +79,8 @@ for found in sorted(Path(__file__).parent.glob("test_*.py")):
 @cache
 def as_built(name: str, *overrides: str) -> Objective:
     """An objective as it was built, before any batch: only copied."""
+    if not overrides:
+        return checked(name).objective()
     made: Objective = config.build(composed(name, *overrides).algorithm.objective)
     return made
 
@@ -163,7 +170,7 @@ def test_every_algorithm_but_the_root_has_a_neutral_setting() -> None:
 def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name: str, make_tokens: Callable[..., Tokens]) -> None:
     """At D = 0 and at the same advantages, surrogates and mobilities are inert: only averaging may differ.
 
-    A weight that is a statistic of the minibatch acts there too, and then it is all that differs.
+    A weight or a shape that is a statistic of the minibatch acts there too, and then it is all that differs.
     """
     reduce = composed(name).algorithm.objective.reduce
     averaging = [f"{INF}.reduce._target_=tvo_cli.objective.reduction.token_mean"]
@@ -171,10 +178,12 @@ def test_on_policy_every_algorithm_has_the_gradient_of_reinforce(name: str, make
     _, ours = loss_and_gradient(name, make_tokens(drift=0.0), *averaging, *dropped)
     _, plain = loss_and_gradient("reinforce", make_tokens(drift=0.0), *averaging)
     built = objective(name)
-    weight = built.weigh(make_tokens(drift=0.0)) * make_tokens().mask
+    tokens = make_tokens(drift=0.0)
+    weight = built.weigh(tokens) * tokens.mask
     if not built.reads["minibatch"]:
-        assert (weight == make_tokens().mask).all()
-    torch.testing.assert_close(ours[0], weight * plain[0], rtol=1e-12, atol=0)
+        assert (weight == tokens.mask).all()
+    credit = built.shape(tokens) / torch.where(tokens.mask, tokens.advantage, 1.0)
+    torch.testing.assert_close(ours[0], weight * credit * plain[0], rtol=1e-12, atol=0)
 
 
 def test_config_is_plain_data() -> None:

@@ -15,9 +15,14 @@ from tvo_cli.types import Advantage, Experience
 class Estimator(Protocol):
     """Experience → Advantage. State comes from earlier batches only, so that the baseline stays unbiased."""
 
-    minimum_samples: ClassVar[int]  # responses a prompt without which the baseline does not exist
-    minimum_prompts: ClassVar[int]
-    needs_critic: ClassVar[bool]
+    @property
+    def minimum_samples(self) -> int: ...  # responses a prompt without which the baseline does not exist
+
+    @property
+    def minimum_prompts(self) -> int: ...
+
+    @property
+    def needs_critic(self) -> bool: ...
 
     @property
     def needs_reference(self) -> bool: ...

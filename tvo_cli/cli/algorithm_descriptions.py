@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,26 +32,36 @@ def describe_algorithms() -> list[AlgorithmDescription]:
 
 def describe_algorithm(name: str) -> AlgorithmDescription:
     """Return the description of one algorithm."""
-    methods = [found for found in algorithm_targets(name) if found.startswith("tvo_cli.methods.")]
+    methods = [found for found in algorithm_targets(name) if _is_method(found)]
     source = str(Path(*methods[0].split(".")[:-1]).with_suffix(".py")) if methods else ""
     about = config.parse_choice_comment(config.choice_comment("algorithm", name))
     return AlgorithmDescription(name, about, algorithm_fidelity(name), source)
 
 
 def algorithm_fidelity(name: str) -> str:
-    """Return the `Fidelity:` of the pieces that the algorithm's yaml, or a part of it, names; "as BASE" without any.
+    """Return the `Fidelity:` of the pieces that the algorithm's yaml, else its parts, name; "as BASE" without any.
 
-    Where several have one, the weakest: notes before paper before official code.
+    Where several have one, the weakest: notes before paper before official code; of equal ones a method's own.
     """
-    for file in _algorithm_files(name):
-        matches = (
-            FIDELITY.search(inspect.cleandoc(target_docstring(target))) for target in _targets_of_algorithm_yaml(file)
-        )
-        found = [" ".join(match.group(1).split()) for match in matches if match]
+    own, *parts = _algorithm_files(name)
+    for files in ([own], parts):
+        found = [one for file in files for one in _stated_fidelities(file)]
         if found:
-            return min(found, key=lambda text: WEAKEST_FIRST.index(fidelity_grade(text)))
+            return min(found, key=lambda one: (WEAKEST_FIRST.index(fidelity_grade(one[1])), not _is_method(one[0])))[1]
     bases = [base for base in _defaults_of_algorithm_yaml(name) if not base.startswith("_")]
     return f"as {bases[0]}" if bases else ""
+
+
+def _stated_fidelities(file: str) -> Iterator[tuple[str, str]]:
+    """Yield each target of a yaml whose docstring states its fidelity, and that fidelity."""
+    for target in _targets_of_algorithm_yaml(file):
+        match = FIDELITY.search(inspect.cleandoc(target_docstring(target)))
+        if match:
+            yield target, " ".join(match.group(1).split())
+
+
+def _is_method(target: str) -> bool:
+    return target.startswith("tvo_cli.methods.")
 
 
 def fidelity_grade(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tvo_cli.cli.algorithm_descriptions import AlgorithmDescription, describe_algorithms
+from tvo_cli.cli.methods_elsewhere import METHODS_ELSEWHERE
 
 HEAD = """# Algorithms
 
@@ -21,13 +22,23 @@ each other, in [combining.md](combining.md).
 **Fidelity** is what the formulas were written after: `official code` of the authors, the full text of
 the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs."""
 
+ELSEWHERE = """## No recipe of their own
+
+Methods of the field that are a setting of another part, and those that are not here, whole or in part."""
+
 
 def algorithms_page_text() -> str:
     """Return the text of docs/algorithms.md."""
     found = describe_algorithms()
-    return "\n\n".join(
-        [HEAD, "\n".join(_algorithms_table(found)), "## Fidelity", "\n".join(_fidelity_list_of_page(found))]
-    )
+    parts = [
+        HEAD,
+        "\n".join(_algorithms_table(found)),
+        ELSEWHERE,
+        "\n".join(_elsewhere_table()),
+        "## Fidelity",
+        "\n".join(_fidelity_list_of_page(found)),
+    ]
+    return "\n\n".join(parts)
 
 
 def _algorithms_table(found: list[AlgorithmDescription]) -> Iterator[str]:
@@ -37,6 +48,14 @@ def _algorithms_table(found: list[AlgorithmDescription]) -> Iterator[str]:
         source = f"`{card.source}`" if card.source else ""
         cells = (f"`{card.name}`", card.about.what, card.about.changes, card.about.paper, source)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _elsewhere_table() -> Iterator[str]:
+    yield "| method | paper | how it is had, or why not |"
+    yield "|---|---|---|"
+    for one in METHODS_ELSEWHERE:
+        said = ": ".join(part for part in (f"`{one.setting}`" if one.setting else "", one.why) if part)
+        yield f"| {one.name} | {one.paper} | {said} |"
 
 
 def _fidelity_list_of_page(found: list[AlgorithmDescription]) -> Iterator[str]:

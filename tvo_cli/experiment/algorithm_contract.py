@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import objective_contract
+from tvo_cli.experiment.build_learner import build_estimator
 from tvo_cli.experiment.contract_samples import extreme_experiences, sample_experience, sample_tokens
 from tvo_cli.experiment.objective_contract import CheckedAlgorithm, ContractBroken, hold
 from tvo_cli.plugins.own_failure import own_failure
@@ -29,14 +30,15 @@ class Check(NamedTuple):
 
 def check_estimator(one: CheckedAlgorithm) -> None:
     """Advantages are finite, [B, T], 0 on padding, and 0 where all rewards are equal; κ is positive."""
-    made = configuration.build(one.node.estimator)
+    made = build_estimator(one.node)
+    teaches = getattr(made, "teaches_equal_rewards", False) or made.needs_critic
     for case, experience in extreme_experiences():
         found = copy.deepcopy(made)(experience)
         hold(found.values.shape == experience.mask.shape, f"{case}: advantages of {list(found.values.shape)}")
         hold(found.values.isfinite().all(), f"{case}: an advantage is not finite")
         hold(math.isfinite(found.scale) and found.scale > 0, f"{case}: κ is {found.scale}")
         hold((found.values[~experience.mask] == 0).all(), f"{case}: padding has an advantage")
-        if case == "equal rewards" and not made.needs_critic:
+        if case == "equal rewards" and not teaches:
             hold((found.values == 0).all(), "equal rewards have advantages")
 
 
@@ -47,13 +49,17 @@ def check_state(one: CheckedAlgorithm) -> None:
     first.end_batch(entropy=0.7)
     second.load_state_dict(first.state_dict())
     hold(second.state_dict() == first.state_dict(), "the objective's state is lost")
-    for part in ("estimator", "step_rule"):
-        made, other = (configuration.build(one.node[part]) for _ in range(2))
+    for part, build in (("estimator", build_estimator), ("step_rule", _build_step_rule)):
+        made, other = (build(one.node) for _ in range(2))
         if part == "estimator":
             made(sample_experience())
             made.end_batch(sample_experience())
         other.load_state_dict(made.state_dict())
         hold(other.state_dict() == made.state_dict(), f"the {part}'s state is lost")
+
+
+def _build_step_rule(algorithm: Any) -> Any:
+    return configuration.build(algorithm.step_rule)
 
 
 CHECKS = (

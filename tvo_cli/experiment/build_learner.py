@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
+from tvo_cli.advantage import Estimator, shaped_estimator
 from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
@@ -46,10 +47,11 @@ def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> L
     chosen, optimizer = config.algorithm, config.optimizer
     algorithm = Algorithm(
         name=str(chosen.name),
-        estimator=configuration.build(chosen.estimator),
+        estimator=build_estimator(chosen),
         objective=configuration.build(chosen.objective),
         step_rule=_build_step_rule(chosen.step_rule, optimizer),
         sampling=configuration.build(chosen.sampling),
+        thinking_end=str(chosen.get("thinking_end", "")),
     )
     parameters = [p for p in networks.policy.network.parameters() if p.requires_grad]
     return Learner(
@@ -65,6 +67,12 @@ def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> L
         reference=networks.reference,
         critic=None if networks.critic is None else _build_critic_learner(config, networks.critic, runtime),
     )
+
+
+def build_estimator(algorithm: DictConfig) -> Estimator:
+    """The advantage estimator with the shapings of rewards and advantages that the algorithm names."""
+    shapings = (configuration.build(algorithm.get(key)) or {} for key in ("reward_shaping", "advantage_shaping"))
+    return shaped_estimator(configuration.build(algorithm.estimator), *shapings)
 
 
 def _build_step_rule(node: DictConfig, optimizer: DictConfig) -> StepRule:

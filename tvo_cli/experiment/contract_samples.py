@@ -103,6 +103,14 @@ def sample_experience() -> Experience:
         old_logp=old,
         ref_logp=old + apart,
         values=torch.zeros(4, 3, **double),
+        old_entropy=torch.tensor([[0.3, 1.2, 2.1], [0.8, 0.4, 0], [0.6, 1.7, 0.9], [0.1, 0, 0]], **double),
+        old_covariance=torch.tensor([[0.1, 0.2, 0.05], [0.1, 0.1, 0], [0.2, 0.1, 0.1], [0.05, 0, 0]], **double),
+        correct=torch.tensor([True, False, False, True]),
+        response_ids=torch.tensor([[3, 4, 1], [3, 1, 0], [4, 4, 1], [1, 0, 0]]),
+        phase=torch.tensor([[0, 1, 2], [0, 0, 0], [0, 1, 2], [0, 0, 0]]),
+        prompt_logp=torch.tensor([[-0.5, -2.0], [-1.0, 0.0]], **double),
+        prompt_mask=torch.tensor([[True, True], [True, False]]),
+        group_divergence=torch.tensor([[0.0, 0.5, 2.0], [0.3, 0.1, 0.0]], **double),
     )
 
 

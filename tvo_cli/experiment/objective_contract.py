@@ -39,6 +39,7 @@ class CheckedAlgorithm:
 
     def objective(self, *, acting: bool = False) -> Objective:
         """A fresh objective."""
+        acting = acting and self.acting is not self.node  # the same settings are built once
         if acting not in self.built:
             self.built[acting] = configuration.build((self.acting if acting else self.node).objective)
         return copy.deepcopy(self.built[acting])
@@ -72,7 +73,7 @@ def check_shapes(one: CheckedAlgorithm) -> None:
         "weight": built.weigh(tokens),
         "shape": built.soft_advantage(tokens),
         "ratio": ratio,
-        "surrogate": built.surrogate(ratio, tokens.advantage),
+        "surrogate": built.surrogate_of(ratio, tokens),
         "reduce": built.reduce(tokens.mask),
     }
     for piece, value in found.items():

@@ -44,12 +44,20 @@ def sampling_variance(x: Tensor, group: Tensor, source: Tensor) -> float:
     return 0.0
 
 
+def group_maximum(x: Tensor, group: Tensor) -> Tensor:
+    """Largest x of each group, [P]."""
+    blank = torch.zeros(len(group_size(group)), dtype=x.dtype, device=x.device)
+    return blank.scatter_reduce(0, group, x, "amax", include_self=False)
+
+
+def is_homogeneous(x: Tensor, group: Tensor) -> Tensor:
+    """Whether all values of a group are equal, bool [P]."""
+    return group_maximum(x, group) == -group_maximum(-x, group)
+
+
 def group_centred(x: Tensor, group: Tensor) -> Tensor:
     """x minus its group's mean, [B]; exactly 0 where a group's values are all equal, whatever rounding says."""
-    blank = torch.zeros(len(group_size(group)), dtype=x.dtype, device=x.device)
-    low = blank.scatter_reduce(0, group, x, "amin", include_self=False)
-    high = blank.scatter_reduce(0, group, x, "amax", include_self=False)
-    return torch.where((low == high)[group], 0.0, x - group_mean(x, group)[group])
+    return torch.where(is_homogeneous(x, group)[group], 0.0, x - group_mean(x, group)[group])
 
 
 def leave_one_out_mean(x: Tensor, group: Tensor) -> Tensor:

@@ -30,6 +30,18 @@ def variance(x: Tensor, mask: Tensor) -> Tensor:
     return centred.square().sum() / (mask.sum() - 1).clamp(min=1)
 
 
+def scaled_to_unit(x: Tensor, mask: Tensor) -> Tensor:
+    """(x − min)/(max − min) over the mask, the shape of x; 0 elsewhere, and where all are equal.
+
+    >>> scaled_to_unit(torch.tensor([1.0, 3.0, 9.0]), torch.tensor([True, True, False]))
+    tensor([0., 1., 0.])
+    """
+    if not bool(mask.any()):
+        return torch.zeros_like(x)
+    least, most = x[mask].min(), x[mask].max()
+    return torch.where(mask & (most > least), (x - least) / torch.where(most > least, most - least, 1.0), 0.0)
+
+
 def whiten(x: Tensor, mask: Tensor, epsilon: float) -> Tensor:
     """(x − mean) / √(variance + ε) over the mask, 0 elsewhere, the shape of x.
 

@@ -46,8 +46,12 @@ def dual_clipped_surrogate(ratio: Tensor, advantage: Tensor, *, low: float, high
 
     Dual-clip PPO, Ye et al. 2020, arXiv:1912.09729. dual = infinity recovers the plain clip.
     """
-    floor = torch.where(advantage < 0, dual * advantage, -torch.inf)
-    return torch.maximum(clipped_surrogate(ratio, advantage, low=low, high=high), floor)
+    return bounded_below(clipped_surrogate(ratio, advantage, low=low, high=high), advantage, dual=dual)
+
+
+def bounded_below(gain: Tensor, advantage: Tensor, *, dual: float) -> Tensor:
+    """max(gain, cÂ) where Â < 0, c = dual; the gain itself elsewhere, [B, T]."""
+    return torch.maximum(gain, torch.where(advantage < 0, dual * advantage, -torch.inf))
 
 
 def importance_weighted(ratio: Tensor, advantage: Tensor) -> Tensor:

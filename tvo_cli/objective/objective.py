@@ -29,15 +29,16 @@ from torch import Tensor
 from tvo_cli.errors import UserError
 from tvo_cli.maths.importance_ratio import Ratio
 from tvo_cli.maths.nucleus import Nucleus
-from tvo_cli.maths.surrogates import Surrogate
+from tvo_cli.objective.entropy_corridor import EntropyCorridor
 from tvo_cli.objective.force import ControlVariate, Force, TsallisTemperature
 from tvo_cli.objective.penalty import Anchored, Penalty
 from tvo_cli.objective.piece_output import per_token
 from tvo_cli.objective.reduction import Reduction, weighted_token_sum
-from tvo_cli.objective.token_function import TokenFn, does_read_reference
+from tvo_cli.objective.token_function import TokenFn, TokenSurrogate, call_surrogate, does_read_reference
 from tvo_cli.types import Loss, Tokens
 
-READABLE = ("minibatch", "old_entropy", "covariance")  # Tokens.whole, Tokens.old_entropy, Tokens.covariance
+# Tokens.whole, .old_entropy and .covariance; of the rollout batch: Experience.old_covariance and what follows it
+READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance", "prompt_logp", "group_divergence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Objective:
 
     shape: TokenFn
     ratio: Ratio
-    surrogate: Surrogate
+    surrogate: TokenSurrogate
     weight: TokenFn
     reduce: Reduction
     forces: Mapping[str, Force] = field(default_factory=dict)
-    penalties: Mapping[str, Penalty | Anchored] = field(default_factory=dict)
+    penalties: Mapping[str, Penalty | Anchored | EntropyCorridor] = field(default_factory=dict)
     reads: Mapping[str, bool] = field(default_factory=dict)  # of READABLE
     nucleus: Nucleus | None = None  # the words whose entropy is Tokens.nucleus_entropy
 
@@ -84,7 +85,7 @@ class Objective:
 
     def surrogate_of(self, ratio: Tensor, tokens: Tokens) -> Tensor:
         """S(ρ, Â − Σ_f a_f φ_f), [B, T]."""
-        found = self.surrogate(ratio, self.soft_advantage(tokens))
+        found = call_surrogate(self.surrogate, ratio, self.soft_advantage(tokens), tokens)
         return _held("surrogate", self.surrogate, found, tokens)
 
     def soft_advantage(self, tokens: Tokens) -> Tensor:
@@ -104,7 +105,7 @@ class Objective:
         for force in self.forces.values():
             force.end_batch(entropy)
         for penalty in self.penalties.values():
-            penalty.coef.update(entropy)
+            penalty.end_batch(entropy)
 
     def discard(self) -> None:
         """In place of `end_batch` where something of the batch is not a number: what was observed is forgotten."""
@@ -126,8 +127,8 @@ class Objective:
     @property
     def needs_reference(self) -> bool:
         """Whether a penalty that can act, or another piece, reads the reference."""
-        penalties = (penalty.term for penalty in self.penalties.values() if penalty.coef.can_act)
-        return any(map(does_read_reference, (self.shape, self.weight, *penalties)))
+        penalties = (penalty.reads_reference for penalty in self.penalties.values())
+        return any(map(does_read_reference, (self.shape, self.weight))) or any(penalties)
 
     @property
     def awaits_start(self) -> bool:

@@ -12,7 +12,7 @@ from tvo_cli.maths import masked
 from tvo_cli.objective.coefficient import Coefficient
 from tvo_cli.objective.piece_output import per_token
 from tvo_cli.objective.reduction import weighted_token_sum
-from tvo_cli.objective.token_function import TokenFn
+from tvo_cli.objective.token_function import TokenFn, does_read_reference
 from tvo_cli.types import Tokens
 
 
@@ -30,8 +30,17 @@ class Penalty:
         found = per_token("algorithm.objective.penalties.*.term", self.term, self.term(tokens), tokens.mask)
         return self.coef.value * weighted_token_sum(found, tokens)
 
+    @property
+    def reads_reference(self) -> bool:
+        """Whether the term can act and reads the frozen reference."""
+        return self.coef.can_act and does_read_reference(self.term)
+
     def start(self, tokens: Tokens) -> None:
         """Nothing to remember."""
+
+    def end_batch(self, entropy: float) -> None:
+        """Let the coefficient adapt."""
+        self.coef.update(entropy)
 
     def state_dict(self) -> dict[str, float]:
         """The coefficient's."""
@@ -71,10 +80,19 @@ class Anchored:
         """Whether the anchor is still to be measured."""
         return self.anchor is None
 
+    @property
+    def reads_reference(self) -> bool:
+        """Whether the term can act and reads the frozen reference."""
+        return self.coef.can_act and does_read_reference(self.term)
+
     def start(self, tokens: Tokens) -> None:
         """Measure the anchor, once."""
         if self.anchor is None:
             self.anchor = float(masked.total(self.term(tokens), tokens.mask).detach())
+
+    def end_batch(self, entropy: float) -> None:
+        """Let the coefficient adapt."""
+        self.coef.update(entropy)
 
     def state_dict(self) -> dict[str, float]:
         """The anchor, once there is one, and the coefficient's."""

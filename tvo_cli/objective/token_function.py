@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from tvo_cli.maths.piece_marks import does_read_reference, does_read_tokens, reads_reference
 from tvo_cli.types import Tokens
+
+__all__ = ["TokenFn", "TokenSurrogate", "does_read_reference", "reads_reference"]
 
 
 def plain_advantage(tokens: Tokens) -> Tensor:
@@ -22,22 +24,17 @@ def every_token(tokens: Tokens) -> Tensor:
     return torch.ones_like(tokens.logp)
 
 
-_Function = TypeVar("_Function", bound=Callable[..., Tensor])
-_MARK = "reads_reference"
-
-
-def reads_reference(function: _Function) -> _Function:
-    """Mark a function of tokens that reads `Tokens.ref_logp`."""
-    setattr(function, _MARK, True)
-    return function
-
-
-def does_read_reference(function: Any) -> bool:
-    """Whether a function of tokens, or the function that it is a partial of, reads `Tokens.ref_logp`."""
-    return getattr(function.func if isinstance(function, partial) else function, _MARK, False) is True
-
-
 class TokenFn(Protocol):
     """Anything computed token by token: a shaping, a weight, a penalty."""
 
     def __call__(self, tokens: Tokens, /) -> Tensor: ...
+
+
+TokenSurrogate = Callable[..., Tensor]  # (ratio, advantage), or (ratio, advantage, tokens) where it is marked so
+
+
+def call_surrogate(surrogate: TokenSurrogate, ratio: Tensor, advantage: Tensor, tokens: Tokens) -> Tensor:
+    """S(ρ, Â), [B, T], or S(ρ, Â, tokens) of one that is marked with `reads_tokens`."""
+    if does_read_tokens(surrogate):
+        return surrogate(ratio, advantage, tokens)
+    return surrogate(ratio, advantage)

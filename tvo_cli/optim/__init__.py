@@ -4,6 +4,7 @@ from tvo_cli.optim.adamw_8bit import adamw_8bit
 from tvo_cli.optim.adaptive_rate import AdaptiveRate
 from tvo_cli.optim.early_stop import EarlyStop
 from tvo_cli.optim.fluctuation import Fluctuation
+from tvo_cli.optim.lion import Lion
 from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley, WarmUp, with_warm_up
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
 from tvo_cli.optim.step_rule import Free, RewardReader, StepRule
@@ -18,6 +19,7 @@ __all__ = [
     "Free",
     "Inverse",
     "Linear",
+    "Lion",
     "LogitDisplacement",
     "Probability",
     "RewardReader",

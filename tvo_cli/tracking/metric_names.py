@@ -100,6 +100,7 @@ METRICS = (
     MetricName("critic/explained_variance", "share", "1 − variance of the critic's error over that of the returns"),
     MetricName("optimizer/lr", "1", "learning rate of the step's last update: schedule and viscosity included"),
     MetricName("optimizer/steps", "updates", "updates taken"),
+    MetricName("optimizer/box", "1", "largest weight over the box of Lion's decay: above 1 they still shrink into it"),
     MetricName("optimizer/skipped", "updates", "updates left out because something was not finite"),
     MetricName("stability/rollbacks", "times", "rollbacks so far"),
     MetricName("rollouts", "responses", "responses sampled so far"),

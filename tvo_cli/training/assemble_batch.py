@@ -2,72 +2,124 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from tvo_cli.model import Policy
-from tvo_cli.model.logprobs import Scores
+from tvo_cli.model.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
-from tvo_cli.training.batch import RolloutBatch, SampledBatch
+from tvo_cli.training import shaping_inputs
+from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
+from tvo_cli.training.collect_rollouts import join_graded_batches
 from tvo_cli.training.session import Session
 from tvo_cli.types import Experience, Rollout
 
 
 def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    problems, rollout = drawn.chosen.problems, drawn.chosen.rollout
-    old_logp, importance, old_entropy = _old_logprobs(session, rollout)
+    graded, extra = _with_branch(session, drawn)
+    problems, rollout = graded.problems, graded.rollout
+    old = _score_by_old_policy(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
     device = rollout.mask.device
     experience = Experience(
-        rewards=torch.tensor(drawn.chosen.rewards, dtype=torch.float32, device=device),
+        rewards=torch.tensor(graded.rewards, dtype=torch.float32, device=device),
         mask=rollout.mask,
         group=rollout.group,
         source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
-        old_logp=old_logp,
-        ref_logp=_score_rollout(session, session.learner.reference, rollout)[0],
+        old_logp=old.logp,
+        ref_logp=_reference_logprobs(session, rollout),
         values=_critic_values(session, rollout),
-        old_entropy=old_entropy,
+        old_entropy=old.entropy,
+        old_covariance=old.covariance,
+        correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
+        response_ids=rollout.response_ids,
+        extra=extra,
+        opinions=shaping_inputs.opinions_of_functions(graded, device),
+        step=session.counters.step,
     )
+    experience = _with_what_shapings_read(session, rollout, experience)
     estimator = session.learner.algorithm.estimator
     advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), rollout.mask))
-    return RolloutBatch(problems, rollout, drawn.chosen.verdicts, experience, advantage, drawn, importance)
+    return RolloutBatch(problems, rollout, graded.verdicts, experience, advantage, drawn, old.importance)
 
 
-def _old_logprobs(session: Session, rollout: Rollout) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; H_old where read."""
-    own = session.limits.old_logp == "sampler"
-    read = session.learner.algorithm.objective.reads.get("old_entropy", False)
-    if own and not read:
-        return rollout.logp, None, None
-    recomputed, entropy = _score_rollout(session, session.learner.policy, rollout)
-    if own or recomputed is None:
-        return rollout.logp, None, entropy
-    cap, about = session.limits.importance_cap, f"step {session.counters.step + 1}"
+def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
+    """What was chosen, the branch's groups behind it, with log π_old at the run's temperature; and which are those."""
+    if drawn.branch is None:
+        return drawn.chosen, None
+    rollout = drawn.branch.rollout
+    logp = _score_rollout(session, session.learner.policy, rollout, covariance=False).scores.logp
+    branch = replace(drawn.branch, rollout=replace(rollout, logp=logp))
+    joined = join_graded_batches([drawn.chosen, branch], session.learner.policy.pad_id)
+    return joined, joined.rollout.group >= len(drawn.chosen.problems)
+
+
+def _with_what_shapings_read(session: Session, rollout: Rollout, experience: Experience) -> Experience:
+    """The experience with phases, prompts' log-probabilities and group divergences, as far as the algorithm asks."""
+    algorithm, policy = session.learner.algorithm, session.learner.policy
+    if algorithm.thinking_end:
+        phase = shaping_inputs.phases_of_responses(rollout, policy.tokenizer, algorithm.thinking_end)
+        experience = replace(experience, phase=phase)
+    if algorithm.objective.reads.get("group_divergence", False):
+        experience = replace(experience, group_divergence=shaping_inputs.divergence_of_groups(session, rollout))
+    if algorithm.objective.reads.get("prompt_logp", False):
+        prompts = shaping_inputs.prompts_as_responses(rollout)
+        logp = _score_rollout(session, policy, prompts, covariance=False).scores.logp
+        experience = replace(experience, prompt_logp=logp, prompt_mask=prompts.mask)
+    return experience
+
+
+class _OldPolicy(NamedTuple):
+    """What the policy that sampled says of the responses, each [B, T]; None where nobody reads it."""
+
+    logp: Tensor
+    importance: Tensor | None
+    entropy: Tensor | None
+    covariance: Tensor | None
+
+
+def _score_by_old_policy(session: Session, rollout: Rollout) -> _OldPolicy:
+    """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; what else is read."""
+    own, reads = session.limits.old_logp == "sampler", session.learner.algorithm.objective.reads
+    wanted, covariance = reads.get("old_entropy", False), reads.get("old_covariance", False)
+    if own and not wanted and not covariance:
+        return _OldPolicy(rollout.logp, None, None, None)
+    scored = _score_rollout(session, session.learner.policy, rollout, covariance=covariance)
+    entropy = scored.scores.entropy if wanted else None
+    if own:
+        return _OldPolicy(rollout.logp, None, entropy, scored.covariance)
+    recomputed, cap = scored.scores.logp, session.limits.importance_cap
+    about = f"step {session.counters.step + 1}"
     check_sampler_mismatch(rollout.logp, recomputed, rollout.mask, session.limits.mismatch_limit, about)
-    return (
-        recomputed,
-        truncated_sampler_correction(rollout.logp, recomputed, rollout.mask, cap),
-        entropy if read else None,
-    )
+    correction = truncated_sampler_correction(rollout.logp, recomputed, rollout.mask, cap)
+    return _OldPolicy(recomputed, correction, entropy, scored.covariance)
+
+
+def _reference_logprobs(session: Session, rollout: Rollout) -> Tensor | None:
+    reference = session.learner.reference
+    return None if reference is None else _score_rollout(session, reference, rollout, covariance=False).scores.logp
 
 
 @torch.no_grad()
-def _score_rollout(session: Session, policy: Policy | None, rollout: Rollout) -> tuple[Tensor | None, Tensor | None]:
-    """log π and H of the responses under a policy, in slices of the training micro-batch, each [B, T]."""
-    if policy is None:
-        return None, None
+def _score_rollout(session: Session, policy: Policy, rollout: Rollout, *, covariance: bool) -> ScoresWithExtras:
+    """What a policy says of the responses, in slices of the training micro-batch, each [B, T]."""
     columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
     ids, seen, responses, mask = (column.split(session.passes.scored_rows(rollout)) for column in columns)
     parts = list(zip(ids, seen, responses, mask))
     own = []
     with session.learner.autocast():
         for number, counts in session.ranks.turns(len(parts)):
-            scores = policy.score(*parts[number], session.passes.temperature)
+            scores = policy.read(*parts[number], session.passes.temperature, covariance=covariance)
             own += [(number, scores)] if counts else []
-    found = session.ranks.gather_parts(own, Scores)
-    return torch.cat([scores.logp for scores in found]), torch.cat([scores.entropy for scores in found])
+    found = session.ranks.gather_parts(own, ScoresWithExtras)
+    joined = Scores(*(torch.cat(column) for column in zip(*(one.scores for one in found))))
+    extra = [one.covariance for one in found if one.covariance is not None]
+    return ScoresWithExtras(joined, None, torch.cat(extra) if extra else None)
 
 
 @torch.no_grad()

@@ -29,16 +29,21 @@ class SampledBatch:
     chosen: GradedBatch
     draws: tuple[GradedBatch, ...]
     fit: int  # groups of all draws that the rule found fit; more than were chosen, or fewer
+    branch: GradedBatch | None = None  # of some of the prompts once more, otherwise sampled
 
     @property
     def responses(self) -> int:
         """Sampled in all draws."""
-        return sum(len(graded.verdicts) for graded in self.draws)
+        return sum(len(graded.verdicts) for graded in self._sampled)
 
     @property
     def tokens(self) -> int:
         """Response tokens of all draws."""
-        return sum(int(graded.rollout.mask.sum()) for graded in self.draws)
+        return sum(int(graded.rollout.mask.sum()) for graded in self._sampled)
+
+    @property
+    def _sampled(self) -> tuple[GradedBatch, ...]:
+        return (*self.draws, *(() if self.branch is None else (self.branch,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,12 @@ class RolloutBatch:
     advantage: Advantage
     drawn: SampledBatch
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
+
+    @property
+    def counted(self) -> Tensor:
+        """The tokens that the loss counts, bool [B, T]."""
+        mask, counted = self.experience.mask, self.advantage.counted
+        return mask if counted is None else mask & counted
 
     def readings(self) -> dict[str, Tensor]:
         """What was computed of each response [B, 1] or token [B, T], each after what it follows from."""

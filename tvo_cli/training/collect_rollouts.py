@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from tvo_cli.data.cursor import Outcome
 from tvo_cli.data.prompts import render_prompt
-from tvo_cli.rollout import join_rollouts, select_prompts
+from tvo_cli.reward.reward_functions import FunctionRewards
+from tvo_cli.rollout import SamplingParams, TemperedBranch, join_rollouts, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch
 from tvo_cli.training.hold_weights import hold_weights
 from tvo_cli.training.reward_components import join_components, reward_by_functions, select_components
@@ -31,7 +32,8 @@ def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
     found = sum(map(sum, fit))
     if rule.most > 1:
         _alert_shortage_of_groups(session, found, wanted, len(draws))
-    return SampledBatch(_collect_fit_groups(session, draws, fit, wanted), tuple(draws), found)
+    chosen = _collect_fit_groups(session, draws, fit, wanted)
+    return SampledBatch(chosen, tuple(draws), found, _sample_branch(session, clock, chosen))
 
 
 def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: int) -> None:
@@ -61,7 +63,7 @@ def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, nu
     shares = session.ranks.gather_results(sample_and_grade, GradedBatch)
     for share in (share for rank, share in enumerate(shares) if rank != session.ranks.rank):
         session.grader.count_failures(share.verdicts)
-    joined = _join_graded_batches(shares, session.learner.policy.pad_id)
+    joined = join_graded_batches(shares, session.learner.policy.pad_id)
     with clock("reward"):
         return reward_by_functions(session, joined, number)
 
@@ -74,7 +76,23 @@ def _outcomes_of_problems(graded: GradedBatch) -> list[Outcome]:
     return [Outcome(problem, count[True], count.total()) for problem, count in zip(graded.problems, judged)]
 
 
-def _join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:
+def _sample_branch(session: Session, clock: Stopwatch, chosen: GradedBatch) -> GradedBatch | None:
+    """The groups that the algorithm samples beside the batch, of its first prompts, the same on every rank."""
+    rule = session.learner.algorithm.sampling
+    if not isinstance(rule, TemperedBranch) or not rule.share:
+        return None
+    problems = chosen.problems[: rule.extra_prompts(len(chosen.problems))]
+    sampling = replace(session.sampling, temperature=session.sampling.temperature * rule.temperature)
+    with clock("generation"):
+        rollout = sample_responses(session, problems, rule.most, sampling)
+    with clock("reward"):
+        verdicts, rewards = grade_responses(session, problems, rollout)
+    silent = FunctionRewards((None,) * len(verdicts))
+    return GradedBatch(problems, rollout, verdicts, tuple(rewards), dict.fromkeys(chosen.components, silent))
+
+
+def join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:
+    """The groups of all parts in order, padded to one width."""
     if len(parts) == 1:
         return parts[0]
     return GradedBatch(
@@ -98,7 +116,7 @@ def _collect_fit_groups(
     parts = [
         _select_graded_prompts(graded, [p for n, p in chosen if n == number]) for number, graded in enumerate(levelled)
     ]
-    return _join_graded_batches([part for part in parts if part.problems], session.learner.policy.pad_id)
+    return join_graded_batches([part for part in parts if part.problems], session.learner.policy.pad_id)
 
 
 def _unfit_groups_at_mean_reward(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
@@ -119,17 +137,19 @@ def _select_graded_prompts(graded: GradedBatch, prompts: Sequence[int]) -> Grade
     )
 
 
-def sample_responses(session: Session, problems: Sequence[Problem], number: int = 0) -> Rollout:
+def sample_responses(
+    session: Session, problems: Sequence[Problem], number: int = 0, sampling: SamplingParams | None = None
+) -> Rollout:
     """G responses to each problem from the current policy, for the step's draw `number`.
 
-    What is drawn depends on (seed, step, number, problem, sample) only.
+    What is drawn depends on (seed, step, number, problem, sample) only, and on `sampling` where it is not the run's.
     """
     policy = session.learner.policy
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
     with session.learner.autocast(), policy.gathered():  # on every rank, whatever one finds in its prompts
         prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
-        return session.sampler(policy, prompts, keys, session.sampling, seed=session.seed)
+        return session.sampler(policy, prompts, keys, sampling or session.sampling, seed=session.seed)
 
 
 def grade_responses(

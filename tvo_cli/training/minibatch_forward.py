@@ -62,7 +62,7 @@ def forward_whole_minibatch(
 
 
 def _reduction_shares_of_forward(learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    mask = batch.experience.mask[torch.cat(list(parts))]
+    mask = batch.counted[torch.cat(list(parts))]
     shares: tuple[Tensor, ...] = learner.algorithm.objective.reduce(mask).split([len(part) for part in parts])
     return shares
 

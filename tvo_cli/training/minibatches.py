@@ -44,9 +44,8 @@ def cut_into_minibatches(
     rows_of = [torch.nonzero(group == p).flatten() for p in range(prompts)]
     for epoch in range(epochs):
         order = torch.randperm(prompts, generator=rng_from_names(seed, "minibatch", step, epoch)).tolist()
-        size = prompts // count
         for index in range(count):
-            chosen = [rows_of[p] for p in order[index * size : (index + 1) * size]]
+            chosen = [rows_of[p] for p in order[prompts * index // count : prompts * (index + 1) // count]]
             first = epoch == 0 and index == 0
             parts = (
                 _cut_into_equal_microbatches(chosen, variance_parts, microbatch_rows, ranks)

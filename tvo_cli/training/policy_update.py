@@ -10,6 +10,7 @@ import torch
 
 from tvo_cli.maths import masked
 from tvo_cli.optim import RewardReader
+from tvo_cli.rollout import TemperedBranch
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import CriticLearner, Learner
@@ -23,6 +24,7 @@ from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
 from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, UpdateOutOfMemory, halve_microbatches
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
+from tvo_cli.types import Experience
 
 
 def remaining_minibatches_of_update(
@@ -125,8 +127,17 @@ def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
         learner.algorithm.objective.discard()
         return
     learner.algorithm.step_rule.end_batch()
-    learner.algorithm.objective.end_batch(float(masked.mean(-experience.old_logp, experience.mask)))
+    learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(experience))
     learner.algorithm.estimator.end_batch(experience)
+    if isinstance(learner.algorithm.sampling, TemperedBranch):
+        learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(experience))
+
+
+def _mean_entropy_of_sampler(experience: Experience) -> float:
+    """Mean entropy of the policy that sampled, nats a token: where it was not read, its estimate by the tokens."""
+    entropy = -experience.old_logp if experience.old_entropy is None else experience.old_entropy
+    own = experience.mask if experience.extra is None else experience.mask & ~experience.extra[:, None]
+    return float(masked.mean(entropy, own))
 
 
 def _optimizer_step(learner: Learner, divergence: float, viscosity: float, report: UpdateReport, factor: float) -> None:

@@ -18,6 +18,7 @@ from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import UpdateReport
+from tvo_cli.training.weight_box import weight_box_metrics
 
 
 def measure_step(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
@@ -176,7 +177,7 @@ def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport)
         found["optimizer/lr"] = report.rates[-1]
     if report.nonfinite:
         found["loss/nonfinite"] = 1.0
-    return found | _critic_metrics(batch, report)
+    return found | weight_box_metrics(session.learner.optimizer, session.ranks) | _critic_metrics(batch, report)
 
 
 def _critic_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:

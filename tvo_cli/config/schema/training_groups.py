@@ -55,6 +55,9 @@ class Algorithm(Keys):
         "method: what it does to the entropy, or which tokens it favours", before={}
     )
     estimator: Built = key("Â: from rewards to advantages")
+    reward_shaping: dict[str, Built] = key("method: what it makes of the rewards before Â", optional=True)
+    advantage_shaping: dict[str, Built] = key("method: what it makes of Â", optional=True)
+    thinking_end: Name = key("text that ends the thinking phase of a response", optional=True)
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
     critic: Critic | None = key("the value network, or null")
@@ -250,3 +253,6 @@ class Reads(Keys):
     minibatch: bool = key("statistics over the whole minibatch, whatever the micro-batches", optional=True)
     old_entropy: bool = key("the entropy of the policy that sampled", optional=True)
     covariance: bool = key("of π and log π", optional=True)
+    old_covariance: bool = key("the same of the policy that sampled", optional=True)
+    prompt_logp: bool = key("log-probabilities of the prompts' own tokens", optional=True)
+    group_divergence: bool = key("how far a prompt's responses are apart, position by position", optional=True)

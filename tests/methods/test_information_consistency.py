@@ -1,0 +1,41 @@
+"""Information-consistent GRPO: entropies of words and how alike a group's are, by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tvo_cli.methods.information_consistency import information_consistency
+from tvo_cli.types import Experience
+
+D = torch.float64
+NEUTRAL: dict[str, tuple[str, list[str]]] = {"information_consistency": ("grpo", [])}
+SETTINGS: dict[str, Any] = {"strength": 1.0, "amount": 0.5, "stability": 0.5}
+
+
+@pytest.fixture
+def batch() -> Experience:
+    """Words aaaa, aabb | abcd, abcd; padding holds another word. H: 0, ln 2, ln 4, ln 4."""
+    ids = torch.tensor([[7, 7, 7, 7, 1], [7, 7, 8, 8, 2], [5, 6, 7, 8, 3], [8, 7, 6, 5, 4]])
+    return Experience(
+        rewards=torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=D),
+        mask=torch.arange(5).expand(4, 5) < 4,
+        group=torch.tensor([0, 0, 1, 1]),
+        source=torch.zeros(4, dtype=torch.int64),
+        old_logp=torch.zeros(4, 5, dtype=D),
+        response_ids=ids,
+    )
+
+
+def test_amount_and_likeness(batch: Experience) -> None:
+    """Ĥ = 0, ½, 1, 1; F = ½ in the first group and 1 in the second, whose words are the same."""
+    expected = [1.0 + 0.25, 0.25 + 0.25, 0.5 + 0.5, 0.5 + 0.5]
+    assert information_consistency(batch, **SETTINGS).tolist() == pytest.approx(expected)
+    alone = information_consistency(batch, **SETTINGS | {"amount": 0.0}) - batch.rewards
+    assert alone.tolist() == pytest.approx([0.25, 0.25, 0.5, 0.5])
+
+
+def test_no_strength_changes_no_bit(batch: Experience) -> None:
+    assert torch.equal(information_consistency(batch, **SETTINGS | {"strength": 0.0}), batch.rewards)

@@ -1,0 +1,54 @@
+"""Information-consistent GRPO: responses to one question are rewarded for carrying equally much information.
+
+2025, arXiv:2512.12858. Changes GRPO at: reward shaping.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tvo_cli.maths import masked
+from tvo_cli.types import Experience
+
+
+def information_consistency(experience: Experience, *, strength: float, amount: float, stability: float) -> Tensor:
+    """R + strength·(a·Ĥ + b·F), [B]: Ĥ the entropy of a response's own words, F how alike the group's entropies are.
+
+    H is the Shannon entropy (nats) of the empirical law of a response's tokens, Ĥ scaled to [0, 1] over the batch,
+    F = 1 − mean over pairs of a group of |Ĥ_i − Ĥ_j|: equal for its responses, so it tells groups apart and drops out
+    of advantages that subtract a group's mean, unless the group is the answers to paraphrases of one question.
+
+    Fidelity: notes (one restatement; weights, the law whose entropy is taken, and the largest gap were not seen: here
+    they are ½, the response's unigrams, and 1 after scaling. The paper's group is paraphrases of one question; here it
+    is the responses to one prompt).
+
+    Args:
+        experience: with response_ids.
+        strength: 0 recovers R.
+        amount: a.
+        stability: b.
+    """
+    if experience.response_ids is None:
+        raise ValueError("information consistency needs the words of the responses")
+    entropy = _entropy_of_words(experience.response_ids, experience.mask).to(experience.rewards.dtype)
+    level = masked.scaled_to_unit(entropy, experience.mask.any(1))
+    alike = 1 - _mean_gap_in_group(level, experience.group)
+    return experience.rewards + strength * (amount * level + stability * alike)
+
+
+def _entropy_of_words(ids: Tensor, mask: Tensor) -> Tensor:
+    """Entropy of each row's empirical law of tokens, [B], nats."""
+    length = mask.sum(1).clamp(min=1)
+    same = (ids[:, :, None] == ids[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    law = same.sum(2).clamp(min=1) / length[:, None]  # of each token's own word
+    return -torch.where(mask, law.log(), 0.0).sum(1) / length
+
+
+def _mean_gap_in_group(x: Tensor, group: Tensor) -> Tensor:
+    """Mean |x_i − x_j| over the pairs of each row's group, [B]; 0 for a group of one."""
+    together = (group[:, None] == group[None, :]).to(x.dtype)
+    gaps = ((x[:, None] - x[None, :]).abs() * together).sum(1)
+    total = (gaps[None, :] * together).sum(1)
+    count = together.sum(1)
+    return total / (count * (count - 1)).clamp(min=1)
