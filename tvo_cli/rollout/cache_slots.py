@@ -17,14 +17,15 @@ from tvo_cli.model.cache_support import takes_cache
 from tvo_cli.rollout.kv_cache import GrowingLayer, PaddedLayer, fit_columns, growing_cache
 
 KINDS = (GrowingLayer, PaddedLayer, DynamicSlidingWindowLayer)
-CHUNKED = "chunked_attention"  # its chunks begin at fixed columns
+KEPT_WHOLE = {"full_attention", "sliding_attention"}  # of other kinds: chunks begin at fixed columns, states have none
 KeysAndValues = tuple[Tensor, Tensor]  # each [n, heads, L, width]
 
 
 def has_slots(network: Any) -> bool:
     """Whether a row of the network's cache can be replaced while the others run: keys and values alone, no state."""
     config = network.config.get_text_config(decoder=True)
-    if not takes_cache(network) or CHUNKED in (getattr(config, "layer_types", None) or ()):
+    stated = set(getattr(config, "layer_types", None) or ())  # transformers 5.4 makes a plain layer of any kind
+    if not takes_cache(network) or stated - KEPT_WHOLE or getattr(network, "_is_stateful", False):
         return False
     layers = growing_cache(network.config).layers
     return bool(layers) and all(type(layer) in KINDS for layer in layers)

@@ -64,6 +64,9 @@ def closure(packages: Set[str]) -> set[str]:
 
 
 def test_the_wheels_and_what_a_machine_with_torch_has_are_all_that_is_needed() -> None:
+    lock = (ROOT / "requirements" / "lock.txt").read_text(encoding="utf-8")
+    if f"\ndatasets=={importlib.metadata.version('datasets')}\n" not in lock:
+        pytest.skip("the wheels are those of the lock, and other releases have other needs")
     lines = (ROOT / "requirements" / "gpu.txt").read_text(encoding="utf-8").splitlines()
     wheels = {canonicalize_name(Requirement(line).name) for line in lines if line and not line.startswith("#")}
     [said] = re.findall(r"that has (.*?)\. Versions", " ".join(line.lstrip("# ") for line in lines))
