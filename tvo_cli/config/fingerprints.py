@@ -81,6 +81,10 @@ def config_fingerprint(config: Any) -> str:
 def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the tree without what a run does not use that was recorded before the keys existed."""
     tree = {key: value for key, value in tree.items() if value or key not in ("plugins", "own_code")}
+    stability = tree.get("stability")
+    if isinstance(stability, dict) and not stability.get("refuse"):
+        kept = {key: value for key, value in stability.items() if key not in ("refuse", "refuse_drift")}
+        tree = tree | {"stability": kept}
     if tree.get("adapter", {}).get("kind") == "none":
         tree = {key: value for key, value in tree.items() if key != "adapter"}
     optimizer = tree.get("optimizer")

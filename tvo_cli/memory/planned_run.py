@@ -151,7 +151,9 @@ def _held_copies(config: Any, recorded: bool) -> int:
     """Return how many copies of weights and optimiser state may be held at once."""
     stability = config.stability
     rolls_back = stability.on_collapse == "rollback" and int(stability.snapshot_every) > 0
-    return int(recorded or rolls_back) + int(rolls_back)
+    refuses = float(stability.refuse) > 0
+    anchored = refuses and float(stability.refuse_drift) > 0
+    return int(recorded or rolls_back or refuses) + int(rolls_back) + int(anchored)
 
 
 def is_served(rollout: Any) -> bool:
