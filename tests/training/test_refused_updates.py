@@ -101,9 +101,7 @@ def test_the_last_update_of_a_run_is_judged_too_and_a_longer_run_goes_on(
 
 
 @pytest.mark.slow
-def test_a_run_that_is_extended_is_the_run_that_was_planned_longer(
-    run: Runs, steps: MetricRows
-) -> None:
+def test_a_run_that_is_extended_is_the_run_that_was_planned_longer(run: Runs, steps: MetricRows) -> None:
     words = (*REFUSING, "algorithm=grpo")
     run("extended", *words, "trainer.steps=2")
     extended, planned = run("extended", *words), run("planned", *words)

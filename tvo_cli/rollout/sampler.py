@@ -15,7 +15,7 @@ class Sampler(Protocol):
     """Samples from a policy. The responses of (key, sample) depend on the seed and the policy alone."""
 
     exchanges: bool  # whether it samples from weights that are handed over
-    version: tuple[int, int, int] | None  # of those weights: step, rollbacks, refusals
+    version: tuple[int, int] | None  # of those weights: step, and how often earlier ones have come back
 
     def write(self, policy: Policy, *, writes: bool) -> bool:
         """Write the weights; every rank calls it, to put sharded ones together, and one of them writes."""
@@ -33,7 +33,7 @@ class LocalSampler:
     """This program's own generation loop: it samples from the policy itself."""
 
     exchanges = False
-    version: tuple[int, int, int] | None = None
+    version: tuple[int, int] | None = None
 
     def write(self, policy: Policy, *, writes: bool) -> bool:
         """Nothing to do: the weights are here."""
