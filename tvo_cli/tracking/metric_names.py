@@ -79,6 +79,11 @@ METRICS = (
         "−ΔF between consecutive batches at one temperature",
     ),
     MetricName(
+        "thermo/predicted_dissipation",
+        "reward",
+        "−ΔF that the gradients of the update between them promise, Σ η/ν·‖∇F‖²_P",
+    ),
+    MetricName(
         "thermo/sharpening", "reward", "coefficient of ½∇Σπ² besides the reward's: above 0 the policy is sharpened"
     ),
     MetricName("thermo/viscosity", "1", "ν, by which the learning rate is divided"),
@@ -102,6 +107,9 @@ METRICS = (
     MetricName("optimizer/steps", "updates", "updates taken"),
     MetricName("optimizer/skipped", "updates", "updates left out because something was not finite"),
     MetricName("stability/rollbacks", "times", "rollbacks so far"),
+    MetricName("stability/refused", "times", "refusals so far: updates taken back (stability.refuse)"),
+    MetricName("stability/free_energy_z", "standard errors", "rise of F from the batch before to this one"),
+    MetricName("stability/free_energy_drift", "standard errors", "CUSUM of a slow rise of F"),
     MetricName("rollouts", "responses", "responses sampled so far"),
     MetricName("tokens", "tokens", "response tokens sampled so far"),
     MetricName("eval/pass@1", "share", "correct samples on the held-out problems"),

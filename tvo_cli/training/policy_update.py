@@ -10,8 +10,11 @@ import torch
 
 from tvo_cli.maths import masked
 from tvo_cli.optim import RewardReader
+from tvo_cli.stability import predicted_free_energy_dissipation
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
+from tvo_cli.training.gradient_clipping import clip_factor
+from tvo_cli.training.gradient_dissipation import preconditioned_square
 from tvo_cli.training.learner import CriticLearner, Learner
 from tvo_cli.training.minibatch_forward import forward_whole_minibatch
 from tvo_cli.training.minibatch_gradient import (
@@ -86,6 +89,7 @@ def update_policy(
     if math.isinf(viscosity):
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
+    _report_dissipation(learner, batch, minibatch, report)
     if learner.critic is not None:
         loss = _compute_critic_gradient_within_memory(learner.critic, batch, minibatch, passes, guard)
         report.critic_losses.append(learner.critic.step(loss, factor))
@@ -139,3 +143,20 @@ def _optimizer_step(learner: Learner, divergence: float, viscosity: float, repor
     report.rates.append(rate)
     report.viscosities.append(viscosity)
     report.divergences.append(divergence)
+
+
+def _report_dissipation(learner: Learner, batch: RolloutBatch, minibatch: Minibatch, report: UpdateReport) -> None:
+    """(η/ν)·‖∇F‖²_P of the step just taken, from the gradient that is there.
+
+    ∇L = c·∇F with c = κ · responses · mean share of a token: κ over the mean length for a token mean. The gradient in
+    .grad has been clipped once, and stands once in ∇L and once in the step.
+    """
+    square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
+    if square is None:
+        return
+    mask = batch.experience.mask[minibatch.rows]
+    share = float(masked.mean(learner.algorithm.objective.reduce(mask), mask))
+    per_reward = batch.advantage.scale * len(mask) * share
+    if per_reward > 0.0:
+        unclipped = square / clip_factor(report.norms[-1], learner.clip_norm)
+        report.dissipations.append(predicted_free_energy_dissipation([unclipped], report.rates[-1:], per_reward))

@@ -18,6 +18,8 @@ from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
 
+PROMISED = "predicted_dissipation"  # of the update after a batch, until the next one shows what it came to
+
 
 def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
     """Every reading of one rollout batch by name; docs/metrics.md defines each.
@@ -27,14 +29,14 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
     batch, report = work.batch, work.report
     responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
     if work.refused:
-        return responses | divergence | _free_energy_metrics(session, batch, remember=False) | _no_update_metrics()
+        return responses | divergence | _free_energy_metrics(session, work) | _no_update_metrics()
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
         | _mismatch_metrics(batch, report)
         | divergence
         | _gradient_metrics(session, report)
-        | _free_energy_metrics(session, batch, remember=True)
+        | _free_energy_metrics(session, work)
         | _update_metrics(session, batch, report)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
     )
@@ -155,9 +157,9 @@ def _gradient_metrics(session: Session, report: UpdateReport) -> dict[str, float
     return found
 
 
-def _free_energy_metrics(session: Session, batch: RolloutBatch, *, remember: bool) -> dict[str, float]:
-    """Free energy of this on-policy batch, and how much of it the last update dissipated."""
-    experience, previous = batch.experience, session.previous
+def _free_energy_metrics(session: Session, work: StepInProgress) -> dict[str, float]:
+    """Free energy of this on-policy batch, how much of it the last update dissipated, and how much it promised to."""
+    experience, previous = work.batch.experience, session.previous
     now = free_energy_of_batch(
         experience.rewards, experience.old_logp, experience.mask, session.learner.algorithm.objective.temperature
     )
@@ -165,8 +167,12 @@ def _free_energy_metrics(session: Session, batch: RolloutBatch, *, remember: boo
     if "energy" in previous:
         before = FreeEnergy(previous["energy"], previous["entropy"], now.temperature)
         found["thermo/dissipation"] = dissipation(before, now)
-    if remember:
+    if PROMISED in previous:
+        found["thermo/predicted_dissipation"] = previous.pop(PROMISED)
+    if not work.refused:
         previous |= {"energy": now.energy, "entropy": now.entropy}
+    if work.report.dissipations or work.refused:  # nothing was updated after a refused batch
+        previous[PROMISED] = math.fsum(work.report.dissipations)
     return found
 
 
