@@ -49,7 +49,7 @@ class Chosen(Settings):
     chains: int = option(1000, "side by side", gt=0)
     batches: int = option(400, "a chain", gt=1)
     limit: float = option(4.0, "stability.refuse", gt=0)
-    drift: float = option(8.0, "stability.refuse_drift", gt=0)
+    drift: float = option(6.0, "stability.refuse_drift", gt=0)
     seeds: tuple[int, ...] = option((0,), "of the chains", min_length=1)
 
 

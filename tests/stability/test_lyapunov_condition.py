@@ -53,7 +53,7 @@ def test_both_samples_are_read_at_one_temperature() -> None:
 def test_three_errors_a_batch_add_up_where_none_of_them_is_refused() -> None:
     """A fall of five answers of 64 in each batch, 1.5 to 2 standard errors."""
     found = follow([60, 60, 60, 60, 55, 50, 45, 40])
-    assert found[3] == 0.0 and found[-1] > 8.0
+    assert found[3] == 0.0 and found[-1] >= 6.0
     assert all(LyapunovCondition(last=sample(a)).read(sample(a - 5), 0.0).z < 3.0 for a in (60, 55, 50, 45))  # type: ignore[operator]
 
 
@@ -63,7 +63,7 @@ def test_learning_and_standing_still_add_nothing() -> None:
 
 
 def test_one_batch_adds_no_more_than_its_limit() -> None:
-    assert follow([60, 60, 60, 0])[-1] == 3.5
+    assert follow([60, 60, 60, 0])[-1] == 1.5
 
 
 def test_the_window_moves_on_and_forgets_policies_that_were_taken_back() -> None:

@@ -18,7 +18,7 @@ from tvo_cli.maths.permutation_test import permutation_z, score_z
 
 WINDOW = 10  # batches that a slow decline is measured against
 ALLOWANCE = 0.5  # standard errors a batch that a slow decline must exceed to add up
-LARGEST_TERM = 4.0  # what one batch adds at most: a sudden rise is the other test's
+LARGEST_TERM = 2.0  # what one batch adds at most: a sudden rise is the other test's
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class LyapunovCondition:
 
     z: exact permutation test of the batch against the one before it. drift: Page's CUSUM (1954, Biometrika 41),
 
-        S ← max(0, S + min(z', 4) − ½),   z' the score test of the batch against the last ten together.
+        S ← max(0, S + min(z', 2) − ½),   z' the score test of the batch against the last ten together.
 
     The ten move on with every batch: frozen where S leaves 0, a lucky ten would condemn every batch after them.
     """

@@ -30,6 +30,18 @@ def watch_for_collapse(session: Session, metrics: dict[str, float]) -> list[str]
     return [firing.rule for firing in firings if firing.severity == "collapse"]
 
 
+def watch_evaluation(session: Session, metrics: dict[str, float]) -> None:
+    """Show an evaluation to the rules that read one, and alert; a run that goes on responds as it does to a step."""
+    firings = session.watch.observe_evaluation(session.counters.step, metrics)
+    for firing in firings:
+        session.tracker.alert(firing.rule, firing.message, step=firing.step)
+    if not firings:
+        return
+    if session.watch.decide() is CollapseAction.ROLLBACK and not is_run_over(session):
+        _roll_back_to_snapshot(session)
+    write_verdict(session)
+
+
 def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[str, float]) -> CollapseAction:
     """Roll back or stop as the rules decide; a refused batch, whose policy is no more, decides nothing.
 

@@ -127,6 +127,7 @@ def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation |
         evaluation = evaluate_test_sets(test_sets, session.learner.policy, session.ranks)
     rewards = reward_heldout_responses(session, test_sets, evaluation)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics() | rewards)
+    collapse_response.watch_evaluation(session, evaluation.metrics())
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation
 

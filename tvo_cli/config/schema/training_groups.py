@@ -228,7 +228,7 @@ class Stability(Keys):
     snapshot_every: Whole = key("steps between the states that a rollback returns to")
     viscosity_factor: AtLeastOne = key("factor on the viscosity at a rollback, and at a refusal")
     refuse: NotNegative = key("standard errors F may rise by in an update; more is taken back; 0: off", before=0.0)
-    refuse_drift: NotNegative = key("limit of the CUSUM of slow rises of F; 0: none", before=8.0)
+    refuse_drift: NotNegative = key("limit of the CUSUM of slow rises of F; 0: none", before=6.0)
     cooldown: Whole = key("steps after a rollback in which there is no other")
     max_rollbacks: Whole = key("then the run stops")
     rules: dict[str, Built | None] = key("one rule a name; null switches it off")
