@@ -183,6 +183,20 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
     assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
 
 
+@pytest.mark.parametrize(
+    ("refusals", "shown"),
+    [
+        ([], "no update refused"),
+        ([{"step": 3}], "1 update refused, up to step 3; 2 batches left no trace"),
+        ([{"step": 3}, {"step": 5}], "2 times updates refused, up to step 3, 5; 2 batches left no trace"),
+    ],
+)
+def test_the_card_names_refused_updates(make_run: Make, refusals: list[dict[str, int]], shown: str) -> None:
+    run = run_loading.load_run(make_run())
+    run.collapse.update({"refusals": refusals, "batches_lost": 2})
+    assert shown in run_card.card_text(run)
+
+
 COMMAND = """tvo train --config-dir 'my conf' algorithm=tvo model=custom 'model.path=my model' dataset=jsonl \\
 dataset.path=ok.jsonl 'dataset.suffix='"'"'one two'"'"'' algorithm.estimator.x=1 resume=must output_dir='a b' seed=1 \\
 logger.api_key=*** 'reward={x: a.py:f, key: ***}' '~rollout.stop' --debug"""
