@@ -2,7 +2,7 @@
 
     python -m benchmarks.free_energy --algorithms tvo grpo --seeds 0 1 2 3
 
-Of every batch but the first: `thermo/predicted_dissipation` (Σ η/ν·‖∇F‖²_P of the update, noise of its minibatches
+Of every batch but the first: `thermo/predicted_dissipation` (‖∇F‖²_P·Σ η/ν of the update, noise of the gradient
 included), the share of that which the gradient-noise reading calls signal, and `thermo/dissipation`, what the next
 batch shows. A slope is Σ xy / Σ x² of a run, through the origin; intervals are Student's over seeds.
 """

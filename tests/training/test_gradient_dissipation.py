@@ -15,7 +15,7 @@ from tvo_cli.objective import reduction
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import gradient_dissipation
 from tvo_cli.training.gradient_dissipation import preconditioned_square
-from tvo_cli.training.policy_update import _report_dissipation
+from tvo_cli.training.policy_update import _report_descent
 from tvo_cli.training.step_state import UpdateReport
 
 GRADIENTS = [torch.tensor([3.0, -4.0]), torch.tensor([[2.0], [0.5]])]
@@ -74,9 +74,9 @@ def test_it_is_in_units_of_reward_and_of_the_unclipped_gradient(
         clip_norm=1.0,
     )
     batch: Any = SimpleNamespace(experience=SimpleNamespace(mask=mask), advantage=SimpleNamespace(scale=2.0))
-    report = UpdateReport(norms=[4.0], rates=[0.01])
-    _report_dissipation(learner, batch, SimpleNamespace(rows=torch.arange(2)), report)  # type: ignore[arg-type]
-    assert report.dissipations == [pytest.approx(0.01 * 29.25 * 4.0 / per_reward, rel=1e-5)]
+    report = UpdateReport(norms=[4.0])
+    _report_descent(learner, batch, SimpleNamespace(rows=torch.arange(2)), report)  # type: ignore[arg-type]
+    assert report.descent == pytest.approx(29.25 * 4.0 / per_reward, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ METRICS = (
     MetricName(
         "thermo/predicted_dissipation",
         "reward",
-        "−ΔF that the gradients of the update between them promise, Σ η/ν·‖∇F‖²_P",
+        "−ΔF that the update between them promises, ‖∇F‖²_P·Σ η/ν",
     ),
     MetricName(
         "thermo/sharpening", "reward", "coefficient of ½∇Σπ² besides the reward's: above 0 the policy is sharpened"

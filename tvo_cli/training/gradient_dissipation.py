@@ -13,7 +13,8 @@ from tvo_cli.checkpoint.sharded_parameters import held_tensor
 from tvo_cli.checkpoint.tensor_slice import TensorSlice, values_held
 from tvo_cli.parallel.ranks import Ranks
 
-AT_ONCE = 2**20  # numbers whose copies exist at a time: no temporary of the size of a large parameter
+AT_ONCE = 2**20  # numbers at a time, which a core's cache holds: no temporary of the size of a large parameter
+TOGETHER = 16  # small parameters that are read as one
 
 
 @torch.no_grad()
@@ -64,21 +65,24 @@ def _root_of_correction(optimizer: Optimizer, parameters: Sequence[Tensor], sett
 
 def _sum_of_squares(pairs: Sequence[tuple[Tensor, Tensor | None]], root: float, settings: dict[str, object]) -> float:
     epsilon = float(settings.get("eps", 0.0))  # type: ignore[arg-type]
-    sums = []
+    sums, scratch = [], None
     for gradient, moment in _buckets(pairs):
-        square = gradient.float().square()
-        scaled = square if moment is None else square / (moment.float().sqrt() / root + epsilon)
-        sums.append(scaled.sum(dtype=torch.float64 if scaled.device.type != "mps" else None))
-    return float(torch.stack(sums).sum()) if sums else 0.0
+        g = scaled = gradient.float()
+        if moment is not None:
+            scratch = torch.empty(AT_ONCE, dtype=g.dtype, device=g.device) if scratch is None else scratch
+            scaled = torch.sqrt(moment.float(), out=scratch[: len(g)]).mul_(1.0 / root).add_(epsilon)
+            scaled = torch.div(g, scaled, out=scaled)
+        sums.append(torch.dot(scaled, g))
+    return math.fsum(torch.stack(sums).tolist()) if sums else 0.0
 
 
 def _buckets(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Small tensors together, large ones in parts."""
-    small = [pair for pair in pairs if len(pair[0]) < AT_ONCE // 16]
-    for begin in range(0, len(small), 16):
-        gradients, moments = zip(*small[begin : begin + 16])
+    small = [pair for pair in pairs if len(pair[0]) <= AT_ONCE // TOGETHER]
+    for begin in range(0, len(small), TOGETHER):
+        gradients, moments = zip(*small[begin : begin + TOGETHER])
         yield torch.cat(gradients), None if moments[0] is None else torch.cat(moments)
     for gradient, moment in pairs:
-        if len(gradient) >= AT_ONCE // 16:
+        if len(gradient) > AT_ONCE // TOGETHER:
             parts = [None] * -(-len(gradient) // AT_ONCE) if moment is None else moment.split(AT_ONCE)
             yield from zip(gradient.split(AT_ONCE), parts)

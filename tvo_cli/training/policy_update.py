@@ -89,7 +89,7 @@ def update_policy(
     if math.isinf(viscosity):
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
-    _report_dissipation(learner, batch, minibatch, report)
+    _report_descent(learner, batch, minibatch, report)
     if learner.critic is not None:
         loss = _compute_critic_gradient_within_memory(learner.critic, batch, minibatch, passes, guard)
         report.critic_losses.append(learner.critic.step(loss, factor))
@@ -145,18 +145,17 @@ def _optimizer_step(learner: Learner, divergence: float, viscosity: float, repor
     report.divergences.append(divergence)
 
 
-def _report_dissipation(learner: Learner, batch: RolloutBatch, minibatch: Minibatch, report: UpdateReport) -> None:
-    """(η/ν)·‖∇F‖²_P of the step just taken, from the gradient that is there.
+def _report_descent(learner: Learner, batch: RolloutBatch, minibatch: Minibatch, report: UpdateReport) -> None:
+    """‖∇F‖²_P of the first step of a batch, from the gradient that is there; later ones reuse the rollouts.
 
     ∇L = c·∇F with c = κ · responses · mean share of a token: κ over the mean length for a token mean. The gradient in
     .grad has been clipped once, and stands once in ∇L and once in the step.
     """
-    square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
-    if square is None:
+    if report.descent is not None:
         return
+    square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
     mask = batch.experience.mask[minibatch.rows]
     share = float(masked.mean(learner.algorithm.objective.reduce(mask), mask))
     per_reward = batch.advantage.scale * len(mask) * share
-    if per_reward > 0.0:
-        unclipped = square / clip_factor(report.norms[-1], learner.clip_norm)
-        report.dissipations.append(predicted_free_energy_dissipation([unclipped], report.rates[-1:], per_reward))
+    if square is not None and per_reward > 0.0:
+        report.descent = square / clip_factor(report.norms[-1], learner.clip_norm) / per_reward

@@ -11,7 +11,13 @@ from torch import Tensor
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
-from tvo_cli.stability import dissipation, free_energy_of_batch, gradient_log_fluctuation, readings
+from tvo_cli.stability import (
+    dissipation,
+    free_energy_of_batch,
+    gradient_log_fluctuation,
+    predicted_free_energy_dissipation,
+    readings,
+)
 from tvo_cli.stability.free_energy import FreeEnergy
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.reward_components import reward_function_metrics
@@ -171,8 +177,9 @@ def _free_energy_metrics(session: Session, work: StepInProgress) -> dict[str, fl
         found["thermo/predicted_dissipation"] = previous.pop(PROMISED)
     if not work.refused:
         previous |= {"energy": now.energy, "entropy": now.entropy}
-    if work.report.dissipations or work.refused:  # nothing was updated after a refused batch
-        previous[PROMISED] = math.fsum(work.report.dissipations)
+    if work.report.descent is not None or work.refused:  # nothing was updated after a refused batch
+        rates, descent = work.report.rates, work.report.descent or 0.0
+        previous[PROMISED] = predicted_free_energy_dissipation([descent] * len(rates), rates, per_reward=1.0)
     return found
 
 

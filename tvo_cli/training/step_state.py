@@ -34,7 +34,7 @@ class UpdateReport:
     rates: list[float] = field(default_factory=list)
     viscosities: list[float] = field(default_factory=list)
     divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
-    dissipations: list[float] = field(default_factory=list)  # that each step promises, in units of reward; or none
+    descent: float | None = None  # ‖∇F‖²_P at the first step, on-policy: −dF for each unit of η/ν, reward
     last_epoch: list[StepTokenForces] = field(default_factory=list)
     first: list[StepTokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
