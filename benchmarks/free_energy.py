@@ -99,7 +99,8 @@ def table(record: Record) -> str:
             for fit in (slope, correlation)
             for name in ("predicted", "signal")
         ]
-        lines.append([algorithm, str(len(runs)), *map(_over_seeds, [*sums, *fits])])
+        series: list[list[float]] = [*sums, *fits]
+        lines.append([algorithm, str(len(runs)), *map(_over_seeds, series)])
     names = ("Σ predicted", "Σ signal", "Σ realised", "slope", "slope of signal", "correlation", "of signal")
     return markdown.table(["algorithm", "seeds", *names], lines)
 

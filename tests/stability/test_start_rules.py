@@ -12,7 +12,7 @@ from tvo_cli.stability.start_rules import EntropyRise, EvaluationDrop
 
 def rising(**changes: float) -> EntropyRise:
     settings: dict[str, Any] = {"rise": 3.0, "absolute": 0.5, "share": 0.5, "smoothing": 0.0, "patience": 2}
-    names = {"metric": "thermo/entropy", "per": "response/length"}
+    names: dict[str, Any] = {"metric": "thermo/entropy", "per": "response/length"}
     return EntropyRise(severity="collapse", **names, **{**settings, **changes})
 
 

@@ -11,20 +11,12 @@ from torch import Tensor
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
-from tvo_cli.stability import (
-    dissipation,
-    free_energy_of_batch,
-    gradient_log_fluctuation,
-    predicted_free_energy_dissipation,
-    readings,
-)
-from tvo_cli.stability.free_energy import FreeEnergy
+from tvo_cli.stability import gradient_log_fluctuation, readings
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.free_energy_metrics import free_energy_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
-
-PROMISED = "predicted_dissipation"  # of the update after a batch, until the next one shows what it came to
 
 
 def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
@@ -35,14 +27,14 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
     batch, report = work.batch, work.report
     responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
     if work.refused:
-        return responses | divergence | _free_energy_metrics(session, work) | _no_update_metrics()
+        return responses | divergence | free_energy_metrics(session, work) | _no_update_metrics()
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
         | _mismatch_metrics(batch, report)
         | divergence
         | _gradient_metrics(session, report)
-        | _free_energy_metrics(session, work)
+        | free_energy_metrics(session, work)
         | _update_metrics(session, batch, report)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
     )
@@ -160,26 +152,6 @@ def _gradient_metrics(session: Session, report: UpdateReport) -> dict[str, float
         found["gradient/clipped"] = clipped / len(norms)
     if report.gradient is not None:
         found |= report.gradient.metrics() | session.smoother(report.gradient)
-    return found
-
-
-def _free_energy_metrics(session: Session, work: StepInProgress) -> dict[str, float]:
-    """Free energy of this on-policy batch, how much of it the last update dissipated, and how much it promised to."""
-    experience, previous = work.batch.experience, session.previous
-    now = free_energy_of_batch(
-        experience.rewards, experience.old_logp, experience.mask, session.learner.algorithm.objective.temperature
-    )
-    found = now.metrics() | session.learner.algorithm.step_rule.readings()
-    if "energy" in previous:
-        before = FreeEnergy(previous["energy"], previous["entropy"], now.temperature)
-        found["thermo/dissipation"] = dissipation(before, now)
-    if PROMISED in previous:
-        found["thermo/predicted_dissipation"] = previous.pop(PROMISED)
-    if not work.refused:
-        previous |= {"energy": now.energy, "entropy": now.entropy}
-    if work.report.descent is not None or work.refused:  # nothing was updated after a refused batch
-        rates, descent = work.report.rates, work.report.descent or 0.0
-        previous[PROMISED] = predicted_free_energy_dissipation([descent] * len(rates), rates, per_reward=1.0)
     return found
 
 
