@@ -10,6 +10,7 @@ batch shows. A slope is Σ xy / Σ x² of a run, through the origin; intervals a
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -93,7 +94,7 @@ def table(record: Record) -> str:
     lines = []
     for algorithm in dict.fromkeys(row["algorithm"] for row in record.rows("runs")):
         runs = [row for row in record.rows("runs") if row["algorithm"] == algorithm]
-        sums = [[sum(row[name]) for row in runs] for name in ("predicted", "signal", "realised")]
+        sums = [[math.fsum(row[name]) for row in runs] for name in ("predicted", "signal", "realised")]
         fits = [
             [fit(row[name], row["realised"]) for row in runs]
             for fit in (slope, correlation)

@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -192,9 +193,9 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
     ],
 )
 def test_the_card_names_refused_updates(make_run: Make, refusals: list[dict[str, int]], shown: str) -> None:
-    run = run_loading.load_run(make_run())
-    run.collapse.update({"refusals": refusals, "batches_lost": 2})
-    assert shown in run_card.card_text(run)
+    found = run_loading.load_run(make_run())
+    collapse = {**found.collapse, "refusals": refusals, "batches_lost": 2}
+    assert shown in run_card.card_text(replace(found, collapse=collapse))
 
 
 COMMAND = """tvo train --config-dir 'my conf' algorithm=tvo model=custom 'model.path=my model' dataset=jsonl \\

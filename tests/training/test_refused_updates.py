@@ -25,7 +25,7 @@ ALGORITHMS = [
 @pytest.fixture
 def ruin(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     """Have the updates of a step throw the policy away; returns the list of the steps whose updates are taken."""
-    take, begin = policy_update._optimizer_step, training_loop.remaining_minibatches_of_update
+    take, begin = policy_update._optimizer_step, policy_update.remaining_minibatches_of_update
 
     def arrange(ruined: int) -> list[int]:
         taken = list[int]()
@@ -115,7 +115,7 @@ def test_a_slow_decline_returns_to_where_it_began_with_a_higher_viscosity(
 ) -> None:
     """The policy loses a little in every step from the third on, and no single batch shows it."""
     take, at = policy_update._optimizer_step, {"step": 0}
-    begin = training_loop.remaining_minibatches_of_update
+    begin = policy_update.remaining_minibatches_of_update
 
     def beginning(*args: Any, step: int, **rest: Any) -> Any:
         at["step"] = step + 1
@@ -129,7 +129,7 @@ def test_a_slow_decline_returns_to_where_it_began_with_a_higher_viscosity(
 
     monkeypatch.setattr(policy_update, "_optimizer_step", stepping)
     monkeypatch.setattr(training_loop, "remaining_minibatches_of_update", beginning)
-    words = ("stability.refuse=30", "stability.refuse_drift=3", "rollout.prompts=32", "trainer.steps=12")
+    words = ("stability.refuse=8", "stability.refuse_drift=3", "rollout.prompts=32", "trainer.steps=12")
     folder = run("run", *words, "algorithm=grpo", "rollout.epochs=1")
     first = collapse(folder)["refusals"][0]
     row = steps(folder)[first["step"]]
