@@ -2,14 +2,20 @@
 
 If the values of both samples are exchangeable, every choice of n of the N values for the first sample is equally
 likely. Nothing else is assumed: neither normal values, nor variances, nor that a mean is far from its bounds.
+
+Sums are rounded once (math.fsum): a matrix product's last bits depend on where its memory lies, and a resumed run must
+read what one that was never stopped reads.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import NormalDist
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 NEWTON_STEPS = 60
@@ -28,20 +34,20 @@ def permutation_z(first: Tensor, second: Tensor) -> float:
     Where no choice has a larger mean the count of choices is exact.
 
     Args:
-        first: [n] values, float64.
+        first: [n] values.
         second: [m] values; the unit cancels.
 
     Returns:
         0 where all N values are equal, which tells nothing.
     """
-    values = torch.cat([first, second]).double()
-    spread = float(values.std(correction=0))
-    if spread <= TINY * (1.0 + float(values.abs().max())):
+    pool = [*_numbers(first), *_numbers(second)]
+    mean, variance = _mean_and_variance(pool)
+    if math.sqrt(variance) <= TINY * (1.0 + max(map(abs, pool))):
         return 0.0
-    values = (values - values.mean()) / spread
-    total, n = float(values[: len(first)].sum()), len(first)
+    values = [(value - mean) / math.sqrt(variance) for value in pool]
+    total, n = math.fsum(values[: len(first)]), len(first)
     if total < 0.0:
-        return -_upper_tail(-values, -total, n)
+        return -_upper_tail([-value for value in values], -total, n)
     return _upper_tail(values, total, n)
 
 
@@ -56,29 +62,34 @@ def score_z(first: Tensor, second: Tensor) -> float:
     The error is √(σ²(1/n + 1/m)·N/(N − 1)), σ² the variance of all N values: the same under the null hypothesis
     whether a sample happens to have no spread or not.
     """
-    values = torch.cat([first, second]).double()
-    count, error = len(values), float(values.var(correction=0)) * (1 / len(first) + 1 / len(second))
-    gap = float(first.double().mean() - second.double().mean())
+    some, others = _numbers(first), _numbers(second)
+    count = len(some) + len(others)
+    error = _mean_and_variance([*some, *others])[1] * (1 / len(some) + 1 / len(others))
+    gap = math.fsum(some) / len(some) - math.fsum(others) / len(others)
     return gap / math.sqrt(error * count / (count - 1)) if error > TINY**2 else 0.0
 
 
-class _Saddlepoint(NamedTuple):
-    slope: float  # ŝ
-    deviance: float  # w²
-    determinant: float  # |K''(ŝ, t̂)|
+def _numbers(values: Tensor) -> list[float]:
+    found: list[float] = values.double().tolist()
+    return found
 
 
-def _upper_tail(values: Tensor, total: float, n: int) -> float:
+def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
+    mean = math.fsum(values) / len(values)
+    return mean, math.fsum((value - mean) ** 2 for value in values) / len(values)
+
+
+def _upper_tail(values: Sequence[float], total: float, n: int) -> float:
     """z of P(Σ ≥ total), total ≥ 0, of standardised values."""
     count = len(values)
     normal = total / math.sqrt(n * (count - n) / (count - 1))
     if normal < CLOSE:
         return normal
-    largest = values.sort(descending=True).values
-    if total >= float(largest[:n].sum()) - TINY * count:
+    largest = sorted(values, reverse=True)
+    if total >= math.fsum(largest[:n]) - TINY * count:
         return _z_of_extreme(largest, n)
     span = _lattice_span(largest)
-    found = _solve_saddlepoint(values, total - span / 2.0, n)
+    found = _solve_saddlepoint(Counter(values), total - span / 2.0, n)
     w = math.sqrt(max(found.deviance, TINY))
     half = found.slope * span / 2.0
     step = found.slope if half < TINY else 2.0 / span * math.sinh(min(half, LARGEST))
@@ -87,51 +98,73 @@ def _upper_tail(values: Tensor, total: float, n: int) -> float:
     return min(z, largest_permutation_z(n, count - n))
 
 
-def _z_of_extreme(largest: Tensor, n: int) -> float:
+def _z_of_extreme(largest: Sequence[float], n: int) -> float:
     """z where no choice has a larger sum: as many choices have this one as there are ways among equal values."""
-    edge = float(largest[n - 1])
-    equal = (largest - edge).abs() <= TINY
-    needed = int(equal[:n].sum())
-    return _normal_quantile(_log_choices(int(equal.sum()), needed) - _log_choices(len(largest), n))
+    equal = [abs(value - largest[n - 1]) <= TINY for value in largest]
+    return _normal_quantile(_log_choices(sum(equal), sum(equal[:n])) - _log_choices(len(largest), n))
 
 
-def _lattice_span(sorted_values: Tensor) -> float:
+def _lattice_span(largest: Sequence[float]) -> float:
     """The step of the lattice that all values lie on; 0 where there is none that is worth a correction."""
-    gaps = -sorted_values.diff()
-    gaps = gaps[gaps > TINY]
-    step = float(gaps.min())
-    multiples = gaps / step
-    return step if bool(((multiples - multiples.round()).abs() < 1e-6).all()) else 0.0
+    gaps = [one - other for one, other in pairwise(largest) if one - other > TINY]
+    step = min(gaps)
+    return step if all(abs(gap / step - round(gap / step)) < 1e-6 for gap in gaps) else 0.0
 
 
-def _solve_saddlepoint(values: Tensor, total: float, n: int) -> _Saddlepoint:
-    """Newton's method on the convex K(s, t) − s·total − t·n, K = Σ log(1 − θ + θe^{s·x + t}), damped by halving."""
-    share = n / len(values)
+class _Saddlepoint(NamedTuple):
+    slope: float  # ŝ
+    deviance: float  # w²
+    determinant: float  # |K''(ŝ, t̂)|
+
+
+class _Slopes(NamedTuple):
+    """K − s·total − t·n with its derivatives: K = Σ log(1 − θ + θe^{s·x + t})."""
+
+    height: float
+    by_s: float
+    by_t: float
+    ss: float
+    st: float
+    tt: float
+
+    @property
+    def determinant(self) -> float:
+        return max(self.ss * self.tt - self.st**2, 0.0)
+
+
+def _slopes(counts: Mapping[float, int], total: float, n: int, s: float, t: float) -> _Slopes:
+    share = n / sum(counts.values())
     offset = math.log(share / (1.0 - share))
-    aim = torch.tensor([total, float(n)], dtype=torch.float64)
-    design = torch.stack([values, torch.ones_like(values)], 1)
-    point = torch.zeros(2, dtype=torch.float64)
+    shifted = [(x, count, s * x + t + offset) for x, count in counts.items()]
+    tilted = [(x, count, 1.0 / (1.0 + math.exp(-min(max(a, -700.0), 700.0)))) for x, count, a in shifted]
+    heights = (count * (max(a, 0.0) + math.log1p(math.exp(-abs(a))) + math.log1p(-share)) for _, count, a in shifted)
+    spreads = [(x, count * p * (1.0 - p)) for x, count, p in tilted]
+    return _Slopes(
+        math.fsum(heights) - s * total - t * n,
+        math.fsum(count * p * x for x, count, p in tilted) - total,
+        math.fsum(count * p for _, count, p in tilted) - n,
+        math.fsum(v * x * x for x, v in spreads),
+        math.fsum(v * x for x, v in spreads),
+        math.fsum(v for _, v in spreads),
+    )
 
-    def height(at: Tensor) -> float:
-        tilted = torch.nn.functional.softplus(design @ at + offset).sum() - len(values) * math.log1p(math.exp(offset))
-        return float(tilted - aim @ at)
 
-    now = height(point)
+def _solve_saddlepoint(counts: Mapping[float, int], total: float, n: int) -> _Saddlepoint:
+    """Newton's method on the convex height, damped by halving."""
+    s = t = 0.0
+    now = _slopes(counts, total, n, s, t)
     for _ in range(NEWTON_STEPS):
-        chance = torch.sigmoid(design @ point + offset)
-        curvature = (design * (chance * (1.0 - chance))[:, None]).T @ design
-        slope = design.T @ chance - aim
-        if float(slope.abs().max()) < TINY * len(values):
+        if max(abs(now.by_s), abs(now.by_t)) < TINY * n or now.determinant == 0.0:
             break
-        direction = torch.linalg.lstsq(curvature, slope[:, None]).solution[:, 0]
+        towards_s = (now.tt * now.by_s - now.st * now.by_t) / now.determinant
+        towards_t = (now.ss * now.by_t - now.st * now.by_s) / now.determinant
         size = 1.0
-        while height(point - size * direction) > now and size > TINY:
+        found = _slopes(counts, total, n, s - towards_s, t - towards_t)
+        while found.height > now.height and size > TINY:
             size /= 2.0
-        point = point - size * direction
-        now = height(point)
-    chance = torch.sigmoid(design @ point + offset)
-    curvature = (design * (chance * (1.0 - chance))[:, None]).T @ design
-    return _Saddlepoint(float(point[0]), -2.0 * now, max(float(torch.linalg.det(curvature)), 0.0))
+            found = _slopes(counts, total, n, s - size * towards_s, t - size * towards_t)
+        s, t, now = s - size * towards_s, t - size * towards_t, found
+    return _Saddlepoint(s, -2.0 * now.height, now.determinant)
 
 
 def _log_choices(count: int, chosen: int) -> float:
@@ -140,6 +173,4 @@ def _log_choices(count: int, chosen: int) -> float:
 
 def _normal_quantile(log_tail: float) -> float:
     """z whose upper normal tail is e^{log_tail}."""
-    if log_tail < -680.0:
-        return LARGEST
-    return min(-float(torch.special.ndtri(torch.tensor(math.exp(log_tail), dtype=torch.float64))), LARGEST)
+    return LARGEST if log_tail < -680.0 else min(-NormalDist().inv_cdf(math.exp(log_tail)), LARGEST)

@@ -67,12 +67,15 @@ def _sum_of_squares(pairs: Sequence[tuple[Tensor, Tensor | None]], root: float, 
     epsilon = float(settings.get("eps", 0.0))  # type: ignore[arg-type]
     sums, scratch = [], None
     for gradient, moment in _buckets(pairs):
-        g = scaled = gradient.float()
-        if moment is not None:
-            scratch = torch.empty(AT_ONCE, dtype=g.dtype, device=g.device) if scratch is None else scratch
-            scaled = torch.sqrt(moment.float(), out=scratch[: len(g)]).mul_(1.0 / root).add_(epsilon)
-            scaled = torch.div(g, scaled, out=scaled)
-        sums.append(torch.dot(scaled, g))
+        g = gradient.float()
+        scratch = torch.empty(AT_ONCE, dtype=g.dtype, device=g.device) if scratch is None else scratch
+        room = scratch[: len(g)]
+        if moment is None:
+            torch.mul(g, g, out=room)
+        else:
+            metric = torch.sqrt(moment.float(), out=room).mul_(1.0 / root).add_(epsilon)
+            torch.div(g, metric, out=room).mul_(g)
+        sums.append(room.sum())  # not a dot product, whose last bits depend on where its memory lies
     return math.fsum(torch.stack(sums).tolist()) if sums else 0.0
 
 
