@@ -57,6 +57,8 @@ def test_one_response_is_never_both_right_and_wrong() -> None:
     with pytest.raises(UserError, match=r"rollout\.samples=1: algorithm\.sampling=MixedGroups, .* at least 2"):
         check_across_keys(config.compose(words))
     check_across_keys(config.compose([*words, "rollout.prompts=64", "rollout.samples=2"]))
+
+
 def test_a_rise_of_f_is_the_policys_only_where_the_problems_stay() -> None:
     chosen = config.compose(["algorithm=grpo", "output_dir=x", "stability.refuse=4", "curriculum=pass_rate"])
     with pytest.raises(UserError, match=r"^curriculum=pass_rate: pass_rate changes the problems"):

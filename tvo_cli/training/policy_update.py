@@ -10,7 +10,6 @@ import torch
 
 from tvo_cli.maths import masked
 from tvo_cli.optim import RewardReader
-from tvo_cli.stability import predicted_free_energy_dissipation
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.gradient_clipping import clip_factor
