@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
 from tvo_cli.memory.planned_ranks import rank_layout, relief_of_bottleneck, request_of_run_rank, step_work
-from tvo_cli.memory.planned_run import PlannedRun, is_served, planned_run
+from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals, is_served, planned_run
 from tvo_cli.memory.rank_memory import plan_rank_memory
 from tvo_cli.memory.step_costs import H100, bytes_of_step, seconds_of_step
 from tvo_cli.memory.stored_network_shape import shape_of_model
@@ -181,6 +181,7 @@ def _disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
     return disk_size(
         config.trainer,
         policy_bytes=int(request.trained * request.trained_itemsize),
+        held_states=held_for_refusals(config),
         resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
         recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.held.kept,
     )

@@ -36,6 +36,8 @@ def test_the_disk_of_a_run_by_hand() -> None:
     assert disk_size(TRAINER, **sizes) == (2 * 12 + 12, 12 + 3 * 12 + 12)
     alone = disk_size(TRAINER | {"save_policy_only": True}, **sizes)
     assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12)
+    refusing = disk_size(TRAINER, **sizes, held_states=2)
+    assert refusing == (2 * 36 + 12, 36 + 2 * 36 + 12 + 12)
 
 
 @pytest.mark.slow

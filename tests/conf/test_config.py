@@ -224,6 +224,20 @@ def test_every_choice_of_every_group_says_what_it_is() -> None:
     assert mute == []
 
 
+def test_a_fingerprint_is_that_of_before_refusals_and_later_collapse_rules() -> None:
+    now = config.compose(["output_dir=x"])
+    before = OmegaConf.create(config.resolved_tree(now))
+    for key in ("refuse", "refuse_drift"):
+        del before.stability[key]
+    for rule in ("evaluation_drop", "entropy_rise"):
+        del before.stability.rules[rule]
+    same = config.config_fingerprint(before)
+    assert config.config_fingerprint(now) == same
+    for word in ("stability.refuse=4", "stability.rules.entropy_rise.rise=2", "stability.rules.evaluation_drop=null"):
+        assert config.config_fingerprint(config.compose(["output_dir=x", word])) != same
+    assert config.config_fingerprint(config.compose(["output_dir=x", "stability.refuse_drift=3"])) == same
+
+
 def test_a_fingerprint_forgets_name_folder_and_logger_only(conf: Path) -> None:
     def of(*overrides: str) -> str:
         return config.config_fingerprint(config.compose(overrides, folder=conf))

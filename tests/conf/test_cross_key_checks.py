@@ -19,6 +19,10 @@ BAD = [
     ("rollout.minibatches=3", r"rollout\.minibatches=3: does not divide rollout\.prompts=16"),
     ("rollout=vllm", r"rollout=vllm: is an engine of `tvo eval`"),
     ("rollout.samples=1", r"rollout\.samples=1: the advantage of algorithm=grpo needs at least 2"),
+    (
+        "stability.refuse=6",
+        r"stability\.refuse=6: 16 prompts against 16 show at most 5\.91 standard errors: it would n",
+    ),
     ("algorithm.estimator._target_=this.x", r"algorithm\.estimator\._target_=this\.x"),
 ]
 
@@ -53,3 +57,10 @@ def test_one_response_is_never_both_right_and_wrong() -> None:
     with pytest.raises(UserError, match=r"rollout\.samples=1: algorithm\.sampling=MixedGroups, .* at least 2"):
         check_across_keys(config.compose(words))
     check_across_keys(config.compose([*words, "rollout.prompts=64", "rollout.samples=2"]))
+
+
+def test_a_rise_of_f_is_the_policys_only_where_the_problems_stay() -> None:
+    chosen = config.compose(["algorithm=grpo", "output_dir=x", "stability.refuse=4", "curriculum=pass_rate"])
+    with pytest.raises(UserError, match=r"^curriculum=pass_rate: pass_rate changes the problems"):
+        check_across_keys(chosen)
+    check_across_keys(config.compose(["algorithm=grpo", "output_dir=x", "stability.refuse=4"]))

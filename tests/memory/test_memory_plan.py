@@ -167,6 +167,13 @@ def test_a_rollback_holds_two_copies_and_an_adapter_next_to_no_state() -> None:
     assert memory_plan.plan_memory(adapter).standing["optimiser"] == 8 * adapter.trained < 0.05 * 8 * shape.parameters
 
 
+def test_refusals_hold_the_state_before_an_update_and_before_a_slow_rise() -> None:
+    shape, alone = networks.smollm2_shape(), ("stability.refuse=4", "stability.refuse_drift=0")
+    assert [request_of(shape, *words).copies for words in (alone, alone[:1])] == [1, 2]
+    assert request_of(shape, *alone, "recorder.on_collapse=true").copies == 1, "the recorder's is the same one"
+    assert request_of(shape, "stability=act", "stability.refuse=4").copies == 3
+
+
 def test_micro_batches_are_those_that_a_run_cuts() -> None:
     shape = networks.smollm2_shape()
     assert request_of(shape).microbatch_rows == 4, "the variance reading cuts the minibatch by prompts"

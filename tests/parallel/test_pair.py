@@ -151,3 +151,23 @@ def test_two_ranks_draw_from_a_mixture_what_one_does(pair: Pair, curriculum: str
 def cursor_of(folder: Path) -> Any:
     """Where the newest checkpoint is in its problems."""
     return store.read_stored_state(store.list_checkpoints(folder / "checkpoints")[-1])["cursor"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [REPLICATE, SHARD])
+def test_two_ranks_refuse_the_same_update_and_resume_what_they_held(pair: Pair, strategy: str) -> None:
+    """A rate that ruins the policy at once: both return to the state before, each to its own rows of it."""
+    words = (
+        *(*EXACT, "rollout.prompts=8", "rollout.samples=2", "trainer.steps=4"),
+        *("algorithm=ppo", "optimizer.lr=0.03", "stability.refuse=1.5"),
+    )
+    name = f"refused-{strategy.partition('=')[2]}"
+    alone = pair.alone(*words)
+    both = pair.finished(name, *words, strategy)
+    assert [row["stability/refused"] for row in rows_of(both)] == [row["stability/refused"] for row in rows_of(alone)]
+    assert rows_of(both)[-1]["stability/refused"] >= 1.0
+    assert far_metrics(rows_of(alone), rows_of(both)) == set()
+    stopped, outcomes = pair.train(f"{name}-cut", *words, strategy, fault={"rank": 1, "kind": "signal", "at": 6})
+    assert [one["outcome"] for one in outcomes] == ["Interrupted"] * 2
+    pair.finished(stopped.name, *words, strategy)
+    assert_bit_equal(tensors_of(both), tensors_of(stopped))

@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -181,6 +182,20 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
     text = run_card.card_text(run_loading.load_run(make_run(collapsed=True, steps=5, algorithm="grpo")))
     assert "collapsed at step 4" in text and "entropy_floor fired first at step 4 (0.012 against 0.050)" in text
     assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
+
+
+@pytest.mark.parametrize(
+    ("refusals", "shown"),
+    [
+        ([], "no update refused"),
+        ([{"step": 3}], "1 update refused, up to step 3; 2 batches left no trace"),
+        ([{"step": 3}, {"step": 5}], "2 times updates refused, up to step 3, 5; 2 batches left no trace"),
+    ],
+)
+def test_the_card_names_refused_updates(make_run: Make, refusals: list[dict[str, int]], shown: str) -> None:
+    found = run_loading.load_run(make_run())
+    collapse = {**found.collapse, "refusals": refusals, "batches_lost": 2}
+    assert shown in run_card.card_text(replace(found, collapse=collapse))
 
 
 COMMAND = """tvo train --config-dir 'my conf' algorithm=tvo model=custom 'model.path=my model' dataset=jsonl \\

@@ -211,6 +211,7 @@ def trajectory(steps: int, end: float, seed: int, **changed: list[float]) -> Ite
             "optimizer/skipped": 0.0,
             "loss/policy": rng.gauss(0.0, 0.1),
         }
+        metrics["thermo/entropy"] = metrics["policy/entropy"] * metrics["response/length"]
         yield metrics | {name.replace("__", "/"): values[k] for name, values in changed.items()}
 
 
@@ -260,6 +261,11 @@ COLLAPSES = {
     "nonfinite": {"gradient__norm": after([1.0] * 5 + [float("inf")], 1.0)},
     "nonfinite_persistent": {"optimizer__skipped": after([0.0] * 5, 4.0)},
     "gradient_blow_up": {"gradient__norm": after([1.0] * 10, 60.0)},
+    "entropy_rise": {
+        "accuracy__fresh": after([0.45], 0.0),
+        "thermo__entropy": after([4.2], 56.0),
+        "response__length": [14.0] * 30,
+    },
     "length_band": {"response__length": after([14.0] * 5, 90.0), "accuracy__fresh": after([0.5] * 5, 0.4)},
 }
 FIRST = {  # worked out by hand from conf/stability/default.yaml
@@ -275,9 +281,17 @@ FIRST = {  # worked out by hand from conf/stability/default.yaml
     "nonfinite": 6,
     "nonfinite_persistent": 8,
     "gradient_blow_up": 11,
+    "entropy_rise": 5,  # from 0.3 to 4 nats; the accuracy, 0.45 halved at each step, is below a half from step 3 on
     "length_band": 10,  # 14 + 76·(1 − 0.8^j) > 42 from j = 3, step 8 on
 }
-MEANS_COLLAPSE = {"entropy_floor", "reward_drop", "accuracy_drop", "neutral_floor", "nonfinite_persistent"}
+MEANS_COLLAPSE = {
+    "entropy_floor",
+    "reward_drop",
+    "accuracy_drop",
+    "neutral_floor",
+    "nonfinite_persistent",
+    "entropy_rise",
+}
 
 
 @pytest.mark.parametrize("rule", COLLAPSES)
@@ -290,7 +304,44 @@ def test_every_default_rule_fires_on_its_collapse(rule: str) -> None:
 
 
 def test_every_default_rule_has_a_collapse_here() -> None:
-    assert set(COLLAPSES) == set(stability("stability=default").rules)
+    watch = stability("stability=default")
+    assert set(COLLAPSES) == {name for name, rule in watch.rules.items() if not rule.reads_evaluations}
+
+
+def evaluated(pass_at_1: float, high: float) -> Metrics:
+    return {"eval/pass@1": pass_at_1, "eval/pass@1_low": 0.0, "eval/pass@1_high": high}
+
+
+def test_the_evaluation_before_step_1_tells_of_a_policy_lost_in_its_first_step() -> None:
+    """Training batches that never knew a right answer, entropy that does not move: only evaluations can tell."""
+    watch = stability("stability=default")
+    assert watch.observe_evaluation(0, evaluated(0.211, 0.28)) == []
+    for step, one in enumerate(trajectory(10, 0.0, 0, accuracy__fresh=[0.0] * 10, reward__mean=[0.0] * 10), start=1):
+        assert "evaluation_drop" not in [firing.rule for firing in watch.observe(step, one)]
+    (firing,) = watch.observe_evaluation(10, evaluated(0.0, 0.057))
+    assert (firing.rule, firing.value, firing.threshold) == ("evaluation_drop", 0.057, pytest.approx(0.1055))
+    assert watch.verdict()["verdict"] == "collapsed" and watch.decide() is CollapseAction.WARN
+    assert watch.observe_evaluation(10, evaluated(0.0, 0.057)) == [], "the same evaluation, made again"
+    record = next(one for one in watch.verdict()["firings"] if one["rule"] == "evaluation_drop")
+    assert (record["steps"], record["active"]) == (1, True)
+
+
+@pytest.mark.parametrize("later", [(0.12, 0.18), (0.09, 0.15), (0.6, 0.66)])
+def test_evaluations_that_noise_explains_are_no_fall(later: tuple[float, float]) -> None:
+    watch = stability("stability=default")
+    watch.observe_evaluation(0, evaluated(0.211, 0.28))
+    assert watch.observe_evaluation(5, evaluated(*later)) == []
+
+
+def test_an_evaluation_leads_to_what_a_step_leads_to_and_does_not_undo_it() -> None:
+    stopping = stability("stability=default", "stability.on_collapse=stop")
+    stopping.observe_evaluation(0, evaluated(0.5, 0.6))
+    stopping.observe(1, next(trajectory(30, 0.6, 0)))
+    stopping.observe_evaluation(1, evaluated(0.1, 0.15))
+    assert stopping.decide() is CollapseAction.STOP
+    halted = stability("stability=default")
+    halted.halt()
+    assert halted.observe_evaluation(3, evaluated(0.5, 0.6)) == [] and halted.decide() is CollapseAction.STOP
 
 
 def test_one_threshold_is_overridden_and_one_rule_switched_off() -> None:

@@ -13,7 +13,9 @@ class DiskSize(NamedTuple):
     at_most: int
 
 
-def disk_size(trainer: Mapping[str, Any], *, policy_bytes: int, resume_bytes: int, recordings: int) -> DiskSize:
+def disk_size(
+    trainer: Mapping[str, Any], *, policy_bytes: int, resume_bytes: int, recordings: int, held_states: int = 0
+) -> DiskSize:
     """Return the disk that a run takes for checkpoints and recorded steps.
 
     finished = kept · (policy, + resume tensors unless trainer.save_policy_only) + recordings · whole
@@ -25,11 +27,13 @@ def disk_size(trainer: Mapping[str, Any], *, policy_bytes: int, resume_bytes: in
         policy_bytes: of the policy's weights as they are saved.
         resume_bytes: of what only a resume needs: the optimiser's state, a critic and its optimiser's.
         recordings: steps that the flight recorder may come to hold.
+        held_states: copies of the whole that each checkpoint has besides: what stability.refuse returns to.
     """
     whole = policy_bytes + resume_bytes
-    older = policy_bytes if trainer.get("save_policy_only", False) else whole
+    full = whole * (1 + held_states)
+    older = policy_bytes if trainer.get("save_policy_only", False) else full
     kept, recorded = checkpoints_kept(trainer), recordings * whole
-    return DiskSize(kept * older + recorded, (kept - 1) * older + 3 * whole + recorded)
+    return DiskSize(kept * older + recorded, (kept - 1) * older + 2 * full + whole + recorded)
 
 
 def checkpoints_kept(trainer: Mapping[str, Any]) -> int:

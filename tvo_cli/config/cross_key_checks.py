@@ -6,7 +6,9 @@ What a single key may hold is declared in config/schema and checked first.
 from __future__ import annotations
 
 from itertools import combinations
+from math import comb
 from pathlib import PurePath
+from statistics import NormalDist
 from typing import Any
 
 from tvo_cli.config import schema
@@ -37,6 +39,7 @@ def check_across_keys(config: Any) -> None:
     _check_entropy_directions(config.algorithm.directions)
     _check_adapter(config)
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
+    _check_refusals(config)
     check_reward(config)
 
 
@@ -106,6 +109,27 @@ def _check_warm_up(optimizer: Any, step_rule: Any) -> None:
     for other, own in others:
         problem = f"there is {other}={own} besides, and the factors would multiply."
         raise UserError(key, value, problem, "Set one of the two to 0.")
+
+
+def _check_refusals(config: Any) -> None:
+    """Refuse a rule that could never act, and one that would take harder problems for a worse policy."""
+    limit, prompts = float(config.stability.refuse), int(config.rollout.prompts)
+    if not limit:
+        return
+    if config.curriculum.kind != "none":
+        problem = f"{config.curriculum.kind} changes the problems: a rise of F would not be the policy's."
+        raise UserError("curriculum", config.curriculum.kind, problem, "Take curriculum=none, or stability.refuse=0.")
+    largest = _largest_reading(prompts)
+    if largest < limit:
+        enough = next((n for n in range(prompts, 200) if _largest_reading(n) >= limit), None)
+        more = f"at least {enough} prompts, or " if enough else ""
+        problem = f"{prompts} prompts against {prompts} show at most {largest:.2f} standard errors: it would never act."
+        raise UserError("stability.refuse", config.stability.refuse, problem, f"Take {more}a lower limit.")
+
+
+def _largest_reading(prompts: int) -> float:
+    """The z of the least probability that a permutation test of n against n values has: 1/C(2n, n)."""
+    return -NormalDist().inv_cdf(max(1 / comb(2 * prompts, prompts), 1e-300))
 
 
 def _check_entropy_directions(chosen: Any) -> None:

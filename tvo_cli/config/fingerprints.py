@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.config.moved_targets import first_target, with_targets
 from tvo_cli.config.renamed_keys import with_first_key_names
 from tvo_cli.config.resolvers import resolved_tree
+from tvo_cli.config.search_path import conf_dir
 
 NOT_THE_EXPERIMENT = (
     "output_dir",
@@ -26,6 +28,7 @@ KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
     "trainer": ("matmul", "microbatch_tokens", "save_policy_only", "profile"),
     "rollout": ("cache_gb", "url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit"),
 }
+RULES_SINCE = ("evaluation_drop", "entropy_rise")  # collapse rules that 0.1 did not have
 REWARD_BEFORE: dict[str, Any] = {
     "scorer": None,
     "correct": 1.0,
@@ -81,6 +84,8 @@ def config_fingerprint(config: Any) -> str:
 def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the tree without what a run does not use that was recorded before the keys existed."""
     tree = {key: value for key, value in tree.items() if value or key not in ("plugins", "own_code")}
+    if isinstance(tree.get("stability"), dict):
+        tree = tree | {"stability": _without_later_stability_keys(tree["stability"])}
     if tree.get("adapter", {}).get("kind") == "none":
         tree = {key: value for key, value in tree.items() if key != "adapter"}
     optimizer = tree.get("optimizer")
@@ -92,6 +97,25 @@ def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     if isinstance(model, dict) and model.get("quantise") is None:
         tree = tree | {"model": {key: value for key, value in model.items() if key != "quantise"}}
     return _without_unused_data_keys(tree)
+
+
+def _without_later_stability_keys(stability: dict[str, Any]) -> dict[str, Any]:
+    """Return it without a rule that refuses nothing, and without the collapse rules of today as they are shipped."""
+    unused = () if stability.get("refuse") else ("refuse", "refuse_drift")
+    kept = {key: value for key, value in stability.items() if key not in unused}
+    if isinstance(kept.get("rules"), dict):
+        shipped = _shipped_collapse_rules()
+        later = [name for name in RULES_SINCE if name in kept["rules"] and kept["rules"][name] == shipped[name]]
+        kept["rules"] = {name: rule for name, rule in kept["rules"].items() if name not in later}
+    return kept
+
+
+@lru_cache(maxsize=1)
+def _shipped_collapse_rules() -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    found: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "stability" / "default.yaml"))
+    return dict(found["rules"])
 
 
 def _without_unused_data_keys(tree: dict[str, Any]) -> dict[str, Any]:

@@ -136,6 +136,8 @@ def _run_settings(config: DictConfig, runtime: Runtime, *, scored: bool) -> RunS
         nonfinite_limit=int(trainer.nonfinite_limit),
         snapshot_every=int(stability.snapshot_every) if stability.on_collapse == "rollback" else 0,
         viscosity_factor=float(stability.viscosity_factor),
+        refuse=float(stability.refuse),
+        refuse_drift=float(stability.refuse_drift),
         old_logp=automatic if trainer.old_logp == "auto" else str(trainer.old_logp),
         importance_cap=float(trainer.importance_cap),
         mismatch_limit=float(config.rollout.get("mismatch_limit", math.inf)),

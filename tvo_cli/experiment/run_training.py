@@ -20,6 +20,7 @@ from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
+from tvo_cli.training.collapse_response import verdict_of_run
 from tvo_cli.training.same_state import digest
 from tvo_cli.training.session import Session
 
@@ -85,9 +86,10 @@ def _summary_of_run(session: Session, evaluation: RunEvaluation | None) -> dict[
         "precision": session.learner.runtime.precision,
         "skipped_updates": counters.skipped,
         "rollbacks": counters.rollbacks,
+        **({"refused": counters.refused, "batches_lost": counters.lost} if session.limits.refuse else {}),
         "best_fresh_accuracy": counters.best_accuracy,
         "best_step": counters.best_step,
-        "collapse": session.watch.verdict(),
+        "collapse": verdict_of_run(session),
         "evaluation": evaluation.metrics() if evaluation else None,
         "grader": dict(session.grader.counts),
     }

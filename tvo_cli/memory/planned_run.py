@@ -151,7 +151,14 @@ def _held_copies(config: Any, recorded: bool) -> int:
     """Return how many copies of weights and optimiser state may be held at once."""
     stability = config.stability
     rolls_back = stability.on_collapse == "rollback" and int(stability.snapshot_every) > 0
-    return int(recorded or rolls_back) + int(rolls_back)
+    refuses = held_for_refusals(config)
+    return max(int(recorded or rolls_back), min(refuses, 1)) + int(rolls_back) + max(refuses - 1, 0)
+
+
+def held_for_refusals(config: Any) -> int:
+    """Return how many copies stability.refuse holds: before the last update, and before a slow rise of F."""
+    stability = config.stability
+    return int(float(stability.refuse) > 0) * (1 + int(float(stability.refuse_drift) > 0))
 
 
 def is_served(rollout: Any) -> bool:

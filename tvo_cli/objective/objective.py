@@ -30,7 +30,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.importance_ratio import Ratio
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.objective.entropy_corridor import EntropyCorridor
-from tvo_cli.objective.force import ControlVariate, Force, TsallisTemperature
+from tvo_cli.objective.force import ControlVariate, Force, Temperature, TsallisTemperature
 from tvo_cli.objective.penalty import Anchored, Penalty
 from tvo_cli.objective.piece_output import per_token
 from tvo_cli.objective.reduction import Reduction, weighted_token_sum
@@ -123,6 +123,11 @@ class Objective:
         if sharpeners:
             found["thermo/sharpening"] = sum(force.sharpening(damped) for force in sharpeners)
         return found
+
+    @property
+    def temperature(self) -> float:
+        """T of F = U − T·S, in units of reward a nat: what its temperatures come to."""
+        return sum(force.coef.value for force in self.forces.values() if isinstance(force, Temperature))
 
     @property
     def needs_reference(self) -> bool:

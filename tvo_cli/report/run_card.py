@@ -98,6 +98,7 @@ def _stability_verdict(run: Run) -> list[str]:
     skipped, rollbacks = run.summary.get("skipped_updates"), run.summary.get("rollbacks")
     notes = [_skipped_text(run, int(skipped)) if skipped else ""]
     notes.append(f"rolled back {rollbacks} times" if rollbacks else "")
+    notes.append(_refusals_text(run))
     if not run.collapse:
         return ["not watched", *notes]
     word = str(run.collapse.get("verdict", "?"))
@@ -106,6 +107,19 @@ def _stability_verdict(run: Run) -> list[str]:
         return [f"{word}: no rule fired", *notes]
     at = run.collapse.get("collapsed_at")
     return [word + (f" at step {at}" if at is not None else ""), *(_fired_rule(one) for one in found), *notes]
+
+
+def _refusals_text(run: Run) -> str:
+    """Return which updates stability.refuse took back, and what that cost; "" where it was off."""
+    refusals = run.collapse.get("refusals")
+    if refusals is None:
+        return ""
+    if not refusals:
+        return "no update refused"
+    steps = ", ".join(str(one.get("step", "?")) for one in refusals)
+    lost = run.collapse.get("batches_lost", "?")
+    times = "1 update" if len(refusals) == 1 else f"{len(refusals)} times updates"
+    return f"⚠ {times} refused, up to step {steps}; {lost} batches left no trace"
 
 
 def _skipped_text(run: Run, skipped: int) -> str:

@@ -15,7 +15,7 @@ class Sampler(Protocol):
     """Samples from a policy. The responses of (key, sample) depend on the seed and the policy alone."""
 
     exchanges: bool  # whether it samples from weights that are handed over
-    version: tuple[int, int] | None  # of those weights: step, rollbacks
+    version: tuple[int, int] | None  # of those weights: step, and how often earlier ones have come back
 
     def write(self, policy: Policy, *, writes: bool) -> bool:
         """Write the weights; every rank calls it, to put sharded ones together, and one of them writes."""

@@ -81,7 +81,7 @@ class ServerSampler:
     service: CompletionService
     exchange: DiskExchange
     probe: WeightProbe
-    version: tuple[int, int] | None = None  # step and rollbacks of the weights that the servers hold
+    version: tuple[int, int] | None = None  # of the weights that the servers hold: step, returns to earlier ones
     exchanges: bool = field(default=True, init=False)
 
     @property

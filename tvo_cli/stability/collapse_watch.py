@@ -60,16 +60,30 @@ class CollapseWatch:
 
     def observe(self, step: int, metrics: Mapping[str, float]) -> list[RuleFiring]:
         """The rules that began to fire at this step; those that keep firing are not returned again."""
-        found = {name: rule.check(step, metrics) for name, rule in self.rules.items()}
+        begun = self._check(step, metrics, evaluations=False)
+        self._follow(step, metrics.get(REWARD))
+        self.action = self._action(step)
+        return begun
+
+    def observe_evaluation(self, step: int, metrics: Mapping[str, float]) -> list[RuleFiring]:
+        """The rules that began to fire at this evaluation; what steps have led to stays unless one did."""
+        begun = self._check(step, metrics, evaluations=True)
+        if begun and self.action is not CollapseAction.STOP:
+            self.action = self._action(step)
+        return begun
+
+    def _check(self, step: int, metrics: Mapping[str, float], *, evaluations: bool) -> list[RuleFiring]:
+        """Show the metrics to the rules that read this kind; one of the other kind goes on firing."""
+        asked = {name: rule for name, rule in self.rules.items() if rule.reads_evaluations is evaluations}
+        found = {name: rule.check(step, metrics) for name, rule in asked.items()}
         firings = [replace(firing, rule=name) for name, firing in found.items() if firing is not None]
         begun = [firing for firing in firings if firing.rule not in self._active]
-        self._active = [firing.rule for firing in firings]
+        others = [name for name in self._active if name in self.rules and name not in asked]
+        self._active = [*others, *(firing.rule for firing in firings)]
         for firing in firings:
             self._record(firing)
         if self.last_healthy_policy is None and self._collapses():
             self.last_healthy_policy = self._confirmed_policy()
-        self._follow(step, metrics.get(REWARD))
-        self.action = self._action(step)
         return begun
 
     def decide(self) -> CollapseAction:
@@ -166,7 +180,8 @@ class CollapseWatch:
 
     def _record(self, firing: RuleFiring) -> None:
         record = self._records.setdefault(firing.rule, asdict(firing) | {"steps": 0})
-        record |= {"last_step": firing.step, "steps": record["steps"] + 1}
+        again = firing.step == record.get("last_step")  # a finished run is evaluated as often as it is started
+        record |= {"last_step": firing.step, "steps": record["steps"] + (not again)}
 
     def _follow(self, step: int, reward: float | None) -> None:
         """Remember the step if it is healthy, and whether it is the best so far."""

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class RuleBreach(NamedTuple):
 class CollapseRule(ABC):
     """Counts breaches in a row; a subclass says what a breach is. Every field without init is its state."""
 
+    reads_evaluations: ClassVar[bool] = False  # True: it is shown evaluations, and no steps
     severity: str
     patience: int
     streak: int = field(default=0, init=False)

@@ -79,6 +79,11 @@ METRICS = (
         "−ΔF between consecutive batches at one temperature",
     ),
     MetricName(
+        "thermo/predicted_dissipation",
+        "reward",
+        "−ΔF that the update between them promises, ‖∇F‖²_P·Σ η/ν",
+    ),
+    MetricName(
         "thermo/sharpening", "reward", "coefficient of ½∇Σπ² besides the reward's: above 0 the policy is sharpened"
     ),
     MetricName("thermo/viscosity", "1", "ν, by which the learning rate is divided"),
@@ -103,6 +108,9 @@ METRICS = (
     MetricName("optimizer/box", "1", "largest weight over the box of Lion's decay: above 1 they still shrink into it"),
     MetricName("optimizer/skipped", "updates", "updates left out because something was not finite"),
     MetricName("stability/rollbacks", "times", "rollbacks so far"),
+    MetricName("stability/refused", "times", "refusals so far: updates taken back (stability.refuse)"),
+    MetricName("stability/free_energy_z", "standard errors", "rise of F from the batch before to this one"),
+    MetricName("stability/free_energy_drift", "standard errors", "CUSUM of a slow rise of F"),
     MetricName("rollouts", "responses", "responses sampled so far"),
     MetricName("tokens", "tokens", "response tokens sampled so far"),
     MetricName("eval/pass@1", "share", "correct samples on the held-out problems"),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
 from tvo_cli.tracking.atomic_files import write_json_atomically
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.step_state import RefusalState, StepInProgress
 
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
 
 def is_snapshot_due_for_response(session: Session) -> bool:
-    """Whether a rollback or the flight recorder needs a snapshot of the state before the next update."""
+    """Whether a rollback, a refusal or the flight recorder needs a snapshot of the state before the next update."""
     every = session.limits.snapshot_every
-    return flight_recorder.must_hold_state(session) or (every > 0 and session.counters.step % every == 0)
+    rolls_back = every > 0 and session.counters.step % every == 0
+    return rolls_back or session.limits.refuse > 0 or flight_recorder.must_hold_state(session)
 
 
 def watch_for_collapse(session: Session, metrics: dict[str, float]) -> list[str]:
@@ -26,11 +30,27 @@ def watch_for_collapse(session: Session, metrics: dict[str, float]) -> list[str]
     return [firing.rule for firing in firings if firing.severity == "collapse"]
 
 
+def watch_evaluation(session: Session, metrics: dict[str, float]) -> None:
+    """Show an evaluation to the rules that read one, and alert; a run that goes on responds as it does to a step."""
+    firings = session.watch.observe_evaluation(session.counters.step, metrics)
+    for firing in firings:
+        session.tracker.alert(firing.rule, firing.message, step=firing.step)
+    if not firings:
+        return
+    if session.watch.decide() is CollapseAction.ROLLBACK and not is_run_over(session):
+        _roll_back_to_snapshot(session)
+    write_verdict(session)
+
+
 def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[str, float]) -> CollapseAction:
-    """Roll back or stop as the rules decide.
+    """Roll back or stop as the rules decide; a refused batch, whose policy is no more, decides nothing.
 
     The readings judge the policy that sampled, so the state before the update is what a healthy step confirms.
     """
+    if work.refused:
+        metrics["stability/rollbacks"] = float(session.counters.rollbacks)
+        write_verdict(session)
+        return CollapseAction.NONE
     every = session.limits.snapshot_every
     if session.counters.skipped_in_a_row >= session.limits.nonfinite_limit:
         _respond_to_skipped_updates(session)
@@ -40,9 +60,23 @@ def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[st
     if action is CollapseAction.ROLLBACK:
         action = _roll_back_to_snapshot(session)
     metrics["stability/rollbacks"] = float(session.counters.rollbacks)
-    if session.ranks.is_first:
-        write_json_atomically(session.folder / "collapse.json", session.watch.verdict())
+    write_verdict(session)
     return action
+
+
+def write_verdict(session: Session) -> None:
+    """Write collapse.json."""
+    if session.ranks.is_first:
+        write_json_atomically(session.folder / "collapse.json", verdict_of_run(session))
+
+
+def verdict_of_run(session: Session) -> dict[str, Any]:
+    """The verdict of the rules; where updates may be refused, which of them were, and how many batches that cost."""
+    found = session.watch.verdict()
+    if not session.limits.refuse:
+        return found
+    refusals = session.refusal.refusals if session.refusal is not None else []
+    return found | {"refusals": [asdict(one) for one in refusals], "batches_lost": session.counters.lost}
 
 
 def _respond_to_skipped_updates(session: Session) -> None:
@@ -76,6 +110,8 @@ def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     session.counters.rollbacks += 1
     session.learner.algorithm.step_rule.raise_viscosity(session.limits.viscosity_factor**session.counters.rollbacks)
     session.watch.rolled_back(session.counters.step)
+    if session.refusal is not None:  # its samples are those of policies after this one
+        session.refusal = RefusalState(refusals=session.refusal.refusals)
     told = f"restored the policy of step {state['counters']['step']}; viscosity raised"
     session.tracker.alert("rollback", told, step=session.counters.step)
     return CollapseAction.ROLLBACK

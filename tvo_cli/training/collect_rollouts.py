@@ -24,7 +24,7 @@ def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
     draws: list[GradedBatch] = []
     fit: list[list[bool]] = []
     while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
-        graded = _sample_and_grade_batch(session, clock, wanted * rule.size, len(draws))
+        graded = sample_and_grade_batch(session, clock, wanted * rule.size, len(draws))
         session.cursor.observe(_outcomes_of_problems(graded))
         right = [None if verdict.failed else verdict.correct for verdict in graded.verdicts]
         draws.append(graded)
@@ -48,7 +48,7 @@ def _alert_shortage_of_groups(session: Session, found: int, wanted: int, draws: 
     session.previous["sampling/short"] = float(short)
 
 
-def _sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
+def sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, number: int) -> GradedBatch:
     """Sample and grade the next problems; of several ranks each a share of them, and all have the whole."""
     hold_weights(session, clock)
     problems = session.ranks.block(session.cursor.take(prompts, session.counters.step))

@@ -20,6 +20,8 @@ class RunCounters:
     skipped: int = 0
     skipped_in_a_row: int = 0
     rollbacks: int = 0
+    refused: int = 0  # times that updates were taken back (training/refused_updates.py)
+    lost: int = 0  # rollout batches without a trace in the policy for it
     best_accuracy: float = -1.0
     best_step: int = -1
     score: float | None = None  # pass@1 of this step's evaluation; where none is due, fresh accuracy
@@ -44,5 +46,6 @@ def advance_counters(session: Session, work: StepInProgress, metrics: dict[str, 
     counters.poisoned = bool(report.nonfinite)
     if metrics["accuracy/fresh"] > counters.best_accuracy:
         counters.best_accuracy, counters.best_step = metrics["accuracy/fresh"], counters.step
-    counters.score = None if session.limits.scored_by_evaluation else metrics["accuracy/fresh"]
+    unscored = session.limits.scored_by_evaluation or work.refused  # a refused batch tells of another policy
+    counters.score = None if unscored else metrics["accuracy/fresh"]
     metrics |= {"rollouts": float(counters.rollouts), "tokens": float(counters.tokens)}

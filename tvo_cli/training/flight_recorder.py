@@ -37,6 +37,10 @@ def record_step(
     session: Session, work: StepInProgress, metrics: Mapping[str, float], begun: Sequence[str]
 ) -> Path | None:
     """Write a recording of the step just finished if there is a reason to; a full disk costs it, not the run."""
+    if work.refused:
+        if session.counters.step in session.recorder.steps:
+            log.warning("step %d is not recorded: its batch was refused, so it has no update", session.counters.step)
+        return None
     reasons = _reasons_to_record(session, work, begun)
     if not reasons:
         return None
@@ -79,7 +83,8 @@ def _write_recording(
         "order": recorded_minibatch_order(session, work, int(before.state["counters"]["step"])),
     }
     counters = before.state["counters"] | session.counters.halving()  # the step is cut again as it was
-    state = before.state | {"counters": counters, "work": plain, "snapshot": None, "record": outcome | found}
+    in_flight = {"work": plain, "snapshot": None, "refusal": None}  # a step is replayed without the last two
+    state = before.state | in_flight | {"counters": counters, "record": outcome | found}
     store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state, ranks=session.ranks)
 
 

@@ -28,11 +28,16 @@ def clip_gradients(parameters: Iterable[Tensor], limit: float, ranks: Ranks) -> 
     own = math.fsum(s for s, one in zip(squares, held) if isinstance(one, TensorSlice) and one.is_owned)
     everywhere = math.fsum(s for s, sliced in zip(squares, apart) if not sliced)
     norm = math.sqrt(math.fsum([everywhere, *(ranks.gather(own, float) if any(apart) else ())]))
-    factor = limit / (norm + TINY)
+    factor = clip_factor(norm, limit)
     if math.isfinite(norm) and factor < 1.0:
         for one in held:
             values_held(one).mul_(factor)
     return norm
+
+
+def clip_factor(norm: float, limit: float) -> float:
+    """min(1, limit/(‖g‖ + 1e-6))."""
+    return min(1.0, limit / (norm + TINY))
 
 
 def squared_norm(gradient: Tensor) -> Tensor:

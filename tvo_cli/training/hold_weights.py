@@ -15,7 +15,7 @@ def hold_weights(session: Session, clock: Stopwatch) -> None:
         UserError: on every rank, where one could not write them or a server does not hold them.
     """
     sampler, policy, ranks = session.sampler, session.learner.policy, session.ranks
-    version = (session.counters.step, session.counters.rollbacks)
+    version = (session.counters.step, session.counters.rollbacks + session.counters.refused)
     if not sampler.exchanges or sampler.version == version:
         return
     sampler.version = version

@@ -13,6 +13,8 @@ from tvo_cli.optim import RewardReader
 from tvo_cli.rollout import TemperedBranch
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
+from tvo_cli.training.gradient_clipping import clip_factor
+from tvo_cli.training.gradient_dissipation import preconditioned_square
 from tvo_cli.training.learner import CriticLearner, Learner
 from tvo_cli.training.minibatch_forward import forward_whole_minibatch
 from tvo_cli.training.minibatch_gradient import (
@@ -88,6 +90,7 @@ def update_policy(
     if math.isinf(viscosity):
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
+    _report_descent(learner, batch, minibatch, report)
     if learner.critic is not None:
         loss = _compute_critic_gradient_within_memory(learner.critic, batch, minibatch, passes, guard)
         report.critic_losses.append(learner.critic.step(loss, factor))
@@ -150,3 +153,19 @@ def _optimizer_step(learner: Learner, divergence: float, viscosity: float, repor
     report.rates.append(rate)
     report.viscosities.append(viscosity)
     report.divergences.append(divergence)
+
+
+def _report_descent(learner: Learner, batch: RolloutBatch, minibatch: Minibatch, report: UpdateReport) -> None:
+    """‖∇F‖²_P of the first step of a batch, from the gradient that is there; later ones reuse the rollouts.
+
+    ∇L = c·∇F with c = κ · responses · mean share of a token: κ over the mean length for a token mean. The gradient in
+    .grad has been clipped once, and stands once in ∇L and once in the step.
+    """
+    if report.descent is not None:
+        return
+    square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
+    mask = batch.experience.mask[minibatch.rows]
+    share = float(masked.mean(learner.algorithm.objective.reduce(mask), mask))
+    per_reward = batch.advantage.scale * len(mask) * share
+    if square is not None and per_reward > 0.0:
+        report.descent = square / clip_factor(report.norms[-1], learner.clip_norm) / per_reward

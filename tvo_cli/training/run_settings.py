@@ -70,6 +70,8 @@ class RunSettings:
     scored_by_evaluation: bool = False  # False: by fresh accuracy
     ranks_checked_every: int = 1  # batches; 0: never
     mismatch_limit: float = math.inf  # nats a token between sampler and trainer, above which a batch is refused
+    refuse: float = 0.0  # standard errors by which F may rise in an update; 0: by any number
+    refuse_drift: float = 0.0  # limit of the CUSUM of slow rises; 0: none
     profiled: tuple[int, ...] = ()  # steps, from 1: training/step_profiler.py
 
 

@@ -32,9 +32,9 @@ from tvo_cli.training.learner import Learner
 from tvo_cli.training.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
-from tvo_cli.training.step_state import StateSnapshot, StepInProgress
+from tvo_cli.training.step_state import RefusalState, StateSnapshot, StepInProgress
 
-IN_FLIGHT = {"work": StepInProgress | None, "snapshot": StateSnapshot | None}
+IN_FLIGHT = {"work": StepInProgress | None, "snapshot": StateSnapshot | None, "refusal": RefusalState | None}
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ class Session:
     law: RunningEntropyLaw = field(default_factory=RunningEntropyLaw)
     work: StepInProgress | None = None  # the rollout batch under way; None between batches
     snapshot: StateSnapshot | None = None  # the last state that a healthy step has confirmed
+    refusal: RefusalState | None = None  # where updates may be refused (stability.refuse)
     resumable: bool = True  # False: restored without what only updates need, so that no checkpoint may claim to have it
 
     @property
@@ -89,10 +90,9 @@ class Session:
         self.restore_learner(policy, parts, state)
         self._restore_moving(state)
         rng.set_rng_state({name: whole_values(held, name) for name, held in parts["streams"].items()})
+        device = self.learner.runtime.device
         for part, kind in IN_FLIGHT.items():
-            setattr(
-                self, part, serialize.unpack_record(kind, state[part], parts.get(part, {}), self.learner.runtime.device)
-            )
+            setattr(self, part, serialize.unpack_record(kind, state.get(part), parts.get(part, {}), device))
 
     def restore_policy(self, policy: Mapping[str, HeldTensor], state: Any) -> None:
         """Put the policy's weights and `state` back, for a run that updates nothing any more."""
@@ -177,5 +177,8 @@ class Session:
 
 
 def _session_copies_on_cpu(named: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
-    """Copies off the training device, whose memory a large model needs for itself."""
-    return {name: held_copy_on_cpu(value) for name, value in named.items()}
+    """Copies off the training device, whose memory a large model needs for itself.
+
+    By rising name: an optimiser that was restored has another order than one that was not, and a state the same bytes.
+    """
+    return {name: held_copy_on_cpu(named[name]) for name in sorted(named)}

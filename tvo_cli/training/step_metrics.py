@@ -10,27 +10,32 @@ from torch import Tensor
 
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
-from tvo_cli.objective import Temperature
 from tvo_cli.rollout import sampler_mismatch
-from tvo_cli.stability import dissipation, free_energy_of_batch, gradient_log_fluctuation, readings
-from tvo_cli.stability.free_energy import FreeEnergy
+from tvo_cli.stability import gradient_log_fluctuation, readings
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.free_energy_metrics import free_energy_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import UpdateReport
+from tvo_cli.training.step_state import StepInProgress, UpdateReport
 from tvo_cli.training.weight_box import weight_box_metrics
 
 
-def measure_step(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
-    """Every reading of one rollout batch by name; docs/metrics.md defines each."""
+def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
+    """Every reading of one rollout batch by name; docs/metrics.md defines each.
+
+    Of a refused one what was sampled, and nothing that later steps compare with: its policy is no more.
+    """
+    batch, report = work.batch, work.report
     responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
+    if work.refused:
+        return responses | divergence | free_energy_metrics(session, work) | _no_update_metrics()
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
         | _mismatch_metrics(batch, report)
         | divergence
         | _gradient_metrics(session, report)
-        | _free_energy_metrics(session, batch)
+        | free_energy_metrics(session, work)
         | _update_metrics(session, batch, report)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
     )
@@ -151,25 +156,6 @@ def _gradient_metrics(session: Session, report: UpdateReport) -> dict[str, float
     return found
 
 
-def _free_energy_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
-    """Free energy of this on-policy batch, and how much of it the last update dissipated."""
-    experience, previous = batch.experience, session.previous
-    now = free_energy_of_batch(
-        experience.rewards, experience.old_logp, experience.mask, _temperature_of_objective(session)
-    )
-    found = now.metrics() | session.learner.algorithm.step_rule.readings()
-    if "energy" in previous:
-        before = FreeEnergy(previous["energy"], previous["entropy"], now.temperature)
-        found["thermo/dissipation"] = dissipation(before, now)
-    previous |= {"energy": now.energy, "entropy": now.entropy}
-    return found
-
-
-def _temperature_of_objective(session: Session) -> float:
-    forces = session.learner.algorithm.objective.forces.values()
-    return sum(force.coef.value for force in forces if isinstance(force, Temperature))
-
-
 def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     found = {f"loss/{name}": sum(parts) / len(parts) for name, parts in report.losses.items()}
     found |= {"optimizer/skipped": float(report.skipped), "optimizer/steps": float(len(report.rates))}
@@ -178,6 +164,10 @@ def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport)
     if report.nonfinite:
         found["loss/nonfinite"] = 1.0
     return found | weight_box_metrics(session.learner.optimizer, session.ranks) | _critic_metrics(batch, report)
+
+
+def _no_update_metrics() -> dict[str, float]:
+    return {"optimizer/skipped": 0.0, "optimizer/steps": 0.0}
 
 
 def _critic_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:

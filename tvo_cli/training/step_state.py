@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.stability.gradient_noise import GradientNoiseReading
+from tvo_cli.stability.lyapunov_condition import ConditionReading, LyapunovCondition
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.stopwatch import Stopwatch
 
@@ -33,6 +34,7 @@ class UpdateReport:
     rates: list[float] = field(default_factory=list)
     viscosities: list[float] = field(default_factory=list)
     divergences: list[float] = field(default_factory=list)  # mean binary TV before each step
+    descent: float | None = None  # ‖∇F‖²_P at the first step, on-policy: −dF for each unit of η/ν, reward
     last_epoch: list[StepTokenForces] = field(default_factory=list)
     first: list[StepTokenForces] = field(default_factory=list)  # of the first minibatch, where π_θ = π_old
     skipped: int = 0
@@ -58,3 +60,34 @@ class StepInProgress:
     before: StateSnapshot | None = None  # the state that the first update started from, where somebody needs it
     position: int = 0  # updates done
     report: UpdateReport = field(default_factory=UpdateReport)
+    refused: bool = False  # the update before it was taken back: the batch is counted, and not learnt from
+
+
+NOT_READ = ConditionReading(None, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why updates were taken back: which test, and what it read."""
+
+    step: int  # whose update was taken back, the last of them
+    test: str  # "batch": F rose in one update; "drift": in a row of them
+    value: float
+    threshold: float
+    before: float  # F of what the batch was compared with, in units of reward
+    after: float  # F of the batch
+    updates: int  # rollout batches whose updates were taken back
+
+
+@dataclass(slots=True)
+class RefusalState:
+    """What stability.refuse carries from step to step (training/refused_updates.py)."""
+
+    condition: LyapunovCondition = field(default_factory=LyapunovCondition)
+    trusted: StateSnapshot | None = None  # before the last update; None: there is none that could be taken back
+    anchor: StateSnapshot | None = None  # the newest in which nothing spoke for a slow rise of F
+    since_anchor: int = 0  # batches accepted after that
+    updated: int = 0  # batches whose updates stand since then, that of the anchor included
+    raised: int = 0  # times that ν was raised after that
+    reading: ConditionReading = NOT_READ  # of the newest batch
+    refusals: list[Refusal] = field(default_factory=list)

@@ -10,6 +10,7 @@ from tvo_cli.training import (
     collapse_response,
     counters,
     flight_recorder,
+    refused_updates,
     samples_log,
     session_checkpoint,
     step_profiler,
@@ -45,7 +46,9 @@ def train(session: Session) -> RunEvaluation | None:
         while not is_run_over(session):
             with session_checkpoint.saved_on_user_error(session), step_profiler.profiled_if_asked(session):
                 train_step(session, interrupted)
-            if not is_run_over(session):
+            if is_run_over(session):
+                refused_updates.judge_final_update(session)
+            else:
                 due = [one for one in session.test_sets if _is_due(session.counters.step, one.every)]
                 with session_checkpoint.saved_on_user_error(session):  # of a scorer or reward function of the user's
                     evaluation = _evaluate(session, due) or evaluation
@@ -60,6 +63,12 @@ def train(session: Session) -> RunEvaluation | None:
 def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
     work = session.work = session.work or start_step(session)
+    if not work.refused:
+        _take_updates(session, work, interrupted)
+    return finish_step(session, work)
+
+
+def _take_updates(session: Session, work: StepInProgress, interrupted: StopRequest) -> None:
     factor = session.learner.schedule(session.counters.step, session.limits.steps)
     for minibatch in remaining_minibatches_of_update(
         session.learner, work, session.passes, seed=session.seed, step=session.counters.step, steps=session.limits.steps
@@ -69,31 +78,38 @@ def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
         with work.clock("update"):
             if not update_policy(session.learner, work, minibatch, session.passes, factor, session.counters):
                 break
-    return finish_step(session, work)
 
 
 def start_step(session: Session) -> StepInProgress:
-    """Start a step: a graded rollout batch with advantages, and a snapshot of the state it was sampled in."""
+    """Start a step: a graded rollout batch with advantages, and a snapshot of the state it was sampled in.
+
+    Unless the batch shows that the update before it did harm: then the state before that update comes back.
+    """
     clock = Stopwatch()
     session.ranks.at(session.counters.step + 1, 0)
     drawn = sample_batch(session, clock)
+    refusal = refused_updates.judge_last_update(session, drawn.draws[0])
     with clock("scoring"):
-        batch = session.weighting.weighted(session, assemble_batch(session, drawn))
-    return StepInProgress(
-        batch,
-        clock,
-        before=session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None,
-    )
+        batch = assemble_batch(session, drawn)
+        if refusal is not None:
+            refused_updates.take_updates_back(session, refusal)
+            return StepInProgress(batch, clock, refused=True)
+        batch = session.weighting.weighted(session, batch)
+    refused_updates.release_trusted_state(session)
+    before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
+    refused_updates.trust_state(session, before)
+    return StepInProgress(batch, clock, before=before)
 
 
 def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     """Finish a step: its metrics, what adapts from batch to batch, collapse rules, and a row of metrics.jsonl."""
-    metrics = measure_step(session, work.batch, work.report)
-    adapt_after_batch(session.learner, work.batch)
+    metrics = measure_step(session, work) | refused_updates.refusal_metrics(session)
+    if not work.refused:
+        adapt_after_batch(session.learner, work.batch)
     own = work.clock.metrics(work.batch.drawn.tokens) | peak_memory_metrics(session.learner.runtime.device)
     metrics |= session.ranks.from_first(own, dict[str, float])  # a rule that watches one decides the same everywhere
     counters.advance_counters(session, work, metrics)
-    begun = collapse_response.watch_for_collapse(session, metrics)
+    begun = [] if work.refused else collapse_response.watch_for_collapse(session, metrics)
     flight_recorder.record_step(session, work, metrics, begun)
     action = collapse_response.respond_to_collapse(session, work, metrics)
     check_same_state(session)
@@ -111,6 +127,7 @@ def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation |
         evaluation = evaluate_test_sets(test_sets, session.learner.policy, session.ranks)
     rewards = reward_heldout_responses(session, test_sets, evaluation)
     session.tracker.log_evaluation(session.counters.step, evaluation.metrics() | rewards)
+    collapse_response.watch_evaluation(session, evaluation.metrics())
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation
 
