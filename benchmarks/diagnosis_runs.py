@@ -1,0 +1,109 @@
+"""The runs of benchmarks.diagnosis: healthy ones of several algorithms and ones with a fault, each in a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from benchmarks.diagnosis_faults import FAULTS, Fault
+
+STEPS = 36
+SMALL = (
+    f"trainer.steps={STEPS}",
+    *("rollout.prompts=8", "rollout.samples=8"),
+    *("evaluation.every=12", "evaluation.problems=32", "evaluation.samples=4"),
+    *("trainer.checkpoint_every=0", "trainer.threads=1", "recorder=off", "logger=none", "logger.console=off"),
+)
+HEALTHY = Fault("healthy", "no fault", onset=0)
+HEALTHY_ALGORITHMS = {
+    "tvo": (),
+    "grpo": (),
+    "ppo": (),
+    "reinforce": (),
+    "rloo": (),
+    "gspo": (),
+    "cispo": (),
+    "dr_grpo": (),
+    "grpo_shrunk_cv": (),
+    "tvo addition": ("dataset=addition", "model=tiny_addition"),
+}
+
+
+class FaultRun(NamedTuple):
+    """One run: what is wrong with it, its algorithm and its seed."""
+
+    fault: Fault
+    algorithm: str
+    seed: int
+    extra: tuple[str, ...] = ()
+
+    def folder(self, root: Path) -> Path:
+        """Where it lies."""
+        return root / self.fault.name / f"{self.algorithm.replace(' ', '_')}-s{self.seed}"
+
+    def overrides(self) -> list[str]:
+        """What `tvo train` is given."""
+        return [f"algorithm={self.algorithm.split()[0]}", f"seed={self.seed}", *SMALL, *self.extra,
+                *self.fault.overrides]  # fmt: skip
+
+
+def runs(seeds: tuple[int, ...]) -> Iterator[FaultRun]:
+    """Seed by seed, so that what was stopped has whole seeds; a fault's algorithms take turns of two seeds."""
+    for seed in seeds:
+        for fault in FAULTS:
+            yield FaultRun(fault, fault.algorithms[seed // 2 % len(fault.algorithms)], seed)
+        for algorithm, extra in HEALTHY_ALGORITHMS.items():
+            yield FaultRun(HEALTHY, algorithm, seed, extra)
+
+
+def trained(run: FaultRun, root: Path) -> Path:
+    """The run's folder, after training where it is not done."""
+    folder = run.folder(root)
+    if not (folder / "summary.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        _train(run, folder)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return folder
+
+
+def _train(run: FaultRun, folder: Path) -> None:
+    import torch
+
+    from tvo_cli import config
+    from tvo_cli.experiment import run_training
+
+    torch.set_num_threads(1)
+    built = run_training.build_session
+
+    def with_fault(*arguments: Any, **keywords: Any) -> Any:
+        session = built(*arguments, **keywords)
+        if run.fault.inject is not None:
+            run.fault.inject(session, run.fault.onset)
+        return session
+
+    with patch.object(run_training, "build_session", with_fault):
+        run_training.train(config.compose([*run.overrides(), f"output_dir='{folder}'"]))
+    told = {"fault": run.fault.name, "onset": run.fault.onset, "algorithm": run.algorithm, "seed": run.seed}
+    (folder / "fault.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def main() -> None:
+    """Make all runs: what `python -m benchmarks.diagnosis_runs` does."""
+    import sys
+    import time
+
+    root = Path("outputs/diagnosis")
+    seeds = tuple(map(int, sys.argv[1:])) or tuple(range(10))
+    for run in runs(seeds):
+        begun, cpu = time.monotonic(), time.process_time()
+        trained(run, root)
+        print(run.fault.name, run.algorithm, run.seed, f"{time.monotonic() - begun:.1f} s,",
+              f"{time.process_time() - cpu:.1f} s of a core", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
