@@ -26,8 +26,8 @@ from tvo_cli.comparison.analysis.block_analysis import baseline_of_analysis
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
 from tvo_cli.comparison.analysis.run_values import mean_of_known
 from tvo_cli.comparison.render import verdict_sentences
-from tvo_cli.comparison.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.report.run_loading import Run
+from tvo_cli.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 READING = MetricChoice("eval/pass@1")

@@ -10,10 +10,10 @@ import pytest
 from tvo_cli import config
 from tvo_cli.cli.launch import launch
 from tvo_cli.comparison.analysis.arms_and_blocks import settings_that_name_arms
-from tvo_cli.comparison.runs.trial_settings import flatten_settings
 from tvo_cli.config import renamed_keys
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError
+from tvo_cli.runs.trial_settings import flatten_settings
 
 OLD = {"rollout.batch_rows": 7, "stability.thicken": 3.0, "trainer.products": "default"}
 

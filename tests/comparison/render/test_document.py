@@ -30,7 +30,7 @@ from tvo_cli.comparison.render import (
 from tvo_cli.comparison.render.document import ReportDocument
 from tvo_cli.comparison.render.figures import pages_of_arms
 from tvo_cli.comparison.render.training_curves import TrainingCurve
-from tvo_cli.comparison.runs.trial import Trial
+from tvo_cli.runs.trial import Trial
 
 if TYPE_CHECKING:
     from tvo_cli.comparison.render.document import ReportSection

@@ -13,9 +13,9 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli.comparison import formatting
-from tvo_cli.comparison.runs import trial_settings
-from tvo_cli.comparison.runs.trial import FINISHED, Trial
 from tvo_cli.errors import UserError
+from tvo_cli.runs import trial_settings
+from tvo_cli.runs.trial import FINISHED, Trial
 
 SOURCE = "given path"
 

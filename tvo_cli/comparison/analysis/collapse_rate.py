@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tvo_cli.comparison.analysis.run_values import NO_INTERVAL
-from tvo_cli.comparison.runs.trial import Trial
+from tvo_cli.runs.trial import Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval, wilson_interval
 from tvo_cli.stats.survival import SurvivalCurve, kaplan_meier
 

@@ -11,8 +11,8 @@ from statistics import fmean
 
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
-from tvo_cli.comparison.runs.own_run_folders import last_responses_file
-from tvo_cli.comparison.runs.trial import FINISHED
+from tvo_cli.runs.own_run_folders import last_responses_file
+from tvo_cli.runs.trial import FINISHED
 from tvo_cli.stats import t_tests
 from tvo_cli.stats.bootstrap import paired_clustered_bootstrap
 from tvo_cli.stats.t_tests import Difference

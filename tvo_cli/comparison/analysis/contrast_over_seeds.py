@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
-from tvo_cli.comparison.runs.trial import UNFINISHED, UNKNOWN_SEED
+from tvo_cli.runs.trial import UNFINISHED, UNKNOWN_SEED
 from tvo_cli.stats import power, t_tests
 from tvo_cli.stats.t_tests import Difference
 

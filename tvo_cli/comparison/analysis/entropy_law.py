@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tvo_cli.comparison.analysis import run_values
-from tvo_cli.comparison.runs.trial import Trial
+from tvo_cli.runs.trial import Trial
 from tvo_cli.stats import entropy_law_fit
 
 

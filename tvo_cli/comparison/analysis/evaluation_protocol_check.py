@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.arms_and_blocks import Block
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
-from tvo_cli.comparison.runs import trial_settings
-from tvo_cli.comparison.runs.trial import Trial
 from tvo_cli.errors import UserError
+from tvo_cli.runs import trial_settings
+from tvo_cli.runs.trial import Trial
 
 EVALUATION = ("evaluation.", "dataset.", "reward.", "model.prompt.")
 TRAINING = ("dataset.", "reward.", "model.prompt.", "rollout.temperature", "rollout.top_", "rollout.max_tokens")

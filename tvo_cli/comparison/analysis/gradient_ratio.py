@@ -9,7 +9,7 @@ from statistics import fmean
 
 from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
-from tvo_cli.comparison.runs.trial import UNKNOWN_SEED, Trial
+from tvo_cli.runs.trial import UNKNOWN_SEED, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 from tvo_cli.stats.log_scale import ratio_of_means_interval
 

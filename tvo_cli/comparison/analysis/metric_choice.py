@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tvo_cli.comparison.formatting import count_of, join_names
-from tvo_cli.comparison.runs.trial import FINISHED, Trial
 from tvo_cli.errors import UserError
+from tvo_cli.runs.trial import FINISHED, Trial
 from tvo_cli.tracking.metric_names import BY_NAME
 
 LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")

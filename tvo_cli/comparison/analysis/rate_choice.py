@@ -11,7 +11,7 @@ from statistics import fmean
 from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import Arm, ArmAtRate
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
-from tvo_cli.comparison.runs.trial import UNKNOWN_SEED
+from tvo_cli.runs.trial import UNKNOWN_SEED
 from tvo_cli.stats.rate_selection import select_rate
 
 CORRECTED, LEAVE_ONE_OUT, HALF, SAME = "corrected", "leave-one-out", "half", "same"

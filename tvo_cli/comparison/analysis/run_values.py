@@ -8,7 +8,7 @@ from statistics import fmean
 
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.metric_choice import WINDOW, MetricChoice
-from tvo_cli.comparison.runs.trial import FAILED, FINISHED, Trial
+from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval, mean_interval
 from tvo_cli.stats.sample_efficiency import ThresholdCrossing, first_threshold_crossing
 

@@ -23,7 +23,7 @@ from tvo_cli.comparison.render.table_cells import (
     rate_cell,
     text_cell,
 )
-from tvo_cli.comparison.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
+from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 MARKS = "† collapsed, × failed (counted by the rule), … not finished, · left out"

@@ -17,7 +17,7 @@ from tvo_cli.comparison.render.table_cells import (
     rate_cell,
     text_cell,
 )
-from tvo_cli.comparison.runs.trial import Trial
+from tvo_cli.runs.trial import Trial
 
 
 def collapse_table(found: BlockAnalysis) -> Table:

@@ -28,8 +28,8 @@ from tvo_cli.comparison.render.report_warnings import (
 )
 from tvo_cli.comparison.render.table_cells import Table, without_empty_columns
 from tvo_cli.comparison.render.verdict_sentences import robustness_sentences, sentences_beside_verdict, verdict_sentence
-from tvo_cli.comparison.runs import gather
 from tvo_cli.errors import UserError
+from tvo_cli.runs import gather
 
 CURVE_AXES = ("steps", "samples", "tokens", "hours")
 

@@ -13,9 +13,9 @@ from tvo_cli.comparison.analysis.best_arm import ValuesBySeed
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.collapse_rate import collapse_rate_of
 from tvo_cli.comparison.analysis.contrast_over_seeds import SeedContrast
-from tvo_cli.comparison.runs.trial import Trial
 from tvo_cli.config import nearest_names
 from tvo_cli.errors import UserError
+from tvo_cli.runs.trial import Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 DEFAULT_COLUMNS = ("rate", "seeds", "final", "difference", "collapsed")

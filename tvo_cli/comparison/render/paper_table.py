@@ -11,8 +11,8 @@ from tvo_cli.comparison.analysis.evaluation_protocol_check import was_evaluated_
 from tvo_cli.comparison.render.arms_and_runs_tables import note_on_best_values
 from tvo_cli.comparison.render.document import ReportDocument
 from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, paper_columns
-from tvo_cli.comparison.runs.trial import FAILED, UNFINISHED
 from tvo_cli.escaping import latex as latex_text
+from tvo_cli.runs.trial import FAILED, UNFINISHED
 
 LABEL = "tab:tvo-comparison"
 MANY_COLUMNS = 6  # more are set smaller and closer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
-from tvo_cli.comparison.runs.trial import FAILED, UNFINISHED, Trial
+from tvo_cli.runs.trial import FAILED, UNFINISHED, Trial
 
 
 def unfinished_runs_notes(trials: Sequence[Trial]) -> list[str]:

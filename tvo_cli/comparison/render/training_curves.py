@@ -14,7 +14,7 @@ from tvo_cli.comparison.analysis import metric_choice, run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.render.plot_style import LineStyle, Plot, add_legend, make_canvas, save_plot, set_log_scale
-from tvo_cli.comparison.runs.trial import FAILED, FINISHED, Trial
+from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 from tvo_cli.stats.confidence_interval import mean_interval
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from tvo_cli.comparison.render.table_cells import (
     number_cell,
     text_cell,
 )
-from tvo_cli.comparison.runs.trial import FAILED, Trial
+from tvo_cli.runs.trial import FAILED, Trial
 from tvo_cli.stats import log_scale
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 from tvo_cli.stats.sample_efficiency import ThresholdCrossing

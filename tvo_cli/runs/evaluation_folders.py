@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.comparison.runs import own_run_folders
-from tvo_cli.comparison.runs.trial import FINISHED, UNFINISHED, Trial
-from tvo_cli.comparison.runs.trial_settings import flatten_settings
 from tvo_cli.report.run_loading import Run
+from tvo_cli.runs import own_run_folders
+from tvo_cli.runs.trial import FINISHED, UNFINISHED, Trial
+from tvo_cli.runs.trial_settings import flatten_settings
 
 SUITE, EVALUATED = "suite", "evaluated"  # the latter: the path of the model
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.comparison.runs import evaluation_folders, other_tools, own_run_folders, sweep_jobs
-from tvo_cli.comparison.runs.trial import Trial
-from tvo_cli.comparison.runs.trial_settings import flatten_settings
 from tvo_cli.errors import UserError
 from tvo_cli.report.run_loading import Run
+from tvo_cli.runs import evaluation_folders, other_tools, own_run_folders, sweep_jobs
+from tvo_cli.runs.trial import Trial
+from tvo_cli.runs.trial_settings import flatten_settings
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 SHOW = 3  # runs named in a note before it counts the rest

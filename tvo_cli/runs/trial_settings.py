@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
-from tvo_cli.comparison.runs.trial import RATE, Trial, finite_number
+from tvo_cli.runs.trial import RATE, Trial, finite_number
 
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done

@@ -11,8 +11,8 @@ import pytest
 
 from tests.comparison.conftest import RUNS, column, made, table, write_run
 from tvo_cli.comparison.render import figures, report_terminal
-from tvo_cli.comparison.runs.gather import gather_runs
 from tvo_cli.errors import UserError
+from tvo_cli.runs.gather import gather_runs
 
 
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:

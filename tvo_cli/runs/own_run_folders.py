@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.comparison.runs.trial import FAILED, FINISHED, UNFINISHED
 from tvo_cli.report import run_loading
+from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED
 from tvo_cli.tracking import metrics_file
 from tvo_cli.tracking import run_status as states
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.comparison.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.errors import UserError
 from tvo_cli.report.run_loading import Run, parse_yaml_mapping
+from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")

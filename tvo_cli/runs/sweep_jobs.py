@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.comparison.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.report.run_loading import Run, parse_yaml_mapping
+from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 
 INDEX = "sweep.json"
 GROUPS = ("algorithm", "model", "dataset")  # an override of a group names its choice

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.comparison.conftest import column, made, table, write_run
-from tvo_cli.comparison.runs.gather import gather_runs
 from tvo_cli.errors import UserError
+from tvo_cli.runs.gather import gather_runs
 
 
 def trainer_state(reward: float, steps: int = 6, planned: int = 6) -> dict[str, Any]:

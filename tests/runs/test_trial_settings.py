@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from tvo_cli.comparison.runs.trial import Trial
-from tvo_cli.comparison.runs.trial_settings import describe_settings, flatten_settings, settings_in_which_arms_differ
+from tvo_cli.runs.trial import Trial
+from tvo_cli.runs.trial_settings import describe_settings, flatten_settings, settings_in_which_arms_differ
 
 
 def arm(name: str, **config: Any) -> list[Trial]:

@@ -1,0 +1,1 @@
+"""Diagnosis of training logs: which failure, since when, what it has cost, what to change."""

@@ -1,0 +1,27 @@
+"""The rules that training runs watch by, conf/stability/default.yaml, built without torch and without Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from tvo_cli import config
+from tvo_cli.report.run_loading import parse_yaml_mapping
+from tvo_cli.stability import collapse_rules
+from tvo_cli.stability.rule_interface import CollapseRule
+
+
+def live_rule(name: str, **changed: Any) -> CollapseRule:
+    """Build a rule of conf/stability/default.yaml by its name, with fields that this use changes."""
+    settings = {**_settings_of_live_rules()[name], **changed}
+    kind = getattr(collapse_rules, str(settings.pop("_target_")).rpartition(".")[2])
+    built: CollapseRule = kind(**settings)
+    return built
+
+
+@lru_cache(maxsize=1)
+def _settings_of_live_rules() -> Mapping[str, Mapping[str, Any]]:
+    path = config.choice_path("stability", "default")
+    found: Mapping[str, Mapping[str, Any]] = parse_yaml_mapping(path.read_text(encoding="utf-8"))["rules"]
+    return found

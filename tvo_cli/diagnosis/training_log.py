@@ -1,0 +1,54 @@
+"""A training log: rows of metrics under our names, whichever trainer wrote them, and what is known of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, float]  # "step", and metrics by their names in tracking/metric_names.py
+
+TVO, TRL, VERL, PRIME, OTHER = "tvo", "trl", "verl", "prime-rl", "other"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run besides its metrics; None where it is not known."""
+
+    name: str = ""
+    tool: str = OTHER  # whose keys the remedies name
+    folder: Path | None = None  # of a run of ours: checkpoints, responses and recorded steps
+    planned: int | None = None  # steps that were asked for
+    prompts: int | None = None  # P, a step
+    samples: int | None = None  # G, responses a prompt
+    settings: Mapping[str, Any] = field(default_factory=dict)  # dotted keys of ours → values
+
+    @property
+    def responses(self) -> int | None:
+        """N = P·G, responses a step."""
+        return None if self.prompts is None or self.samples is None else self.prompts * self.samples
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLog:
+    """The rows of a run, one a step, evaluations merged into the step at which they were made."""
+
+    facts: RunFacts
+    rows: Sequence[Row]
+    notes: tuple[str, ...] = ()  # what the reader left out or took for granted
+
+    def column(self, name: str) -> tuple[list[int], list[float]]:
+        """Steps and values of a metric, where it was recorded."""
+        found = [(int(row["step"]), float(row[name])) for row in self.rows if name in row]
+        return [step for step, _ in found], [value for _, value in found]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of all metrics that were recorded at least once."""
+        return frozenset(name for row in self.rows for name in row if name != "step")
+
+    @property
+    def last_step(self) -> int:
+        """The last step; 0 of an empty log."""
+        return int(self.rows[-1]["step"]) if self.rows else 0
