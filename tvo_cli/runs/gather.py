@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.report.run_loading import Run
-from tvo_cli.runs import evaluation_folders, other_tools, own_run_folders, sweep_jobs
+from tvo_cli.runs import (
+    evaluation_folders,
+    other_tools,
+    own_run_folders,
+    sweep_jobs,
+    tensorboard_events,
+    wandb_runs,
+)
 from tvo_cli.runs.trial import Trial
 from tvo_cli.runs.trial_settings import flatten_settings
 
@@ -29,6 +36,9 @@ def gather_runs(paths: Sequence[Path], mapping: Path | None = None) -> GatheredR
     """Gather every run below the paths; UserError when there is none."""
     found = _RunSearch(other_tools.read_tool_mapping(mapping))
     for path in paths:
+        if wandb_runs.is_online_path(path):
+            found.take_online(path)
+            continue
         if not path.exists():
             raise UserError("runs", path, "there is no such folder or file.")
         found.search(path)
@@ -65,6 +75,12 @@ class _RunSearch:
         known = [trial for trial in self.trials.values() if trial.source == str(path)]
         self.trials |= {trial.run.folder: sweep_jobs.with_settings_of_similar_run(trial, known) for trial in lost}
 
+    def take_online(self, path: Path) -> None:
+        """Read a run that W&B keeps."""
+        trial, complaints = wandb_runs.read_online_run(str(path), self._chosen)
+        self.trials[path] = trial
+        self._say(complaints, trial.name)
+
     def _take(self, place: Path, kind: str, path: Path) -> None:
         trials, complaints = _read_found_run(place, kind, path, self._chosen)
         if place.resolve() in self._places:
@@ -82,9 +98,9 @@ class _RunSearch:
 
 
 def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
-    """Yield places with their kind: run, evaluation, trl, plain, sweep; a run's own folders are not searched."""
+    """Yield places with their kind: run, evaluation, trl, plain, tensorboard, wandb, sweep; not inside a run."""
     if path.is_file():
-        yield path, "trl" if path.name == other_tools.TRL.file else "plain"
+        yield path, _kind_of_file(path)
         return
     seen: set[str] = set()
     for folder, below, files in os.walk(path, followlinks=True):
@@ -108,6 +124,14 @@ def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
             yield last[-1], "trl"
 
 
+def _kind_of_file(path: Path) -> str:
+    if path.suffix == wandb_runs.SUFFIX:
+        return "wandb"
+    if path.name.startswith(tensorboard_events.PREFIX):
+        return "tensorboard"
+    return "trl" if path.name == other_tools.TRL.file else "plain"
+
+
 def _kind_of_run_folder(folder: Path, files: Sequence[str], file: str) -> list[tuple[Path, str]]:
     """Return the runs that a folder with these files is, each with its kind."""
     if evaluation_folders.is_evaluation_trial_folder(files):
@@ -118,7 +142,11 @@ def _kind_of_run_folder(folder: Path, files: Sequence[str], file: str) -> list[t
         return [(folder / file, "plain")]
     if other_tools.TRL.file in files:
         return [(folder / other_tools.TRL.file, "trl")]
-    return [(folder / "metrics.jsonl", "plain")] if "metrics.jsonl" in files else []
+    if "metrics.jsonl" in files:
+        return [(folder / "metrics.jsonl", "plain")]
+    if any(name.startswith(tensorboard_events.PREFIX) for name in files):
+        return [(folder, "tensorboard")]
+    return [(folder / name, "wandb") for name in sorted(files) if name.endswith(wandb_runs.SUFFIX)]
 
 
 def _read_found_run(
@@ -130,6 +158,11 @@ def _read_found_run(
         how = chosen if chosen.file == place.name or kind == "plain" else other_tools.TRL
         folder = place.parent.parent if CHECKPOINT.match(place.parent.name) else place.parent
         trial, said = other_tools.read_other_tools_run(place, _name_below_path(folder, path), source, how)
+        return [trial], said
+    if kind in ("tensorboard", "wandb"):
+        read = tensorboard_events.read_event_files if kind == "tensorboard" else wandb_runs.read_offline_run
+        folder = place if place.is_dir() else place.parent
+        trial, said = other_tools.trial_of_rows(read(place), folder, _name_below_path(folder, path), source, chosen)
         return [trial], said
     if kind == "evaluation":
         return evaluation_folders.trials_of_evaluation_folder(place, _name_below_path(place, path), source)

@@ -25,6 +25,8 @@ class Trial:
     settings: Mapping[str, Any]  # dotted key → scalar, or the text of a list
     state: str  # FINISHED, FAILED, UNFINISHED
     why: str = ""  # what is known of a run that did not finish
+    tool: str = ""  # the trainer that wrote it; none: this one
+    planned: int | None = None  # steps that were asked for
 
     @property
     def seed(self) -> str:

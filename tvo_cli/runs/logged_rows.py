@@ -1,0 +1,122 @@
+"""The rows of another tool's log, as that tool wrote them: JSON with a list of rows, JSON lines, or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.runs.tool_mappings import PLAIN, STEPS, ToolMapping, find_mapping
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRows:
+    """Rows under their own names, the document around them, and what was wrong with the file."""
+
+    rows: Rows
+    document: Mapping[str, Any] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+
+
+def read_logged_rows(file: Path, chosen: ToolMapping) -> LoggedRows:
+    """Read the rows of a file, by its suffix or by the mapping."""
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    if chosen.rows:
+        return _rows_in_document(text, file.name, chosen.rows)
+    if file.suffix.lower() in (".csv", ".tsv"):
+        return _rows_of_csv(text, file.name)
+    return _rows_of_json_lines(text, file.name)
+
+
+def unnested(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
+    """Rows with their metrics at the top, and the mapping that fits them where none was chosen."""
+    rows = [_flattened(row, chosen.nested or "data") for row in read.rows]
+    mapping = chosen
+    if chosen == PLAIN:
+        mapping = find_mapping({name for row in rows for name in row})
+        mapping = replace(mapping, step=_step_column(rows, mapping.step))
+    rows, said = _last_run(rows, mapping.step)
+    return LoggedRows(rows, read.document, (*read.said, *said)), mapping
+
+
+def _flattened(row: dict[str, Any], key: str) -> dict[str, Any]:
+    inside = row.get(key)
+    return {**row, **inside} if isinstance(inside, dict) else row
+
+
+def _step_column(rows: Rows, usual: str) -> str:
+    """Return the column of the steps: the usual one, or the first other name of one that is there."""
+    names = {name for row in rows for name in row}
+    return next((name for name in (usual, *STEPS) if name in names), usual)
+
+
+def _last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
+    """Return the last run of a file in which the steps begin anew, and say so; a resumed run goes on as one."""
+    begun = [0]
+    reached = first = None
+    for at, row in enumerate(rows):
+        now = row.get(step)
+        if not isinstance(now, int | float):
+            continue
+        if reached is not None and first is not None and now < reached and now <= first:
+            begun.append(at)
+        first = now if first is None else min(first, now)
+        reached = now
+    if len(begun) == 1:
+        return rows, []
+    return rows[begun[-1] :], [f"{len(begun)} runs stand in one file (the steps begin anew); only the last is read"]
+
+
+def _rows_in_document(text: str, name: str, key: str) -> LoggedRows:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return LoggedRows([], {}, (f"{name} is not JSON; nothing of it can be read",))
+    listed = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        return LoggedRows([], {}, (f"{name} has no list {key}; nothing of it can be read",))
+    return LoggedRows([row for row in listed if isinstance(row, dict)], document)
+
+
+def _rows_of_json_lines(text: str, name: str) -> LoggedRows:
+    rows: Rows = []
+    said: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except ValueError:
+            said.append(f"line {number} of {name} is not JSON; it is left out")
+            continue
+        rows += [row] if isinstance(row, dict) and row else []
+    return LoggedRows(rows, {}, tuple(said))
+
+
+def _rows_of_csv(text: str, name: str) -> LoggedRows:
+    """Read a table with a head; empty cells are missing values. Rows without a step are numbered."""
+    head = text.splitlines()[:1]
+    separator = max(",\t;", key=head[0].count) if head else ","
+    rows = [dict(_cells(row)) for row in csv.DictReader(io.StringIO(text), delimiter=separator)]
+    if not rows or any(set(STEPS) & set(row) for row in rows):
+        return LoggedRows(rows)
+    numbered: Rows = [{"step": at, **row} for at, row in enumerate(rows, start=1)]
+    return LoggedRows(numbered, {}, (f"{name} has no column of steps; its rows are numbered from 1",))
+
+
+def _cells(row: Mapping[str | Any, str | Sequence[str] | None]) -> Iterator[tuple[str, Any]]:
+    for name, text in row.items():
+        if isinstance(name, str) and isinstance(text, str) and text.strip():
+            yield name.strip().strip('"'), _cell(text.strip())
+
+
+def _cell(text: str) -> Any:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() and "." not in text and "e" not in text.lower() else number

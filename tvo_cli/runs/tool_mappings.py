@@ -1,0 +1,170 @@
+"""How other trainers name what they log: one mapping a trainer, found by its columns, or one of your own in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.report.run_loading import parse_yaml_mapping
+from tvo_cli.runs.trial import RATE
+
+TAKES = ("first", "last", "max")
+TELLING = 2  # columns of a trainer's that must be there for a log to be taken for one of its
+STEPS = (
+    *("step", "global_step", "_step", "Step", "train/global_step", "training/global_step", "trainer/global_step"),
+    "iteration",
+)
+Names = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMapping:
+    """The mapping of another tool's file to a run: our metrics, settings and steps by its columns."""
+
+    file: str = "metrics.jsonl"
+    rows: str = ""  # the key of the JSON that holds the rows; none: the file is JSON lines
+    nested: str = ""  # the key of a row that holds its metrics; none: the row itself
+    step: str = "step"
+    planned: str | int = 0  # steps that were asked for: a number, or the file's key
+    metrics: Names = field(default_factory=dict)  # ours: theirs, or several of theirs of which the first counts
+    patterns: Mapping[str, str] = field(default_factory=dict)  # a pattern of theirs: ours, with its groups
+    settings: Mapping[str, Any] = field(default_factory=dict)  # ours: a value, or {column: theirs, take: max}
+    path: str = ""  # a pattern for the path, with groups algorithm, seed, lr
+    seconds: str = ""  # the column that holds the whole run's seconds
+    tool: str = "other"
+
+    def our_names(self) -> dict[str, str]:
+        """Theirs → ours; of several of theirs, each."""
+        pairs = [(ours, [their] if isinstance(their, str) else list(their)) for ours, their in self.metrics.items()]
+        return {one: ours for ours, theirs in pairs for one in theirs}
+
+
+PLAIN = ToolMapping()
+TRL = ToolMapping(
+    file="trainer_state.json",
+    rows="log_history",
+    planned="max_steps",
+    seconds="train_runtime",
+    tool="trl",
+    metrics={
+        "reward/mean": "reward",
+        "reward/std": "reward_std",
+        "accuracy/fresh": "rewards/accuracy_reward/mean",
+        "group/zero_advantage": "frac_reward_zero_std",
+        "policy/entropy": "entropy",
+        "policy/kl_ref": "kl",
+        "policy/clipped": ("clip_ratio/region_mean", "clip_ratio"),
+        "policy/mismatch": "sampling/sampling_logp_difference/mean",
+        "policy/mismatch_max": "sampling/sampling_logp_difference/max",
+        "response/length": ("completions/mean_length", "completion_length"),
+        "response/length_max": "completions/max_length",
+        "response/truncated": "completions/clipped_ratio",
+        "gradient/norm": "grad_norm",
+        "optimizer/lr": "learning_rate",
+        "tokens": "num_tokens",
+        "time/step": "step_time",
+        "eval/pass@1": "eval_rewards/accuracy_reward/mean",
+        "eval/reward": "eval_reward",
+        "loss/policy": "loss",
+        "data/epoch": "epoch",
+    },
+    settings={RATE: {"column": "learning_rate", "take": "max"}},
+)
+VERL = ToolMapping(
+    nested="data",
+    tool="verl",
+    metrics={
+        "reward/mean": "critic/rewards/mean",
+        "accuracy/fresh": "critic/acc/mean",
+        "reward/score": "critic/score/mean",
+        "policy/entropy": ("actor/entropy", "actor/entropy_loss"),
+        "policy/kl_ref": ("actor/kl_loss", "actor/reward_kl_penalty"),
+        "policy/kl_old_k1": "actor/ppo_kl",
+        "policy/clipped": "actor/pg_clipfrac",
+        "policy/mismatch_probability": "training/rollout_probs_diff_mean",
+        "policy/mismatch_kl": "rollout_corr/kl",
+        "response/length": "response_length/mean",
+        "response/length_max": "response_length/max",
+        "response/truncated": "response_length/clip_ratio",
+        "gradient/norm": "actor/grad_norm",
+        "loss/policy": "actor/pg_loss",
+        "optimizer/lr": "actor/lr",
+        "critic/explained_variance": "critic/vf_explained_var",
+        "time/step": ("timing_s/step", "perf/time_per_step"),
+        "tokens/step": "perf/total_num_tokens",
+        "data/epoch": "training/epoch",
+    },
+    patterns={
+        r"val-core/(?:.+)/acc/mean@\d+": "eval/pass@1",
+        r"val/test_score/.+": "eval/pass@1",
+    },
+    settings={RATE: {"column": "actor/lr", "take": "max"}},
+)
+PRIME = ToolMapping(
+    tool="prime-rl",
+    metrics={
+        "reward/mean": ("reward/all/mean", "reward/mean"),
+        "group/all_wrong": ("solve_none/all", "batch/solve_none"),
+        "group/all_right": ("solve_all/all", "batch/solve_all"),
+        "policy/entropy": ("entropy/all/mean", "entropy/mean"),
+        "policy/mismatch_kl": ("mismatch_kl/all/mean", "mismatch_kl/mean"),
+        "policy/masked": "is_masked/mean",
+        "policy/staleness": ("off_policy_level/all/mean", "batch/off_policy_level/mean"),
+        "response/length": ("decode_len/all/mean", "decode_len/mean", "completion_len/mean"),
+        "response/truncated": ("is_truncated/all/mean", "is_truncated/mean"),
+        "gradient/norm": "optim/grad_norm",
+        "optimizer/lr": "optim/lr",
+        "tokens": "progress/total_tokens",
+        "rollouts": "progress/total_samples",
+        "loss/policy": "loss/mean",
+    },
+    patterns={r"eval/(?:.+)/avg@\d+": "eval/pass@1"},
+    settings={RATE: {"column": "optim/lr", "take": "max"}},
+)
+KNOWN = (TRL, VERL, PRIME)
+
+
+def find_mapping(columns: Iterable[str]) -> ToolMapping:
+    """Return the trainer's mapping that knows most of the columns; PLAIN where none knows enough of them."""
+    found = {name.removeprefix("train/") for name in columns}
+    best = max(KNOWN, key=lambda one: len(found & set(one.our_names())))
+    telling = found & set(best.our_names()) - set(best.metrics)  # names that are not ours too
+    return best if len(telling) >= TELLING else PLAIN
+
+
+def read_tool_mapping(path: Path | None) -> ToolMapping:
+    """Read the mapping of `--mapping`, YAML or JSON; PLAIN without one."""
+    if path is None:
+        return PLAIN
+    if not path.is_file():
+        raise UserError("--mapping", path, "there is no such file.")
+    try:
+        found = parse_yaml_mapping(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError("--mapping", path, "is neither YAML nor JSON.") from error
+    known = {one.name for one in fields(ToolMapping)}
+    wrong = sorted(set(found) - known)
+    if wrong or not found:
+        problem = f"has no key {wrong[0]}." if wrong else "holds no mapping."
+        raise UserError("--mapping", path, problem, f"Keys: {', '.join(sorted(known))}.")
+    return _check_tool_mapping(ToolMapping(**found), path)
+
+
+def _check_tool_mapping(chosen: ToolMapping, path: Path) -> ToolMapping:
+    named = (chosen.metrics, chosen.patterns, chosen.settings)
+    if not all(isinstance(one, Mapping) for one in named):
+        raise UserError("--mapping", path, "metrics, patterns and settings are mappings of our names.")
+    for name, value in chosen.settings.items():
+        if isinstance(value, Mapping) and ("column" not in value or value.get("take", "first") not in TAKES):
+            remedy = f"A value, or {{column: theirs, take: {'|'.join(TAKES)}}}."
+            raise UserError("--mapping", path, f"cannot read the setting {name}.", remedy)
+    for key, pattern in (("path", chosen.path), *(("patterns", one) for one in chosen.patterns)):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError("--mapping", path, f"{key} is no pattern: {error}.") from error
+    return chosen
