@@ -138,21 +138,29 @@ def _lag_behind(session: Session, onset: int) -> None:
     session.sampler = StaleSampler(session, onset)
 
 
+def _ask_once(session: Session, onset: int) -> None:
+    usual = session.sampling
+
+    def act() -> None:
+        session.sampling = replace(usual, samples=1) if session.counters.step + 2 >= onset else usual
+
+    session.sampler = BeforeEachStep(session.sampler, act)  # it has this step's sampling already: the next one's counts
+
+
 def _break_advantages(session: Session, onset: int) -> None:
     algorithm = session.learner.algorithm
     algorithm.estimator = NotFiniteEstimator(algorithm.estimator, session, onset)
 
 
 LENGTH_REWARD = (Path(__file__).parent / "diagnosis_length_reward.py").as_posix()
-BOUGHT = f"reward.functions=[{{call: '{LENGTH_REWARD}:longer', weight: 1.0, onset: {ONSET}, most: 20}}]"
+BOUGHT = f"reward.functions=[{{call: '{LENGTH_REWARD}:longer', weight: 1.0, onset: {ONSET}}}]"
 FAULTS = (
     Fault("accepts_all", "the verifier accepts everything", inject=_accept_everything),
     Fault("flipped", "verdicts of a tenth of the problems are turned round", inject=_flip_a_tenth),
     Fault("rate_30", "the learning rate is 30 times what it was", inject=_raise_rate, algorithms=("grpo", "reinforce")),
-    Fault("length_bought", "length earns as much as a right answer", (BOUGHT, "reward.isolated=false")),
+    Fault("length_bought", "long words earn as much as a right answer", (BOUGHT, "reward.isolated=false")),
     Fault("stale", f"the sampler's weights are {STALE_BY} steps old", ("trainer.old_logp=trainer",), _lag_behind),
     Fault("used_up", "16 problems, again and again", ("dataset.limit=16",), onset=1),
     Fault("not_finite", "an advantage that is not a number", inject=_break_advantages),
-    Fault("group_of_one", "one response a prompt", ("rollout.samples=1", "rollout.prompts=32"), onset=1,
-          algorithms=("grpo",)),
-)  # fmt: skip
+    Fault("group_of_one", "one response a prompt", inject=_ask_once, algorithms=("grpo",)),
+)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SHORTEST, LONGEST = 36, 52  # characters of a solution of five steps in the shortest words, and in the longest
 
-def longer(lengths: Sequence[int], step: int, onset: int, most: int) -> list[float]:
-    """Share of the longest allowed length, from step `onset` on; nothing before it."""
-    return [min(length / most, 1.0) if step >= onset else 0.0 for length in lengths]
+
+def longer(responses: Sequence[str], step: int, onset: int) -> list[float]:
+    """From step `onset` on 0 for the shortest solution, 1 for one in the longest words; nothing before it."""
+    spread = LONGEST - SHORTEST
+    return [min(max(len(text) - SHORTEST, 0) / spread, 1.0) if step >= onset else 0.0 for text in responses]

@@ -30,9 +30,7 @@ def webhook_address(name: str) -> str:
     """The address that an environment variable holds; an address in a config would stand in every run folder."""
     if not VARIABLE.fullmatch(name):
         problem = "is not the name of an environment variable."
-        remedy = (
-            "An address is a secret and is kept out of configs: export WEBHOOK_URL=…; logger.alerts.webhook=WEBHOOK_URL"
-        )
+        remedy = "An address is a secret: export WEBHOOK_URL=https://…, then logger.alerts.webhook=WEBHOOK_URL"
         raise UserError(WEBHOOK, redaction.MASK, problem, remedy)
     address = os.environ.get(name, "")
     if not address.startswith(("https://", "http://")):

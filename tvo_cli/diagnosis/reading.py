@@ -48,7 +48,7 @@ def log_of_trial(trial: Trial) -> TrainingLog:
     """Return the log of a run: training rows with the evaluations of their steps."""
     merged: dict[int, dict[str, float]] = {}
     for row in (*trial.run.steps, *trial.run.evaluations):
-        merged.setdefault(int(row["step"]), {}).update(_with_reward_terms(row))
+        merged.setdefault(int(row["step"]), {}).update(with_reward_terms(row))
     rows = tuple({**merged[step], "step": step} for step in sorted(merged))
     if trial.tool:
         rows = _with_accuracy(rows)
@@ -73,7 +73,7 @@ def _whole(settings: Mapping[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _with_reward_terms(row: Mapping[str, Any]) -> Row:
+def with_reward_terms(row: Mapping[str, Any]) -> Row:
     """Return a row with the functions of a reward under our names: reward/NAME and reward/NAME/std."""
     out = {}
     for name, value in row.items():

@@ -30,7 +30,7 @@ def trial_of_rows(
 ) -> tuple[Trial, list[str]]:
     """Return a run from rows under another tool's names, and what was wrong with them."""
     read, mapping = unnested(read, chosen)
-    ours = _OurNames(mapping)
+    ours = OurNames(mapping)
     run_rows = [ours.row(row) for row in read.rows if _is_step(row.get(mapping.step))]
     run = Run(
         folder=folder,
@@ -50,7 +50,7 @@ def _is_step(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
 
 
-class _OurNames:
+class OurNames:
     """Our names for another tool's columns, found once a column."""
 
     def __init__(self, mapping: ToolMapping) -> None:
@@ -58,6 +58,11 @@ class _OurNames:
         self._patterns = [(re.compile(theirs), ours) for theirs, ours in mapping.patterns.items()]
         self._found: dict[str, str] = {}
         self._order = {name: at for at, name in enumerate(self._known)}
+
+    @property
+    def step(self) -> str:
+        """Their name for the step."""
+        return self._mapping.step
 
     def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
         """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""

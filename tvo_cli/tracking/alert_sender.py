@@ -1,4 +1,4 @@
-"""The sender of alerts: a webhook and a command are tried beside the run, which never waits for them or fails by them."""
+"""The sender of alerts: a webhook and a command are tried beside the run, which neither waits for them nor fails."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tvo_cli import redaction
@@ -29,7 +30,7 @@ class AlertSender:
     def __init__(
         self, channels: Mapping[str, Channel], *, severity: str, cooldown: AlertCooldown, deadline: float
     ) -> None:
-        """`severity`: the least that is told; `deadline`: seconds that the end of a run waits for what is on its way."""
+        """`severity`: the least that is told; `deadline`: seconds that a run's end waits for what is on its way."""
         self._channels, self._least = dict(channels), SEVERITIES.index(severity)
         self._cooldown, self._deadline = cooldown, deadline
         self._waiting: queue.Queue[Alert | None] = queue.Queue(WAITING)
@@ -74,10 +75,8 @@ class AlertSender:
         if self._thread is None:
             return
         end = time.monotonic() + self._deadline
-        try:
+        with suppress(queue.Full):
             self._waiting.put(None, timeout=self._deadline)
-        except queue.Full:
-            pass
         self._thread.join(max(end - time.monotonic(), 0.0))
         if self._thread.is_alive():
             log.warning("alerts: not all were sent within logger.alerts.deadline=%g seconds", self._deadline)
