@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 ABSOLUTE_DIFFERENCE = math.sqrt(math.pi) / 2.0  # σ over E|x − y| of two independent normal values
 
@@ -17,6 +19,18 @@ class Curve:
         self.steps: list[int] = []
         self.values: list[float] = []
         self._sums, self._differences = [0.0], [0.0]
+
+    @classmethod
+    def of(cls, steps: Sequence[int], values: Sequence[float]) -> Curve:
+        """Return a curve with these values."""
+        curve = cls()
+        for step, value in zip(steps, values, strict=True):
+            curve.append(step, value)
+        return curve
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it in plain numbers, for `of`."""
+        return {"steps": list(self.steps), "values": list(self.values)}
 
     def __len__(self) -> int:
         """How many values there are."""

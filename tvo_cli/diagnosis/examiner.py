@@ -121,7 +121,9 @@ class Examiner:
 def _settled(finding: Finding, step: int) -> Finding:
     """A finding; a critical one whose condition ended many steps ago is a warning."""
     over = not finding.active and step - finding.last_step > SETTLED
-    return replace(finding, severity=WARNING) if over and finding.severity == CRITICAL else finding
+    if not over or finding.severity != CRITICAL:
+        return finding
+    return replace(finding, severity=WARNING, was_critical=True)
 
 
 def _joined(one: Finding, other: Finding) -> Finding:
@@ -134,3 +136,11 @@ def _joined(one: Finding, other: Finding) -> Finding:
 
 def _worst_first(finding: Finding) -> tuple[int, bool, int]:
     return -SEVERITIES.index(finding.severity), not finding.active, finding.first_step
+
+
+def counting(findings: Sequence[Finding], last_step: int) -> list[Finding]:
+    """Return the findings that a verdict counts: all but warnings whose condition ended many steps ago.
+
+    A collapse that is over is a warning and counts, for the run has gone through it.
+    """
+    return [one for one in findings if one.active or one.was_critical or last_step - one.last_step <= SETTLED]

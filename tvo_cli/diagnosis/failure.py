@@ -6,26 +6,14 @@ that a live monitor and a diagnosis of a finished log are one implementation. `s
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from tvo_cli.diagnosis.finding import CRITICAL, WARNING, Finding, Remedy
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.rule_interface import CollapseRule
 
 SEVERITY_OF_RULE = {"collapse": CRITICAL, "warning": WARNING}
-
-
-@dataclass(kw_only=True)
-class TrendRule(CollapseRule):
-    """A rule over many steps: it knows since when its condition has held, which may be before its first breach."""
-
-    since: int | None = field(default=None, init=False)
-
-    @abstractmethod
-    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
-        """What is wrong with this step, if anything; sets `since`."""
 
 
 @dataclass(frozen=True, slots=True)

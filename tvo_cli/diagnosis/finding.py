@@ -39,8 +39,9 @@ class Finding:
     alarm_step: int  # when a live monitor says so: after the rule's patience
     last_step: int  # the last step at which it held
     active: bool  # whether it held at the last step of the log
-    metric: str
+    metric: str  # the reading that shows it
     message: str  # one line with its numbers
     evidence: Mapping[str, float] = field(default_factory=dict)  # value, threshold, start, last …
     cost: Cost | None = None
     remedies: tuple[Remedy, ...] = ()
+    was_critical: bool = False  # a critical one whose condition ended so long ago that it is a warning now

@@ -12,10 +12,11 @@ from tvo_cli.stability import collapse_rules
 from tvo_cli.stability.rule_interface import CollapseRule
 
 
-def live_rule(name: str, **changed: Any) -> CollapseRule:
-    """Build a rule of conf/stability/default.yaml by its name, with fields that this use changes."""
+def live_rule(name: str, kind: type[CollapseRule] | None = None, **changed: Any) -> CollapseRule:
+    """Build a rule of conf/stability/default.yaml by its name, of a subclass or with fields that this use changes."""
     settings = {**_settings_of_live_rules()[name], **changed}
-    kind = getattr(collapse_rules, str(settings.pop("_target_")).rpartition(".")[2])
+    usual = getattr(collapse_rules, str(settings.pop("_target_")).rpartition(".")[2])
+    kind = kind or usual
     built: CollapseRule = kind(**settings)
     return built
 

@@ -49,7 +49,7 @@ def log_of_trial(trial: Trial) -> TrainingLog:
     merged: dict[int, dict[str, float]] = {}
     for row in (*trial.run.steps, *trial.run.evaluations):
         merged.setdefault(int(row["step"]), {}).update(with_reward_terms(row))
-    rows = tuple({**merged[step], "step": step} for step in sorted(merged))
+    rows: tuple[Row, ...] = tuple({**merged[step], "step": step} for step in sorted(merged))
     if trial.tool:
         rows = _with_accuracy(rows)
     return TrainingLog(facts_of_trial(trial), rows, tuple(_unknown_columns(rows)))

@@ -1,29 +1,135 @@
-"""Accuracy collapse: what was learnt is lost; the smoothed accuracy or reward falls below half of its peak."""
+"""Accuracy collapse: what was learnt is lost.
+
+Three rules: the live ones of conf/stability (half of the peak, smoothed); a fall of a short window below half of the
+best window by so many standard errors, which also sees low peaks and quick falls; a fall of the held-out accuracy.
+Sources: the half of the peak is the definition of docs/results; the error of a window's mean is Bernoulli's, or what
+successive differences show where that is more (von Neumann, 1941), since responses to one prompt are not independent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
+from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.stability.rule_interface import CollapseRule
+from tvo_cli.diagnosis.trend_rule import (
+    ACCURACY,
+    HELDOUT,
+    REWARD,
+    USUAL_ERROR,
+    TrendRule,
+    append_metric,
+    first_step_below,
+    heldout_error,
+    share_noise,
+)
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+
+@dataclass(kw_only=True)
+class SignificantFall(TrendRule):
+    """The mean of the last `window` values lies below `share` of the best such mean, by `errors` standard errors.
+
+    Where a metric has negative values there is no share of it: then all that was gained must be lost, below the start.
+    """
+
+    metric: str
+    share: float
+    window: int
+    errors: float
+    responses: int | None = None
+    instead_of: str = ""  # a metric that makes this one unnecessary where it is logged
+    curve: Curve = field(default_factory=Curve, init=False)
+    best: float = field(default=-1e300, init=False)
+    lowest: float = field(default=0.0, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Fallen."""
+        if self.instead_of in metrics:
+            return None
+        value = append_metric(self.curve, metrics, self.metric)
+        end, window = len(self.curve), self.window
+        if value is None or end < 2 * window:
+            return None
+        self.lowest = min(self.lowest, value)
+        self.best = max(self.best, self.curve.mean(end - 2 * window, end - window))
+        return self._fallen(self.curve.mean(end - window, end))
+
+    def _fallen(self, now: float) -> RuleBreach | None:
+        threshold = self.share * self.best if self.lowest >= 0.0 else self.curve.mean(0, self.window)
+        if now >= threshold:
+            return None
+        noise = max(self.curve.noise(0, len(self.curve)), share_noise(self.best, self.responses))
+        error = noise * math.sqrt(2.0 / self.window)
+        if self.best - now < self.errors * error or self.best == now:
+            return None
+        self.since = first_step_below(self.curve, (self.best + now) / 2.0)
+        reason = f"has fallen from {self.best:.3g} by {(self.best - now) / max(error, 1e-12):.1f} standard errors"
+        return RuleBreach(self.metric, now, threshold, reason)
+
+
+@dataclass(kw_only=True)
+class HeldOutFall(TrendRule):
+    """The held-out accuracy lies below `share` of its best, by `errors` standard errors of the difference."""
+
+    share: float
+    errors: float
+    curve: Curve = field(default_factory=Curve, init=False)
+    best: float = field(default=0.0, init=False)
+    best_error: float = field(default=USUAL_ERROR, init=False)
+    fallen: bool = field(default=False, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Fallen at the latest evaluation."""
+        value = append_metric(self.curve, metrics, HELDOUT)
+        error = heldout_error(metrics)
+        if value is not None:
+            limit = self.errors * math.hypot(error, self.best_error)
+            self.fallen = value < self.share * self.best and self.best - value > limit
+            if value > self.best:
+                self.best, self.best_error = value, error
+        if not self.fallen:
+            return None
+        self.since = first_step_below(self.curve, self.share * self.best)
+        reason = f"is held-out accuracy and was {self.best:.3g}"
+        return RuleBreach(HELDOUT, self.curve.values[-1], self.share * self.best, reason)
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    return live_rule("accuracy_drop"), live_rule("reward_drop")
+    return (
+        live_rule("accuracy_drop"),
+        live_rule("reward_drop"),
+        *(SignificantFall(metric=ACCURACY, responses=facts.responses, **how) for how in FALLS),
+        *(SignificantFall(metric=REWARD, instead_of=ACCURACY, **how) for how in FALLS),
+        HeldOutFall(severity="collapse", share=0.5, errors=3.0, patience=1),  # half lost: as for the training accuracy
+        HeldOutFall(severity="warning", share=0.8, errors=3.0, patience=1),  # three errors: 1 in 700 by chance
+    )
+
+
+# Five errors for a half: the best of a thousand windows lies 3 above its mean by chance, and 2 are left. Three quarters
+# in a longer window: a fall that a reader of the curve would ask about.
+FALLS: tuple[Mapping[str, Any], ...] = (
+    {"severity": "collapse", "share": 0.5, "window": 4, "errors": 5.0, "patience": 2},
+    {"severity": "warning", "share": 0.75, "window": 8, "errors": 5.0, "patience": 3},
+)
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
-    return (Remedy("smaller steps: a third of the learning rate"),)
+    return smaller_steps(facts), controlled_steps(facts), roll_back(facts)
 
 
 ACCURACY_COLLAPSE = Failure(
     name="accuracy_collapse",
-    meaning="What was learnt is lost: accuracy or reward has fallen below half of its peak.",
-    needs=(("accuracy/fresh", "reward/mean"),),
+    meaning="What was learnt is lost: accuracy or reward has fallen far below its peak.",
+    needs=((ACCURACY, REWARD, HELDOUT),),
     rules=_rules,
     remedies=_remedies,
-    sources=(),
+    sources=("docs/results/compare.md", "arXiv:2505.22617"),
 )

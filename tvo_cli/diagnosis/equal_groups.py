@@ -1,0 +1,75 @@
+"""Groups whose rewards are all equal, all right and all wrong kept apart: they teach nothing, for opposite reasons.
+
+Where a log has only the share z of such groups and the accuracy p, the split is bounded: all-right groups are between
+p − (1 − z) and p, for the mixed groups' accuracy is between 0 and 1. The middle is taken; at z near 1 nothing is left
+of the interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.trend_rule import ACCURACY, HELDOUT, REWARD, TrendRule, append_metric
+from tvo_cli.stability.rule_interface import finite_metric
+
+ZERO, RIGHT, WRONG = "group/zero_advantage", "group/all_right", "group/all_wrong"
+FEW_GROUPS = 0.95  # the share of equal groups at which too few teach, where the number of prompts is not known
+
+
+class EqualGroups(NamedTuple):
+    """Shares of groups: all right, all wrong; and the accuracy, where it is known."""
+
+    right: float
+    wrong: float
+    accuracy: float | None
+
+
+def equal_groups(metrics: Mapping[str, float]) -> EqualGroups | None:
+    """Return the shares of a step, read or bounded; None where the log does not tell."""
+    accuracy = finite_metric(metrics, ACCURACY)
+    right, wrong = finite_metric(metrics, RIGHT), finite_metric(metrics, WRONG)
+    if right is not None and wrong is not None:
+        return EqualGroups(right, wrong, accuracy)
+    share, level = finite_metric(metrics, ZERO), accuracy
+    if level is None:
+        reward = finite_metric(metrics, REWARD)
+        level = reward if reward is not None and 0.0 <= reward <= 1.0 else None
+    if share is None or level is None:
+        return None
+    right = min(max(level - (1.0 - share) / 2.0, 0.0), share)
+    return EqualGroups(right, share - right, accuracy)
+
+
+@dataclass(kw_only=True)
+class EqualGroupsRule(TrendRule):
+    """Fewer than `least` groups a step teach, over a window; a subclass says which kind and when that is healthy."""
+
+    least: float  # groups a step
+    window: int
+    prompts: int | None = None  # P, a step
+    equal: Curve = field(default_factory=Curve, init=False)  # share of groups that teach nothing
+    right: Curve = field(default_factory=Curve, init=False)  # share of groups that are all right
+    heldout: Curve = field(default_factory=Curve, init=False)
+
+    def follow(self, metrics: Mapping[str, float]) -> bool:
+        """Take a step; return whether too few groups teach over the window."""
+        append_metric(self.heldout, metrics, HELDOUT)
+        found = equal_groups(metrics)
+        if found is None:
+            return False
+        step = int(metrics["step"])
+        self.equal.append(step, found.right + found.wrong)
+        self.right.append(step, found.right)
+        return len(self.equal) >= self.window and self.level(self.equal) >= self.limit
+
+    @property
+    def limit(self) -> float:
+        """The share of equal groups above which fewer than `least` groups teach."""
+        return FEW_GROUPS if self.prompts is None else max(1.0 - self.least / self.prompts, FEW_GROUPS)
+
+    def level(self, curve: Curve) -> float:
+        """The mean of the last window."""
+        return curve.mean(len(curve) - self.window, len(curve))

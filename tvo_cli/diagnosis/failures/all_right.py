@@ -1,0 +1,93 @@
+"""Advantages gone, all right: the problems are solved, or judged so, and nothing is left to learn from them.
+
+On the way to a solved task that is success, and no finding. It is one when the policy was never seen to learn it
+(right from the first steps on: problems that are too easy, or a verifier that accepts everything), when the held-out
+accuracy disagrees, or when the rest of the problems is too hard, so that the run stands still below a solved task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.setting_changes import change, ours
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import ACCURACY, DOUBT, REWARD, SOLVED, append_metric, first_step_above
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+GAP = 0.15  # by which held-out accuracy lies below that of training to disagree: beyond what temperature does to it
+
+
+@dataclass(kw_only=True)
+class AllRight(EqualGroupsRule):
+    """Too few groups teach, most of them all right, and it is not the end of learning."""
+
+    at_once: float  # accuracy of the first steps from which nothing was there to learn
+    solved: float = SOLVED
+    success: Curve = field(default_factory=Curve, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """All right, and not earned."""
+        append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        if not self.follow(metrics):
+            return None
+        equal, right = self.level(self.equal), self.level(self.right)
+        self.since = first_step_above(self.equal, self.limit - 1e-9)
+        why = self._unearned(self.success.mean(len(self.success) - self.window, len(self.success)))
+        if right < equal - right or not why:
+            return None
+        return RuleBreach(ZERO, equal, self.limit, f"groups teach nothing: {right:.0%} are all right, {why}")
+
+    def _unearned(self, now: float) -> str:
+        first = self.success.mean(0, 3)
+        if first >= self.at_once:
+            return f"as they were from the start ({first:.0%} right): too easy, or all answers are accepted"
+        if self._heldout_since() < min(now - GAP, self.solved):
+            return f"but held-out accuracy is {self.heldout.values[-1]:.3g}"
+        return "" if now + self._doubt() >= self.solved else f"and the rest is too hard: accuracy stands at {now:.3g}"
+
+    def _heldout_since(self) -> float:
+        """The latest held-out accuracy, if it was read since too few groups teach; else 1, which says nothing."""
+        late = bool(self.heldout.values) and self.since is not None and self.heldout.steps[-1] >= self.since
+        return self.heldout.values[-1] if late else 1.0
+
+    def _doubt(self) -> float:
+        end = len(self.success)
+        return DOUBT * self.success.noise(end - self.window, end) / math.sqrt(self.window)
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        AllRight(
+            severity="warning",
+            least=1.0,  # group a step
+            window=10,
+            patience=1,
+            at_once=0.97,  # a start that is right so often has nothing to learn here
+            prompts=facts.prompts,
+        ),
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        Remedy("read responses that were judged right: does the verifier accept wrong answers?"),
+        Remedy("harder problems"),
+        ours(facts, "draw the problems that are neither always nor never solved", "curriculum=pass_rate"),
+        change(facts, "samples", "more prompts with fewer samples each", factor=0.5),
+    )
+
+
+ALL_RIGHT = Failure(
+    name="all_right",
+    meaning="Advantages are gone, for all answers count as right, without the task being learnt.",
+    needs=((ZERO, RIGHT, WRONG), (ACCURACY, REWARD, RIGHT)),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("arXiv:2402.03300", "arXiv:2503.14476"),
+)

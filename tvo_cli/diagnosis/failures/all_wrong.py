@@ -1,0 +1,72 @@
+"""Advantages gone, all wrong: no group has a right answer, so that nothing tells a better response from a worse one.
+
+With a group baseline a group of equal rewards has advantage 0 (arXiv:2402.03300; DAPO filters such groups,
+arXiv:2503.14476). The share depends on G and pass@1: p^G + (1 − p)^G; so what counts is how many groups still teach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.setting_changes import change, ours
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, first_step_above
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+
+@dataclass(kw_only=True)
+class AllWrong(EqualGroupsRule):
+    """Too few groups teach, and most of those that do not are all wrong."""
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """All wrong."""
+        if not self.follow(metrics):
+            return None
+        equal, right = self.level(self.equal), self.level(self.right)
+        if right >= equal - right:
+            return None
+        self.since = first_step_above(self.equal, self.limit - 1e-9)
+        reason = f"groups teach nothing: {equal - right:.0%} are all wrong, {right:.0%} all right"
+        return RuleBreach(ZERO, equal, self.limit, reason)
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        AllWrong(
+            severity="warning",
+            least=1.0,  # group a step: below it most steps have no gradient at all
+            window=5,  # as the live rule `zero_advantage`
+            patience=1,
+            prompts=facts.prompts,
+        ),
+        AllWrong(
+            severity="collapse",
+            least=0.25,  # one group in four steps
+            window=20,  # a sparse start may wait for its first right answer, but not for so long without noise
+            patience=1,
+            prompts=facts.prompts,
+        ),
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        Remedy("easier problems first, or a start that solves some: fine-tune on worked solutions"),
+        ours(facts, "draw problems by their pass rate", "curriculum=pass_rate"),
+        change(facts, "samples", "more samples a prompt: one right answer in a group is enough", factor=2.0),
+        ours(facts, "a baseline that also compares between prompts", "algorithm=tvo"),
+    )
+
+
+ALL_WRONG = Failure(
+    name="all_wrong",
+    meaning="Advantages are gone, for all answers are wrong: no group tells a better response from a worse one.",
+    needs=((ZERO, RIGHT, WRONG), (ACCURACY, REWARD, RIGHT)),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("arXiv:2402.03300", "arXiv:2503.14476"),
+)

@@ -1,0 +1,87 @@
+"""Entropy blow-up: the policy becomes noise, often in its first steps; its entropy rises and its accuracy falls.
+
+A collapse need not begin with an entropy that falls: a step that is too large makes a policy random, not rigid
+(docs/readings.md). Exploration raises entropy too, but not while what was known is lost, hence both conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_back, smaller_steps
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, TrendRule, append_metric, first_step_above
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+ENTROPY = "policy/entropy"
+
+
+@dataclass(kw_only=True)
+class EntropyRise(TrendRule):
+    """Entropy is above `factor` times its first value over a window, and success is below `share` of what it was."""
+
+    factor: float
+    share: float
+    window: int
+    curve: Curve = field(default_factory=Curve, init=False)
+    accuracy: Curve = field(default_factory=Curve, init=False)
+    reward: Curve = field(default_factory=Curve, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Random, and worse than before."""
+        append_metric(self.accuracy, metrics, ACCURACY)
+        append_metric(self.reward, metrics, REWARD)
+        value, end = append_metric(self.curve, metrics, ENTROPY), len(self.curve)
+        if value is None or end < self.window:
+            return None
+        threshold = self.factor * self.curve.values[0]
+        now = self.curve.mean(end - self.window, end)
+        lost = self._lost(self.accuracy if len(self.accuracy) else self.reward)
+        if now <= threshold or not lost:
+            return None
+        self.since = first_step_above(self.curve, threshold)
+        return RuleBreach(ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}")
+
+    def _lost(self, success: Curve) -> str:
+        """What has been lost; empty where nothing has."""
+        end, window = len(success), self.window
+        if end < window:
+            return ""
+        best, now = max(success.values[:window]), success.mean(end - window, end)
+        fallen = now < self.share * best if best > 0.0 else now < best
+        return f"success has fallen from {best:.3g} to {now:.3g}" if fallen else ""
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        EntropyRise(
+            severity="collapse",
+            factor=1.5,  # exploration bonuses and clip-higher raise entropy by less than this within a run's accuracy
+            share=0.5,  # the definition of a collapse
+            window=3,  # the first steps already: a start may be lost in one
+            patience=2,
+        ),
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        smaller_steps(facts),
+        change(facts, "gradient clip", "clip the gradient's norm lower", factor=0.3),
+        controlled_steps(facts),
+        roll_back(facts),
+    )
+
+
+ENTROPY_BLOW_UP = Failure(
+    name="entropy_blow_up",
+    meaning="The policy becomes noise: its entropy rises while what it could do is lost.",
+    needs=((ENTROPY,), (ACCURACY, REWARD)),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("docs/readings.md", "arXiv:2505.22617"),
+)

@@ -1,0 +1,76 @@
+"""Format bought instead of answers: reward rises because responses have a final answer, or a form, not the right one.
+
+A format term is learnt first since it is easiest (arXiv:2501.12948 weighs it beside the accuracy); a run that stops
+there has learnt to look right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tvo_cli.diagnosis.bought_reward import BoughtReward
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.setting_changes import ours
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, append_metric
+from tvo_cli.stability.rule_interface import CollapseRule
+
+UNANSWERED = "grader/unanswered"
+FORMAT = re.compile(r"reward/[^/]*(format|tag|think|xml|boxed|structure)[^/]*$", re.IGNORECASE)
+
+
+@dataclass(kw_only=True)
+class FormatBought(BoughtReward):
+    """The currency is the form: fewer responses without an answer, or a format term that rose, by `moved`."""
+
+    moved: float
+    unanswered: Curve = field(default_factory=Curve, init=False)
+    term: Curve = field(default_factory=Curve, init=False)
+
+    def paid(self, metrics: Mapping[str, float]) -> str:
+        """Which form has been bought."""
+        append_metric(self.unanswered, metrics, UNANSWERED)
+        name = next((one for one in metrics if FORMAT.match(one)), "")
+        if name:
+            append_metric(self.term, metrics, name)
+        fewer, _ = self.unanswered.change(self.window)
+        more, _ = self.term.change(self.window)
+        if more >= self.moved:
+            return f"{name or 'the format term'} rose by {more:.2g}"
+        return f"the share without an answer fell by {-fewer:.2g}" if -fewer >= self.moved else ""
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        FormatBought(
+            severity="warning",
+            errors=4.0,
+            rise=0.1,
+            window=8,
+            patience=5,
+            responses=facts.responses,
+            moved=0.1,  # a tenth of the responses
+        ),
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        ours(facts, "no reward for the form, or a smaller one", "reward.format=0"),
+        Remedy("give the format term only where the answer is right"),
+        Remedy("a start that has the form already: fine-tune on worked solutions"),
+    )
+
+
+FORMAT_BOUGHT = Failure(
+    name="format_bought",
+    meaning="Reward rises because responses have the right form, not because they are right.",
+    needs=((ACCURACY,), (REWARD,)),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("arXiv:2501.12948",),
+)

@@ -1,0 +1,54 @@
+"""Mode collapse of answers: the responses of a group become one answer, or words that no reward touches become one.
+
+The live rules `neutral_floor` and `answer_floor`. Entropy of a token cannot tell drift from success; entropy of the
+answers falls as problems get solved, and is excused there; the neutral words can only be lost by drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.live_rules import live_rule
+from tvo_cli.diagnosis.setting_changes import change, ours
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import UnsolvedRule
+from tvo_cli.stability.collapse_rules import Floor
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+ANSWERS, NEUTRAL = "answer/entropy", "neutral/entropy"
+
+
+@dataclass(kw_only=True)
+class AnswerFloor(UnsolvedRule, Floor):
+    """The live rule `answer_floor`, excused where the task is solved within the error of its accuracy."""
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """One answer, and not solved."""
+        self.follow(metrics)
+        found = Floor.breach(self, metrics)
+        return None if found is None or self.is_solved() else found
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return live_rule("neutral_floor"), live_rule("answer_floor", AnswerFloor, responses=facts.responses)
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        ours(facts, "hold the entropy: TVO's temperature", "algorithm=tvo"),
+        change(facts, "upper clip", "raise the upper clip, which lets rare tokens grow (arXiv:2503.14476)", value=0.28),
+        change(facts, "reference penalty", "hold the policy near its start", value=0.04),
+    )
+
+
+MODE_COLLAPSE = Failure(
+    name="mode_collapse",
+    meaning="The answers of a group become one, or words that no reward touches do.",
+    needs=((ANSWERS, NEUTRAL),),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("arXiv:2504.13837", "arXiv:2503.14476"),
+)

@@ -1,0 +1,98 @@
+"""Plateau: half of the run so far has gained nothing, most of what there is to gain is still missing.
+
+A claim of no gain needs the power to see one: the standard error of the difference must be so small that a gain worth
+having would have shown. A run that has come most of its way and then stands is no plateau: it has converged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.equal_groups import FEW_GROUPS, ZERO
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.setting_changes import change, ours
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, UnsolvedRule, append_metric, share_noise
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+
+@dataclass(kw_only=True)
+class Plateau(UnsolvedRule):
+    """The second half of the last `share` of the steps is no better than its first half."""
+
+    steps: int
+    share: float
+    gain: float
+    missing: float
+    curve: Curve = field(default_factory=Curve, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """No gain where one would have been seen."""
+        self.follow(metrics)
+        metric = ACCURACY if ACCURACY in metrics else REWARD
+        value, end = append_metric(self.curve, metrics, metric), len(self.curve)
+        if value is None or end < self.steps or self.is_solved():
+            return None
+        half = max(int(end * self.share) // 2, 4)
+        first, now = end - 2 * half, self.curve.mean(end - half, end)
+        noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
+        change, error = self.curve.change(half, noise, first=first)
+        if change > error or change < -3.0 * error or 2.0 * error > self._worth():
+            return None
+        if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
+            return None  # converged, collapsed, or without advantages: failures of their own, or none
+        self.since = self.curve.steps[first]
+        start = self.curve.mean(0, 3)
+        reason = f"has gained {change:+.3f} ± {error:.3f} in {2 * half} steps; the start was {start:.3g}"
+        return RuleBreach(metric, now, now + self._worth(), reason)
+
+    def _worth(self) -> float:
+        """A gain worth having: in points of an accuracy, or of the size of a reward."""
+        end = len(self.curve)
+        return self.gain * max(1.0, abs(self.curve.mean(0, end)))
+
+    def _lost(self, now: float) -> bool:
+        start = self.curve.mean(0, 3)
+        return now < 0.5 * start
+
+    def _come_far(self, now: float, metric: str) -> bool:
+        start = self.curve.mean(0, 3)
+        if metric != ACCURACY:
+            return now - start > self.gain * max(1.0, abs(start))
+        return (self.solved - now) < self.missing * (self.solved - start)
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        Plateau(
+            severity="warning",
+            steps=40,  # below it half a run is too short to ask for a gain
+            share=0.5,  # of the run so far
+            gain=0.05,  # five points: less in half of a run is not worth the other half
+            missing=0.5,  # of the way from the start to a solved task
+            patience=5,
+            responses=facts.responses,
+        ),
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        change(facts, "learning rate", "a larger learning rate, if the gradient stands above its noise", factor=3.0),
+        ours(facts, "a step that follows what the policy bears", "algorithm=tvo"),
+        change(facts, "samples", "more samples a prompt", factor=2.0),
+        ours(facts, "problems of which some are solved", "curriculum=pass_rate"),
+    )
+
+
+PLATEAU = Failure(
+    name="plateau",
+    meaning="Half of the run so far has gained nothing, and most is still missing.",
+    needs=((ACCURACY, REWARD),),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("docs/results/compare.md",),
+)

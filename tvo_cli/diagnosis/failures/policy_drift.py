@@ -1,0 +1,62 @@
+"""Policy drift: the policy moves too far in a batch, or has gone too far from its start.
+
+Total variation bounds what a step may cost (TRPO, arXiv:1502.05477; Achiam et al., arXiv:1705.10528); the limits are
+those of the live rules `tv_ceiling` and `kl_ceiling`, and for logs without a total variation the KL of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.live_rules import live_rule
+from tvo_cli.diagnosis.setting_changes import change, controlled_steps, smaller_steps
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.stability.collapse_rules import Ceiling
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+TV, KL, KL_OLD = "policy/tv", "policy/kl_ref", "policy/kl_old_k1"
+
+
+@dataclass(kw_only=True)
+class BatchKL(Ceiling):
+    """The KL of a batch to the policy that sampled it, where no total variation is logged."""
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Above the limit."""
+        return None if TV in metrics else super().breach(metrics)
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        live_rule("tv_ceiling"),
+        live_rule("kl_ceiling"),
+        # Pinsker: TV ≤ √(KL/2), so that a KL of 0.1 nats allows a TV of 0.22, thrice what collapsing runs show
+        BatchKL(severity="warning", metric=KL_OLD, limit=0.1, patience=2),
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    if finding.metric == KL:
+        return (
+            change(facts, "reference penalty", "hold the policy near its start", value=0.04),
+            smaller_steps(facts),
+            controlled_steps(facts),
+        )
+    return (
+        controlled_steps(facts),
+        smaller_steps(facts),
+        change(facts, "passes", "fewer passes over each batch", value=1),
+    )
+
+
+POLICY_DRIFT = Failure(
+    name="policy_drift",
+    meaning="The policy moves too far in one batch, or has gone too far from its start.",
+    needs=((TV, KL, KL_OLD),),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("arXiv:1502.05477", "arXiv:1705.10528"),
+)

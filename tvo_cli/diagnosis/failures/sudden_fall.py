@@ -1,0 +1,94 @@
+"""Sudden falls: a step after which the accuracy is lower than chance allows, as `stability.refuse` takes back.
+
+The error of an accuracy is counted, √(p(1 − p)/N), for the batch and for the steps before it; responses to one prompt
+are not independent, so the noise that successive batches show counts where it is more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.failure import Failure
+from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.setting_changes import ours, smaller_steps
+from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.trend_rule import ACCURACY, TrendRule, append_metric, share_noise
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+
+REFUSED = "stability/refused"
+
+
+@dataclass(kw_only=True)
+class SuddenFall(TrendRule):
+    """Two steps on end lie below the mean of the `window` before them, each by `errors` standard errors."""
+
+    window: int
+    errors: float
+    responses: int | None = None
+    curve: Curve = field(default_factory=Curve, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Fallen, and stayed."""
+        value, end = append_metric(self.curve, metrics, ACCURACY), len(self.curve)
+        if value is None or end < self.window + 2:
+            return None
+        before = self.curve.mean(end - 2 - self.window, end - 2)
+        seen = self.curve.noise(0, end - 2)
+        noise = math.hypot(max(share_noise(before, self.responses), seen), seen / math.sqrt(self.window))
+        threshold = before - self.errors * noise
+        if noise <= 0.0 or max(self.curve.values[-2:]) >= threshold:
+            return None
+        self.since = self.curve.steps[-2]
+        errors = (before - max(self.curve.values[-2:])) / noise
+        return RuleBreach(ACCURACY, value, threshold, f"fell from {before:.3g} by {errors:.1f} standard errors at once")
+
+
+@dataclass(kw_only=True)
+class RepeatedRefusals(TrendRule):
+    """`most` steps or more of the last `window` were taken back."""
+
+    most: int
+    window: int
+    refused: list[float] = field(default_factory=list, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Refused again and again."""
+        value = finite_metric(metrics, REFUSED)
+        self.refused = [*self.refused, float((value or 0.0) > 0.0)][-self.window :]
+        count = sum(self.refused)
+        if value is None or count < self.most:
+            return None
+        return RuleBreach(REFUSED, count, self.most, f"of the last {len(self.refused)} steps were taken back")
+
+
+def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    return (
+        SuddenFall(
+            severity="warning",
+            window=5,
+            errors=4.0,  # for each of two steps: by chance in no run of ten thousand steps
+            patience=1,
+            responses=facts.responses,
+        ),
+        RepeatedRefusals(severity="warning", most=5, window=20, patience=1),  # a quarter: the rate, not bad luck
+    )
+
+
+def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    return (
+        ours(facts, "take such steps back", "stability.refuse=true"),
+        smaller_steps(facts),
+    )
+
+
+SUDDEN_FALL = Failure(
+    name="sudden_fall",
+    meaning="A step cost more accuracy than chance explains: one that stability.refuse would take back.",
+    needs=((ACCURACY,),),
+    rules=_rules,
+    remedies=_remedies,
+    sources=("docs/tvo.md",),
+)

@@ -1,0 +1,105 @@
+"""Rules over many steps: they keep whole curves, and say since when their condition has held."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+
+ACCURACY, REWARD, HELDOUT = "accuracy/fresh", "reward/mean", "eval/pass@1"
+SOLVED = 0.9  # accuracy from which a task counts as solved: the same as in conf/stability
+DOUBT = 2.0  # standard errors by which an accuracy may lie below SOLVED and still be taken for it
+LEAST = 0.75  # and how low it may lie all the same
+NORMAL_95 = 1.96
+USUAL_ERROR = 0.03  # of a held-out accuracy without an interval: 256 problems at a half
+WINDOW = 8  # steps of a mean: its error is a third of a batch's
+
+
+@dataclass(kw_only=True)
+class TrendRule(CollapseRule):
+    """A rule over many steps: it knows since when its condition has held, which may be before its first breach."""
+
+    since: int | None = field(default=None, init=False)
+
+    @abstractmethod
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """What is wrong with this step, if anything; may set `since`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """As of any rule; a curve as its steps and values."""
+        state = super().state_dict()
+        return {name: value.state_dict() if isinstance(value, Curve) else value for name, value in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
+        plain = {
+            name: Curve.of(**value) if isinstance(getattr(self, name), Curve) else value
+            for name, value in state.items()
+        }
+        super().load_state_dict(plain)
+
+
+@dataclass(kw_only=True)
+class UnsolvedRule(TrendRule):
+    """A trend rule that is excused on a solved task: it follows the accuracy and the held-out accuracy."""
+
+    responses: int | None = None  # N, a step; for the error of an accuracy
+    solved: float = SOLVED
+    success: Curve = field(default_factory=Curve, init=False)  # the accuracy
+    heldout: Curve = field(default_factory=Curve, init=False)
+
+    def follow(self, metrics: Mapping[str, float]) -> None:
+        """Take the accuracies of a step."""
+        append_metric(self.success, metrics, ACCURACY)
+        append_metric(self.heldout, metrics, HELDOUT)
+
+    def is_solved(self) -> bool:
+        """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""
+        heldout = bool(self.heldout.values) and self.heldout.values[-1] >= self.solved
+        count, end = min(len(self.success), WINDOW), len(self.success)
+        if not count:
+            return heldout
+        level = self.success.mean(end - count, end)
+        noise = max(self.success.noise(end - count, end), share_noise(level, self.responses))
+        return level >= LEAST and (heldout or level + DOUBT * noise / math.sqrt(count) >= self.solved)
+
+
+def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
+    """Append a metric to its curve where the step has a finite value; return the value."""
+    value = finite_metric(metrics, name)
+    if value is not None:
+        curve.append(int(metrics["step"]), value)
+    return value
+
+
+def share_noise(share: float, responses: int | None) -> float:
+    """Return the binomial standard error √(p(1 − p)/N) of a share of N responses; 0 where N is not known."""
+    inside = min(max(share, 0.0), 1.0)
+    return math.sqrt(inside * (1.0 - inside) / responses) if responses else 0.0
+
+
+def first_step_below(curve: Curve, level: float) -> int:
+    """Return the step since which all values of a curve have stayed below a level."""
+    at = len(curve) - 1
+    while at > 0 and curve.values[at - 1] < level:
+        at -= 1
+    return curve.steps[at]
+
+
+def first_step_above(curve: Curve, level: float) -> int:
+    """Return the step since which all values of a curve have stayed above a level."""
+    at = len(curve) - 1
+    while at > 0 and curve.values[at - 1] > level:
+        at -= 1
+    return curve.steps[at]
+
+
+def heldout_error(metrics: Mapping[str, float]) -> float:
+    """Return the standard error of a held-out accuracy, from its interval where there is one."""
+    low, high = finite_metric(metrics, f"{HELDOUT}_low"), finite_metric(metrics, f"{HELDOUT}_high")
+    return USUAL_ERROR if low is None or high is None else max((high - low) / (2.0 * NORMAL_95), 1e-3)
