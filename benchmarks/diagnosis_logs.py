@@ -87,7 +87,8 @@ def log_of_fault(folder: Path) -> LabelledLog:
     rows = rows_of_folder(folder)
     onset = told["onset"] if told["fault"] != "healthy" else None
     config = {"num_generations": 8, "train_batch_size": 64, "max_completion_length": 20}
-    return LabelledLog("faults", told["fault"], told["algorithm"], told["seed"], onset, end_of(rows), rows, OURS, config)
+    known = told["fault"], told["algorithm"], told["seed"], onset
+    return LabelledLog("faults", *known, end_of(rows, heldout=True), rows, OURS, config)
 
 
 def logs_below(folder: Path) -> Iterator[LabelledLog]:
@@ -95,7 +96,7 @@ def logs_below(folder: Path) -> Iterator[LabelledLog]:
     for file in sorted(folder.rglob("metrics.jsonl")):
         if (file.parent / "summary.json").is_file():
             yield from _labelled(rows_of_folder(file.parent), file.parent.name)
-    for file in sorted(folder.rglob("*.log")):
+    for file in sorted(one for one in folder.rglob("*.log") if not (one.parent / "metrics.jsonl").is_file()):
         yield from _labelled(rows_of_console(file.read_text(encoding="utf-8", errors="replace")), file.stem)
 
 
@@ -142,15 +143,17 @@ def _console_value(text: str) -> float | None:
         return None
 
 
-def end_of(rows: Sequence[Mapping[str, Any]]) -> str:
+def end_of(rows: Sequence[Mapping[str, Any]], *, heldout: bool = False) -> str:
     """How a run ended, by its last evaluation against its own peak and start.
+
+    heldout: the peak is that of the evaluations, where the verifier of the training cannot be trusted.
 
     collapsed: under half of the best mean of three batches, or entropy under a tenth of the start; fell: under 0.8
     of it; healthy: at least 0.05 above the first evaluation; stalled: all others.
     """
     scores = [row["eval/pass@1"] for row in rows if "eval/pass@1" in row]
     entropy = [row["policy/entropy"] for row in rows if "policy/entropy" in row]
-    peak = max(_means(rows))
+    peak = max(scores if heldout else _means(rows))
     if scores[-1] < COLLAPSED * peak or statistics.fmean(entropy[-SMOOTHED:]) < 0.1 * entropy[0]:
         return "collapsed"
     if scores[-1] < FELL * peak:
