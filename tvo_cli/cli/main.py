@@ -12,6 +12,7 @@ from tvo_cli import __version__, standard_streams
 from tvo_cli.cli import (
     check_algorithm,
     compare,
+    diagnose,
     env,
     evaluate,
     export,
@@ -67,6 +68,7 @@ grade.add_to(app)
 variance.add_to(app)
 replay.add_to(app)
 compare.add_to(app)
+diagnose.add_to(app)
 listing.add_to(app)
 check_algorithm.add_to(app)
 new.add_to(app)

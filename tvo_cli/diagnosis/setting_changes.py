@@ -41,19 +41,30 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "sampler correction": {TRL: "vllm_importance_sampling_correction"},
     "off-policy steps": {PRIME: "max_async_level"},
 }
+TOOLS = (TVO, TRL, VERL, PRIME)
 KNOWN_AS = {"learning rate": "optimizer.lr"}  # settings that the reader knows of any trainer's log, by our key
 
 
+NOTHING = Remedy("")  # this trainer has no such setting, or it is set so already: left out
+
+
 def change(facts: RunFacts, setting: str, text: str, value: object = None, factor: float | None = None) -> Remedy:
-    """Return a remedy that sets a setting to a value, or to a factor of what it is where that is known."""
+    """Return a remedy that sets a setting to a value, or to a factor of what it is where that is known.
+
+    NOTHING where the trainer that wrote the log has no such setting; of an unknown trainer the words alone.
+    """
     key = KEYS[setting].get(facts.tool)
+    if key is None:
+        return Remedy(text) if facts.tool not in TOOLS else NOTHING
     wanted = value if factor is None else _scaled(facts, setting, factor)
-    return Remedy(text, (f"{key}={wanted}",) if key and wanted is not None else ())
+    return Remedy(text, (f"{key}={_shown(wanted)}",) if wanted is not None else ())
 
 
-def ours(facts: RunFacts, text: str, *overrides: str) -> Remedy:
-    """Return a remedy whose overrides only this tool has; for another trainer the words alone."""
-    return Remedy(text, overrides if facts.tool == TVO else ())
+def ours(facts: RunFacts, text: str, override: str) -> Remedy:
+    """Return a remedy whose override only this tool has; NOTHING where it is set so already, or for other trainers."""
+    key, _, value = override.partition("=")
+    now = facts.settings.get(key, facts.settings.get(f"{key}.name"))
+    return Remedy(text, (override,)) if facts.tool == TVO and str(now).lower() != value else NOTHING
 
 
 def smaller_steps(facts: RunFacts) -> Remedy:
@@ -78,3 +89,7 @@ def _scaled(facts: RunFacts, setting: str, factor: float) -> str | None:
         return None
     scaled = value * factor
     return str(max(round(scaled), 1)) if isinstance(value, int) else f"{scaled:.2g}"
+
+
+def _shown(value: object) -> str:
+    return str(value)

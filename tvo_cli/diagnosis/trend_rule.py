@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,19 +84,22 @@ def share_noise(share: float, responses: int | None) -> float:
 
 
 def first_step_below(curve: Curve, level: float) -> int:
-    """Return the step since which all values of a curve have stayed below a level."""
-    at = len(curve) - 1
-    while at > 0 and curve.values[at - 1] < level:
-        at -= 1
-    return curve.steps[at]
+    """Return the step since which a curve has stayed below a level, but for single values above it."""
+    return curve.steps[_begin([value < level for value in curve.values])]
 
 
 def first_step_above(curve: Curve, level: float) -> int:
-    """Return the step since which all values of a curve have stayed above a level."""
-    at = len(curve) - 1
-    while at > 0 and curve.values[at - 1] > level:
+    """Return the step since which a curve has stayed above a level, but for single values below it."""
+    return curve.steps[_begin([value > level for value in curve.values])]
+
+
+def _begin(holds: Sequence[bool]) -> int:
+    """Return the index at which the last stretch begins in which no two values on end fail."""
+    at = begin = len(holds) - 1
+    while at >= 0 and (holds[at] or (at > 0 and holds[at - 1])):
+        begin = at if holds[at] else begin
         at -= 1
-    return curve.steps[at]
+    return begin
 
 
 def heldout_error(metrics: Mapping[str, float]) -> float:

@@ -30,7 +30,23 @@ from tvo_cli.diagnosis.trend_rule import (
     heldout_error,
     share_noise,
 )
+from tvo_cli.stability.collapse_rules import Drop
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+
+@dataclass(kw_only=True)
+class PeakDrop(TrendRule, Drop):
+    """A live rule `…_drop` that also says since when: since its metric was nearer to where it is than to its peak."""
+
+    curve: Curve = field(default_factory=Curve, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Below half of the peak."""
+        append_metric(self.curve, metrics, self.metric)
+        found = Drop.breach(self, metrics)
+        if found is not None:
+            self.since = first_step_below(self.curve, (self.peak + found.value) / 2.0)
+        return found
 
 
 @dataclass(kw_only=True)
@@ -104,8 +120,8 @@ class HeldOutFall(TrendRule):
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     return (
-        live_rule("accuracy_drop"),
-        live_rule("reward_drop"),
+        live_rule("accuracy_drop", PeakDrop),
+        live_rule("reward_drop", PeakDrop),
         *(SignificantFall(metric=ACCURACY, responses=facts.responses, **how) for how in FALLS),
         *(SignificantFall(metric=REWARD, instead_of=ACCURACY, **how) for how in FALLS),
         HeldOutFall(severity="collapse", share=0.5, errors=3.0, patience=1),  # half lost: as for the training accuracy

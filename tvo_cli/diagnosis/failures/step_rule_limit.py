@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.setting_changes import smaller_steps
+from tvo_cli.diagnosis.setting_changes import ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 
@@ -42,7 +42,8 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
-    return (smaller_steps(facts), Remedy("a higher limit", ("algorithm.step_rule.maximum=1024",)))
+    limit = finding.evidence.get("threshold", 256.0)
+    return smaller_steps(facts), ours(facts, "a higher limit", f"algorithm.step_rule.maximum={4.0 * limit:g}")
 
 
 STEP_RULE_LIMIT = Failure(

@@ -1,0 +1,54 @@
+"""What a failure has cost: steps, rollouts, tokens, hours and share of the budget since its first step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tvo_cli.diagnosis.finding import Cost, Finding
+from tvo_cli.diagnosis.training_log import Row, TrainingLog
+
+ROLLOUTS, TOKENS, TOKENS_OF_STEP, SECONDS, LENGTH = "rollouts", "tokens", "tokens/step", "time/step", "response/length"
+
+
+def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
+    """Return what was spent from the first step of a finding to its last, or to the end while it is active."""
+    end = log.last_step if finding.active else finding.last_step
+    rows = [row for row in log.rows if finding.first_step <= row["step"] <= end]
+    before = [row for row in log.rows if row["step"] < finding.first_step]
+    steps = max(end - finding.first_step + 1, 0)
+    every = log.facts.responses
+    rollouts = _grown(before, rows, ROLLOUTS)
+    rollouts = float(every * steps) if rollouts is None and every else rollouts
+    budget = log.facts.planned or log.last_step
+    return Cost(
+        steps=steps,
+        rollouts=rollouts,
+        tokens=_tokens(before, rows, rollouts),
+        hours=_sum(rows, SECONDS, 1.0 / 3600.0),
+        share=min(steps / budget, 1.0) if budget else None,
+    )
+
+
+def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None) -> float | None:
+    grown = _grown(before, rows, TOKENS)
+    counted = _sum(rows, TOKENS_OF_STEP) if grown is None else grown
+    if counted is not None or rollouts is None:
+        return counted
+    lengths = _finite(rows, LENGTH)
+    return rollouts * math.fsum(lengths) / len(lengths) if lengths else None
+
+
+def _grown(before: Sequence[Row], rows: Sequence[Row], name: str) -> float | None:
+    """How much a count that grows over the run has grown since the step before."""
+    start, end = _finite(before, name), _finite(rows, name)
+    return end[-1] - (start[-1] if start else 0.0) if end else None
+
+
+def _sum(rows: Sequence[Row], name: str, factor: float = 1.0) -> float | None:
+    found = _finite(rows, name)
+    return math.fsum(found) * factor if found else None
+
+
+def _finite(rows: Sequence[Row], name: str) -> list[float]:
+    return [row[name] for row in rows if name in row and math.isfinite(row[name])]
