@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
 from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
@@ -26,14 +26,6 @@ class _Watched:
     finding: Finding | None = None
 
 
-@dataclass
-class _Column:
-    """The start and the last value of a metric, for the evidence."""
-
-    first: list[float] = field(default_factory=list)
-    last: float = math.nan
-
-
 class Examiner:
     """Examines a run step by step: `observe` every row in order, then `findings`.
 
@@ -47,8 +39,10 @@ class Examiner:
         thresholds: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.facts, self.failures = facts, tuple(failures)
-        self.columns: dict[str, _Column] = {}
+        self.columns: dict[str, list[float]] = {}  # the first values of each, for the evidence
         self.step = 0
+        self._started: set[str] = set()  # the columns whose first values are known
+        self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
         self._watched = [_Watched(failure, rule) for failure in failures for rule in failure.rules(facts)]
         for watched in self._watched:
             set_thresholds([watched.rule], (thresholds or {}).get(watched.failure.name, {}))
@@ -56,16 +50,14 @@ class Examiner:
     def observe(self, row: Row) -> list[Finding]:
         """Show one row, with its "step"; return the findings that begin at it or become critical."""
         self.step = int(row["step"])
-        for name, value in row.items():
-            column = self.columns.setdefault(name, _Column())
-            if math.isfinite(value):
-                column.last = value
-                if len(column.first) < START:
-                    column.first.append(value)
-        before = {one.failure: one.severity for one in self.findings()} if self._any() else {}
-        for watched in self._watched:
-            self._show(watched, row)
-        return [one for one in self.findings() if before.get(one.failure) not in (one.severity, CRITICAL)]
+        for name in row.keys() - self._started:
+            first = self.columns.setdefault(name, [])
+            if math.isfinite(row[name]):
+                first.append(row[name])
+            if len(first) == START:
+                self._started.add(name)
+        begun = [watched for watched in self._watched if self._show(watched, row)]
+        return [one for one in self.findings() if self._is_news(one)] if begun else []
 
     def findings(self) -> list[Finding]:
         """One finding a failure, the worst first: of several rules the most severe, since the earliest's first step."""
@@ -82,18 +74,26 @@ class Examiner:
         lacking = {failure.name: failure.missing(set(self.columns)) for failure in self.failures}
         return {name: columns for name, columns in lacking.items() if columns}
 
-    def _any(self) -> bool:
-        return any(watched.finding is not None for watched in self._watched)
+    def _is_news(self, finding: Finding) -> bool:
+        """Whether a finding has not been told yet, or only as a warning."""
+        if self._told.get(finding.failure) in (finding.severity, CRITICAL):
+            return False
+        self._told[finding.failure] = finding.severity
+        return True
 
-    def _show(self, watched: _Watched, row: Row) -> None:
+    def _show(self, watched: _Watched, row: Row) -> bool:
+        """Show a row to a rule; return whether it has just found its failure."""
         rule, before = watched.rule, watched.rule.streak
         firing = rule.check(self.step, row)
         if rule.streak == 1 or rule.streak < before:
             watched.begun = self.step
         if firing is not None:
+            first = watched.finding is None
             watched.finding = self._finding(watched, firing)
-        elif watched.finding is not None and watched.finding.active:
+            return first
+        if watched.finding is not None and watched.finding.active:
             watched.finding = replace(watched.finding, active=False)
+        return False
 
     def _finding(self, watched: _Watched, firing: RuleFiring) -> Finding:
         known = watched.finding
@@ -113,8 +113,8 @@ class Examiner:
         )
 
     def _evidence(self, firing: RuleFiring) -> dict[str, float]:
-        column = self.columns.get(firing.metric, _Column())
-        start = {"start": math.fsum(column.first) / len(column.first)} if column.first else {}
+        first = self.columns.get(firing.metric)
+        start = {"start": math.fsum(first) / len(first)} if first else {}
         return {"value": firing.value, "threshold": firing.threshold, **start}
 
 

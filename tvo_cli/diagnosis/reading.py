@@ -13,6 +13,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.runs.evaluation_folders import EVALUATED
 from tvo_cli.runs.gather import gather_runs
+from tvo_cli.runs.other_tools import PLANNED_UNKNOWN
 from tvo_cli.runs.trial import Trial
 from tvo_cli.tracking.metric_names import is_known_metric
 
@@ -41,7 +42,8 @@ def read_logs(paths: Sequence[Path], mapping: Path | None = None) -> ReadLogs:
         remedy = "A diagnosis needs at least one step with metrics (docs/diagnose.md says which)."
         raise UserError("runs", ", ".join(map(str, paths)), "no step was logged there.", remedy)
     empty = [f"{log.facts.name}: no step was logged; it is left out." for log in logs if not log.rows]
-    return ReadLogs(filled, (*gathered.notes, *empty))
+    notes = [note for note in gathered.notes if PLANNED_UNKNOWN not in note]  # said for comparisons
+    return ReadLogs(filled, (*notes, *empty))
 
 
 def log_of_trial(trial: Trial) -> TrainingLog:

@@ -15,6 +15,7 @@ from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
+PLANNED_UNKNOWN = "its planned number of steps is unknown; it counts as finished"
 GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
 
 __all__ = ["TRL", "ToolMapping", "read_other_tools_run", "read_tool_mapping", "trial_of_rows"]
@@ -56,8 +57,8 @@ class OurNames:
     def __init__(self, mapping: ToolMapping) -> None:
         self._mapping, self._known = mapping, mapping.our_names()
         self._patterns = [(re.compile(theirs), ours) for theirs, ours in mapping.patterns.items()]
-        self._found: dict[str, str] = {}
         self._order = {name: at for at, name in enumerate(self._known)}
+        self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
 
     @property
     def step(self) -> str:
@@ -67,17 +68,19 @@ class OurNames:
     def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
         """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""
         out: metrics_file.Row = {"step": int(row[self._mapping.step])}
-        for name in sorted(row, key=lambda one: self._order.get(one, len(self._order))):
+        for name, ours in self._pairs(tuple(row)):
             value = row[name]
             number = metrics_file.NOT_FINITE.get(value.lower()) if isinstance(value, str) else value
-            if name != self._mapping.step and isinstance(number, int | float) and not isinstance(number, bool):
-                out.setdefault(self._name(name), number)
+            if type(number) in (int, float):
+                out.setdefault(ours, number)
         return out
 
-    def _name(self, theirs: str) -> str:
-        if theirs not in self._found:
-            self._found[theirs] = self._mapped(theirs)
-        return self._found[theirs]
+    def _pairs(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return theirs and ours of a row's columns, in the order of the mapping; found once for rows of one kind."""
+        if names not in self._columns:
+            ordered = sorted(names, key=lambda one: self._order.get(one, len(self._order)))
+            self._columns[names] = [(one, self._mapped(one)) for one in ordered if one != self._mapping.step]
+        return self._columns[names]
 
     def _mapped(self, theirs: str) -> str:
         short = re.sub(r"^eval/", "eval_", theirs.removeprefix("train/"))  # as TRL's logs reach W&B
@@ -149,7 +152,7 @@ def _state_of_tool_run(run: Run, planned: int | None) -> tuple[str, str, list[st
     if not done:
         return UNFINISHED, "no step was recorded", []
     if not planned:
-        return FINISHED, "", ["its planned number of steps is unknown; it counts as finished"]
+        return FINISHED, "", [PLANNED_UNKNOWN]
     if done >= planned:
         return FINISHED, "", []
     return UNFINISHED, f"{done} of {planned} steps", []

@@ -201,6 +201,8 @@ class NonFinite(CollapseRule):
         """Any at all."""
         if metrics.get(self.counter, 0.0) > 0:
             return RuleBreach(self.counter, metrics[self.counter], 0.0, "updates were skipped, not finite")
+        if math.isfinite(sum(metrics.values())):  # then each of them is
+            return None
         for name, value in metrics.items():
             if name.startswith(tuple(self.prefixes)) and not math.isfinite(value):
                 return RuleBreach(name, value, 0.0, "is not finite")

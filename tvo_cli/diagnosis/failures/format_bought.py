@@ -30,17 +30,20 @@ class FormatBought(BoughtReward):
     moved: float
     unanswered: Curve = field(default_factory=Curve, init=False)
     term: Curve = field(default_factory=Curve, init=False)
+    name: str = field(default="", init=False)  # of the format term
+    columns: int = field(default=0, init=False)  # of the row in which it was looked for last
 
     def paid(self, metrics: Mapping[str, float]) -> str:
         """Which form has been bought."""
         append_metric(self.unanswered, metrics, UNANSWERED)
-        name = next((one for one in metrics if FORMAT.match(one)), "")
-        if name:
-            append_metric(self.term, metrics, name)
+        if not self.name and len(metrics) != self.columns:
+            self.columns = len(metrics)
+            self.name = next((one for one in metrics if FORMAT.match(one)), "")
+        append_metric(self.term, metrics, self.name)
         fewer, _ = self.unanswered.change(self.window)
         more, _ = self.term.change(self.window)
         if more >= self.moved:
-            return f"{name or 'the format term'} rose by {more:.2g}"
+            return f"{self.name} rose by {more:.2g}"
         return f"the share without an answer fell by {-fewer:.2g}" if -fewer >= self.moved else ""
 
 

@@ -27,6 +27,7 @@ class Plateau(UnsolvedRule):
     share: float
     gain: float
     missing: float
+    planned: int | None = None
     curve: Curve = field(default_factory=Curve, init=False)
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
@@ -40,7 +41,7 @@ class Plateau(UnsolvedRule):
         first, now = end - 2 * half, self.curve.mean(end - half, end)
         noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
         change, error = self.curve.change(half, noise, first=first)
-        if change > error or change < -3.0 * error or 2.0 * error > self._worth():
+        if change > error or change < -3.0 * error or self._could_gain(change, error, half):
             return None
         if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None  # converged, collapsed, or without advantages: failures of their own, or none
@@ -48,6 +49,12 @@ class Plateau(UnsolvedRule):
         start = self.curve.mean(0, 3)
         reason = f"has gained {change:+.3f} ± {error:.3f} in {2 * half} steps; the start was {start:.3g}"
         return RuleBreach(metric, now, now + self._worth(), reason)
+
+    def _could_gain(self, change: float, error: float, half: int) -> bool:
+        """Whether the steps that are left, or another half, may gain what is worth having, within two errors."""
+        step = self.curve.steps[-1]
+        left = max(self.planned - step if self.planned else step, half)
+        return (change + 2.0 * error) / half * left > self._worth()
 
     def _worth(self) -> float:
         """A gain worth having: in points of an accuracy, or of the size of a reward."""
@@ -74,6 +81,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             gain=0.05,  # five points: less in half of a run is not worth the other half
             missing=0.5,  # of the way from the start to a solved task
             patience=5,
+            planned=facts.planned,
             responses=facts.responses,
         ),
     )

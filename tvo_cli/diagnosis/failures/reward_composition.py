@@ -31,13 +31,17 @@ class TermBought(TrendRule):
     window: int
     reward: Curve = field(default_factory=Curve, init=False)
     terms: dict[str, Curve] = field(default_factory=dict, init=False)
+    seen: set[str] = field(default_factory=set, init=False)  # all columns so far
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """One term is paid for by another."""
         value = append_metric(self.reward, metrics, REWARD)
-        for name in metrics:
+        for name in metrics.keys() - self.seen:
+            self.seen.add(name)
             if name == ACCURACY or TERM.match(name):
-                append_metric(self.terms.setdefault(name, Curve()), metrics, name)
+                self.terms[name] = Curve()
+        for name, curve in self.terms.items():
+            append_metric(curve, metrics, name)
         if value is None or len(self.terms) < 2 or not self._moved(self.reward, 1.0):
             return None
         fallen = [name for name, curve in self.terms.items() if self._moved(curve, -1.0)]
@@ -57,12 +61,13 @@ class TermBought(TrendRule):
 
     def state_dict(self) -> dict[str, Any]:
         """As of any rule, with the terms' curves."""
-        return super().state_dict() | {"terms": {name: curve.state_dict() for name, curve in self.terms.items()}}
+        terms = {name: curve.state_dict() for name, curve in self.terms.items()}
+        return super().state_dict() | {"terms": terms, "seen": sorted(self.seen)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state_dict`."""
         terms = {name: Curve.of(**values) for name, values in state["terms"].items()}
-        super().load_state_dict({**state, "terms": terms})
+        super().load_state_dict({**state, "terms": terms, "seen": set(state["seen"])})
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
