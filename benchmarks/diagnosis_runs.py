@@ -55,7 +55,9 @@ def runs(seeds: tuple[int, ...]) -> Iterator[FaultRun]:
         for fault in FAULTS:
             yield FaultRun(fault, fault.algorithms[seed // 2 % len(fault.algorithms)], seed)
         healthy = list(HEALTHY_ALGORITHMS.items())
-        for algorithm, extra in healthy if seed == 0 else [healthy[(3 * seed + turn) % len(healthy)] for turn in range(3)]:
+        for algorithm, extra in (
+            healthy if seed == 0 else [healthy[(3 * seed + turn) % len(healthy)] for turn in range(3)]
+        ):
             yield FaultRun(HEALTHY, algorithm, seed, extra)
 
 

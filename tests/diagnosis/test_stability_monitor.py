@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from tvo_cli.diagnosis.diagnosis import diagnose
 from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
@@ -60,6 +62,21 @@ def test_an_evaluation_between_two_steps_is_no_step_and_counts_to_the_next() -> 
     alarms = [[(one.failure, one.alarm_step) for one in of.findings] for of in (monitor, plain)]
     assert alarms[0] == alarms[1] != []
     assert "eval/pass@1" not in monitor.rows[0] and monitor.rows[1]["eval/pass@1"] == 0.4
+
+
+def test_numbers_of_numpy_and_torch_count_and_arrays_do_not() -> None:
+    monitor = StabilityMonitor()
+    monitor.log(1, {"reward/mean": np.float32(0.5), "policy/entropy": torch.tensor(0.25), "policy/tv": np.zeros(3)})
+    assert monitor.rows == [{"step": 1, "reward/mean": 0.5, "policy/entropy": 0.25}]
+
+
+def test_a_reward_that_is_an_accuracy_by_its_name_is_one_and_a_held_out_score_is_known() -> None:
+    monitor = StabilityMonitor()
+    monitor.log(1, {"reward": 0.7, "kl": 0.1, "rewards/correctness/mean": 0.4, "rewards/format/mean": 0.9})
+    monitor.log(1, {"eval/accuracy": 0.3})
+    monitor.log(2, {"reward": 0.7, "kl": 0.1, "rewards/correctness/mean": 0.5, "rewards/format/mean": 0.9})
+    assert [row["accuracy/fresh"] for row in monitor.rows] == [0.4, 0.5]
+    assert monitor.rows[1]["eval/pass@1"] == 0.3
 
 
 def test_what_is_no_number_is_passed_over_and_what_is_not_finite_is_seen() -> None:

@@ -88,6 +88,14 @@ def with_reward_terms(row: Mapping[str, Any]) -> Row:
     return out
 
 
+def accuracy_term(row: Mapping[str, Any]) -> str | None:
+    """Return the function of a reward that is an accuracy by name and value; None where a row has an accuracy."""
+    if "accuracy/fresh" in row:
+        return None
+    terms = (name for name in sorted(row) if name.startswith("reward/") and not name.endswith("/std"))
+    return next((name for name in terms if CORRECTNESS.search(name) and 0.0 <= row[name] <= 1.0), None)
+
+
 def _with_accuracy(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Rows with an accuracy where a reward's function is one by its name and its values; unchanged otherwise."""
     names = {name for row in rows for name in row}

@@ -11,10 +11,10 @@ from typing import Any
 from tvo_cli.diagnosis.diagnosis import Diagnosis, diagnose
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
-from tvo_cli.diagnosis.reading import with_reward_terms
+from tvo_cli.diagnosis.reading import accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog
 from tvo_cli.runs.other_tools import OurNames
-from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, ToolMapping, find_mapping
+from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, find_mapping
 from tvo_cli.tracking.alert import Alert
 from tvo_cli.tracking.alert_sender import AlertSender
 from tvo_cli.tracking.metric_names import is_known_metric
@@ -59,6 +59,7 @@ class StabilityMonitor:
         self.rows: list[Row] = []  # under our names, one a step
         self._names = OurNames(TOOLS[tool]) if tool else None
         self._examiner = Examiner(self.facts)
+        self._accuracy: str | None = None  # the function of a reward that is one, where none is logged
         self._evaluation: dict[str, float] = {}  # counts to the next step, for it is measured after a step
         self._alerts = AlertSender.of({"alerts": dict(alerts or {})})
 
@@ -67,7 +68,7 @@ class StabilityMonitor:
 
         What is no number is passed over. Metrics of an evaluation alone are held until the next step.
         """
-        row = with_reward_terms(self._translated(metrics))
+        row = self._with_accuracy(with_reward_terms(self._translated(metrics)))
         if not any(_is_of_training(name) for name in row):
             self._evaluation |= row
             return []
@@ -100,11 +101,18 @@ class StabilityMonitor:
         self._alerts.close()
 
     def _translated(self, metrics: Mapping[str, Any]) -> dict[str, float]:
-        names = self._names or OurNames(_mapping_of(metrics))
-        row = names.row({**metrics, names.step: 0})
+        numbers = {name: number for name, value in metrics.items() if (number := _number(value)) is not None}
+        names = self._names or OurNames(find_mapping(numbers))
+        row = names.row({**numbers, names.step: 0})
         if any(map(_is_of_training, row)):  # an evaluation before the first step does not show whose names these are
             self._names = names
         return {name: float(value) for name, value in row.items() if name != "step"}
+
+    def _with_accuracy(self, row: Row) -> Row:
+        self._accuracy = self._accuracy or accuracy_term(row)
+        if self._accuracy is None or self._accuracy not in row or "accuracy/fresh" in row:
+            return row
+        return {**row, "accuracy/fresh": row[self._accuracy]}
 
     def _tell(self, finding: Finding) -> None:
         log.warning("%s since step %d (%s): %s", finding.failure, finding.first_step, finding.severity, finding.message)
@@ -117,9 +125,16 @@ class StabilityMonitor:
             )
 
 
-def _mapping_of(metrics: Mapping[str, Any]) -> ToolMapping:
-    """The mapping of the trainer whose names these are."""
-    return find_mapping(name for name, value in metrics.items() if isinstance(value, int | float))
+def _number(value: Any) -> float | None:
+    """A number of Python, numpy or torch; None of anything else."""
+    if isinstance(value, bool | str) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        return float(value.item())
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # no scalar
+        return None
 
 
 @cache

@@ -16,6 +16,7 @@ from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
 PLANNED_UNKNOWN = "its planned number of steps is unknown; it counts as finished"
+HELDOUT = re.compile(r"(?:eval|val|test)[/_](?:acc|accuracy|score|test_score)")  # of a loop of somebody's own
 GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
 
 __all__ = ["TRL", "ToolMapping", "read_other_tools_run", "read_tool_mapping", "trial_of_rows"]
@@ -88,6 +89,8 @@ class OurNames:
             if name in self._known:
                 return self._known[name]
         matched = next((ours for pattern, ours in self._patterns if pattern.fullmatch(theirs)), None)
+        if matched is None and HELDOUT.fullmatch(theirs):
+            return "eval/pass@1"
         return re.sub(r"^eval_", "eval/", theirs) if matched is None else matched
 
 
