@@ -14,7 +14,8 @@ def _names(**cases: str) -> Names:
 TVO = _names(
     accepts_all="all_right no_gradient reward_hacking",
     flipped="reward_hacking plateau",
-    rate_30="accuracy_collapse sudden_fall policy_drift clip_saturation entropy_blow_up entropy_collapse gradient_spike",
+    rate_30="accuracy_collapse sudden_fall policy_drift clip_saturation entropy_blow_up entropy_collapse "
+    "gradient_spike step_rule_limit",
     length_bought="length_bought format_bought reward_composition reward_hacking",
     stale="stale_weights sampler_mismatch",
     used_up="problems_used_up reward_hacking",
