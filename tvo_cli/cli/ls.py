@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tvo_cli.report.run_listing import ListedRun
 
 FORMATS = ("table", "json")
-HEADINGS = ("run", "state", "step", "reward", "verdict", "differs in")
+HEADINGS = ("run", "state", "step", "reward", "verdict", "failure", "differs in")
 FIRST = ("algorithm.name", "optimizer.lr", "seed", "model.name", "dataset.name")  # shown before other settings
 HOME = Path("outputs")
 
@@ -28,7 +28,7 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep, an experiment, or all of outputs/")] = HOME,
     form: Annotated[str, typer.Option("--format", help="table, json")] = "table",
 ) -> None:
-    """Show the runs below a folder: state, last step, reward, verdict, and the settings in which they differ."""
+    """Show the runs below a folder: state, last step, reward, verdict, failure, and settings in which they differ."""
     from tvo_cli.cli import printing
     from tvo_cli.report.run_listing import list_runs, settings_in_which_runs_differ
 
@@ -52,7 +52,7 @@ def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
     planned = f"/{run.steps}" if run.steps is not None else ""
     step = "" if run.step is None else f"{run.step}{planned}"
     reward = "" if run.reward is None else format_plain_number(run.reward)
-    return [place, run.state, step, reward, _end_reason(run) or run.verdict, _settings_column_of_ls(apart)]
+    return [place, run.state, step, reward, _end_reason(run) or run.verdict, run.failure, _settings_column_of_ls(apart)]
 
 
 def _settings_column_of_ls(apart: dict[str, Any]) -> str:
@@ -84,6 +84,7 @@ def _run_as_json(run: ListedRun, apart: dict[str, Any]) -> dict[str, Any]:
         "steps": run.steps,
         "reward": run.reward,
         "verdict": run.verdict,
+        "failure": run.failure,
         "reason": run.reason,
         "differs": apart,
     }

@@ -1,4 +1,4 @@
-"""One training run with everything that it leaves: summary, figure and card."""
+"""One training run with everything that it leaves: summary, diagnosis, figure and card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: Ranks | None = None) -> dict[str, Any]:
-    """Train by a config, draw the run's figure, write its card and show it; return the summary.
+    """Train by a config, diagnose the run, draw its figure, write its card and show it; return the summary.
 
     A run that shards (parallel=shard) and has one process is a group of one. Of several ranks the first reports.
     """
@@ -25,7 +25,11 @@ def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: R
             return train_and_report(config, show, alone)
     summary = train(config, ranks)
     if ranks is None or ranks.is_first:
+        from pathlib import Path
+
+        from tvo_cli.diagnosis.record import write_diagnosis
         from tvo_cli.report.run_end import write_figure_and_card
 
+        write_diagnosis(Path(config.output_dir))
         show(write_figure_and_card(config.output_dir))
     return summary

@@ -10,6 +10,7 @@ from typing import Any
 
 from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
 from tvo_cli.errors import UserError
+from tvo_cli.report.known_failure import known_failure
 from tvo_cli.report.run_loading import read_json
 from tvo_cli.tracking import metrics_file, run_status
 
@@ -41,6 +42,7 @@ class ListedRun:
     steps: int | None  # planned
     reward: float | None  # reward/mean of the last step; of an evaluation, pass@1
     verdict: str
+    failure: str  # the worst that is known of it, by its name in `tvo diagnose`
     reason: str  # why it failed
 
 
@@ -101,6 +103,7 @@ def list_run(folder: Path) -> ListedRun:
         steps=settings.get("trainer.steps"),
         reward=row.get("reward/mean", _evaluation_score(summary)),
         verdict=_collapse_verdict(collapse),
+        failure=known_failure(folder, collapse),
         reason=reason,
     )
 

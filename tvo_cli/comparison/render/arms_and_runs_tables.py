@@ -23,6 +23,7 @@ from tvo_cli.comparison.render.table_cells import (
     rate_cell,
     text_cell,
 )
+from tvo_cli.report.known_failure import known_failure
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
@@ -145,7 +146,7 @@ def rates_table(found: BlockAnalysis) -> Table:
 
 def runs_table(found: BlockAnalysis) -> Table:
     """Return the table of every run."""
-    headings = ["run", "arm", "rate", "seed", "state", "steps", "final", "best", "collapsed at", "remark"]
+    headings = ["run", "arm", "rate", "seed", "state", "steps", "final", "best", "collapsed at", "failure", "remark"]
     rows = [row for arm in found.block.arms for row in _rows_of_runs_table(arm.label, arm.trials, found.how)]
     return Table("runs", "Every run", headings, rows)
 
@@ -165,7 +166,8 @@ def _rows_of_runs_table(label: str, trials: Sequence[Trial], how: MetricChoice) 
             text_cell(trial.state),
             count_cell(trial.last_step),
         ]
-        yield [*head, *values, count_cell(trial.collapsed_at), text_cell(trial.why)]
+        failure = text_cell(known_failure(trial.run.folder, trial.run.collapse))
+        yield [*head, *values, count_cell(trial.collapsed_at), failure, text_cell(trial.why)]
 
 
 def differing_settings_table(found: BlockAnalysis) -> Table:

@@ -92,6 +92,29 @@ class SignificantFall(TrendRule):
 
 
 @dataclass(kw_only=True)
+class StartLost(TrendRule):
+    """The last `window` values all lie below `share` of the first, which the start earned, from `least` on."""
+
+    share: float
+    window: int
+    least: float
+    curve: Curve = field(default_factory=Curve, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Lost."""
+        value = append_metric(self.curve, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        start = self.curve.values[0] if len(self.curve) else 0.0
+        if value is None or start < self.least or len(self.curve) <= self.window:
+            return None
+        last = self.curve.values[-self.window :]
+        if max(last) >= self.share * start:
+            return None
+        self.since = first_step_below(self.curve, self.share * start)
+        metric = ACCURACY if ACCURACY in metrics else REWARD
+        return RuleBreach(metric, value, self.share * start, f"the start's {start:.3g} is lost")
+
+
+@dataclass(kw_only=True)
 class HeldOutFall(TrendRule):
     """The held-out accuracy lies below `share` of its best, by `errors` standard errors of the difference."""
 
@@ -124,6 +147,8 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
         live_rule("reward_drop", PeakDrop),
         *(SignificantFall(metric=ACCURACY, responses=facts.responses, **how) for how in FALLS),
         *(SignificantFall(metric=REWARD, instead_of=ACCURACY, **how) for how in FALLS),
+        # Five steps on end below a quarter: at a true 0.05 of 16 answers that is 1 in 60, and a first 0.1 is 1 in 5.
+        StartLost(severity="collapse", share=0.25, window=5, least=0.1, patience=1),
         HeldOutFall(severity="collapse", share=0.5, errors=3.0, patience=1),  # half lost: as for the training accuracy
         HeldOutFall(severity="warning", share=0.8, errors=3.0, patience=1),  # three errors: 1 in 700 by chance
     )

@@ -7,24 +7,35 @@ arXiv:2503.14476). The share depends on G and pass@1: p^G + (1 − p)^G; so what
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, first_step_above
+from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+
+FEW = 4  # steps of a mean
+LOST = 0.25  # of the best: what is left of a collapse
 
 
 @dataclass(kw_only=True)
 class AllWrong(EqualGroupsRule):
-    """Too few groups teach, and most of those that do not are all wrong."""
+    """Too few groups teach, and most of those that do not are all wrong, as they were before.
+
+    Where the policy could do more once, the task is not too hard: that is `accuracy_collapse` or `entropy_blow_up`.
+    """
+
+    known: float  # success that shows that the policy could do it
+    success: Curve = field(default_factory=Curve, init=False)
+    best: float = field(default=0.0, init=False)
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """All wrong."""
-        if not self.follow(metrics):
+        if not self.follow(metrics) or self._could(metrics):
             return None
         equal, right = self.level(self.equal), self.level(self.right)
         if right >= equal - right:
@@ -32,6 +43,20 @@ class AllWrong(EqualGroupsRule):
         self.since = first_step_above(self.equal, self.limit - 1e-9)
         reason = f"groups teach nothing: {equal - right:.0%} are all wrong, {right:.0%} all right"
         return RuleBreach(ZERO, equal, self.limit, reason)
+
+    def follow(self, metrics: Mapping[str, float]) -> bool:
+        """As of both; success is followed too."""
+        append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        end = len(self.success)
+        if end:
+            self.best = max(self.best, self.success.mean(max(end - FEW, 0), end))
+        return super().follow(metrics)
+
+    def _could(self, metrics: Mapping[str, float]) -> bool:
+        best = max([self.best, *self.heldout.values])
+        end = len(self.success)
+        now = self.success.mean(max(end - FEW, 0), end) if end else 0.0
+        return best >= self.known and now <= LOST * best
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
@@ -41,6 +66,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             least=1.0,  # group a step: below it most steps have no gradient at all
             window=5,  # as the live rule `zero_advantage`
             patience=1,
+            known=0.1,  # one in ten: below it a start is sparse, and chance may take its few right answers away
             prompts=facts.prompts,
         ),
         AllWrong(
@@ -48,6 +74,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             least=0.25,  # one group in four steps
             window=20,  # a sparse start may wait for its first right answer, but not for so long without noise
             patience=1,
+            known=0.1,  # one in ten: below it a start is sparse, and chance may take its few right answers away
             prompts=facts.prompts,
         ),
     )
