@@ -54,11 +54,13 @@ def runs(seeds: tuple[int, ...]) -> Iterator[FaultRun]:
     for seed in seeds:
         for fault in FAULTS:
             yield FaultRun(fault, fault.algorithms[seed // 2 % len(fault.algorithms)], seed)
-        healthy = list(HEALTHY_ALGORITHMS.items())
-        for algorithm, extra in (
-            healthy if seed == 0 else [healthy[(3 * seed + turn) % len(healthy)] for turn in range(3)]
-        ):
-            yield FaultRun(HEALTHY, algorithm, seed, extra)
+        for algorithm in _healthy_algorithms(seed):
+            yield FaultRun(HEALTHY, algorithm, seed, HEALTHY_ALGORITHMS[algorithm])
+
+
+def _healthy_algorithms(seed: int) -> list[str]:
+    names = list(HEALTHY_ALGORITHMS)
+    return names if seed == 0 else [names[(3 * seed + turn) % len(names)] for turn in range(3)]
 
 
 def trained(run: FaultRun, root: Path) -> Path:
