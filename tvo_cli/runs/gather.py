@@ -157,7 +157,7 @@ def _read_found_run(
     if kind in ("trl", "plain"):
         how = chosen if chosen.file == place.name or kind == "plain" else other_tools.TRL
         folder = place.parent.parent if CHECKPOINT.match(place.parent.name) else place.parent
-        trial, said = other_tools.read_other_tools_run(place, _name_below_path(folder, path), source, how)
+        trial, said = other_tools.read_other_tools_run(place, _name_of_file(place, folder, path, how), source, how)
         return [trial], said
     if kind in ("tensorboard", "wandb"):
         read = tensorboard_events.read_event_files if kind == "tensorboard" else wandb_runs.read_offline_run
@@ -171,6 +171,12 @@ def _read_found_run(
     planned = settings.get("trainer.steps")
     state, why = own_run_folders.state_of_own_run(run, planned if isinstance(planned, int) else 0)
     return [Trial(_name_below_path(place, path), source, run, settings, state, why)], said
+
+
+def _name_of_file(place: Path, folder: Path, path: Path, how: other_tools.ToolMapping) -> str:
+    """Return the name of a run that is one file: its folder's, or its own where its name is not the usual one."""
+    usual = (how.file, other_tools.TRL.file, "metrics.jsonl")
+    return place.stem if path == place and place.name not in usual else _name_below_path(folder, path)
 
 
 def _name_below_path(folder: Path, path: Path) -> str:
