@@ -19,8 +19,9 @@ NATS, PROBABILITY, KL = "policy/mismatch", "policy/mismatch_probability", "polic
 # bfloat16 shows 0.001 nats here and 0.005 of probability is called normal by verl's documentation, 0.01 a fault; of
 # KL, ½E[Δ²] for small Δ: one step off-policy shows up to 0.05.
 LIMITS = {NATS: 0.05, PROBABILITY: 0.01, KL: 0.1}
-LAGGING = 0.4  # share of a limit from which growth tells: float32 starts at 0, and eight steps of lag show 0.03 nats
 GROWN = 5.0  # times its start: weights that lag, not precision
+# In float32 sampler and trainer agree to 1e-7; there eight steps of lag show 0.03 nats, which are 1e5 times the start.
+GROWN_FROM_NOTHING, SHARE_FROM_NOTHING = 100.0, 0.4
 
 
 @dataclass(kw_only=True)
@@ -42,16 +43,18 @@ class Mismatch(CollapseRule):
             self.first.append(value)
         start = sorted(self.first)[len(self.first) // 2]
         grown = value > self.factor * max(start, 1e-12)
-        if value <= self.limit or grown != self.grown:
+        from_nothing = value > GROWN_FROM_NOTHING * max(start, 1e-12)
+        limit = self.limit * (SHARE_FROM_NOTHING if from_nothing else 1.0)
+        if value <= limit or grown != self.grown:
             return None
         reason = f"has grown from {start:.2g}" if grown else "sampler and trainer differ at the same weights"
-        return RuleBreach(self.metric, value, self.limit, reason)
+        return RuleBreach(self.metric, value, limit, reason)
 
 
 def mismatch_rules(*, grown: bool) -> list[CollapseRule]:
     """Return a rule for each reading of the mismatch."""
     return [
-        Mismatch(severity="warning", metric=metric, limit=limit * (LAGGING if grown else 1.0), grown=grown, patience=3)
+        Mismatch(severity="warning", metric=metric, limit=limit, grown=grown, patience=3)
         for metric, limit in LIMITS.items()
     ]
 
