@@ -27,7 +27,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
     return (
         change(facts, "off-policy steps", "wait for new weights", value=1),
-        ours(facts, "take log π_old of the trainer", "trainer.old_logp=recompute"),
+        ours(facts, "take log π_old of the trainer", "trainer.old_logp=trainer"),
         Remedy("see that the sampler loads the weights of every step"),
         smaller_steps(facts),
     )
