@@ -44,7 +44,7 @@ class HeldOutGap(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Parted, at the latest evaluation."""
         append_metric(self.reward, metrics, REWARD)
-        self.epochs = self._epochs(metrics)
+        self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
         if append_metric(self.heldout, metrics, HELDOUT) is not None:
             self.heldout_errors.append(heldout_error(metrics))
             self.at.append(len(self.reward))
@@ -53,14 +53,6 @@ class HeldOutGap(TrendRule):
         if not self.found or not self.fewest <= self.epochs < self.most:
             return None
         return RuleBreach(HELDOUT, self.heldout.values[-1], self.heldout.values[0], self.text)
-
-    def _epochs(self, metrics: Mapping[str, float]) -> float:
-        """Passes over the data so far: logged, or prompts drawn over problems; 0 where neither is known."""
-        logged = finite_metric(metrics, EPOCH)
-        if logged is not None:
-            return logged
-        known = self.limit and self.prompts
-        return metrics["step"] * self.prompts / self.limit if known and self.limit and self.prompts else self.epochs
 
     def _parted(self, since: int) -> bool:
         then, now, window = self.at[since], self.at[-1], self.window
@@ -80,6 +72,14 @@ class HeldOutGap(TrendRule):
         was = f"was {self.heldout.values[since]:.3g} at step {self.heldout.steps[since]}"
         self.text = f"{was}, while reward rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
         return True
+
+
+def passes_over_data(metrics: Mapping[str, float], limit: int | None, prompts: int | None) -> float:
+    """Return the passes over the data so far: logged, or prompts drawn over problems; 0 where neither is known."""
+    logged = finite_metric(metrics, EPOCH)
+    if logged is not None:
+        return logged
+    return metrics["step"] * prompts / limit if limit and prompts else 0.0
 
 
 def heldout_gap_rules(facts: RunFacts, *, fewest: float, most: float) -> Sequence[CollapseRule]:

@@ -142,7 +142,7 @@ CASES: dict[str, Case] = {
         {"policy/mismatch": noisy([0.12] * 10, 0.01)}, "warning", (1, 1), {"policy/mismatch": noisy([0.03] * 10, 0.005)}
     ),
     "stale_weights": Case(
-        {"policy/mismatch": line(0.002, 0.3, 30)}, "warning", (5, 7), {"policy/mismatch": line(0.002, 0.04, 30)}
+        {"policy/mismatch": line(0.002, 0.3, 30)}, "warning", (5, 7), {"policy/mismatch": line(0.002, 0.018, 30)}
     ),
     "step_rule_limit": Case(
         {"thermo/viscosity": [300.0] * 8, "policy/tv": [0.09] * 8, "thermo/set_point": [0.01] * 8},

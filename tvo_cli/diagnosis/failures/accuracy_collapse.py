@@ -136,7 +136,8 @@ class HeldOutFall(TrendRule):
                 self.best, self.best_error = value, error
         if not self.fallen:
             return None
-        self.since = first_step_below(self.curve, self.share * self.best)
+        at = self.curve.values.index(self.best)
+        self.since = self.curve.steps[at] + 1
         reason = f"is held-out accuracy and was {self.best:.3g}"
         return RuleBreach(HELDOUT, self.curve.values[-1], self.share * self.best, reason)
 
