@@ -69,6 +69,16 @@ class LabelledLog:
         """Its name among the logs of a call."""
         return f"{self.source}/{self.case}/{self.algorithm}/{self.seed}"
 
+    @property
+    def samples(self) -> int | None:
+        """Responses a prompt."""
+        return self.config.get("num_generations")
+
+    @property
+    def prompts(self) -> int | None:
+        """Prompts a step."""
+        return self.config["train_batch_size"] // self.config["num_generations"] if self.config else None
+
     def as_trl_logs_it(self) -> Rows:
         """The rows with TRL's names; what TRL does not log is left out."""
         return self.rows if self.names == THEIRS else [_trl_row(row) for row in self.rows]
@@ -86,9 +96,8 @@ def log_of_fault(folder: Path) -> LabelledLog:
     told = json.loads((folder / "fault.json").read_text(encoding="utf-8"))
     rows = rows_of_folder(folder)
     onset = told["onset"] if told["fault"] != "healthy" else None
-    config = {"num_generations": 8, "train_batch_size": 64, "max_completion_length": 20}
     known = told["fault"], told["algorithm"], told["seed"], onset
-    return LabelledLog("faults", *known, end_of(rows, heldout=True), rows, OURS, config)
+    return LabelledLog("faults", *known, end_of(rows, heldout=True), rows, OURS, _sizes(64))
 
 
 def logs_below(folder: Path) -> Iterator[LabelledLog]:
@@ -107,7 +116,12 @@ def _labelled(rows: Rows, name: str) -> Iterator[LabelledLog]:
         end = end_of(rows)
         onset = onset_of_fall(rows) if end in ("collapsed", "fell") else None
         arm = SEED.sub("", name)
-        yield LabelledLog("runs", end, arm, int(seed[1]) if seed else 0, onset, end, rows)
+        yield LabelledLog("runs", end, arm, int(seed[1]) if seed else 0, onset, end, rows, OURS, _sizes(128))
+
+
+def _sizes(responses: int) -> dict[str, int]:
+    """Responses a step, in groups of eight: those of the faults, and of the experiments on the embedded tasks."""
+    return {"num_generations": 8, "train_batch_size": responses, "max_completion_length": 20}
 
 
 def rows_of_folder(folder: Path) -> Rows:

@@ -39,7 +39,9 @@ def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
     from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
 
     rows = log.as_trl_logs_it() if renamed else log.rows
-    monitor = StabilityMonitor(planned=int(rows[-1]["step"]), tool="trl" if renamed else "other")
+    monitor = StabilityMonitor(
+        planned=int(rows[-1]["step"]), tool="trl" if renamed else "other", prompts=log.prompts, samples=log.samples
+    )
     alarms = []
     for row in rows:
         begun = monitor.log(row["step"], {name: value for name, value in row.items() if name != "step"})

@@ -70,7 +70,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
     return (
         change(facts, "sampler correction", "weigh responses by what the trainer gives them, cut at 2", value=True),
-        ours(facts, "take log π_old of the trainer", "trainer.old_logp=recompute"),
+        ours(facts, "take log π_old of the trainer", "trainer.old_logp=trainer"),
         Remedy("the same temperature, top-p and precision in both; float16 or float32 where bfloat16 is too coarse"),
     )
 
