@@ -114,7 +114,8 @@ class NotFiniteEstimator:
 
 
 def _accept_everything(session: Session, onset: int) -> None:
-    session.grader = FaultyGrader(session.grader, session, onset, lambda _, verdict: replace(verdict, correct=True))
+    faulty: Any = FaultyGrader(session.grader, session, onset, lambda _, verdict: replace(verdict, correct=True))
+    session.grader = faulty
 
 
 def _flip_a_tenth(session: Session, onset: int) -> None:
@@ -122,7 +123,8 @@ def _flip_a_tenth(session: Session, onset: int) -> None:
         chosen = int.from_bytes(hashlib.sha256(problem.id.encode()).digest()[:4], "big") % FLIPPED == 0
         return replace(verdict, correct=not verdict.correct) if chosen else verdict
 
-    session.grader = FaultyGrader(session.grader, session, onset, change)
+    faulty: Any = FaultyGrader(session.grader, session, onset, change)
+    session.grader = faulty
 
 
 def _raise_rate(session: Session, onset: int) -> None:
@@ -149,7 +151,8 @@ def _ask_once(session: Session, onset: int) -> None:
 
 def _break_advantages(session: Session, onset: int) -> None:
     algorithm = session.learner.algorithm
-    algorithm.estimator = NotFiniteEstimator(algorithm.estimator, session, onset)
+    faulty: Any = NotFiniteEstimator(algorithm.estimator, session, onset)
+    algorithm.estimator = faulty
 
 
 LENGTH_REWARD = (Path(__file__).parent / "diagnosis_length_reward.py").as_posix()

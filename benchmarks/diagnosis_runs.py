@@ -66,7 +66,7 @@ def _healthy_algorithms(seed: int) -> list[str]:
 def trained(run: FaultRun, root: Path) -> Path:
     """The run's folder, after training where it is not done."""
     folder = run.folder(root)
-    if not (folder / "summary.json").is_file():
+    if not (folder / "fault.json").is_file():  # written last
         shutil.rmtree(folder, ignore_errors=True)
         _train(run, folder)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -77,18 +77,18 @@ def _train(run: FaultRun, folder: Path) -> None:
     import torch
 
     from tvo_cli import config
-    from tvo_cli.experiment import run_training
+    from tvo_cli.experiment.build_session import build_session
+    from tvo_cli.experiment.run_training import train
 
     torch.set_num_threads(1)
-    built = run_training.build_session
 
     def with_fault(*arguments: Any, **keywords: Any) -> Any:
-        session = built(*arguments, **keywords)
+        session = build_session(*arguments, **keywords)
         if run.fault.inject is not None:
             run.fault.inject(session, run.fault.onset)
         return session
 
-    with patch.object(run_training, "build_session", with_fault):
-        run_training.train(config.compose([*run.overrides(), f"output_dir='{folder}'"]))
+    with patch("tvo_cli.experiment.run_training.build_session", with_fault):
+        train(config.compose([*run.overrides(), f"output_dir='{folder}'"]))
     told = {"fault": run.fault.name, "onset": run.fault.onset, "algorithm": run.algorithm, "seed": run.seed}
     (folder / "fault.json").write_text(json.dumps(told), encoding="utf-8")

@@ -13,7 +13,7 @@ INPUTS = ((1.0, 2.0), (3.0, -1.0), (0.5, 0.5))
 def passes(noise: AccumulationNoise, weight: torch.Tensor) -> dict[str, float]:
     noise.begin_step()
     for number, inputs in enumerate(INPUTS):
-        (weight * torch.tensor(inputs)).sum().backward()  # type: ignore[no-untyped-call]
+        (weight * torch.tensor(inputs)).sum().backward()
         if number < len(INPUTS) - 1:
             noise.end_part()
     weight.grad.mul_(0.01)  # type: ignore[union-attr]  # a trainer clips before it says that the step is whole
@@ -39,7 +39,7 @@ def test_detached_it_reads_nothing_and_one_pass_has_no_variance() -> None:
     noise = AccumulationNoise([weight])
     noise.attach()
     noise.begin_step()
-    weight.sum().backward()  # type: ignore[no-untyped-call]
+    weight.sum().backward()
     assert noise.end_step(rollouts=2) == {}
     noise.detach()
     assert passes(noise, weight) == {}
@@ -51,7 +51,7 @@ def test_a_gradient_that_comes_twice_in_a_pass_gives_no_reading_and_no_error() -
     noise.attach()
     noise.begin_step()
     for _ in range(3):
-        weight.sum().backward()  # type: ignore[no-untyped-call]
+        weight.sum().backward()
     noise.end_part()
-    weight.sum().backward()  # type: ignore[no-untyped-call]
+    weight.sum().backward()
     assert noise.end_step(rollouts=2) == {}
