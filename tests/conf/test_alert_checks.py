@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.config.alert_checks import check_alerts
+from tvo_cli.config.alert_checks import check_alerts, refuse_alerts
 from tvo_cli.errors import UserError
 
 
@@ -31,3 +31,10 @@ def test_what_could_not_be_sent_is_refused_before_the_run_and_an_address_is_not_
 def test_a_logger_of_before_there_were_alerts_is_fine() -> None:
     check_alerts({"name": "none"})
     check_alerts({"name": "none", "alerts": {}})
+
+
+@pytest.mark.parametrize("key", ["webhook", "command"])
+def test_a_command_that_watches_nothing_refuses_them(key: str) -> None:
+    refuse_alerts({"alerts": {"webhook": None, "command": None, "cooldown": 5}})
+    with pytest.raises(UserError, match=rf"logger\.alerts\.{key}=\*\*\*: tvo eval tells nobody"):
+        refuse_alerts({"alerts": {key: ["x"]}})

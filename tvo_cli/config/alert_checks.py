@@ -26,6 +26,13 @@ def check_alerts(logger: Mapping[str, Any]) -> None:
         raise UserError(COMMAND, f"[{shown}]", "there is no such program.", "A list: [mail,-s,'{title}',me@here.org]")
 
 
+def refuse_alerts(logger: Mapping[str, Any]) -> None:
+    """Raise UserError where somebody is to be told by a command that watches nothing."""
+    alerts = logger.get("alerts") or {}
+    for key in (name for name in ("webhook", "command") if alerts.get(name)):
+        raise UserError(f"logger.alerts.{key}", redaction.MASK, "tvo eval tells nobody.", "Alerts are of tvo train.")
+
+
 def webhook_address(name: str) -> str:
     """The address that an environment variable holds; an address in a config would stand in every run folder."""
     if not VARIABLE.fullmatch(name):
