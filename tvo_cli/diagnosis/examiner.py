@@ -11,6 +11,7 @@ from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import Row, RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleFiring
+from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 START = 3  # values whose mean is a metric's start in the evidence
 SETTLED = 10  # steps without the condition after which a critical finding is over, and a warning
@@ -84,6 +85,8 @@ class Examiner:
     def _show(self, watched: _Watched, row: Row) -> bool:
         """Show a row to a rule; return whether it has just found its failure."""
         rule, before = watched.rule, watched.rule.streak
+        if getattr(rule, "reads_evaluations", False) and not any(map(is_evaluation_metric, row)):
+            return False  # it is shown evaluations only
         firing = rule.check(self.step, row)
         if rule.streak == 1 or rule.streak < before:
             watched.begun = self.step

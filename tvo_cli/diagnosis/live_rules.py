@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from tvo_cli import config
 from tvo_cli.report.run_loading import parse_yaml_mapping
-from tvo_cli.stability import collapse_rules
 from tvo_cli.stability.rule_interface import CollapseRule
 
 
 def live_rule(name: str, kind: type[CollapseRule] | None = None, **changed: Any) -> CollapseRule:
     """Build a rule of conf/stability/default.yaml by its name, of a subclass or with fields that this use changes."""
     settings = {**_settings_of_live_rules()[name], **changed}
-    usual = getattr(collapse_rules, str(settings.pop("_target_")).rpartition(".")[2])
-    kind = kind or usual
+    module, _, name = str(settings.pop("_target_")).rpartition(".")
+    kind = kind or getattr(import_module(module), name)
     built: CollapseRule = kind(**settings)
     return built
+
+
+def live_rules(*names: str) -> list[CollapseRule]:
+    """Build those of the rules that conf/stability/default.yaml has."""
+    return [live_rule(name) for name in names if name in _settings_of_live_rules()]
 
 
 @lru_cache(maxsize=1)

@@ -55,7 +55,8 @@ class UnsolvedRule(TrendRule):
 
     def follow(self, metrics: Mapping[str, float]) -> None:
         """Take the accuracies of a step."""
-        append_metric(self.success, metrics, ACCURACY)
+        if ACCURACY in metrics or 0.0 <= metrics.get(REWARD, -1.0) <= 1.0:  # a reward like that is taken for one
+            append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
         append_metric(self.heldout, metrics, HELDOUT)
 
     def is_solved(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.live_rules import live_rule
+from tvo_cli.diagnosis.live_rules import live_rule, live_rules
 from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import (
@@ -146,6 +146,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     return (
         live_rule("accuracy_drop", PeakDrop),
         live_rule("reward_drop", PeakDrop),
+        *live_rules("evaluation_drop"),
         *(SignificantFall(metric=ACCURACY, responses=facts.responses, **how) for how in FALLS),
         *(SignificantFall(metric=REWARD, instead_of=ACCURACY, **how) for how in FALLS),
         # Five steps on end below a quarter: at a true 0.05 of 16 answers that is 1 in 60, and a first 0.1 is 1 in 5.

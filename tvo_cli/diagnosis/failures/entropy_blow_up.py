@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.live_rules import live_rules
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, TrendRule, append_metric, first_step_above
@@ -58,6 +59,7 @@ class EntropyRise(TrendRule):
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     return (
+        *live_rules("entropy_rise"),
         EntropyRise(
             severity="collapse",
             factor=1.5,  # exploration bonuses and clip-higher raise entropy by less than this within a run's accuracy

@@ -1,6 +1,6 @@
 """Sampler and trainer apart: the same weights give other probabilities where responses are sampled.
 
-The policy gradient is then that of another policy (arXiv:2508.18588 and vLLM against FSDP: off-policy without a
+The policy gradient is then that of another policy (arXiv:2510.26788 and vLLM against FSDP: off-policy without a
 step). Apart from the start on: precision, temperature, a kernel. Apart more and more is `stale_weights`.
 """
 
@@ -81,5 +81,5 @@ SAMPLER_MISMATCH = Failure(
     needs=((NATS, PROBABILITY, KL),),
     rules=_rules,
     remedies=_remedies,
-    sources=("arXiv:2508.18588",),
+    sources=("arXiv:2510.26788",),
 )

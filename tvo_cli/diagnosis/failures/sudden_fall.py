@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.setting_changes import ours, smaller_steps
+from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import ACCURACY, TrendRule, append_metric, share_noise
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
@@ -48,7 +48,7 @@ class SuddenFall(TrendRule):
 
 @dataclass(kw_only=True)
 class RepeatedRefusals(TrendRule):
-    """`most` steps or more of the last `window` were taken back."""
+    """`most` or more of the last `window` steps were taken back: by so much the count of refusals has grown."""
 
     most: int
     window: int
@@ -57,9 +57,11 @@ class RepeatedRefusals(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Refused again and again."""
         value = finite_metric(metrics, REFUSED)
-        self.refused = [*self.refused, float((value or 0.0) > 0.0)][-self.window :]
-        count = sum(self.refused)
-        if value is None or count < self.most:
+        if value is None:
+            return None
+        self.refused = [*self.refused, value][-self.window :]
+        count = value - self.refused[0]
+        if count < self.most:
             return None
         return RuleBreach(REFUSED, count, self.most, f"of the last {len(self.refused)} steps were taken back")
 
@@ -79,7 +81,9 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
     return (
-        ours(facts, "take such steps back", "stability.refuse=true"),
+        NOTHING
+        if facts.settings.get("stability.refuse")
+        else ours(facts, "take such steps back", "stability.refuse=4"),
         smaller_steps(facts),
     )
 

@@ -1,0 +1,42 @@
+"""Means and noise of a growing curve, against slow formulas."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+
+from tests.diagnosis.logs import line, noisy
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.trend_rule import first_step_below, share_noise
+
+
+def curve(values: list[float]) -> Curve:
+    return Curve.of(range(1, len(values) + 1), values)
+
+
+def test_means_are_means_of_the_stretch() -> None:
+    values = noisy([0.3] * 40, 0.1)
+    assert curve(values).mean(7, 21) == pytest.approx(statistics.fmean(values[7:21]))
+
+
+def test_noise_is_the_deviation_and_a_trend_hardly_moves_it() -> None:
+    assert curve(noisy([0.0] * 5000, 0.1)).noise(0, 5000) == pytest.approx(0.1, rel=0.05)
+    assert curve(noisy(line(0.0, 5.0, 5000), 0.1)).noise(0, 5000) == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_change_has_the_error_of_two_means() -> None:
+    change, error = curve([0.0, 0.2, 0.0, 0.2, 1.0, 1.2, 1.0, 1.2]).change(4)
+    sd = 0.2 * math.sqrt(math.pi) / 2  # of differences of 0.2
+    assert (change, error) == (pytest.approx(1.0), pytest.approx(sd * math.sqrt(2 / 4)))
+    assert curve([1.0] * 7).change(4) == (0.0, math.inf)
+
+
+def test_a_single_value_above_does_not_end_a_stretch_below() -> None:
+    assert first_step_below(curve([1, 1, 0, 0, 1, 0, 0]), 0.5) == 3
+    assert first_step_below(curve([0, 0, 1, 1, 0, 0]), 0.5) == 5
+
+
+def test_the_error_of_a_share_is_bernoullis() -> None:
+    assert share_noise(0.5, 100) == pytest.approx(0.05) and share_noise(0.5, None) == 0.0
