@@ -1,6 +1,7 @@
 """Error rates of `tvo diagnose` beside rldoctor and rlwatch: docs/results/diagnosis.md.
 
 python -m benchmarks.diagnosis --runs FOLDER …         # everything; FOLDER: finished runs of docs/results' experiments
+python -m benchmarks.diagnosis --untouched FOLDER …    # the same, but no threshold was set on any of their seeds
 python -m benchmarks.diagnosis --parts faults          # runs with injected faults: made once, in outputs/diagnosis
 python -m benchmarks.diagnosis --parts scenarios       # rldoctor's own simulated scenarios
 
@@ -36,7 +37,7 @@ TABLES = {
         "tool": text("who examined the logs"),
         "case": text("the fault or the scenario; of other runs how they ended"),
         "end": text("how the run ended by its last evaluation; empty: simulated"),
-        "half": text("even: thresholds were set on it; odd: figures"),
+        "half": text("even: thresholds were set on it; odd: figures; all: no threshold was set on any of them"),
         "logs": number("logs", "1"),
         "found": number("logs in which the tool finds anything, at any step", "1"),
         "critical": number("logs in which it finds something critical", "1"),
@@ -54,6 +55,7 @@ class Chosen(Settings):
     seeds: tuple[int, ...] = option(tuple(range(10)), "of the runs with faults, and of the scenarios", min_length=1)
     folder: Path = option(Path("outputs/diagnosis"), "where the runs with faults lie")
     runs: tuple[Path, ...] = option((), "folders of finished runs, or of the console logs of a sweep's jobs")
+    untouched: tuple[Path, ...] = option((), "the same, of which no seed was looked at for a threshold")
     only: tuple[str, ...] = option((), "only these faults")
     tools: tuple[str, ...] = option(TOOLS, "only these")
     rldoctor_python: str = option("", "an interpreter that has rldoctor 0.2.0; none: an environment is made")
@@ -80,15 +82,17 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 
 def _groups(settings: Chosen, source: Part) -> Sequence[str]:
-    return [path.name for path in settings.runs] if source == "runs" else [str(seed) for seed in settings.seeds]
+    folders = [path.name for path in (*settings.runs, *settings.untouched)]
+    return folders if source == "runs" else [str(seed) for seed in settings.seeds]
 
 
 def _examined(settings: Chosen, source: Part, group: str, tool: str) -> list[Row]:
     logs = LOGS[source](settings, group)
     said = examine(tool, logs, settings.python(tool))
+    whole = source == "scenarios" or group in {path.name for path in settings.untouched}
     cases: dict[tuple[str, str, str], list[tuple[LabelledLog, Said]]] = {}
     for log, one in zip(logs, said, strict=True):
-        half = "odd" if log.seed % 2 else "even"
+        half = "all" if whole else "odd" if log.seed % 2 else "even"
         cases.setdefault((log.case, log.end, half), []).append((log, one))
     return [
         {"case": case, "end": end, "half": half, **_counts(tool, found)} for (case, end, half), found in cases.items()
@@ -117,7 +121,7 @@ def _logs_of_faults(settings: Chosen, group: str) -> list[LabelledLog]:
 
 
 def _logs_of_runs(settings: Chosen, group: str) -> list[LabelledLog]:
-    return [log for path in settings.runs if path.name == group for log in logs_below(path)]
+    return [log for path in (*settings.runs, *settings.untouched) if path.name == group for log in logs_below(path)]
 
 
 def _logs_of_scenarios(settings: Chosen, group: str) -> list[LabelledLog]:

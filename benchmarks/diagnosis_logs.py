@@ -162,17 +162,17 @@ def end_of(rows: Sequence[Mapping[str, Any]], *, heldout: bool = False) -> str:
 
     heldout: the peak is that of the evaluations, where the verifier of the training cannot be trusted.
 
-    collapsed: under half of the best mean of three batches, or entropy under a tenth of the start; fell: under 0.8
-    of it; healthy: at least 0.05 above the first evaluation; stalled: all others.
+    collapsed: under half of the best mean of three batches; fell: under 0.8 of it; healthy: at least 0.05 above the
+    first evaluation; of the others those with entropy under a tenth of the start have collapsed too, the rest stalled.
     """
     scores = [row["eval/pass@1"] for row in rows if "eval/pass@1" in row]
     entropy = [row["policy/entropy"] for row in rows if "policy/entropy" in row]
     peak = max(scores if heldout else _means(rows))
-    if scores[-1] < COLLAPSED * peak or statistics.fmean(entropy[-SMOOTHED:]) < 0.1 * entropy[0]:
-        return "collapsed"
     if scores[-1] < FELL * peak:
-        return "fell"
-    return "healthy" if scores[-1] >= scores[0] + GAINED else "stalled"
+        return "collapsed" if scores[-1] < COLLAPSED * peak else "fell"
+    if scores[-1] >= scores[0] + GAINED:
+        return "healthy"
+    return "collapsed" if statistics.fmean(entropy[-SMOOTHED:]) < 0.1 * entropy[0] else "stalled"
 
 
 def onset_of_fall(rows: Sequence[Mapping[str, Any]]) -> int:

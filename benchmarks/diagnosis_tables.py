@@ -10,7 +10,7 @@ from benchmarks.harness import markdown
 from benchmarks.harness.record import Record, Row, group
 from tvo_cli.stats.confidence_interval import wilson_interval
 
-HALF = "odd"
+HALVES = ("odd", "all")
 SOUND = ("healthy", "stalled")
 TITLES = {
     "runs": "Runs of docs/results' experiments, by their end",
@@ -20,59 +20,82 @@ TITLES = {
 
 
 def table(record: Record) -> str:
-    """One table a source, the aims, and both halves of the runs beside each other."""
-    rows = record.rows("cases")
-    parts = [f"### {TITLES[source]}\n\n{_table_of(source, _shown(rows, source))}" for source in TITLES]
-    there = [part for part, source in zip(parts, TITLES) if _shown(rows, source)]
-    return "\n\n".join([*there, f"### The aims\n\n{_aims(rows)}"])
+    """What each source shows, then the aims."""
+    told = [row for row in record.rows("cases") if row["half"] in HALVES]
+    parts = [f"### The aims\n\n{_aims(told)}"]
+    for source, title in TITLES.items():
+        rows = [row for row in told if row["source"] == source]
+        if rows:
+            made = _table_of_ends(rows) if source == "runs" else _table_of_cases(rows)
+            parts.append(f"### {title}\n\n{made}")
+    return "\n\n".join(parts)
 
 
-def _shown(rows: Iterable[Row], source: str) -> list[Row]:
-    """The half that figures are told of; of the scenarios all, for no threshold was set on them."""
-    return [row for row in rows if row["source"] == source and (source == "scenarios" or row["half"] == HALF)]
+def _table_of_ends(rows: Sequence[Row]) -> str:
+    """A line an end and tool, folders apart."""
+    head = ("folder", "end", "tool", "runs", "any finding", "critical", "alarm after the onset", "delay")
+    return markdown.table(head, _ends(rows))
 
 
-def _table_of(source: str, rows: Sequence[Row]) -> str:
-    named = source != "runs"
-    head = ["case", "tool", "logs", "any finding", "critical", *(["named", "right name"] if named else []), "delay"]
-    return markdown.table(head, (_line(case, tool, mine, named) for case, tool, mine in _cases(rows)))
+def _ends(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for (folder, end, tool), mine in group(rows, "group", "case", "tool").items():
+        n = _sum(mine, "logs")
+        shares = [share(_sum(mine, name), n) for name in ("found", "critical")]
+        after = share(_sum(mine, "named"), n) if end not in SOUND else ""
+        yield [folder, end, tool, str(n), *shares, after, delay(mine)]
 
 
-def _cases(rows: Sequence[Row]) -> Iterator[tuple[str, str, list[Row]]]:
+def _table_of_cases(rows: Sequence[Row]) -> str:
+    """A line a case, a column a tool: alarms, of these a right name first, and the median delay."""
+    tools = [tool for (tool,) in group(rows, "tool")]
+    lines = []
     for (case,), of_case in group(rows, "case").items():
-        for (tool,), mine in group(of_case, "tool").items():
-            yield case, tool, mine
+        by_tool = {tool: [row for row in of_case if row["tool"] == tool] for tool in tools}
+        cells = [_cell(case, mine) for mine in by_tool.values()]
+        lines.append([case, str(_sum(by_tool[tools[0]], "logs")), *cells])
+    lines.append(["all but healthy", "", *(_total(rows, tool) for tool in tools)])
+    return markdown.table(["case", "logs", *tools], lines)
 
 
-def _line(case: str, tool: str, rows: Sequence[Row], named: bool) -> list[str]:
-    n = _sum(rows, "logs")
-    failing = case not in SOUND
-    cells = [_share(_sum(rows, name), n) if failing else "" for name in ("named", "right")] if named else []
-    return [case, tool, str(n), _share(_sum(rows, "found"), n), _share(_sum(rows, "critical"), n), *cells, delay(rows)]
+def _cell(case: str, rows: Sequence[Row]) -> str:
+    if case in SOUND:
+        return f"alarmed {_sum(rows, 'found')}, critical {_sum(rows, 'critical')}"
+    after = delay(rows)
+    return f"named {_sum(rows, 'named')}, right {_sum(rows, 'right')}" + (f", after {after}" if after != "–" else "")
+
+
+def _total(rows: Sequence[Row], tool: str) -> str:
+    mine = [row for row in rows if row["tool"] == tool and row["case"] not in SOUND]
+    n = _sum(mine, "logs")
+    return f"named {share(_sum(mine, 'named'), n)}; right {share(_sum(mine, 'right'), n)}"
 
 
 def _aims(rows: Sequence[Row]) -> str:
-    """Collapses with an alarm, healthy runs with one, and the delay, of all real runs of the half."""
-    real = [row for row in rows if row["source"] != "scenarios" and row["half"] == HALF]
-    lines = []
-    for (tool,), mine in group(real, "tool").items():
-        collapsed = [row for row in mine if row["end"] == "collapsed" and row["case"] != "healthy"]
-        healthy = [row for row in mine if row["case"] == "healthy"]
-        shares = [
-            _share(_sum(collapsed, "named"), _sum(collapsed, "logs")),
-            _share(_sum(healthy, "found"), _sum(healthy, "logs")),
-            _share(_sum(healthy, "critical"), _sum(healthy, "logs")),
-        ]
-        lines.append([tool, *shares, delay(collapsed)])
-    head = ("tool", "collapses with an alarm", "healthy runs alarmed", "healthy runs called critical", "delay")
-    return markdown.table(head, lines)
+    """Collapses with an alarm, healthy runs with one, and the delay, of real runs."""
+    head = ("runs", "tool", "collapses with an alarm", "healthy runs alarmed", "healthy runs called critical", "delay")
+    return markdown.table(head, _aims_of_tools([row for row in rows if row["source"] != "scenarios"]))
+
+
+def _aims_of_tools(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for where in dict.fromkeys(map(_where, rows)):
+        for (tool,), mine in group([row for row in rows if _where(row) == where], "tool").items():
+            collapsed = [row for row in mine if row["end"] == "collapsed" and row["case"] != "healthy"]
+            healthy = [row for row in mine if row["case"] == "healthy"]
+            n = _sum(healthy, "logs")
+            alarmed = [share(_sum(healthy, name), n) for name in ("found", "critical")]
+            named = share(_sum(collapsed, "named"), _sum(collapsed, "logs"))
+            yield [where, tool, named, *alarmed, delay(collapsed)]
+
+
+def _where(row: Row) -> str:
+    return str(row["group"]) if row["source"] == "runs" else "injected faults"
 
 
 def _sum(rows: Iterable[Row], name: str) -> int:
     return sum(row[name] for row in rows)
 
 
-def _share(count: int, n: int) -> str:
+def share(count: int, n: int) -> str:
     """`count/n = share [95% Wilson]`."""
     if not n:
         return "–"

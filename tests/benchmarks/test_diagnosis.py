@@ -52,11 +52,12 @@ def test_a_run_is_labelled_by_its_end_against_its_own_peak_and_start(
     assert end_of(rows(accuracy, 0.4, last)) == end
 
 
-def test_a_run_without_entropy_at_its_end_has_collapsed_whatever_it_scores() -> None:
-    found = rows([0.4] * 6, 0.4, 0.7)
+@pytest.mark.parametrize("last, end", [(0.42, "collapsed"), (0.7, "healthy")])
+def test_without_entropy_a_run_has_collapsed_unless_it_has_learnt(last: float, end: str) -> None:
+    found = rows([0.4] * 6, 0.4, last)
     for row in found[-3:]:
         row["policy/entropy"] = 0.01
-    assert end_of(found) == "collapsed"
+    assert end_of(found) == end
 
 
 def test_a_fall_begins_after_the_best_mean_of_three_batches() -> None:
