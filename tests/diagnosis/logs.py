@@ -15,12 +15,12 @@ Column = Sequence[float | None]
 FACTS: dict[str, Any] = {"name": "run", "prompts": 16, "samples": 8}
 
 
-def log_of(columns: dict[str, Column], **facts: Any) -> TrainingLog:
-    """A log with these columns from step 1 on; None where a step has no value."""
+def log_of(columns: dict[str, Column], every: int = 1, **facts: Any) -> TrainingLog:
+    """A log with these columns, a row every so many steps; None where a row has no value."""
     steps = range(max(map(len, columns.values())))
     rows = [
         {
-            "step": at + 1,
+            "step": (at + 1) * every,
             **{n: v for n, values in columns.items() if at < len(values) and (v := values[at]) is not None},
         }
         for at in steps
@@ -28,9 +28,9 @@ def log_of(columns: dict[str, Column], **facts: Any) -> TrainingLog:
     return TrainingLog(RunFacts(**{**FACTS, **facts}), rows)
 
 
-def found_in(failure: str, columns: dict[str, Column], **facts: Any) -> Finding | None:
+def found_in(failure: str, columns: dict[str, Column], every: int = 1, **facts: Any) -> Finding | None:
     """What the rules of one failure find in such a log, while all the others are switched off."""
-    findings = diagnose(log_of(columns, **facts), [BY_NAME[failure]]).findings
+    findings = diagnose(log_of(columns, every, **facts), [BY_NAME[failure]]).findings
     return findings[0] if findings else None
 
 

@@ -33,6 +33,12 @@ def test_without_counters_the_cost_is_that_of_the_batches() -> None:
     assert cost is not None and (cost.rollouts, cost.tokens, cost.hours) == (12 * 128, 12 * 1280, None)
 
 
+def test_a_row_every_tenth_step_stands_for_ten() -> None:
+    log = log_of({"accuracy/fresh": COLLAPSE, "time/step": [36.0] * 22}, every=10)
+    cost = diagnose(log).findings[0].cost
+    assert cost is not None and cost.steps == 111 and cost.hours == pytest.approx(1.11)
+
+
 def test_a_solved_task_is_healthy_though_entropy_and_advantages_are_gone() -> None:
     accuracy = noisy(line(0.45, 0.96, 30) + [0.96] * 10, 0.01)
     found = diagnosed(
@@ -52,6 +58,12 @@ def test_a_lost_start_is_no_task_that_is_too_hard() -> None:
     found = diagnosed({"accuracy/fresh": accuracy, "group/zero_advantage": [0.3, 0.6, *[1.0] * 18]})
     assert "accuracy_collapse" in {one.failure for one in found.findings}
     assert "all_wrong" not in {one.failure for one in found.findings}
+
+
+def test_all_right_at_once_is_no_learning_and_is_seen_in_five_steps() -> None:
+    leap: list[float] = noisy([0.5] * 12) + [1.0] * 8
+    found = diagnosed({"accuracy/fresh": leap, "group/zero_advantage": [0.3] * 12 + [1.0] * 8})
+    assert [(one.failure, one.first_step, one.alarm_step) for one in found.findings] == [("all_right", 13, 17)]
 
 
 def test_a_collapse_that_is_over_is_a_warning_and_a_warning_that_is_over_does_not_count() -> None:

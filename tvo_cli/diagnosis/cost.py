@@ -21,18 +21,19 @@ def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
     rollouts = _grown(before, rows, ROLLOUTS)
     rollouts = float(every * steps) if rollouts is None and every else rollouts
     budget = log.facts.planned or log.last_step
+    each = steps / len(rows) if rows else 1.0  # steps that a row stands for: a trainer may log every tenth
     return Cost(
         steps=steps,
         rollouts=rollouts,
-        tokens=_tokens(before, rows, rollouts),
-        hours=_sum(rows, SECONDS, 1.0 / 3600.0),
+        tokens=_tokens(before, rows, rollouts, each),
+        hours=_sum(rows, SECONDS, each / 3600.0),
         share=min(steps / budget, 1.0) if budget else None,
     )
 
 
-def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None) -> float | None:
+def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None, each: float) -> float | None:
     grown = _grown(before, rows, TOKENS)
-    counted = _sum(rows, TOKENS_OF_STEP) if grown is None else grown
+    counted = _sum(rows, TOKENS_OF_STEP, each) if grown is None else grown
     if counted is not None or rollouts is None:
         return counted
     lengths = _finite(rows, LENGTH)
@@ -45,7 +46,7 @@ def _grown(before: Sequence[Row], rows: Sequence[Row], name: str) -> float | Non
     return end[-1] - (start[-1] if start else 0.0) if end else None
 
 
-def _sum(rows: Sequence[Row], name: str, factor: float = 1.0) -> float | None:
+def _sum(rows: Sequence[Row], name: str, factor: float) -> float | None:
     found = _finite(rows, name)
     return math.fsum(found) * factor if found else None
 

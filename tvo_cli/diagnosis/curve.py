@@ -44,6 +44,11 @@ class Curve:
         self.values.append(value)
         self._sums.append(self._sums[-1] + value)
 
+    def spacing(self) -> float:
+        """Return the steps from one value to the next, on average: a trainer may log every tenth."""
+        count = len(self.steps) - 1
+        return (self.steps[-1] - self.steps[0]) / count if count > 0 and self.steps[-1] > self.steps[0] else 1.0
+
     def mean(self, first: int, end: int) -> float:
         """Return the mean of values[first:end]."""
         return (self._sums[end] - self._sums[first]) / (end - first)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.cost import cost_of_finding
-from tvo_cli.diagnosis.examiner import Examiner, counting
+from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import SEVERITIES, Finding, Remedy
 from tvo_cli.diagnosis.own_run import remedies_in_folder
@@ -47,7 +47,7 @@ def diagnose(
     findings = examiner.findings()
     known = {failure.name: failure for failure in failures}
     off = examiner.not_examined()
-    counted = counting(findings, examiner.step)
+    counted = examiner.counting()
     unknown = len(off) == len(examiner.failures) or len(log.rows) < SHORT
     verdict = counted[0].severity if counted else UNKNOWN if unknown else HEALTHY
     full = tuple(

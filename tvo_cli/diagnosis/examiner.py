@@ -14,7 +14,7 @@ from tvo_cli.stability.rule_interface import CollapseRule, RuleFiring
 from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 START = 3  # values whose mean is a metric's start in the evidence
-SETTLED = 10  # steps without the condition after which a critical finding is over, and a warning
+SETTLED = 10  # rows without the condition after which a critical finding is over, and a warning
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Examiner:
     ) -> None:
         self.facts, self.failures = facts, tuple(failures)
         self.columns: dict[str, list[float]] = {}  # the first values of each, for the evidence
-        self.step = 0
+        self.step = self._first = self._rows = 0
         self._started: set[str] = set()  # the columns whose first values are known
         self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
         self._watched = [_Watched(failure, rule) for failure in failures for rule in failure.rules(facts)]
@@ -51,6 +51,8 @@ class Examiner:
     def observe(self, row: Row) -> list[Finding]:
         """Show one row, with its "step"; return the findings that begin at it or become critical."""
         self.step = int(row["step"])
+        self._first = self.step if self._rows == 0 else self._first
+        self._rows += 1
         for name in row.keys() - self._started:
             first = self.columns.setdefault(name, [])
             if math.isfinite(row[name]):
@@ -65,10 +67,22 @@ class Examiner:
         found: dict[str, Finding] = {}
         for watched in self._watched:
             if watched.finding is not None:
-                one = _settled(watched.finding, self.step)
+                one = _settled(watched.finding, self._since(watched.finding))
                 other = found.get(one.failure)
                 found[one.failure] = one if other is None else _joined(one, other)
         return sorted(found.values(), key=_worst_first)
+
+    def counting(self) -> list[Finding]:
+        """The findings that a verdict counts: all but warnings whose condition ended many rows ago.
+
+        A collapse that is over is a warning and counts, for the run has gone through it.
+        """
+        return [one for one in self.findings() if one.active or one.was_critical or self._since(one) <= SETTLED]
+
+    def _since(self, finding: Finding) -> float:
+        """The rows since a finding's condition held last: a trainer may log every tenth step."""
+        steps = self.step - self._first
+        return (self.step - finding.last_step) * (self._rows - 1) / steps if steps > 0 else 0.0
 
     def not_examined(self) -> dict[str, list[str]]:
         """The failures that nothing was said of, and the columns that they lack."""
@@ -121,9 +135,9 @@ class Examiner:
         return {"value": firing.value, "threshold": firing.threshold, **start}
 
 
-def _settled(finding: Finding, step: int) -> Finding:
-    """A finding; a critical one whose condition ended many steps ago is a warning."""
-    over = not finding.active and step - finding.last_step > SETTLED
+def _settled(finding: Finding, since: float) -> Finding:
+    """A finding; a critical one whose condition ended so many rows ago is a warning."""
+    over = not finding.active and since > SETTLED
     if not over or finding.severity != CRITICAL:
         return finding
     return replace(finding, severity=WARNING, was_critical=True)
@@ -139,11 +153,3 @@ def _joined(one: Finding, other: Finding) -> Finding:
 
 def _worst_first(finding: Finding) -> tuple[int, bool, int]:
     return -SEVERITIES.index(finding.severity), not finding.active, finding.first_step
-
-
-def counting(findings: Sequence[Finding], last_step: int) -> list[Finding]:
-    """Return the findings that a verdict counts: all but warnings whose condition ended many steps ago.
-
-    A collapse that is over is a warning and counts, for the run has gone through it.
-    """
-    return [one for one in findings if one.active or one.was_critical or last_step - one.last_step <= SETTLED]

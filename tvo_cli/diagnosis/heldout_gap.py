@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import HELDOUT, REWARD, TrendRule, append_metric, heldout_error
+from tvo_cli.diagnosis.trend_rule import HELDOUT, REWARD, TrendRule, append_metric, first_step_above, heldout_error
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 
 EPOCH = "data/epoch"
@@ -68,7 +68,7 @@ class HeldOutGap(TrendRule):
         apart = gain < -doubt if self.falls else (seen and gain < self.follows * rise and gain < doubt)
         if not (rose and apart):
             return False
-        self.since = self.heldout.steps[since] + 1
+        self.since = first_step_above(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
         was = f"was {self.heldout.values[since]:.3g} at step {self.heldout.steps[since]}"
         self.text = f"{was}, while reward rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
         return True

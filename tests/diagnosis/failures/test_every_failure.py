@@ -180,6 +180,14 @@ def test_a_log_that_nearly_has_it_is_not(name: str) -> None:
     assert found_in(name, case.nearly, **case.facts) is None
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_trainer_that_logs_every_tenth_step_gets_the_same(name: str) -> None:
+    case = CASES[name]
+    once, tenth = (found_in(name, case.has, every=every, **case.facts) for every in (1, 10))
+    assert once is not None and tenth is not None and found_in(name, case.nearly, every=10, **case.facts) is None
+    assert (tenth.severity, tenth.alarm_step) == (once.severity, 10 * once.alarm_step)
+
+
 def test_every_failure_has_a_case_and_a_source() -> None:
     assert set(CASES) == {failure.name for failure in FAILURES}
     assert all(failure.sources and failure.meaning.endswith(".") for failure in FAILURES)

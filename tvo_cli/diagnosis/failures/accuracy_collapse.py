@@ -136,8 +136,9 @@ class HeldOutFall(TrendRule):
                 self.best, self.best_error = value, error
         if not self.fallen:
             return None
-        at = self.curve.values.index(self.best)
-        self.since = self.curve.steps[at] + 1
+        low = self.share * self.best
+        after = range(self.curve.values.index(self.best), len(self.curve))
+        self.since = self.curve.steps[next(at for at in after if self.curve.values[at] < low)]
         reason = f"is held-out accuracy and was {self.best:.3g}"
         return RuleBreach(HELDOUT, self.curve.values[-1], self.share * self.best, reason)
 

@@ -8,6 +8,7 @@ accuracy disagrees, or when the rest of the problems is too hard, so that the ru
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import ACCURACY, DOUBT, REWARD, SOLVED, append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 
+BEFORE = 3  # steps before a leap, whose mean it is measured from
 GAP = 0.15  # by which held-out accuracy lies below that of training to disagree: beyond what temperature does to it
 
 
@@ -61,6 +63,20 @@ class AllRight(EqualGroupsRule):
         return DOUBT * self.success.noise(end - self.window, end) / math.sqrt(self.window)
 
 
+@dataclass(kw_only=True)
+class AllAtOnce(AllRight):
+    """Right from one step to the next: by `leap` more than in the steps before, which is not how a policy learns."""
+
+    leap: float
+
+    def _unearned(self, now: float) -> str:
+        at = bisect_left(self.success.steps, self.since or 0)
+        if at < BEFORE or now < self.at_once:
+            return ""
+        before = self.success.mean(at - BEFORE, at)
+        return f"up from {before:.0%} at once: are all answers accepted?" if now - before >= self.leap else ""
+
+
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     return (
         AllRight(
@@ -69,6 +85,15 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             window=10,
             patience=1,
             at_once=0.97,  # a start that is right so often has nothing to learn here
+            prompts=facts.prompts,
+        ),
+        AllAtOnce(
+            severity="warning",
+            least=1.0,
+            window=5,  # half as long: what is seen is not a trend
+            patience=1,
+            at_once=0.97,
+            leap=0.25,  # in one step: six errors of a batch of 128 responses
             prompts=facts.prompts,
         ),
     )

@@ -60,7 +60,7 @@ class EntropyArrival(UnsolvedRule):
         before, now = self.curve.mean(end - 2 * window, end - window), self.curve.mean(end - window, end)
         if min(start, before, now) <= 0.0 or now >= before or now > (1.0 - self.lost) * start:
             return None
-        return self._arrives(start, now, math.log(before / now) / window)
+        return self._arrives(start, now, math.log(before / now) / (window * self.curve.spacing()))
 
     def _arrives(self, start: float, now: float, rate: float) -> RuleBreach | None:
         step, floor = self.curve.steps[-1], self.share * start
@@ -76,7 +76,7 @@ class EntropyArrival(UnsolvedRule):
         if end < 2 * window:
             return False
         now = self.success.mean(end - window, end)
-        rise = (now - self.success.mean(end - 2 * window, end - window)) / window
+        rise = (now - self.success.mean(end - 2 * window, end - window)) / (window * self.success.spacing())
         return now + rise * steps >= self.solved
 
 

@@ -1,8 +1,9 @@
 """Gradient below its noise: the batch is far smaller than the noise scale, and the run makes no progress.
 
 B = tr Σ/‖g‖² is the batch at which noise and signal are equal (McCandlish et al., arXiv:1812.06162); with N ≪ B a step
-is a random walk of which N/B is drift. In reinforcement learning B exceeds N in healthy runs too, by ten to a hundred
-(docs/results/first-light.md), so that the finding needs both: far above, and no gain that such a stretch would show.
+is a random walk of which N/B is drift. In reinforcement learning B exceeds N in healthy runs too: in the demo of the
+embedded task by twenty to a hundred times, where it can be told at all. So the finding needs both: far above, and no
+gain where such a stretch would show one.
 """
 
 from __future__ import annotations
@@ -85,5 +86,5 @@ GRADIENT_NOISE = Failure(
     needs=((SCALE,), (ACCURACY, REWARD)),
     rules=_rules,
     remedies=_remedies,
-    sources=("arXiv:1812.06162", "docs/results/first-light.md"),
+    sources=("arXiv:1812.06162", "docs/metrics.md"),
 )

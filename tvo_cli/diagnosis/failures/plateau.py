@@ -46,14 +46,14 @@ class Plateau(UnsolvedRule):
         if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None  # converged, collapsed, or without advantages: failures of their own, or none
         self.since = self.curve.steps[first]
-        start = self.curve.mean(0, 3)
-        reason = f"has gained {change:+.3f} ± {error:.3f} in {2 * half} steps; the start was {start:.3g}"
+        steps = 2 * half * self.curve.spacing()
+        reason = f"has gained {change:+.3f} ± {error:.3f} in {steps:.0f} steps; it began at {self.curve.mean(0, 3):.3g}"
         return RuleBreach(metric, now, now + self._worth(), reason)
 
     def _could_gain(self, change: float, error: float, half: int) -> bool:
         """Whether the steps that are left, or another half, may gain what is worth having, within two errors."""
         step = self.curve.steps[-1]
-        left = max(self.planned - step if self.planned else step, half)
+        left = max((self.planned - step if self.planned else step) / self.curve.spacing(), half)
         return (change + 2.0 * error) / half * left > self._worth()
 
     def _worth(self) -> float:
