@@ -34,7 +34,7 @@ SIGNATURES = {
     "failed: 'str' = 'auto', confidence: 'float' = 0.95, mapping: 'str | Path | None' = None, "
     "force: 'bool' = False, x: 'str' = 'samples') -> 'Comparison'",
     "evaluate": "(overrides: 'Sequence[str]' = (), *, model: 'str | Path | Run | None' = None, "
-    "config_dir: 'str | Path | None' = None) -> 'Evaluation'",
+    "config_dir: 'str | Path | None' = None, progress: 'bool' = True) -> 'Evaluation'",
     "grade": "(rows: 'Iterable[Mapping[str, Any]] | pd.DataFrame | str | Path', *, gold: 'str' = 'gold', "
     "prediction: 'str' = 'prediction', profile: 'str' = 'math', scorer: 'str | None' = None, "
     "unboxed: 'str' = 'wrong', audit: 'bool' = False, "

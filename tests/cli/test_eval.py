@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from tvo_cli.cli.evaluate import ids_of_option
 from tvo_cli.cli.main import app
-from tvo_cli.cli.progress_bars import _progress_lines, step_progress_lines
+from tvo_cli.cli.progress_bars import step_progress_lines
 from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.job.evaluation import suites_to_evaluate_as_list
+from tvo_cli.tracking.evaluation_progress import _progress_lines
 
 runner = CliRunner()
 

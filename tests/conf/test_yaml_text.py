@@ -39,6 +39,7 @@ HOSTILE = [
         "tab\there",
         "é ∇ 漢",
         "\u200f",
+        "gr\udcc3\udcb6\udcc3\udc9fe",  # a path that the locale cannot name
         "x" * 200,
         "%",
         "@",

@@ -243,10 +243,12 @@ def test_published_copies_are_read_whole(shared: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_the_last_box_agrees_with_stated_answers(shared: Path) -> None:
+def test_the_last_box_agrees_with_stated_answers(shared: Path, write: Callable[..., Path]) -> None:
     """MATH's copies state answers that were extracted by someone else."""
     stated = everything(load(shared / "math_test.jsonl"))
-    boxed = everything(load(shared / "math_test.jsonl", columns={"answer": "no such column"}))
+    rows = map(json.loads, (shared / "math_test.jsonl").read_text(encoding="utf-8").splitlines())
+    without = ({name: value for name, value in row.items() if name != "answer"} for row in rows)
+    boxed = everything(load(write(*without, name="math_test.jsonl")))
     assert len(stated) == len(boxed) == 5000
     assert [a.id for a, b in zip(stated, boxed, strict=True) if a.answer != b.answer] == []
 

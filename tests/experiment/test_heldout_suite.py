@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,19 @@ from omegaconf import OmegaConf
 from tests.experiment.test_automatic_settings import composed
 from tvo_cli import data
 from tvo_cli.config import resolved_tree
+from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import load_suites
-from tvo_cli.experiment.heldout_suite import fill_heldout_suite, name_heldout_suite, notes_on_unnamed_suite
+from tvo_cli.experiment.heldout_suite import (
+    fill_heldout_suite,
+    name_heldout_suite,
+    notes_on_changed_problems,
+    notes_on_unnamed_suite,
+)
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, recorded_config_of_policy
+from tvo_cli.training.dataset_fingerprint import dataset_fingerprints
+from tvo_cli.types import Problem
 
 OWN = ("dataset=jsonl", "dataset.columns.question=task", "dataset.suffix=' ='", "model.prompt.system=sum", "seed=3")
 MIXED: tuple[str, ...] = (
@@ -99,3 +108,25 @@ def test_what_no_run_has_held_out_is_refused() -> None:
     chosen = composed("evaluation=[heldout]", root="eval")
     with pytest.raises(UserError, match=r"^evaluation=heldout: no run has trained model\.path=packaged:tiny\."):
         fill_heldout_suite(chosen, None, (), lambda text: None)
+
+
+def checkpoint_of(run: Path, problems: Sequence[Problem]) -> None:
+    """A checkpoint that knows no more than which problems the run held out."""
+    place = run / "checkpoints" / "step-000001"
+    place.mkdir(parents=True)
+    (place / "state.json").write_text(json.dumps({"origin": dataset_fingerprints(ProblemList("own", []), problems)}))
+
+
+def test_problems_that_the_run_did_not_hold_out_are_named(tmp_path: Path, file: Path) -> None:
+    run = tmp_path / "run"
+    recorded_run(run, *OWN, f"dataset.path={file}")
+    suite, whole = heldout_of(run), {"limit": None, "ids": None}
+    assert not list(notes_on_changed_problems([suite], str(run), whole)), "no checkpoint says what was held out"
+    checkpoint_of(run, suite.problems)
+    assert not list(notes_on_changed_problems([suite], str(run), whole))
+    file.write_text(file.read_text().replace('"answer": 1', '"answer": 2'))
+    [note] = notes_on_changed_problems([heldout_of(run)], str(run), whole)
+    assert note.startswith(f"heldout: these are not the problems that {run} held out")
+    assert not list(notes_on_changed_problems([heldout_of(run)], str(run), {"limit": 3, "ids": None})), (
+        "a part is meant"
+    )

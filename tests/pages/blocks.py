@@ -84,7 +84,9 @@ def blocks_of(page: Path) -> list[Block]:
 
 @cache
 def _blocks_of_text(page: Path, text: str) -> list[Block]:
-    tokens = MarkdownIt().enable("table").disable(["inline", "text_join"]).parse(text)  # what stands in a line: unread
+    if "```" not in text and "~~~" not in text:
+        return []
+    tokens = MarkdownIt().disable(["inline", "text_join"]).parse(text)  # what stands in a line: unread
     fences = [token for token in tokens if token.type == "fence"]
     return [_block(page, token.map[0] + 1 if token.map else 0, token.info, token.content) for token in fences]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.plugins import own_code
+from tvo_cli.plugins import importing, own_code
 
 
 @pytest.fixture
@@ -129,3 +130,11 @@ def test_an_import_leaves_the_output_and_the_working_folder_alone(
     mine.write_text("import os\nprint('loud')\nos.chdir('/')\ndef f(): ...\n")
     own_code.load_callable("k", "mine.py:f")
     assert capsys.readouterr() == ("", "loud\n") and Path.cwd() == mine.parent
+
+
+def test_an_import_that_takes_long_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "PATIENCE", 0.0)
+    monkeypatch.setattr(sys, "stderr", said := io.StringIO())
+    mine.write_text("import sys, time\nwhile not sys.stderr.getvalue():\n    time.sleep(0.001)\n")
+    own_code.load_module("k", "mine.py")
+    assert said.getvalue() == "tvo: mine.py: its import takes more than 0 s so far; Ctrl-C ends it\n"

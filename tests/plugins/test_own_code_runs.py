@@ -106,3 +106,45 @@ def test_a_mistake_in_training_is_one_line_with_key_file_and_line(tmp_path: Path
     said = tvo(tmp_path, *run, code=2)
     assert "algorithm.objective.weight=my_own.py:my_own: weight returned a tensor [" in said
     assert "], a tensor [B, T] is needed (my_own.py, line" in said
+
+
+PIECES = """
+import dataclasses
+import tvo_cli as tvo
+from tvo_cli.advantage import LeaveOneOut
+from tvo_cli.optim import Free
+
+@tvo.register.estimator("halved")
+class Halved(LeaveOneOut):
+    def __init__(self, share: float = 0.5):
+        super().__init__()
+        self.share = share
+
+    def __call__(self, experience):
+        found = super().__call__(experience)
+        return dataclasses.replace(found, values=found.values * self.share)
+
+@tvo.register.step_rule("braked", start="tvo")
+@dataclasses.dataclass
+class Braked(Free):
+    growth: float = 1.1
+
+    def end_batch(self):
+        self.constant *= self.growth
+"""
+
+
+@pytest.mark.parametrize("name", ["halved", "braked"])
+def test_a_registered_estimator_and_step_rule_pass_the_contract(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine.py").write_text(PIECES)
+    assert f"{name}: no checks failed" in tvo(tmp_path, "check-algorithm", name, "plugins=[mine.py]")
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_sweeps_of_other_launchers_have_the_plugin(tmp_path: Path, launcher: str) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+    (tmp_path / "mine.py").write_text(PIECES)
+    words = ("plugins=[mine.py]", "algorithm=halved,braked", f"hydra/launcher={launcher}", "trainer.steps=1")
+    tvo(tmp_path, "train", "-m", *words, "output_dir=s", *QUICK)
+    ends = [json.loads(path.read_text())["state"] for path in (tmp_path / "s").glob("*/state.json")]
+    assert ends == ["finished"] * 2

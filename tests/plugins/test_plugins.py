@@ -10,11 +10,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import yaml
 
 import tvo_cli as tvo
 from tvo_cli import config
+from tvo_cli.config.search_path import conf_dir
 from tvo_cli.errors import UserError
 from tvo_cli.plugins import loading, own_targets, registry
+from tvo_cli.plugins.register import PIECES
 
 MINE = """
 import os
@@ -33,6 +36,15 @@ class Quiet:
 
 class Inner:
     def _private(self): ...
+"""
+PIECES_OF_OTHER_KEYS = """
+@tvo.register.estimator("halved")  # grpo's has the key epsilon
+class Halved:
+    def __init__(self, share: float = 0.5): ...
+
+@tvo.register.step_rule("braked", start="tvo")
+class Braked:
+    def __init__(self, growth: float = 1.1): ...
 """
 slow = pytest.mark.slow
 WEIGHT = "algorithm.objective.weight"
@@ -59,6 +71,24 @@ def test_what_a_plugin_registers_is_a_choice_with_its_keywords_as_keys(here: Pat
         assert config.origin_of_choice("algorithm", "soft") == "plugin mine.py"
         assert config.parse_choice_comment(config.choice_comment("algorithm", "soft")).changes == "grpo at: weight"
     assert config.origin_of_choice("algorithm", "soft") == "", "no longer in effect"
+
+
+def test_a_registered_piece_takes_the_place_of_the_starts_with_all_its_keys(here: Path) -> None:
+    (here / "mine.py").write_text(MINE + PIECES_OF_OTHER_KEYS)
+    with config.plugins_in_effect(["plugins=mine.py"], "train"):
+        halved = config.compose([*CHOSEN, "plugins=[mine.py]", "algorithm=halved"]).algorithm
+        braked = config.compose([*CHOSEN, "plugins=[mine.py]", "algorithm=braked"]).algorithm
+    assert dict(halved.estimator) == {"_target_": "mine.py:Halved", "share": 0.5}
+    assert dict(braked.step_rule) == {"_target_": "mine.py:Braked", "growth": 1.1}
+
+
+def test_every_piece_can_be_taken_away() -> None:
+    assert {f"_no_{name}" for name in PIECES} == {one.stem for one in (conf_dir() / "algorithm").glob("_no_*.yaml")}
+    for name, (path, _) in PIECES.items():
+        node = yaml.safe_load((conf_dir() / "algorithm" / f"_no_{name}.yaml").read_text())
+        for key in path[:-1]:
+            node = node[key]
+        assert node == {path[-1]: None}
 
 
 @slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.tracking import Tracker, wandb_file
+from tvo_cli.tracking import Tracker, wandb_file, wandb_mirror
 from tvo_cli.tracking.wandb_id import wandb_run_id
 from tvo_cli.tracking.wandb_mirror import automatic_wandb_mirror_mode
 
@@ -164,3 +165,15 @@ def test_wandb_groups_the_jobs_of_a_sweep_and_tells_algorithms_apart(
     [words] = opened
     assert (words["group"], words["job_type"], words["name"]) == (group, "tvo", "tvo+s0")
     assert words["tags"] == ["tvo", "tiny", "arithmetic"] and run.ended == [0]
+
+
+def test_the_folders_of_each_run_are_its_own_and_the_users_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wandb_mirror, "_placed", {})
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    monkeypatch.setenv("WANDB_CACHE_DIR", "mine")
+    for name in ("a", "b"):
+        wandb_mirror._keep_wandb_inside_run_folder(tmp_path / name)
+        assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / name / "data")
+    assert os.environ["WANDB_CACHE_DIR"] == "mine"

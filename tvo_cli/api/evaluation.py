@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from tvo_cli.api.run import Run
 from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list, words_of_evaluation
 from tvo_cli.job.run_in_folder import run_in_folder
 from tvo_cli.report import run_loading
+from tvo_cli.tracking.evaluation_progress import evaluation_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,12 +57,16 @@ class Evaluation:
 
 
 def evaluate(
-    overrides: Sequence[str] = (), *, model: str | Path | Run | None = None, config_dir: str | Path | None = None
+    overrides: Sequence[str] = (),
+    *,
+    model: str | Path | Run | None = None,
+    config_dir: str | Path | None = None,
+    progress: bool = True,
 ) -> Evaluation:
     """Evaluate a model on suites, as `tvo eval` does with the same overrides.
 
     model: a run, a folder in hub format, or a hub id; short for the override model.path. config_dir: a folder of
-    configs of your own, besides ./conf and TVO_CONF.
+    configs of your own, besides ./conf and TVO_CONF. progress: print to standard error how far it is, every 10 s.
 
     Raises:
         UserError: a setting is wrong; its text names the key, the value and what to do.
@@ -70,15 +76,16 @@ def evaluate(
     words = [*given, *map(suites_to_evaluate_as_list, checked_overrides(overrides, "evaluate"))]
     words = words_of_evaluation(words, log.info)
     keys = [configuration.split_override(word)[0] for word in words]
-    with launched("eval", words, config_dir):
+    with launched("eval", words, config_dir), _watched(progress) as watch:
         config = configuration.compose_job(words, "eval")
-        task = partial(evaluate_and_report, watch=_watch_nothing, given=keys, tell=log.info)
+        task = partial(evaluate_and_report, watch=watch, given=keys, tell=log.info)
         run_in_folder(task, config, "eval", words)
     return Evaluation(Path(config.output_dir))
 
 
-def _watch_nothing(step: EvaluatorStep) -> None:
-    """Nobody watches the single batches."""
+def _watched(progress: bool) -> AbstractContextManager[Callable[[EvaluatorStep], object]]:
+    """Return what watches the batches: the progress that is printed, or nobody."""
+    return evaluation_progress() if progress else nullcontext(lambda step: None)
 
 
 def _scores_of_suite(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,21 @@ from typing import Any
 
 import yaml
 
-Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
-
-class ConfigDumper(Dumper):  # type: ignore[misc]
+class _ConfigText:
     """YAML 1.1, and quotes around what OmegaConf would read as a number though YAML 1.1 would not: `1e-3`."""
 
     def ignore_aliases(self, data: object) -> bool:
         """A list that stands twice is written twice."""
         return True
+
+
+class SlowConfigDumper(_ConfigText, yaml.SafeDumper):  # type: ignore[misc]
+    """In Python: it escapes what no UTF-8 file holds, the bytes of a path that the locale cannot name."""
+
+
+class ConfigDumper(_ConfigText, getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """In C, where there is the library."""
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
@@ -29,9 +35,17 @@ def _reads_as_number(text: str) -> bool:
     return True
 
 
-ConfigDumper.add_representer(str, _represent_text)
+for one in (SlowConfigDumper, ConfigDumper):
+    one.add_representer(str, _represent_text)
 
 
 def to_yaml(tree: Any) -> str:
     """Plain dicts, lists and scalars as YAML, in their order."""
-    return str(yaml.dump(tree, Dumper=ConfigDumper, default_flow_style=False, sort_keys=False, allow_unicode=True))
+    try:
+        return _dumped(tree, ConfigDumper)
+    except UnicodeEncodeError:
+        return _dumped(tree, SlowConfigDumper)
+
+
+def _dumped(tree: Any, dumper: Any) -> str:
+    return str(yaml.dump(tree, Dumper=dumper, default_flow_style=False, sort_keys=False, allow_unicode=True))

@@ -7,12 +7,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from tvo_cli.checkpoint import store
 from tvo_cli.config import resolved_tree, split_override
 from tvo_cli.config.default_suite import DEFAULT_SUITE, HELDOUT_SUITE, is_run_of_default_suite
 from tvo_cli.config.overrides import shell_override
 from tvo_cli.errors import UserError
+from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell
-from tvo_cli.experiment.settings_of_run import recorded_config_of_policy
+from tvo_cli.experiment.settings_of_run import recorded_config_of_policy, run_folder_of_policy
+from tvo_cli.training.dataset_fingerprint import fingerprint_of_run_dataset
 
 KEY = f"evaluation.suites.{HELDOUT_SUITE}"
 MOST = 256  # problems, where the run evaluates none itself
@@ -64,6 +67,32 @@ def _adopt_judge(config: DictConfig, recorded: Any, given: Collection[str], tell
             raise UserError("evaluation", "+".join(config.evaluation.suites), problem, "Evaluate heldout alone.")
         OmegaConf.update(config, key, value, force_add=True)
         tell(f"{key}={value}, as the run had it")
+
+
+def notes_on_changed_problems(suites: Sequence[Suite], path: str, node: Any) -> Iterator[str]:
+    """Say where the suite `heldout` asks other problems than the run held out: its data have changed since.
+
+    `node`: the evaluation's settings. A part of the problems, or other data, that the user asks for is no change.
+    """
+    asked = [suite.problems for suite in suites if suite.name == HELDOUT_SUITE]
+    if not asked or node.get("limit") is not None or node.get("ids") is not None:
+        return
+    recorded = _fingerprint_of_heldout(path)
+    if recorded and recorded != fingerprint_of_run_dataset(asked[0]):
+        yield (
+            f"{HELDOUT_SUITE}: these are not the problems that {path} held out: its data, or a setting that chooses "
+            "among them, have changed since; some may have been trained on, and avg@k is not the run's pass@1"
+        )
+
+
+def _fingerprint_of_heldout(path: str) -> str:
+    """The fingerprint of the held-out problems that the run's newest checkpoint has; "" where it has none."""
+    folder = run_folder_of_policy(path)
+    held = store.list_checkpoints(folder / "checkpoints") if folder else []
+    try:
+        return str(store.read_stored_state(held[-1])["origin"].get("heldout", "")) if held else ""
+    except (OSError, ValueError, KeyError):  # a checkpoint of another version or a broken one: the loader says so
+        return ""
 
 
 def name_heldout_suite(words: Sequence[str], tell: Tell) -> list[str]:

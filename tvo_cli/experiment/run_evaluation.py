@@ -15,7 +15,11 @@ from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
 from tvo_cli.experiment.build_engine import build_engine
-from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_unnamed_suite
+from tvo_cli.experiment.heldout_suite import (
+    fill_heldout_suite,
+    notes_on_changed_problems,
+    notes_on_unnamed_suite,
+)
 from tvo_cli.experiment.settings_of_run import (
     adopt_run_settings,
     notes_on_protocols,
@@ -57,7 +61,9 @@ def evaluate(
     model["engine"] = str(config.rollout.get("engine") or "tvo")
 
     def notice(suites: Sequence[Suite]) -> None:
-        for note in notes_on_protocols(suites, config.model.prompt, tokenizer, given, of_run=of_run):
+        of_protocols = notes_on_protocols(suites, config.model.prompt, tokenizer, given, of_run=of_run)
+        of_problems = notes_on_changed_problems(suites, str(config.model.path), config.evaluation)
+        for note in (*of_protocols, *of_problems):
             tell(note)
 
     return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts, notice)

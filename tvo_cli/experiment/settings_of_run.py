@@ -35,14 +35,20 @@ def adopt_run_settings(config: DictConfig, given: Collection[str], tell: Tell) -
 
 
 def recorded_config_of_policy(path: str) -> Any | None:
-    """The config of the run that wrote a policy: of its folder, a checkpoint of it, or the policy in that."""
+    """The config of the run that wrote a policy; None of a policy that no run of `tvo train` wrote."""
+    folder = run_folder_of_policy(path)
+    return folder and _training_config(folder / "config.yaml")
+
+
+def run_folder_of_policy(path: str) -> Path | None:
+    """The folder of the run that wrote a policy: itself, or that of the checkpoint or the policy that is named."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
         return None
     for place in (folder, *list(folder.resolve().parents)[:ABOVE_POLICY]):
-        file = place / "config.yaml"
-        if file.is_file() and (place == folder or (place / "checkpoints") in folder.resolve().parents):
-            return _training_config(file)
+        below = place == folder or (place / "checkpoints") in folder.resolve().parents
+        if below and (place / "config.yaml").is_file():
+            return place
     return None
 
 

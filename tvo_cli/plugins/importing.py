@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -15,6 +16,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import INSTALLED, fingerprint_of_contents, source_contents, source_files
 
+PATIENCE = 20.0  # seconds of an import until it is named: large packages take less
 _folders: list[str] = []  # of own files, at the end of sys.path
 _neighbours: dict[str, tuple[Path, bytes]] = {}  # file and bytes of what lies beside own files, when it was imported
 _packages: dict[str, tuple[Path, str]] = {}  # folder and fingerprint of packages when they were imported
@@ -29,14 +31,27 @@ class SourceLoader(SourceFileLoader):
 
 
 @contextlib.contextmanager
-def import_kept_apart() -> Iterator[None]:
-    """What own code prints as it is imported goes to standard error, and the working folder stays."""
+def import_kept_apart(name: str) -> Iterator[None]:
+    """What own code prints as it is imported goes to standard error, and the working folder stays.
+
+    An import that takes long is named there too: it may be an endless loop, and nothing else would say so.
+    """
     folder = Path.cwd()
+    patience = threading.Timer(PATIENCE, _name_long_import, [name])
+    patience.daemon = True
+    patience.start()
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
+        patience.cancel()
         os.chdir(folder)
+
+
+def _name_long_import(name: str) -> None:
+    print(
+        f"tvo: {name}: its import takes more than {PATIENCE:.0f} s so far; Ctrl-C ends it", file=sys.stderr, flush=True
+    )
 
 
 def import_neighbours_of(key: str, path: Path, *, anew: bool) -> None:

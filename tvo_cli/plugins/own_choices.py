@@ -38,7 +38,10 @@ def choice_text(one: Registration, target: str) -> str:
     node: dict[str, Any] = {"_target_": target} | ({"_partial_": True} if one.partial else {}) | one.settings
     tree: dict[str, Any] = _placed(dict(one.changes), one.path, node)
     head = f"# @package {one.package}\n" if one.package else ""
-    defaults = f"defaults: [{one.start}, _self_]\n" if one.start else ""
+    emptied = (
+        f"_no_{one.path[-1]}, " if one.group == "algorithm" else ""
+    )  # the keys of the piece that it takes the place of
+    defaults = f"defaults: [{one.start}, {emptied}_self_]\n" if one.start else ""
     return f"{head}# {one.about}\n{defaults}{yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)}"
 
 

@@ -66,7 +66,7 @@ def load_module(key: str, name: str) -> ModuleType:
     if source is not None and name.partition(".")[0] != "tvo_cli":
         _sources.add(source)
     try:
-        with import_kept_apart():
+        with import_kept_apart(name):
             return _load_file(key, source) if source and is_file_name(name) else _import_package(name, source)
     except UserError:
         raise

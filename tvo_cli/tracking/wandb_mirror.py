@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tvo_cli.tracking.wandb_id import wandb_run_id
 log = logging.getLogger("tvo")
 MODES = ("auto", "online", "offline", "disabled")
 OLDER_NAMES = {"dryrun": "offline", "run": "online"}  # of WANDB_MODE
+_placed: dict[str, str] = {}  # variables that this process has set, and to what
 ONLINE_TIMEOUT = 20.0  # seconds to reach the service before the run goes offline
 
 
@@ -105,6 +107,8 @@ class WandbMirror:
         if self._run is not None:
             import wandb
 
+            # a table leaves a temporary folder of wandb's to the end of the process, which Python then remarks on
+            warnings.filterwarnings("ignore", "Implicitly cleaning up <TemporaryDirectory", ResourceWarning)
             texts = [[cell if isinstance(cell, int | float) else str(cell) for cell in row] for row in rows]
             self._run.log({"step": step, name: wandb.Table(columns=list(columns), data=texts)}, step=step)
 
@@ -126,12 +130,19 @@ class WandbMirror:
 def _keep_wandb_inside_run_folder(folder: Path) -> None:
     """Set wandb's folders inside the run folder, also where the user has no home."""
     os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "cache"))
+    _place("WANDB_CACHE_DIR", folder / "cache")
+    _place("WANDB_DATA_DIR", folder / "data")  # tables until they are sent
     try:
         Path.home()
     except RuntimeError:  # neither HOME nor an entry in passwd
-        for name, place in (("WANDB_CONFIG_DIR", "config"), ("WANDB_DATA_DIR", "data"), ("NETRC", "netrc")):
-            os.environ.setdefault(name, str(folder / place))
+        for name, place in (("WANDB_CONFIG_DIR", "config"), ("NETRC", "netrc")):
+            _place(name, folder / place)
+
+
+def _place(name: str, place: Path) -> None:
+    """Set a variable to a place of this run, unless the user has set it: a process may make several runs."""
+    if os.environ.get(name) in (None, _placed.get(name)):
+        os.environ[name] = _placed[name] = str(place)
 
 
 def automatic_wandb_mirror_mode() -> str:

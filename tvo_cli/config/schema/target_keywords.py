@@ -208,6 +208,9 @@ def _unknown_keyword_error(
     others = [name for name, _ in _stated_keywords(node) if name not in found.known]
     problem = f"does not take {', '.join(others)}: two methods fill this piece, and a piece holds one."
     remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}"
+    emptied = f"_no_{path.rpartition('.')[2]}"
+    if path.startswith("algorithm.") and (conf_dir() / "algorithm" / f"{emptied}.yaml").is_file():
+        remedy += f"; in a yaml of your own: defaults: [START, {emptied}, _self_]"
     return UserError(f"{path}._target_", found.target, problem, remedy)
 
 
