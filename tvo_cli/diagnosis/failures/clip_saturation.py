@@ -40,8 +40,8 @@ class Saturation(CollapseRule):
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    # A quarter of the tokens: runs of PPO and GRPO here clip 0.05 to 0.2. Damping counts a token by its factor, so that a half
-    # of 1 − w is what a quarter clipped and the rest slowed comes to; healthy TVO shows 0.04 to 0.34.
+    # A quarter of the tokens: runs of PPO and GRPO here clip 0.05 to 0.2. Damping counts a token by its factor, so that
+    # a half of 1 − w is what a quarter clipped and the rest slowed comes to; healthy TVO shows 0.04 to 0.34.
     return (
         Saturation(severity="warning", metric=CLIPPED, limit=0.25, smoothing=0.5, patience=3),
         Saturation(severity="warning", metric=MASKED, limit=0.25, smoothing=0.5, patience=3),

@@ -62,7 +62,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
         *live_rules("entropy_rise"),
         EntropyRise(
             severity="collapse",
-            factor=1.5,  # more than healthy runs of the embedded task rise; what decides is the success that is lost besides
+            factor=1.5,  # healthy runs of the embedded task stay below; what decides is the success lost besides
             share=0.5,  # the definition of a collapse
             window=3,  # the first steps already: a start may be lost in one
             patience=2,
