@@ -9,6 +9,7 @@ import pytest
 
 from tests.diagnosis.logs import line, noisy
 from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.failures.entropy_collapse import windows_until
 from tvo_cli.diagnosis.trend_rule import first_step_below, share_noise
 
 
@@ -36,6 +37,20 @@ def test_a_change_has_the_error_of_two_means() -> None:
 def test_a_single_value_above_does_not_end_a_stretch_below() -> None:
     assert first_step_below(curve([1, 1, 0, 0, 1, 0, 0]), 0.5) == 3
     assert first_step_below(curve([0, 0, 1, 1, 0, 0]), 0.5) == 5
+
+
+@pytest.mark.parametrize(
+    ("need", "fall", "before", "windows"),
+    [
+        (0.0, 0.1, 0.1, 0.0),
+        (1.0, 0.1, 0.1, 10.0),
+        (1.0, 0.1, 0.05, 10.0),
+        (0.15, 0.2, 0.4, 2.0),
+        (0.3, 0.2, 0.4, math.inf),
+    ],
+)
+def test_a_fall_that_slows_down_is_extrapolated_as_one(need: float, fall: float, before: float, windows: float) -> None:
+    assert windows_until(need, fall, before) == pytest.approx(windows)  # 0.1 + 0.05 = 0.15; it never adds up to 0.2
 
 
 def test_the_error_of_a_share_is_bernoullis() -> None:

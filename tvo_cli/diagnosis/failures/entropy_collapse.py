@@ -2,8 +2,8 @@
 
 The level alone says little: accuracy is bought with entropy, R = −a·e^H + b (arXiv:2505.22617), and a solved task
 needs none. So the floor of conf/stability is excused on a task that is solved within the error of its accuracy, and
-what warns early is the arrival time: entropy falls exponentially (log H is followed over two windows), and the steps
-until it is at the floor are compared with those that are left.
+what warns early is the arrival time: log H is followed over three windows, a fall that slows down is extrapolated as
+one, and the steps until it is at the floor are compared with those that are left.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tvo_cli.stability.collapse_rules import Floor
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 
 ENTROPY = "policy/entropy"
+RESOLVED = 1e-6  # nats: a smaller fall of log H is rounding
 
 
 @dataclass(kw_only=True)
@@ -54,21 +55,22 @@ class EntropyArrival(UnsolvedRule):
         self.follow(metrics)
         value, window = append_metric(self.curve, metrics, ENTROPY), self.window
         end = len(self.curve)
-        if value is None or end < 2 * window or self.is_solved():
+        if value is None or end < 3 * window or self.is_solved():
             return None
-        start = self.curve.mean(0, 3)
-        before, now = self.curve.mean(end - 2 * window, end - window), self.curve.mean(end - window, end)
-        if min(start, before, now) <= 0.0 or now >= before or now > (1.0 - self.lost) * start:
+        start, now = self.curve.mean(0, 3), self.curve.mean(end - window, end)
+        levels = [self.curve.mean(end - back * window, end - (back - 1) * window) for back in (3, 2, 1)]
+        if min(start, *levels) <= 0.0 or now > (1.0 - self.lost) * start:
             return None
-        return self._arrives(start, now, math.log(before / now) / (window * self.curve.spacing()))
+        return self._arrives(start, now, math.log(levels[0] / levels[1]), math.log(levels[1] / levels[2]))
 
-    def _arrives(self, start: float, now: float, rate: float) -> RuleBreach | None:
-        step, floor = self.curve.steps[-1], self.share * start
+    def _arrives(self, start: float, now: float, before: float, fall: float) -> RuleBreach | None:
+        """Breached where the falls of the windows to come add up to what is left above the floor, in time."""
+        step, floor, every = self.curve.steps[-1], self.share * start, self.window * self.curve.spacing()
         left = (self.planned - step) if self.planned else step  # as long again as it has run
-        arrival = math.log(max(now / floor, 1.0)) / rate
-        if arrival >= left or self._solved_by(arrival):
+        windows = windows_until(math.log(max(now / floor, 1.0)), fall, before)
+        if windows * every >= left or self._solved_by(windows * every):
             return None
-        reason = f"has fallen from {start:.3g} and is at the floor in {arrival:.0f} of {left} steps"
+        reason = f"has fallen from {start:.3g} and is at the floor in {windows * every:.0f} of {left} steps"
         return RuleBreach(ENTROPY, now, floor, reason)
 
     def _solved_by(self, steps: float) -> bool:
@@ -78,6 +80,23 @@ class EntropyArrival(UnsolvedRule):
         now = self.success.mean(end - window, end)
         rise = (now - self.success.mean(end - 2 * window, end - window)) / (window * self.success.spacing())
         return now + rise * steps >= self.solved
+
+
+def windows_until(need: float, fall: float, before: float) -> float:
+    """Return the windows until falls of log H add up to `need`, each `fall`/`before` of the one before it, at most 1.
+
+    Σ_{i=1..k} fall·q^i = need, q = min(fall/before, 1): k = log(1 − need·(1 − q)/(fall·q))/log q; infinite where a fall
+    that slows down never gets there.
+    """
+    if need <= 0.0:
+        return 0.0
+    if fall <= RESOLVED:
+        return math.inf
+    ratio = fall / before if before > fall else 1.0
+    if ratio == 1.0:
+        return need / fall
+    left = 1.0 - need * (1.0 - ratio) / (fall * ratio)
+    return math.log(left) / math.log(ratio) if left > 0.0 else math.inf
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

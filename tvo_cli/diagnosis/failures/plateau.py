@@ -79,7 +79,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             steps=40,  # below it half a run is too short to ask for a gain
             share=0.5,  # of the run so far
             gain=0.05,  # five points: less in half of a run is not worth the other half
-            missing=0.5,  # of the way from the start to a solved task
+            missing=0.67,  # of the way from the start to a solved task: who has come a third of it has learnt
             patience=5,
             planned=facts.planned,
             responses=facts.responses,
