@@ -18,7 +18,7 @@ UV := .venv-uv/bin/uv
 install = $(1)/bin/python -m pip install --quiet --constraint $(LOCK) pip && \
   $(1)/bin/python -m pip install --quiet --build-constraint $(LOCK) $(2)
 
-.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison docs site site-links dist gpu-wheels clean
+.PHONY: demo real test test-slow test-newest test-oldest lock check format comparison second-edition docs site site-links dist gpu-wheels clean
 
 demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evaluated
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
@@ -52,6 +52,9 @@ check: $(DEV_STAMP)  ## what must pass before a commit
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+second-edition: $(DEV_STAMP)  ## the comparison of docs/decisions/second-edition-plan.md: its sum of core hours first, then its sweeps, resumable
+	$(BIN)/python -m benchmarks.second_edition
 
 comparison: $(DEV_STAMP)  ## docs/results/compare.md: 200 runs, under an hour on two idle cores, resumable
 	$(BIN)/tvo train -m experiment=stability_small

@@ -38,3 +38,18 @@ def test_ppo_without_its_critic_is_refused() -> None:
 def test_a_suite_is_no_schedule_of_a_run() -> None:
     with pytest.raises(UserError, match=r"evaluation=math500: is a suite of `tvo eval`"):
         check_across_keys(config.compose(["output_dir=x", "evaluation=math500"]))
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "tvo_rec"])
+def test_a_group_method_asked_for_one_response_says_what_takes_one(algorithm: str) -> None:
+    with pytest.raises(UserError, match=r"rollout\.samples=1: .* at least 2\. .* algorithm=tvo_one_response"):
+        check_across_keys(config.compose([f"algorithm={algorithm}", "output_dir=x", "rollout.samples=1"]))
+
+
+def test_one_response_is_never_both_right_and_wrong() -> None:
+    """Dynamic sampling would draw as often as it may, keep nothing, and fill the batch up with the rest."""
+    mixed = ["algorithm.sampling._target_=tvo_cli.rollout.MixedGroups", "+algorithm.sampling.size=1"]
+    words = ["algorithm=tvo_one_response", *mixed, "+algorithm.sampling.most=10", "output_dir=x"]
+    with pytest.raises(UserError, match=r"rollout\.samples=1: algorithm\.sampling=MixedGroups, .* at least 2"):
+        check_across_keys(config.compose(words))
+    check_across_keys(config.compose([*words, "rollout.prompts=64", "rollout.samples=2"]))

@@ -39,6 +39,17 @@ NEUTRAL = {
     "tvo": ("tvo_rec", [f"{INF}.forces.control.beta=0"]),
     "tvo_macro": ("tvo", [f"{INF}.surrogate.cap=5", f"{INF}.weight.delta=0.5"]),
     "tvo_micro": ("tvo", []),
+    "tvo_2025": ("tvo", []),
+    "tvo_first_order": ("tvo_2025", []),  # another optimiser
+    "tvo_one_response": ("tvo_2025", []),  # other rollout sizes
+    "tvo_fluctuation": ("tvo_2025", []),  # another set-point
+    "tvo_overdamped": ("tvo_consistent", []),  # another set-point, optimiser and rollout sizes
+    "grpo_overdamped": ("grpo_shrunk_cv_consistent", []),
+    "tvo_sharpened": ("tvo_consistent", [f"{INF}.forces.tsallis.coef.first=0"]),
+    "grpo_shrunk_cv_consistent": ("grpo_shrunk_cv", [f"{INF}.forces.control.beta=0"]),
+    "grpo_shrunk_cv_first_order": ("grpo_shrunk_cv", []),
+    "grpo_shrunk_cv_one_response": ("grpo_shrunk_cv", []),
+    "grpo_shrunk_cv_sharpened": ("grpo_shrunk_cv_consistent", [f"{INF}.forces.tsallis.coef.first=0"]),
     "tvo_consistent": ("tvo", [f"{INF}.forces.control.beta=0"]),
     "tvo_rec": (
         "reinforce",

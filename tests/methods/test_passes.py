@@ -13,6 +13,8 @@ ONCE = "cispo clip_cov dapo dppo_kl dppo_tv dr_grpo forking_tokens gspo kl_cov r
 ONCE += " siren siren_viscous steer steer_exact"
 ONE_UPDATE = "grpo grpo_entropy_bonus grpo_target_entropy reinforce rloo"
 FOUR = "ppo grpo_early_stop grpo_early_stop_kl kl_cov_early_stop grpo_viscous grpo_shrunk grpo_shrunk_cv"
+FOUR += " grpo_shrunk_cv_consistent grpo_shrunk_cv_first_order grpo_shrunk_cv_one_response grpo_shrunk_cv_sharpened"
+FOUR += " grpo_overdamped tvo_overdamped tvo_2025 tvo_first_order tvo_fluctuation tvo_one_response tvo_sharpened"
 FOUR += " tvo tvo_consistent tvo_cosine tvo_macro tvo_micro tvo_rec tvo_river_valley"
 PASSES = {
     **dict.fromkeys(ONCE.split(), (1, 4)),

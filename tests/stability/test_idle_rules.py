@@ -33,3 +33,13 @@ def test_without_a_reference_nothing_is_compared_with_it() -> None:
     [said] = notes("algorithm=tvo", "stability.reference=false", reference=False)
     assert said.startswith("stability.reference=false: kl_ceiling (policy/kl_ref) cannot fire")
     assert notes("algorithm=tvo", "stability.reference=false", "stability.rules.kl_ceiling=null", reference=False) == []
+
+
+def test_with_one_response_a_prompt_a_rule_on_groups_cannot_fire() -> None:
+    [said] = notes("algorithm=tvo_one_response")
+    assert said.startswith(
+        "with one response a prompt (rollout.samples=1) no group has a spread: answer_floor (answer/"
+    )
+    assert said.endswith("zero_advantage (group/zero_advantage) cannot fire")
+    off = ("stability.rules.answer_floor=null", "stability.rules.zero_advantage=null")
+    assert notes("algorithm=tvo_one_response", *off) == []

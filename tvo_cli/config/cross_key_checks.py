@@ -23,6 +23,8 @@ CONTRADICTIONS = {
     ("holds entropy", "lowers entropy"): "one restores what the other removes.",
     ("holds entropy", "holds entropy"): "two controllers with different targets act on one entropy.",
 }
+OF_OTHER_PROMPTS = "One response a prompt takes a baseline of other prompts: algorithm=tvo_one_response, for example."
+OF_EVERY_GROUP = "Leave algorithm.sampling at EveryGroup."
 DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS for one in pair}))
 
 
@@ -67,13 +69,18 @@ def _check_group_size(config: Any) -> None:
     estimator = target_object("algorithm.estimator._target_", str(config.algorithm.estimator._target_))
     if estimator.needs_critic and not config.algorithm.critic:
         raise UserError("algorithm.critic", None, f"the advantage of algorithm={config.algorithm.name} needs a critic.")
-    for key, least in (("samples", estimator.minimum_samples), ("prompts", estimator.minimum_prompts)):
-        if config.rollout[key] < least:
-            raise UserError(
-                f"rollout.{key}",
-                config.rollout[key],
-                f"the advantage of algorithm={config.algorithm.name} needs at least {least}.",
-            )
+    sampling = target_object("algorithm.sampling._target_", str(config.algorithm.sampling._target_))
+    name, samples = config.algorithm.name, config.rollout.samples
+    _refuse_fewer("samples", samples, estimator.minimum_samples, f"the advantage of algorithm={name}", OF_OTHER_PROMPTS)
+    _refuse_fewer("prompts", config.rollout.prompts, estimator.minimum_prompts, f"the advantage of algorithm={name}")
+    kept = f"algorithm.sampling={sampling.__name__}, which keeps prompts with right and wrong answers,"
+    _refuse_fewer("samples", samples, getattr(sampling, "minimum_samples", 1), kept, OF_EVERY_GROUP)
+
+
+def _refuse_fewer(key: str, value: int, least: int, who: str, remedy: str = "") -> None:
+    """Refuse fewer prompts or samples than somebody needs."""
+    if value < least:
+        raise UserError(f"rollout.{key}", value, f"{who} needs at least {least}.", remedy)
 
 
 def _check_adapter(config: Any) -> None:

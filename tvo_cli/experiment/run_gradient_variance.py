@@ -37,9 +37,12 @@ def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
 def _gradient_moments_of(
     config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
 ) -> GradientMoments:
-    """Gradients of one algorithm's estimator, its own rollout sizes included."""
+    """Gradients of one algorithm's estimator at its own rollout sizes; overrides may stand behind its name."""
+    algorithm, *own = name.split()
     with configuration.recorded_plugins_in_effect(list(config.plugins)):
-        chosen = configuration.compose([f"algorithm={name}", f"seed={seed}", *config.shared, "output_dir=unused"])
+        chosen = configuration.compose(
+            [f"algorithm={algorithm}", f"seed={seed}", *config.shared, *own, "output_dir=unused"]
+        )
     chosen.model = config.model
     check_across_keys(chosen)
     if chosen.reward.weighting != "fixed":

@@ -31,6 +31,19 @@ def group_variance(x: Tensor, group: Tensor) -> Tensor:
     return group_sum(centred.square(), group) / (group_size(group) - 1).clamp(min=1)
 
 
+def sampling_variance(x: Tensor, group: Tensor, source: Tensor) -> float:
+    """Variance (n−1) of x within the groups, pooled; where every group is a single row, within the data sources.
+
+    The second holds the variance between prompts besides: with one response a prompt the two cannot be told apart.
+    Exactly 0 where all are equal; 0 where no group and no source has two rows.
+    """
+    for label in (group, source):
+        freedom = int((group_size(label) - 1).clamp(min=0).sum())
+        if freedom:
+            return float(group_centred(x, label).square().sum()) / freedom
+    return 0.0
+
+
 def group_centred(x: Tensor, group: Tensor) -> Tensor:
     """x minus its group's mean, [B]; exactly 0 where a group's values are all equal, whatever rounding says."""
     blank = torch.zeros(len(group_size(group)), dtype=x.dtype, device=x.device)

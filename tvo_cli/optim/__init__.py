@@ -3,9 +3,10 @@
 from tvo_cli.optim.adamw_8bit import adamw_8bit
 from tvo_cli.optim.adaptive_rate import AdaptiveRate
 from tvo_cli.optim.early_stop import EarlyStop
+from tvo_cli.optim.fluctuation import Fluctuation
 from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley, WarmUp, with_warm_up
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
-from tvo_cli.optim.step_rule import Free, StepRule
+from tvo_cli.optim.step_rule import Free, RewardReader, StepRule
 from tvo_cli.optim.viscosity import Viscosity
 
 __all__ = [
@@ -13,11 +14,13 @@ __all__ = [
     "Constant",
     "Cosine",
     "EarlyStop",
+    "Fluctuation",
     "Free",
     "Inverse",
     "Linear",
     "LogitDisplacement",
     "Probability",
+    "RewardReader",
     "RiverValley",
     "StepRule",
     "Viscosity",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -32,6 +32,13 @@ class StepRule(Protocol):
     def state_dict(self) -> dict[str, float]: ...
 
     def load_state_dict(self, state: Mapping[str, float]) -> None: ...
+
+
+@runtime_checkable
+class RewardReader(Protocol):
+    """A step rule that is shown the rewards of a batch before it begins: [B] each."""
+
+    def observe_rewards(self, rewards: Tensor, group: Tensor, source: Tensor) -> None: ...
 
 
 @dataclass(slots=True)

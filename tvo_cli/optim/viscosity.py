@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tvo_cli.maths.divergence import binary_total_variation
+from tvo_cli.maths.groups import sampling_variance
+from tvo_cli.optim.fluctuation import Fluctuation
 from tvo_cli.optim.schedule import Schedule, linear_rise
 from tvo_cli.optim.set_point import SetPoint
+
+CARRIED = ("base", "target", "last", "begun", "current")  # numbers of a Viscosity that a checkpoint holds
 
 
 @dataclass(slots=True)
@@ -22,7 +26,8 @@ class Viscosity:
 
     Fidelity: notes (the abstract fixes the divergence; the controller is this project's, docs/tvo.md).
 
-    d̄ = set_point × schedule. set_point = Probability(inf), initial = 1 and exponent = 0 recover ν = 1.
+    d̄ = set_point × schedule × fluctuation. set_point = Probability(inf), initial = 1, exponent = 0 recover ν = 1.
+    With a fluctuation a batch of equal rewards leaves ν_b or raises it: its policy stayed for want of a force.
 
     Where the learning rate rises over the first `warm_up` batches, d̄ rises with it: held at its full value, it would
     have ν fall until the rise is undone, and overshoot when the rate has come up.
@@ -33,6 +38,7 @@ class Viscosity:
     exponent: float  # κ
     initial: float  # ν_b at the start
     maximum: float  # ν_max
+    fluctuation: Fluctuation | None = None  # factor on d̄ by the spread of the rewards; null: 1
     warm_up: int = 0  # batches over which d̄ rises linearly: those of the learning rate's rise
     base: float = 0.0  # ν_b, carried
     target: float = 1.0  # d̄ of the batch under way
@@ -48,9 +54,15 @@ class Viscosity:
         """Binary total variation of each token, [B, T]."""
         return binary_total_variation(logp, old_logp)
 
+    def observe_rewards(self, rewards: Tensor, group: Tensor, source: Tensor) -> None:
+        """Show the rewards of the batch that begins, [B], with their groups and data sources."""
+        if self.fluctuation is not None:
+            self.fluctuation.observe(sampling_variance(rewards, group, source))
+
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """Set d̄ for rollout batch `step` of `steps`."""
-        self.target = self.set_point(old_logp, mask) * self.schedule(step, steps) * linear_rise(step, self.warm_up)
+        cooled = self.set_point(old_logp, mask) * self.schedule(step, steps) * linear_rise(step, self.warm_up)
+        self.target = cooled if self.fluctuation is None else max(cooled * self.fluctuation.factor, 1e-6)
         self.last, self.begun = -1.0, 0.0
 
     def viscosity(self, divergence: float) -> float:
@@ -62,9 +74,13 @@ class Viscosity:
 
     def end_batch(self) -> None:
         """Carry the last divergence over into ν_b; a batch of a single step, which reads D = 0, tells nothing."""
+        silent = self.fluctuation is not None and self.fluctuation.is_silent
+        if self.fluctuation is not None:
+            self.fluctuation.end_batch()
         if self.last < 0.0:
             return
         ratio = max(self.last, 1e-6) / self.target
+        ratio = max(ratio, 1.0) if silent else ratio
         self.base = min(max(self.base * ratio**self.exponent, 1.0), self.maximum)
 
     def raise_viscosity(self, factor: float) -> None:
@@ -72,15 +88,18 @@ class Viscosity:
         self.base = min(self.base * factor, self.maximum)
 
     def readings(self) -> dict[str, float]:
-        """ν of the last step and the set-point, d̄ in probability."""
-        return {"thermo/viscosity": self.current, "thermo/set_point": self.target}
+        """ν of the last step, the set-point d̄ in probability, and its factor where the rewards have a say."""
+        found = {"thermo/viscosity": self.current, "thermo/set_point": self.target}
+        return found if self.fluctuation is None else found | {"thermo/fluctuation": self.fluctuation.factor}
 
     def state_dict(self) -> dict[str, float]:
         """All that is carried."""
-        names = ("base", "target", "last", "begun", "current")
-        return {name: getattr(self, name) for name in names}
+        own = {name: getattr(self, name) for name in CARRIED}
+        return own if self.fluctuation is None else own | self.fluctuation.state_dict()
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Restore `state_dict`."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name in CARRIED:
+            setattr(self, name, state.get(name, getattr(self, name)))
+        if self.fluctuation is not None:
+            self.fluctuation.load_state_dict(state)

@@ -44,6 +44,7 @@ class MixedGroups:
     Fidelity: official code (the verl recipe; it draws three batches at once).
     """
 
+    minimum_samples: ClassVar[int] = 2  # one response is never both right and wrong
     size: int  # problems of a draw, in multiples of rollout.prompts
     most: int  # draws a batch
 

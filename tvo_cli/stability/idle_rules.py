@@ -10,6 +10,7 @@ log = logging.getLogger("tvo")
 
 # Read before the last update of a batch, against the policy that sampled it (docs/metrics.md, The policy).
 OF_MOVEMENT = ("policy/tv", "policy/kl_old", "policy/ratio_", "policy/clipped", "policy/damped")
+OF_GROUPS = ("group/", "answer/")  # how the responses of one prompt differ
 OF_REFERENCE = ("policy/kl_ref",)
 STILL = ("Free",)  # step rules that read no movement
 
@@ -25,7 +26,8 @@ def idle_rule_notes(config: Any, *, reference: bool) -> list[str]:
 
     `reference`: whether the run keeps a frozen start, be it for a reading or for a penalty.
     """
-    return [*_rules_idle_with_one_update(config), *([] if reference else _rules_idle_without_reference(config))]
+    idle = [*_rules_idle_with_one_update(config), *_rules_idle_with_one_response(config)]
+    return [*idle, *([] if reference else _rules_idle_without_reference(config))]
 
 
 def _rules_idle_with_one_update(config: Any) -> Iterator[str]:
@@ -40,6 +42,14 @@ def _rules_idle_with_one_update(config: Any) -> Iterator[str]:
             "with one update a batch (rollout.epochs=1, rollout.minibatches=1) the policy is read before it moves: "
             f"{'; '.join(idle)}"
         )
+
+
+def _rules_idle_with_one_response(config: Any) -> Iterator[str]:
+    if int(config.rollout.samples) > 1:
+        return
+    idle = [f"{name} ({metric}) cannot fire" for name, metric in _rules_watching(config, OF_GROUPS)]
+    if idle:
+        yield f"with one response a prompt (rollout.samples=1) no group has a spread: {'; '.join(idle)}"
 
 
 def _rules_idle_without_reference(config: Any) -> Iterator[str]:

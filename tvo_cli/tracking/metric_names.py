@@ -83,6 +83,7 @@ METRICS = (
     ),
     MetricName("thermo/viscosity", "1", "ν, by which the learning rate is divided"),
     MetricName("thermo/set_point", "share", "the binary total variation that the viscosity aims at"),
+    MetricName("thermo/fluctuation", "1", "factor on that by the spread of the rewards"),
     MetricName(
         "law/a", "accuracy", "a of the law R = −a·e^H + b over the steps so far: the price of accuracy in entropy"
     ),

@@ -9,6 +9,7 @@ from itertools import islice
 import torch
 
 from tvo_cli.maths import masked
+from tvo_cli.optim import RewardReader
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import CriticLearner, Learner
@@ -31,6 +32,8 @@ def remaining_minibatches_of_update(
     experience = work.batch.experience
     if work.position == 0:
         _start_penalties_before_first_update(learner, work.batch, passes)
+        if isinstance(learner.algorithm.step_rule, RewardReader):
+            learner.algorithm.step_rule.observe_rewards(experience.rewards, experience.group, experience.source)
         learner.algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
     order = cut_into_minibatches(
         experience.group.cpu(),

@@ -144,7 +144,9 @@ class VarianceConfig(CommandConfig):
     """conf/variance.yaml."""
 
     model: Model = key("which network")
-    estimators: list[Name] = key("algorithms; the first is the one the others are compared with")
+    estimators: list[Name] = key(
+        "algorithms; the first is the one the others are compared with, overrides of its own stand behind a name"
+    )
     truth: Name = key("an unbiased algorithm")
     batches: Count = key("of each estimator")
     true_batches: Count = key("of the true gradient")

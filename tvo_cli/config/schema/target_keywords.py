@@ -202,9 +202,10 @@ def _unknown_keyword_error(
     """Return the refusal of an unknown keyword: mistyped, or left over from another method."""
     near = nearest_names(found.name, _settable_keywords(found.known))
     if near.startswith("Nearest") or found.key in typed or found.name not in _target_keywords_of_algorithms():
-        return UserError(
-            found.key, describe_value_as_override(node[found.name]), f"{found.target} has no such keyword.", near
-        )
+        if found.key == "optimizer.make.betas" and found.key not in typed:  # of a recipe of first order
+            near = f"The algorithm's recipe sets it. Drop it: ~{found.key}; SGD has no momentum unless it is given one."
+        value = describe_value_as_override(node[found.name])
+        return UserError(found.key, value, f"{found.target} has no such keyword.", near)
     others = [name for name, _ in _stated_keywords(node) if name not in found.known]
     problem = f"does not take {', '.join(others)}: two methods fill this piece, and a piece holds one."
     remedy = f"Leave one of them out, or drop the other's keys: ~{found.key}"
@@ -241,12 +242,8 @@ def _check_keyword_value(path: str, value: Any, annotation: str, declared: Any, 
         and not _may_be_null(value, annotation)
     ):
         place = f"{path}.NAME" if _type_of_mapping_values(annotation) else path
-        raise UserError(
-            path,
-            describe_value_as_override(value),
-            "names nothing to build.",
-            f"Choose one: {place}._target_=tvo_cli.…",
-        )
+        remedy = f"Choose one: {place}._target_=tvo_cli.…"
+        raise UserError(path, describe_value_as_override(value), "names nothing to build.", remedy)
     else:
         _check_plain_keyword(path, value, annotation, declared)
 

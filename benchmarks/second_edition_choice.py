@@ -1,0 +1,72 @@
+"""What the runs of a sweep say, and which rows and rates go on: the rules of docs/decisions/second-edition-plan.md."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+
+from omegaconf import OmegaConf
+
+from benchmarks.first_light import readings
+from benchmarks.harness.record import Row
+
+ERRORS = 4.0  # standard errors that make a fall
+
+
+def runs_below(folder: Path, shape: str = "") -> list[Row]:
+    """A row for each finished run of a sweep; `shape`: overrides that its rows have besides their algorithm."""
+    return [_row_of_run(path.parent, shape) for path in sorted(folder.glob("*/summary.json"))]
+
+
+def _row_of_run(folder: Path, shape: str) -> Row:
+    chosen = OmegaConf.load(folder / "config.yaml")
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [row for row in map(json.loads, lines) if "accuracy/fresh" in row]
+    rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
+    key = {
+        "row": f"{chosen.algorithm.name} {shape}".strip(),
+        "lr": float(chosen.optimizer.lr),
+        "seed": int(chosen.seed),
+    }
+    return (
+        key
+        | {"lr": float(chosen.optimizer.lr)}
+        | readings(summary, steps)
+        | {"falls": falls([step["accuracy/fresh"] for step in steps], rollouts)}
+    )
+
+
+def falls(accuracy: Sequence[float], rollouts: int) -> int:
+    """How often a batch is more than four standard errors of the difference below the one before."""
+    return sum(before - now > ERRORS * _error(before, now, rollouts) for before, now in pairwise(accuracy))
+
+
+def _error(before: float, now: float, rollouts: int) -> float:
+    """Of the difference of two shares of so many rollouts, from their common share; never 0."""
+    common = (before + now) / 2
+    return math.sqrt(2 * max(common * (1 - common), 1 / rollouts) / rollouts)
+
+
+def leading_rows(runs: Sequence[Row], count: int) -> list[str]:
+    """The rows of the highest mean final accuracy at their own best rate, the best first; ties by name."""
+    best = {row: max(means.values()) for row, means in _means(runs).items()}
+    return sorted(best, key=lambda row: (-best[row], row))[:count]
+
+
+def best_rate(runs: Sequence[Row], row: str) -> float:
+    """The rate at which a row has the highest mean final accuracy; the lower of two equal ones."""
+    means = _means(runs)[row]
+    return max(sorted(means), key=lambda rate: means[rate])
+
+
+def _means(runs: Sequence[Row]) -> dict[str, dict[float, float]]:
+    """Mean final accuracy by row and rate."""
+    found: dict[str, dict[float, list[float]]] = {}
+    for run in runs:
+        found.setdefault(run["row"], {}).setdefault(run["lr"], []).append(run["final"])
+    return {row: {rate: fmean(finals) for rate, finals in rates.items()} for row, rates in found.items()}
