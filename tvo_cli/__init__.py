@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tvo_cli.api.grading import grade
     from tvo_cli.api.run import Run, load
     from tvo_cli.api.training import RunInterrupted, train
+    from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
     from tvo_cli.errors import UserError
     from tvo_cli.plugins import register
 
@@ -24,6 +25,7 @@ __all__ = [
     "Evaluation",
     "Run",
     "RunInterrupted",
+    "StabilityMonitor",
     "UserError",
     "__version__",
     "compare",
@@ -39,6 +41,7 @@ _MODULES = {
     "grade": "tvo_cli.api.grading",
     **dict.fromkeys(("Run", "load"), "tvo_cli.api.run"),
     **dict.fromkeys(("RunInterrupted", "train"), "tvo_cli.api.training"),
+    "StabilityMonitor": "tvo_cli.diagnosis.stability_monitor",
     "UserError": "tvo_cli.errors",
     "register": "tvo_cli.plugins",
 }

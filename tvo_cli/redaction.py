@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 SECRET = re.compile(r"token(?!s)|key|password|secret", re.IGNORECASE)  # microbatch_tokens is none
+WEBHOOK = re.compile(r"webhook", re.IGNORECASE)  # who knows its address may write there; a variable's name is no secret
 ENTRY = re.compile(
     r"""([{,]\s*["']?[\w.-]+["']?\s*:\s*)(\[[^\]]*\]|"[^"]*"|'[^']*'|[^,{}\[\]]+)"""
 )  # of a mapping in a word
@@ -22,12 +23,17 @@ def redacted(tree: Any, key: str = "") -> Any:
         return {name: value if name == NO_SECRETS else redacted(value, str(name)) for name, value in tree.items()}
     if isinstance(tree, list | tuple):
         return [redacted(value, key) for value in tree]
-    return MASK if isinstance(tree, str) and tree and is_secret(key) else tree
+    return MASK if isinstance(tree, str) and tree and (is_secret(key) or _is_webhook(key, tree)) else tree
 
 
 def is_secret(key: str) -> bool:
     """Return whether a key names a secret; a tokenizer is none."""
     return bool(SECRET.search(key.lower().replace("tokenizer", "")))
+
+
+def _is_webhook(key: str, value: str) -> bool:
+    """Return whether a value is the address of a webhook."""
+    return bool(WEBHOOK.search(key)) and "://" in value
 
 
 def redacted_arguments(words: Iterable[str]) -> list[str]:
@@ -47,12 +53,13 @@ def _redacted_entry(entry: re.Match[str]) -> str:
 
 def _is_secret_value(key: str, value: str) -> bool:
     """Return whether a value is to be replaced: a secret is a text, max_tokens=64 is none."""
-    return is_secret(key) and not NUMBERS.fullmatch(value.strip())
+    return (is_secret(key) and not NUMBERS.fullmatch(value.strip())) or _is_webhook(key, value)
 
 
 def without_secrets(text: str) -> str:
     """Return a text without the values of secret-looking environment variables, which a library's error may quote."""
-    found = [value for name, value in os.environ.items() if is_secret(name) and len(value) >= 8]
+    named = ((name, value) for name, value in os.environ.items() if len(value) >= 8)
+    found = [value for name, value in named if is_secret(name) or _is_webhook(name, value)]
     for value in sorted(found, key=len, reverse=True):
         text = text.replace(value, MASK)
     return text

@@ -10,7 +10,10 @@ from benchmarks.harness.child_process import FOLDER, surroundings
 PACKAGES = {
     "trl": ["trl==1.16.0", "transformers==5.23.0"],
     "lm-eval": ["lm-eval[hf]==0.4.13", "transformers==5.23.0"],
+    "rldoctor": ["rldoctor==0.2.0"],
+    "rlwatch": ["rlwatch==0.5.1"],
 }
+WITHOUT_TORCH = ("rldoctor", "rlwatch")
 
 
 def interpreter(peer: str, given: str = "") -> str:
@@ -21,12 +24,19 @@ def interpreter(peer: str, given: str = "") -> str:
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     if not (folder / "complete").exists():
         print(f"setting up {peer} in {folder} (once; some minutes)", flush=True)
-        import torch
-
         _call([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _call([str(python), "-m", "pip", "install", "--quiet", f"torch=={torch.__version__}", *PACKAGES[peer]])
+        _call([str(python), "-m", "pip", "install", "--quiet", *_torch(peer), *PACKAGES[peer]])
         (folder / "complete").write_text(" ".join(PACKAGES[peer]), encoding="utf-8")
     return str(python)
+
+
+def _torch(peer: str) -> list[str]:
+    """The version of torch that we have, for a peer that computes with it."""
+    if peer in WITHOUT_TORCH:
+        return []
+    import torch
+
+    return [f"torch=={torch.__version__}"]
 
 
 def _call(command: list[str]) -> None:

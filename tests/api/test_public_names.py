@@ -24,6 +24,10 @@ SIGNATURES = {
     "Run": "config state reason summary collapse verdict metrics evaluations card figures checkpoints policy folder",
     "Run.policy": "(self, checkpoint: 'str' = 'last', *, device: 'str' = 'auto') -> 'Policy'",
     "RunInterrupted": "",
+    "StabilityMonitor": "log findings collapsed diagnosis close",
+    "StabilityMonitor.close": "(self) -> 'None'",
+    "StabilityMonitor.diagnosis": "(self) -> 'Diagnosis'",
+    "StabilityMonitor.log": "(self, step: 'int', metrics: 'Mapping[str, Any]') -> 'list[Finding]'",
     "UserError": "parts",
     "compare": "(runs: 'Sequence[str | Path | Run] | str | Path | Run', *, baseline: 'str | None' = None, "
     "by: 'str | Sequence[str]' = 'algorithm', metric: 'str | None' = None, choose_rate: 'str' = 'corrected', "

@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import Any
 
 from tvo_cli.config import schema
+from tvo_cli.config.alert_checks import check_alerts
 from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.config.reward_checks import check_reward
 from tvo_cli.errors import UserError
@@ -41,6 +42,7 @@ def check_across_keys(config: Any) -> None:
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
     _check_refusals(config)
     check_reward(config)
+    check_alerts(config.logger)
 
 
 def _check_folder_names(config: Any) -> None:

@@ -50,7 +50,7 @@ def log_of_trial(trial: Trial) -> TrainingLog:
     """Return the log of a run: training rows with the evaluations of their steps."""
     merged: dict[int, dict[str, float]] = {}
     for row in (*trial.run.steps, *trial.run.evaluations):
-        merged.setdefault(int(row["step"]), {}).update(_with_reward_terms(row))
+        merged.setdefault(int(row["step"]), {}).update(with_reward_terms(row))
     rows: tuple[Row, ...] = tuple({**merged[step], "step": step} for step in sorted(merged))
     if trial.tool:
         rows = _with_accuracy(rows)
@@ -75,7 +75,7 @@ def _whole(settings: Mapping[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _with_reward_terms(row: Mapping[str, Any]) -> Row:
+def with_reward_terms(row: Mapping[str, Any]) -> Row:
     """Return a row with the functions of a reward under our names: reward/NAME and reward/NAME/std."""
     out = {}
     for name, value in row.items():
@@ -86,6 +86,14 @@ def _with_reward_terms(row: Mapping[str, Any]) -> Row:
             ours = f"{matched[1] or ''}reward/{matched[2]}{part}"
         out[ours] = value
     return out
+
+
+def accuracy_term(row: Mapping[str, Any]) -> str | None:
+    """Return the function of a reward that is an accuracy by name and value; None where a row has an accuracy."""
+    if "accuracy/fresh" in row:
+        return None
+    terms = (name for name in sorted(row) if name.startswith("reward/") and not name.endswith("/std"))
+    return next((name for name in terms if CORRECTNESS.search(name) and 0.0 <= row[name] <= 1.0), None)
 
 
 def _with_accuracy(rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -17,10 +17,12 @@ def evaluate_and_report(
 
     `watch` sees every step, `given` are the keys that the user set, `tell` gets what was taken from a run.
     """
+    from tvo_cli.config.alert_checks import refuse_alerts
     from tvo_cli.experiment import evaluate
     from tvo_cli.report import evaluation_report
     from tvo_cli.tracking.evaluation_mirror import send_evaluation_to_mirrors
 
+    refuse_alerts(config.logger)
     summary: dict[str, Any] = evaluate(config, watch, given, tell)
     folder = Path(config.output_dir)
     send_evaluation_to_mirrors(config, evaluation_report.evaluation_metrics(summary), folder / "responses.jsonl")

@@ -16,6 +16,7 @@ from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
 PLANNED_UNKNOWN = "its planned number of steps is unknown; it counts as finished"
+HELDOUT = re.compile(r"(?:eval|val|test)[/_](?:acc|accuracy|score|test_score)")  # of a loop of somebody's own
 GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
 
 __all__ = ["TRL", "ToolMapping", "read_other_tools_run", "read_tool_mapping", "trial_of_rows"]
@@ -31,7 +32,7 @@ def trial_of_rows(
 ) -> tuple[Trial, list[str]]:
     """Return a run from rows under another tool's names, and what was wrong with them."""
     read, mapping = unnested(read, chosen)
-    ours = _OurNames(mapping)
+    ours = OurNames(mapping)
     run_rows = [ours.row(row) for row in read.rows if _is_step(row.get(mapping.step))]
     run = Run(
         folder=folder,
@@ -51,7 +52,7 @@ def _is_step(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
 
 
-class _OurNames:
+class OurNames:
     """Our names for another tool's columns, found once a column."""
 
     def __init__(self, mapping: ToolMapping) -> None:
@@ -59,6 +60,11 @@ class _OurNames:
         self._patterns = [(re.compile(theirs), ours) for theirs, ours in mapping.patterns.items()]
         self._order = {name: at for at, name in enumerate(self._known)}
         self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+
+    @property
+    def step(self) -> str:
+        """Their name for the step."""
+        return self._mapping.step
 
     def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
         """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""
@@ -83,6 +89,8 @@ class _OurNames:
             if name in self._known:
                 return self._known[name]
         matched = next((ours for pattern, ours in self._patterns if pattern.fullmatch(theirs)), None)
+        if matched is None and HELDOUT.fullmatch(theirs):
+            return "eval/pass@1"
         return re.sub(r"^eval_", "eval/", theirs) if matched is None else matched
 
 

@@ -205,12 +205,12 @@ def _gradient_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor
                 "a parameter received its gradient twice in one part of the variance reading: "
                 "one backward pass a part, and no re-entrant gradient checkpointing"
             )
-        seen[index] = _gradient_norm(gradient.detach())
+        seen[index] = gradient_norm(gradient.detach())
 
     return record
 
 
-def _gradient_norm(gradient: Tensor) -> Tensor:
+def gradient_norm(gradient: Tensor) -> Tensor:
     """‖g‖ in at least float32, of large ones row by row: a single running sum loses 0.5% of 4e7 squares."""
     precision = torch.promote_types(gradient.dtype, torch.float32)
     norms = gradient

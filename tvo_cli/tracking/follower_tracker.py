@@ -43,7 +43,7 @@ class FollowerTracker(Tracker):
         """Rank 0 does."""
         return False
 
-    def alert(self, rule: str, text: str, *, step: int) -> None:
+    def alert(self, rule: str, text: str, *, step: int, severity: str = "warning") -> None:
         """Log it; rank 0 tells people."""
         log.warning("%s at step %d: %s", rule, step, text)
 

@@ -14,6 +14,8 @@ from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.tracking import atomic_files, completion_table, run_folder, run_log
 from tvo_cli.tracking import metrics_file as recorded
+from tvo_cli.tracking.alert import Alert
+from tvo_cli.tracking.alert_sender import AlertSender
 from tvo_cli.tracking.console import ConsoleDisplay, RunProgress, choose_display
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.mirror import DeduplicatingMirror, RunInfo
@@ -37,6 +39,7 @@ class Tracker:
         self._command = configuration.rerun_command(program)
         self._run = run_info_for_tracker(config, self._folder, self._command)
         self._mirrors = [DeduplicatingMirror(mirror) for mirror in mirrors_of_logger(config.logger)]
+        self._alerts = AlertSender.of(config.logger)
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
         self._display = console or choose_display(*chosen)
         self._progress = RunProgress(self._run)
@@ -71,7 +74,10 @@ class Tracker:
     ) -> None:
         if error is not None:
             log.error("stopped by %s: %s", type(error).__name__, error, extra={"shown": True})  # by whoever catches it
+        if isinstance(error, Exception):  # whoever interrupts a run knows
+            self._tell_people("failed", f"{type(error).__name__}: {error}", self._progress.step, "collapse")
         with self._resources:
+            self._alerts.close()
             self._display.close()
             for mirror in self._mirrors:
                 mirror.finish(self._summary, exit_code=0 if error is None else 1)
@@ -135,14 +141,21 @@ class Tracker:
         """See to it that every row is on the disk: a checkpoint must not outlive the rows before it."""
         self._file.sync()
 
-    def alert(self, rule: str, text: str, *, step: int) -> None:
-        """Say at once that something is wrong: log, console, and the mirrors that can reach a person."""
+    def alert(self, rule: str, text: str, *, step: int, severity: str = "warning") -> None:
+        """Say at once that something is wrong: log, console, and who and what reaches a person (`logger.alerts`)."""
         title = f"{rule} at step {step}"
         self._progress.alerts.append(f"{title}: {text}")
         log.warning("%s: %s", title, text)
         self._display.step(self._progress) if self._progress.latest else None
+        self._tell_people(rule, text, step, severity)
+
+    def _tell_people(self, rule: str, text: str, step: int, severity: str) -> None:
+        if not self._alerts.passes(rule, severity):
+            return
+        text, repeated = redaction.without_secrets(text), self._alerts.held_back(rule)
         for mirror in self._mirrors:
-            mirror.alert(title, text)
+            mirror.alert(f"{rule} at step {step}", text)
+        self._alerts.send(Alert(rule, severity, step, text, self._run.name, str(self._folder), repeated))
 
     def announce(self, text: str) -> None:
         """Say something on the console at once; callable from a signal handler."""

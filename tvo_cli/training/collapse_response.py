@@ -26,7 +26,7 @@ def watch_for_collapse(session: Session, metrics: dict[str, float]) -> list[str]
     """Show the step to the collapse rules and alert; the rules of a collapse that began here."""
     firings = session.watch.observe(session.counters.step, metrics)
     for firing in firings:
-        session.tracker.alert(firing.rule, firing.message, step=firing.step)
+        session.tracker.alert(firing.rule, firing.message, step=firing.step, severity=firing.severity)
     return [firing.rule for firing in firings if firing.severity == "collapse"]
 
 
@@ -83,7 +83,7 @@ def _respond_to_skipped_updates(session: Session) -> None:
     """The updates of the last batches were left out one after the other: nothing is learnt any more."""
     counters, limit = session.counters, session.limits.nonfinite_limit
     message = f"{counters.skipped_in_a_row} updates skipped in a row"
-    session.tracker.alert("nonfinite", message, step=counters.step)
+    session.tracker.alert("nonfinite", message, step=counters.step, severity="collapse")
     found = float(counters.skipped_in_a_row), float(limit)
     session.watch.halt(RuleFiring(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
 
@@ -102,7 +102,8 @@ def is_run_over(session: Session) -> bool:
 def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:
-        session.tracker.alert("rollback", "no healthy state to return to; the run stops", step=session.counters.step)
+        told = "no healthy state to return to; the run stops"
+        session.tracker.alert("rollback", told, step=session.counters.step, severity="collapse")
         session.watch.halt()
         return CollapseAction.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
@@ -113,5 +114,5 @@ def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     if session.refusal is not None:  # its samples are those of policies after this one
         session.refusal = RefusalState(refusals=session.refusal.refusals)
     told = f"restored the policy of step {state['counters']['step']}; viscosity raised"
-    session.tracker.alert("rollback", told, step=session.counters.step)
+    session.tracker.alert("rollback", told, step=session.counters.step, severity="collapse")
     return CollapseAction.ROLLBACK

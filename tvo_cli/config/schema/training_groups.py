@@ -237,6 +237,17 @@ class Stability(Keys):
     rules: dict[str, Built | None] = key("one rule a name; null switches it off")
 
 
+class Alerts(Keys):
+    """Who is told of what happens to a run, besides its log, its console and its mirrors."""
+
+    webhook: Name | None = key("the environment variable that holds the address")
+    format: Literal["auto", "slack", "discord", "json"] = key("what the webhook is sent")
+    command: list[Name] | None = key("a program and its arguments; the text is its stdin")
+    severity: Literal["warning", "collapse"] = key("the least that is told")
+    cooldown: NotNegative = key("seconds in which the same rule is not told again")
+    deadline: Annotated[float, Field(gt=0, le=DAY)] = key("seconds for one message")
+
+
 class Logger(Keys):
     """What stands on the console, and who mirrors the metrics."""
 
@@ -244,6 +255,7 @@ class Logger(Keys):
     mirrors: dict[Literal["wandb", "tensorboard", "trackio", "mlflow"], bool] = key("all of them", before={})
     console: Literal["auto", "live", "plain", "off"] = key("a panel, lines, or nothing", before="auto")
     every_seconds: NotNegative = key("plain lines: at most one in so many seconds; 0: every step", before=0)
+    alerts: Alerts = key("who is told of what happens", before={})
     project: Name = key("under which W&B, trackio or MLflow keep the run", optional=True)
     mode: Literal["auto", "online", "offline", "disabled"] = key("of W&B", optional=True)
     system_charts: bool = key("whether W&B, trackio or MLflow chart CPU, memory and GPU", optional=True)

@@ -1,0 +1,186 @@
+"""The logs of benchmarks.diagnosis: rows of a run under our names or TRL's, and how the run ended."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Rows = list[dict[str, Any]]
+Source = Literal["faults", "runs", "scenarios"]
+OURS, THEIRS = "ours", "trl"
+
+TO_TRL = {
+    "reward/mean": "reward",
+    "reward/std": "reward_std",
+    "group/zero_advantage": "frac_reward_zero_std",
+    "policy/entropy": "entropy",
+    "policy/kl_ref": "kl",
+    "policy/clipped": "clip_ratio/region_mean",
+    "policy/mismatch": "sampling/sampling_logp_difference/mean",
+    "policy/mismatch_max": "sampling/sampling_logp_difference/max",
+    "response/length": "completions/mean_length",
+    "response/length_max": "completions/max_length",
+    "response/truncated": "completions/clipped_ratio",
+    "gradient/norm": "grad_norm",
+    "optimizer/lr": "learning_rate",
+    "time/step": "step_time",
+    "loss/policy": "loss",
+    "accuracy/fresh": "rewards/accuracy_reward/mean",
+    "reward/longer": "rewards/length_reward/mean",
+    "eval/pass@1": "eval_rewards/accuracy_reward/mean",
+}
+COLUMNS = {  # of the console's table
+    "reward": "reward/mean",
+    "accuracy": "accuracy/fresh",
+    "entropy": "policy/entropy",
+    "variance": "gradient/variance",
+    "viscosity": "thermo/viscosity",
+    "tv": "policy/tv",
+    "kl_ref": "policy/kl_ref",
+}
+STEP = re.compile(r"\s*(\d+)/(\d+)\s+(.*)")
+SCORE = re.compile(r"evaluation: pass@1 ([\d.]+).* after step (\d+)")
+SEED = re.compile(r"(?:^|\+)s(\d+)(?:\+|$)")
+SMOOTHED = 3  # batches whose mean is an accuracy at a moment
+COLLAPSED, FELL, GAINED = 0.5, 0.8, 0.05  # shares of the run's own peak; accuracy over the start
+
+
+@dataclass(frozen=True)
+class LabelledLog:
+    """A log, and what is known of the run that no tool is told."""
+
+    source: Source
+    case: str  # the fault, or the scenario; of other runs how they ended
+    algorithm: str
+    seed: int
+    onset: int | None  # the first step of what went wrong; None: nothing did, or nobody knows
+    end: str  # healthy, stalled, fell, collapsed; "": a simulated log
+    rows: Rows
+    names: str = OURS
+    config: Mapping[str, Any] = field(default_factory=dict)  # of the run, for a tool that reads it
+
+    @property
+    def id(self) -> str:
+        """Its name among the logs of a call."""
+        return f"{self.source}/{self.case}/{self.algorithm}/{self.seed}"
+
+    @property
+    def samples(self) -> int | None:
+        """Responses a prompt."""
+        return self.config.get("num_generations")
+
+    @property
+    def prompts(self) -> int | None:
+        """Prompts a step."""
+        return self.config["train_batch_size"] // self.config["num_generations"] if self.config else None
+
+    def as_trl_logs_it(self) -> Rows:
+        """The rows with TRL's names; what TRL does not log is left out."""
+        return self.rows if self.names == THEIRS else [_trl_row(row) for row in self.rows]
+
+
+def _trl_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    found = {theirs: row[ours] for ours, theirs in TO_TRL.items() if ours in row}
+    if row.get("loss/nonfinite"):  # TRL takes no such update out of its means
+        found |= {"loss": float("nan"), "grad_norm": float("nan")}
+    return {"step": row["step"], **found}
+
+
+def log_of_fault(folder: Path) -> LabelledLog:
+    """The log of a run of benchmarks.diagnosis_runs."""
+    told = json.loads((folder / "fault.json").read_text(encoding="utf-8"))
+    rows = rows_of_folder(folder)
+    onset = told["onset"] if told["fault"] != "healthy" else None
+    known = told["fault"], told["algorithm"], told["seed"], onset
+    return LabelledLog("faults", *known, end_of(rows, heldout=True), rows, OURS, _sizes(64))
+
+
+def logs_below(folder: Path) -> Iterator[LabelledLog]:
+    """The finished runs of a folder, labelled by their end: run folders, and the console logs of a sweep's jobs."""
+    for file in sorted(folder.rglob("metrics.jsonl")):
+        if (file.parent / "summary.json").is_file():
+            yield from _labelled(rows_of_folder(file.parent), file.parent.name)
+    for file in sorted(one for one in folder.rglob("*.log") if not (one.parent / "metrics.jsonl").is_file()):
+        yield from _labelled(rows_of_console(file.read_text(encoding="utf-8", errors="replace")), file.stem)
+
+
+def _labelled(rows: Rows, name: str) -> Iterator[LabelledLog]:
+    seed = SEED.search(name)
+    scored = [row["step"] for row in rows if "eval/pass@1" in row]
+    if len(rows) > SMOOTHED and scored and scored[0] == 0 and scored[-1] == rows[-1]["step"]:
+        end = end_of(rows)
+        onset = onset_of_fall(rows) if end in ("collapsed", "fell") else None
+        arm = SEED.sub("", name)
+        yield LabelledLog("runs", end, arm, int(seed[1]) if seed else 0, onset, end, rows, OURS, _sizes(128))
+
+
+def _sizes(responses: int) -> dict[str, int]:
+    """Responses a step, in groups of eight: those of the faults, and of the experiments on the embedded tasks."""
+    return {"num_generations": 8, "train_batch_size": responses, "max_completion_length": 20}
+
+
+def rows_of_folder(folder: Path) -> Rows:
+    """One row a step, with the evaluation of the same step."""
+    merged: dict[int, dict[str, Any]] = {}
+    for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        merged.setdefault(row["step"], {}).update(row)
+    return [merged[step] for step in sorted(merged)]
+
+
+def rows_of_console(text: str) -> Rows:
+    """The rows of the console's table, with three digits."""
+    heads: list[str] = []
+    merged: dict[int, dict[str, Any]] = {}
+    for line in text.splitlines():
+        score, step = SCORE.search(line), STEP.fullmatch(line)
+        if line.split()[:2] == ["step", "reward"]:
+            heads = line.split()[1:]
+        elif score:
+            merged.setdefault(int(score[2]), {"step": int(score[2])})["eval/pass@1"] = float(score[1])
+        elif step and heads:
+            values = dict(zip(heads, map(_console_value, step[3].split())))
+            found = {COLUMNS[name]: value for name, value in values.items() if name in COLUMNS and value is not None}
+            merged.setdefault(int(step[1]), {}).update({"step": int(step[1]), **found})
+    return [merged[step] for step in sorted(merged)]
+
+
+def _console_value(text: str) -> float | None:
+    try:
+        return float(text.replace(",", "").replace("≈", ""))
+    except ValueError:
+        return None
+
+
+def end_of(rows: Sequence[Mapping[str, Any]], *, heldout: bool = False) -> str:
+    """How a run ended, by its last evaluation against its own peak and start.
+
+    heldout: the peak is that of the evaluations, where the verifier of the training cannot be trusted.
+
+    collapsed: under half of the best mean of three batches; fell: under 0.8 of it; healthy: at least 0.05 above the
+    first evaluation; of the others those with entropy under a tenth of the start have collapsed too, the rest stalled.
+    """
+    scores = [row["eval/pass@1"] for row in rows if "eval/pass@1" in row]
+    entropy = [row["policy/entropy"] for row in rows if "policy/entropy" in row]
+    peak = max(scores if heldout else _means(rows))
+    if scores[-1] < FELL * peak:
+        return "collapsed" if scores[-1] < COLLAPSED * peak else "fell"
+    if scores[-1] >= scores[0] + GAINED:
+        return "healthy"
+    return "collapsed" if statistics.fmean(entropy[-SMOOTHED:]) < 0.1 * entropy[0] else "stalled"
+
+
+def onset_of_fall(rows: Sequence[Mapping[str, Any]]) -> int:
+    """The first step after the best mean accuracy of three batches."""
+    means, steps = _means(rows), [row["step"] for row in rows if "accuracy/fresh" in row]
+    return int(steps[means.index(max(means))]) + 1
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    accuracy = [row["accuracy/fresh"] for row in rows if "accuracy/fresh" in row]
+    return [statistics.fmean(accuracy[max(0, i - SMOOTHED + 1) : i + 1]) for i in range(len(accuracy))]

@@ -1,0 +1,112 @@
+"""The tables of docs/results/diagnosis.md, from the record of benchmarks.diagnosis."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchmarks.harness import markdown
+from benchmarks.harness.record import Record, Row, group
+from tvo_cli.stats.confidence_interval import wilson_interval
+
+HALVES = ("odd", "all")
+SOUND = ("healthy", "stalled")
+TITLES = {
+    "runs": "Runs of docs/results' experiments, by their end",
+    "faults": "Runs with an injected fault",
+    "scenarios": "rldoctor's simulated scenarios",
+}
+
+
+def table(record: Record) -> str:
+    """What each source shows, then the aims."""
+    told = [row for row in record.rows("cases") if row["half"] in HALVES]
+    parts = [f"### The aims\n\n{_aims(told)}"]
+    for source, title in TITLES.items():
+        rows = [row for row in told if row["source"] == source]
+        if rows:
+            made = _table_of_ends(rows) if source == "runs" else _table_of_cases(rows)
+            parts.append(f"### {title}\n\n{made}")
+    return "\n\n".join(parts)
+
+
+def _table_of_ends(rows: Sequence[Row]) -> str:
+    """A line an end and tool, folders apart."""
+    head = ("folder", "end", "tool", "runs", "any finding", "critical", "alarm after the onset", "delay")
+    return markdown.table(head, _ends(rows))
+
+
+def _ends(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for (folder, end, tool), mine in group(rows, "group", "case", "tool").items():
+        n = _sum(mine, "logs")
+        shares = [share(_sum(mine, name), n) for name in ("found", "critical")]
+        after = share(_sum(mine, "named"), n) if end not in SOUND else ""
+        yield [folder, end, tool, str(n), *shares, after, delay(mine)]
+
+
+def _table_of_cases(rows: Sequence[Row]) -> str:
+    """A line a case, a column a tool: alarms, of these a right name first, and the median delay."""
+    tools = [tool for (tool,) in group(rows, "tool")]
+    lines = []
+    for (case,), of_case in group(rows, "case").items():
+        by_tool = {tool: [row for row in of_case if row["tool"] == tool] for tool in tools}
+        cells = [_cell(case, mine) for mine in by_tool.values()]
+        lines.append([case, str(_sum(by_tool[tools[0]], "logs")), *cells])
+    lines.append(["all but healthy", "", *(_total(rows, tool) for tool in tools)])
+    return markdown.table(["case", "logs", *tools], lines)
+
+
+def _cell(case: str, rows: Sequence[Row]) -> str:
+    if case in SOUND:
+        return f"alarmed {_sum(rows, 'found')}, critical {_sum(rows, 'critical')}"
+    after = delay(rows)
+    return f"named {_sum(rows, 'named')}, right {_sum(rows, 'right')}" + (f", after {after}" if after != "–" else "")
+
+
+def _total(rows: Sequence[Row], tool: str) -> str:
+    mine = [row for row in rows if row["tool"] == tool and row["case"] not in SOUND]
+    n = _sum(mine, "logs")
+    return f"named {share(_sum(mine, 'named'), n)}; right {share(_sum(mine, 'right'), n)}"
+
+
+def _aims(rows: Sequence[Row]) -> str:
+    """Collapses with an alarm, healthy runs with one, and the delay, of real runs."""
+    head = ("runs", "tool", "collapses with an alarm", "healthy runs alarmed", "healthy runs called critical", "delay")
+    return markdown.table(head, _aims_of_tools([row for row in rows if row["source"] != "scenarios"]))
+
+
+def _aims_of_tools(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for where in dict.fromkeys(map(_where, rows)):
+        for (tool,), mine in group([row for row in rows if _where(row) == where], "tool").items():
+            collapsed = [row for row in mine if row["end"] == "collapsed" and row["case"] != "healthy"]
+            healthy = [row for row in mine if row["case"] == "healthy"]
+            n = _sum(healthy, "logs")
+            alarmed = [share(_sum(healthy, name), n) for name in ("found", "critical")]
+            named = share(_sum(collapsed, "named"), _sum(collapsed, "logs"))
+            yield [where, tool, named, *alarmed, delay(collapsed)]
+
+
+def _where(row: Row) -> str:
+    return str(row["group"]) if row["source"] == "runs" else "injected faults"
+
+
+def _sum(rows: Iterable[Row], name: str) -> int:
+    return sum(row[name] for row in rows)
+
+
+def share(count: int, n: int) -> str:
+    """`count/n = share [95% Wilson]`."""
+    if not n:
+        return "–"
+    found = wilson_interval(count, n)
+    return f"{count}/{n} = {100 * count / n:.1f}% [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def delay(rows: Iterable[Row]) -> str:
+    """The median of the steps from onset to alarm, an alarm that never came counting as ∞."""
+    found = [math.inf if one is None else one for row in rows for one in row["delays"]]
+    if not found:
+        return "–"
+    middle = statistics.median_high(found)
+    return "∞" if math.isinf(middle) else f"{middle:g}"

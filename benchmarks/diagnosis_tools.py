@@ -1,0 +1,75 @@
+"""The tools of benchmarks.diagnosis on the same logs: what each finds in a log, and when first."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.diagnosis_logs import THEIRS, LabelledLog, Rows
+from benchmarks.harness import child_process
+
+SIDES = {name: Path(__file__).parent / "peers" / f"{name}_side.py" for name in ("rldoctor", "rlwatch")}
+OWN, RENAMED = "tvo", "tvo (TRL's columns)"
+TOOLS = (OWN, RENAMED, *SIDES)
+LOOKED_AT = 40  # prefixes of a log, at most about, that rldoctor is shown to find its first alarm
+
+
+class Said(NamedTuple):
+    """What a tool says of a log."""
+
+    found: list[tuple[str, str]]  # name and severity (warning, critical), the worst first
+    alarm: int | None  # the first step from the onset on at which it says anything
+
+
+def examine(tool: str, logs: Sequence[LabelledLog], python: str = "") -> list[Said]:
+    """What a tool says of each log; `python`: the interpreter that has a peer."""
+    if tool in SIDES:
+        return _by_peer(tool, logs, python)
+    with _silent():
+        return [_by_monitor(log, renamed=tool == RENAMED or log.names == THEIRS) for log in logs]
+
+
+def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
+    """Our rules, live, as `StabilityMonitor` in somebody's loop."""
+    from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
+
+    rows = log.as_trl_logs_it() if renamed else log.rows
+    monitor = StabilityMonitor(
+        planned=int(rows[-1]["step"]), tool="trl" if renamed else "other", prompts=log.prompts, samples=log.samples
+    )
+    alarms = []
+    for row in rows:
+        begun = monitor.log(row["step"], {name: value for name, value in row.items() if name != "step"})
+        alarms += [int(row["step"])] * bool(begun)
+    from_onset = [step for step in alarms if log.onset is not None and step >= log.onset]
+    return Said([(one.failure, one.severity) for one in monitor.findings], min(from_onset, default=None))
+
+
+def _by_peer(tool: str, logs: Sequence[LabelledLog], python: str) -> list[Said]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "logs.jsonl"
+        file.write_text("".join(_line(log) for log in logs), encoding="utf-8")
+        said = child_process.run([python, str(SIDES[tool]), "logs", str(file)])["logs"]
+    return [Said([(name, severity) for name, severity in one["found"]], one["alarm"]) for one in said]
+
+
+def _line(log: LabelledLog) -> str:
+    rows: Rows = log.as_trl_logs_it()
+    told = {"id": log.id, "rows": rows, "config": dict(log.config), "onset": log.onset}
+    return json.dumps(told | {"every": max(len(rows) // LOOKED_AT, 1)}) + "\n"
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    log = logging.getLogger("tvo")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

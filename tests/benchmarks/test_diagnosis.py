@@ -1,0 +1,171 @@
+"""The sums behind docs/results/diagnosis.md: how a run is labelled, what a tool's words count as, and the faults."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import diagnosis
+from benchmarks.diagnosis_faults import FAULTS, STALE_BY, FaultyGrader, StaleSampler
+from benchmarks.diagnosis_length_reward import longer
+from benchmarks.diagnosis_logs import LabelledLog, end_of, logs_below, onset_of_fall, rows_of_console
+from benchmarks.diagnosis_names import RIGHT
+from benchmarks.diagnosis_runs import runs
+from benchmarks.diagnosis_tables import delay
+from benchmarks.diagnosis_tools import TOOLS, Said
+from tvo_cli.diagnosis.registry import BY_NAME
+from tvo_cli.types import Problem, Verdict
+
+CONSOLE = """
+ step     reward   accuracy    entropy         kl_ref   tokens/s     left
+       evaluation: pass@1 0.440 [0.405, 0.477] after step 0
+ 1/3      0.484      0.484      0.613            ≈0      9,151       6s
+ 2/3          —      0.273      0.661         0.308      8,590       5s
+ 3/3      0.172      0.172      0.649         0.529      8,680       0s
+       evaluation: pass@1 0.150 [0.120, 0.180] after step 3
+"""
+
+
+def rows(accuracy: list[float], first: float, last: float, entropy: float = 0.6) -> list[dict[str, Any]]:
+    found = [{"step": step, "accuracy/fresh": value, "policy/entropy": entropy} for step, value in enumerate(accuracy)]
+    return [{**found[0], "eval/pass@1": first}, *found[1:-1], {**found[-1], "eval/pass@1": last}]
+
+
+@pytest.mark.parametrize(
+    "accuracy, last, end",
+    [
+        ([0.4, 0.4, 0.4, 0.7, 0.7, 0.7], 0.7, "healthy"),
+        ([0.4, 0.4, 0.4, 0.4, 0.4, 0.4], 0.42, "stalled"),
+        ([0.4, 0.7, 0.7, 0.7, 0.5, 0.5], 0.5, "fell"),
+        ([0.4, 0.7, 0.7, 0.7, 0.2, 0.2], 0.2, "collapsed"),
+    ],
+)
+def test_a_run_is_labelled_by_its_end_against_its_own_peak_and_start(
+    accuracy: list[float], last: float, end: str
+) -> None:
+    assert end_of(rows(accuracy, 0.4, last)) == end
+
+
+@pytest.mark.parametrize("last, end", [(0.42, "collapsed"), (0.7, "healthy")])
+def test_without_entropy_a_run_has_collapsed_unless_it_has_learnt(last: float, end: str) -> None:
+    found = rows([0.4] * 6, 0.4, last)
+    for row in found[-3:]:
+        row["policy/entropy"] = 0.01
+    assert end_of(found) == end
+
+
+def test_a_fall_begins_after_the_best_mean_of_three_batches() -> None:
+    assert onset_of_fall(rows([0.3, 0.5, 0.6, 0.7, 0.2, 0.1], 0.3, 0.1)) == 4
+
+
+def test_the_console_of_a_job_is_read_with_its_evaluations(tmp_path: Path) -> None:
+    found = rows_of_console(CONSOLE)
+    assert [row["step"] for row in found] == [0, 1, 2, 3]
+    assert found[1] == {
+        "step": 1,
+        "reward/mean": 0.484,
+        "accuracy/fresh": 0.484,
+        "policy/entropy": 0.613,
+        "policy/kl_ref": 0.0,
+    }
+    assert "reward/mean" not in found[2] and found[2]["policy/kl_ref"] == 0.308
+    (tmp_path / "grpo+lr-0.001+s3.log").write_text(CONSOLE)
+    (log,) = logs_below(tmp_path)
+    assert (log.algorithm, log.seed, log.end, log.onset) == ("grpo+lr-0.001", 3, "collapsed", 2)
+
+
+def test_trls_log_of_a_skipped_update_has_no_finite_loss() -> None:
+    row = {"step": 1, "reward/mean": 0.5, "loss/nonfinite": 1.0, "thermo/viscosity": 2.0}
+    (told,) = LabelledLog("faults", "not_finite", "grpo", 0, 1, "healthy", [row]).as_trl_logs_it()
+    assert told["reward"] == 0.5 and math.isnan(told["loss"]) and "thermo/viscosity" not in told
+
+
+def test_a_finding_before_the_onset_is_no_alarm_and_a_wrong_name_is_not_right() -> None:
+    logs = [LabelledLog("faults", "stale", "grpo", seed, 13, "healthy", []) for seed in (1, 3, 5)]
+    said = [
+        Said([("stale_weights", "warning")], 15),
+        Said([("plateau", "critical")], 20),
+        Said([("plateau", "x")], None),
+    ]
+    counts = diagnosis._counts("tvo", list(zip(logs, said)))
+    assert counts == {"logs": 3, "found": 3, "critical": 1, "named": 2, "right": 1, "delays": [2, 7, None]}
+
+
+def test_an_alarm_that_never_came_counts_as_endless() -> None:
+    assert delay([{"delays": [2, 7, None]}]) == "7"
+    assert delay([{"delays": [2, None, None]}]) == "∞"
+    assert delay([{"delays": []}]) == "–"
+
+
+def test_every_case_has_right_names_of_every_tool_and_ours_are_there() -> None:
+    assert set(RIGHT) == set(TOOLS)
+    assert {fault.name for fault in FAULTS} <= set(RIGHT["tvo"]) == set(RIGHT["rldoctor"]) == set(RIGHT["rlwatch"])
+    assert set().union(*RIGHT["tvo"].values()) <= set(BY_NAME)
+
+
+def test_each_seed_has_every_fault_and_both_halves_have_every_algorithm_of_a_fault() -> None:
+    plan = list(runs(tuple(range(4))))
+    for fault in FAULTS:
+        of_fault = [run for run in plan if run.fault is fault]
+        assert {run.seed for run in of_fault} == {0, 1, 2, 3}
+        for half in (0, 1):
+            assert {run.algorithm for run in of_fault if run.seed % 2 == half} == set(fault.algorithms)
+
+
+def test_a_verifier_that_accepts_everything_does_so_from_the_onset_on() -> None:
+    (fault,) = (one for one in FAULTS if one.name == "accepts_all")
+    grader = SimpleNamespace(grade=lambda *_: [Verdict(False, "3", "different")], counts={"deadline": 1})
+    session: Any = SimpleNamespace(grader=grader, counters=SimpleNamespace(step=0))
+    assert fault.inject is not None
+    fault.inject(session, 3)
+    problem = Problem(id="a", question="1 + 1 =", answer="2", source="own")
+    verdicts = []
+    for session.counters.step in (0, 1, 2, 3):
+        verdicts += session.grader.grade(["3"], [problem], [True])
+    assert [verdict.correct for verdict in verdicts] == [False, False, True, True]
+    assert isinstance(session.grader, FaultyGrader) and session.grader.counts == {"deadline": 1}
+
+
+def test_a_stale_sampler_samples_from_old_weights_and_gives_the_new_ones_back() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    policy, seen = SimpleNamespace(network=network), list[float]()
+    session: Any = SimpleNamespace(
+        counters=SimpleNamespace(step=0), sampler=lambda policy: seen.append(_weight(policy))
+    )
+    sampler = StaleSampler(session, onset=3)
+    for step in range(12):
+        session.counters.step = step
+        torch.nn.init.constant_(network.weight, float(step))
+        sampler(policy)
+        assert _weight(policy) == step
+    assert seen == [0.0, 1.0, *[0.0] * 7, 1.0, 2.0, 3.0] and seen[-1] == 11 - STALE_BY
+
+
+def _weight(policy: Any) -> float:
+    return float(policy.network.weight.detach())
+
+
+def test_long_words_are_paid_for_from_the_onset_on() -> None:
+    assert longer(["x" * 44, "x" * 99], step=2, onset=3) == [0.0, 0.0]
+    assert longer(["x" * 44, "x" * 99, ""], step=3, onset=3) == [0.5, 1.0, 0.0]
+
+
+def test_a_record_of_an_examined_log_is_a_valid_one(tmp_path: Path) -> None:
+    """From a run folder to the row of the record, by our own rules."""
+    folder = tmp_path / "accepts_all" / "grpo-s1"
+    folder.mkdir(parents=True)
+    told = {"fault": "accepts_all", "onset": 3, "algorithm": "grpo", "seed": 1}
+    (folder / "fault.json").write_text(json.dumps(told))
+    (folder / "summary.json").write_text("{}")
+    lines = [{**row, "reward/mean": 1.0 if row["step"] >= 3 else 0.4} for row in rows([0.4] * 12, 0.4, 0.4)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = diagnosis.Chosen(folder=tmp_path, only=("accepts_all",), seeds=(1,))
+    (row,) = diagnosis._examined(settings, "faults", "1", "tvo")
+    fields = {"source", "group", "tool", *row}
+    assert fields == set(diagnosis.TABLES["cases"]) and row["half"] == "odd" and row["logs"] == 1
