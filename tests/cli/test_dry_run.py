@@ -38,6 +38,7 @@ def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys
     assert "24" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 3
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_a_presets_own_sweep_shows_what_differs_without_composing_all(
     experiment: Experiment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

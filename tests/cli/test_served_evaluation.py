@@ -48,6 +48,7 @@ def test_servers_may_hold_the_model_already(tmp_path: Path, server: StandInServe
     assert {path for path, _ in server.asked} == {COMPLETIONS, "/v1/models"}
 
 
+@pytest.mark.slow
 def test_a_server_with_another_model_is_refused(tmp_path: Path) -> None:
     with serving("packaged:tiny_addition_sparse") as other:
         other.faults[RELOAD] = [stale]

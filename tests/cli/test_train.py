@@ -64,6 +64,7 @@ def test_output_dir_is_the_run_folder(experiment: Experiment, tmp_path: Path) ->
     assert (tmp_path / "my run" / "summary.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_multirun_is_hydras(experiment: Experiment, tmp_path: Path) -> None:
     assert main(["train", "-m", "algorithm=tvo,grpo", "seed=0,1", NONE, HERE]) == 0
     assert [(c.algorithm.name, c.seed) for c in experiment.configs] == [

@@ -51,6 +51,7 @@ def test_a_user_does_not_write_there(mine: Path) -> None:
         config.compose(["+own_code.mine=abc", "output_dir=x"])
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_same_code_only(mine: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     flat = resume_compatibility.flat_settings

@@ -171,6 +171,7 @@ def test_verdicts_carry_the_rules_that_gave_them(
     assert part["fingerprint"] != found["fingerprint"] == fresh["fingerprint"]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_suite_is_not_the_suite(
     asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
 ) -> None:

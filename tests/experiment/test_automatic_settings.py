@@ -47,6 +47,7 @@ def on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(automatic_settings, "parameter_count", lambda node: 1_543_714_304)
 
 
+@pytest.mark.slow
 def test_an_instruct_model_is_asked_by_its_chat_template_and_the_run_keeps_it(talking: Path, tmp_path: Path) -> None:
     chosen = composed("model=custom", f"model.path={talking}", *SMALL, f"output_dir={tmp_path / 'run'}")
     assert chosen.model.prompt.template == "auto"

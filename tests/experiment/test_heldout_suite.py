@@ -68,6 +68,7 @@ def prompts_of_run(config: Any) -> list[str]:
     return [render_prompt(problems.problem(index), prompt, None) for index in range(count)]
 
 
+@pytest.mark.slow
 def test_the_held_out_rows_of_own_data_are_asked_as_in_training(tmp_path: Path, file: Path) -> None:
     config = recorded_run(tmp_path / "run", *OWN, f"dataset.path={file}", "evaluation.samples=3", "dataset.holdout=7")
     suite = heldout_of(tmp_path / "run")

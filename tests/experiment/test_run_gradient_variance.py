@@ -31,6 +31,7 @@ def sizes_of_sessions(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str
     return seen
 
 
+@pytest.mark.slow
 def test_an_estimator_may_have_overrides_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     names = ("grpo", "grpo rollout.prompts=32 rollout.samples=4", "tvo_one_response")
     assert sizes_of_sessions(monkeypatch, tmp_path, *names) == [(16, 8), (32, 4), (128, 1)]

@@ -50,6 +50,7 @@ def metric_rows(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_the_folder_has_a_card_and_a_record(tmp_path: Path) -> None:
     found = tuned(tmp_path, "dataset=addition", "steps=2", "rows=4", "problems=2", "samples=1")
     assert read_card_head(tmp_path)["tags"] == ["tvo", "sft"]

@@ -49,6 +49,7 @@ def test_a_run_is_evaluated_with_its_own_attention_and_prompt(trained: Path, tmp
     assert yaml.safe_load(row)["prompt"].endswith("= ") and " so" not in yaml.safe_load(row)["prompt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("below", ["", "checkpoints/step-000001", "checkpoints/step-000001/policy"])
 def test_a_run_is_known_by_its_folder_its_checkpoint_and_the_policy_in_it(trained: Path, below: str) -> None:
     chosen = evaluation_of(trained / below)

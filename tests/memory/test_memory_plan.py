@@ -160,6 +160,7 @@ def test_on_a_gpu_the_copies_are_the_hosts() -> None:
     assert "recorder" not in plan.standing and plan.host["recorder"] == pytest.approx(18.5e9, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_rollback_holds_two_copies_and_an_adapter_next_to_no_state() -> None:
     shape = networks.smollm2_shape()
     assert request_of(shape, "stability=act").copies == 2 and request_of(shape).copies == 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,21 @@ from tvo_cli.types import Loss, Tokens
 from .conftest import composed
 
 ALGORITHMS = config.choices_of_group("algorithm")
-every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
+# Recipes that put together what others have: `make test-slow` checks them.
+COMBINED = {
+    *("canon_dynamic", "entropy_performance", "grpo_early_stop_kl", "grpo_overdamped", "grpo_shrunk", "grpo_viscous"),
+    *(f"grpo_shrunk_cv_{piece}" for piece in ("consistent", "first_order", "one_response", "sharpened")),
+    *("kl_cov_early_stop", "siren_viscous", "tvo_2025", "tvo_cosine", "tvo_first_order", "tvo_fluctuation"),
+    *("tvo_macro", "tvo_micro", "tvo_one_response", "tvo_river_valley", "tvo_sharpened"),
+}
+
+
+def by_speed(names: Iterable[str]) -> list[Any]:
+    """Names to test with, those of COMBINED among the slow tests."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in COMBINED else name for name in names]
+
+
+every_algorithm = pytest.mark.parametrize("name", by_speed(ALGORITHMS))
 INF = "algorithm.objective"
 
 # Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
@@ -153,7 +168,7 @@ def acting(name: str) -> list[str]:
     return ACTS.get(name, []) + ([f"{INF}.forces.control.beta=0.3"] if "control" in forces else [])
 
 
-@pytest.mark.parametrize("name", NEUTRAL)
+@pytest.mark.parametrize("name", by_speed(NEUTRAL))
 def test_at_neutral_settings_it_is_its_base(name: str, make_tokens: Callable[..., Tokens]) -> None:
     base, overrides = NEUTRAL[name]
     ours, gradient = loss_and_gradient(name, make_tokens(), *overrides)
@@ -163,7 +178,7 @@ def test_at_neutral_settings_it_is_its_base(name: str, make_tokens: Callable[...
 
 
 def test_every_algorithm_but_the_root_has_a_neutral_setting() -> None:
-    assert set(NEUTRAL) | {"reinforce"} >= set(ALGORITHMS)
+    assert set(NEUTRAL) | {"reinforce"} >= set(ALGORITHMS) >= COMBINED
 
 
 @every_algorithm

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
+from packaging import version
 
 from tests.rollout.conftest import SAMPLING
 from tests.rollout.families import FAMILIES, network_of, policy_of, sampled, sums
@@ -32,6 +34,8 @@ def test_every_family_gives_the_responses_of_one_large_batch(
     policy: Policy, quick_anywhere: None, at_once: Any, admitted: list[int], name: str, quick: bool
 ) -> None:
     """Over several rooms of a padded cache, with a window that has moved on; or batch after batch, where none joins."""
+    if name == "mamba" and version.parse(transformers.__version__) < version.parse("5.10"):
+        pytest.skip("seen with transformers 5.4: its Mamba answers otherwise in a batch of another size")
     small = policy_of(policy, name)
     prompts, sampling = sums(torch.Generator().manual_seed(1), 9), replace(SAMPLING, samples=3, max_tokens=20)
     expected = sampled(small, prompts, sampling)

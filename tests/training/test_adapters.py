@@ -68,6 +68,7 @@ def test_the_critic_has_an_adapter_of_its_own(whole: Whole) -> None:
     assert any(float(value.abs().max()) > 0 for name, value in held.items() if "lora_B" in name)
 
 
+@pytest.mark.slow
 def test_a_resume_beside_another_base_is_refused_with_both_digests(run: Runs, tmp_path: Path) -> None:
     start = base_of(tmp_path / "base")
     folder = run("a", *STEPS, "adapter=lora", start)
@@ -135,6 +136,7 @@ def test_a_replay_beside_another_base_is_refused(run: Runs, tmp_path: Path) -> N
         replay(folder, 2, [])
 
 
+@pytest.mark.slow
 def test_a_rollback_takes_the_adapter_back(whole: Whole) -> None:
     folder = whole(
         *("adapter=lora", "algorithm=grpo", "optimizer.lr=2e-1", "stability=act", "stability.snapshot_every=1"),

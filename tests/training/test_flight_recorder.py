@@ -107,6 +107,7 @@ def test_another_algorithm_repeats_the_same_rollouts(whole: Whole, capsys: pytes
         assert text in said
 
 
+@pytest.mark.slow
 def test_an_override_acts_wherever_it_stands_and_what_cannot_act_is_said() -> None:
     chosen = OmegaConf.create(config.resolved_tree(composed(("algorithm=grpo",))))
     for words in (["optimizer.lr=1e-3", "algorithm=dppo_tv"], ["algorithm=dppo_tv", "optimizer.lr=1e-3"]):

@@ -74,6 +74,7 @@ def test_what_nobody_reads_is_not_computed(run: Runs, shown: list[Tokens]) -> No
     assert all(t.whole is None and t.old_entropy is None and t.covariance is None for t in shown)
 
 
+@pytest.mark.slow
 def test_the_slices_of_a_minibatch_are_its_rows_in_order(run: Runs, shown: list[Tokens]) -> None:
     run("a", "algorithm=steer_exact", *ONE_STEP, "trainer.microbatch_rows=4")
     assert len({id(tokens.whole) for tokens in shown}) == 4

@@ -32,6 +32,7 @@ def rows(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_mixture_with_a_curriculum_and_a_test_set_of_another_task(run: Runs) -> None:
     folder = run(
         "mixed", *MIXTURE, *RATE, *TEST_SETS, *TWO_STEPS, "trainer.checkpoint_every=1", "trainer.keep_best=true"

@@ -22,6 +22,7 @@ def which_are_policy_only(folder: Path) -> dict[int, bool]:
     return {store.checkpoint_position(one)[0]: is_policy_only(one) for one in found}
 
 
+@pytest.mark.slow
 def test_all_checkpoints_of_a_finished_run_hold_the_policy_alone_and_the_same_one(whole: Whole, tmp_path: Path) -> None:
     undisturbed = whole("algorithm=tvo", "trainer.steps=2")
     alone = train_in(tmp_path / "alone", (*ALONE, "algorithm=tvo", "trainer.steps=2"))
