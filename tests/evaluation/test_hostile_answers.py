@@ -87,6 +87,7 @@ def _majority(equal: Equal, answers: list[str]) -> tuple[float, int, Any]:
     return figures["maj"]["mean"], figures["maj"]["ties"], pytest.approx(figures["answer_entropy"])
 
 
+@pytest.mark.slow
 def test_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     with Grader(SETTINGS) as grader:
         monkeypatch.setattr(grader.pool, "judge", without_algebra)

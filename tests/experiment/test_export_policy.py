@@ -68,6 +68,7 @@ def texts(folder: Path) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix != ".safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("checkpoint", "step"), [("last", 2), ("step-000001", 1)])
 def test_the_folder_is_the_policy_of_the_checkpoint_with_its_card(
     run: Path, tmp_path: Path, checkpoint: str, step: int

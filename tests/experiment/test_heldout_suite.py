@@ -118,6 +118,7 @@ def checkpoint_of(run: Path, problems: Sequence[Problem]) -> None:
     (place / "state.json").write_text(json.dumps({"origin": dataset_fingerprints(ProblemList("own", []), problems)}))
 
 
+@pytest.mark.slow
 def test_problems_that_the_run_did_not_hold_out_are_named(tmp_path: Path, file: Path) -> None:
     run = tmp_path / "run"
     recorded_run(run, *OWN, f"dataset.path={file}")

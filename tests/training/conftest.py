@@ -61,6 +61,8 @@ def train_in(folder: Path, overrides: tuple[str, ...]) -> Path:
     """Train in a folder; the folder."""
     chosen = composed(overrides)
     chosen.output_dir = str(folder)
+    if "folder" in chosen.rollout:  # resolved with the output_dir of `composed`, which all processes would share
+        chosen.rollout.folder = str(folder / "served")
     train(chosen)
     return folder
 

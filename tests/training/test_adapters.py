@@ -47,6 +47,7 @@ def test_a_run_with_an_adapter_stopped_at_every_update_ends_in_the_same_bits(
     assert weights(cut, 2) == weights(undisturbed, 2)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_holds_the_adapter_alone_and_what_it_belongs_to(whole: Whole) -> None:
     folder = whole(*STEPS, *RUNS["lora"]) / "checkpoints" / "step-000002"
     assert sorted(file.name for file in folder.glob("policy/*.safetensors")) == ["adapter_model.safetensors"]

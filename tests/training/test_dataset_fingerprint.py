@@ -61,6 +61,7 @@ def sums(tmp_path: Path) -> Callable[[int], str]:
 DATA = ("dataset=jsonl", "dataset.suffix=''", "dataset.max_tokens=8", "trainer.checkpoint_every=1")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_data_it_had_only(run: Run, sums: Callable[..., str]) -> None:
     """The refusal touches nothing: with the data put back the run goes on."""
     path = f"dataset.path={sums(0)}"

@@ -49,6 +49,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk: Path) -> None:
     def go(*overrides: str) -> dict[str, Any]:
         return experiment.train(config.compose([*SMALL, *QUICK, f"output_dir={small_disk}/run", *overrides]))

@@ -198,7 +198,7 @@ def test_tvo_learns_the_embedded_task(run: Runs, steps: MetricRows) -> None:
     assert sum(late) / 5 > 0.8
 
 
-FEW = ("forking_tokens", "ppo", "siren")  # each needs something else of the loop
+FEW = ("ppo", "siren")  # each needs something else of the loop
 
 
 @pytest.mark.parametrize(
