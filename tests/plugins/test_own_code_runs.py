@@ -148,3 +148,8 @@ def test_sweeps_of_other_launchers_have_the_plugin(tmp_path: Path, launcher: str
     tvo(tmp_path, "train", "-m", *words, "output_dir=s", *QUICK)
     ends = [json.loads(path.read_text())["state"] for path in (tmp_path / "s").glob("*/state.json")]
     assert ends == ["finished"] * 2
+
+
+@pytest.mark.parametrize("name", ["tvo", "tvo_overdamped", "scope"])
+def test_ours_pass_too_where_a_schedule_knows_how_long_the_run_is(tmp_path: Path, name: str) -> None:
+    assert f"{name}: no checks failed" in tvo(tmp_path, "check-algorithm", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from tvo_cli.plugins.own_code import load_callable
 __all__ = ["NOT_RUN", "algorithm_to_check", "check_algorithm"]
 KEY = "ALGORITHM"
 RESUMED = "a run of four steps and the same stopped after two and resumed end at the same weights"
+STEPS = 4  # of the small run; checkpoints lie at half of them and at the end
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "stability=off", "trainer.threads=1", "recorder=off"),
     *("rollout.prompts=8", "rollout.samples=2", "rollout.epochs=2", "rollout.minibatches=2"),
@@ -68,7 +70,7 @@ def _likely_piece(made_of: Any) -> str:
 
 def check_algorithm(words: Sequence[str], *, runs: bool) -> Iterator[tuple[str, str]]:
     """Each check's sentence and what breaks it, "" where it holds; a run is tried where all others hold."""
-    config = configuration.compose([*words, *SMALL, "trainer.steps=4", "output_dir=unused"])
+    config = configuration.compose([*words, *SMALL, f"trainer.steps={STEPS}", "output_dir=unused"])
     check_across_keys(config)
     whole = True
     for sentence, trouble in broken_checks(config.algorithm):
@@ -79,22 +81,29 @@ def check_algorithm(words: Sequence[str], *, runs: bool) -> Iterator[tuple[str, 
 
 
 def _trouble_of_resumed_run(words: Sequence[str]) -> str:
+    """What is wrong with a run whose last two steps are lost and made again: its schedules know of all four."""
     with TemporaryDirectory(prefix="tvo-check-") as place, suppress(KeyboardInterrupt):
+        whole, stopped = Path(place, "whole"), Path(place, "stopped")
         try:
-            once = _trained(Path(place, "once"), words, 4)
-            _trained(Path(place, "twice"), words, 2)
-            return "" if _trained(Path(place, "twice"), words, 4) == once else "they end at other weights"
+            once = _trained(whole, words)
+            shutil.copytree(whole, stopped)
+            shutil.rmtree(_checkpoint(stopped, STEPS))
+            return "" if _trained(stopped, words) == once else "they end at other weights"
         except Exception as error:  # own code may raise anything
             return cause_of_error(error)
     return "interrupted"
 
 
-def _trained(folder: Path, words: Sequence[str], steps: int) -> str:
-    """The sha256 of the weights after so many steps."""
+def _trained(folder: Path, words: Sequence[str]) -> str:
+    """The sha256 of the weights at the end of a run in a folder."""
     from safetensors.torch import load_file
 
-    config: DictConfig = configuration.compose([*words, *SMALL, f"trainer.steps={steps}", "output_dir=unused"])
+    config: DictConfig = configuration.compose([*words, *SMALL, f"trainer.steps={STEPS}", "output_dir=unused"])
     config.output_dir = str(folder)
     train(config)
-    weights = load_file(folder / "checkpoints" / f"step-{steps:06d}" / "policy" / "model.safetensors")
+    weights = load_file(_checkpoint(folder, STEPS) / "policy" / "model.safetensors")
     return fingerprint_of_tensors(sorted(weights.items()))
+
+
+def _checkpoint(folder: Path, step: int) -> Path:
+    return folder / "checkpoints" / f"step-{step:06d}"
