@@ -10,7 +10,7 @@ import pytest
 from tvo_cli.errors import UserError
 from tvo_cli.reward.grader import Grader
 from tvo_cli.reward.grader_version import grader_version
-from tvo_cli.reward.own_scorers import checked_scorer
+from tvo_cli.reward.own_scorers import checked_own_scorer
 from tvo_cli.types import Problem, Verdict
 
 CODE = """
@@ -73,7 +73,7 @@ def test_changed_code_is_another_grader() -> None:
 
 
 def test_a_command_names_what_is_wrong_with_a_scorer() -> None:
-    assert checked_scorer("--scorer", "mine.py:says") == "mine.py:says"
+    assert checked_own_scorer("--scorer", "mine.py:says") == "mine.py:says"
     for scorer, said in (("math", "names no function"), ("mine.py:sys", "Nearest: says"), ("reasoning_gym:x", "names")):
         with pytest.raises(UserError, match=rf"^--scorer={scorer}: .*{said}"):
-            checked_scorer("--scorer", scorer)
+            checked_own_scorer("--scorer", scorer)

@@ -39,13 +39,13 @@ def grade(
     from tvo_cli.readers.numbers_as_spelled import numbers_by_value
     from tvo_cli.reward.graded_rows import GradingSummary, grade_in_chunks, graded_row_fields
     from tvo_cli.reward.grader import Grader
-    from tvo_cli.reward.own_scorers import checked_scorer
+    from tvo_cli.reward.own_scorers import checked_own_scorer
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource(str(rows) if isinstance(rows, str | Path) else "rows", gold, prediction, profile)
     node = {"profile": profile, "unboxed": unboxed, "audit": audit, "workers": workers, "deadline": deadline}
     with user_errors_raised(), options_named_as_keywords():
-        node |= {} if scorer is None else {"scorer": checked_scorer("--scorer", scorer)}
+        node |= {} if scorer is None else {"scorer": checked_own_scorer("--scorer", scorer)}
         grader = Grader(node, scorer_key="--scorer")
     with user_errors_raised(), options_named_as_keywords(), grader:
         chunks = grade_in_chunks(_rows_to_grade(rows, source), grader, GradingSummary())

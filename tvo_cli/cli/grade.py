@@ -80,13 +80,13 @@ def grade(
 ) -> None:
     """Grade rows {gold, prediction}: each gets correct, extracted, reason; a summary on stderr."""
     from tvo_cli.reward.grader import Grader
-    from tvo_cli.reward.own_scorers import checked_scorer
+    from tvo_cli.reward.own_scorers import checked_own_scorer
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource("standard input" if file == "-" else file, gold, prediction, profile.value)
     mode = UnboxedAnswers.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
-    node |= {} if scorer is None else {"scorer": checked_scorer("--scorer", scorer)}
+    node |= {} if scorer is None else {"scorer": checked_own_scorer("--scorer", scorer)}
     grader = Grader(node, scorer_key="--scorer")
     with _stop_at_sigterm(), _open_input(file) as stream, grader, _open_output(out) as sink:
         _grade_rows(stream, source, grader, sink, format, skip_bad)

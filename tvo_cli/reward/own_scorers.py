@@ -101,7 +101,7 @@ def _verdicts_of_outcome(batch: ResponsesToJudge, outcome: CallOutcome) -> list[
     return verdicts
 
 
-def checked_scorer(key: str, scorer: str) -> str:
+def checked_own_scorer(key: str, scorer: str) -> str:
     """The scorer that a command line names, loaded and its signature checked."""
     if not is_own_scorer(scorer):
         raise UserError(key, scorer, "names no function.", "Write FILE.py:NAME or package.module:NAME.")

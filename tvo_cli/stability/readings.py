@@ -120,8 +120,8 @@ def answer_readings(extracted: Sequence[str | None], group: Sequence[int]) -> di
             by_group.setdefault(p, Counter())[answer] += 1
     counts = list(by_group.values())
     return {
-        "answer/entropy": _mean_reading_or_zero([_entropy_reading_of_counts(list(count.values())) for count in counts]),
-        "answer/distinct": _mean_reading_or_zero([len(count) / count.total() for count in counts]),
+        "answer/entropy": _mean_answer_reading([_entropy_reading_of_counts(list(count.values())) for count in counts]),
+        "answer/distinct": _mean_answer_reading([len(count) / count.total() for count in counts]),
         "grader/unanswered": sum(answer is None for answer in extracted) / len(extracted),
     }
 
@@ -148,5 +148,5 @@ def _entropy_reading_of_counts(counts: Sequence[int]) -> float:
     return max(-math.fsum(c / total * math.log(c / total) for c in counts), 0.0)
 
 
-def _mean_reading_or_zero(values: Sequence[float]) -> float:
+def _mean_answer_reading(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
