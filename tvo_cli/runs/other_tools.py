@@ -85,7 +85,7 @@ class OurNames:
 
     def _mapped(self, theirs: str) -> str:
         short = re.sub(r"^eval/", "eval_", theirs.removeprefix("train/"))  # as TRL's logs reach W&B
-        for name in (theirs, short):
+        for name in (theirs, short, theirs.lower()):
             if name in self._known:
                 return self._known[name]
         matched = next((ours for pattern, ours in self._patterns if pattern.fullmatch(theirs)), None)

@@ -126,6 +126,19 @@ PRIME = ToolMapping(
     settings={RATE: {"column": "optim/lr", "take": "max"}},
 )
 KNOWN = (TRL, VERL, PRIME)
+ANYBODYS = ToolMapping(  # a loop of somebody's own, in the words that everybody uses: no trainer's keys are proposed
+    metrics={
+        "reward/mean": ("reward", "reward_mean", "mean_reward"),
+        "accuracy/fresh": ("accuracy", "acc", "success_rate"),
+        "policy/entropy": "entropy",
+        "policy/kl_ref": ("kl", "kl_div"),
+        "response/length": ("response_length", "completion_length", "length"),
+        "gradient/norm": ("grad_norm", "gradient_norm"),
+        "optimizer/lr": ("learning_rate", "lr"),
+        "loss/policy": "loss",
+        "data/epoch": "epoch",
+    },
+)
 
 
 def find_mapping(columns: Iterable[str]) -> ToolMapping:
@@ -133,7 +146,10 @@ def find_mapping(columns: Iterable[str]) -> ToolMapping:
     found = {name.removeprefix("train/") for name in columns}
     best = max(KNOWN, key=lambda one: len(found & set(one.our_names())))
     telling = found & set(best.our_names()) - set(best.metrics)  # names that are not ours too
-    return best if len(telling) >= TELLING else PLAIN
+    common = set(ANYBODYS.our_names())
+    if len(telling) >= TELLING and telling - common:
+        return best
+    return ANYBODYS if {name.lower() for name in found} & common else PLAIN
 
 
 def read_tool_mapping(path: Path | None) -> ToolMapping:

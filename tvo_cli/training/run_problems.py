@@ -41,7 +41,7 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
     with faults.collect():
         problems = _of_each_source(config.dataset, problems, fitting)
     with faults.collect():
-        _check_batch_is_filled(problems, at_once)
+        _check_batch_is_filled(problems, at_once, int(config.rollout.get("minibatches") or 1))
     if faults.found and config.get("evaluation"):
         with faults.collect():
             check_heldout_problems(config, policy)
@@ -67,12 +67,13 @@ def check_heldout_problems(config: Any, policy: Policy | PromptReader) -> None:
         heldout_problems_of_run(config, policy, seed=int(node.seed), count=count, max_tokens=most)
 
 
-def _check_batch_is_filled(problems: Problems, at_once: int) -> None:
-    """Refuse fewer problems than a batch takes."""
+def _check_batch_is_filled(problems: Problems, at_once: int, minibatches: int) -> None:
+    """Refuse fewer problems than a batch takes; as many as are proposed can be cut into the minibatches."""
     if isinstance(problems, Mixture):
         check_sources_fill_batch(problems, at_once)
     if problems.size is not None and at_once > problems.size:
-        remedy = f"Take rollout.prompts={problems.size} at most, or more data."
+        most = problems.size - problems.size % minibatches or problems.size
+        remedy = f"Take rollout.prompts={most} at most, or more data."
         raise UserError("rollout.prompts", at_once, f"there are {problems.size} problems.", remedy)
 
 
