@@ -37,7 +37,7 @@ def welch_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Di
     difference, n = float(first.mean() - second.mean()), min(len(first), len(second))
     if n < 2 or math.isnan(difference):
         return Difference(difference, math.nan, math.nan, math.nan, n, math.nan, "Welch t")
-    if _has_no_spread(first) and _has_no_spread(second):
+    if has_no_spread(first) and has_no_spread(second):
         arrangements = math.comb(len(first) + len(second), n)
         return permutation_difference(difference, arrangements if len(first) != len(second) else arrangements // 2, n)
     parts = [float(x.var(ddof=1)) / len(x) for x in (first, second)]
@@ -109,5 +109,7 @@ def _checked_sample(values: ArrayLike, confidence: float) -> NDArray[np.float64]
     return sample
 
 
-def _has_no_spread(sample: NDArray[np.float64]) -> bool:
-    return bool(np.ptp(sample) <= NOISE * np.abs(sample).max())
+def has_no_spread(sample: ArrayLike) -> bool:
+    """Whether all values are equal but for rounding: t does not exist."""
+    values = np.asarray(sample, dtype=np.float64)
+    return bool(np.ptp(values) <= NOISE * np.abs(values).max())

@@ -11,6 +11,7 @@ from tvo_cli.comparison.analysis.metric_choice import WINDOW, MetricChoice
 from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval, mean_interval
 from tvo_cli.stats.sample_efficiency import ThresholdCrossing, first_threshold_crossing
+from tvo_cli.stats.t_tests import has_no_spread
 
 PASS, FRESH = "eval/pass@1", "accuracy/fresh"
 NO_INTERVAL = ConfidenceInterval(math.nan, math.nan, math.nan, 0)
@@ -80,6 +81,8 @@ def final_values_by_seed(cell: ArmAtRate, how: MetricChoice) -> dict[str, float]
 def mean_of_known(found: Sequence[float | None], confidence: float) -> ConfidenceInterval:
     """Return the mean and t interval of the values that are known; NO_INTERVAL of nothing."""
     known = finite_values([value for value in found if value is not None])
+    if len(known) > 1 and has_no_spread(known):  # a coarse score, which says nothing of other seeds
+        return ConfidenceInterval(known[0], math.nan, math.nan, len(known))
     return mean_interval(known, confidence) if known else NO_INTERVAL
 
 
