@@ -231,9 +231,11 @@ def test_a_fingerprint_is_that_of_before_refusals_and_later_collapse_rules() -> 
         del before.stability[key]
     for rule in ("evaluation_drop", "entropy_rise"):
         del before.stability.rules[rule]
+    del before.stability.rules.entropy_floor.held
     same = config.config_fingerprint(before)
     assert config.config_fingerprint(now) == same
-    for word in ("stability.refuse=4", "stability.rules.entropy_rise.rise=2", "stability.rules.evaluation_drop=null"):
+    rules = ("entropy_rise.rise=2", "evaluation_drop=null", "entropy_floor.held=0.8", "entropy_floor=null")
+    for word in ("stability.refuse=4", *(f"stability.rules.{rule}" for rule in rules)):
         assert config.config_fingerprint(config.compose(["output_dir=x", word])) != same
     assert config.config_fingerprint(config.compose(["output_dir=x", "stability.refuse_drift=3"])) == same
 

@@ -10,7 +10,8 @@ import pytest
 from tests.diagnosis.logs import line, noisy
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failures.entropy_collapse import windows_until
-from tvo_cli.diagnosis.trend_rule import first_step_below, share_noise
+from tvo_cli.diagnosis.trend_rule import first_step_below
+from tvo_cli.stability.solved_task import share_noise
 
 
 def curve(values: list[float]) -> Curve:

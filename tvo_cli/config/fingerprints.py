@@ -29,6 +29,7 @@ KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
     "rollout": ("cache_gb", "url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit"),
 }
 RULES_SINCE = ("evaluation_drop", "entropy_rise")  # collapse rules that 0.1 did not have
+KEYS_OF_RULES_SINCE = {"entropy_floor": ("held",)}  # keys, likewise
 REWARD_BEFORE: dict[str, Any] = {
     "scorer": None,
     "correct": 1.0,
@@ -106,8 +107,15 @@ def _without_later_stability_keys(stability: dict[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("rules"), dict):
         shipped = _shipped_collapse_rules()
         later = [name for name in RULES_SINCE if name in kept["rules"] and kept["rules"][name] == shipped[name]]
-        kept["rules"] = {name: rule for name, rule in kept["rules"].items() if name not in later}
+        rules = {name: rule for name, rule in kept["rules"].items() if name not in later}
+        kept["rules"] = {name: _without_later_rule_keys(name, rule, shipped) for name, rule in rules.items()}
     return kept
+
+
+def _without_later_rule_keys(name: str, rule: Any, shipped: dict[str, Any]) -> Any:
+    """Return a collapse rule without the keys of today that are as they are shipped."""
+    later = [key for key in KEYS_OF_RULES_SINCE.get(name, ()) if rule and rule.get(key) == shipped[name][key]]
+    return {key: value for key, value in rule.items() if key not in later} if later else rule
 
 
 @lru_cache(maxsize=1)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, TrendRule, append_metric, share_noise
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
 
 
 @dataclass(kw_only=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-ABSOLUTE_DIFFERENCE = math.sqrt(math.pi) / 2.0  # σ over E|x − y| of two independent normal values
+from tvo_cli.stability.solved_task import ABSOLUTE_DIFFERENCE
 
 
 class Curve:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.diagnosis.trend_rule import ACCURACY, HELDOUT, REWARD, TrendRule, append_metric
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import finite_metric
+from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD
 
 ZERO, RIGHT, WRONG = "group/zero_advantage", "group/all_right", "group/all_wrong"
 FEW_GROUPS = 0.95  # the share of equal groups at which too few teach, where the number of prompts is not known

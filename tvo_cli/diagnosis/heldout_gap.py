@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import HELDOUT, REWARD, TrendRule, append_metric, first_step_above, heldout_error
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.solved_task import HELDOUT, REWARD, heldout_error
 
 EPOCH = "data/epoch"
 REPEATED = 2.0  # passes over the data from which its problems count as used up: each has been learnt from before

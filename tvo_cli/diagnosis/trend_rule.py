@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +9,7 @@ from typing import Any
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-
-ACCURACY, REWARD, HELDOUT = "accuracy/fresh", "reward/mean", "eval/pass@1"
-SOLVED = 0.9  # accuracy from which a task counts as solved: the same as in conf/stability
-DOUBT = 2.0  # standard errors by which an accuracy may lie below SOLVED and still be taken for it
-LEAST = 0.75  # and how low it may lie all the same
-NORMAL_95 = 1.96
-USUAL_ERROR = 0.03  # of a held-out accuracy without an interval: 256 problems at a half
-WINDOW = 8  # steps of a mean: its error is a third of a batch's
+from tvo_cli.stability.solved_task import HELDOUT, SOLVED, accuracy_of_step, is_solved
 
 
 @dataclass(kw_only=True)
@@ -55,19 +47,15 @@ class UnsolvedRule(TrendRule):
 
     def follow(self, metrics: Mapping[str, float]) -> None:
         """Take the accuracies of a step."""
-        if ACCURACY in metrics or 0.0 <= metrics.get(REWARD, -1.0) <= 1.0:  # a reward like that is taken for one
-            append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        accuracy = accuracy_of_step(metrics)
+        if accuracy is not None:
+            self.success.append(int(metrics["step"]), accuracy)
         append_metric(self.heldout, metrics, HELDOUT)
 
     def is_solved(self) -> bool:
         """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""
-        heldout = bool(self.heldout.values) and self.heldout.values[-1] >= self.solved
-        count, end = min(len(self.success), WINDOW), len(self.success)
-        if not count:
-            return heldout
-        level = self.success.mean(end - count, end)
-        noise = max(self.success.noise(end - count, end), share_noise(level, self.responses))
-        return level >= LEAST and (heldout or level + DOUBT * noise / math.sqrt(count) >= self.solved)
+        heldout = self.heldout.values[-1] if self.heldout.values else None
+        return is_solved(self.success.values, self.responses, heldout, self.solved)
 
 
 def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
@@ -76,12 +64,6 @@ def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> floa
     if value is not None:
         curve.append(int(metrics["step"]), value)
     return value
-
-
-def share_noise(share: float, responses: int | None) -> float:
-    """Return the binomial standard error √(p(1 − p)/N) of a share of N responses; 0 where N is not known."""
-    inside = min(max(share, 0.0), 1.0)
-    return math.sqrt(inside * (1.0 - inside) / responses) if responses else 0.0
 
 
 def first_step_below(curve: Curve, level: float) -> int:
@@ -101,9 +83,3 @@ def _begin(holds: Sequence[bool]) -> int:
         begin = at if holds[at] else begin
         at -= 1
     return begin
-
-
-def heldout_error(metrics: Mapping[str, float]) -> float:
-    """Return the standard error of a held-out accuracy, from its interval where there is one."""
-    low, high = finite_metric(metrics, f"{HELDOUT}_low"), finite_metric(metrics, f"{HELDOUT}_high")
-    return USUAL_ERROR if low is None or high is None else max((high - low) / (2.0 * NORMAL_95), 1e-3)

@@ -10,24 +10,24 @@ from typing import Any
 
 from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-
-ACCURACY = "accuracy/fresh"
+from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
 
 
 @dataclass(kw_only=True)
-class Floor(CollapseRule):
+class Floor(ExcusedRule):
     """A smoothed metric that must not sink below a share of its start, nor below an absolute floor.
 
     threshold = max(share · start, absolute), start the highest of the first `warmup` steps, the absolute
     floor only where the start lies above it. A low value is excused while the smoothed accuracy is at least
-    `solved`: a policy that knows the answer has little left to be uncertain of. solved > 1: never excused.
+    `solved`, or within its error of it: a policy that knows the answer has little left to be uncertain of.
+    solved > 1: never excused. With `held` it is excused too while the accuracy is at its best, from `held` on, or
+    surely rises, and the held-out accuracy has not fallen: what was spent on that was not lost.
     Half of the way down, in logarithms, it is wary of the unsmoothed value already.
     """
 
     metric: str
     share: float
     absolute: float
-    solved: float
     warmup: int
     smoothing: float
     first: list[float] = field(default_factory=list, init=False)
@@ -36,6 +36,7 @@ class Floor(CollapseRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Below the threshold on a task that is not solved."""
+        self.follow(metrics)
         self.accuracy = exponential_average_if_given(self.accuracy, finite_metric(metrics, ACCURACY), self.smoothing)
         value = finite_metric(metrics, self.metric)
         if value is None:
@@ -48,11 +49,14 @@ class Floor(CollapseRule):
 
     def _below(self, value: float, smoothed: float, start: float) -> RuleBreach | None:
         threshold = max(self.share * start, self.absolute if start > self.absolute else 0.0)
-        excused = self.accuracy is not None and self.accuracy >= self.solved
-        self.wary = value < math.sqrt(threshold * start) and not excused
-        if smoothed >= threshold or excused:
+        self.wary = value < math.sqrt(threshold * start) and not self.is_excused()
+        if smoothed >= threshold or self.is_excused():
             return None
         return RuleBreach(self.metric, smoothed, threshold, f"has sunk from {start:.4g}")
+
+    def is_excused(self) -> bool:
+        """By the accuracy of the last few steps too."""
+        return (self.accuracy is not None and self.accuracy >= self.solved) or super().is_excused()
 
 
 @dataclass(kw_only=True)

@@ -67,6 +67,8 @@ class CollapseWatch:
 
     def observe_evaluation(self, step: int, metrics: Mapping[str, float]) -> list[RuleFiring]:
         """The rules that began to fire at this evaluation; what steps have led to stays unless one did."""
+        for rule in self.rules.values():
+            rule.follow_evaluation(metrics)
         begun = self._check(step, metrics, evaluations=True)
         if begun and self.action is not CollapseAction.STOP:
             self.action = self._action(step)

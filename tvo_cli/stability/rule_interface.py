@@ -61,6 +61,9 @@ class CollapseRule(ABC):
         message = f"{metric} = {value:.4g}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
         return RuleFiring(type(self).__name__, step, metric, value, threshold, self.severity, message)
 
+    def follow_evaluation(self, metrics: Mapping[str, float]) -> None:  # noqa: B027 - most rules need none
+        """Take note of an evaluation between two steps, for a rule that reads steps and weighs them by it."""
+
     @property
     def suspicious(self) -> bool:
         """Whether the latest step was a breach, or so far on the way to one that it is no state to return to."""

@@ -19,19 +19,10 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
 from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import (
-    ACCURACY,
-    HELDOUT,
-    REWARD,
-    USUAL_ERROR,
-    TrendRule,
-    append_metric,
-    first_step_below,
-    heldout_error,
-    share_noise,
-)
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_below
 from tvo_cli.stability.collapse_rules import Drop
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, USUAL_ERROR, heldout_error, share_noise
 
 
 @dataclass(kw_only=True)

@@ -18,8 +18,9 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, DOUBT, REWARD, SOLVED, append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, DOUBT, REWARD, SOLVED
 
 BEFORE = 3  # steps before a leap, whose mean it is measured from
 GAP = 0.15  # by which held-out accuracy lies below that of training to disagree: beyond what temperature does to it

@@ -15,8 +15,9 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
 FEW = 4  # steps of a mean
 LOST = 0.25  # of the best: what is left of a collapse

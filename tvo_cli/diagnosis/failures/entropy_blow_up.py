@@ -15,8 +15,9 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rules
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, TrendRule, append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
 ENTROPY = "policy/entropy"
 

@@ -19,22 +19,10 @@ from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
-from tvo_cli.stability.collapse_rules import Floor
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 
 ENTROPY = "policy/entropy"
 RESOLVED = 1e-6  # nats: a smaller fall of log H is rounding
-
-
-@dataclass(kw_only=True)
-class EntropyFloor(UnsolvedRule, Floor):
-    """The live rule `entropy_floor`, excused where the task is solved within the error of its accuracy."""
-
-    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
-        """At the floor, and not solved."""
-        self.follow(metrics)
-        found = Floor.breach(self, metrics)
-        return None if found is None or self.is_solved() else found
 
 
 @dataclass(kw_only=True)
@@ -101,7 +89,7 @@ def windows_until(need: float, fall: float, before: float) -> float:
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     return (
-        live_rule("entropy_floor", EntropyFloor, responses=facts.responses),
+        live_rule("entropy_floor", responses=facts.responses),
         EntropyArrival(
             severity="warning",
             share=0.1,  # the floor of `entropy_floor`

@@ -16,8 +16,9 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, append_metric
+from tvo_cli.diagnosis.trend_rule import append_metric
 from tvo_cli.stability.rule_interface import CollapseRule
+from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
 UNANSWERED = "grader/unanswered"
 FORMAT = re.compile(r"reward/[^/]*(format|tag|think|xml|boxed|structure)[^/]*$", re.IGNORECASE)

@@ -17,8 +17,9 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, append_metric
+from tvo_cli.diagnosis.trend_rule import append_metric
 from tvo_cli.stability.rule_interface import CollapseRule
+from tvo_cli.stability.solved_task import ACCURACY
 
 LENGTH = "response/length"
 

@@ -6,34 +6,20 @@ answers falls as problems get solved, and is excused there; the neutral words ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import UnsolvedRule
-from tvo_cli.stability.collapse_rules import Floor
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.rule_interface import CollapseRule
 
 ANSWERS, NEUTRAL = "answer/entropy", "neutral/entropy"
 
 
-@dataclass(kw_only=True)
-class AnswerFloor(UnsolvedRule, Floor):
-    """The live rule `answer_floor`, excused where the task is solved within the error of its accuracy."""
-
-    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
-        """One answer, and not solved."""
-        self.follow(metrics)
-        found = Floor.breach(self, metrics)
-        return None if found is None or self.is_solved() else found
-
-
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    return live_rule("neutral_floor"), live_rule("answer_floor", AnswerFloor, responses=facts.responses)
+    return live_rule("neutral_floor"), live_rule("answer_floor", responses=facts.responses)
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:

@@ -15,8 +15,9 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, REWARD, UnsolvedRule, append_metric, share_noise
+from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
 
 
 @dataclass(kw_only=True)

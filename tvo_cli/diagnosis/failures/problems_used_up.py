@@ -16,8 +16,9 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.heldout_gap import REPEATED, heldout_gap_rules, passes_over_data
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import ACCURACY, HELDOUT, REWARD, TrendRule, append_metric, heldout_error
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_error
 
 
 @dataclass(kw_only=True)

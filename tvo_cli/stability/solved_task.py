@@ -1,0 +1,127 @@
+"""The excuse of low entropy: the task is solved within the error of its accuracy, or the run holds what it learnt.
+
+Accuracy is bought with entropy, R = −a·e^H + b (arXiv:2505.22617): that it is spent is the price of what was learnt.
+It is a collapse where nothing is left to explore with and the task is not solved: accuracy stands far below, or falls.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from tvo_cli.stability.rule_interface import CollapseRule, finite_metric
+
+ACCURACY, REWARD, HELDOUT = "accuracy/fresh", "reward/mean", "eval/pass@1"
+SOLVED = 0.9  # accuracy from which a task counts as solved: the same as in conf/stability
+DOUBT = 2.0  # standard errors by which an accuracy may lie below a line and still be taken for it
+LEAST = 0.75  # how low a solved one may lie all the same: few noisy batches have an error that reaches any line
+KEPT = 0.8  # of the best: below, a run has fallen; less is the luck of having been the best of many windows
+WINDOW = 8  # steps of a mean: its error is a third of a batch's
+SHORTEST = 4  # steps of a mean that is compared with the one before it: below, three differences are no noise
+NORMAL_95 = 1.96
+USUAL_ERROR = 0.03  # of a held-out accuracy without an interval: 256 problems at a half
+ABSOLUTE_DIFFERENCE = math.sqrt(math.pi) / 2.0  # σ over E|x − y| of two independent normal values
+
+
+@dataclass(kw_only=True)
+class ExcusedRule(CollapseRule):
+    """A rule that is excused by the accuracy: it follows that of the batches and the held-out one."""
+
+    solved: float
+    held: float = 2.0  # accuracy from which a run that holds its best has not collapsed; above 1: no excuse
+    responses: int | None = None  # N, a step; None: not known, and differences alone tell the error
+    recent: list[float] = field(default_factory=list, init=False)  # accuracies of the last two windows
+    best: float = field(default=0.0, init=False)  # the highest mean of a window
+    heldout: float | None = field(default=None, init=False)
+    best_heldout: float = field(default=0.0, init=False)
+    heldout_fell: bool = field(default=False, init=False)
+
+    def follow(self, metrics: Mapping[str, float]) -> None:
+        """Take the accuracies of a step; a reward between 0 and 1 is taken for one."""
+        self.follow_evaluation(metrics)
+        value = accuracy_of_step(metrics)
+        if value is None:
+            return
+        self.recent = [*self.recent, value][-2 * WINDOW :]
+        if len(self.recent) >= WINDOW:
+            self.best = max(self.best, statistics.fmean(self.recent[-WINDOW:]))
+
+    def follow_evaluation(self, metrics: Mapping[str, float]) -> None:
+        """Take the held-out accuracy, if there is one: it fell where it is surely below the best."""
+        value = finite_metric(metrics, HELDOUT)
+        if value is not None:
+            self.heldout, self.best_heldout = value, max(self.best_heldout, value)
+            self.heldout_fell = value + DOUBT * heldout_error(metrics) < self.best_heldout
+
+    def is_excused(self) -> bool:
+        """Whether the task is solved within its error; with `held`, whether the run keeps what it has learnt."""
+        if self.solved <= 1.0 and is_solved(self.recent, self.responses, self.heldout, self.solved):
+            return True
+        return self.held <= 1.0 and not self.heldout_fell and (self._holds_its_best() or self._rises())
+
+    def _holds_its_best(self) -> bool:
+        """Whether the last window's mean is surely neither below `held` nor below KEPT times the best one."""
+        if len(self.recent) < WINDOW:
+            return False
+        level, error = mean_with_error(self.recent, self.responses)
+        return level + DOUBT * error >= max(self.held, KEPT * self.best)
+
+    def _rises(self) -> bool:
+        """Whether the last window's mean is surely above the mean of as many steps before."""
+        count = len(self.recent) // 2
+        if count < SHORTEST:
+            return False
+        before = statistics.fmean(self.recent[-2 * count : -count])
+        after, error = mean_with_error(self.recent, self.responses, count)
+        return after - before > DOUBT * math.sqrt(2.0) * error
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`; checkpoints of 0.1 have no accuracies, which start anew."""
+        unknown = {"recent": [], "best": 0.0, "heldout": None, "best_heldout": 0.0, "heldout_fell": False}
+        super().load_state_dict({**unknown, **state})
+
+
+def is_solved(accuracies: Sequence[float], responses: int | None, heldout: float | None, solved: float) -> bool:
+    """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""
+    found = heldout is not None and heldout >= solved
+    if not accuracies:
+        return found
+    level, error = mean_with_error(accuracies[-2 * WINDOW :], responses)
+    return level >= LEAST and (found or level + DOUBT * error >= solved)
+
+
+def accuracy_of_step(metrics: Mapping[str, float]) -> float | None:
+    """Return the accuracy of a step's responses; where no column says it, a mean reward between 0 and 1."""
+    if ACCURACY in metrics:
+        return finite_metric(metrics, ACCURACY)
+    reward = finite_metric(metrics, REWARD)
+    return reward if reward is not None and 0.0 <= reward <= 1.0 else None
+
+
+def mean_with_error(shares: Sequence[float], responses: int | None, window: int = WINDOW) -> tuple[float, float]:
+    """Return the mean of the last n ≤ `window` shares and its standard error σ/√n.
+
+    σ of one share comes from the successive differences of all of them (von Neumann, 1941), for the answers to one
+    problem are not independent: with the entropy they become one answer. It is at least that of N answers.
+    """
+    last = shares[-window:]
+    level = statistics.fmean(last)
+    differences = [abs(after - before) for before, after in pairwise(shares)]
+    seen = ABSOLUTE_DIFFERENCE * statistics.fmean(differences) if differences else 0.0
+    return level, max(seen, share_noise(level, responses)) / math.sqrt(len(last))
+
+
+def share_noise(share: float, responses: int | None) -> float:
+    """Return the binomial standard error √(p(1 − p)/N) of a share of N responses; 0 where N is not known."""
+    inside = min(max(share, 0.0), 1.0)
+    return math.sqrt(inside * (1.0 - inside) / responses) if responses else 0.0
+
+
+def heldout_error(metrics: Mapping[str, float]) -> float:
+    """Return the standard error of a held-out accuracy, from its interval where there is one."""
+    low, high = finite_metric(metrics, f"{HELDOUT}_low"), finite_metric(metrics, f"{HELDOUT}_high")
+    return USUAL_ERROR if low is None or high is None else max((high - low) / (2.0 * NORMAL_95), 1e-3)
