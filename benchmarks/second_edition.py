@@ -19,7 +19,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
@@ -172,19 +172,28 @@ def _plan(settings: Chosen) -> list[Sweep]:
 
 def _folder(settings: Chosen, sweep: Sweep) -> Path:
     """A sweep's folder: its preset's name, or its own where the preset serves several."""
-    return settings.folder / (re.sub(r"[^\w.=]+", "-", sweep.name) if sweep.words else sweep.preset)
+    return settings.folder / (re.sub(r"[^\w.]+", "-", sweep.name) if sweep.words else sweep.preset)
 
 
 def _swept(settings: Chosen, sweep: Sweep) -> list[Row]:
     """Run `tvo train -m`, or what is left of it; the readings of every run."""
-    folder = _folder(settings, sweep)
-    given = dict(word.split("=", 1) for word in (*settings.overrides, *sweep.words))
-    words = [f"experiment={sweep.preset}", *(f"{key}={value}" for key, value in given.items()), f"output_dir={folder}"]
-    code = wait_for([*settings.program, sys.executable, "-m", "tvo_cli", "train", "-m", *words])
+    words = words_of(settings, sweep)
+    code = wait_for([*settings.program, sys.executable, "-m", "tvo_cli", "train", *words])
     if code:
         say(f"{sweep.name}: ended with {code}; the same command goes on")
         raise SystemExit(code)
-    return runs_below(folder, sweep.shape)
+    return runs_below(_folder(settings, sweep), sweep.shape)
+
+
+def words_of(settings: Chosen, sweep: Sweep) -> list[str]:
+    """What follows `tvo train` for a sweep: the preset, overrides for every run, its own, its folder."""
+    given = _overrides((*settings.overrides, *sweep.words))
+    return ["-m", f"experiment={sweep.preset}", *given, f"output_dir={_folder(settings, sweep)}"]
+
+
+def _overrides(words: Iterable[str]) -> list[str]:
+    """Each key once: the last one counts."""
+    return [f"{key}={value}" for key, value in dict(word.split("=", 1) for word in words).items()]
 
 
 def _read_again(settings: Chosen, sweep: Sweep, run: Row) -> Row:
@@ -192,8 +201,7 @@ def _read_again(settings: Chosen, sweep: Sweep, run: Row) -> Row:
     algorithm, _, shape = run["row"].partition(" ")
     of_run = (f"algorithm={algorithm}", *shape.split(), f"optimizer.lr={run['lr']:g}", f"seed={run['seed']}")
     own = [word for word in settings.overrides if not word.startswith("hydra")]  # those are of a sweep
-    given = dict(word.split("=", 1) for word in (*own, *of_run))
-    words = [f"experiment={sweep.preset}", *(f"{key}={value}" for key, value in given.items())]
+    words = (f"experiment={sweep.preset}", *_overrides((*own, *of_run)))
     found = refusals.read_refusals_again(words, settings.rollouts)
     same = found["steps"] == run["refusals"]
     return {"same": same} | {name: found[name] for name in ("before", "after", "z")}

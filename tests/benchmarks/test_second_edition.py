@@ -15,7 +15,7 @@ from benchmarks.group_size import SHAPES, estimators, predicted_ratio
 from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.record import Row
 from benchmarks.refusals import read_refusals_again
-from benchmarks.second_edition import FIRST, Chosen, _plan, table
+from benchmarks.second_edition import FIRST, TASKS, Chosen, _later, _plan, table, words_of
 from benchmarks.second_edition_choice import best_rate, falls, leading_rows, runs_below
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
@@ -36,6 +36,7 @@ def test_the_sum_counts_the_jobs_that_the_preset_starts(sweep: Any) -> None:
     assert all(float(OmegaConf.select(chosen, key)) == float(value) for key, value in shape.items())
 
 
+@pytest.mark.slow
 def test_every_row_with_refused_updates_composes_and_the_rule_can_act_in_it() -> None:
     jobs, _ = jobs_of_command_line(["-m", "experiment=second_edition_refuse"])
     rows = {dict(map(config.split_override, job))["algorithm"] for job in jobs}
@@ -45,6 +46,19 @@ def test_every_row_with_refused_updates_composes_and_the_rule_can_act_in_it() ->
         check_across_keys(chosen)  # enough prompts for a reading above the limit, and no curriculum
         assert (chosen.stability.refuse, chosen.curriculum.kind) == (4.0, "none")
         assert int(chosen.rollout.prompts) >= 64
+
+
+@pytest.mark.parametrize("shape", [sweep.shape for sweep in FIRST], ids=lambda shape: shape or "its own")
+def test_every_row_can_go_on_to_the_later_sweeps(shape: str) -> None:
+    """Its folder and overrides are what the command line reads, and the jobs are those that the sum counts."""
+    row, settings = f"grpo_shrunk_cv {shape}".strip(), Chosen()
+    for task, batches in TASKS.items():
+        choice = _later(f"choice of rates, {task}: {row}", f"second_edition_{task}", row, 8, batches, ("seed=100,101",))
+        report = _later(f"{task}: {row}", f"second_edition_{task}", row, 20, batches, ("optimizer.lr=3e-3,1e-3",))
+        assert [len(jobs_of_command_line(words_of(settings, one))[0]) for one in (choice, report)] == [8, 20]
+    long = _later(f"120 batches: {row}", "second_edition_long", row, 5, 120, ("optimizer.lr=3e-3",))
+    found, _ = jobs_of_command_line(words_of(settings, long))
+    assert len(found) == 5 and set(shape.split()) <= set(found[0])
 
 
 def test_the_sum_counts_every_run_that_may_be_read_again() -> None:
