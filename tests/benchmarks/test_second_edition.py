@@ -14,13 +14,15 @@ from pydantic import ValidationError
 from benchmarks.group_size import SHAPES, estimators, predicted_ratio
 from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.record import Row
-from benchmarks.refusals import read_refusals_again
-from benchmarks.second_edition import FIRST, TASKS, Chosen, _later, _plan, table, words_of
+from benchmarks.refusals import CONFIRMED
+from benchmarks.second_edition import FIRST, TASKS, Chosen, Sweep, _later, _plan, _read_again, table, words_of
 from benchmarks.second_edition_choice import best_rate, falls, leading_rows, runs_below
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.experiment import train
+
+SHORT = ("trainer.steps=4", "evaluation.problems=8", "hydra.launcher.n_jobs=1")
 
 
 @pytest.mark.parametrize("sweep", FIRST, ids=lambda sweep: sweep.preset)
@@ -93,13 +95,17 @@ def test_the_table_says_refusals_those_confirmed_and_batches_lost() -> None:
 
 @pytest.mark.slow
 def test_a_run_made_once_more_refuses_the_same_steps(tmp_path: Path) -> None:
-    words = ["experiment=second_edition_refuse", "algorithm=tvo_2025", "optimizer.lr=3e-2", "seed=0"]
-    words += ["trainer.steps=4", "evaluation.problems=8", "stability.refuse=1"]
-    train(config.compose([*words, f"output_dir={tmp_path}/run"]))
-    (found,) = runs_below(tmp_path)
-    again = read_refusals_again(words, 128)
-    assert again["steps"] == found["refusals"] != [] and again["lost"] == found["lost"] > 0
-    assert len(again["z"]) == len(again["before"]) == len(again["after"]) == len(found["refusals"])
+    """A sweep of one run at a rate that is far too large, and the fresh readings of its refusals."""
+    settings = Chosen(overrides=SHORT, folder=tmp_path, rollouts=128)
+    sweep = Sweep("refused", "second_edition_refuse", 1, 4, "stability.refuse=1")
+    words = ("algorithm=tvo_2025", "optimizer.lr=3e-2", "seed=0", sweep.shape, *SHORT[:-1])
+    train(config.compose([f"experiment={sweep.preset}", *words, f"output_dir={tmp_path}/refused/run"]))
+    (run,) = runs_below(tmp_path / "refused", sweep.shape)
+    assert run["refusals"] and run["lost"] > 0
+    found = _read_again(settings, sweep, run)
+    assert found["same"] and len(found["z"]) == len(found["before"]) == len(found["after"]) == len(run["refusals"])
+    assert found["z"][0] > CONFIRMED and found["before"][0] > found["after"][0], "a rate that wrecks the policy"
+    assert not _read_again(settings, sweep, run | {"refusals": []})["same"]
 
 
 @pytest.mark.slow
