@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -81,11 +81,22 @@ def _run(settings: Chosen, case: str, seed: int, rule: bool) -> Row:
     recipe, _, rate = case.partition("@")
     name, passes = recipe.removesuffix("-4x4"), FOUR_PASSES if recipe.endswith("-4x4") else ()
     words = (f"algorithm={name}", f"optimizer.lr={rate}", f"seed={seed}", f"trainer.steps={settings.steps}", *passes)
-    chosen = (*QUIET, *words, f"stability.refuse={settings.refuse}")
-    with tempfile.TemporaryDirectory() as place, _read_again(settings.rollouts) as read, _acting(rule):
-        folder = Path(place) / "run"
-        train(config.compose([*chosen, f"output_dir={folder}"]))
-        return read | _outcome(folder, settings.refuse)
+    with _read_first_update(settings.rollouts) as first, _acting(rule):
+        read = read_refusals_again((*words, f"stability.refuse={settings.refuse}"), settings.rollouts)
+    return read | {"first": first}
+
+
+def read_refusals_again(words: Sequence[str], rollouts: int) -> Row:
+    """Train as the overrides say, in a folder that is thrown away; each refusal read on so many fresh rollouts."""
+    with tempfile.TemporaryDirectory() as place, _read_again(rollouts) as read:
+        chosen = config.compose([*words, *QUIET, f"output_dir={place}/run"])
+        train(chosen)
+        return read | _outcome(Path(place) / "run", float(chosen.stability.refuse))
+
+
+def confirmed(row: Row) -> int:
+    """How many of a run's refusals the fresh readings confirm."""
+    return sum(z >= CONFIRMED for z in row["z"])
 
 
 @contextmanager
@@ -111,9 +122,9 @@ def _outcome(folder: Path, limit: float) -> Row:
 
 @contextmanager
 def _read_again(rollouts: int) -> Iterator[Row]:
-    """Have a run read its policies on fresh rollouts where it refuses one, and around its first update."""
-    found: dict[str, list[float]] = {"before": [], "after": [], "z": [], "first": []}
-    take_back, start = refused_updates.take_updates_back, training_loop.start_step
+    """Have a run read its policies on fresh rollouts where it refuses one."""
+    found: dict[str, list[float]] = {"before": [], "after": [], "z": []}
+    take_back = refused_updates.take_updates_back
 
     def taking_back(session: Session, refusal: Any) -> None:
         after = _fresh_accuracy(session, rollouts)
@@ -123,15 +134,22 @@ def _read_again(rollouts: int) -> Iterator[Row]:
         found["after"].append(float(after.mean()))
         found["z"].append(score_z(before, after))
 
+    with patch.object(refused_updates, "take_updates_back", taking_back):
+        yield found
+
+
+@contextmanager
+def _read_first_update(rollouts: int) -> Iterator[list[float]]:
+    """Have a run read the start, and the policy after its first update, on fresh rollouts."""
+    found: list[float] = []
+    start = training_loop.start_step
+
     def starting(session: Session) -> Any:
         if session.counters.step < 2:
-            found["first"].append(float(_fresh_accuracy(session, rollouts).mean()))
+            found.append(float(_fresh_accuracy(session, rollouts).mean()))
         return start(session)
 
-    with (
-        patch.object(refused_updates, "take_updates_back", taking_back),
-        patch.object(training_loop, "start_step", starting),
-    ):
+    with patch.object(training_loop, "start_step", starting):
         yield found
 
 
@@ -155,9 +173,8 @@ def table(record: Record) -> str:
     """A row a run; what the refusals came to stands beside the accuracy without them."""
     lines = []
     for row in record.rows("runs"):
-        confirmed = sum(z >= CONFIRMED for z in row["z"])
         pairs = ", ".join(f"{b:.2f} → {a:.2f}" for b, a in zip(row["before"], row["after"], strict=True))
-        refused = f"{confirmed} of {len(row['z'])}" if row["rule"] else ""
+        refused = f"{confirmed(row)} of {len(row['z'])}" if row["rule"] else ""
         first = " → ".join(f"{one:.3f}" for one in row["first"])
         numbers_of_row = [str(len(row["steps"])), str(row["tests"]), str(row["lost"]), str(row["falls"])]
         head = [row["case"], str(row["seed"]), "with" if row["rule"] else "without"]

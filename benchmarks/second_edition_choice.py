@@ -38,7 +38,14 @@ def _row_of_run(folder: Path, shape: str) -> Row:
         | {"lr": float(chosen.optimizer.lr)}
         | readings(summary, steps)
         | {"falls": falls([step["accuracy/fresh"] for step in steps], rollouts)}
+        | _refused(folder)
     )
+
+
+def _refused(folder: Path) -> Row:
+    """The steps whose update a run took back, and how many batches that cost; none where it takes none back."""
+    verdict = json.loads((folder / "collapse.json").read_text(encoding="utf-8"))
+    return {"refusals": [one["step"] for one in verdict.get("refusals", [])], "lost": verdict.get("batches_lost", 0)}
 
 
 def falls(accuracy: Sequence[float], rollouts: int) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +44,22 @@ def run(command: Sequence[str], core: str = "", environment: Mapping[str, str] |
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
+
+
+def wait_for(command: Sequence[str]) -> int:
+    """The exit code of a command that stops by itself: each signal to stop is passed on to it, and its end awaited."""
+    from tvo_cli.signals import signals_not_ignored
+
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []  # heard before it has started
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        early.append(number) if process is None else process.send_signal(number)
+
+    with ExitStack() as stack:
+        for number in signals_not_ignored((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+            stack.callback(signal.signal, number, signal.signal(number, pass_on))
+        process = stack.enter_context(subprocess.Popen(command, cwd=ROOT, start_new_session=True))
+        for heard in early:
+            process.send_signal(heard)
+        return process.wait()

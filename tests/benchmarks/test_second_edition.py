@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from omegaconf import OmegaConf
+from pydantic import ValidationError
 
 from benchmarks.group_size import SHAPES, estimators, predicted_ratio
+from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.record import Row
-from benchmarks.second_edition import FIRST
+from benchmarks.refusals import CONFIRMED
+from benchmarks.second_edition import FIRST, TASKS, Chosen, Sweep, _later, _plan, _read_again, table, words_of
 from benchmarks.second_edition_choice import best_rate, falls, leading_rows, runs_below
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
+from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.experiment import train
+
+SHORT = ("trainer.steps=4", "evaluation.problems=8", "hydra.launcher.n_jobs=1")
 
 
 @pytest.mark.parametrize("sweep", FIRST, ids=lambda sweep: sweep.preset)
@@ -26,7 +35,86 @@ def test_the_sum_counts_the_jobs_that_the_preset_starts(sweep: Any) -> None:
     chosen = config.compose([f"experiment={sweep.preset}", "algorithm=grpo", "output_dir=x"])
     assert int(chosen.trainer.steps) == sweep.batches
     shape = dict(map(config.split_override, sweep.shape.split()))
-    assert all(int(chosen.rollout[key.removeprefix("rollout.")]) == int(value) for key, value in shape.items())
+    assert all(float(OmegaConf.select(chosen, key)) == float(value) for key, value in shape.items())
+
+
+@pytest.mark.slow
+def test_every_row_with_refused_updates_composes_and_the_rule_can_act_in_it() -> None:
+    jobs, _ = jobs_of_command_line(["-m", "experiment=second_edition_refuse"])
+    rows = {dict(map(config.split_override, job))["algorithm"] for job in jobs}
+    assert rows == {"tvo_2025", "tvo_overdamped", "grpo_shrunk_cv", "grpo_overdamped"}
+    for row in sorted(rows):
+        chosen = config.compose(["experiment=second_edition_refuse", f"algorithm={row}", "output_dir=x"])
+        check_across_keys(chosen)  # enough prompts for a reading above the limit, and no curriculum
+        assert (chosen.stability.refuse, chosen.curriculum.kind) == (4.0, "none")
+        assert int(chosen.rollout.prompts) >= 64
+
+
+@pytest.mark.parametrize("shape", [sweep.shape for sweep in FIRST], ids=lambda shape: shape or "its own")
+def test_every_row_can_go_on_to_the_later_sweeps(shape: str) -> None:
+    """Its folder and overrides are what the command line reads, and the jobs are those that the sum counts."""
+    row, settings = f"grpo_shrunk_cv {shape}".strip(), Chosen()
+    for task, batches in TASKS.items():
+        choice = _later(f"choice of rates, {task}: {row}", f"second_edition_{task}", row, 8, batches, ("seed=100,101",))
+        report = _later(f"{task}: {row}", f"second_edition_{task}", row, 20, batches, ("optimizer.lr=3e-3,1e-3",))
+        assert [len(jobs_of_command_line(words_of(settings, one))[0]) for one in (choice, report)] == [8, 20]
+    long = _later(f"120 batches: {row}", "second_edition_long", row, 5, 120, ("optimizer.lr=3e-3",))
+    found, _ = jobs_of_command_line(words_of(settings, long))
+    assert len(found) == 5 and set(shape.split()) <= set(found[0])
+
+
+def test_the_sum_counts_every_run_that_may_be_read_again() -> None:
+    plan = {sweep.name: sweep for sweep in _plan(Chosen())}
+    with_rule = [name for name in plan if name.endswith("read again")]
+    assert len(plan) == 4 + 5 + 6 and len(with_rule) == 6
+    for name in with_rule:
+        swept = plan[name.partition(":")[0]]
+        assert (plan[name].jobs, plan[name].batches) == (swept.jobs, swept.batches + 16)
+
+
+def test_a_rehearsal_has_a_folder_of_its_own() -> None:
+    with pytest.raises(ValidationError, match="--folder"):
+        Chosen(overrides=("seed=0",))
+    assert Chosen(overrides=("seed=0",), folder=Path("x")).folder == Path("x")
+
+
+def test_the_table_says_refusals_those_confirmed_and_batches_lost() -> None:
+    run = {"sweep": "s", "lr": 1e-3, "final": 0.9, "area": 0.5, "entropy": 0.5, "neutral": 1.0, "collapsed": False}
+    run |= {"falls": 1, "row": "tvo stability.refuse=4"}
+    twice, never = {"seed": 0, "refusals": [3, 7], "lost": 5}, {"seed": 1, "refusals": [], "lost": 0}
+    key = {"sweep": "s", "row": run["row"], "lr": 1e-3, "seed": 0}
+    read = key | {"same": True, "before": [0.8, 0.8], "after": [0.2, 0.79], "z": [9.0, 0.5]}
+    plan = [{"sweep": "s", "jobs": 2, "hours": 0.1}]
+    rows = {"plan": plan, "runs": [run | twice, run | never], "refusals": [read]}
+    assert table(cast(Any, Tables(rows))).splitlines()[-1].endswith("| 0 of 2 | 2 | 1.00 | 1 of 2 | 5 |")
+    rows["refusals"] = [read | {"same": False}]
+    assert "| 1.00 | 0 of 0; 1 runs refused other steps when made once more | 5 |" in table(cast(Any, Tables(rows)))
+    rows |= {"runs": [run | never], "refusals": []}
+    assert "| 0 of 1 | 1 | 0 |  | 0 |" in table(cast(Any, Tables(rows)))
+
+
+@pytest.mark.slow
+def test_a_run_made_once_more_refuses_the_same_steps(tmp_path: Path) -> None:
+    """A sweep of one run at a rate that is far too large, and the fresh readings of its refusals."""
+    settings = Chosen(overrides=SHORT, folder=tmp_path, rollouts=128)
+    sweep = Sweep("refused", "second_edition_refuse", 1, 4, "stability.refuse=1")
+    words = ("algorithm=tvo_2025", "optimizer.lr=3e-2", "seed=0", sweep.shape, *SHORT[:-1])
+    train(config.compose([f"experiment={sweep.preset}", *words, f"output_dir={tmp_path}/refused/run"]))
+    (run,) = runs_below(tmp_path / "refused", sweep.shape)
+    assert run["refusals"] and run["lost"] > 0
+    found = _read_again(settings, sweep, run)
+    assert found["same"] and len(found["z"]) == len(found["before"]) == len(found["after"]) == len(run["refusals"])
+    assert found["z"][0] > CONFIRMED and found["before"][0] > found["after"][0], "a rate that wrecks the policy"
+    assert not _read_again(settings, sweep, run | {"refusals": []})["same"]
+
+
+@pytest.mark.slow
+def test_a_command_that_is_interrupted_is_waited_for() -> None:
+    """Ctrl-C to whoever waits: the command hears it once, saves, and its own exit code comes back."""
+    script = "trap 'exit 75' INT; kill -INT $PPID; while :; do sleep 0.05; done"
+    before = signal.getsignal(signal.SIGINT)
+    assert wait_for(["sh", "-c", script]) == 75
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_fall_is_four_standard_errors_of_the_difference() -> None:
@@ -41,6 +129,7 @@ def run_of(root: Path, algorithm: str, rate: float, seed: int, final: float) -> 
     settings = {"algorithm": {"name": algorithm}, "optimizer": {"lr": rate}, "seed": seed}
     settings |= {"rollout": {"prompts": 64, "samples": 2}}
     (folder / "config.yaml").write_text(json.dumps(settings))
+    (folder / "collapse.json").write_text(json.dumps({"verdict": "healthy"}))
     (folder / "summary.json").write_text(json.dumps({"evaluation": {"eval/pass@1": final}}))
     rows = [{"accuracy/fresh": share, "policy/entropy": 0.5} for share in (0.9, 0.1, final)]
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -55,7 +144,20 @@ def test_rows_lead_by_their_best_rate_and_keep_what_makes_them_a_row(tmp_path: P
     runs = [*runs_below(tmp_path / "own"), *runs_below(tmp_path / "four", "rollout.epochs=4")]
     assert leading_rows(runs, 2) == ["grpo rollout.epochs=4", "grpo"]
     assert best_rate(runs, "grpo") == 1e-4 and best_rate(runs, "tvo") == 1e-3
-    assert all(run["falls"] == 1 for run in runs)
+    assert all(run["falls"] == 1 and (run["refusals"], run["lost"]) == ([], 0) for run in runs)
+    verdict = {"refusals": [{"step": 3, "z": 5.0}, {"step": 9, "z": 4.2}], "batches_lost": 4}
+    (tmp_path / "four" / "grpo-0.0001-0" / "collapse.json").write_text(json.dumps(verdict))
+    assert [(run["refusals"], run["lost"]) for run in runs_below(tmp_path / "four")] == [([3, 9], 4), ([], 0)]
+
+
+class Tables:
+    """What a table reads of a record of several tables."""
+
+    def __init__(self, found: dict[str, list[Row]]) -> None:
+        self.found = found
+
+    def rows(self, table: str) -> list[Row]:
+        return self.found[table]
 
 
 class Readings:
