@@ -70,7 +70,14 @@ def test_a_ruinous_update_is_taken_back_and_its_batch_not_learnt_from(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["tvo", "ppo", "grpo_kl_adaptive", "grpo_early_stop"])
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        *("tvo", "ppo", "grpo_kl_adaptive", "grpo_early_stop"),
+        *("scope", "epo", "avspo", "llds", "hapo", "ares", "grpo_target_entropy", "siren", "tvo_overdamped"),
+        "tvo_fluctuation",
+    ],
+)
 def test_stopped_before_each_update_of_a_run_with_a_refusal_it_ends_in_the_same_bits(
     run: Runs,
     in_pieces: Callable[..., tuple[Path, int]],
