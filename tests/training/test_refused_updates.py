@@ -12,8 +12,11 @@ import torch
 
 from tests.training.conftest import Checksum, MetricRows, Runs, largest_difference, trained_policy
 from tvo_cli import config, experiment
-from tvo_cli.training import policy_update, training_loop
+from tvo_cli.stability.collapse_watch import CollapseAction, CollapseWatch
+from tvo_cli.training import policy_update, refused_updates, training_loop
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.session import Session
+from tvo_cli.training.step_state import Refusal
 
 REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.samples=2", "rollout.epochs=1", "trainer.steps=4")
 ALGORITHMS = [
@@ -136,11 +139,19 @@ def test_a_slow_decline_returns_to_where_it_began_with_a_higher_viscosity(
 
     monkeypatch.setattr(policy_update, "_optimizer_step", stepping)
     monkeypatch.setattr(training_loop, "remaining_minibatches_of_update", beginning)
+    kept, take_back = list[int](), refused_updates.take_updates_back
+
+    def taking_back(session: Session, refusal: Refusal) -> None:
+        take_back(session, refusal)
+        kept.append(-1 if session.snapshot is None else session.snapshot.state["counters"]["step"])
+
+    monkeypatch.setattr(refused_updates, "take_updates_back", taking_back)
     words = ("stability.refuse=8", "stability.refuse_drift=3", "rollout.prompts=32", "trainer.steps=12")
-    folder = run("run", *words, "algorithm=grpo", "rollout.epochs=1")
+    folder = run("run", *words, "algorithm=grpo", "rollout.epochs=1", "stability=act", "stability.snapshot_every=1")
     first = collapse(folder)["refusals"][0]
     row = steps(folder)[first["step"]]
     assert first["test"] == "drift" and first["updates"] > 1 and first["value"] >= 3.0
+    assert 0 <= kept[0] <= first["step"] - first["updates"], "a rollback would bring back what was taken back"
     assert row["stability/free_energy_drift"] == first["value"] and row["optimizer/steps"] == 0.0
     assert row["thermo/viscosity"] == 2.0
 
@@ -170,3 +181,51 @@ def test_a_recorded_step_of_such_a_run_is_replayed_to_the_bit_and_a_refused_one_
     assert "step 3 is not recorded: its batch was refused" in (folder / "run.log").read_text()
     record, [replayed] = experiment.replay(folder, 4, [])
     assert replayed.weights_after == record["weights_after"] != record["weights_before"]
+
+
+@pytest.mark.slow
+def test_a_rollback_keeps_what_refusals_have_raised_since_its_state(
+    run: Runs, steps: MetricRows, ruin: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of before step 1 comes back after step 4: ν knows neither the refusal at step 3 nor the rollback."""
+    ruin(2)
+    decide = CollapseWatch.decide
+    at = {"step": 0}
+
+    def observing(watch: CollapseWatch, step: int, metrics: dict[str, float]) -> Any:
+        at["step"] = step
+        return observe(watch, step, metrics)
+
+    def deciding(watch: CollapseWatch) -> CollapseAction:
+        return CollapseAction.ROLLBACK if at["step"] == 4 else decide(watch)
+
+    observe = CollapseWatch.observe
+    monkeypatch.setattr(CollapseWatch, "observe", observing)
+    monkeypatch.setattr(CollapseWatch, "decide", deciding)
+    folder = run("run", *REFUSING, "algorithm=grpo", "stability=act", "stability.snapshot_every=100", "trainer.steps=5")
+    rows = steps(folder)
+    assert rows[3]["stability/rollbacks"] == 1.0 and rows[3]["thermo/viscosity"] == 2.0
+    assert rows[4]["thermo/viscosity"] == 4.0
+
+
+@pytest.mark.slow
+def test_the_reward_weights_come_back_too_as_they_were_before_the_refused_batch(
+    run: Runs, steps: MetricRows, ruin: Callable[[int], list[int]]
+) -> None:
+    ruin(2)
+    folder = run("run", *REFUSING, "algorithm=grpo", "reward=shaped", "reward.weighting=gradient")
+    names = [name for name in steps(folder)[0] if name.startswith("reward/") and name.endswith("/weight")]
+    first, second, third, _ = [[row[name] for name in names] for row in steps(folder)]
+    assert len(names) > 1 and first != second
+    assert third == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weighting", ["fixed", "gradient"])
+def test_a_branch_sampled_at_another_temperature_has_no_say_in_the_free_energy(
+    run: Runs, steps: MetricRows, weighting: str
+) -> None:
+    words = ("algorithm=scope", "reward=shaped", f"reward.weighting={weighting}", "trainer.steps=2")
+    for row in steps(run("run", *words)):
+        assert row["thermo/temperature"] == 0.0
+        assert row["thermo/free_energy"] == pytest.approx(-row["reward/mean"], abs=1e-6)
