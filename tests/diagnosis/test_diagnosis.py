@@ -6,12 +6,13 @@ import math
 
 import pytest
 
-from tests.diagnosis.logs import diagnosed, line, log_of, noisy
+from tests.diagnosis.logs import Column, diagnosed, evaluations, line, log_of, noisy
 from tvo_cli.diagnosis.diagnosis import diagnose, worst
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.failures.accuracy_collapse import SignificantFall
 from tvo_cli.diagnosis.failures.reward_composition import TermBought
 from tvo_cli.diagnosis.registry import BY_NAME, FAILURES
+from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
 from tvo_cli.report.known_failure import FAILURES_OF_RULES
 
 COLLAPSE = noisy([0.45] * 10 + [0.05] * 12, 0.02)
@@ -129,3 +130,24 @@ def test_rules_over_rewards_below_zero_and_terms_keep_their_kind() -> None:
     assert fall.findings[0].failure == "accuracy_collapse"
     assert any(isinstance(rule, SignificantFall) for rule in BY_NAME["accuracy_collapse"].rules(fall.log.facts))
     assert isinstance(BY_NAME["reward_composition"].rules(fall.log.facts)[0], TermBought)
+
+
+def test_a_batch_whose_update_was_taken_back_is_not_held_against_the_run() -> None:
+    """Every update ruins the policy and is refused; the batches between, of the restored policy, are healthy."""
+    refused = [step % 2 == 0 for step in range(1, 22)]
+    columns: dict[str, Column] = {
+        "accuracy/fresh": [0.6, *(0.0 if one else 0.5 for one in refused[1:])],
+        REFUSED: [float(sum(refused[: at + 1])) for at in range(21)],
+    }
+    found = diagnosed(columns).findings
+    assert [one.failure for one in found] == ["sudden_fall"] and found[0].metric == REFUSED
+    assert diagnosed({"accuracy/fresh": columns["accuracy/fresh"]}).verdict == "critical"
+
+
+def test_an_evaluation_after_a_refused_batch_counts_and_a_log_may_begin_after_refusals() -> None:
+    held = {step: 0.45 for step in range(1, 7)} | {step: 0.02 for step in range(7, 21)}
+    columns: dict[str, Column] = {"eval/pass@1": evaluations(20, held), REFUSED: [float(step) for step in range(5, 25)]}
+    assert "accuracy_collapse" in [one.failure for one in diagnosed(columns).findings]
+    examiner = Examiner(RunFacts())
+    examiner.observe({"step": 90, "accuracy/fresh": 0.5, REFUSED: 3.0})
+    assert examiner.columns["accuracy/fresh"] == [0.5]

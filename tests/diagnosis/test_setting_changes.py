@@ -7,7 +7,7 @@ import pytest
 from tvo_cli import config
 from tvo_cli.diagnosis.finding import Finding
 from tvo_cli.diagnosis.registry import BY_NAME, FAILURES
-from tvo_cli.diagnosis.setting_changes import change, ours
+from tvo_cli.diagnosis.setting_changes import change, ours, roll_back
 from tvo_cli.diagnosis.training_log import RunFacts
 
 SETTINGS = {
@@ -61,3 +61,8 @@ def test_every_override_is_of_a_key_that_there_is() -> None:
 def test_a_clip_follows_the_median_that_a_spike_was_measured_by() -> None:
     (first, *_) = BY_NAME["gradient_spike"].remedies(RunFacts(tool="trl"), FINDING)
     assert first.overrides == ("max_grad_norm=26",)  # a tenth of the threshold: twice the median
+
+
+def test_a_run_that_returns_by_itself_is_not_told_to() -> None:
+    assert roll_back(RunFacts(tool="tvo", settings={"stability.on_collapse": "warn"})).overrides == ("stability=act",)
+    assert not roll_back(RunFacts(tool="tvo", settings={"stability.on_collapse": "rollback"})).text

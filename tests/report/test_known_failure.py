@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,12 @@ def test_the_diagnosis_comes_before_the_rules(
     if diagnosis is not None:
         (tmp_path / DIAGNOSIS_FILE).write_text(diagnosis)
     assert known_failure(tmp_path, collapse) == name
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
+def test_a_run_that_goes_on_after_its_end_is_told_by_its_live_rules(tmp_path: Path, state: str) -> None:
+    (tmp_path / DIAGNOSIS_FILE).write_text('{"verdict": "warning", "findings": [{"failure": "plateau"}]}')
+    (tmp_path / "state.json").write_text(json.dumps({"state": "finished"}))
+    assert known_failure(tmp_path, FIRED) == "plateau"
+    (tmp_path / "state.json").write_text(json.dumps({"state": state}))
+    assert known_failure(tmp_path, FIRED) == "accuracy_collapse"

@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 
 from tests.training.conftest import Checksum, MetricRows, Runs, largest_difference, trained_policy
 from tvo_cli import config, experiment
-from tvo_cli.training import policy_update, training_loop
+from tvo_cli.stability.collapse_watch import CollapseAction, CollapseWatch
+from tvo_cli.training import policy_update, refused_updates, training_loop
+from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.step_state import Refusal, RefusalState, StateSnapshot
 
 REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.samples=2", "rollout.epochs=1", "trainer.steps=4")
 ALGORITHMS = [
@@ -70,7 +74,14 @@ def test_a_ruinous_update_is_taken_back_and_its_batch_not_learnt_from(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["tvo", "ppo", "grpo_kl_adaptive", "grpo_early_stop"])
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        *("tvo", "ppo", "grpo_kl_adaptive", "grpo_early_stop"),
+        *("scope", "epo", "avspo", "llds", "hapo", "ares", "grpo_target_entropy", "siren", "tvo_overdamped"),
+        "tvo_fluctuation",
+    ],
+)
 def test_stopped_before_each_update_of_a_run_with_a_refusal_it_ends_in_the_same_bits(
     run: Runs,
     in_pieces: Callable[..., tuple[Path, int]],
@@ -163,3 +174,65 @@ def test_a_recorded_step_of_such_a_run_is_replayed_to_the_bit_and_a_refused_one_
     assert "step 3 is not recorded: its batch was refused" in (folder / "run.log").read_text()
     record, [replayed] = experiment.replay(folder, 4, [])
     assert replayed.weights_after == record["weights_after"] != record["weights_before"]
+
+
+def test_a_rollback_cannot_bring_back_what_a_slow_decline_has_taken_back() -> None:
+    """The last state that a rule confirmed is of step 5, and the updates since step 3 are taken back."""
+    before, confirmed = (StateSnapshot({"policy": {}}, {"counters": {"step": step}}) for step in (3, 5))
+    session = MagicMock(
+        snapshot=confirmed, refusal=RefusalState(anchor=before, updated=4), counters=RunCounters(step=7)
+    )
+    session.limits.viscosity_factor = 2.0
+    refused_updates.take_updates_back(session, Refusal(7, "drift", 6.5, 6.0, -0.5, -0.2, updates=4))
+    assert session.snapshot is before
+    session.refusal.anchor = confirmed
+    refused_updates.take_updates_back(session, Refusal(9, "drift", 6.5, 6.0, -0.5, -0.2, updates=4))
+    assert session.snapshot is before, "an earlier state stays the one to return to"
+
+
+@pytest.mark.slow
+def test_a_rollback_keeps_what_refusals_have_raised_since_its_state(
+    run: Runs, steps: MetricRows, ruin: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of before step 1 comes back after step 4: ν knows neither the refusal at step 3 nor the rollback."""
+    ruin(2)
+    decide = CollapseWatch.decide
+    at = {"step": 0}
+
+    def observing(watch: CollapseWatch, step: int, metrics: dict[str, float]) -> Any:
+        at["step"] = step
+        return observe(watch, step, metrics)
+
+    def deciding(watch: CollapseWatch) -> CollapseAction:
+        return CollapseAction.ROLLBACK if at["step"] == 4 else decide(watch)
+
+    observe = CollapseWatch.observe
+    monkeypatch.setattr(CollapseWatch, "observe", observing)
+    monkeypatch.setattr(CollapseWatch, "decide", deciding)
+    folder = run("run", *REFUSING, "algorithm=grpo", "stability=act", "stability.snapshot_every=100", "trainer.steps=5")
+    rows = steps(folder)
+    assert rows[3]["stability/rollbacks"] == 1.0 and rows[3]["thermo/viscosity"] == 2.0
+    assert rows[4]["thermo/viscosity"] == 4.0
+
+
+@pytest.mark.slow
+def test_the_reward_weights_come_back_too_as_they_were_before_the_refused_batch(
+    run: Runs, steps: MetricRows, ruin: Callable[[int], list[int]]
+) -> None:
+    ruin(2)
+    folder = run("run", *REFUSING, "algorithm=grpo", "reward=shaped", "reward.weighting=gradient")
+    names = [name for name in steps(folder)[0] if name.startswith("reward/") and name.endswith("/weight")]
+    first, second, third, _ = [[row[name] for name in names] for row in steps(folder)]
+    assert len(names) > 1 and first != second
+    assert third == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weighting", ["fixed", "gradient"])
+def test_a_branch_sampled_at_another_temperature_has_no_say_in_the_free_energy(
+    run: Runs, steps: MetricRows, weighting: str
+) -> None:
+    words = ("algorithm=scope", "reward=shaped", f"reward.weighting={weighting}", "trainer.steps=2")
+    for row in steps(run("run", *words)):
+        assert row["thermo/temperature"] == 0.0
+        assert row["thermo/free_energy"] == pytest.approx(-row["reward/mean"], abs=1e-6)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
 from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
 from tvo_cli.diagnosis.registry import FAILURES
-from tvo_cli.diagnosis.training_log import Row, RunFacts
+from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleFiring
 from tvo_cli.tracking.metric_names import is_evaluation_metric
 
@@ -42,6 +42,7 @@ class Examiner:
         self.facts, self.failures = facts, tuple(failures)
         self.columns: dict[str, list[float]] = {}  # the first values of each, for the evidence
         self.step = self._first = self._rows = 0
+        self._refusals, self._refused = math.inf, False  # so far, and whether the row at hand is of a refused batch
         self._started: set[str] = set()  # the columns whose first values are known
         self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
         self._watched = [_Watched(failure, rule) for failure in failures for rule in failure.rules(facts)]
@@ -53,6 +54,7 @@ class Examiner:
         self.step = int(row["step"])
         self._first = self.step if self._rows == 0 else self._first
         self._rows += 1
+        row = self._judged(row)
         for name in row.keys() - self._started:
             first = self.columns.setdefault(name, [])
             if math.isfinite(row[name]):
@@ -61,6 +63,14 @@ class Examiner:
                 self._started.add(name)
         begun = [watched for watched in self._watched if self._show(watched, row)]
         return [one for one in self.findings() if self._is_news(one)] if begun else []
+
+    def _judged(self, row: Row) -> Row:
+        """The row; of a step whose batch was refused only what an evaluation says: the batch's policy is no more."""
+        before, self._refusals = self._refusals, row.get(REFUSED, self._refusals)
+        self._refused = self._refusals > before
+        if not self._refused:
+            return row
+        return {name: value for name, value in row.items() if name in ("step", REFUSED) or is_evaluation_metric(name)}
 
     def findings(self) -> list[Finding]:
         """One finding a failure, the worst first: of several rules the most severe, since the earliest's first step."""
@@ -101,6 +111,8 @@ class Examiner:
         rule, before = watched.rule, watched.rule.streak
         if getattr(rule, "reads_evaluations", False) and not any(map(is_evaluation_metric, row)):
             return False  # it is shown evaluations only
+        if self._refused and not (rule.reads_refused or getattr(rule, "reads_evaluations", False)):
+            return False
         firing = rule.check(self.step, row)
         if rule.streak == 1 or rule.streak < before:
             watched.begun = self.step

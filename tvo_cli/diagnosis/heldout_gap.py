@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.training_log import RunFacts
@@ -25,6 +26,7 @@ class HeldOutGap(TrendRule):
     first one.
     """
 
+    reads_refused: ClassVar[bool] = True
     errors: float
     rise: float
     follows: float

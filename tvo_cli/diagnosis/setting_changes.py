@@ -78,7 +78,9 @@ def controlled_steps(facts: RunFacts) -> Remedy:
 
 
 def roll_back(facts: RunFacts) -> Remedy:
-    """Return the remedy that lets a run return by itself."""
+    """Return the remedy that lets a run return by itself; NOTHING where it does."""
+    if facts.settings.get("stability.on_collapse") == "rollback":
+        return NOTHING
     return ours(facts, "return to the last healthy state whenever a rule fires", "stability=act")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 Row = Mapping[str, float]  # "step", and metrics by their names in tracking/metric_names.py
 
+REFUSED = "stability/refused"  # updates that stability.refuse has taken back so far
 TVO, TRL, VERL, PRIME, OTHER = "tvo", "trl", "verl", "prime-rl", "other"
 
 

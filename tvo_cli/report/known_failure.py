@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.tracking import run_status
+
 DIAGNOSIS_FILE = "diagnosis.json"  # written at the end of a run: what `tvo diagnose --format json` prints
 FAILURES_OF_RULES = {  # live rules of conf/stability, the telling ones first → failures of `tvo diagnose`
     "nonfinite_persistent": "nonfinite",
@@ -28,7 +30,12 @@ def known_failure(folder: Path, collapse: Mapping[str, Any]) -> str:
 
 
 def _diagnosis(folder: Path) -> list[Mapping[str, Any]] | None:
-    """Return the findings that count, of a run that was diagnosed at its end; None of one that was not."""
+    """Return the findings that count, of a run that was diagnosed at its end; None of one that was not.
+
+    One that goes on after its end, or begins anew, is told by its live rules: the diagnosis is that of fewer steps.
+    """
+    if run_status.read_status(folder).get("state", run_status.FINISHED) != run_status.FINISHED:
+        return None
     try:
         told = json.loads((folder / DIAGNOSIS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -42,6 +42,7 @@ class CollapseRule(ABC):
     """Counts breaches in a row; a subclass says what a breach is. Every field without init is its state."""
 
     reads_evaluations: ClassVar[bool] = False  # True: it is shown evaluations, and no steps
+    reads_refused: ClassVar[bool] = False  # True: of a refused batch's step it is shown evaluation and count too
     severity: str
     patience: int
     streak: int = field(default=0, init=False)

@@ -59,6 +59,11 @@ class RolloutBatch:
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
 
     @property
+    def own_rows(self) -> slice:
+        """The rows that the policy sampled as the run asks; those of a branch, at another temperature, come after."""
+        return slice(len(self.drawn.chosen.verdicts))
+
+    @property
     def counted(self) -> Tensor:
         """The tokens that the loss counts, bool [B, T]."""
         mask, counted = self.experience.mask, self.advantage.counted

@@ -108,11 +108,13 @@ def _roll_back_to_snapshot(session: Session) -> CollapseAction:
         return CollapseAction.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
-    session.counters.rollbacks += 1
-    session.learner.algorithm.step_rule.raise_viscosity(session.limits.viscosity_factor**session.counters.rollbacks)
-    session.watch.rolled_back(session.counters.step)
+    counters = session.counters
+    counters.rollbacks += 1
+    raises = counters.rollbacks + counters.refused - state["counters"]["refused"]  # its ν knows none of those since
+    session.learner.algorithm.step_rule.raise_viscosity(session.limits.viscosity_factor**raises)
+    session.watch.rolled_back(counters.step)
     if session.refusal is not None:  # its samples are those of policies after this one
         session.refusal = RefusalState(refusals=session.refusal.refusals)
     told = f"restored the policy of step {state['counters']['step']}; viscosity raised"
-    session.tracker.alert("rollback", told, step=session.counters.step, severity="collapse")
+    session.tracker.alert("rollback", told, step=counters.step, severity="collapse")
     return CollapseAction.ROLLBACK

@@ -12,9 +12,10 @@ PROMISED = "predicted_dissipation"  # of the update after a batch, until the nex
 
 def free_energy_metrics(session: Session, work: StepInProgress) -> dict[str, float]:
     """Free energy of this on-policy batch, how much of it the last update dissipated, and how much it promised to."""
-    experience, previous = work.batch.experience, session.previous
+    experience, previous, own = work.batch.experience, session.previous, work.batch.own_rows
     now = free_energy_of_batch(
-        experience.rewards, experience.old_logp, experience.mask, session.learner.algorithm.objective.temperature
+        *(experience.rewards[own], experience.old_logp[own], experience.mask[own]),
+        session.learner.algorithm.objective.temperature,
     )
     found = now.metrics() | session.learner.algorithm.step_rule.readings()
     if "energy" in previous:

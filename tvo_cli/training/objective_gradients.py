@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths.importance_ratio import importance_ratio
-from tvo_cli.reward.reward_sum import filled_opinions, weighted_sum
+from tvo_cli.reward.reward_sum import Opinions, filled_opinions, weighted_sum
 from tvo_cli.training.backward import backward_through_network
 from tvo_cli.training.minibatch_forward import forward_parts
 from tvo_cli.training.out_of_memory import within_memory_of_all_ranks
-from tvo_cli.training.reward_components import terms_of_responses
+from tvo_cli.training.reward_components import join_components, terms_of_responses
 
 if TYPE_CHECKING:
     from tvo_cli.training.batch import RolloutBatch
@@ -28,13 +28,21 @@ if TYPE_CHECKING:
 
 def gradients_of_terms(session: Session, batch: RolloutBatch) -> Tensor:
     """g, float64 [K, d], the terms in the order of their names in `terms_of_responses`; the same on every rank."""
-    graded, group = batch.drawn.chosen, batch.rollout.group.tolist()
-    terms = terms_of_responses(session, graded.rollout, graded.verdicts, graded.components)
+    group = batch.rollout.group.tolist()
     found = [
-        _gradient_of_rewards(session, batch, torch.tensor(filled_opinions(values, group))) for values in terms.values()
+        _gradient_of_rewards(session, batch, torch.tensor(filled_opinions(values, group)))
+        for values in _terms_of_batch(session, batch).values()
     ]
     session.learner.optimizer.zero_grad(set_to_none=True)
     return torch.stack(found)
+
+
+def _terms_of_batch(session: Session, batch: RolloutBatch) -> dict[str, Opinions]:
+    """Every term of the reward, a value a response; of a branch's too, which the user's functions have not seen."""
+    drawn = batch.drawn
+    parts = [drawn.chosen] if drawn.branch is None else [drawn.chosen, drawn.branch]
+    components = join_components([part.components for part in parts])
+    return terms_of_responses(session, batch.rollout, batch.verdicts, components)
 
 
 def _gradient_of_rewards(session: Session, batch: RolloutBatch, rewards: Tensor) -> Tensor:
@@ -67,11 +75,9 @@ def _flat_gradient(parameter: Tensor) -> Tensor:
 
 def with_weighted_rewards(session: Session, batch: RolloutBatch, weights: Mapping[str, float]) -> RolloutBatch:
     """The batch with the rewards of these weights over all terms, and the advantages that follow."""
-    graded = batch.drawn.chosen
-    terms = terms_of_responses(session, graded.rollout, graded.verdicts, graded.components)
     group = batch.rollout.group.tolist()
-    rewards = tuple(weighted_sum(terms, weights, group, [0.0] * len(group)))
-    chosen = replace(graded, rewards=rewards)
+    rewards = tuple(weighted_sum(_terms_of_batch(session, batch), weights, group, [0.0] * len(group)))
+    chosen = replace(batch.drawn.chosen, rewards=rewards[batch.own_rows])
     experience = replace(batch.experience, rewards=torch.tensor(rewards).to(batch.experience.rewards))
     return replace(
         batch,

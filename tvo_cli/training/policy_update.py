@@ -37,7 +37,9 @@ def remaining_minibatches_of_update(
     if work.position == 0:
         _start_penalties_before_first_update(learner, work.batch, passes)
         if isinstance(learner.algorithm.step_rule, RewardReader):
-            learner.algorithm.step_rule.observe_rewards(experience.rewards, experience.group, experience.source)
+            own = work.batch.own_rows
+            seen = experience.rewards[own], experience.group[own], experience.source[own]
+            learner.algorithm.step_rule.observe_rewards(*seen)
         learner.algorithm.step_rule.begin_batch(experience.old_logp, experience.mask, step, steps)
     order = cut_into_minibatches(
         experience.group.cpu(),

@@ -8,6 +8,9 @@ not learnt from, for the policy that sampled it is no more. docs/decisions/refus
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -42,11 +45,16 @@ def judge_last_update(session: Session, graded: GradedBatch) -> Refusal | None:
     return refusal
 
 
-def trust_state(session: Session, snapshot: StateSnapshot | None) -> None:
-    """The state that the accepted batch was sampled in: what a refusal of the next update returns to."""
+def trust_state(session: Session, snapshot: StateSnapshot | None, weighting: Mapping[str, Any]) -> None:
+    """The state that the accepted batch was sampled in: what a refusal of the next update returns to.
+
+    weighting: the reward weights' state before the batch moved them, which no recording of the step wants.
+    """
     state = session.refusal
     if state is None or not session.limits.refuse:
         return
+    assert snapshot is not None
+    snapshot = replace(snapshot, state={**snapshot.state, "weighting": dict(weighting)})
     state.trusted = snapshot
     if state.condition.drift == 0.0 and session.limits.refuse_drift:
         state.anchor, state.since_anchor, state.updated, state.raised = snapshot, 0, 0, 0
@@ -68,6 +76,8 @@ def take_updates_back(session: Session, refusal: Refusal) -> None:
     assert snapshot is not None
     session.restore_learner(snapshot.tensors["policy"], snapshot.tensors, snapshot.state)
     session.weighting.load_state_dict(snapshot.state.get("weighting", {}))
+    if session.snapshot is not None and _steps_done(session.snapshot) > _steps_done(snapshot):
+        session.snapshot = snapshot  # a rollback would bring back what has just been taken back
     if refusal.test == DRIFT:
         state.condition.forget_newest(state.since_anchor)
         state.since_anchor = 0
@@ -118,6 +128,10 @@ def refusal_metrics(session: Session) -> dict[str, float]:
 def _refusal_state(session: Session) -> RefusalState:
     session.refusal = session.refusal or RefusalState()
     return session.refusal
+
+
+def _steps_done(snapshot: StateSnapshot) -> int:
+    return int(snapshot.state["counters"]["step"])
 
 
 def _sample_of_draw(graded: GradedBatch) -> FreeEnergySample | None:

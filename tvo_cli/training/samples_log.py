@@ -46,21 +46,22 @@ def _responses_of_step(session: Session, step: int) -> Path:
 
 def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
     """The first ROWS responses of a batch: its problems in the order drawn, all the responses of each."""
-    lengths, components = batch.rollout.mask.sum(1).tolist(), batch.drawn.chosen.components
+    chosen = batch.drawn.chosen
+    lengths, components = chosen.rollout.mask.sum(1).tolist(), chosen.components
     return [
         {
             "id": batch.problems[p].id,
             "question": batch.problems[p].question,
             "gold": batch.problems[p].answer,
-            "completion": batch.rollout.texts[row],
-            "extracted": batch.verdicts[row].extracted,
-            "correct": batch.verdicts[row].correct,
-            "reason": batch.verdicts[row].reason,
+            "completion": chosen.rollout.texts[row],
+            "extracted": chosen.verdicts[row].extracted,
+            "correct": chosen.verdicts[row].correct,
+            "reason": chosen.verdicts[row].reason,
             "reward": float(batch.experience.rewards[row]),
             "tokens": lengths[row],
         }
         | ({"rewards": {name: said.values[row] for name, said in components.items()}} if components else {})
-        for row, p in enumerate(batch.rollout.group.tolist()[:ROWS])
+        for row, p in enumerate(chosen.rollout.group.tolist()[:ROWS])
     ]
 
 

@@ -42,7 +42,7 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
 
 
 def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
-    rollout, verdicts = batch.rollout, batch.verdicts
+    rollout, verdicts = batch.drawn.chosen.rollout, batch.drawn.chosen.verdicts
     return (
         _reward_metrics_of_draws(session, batch)
         | _source_metrics(session, batch)
@@ -90,8 +90,8 @@ def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
 
 def _entropy_law_metrics(session: Session, batch: RolloutBatch, accuracy: float) -> dict[str, float]:
     """What the accuracy so far has cost in entropy, both of the policy that sampled."""
-    experience = batch.experience
-    return session.law.read(float(masked.mean(-experience.old_logp, experience.mask)), accuracy)
+    experience, own = batch.experience, batch.own_rows
+    return session.law.read(float(masked.mean(-experience.old_logp[own], experience.mask[own])), accuracy)
 
 
 def _mismatch_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:

@@ -94,10 +94,11 @@ def start_step(session: Session) -> StepInProgress:
         if refusal is not None:
             refused_updates.take_updates_back(session, refusal)
             return StepInProgress(batch, clock, refused=True)
+        weighting = session.weighting.state_dict()
         batch = session.weighting.weighted(session, batch)
     refused_updates.release_trusted_state(session)
     before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
-    refused_updates.trust_state(session, before)
+    refused_updates.trust_state(session, before, weighting)
     return StepInProgress(batch, clock, before=before)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
@@ -109,6 +109,7 @@ class StartLost(TrendRule):
 class HeldOutFall(TrendRule):
     """The held-out accuracy lies below `share` of its best, by `errors` standard errors of the difference."""
 
+    reads_refused: ClassVar[bool] = True
     share: float
     errors: float
     curve: Curve = field(default_factory=Curve, init=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
@@ -28,6 +29,7 @@ class LearntByHeart(TrendRule):
     Levels are compared here, not gains: on repeated problems of one source a gap of this size is memory.
     """
 
+    reads_refused: ClassVar[bool] = True
     gap: float
     errors: float
     window: int

@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
-from tvo_cli.diagnosis.training_log import RunFacts
+from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, share_noise
-
-REFUSED = "stability/refused"
 
 
 @dataclass(kw_only=True)
@@ -51,6 +50,7 @@ class SuddenFall(TrendRule):
 class RepeatedRefusals(TrendRule):
     """`most` or more of the last `window` steps were taken back: by so much the count of refusals has grown."""
 
+    reads_refused: ClassVar[bool] = True
     most: int
     window: int
     refused: list[float] = field(default_factory=list, init=False)
