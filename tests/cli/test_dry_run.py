@@ -100,6 +100,7 @@ def sizes_of_ranks(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str,
     return {line[:24].strip(): line[24:].strip() for line in lines[begin:]}
 
 
+@pytest.mark.slow
 def test_of_several_ranks_it_says_what_each_holds_what_travels_and_what_is_waited_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

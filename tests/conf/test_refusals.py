@@ -168,6 +168,7 @@ def test_what_can_be_is_taken(overrides: list[str]) -> None:
     assert config.compose([*RUN, *overrides]).output_dir  # a refusal would have raised
 
 
+@pytest.mark.slow
 def test_free_maps_stay_open() -> None:
     found = config.compose(
         ["path=x", "rollout=vllm", "+rollout.options={gpu_memory_utilization: 0.8, deep: {a: [1]}}"], "eval"

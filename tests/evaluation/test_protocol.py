@@ -67,6 +67,7 @@ def test_what_cannot_be_is_refused_by_its_key(override: str, said: str) -> None:
         protocol(override)
 
 
+@pytest.mark.slow
 def test_the_hash_sees_everything_that_changes_a_number_and_nothing_else() -> None:
     plain = protocol()
     for override in ("protocol.max_tokens=21", "decoding.samples=4", "protocol.suffix=x", "protocol.unfinished=graded"):
@@ -90,6 +91,7 @@ def test_a_chat_protocol_needs_a_chat_template() -> None:
         protocol(suites="math500").render(PROBLEM, Bare())
 
 
+@pytest.mark.slow
 def test_every_suite_and_every_protocol_composes() -> None:
     """Each with one of the other, until all of both have had their turn."""
     suites, protocols = suite.suite_names(), config.choices_of_group("protocol")

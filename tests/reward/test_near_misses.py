@@ -29,6 +29,7 @@ def accepted(grader: Grader, misses: list[near_misses.Miss]) -> list[near_misses
     return [miss for miss, verdict in zip(misses, verdicts, strict=True) if verdict.correct]
 
 
+@pytest.mark.slow
 def test_a_sample_of_our_own_golds(grader: Grader) -> None:
     misses = list(islice(near_misses.near_misses(OWN, SEED), FAST))
     assert {rule for _, _, rule in misses} == {rule.__name__ for rule in near_misses.RULES}

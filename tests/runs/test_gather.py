@@ -49,6 +49,7 @@ def test_rewards_that_are_not_numbers_enter_no_mean_and_are_counted(arms: Path) 
     assert any("is not finite at 6 steps; they enter no mean" in note for note in document.notes)
 
 
+@pytest.mark.slow
 def test_a_run_of_nothing_finite_counts_as_failed_in_the_metric(arms: Path) -> None:
     write_run(arms, "tvo", 3, 0.9, curve=("nan", "nan", "nan", "nan"))
     document = made(arms, metric="accuracy/fresh")

@@ -86,6 +86,7 @@ def test_the_slices_of_a_minibatch_are_its_rows_in_order(run: Runs, shown: list[
         assert tokens.whole.seed == tokens.seed and not tokens.whole.logp.requires_grad
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("another_precision")
 @pytest.mark.parametrize(
     "name", ["dppo_tv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dppo_kl", "grpo"))]
