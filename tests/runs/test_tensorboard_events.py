@@ -24,7 +24,7 @@ def test_scalars_are_rows(tmp_path: Path) -> None:
         writer.add_event(Event(step=step, summary=Summary(value=values)))
     writer.close()
     [trial] = gather_runs([tmp_path]).trials
-    assert trial.tool == "trl" and trial.curve("reward/mean") == ([1, 2], [0.5, 1.0])
+    assert trial.tool == "other" and trial.curve("reward/mean") == ([1, 2], [0.5, 1.0])
 
 
 def test_without_tensorboard_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_an_offline_run_is_read_by_its_folder(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     write_wandb_file(folder / "run-1.wandb", ROWS)
     [trial] = gather_runs([tmp_path]).trials
-    assert trial.tool == "trl" and trial.curve("reward/mean") == ([1, 2, 3], pytest.approx([0.1, 0.2, 0.3]))
+    assert trial.tool == "other" and trial.curve("reward/mean") == ([1, 2, 3], pytest.approx([0.1, 0.2, 0.3]))
 
 
 @pytest.mark.slow
