@@ -83,6 +83,7 @@ def test_no_state_of_the_streams_ends_a_run_and_the_log_says_what_became_of_them
         assert done.stderr.count(b"tvo: standard output is lost (Broken pipe)") == 1, "the prompt does not come back"
 
 
+@pytest.mark.slow
 def test_what_an_encoding_lacks_is_shown_by_its_nearest_or_its_number(
     view: Callable[..., subprocess.CompletedProcess[bytes]],
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_closed_descriptor_is_taken_by_no_file_of_the_run(tmp_path: Path) -> N
     assert done.returncode == 0 and is_whole(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True], ids=["blocking", "made non-blocking by another process"])
 def test_a_reader_that_takes_nothing_holds_nobody_up(tmp_path: Path, shared: bool) -> None:
     (tmp_path / "view.py").write_text(VIEW)
@@ -157,6 +159,7 @@ def test_a_lost_terminal_ends_no_run(tmp_path: Path) -> None:
     assert "standard output is lost (Input/output error)" in (tmp_path / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_terminal_that_stops_jobs_in_the_background_stops_no_run(tmp_path: Path) -> None:
     before = """
 import os, sys, termios
@@ -225,6 +228,7 @@ def test_what_is_said_after_the_command_does_not_change_its_exit_code(tmp_path: 
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "encoding", ["ascii", *(pytest.param(e, marks=pytest.mark.slow) for e in ("latin-1", "utf-8"))]
 )

@@ -186,6 +186,7 @@ def test_a_folder_in_which_another_process_runs_is_refused_and_left_alone(
     assert main(words) == 0, "that process is gone; its number was given to another"
 
 
+@pytest.mark.slow
 def test_a_mistyped_command_in_a_finished_runs_folder_leaves_it_finished(
     experiment: Experiment, tmp_path: Path
 ) -> None:

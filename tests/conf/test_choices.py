@@ -83,6 +83,7 @@ def test_every_optimiser_and_schedule_builds(name: str) -> None:
     assert config.build(node.schedule)(0, 10) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_every_embedded_experiment_runs_a_step(name: str, tmp_path: Path) -> None:
     from tvo_cli.experiment import train

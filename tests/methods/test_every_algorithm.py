@@ -27,8 +27,10 @@ from tvo_cli.types import Loss, Tokens
 from .conftest import composed
 
 ALGORITHMS = config.choices_of_group("algorithm")
-# Recipes that put together what others have: `make test-slow` checks them.
+# Recipes that put together what others have, or shape an advantage as others do: `make test-slow` checks them.
 COMBINED = {
+    *("aepo_agentic", "ares", "canon", "clip_b", "clip_v", "empg", "information_consistency", "llds", "pear"),
+    *("perplexity_shaping", "position_shaping", "progrpo", "trust_grpo", "tw_grpo"),
     *("canon_dynamic", "entropy_performance", "grpo_early_stop_kl", "grpo_overdamped", "grpo_shrunk", "grpo_viscous"),
     *(f"grpo_shrunk_cv_{piece}" for piece in ("consistent", "first_order", "one_response", "sharpened")),
     *("kl_cov_early_stop", "siren_viscous", "tvo_2025", "tvo_cosine", "tvo_first_order", "tvo_fluctuation"),

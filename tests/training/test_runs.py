@@ -128,6 +128,7 @@ def test_must_resume_says_what_is_missing(run: Runs) -> None:
         run("a", "resume=must")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Every update of one run is poisoned: its weights stay those of the start, and it stops with its verdict."""
