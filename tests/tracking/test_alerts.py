@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tvo_cli import redaction
+from tvo_cli.tracking import alert_sender
 from tvo_cli.tracking.alert import Alert, AlertCooldown
 from tvo_cli.tracking.alert_sender import AlertSender, run_alert_command
 from tvo_cli.tracking.tracker import Tracker
@@ -207,7 +208,7 @@ def test_a_command_that_fails_or_does_not_end_says_so(words: list[str], deadline
         run_alert_command(words, ALERT, deadline)
 
 
-def test_alerts_that_a_dead_channel_leaves_waiting_are_bounded() -> None:
+def test_alerts_that_a_dead_channel_leaves_waiting_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     released, begun = threading.Event(), threading.Event()
 
     def stuck(alert: Alert) -> None:
@@ -219,6 +220,8 @@ def test_alerts_that_a_dead_channel_leaves_waiting_are_bounded() -> None:
     begun.wait()
     for _ in range(200):
         sender.send(ALERT)
+    assert sender._waiting.qsize() == alert_sender.WAITING < 200
+    assert f"{alert_sender.WAITING} alerts wait to be sent" in caplog.text
     sender.close()
     released.set()
 
