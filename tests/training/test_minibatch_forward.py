@@ -88,9 +88,7 @@ def test_the_slices_of_a_minibatch_are_its_rows_in_order(run: Runs, shown: list[
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("another_precision")
-@pytest.mark.parametrize(
-    "name", ["dppo_tv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dppo_kl", "grpo"))]
-)
+@pytest.mark.parametrize("name", ["dppo_tv", "dppo_kl", "grpo"])
 def test_dppo_is_anchored_at_what_the_sampler_recorded(run: Runs, batches: list[RolloutBatch], name: str) -> None:
     """In bfloat16 the trainer recomputes log π_old for the others, and corrects for the difference."""
     run("a", f"algorithm={name}", "trainer.precision=bfloat16", *ONE_STEP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,9 +27,9 @@ class BoughtReward(TrendRule):
     reward: Curve = field(default_factory=Curve, init=False)
     success: Curve = field(default_factory=Curve, init=False)
 
+    @abstractmethod
     def paid(self, metrics: Mapping[str, float]) -> str:
         """What moved, in words; empty where nothing did."""
-        raise NotImplementedError
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Bought."""

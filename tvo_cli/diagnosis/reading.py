@@ -88,22 +88,22 @@ def with_reward_terms(row: Mapping[str, Any]) -> Row:
     return out
 
 
-def accuracy_term(row: Mapping[str, Any]) -> str | None:
-    """Return the function of a reward that is an accuracy by name and value; None where a row has an accuracy."""
-    if "accuracy/fresh" in row:
+def accuracy_term(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the function of a reward that is an accuracy by its name and its values in all rows.
+
+    None where the rows have an accuracy, or no such function.
+    """
+    names = {name for row in rows for name in row}
+    if "accuracy/fresh" in names:
         return None
-    terms = (name for name in sorted(row) if name.startswith("reward/") and not name.endswith("/std"))
-    return next((name for name in terms if CORRECTNESS.search(name) and 0.0 <= row[name] <= 1.0), None)
+    terms = (name for name in sorted(names) if name.startswith("reward/") and not name.endswith("/std"))
+    named = (name for name in terms if CORRECTNESS.search(name))
+    return next((name for name in named if all(0.0 <= row[name] <= 1.0 for row in rows if name in row)), None)
 
 
 def _with_accuracy(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Rows with an accuracy where a reward's function is one by its name and its values; unchanged otherwise."""
-    names = {name for row in rows for name in row}
-    if "accuracy/fresh" in names:
-        return rows
-    terms = [name for name in sorted(names) if name.startswith("reward/") and CORRECTNESS.search(name)]
-    terms = [name for name in terms if not name.endswith("/std")]
-    found = next((name for name in terms if all(0.0 <= row[name] <= 1.0 for row in rows if name in row)), None)
+    found = accuracy_term(rows)
     if found is None:
         return rows
     return tuple({**row, "accuracy/fresh": row[found]} if found in row else row for row in rows)

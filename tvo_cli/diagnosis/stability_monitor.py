@@ -109,7 +109,7 @@ class StabilityMonitor:
         return {name: float(value) for name, value in row.items() if name != "step"}
 
     def _with_accuracy(self, row: Row) -> Row:
-        self._accuracy = self._accuracy or accuracy_term(row)
+        self._accuracy = self._accuracy or accuracy_term([row])
         if self._accuracy is None or self._accuracy not in row or "accuracy/fresh" in row:
             return row
         return {**row, "accuracy/fresh": row[self._accuracy]}

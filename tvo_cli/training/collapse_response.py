@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,21 +26,24 @@ def is_snapshot_due_for_response(session: Session) -> bool:
 def watch_for_collapse(session: Session, metrics: dict[str, float]) -> list[str]:
     """Show the step to the collapse rules and alert; the rules of a collapse that began here."""
     firings = session.watch.observe(session.counters.step, metrics)
-    for firing in firings:
-        session.tracker.alert(firing.rule, firing.message, step=firing.step, severity=firing.severity)
+    _alert(session, firings)
     return [firing.rule for firing in firings if firing.severity == "collapse"]
 
 
 def watch_evaluation(session: Session, metrics: dict[str, float]) -> None:
     """Show an evaluation to the rules that read one, and alert; a run that goes on responds as it does to a step."""
     firings = session.watch.observe_evaluation(session.counters.step, metrics)
-    for firing in firings:
-        session.tracker.alert(firing.rule, firing.message, step=firing.step)
+    _alert(session, firings)
     if not firings:
         return
     if session.watch.decide() is CollapseAction.ROLLBACK and not is_run_over(session):
         _roll_back_to_snapshot(session)
     write_verdict(session)
+
+
+def _alert(session: Session, firings: Sequence[RuleFiring]) -> None:
+    for firing in firings:
+        session.tracker.alert(firing.rule, firing.message, step=firing.step, severity=firing.severity)
 
 
 def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[str, float]) -> CollapseAction:
