@@ -150,6 +150,15 @@ def test_rows_lead_by_their_best_rate_and_keep_what_makes_them_a_row(tmp_path: P
     assert [(run["refusals"], run["lost"]) for run in runs_below(tmp_path / "four")] == [([3, 9], 4), ([], 0)]
 
 
+def test_the_rule_takes_no_place_of_its_own_and_the_best_rival_goes_on() -> None:
+    final = {"tvo": 0.9, "tvo stability.refuse=4": 0.91, "grpo_shrunk_cv": 0.8, "tvo_2025": 0.7}
+    final |= {"grpo rollout.epochs=4": 0.5, "grpo": 0.4}
+    runs = [{"row": row, "lr": 1e-3, "final": value} for row, value in final.items()]
+    assert leading_rows(runs, 4) == ["tvo stability.refuse=4", "grpo_shrunk_cv", "tvo_2025", "grpo rollout.epochs=4"]
+    assert leading_rows(runs, 3) == ["tvo stability.refuse=4", "grpo_shrunk_cv", "grpo rollout.epochs=4"]
+    assert leading_rows(runs[:4], 2) == ["tvo stability.refuse=4", "grpo_shrunk_cv"], "no rival was run"
+
+
 class Tables:
     """What a table reads of a record of several tables."""
 
