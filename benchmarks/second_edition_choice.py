@@ -41,7 +41,16 @@ def _row_of_run(folder: Path, shape: str) -> Row:
         | readings(summary, steps)
         | {"falls": falls([step["accuracy/fresh"] for step in steps], rollouts)}
         | _refused(folder)
+        | _made_by(folder)
     )
+
+
+def _made_by(folder: Path) -> Row:
+    """The commit and the processor of a run: rows of several machines stand in one record."""
+    versions = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+    git, machine = versions["git"], versions["environment"]
+    commit = "none" if git is None else git["commit"][:10] + (", changed since" if git["dirty"] else "")
+    return {"commit": commit, "processor": f"{machine['cpu']}, {machine['cpu_kernels']}"}
 
 
 def _refused(folder: Path) -> Row:

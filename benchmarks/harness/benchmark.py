@@ -48,11 +48,13 @@ class Benchmark(Generic[S]):
     settings: type[S]
     quick: Mapping[str, Any]  # settings with which it takes seconds: for tests, no measurement to quote
     tables: Mapping[str, Fields]
-    measure: Callable[[S], Iterator[Measurement]]
+    measure: Callable[..., Iterator[Measurement]]  # of the settings; with `of_record` of the record too
     table: Callable[[Record], str]  # Markdown for the page in docs/results
     seeds: tuple[int, ...] = ()  # where the settings have no `seeds`: those that are written in the code
     notes: tuple[str, ...] = ()
     figure: Callable[[Record, Path], None] | None = None
+    of_record: bool = False  # what is measured later depends on the rows before it
+    any_machine: bool = False  # an unfinished record goes on on another machine and with other versions; a note says so
     rows_at_once: bool = False  # each row is written as soon as it is there, and to a .jsonl beside the record too
 
     def main(self) -> None:

@@ -42,14 +42,16 @@ def collect(
     An unfinished record at `resume`, or else at `path`, goes on.
     """
     record, source = begin(benchmark, settings, words, quick), resume or path
-    before = None if anew else unfinished(source, record, benchmark.settings)
+    before = None if anew else unfinished(source, record, benchmark)
     if resume is not None and before is None:
-        raise NotResumable(f"{resume} is no unfinished record of these settings, versions, processor and GPU")
+        others = "" if benchmark.any_machine else ", versions, processor and GPU"
+        raise NotResumable(f"{resume} is no unfinished record of these settings{others}")
     if path.exists() and (before is None or source != path):
         path.replace(path.with_name(f"{path.stem}.previous{path.suffix}"))
     if before is not None:
         done = sum(len(table.rows) for table in before.tables.values())
         say(f"{source}: unfinished, {done} rows are kept (--anew measures them again, as after a change of the code)")
+        before.notes.extend(_moved(before, record, done))
     record = before or record
     with closing(_results(benchmark, settings, record)) as results:
         _fill(record, results, path, lines=path.with_suffix(".jsonl") if benchmark.rows_at_once else None)
@@ -76,24 +78,41 @@ def begin(benchmark: Benchmark[S], settings: S, words: Sequence[str], quick: boo
     )
 
 
-def unfinished(path: Path, wanted: Record, settings: type[Settings]) -> Record | None:
-    """A stopped measurement of the same thing: same settings, versions, processor, GPU and fields."""
+def unfinished(path: Path, wanted: Record, benchmark: Benchmark[S]) -> Record | None:
+    """A stopped measurement of the same thing: same settings and fields; versions, processor and GPU, if they count."""
     try:
         found = read(path)
     except (FileNotFoundError, ValueError):  # none yet, or another file of that name
         return None
-    same = found.ended is None and (found.benchmark, found.versions) == (wanted.benchmark, wanted.versions)
-    same &= of_measurement(settings, found.settings) == of_measurement(settings, wanted.settings)
-    same &= (found.machine.processor, found.machine.gpu) == (wanted.machine.processor, wanted.machine.gpu)
+    same = found.ended is None and found.benchmark == wanted.benchmark
+    same &= benchmark.any_machine or _where(found) == _where(wanted)
+    same &= of_measurement(benchmark.settings, found.settings) == of_measurement(benchmark.settings, wanted.settings)
     same &= {name: one.fields for name, one in found.tables.items()} == {
         name: one.fields for name, one in wanted.tables.items()
     }
     return found if same else None
 
 
+def _where(record: Record) -> tuple[dict[str, str], str, str]:
+    """Versions, processor and GPU."""
+    return record.versions, record.machine.processor, record.machine.gpu
+
+
+def _moved(before: Record, now: Record, rows: int) -> list[str]:
+    """A note, where a record goes on elsewhere than it was begun."""
+    if _where(before) == _where(now):
+        return []
+    differing = sorted(
+        name for name in before.versions | now.versions if before.versions.get(name) != now.versions.get(name)
+    )
+    told = ", ".join(f"{name} {now.versions.get(name, 'none')}" for name in differing)
+    return [f"{now.begun}: goes on after {rows} rows, on {now.machine.processor}{': ' if told else ''}{told}"]
+
+
 def _results(benchmark: Benchmark[S], settings: S, record: Record) -> Generator[tuple[Measurement, list[Row]]]:
     """What is not in the record yet, measured here or, where the settings have workers, in processes."""
-    pending = (one for one in benchmark.measure(settings) if not one.is_in(record))
+    found = benchmark.measure(settings, record) if benchmark.of_record else benchmark.measure(settings)
+    pending = (one for one in found if not one.is_in(record))
     workers = getattr(settings, "workers", 1)
     if workers == 1:
         yield from ((one, one.rows()) for one in pending)

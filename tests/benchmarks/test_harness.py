@@ -19,7 +19,7 @@ from benchmarks.harness.command_line import run
 from benchmarks.harness.machine import machine, versions
 from benchmarks.harness.markdown import median, several, spread, table
 from benchmarks.harness.power_law import fit
-from benchmarks.harness.record import Field, Record, Row, Table, flag, group, number, numbers, read, text
+from benchmarks.harness.record import Field, Record, Row, Table, flag, group, number, numbers, read, text, write
 from benchmarks.harness.settings import Settings, of_measurement, option
 
 FIELDS = {"n": number("size", "1"), "square": number("of it", "1"), "met": flag("whether it is one")}
@@ -110,7 +110,7 @@ def test_processes_measure_side_by_side(tmp_path: Path, monkeypatch: pytest.Monk
         sys.modules["__main__"], "__file__", None, raising=False
     )  # children would run the script of pytest again
     path, fails = tmp_path / "squares.json", [9]
-    parallel = dataclasses.replace(Squares().benchmark(), settings=Parallel, measure=measure)  # type: ignore[arg-type]
+    parallel = dataclasses.replace(Squares().benchmark(), settings=Parallel, measure=measure)
     with pytest.raises(ValueError, match="invalid literal"):
         run(parallel, ["--out", str(path)])
     fails.clear()
@@ -277,3 +277,31 @@ def test_a_record_that_cannot_go_on_is_named(tmp_path: Path, capsys: pytest.Capt
         run(Squares().benchmark(), ["--resume", str(over), "--out", str(path)])
     assert stopped.value.code == 2 and f"--resume: {over} is no unfinished record" in capsys.readouterr().err
     assert not path.exists()
+
+
+def test_a_record_goes_on_elsewhere_only_where_that_is_allowed_and_says_so(tmp_path: Path) -> None:
+    path, squares = tmp_path / "squares.json", Squares(stops_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(squares.benchmark(), ["--out", str(path)])
+    record = read(path)
+    record.machine.processor, record.versions["torch"] = "another", "0.1"
+    write(path, record)
+    with pytest.raises(SystemExit):
+        run(squares.benchmark(), ["--resume", str(path), "--out", str(path)])
+    assert run(squares.benchmark(any_machine=True), ["--resume", str(path), "--out", str(path)]) == 0
+    found = read(path)
+    assert squares.computed == [1, 2, 3] and len(found.rows("squares")) == 3
+    (note,) = found.notes[1:]
+    assert f"goes on after 1 rows, on {machine().processor}: torch {versions()['torch']}" in note
+
+
+def test_what_follows_can_depend_on_the_rows_before_it(tmp_path: Path) -> None:
+    squares, path = Squares(), tmp_path / "squares.json"
+
+    def measure(settings: Chosen, record: Record) -> Iterator[Measurement]:
+        yield from squares.measure(settings)
+        most = max(row["square"] for row in record.rows("squares"))
+        yield Measurement("squares", {"n": most}, partial(squares.square, most))
+
+    assert run(squares.benchmark(measure=measure, of_record=True), ["--out", str(path)]) == 0
+    assert squares.computed == [1, 2, 3, 9]

@@ -15,8 +15,9 @@ from benchmarks.group_size import SHAPES, estimators, predicted_ratio
 from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.record import Row
 from benchmarks.refusals import CONFIRMED
-from benchmarks.second_edition import FIRST, TASKS, Chosen, Sweep, _later, _plan, _read_again, table, words_of
+from benchmarks.second_edition import _read_again, measure, table
 from benchmarks.second_edition_choice import best_rate, falls, leading_rows, runs_below
+from benchmarks.second_edition_sweeps import FIRST, FRESH, TASKS, Chosen, Sweep, folder_of, later, plan, words_of
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
 from tvo_cli.config.cross_key_checks import check_across_keys
@@ -55,21 +56,34 @@ def test_every_row_can_go_on_to_the_later_sweeps(shape: str) -> None:
     """Its folder and overrides are what the command line reads, and the jobs are those that the sum counts."""
     row, settings = f"grpo_shrunk_cv {shape}".strip(), Chosen()
     for task, batches in TASKS.items():
-        choice = _later(f"choice of rates, {task}: {row}", f"second_edition_{task}", row, 8, batches, ("seed=100,101",))
-        report = _later(f"{task}: {row}", f"second_edition_{task}", row, 20, batches, ("optimizer.lr=3e-3,1e-3",))
-        assert [len(jobs_of_command_line(words_of(settings, one))[0]) for one in (choice, report)] == [8, 20]
-    long = _later(f"120 batches: {row}", "second_edition_long", row, 5, 120, ("optimizer.lr=3e-3",))
-    found, _ = jobs_of_command_line(words_of(settings, long))
-    assert len(found) == 5 and set(shape.split()) <= set(found[0])
+        preset = f"second_edition_{task}"
+        choice = later(f"choice of rates, {task}: {row}", preset, row, 8, batches, seeds=(100, 101))
+        report = later(f"{task}: {row}", preset, row, 20, batches, ("optimizer.lr=3e-3,1e-3",))
+        for sweep in (choice, report):
+            assert len(jobs_of_command_line(words_of(settings, sweep, 7))[0]) * len(sweep.seeds) == sweep.jobs
+    long = later(f"120 batches: {row}", "second_edition_long", row, 5, 120, ("optimizer.lr=3e-3",), FRESH[:5])
+    (found,), _ = jobs_of_command_line(words_of(settings, long, 1000))
+    assert len(long.seeds) == long.jobs and {"seed=1000", *shape.split()} <= set(found)
 
 
 def test_the_sum_counts_every_run_that_may_be_read_again() -> None:
-    plan = {sweep.name: sweep for sweep in _plan(Chosen())}
-    with_rule = [name for name in plan if name.endswith("read again")]
-    assert len(plan) == 4 + 5 + 6 and len(with_rule) == 6
+    sweeps = {sweep.name: sweep for sweep in plan(Chosen())}
+    with_rule = [name for name in sweeps if name.endswith("read again")]
+    assert len(sweeps) == 4 + 5 + 6 and len(with_rule) == 6
     for name in with_rule:
-        swept = plan[name.partition(":")[0]]
-        assert (plan[name].jobs, plan[name].batches) == (swept.jobs, swept.batches + 16)
+        swept = sweeps[name.partition(":")[0]]
+        assert (sweeps[name].jobs, sweeps[name].batches) == (swept.jobs, swept.batches + 16)
+
+
+def test_another_machine_goes_on_from_the_record_alone() -> None:
+    """Seeds that the record has are not started again; a run of them that refused is read once more."""
+    sweep = FIRST[0]
+    rows = [{"sweep": sweep.name, "row": "tvo", "lr": 1e-3, "seed": 1000, "refusals": [4]}]
+    settings, record = Chosen(), cast(Any, Tables({"runs": rows}))
+    pending = measure(settings, record)
+    keys = [(one.table, one.key.get("seed")) for one in (next(pending) for _ in range(4))]
+    assert keys == [("plan", None), ("runs", 1000), ("refusals", 1000), ("runs", 1001)]
+    assert folder_of(settings, sweep, 1001) == settings.folder / "second_edition" / "1001"
 
 
 def test_a_rehearsal_has_a_folder_of_its_own() -> None:
@@ -84,8 +98,7 @@ def test_the_table_says_refusals_those_confirmed_and_batches_lost() -> None:
     twice, never = {"seed": 0, "refusals": [3, 7], "lost": 5}, {"seed": 1, "refusals": [], "lost": 0}
     key = {"sweep": "s", "row": run["row"], "lr": 1e-3, "seed": 0}
     read = key | {"same": True, "before": [0.8, 0.8], "after": [0.2, 0.79], "z": [9.0, 0.5]}
-    plan = [{"sweep": "s", "jobs": 2, "hours": 0.1}]
-    rows = {"plan": plan, "runs": [run | twice, run | never], "refusals": [read]}
+    rows = {"plan": [{"sweep": "s", "jobs": 2, "hours": 0.1}], "runs": [run | twice, run | never], "refusals": [read]}
     assert table(cast(Any, Tables(rows))).splitlines()[-1].endswith("| 0 of 2 | 2 | 1.00 | 1 of 2 | 5 |")
     rows["refusals"] = [read | {"same": False}]
     assert "| 1.00 | 0 of 0; 1 runs refused other steps when made once more | 5 |" in table(cast(Any, Tables(rows)))
@@ -130,6 +143,8 @@ def run_of(root: Path, algorithm: str, rate: float, seed: int, final: float) -> 
     settings |= {"rollout": {"prompts": 64, "samples": 2}}
     (folder / "config.yaml").write_text(json.dumps(settings))
     (folder / "collapse.json").write_text(json.dumps({"verdict": "healthy"}))
+    made_by = {"git": {"commit": "0123456789ab", "dirty": True}, "environment": {"cpu": "X", "cpu_kernels": "AVX2"}}
+    (folder / "versions.json").write_text(json.dumps(made_by))
     (folder / "summary.json").write_text(json.dumps({"evaluation": {"eval/pass@1": final}}))
     rows = [{"accuracy/fresh": share, "policy/entropy": 0.5} for share in (0.9, 0.1, final)]
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -144,6 +159,7 @@ def test_rows_lead_by_their_best_rate_and_keep_what_makes_them_a_row(tmp_path: P
     runs = [*runs_below(tmp_path / "own"), *runs_below(tmp_path / "four", "rollout.epochs=4")]
     assert leading_rows(runs, 2) == ["grpo rollout.epochs=4", "grpo"]
     assert best_rate(runs, "grpo") == 1e-4 and best_rate(runs, "tvo") == 1e-3
+    assert {(run["commit"], run["processor"]) for run in runs} == {("0123456789, changed since", "X, AVX2")}
     assert all(run["falls"] == 1 and (run["refusals"], run["lost"]) == ([], 0) for run in runs)
     verdict = {"refusals": [{"step": 3, "z": 5.0}, {"step": 9, "z": 4.2}], "batches_lost": 4}
     (tmp_path / "four" / "grpo-0.0001-0" / "collapse.json").write_text(json.dumps(verdict))

@@ -1,0 +1,70 @@
+"""How many core hours the second edition takes: its jobs, and processor seconds of batches timed on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from tempfile import TemporaryDirectory
+
+from benchmarks.harness import markdown
+from benchmarks.harness.child_process import ROOT
+from benchmarks.harness.collection import say
+from benchmarks.harness.record import Row
+from benchmarks.second_edition_sweeps import Sweep
+
+MOST = 20.0  # core hours
+TIMED = 4  # batches of the longer of two timed runs; the other has one
+QUIET = ("trainer.threads=1", "logger=none", "logger.console=off", "trainer.checkpoint_every=0")
+
+
+def sum_of(plan: Sequence[Sweep]) -> list[Row]:
+    """A row a sweep, said before the first of them begins."""
+    rows = [{"sweep": sweep.name, "jobs": sweep.jobs, "hours": _hours(sweep)} for sweep in plan]
+    say(table_of_sum(rows))
+    return rows
+
+
+def _hours(sweep: Sweep) -> float:
+    """Jobs × (a run of one batch, its evaluations included + the other batches), each of 16 updates: at most."""
+    first, further = _seconds()
+    return sweep.jobs * (first + (sweep.batches - 1) * further) / 3600
+
+
+@cache
+def _seconds() -> tuple[float, float]:
+    """Processor seconds of a job of one batch and of each further batch, after a run that warms up."""
+    before = _processor_seconds_of_children()
+    subprocess.run([sys.executable, "-c", "import tvo_cli.experiment"], cwd=ROOT, check=True)
+    start = _processor_seconds_of_children() - before
+    _, short, long = (_processor_seconds(steps) for steps in (1, 1, TIMED))
+    further = (long - short) / (TIMED - 1)
+    say(f"processor seconds: {start:.2f} to start, {short:.2f} a run of one batch, {further:.2f} a further batch")
+    return start + short, further
+
+
+def _processor_seconds_of_children() -> float:
+    used = os.times()
+    return used.children_user + used.children_system
+
+
+def _processor_seconds(steps: int) -> float:
+    from tvo_cli import config
+    from tvo_cli.experiment import train
+
+    with TemporaryDirectory() as place:
+        chosen = config.compose(["algorithm=tvo_2025", *QUIET, f"trainer.steps={steps}", f"output_dir={place}/run"])
+        begun = time.process_time()
+        train(chosen)
+        return time.process_time() - begun
+
+
+def table_of_sum(plan: Sequence[Row]) -> str:
+    """Jobs and core hours, sweep by sweep."""
+    total = sum(row["hours"] for row in plan)
+    lines = [[row["sweep"], row["jobs"], f"{row['hours']:.2f}"] for row in plan]
+    verdict = f"**{total:.1f} core hours**" + ("" if total <= MOST else f", more than the {MOST:.0f} that are allowed")
+    return markdown.table(["sweep", "jobs", "core hours"], [*lines, ["all", sum(row["jobs"] for row in plan), verdict]])

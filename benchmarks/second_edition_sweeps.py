@@ -1,0 +1,105 @@
+"""The sweeps of the second edition, and which words start each: docs/decisions/second-edition-plan.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import model_validator
+
+from benchmarks.harness.settings import Settings, option
+
+FRESH = tuple(range(1000, 1010))  # the seeds that are reported
+
+
+class Sweep(NamedTuple):
+    """A part of the comparison: its preset and what is given besides."""
+
+    name: str
+    preset: str
+    jobs: int
+    batches: int  # of a run
+    shape: str = ""  # overrides that its rows have besides their algorithm
+    words: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = FRESH
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    plan_only: bool = option(False, "print the sum and stop", of_start=True)
+    folder: Path = option(Path("outputs/second-edition"), "where the sweeps lie")
+    leading: int = option(6, "rows that go on to the other tasks", gt=0)
+    long: int = option(4, "of them, rows that go on to 120 batches", gt=0)
+    overrides: tuple[str, ...] = option((), "for every run, to rehearse; what a later sweep sets itself comes after")
+    rollouts: int = option(1024, "of a fresh reading of a refusal", ge=8)
+    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
+
+    @model_validator(mode="after")
+    def _keep_rehearsals_apart(self) -> Chosen:
+        if self.overrides and "folder" not in self.model_fields_set:
+            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
+        return self
+
+
+QUICK = {"plan_only": True, "leading": 1, "long": 1}
+
+
+FIRST = (  # on arithmetic: every row at four rates and ten seeds
+    Sweep("arithmetic", "second_edition", 720, 30),
+    Sweep("four passes", "second_edition_four_passes", 160, 30, "rollout.epochs=4 rollout.minibatches=4"),
+    Sweep("groups of eight", "second_edition_groups", 40, 30, "rollout.prompts=16 rollout.samples=8"),
+    Sweep("refused updates", "second_edition_refuse", 160, 30, "stability.refuse=4"),
+)
+TASKS = {"addition": 30, "sparse": 60}  # batches
+READ = 16  # batches as many rollouts as a refusal's two fresh readings have: the sum counts one refusal a run
+EVERYBODYS = 1e-3  # the rate at which the other tasks have every row, besides its own
+
+
+def later(
+    name: str,
+    preset: str,
+    row: str,
+    jobs: int,
+    batches: int,
+    words: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = FRESH,
+) -> Sweep:
+    """A sweep of one row: an algorithm and the overrides behind its name."""
+    algorithm, _, shape = row.partition(" ")
+    return Sweep(name, preset, jobs, batches, shape, (f"algorithm={algorithm}", *shape.split(), *words), seeds)
+
+
+def plan(settings: Chosen) -> list[Sweep]:
+    """What the sum counts: which rows the later sweeps have is not known yet, so each may have the rule."""
+    sizes = {task: (settings.leading * 8, settings.leading * 20, batches) for task, batches in TASKS.items()}
+    later = [Sweep(f"choice of rates, {task}", "", choice, batches) for task, (choice, _, batches) in sizes.items()]
+    later += [Sweep(task, "", jobs, batches) for task, (_, jobs, batches) in sizes.items()]
+    later.append(Sweep("120 batches", "", settings.long * 5, 120))
+    again = [Sweep(f"{one.name}: refusals read again", "", one.jobs, one.batches + READ) for one in (FIRST[-1], *later)]
+    return [*FIRST, *later, *again]
+
+
+def folder_of(settings: Chosen, sweep: Sweep, seed: int) -> Path:
+    """A sweep's folder, below that of its preset, or of its own where the preset serves several; a folder a seed."""
+    name = re.sub(r"[^\w.]+", "-", sweep.name) if sweep.words else sweep.preset
+    return settings.folder / name / str(seed)
+
+
+def seeds_of(settings: Chosen, sweep: Sweep) -> tuple[int, ...]:
+    """Those of the sweep; in a rehearsal those of its overrides."""
+    given = dict(word.split("=", 1) for word in settings.overrides).get("seed")
+    return sweep.seeds if given is None else tuple(map(int, given.split(",")))
+
+
+def words_of(settings: Chosen, sweep: Sweep, seed: int) -> list[str]:
+    """What follows `tvo train` for a seed of a sweep: the preset, overrides for every run, its own, its folder."""
+    given = last_of_each((*settings.overrides, *sweep.words, f"seed={seed}"))
+    return ["-m", f"experiment={sweep.preset}", *given, f"output_dir={folder_of(settings, sweep, seed)}"]
+
+
+def last_of_each(words: Iterable[str]) -> list[str]:
+    """Each key once: the last one counts."""
+    return [f"{key}={value}" for key, value in dict(word.split("=", 1) for word in words).items()]
