@@ -44,6 +44,7 @@ from benchmarks.second_edition_sweeps import (
     seeds_of,
     words_of,
 )
+from benchmarks.second_edition_verdicts import verdicts
 from tvo_cli.stats import mean_interval
 
 KEY = ("sweep", "row", "lr")  # of a line of the table
@@ -150,14 +151,17 @@ def _read_again(settings: Chosen, sweep: Sweep, run: Row) -> Row:
 def table(record: Record) -> str:
     """The sum, and each row at each rate: mean final accuracy with its 95% t interval, area, collapses and falls.
 
-    Where updates were refused: refusals a run, how many of them the fresh readings confirm, batches lost.
+    Where updates were refused: refusals a run, how many of them the fresh readings confirm, batches lost. Then what
+    the runs on arithmetic decide between rows.
     """
     sums = table_of_sum(record.rows("plan"))
     again = group(record.rows("refusals"), *KEY)
     rows = [_line(key, found, again.get(key, [])) for key, found in group(record.rows("runs"), *KEY).items()]
     head = ["sweep", "row", "rate", "final [95%]", "area", "entropy", "neutral", "collapsed", "falls"]
     head += ["refusals a run", "confirmed", "batches lost"]
-    return f"{sums}\n\n{markdown.table(head, rows)}" if rows else sums
+    first = [run for sweep in FIRST for run in _runs_of(record, sweep)]
+    parts = [sums, markdown.table(head, rows) if rows else "", verdicts(first) if first else ""]
+    return "\n\n".join(filter(None, parts))
 
 
 def _line(key: tuple[str, ...], rows: list[Row], again: list[Row]) -> list[str]:

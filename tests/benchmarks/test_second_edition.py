@@ -18,6 +18,7 @@ from benchmarks.refusals import CONFIRMED
 from benchmarks.second_edition import _read_again, measure, table
 from benchmarks.second_edition_choice import best_rate, falls, leading_rows, runs_below
 from benchmarks.second_edition_sweeps import FIRST, FRESH, TASKS, Chosen, Sweep, folder_of, later, plan, words_of
+from benchmarks.second_edition_verdicts import at_own_rate, differences, verdicts
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
 from tvo_cli.config.cross_key_checks import check_across_keys
@@ -164,6 +165,39 @@ def test_rows_lead_by_their_best_rate_and_keep_what_makes_them_a_row(tmp_path: P
     verdict = {"refusals": [{"step": 3, "z": 5.0}, {"step": 9, "z": 4.2}], "batches_lost": 4}
     (tmp_path / "four" / "grpo-0.0001-0" / "collapse.json").write_text(json.dumps(verdict))
     assert [(run["refusals"], run["lost"]) for run in runs_below(tmp_path / "four")] == [([3, 9], 4), ([], 0)]
+
+
+def runs_of(row: str, rate: float, finals: list[float]) -> list[Row]:
+    found = {"row": row, "lr": rate, "collapsed": False, "falls": 0}
+    return [found | {"seed": seed, "final": final} for seed, final in enumerate(finals)]
+
+
+def test_rows_are_compared_by_seed_at_their_own_best_rates() -> None:
+    """Without a choice of rate nothing is taken off; a pair lacks the seed that one of them lacks."""
+    reference = runs_of("tvo_overdamped", 1e-3, [0.5, 0.7, 0.6])
+    own = {run["row"]: at_own_rate([run]) for run in reference} | {
+        "tvo_overdamped": at_own_rate(reference),
+        "grpo": at_own_rate(runs_of("grpo", 1e-3, [0.4, 0.5])),
+    }
+    (found,) = differences(own, "tvo_overdamped").values()
+    assert found[0].n == 2 and found[0].difference == pytest.approx(-0.15)
+    assert found[0].p == found[1] == pytest.approx(0.2048, abs=1e-4), "t = -3 at one degree of freedom"
+
+
+def test_a_chosen_rate_costs_its_optimism() -> None:
+    """Two rates that tie in expectation: the better one's mean is lowered, and never below that of the other."""
+    tied = [*runs_of("grpo", 1e-3, [0.5, 0.7, 0.6, 0.8]), *runs_of("grpo", 1e-4, [0.7, 0.5, 0.8, 0.5])]
+    mean = sum(at_own_rate(tied).values()) / 4
+    assert 0.6 < mean < 0.65
+    assert at_own_rate(tied[:4]) == {0: 0.5, 1: 0.7, 2: 0.6, 3: 0.8}
+
+
+def test_the_rule_is_compared_with_the_same_row_without_it() -> None:
+    without, having = runs_of("tvo_2025", 1e-3, [0.5, 0.6]), runs_of("tvo_2025 stability.refuse=4", 1e-3, [0.7, 0.9])
+    told = verdicts([*without, *having, *runs_of("grpo stability.refuse=4", 1e-3, [0.1])])
+    assert "| tvo_2025 stability.refuse=4 | 0.001 | +0.250 [" in told
+    assert "| grpo stability.refuse=4 | 0.001 | -" not in told and "| grpo stability.refuse=4 | 0.001 | +" not in told
+    assert "| tvo_2025 | 0.001 | 0.550 | 0.550 | 0.000 | 0 [0.000, 0.658] | 0 | 2 |" in told, "Wilson: 0 of 2"
 
 
 def test_the_rule_takes_no_place_of_its_own_and_the_best_rival_goes_on() -> None:
