@@ -83,5 +83,8 @@ def _write_paper(document: ReportDocument, folder: Path, columns: str | None) ->
     from tvo_cli.comparison.render.paper_files import write_paper_folder
 
     names = DEFAULT_COLUMNS if columns is None else [word.strip() for word in columns.split(",") if word.strip()]
-    write_paper_folder(document, folder, names)
-    print(f"written: {escaping.terminal(folder)}/table.tex, figures/*.pdf, main.tex", file=sys.stderr)
+    kept = write_paper_folder(document, folder, names)
+    place = escaping.terminal(folder)
+    print(f"written: {place}/table.tex, figures/*.pdf{'' if kept else ', main.tex'}", file=sys.stderr)
+    if kept:
+        print(f"kept: {place}/main.tex, which has other text; delete it for a new one", file=sys.stderr)

@@ -44,8 +44,9 @@ def advance_counters(session: Session, work: StepInProgress, metrics: dict[str, 
     earlier = 0 if report.norms else counters.skipped_in_a_row
     counters.skipped_in_a_row = earlier + report.skipped_last
     counters.poisoned = bool(report.nonfinite)
-    if metrics["accuracy/fresh"] > counters.best_accuracy:
+    # a refused batch tells of a policy that is no more: it is neither the best nor the score
+    if metrics["accuracy/fresh"] > counters.best_accuracy and not work.refused:
         counters.best_accuracy, counters.best_step = metrics["accuracy/fresh"], counters.step
-    unscored = session.limits.scored_by_evaluation or work.refused  # a refused batch tells of another policy
+    unscored = session.limits.scored_by_evaluation or work.refused
     counters.score = None if unscored else metrics["accuracy/fresh"]
     metrics |= {"rollouts": float(counters.rollouts), "tokens": float(counters.tokens)}

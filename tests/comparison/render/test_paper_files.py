@@ -74,3 +74,16 @@ def test_names_that_mean_something_to_latex_are_shown_and_not_obeyed(tmp_path: P
     compiled(tmp_path / "paper")
     table = (tmp_path / "paper" / "table.tex").read_text()
     assert table.count(r"\end{tabular}") == 1 and table.isascii()
+
+
+def test_a_main_file_of_your_own_stays(
+    document: ReportDocument, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "figures_as_pdf", lambda _: [])
+    assert not paper_files.write_paper_folder(document, tmp_path)
+    assert not paper_files.write_paper_folder(document, tmp_path), "ours is written again"
+    (tmp_path / "main.tex").write_text("my paper", encoding="utf-8")
+    (tmp_path / "table.tex").write_text("old", encoding="utf-8")
+    assert paper_files.write_paper_folder(document, tmp_path)
+    assert (tmp_path / "main.tex").read_text(encoding="utf-8") == "my paper"
+    assert (tmp_path / "table.tex").read_text(encoding="utf-8") != "old"

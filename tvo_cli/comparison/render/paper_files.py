@@ -21,8 +21,11 @@ PREAMBLE = r"""% made by tvo compare --paper: pdflatex main.tex; take table.tex 
 \begin{document}"""
 
 
-def write_paper_folder(document: ReportDocument, folder: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
-    """Write table.tex, figures/NAME.pdf at the width of a column, and main.tex, which compiles as it is."""
+def write_paper_folder(document: ReportDocument, folder: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> bool:
+    """Write table.tex, figures/NAME.pdf at the width of a column, and main.tex, which compiles as it is.
+
+    True if a main.tex with other text is there: it is yours then, and stays.
+    """
     from tvo_cli.comparison.render.figures import figures_as_pdf
 
     table = paper_table_as_latex(document, columns)
@@ -31,11 +34,15 @@ def write_paper_folder(document: ReportDocument, folder: Path, columns: Sequence
     for figure in drawn:
         (folder / "figures" / f"{figure.name}.pdf").write_bytes(figure.pdf)
     write_text_atomically(folder / "table.tex", table)
-    write_text_atomically(folder / "main.tex", _main_file(document, drawn))
+    main, text = folder / "main.tex", _main_file(document, drawn)
+    if main.exists() and main.read_text(encoding="utf-8") != text:
+        return True
+    write_text_atomically(main, text)
+    return False
 
 
 def _main_file(document: ReportDocument, figures: Sequence[Plot]) -> str:
-    """Return main.tex: the verdicts, the table over both columns, and every figure with its caption."""
+    """Return main.tex: the table over both columns, the verdicts, and every figure with its caption."""
     verdicts = [verdict.sentence for section in document.sections for verdict in section.verdicts]
     said = [rf"\noindent {latex_text(sentence)}\par" for sentence in verdicts]
     shown = [line for figure in figures for line in _figure_environment(figure)]
