@@ -15,7 +15,6 @@ fresh rollouts each. A rehearsal in few minutes, no number of which is to be quo
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
@@ -24,10 +23,9 @@ from pathlib import Path
 from benchmarks import refusals
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
-from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.collection import say
 from benchmarks.harness.record import Record, Row, flag, group, number, numbers, text
-from benchmarks.second_edition_choice import best_rate, leading_rows, runs_below
+from benchmarks.second_edition_choice import best_rate, leading_rows
 from benchmarks.second_edition_sum import sum_of, table_of_sum
 from benchmarks.second_edition_sweeps import (
     EVERYBODYS,
@@ -45,6 +43,7 @@ from benchmarks.second_edition_sweeps import (
     words_of,
 )
 from benchmarks.second_edition_verdicts import verdicts
+from benchmarks.sweep_runs import FIELDS, refusals_of, runs_below, sweep_one_seed
 from tvo_cli.stats import mean_interval
 
 KEY = ("sweep", "row", "lr")  # of a line of the table
@@ -54,21 +53,11 @@ TABLES = {
         "jobs": number("runs", "1"),
         "hours": number("of one core, from batches timed here", "core hours"),
     },
-    "runs": {
-        "sweep": text("which part of the comparison"),
-        "row": text("algorithm, and the overrides that make a row of it"),
-        "lr": number("learning rate", "1"),
-        "seed": number("of the run", "1"),
-        "final": number("pass@1 at the end", "share of problems solved"),
-        "area": number("mean accuracy of the fresh rollouts", "share of rollouts"),
-        "entropy": number("of a token at the last step", "nats"),
-        "neutral": number("of the neutral words at the last step", "nats"),
-        "collapsed": flag("final below half of its own peak, or entropy under a tenth of the start"),
-        "falls": number("batches whose accuracy is over four standard errors below that of the batch before", "1"),
+    "runs": {"sweep": text("which part of the comparison")}
+    | FIELDS
+    | {
         "refusals": numbers("each refusal: the step whose update was taken back", "1"),
         "lost": number("batches without a trace in the policy", "1"),
-        "commit": text("of the code that ran, and where its worktree was changed"),
-        "processor": text("that ran it, and the kernels that it took"),
     },
     "refusals": {
         "sweep": text("which part of the comparison"),
@@ -128,13 +117,9 @@ def _runs_of(record: Record, sweep: Sweep) -> list[Row]:
 
 
 def _swept(settings: Chosen, sweep: Sweep, seed: int) -> list[Row]:
-    """Run `tvo train -m` for one seed, or what is left of it; the readings of every run."""
-    words = words_of(settings, sweep, seed)
-    code = wait_for([*settings.program, sys.executable, "-m", "tvo_cli", "train", *words])
-    if code:
-        say(f"{sweep.name}, seed {seed}: ended with {code}; the same command goes on")
-        raise SystemExit(code)
-    return runs_below(folder_of(settings, sweep, seed), sweep.shape)
+    """Run one seed of a sweep, or what is left of it; the readings of every run."""
+    sweep_one_seed(words_of(settings, sweep, seed), settings.program, f"{sweep.name}, seed {seed}")
+    return runs_below(folder_of(settings, sweep, seed), sweep.shape, refusals_of)
 
 
 def _read_again(settings: Chosen, sweep: Sweep, run: Row) -> Row:

@@ -1,73 +1,14 @@
-"""What the runs of a sweep say, and which rows and rates go on: the rules of docs/decisions/second-edition-plan.md."""
+"""Which rows and rates go on: the rules of docs/decisions/second-edition-plan.md."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 
-from omegaconf import OmegaConf
-
-from benchmarks.first_light import readings
 from benchmarks.harness.record import Row
 
-ERRORS = 4.0  # standard errors that make a fall
 RIVALS = ("grpo", "reinforce", "ppo", "dapo", "grpo_kl_adaptive")  # of others, as their authors have them
 RULE = "stability.refuse="  # the override that makes a row with refused updates
-
-
-def runs_below(folder: Path, shape: str = "") -> list[Row]:
-    """A row for each finished run of a sweep; `shape`: overrides that its rows have besides their algorithm."""
-    return [_row_of_run(path.parent, shape) for path in sorted(folder.glob("*/summary.json"))]
-
-
-def _row_of_run(folder: Path, shape: str) -> Row:
-    chosen = OmegaConf.load(folder / "config.yaml")
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [row for row in map(json.loads, lines) if "accuracy/fresh" in row]
-    rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
-    key = {
-        "row": f"{chosen.algorithm.name} {shape}".strip(),
-        "lr": float(chosen.optimizer.lr),
-        "seed": int(chosen.seed),
-    }
-    return (
-        key
-        | {"lr": float(chosen.optimizer.lr)}
-        | readings(summary, steps)
-        | {"falls": falls([step["accuracy/fresh"] for step in steps], rollouts)}
-        | _refused(folder)
-        | _made_by(folder)
-    )
-
-
-def _made_by(folder: Path) -> Row:
-    """The commit and the processor of a run: rows of several machines stand in one record."""
-    versions = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
-    git, machine = versions["git"], versions["environment"]
-    commit = "none" if git is None else git["commit"][:10] + (", changed since" if git["dirty"] else "")
-    return {"commit": commit, "processor": f"{machine['cpu']}, {machine['cpu_kernels']}"}
-
-
-def _refused(folder: Path) -> Row:
-    """The steps whose update a run took back, and how many batches that cost; none where it takes none back."""
-    verdict = json.loads((folder / "collapse.json").read_text(encoding="utf-8"))
-    return {"refusals": [one["step"] for one in verdict.get("refusals", [])], "lost": verdict.get("batches_lost", 0)}
-
-
-def falls(accuracy: Sequence[float], rollouts: int) -> int:
-    """How often a batch is more than four standard errors of the difference below the one before."""
-    return sum(before - now > ERRORS * _error(before, now, rollouts) for before, now in pairwise(accuracy))
-
-
-def _error(before: float, now: float, rollouts: int) -> float:
-    """Of the difference of two shares of so many rollouts, from their common share; never 0."""
-    common = (before + now) / 2
-    return math.sqrt(2 * max(common * (1 - common), 1 / rollouts) / rollouts)
 
 
 def leading_rows(runs: Sequence[Row], count: int) -> list[str]:

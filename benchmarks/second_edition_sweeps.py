@@ -95,9 +95,9 @@ def seeds_of(settings: Chosen, sweep: Sweep) -> tuple[int, ...]:
 
 
 def words_of(settings: Chosen, sweep: Sweep, seed: int) -> list[str]:
-    """What follows `tvo train` for a seed of a sweep: the preset, overrides for every run, its own, its folder."""
+    """What follows `tvo train -m` for a seed of a sweep: the preset, overrides for every run, its own, its folder."""
     given = last_of_each((*settings.overrides, *sweep.words, f"seed={seed}"))
-    return ["-m", f"experiment={sweep.preset}", *given, f"output_dir={folder_of(settings, sweep, seed)}"]
+    return [f"experiment={sweep.preset}", *given, f"output_dir={folder_of(settings, sweep, seed)}"]
 
 
 def last_of_each(words: Iterable[str]) -> list[str]:

@@ -16,9 +16,10 @@ from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.record import Row
 from benchmarks.refusals import CONFIRMED
 from benchmarks.second_edition import _read_again, measure, table
-from benchmarks.second_edition_choice import best_rate, falls, leading_rows, runs_below
+from benchmarks.second_edition_choice import best_rate, leading_rows
 from benchmarks.second_edition_sweeps import FIRST, FRESH, TASKS, Chosen, Sweep, folder_of, later, plan, words_of
 from benchmarks.second_edition_verdicts import at_own_rate, differences, verdicts
+from benchmarks.sweep_runs import falls, refusals_of, runs_below
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
 from tvo_cli.config.cross_key_checks import check_across_keys
@@ -61,9 +62,9 @@ def test_every_row_can_go_on_to_the_later_sweeps(shape: str) -> None:
         choice = later(f"choice of rates, {task}: {row}", preset, row, 8, batches, seeds=(100, 101))
         report = later(f"{task}: {row}", preset, row, 20, batches, ("optimizer.lr=3e-3,1e-3",))
         for sweep in (choice, report):
-            assert len(jobs_of_command_line(words_of(settings, sweep, 7))[0]) * len(sweep.seeds) == sweep.jobs
+            assert len(jobs_of_command_line(["-m", *words_of(settings, sweep, 7)])[0]) * len(sweep.seeds) == sweep.jobs
     long = later(f"120 batches: {row}", "second_edition_long", row, 5, 120, ("optimizer.lr=3e-3",), FRESH[:5])
-    (found,), _ = jobs_of_command_line(words_of(settings, long, 1000))
+    (found,), _ = jobs_of_command_line(["-m", *words_of(settings, long, 1000)])
     assert len(long.seeds) == long.jobs and {"seed=1000", *shape.split()} <= set(found)
 
 
@@ -114,7 +115,7 @@ def test_a_run_made_once_more_refuses_the_same_steps(tmp_path: Path) -> None:
     sweep = Sweep("refused", "second_edition_refuse", 1, 4, "stability.refuse=1")
     words = ("algorithm=tvo_2025", "optimizer.lr=3e-2", "seed=0", sweep.shape, *SHORT[:-1])
     train(config.compose([f"experiment={sweep.preset}", *words, f"output_dir={tmp_path}/refused/run"]))
-    (run,) = runs_below(tmp_path / "refused", sweep.shape)
+    (run,) = runs_below(tmp_path / "refused", sweep.shape, refusals_of)
     assert run["refusals"] and run["lost"] > 0
     found = _read_again(settings, sweep, run)
     assert found["same"] and len(found["z"]) == len(found["before"]) == len(found["after"]) == len(run["refusals"])
@@ -157,14 +158,16 @@ def test_rows_lead_by_their_best_rate_and_keep_what_makes_them_a_row(tmp_path: P
         run_of(tmp_path / "own", "grpo", 1e-4, seed, 0.8 + shift)
         run_of(tmp_path / "own", "tvo", 1e-3, seed, 0.7 + shift)
         run_of(tmp_path / "four", "grpo", 1e-4, seed, 0.9 + shift)
-    runs = [*runs_below(tmp_path / "own"), *runs_below(tmp_path / "four", "rollout.epochs=4")]
+    runs = runs_below(tmp_path / "own", more=refusals_of)
+    runs += runs_below(tmp_path / "four", "rollout.epochs=4", refusals_of)
     assert leading_rows(runs, 2) == ["grpo rollout.epochs=4", "grpo"]
     assert best_rate(runs, "grpo") == 1e-4 and best_rate(runs, "tvo") == 1e-3
     assert {(run["commit"], run["processor"]) for run in runs} == {("0123456789, changed since", "X, AVX2")}
     assert all(run["falls"] == 1 and (run["refusals"], run["lost"]) == ([], 0) for run in runs)
     verdict = {"refusals": [{"step": 3, "z": 5.0}, {"step": 9, "z": 4.2}], "batches_lost": 4}
     (tmp_path / "four" / "grpo-0.0001-0" / "collapse.json").write_text(json.dumps(verdict))
-    assert [(run["refusals"], run["lost"]) for run in runs_below(tmp_path / "four")] == [([3, 9], 4), ([], 0)]
+    found = runs_below(tmp_path / "four", "", refusals_of)
+    assert [(run["refusals"], run["lost"]) for run in found] == [([3, 9], 4), ([], 0)]
 
 
 def runs_of(row: str, rate: float, finals: list[float]) -> list[Row]:

@@ -1,0 +1,93 @@
+"""A sweep that is run a seed at a time by `tvo train -m`, and what each of its runs says.
+
+A finished seed is in the record, which is all that another machine needs to go on; an unfinished one goes on from its
+folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from benchmarks.first_light import readings
+from benchmarks.harness.child_process import wait_for
+from benchmarks.harness.collection import say
+from benchmarks.harness.record import Row, flag, number, text
+
+ERRORS = 4.0  # standard errors that make a fall
+FIELDS = {  # of every run
+    "row": text("algorithm, and the overrides that make a row of it"),
+    "lr": number("learning rate", "1"),
+    "seed": number("of the run", "1"),
+    "final": number("pass@1 at the end", "share of problems solved"),
+    "area": number("mean accuracy of the fresh rollouts", "share of rollouts"),
+    "entropy": number("of a token at the last step", "nats"),
+    "neutral": number("of the neutral words at the last step", "nats"),
+    "collapsed": flag("final below half of its own peak, or entropy under a tenth of the start"),
+    "falls": number("batches whose accuracy is over four standard errors below that of the batch before", "1"),
+    "commit": text("of the code that ran, and where its worktree was changed"),
+    "processor": text("that ran it, and the kernels that it took"),
+}
+More = Callable[[Path, list[dict[str, Any]]], Row]  # further fields, of a run's folder and its steps
+
+
+def sweep_one_seed(words: Sequence[str], program: Sequence[str], what: str) -> None:
+    """`tvo train -m …`, or what is left of it; SystemExit with its exit code if it does not end well."""
+    code = wait_for([*program, sys.executable, "-m", "tvo_cli", "train", "-m", *words])
+    if code:
+        say(f"{what}: ended with {code}; the same command goes on")
+        raise SystemExit(code)
+
+
+def no_more(_: Path, __: list[dict[str, Any]]) -> Row:
+    """No further fields."""
+    return {}
+
+
+def runs_below(folder: Path, shape: str = "", more: More = no_more) -> list[Row]:
+    """A row for each finished run of a sweep; `shape`: overrides that its rows have besides their algorithm."""
+    return [_row_of_run(path.parent, shape, more) for path in sorted(folder.glob("*/summary.json"))]
+
+
+def _row_of_run(folder: Path, shape: str, more: More) -> Row:
+    chosen = OmegaConf.load(folder / "config.yaml")
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [row for row in map(json.loads, lines) if "accuracy/fresh" in row]
+    rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
+    key = {"row": f"{chosen.algorithm.name} {shape}".strip(), "seed": int(chosen.seed)}
+    key |= {"lr": float(chosen.optimizer.lr)}
+    fallen = {"falls": falls([step["accuracy/fresh"] for step in steps], rollouts)}
+    return key | readings(summary, steps) | fallen | _made_by(folder) | more(folder, steps)
+
+
+def _made_by(folder: Path) -> Row:
+    """The commit and the processor of a run: rows of several machines stand in one record."""
+    versions = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+    git, machine = versions["git"], versions["environment"]
+    commit = "none" if git is None else git["commit"][:10] + (", changed since" if git["dirty"] else "")
+    return {"commit": commit, "processor": f"{machine['cpu']}, {machine['cpu_kernels']}"}
+
+
+def refusals_of(folder: Path, _: list[dict[str, Any]]) -> Row:
+    """The steps whose update a run took back, and how many batches that cost; none where it takes none back."""
+    verdict = json.loads((folder / "collapse.json").read_text(encoding="utf-8"))
+    return {"refusals": [one["step"] for one in verdict.get("refusals", [])], "lost": verdict.get("batches_lost", 0)}
+
+
+def falls(accuracy: Sequence[float], rollouts: int) -> int:
+    """How often a batch is more than four standard errors of the difference below the one before."""
+    return sum(before - now > ERRORS * _error(before, now, rollouts) for before, now in pairwise(accuracy))
+
+
+def _error(before: float, now: float, rollouts: int) -> float:
+    """Of the difference of two shares of so many rollouts, from their common share; never 0."""
+    common = (before + now) / 2
+    return math.sqrt(2 * max(common * (1 - common), 1 / rollouts) / rollouts)
