@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,15 +13,17 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 from transformers import DynamicCache
 
+from tests.stand_in_transport import WeightReceiver
 from tvo_cli.model.cache_support import cache_argument
 from tvo_cli.model.policy_loading import load_policy
 
 NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
 Json = dict[str, Any]
 Fault = Callable[["StandInServer", Json, Any], Any]  # server, request, the right answer → what is answered
-COMPLETIONS, RELOAD = "/v1/completions", "/collective_rpc"
+COMPLETIONS, RELOAD, UPDATE = "/v1/completions", "/collective_rpc", "/update_weights"
 
 
 class StandInServer(ThreadingHTTPServer):
@@ -38,6 +40,7 @@ class StandInServer(ThreadingHTTPServer):
         self.asked: list[tuple[str, Json]] = []
         self.headers: dict[str, str] = {}  # of the last request
         self.most, self._running = 0, 0  # requests at once
+        self.receiver = WeightReceiver(self.hold)
         self.released, self.one_by_one = threading.Event(), threading.Lock()
 
     def answer(self, path: str, body: Json) -> Any:
@@ -66,7 +69,10 @@ class StandInServer(ThreadingHTTPServer):
 
     def load(self, folder: str, leave: str = "") -> None:
         """Load the weights of a folder, but those whose names hold `leave`."""
-        found = load_file(Path(folder) / "model.safetensors")
+        self.hold(load_file(Path(folder) / "model.safetensors"), leave)
+
+    def hold(self, found: Mapping[str, Tensor], leave: str = "") -> None:
+        """Take weights over, but those whose names hold `leave`."""
         kept = {name: value for name, value in found.items() if not leave or leave not in name}
         self.policy.network.load_state_dict(kept, strict=False)
 
@@ -85,7 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _say(self, body: Json) -> None:
         self.server.headers = dict(self.headers.items())
         with self.server.counted():
-            found = self.server.answer(self.path, body)
+            try:
+                found = self.server.answer(self.path, body)
+            except ConnectionAbortedError:
+                self.close_connection = True
+                return
         status, content = found if isinstance(found, tuple) else (200, found)
         text = json.dumps(content).encode()
         try:
@@ -126,10 +136,33 @@ def _scored(server: StandInServer, body: Json) -> list[Json | None]:
     return [None, *({str(t): {"logprob": float(scores[i, t])}} for i, t in enumerate(prompt[1:]))]
 
 
-def _reload(server: StandInServer, body: Json) -> Json:
-    assert body["method"] == "reload_weights"
-    server.load(body["kwargs"]["weights_path"])
+def _collective_rpc(server: StandInServer, body: Json) -> Json:
+    if body["method"] == "load_shared_weights":
+        server.hold(server.receiver.open(body["kwargs"]["weights"]))
+    else:
+        assert body["method"] == "reload_weights"
+        server.load(body["kwargs"]["weights_path"])
     return {"results": [None]}
+
+
+def _join(server: StandInServer, body: Json) -> Json:
+    server.receiver.join(body["init_info"])
+    return {"message": "Weight transfer initialized"}
+
+
+def _start(server: StandInServer, body: Json) -> Json:
+    server.receiver.start()
+    return {"message": "Weight update started"}
+
+
+def _update(server: StandInServer, body: Json) -> Json:
+    server.hold(server.receiver.update(body["update_info"]))
+    return {"message": "Weights updated"}
+
+
+def _finish(server: StandInServer, body: Json) -> Json:
+    server.receiver.finish()
+    return {"message": "Weight update finished"}
 
 
 def _note(server: StandInServer, body: Json) -> Json:
@@ -139,7 +172,12 @@ def _note(server: StandInServer, body: Json) -> Json:
 
 ROUTES: dict[str, Callable[[StandInServer, Json], Any]] = {
     COMPLETIONS: _complete,
-    RELOAD: _reload,
+    RELOAD: _collective_rpc,
+    "/get_world_size": lambda server, body: {"world_size": 1},
+    "/init_weight_transfer_engine": _join,
+    "/start_weight_update": _start,
+    UPDATE: _update,
+    "/finish_weight_update": _finish,
     "/reset_prefix_cache": lambda server, body: {"success": True},
     "/update_weight_version": _note,
     "/weight_info": lambda server, body: {"weight_version": server.version},
@@ -159,17 +197,33 @@ def hang(server: StandInServer, body: Json, right: Json | None) -> Json:
 
 
 def stale(server: StandInServer, body: Json, right: Json | None) -> Json:
-    """Weights that are said to be loaded, and are not."""
+    """Weights that are said to be loaded, and are not; sent ones are received."""
+    _received(server, body)
     return {"results": [None]}
 
 
 def partly(server: StandInServer, body: Json, right: Json | None) -> Json:
     """The same of the output head alone, as vLLM on a CPU where it is tied to the embedding."""
-    server.load(body["kwargs"]["weights_path"], leave="lm_head")
+    server.hold(_received(server, body), leave="lm_head")
     return {"results": [None]}
 
 
-INSTEAD = (refuse, hang, stale, partly)  # of the right answer
+def _received(server: StandInServer, body: Json) -> Mapping[str, Tensor]:
+    if "update_info" in body:
+        return server.receiver.update(body["update_info"])
+    if "weights" in body["kwargs"]:
+        return server.receiver.open(body["kwargs"]["weights"])
+    return load_file(Path(body["kwargs"]["weights_path"]) / "model.safetensors")
+
+
+def die_in_the_middle(server: StandInServer, body: Json, right: Json | None) -> Json:
+    """No answer, and no server: the connection and the group break after the third tensor."""
+    server.receiver.update(body["update_info"], most=3)
+    server.receiver.group = None
+    raise ConnectionAbortedError
+
+
+INSTEAD = (refuse, hang, stale, partly, die_in_the_middle)  # of the right answer
 
 
 def of_choice(**changed: Any) -> Fault:

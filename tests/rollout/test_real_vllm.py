@@ -20,6 +20,7 @@ from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.server_client import ServerClient
+from tvo_cli.rollout.server_probe import ServerProbe
 from tvo_cli.rollout.server_sampling import CompletionService, ServerSampler
 from tvo_cli.rollout.weight_exchange import DiskExchange
 from tvo_cli.rollout.weight_probe import WeightProbe
@@ -93,7 +94,7 @@ def policy(folder: Path) -> Policy:
 def sampler(url: str, policy: Policy, place: Path, sampling: SamplingParams = SAMPLING) -> ServerSampler:
     client = ServerClient((url,), timeout=120.0, requests=32)
     ids = tuple(policy.encode(["7 + 3 * 12 - 4 * 2 + 9 ="])[0][0].tolist())
-    exchange, probe = DiskExchange(client, place), WeightProbe(client, "policy", sampling, ids, 0.05)
+    exchange, probe = DiskExchange(client, place), WeightProbe(ServerProbe(client, "policy"), sampling, ids, 0.05)
     return ServerSampler(CompletionService(client, "policy"), exchange, probe, version=(0, 0))
 
 

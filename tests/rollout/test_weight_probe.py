@@ -15,6 +15,7 @@ from tvo_cli.model import Policy, load_policy
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.served_weights import write_served_weights
 from tvo_cli.rollout.server_client import ServerClient
+from tvo_cli.rollout.server_probe import ServerProbe
 from tvo_cli.rollout.weight_probe import WeightProbe, is_stale, trainer_scores
 
 
@@ -50,7 +51,7 @@ def policy() -> Policy:
 
 def probe(server: StandInServer, temperature: float = 1.0, limit: float = 0.05) -> WeightProbe:
     client = ServerClient((server.url,), timeout=20.0, requests=4)
-    return WeightProbe(client, "policy", SamplingParams(3, 20, temperature=temperature), tuple(range(3, 15)), limit)
+    return WeightProbe(ServerProbe(client, "policy"), SamplingParams(3, 20, temperature=temperature), tuple(range(3, 15)), limit)
 
 
 def moved(policy: Policy, by: float, name: str = "") -> None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.build_sampler import build_client
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_location import is_adapter, model_location
@@ -19,6 +19,7 @@ from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.engine import Engine, LocalEngine
 from tvo_cli.rollout.vllm_engine import VllmEngine
+from tvo_cli.rollout.weight_exchange import DiskExchange
 from tvo_cli.training.device_and_precision import set_up_runtime
 
 
@@ -41,7 +42,7 @@ def build_engine(config: DictConfig) -> BuiltEngine:
     policy = load_policy(config.model, device=runtime.device)
     reader, facts = PromptReader.of(policy, str(config.model.path)), environment.of_network(policy, runtime)
     if served:
-        return BuiltEngine(_server_engine(config, policy), reader, facts)
+        return BuiltEngine(_server_engine(config, policy, runtime.device), reader, facts)
     return BuiltEngine(LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy)), reader, facts)
 
 
@@ -53,28 +54,34 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
     return BuiltEngine(engine, reader, environment.of_served(str(tree["dtype"])))
 
 
-def _server_engine(config: DictConfig, policy: Policy) -> Engine:
+def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> Engine:
     """Servers that are handed the model before the first prompt, and score it as it is scored here."""
+    from tvo_cli.experiment.build_exchange import build_client, build_exchange
     from tvo_cli.rollout.server_completion import ServedVocabulary
+    from tvo_cli.rollout.server_probe import ServerProbe
     from tvo_cli.rollout.server_sampling import CompletionService, ServedTokens, ServerEngine
-    from tvo_cli.rollout.weight_exchange import DiskExchange
     from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
 
     node, name, about = config.rollout, str(config.rollout.model), "before the first prompt"
     client = build_client(node)
-    exchange = DiskExchange(client, Path(node.folder), bool(node.untie))
+    exchange = build_exchange(node, client, device)
 
     def prepare(prompt: Sequence[int]) -> None:
-        if node.weights == "disk" and node.untie:
+        if isinstance(exchange, DiskExchange) and not node.untie:
+            exchange.folder = _folder_of_model(config)  # the model's own, no copy
+        else:
             exchange.write(policy)
-        if node.weights == "disk":
-            exchange.load(exchange.folder if node.untie else _folder_of_model(config), "eval", about)
-        plain = SamplingParams(samples=1, max_tokens=1)
-        WeightProbe(client, name, plain, tuple(prompt[:PROMPT]), float(node.mismatch_limit)).check(policy, about)
+        exchange.load("eval", about)
+        probe(prompt)
         exchange.clean_up()
 
+    def probe(prompt: Sequence[int]) -> None:
+        plain, limit = SamplingParams(samples=1, max_tokens=1), float(node.mismatch_limit)
+        WeightProbe(ServerProbe(client, name), plain, tuple(prompt[:PROMPT]), limit).check(policy, about)
+
     tokens = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy))
-    return ServerEngine(CompletionService(client, name), tokens, prepare, exchange.confirm)
+    handed_over = probe if node.weights == "none" else prepare
+    return ServerEngine(CompletionService(client, name), tokens, handed_over, exchange.confirm)
 
 
 def _folder_of_model(config: DictConfig) -> Path:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 
 from tvo_cli.data.problems import Problems
@@ -20,34 +21,29 @@ from tvo_cli.rollout.sampler import LocalSampler, Sampler
 log = logging.getLogger("tvo")
 
 
-def build_sampler(config: DictConfig, policy: Policy, problems: Problems, resources: ExitStack) -> Sampler:
-    """The sampler of a run; no server is asked before something is sampled."""
+def build_sampler(
+    config: DictConfig, policy: Policy, problems: Problems, resources: ExitStack, device: torch.device
+) -> Sampler:
+    """The sampler of a run, whose policy computes on `device`; no server is asked before something is sampled."""
     node = config.rollout
     if node.get("engine") != "server":
         return LocalSampler()
+    from tvo_cli.experiment.build_exchange import build_client, build_exchange
+    from tvo_cli.rollout.server_probe import ServerProbe
     from tvo_cli.rollout.server_sampling import CompletionService, ServerSampler
-    from tvo_cli.rollout.weight_exchange import DiskExchange
     from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
 
-    client, folder = build_client(node), Path(node.folder)
-    _check_folder_is_not_the_model(folder, config.model)
+    client, model = build_client(node), str(node.model)
+    _check_folder_is_not_the_model(Path(node.folder), config.model)
     _check_adapter_is_whole(config)
     prompt = render_prompt(problems.problem(0), config.model.prompt, policy.tokenizer)
     ids = policy.encode([prompt])[0][0, :PROMPT].tolist()
-    exchange = DiskExchange(client, folder, bool(node.untie))
+    exchange = build_exchange(node, client, device)
     resources.callback(exchange.clean_up)
     if config.trainer.old_logp == "auto":
         log.info("trainer.old_logp=auto: trainer, as servers sample (%s)", ", ".join(client.urls))
-    probe = WeightProbe(client, str(node.model), SamplingParams.of(node), tuple(ids), float(node.mismatch_limit))
-    return ServerSampler(CompletionService(client, str(node.model)), exchange, probe)
-
-
-def build_client(node: Any) -> Any:
-    """The client of the servers that a rollout node names."""
-    from tvo_cli.rollout.server_client import ServerClient
-
-    urls = tuple(str(url).rstrip("/").removesuffix("/v1") for url in node.url)
-    return ServerClient(urls, timeout=float(node.timeout), requests=int(node.requests))
+    probe = WeightProbe(ServerProbe(client, model), SamplingParams.of(node), tuple(ids), float(node.mismatch_limit))
+    return ServerSampler(CompletionService(client, model), exchange, probe)
 
 
 def _check_folder_is_not_the_model(folder: Path, model: Any) -> None:

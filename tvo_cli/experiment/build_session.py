@@ -56,7 +56,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
     learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
-    sampler = build_sampler(config, learner.policy, problems, resources)
+    sampler = build_sampler(config, learner.policy, problems, resources, runtime.device)
     by = EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes)
     test_sets = build_test_sets(config, by)
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))

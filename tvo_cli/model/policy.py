@@ -139,7 +139,7 @@ class Policy:
 
         Every rank of a sharded policy calls it, for all put its tensors together, and one of them writes.
         """
-        whole = gather_whole_tensors(self._named_tensors(), keep=writes)
+        whole = self.gather_tensors(keep=writes)
         if not writes:
             return
         if self.base:
@@ -147,6 +147,13 @@ class Policy:
         else:
             self.network.save_pretrained(folder, state_dict=whole)
         self.tokenizer.save_pretrained(folder)
+
+    def gather_tensors(self, *, keep: bool = True) -> dict[str, Tensor]:
+        """`trained_tensors` by their names in the hub format, whole; a tied one the same object under each of its names.
+
+        Every rank of a sharded policy calls it, tensor after tensor, and one keeps them; the others get nothing.
+        """
+        return gather_whole_tensors(self._named_tensors(), keep=keep)
 
     def _named_tensors(self) -> dict[str, Tensor]:
         """`trained_tensors`, a tied one the same object under each of its names."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
@@ -46,6 +47,17 @@ def write_served_weights(
     finally:
         if writes:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def gather_served_weights(policy: Policy, *, untie: bool = False, keep: bool = True) -> dict[str, Tensor]:
+    """The weights as `write_served_weights` writes them, by their names, in memory; sharded ones put together.
+
+    Of several ranks all call it, tensor after tensor, and one keeps them: on the CPU where they were sharded, else as
+    they are, no copies. An output head that shares the embedding's tensor is left out, or `untie`: named besides.
+    """
+    whole = _merged(policy).gather_tensors(keep=keep)
+    first = {id(value): name for name, value in reversed(whole.items())}
+    return {name: value for name, value in whole.items() if untie or first[id(value)] == name}
 
 
 def _put_in_place(draft: Path, untied: Any) -> set[str]:

@@ -30,6 +30,7 @@ class Call(NamedTuple):
     path: str
     body: dict[str, Any] | None = None  # None: GET
     about: str = ""  # what it is for, in an error: "step 12, response 3 to sums-17"
+    repeats: bool = True  # whether it may be asked once more: what is done once may be done twice
 
 
 class TransientError(Exception):
@@ -60,7 +61,13 @@ class ServerClient:
     requests: int  # in flight a server
 
     def at_all(
-        self, path: str, body: dict[str, Any] | None, about: str, check: Callable[[Answer], object] | None = None
+        self,
+        path: str,
+        body: dict[str, Any] | None,
+        about: str,
+        check: Callable[[Answer], object] | None = None,
+        *,
+        repeats: bool = True,
     ) -> list[Answer]:
         """The answer of every server to the same call; `check` raises TransientError for one more try."""
         found: list[Answer] = [None] * len(self.urls)
@@ -70,7 +77,7 @@ class ServerClient:
                 check(answer)
             found[number] = answer
 
-        self.run([Call(url, path, body, about) for url in self.urls], read)
+        self.run([Call(url, path, body, about, repeats) for url in self.urls], read)
         return found
 
     def run(self, calls: Sequence[Call], read: Reader) -> None:
@@ -112,14 +119,14 @@ class ServerClient:
     async def _twice(self, client: httpx.AsyncClient, number: int, call: Call, read: Reader) -> None:
         try:
             read(number, await _asked(client, call))
-        except TransientError:
+        except TransientError as first:
+            if not call.repeats:
+                raise _failure(call, first) from first
             await asyncio.sleep(min(PAUSE, self.timeout / 10))
             try:
                 read(number, await _asked(client, call))
             except TransientError as error:
-                remedy = error.remedy or "Is the server running, and is this its address?"
-                problem = f"{_about(call)}{error.problem} (asked twice)."
-                raise UserError("rollout.url", call.url, problem, remedy) from error
+                raise _failure(call, error) from error
 
 
 @cache
@@ -151,6 +158,12 @@ def _json_of(call: Call, answer: httpx.Response) -> Answer:
     except ValueError as error:
         problem = f"{_about(call)}{call.path} answers no JSON, but {answer.text[:SHOWN]!r}."
         raise UserError("rollout.url", call.url, problem, "Is this the address of a vLLM server?") from error
+
+
+def _failure(call: Call, error: TransientError) -> UserError:
+    remedy = error.remedy or "Is the server running, and is this its address?"
+    problem = f"{_about(call)}{error.problem}{' (asked twice)' if call.repeats else ''}."
+    return UserError("rollout.url", call.url, problem, remedy)
 
 
 def _refusal(call: Call, answer: httpx.Response) -> RefusedError:

@@ -25,7 +25,7 @@ from tvo_cli.rollout.server_completion import (
     request_seed,
 )
 from tvo_cli.rollout.token_sampling import SamplingParams
-from tvo_cli.rollout.weight_exchange import DiskExchange
+from tvo_cli.rollout.weight_exchange import WeightExchange
 from tvo_cli.rollout.weight_probe import WeightProbe
 from tvo_cli.types import Rollout
 
@@ -79,7 +79,7 @@ class ServerSampler:
     """Samples rollouts from servers that are handed the policy's weights before."""
 
     service: CompletionService
-    exchange: DiskExchange
+    exchange: WeightExchange
     probe: WeightProbe
     version: tuple[int, int] | None = None  # of the weights that the servers hold: step, returns to earlier ones
     exchanges: bool = field(default=True, init=False)
@@ -89,18 +89,18 @@ class ServerSampler:
         return "" if self.version is None else f"step {self.version[0] + 1}"
 
     def write(self, policy: Policy, *, writes: bool) -> bool:
-        """Write the policy's weights where servers find them."""
+        """Put the policy's weights together for the servers."""
         self.exchange.write(policy, writes=writes)
         return True
 
     def hand_over(self, policy: Policy) -> bool:
-        """Have the servers load them, and score the probe.
+        """Have the servers hold them, and score the probe.
 
         Raises:
             UserError: a server does not hold them afterwards.
         """
         step, rollbacks = self.version or (0, 0)
-        self.exchange.load(self.exchange.folder, f"{step}.{rollbacks}", self._about)
+        self.exchange.load(f"{step}.{rollbacks}", self._about)
         first, gap = not self.probe.earlier, self.probe.check(policy, self._about)
         if first:
             log.info("the servers hold the weights of %s: a probe differs by %.1e nats a token", self._about, gap)

@@ -1,24 +1,40 @@
 """Weight exchange: the trainer's weights become those that its servers sample from, and nobody else's.
 
-By disk: a safetensors file replaced as a whole in a folder that the servers see, then vLLM's own routes: reload the
-weights, forget what was cached of the former ones, note whose weights these are.
+By disk: a safetensors file replaced as a whole in a folder that the servers see, and vLLM's own route to reload it. By
+a transport (weight_transport.py): from the trainer's memory to theirs. Then, whichever it was: forget what was cached
+of the former weights, and note whose these are.
 """
 
 from __future__ import annotations
 
-import logging
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tvo_cli.errors import UserError
+from torch import Tensor
+
 from tvo_cli.model import Policy
-from tvo_cli.rollout.served_weights import write_served_weights
+from tvo_cli.rollout.served_weights import gather_served_weights, write_served_weights
 from tvo_cli.rollout.server_client import ServerClient, TransientError
+from tvo_cli.rollout.weight_transport import WeightTransport
+from tvo_cli.rollout.weight_version import WeightVersion
 
-log = logging.getLogger("tvo")
+
+class WeightExchange(Protocol):
+    """Hands weights to servers: first put together, by all ranks, and then handed over, by one."""
+
+    def write(self, policy: Policy, *, writes: bool = True) -> None:
+        """Put the policy's weights together; every rank calls it, and one of them keeps or writes them."""
+
+    def load(self, version: str, about: str) -> None:
+        """Have every server hold what was put together, and forget what it cached of the former weights."""
+
+    def confirm(self, about: str) -> None:
+        """Refuse what was sampled if a server holds other weights by now."""
+
+    def clean_up(self) -> None:
+        """Leave nothing behind."""
 
 
 @dataclass(slots=True)
@@ -28,9 +44,11 @@ class DiskExchange:
     client: ServerClient
     folder: Path
     untie: bool = False  # whether a tied output head is written as a tensor of its own
-    run: str = field(default_factory=lambda: secrets.token_hex(4))  # whose weights, as the servers note it
-    _held: str | None = None  # the version that the servers noted; None: they note none
+    version: WeightVersion = field(init=False)
     _written: set[str] = field(default_factory=set)  # of a folder that held nothing before
+
+    def __post_init__(self) -> None:
+        self.version = WeightVersion(self.client)
 
     def write(self, policy: Policy, *, writes: bool = True) -> None:
         """Write the policy's weights; every rank calls it, and one of them writes."""
@@ -38,21 +56,16 @@ class DiskExchange:
         names = write_served_weights(policy, self.folder, untie=self.untie, writes=writes, known=self._written)
         self._written |= names if own and writes else set()
 
-    def load(self, folder: Path, version: str, about: str) -> None:
-        """Have every server load the weights of a folder, and forget what it cached of the former ones."""
-        where = {"weights_path": str(folder.resolve())}
+    def load(self, version: str, about: str) -> None:
+        """Have every server load the weights of the folder."""
+        where = {"weights_path": str(self.folder.resolve())}
         self.client.at_all("/collective_rpc", {"method": "reload_weights", "kwargs": where}, about)
-        self.client.at_all("/reset_prefix_cache", {}, about, _check_cache_is_reset)
-        self._note_version(f"{self.run}/{version}", about)
+        reset_cache(self.client, about)
+        self.version.note(version, about)
 
     def confirm(self, about: str) -> None:
-        """Refuse what was sampled if a server holds other weights by now: it was restarted, or serves another run."""
-        if self._held is None:
-            return
-        for url, found in zip(self.client.urls, self._versions(about), strict=True):
-            if found != self._held:
-                problem = f"{about}: its weights were exchanged, or it was restarted, while responses were sampled."
-                raise UserError("rollout.url", url, problem, "A server serves one run: give each its own.")
+        """See `WeightVersion.confirm`."""
+        self.version.confirm(about)
 
     def clean_up(self) -> None:
         """Remove the weights, which servers have in their memory; a folder that held something before stays."""
@@ -62,24 +75,48 @@ class DiskExchange:
         with suppress(OSError):  # others' files are in it
             self.folder.rmdir()
 
-    def _note_version(self, version: str, about: str) -> None:
-        """Have the servers note the version of their weights; older ones have no route for it."""
+
+@dataclass(slots=True)
+class TransferExchange:
+    """Hands weights to servers from memory to memory; of sharded ones the sender holds a whole copy meanwhile.
+
+    They are whole before the first is sent: a rank that talks to a server while others gather is waited for by all.
+    """
+
+    client: ServerClient
+    transport: WeightTransport
+    untie: bool = False
+    version: WeightVersion = field(init=False)
+    _weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.version = WeightVersion(self.client)
+
+    def write(self, policy: Policy, *, writes: bool = True) -> None:
+        """Put the weights together, by the names of the hub format."""
+        self._weights = gather_served_weights(policy, untie=self.untie, keep=writes)
+
+    def load(self, version: str, about: str) -> None:
+        """Send the weights to every server."""
         try:
-            self.client.at_all("/update_weight_version", {"new_version": version}, about)
-            noted = self._versions(about) == [version] * len(self.client.urls)
-        except UserError:
-            noted = False
-        if not noted and self._held is None:
-            log.info("%s: notes no version of its weights; that no other run exchanges them is up to you", self._names)
-        self._held = version if noted else None
+            self.transport.send(self.client, self._weights, about)
+        finally:
+            self._weights = {}
+        reset_cache(self.client, about)
+        self.version.note(version, about)
 
-    @property
-    def _names(self) -> str:
-        return ", ".join(self.client.urls)
+    def confirm(self, about: str) -> None:
+        """See `WeightVersion.confirm`."""
+        self.version.confirm(about)
 
-    def _versions(self, about: str) -> list[Any]:
-        found = self.client.at_all("/weight_info", None, about)
-        return [one.get("weight_version") if isinstance(one, dict) else None for one in found]
+    def clean_up(self) -> None:
+        """Part from the servers."""
+        self.transport.close()
+
+
+def reset_cache(client: ServerClient, about: str) -> None:
+    """Have every server forget what it cached of former weights."""
+    client.at_all("/reset_prefix_cache", {}, about, _check_cache_is_reset)
 
 
 def _check_cache_is_reset(answer: Any) -> None:

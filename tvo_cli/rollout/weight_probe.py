@@ -16,14 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout.server_client import Call, ServerClient
-from tvo_cli.rollout.server_completion import AnswerCheck, ServedVocabulary, completion_request, is_logprob
 from tvo_cli.rollout.token_sampling import SamplingParams
 
 PROMPT = 48  # tokens of the prompt, at most
@@ -48,12 +46,22 @@ class ProbeScores(NamedTuple):
         return mean_distance(self.server, self.trainer)
 
 
+class ProbedEngines(Protocol):
+    """Those who hold a policy's weights and sample by them: servers, or an engine in this process."""
+
+    key: str  # that an error names, with the engine's name
+
+    def score(
+        self, policy: Policy, prompt: Sequence[int], sampling: SamplingParams, about: str
+    ) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:
+        """By the name of each: the prompt's tokens and those sampled behind it, and log π of all or of the last."""
+
+
 @dataclass(slots=True)
 class WeightProbe:
     """Asks every server for the probe, scores it by the policy, and remembers both."""
 
-    client: ServerClient
-    model: str
+    engines: ProbedEngines
     sampling: SamplingParams  # the run's: temperature and truncation act on what a server reports
     prompt: tuple[int, ...]
     limit: float
@@ -69,7 +77,8 @@ class WeightProbe:
         if self.limit == math.inf:
             return 0.0
         gaps = []
-        for url, (ids, scores) in self._answers(policy, about).items():
+        sampling = replace(self.sampling, samples=1, max_tokens=SAMPLED, stop=())
+        for url, (ids, scores) in self.engines.score(policy, self.prompt, sampling, about).items():
             trainer = trainer_scores(policy, ids, self.sampling.temperature, prompt=len(self.prompt))
             found = ProbeScores(ids, scores, trainer[len(trainer) - len(scores) :], self._scored_of_prompt(ids, scores))
             self._compare(url, found, about)
@@ -78,23 +87,6 @@ class WeightProbe:
 
     def _scored_of_prompt(self, ids: Sequence[int], scores: Sequence[float]) -> int:
         return len(scores) - (len(ids) - len(self.prompt))
-
-    def _answers(self, policy: Policy, about: str) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:
-        vocabulary = ServedVocabulary.of(policy)
-        sampling = replace(self.sampling, samples=1, max_tokens=SAMPLED, stop=())
-        body = completion_request(self.model, self.prompt, sampling, policy.tokenizer, vocabulary)
-        body |= {"seed": 0, "prompt_logprobs": 0}
-        told = f"{about}, probe"
-        found: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {}
-
-        def read(number: int, answer: Any) -> None:
-            url = self.client.urls[number]
-            response = AnswerCheck(url, told, body, vocabulary).read(answer)
-            scored = _prompt_scores(answer["choices"][0], self.prompt)
-            found[url] = ((*self.prompt, *response.ids), (*scored, *response.logp))
-
-        self.client.run([Call(url, "/v1/completions", body, told) for url in self.client.urls], read)
-        return {url: found[url] for url in self.client.urls}
 
     def _compare(self, url: str, found: ProbeScores, about: str) -> None:
         if not found.gap <= self.limit:  # NaN is no agreement
@@ -116,7 +108,7 @@ class WeightProbe:
                 f"{about}: the server does not hold these weights but earlier ones: its log π of {n} tokens are "
                 f"{distances['then']:.1e} nats a token from the trainer's then, {distances['now']:.1e} from those now."
             )
-            raise UserError("rollout.url", url, problem, "Does it load from rollout.folder, and see the same files?")
+            raise UserError(self.engines.key, url, problem, "Does it load from rollout.folder, and see the same files?")
         if not same:  # else what moves adds up until it shows
             self.earlier[url] = found
 
@@ -126,7 +118,7 @@ class WeightProbe:
             f"a token, and differed by {least:.1e} before."
         )
         remedy = "vLLM on a CPU does not reload the head of tied embeddings: rollout.untie=true (docs/scale.md)."
-        return UserError("rollout.url", url, problem, remedy)
+        return UserError(self.engines.key, url, problem, remedy)
 
     def _differs(self, url: str, found: ProbeScores, about: str) -> UserError:
         at = found.prompt
@@ -168,15 +160,6 @@ def trainer_scores(policy: Policy, ids: Sequence[int], temperature: float, *, pr
         for heat in (1.0, temperature)
     )
     return (*at_one[: prompt - 1], *at_own[prompt - 1 :])
-
-
-def _prompt_scores(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
-    """log π of the prompt's tokens but the first; nothing where a server does not say."""
-    nodes = choice.get("prompt_logprobs")
-    if not isinstance(nodes, list) or len(nodes) != len(prompt):
-        return ()
-    found = [(node or {}).get(str(token), {}).get("logprob") for node, token in zip(nodes[1:], prompt[1:], strict=True)]
-    return tuple(map(float, found)) if all(map(is_logprob, found)) else ()
 
 
 def _common_scores(one: ProbeScores, other: ProbeScores) -> int:

@@ -11,10 +11,6 @@ from tvo_cli.errors import UserError
 COMMANDS = {"vllm": ("eval",), "server": ("train", "eval")}
 SERVER_KEYS = ("url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit")
 KEYS = {"vllm": ("options",), "server": SERVER_KEYS}
-NOT_THERE = {
-    "nccl": "needs GPUs on both sides, and has not been written: it could not be tried.",
-    "ipc": "hands over pickles, by vLLM's route for HTTP, and those are never sent.",
-}
 
 
 def check_engine(rollout: Mapping[str, Any], root: str) -> None:
@@ -23,7 +19,7 @@ def check_engine(rollout: Mapping[str, Any], root: str) -> None:
     _check_command(engine, root)
     _check_keys(rollout, engine)
     if engine == "server":
-        _check_weights(str(rollout["weights"]), root)
+        _check_weights(rollout, root)
         _check_logprobs(rollout, root)
 
 
@@ -49,12 +45,14 @@ def _check_keys(rollout: Mapping[str, Any], engine: str | None) -> None:
         raise UserError("rollout.engine", engine, f"needs rollout.{missing[0]}.", "Take rollout=server, which has all.")
 
 
-def _check_weights(weights: str, root: str) -> None:
-    remedy = "Take rollout.weights=disk; on one machine rollout.folder=/dev/shm/NAME makes that a copy in memory."
-    if weights in NOT_THERE:
-        raise UserError("rollout.weights", weights, f"is not there: it {NOT_THERE[weights]}", remedy)
+def _check_weights(rollout: Mapping[str, Any], root: str) -> None:
+    weights, urls = str(rollout["weights"]), rollout["url"]
     if weights == "none" and root == "train":
-        raise UserError("rollout.weights", weights, "would leave the servers with the weights of the start.", remedy)
+        problem, remedy = "would leave the servers with the weights of the start.", "Take rollout.weights=disk."
+        raise UserError("rollout.weights", weights, problem, remedy)
+    if weights == "ipc" and len(urls) > 1:
+        problem = f"shares the memory of one GPU with one server, and rollout.url names {len(urls)}."
+        raise UserError("rollout.weights", weights, problem, "Take rollout.weights=nccl or disk, or one address.")
 
 
 def _check_logprobs(rollout: Mapping[str, Any], root: str) -> None:
