@@ -22,6 +22,8 @@ from tvo_cli.rollout.weight_transport import WeightTransport
 
 CPU = torch.device("cpu")
 Json = dict[str, Any]
+WAITS = 10.0  # seconds; a group that is let go of waits so long for what it sends
+LEFT: list[Any] = []  # groups that nobody waits for
 
 
 @dataclass
@@ -33,7 +35,7 @@ class GlooGroup:
     _group: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._wait = timedelta(seconds=self.timeout)
+        self._wait = timedelta(seconds=WAITS)
         self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=self._wait)
 
     def address(self) -> Json:
@@ -47,7 +49,7 @@ class GlooGroup:
         return self._group.broadcast([tensor], dist.BroadcastOptions())
 
     def abort(self) -> None:
-        self._group = None
+        LEFT.append(self._group)
 
 
 def gloo_transport(device: torch.device) -> WeightTransport:
@@ -90,7 +92,7 @@ class WeightReceiver:
     listens: bool = False  # between start and finish
 
     def join(self, told: Json) -> None:
-        wait = timedelta(seconds=30)
+        wait = timedelta(seconds=WAITS)
         store = dist.TCPStore(told["host"], told["port"], is_master=False, timeout=wait)
         self.group = dist.ProcessGroupGloo(store, told["rank_offset"], told["world_size"], wait)
         self.group.allreduce([torch.zeros(1)]).wait()
