@@ -110,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _complete(server: StandInServer, body: Json) -> Json | tuple[int, Json]:
+def complete(server: Any, body: Json) -> Any:
+    """A completion of a request; of who serves, `policy` and `name` are used."""
     if body["model"] != server.name:
         return 404, {"error": {"message": f"The model `{body['model']}` does not exist."}}
     draws, heat = torch.Generator().manual_seed(body["seed"]), body["temperature"] or 1.0
@@ -129,7 +130,7 @@ def _complete(server: StandInServer, body: Json) -> Json | tuple[int, Json]:
     return {"choices": [choice | ({"prompt_logprobs": _scored(server, body)} if "prompt_logprobs" in body else {})]}
 
 
-def _scored(server: StandInServer, body: Json) -> list[Json | None]:
+def _scored(server: Any, body: Json) -> list[Json | None]:
     prompt = body["prompt"]
     with torch.no_grad():
         scores = server.policy.network(torch.tensor([prompt])).logits[0].log_softmax(-1)
@@ -171,7 +172,7 @@ def _note(server: StandInServer, body: Json) -> Json:
 
 
 ROUTES: dict[str, Callable[[StandInServer, Json], Any]] = {
-    COMPLETIONS: _complete,
+    COMPLETIONS: complete,
     RELOAD: _collective_rpc,
     "/get_world_size": lambda server, body: {"world_size": 1},
     "/init_weight_transfer_engine": _join,

@@ -10,13 +10,18 @@ from tvo_cli.errors import UserError
 
 RUN = ["output_dir=x", "algorithm=grpo"]
 REFUSED = [
-    ("train", ["rollout=vllm"], r"^rollout=vllm: is an engine of `tvo eval`.*rollout=server"),
+    ("sft", ["rollout=vllm"], r"^rollout=vllm: is an engine of `tvo train` and `tvo eval`, not of `tvo sft`"),
+    ("train", ["+rollout.engine=vllm"], r"^rollout\.engine=vllm: needs rollout\.options\. Take rollout=vllm"),
+    ("train", ["rollout=vllm", "rollout.temperature=0.7", "rollout.top_k=5"], r"^rollout\.top_k=5: vLLM does not say"),
     ("sft", ["rollout=server"], r"^rollout=server: is an engine of `tvo train` and `tvo eval`, not of `tvo sft`"),
     ("train", ["+rollout.url=[http://a]"], r"^rollout\.url=.*is read by rollout=server only\. Take rollout=server"),
     ("eval", ["+rollout.options={a: 1}"], r"^rollout\.options=.*are read by an engine only\. Take rollout=vllm"),
     ("train", ["+rollout.engine=server"], r"^rollout\.engine=server: needs rollout\.url\. Take rollout=server"),
-    ("train", ["rollout=server", "rollout.weights=ipc"], r"^rollout\.weights=ipc: is not there: it hands over pickles"),
-    ("train", ["rollout=server", "rollout.weights=nccl"], r"^rollout\.weights=nccl: is not there: .*/dev/shm"),
+    (
+        "train",
+        ["rollout=server", "rollout.weights=ipc", "rollout.url=[http://a,http://b]"],
+        r"^rollout\.weights=ipc: shares the memory of one GPU with one server, and rollout\.url names 2\.",
+    ),
     ("train", ["rollout=server", "rollout.weights=none"], r"^rollout\.weights=none: would leave the servers with the"),
     ("train", ["rollout=server", "rollout.url=[]"], r"^rollout\.url=\[\]: must be a list of"),
     ("train", ["rollout=server", "rollout.url=ftp://a"], r"^rollout\.url=.*addresses as http://localhost:8000"),
@@ -26,7 +31,7 @@ REFUSED = [
     (
         "train",
         ["rollout=server", "rollout.temperature=0.7", "rollout.top_k=5"],
-        r"^rollout\.top_k=5: a server does not say log π of all tokens at rollout\.temperature=0\.7",
+        r"^rollout\.top_k=5: vLLM does not say log π of all tokens at rollout\.temperature=0\.7",
     ),
 ]
 
@@ -46,6 +51,7 @@ def test_what_an_engine_cannot_do_is_refused(root: str, words: list[str], said: 
         ("rollout.temperature=0", "rollout.top_k=5"),
         ("rollout.mismatch_limit=inf",),
         ("rollout.url=https://node7:8000/v1",),
+        ("rollout.weights=nccl", "rollout.url=[http://a,http://b]"),
     ],
 )
 def test_what_a_server_can_do_is_taken(words: tuple[str, ...]) -> None:

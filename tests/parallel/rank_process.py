@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import OmegaConf
 
+from tests.stand_in_transport import transports_on_a_cpu
 from tvo_cli import config
 from tvo_cli.checkpoint import draft
 from tvo_cli.experiment import train
@@ -42,7 +44,7 @@ def main() -> None:
 def _run_case(case: dict[str, Any], ranks: Ranks) -> dict[str, str]:
     chosen = OmegaConf.create(case["config"])
     try:
-        with _fault(case.get("fault"), ranks.rank):
+        with _fault(case.get("fault"), ranks.rank), transports_on_a_cpu(Path(chosen.output_dir).parent / "shared"):
             train(chosen, replace(ranks, sharded=chosen.parallel.strategy == "shard"))
     except Exception as error:
         return {"outcome": type(error).__name__, "text": str(error)}

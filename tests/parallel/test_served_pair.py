@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.parallel.conftest import EXACT, Pair, rows_of, tensors_of
-from tests.stand_in_server import COMPLETIONS, RELOAD, StandInServer, refuse, serving, stale
+from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, rows_of, tensors_of
+from tests.stand_in_server import COMPLETIONS, RELOAD, UPDATE, StandInServer, die_in_the_middle, refuse, serving, stale
 
 FEW = (*EXACT, "rollout.samples=2", "trainer.microbatch_rows=2", "rollout.epochs=1")
 
@@ -29,6 +29,36 @@ def test_two_ranks_learn_what_one_process_learns(pair: Pair, server: StandInServ
     far = max(float((one[name].double() - two[name].double()).abs().max()) for name in one)
     assert far <= (0.0 if strategy == "replicate" else 1e-5), "shards score the responses within rounding"
     assert [row["reward/mean"] for row in rows_of(both)] == [row["reward/mean"] for row in rows_of(pair.alone(*words))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", ["nccl", "ipc"])
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
+def test_one_rank_sends_what_all_have_put_together(
+    pair: Pair, server: StandInServer, strategy: str, weights: str
+) -> None:
+    """From another process than the server's, by gloo and by a mapped file; the result is that of disk, to the bit."""
+    words = (*FEW, "rollout=server", f"rollout.url={server.url}", f"parallel={strategy}")
+    start = {name: tensor.clone() for name, tensor in server.policy.network.state_dict().items()}
+    disk = tensors_of(pair.finished(f"disk-{strategy}-{weights}", *words))
+    written = len(server.requests(RELOAD))
+    server.policy.network.load_state_dict(start)
+    sent = pair.finished(f"{weights}-{strategy}", *words, f"rollout.weights={weights}")
+    assert_bit_equal(disk, tensors_of(sent))
+    assert len(server.requests(UPDATE if weights == "nccl" else RELOAD)) == 2 + written * (weights == "ipc")
+    assert [name for name, _, _ in server.receiver.order] == list(start), "whole tensors, in order, each once"
+    assert [shape for _, _, shape in server.receiver.order] == [tuple(tensor.shape) for tensor in start.values()]
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_while_it_receives_ends_both_ranks_with_the_same_line(
+    pair: Pair, server: StandInServer
+) -> None:
+    server.faults[UPDATE] = [None, die_in_the_middle]
+    words = (*FEW, "rollout=server", f"rollout.url={server.url}", "parallel=shard", "rollout.weights=nccl")
+    _, outcomes = pair.train("dies", *words)
+    assert [one["outcome"] for one in outcomes] == ["UserError"] * 2
+    assert all("step 2: /update_weights cannot be reached" in one["text"] for one in outcomes)
 
 
 @pytest.mark.slow

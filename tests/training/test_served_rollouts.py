@@ -71,7 +71,7 @@ def test_a_run_learns_from_what_the_server_sampled(
     folder = served("a")
     rows = steps(folder)
     log = (folder / "run.log").read_text()
-    assert "trainer.old_logp=auto: trainer, as servers sample" in log
+    assert "trainer.old_logp=auto: trainer, as rollout=server samples" in log
     assert log.count("the servers hold the weights of step 1: a probe differs by ") == 1 and "step 2" not in log
     assert len(rows) == 2 and min(row["group/zero_advantage"] for row in rows) < 1.0, "or nothing would be learned"
     assert all(row["policy/mismatch_max"] < 1e-4 for row in rows)

@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.errors import UserError
+from tvo_cli.experiment.build_exchange import build_client, build_exchange, check_whole_model
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
-from tvo_cli.model.model_location import is_adapter, model_location
+from tvo_cli.model.model_location import model_location
 from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.engine import Engine, LocalEngine
@@ -38,7 +39,7 @@ def build_engine(config: DictConfig) -> BuiltEngine:
     runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
     served = config.rollout.get("engine") == "server"
     if served:
-        _check_served_model(config)
+        check_whole_model(config)
     policy = load_policy(config.model, device=runtime.device)
     reader, facts = PromptReader.of(policy, str(config.model.path)), environment.of_network(policy, runtime)
     if served:
@@ -47,7 +48,7 @@ def build_engine(config: DictConfig) -> BuiltEngine:
 
 
 def _vllm_engine(config: DictConfig) -> BuiltEngine:
-    _check_served_model(config)
+    check_whole_model(config)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     engine = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
     reader = PromptReader(str(tree["path"]), engine.tokenizer, frozenset({engine.tokenizer.eos_token_id}))
@@ -56,7 +57,6 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
 
 def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> Engine:
     """Servers that are handed the model before the first prompt, and score it as it is scored here."""
-    from tvo_cli.experiment.build_exchange import build_client, build_exchange
     from tvo_cli.rollout.server_completion import ServedVocabulary
     from tvo_cli.rollout.server_probe import ServerProbe
     from tvo_cli.rollout.server_sampling import CompletionService, ServedTokens, ServerEngine
@@ -91,11 +91,3 @@ def _folder_of_model(config: DictConfig) -> Path:
         return place
     remedy = "Give a folder, or rollout.weights=none where the servers hold the model already."
     raise UserError("model.path", config.model.path, "is no folder that a server can load.", remedy)
-
-
-def _check_served_model(config: DictConfig) -> None:
-    """Refuse an adapter for an engine that is handed a whole model."""
-    if is_adapter(model_location(config.model)):
-        problem = f"holds an adapter, which rollout={config.rollout.engine} does not load."
-        remedy = "Merge it first: tvo export RUN OUT --merge; or leave rollout=default."
-        raise UserError("model.path", config.model.path, problem, remedy)

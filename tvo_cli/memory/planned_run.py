@@ -162,8 +162,8 @@ def held_for_refusals(config: Any) -> int:
 
 
 def is_served(rollout: Any) -> bool:
-    """Return whether servers sample, whose memory is not this process's."""
-    return bool(rollout.get("engine") == "server")
+    """Return whether vLLM samples, whose memory is not this process's, or not while it learns."""
+    return bool(rollout.get("engine"))
 
 
 def _scored_rows(config: Any, sizes: MicrobatchSizes, request: MemoryRequest) -> int:

@@ -105,6 +105,7 @@ class AnswerCheck:
     about: str  # which response of which step
     request: Mapping[str, Any]
     vocabulary: ServedVocabulary
+    key: str = "rollout.url"  # that an error names
 
     def read(self, answer: Any) -> ServedResponse:
         """The response of an answer.
@@ -167,7 +168,7 @@ class AnswerCheck:
         return [min(float(value), 0.0) for value in found]
 
     def _wrong(self, problem: str, remedy: str) -> UserError:
-        return UserError("rollout.url", self.url, f"{self.about}: {problem}", remedy)
+        return UserError(self.key, self.url, f"{self.about}: {problem}", remedy)
 
 
 def is_logprob(value: object) -> bool:

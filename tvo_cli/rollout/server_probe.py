@@ -33,14 +33,14 @@ class ServerProbe:
         def read(number: int, answer: Any) -> None:
             url = self.client.urls[number]
             response = AnswerCheck(url, told, body, vocabulary).read(answer)
-            scored = _prompt_scores(answer["choices"][0], prompt)
+            scored = prompt_scores(answer["choices"][0], prompt)
             found[url] = ((*prompt, *response.ids), (*scored, *response.logp))
 
         self.client.run([Call(url, "/v1/completions", body, told) for url in self.client.urls], read)
         return {url: found[url] for url in self.client.urls}
 
 
-def _prompt_scores(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
+def prompt_scores(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
     """log π of the prompt's tokens but the first; nothing where a server does not say."""
     nodes = choice.get("prompt_logprobs")
     if not isinstance(nodes, list) or len(nodes) != len(prompt):

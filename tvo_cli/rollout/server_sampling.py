@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import torch
-
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.engine import Completion, ReportCompletion
-from tvo_cli.rollout.generation import rollout_from_rows
-from tvo_cli.rollout.response_rows import ResponseRows
+from tvo_cli.rollout.served_rollout import Receive, rollout_of_responses
 from tvo_cli.rollout.server_client import Call, ServerClient
 from tvo_cli.rollout.server_completion import (
     AnswerCheck,
@@ -31,7 +28,6 @@ from tvo_cli.types import Rollout
 
 log = logging.getLogger("tvo")
 COMPLETIONS = "/v1/completions"
-Receive = Callable[[int, ServedResponse], object]  # row p·G + g, its response
 
 
 class ServedTokens(NamedTuple):
@@ -110,22 +106,15 @@ class ServerSampler:
         self, policy: Policy, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, *, seed: int
     ) -> Rollout:
         """A rollout of what the servers answer; log π is theirs."""
-        ids, mask = policy.encode(prompts)
-        asked = [row[seen].tolist() for row, seen in zip(ids.cpu(), mask.cpu())]
-        count, host = len(asked) * sampling.samples, torch.device("cpu")
-        rows = ResponseRows.empty(count, sampling.max_tokens, policy.pad_id, host)
-        tokens = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy))
-
-        def receive(row: int, response: ServedResponse) -> None:
-            length = len(response.ids)
-            rows.ids[row, :length] = torch.tensor(response.ids)
-            rows.logp[row, :length] = torch.tensor(response.logp)
-            rows.mask[row, :length] = True
-            rows.finished[row] = response.finished
-
-        self.service.complete(asked, keys, sampling, seed, tokens, receive, f"{self._about}, ")
+        tokens, about = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy)), f"{self._about}, "
+        found = rollout_of_responses(
+            policy,
+            prompts,
+            sampling,
+            lambda asked, receive: self.service.complete(asked, keys, sampling, seed, tokens, receive, about),
+        )
         self.exchange.confirm(self._about)
-        return rollout_from_rows(policy, ids, mask, rows.cut().to(ids.device), sampling)
+        return found
 
 
 @dataclass(slots=True)

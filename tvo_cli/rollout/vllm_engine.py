@@ -23,15 +23,7 @@ class VllmEngine:
     """
 
     def __init__(self, model: str, revision: str | None, dtype: str, options: Mapping[str, Any]) -> None:
-        try:
-            import vllm
-        except ImportError as error:
-            remedy = "Run: pip install vllm (Linux with a GPU), or leave rollout=default."
-            raise UserError("rollout", "vllm", "vLLM is not installed.", remedy) from error
-        self._vllm = vllm
-        self._engine = vllm.LLM(
-            model=model, revision=revision, dtype=dtype, trust_remote_code=False, load_format="safetensors", **options
-        )
+        self._vllm, self._engine = start_vllm(model, revision, dtype, options)
 
     @property
     def context(self) -> int | None:
@@ -92,6 +84,21 @@ class VllmEngine:
         """The response without special tokens, as this program's own loop reads it."""
         text = self.tokenizer.decode(output.token_ids, skip_special_tokens=True)
         return Completion(str(text), len(output.token_ids), output.finish_reason == "stop")
+
+
+def start_vllm(model: str, revision: str | None, dtype: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """vLLM, and an engine of it that loads a model from safetensors and runs no remote code.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import vllm
+    except ImportError as error:
+        remedy = "Run: pip install vllm (Linux with a GPU), or leave rollout=default."
+        raise UserError("rollout", "vllm", "vLLM is not installed.", remedy) from error
+    chosen = {"model": model, "revision": revision, "dtype": dtype, **options}
+    return vllm, vllm.LLM(**chosen | {"trust_remote_code": False, "load_format": "safetensors"})
 
 
 def vllm_request_seed(seed: int, key: str, sample: int) -> int:

@@ -59,14 +59,14 @@ class ProbedEngines(Protocol):
 
 @dataclass(slots=True)
 class WeightProbe:
-    """Asks every server for the probe, scores it by the policy, and remembers both."""
+    """Asks every engine for the probe, scores it by the policy, and remembers both."""
 
     engines: ProbedEngines
     sampling: SamplingParams  # the run's: temperature and truncation act on what a server reports
     prompt: tuple[int, ...]
     limit: float
-    earlier: dict[str, ProbeScores] = field(default_factory=dict)  # by address
-    least: dict[str, float] = field(default_factory=dict)  # gap, by address
+    earlier: dict[str, ProbeScores] = field(default_factory=dict)  # by the name of an engine
+    least: dict[str, float] = field(default_factory=dict)  # gap, by name
 
     def check(self, policy: Policy, about: str) -> float:
         """The largest mean |Δ log π| of a server; a limit of infinity asks for none.
@@ -108,7 +108,7 @@ class WeightProbe:
                 f"{about}: the server does not hold these weights but earlier ones: its log π of {n} tokens are "
                 f"{distances['then']:.1e} nats a token from the trainer's then, {distances['now']:.1e} from those now."
             )
-            raise UserError(self.engines.key, url, problem, "Does it load from rollout.folder, and see the same files?")
+            raise UserError(self.engines.key, url, problem, "By disk: does it see the same files in rollout.folder?")
         if not same:  # else what moves adds up until it shows
             self.earlier[url] = found
 
@@ -131,7 +131,7 @@ class WeightProbe:
                 "rollout.mismatch_limit", limit, problem, f"Start it with --logprobs-mode {mode}_logprobs."
             )
         problem = f"{about}: {url} does not hold these weights: its log π of a probe differ by {gap}."
-        remedy = "Does it serve this model, and load from rollout.folder? Or allow more, in bfloat16."
+        remedy = "Is it this model, and by disk the same rollout.folder? Or allow more, in bfloat16."
         return UserError("rollout.mismatch_limit", limit, problem, remedy)
 
 

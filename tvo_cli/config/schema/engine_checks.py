@@ -8,9 +8,9 @@ from typing import Any
 from tvo_cli.config.schema.value_descriptions import describe_value_as_override
 from tvo_cli.errors import UserError
 
-COMMANDS = {"vllm": ("eval",), "server": ("train", "eval")}
+COMMANDS = {"vllm": ("train", "eval"), "server": ("train", "eval")}
 SERVER_KEYS = ("url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit")
-KEYS = {"vllm": ("options",), "server": SERVER_KEYS}
+KEYS = {"vllm": ("options", "mismatch_limit"), "server": SERVER_KEYS}
 
 
 def check_engine(rollout: Mapping[str, Any], root: str) -> None:
@@ -20,29 +20,28 @@ def check_engine(rollout: Mapping[str, Any], root: str) -> None:
     _check_keys(rollout, engine)
     if engine == "server":
         _check_weights(rollout, root)
+    if engine is not None:
         _check_logprobs(rollout, root)
 
 
 def _check_command(engine: str | None, root: str) -> None:
     if engine is None or root in COMMANDS.get(engine, ()) or root not in ("train", "eval", "sft"):
         return
-    if engine == "vllm":
-        remedy = "Training has its own loop: rollout=default, small or large; or a server: rollout=server."
-        raise UserError("rollout", engine, "is an engine of `tvo eval`.", remedy)
     raise UserError("rollout", engine, f"is an engine of `tvo train` and `tvo eval`, not of `tvo {root}`.")
 
 
 def _check_keys(rollout: Mapping[str, Any], engine: str | None) -> None:
     """Refuse a key that another engine reads, and an engine without the keys that it reads."""
     for other, keys in KEYS.items():
-        stray = next((key for key in keys if key in rollout), None) if other != engine else None
+        stray = next((key for key in keys if key in rollout and key not in KEYS.get(engine or "", ())), None)
         if stray is not None:
             value = describe_value_as_override(rollout[stray])
             which = "are read by an engine only." if stray == "options" else f"is read by rollout={other} only."
             raise UserError(f"rollout.{stray}", value, which, f"Take rollout={other}.")
-    missing = [key for key in SERVER_KEYS if key not in rollout] if engine == "server" else []
+    missing = [key for key in KEYS.get(engine or "", ()) if key not in rollout]
     if missing:
-        raise UserError("rollout.engine", engine, f"needs rollout.{missing[0]}.", "Take rollout=server, which has all.")
+        remedy = f"Take rollout={engine}, which has all."
+        raise UserError("rollout.engine", engine, f"needs rollout.{missing[0]}.", remedy)
 
 
 def _check_weights(rollout: Mapping[str, Any], root: str) -> None:
@@ -56,9 +55,9 @@ def _check_weights(rollout: Mapping[str, Any], root: str) -> None:
 
 
 def _check_logprobs(rollout: Mapping[str, Any], root: str) -> None:
-    """Refuse a truncation at another temperature: a server says log π of what is left, or of temperature 1."""
+    """Refuse a truncation at another temperature: vLLM says log π of what is left, or of temperature 1."""
     heat, nucleus, most = (float(rollout[key]) for key in ("temperature", "top_p", "top_k"))
     if root == "train" and heat not in (0.0, 1.0) and (nucleus < 1.0 or most > 0.0):
         key, value = ("top_p", rollout["top_p"]) if nucleus < 1.0 else ("top_k", rollout["top_k"])
-        problem = f"a server does not say log π of all tokens at rollout.temperature={heat:g} where it truncates."
+        problem = f"vLLM does not say log π of all tokens at rollout.temperature={heat:g} where it truncates."
         raise UserError(f"rollout.{key}", value, problem, "Take rollout.temperature=1, or no truncation.")

@@ -78,7 +78,7 @@ class Rollout(Keys):
     stop: Stops | None = key("texts that end a response")
     batch_size: Rows = key("responses generated at once, at most")
     cache_gb: Literal["auto"] | NotNegative = key("of their KV cache, 10⁹ bytes; 0: no bound", before=0)
-    engine: Literal["vllm", "server"] = key("who generates; vllm: in `tvo eval`", optional=True)
+    engine: Literal["vllm", "server"] = key("who generates; vllm: in this process", optional=True)
     options: Free = key("of vllm.LLM, any of its keywords", optional=True)
     url: Addresses = key("of the servers, one a replica", optional=True)
     model: Name = key("the model's name at the servers", optional=True)
@@ -87,7 +87,7 @@ class Rollout(Keys):
     untie: bool = key("write a tied output head as a tensor of its own", optional=True)
     requests: Rows = key("in flight a server", optional=True)
     timeout: Seconds = key("seconds for one request of a server", optional=True)
-    mismatch_limit: PositiveOrInf = key("nats a token between server and trainer", optional=True)
+    mismatch_limit: PositiveOrInf = key("nats a token between engine and trainer", optional=True)
 
 
 class Length(Keys):
