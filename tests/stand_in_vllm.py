@@ -53,7 +53,9 @@ class StandInLLM:
     def generate(self, prompts: list[Json], wanted: list[SimpleNamespace], use_tqdm: bool) -> list[Any]:
         assert self.awake
         self.calls.append("probe" if hasattr(wanted[0], "prompt_logprobs") else "generate")
-        return [self._output(prompt["prompt_token_ids"], vars(one)) for prompt, one in zip(prompts, wanted, strict=True)]
+        return [
+            self._output(prompt["prompt_token_ids"], vars(one)) for prompt, one in zip(prompts, wanted, strict=True)
+        ]
 
     def _output(self, prompt: list[int], wanted: Json) -> Any:
         choice = complete(self, {**wanted, "model": self.name, "prompt": prompt})["choices"][0]

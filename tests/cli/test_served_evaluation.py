@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.stand_in_server import COMPLETIONS, RELOAD, StandInServer, refuse, serving, stale
+from tests.stand_in_transport import transports_on_a_cpu
 from tvo_cli.cli.main import app
 from tvo_cli.model.model_location import WEIGHTS
 
@@ -41,6 +42,22 @@ def test_an_evaluation_is_sampled_by_the_server_and_resumed_without_it(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("weights", ["nccl", "ipc"])
+def test_a_model_goes_to_the_server_from_memory_to_memory(tmp_path: Path, server: StandInServer, weights: str) -> None:
+    words = [
+        "eval",
+        f"output_dir={tmp_path / 'run'}",
+        *SMALL,
+        f"rollout.url={server.url}",
+        f"rollout.weights={weights}",
+    ]
+    with transports_on_a_cpu(tmp_path / "shared"):
+        done = runner.invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert len(server.receiver.order) == len(dict(server.policy.network.named_parameters()))
+
+
+@pytest.mark.slow
 def test_servers_may_hold_the_model_already(tmp_path: Path, server: StandInServer) -> None:
     words = ["eval", f"output_dir={tmp_path / 'run'}", *SMALL, f"rollout.url={server.url}", "rollout.weights=none"]
     done = runner.invoke(app, words)
@@ -65,7 +82,7 @@ def test_a_server_with_another_model_is_refused(tmp_path: Path) -> None:
         (["rollout.url=http://127.0.0.1:9"], "/v1/models cannot be reached"),
         (["rollout.url=localhost:8000"], "must be a list of addresses as http://localhost:8000."),
         (["rollout.url=http://me:secret@host"], "must be a list of addresses as http://localhost:8000"),
-        (["rollout.weights=nccl"], "rollout.weights=nccl: is not there"),
+        (["rollout.weights=nccl", "device=cpu"], "rollout.weights=nccl: goes from GPU to GPU, and this run is on cpu"),
         (["model.path=Owner/Name"], "model.path=Owner/Name"),
     ],
 )

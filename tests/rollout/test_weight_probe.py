@@ -51,7 +51,9 @@ def policy() -> Policy:
 
 def probe(server: StandInServer, temperature: float = 1.0, limit: float = 0.05) -> WeightProbe:
     client = ServerClient((server.url,), timeout=20.0, requests=4)
-    return WeightProbe(ServerProbe(client, "policy"), SamplingParams(3, 20, temperature=temperature), tuple(range(3, 15)), limit)
+    return WeightProbe(
+        ServerProbe(client, "policy"), SamplingParams(3, 20, temperature=temperature), tuple(range(3, 15)), limit
+    )
 
 
 def moved(policy: Policy, by: float, name: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Training whose rollouts vLLM samples in the same process, by a stand-in of it: sleep was never run, for want of a GPU."""
+"""Training whose rollouts vLLM samples in the same process, by a stand-in of it; sleep was never run on a GPU."""
 
 from __future__ import annotations
 

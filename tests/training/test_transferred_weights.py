@@ -26,7 +26,8 @@ from tests.stand_in_server import (
 )
 from tests.stand_in_transport import transports_on_a_cpu
 from tests.training.conftest import Checksum, MetricRows, Runs
-from tests.training.test_served_rollouts import FEW, no_pause as no_pause
+from tests.training.test_served_rollouts import FEW
+from tests.training.test_served_rollouts import no_pause as no_pause
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
 

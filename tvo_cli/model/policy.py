@@ -149,7 +149,7 @@ class Policy:
         self.tokenizer.save_pretrained(folder)
 
     def gather_tensors(self, *, keep: bool = True) -> dict[str, Tensor]:
-        """`trained_tensors` by their names in the hub format, whole; a tied one the same object under each of its names.
+        """`trained_tensors` by their names in the hub format, whole; a tied one is the same object under both names.
 
         Every rank of a sharded policy calls it, tensor after tensor, and one keeps them; the others get nothing.
         """

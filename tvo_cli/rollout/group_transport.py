@@ -123,7 +123,7 @@ class GroupTransport:
                 if one in over:
                     one.result()
         except UserError as error:
-            remedy = f"{error.remedy} Start it with --weight-transfer-config '{{\"backend\": \"{self.backend}\"}}'."
+            remedy = f'{error.remedy} Start it with --weight-transfer-config \'{{"backend": "{self.backend}"}}\'.'
             raise UserError(error.key, error.value, error.problem, remedy.strip()) from error
         except RuntimeError as error:
             raise self._broken(error, about) from error

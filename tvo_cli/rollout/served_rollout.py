@@ -22,7 +22,7 @@ def rollout_of_responses(
     sampling: SamplingParams,
     complete: Callable[[Sequence[Sequence[int]], Receive], object],
 ) -> Rollout:
-    """`complete` is given the prompts' ids and gives each of their `sampling.samples` responses; log π is the engine's."""
+    """`complete` is given the prompts' ids and gives `sampling.samples` responses to each; log π is the engine's."""
     ids, mask = policy.encode(prompts)
     asked = [row[seen].tolist() for row, seen in zip(ids.cpu(), mask.cpu())]
     count, host = len(asked) * sampling.samples, torch.device("cpu")

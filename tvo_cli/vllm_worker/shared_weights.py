@@ -1,6 +1,7 @@
-"""The worker's side of weights in shared memory: vllm serve … --worker-extension-cls tvo_cli.vllm_worker.shared_weights.SharedWeights
+"""The worker's side of weights in shared memory.
 
-vLLM mixes the class into its worker, and its route /collective_rpc then reaches the method.
+vllm serve … --worker-extension-cls tvo_cli.vllm_worker.shared_weights.SharedWeights has vLLM mix the class into its
+worker, and its route /collective_rpc then reaches the method.
 """
 
 from __future__ import annotations
