@@ -23,6 +23,7 @@ from tvo_cli.rollout.weight_transport import WeightTransport
 CPU = torch.device("cpu")
 Json = dict[str, Any]
 WAITS = 10.0  # seconds; a group that is let go of waits so long for what it sends
+STORE: Any = dist.TCPStore  # type: ignore[attr-defined]
 LEFT: list[Any] = []  # groups that nobody waits for
 
 
@@ -36,7 +37,7 @@ class GlooGroup:
 
     def __post_init__(self) -> None:
         self._wait = timedelta(seconds=WAITS)
-        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=self._wait)
+        self._store = STORE("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=self._wait)
 
     def address(self) -> Json:
         return {"host": "127.0.0.1", "port": self._store.port}
@@ -93,7 +94,7 @@ class WeightReceiver:
 
     def join(self, told: Json) -> None:
         wait = timedelta(seconds=WAITS)
-        store = dist.TCPStore(told["host"], told["port"], is_master=False, timeout=wait)
+        store = STORE(told["host"], told["port"], is_master=False, timeout=wait)
         self.group = dist.ProcessGroupGloo(store, told["rank_offset"], told["world_size"], wait)
         self.group.allreduce([torch.zeros(1)]).wait()
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,14 +16,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.processes import until
 from tests.stand_in_server import NODE
+from tests.stand_in_transport import transports_on_a_cpu
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
-from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout import SamplingParams, gpu_transports
 from tvo_cli.rollout.server_client import ServerClient
 from tvo_cli.rollout.server_probe import ServerProbe
 from tvo_cli.rollout.server_sampling import CompletionService, ServerSampler
-from tvo_cli.rollout.weight_exchange import DiskExchange
+from tvo_cli.rollout.weight_exchange import DiskExchange, TransferExchange
 from tvo_cli.rollout.weight_probe import WeightProbe
 
 PYTHON = os.environ.get("TVO_TEST_VLLM", "")
@@ -54,6 +56,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that reads files."""
+    with started(folder, tmp_path_factory.mktemp("vllm") / "log") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def receiver(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server whose worker receives weights: tests/vllm_extension.py."""
+    extended = ["--worker-extension-cls", "tests.vllm_extension.Extension"]
+    extended += ["--weight-transfer-config", '{"backend": "gloo"}']
+    with started(folder, tmp_path_factory.mktemp("receiver") / "log", *extended) as address:
+        yield address
+
+
+@contextmanager
+def started(folder: Path, log: Path, *options: str) -> Iterator[str]:
     """The address of a server, once it answers."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -67,9 +85,9 @@ def url(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         "--max-num-batched-tokens",
         "4096",
     ]
-    log = tmp_path_factory.mktemp("vllm") / "log"
     with log.open("w") as file:
-        server = subprocess.Popen(words, stdout=file, stderr=file, env={**os.environ, **QUIET})
+        environment = {**os.environ, **QUIET, "PYTHONPATH": str(Path(__file__).parents[2])}
+        server = subprocess.Popen([*words, *options], stdout=file, stderr=file, env=environment)
 
         def answers() -> bool:
             assert server.poll() is None, log.read_text()[-3000:]
@@ -141,3 +159,23 @@ def test_weights_that_it_did_not_load_are_found(url: str, policy: Policy, tmp_pa
     moved(policy, 1e-5)  # far within mismatch_limit
     with pytest.raises(UserError, match="does not hold these weights but earlier ones"):
         made.probe.check(policy, "step 2")
+
+
+@pytest.mark.parametrize("weights", ["nccl", "ipc"])
+def test_it_receives_weights_from_memory(receiver: str, policy: Policy, tmp_path: Path, weights: str) -> None:
+    """vLLM's own routes and loading, by gloo and by a mapped file; whoever receives nothing is found."""
+    made = sampler(receiver, policy, tmp_path / "unused")
+    with transports_on_a_cpu(tmp_path / "shared"):
+        transport = gpu_transports.TRANSPORTS[weights](torch.device("cpu"))
+    made.exchange = TransferExchange(made.service.client, transport)
+    for _ in range(2):
+        moved(policy, 0.02)
+        hand_over(made, policy)
+        rollout = made(policy, PROMPTS, "abc", SAMPLING, seed=1)
+        with torch.no_grad():
+            scores = policy.score(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask, 1.0)
+        assert (scores.logp - rollout.logp)[rollout.mask].abs().max() < 1e-4
+    moved(policy, 1e-5)
+    with pytest.raises(UserError, match="does not hold these weights but earlier ones"):
+        made.probe.check(policy, "step 3")
+    made.exchange.clean_up()

@@ -64,9 +64,10 @@ def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torc
         raise UserError("rollout", "vllm", problem, "Take parallel=single, or rollout=server.")
     node, tree, sleeps = config.rollout, configuration.resolved_tree(config.model), device.type == "cuda"
     options, before = configuration.resolved_tree(node.options), rng_state()
-    started = start_colocated_vllm(model_location(config.model), tree["revision"], tree["dtype"], options, sleeps)
+    place = model_location(config.model)
+    vllm, started = start_colocated_vllm(place, tree["revision"], tree["dtype"], options, sleeps)
     set_rng_state(before)
-    engine = ColocatedVllm(*started, sleeps)
+    engine = ColocatedVllm(vllm, started, sleeps)
     engine.sleep()
     return ColocatedSampler(engine, _probe(engine, node, prompt))
 

@@ -36,7 +36,8 @@ class NcclGroup:
 
     def __post_init__(self) -> None:
         wait = timedelta(seconds=self.timeout)
-        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=wait)
+        store: Any = dist.TCPStore  # type: ignore[attr-defined]
+        self._store = store("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=wait)
         options = dist.ProcessGroupNCCL.Options()
         options._timeout = 2 * wait  # GroupTransport gives up before
         with _faults_told():

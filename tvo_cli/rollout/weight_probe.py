@@ -49,7 +49,9 @@ class ProbeScores(NamedTuple):
 class ProbedEngines(Protocol):
     """Those who hold a policy's weights and sample by them: servers, or an engine in this process."""
 
-    key: str  # that an error names, with the engine's name
+    @property
+    def key(self) -> str:
+        """The key that an error names, with an engine's name."""
 
     def score(
         self, policy: Policy, prompt: Sequence[int], sampling: SamplingParams, about: str
