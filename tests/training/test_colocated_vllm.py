@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -82,7 +83,8 @@ def test_it_samples_what_a_server_samples_and_leaves_the_generators_alone(run: R
     one, other = ([(row["reward/mean"], row["response/length"]) for row in steps(folder)] for folder in (here, there))
     assert one == other
     assert largest_difference(trained_policy(here, 2), trained_policy(there, 2)) < 1e-5
-    streams = [store.load_checkpoint(f / "checkpoints" / "step-000002")[0]["streams"] for f in (here, there)]
+    streams: list[dict[str, Any]]
+    streams = [dict(store.load_checkpoint(f / "checkpoints" / "step-000002")[0]["streams"]) for f in (here, there)]
     assert all(torch.equal(streams[0][name], value) for name, value in streams[1].items()), "vLLM seeds them"
 
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 from torch.multiprocessing import reductions
 
-from tvo_cli.vllm_worker import cuda_handles
 from tvo_cli.vllm_worker.cuda_handles import FIELDS, export_cuda_tensor, open_cuda_tensor
 from tvo_cli.vllm_worker.shared_weights import SharedWeights
 
@@ -37,7 +36,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found["given"] = given
         return TENSOR
 
-    monkeypatch.setattr(cuda_handles.reductions, "rebuild_cuda_tensor", rebuild)
+    monkeypatch.setattr(reductions, "rebuild_cuda_tensor", rebuild)
     return found
 
 
