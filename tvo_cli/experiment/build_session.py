@@ -37,6 +37,7 @@ from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.heldout_overlap import warn_of_heldout_overlap
+from tvo_cli.training.readings_state import ReadingsSettings
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
 
@@ -78,6 +79,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         limits=_run_settings(config, runtime, scored=is_scored_by_evaluation(config, test_sets)),
         sampler=sampler,
         plan=plan,
+        readings_settings=ReadingsSettings.of(config.stability.get("readings") or {}),
         recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
