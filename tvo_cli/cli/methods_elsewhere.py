@@ -31,19 +31,40 @@ METHODS_ELSEWHERE = (
     MethodElsewhere("SPEAR", "arXiv:2509.22601", "", "not built: a buffer of good responses that are trained on again"),
     MethodElsewhere("RECAP", "arXiv:2510.21978", "", "not built: replay of general data beside the problems"),
     MethodElsewhere("BuPO", "arXiv:2512.19673", "", "not built: a policy read from an inner layer, then the whole"),
-    MethodElsewhere(
-        "Light-IF's entropy-adaptive regularisation",
-        "arXiv:2508.03178",
-        "",
-        "only the abstract could be read, and one adaptation by others; a recipe would be a guess",
-    ),
     MethodElsewhere("MiSS (Bone)", "arXiv:2409.15371", "", "not built: an adapter is LoRA here"),
     MethodElsewhere(
-        "support kept and lost (Invisible Leash)", "arXiv:2507.14843", "", "a reading of `tvo eval` with base="
+        "support kept and lost (Invisible Leash)",
+        "arXiv:2507.14843",
+        "stability.readings.support=true",
+        "in training; after it, `tvo eval` with evaluation.base=",
     ),
-    MethodElsewhere("tie and sensitivity probes (Policy Cliff)", "arXiv:2507.20150", "", "not built"),
-    MethodElsewhere("diffusion spectral entropy", "arXiv:2312.04823", "", "not built"),
-    MethodElsewhere("layer-wise entropy", "arXiv:2512.19673", "", "not built"),
-    MethodElsewhere("entropy-adaptive decoding", "arXiv:2502.06833", "", "not built: two models in one evaluation"),
-    MethodElsewhere("DiffAdapt", "arXiv:2510.19669", "", "not built: strategies of an evaluation"),
+    MethodElsewhere(
+        "tie and sensitivity probes (Policy Cliff)", "arXiv:2507.20150", "stability.readings.policy_cliff=true", ""
+    ),
+    MethodElsewhere("diffusion spectral entropy", "arXiv:2312.04823", "stability.readings.spectral_entropy=true", ""),
+    MethodElsewhere("layer-wise entropy", "arXiv:2512.19673", "stability.readings.layer_entropy=true", ""),
+    MethodElsewhere(
+        "thermodynamic laws, measured", "arXiv:2505.10559", "stability.readings.valley=true", "of any run; reproduced in"
+        " [results/thermodynamic-laws.md](results/thermodynamic-laws.md)",
+    ),
+    MethodElsewhere("schedule: linear", "", "optimizer=adamw_linear", ""),
+    MethodElsewhere("schedule: cosine", "arXiv:1608.03983", "optimizer=adamw_cosine", ""),
+    MethodElsewhere(
+        "schedule: warm-up, stable, decay",
+        "arXiv:2404.06395",
+        "optimizer=adamw_stable_decay",
+        "with optimizer.warm_up",
+    ),
+    MethodElsewhere("schedule: 1/t", "arXiv:2505.10559", "optimizer=adamw_inverse", ""),
+    MethodElsewhere("schedule: river valley", "arXiv:2505.10559", "optimizer=adamw_river_valley", ""),
+    MethodElsewhere("entropy-adaptive decoding", "arXiv:2502.06833", "protocol=entropy_adaptive", "of `tvo eval`"),
+    MethodElsewhere("DiffAdapt, Easy", "arXiv:2510.19669", "protocol=diffadapt_easy", "of `tvo eval`; our wording"),
+    MethodElsewhere("DiffAdapt, Normal", "arXiv:2510.19669", "protocol=diffadapt_normal", "of `tvo eval`; our wording"),
+    MethodElsewhere("DiffAdapt, Hard", "arXiv:2510.19669", "protocol=diffadapt_hard", "of `tvo eval`; our wording"),
+    MethodElsewhere(
+        "DiffAdapt's choice by a probe",
+        "arXiv:2510.19669",
+        "",
+        "not built: a network on the prompt's last hidden state that is trained on ten samples a question",
+    ),
 )
