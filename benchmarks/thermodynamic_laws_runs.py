@@ -167,9 +167,7 @@ def top_curvatures(
     return lanczos(product, start, count, iterations)
 
 
-def lanczos(
-    product: Callable[[Tensor], Tensor], start: Tensor, count: int, iterations: int
-) -> tuple[Tensor, Tensor]:
+def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, count: int, iterations: int) -> tuple[Tensor, Tensor]:
     """The largest converged eigenvalues and their eigenvectors of a symmetric product, [K] and [D, K]."""
     basis, diagonal, beside = [start / start.norm()], list[float](), list[float]()
     for _ in range(iterations):

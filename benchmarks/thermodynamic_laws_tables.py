@@ -173,9 +173,7 @@ def _curves(record: Record) -> str:
             fits = [(law, fit_law(law, chosen)) for law in (thermodynamic_law, annealing_law)]
             for name, curve in curves.items():
                 errors.setdefault(name, []).append(tuple(mean_error(law, p, [curve]) for law, p in fits))  # type: ignore[arg-type]
-    lines = [
-        [name, "fitted" if name in FITTED else "predicted", *_both(pairs)] for name, pairs in errors.items()
-    ]
+    lines = [[name, "fitted" if name in FITTED else "predicted", *_both(pairs)] for name, pairs in errors.items()]
     head = ["schedule", "", "thermodynamic law, nats", "annealing law, nats", "difference"]
     return markdown.table(head, lines) if lines else ""
 

@@ -19,8 +19,7 @@ NEUTRAL = {
         "grpo",
         [
             f"{OBJECTIVE}.penalties.light_if.term.scale=0",
-            f"{OBJECTIVE}.penalties.kl.coef.value=0",
-            *(f"{OBJECTIVE}.surrogate.{key}" for key in ("low=0.2", "high=0.2", "dual=.inf")),
+            *(f"{OBJECTIVE}.surrogate.{key}" for key in ("low=0.2", "high=0.2", "dual=inf")),
             f"{OBJECTIVE}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
         ],
     )

@@ -59,7 +59,9 @@ def test_they_change_nothing_and_a_resumed_run_reads_the_same(
     one, other = trained_policy(plain, 4), trained_policy(read, 4)
     assert all(bool((one[name] == other[name]).all()) for name in one)
     rows = steps(read)
-    found = {name for row in rows for name in row if name.split("/")[0] in ("cliff", "layer", "representation", "valley")}
+    found = {
+        name for row in rows for name in row if name.split("/")[0] in ("cliff", "layer", "representation", "valley")
+    }
     assert len(found) == 5 + 2 + 1 + 5 and all(map(is_known_metric, found))
     assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
     assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows

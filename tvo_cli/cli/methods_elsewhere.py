@@ -44,8 +44,10 @@ METHODS_ELSEWHERE = (
     MethodElsewhere("diffusion spectral entropy", "arXiv:2312.04823", "stability.readings.spectral_entropy=true", ""),
     MethodElsewhere("layer-wise entropy", "arXiv:2512.19673", "stability.readings.layer_entropy=true", ""),
     MethodElsewhere(
-        "thermodynamic laws, measured", "arXiv:2505.10559", "stability.readings.valley=true", "of any run; reproduced in"
-        " [results/thermodynamic-laws.md](results/thermodynamic-laws.md)",
+        "thermodynamic laws, measured",
+        "arXiv:2505.10559",
+        "stability.readings.valley=true",
+        "of any run; reproduced in [results/thermodynamic-laws.md](results/thermodynamic-laws.md)",
     ),
     MethodElsewhere("schedule: linear", "", "optimizer=adamw_linear", ""),
     MethodElsewhere("schedule: cosine", "arXiv:1608.03983", "optimizer=adamw_cosine", ""),

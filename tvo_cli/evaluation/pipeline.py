@@ -112,9 +112,7 @@ def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) ->
     return write_evaluation_summary(place, identity, figures) | {"changed": changed}
 
 
-def _add_pair_costs(
-    figures: dict[str, Any], rows: Sequence[GradedResponse], model: Mapping[str, Any]
-) -> None:
+def _add_pair_costs(figures: dict[str, Any], rows: Sequence[GradedResponse], model: Mapping[str, Any]) -> None:
     """Where a small model took turns with the evaluated one, what each suite has cost."""
     for name, of_suite in figures.items() if model.get("pair") else ():
         own = [row for row in rows if row.suite == name]

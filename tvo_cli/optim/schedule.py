@@ -112,7 +112,9 @@ class StableDecay:
     def __post_init__(self) -> None:
         """A decay needs a part of the run."""
         if not 0.0 <= self.hold < 1.0:
-            raise UserError("schedule.hold", self.hold, "is no share of the run before the decay.", "Take 0 up to 0.99.")
+            raise UserError(
+                "schedule.hold", self.hold, "is no share of the run before the decay.", "Take 0 up to 0.99."
+            )
 
     def __call__(self, step: int, steps: int) -> float:
         """Factor of batch `step`; stays at `end` past the horizon."""

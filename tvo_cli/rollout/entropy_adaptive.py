@@ -157,4 +157,8 @@ def entropy_in_bits(logits: Tensor) -> float:
 def _response(tokens: Tensor, prompt: int) -> tuple[Tensor, Tensor, Tensor]:
     """As stop strings are looked for: ids [1, T], row [1] and length [1]."""
     response = tokens[None, prompt:]
-    return response, torch.zeros(1, dtype=torch.long, device=tokens.device), torch.tensor([response.shape[1]], device=tokens.device)
+    return (
+        response,
+        torch.zeros(1, dtype=torch.long, device=tokens.device),
+        torch.tensor([response.shape[1]], device=tokens.device),
+    )

@@ -32,7 +32,9 @@ def diffusion_spectral_entropy(points: Tensor, width: float, time: float) -> flo
         time: t, diffusion steps; 1 keeps every cluster, larger ones only the coarse.
     """
     exact = points.double()
-    kernel = torch.exp(-torch.cdist(exact, exact, compute_mode="donot_use_mm_for_euclid_dist").square() / (2 * width**2))
+    kernel = torch.exp(
+        -torch.cdist(exact, exact, compute_mode="donot_use_mm_for_euclid_dist").square() / (2 * width**2)
+    )
     root = kernel.sum(1).rsqrt()
     weights = torch.linalg.eigvalsh(root[:, None] * kernel * root[None, :]).abs().pow(time)
     shares = weights / weights.sum() + EPS

@@ -77,7 +77,10 @@ def _solved(evaluation: HeldoutEvaluation) -> dict[str, bool]:
 def _policy_cliff(session: Session, work: StepInProgress) -> dict[str, float]:
     graded, chosen = work.batch.drawn.chosen, session.readings_settings
     group = graded.rollout.group.cpu()
-    answers = [[graded.verdicts[row].extracted for row in (group == number).nonzero().flatten().tolist()] for number in torch.unique(group)]
+    answers = [
+        [graded.verdicts[row].extracted for row in (group == number).nonzero().flatten().tolist()]
+        for number in torch.unique(group)
+    ]
     return policy_cliff_readings(
         groups_of(torch.tensor(graded.rewards), group),
         answers,
