@@ -103,7 +103,7 @@ def fit_decays(peak: float, sums: Sequence[float], ends: Sequence[float], losses
 
     def solve(curvature: float) -> tuple[Values, float]:
         columns = design(curvature)
-        found = np.linalg.lstsq(columns, loss, rcond=None)[0]
+        found = np.asarray(np.linalg.lstsq(columns, loss, rcond=None)[0], dtype=np.float64)
         return found, float(np.sum((columns @ found - loss) ** 2))
 
     grid = np.geomspace(0.1, 100.0, 200) / area.max()

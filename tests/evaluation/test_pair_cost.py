@@ -11,10 +11,24 @@ from tvo_cli.evaluation.pair_cost import summarise_pair_cost
 from tvo_cli.evaluation.responses import GradedResponse
 
 ROW = GradedResponse(
-    **{"suite": "s", "id": "p", "decoding": "sampled", "sample": 0, "seed": 1, "level": "", "subject": "", "gold": "1"},
-    **{"prompt": "", "completion": "", "extracted": None, "correct": False, "reason": "", "failed": False},
-    **{"tokens": 10, "finish": "stop", "seconds": 0.0},
-)  # type: ignore[arg-type]
+    suite="s",
+    id="p",
+    decoding="sampled",
+    sample=0,
+    seed=1,
+    level="",
+    subject="",
+    gold="1",
+    prompt="",
+    completion="",
+    extracted=None,
+    correct=False,
+    reason="",
+    failed=False,
+    tokens=10,
+    finish="stop",
+    seconds=0.0,
+)
 PAIR = {"parameters_small": 25, "parameters_large": 100}
 
 

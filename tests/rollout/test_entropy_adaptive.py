@@ -31,7 +31,7 @@ def pair() -> tuple[Policy, Policy]:
 
 
 def test_it_switches_where_the_mean_of_the_window_passes_the_threshold() -> None:
-    """τ = 1, w = 2, d = 2; means 0, 1.5, 2, 1, 0, 2, 4: large behind the 2nd, small behind the 4th, large behind the 6th."""
+    """τ = 1, w = 2, d = 2; means 0, 1.5, 2, 1, 0.5, 2, 4: switches behind the 2nd, 4th and 6th."""
     switch = ModelSwitch(SwitchSettings(1.0, 2, 2))
     found = [switch.after(entropy) for entropy in (0.0, 3.0, 1.0, 1.0, 0.0, 4.0, 4.0)]
     assert found == [False, True, True, False, False, True, True]

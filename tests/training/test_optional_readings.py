@@ -32,6 +32,7 @@ def test_support_by_hand() -> None:
     assert "support/retention" not in support_metrics({"a": False}, {"a": True})
 
 
+@pytest.mark.slow
 def test_support_needs_an_evaluation_of_the_start() -> None:
     asked = ("stability.readings.support=true", "output_dir=x")
     check_across_keys(config.compose([*asked]))
@@ -44,6 +45,7 @@ def test_sharded_weights_cannot_be_read_whole() -> None:
         check_across_keys(config.compose([*ALL[-1:], "parallel=shard", "output_dir=x"]))
 
 
+@pytest.mark.slow
 def test_readings_are_no_part_of_the_fingerprint() -> None:
     assert config_fingerprint(config.compose(["output_dir=x", *ALL])) == config_fingerprint(
         config.compose(["output_dir=x"])

@@ -23,6 +23,7 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
+from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, output_states
 from tvo_cli.rollout.engine import Completion, PairCost, ReportCompletion
 from tvo_cli.rollout.stop_strings import StopStrings
@@ -64,17 +65,26 @@ class Reader:
     """A model with what it has read of one response: tokens that it did not see are read when it is asked again."""
 
     policy: Policy
-    cache: DynamicCache = field(default_factory=DynamicCache)
-    read: int = 0
+    cache: DynamicCache | None  # None: a network without one that grows reads everything anew
+    computed: int = 0  # positions in all
+
+    @classmethod
+    def of(cls, policy: Policy) -> Reader:
+        """Before anything is read."""
+        return cls(policy, DynamicCache() if supports_kv_cache(policy.body) else None)
 
     def logits_after(self, tokens: Tensor) -> Tensor:
-        """Logits [V] of the token behind all of `tokens` [n]; of the tokens the unread ones are read, at least one."""
-        fed = tokens[None, self.read :]
-        places = torch.arange(self.read, len(tokens), device=tokens.device)[None]
-        arguments: dict[str, Any] = {"past_key_values": self.cache, "use_cache": True, "position_ids": places}
-        body = self.policy.body
-        states = output_states(body(input_ids=fed, **accepted_arguments(body.forward, arguments)))
-        self.read = len(tokens)
+        """Logits [V] of the token behind all of `tokens` [n]; those that were not read yet are."""
+        known = 0 if self.cache is None else self.cache.get_seq_length()
+        fed, body = tokens[None, known:], self.policy.body
+        places = torch.arange(known, len(tokens), device=tokens.device)[None]
+        arguments: dict[str, Any] = accepted_arguments(
+            body.forward, {"use_cache": self.cache is not None, "position_ids": places}
+        )
+        if self.cache is not None:
+            arguments |= cache_argument(body, self.cache)
+        states = output_states(body(input_ids=fed, **arguments))
+        self.computed += fed.shape[1]
         return self.policy.head(states[0, -1:])[0].float()
 
 
@@ -135,7 +145,7 @@ class EntropyAdaptiveEngine:
         """One response, token by token; `uniforms` [T] draw them."""
         start = self._large.encode([prompt])[0][0]
         tokens, count, by_large = start, 0, 0
-        readers, switch, finished = (Reader(self._small), Reader(self._large)), ModelSwitch(self._settings), False
+        readers, switch, finished = [Reader.of(one) for one in self._pair], ModelSwitch(self._settings), False
         stopped = StopStrings(self._large.tokenizer, sampling.stop, start.device)
         ends = self._large.end_ids | stopped.end_ids
         while count < sampling.max_tokens and not finished:
@@ -145,7 +155,7 @@ class EntropyAdaptiveEngine:
             finished = int(token) in ends or bool(stopped(*_response(tokens, len(start)))[0])
             switch.after(entropy_in_bits(logits))
         text = self._large.tokenizer.decode(tokens[len(start) :].tolist(), skip_special_tokens=True)
-        return Completion(text, count, finished, PairCost(by_large, readers[0].read, readers[1].read))
+        return Completion(text, count, finished, PairCost(by_large, *(one.computed for one in readers)))
 
 
 def entropy_in_bits(logits: Tensor) -> float:
