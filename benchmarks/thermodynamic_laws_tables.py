@@ -11,6 +11,7 @@ from benchmarks.harness import markdown
 from benchmarks.harness.record import Record, Row, group
 from benchmarks.thermodynamic_laws_fits import (
     Curve,
+    DecayFit,
     annealing_law,
     fit_decays,
     fit_law,
@@ -116,7 +117,7 @@ DECAYS = (
 )
 
 
-def _decay_fits(record: Record) -> list[tuple[object, float]]:
+def _decay_fits(record: Record) -> list[tuple[DecayFit, float]]:
     """Of each seed with a whole grid: the fit, and AdamW's heat over its least rate."""
     peak, found = record.settings["adamw"][0], []
     capacities = {
