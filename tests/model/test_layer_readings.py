@@ -33,7 +33,7 @@ def test_each_layers_entropy_is_that_of_its_own_softmax(policy: Policy, rows: tu
 def test_the_last_layer_is_the_policy(policy: Policy, rows: tuple[torch.Tensor, ...]) -> None:
     ids, seen, responses, mask = rows
     scores = policy.score(ids, seen, responses, mask, 1.0)
-    assert layer_entropies(policy, *rows, 1.0)[-1] == pytest.approx(
+    assert layer_entropies(policy, ids, seen, responses, mask, 1.0)[-1] == pytest.approx(
         float(scores.entropy.detach()[mask].mean()), rel=1e-5
     )
 

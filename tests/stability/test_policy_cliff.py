@@ -35,7 +35,7 @@ def test_the_jump_is_that_of_enumeration_and_within_its_bound(rewards: list[floa
 def test_ties_answers_and_narrow_groups_by_hand() -> None:
     """Group 0: two of four tie, with one answer; group 1: all tie, with two answers; group 2 differs by 0.04."""
     rewards = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 0.50, 0.54, 0.50, 0.54])
-    answers = [["7", "7", "3", None], ["1", "1", "2", "2"], ["a", "b", "a", "c"]]
+    answers: list[list[str | None]] = [["7", "7", "3", None], ["1", "1", "2", "2"], ["a", "b", "a", "c"]]
     group = torch.arange(3).repeat_interleave(4)
     found = policy_cliff_readings(groups_of(rewards, group), answers, temperature=0.1, perturbation=0.01, narrow=0.05)
     assert found["cliff/tied"] == pytest.approx((0.5 + 1.0 + 0.5) / 3)

@@ -48,7 +48,7 @@ def pair_of_models(config: DictConfig, engine: Any) -> dict[str, Any]:
 
 
 def _node_of_small(config: DictConfig) -> DictConfig:
-    node = config.model.copy()
+    node: DictConfig = config.model.copy()
     node.path = str(config.protocol.switch.small)
     node.checkpoint = "last"
     return node

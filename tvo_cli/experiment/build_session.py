@@ -79,7 +79,6 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         limits=_run_settings(config, runtime, scored=is_scored_by_evaluation(config, test_sets)),
         sampler=sampler,
         plan=plan,
-        readings_settings=ReadingsSettings.of(config.stability.get("readings") or {}),
         recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
@@ -147,4 +146,5 @@ def _run_settings(config: DictConfig, runtime: Runtime, *, scored: bool) -> RunS
         scored_by_evaluation=scored,
         ranks_checked_every=int(config.parallel.check_every),
         profiled=tuple(map(int, trainer.get("profile", ()))),
+        readings=ReadingsSettings.of(stability.get("readings") or {}),
     )

@@ -20,7 +20,7 @@ from tvo_cli.training.valley_readings import valley_readings
 
 def optional_readings(session: Session, work: StepInProgress) -> dict[str, float]:
     """Those of a step that are switched on; those that cost forwards every `every` steps, from the first on."""
-    chosen, found = session.readings_settings, dict[str, float]()
+    chosen, found = session.limits.readings, dict[str, float]()
     due = session.counters.step % chosen.every == 0
     if chosen.policy_cliff:
         found |= _policy_cliff(session, work)
@@ -35,7 +35,7 @@ def optional_readings(session: Session, work: StepInProgress) -> dict[str, float
 
 def support_readings(session: Session, evaluation: RunEvaluation) -> dict[str, float]:
     """Problems kept, gained and lost of each test set since its first evaluation; nothing at that one itself."""
-    if not session.readings_settings.support:
+    if not session.limits.readings.support:
         return {}
     state, found = carried_state(session), dict[str, float]()
     for name, one in evaluation.by_name.items():
@@ -75,7 +75,7 @@ def _solved(evaluation: HeldoutEvaluation) -> dict[str, bool]:
 
 
 def _policy_cliff(session: Session, work: StepInProgress) -> dict[str, float]:
-    graded, chosen = work.batch.drawn.chosen, session.readings_settings
+    graded, chosen = work.batch.drawn.chosen, session.limits.readings
     group = graded.rollout.group.cpu()
     answers = [
         [graded.verdicts[row].extracted for row in (group == number).nonzero().flatten().tolist()]
@@ -92,7 +92,7 @@ def _policy_cliff(session: Session, work: StepInProgress) -> dict[str, float]:
 
 def _layer_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
     """Of the batch's first responses, under the weights after its update."""
-    rollout, most = work.batch.drawn.chosen.rollout, session.readings_settings.rows
+    rollout, most = work.batch.drawn.chosen.rollout, session.limits.readings.rows
     with session.learner.autocast():
         found = layer_entropies(
             session.learner.policy,
@@ -107,7 +107,7 @@ def _layer_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
 
 def _spectral_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
     """Of the first prompts of the run, whose number of rows and whose σ are those of the first reading."""
-    state, chosen = carried_state(session), session.readings_settings
+    state, chosen = carried_state(session), session.limits.readings
     if state.prompts is None:
         state.prompts = _first_prompts(work, chosen.rows)
     with session.learner.autocast():

@@ -29,7 +29,7 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import Learner
-from tvo_cli.training.readings_state import ReadingsSettings, ReadingsState
+from tvo_cli.training.readings_state import ReadingsState
 from tvo_cli.training.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
@@ -75,7 +75,6 @@ class Session:
     work: StepInProgress | None = None  # the rollout batch under way; None between batches
     snapshot: StateSnapshot | None = None  # the last state that a healthy step has confirmed
     refusal: RefusalState | None = None  # where updates may be refused (stability.refuse)
-    readings_settings: ReadingsSettings = field(default_factory=ReadingsSettings)
     readings: ReadingsState | None = None  # where optional readings carry something (stability.readings)
     resumable: bool = True  # False: restored without what only updates need, so that no checkpoint may claim to have it
 

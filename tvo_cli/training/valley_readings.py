@@ -25,9 +25,9 @@ def valley_readings(session: Session, state: ReadingsState, work: StepInProgress
     the rate. Temperature and directions are by its fluctuation over the last 16 readings.
     """
     parameters = session.learner.policy.differentiated_parameters()
-    follow_weights(state, parameters, session.readings_settings.window)
+    follow_weights(state, parameters, session.limits.readings.window)
     if state.probe is None:
-        state.probe = _right_responses(work, session.readings_settings.rows)
+        state.probe = _right_responses(work, session.limits.readings.rows)
     if not due or state.probe is None or not work.report.rates:
         return {}
     loss, above = _loss_and_gradient(session, state.probe, parameters)
