@@ -11,7 +11,7 @@ Curves: from fresh weights under six schedules; two laws are fitted to two of th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -97,10 +97,9 @@ QUICK = {
 
 def shapes(end: float) -> dict[str, Schedule]:
     """Schedules of a decay that begins at 1, the 1/t of `decays` first."""
-    river = {"start": 1.0, "end": end, "warm_up": 0, "hold": 0.0, "stiffness": 0.0}
     return {
-        "1/t": RiverValley(**river, drop=0.5),
-        "1/t, no drop": RiverValley(**river, drop=1.0),
+        "1/t": _river(end, hold=0.0, drop=0.5),
+        "1/t, no drop": _river(end, hold=0.0, drop=1.0),
         "linear": Linear(1.0, end),
         "cosine": Cosine(1.0, end),
         "held, then linear": StableDecay(1.0, end, 0.5),
@@ -110,33 +109,40 @@ def shapes(end: float) -> dict[str, Schedule]:
 
 def schedules() -> dict[str, tuple[float, Schedule]]:
     """Of the curves, each with its factor on the peak; the laws are fitted to the first two."""
-    river = {"start": 1.0, "end": 0.02, "warm_up": 0, "hold": 0.5, "stiffness": 0.0}
     return {
         "constant": (1.0, Constant()),
         "cosine": (1.0, Cosine(1.0, 0.02)),
         "half the constant": (0.5, Constant()),
         "linear": (1.0, Linear(1.0, 0.02)),
         "stable, decay": (1.0, StableDecay(1.0, 0.02, 0.8)),
-        "river valley": (1.0, RiverValley(**river, drop=0.5)),
+        "river valley": (1.0, _river(0.02, hold=0.5, drop=0.5)),
     }
+
+
+def _river(end: float, hold: float, drop: float) -> RiverValley:
+    return RiverValley(start=1.0, end=end, warm_up=0, hold=hold, drop=drop, stiffness=0.0)
 
 
 def measure(settings: Chosen) -> Iterator[Measurement]:
     """Seed by seed: heats and directions of both optimisers, decays, curves."""
     for seed in settings.seeds:
-        optimizers: tuple[tuple[Name, tuple[float, ...]], ...] = (("adamw", settings.adamw), ("sgd", settings.sgd))
-        for name, rates in optimizers:
-            for rate in rates:
-                key = {"seed": seed, "optimizer": name, "rate": rate}
-                yield Measurement("heats", key, partial(_heat, settings, seed, name, rate))
-            middle = rates[len(rates) // 2]
-            key = {"seed": seed, "optimizer": name, "rate": middle}
-            yield Measurement("directions", key, partial(_directions, settings, seed, name, middle))
+        yield from _plateaus(settings, seed, "adamw", settings.adamw)
+        yield from _plateaus(settings, seed, "sgd", settings.sgd)
         for shape, steps, end in _decays(settings):
             key = {"seed": seed, "shape": shape, "steps": steps, "end": end}
             yield Measurement("decays", key, partial(_decay, settings, seed, shape, steps, end))
         for name in schedules():
             yield Measurement("curves", {"seed": seed, "schedule": name}, partial(_curve, settings, seed, name))
+
+
+def _plateaus(settings: Chosen, seed: int, name: Name, rates: Sequence[float]) -> Iterator[Measurement]:
+    """Heats at each constant rate, directions at the middle one."""
+    for rate in rates:
+        key: Row = {"seed": seed, "optimizer": name, "rate": rate}
+        yield Measurement("heats", key, partial(_heat, settings, seed, name, rate))
+    middle = rates[len(rates) // 2]
+    key = {"seed": seed, "optimizer": name, "rate": middle}
+    yield Measurement("directions", key, partial(_directions, settings, seed, name, middle))
 
 
 def _decays(settings: Chosen) -> Iterator[tuple[str, int, float]]:
