@@ -47,6 +47,24 @@ def test_the_prompt_around_the_question() -> None:
     assert not STRAY.findall(r"\frac{a}{b} \boxed{}"), "LaTeX arguments are no fields"
 
 
+@pytest.mark.slow
+def test_the_strategies_of_diffadapt_have_their_temperature_and_share_of_the_budget() -> None:
+    """0.4, 1 and 0.5 of the data set's own limit."""
+    limit = protocol("protocol=plain", suites="gsm8k").max_tokens
+    wanted = {"easy": (0.5, 0.4), "normal": (0.8, 1.0), "hard": (0.4, 0.5)}
+    for name, (temperature, share) in wanted.items():
+        found = protocol(f"protocol=diffadapt_{name}", suites="gsm8k")
+        assert (found.decoding.temperature, found.max_tokens) == (temperature, round(share * limit)), name
+    assert protocol("protocol=diffadapt_hard", "protocol.max_tokens=1", suites="gsm8k").max_tokens == 1
+
+
+@pytest.mark.slow
+def test_a_switch_is_part_of_the_protocol_and_without_one_nothing_has_changed() -> None:
+    plain, paired = protocol(), protocol("protocol=entropy_adaptive", "protocol.switch.threshold=0.5")
+    assert "switch" not in plain.record() and paired.fingerprint != plain.fingerprint
+    assert (paired.name, paired.suffix, paired.switch["threshold"]) == (plain.name, plain.suffix, 0.5)
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

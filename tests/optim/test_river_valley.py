@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.optim import Constant, Cosine, Inverse, Linear, RiverValley
+from tvo_cli.optim import Constant, Cosine, Inverse, Linear, RiverValley, StableDecay
 
 if TYPE_CHECKING:
     from tvo_cli.optim.schedule import Schedule
@@ -78,3 +79,20 @@ def test_tvos_set_point_gets_the_same_mean_as_with_the_linear_cooling() -> None:
         factors = [schedule(k, 1000) for k in range(1001)]
         assert (factors[0], factors[-1]) == pytest.approx((1.75, 0.25))
         assert sum(factors) / 1001 == pytest.approx(1.0, abs=0.005), name
+
+
+def test_stable_decay_by_hand_and_what_it_contains() -> None:
+    """K = 10, held to 6: 1 up to batch 6, then down by 0.225 a batch to 0.1."""
+    found = [StableDecay(1.0, 0.1, 0.6)(k, 10) for k in (0, 5, 6, 7, 9, 10, 20)]
+    assert found == pytest.approx([1.0, 1.0, 1.0, 0.775, 0.325, 0.1, 0.1])
+    assert [StableDecay(1.75, 0.25, 0.0)(k, 30) for k in range(40)] == [Linear(1.75, 0.25)(k, 30) for k in range(40)]
+    with pytest.raises(UserError, match=r"schedule\.hold=1.0"):
+        StableDecay(1.0, 0.1, 1.0)
+
+
+def test_every_schedule_is_a_choice_of_the_optimizer() -> None:
+    """Linear, cosine, stable-decay, 1/t and river valley at the middle of a run of 100."""
+    factors = {"linear": 0.5, "cosine": 0.55, "stable_decay": 1.0, "inverse": 1 / 3.5, "river_valley": 0.5}
+    for name, wanted in factors.items():
+        schedule = config.build(OmegaConf.load(config.choice_path("optimizer", f"adamw_{name}")).schedule)
+        assert schedule(50, 100) == pytest.approx(wanted), name

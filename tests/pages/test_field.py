@@ -29,6 +29,7 @@ RECIPES = {
     "TIP": ["tip"],
     "AVSPO": ["avspo"],
     "LLDS": ["llds"],
+    "Light-IF": ["light_if"],
     "thermodynamic laws, the river-valley schedule": ["tvo_river_valley"],
 }
 ELSEWHERE = (
@@ -42,14 +43,16 @@ ELSEWHERE = (
     "SPEAR",
     "RECAP",
     "BuPO",
-    "Light-IF's entropy-adaptive regularisation",
     "MiSS (Bone)",
     "support kept and lost (Invisible Leash)",
     "tie and sensitivity probes (Policy Cliff)",
     "diffusion spectral entropy",
     "layer-wise entropy",
+    "thermodynamic laws, measured",
+    *(f"schedule: {one}" for one in ("linear", "cosine", "warm-up, stable, decay", "1/t", "river valley")),
     "entropy-adaptive decoding",
-    "DiffAdapt",
+    *(f"DiffAdapt, {one}" for one in ("Easy", "Normal", "Hard")),
+    "DiffAdapt's choice by a probe",
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from tvo_cli.config import schema
 from tvo_cli.config.alert_checks import check_alerts
 from tvo_cli.config.rank_checks import check_keys_are_used
+from tvo_cli.config.readings_checks import check_readings
 from tvo_cli.config.reward_checks import check_reward
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_targets import target_object
@@ -43,6 +44,7 @@ def check_across_keys(config: Any) -> None:
     _check_refusals(config)
     check_reward(config)
     check_alerts(config.logger)
+    check_readings(config)
 
 
 def _check_folder_names(config: Any) -> None:

@@ -129,6 +129,7 @@ class Evaluator:
             finish="stop" if completion.finished else "length",
             seconds=seconds,
             second=verdict.second,
+            pair=None if completion.pair is None else completion.pair._asdict(),
         )
 
 

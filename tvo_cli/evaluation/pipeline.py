@@ -21,6 +21,7 @@ from tvo_cli.evaluation.generate_and_grade import (
     grade_completions,
     plan_missing_tasks,
 )
+from tvo_cli.evaluation.pair_cost import summarise_pair_cost
 from tvo_cli.evaluation.responses import GradedResponse, has_missing_verdicts
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.evaluation.suite_summary import summaries_by_suite
@@ -70,6 +71,7 @@ def evaluate_suites(
         if used is not None and has_missing_verdicts(found, grader.settings.audit):
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
         figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
+    _add_pair_costs(figures, found, model)
     for name, before in base.items():
         figures[name]["support"] = support_change.summarise_support_change(
             before, [row for row in found if row.suite == name]
@@ -102,11 +104,19 @@ def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) ->
         shutil.copyfile(place / responses.NAME, place / files.PREVIOUS)
         after = _grade_again(place / responses.NAME, suites, before.responses, grader)
         figures = summaries_by_suite(suites, after, grader.equal, confidence)
+    _add_pair_costs(figures, after, identity["model"])
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, after)
     identity = files.rewrite_evaluation_identity(place, identity, suites)
     old = {row.key: row.correct for row in before.responses}
     changed = sum(old[row.key] is not row.correct for row in after)
     return write_evaluation_summary(place, identity, figures) | {"changed": changed}
+
+
+def _add_pair_costs(figures: dict[str, Any], rows: Sequence[GradedResponse], model: Mapping[str, Any]) -> None:
+    """Where a small model took turns with the evaluated one, what each suite has cost."""
+    for name, of_suite in figures.items() if model.get("pair") else ():
+        own = [row for row in rows if row.suite == name]
+        of_suite["pair"] = summarise_pair_cost(own, model["pair"])
 
 
 def _with_grader_version(found: Suite, grader: str) -> Suite:

@@ -67,6 +67,7 @@ class Protocol:
     grader: str  # versions of what judges
     decoding: Decoding
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    switch: Mapping[str, Any] = field(default_factory=dict)  # a small model beside, and when it writes; none: {}
 
     @property
     def fingerprint(self) -> str:
@@ -74,9 +75,9 @@ class Protocol:
         return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:12]
 
     def record(self) -> dict[str, Any]:
-        """Every field, as it is written down; keywords of a chat template where there are any."""
+        """Every field, as it is written down; keywords of a chat template and a switch where there are any."""
         fields = asdict(self)
-        return fields if self.chat_template_kwargs else {k: v for k, v in fields.items() if k != KEYWORDS}
+        return {k: v for k, v in fields.items() if k not in (KEYWORDS, "switch") or v}
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
@@ -129,12 +130,19 @@ def resolve_protocol(
         answer=str(merged["answer"]),
         unfinished=str(merged["unfinished"]),
         stop=tuple(_own_or_of_dataset("stop", merged, data) or ()),
-        max_tokens=_positive_protocol_integer("protocol.max_tokens", merged.get("max_tokens") or data["max_tokens"]),
+        max_tokens=_token_budget(merged, data),
         profile=str(data["profile"]),
         grader=grader,
         decoding=_checked_decoding(drawn),
         chat_template_kwargs=dict(merged.get(KEYWORDS) or keywords or {}) if merged["template"] != "plain" else {},
+        switch=dict(chosen.get("switch") or {}),
     )
+
+
+def _token_budget(protocol: Mapping[str, Any], data: Mapping[str, Any]) -> int:
+    """The protocol's limit, or the data set's, times the protocol's share of it; at least 1."""
+    most = _positive_protocol_integer("protocol.max_tokens", protocol.get("max_tokens") or data["max_tokens"])
+    return max(1, round(most * float(protocol.get("token_share") or 1.0)))
 
 
 def _own_or_of_dataset(key: str, protocol: Mapping[str, Any], data: Mapping[str, Any]) -> Any:

@@ -36,6 +36,7 @@ class GradedResponse:
     finish: str  # stop | length
     seconds: float  # its share of the generation time
     second: bool | None = None  # the second grader's verdict, in audit mode
+    pair: dict[str, int] | None = None  # what it has cost of a small and a large model; written where there are two
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -92,9 +93,14 @@ def append_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
     """Add whole lines and see them onto the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="ascii") as file:
-        file.writelines(json.dumps(asdict(response)) + "\n" for response in responses)
+        file.writelines(json.dumps(_record(response)) + "\n" for response in responses)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _record(response: GradedResponse) -> dict[str, object]:
+    found = asdict(response)
+    return {name: value for name, value in found.items() if name != "pair" or value is not None}
 
 
 def responses_by_problem(responses: Sequence[GradedResponse]) -> Mapping[str, list[GradedResponse]]:

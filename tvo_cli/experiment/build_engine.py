@@ -13,6 +13,7 @@ from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_exchange import build_client, build_exchange, check_whole_model
+from tvo_cli.experiment.build_pair import check_pair, pair_engine
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_location import model_location
@@ -34,6 +35,7 @@ class BuiltEngine(NamedTuple):
 
 def build_engine(config: DictConfig) -> BuiltEngine:
     """The engine that a config of `tvo eval` names."""
+    check_pair(config)
     if config.rollout.get("engine") == "vllm":
         return _vllm_engine(config)
     runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
@@ -42,6 +44,8 @@ def build_engine(config: DictConfig) -> BuiltEngine:
         check_whole_model(config)
     policy = load_policy(config.model, device=runtime.device)
     reader, facts = PromptReader.of(policy, str(config.model.path)), environment.of_network(policy, runtime)
+    if config.protocol.get("switch"):
+        return BuiltEngine(pair_engine(config, policy, runtime), reader, facts)
     if served:
         return BuiltEngine(_server_engine(config, policy, runtime.device), reader, facts)
     return BuiltEngine(LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy)), reader, facts)

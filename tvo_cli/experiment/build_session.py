@@ -37,6 +37,7 @@ from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.heldout_overlap import warn_of_heldout_overlap
+from tvo_cli.training.readings_state import ReadingsSettings
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
 
@@ -145,4 +146,5 @@ def _run_settings(config: DictConfig, runtime: Runtime, *, scored: bool) -> RunS
         scored_by_evaluation=scored,
         ranks_checked_every=int(config.parallel.check_every),
         profiled=tuple(map(int, trainer.get("profile", ()))),
+        readings=ReadingsSettings.of(stability.get("readings") or {}),
     )

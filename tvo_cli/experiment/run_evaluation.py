@@ -15,6 +15,7 @@ from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
 from tvo_cli.experiment.build_engine import build_engine
+from tvo_cli.experiment.build_pair import pair_of_models
 from tvo_cli.experiment.heldout_suite import (
     fill_heldout_suite,
     notes_on_changed_problems,
@@ -59,6 +60,8 @@ def evaluate(
     }
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]
     model["engine"] = str(config.rollout.get("engine") or "tvo")
+    if config.protocol.get("switch"):
+        model["pair"] = pair_of_models(config, engine)
 
     def notice(suites: Sequence[Suite]) -> None:
         of_protocols = notes_on_protocols(suites, config.model.prompt, tokenizer, given, of_run=of_run)

@@ -5,7 +5,16 @@ from tvo_cli.optim.adaptive_rate import AdaptiveRate
 from tvo_cli.optim.early_stop import EarlyStop
 from tvo_cli.optim.fluctuation import Fluctuation
 from tvo_cli.optim.lion import Lion
-from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley, WarmUp, with_warm_up
+from tvo_cli.optim.schedule import (
+    Constant,
+    Cosine,
+    Inverse,
+    Linear,
+    RiverValley,
+    StableDecay,
+    WarmUp,
+    with_warm_up,
+)
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
 from tvo_cli.optim.step_rule import Free, RewardReader, StepRule
 from tvo_cli.optim.viscosity import Viscosity
@@ -24,6 +33,7 @@ __all__ = [
     "Probability",
     "RewardReader",
     "RiverValley",
+    "StableDecay",
     "StepRule",
     "Viscosity",
     "WarmUp",

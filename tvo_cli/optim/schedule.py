@@ -91,6 +91,39 @@ class Cosine:
 
 
 @dataclass(frozen=True, slots=True)
+class StableDecay:
+    """start until hold·K, then linearly to end at K; behind a warm-up the warm-up–stable–decay schedule.
+
+        η(k) = start + (end − start)·max(0, k − hold·K)/(K − hold·K)
+
+    Hu et al. 2024, arXiv:2404.06395 (WSD; its decay to a tenth over the last tenth of a run). hold = 0 recovers
+    `Linear`; end = start a constant.
+
+    Args:
+        start: factor at the peak.
+        end: factor of batch K, the first after the run.
+        hold: share of the run before the decay, in [0, 1).
+    """
+
+    start: float
+    end: float
+    hold: float
+
+    def __post_init__(self) -> None:
+        """A decay needs a part of the run."""
+        if not 0.0 <= self.hold < 1.0:
+            raise UserError(
+                "schedule.hold", self.hold, "is no share of the run before the decay.", "Take 0 up to 0.99."
+            )
+
+    def __call__(self, step: int, steps: int) -> float:
+        """Factor of batch `step`; stays at `end` past the horizon."""
+        held = self.hold * steps
+        share = min(max(step - held, 0.0) / max(steps - held, 1.0), 1.0)
+        return self.start + (self.end - self.start) * share
+
+
+@dataclass(frozen=True, slots=True)
 class RiverValley:
     """Neural Thermodynamic Laws: warm up, hold the peak, then cool as 1/t, the fastest way to cool a valley.
 

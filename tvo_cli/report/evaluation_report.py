@@ -16,6 +16,11 @@ HEADINGS = (
     *("suite", "protocol", "problems", "avg@k", "pass@k", "maj@k", "greedy", "tokens", "cut off", "no answer", "time"),
     "tokens/s",
 )
+PAIR_SHARES = (
+    ("tokens of the large model", "large_share"),
+    ("cost over the large model alone", "cost"),
+    ("the same, prompts and catching up included", "cost_with_reading"),
+)
 Figures = Mapping[str, Any]
 Row = list[str]
 
@@ -95,11 +100,19 @@ def _detail_tables_of_suite(found: Figures) -> Iterator[tuple[str, Sequence[str]
         ("figure", "value"),
         _second_grader_rows(audited) if audited else [],
     )
+    yield "a small model beside", ("figure", "value"), _pair_rows(found["pair"]) if found.get("pair") else []
     yield (
         "against the base model",
         ("figure", "value"),
         _base_model_rows(found["support"]) if "support" in found else [],
     )
+
+
+def _pair_rows(found: Figures) -> list[Row]:
+    """Return the rows of what a small and a large model have cost together."""
+    shares = [[name, f"{found[key]:.3f}"] for name, key in PAIR_SHARES if not _is_missing_in_evaluation(found[key])]
+    counts = ("tokens_large", "read_small", "read_large")
+    return shares + [[name.replace("_", ", "), f"{found[name]:,}"] for name in counts]
 
 
 def _problem_rows(found: Figures) -> list[Row]:

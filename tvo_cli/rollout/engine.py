@@ -15,12 +15,21 @@ from tvo_cli.rollout.token_sampling import SamplingParams
 QUEUED = 8  # batches that wait together
 
 
+class PairCost(NamedTuple):
+    """What a response has cost of a small and a large model that took turns."""
+
+    large: int  # tokens that the large one wrote
+    read_small: int  # positions that the small one computed: prompt, own tokens, and those it caught up on
+    read_large: int
+
+
 class Completion(NamedTuple):
     """One response to a prompt."""
 
     text: str
     tokens: int
     finished: bool  # by itself, not by the length limit
+    pair: PairCost | None = None  # where two models took turns
 
 
 ReportCompletion = Callable[[int, int, Completion], object]  # index of the prompt, sample, what came

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tvo_cli.memory.microbatch_rows import SCORED, bounded_rows
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.readings_state import ReadingsSettings
 from tvo_cli.types import Rollout
 
 
@@ -73,6 +74,7 @@ class RunSettings:
     refuse: float = 0.0  # standard errors by which F may rise in an update; 0: by any number
     refuse_drift: float = 0.0  # limit of the CUSUM of slow rises; 0: none
     profiled: tuple[int, ...] = ()  # steps, from 1: training/step_profiler.py
+    readings: ReadingsSettings = field(default_factory=ReadingsSettings)  # those that are off by default
 
 
 @dataclass(frozen=True, slots=True)

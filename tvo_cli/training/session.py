@@ -29,12 +29,18 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.readings_state import ReadingsState
 from tvo_cli.training.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
 from tvo_cli.training.step_state import RefusalState, StateSnapshot, StepInProgress
 
-IN_FLIGHT = {"work": StepInProgress | None, "snapshot": StateSnapshot | None, "refusal": RefusalState | None}
+IN_FLIGHT = {
+    "work": StepInProgress | None,
+    "snapshot": StateSnapshot | None,
+    "refusal": RefusalState | None,
+    "readings": ReadingsState | None,
+}
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ class Session:
     work: StepInProgress | None = None  # the rollout batch under way; None between batches
     snapshot: StateSnapshot | None = None  # the last state that a healthy step has confirmed
     refusal: RefusalState | None = None  # where updates may be refused (stability.refuse)
+    readings: ReadingsState | None = None  # where optional readings carry something (stability.readings)
     resumable: bool = True  # False: restored without what only updates need, so that no checkpoint may claim to have it
 
     @property

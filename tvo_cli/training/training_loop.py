@@ -20,6 +20,7 @@ from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.hold_weights import hold_weights
+from tvo_cli.training.optional_readings import support_readings
 from tvo_cli.training.peak_memory import peak_memory_metrics
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 from tvo_cli.training.reward_components import reward_heldout_responses
@@ -127,7 +128,8 @@ def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation |
     with session.learner.autocast():
         evaluation = evaluate_test_sets(test_sets, session.learner.policy, session.ranks)
     rewards = reward_heldout_responses(session, test_sets, evaluation)
-    session.tracker.log_evaluation(session.counters.step, evaluation.metrics() | rewards)
+    support = support_readings(session, evaluation)
+    session.tracker.log_evaluation(session.counters.step, evaluation.metrics() | rewards | support)
     collapse_response.watch_evaluation(session, evaluation.metrics())
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation

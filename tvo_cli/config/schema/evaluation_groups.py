@@ -74,6 +74,15 @@ class Shots(Keys):
     form: SomeWords = key("how an example is written")
 
 
+class Switch(Keys):
+    """A small model that writes where it is certain, beside the evaluated one."""
+
+    small: PathName = key("the small model, of the same vocabulary")
+    threshold: NotNegative = key("mean entropy in bits above which the evaluated model writes")
+    window: Count = key("tokens of that mean")
+    least: Count = key("tokens between two switches")
+
+
 class Protocol(Keys):
     """Everything that decides a score besides the model and the problems."""
 
@@ -90,6 +99,8 @@ class Protocol(Keys):
     unfinished: Literal["wrong", "graded"] | None = key("a response cut off by the limit")
     stop: Stops | None = key("texts that end a response")
     max_tokens: Tokens | None = key("of a response; null: the data set's own")
+    token_share: SomeShare | None = key("of max_tokens that a response may have", optional=True)
+    switch: Switch | None = key("decode with a small model beside this one", optional=True)
     decoding: Decoding = key("recommended by the protocol's authors")
 
 

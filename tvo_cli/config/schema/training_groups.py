@@ -223,6 +223,23 @@ class Recorder(Keys):
     keep: Whole = key("newest of those that nobody asked for")
 
 
+class Readings(Keys):
+    """Readings of a step that are off by default, and what they look at."""
+
+    policy_cliff: bool = key("ties among a group's best responses, and what breaks them")
+    support: bool = key("problems kept, gained and lost between the first held-out evaluation and each one")
+    layer_entropy: bool = key("entropy of the policy that each layer's states would be")
+    spectral_entropy: bool = key("diffusion spectral entropy of the representations of the run's first prompts")
+    valley: bool = key("heat, temperature, heat capacity and entropic force on a frozen set of right responses")
+    every: Count = key("steps between two of those that cost forwards: layer_entropy, spectral_entropy, valley")
+    rows: Count = key("prompts or responses that those look at")
+    temperature: Positive = key("of the soft policy of policy_cliff, in units of reward")
+    perturbation: Positive = key("of one reward, in policy_cliff")
+    narrow: Positive = key("spread of rewards below which policy_cliff counts a group as narrow")
+    diffusion_time: Positive = key("diffusion steps of spectral_entropy")
+    window: Count = key("batches of the running mean of the weights, in valley")
+
+
 class Stability(Keys):
     """What is watched, and what a collapse leads to."""
 
@@ -232,6 +249,7 @@ class Stability(Keys):
     viscosity_factor: AtLeastOne = key("factor on the viscosity at a rollback, and at a refusal")
     refuse: NotNegative = key("standard errors F may rise by in an update; more is taken back; 0: off", before=0.0)
     refuse_drift: NotNegative = key("limit of the CUSUM of slow rises of F; 0: none", before=6.0)
+    readings: Readings = key("readings that are off by default", optional=True)
     cooldown: Whole = key("steps after a rollback in which there is no other")
     max_rollbacks: Whole = key("then the run stops")
     rules: dict[str, Built | None] = key("one rule a name; null switches it off")

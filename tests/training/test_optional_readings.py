@@ -1,0 +1,69 @@
+"""Optional readings of a run: they change nothing of it, are in its rows, and a resumed run reads the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import MetricRows, Runs, trained_policy
+from tvo_cli import config
+from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.config.fingerprints import config_fingerprint
+from tvo_cli.errors import UserError
+from tvo_cli.tracking.metric_names import is_known_metric
+from tvo_cli.training.optional_readings import support_metrics
+
+ALL = tuple(
+    f"stability.readings.{name}=true" for name in ("policy_cliff", "layer_entropy", "spectral_entropy", "valley")
+)
+READ = ("stability.readings.every=2", "stability.readings.rows=4", "stability.readings.window=2")
+
+
+def test_support_by_hand() -> None:
+    """Of six problems two are kept, one gained, two lost: 2/4, 1/3, −1/5."""
+    base = dict(zip("abcdef", (True, True, True, True, False, False), strict=True))
+    now = dict(zip("abcdef", (True, True, False, False, True, False), strict=True))
+    found = support_metrics(base, now)
+    assert [found[f"support/{name}"] for name in ("kept", "gained", "lost")] == [2, 1, 2]
+    ratios = [found[f"support/{name}"] for name in ("retention", "discovery", "change")]
+    assert ratios == pytest.approx([0.5, 1 / 3, -0.2])
+    assert "support/retention" not in support_metrics({"a": False}, {"a": True})
+
+
+@pytest.mark.slow
+def test_support_needs_an_evaluation_of_the_start() -> None:
+    asked = ("stability.readings.support=true", "output_dir=x")
+    check_across_keys(config.compose([*asked]))
+    with pytest.raises(UserError, match=r"stability\.readings\.support=True.* evaluation\.at_start=true"):
+        check_across_keys(config.compose([*asked, "evaluation=off"]))
+
+
+def test_sharded_weights_cannot_be_read_whole() -> None:
+    with pytest.raises(UserError, match=r"stability\.readings\.valley=True.* parallel=replicate"):
+        check_across_keys(config.compose([*ALL[-1:], "parallel=shard", "output_dir=x"]))
+
+
+@pytest.mark.slow
+def test_readings_are_no_part_of_the_fingerprint() -> None:
+    assert config_fingerprint(config.compose(["output_dir=x", *ALL])) == config_fingerprint(
+        config.compose(["output_dir=x"])
+    )
+
+
+@pytest.mark.slow
+def test_they_change_nothing_and_a_resumed_run_reads_the_same(
+    run: Runs, resumed: Callable[..., Path], steps: MetricRows
+) -> None:
+    kept = ("trainer.checkpoint_every=1", "trainer.keep=9", "recorder=off")
+    plain, read = run("plain", *kept), run("read", *kept, *ALL, *READ)
+    one, other = trained_policy(plain, 4), trained_policy(read, 4)
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+    rows = steps(read)
+    found = {
+        name for row in rows for name in row if name.split("/")[0] in ("cliff", "layer", "representation", "valley")
+    }
+    assert len(found) == 5 + 2 + 1 + 5 and all(map(is_known_metric, found))
+    assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
+    assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows

@@ -1,0 +1,54 @@
+"""The small model that protocol.switch puts beside the evaluated one (entropy-adaptive decoding)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from tvo_cli.errors import UserError
+from tvo_cli.model import Policy, load_policy
+from tvo_cli.model.model_location import model_location
+from tvo_cli.model.weights_fingerprint import weights_fingerprint
+from tvo_cli.rollout.engine import Engine
+from tvo_cli.rollout.entropy_adaptive import EntropyAdaptiveEngine, SwitchSettings
+from tvo_cli.training.device_and_precision import Runtime
+
+
+def check_pair(config: DictConfig) -> None:
+    """Refuse an engine outside of this process: it does not say how uncertain it was of a token.
+
+    Raises:
+        UserError: protocol.switch with another engine.
+    """
+    engine = config.rollout.get("engine")
+    if config.protocol.get("switch") and engine:
+        problem = "does not hand out the distributions that protocol.switch decides by."
+        raise UserError("rollout", engine, problem, "Take rollout=default.")
+
+
+def pair_engine(config: DictConfig, large: Policy, runtime: Runtime) -> Engine:
+    """The evaluated model with the small one, on the same device and in the same precision."""
+    switch = config.protocol.switch
+    small = load_policy(_node_of_small(config), device=runtime.device)
+    settings = SwitchSettings(float(switch.threshold), int(switch.window), int(switch.least))
+    return EntropyAdaptiveEngine(small, large, settings)
+
+
+def pair_of_models(config: DictConfig, engine: Any) -> dict[str, Any]:
+    """What is recorded of the pair: the small model with its weights, and the parameters of both."""
+    node = _node_of_small(config)
+    place = model_location(node)
+    return {
+        "small": str(node["path"]),
+        "weights": weights_fingerprint(place),
+        "parameters_small": engine.parameters[0],
+        "parameters_large": engine.parameters[1],
+    }
+
+
+def _node_of_small(config: DictConfig) -> DictConfig:
+    node: DictConfig = config.model.copy()
+    node.path = str(config.protocol.switch.small)
+    node.checkpoint = "last"
+    return node

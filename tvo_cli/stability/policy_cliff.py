@@ -1,0 +1,66 @@
+"""Probes of the policy cliff: how far ties among a group's best responses, and who breaks them, decide the optimum.
+
+arXiv:2507.20150 (Policy Cliff), propositions 2.1 to 2.5 and 3.1: the optimal policy jumps where several answers tie for
+the largest reward, and any extra reward, however small, picks one of them. With an entropy coefficient a the optimum
+is softmax(R/a) instead, and TV(π*_R, π*_R') ≤ ‖R − R'‖_∞/(2a). Fidelity: paper; the probe below is our own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def sensitivity(rewards: Tensor, temperature: float, perturbation: float) -> float:
+    """max_i TV(p, p') of one group, p = softmax(r/a), p' the same with ε added to r_i alone; [] in [0, 1].
+
+    p'_i − p_i = p_i·(e − 1)·(1 − p_i)/(1 + p_i·(e − 1)), e = exp(ε/a). Never above ε/(2a). ε = 0 gives 0.
+
+    Args:
+        rewards: of the group's responses, [G], in units of reward.
+        temperature: a, in units of reward; towards 0 the soft optimum becomes the hard one.
+        perturbation: ε, in units of reward.
+    """
+    share = (rewards.double() / temperature).softmax(0)
+    factor = math.expm1(perturbation / temperature)
+    return float((share * factor * (1.0 - share) / (1.0 + share * factor)).max())
+
+
+def policy_cliff_readings(
+    groups: Sequence[Tensor],
+    answers: Sequence[Sequence[str | None]],
+    *,
+    temperature: float,
+    perturbation: float,
+    narrow: float,
+) -> dict[str, float]:
+    """Ties and their sensitivity, means over the groups of a batch.
+
+    Args:
+        groups: rewards of each group, [G] each.
+        answers: the final answers of the same responses; None where there is none.
+        temperature: a of `sensitivity`.
+        perturbation: ε of `sensitivity`.
+        narrow: standard deviation of rewards below which a group that is not all equal counts as narrow: divided by
+            it, whatever breaks the tie becomes an advantage of order 1.
+    """
+    tied = [rewards == rewards.max() for rewards in groups]
+    distinct = [len({a for a, best in zip(own, of.tolist()) if best}) for own, of in zip(answers, tied)]
+    spread = [float(rewards.double().std(correction=0)) for rewards in groups]
+    probe = [sensitivity(rewards, temperature, perturbation) for rewards in groups]
+    count = max(len(groups), 1)
+    return {
+        "cliff/tied": sum(float(of.double().mean()) for of in tied) / count,
+        "cliff/tied_answers": sum(distinct) / count,
+        "cliff/narrow": sum(0.0 < width < narrow for width in spread) / count,
+        "cliff/sensitivity": sum(probe) / count,
+        "cliff/sensitivity_bound": perturbation / (2.0 * temperature),
+    }
+
+
+def groups_of(rewards: Tensor, group: Tensor) -> list[Tensor]:
+    """Rewards by group, in the order of the groups' numbers."""
+    return [rewards[group == number] for number in torch.unique(group)]

@@ -1,0 +1,54 @@
+"""What the optional readings of a run are asked to read, and what they carry from step to step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsSettings:
+    """See `readings` of conf/stability/default.yaml for each field."""
+
+    policy_cliff: bool = False
+    support: bool = False
+    layer_entropy: bool = False
+    spectral_entropy: bool = False
+    valley: bool = False
+    every: int = 10
+    rows: int = 64
+    temperature: float = 0.1
+    perturbation: float = 0.01
+    narrow: float = 0.05
+    diffusion_time: float = 1.0
+    window: int = 10
+
+    @classmethod
+    def of(cls, node: Any) -> ReadingsSettings:
+        """Of the group `readings` of conf/stability."""
+        return cls(**{name: node[name] for name in cls.__slots__ if name in node})
+
+
+@dataclass(slots=True)
+class FrozenRows:
+    """Prompts and responses that a probe keeps for the whole run."""
+
+    prompt_ids: Tensor  # int64 [N, L], left-padded
+    prompt_mask: Tensor  # bool [N, L]
+    response_ids: Tensor  # int64 [N, T], right-padded
+    mask: Tensor  # bool [N, T]
+
+
+@dataclass(slots=True)
+class ReadingsState:
+    """What they carry; all of it is in a checkpoint."""
+
+    solved: dict[str, dict[str, bool]] = field(default_factory=dict)  # at the first evaluation, by test set and problem
+    prompts: FrozenRows | None = None  # whose representations are looked at; its responses are of no account
+    width: float = 0.0  # σ of the spectral entropy, frozen at the first reading
+    probe: FrozenRows | None = None  # right responses of the start, whose loss is the energy of the valley
+    fast: list[Tensor] = field(default_factory=list)  # running mean of the weights: the valley's bottom
+    slow: list[Tensor] = field(default_factory=list)  # one over four times as long, behind it along the river
+    heats: list[float] = field(default_factory=list)  # the last of them, nats
