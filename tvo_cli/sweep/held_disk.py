@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -57,4 +58,4 @@ def _held_by_job(index: SweepIndex, job: SweepJob) -> HeldDisk:
 
 
 def _overrides_of_experiment(words: Sequence[str]) -> frozenset[str]:
-    return frozenset(word for word in words if configuration.split_override(word)[0].split(".")[0] not in APART)
+    return frozenset(word for word in words if re.split(r"[./]", configuration.split_override(word)[0])[0] not in APART)
