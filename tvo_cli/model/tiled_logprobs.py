@@ -70,7 +70,7 @@ class _TiledTokenScores(torch.autograd.Function):
                 _add_product(by_hidden[rows], push, tile_weight, inverse_heat)
                 if by_tile is not None:
                     _add_product(by_tile, push.t(), hidden[rows], inverse_heat)
-            if by_weight is not None:
+            if by_weight is not None and by_tile is not None:
                 by_weight[columns] = by_tile
         return by_hidden.to(hidden.dtype), by_weight, None if by_bias is None else by_bias.to(bias.dtype), None, None
 
