@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tvo_cli.byte_sizes import format_bytes
-from tvo_cli.checkpoint.disk_size import DiskSize
 from tvo_cli.errors import UserError
-from tvo_cli.sweep.held_disk import HeldDisk
+
+if TYPE_CHECKING:
+    from tvo_cli.derived_sizes import DiskSize
+    from tvo_cli.sweep.held_disk import HeldDisk
 
 
 def show_disk_of_jobs(
@@ -48,8 +51,8 @@ def show_disk_of_jobs(
 def disk_to_come(disk: DiskSize, held: HeldDisk) -> DiskSize:
     """Return what a job takes besides what it holds; nothing where it is finished."""
     if held.finished:
-        return DiskSize(0, 0)
-    return DiskSize(max(0, disk.finished - held.held), max(0, disk.at_most - held.held))
+        return disk._replace(finished=0, at_most=0)
+    return disk._replace(finished=max(0, disk.finished - held.held), at_most=max(0, disk.at_most - held.held))
 
 
 def _beside_what_is_held(held: Sequence[HeldDisk]) -> str:
