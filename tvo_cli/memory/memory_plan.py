@@ -10,6 +10,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
+    DoRA         what a layer unfolds for a moment, in every phase
 
 The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
 """
@@ -161,7 +162,8 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
     passing = {"update": _passing_gradients(request), "critic": _passing_gradients_of_critic(request)}
     most = max(*sampling.values(), *passes.values())
     taken = {name: _allocated(request, size, most) + passing.get(name, 0.0) for name, size in passes.items() if size}
-    return {name: cast_bytes(request) + size for name, size in (sampling | taken).items() if size}
+    beside = cast_bytes(request) + (FLOAT * request.adapter.unfolded if request.adapter else 0)
+    return {name: beside + size for name, size in (sampling | taken).items() if size}
 
 
 def generation_bytes(request: MemoryRequest, rows: int) -> float:
