@@ -3,14 +3,18 @@
     python -m benchmarks.evaluation                                  # our side alone
     python -m benchmarks.evaluation --peer lm-eval                   # sets the harness up below outputs/ the first time
     python -m benchmarks.evaluation --peer lm-eval --peer-python /path/to/venv/bin/python
+    python -m benchmarks.evaluation --peer lm-eval --model FOLDER --problems 32 --samples 4 --tokens 16
 
 The same random model (W1), the same sums, 8 samples each of at most 64 tokens at temperature 1, which a newline ends,
-fp32, one thread. Ours is timed from nothing, loading included; the harness's time begins after its model is loaded,
-at batch size 64. Ratios are of CPU and of wall seconds, one a turn.
+fp32, one thread; with --model a pretrained one on few-shot sums (dataset=chain_sums, held out), whose score is read on
+both sides: ours over all samples, the harness's over each problem's first. Ours is timed from nothing, loading
+included; the harness's time begins after its model is loaded, at batch size 64. Ratios are of CPU and of wall seconds,
+one a turn.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -30,7 +34,6 @@ from benchmarks.workload.work import W1, build
 SIDES = {"tvo": "benchmarks.workload.tvo_eval", "lm-eval": "benchmarks.peers.lm_eval_side"}
 PACKAGES = {"tvo": "tvo-cli", "lm-eval": "lm_eval"}
 CLOCKS = ("cpu", "wall")
-SAMPLES, TOKENS = 8, 64
 TABLES = {
     "processes": {
         "turn": number("which turn of the sides", "1"),
@@ -41,6 +44,7 @@ TABLES = {
         "cpu": number("processor time", "s"),
         "wall": number("time", "s"),
         "tokens": number("response tokens; null where the tool does not say", "tokens"),
+        "score": number("share of answers that are right", "share of responses"),
     }
 }
 
@@ -51,6 +55,10 @@ class Chosen(Settings):
     peer: Literal["", "lm-eval"] = option("", "the other side")
     peer_python: str = option("", "an interpreter that has lm-eval 0.4.13; else one is set up")
     problems: int = option(200, "problems", gt=0)
+    model: str = option("", "the folder of a pretrained model; else W1's random one, which is never right")
+    samples: int = option(8, "responses a problem", gt=0)
+    tokens: int = option(64, "of a response, at most", gt=0)
+    temperature: float = option(1.0, "of sampling; 0: greedy, where the scores must be one", ge=0)
     repeats: int = option(3, "turns", gt=0)
     core: str = option("1", "the core that both sides are pinned to; empty: none")
 
@@ -58,11 +66,25 @@ class Chosen(Settings):
 QUICK = {"problems": 2, "repeats": 1, "core": ""}
 
 
-def prepare(folder: Path, problems: int) -> Path:
-    """Model and problems: W1's, as many as are asked for."""
+def prepare(folder: Path, problems: int, model: str = "") -> Path:
+    """Model and problems: W1's, or the given one and few-shot sums; as many as are asked for."""
+    if model:
+        return _prepare_pretrained(folder / "pretrained", problems, Path(model).expanduser().absolute())
     build(W1, folder, -(-problems // W1.prompts))
     place = folder / "problems.jsonl"
     place.write_text("\n".join(place.read_text(encoding="utf-8").splitlines()[:problems]), encoding="utf-8")
+    return folder
+
+
+def _prepare_pretrained(folder: Path, problems: int, model: Path) -> Path:
+    from tvo_cli.data.chain_sums import ChainSumsProblems, ChainSumsSettings
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model").unlink(missing_ok=True)
+    (folder / "model").symlink_to(model)
+    sums = ChainSumsProblems(ChainSumsSettings(), split="test", seed=0)
+    rows = [{"question": one.question, "answer": one.answer} for one in map(sums.problem, range(problems))]
+    (folder / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return folder
 
 
@@ -70,7 +92,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
     """The sides in turn."""
     peer = settings.peer
     pythons = {"tvo": sys.executable} | ({peer: interpreter(peer, settings.peer_python)} if peer else {})
-    folder = prepare(FOLDER / "evaluation", settings.problems)
+    folder = prepare(FOLDER / "evaluation", settings.problems, settings.model)
     for turn in range(settings.repeats):
         for side, python in pythons.items():
             key = {"turn": turn, "side": side}
@@ -79,9 +101,9 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 def _process(settings: Chosen, side: str, python: str, folder: Path) -> Row:
     offline = {"HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "home")}
-    words = [str(folder), str(SAMPLES), str(TOKENS)]
+    words = [str(folder), *map(str, (settings.samples, settings.tokens, settings.temperature))]
     found = child_process.run([python, "-m", SIDES[side], *words], settings.core, offline)
-    sizes = {"problems": settings.problems, "samples": SAMPLES, "version": version(python, PACKAGES[side])}
+    sizes = {"problems": settings.problems, "samples": settings.samples, "version": version(python, PACKAGES[side])}
     return sizes | {"tokens": None} | found
 
 
@@ -98,6 +120,9 @@ def table(record: Record) -> str:
         [f"{side}, problems/s by {clock}", spread([run["problems"] / run[clock] for run in runs])]
         for (side,), runs in group(rows, "side").items()
         for clock in CLOCKS
+    ]
+    lines += [
+        [f"{side}, score", spread([run["score"] for run in runs], 3)] for (side,), runs in group(rows, "side").items()
     ]
     lines += [[f"ratio by {clock}", spread(found)] for clock, found in ratios(rows).items() if found]
     sizes = f"{rows[0]['problems']} problems × {rows[0]['samples']} samples" if rows else ""

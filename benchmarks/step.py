@@ -49,7 +49,7 @@ TABLES = {"processes": {"turn": number("which turn of the sides", "1"), **step_p
 class Chosen(Settings):
     """What can be chosen."""
 
-    work: Literal["tiny", "w1", "w1skew", "w1x2", "w2", "w2x2", "smollm2", "smollm2skew"] = option(
+    work: Literal["tiny", "w1", "w1skew", "w1x2", "w2", "w2x2", "smollm2", "smollm2skew", "smollm2skew4"] = option(
         "w1", "the fixed work, see workload/work.py"
     )
     peer: Literal["", "trl"] = option("", "the other side")

@@ -11,10 +11,12 @@ import torch
 
 TASK = "tvo_problems"
 BATCH = 64
+BOXED = {"function": "regex", "regex_pattern": r"\\boxed\{(-?\d+)\}"}  # as few-shot sums are answered
 
 
-def task(problems: Path, samples: int, tokens: int) -> dict[str, object]:
+def task(problems: Path, samples: int, tokens: int, temperature: float) -> dict[str, object]:
     """The harness's description of the same work."""
+    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
     return {
         "task": TASK,
         "dataset_path": "json",
@@ -24,19 +26,13 @@ def task(problems: Path, samples: int, tokens: int) -> dict[str, object]:
         "doc_to_text": "{{question}}",
         "doc_to_target": "{{answer}}",
         "repeats": samples,
-        "generation_kwargs": {
-            "until": ["\n"],
-            "do_sample": True,
-            "temperature": 1.0,
-            "top_k": 0,
-            "max_gen_toks": tokens,
-        },
-        "filter_list": [{"name": "first", "filter": [{"function": "take_first"}]}],
+        "generation_kwargs": {"until": ["\n"], "max_gen_toks": tokens, **sampling},
+        "filter_list": [{"name": "first", "filter": [BOXED, {"function": "take_first"}]}],
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
     }
 
 
-def main(folder: Path, samples: int, tokens: int) -> None:
+def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
     """Its time begins after the model is loaded."""
     out, sys.stdout = sys.stdout, sys.stderr
     torch.set_num_threads(1)
@@ -45,15 +41,16 @@ def main(folder: Path, samples: int, tokens: int) -> None:
     from lm_eval.tasks import TaskManager
     from transformers import PreTrainedTokenizerFast
 
-    (folder / f"{TASK}.yaml").write_text(json.dumps(task(folder / "problems.jsonl", samples, tokens)))
+    (folder / f"{TASK}.yaml").write_text(json.dumps(task(folder / "problems.jsonl", samples, tokens, temperature)))
     place = str(folder / "model")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(place)  # AutoTokenizer reads another one into a Qwen2 folder
     model = HFLM(pretrained=place, tokenizer=tokenizer, device="cpu", dtype="float32", batch_size=BATCH, max_length=512)
     known = TaskManager(include_path=str(folder), include_defaults=False)
     cpu, wall = time.process_time(), time.perf_counter()
-    lm_eval.simple_evaluate(model=model, tasks=[TASK], task_manager=known, bootstrap_iters=0)
-    print(json.dumps({"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}), file=out)
+    found = lm_eval.simple_evaluate(model=model, tasks=[TASK], task_manager=known, bootstrap_iters=0)
+    spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+    print(json.dumps(spent | {"score": found["results"][TASK]["exact_match,first"]}), file=out)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 
-def main(folder: Path, samples: int, tokens: int) -> None:
+def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
     """Loading, generation, grading and files are all inside the time."""
     from tvo_cli import config
     from tvo_cli.experiment import evaluate
@@ -21,14 +21,15 @@ def main(folder: Path, samples: int, tokens: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         words = [f"output_dir={place}/run", f"model.path={folder / 'model'}", f"path={folder / 'problems.jsonl'}"]
         words += ["evaluation=[jsonl]", "evaluation.suites.jsonl.dataset.suffix=''", "protocol=plain", "threads=1"]
-        words += [f"protocol.max_tokens={tokens}", f"decoding.samples={samples}", "decoding.temperature=1"]
+        words += [f"protocol.max_tokens={tokens}", f"decoding.samples={samples}", f"decoding.temperature={temperature}"]
         chosen = config.compose([*words, "rollout.batch_size=512", "reward.workers=1"], "eval")
         chosen.protocol.stop = ["\n"]
         cpu, wall = time.process_time(), time.perf_counter()
         summary = evaluate(chosen, lambda step: None)
         spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
-    print(json.dumps(spent | {"tokens": summary["suites"]["jsonl"]["tokens"]}), file=out)
+    suite = summary["suites"]["jsonl"]
+    print(json.dumps(spent | {"tokens": suite["tokens"], "score": (suite["avg"] or suite["greedy"])["mean"]}), file=out)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -68,6 +68,7 @@ WORKS = {
     "w2x2": Work("w2x2", 4, 8, 64, 128, epochs=2, **WIDE),
     "smollm2": Work("smollm2", prompts=16, samples=4, prompt_tokens=64, new_tokens=64, vocabulary=49_152, **SMOLLM2),
     "smollm2skew": Work("smollm2skew", 16, 4, 64, 256, vocabulary=49_151, shortest=8, **SMOLLM2),
+    "smollm2skew4": Work("smollm2skew4", 4, 4, 64, 256, vocabulary=49_151, shortest=8, **SMOLLM2),
 }
 
 

@@ -146,7 +146,7 @@ def test_ratios_are_peer_over_ours_and_memory_ours_over_peers() -> None:
 
 def test_problems_a_second_and_their_ratio() -> None:
     mine, theirs = (
-        {"side": side, "problems": 200, "samples": 8, "cpu": cpu, "wall": 2 * cpu}
+        {"side": side, "problems": 200, "samples": 8, "cpu": cpu, "wall": 2 * cpu, "score": 0.5}
         for side, cpu in (("tvo", 5.0), ("lm-eval", 15.0))
     )
     found = evaluation.table(Rows(mine, theirs))  # type: ignore[arg-type]

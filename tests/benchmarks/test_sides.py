@@ -19,8 +19,8 @@ MEMORY = {"base_mb": 100.0, "peak_mb": 300.0, "gpu_mb": 0.0}
 ANSWERS: dict[str, dict[str, Any]] = {
     "tvo_step": {"side": "tvo", "rows": [STEP], "import_s": 1.0, "readings": {"gradient/norm": 1.0}} | MEMORY,
     "trl_step": {"side": "trl", "rows": [STEP | {"step": 6.0}], "import_s": 2.0, "micro_batch": 128} | MEMORY,
-    "tvo_eval": {"cpu": 2.0, "wall": 4.0, "tokens": 50},
-    "lm_eval_side": {"cpu": 6.0, "wall": 8.0},
+    "tvo_eval": {"cpu": 2.0, "wall": 4.0, "tokens": 50, "score": 0.25},
+    "lm_eval_side": {"cpu": 6.0, "wall": 8.0, "score": 0.5},
     "tvo_variance": {"rows": [STEP | {"on": on, "inside": 0.01 * on} for on in (True, False)], "peak_mb": 300.0},
 }
 
@@ -96,8 +96,10 @@ def test_the_variance_reading_is_timed_in_three_modes(
 def test_an_evaluation_of_both_sides_in_turn(
     processes: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.evaluation.prepare", lambda folder, problems: folder)
+    monkeypatch.setattr("benchmarks.evaluation.prepare", lambda folder, problems, model: folder)
     found = measured("evaluation", ["--peer", "lm-eval", "--peer-python", "theirs", "--problems", "10"], tmp_path)
     assert [row["tokens"] for row in found.rows("processes")] == [50, None] * 3
     printed = capsys.readouterr().out
     assert "10 problems × 8 samples" in printed and "| ratio by cpu | 3.00 (3.00 … 3.00) |" in printed
+    assert "| lm-eval, score | 0.500 (0.500 … 0.500) |" in printed
+    assert processes.commands[0][-3:] == ["8", "64", "1.0"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tvo_cli.checkpoint.disk_size import DiskSize
-from tvo_cli.cli.disk_check import disk_of_jobs
+from tvo_cli.cli.disk_check import disk_of_jobs, disk_to_come
 from tvo_cli.cli.main import main
+from tvo_cli.sweep.held_disk import HeldDisk
 
 SWEEP = ["train", "--dry-run", "-m", "algorithm=grpo", "seed=1,2,3", "hydra.launcher.n_jobs=1"]
 
@@ -17,6 +22,31 @@ SWEEP = ["train", "--dry-run", "-m", "algorithm=grpo", "seed=1,2,3", "hydra.laun
 def test_jobs_side_by_side_are_each_at_their_largest() -> None:
     disks = [DiskSize(finished=10, at_most=10 + more) for more in (5, 9, 7)]
     assert [disk_of_jobs(disks, count) for count in (1, 2, 3, 9)] == [39, 46, 51, 51]
+
+
+@pytest.mark.parametrize(
+    ("held", "finished", "to_come"), [(0, False, (10, 15)), (4, False, (6, 11)), (12, False, (0, 3)), (9, True, (0, 0))]
+)
+def test_a_job_takes_no_more_for_what_it_holds(held: int, finished: bool, to_come: tuple[int, int]) -> None:
+    assert disk_to_come(DiskSize(10, 15), HeldDisk(held, finished)) == DiskSize(*to_come)
+
+
+@pytest.mark.slow
+def test_finished_jobs_of_a_sweep_take_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder that only the command's settings name, and then under settings by which every job runs anew."""
+    monkeypatch.chdir(tmp_path)
+    small = ["algorithm=grpo", "trainer.steps=1", "evaluation=off", "logger=none", "rollout.prompts=2"]
+    swept = ["-m", *small, "trainer.threads=1"]
+    start = [sys.executable, "-m", "tvo_cli", "train", *swept, "seed=1,2"]
+    subprocess.run(start, check=True, capture_output=True)
+    assert main(["train", "--dry-run", *swept, "seed=1,2,3", "hydra/launcher=process"]) == 0
+    told = re.search(r"beside (\S+ MB) that they hold \(2 finished\), up to (\S+) MB of disk", capsys.readouterr().out)
+    assert main(["train", "--dry-run", *small, "seed=3"]) == 0
+    assert told is not None and 5.0 < float(told[2]) < 7.0, "one job of three"
+    assert main(["train", "--dry-run", *swept, "seed=1,2,3", "trainer.steps=2"]) == 0
+    assert "that they hold" not in capsys.readouterr().out
 
 
 def test_the_dry_run_asks_how_many_jobs_run_at_once(capsys: pytest.CaptureFixture[str]) -> None:

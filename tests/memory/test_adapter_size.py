@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.grown_adapters import KINDS, settings
 from tests.memory import networks
@@ -48,6 +52,38 @@ def test_a_forward_keeps_what_is_planned_for_it(kind: str, dtype: torch.dtype, a
     own = activation_bytes(LLAMA, 240, itemsize=itemsize, autocast=autocast, checkpointed=False)
     added = 240 * adapter_activation_bytes(size_of(kind), itemsize=itemsize, autocast=autocast)
     assert own + added == pytest.approx(kept_for_backward(network, IDS, autocast), rel=0.15)
+
+
+class LargestLiving(TorchDispatchMode):
+    """The most bytes that results of operations hold at once, beside tensors that were there before."""
+
+    def __init__(self, before: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self.before = {one.untyped_storage().data_ptr() for one in before}
+        self.living: list[tuple[StorageWeakRef, int]] = []
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        made = [one.untyped_storage() for one in tree_leaves(found) if isinstance(one, torch.Tensor)]
+        self.living += [(StorageWeakRef(one), one.nbytes()) for one in made if one.data_ptr() not in self.before]
+        self.most = max(self.most, sum({ref.cdata: size for ref, size in self.living if not ref.expired()}.values()))
+        return found
+
+
+def test_a_dora_layer_unfolds_what_is_planned_for_the_largest() -> None:
+    network = networks.small_llama(layers=1)
+    attach_adapter(network, settings("dora"))
+    layer = network.model.layers[0].mlp.down_proj
+    with LargestLiving(layer.parameters()) as seen:
+        layer(torch.zeros(1, layer.in_features))
+    assert 4 * size_of("dora").unfolded == pytest.approx(seen.most, rel=0.05) and size_of("lora").unfolded == 0
+
+
+@pytest.mark.slow
+def test_every_phase_of_dora_has_what_a_layer_unfolds() -> None:
+    lora, dora = (plan_memory(request_of(networks.smollm2_shape(), f"adapter={kind}")) for kind in ("lora", "dora"))
+    assert dora.phases["generation"] - lora.phases["generation"] == 4 * (1536**2 + 3 * 1536 * 576)
 
 
 def test_a_packed_weight_counts_as_the_numbers_that_it_stands_for() -> None:

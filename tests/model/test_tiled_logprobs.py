@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tvo_cli.model import tiled_logprobs
 from tvo_cli.model.decodable_tokens import DecodableTokens
@@ -42,7 +43,7 @@ def gradients(readings: Iterable[Tensor], given: Sequence[Tensor], weights: Sequ
 def test_tiles_are_whole_rows(small: None, heat: float, bias: bool, weights: tuple[float, ...]) -> None:
     given, targets = inputs(torch.float64, bias=bias)
     found = tiled_logprobs.tiled_token_scores(given[0], given[1], given[2] if bias else None, targets, heat)
-    whole = token_scores(torch.nn.functional.linear(*given) / heat, targets)
+    whole = token_scores(functional.linear(*given) / heat, targets)
     for mine, theirs in zip(found, whole, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
     for mine, theirs in zip(gradients(found, given, weights), gradients(whole, given, weights), strict=True):
@@ -54,10 +55,42 @@ def test_float32_keeps_its_accuracy_over_large_logits(small: None) -> None:
     exact, targets = inputs(torch.float64)
     given = [x.detach().float().requires_grad_() for x in exact]
     found = tiled_logprobs.tiled_token_scores(given[0] * 4, given[1], given[2], targets, 0.5)
-    whole = token_scores(torch.nn.functional.linear(exact[0] * 4, *exact[1:]) / 0.5, targets)
+    whole = token_scores(functional.linear(exact[0] * 4, *exact[1:]) / 0.5, targets)
     assert float(whole[0].detach().min()) < -30
     for mine, theirs in zip(found, whole, strict=True):
         torch.testing.assert_close(mine.double(), theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("heat", [1.0, 0.6])
+def test_bfloat16_errs_by_the_rounding_of_its_products_alone(
+    small: None, monkeypatch: pytest.MonkeyPatch, bias: bool, heat: float
+) -> None:
+    """Sums over ten tiles of words and twelve of rows: errors are those of whole rows, which are summed in float32."""
+    monkeypatch.setattr(tiled_logprobs, "COLUMNS", 70)
+    rng = torch.Generator().manual_seed(0)
+    shapes = [(60, 16), (700, 16), *([(700,)] if bias else [])]
+    given = [torch.randn(shape, generator=rng).bfloat16().requires_grad_() for shape in shapes]
+    targets = torch.randint(shapes[1][0], (60,), generator=rng)
+    exactly = [x.detach().double().requires_grad_() for x in given]
+    exact = token_scores(functional.linear(*exactly) / heat, targets)
+    whole = token_scores(functional.linear(*given).float() / heat, targets)
+    found = tiled_logprobs.tiled_token_scores(given[0], given[1], given[2] if bias else None, targets, heat)
+    assert all(one.dtype == torch.float32 for one in found)
+    readings = zip(found, whole, exact, strict=True)
+    weights = WHAT["all"]
+    steps = (gradients(some, by, weights) for some, by in ((found, given), (whole, given), (exact, exactly)))
+    for mine, theirs, right in [*readings, *zip(*steps, strict=True)]:
+        errors = [float((one.detach().double() - right.detach()).norm()) for one in (mine, theirs)]
+        assert 0 < errors[0] < 1.5 * errors[1]
+
+
+def test_gradients_in_bfloat16_are_summed_in_float32(small: None) -> None:
+    """3,000 equal gradients of a weight, five rows a tile: a sum in bfloat16 would stop growing at 256 tiles' worth."""
+    hidden, weight = torch.ones(3000, 1).bfloat16(), torch.zeros(8, 1).bfloat16().requires_grad_()
+    found = tiled_logprobs.tiled_token_scores(hidden, weight, None, torch.zeros(3000, dtype=torch.int64), 1.0)
+    (by_weight,) = torch.autograd.grad(found[0].sum(), weight)
+    assert by_weight[:, 0].tolist() == pytest.approx([3000 * 7 / 8, *[-3000 / 8] * 7], rel=0.01)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
-from tvo_cli.model.weights_fingerprint import stored_weights_fingerprint, weights_fingerprint
+from tvo_cli.model.weights_fingerprint import _stored_tensors, stored_weights_fingerprint, weights_fingerprint
 
 
 def write_checkpoint(root: Path, name: str, score: float | None) -> Path:
@@ -85,3 +85,20 @@ def test_a_folder_of_the_embedded_starts_name_is_not_taken_for_it(
     save_file({"weight": torch.zeros(1)}, tmp_path / "fresh" / "model.safetensors")
     monkeypatch.chdir(tmp_path)
     assert stored_weights_fingerprint("fresh", network) == before
+
+
+def mapped_bytes() -> int:
+    """Bytes of files that are in this process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="asks Linux")
+def test_a_file_of_weights_is_in_memory_a_tensor_at_a_time(tmp_path: Path) -> None:
+    one = 4 * 2**20
+    save_file({f"layer.{n}": torch.full((one // 4,), float(n)) for n in range(10)}, tmp_path / "model.safetensors")
+    before, most = mapped_bytes(), 0
+    for _, tensor in _stored_tensors([tmp_path / "model.safetensors"]):
+        tensor.sum()
+        most = max(most, mapped_bytes() - before)
+    assert one / 2 < most < 3 * one

@@ -179,11 +179,11 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[RolloutBatch]:
 
 @pytest.fixture
 def weights() -> Checksum:
-    """Checksum of a checkpoint's weights, optimiser and state."""
+    """Checksum of a checkpoint's weights, optimiser, critic and state."""
 
     def digest(folder: Path, step: int = 4) -> str:
         place = folder / "checkpoints" / f"step-{step:06d}"
-        files = [*place.glob("policy/*.safetensors"), place / "optimizer.safetensors", place / "state.json"]
+        files = [*place.glob("policy/*.safetensors"), *sorted(place.glob("*.safetensors")), place / "state.json"]
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     return digest

@@ -109,20 +109,32 @@ def test_a_single_response_cannot_be_halved() -> None:
     assert counters.halved_step == -1
 
 
-@pytest.mark.slow
-def test_the_critics_step_is_halved_alone(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+@pytest.fixture
+def critics_memory_ends(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """Let the critic's gradients of the given numbers run out of memory; the rows of a micro-batch of each."""
     compute = learner.CriticLearner.compute_gradient
 
-    def failing(one: Any, batch: Any, rows: Tensor, microbatch_rows: int) -> float:
-        asked.append(microbatch_rows)
-        if len(asked) == 1:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return compute(one, batch, rows, microbatch_rows)
+    def at(*numbers: int) -> list[int]:
+        asked: list[int] = []
 
-    monkeypatch.setattr(learner.CriticLearner, "compute_gradient", failing)
+        def failing(one: Any, batch: Any, rows: Tensor, microbatch_rows: int) -> float:
+            asked.append(microbatch_rows)
+            if len(asked) in numbers:
+                random.random(), torch.rand(3)
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return compute(one, batch, rows, microbatch_rows)
+
+        monkeypatch.setattr(learner.CriticLearner, "compute_gradient", failing)
+        return asked
+
+    return at
+
+
+@pytest.mark.slow
+def test_the_critics_step_is_halved_alone(run: Runs, critics_memory_ends: Callable[..., list[int]]) -> None:
+    asked = critics_memory_ends(1)
     folder = run("a", "algorithm=ppo", "trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=2")
-    assert asked == [8, 4, 4], "of two updates, the first one's policy step was not taken again"
+    assert asked == [8, 4, 4]
     assert (folder / "run.log").read_text().count("are halved from here on") == 1
 
 
@@ -193,6 +205,23 @@ def test_what_was_done_before_the_run_ends_is_saved_and_goes_on_elsewhere(
     held = store.list_checkpoints(whole.parent / "cut" / "checkpoints")
     assert [one.name for one in held] == ["step-000001-update-000"]
     memory_ends()
+    assert weights(run("cut", *words), 2) == weights(whole, 2)
+
+
+@pytest.mark.slow
+def test_what_was_done_before_a_critics_part_that_does_not_fit_is_saved_too(
+    run: Runs, critics_memory_ends: Callable[..., list[int]], weights: Checksum
+) -> None:
+    """Its policy's step, which comes with the critic's, was not taken either."""
+    words = ("algorithm=ppo", "trainer.steps=2", "rollout.epochs=1", "rollout.minibatches=2")
+    critics_memory_ends(4)  # the second update of step 2
+    whole = run("whole", *words)
+    critics_memory_ends(4, 5)
+    with pytest.raises(UserError, match="also with micro-batches of so many responses"):
+        run("cut", *words)
+    held = store.list_checkpoints(whole.parent / "cut" / "checkpoints")
+    assert [one.name for one in held] == ["step-000001-update-001"]
+    critics_memory_ends()
     assert weights(run("cut", *words), 2) == weights(whole, 2)
 
 

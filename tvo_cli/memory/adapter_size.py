@@ -5,6 +5,8 @@ With r the rank, and in and out the numbers that an adapted layer reads and writ
     LoRA    r·(in + out) parameters; DoRA out more, the lengths
     kept    in, cast to the adapter's float32 where the network computes in bfloat16 weights; autocast keeps none more
             DoRA 2·out more, its own product and what scales it
+    unfold  DoRA in² + 3·in·out numbers of a layer while it computes: peft puts the identity through B A for the norms
+            of W + s·B A, which with s·B A and B A itself are as large as W; the largest layer's count
 
 A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each.
 """
@@ -29,6 +31,7 @@ class AdapterSize:
     inputs: int
     outputs: int
     dora: bool
+    unfolded: int = 0  # numbers that a layer holds for a moment
 
     @classmethod
     def of(cls, node: Any, shape: NetworkShape) -> AdapterSize | None:
@@ -37,7 +40,8 @@ class AdapterSize:
             return None
         layers, dora = _adapted_layers(node["target_modules"], shape.linear), node["kind"] == "dora"
         inputs, outputs = sum(one.inputs for one in layers), sum(one.outputs for one in layers)
-        return cls(int(node["rank"]) * (inputs + outputs) + dora * outputs, inputs, outputs, dora)
+        unfolded = max((one.inputs**2 + 3 * one.inputs * one.outputs for one in layers), default=0) if dora else 0
+        return cls(int(node["rank"]) * (inputs + outputs) + dora * outputs, inputs, outputs, dora, unfolded)
 
 
 def adapter_activation_bytes(adapter: AdapterSize, *, itemsize: int, autocast: bool) -> float:

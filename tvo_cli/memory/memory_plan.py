@@ -10,6 +10,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
+    DoRA         what a layer unfolds for a moment, in every phase
 
 The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
 """
@@ -33,7 +34,7 @@ from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 
 PROCESS = 0.47e9  # a run of the embedded model: Python, torch, transformers and their code (torch 2.13, CPU)
 TOKENIZER = 1.9e3  # bytes a token of the vocabulary: a tokenizer of 49,152 adds 0.09 GB
-HELD = 0.25e9  # of freed blocks that glibc keeps, at most; never more than there were activations
+HELD = 0.25e9  # of freed blocks that glibc keeps, at most; never more than a phase took, sampling included
 CONTEXT = 0.6e9  # of a GPU: driver context and library workspaces; not measured
 RESERVED = 1.1  # reserved over allocated on a GPU; not measured
 LOGIT_ROWS = 3  # logits, their exponentials and one copy, a row
@@ -149,15 +150,20 @@ def cast_bytes(request: MemoryRequest) -> float:
 
 
 def _phases(request: MemoryRequest) -> dict[str, float]:
-    casts = cast_bytes(request)
-    phases = {
-        "generation": casts + generation_bytes(request, request.generated_rows),
-        "evaluation": casts + _evaluation_bytes(request) if request.evaluated_rows else 0.0,
-        "scoring": casts + _scoring_bytes(request),
-        "update": casts + update_bytes(request, request.microbatch_rows),
-        "critic": casts + _critic_bytes(request) if request.critic else 0.0,
+    sampling = {
+        "generation": generation_bytes(request, request.generated_rows),
+        "evaluation": _evaluation_bytes(request) if request.evaluated_rows else 0.0,
     }
-    return {name: found for name, found in phases.items() if found}
+    passes = {
+        "scoring": _scoring_bytes(request),
+        "update": _update_bytes(request),
+        "critic": _activations(request, request.critic_rows) if request.critic else 0.0,
+    }
+    passing = {"update": _passing_gradients(request), "critic": _passing_gradients_of_critic(request)}
+    most = max(*sampling.values(), *passes.values())
+    taken = {name: _allocated(request, size, most) + passing.get(name, 0.0) for name, size in passes.items() if size}
+    beside = cast_bytes(request) + (FLOAT * request.adapter.unfolded if request.adapter else 0)
+    return {name: beside + size for name, size in (sampling | taken).items() if size}
 
 
 def generation_bytes(request: MemoryRequest, rows: int) -> float:
@@ -173,23 +179,13 @@ def _evaluation_bytes(request: MemoryRequest) -> float:
 def _scoring_bytes(request: MemoryRequest) -> float:
     positions = request.scored_rows * request.length
     found = forward_bytes(request.shape, positions, itemsize=request.itemsize, autocast=request.autocast)
-    logits = logits_bytes(request.shape, request.scored_rows * request.response, tiled=request.tiled)
-    return _allocated(request, found + logits)
+    return found + logits_bytes(request.shape, request.scored_rows * request.response, tiled=request.tiled)
 
 
-def update_bytes(request: MemoryRequest, rows: int) -> float:
-    """Return activations, logits and passing gradients of a micro-batch of so many rows.
-
-    The gradient of a tied embedding arrives from the head and from the input; freed activations stay with a CPU's
-    process while the second does.
-    """
-    logits = logits_bytes(request.shape, rows * request.response, tiled=request.tiled)
-    return _allocated(request, _activations(request, rows) + logits) + _passing_gradients(request)
-
-
-def _critic_bytes(request: MemoryRequest) -> float:
-    embedding = 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)
-    return _allocated(request, _activations(request, request.critic_rows)) + embedding
+def _update_bytes(request: MemoryRequest) -> float:
+    """Return activations and logits of a micro-batch."""
+    rows = request.microbatch_rows
+    return _activations(request, rows) + logits_bytes(request.shape, rows * request.response, tiled=request.tiled)
 
 
 def _activations(request: MemoryRequest, rows: int) -> float:
@@ -216,9 +212,17 @@ def _attention_weights(request: MemoryRequest, rows: int) -> float:
 
 
 def _passing_gradients(request: MemoryRequest) -> float:
+    """Return the gradient of a tied embedding, which arrives from the head and from the input.
+
+    Freed activations stay with a CPU's process while the second does.
+    """
     if request.adapter is not None:
         return 0.0
     return float((2 if request.shape.tied else 1) * request.shape.embedding * request.weight_itemsize)
+
+
+def _passing_gradients_of_critic(request: MemoryRequest) -> float:
+    return 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)
 
 
 def positions_of_rows(request: MemoryRequest, rows: int) -> int:
@@ -234,9 +238,9 @@ def positions_of_rows(request: MemoryRequest, rows: int) -> int:
     return shared if can and whole - shared >= SHARED * whole else whole
 
 
-def _allocated(request: MemoryRequest, living: float) -> float:
-    """Return what an allocator takes for so many living bytes."""
-    return living * RESERVED if request.gpu else living + min(living, HELD)
+def _allocated(request: MemoryRequest, living: float, most: float) -> float:
+    """Return what an allocator takes for so many living bytes, after a phase that took the most of all."""
+    return living * RESERVED if request.gpu else living + min(most, HELD)
 
 
 def positions_that_fit(request: MemoryRequest, free: float) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -59,11 +58,13 @@ def _downloaded_folder(place: str, revision: str | None) -> Path:
 
 
 def _stored_tensors(files: list[Path]) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor with its name, by rising name, one in memory at a time."""
+    """Every tensor with its name, by rising name, one in memory at a time: pages count as long as a file is open."""
     from safetensors import safe_open
 
-    opened: dict[str, Any] = {}
+    place: dict[str, Path] = {}
     for file in files:
-        content: Any = safe_open(file, framework="pt")
-        opened |= dict.fromkeys(content.keys(), content)
-    return ((name, opened[name].get_tensor(name)) for name in sorted(opened))
+        with safe_open(file, framework="pt") as content:
+            place |= dict.fromkeys(content.keys(), file)
+    for name in sorted(place):
+        with safe_open(place[name], framework="pt") as content:
+            yield name, content.get_tensor(name)

@@ -38,6 +38,18 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     return f"outputs/{experiment}/{name[:LONGEST]}-{digest}"
 
 
+def folder_of_sweep(overrides: Sequence[str], experiment: str, root: str) -> Path:
+    """Return the folder that a command's sweep has, whose overrides these are, without starting Hydra for it."""
+    from omegaconf import OmegaConf
+
+    from tvo_cli.config import sweep_parameters
+
+    swept = dict(map(split_override, sweep_parameters(overrides, root)))
+    node = OmegaConf.create({"hydra": {"sweeper": {"params": swept}, "job": {"config_name": root}}})
+    task = [word for word in overrides if not word.lstrip("+~").startswith("hydra")]
+    return Path(sweep_folder_name(task, experiment, _root_=node))
+
+
 def job_folder_name(overrides: Sequence[str], number: int, hidden: Sequence[str] = ()) -> str:
     """Return a job's folder in a sweep: `tvo+s0+lr-1e-4`; without what is the same in all, `hidden`.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tvo_cli.training.counters import RunCounters
 
 log = logging.getLogger("tvo")
-POLICY, CRITIC = 0, 1  # halves of an update, in their order
+CRITIC, POLICY = 0, 1  # halves of an update, in their order
 PARTS = 2
 Result = TypeVar("Result")
 
@@ -35,10 +35,9 @@ class OutOfMemoryOnAllRanks(torch.OutOfMemoryError):
 
 
 class UpdateOutOfMemory(UserError):
-    """An update that does not fit into memory, halved either; the generators are where they were before it."""
+    """An update that does not fit into memory, halved either; nothing of it was done, and the state is whole."""
 
-    def __init__(self, part: int, rows: int) -> None:
-        self.part = part  # POLICY: nothing of the update was done, and the state is whole
+    def __init__(self, rows: int) -> None:
         super().__init__(
             "trainer.microbatch_rows",
             rows,
@@ -99,7 +98,7 @@ class MemoryGuard:
             pass  # nothing of the failed attempt is held outside of this block
         rng.set_rng_state(streams)
         if rows == 1:
-            raise UpdateOutOfMemory(part, 1)
+            raise UpdateOutOfMemory(1)
         self._halve_from_here(part, rows)
         return self._run_halved(compute, part, rows)
 
@@ -116,7 +115,7 @@ class MemoryGuard:
             return compute(True)
         except self._known():
             rng.set_rng_state(streams)
-            raise UpdateOutOfMemory(part, -(-rows // 2)) from None
+            raise UpdateOutOfMemory(-(-rows // 2)) from None
 
     def _halve_from_here(self, part: int, rows: int) -> None:
         self.counters.halved_step, self.counters.halved_at = self.counters.step, PARTS * self.update + part

@@ -11,6 +11,7 @@ import torch
 from tvo_cli.maths import masked
 from tvo_cli.optim import RewardReader
 from tvo_cli.rollout import TemperedBranch
+from tvo_cli.training import rng
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.gradient_clipping import clip_factor
@@ -74,12 +75,16 @@ def update_policy(
 
     A step rule with ν = ∞ ends it.
     What is not finite is never stepped on: the update is left out and counted.
+    Both gradients are there before either step is taken, so that where one does not fit into memory nothing is done.
     """
     guard = MemoryGuard(counters, work.position, learner.runtime.ranks)
     batch, report = work.batch, work.report
     report.last_epoch = report.last_epoch if minibatch.index else []
+    streams, value_loss = rng.rng_state(), 0.0
     work.position += 1
     try:
+        if learner.critic is not None:
+            value_loss = _compute_critic_gradient_within_memory(learner.critic, batch, minibatch, passes, guard)
         divergence = _compute_gradient_within_memory(learner, batch, minibatch, passes, report, guard)
     except NonFiniteUpdate as found:
         report.skipped, report.skipped_last = report.skipped + 1, report.skipped_last + 1
@@ -87,6 +92,7 @@ def update_policy(
         return True
     except UpdateOutOfMemory:
         work.position -= 1  # nothing of it was done
+        rng.set_rng_state(streams)
         raise
     viscosity = learner.algorithm.step_rule.viscosity(divergence)
     if math.isinf(viscosity):
@@ -94,8 +100,7 @@ def update_policy(
     _optimizer_step(learner, divergence, viscosity, report, factor)
     _report_descent(learner, batch, minibatch, report)
     if learner.critic is not None:
-        loss = _compute_critic_gradient_within_memory(learner.critic, batch, minibatch, passes, guard)
-        report.critic_losses.append(learner.critic.step(loss, factor))
+        report.critic_losses.append(learner.critic.step(value_loss, factor))
     return True
 
 

@@ -17,7 +17,7 @@ from tvo_cli.tracking.wandb_id import read_wandb_id
 from tvo_cli.training import dataset_fingerprint
 from tvo_cli.training.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.collapse_response import is_run_over
-from tvo_cli.training.out_of_memory import POLICY, UpdateOutOfMemory
+from tvo_cli.training.out_of_memory import UpdateOutOfMemory
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
 
@@ -117,7 +117,7 @@ def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
         return False  # the others cannot be asked
     if session.work is None:
         return session.counters.step > 0
-    return isinstance(error, UpdateOutOfMemory) and error.part == POLICY
+    return isinstance(error, UpdateOutOfMemory)
 
 
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:

@@ -1,0 +1,158 @@
+"""SmolLM2-135M on few-shot sums: TVO and GRPO at three rates, then rivals at the rates that a pilot seed chose.
+
+    python -m benchmarks.real_model --out docs/results/real-model/record.json      hours; in the background: nice -n 19
+
+The sweeps are `tvo train -m experiment=real_model` and `real_model_pilot`, one seed and rate at a time; the jobs of
+one run side by side. What is finished is in the record, which is all that another machine needs to go on with the same
+command; an unfinished run goes on from its folder. Each rival has on the three seeds the rate at which it ended best on
+the pilot seed, and ten times that rate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from benchmarks.harness import markdown
+from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.record import Record, Row, group, number, text
+from benchmarks.harness.settings import Settings, option
+from benchmarks.second_edition_choice import best_rate
+from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
+from tvo_cli.stats import mean_interval
+
+PILOT_SEED = 3
+OURS, RIVALS = ("tvo", "grpo"), ("reinforce", "grpo_shrunk_cv", "ppo")
+FASTER = 10.0  # times its best rate: does it hold?
+NOISE = "gradient/normalised_variance"
+FIRST, LATE, LAST = 20, 20, 10  # informative batches; steps of which accuracy and entropy are taken
+TABLES = {
+    "runs": {"part": text("first: TVO and GRPO; pilot: rivals on the pilot seed; rivals: at their rates")}
+    | FIELDS
+    | {
+        "start": number("pass@1 before the first step", "share of problems solved"),
+        "late": number("mean accuracy of the fresh rollouts, last 20 steps", "share of rollouts"),
+        "noise": number("median gradient/normalised_variance of the first 20 batches with unequal rewards", "1"),
+        "tv": number("largest policy/tv", "1"),
+        "settled": number("mean policy/entropy of the last 10 steps", "nats"),
+        "verdict": text("of the run's rules: healthy, or collapsed and since which step"),
+    }
+}
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    seeds: tuple[int, ...] = option((0, 1, 2), "of every run but the pilot's")
+    rates: tuple[float, ...] = option((1e-5, 3e-5, 1e-4), "learning rates of the first part and of the pilot")
+    folder: Path = option(Path("outputs/real_model"), "where the runs lie")
+    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
+    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
+
+
+QUICK = {
+    "seeds": (0,),
+    "rates": (1e-3,),
+    "overrides": ("model=tiny", "dataset=addition", "trainer.steps=1", "evaluation.problems=4"),
+}
+
+
+def measure(settings: Chosen, record: Record) -> Iterator[Measurement]:
+    """A whole seed of the first part before the next one begins; then the pilot; then the rivals, seed by seed."""
+    for seed in settings.seeds:
+        yield from (_measured(settings, "first", OURS, seed, (rate,)) for rate in settings.rates)
+    yield from (_measured(settings, "pilot", RIVALS, PILOT_SEED, (rate,)) for rate in settings.rates)
+    pilot = [row for row in record.rows("runs") if row["part"] == "pilot"]
+    for seed in settings.seeds:
+        for name in RIVALS:
+            best = best_rate(pilot, name)
+            yield _measured(settings, "rivals", (name,), seed, (best, FASTER * best))
+
+
+def _measured(settings: Chosen, part: str, names: Sequence[str], seed: int, rates: Sequence[float]) -> Measurement:
+    key = {"part": part, "seed": seed} | ({"lr": rates[0]} if len(rates) == 1 else {"row": names[0]})
+    return Measurement("runs", key, partial(_swept, settings, part, names, seed, rates))
+
+
+def _swept(settings: Chosen, part: str, names: Sequence[str], seed: int, rates: Sequence[float]) -> list[Row]:
+    """Run these jobs, or what is left of them; a row a run."""
+    preset = "real_model_pilot" if part == "pilot" else "real_model"
+    swept = f"{rates[0]:g}" if len(rates) == 1 else names[0]
+    folder = settings.folder / part / str(seed) / swept
+    chosen = [f"algorithm={','.join(names)}", f"seed={seed}", f"optimizer.lr={','.join(f'{one:g}' for one in rates)}"]
+    words = [f"experiment={preset}", "trainer.threads=1", *settings.overrides, *chosen, f"output_dir={folder}"]
+    sweep_one_seed(words, settings.program, f"{part}, seed {seed}, {swept}")
+    return runs_below(folder, more=readings_of_run)
+
+
+def readings_of_run(folder: Path, steps: list[dict[str, Any]]) -> Row:
+    """What docs/results/real-model.md says of a run besides what every sweep's table does."""
+    informative = [step for step in steps if step["group/zero_advantage"] < 1.0][:FIRST]
+    noise = [step[NOISE] for step in informative if NOISE in step]
+    return {
+        "start": _start(folder),
+        "late": fmean(step["accuracy/fresh"] for step in steps[-LATE:]),
+        "noise": median(noise) if noise else None,
+        "tv": max(step["policy/tv"] for step in steps),
+        "settled": fmean(step["policy/entropy"] for step in steps[-LAST:]),
+        "verdict": _verdict(folder),
+    }
+
+
+def _start(folder: Path) -> float | None:
+    """pass@1 before the first step."""
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return next((line["eval/pass@1"] for line in lines if line["step"] == 0 and "eval/pass@1" in line), None)
+
+
+def _verdict(folder: Path) -> str:
+    found = json.loads((folder / "collapse.json").read_text(encoding="utf-8"))
+    at = found["collapsed_at"]
+    return str(found["verdict"]) if at is None else f"{found['verdict']} at {at}"
+
+
+def table(record: Record) -> str:
+    """A line a run, as the page has them; then each algorithm and rate over its seeds."""
+    runs = [row for row in record.rows("runs") if row["part"] != "pilot"]
+    parts = [_lines(record.rows("runs")), _over_seeds(runs) if runs else ""]
+    return "\n\n".join(filter(None, parts))
+
+
+def _lines(runs: Sequence[Row]) -> str:
+    rows = [
+        [f"{run['row']} {run['lr']:g}, seed {run['seed']}", f"{_told(run['start'])} → {run['final']:.3f}"]
+        + [_told(run[name]) for name in ("late", "noise", "tv", "settled")]
+        + [run["verdict"], run["commit"]]
+        for run in runs
+    ]
+    head = ["run", "pass@1, start → end", f"fresh accuracy, last {LATE}", "normalised gradient variance"]
+    head += ["policy/tv at most", f"policy/entropy, last {LAST}", "verdict", "commit"]
+    return markdown.table(head, rows)
+
+
+def _over_seeds(runs: Sequence[Row]) -> str:
+    """Mean finals with their 95% t intervals, medians of the noise, and how many runs the rules call collapsed."""
+    rows = []
+    for (name, rate), found in group(runs, "row", "lr").items():
+        final, noise = mean_interval([run["final"] for run in found]), [run["noise"] for run in found]
+        fallen = sum(run["verdict"].startswith("collapsed") for run in found)
+        told = f"{final.mean:.3f} [{final.low:.3f}, {final.high:.3f}]" if len(found) > 1 else f"{final.mean:.3f}"
+        known = [value for value in noise if value is not None]
+        rows.append([name, f"{rate:g}", told, _told(median(known) if known else None), f"{fallen} of {len(found)}"])
+    return markdown.table(["algorithm", "rate", "final [95%]", "noise, median", "called collapsed"], rows)
+
+
+def _told(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+BENCHMARK = Benchmark(
+    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, of_record=True, any_machine=True
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()
