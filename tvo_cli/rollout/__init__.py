@@ -5,12 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli.rollout.branching import BranchingRule
 from tvo_cli.rollout.dynamic_sampling import EveryGroup, MixedGroups, SamplingRule
+from tvo_cli.rollout.entropy_forks import EntropyForks
 from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its file's name
     check_sampler_mismatch,
     sampler_mismatch,
     truncated_sampler_correction,
 )
+from tvo_cli.rollout.segment_branches import SegmentBranches
 from tvo_cli.rollout.tempered_branch import TemperedBranch
 
 if TYPE_CHECKING:
@@ -19,10 +22,13 @@ if TYPE_CHECKING:
     from tvo_cli.rollout.token_sampling import SamplingParams
 
 __all__ = [
+    "BranchingRule",
+    "EntropyForks",
     "EveryGroup",
     "MixedGroups",
     "SamplingParams",
     "SamplingRule",
+    "SegmentBranches",
     "TemperedBranch",
     "check_sampler_mismatch",
     "generate",

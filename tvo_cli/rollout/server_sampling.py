@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.engine import Completion, ReportCompletion
 from tvo_cli.rollout.generation import rollout_from_rows
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.response_rows import ResponseRows
 from tvo_cli.rollout.server_client import Call, ServerClient
 from tvo_cli.rollout.server_completion import (
@@ -57,15 +58,19 @@ class CompletionService:
         tokens: ServedTokens,
         receive: Receive,
         about: str = "",
+        taken: Sequence[int] = (),
     ) -> None:
         """`sampling.samples` responses to each prompt, a request and a seed each; `receive` is given each as it comes.
+
+        `taken`: the tokens of each response's budget that its prompt holds already; none where it is empty.
 
         Raises:
             UserError: one could not be had; none of the others is waited for then.
         """
         calls, checks = list[Call](), list[AnswerCheck]()
-        for prompt, key in zip(prompts, keys, strict=True):
-            body = completion_request(self.model, prompt, sampling, *tokens)
+        for prompt, key, used in zip(prompts, keys, taken or [0] * len(keys), strict=True):
+            left = replace(sampling, max_tokens=sampling.max_tokens - used)
+            body = completion_request(self.model, prompt, left, *tokens)
             url = replica_of(key, self.client.urls)
             for sample in range(sampling.samples):
                 told = f"{about}response {sample} to {key}"
@@ -107,25 +112,44 @@ class ServerSampler:
         return True
 
     def __call__(
-        self, policy: Policy, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, *, seed: int
+        self,
+        policy: Policy,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        *,
+        seed: int,
+        prefixes: ResponsePrefixes | None = None,
     ) -> Rollout:
-        """A rollout of what the servers answer; log π is theirs."""
+        """A rollout of what the servers answer; log π is theirs. A prefix is sent as the end of its prompt."""
         ids, mask = policy.encode(prompts)
-        asked = [row[seen].tolist() for row, seen in zip(ids.cpu(), mask.cpu())]
-        count, host = len(asked) * sampling.samples, torch.device("cpu")
+        count, host = len(prompts) * sampling.samples, torch.device("cpu")
         rows = ResponseRows.empty(count, sampling.max_tokens, policy.pad_id, host)
+        read, taken = (ids, mask), list[int]()
+        if prefixes is not None:
+            prefixes.check(policy.end_ids, sampling.max_tokens)
+            rows.begin_with(prefixes.to(host), sampling.samples)
+            read, taken = prefixes.behind(ids, mask), prefixes.lengths.tolist()
+        asked = [row[seen].tolist() for row, seen in zip(*(column.cpu() for column in read))]
         tokens = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy))
-
-        def receive(row: int, response: ServedResponse) -> None:
-            length = len(response.ids)
-            rows.ids[row, :length] = torch.tensor(response.ids)
-            rows.logp[row, :length] = torch.tensor(response.logp)
-            rows.mask[row, :length] = True
-            rows.finished[row] = response.finished
-
-        self.service.complete(asked, keys, sampling, seed, tokens, receive, f"{self._about}, ")
+        about, receive = f"{self._about}, ", _receiver(rows)
+        self.service.complete(asked, keys, sampling, seed, tokens, receive, about, taken)
         self.exchange.confirm(self._about)
-        return rollout_from_rows(policy, ids, mask, rows.cut().to(ids.device), sampling)
+        return rollout_from_rows(policy, ids, mask, rows.cut().to(ids.device), sampling, prefixes)
+
+
+def _receiver(rows: ResponseRows) -> Receive:
+    """What puts each response into its row, behind its prefix."""
+    begins = rows.mask.sum(1).tolist()
+
+    def receive(row: int, response: ServedResponse) -> None:
+        place = slice(begins[row], begins[row] + len(response.ids))
+        rows.ids[row, place] = torch.tensor(response.ids)
+        rows.logp[row, place] = torch.tensor(response.logp)
+        rows.mask[row, place] = True
+        rows.finished[row] = response.finished
+
+    return receive
 
 
 @dataclass(slots=True)

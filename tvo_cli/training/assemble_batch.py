@@ -21,14 +21,14 @@ from tvo_cli.types import Experience, Rollout
 
 def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    graded, extra = _with_branch(session, drawn)
+    graded, beside = _with_branch(session, drawn)
     problems, rollout = graded.problems, graded.rollout
     old = _score_by_old_policy(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
     device = rollout.mask.device
     experience = Experience(
         rewards=torch.tensor(graded.rewards, dtype=torch.float32, device=device),
-        mask=rollout.mask,
+        mask=_learnt_tokens(session, rollout),
         group=rollout.group,
         source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
         old_logp=old.logp,
@@ -38,14 +38,20 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         old_covariance=old.covariance,
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
-        extra=extra,
+        extra=beside if rollout.prefix is None else rollout.prefix > 0,
         opinions=shaping_inputs.opinions_of_functions(graded, device),
         step=session.counters.step,
     )
     experience = _with_what_shapings_read(session, rollout, experience)
     estimator = session.learner.algorithm.estimator
-    advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), rollout.mask))
+    advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), experience.mask))
     return RolloutBatch(problems, rollout, graded.verdicts, experience, advantage, drawn, old.importance)
+
+
+def _learnt_tokens(session: Session, rollout: Rollout) -> Tensor:
+    """The tokens that learning counts, bool [B, T]: what a response took over only where its rule says so."""
+    branching = session.learner.algorithm.branching
+    return rollout.mask if branching is not None and branching.learns_prefix else rollout.sampled
 
 
 def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:

@@ -20,7 +20,7 @@ from tvo_cli.model.logprobs import ScoresWithExtras
 from tvo_cli.objective import Objective
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
-from tvo_cli.rollout import SamplingRule, TemperedBranch
+from tvo_cli.rollout import BranchingRule, SamplingRule, TemperedBranch
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.gradient_clipping import clip_gradients
@@ -37,6 +37,7 @@ class Algorithm:
     objective: Objective
     step_rule: StepRule
     sampling: SamplingRule
+    branching: BranchingRule | None = None  # where responses begin with the tokens of others
     thinking_end: str = ""  # the text that ends the thinking phase, where a shaping reads phases
 
     def state_dict(self) -> dict[str, Any]:

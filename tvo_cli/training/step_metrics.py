@@ -42,20 +42,21 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
 
 
 def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
-    rollout, verdicts = batch.drawn.chosen.rollout, batch.drawn.chosen.verdicts
+    chosen = batch.drawn.chosen.from_prompts()
+    rollout, verdicts = chosen.rollout, chosen.verdicts
     return (
         _reward_metrics_of_draws(session, batch)
         | _source_metrics(session, batch)
         | readings.length_readings(rollout.mask, rollout.finished)
         | readings.answer_readings([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral_word_readings(rollout.response_ids, rollout.mask, session.neutral_ids)
-        | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
+        | {"grader/failed": float(sum(verdict.failed for verdict in batch.drawn.chosen.verdicts))}
     )
 
 
 def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str, float]:
     """Rewards and accuracy of all that was sampled: what a sampling rule chose of it says nothing of the policy."""
-    draws, first = batch.drawn.draws, 0
+    draws, first = [graded.from_prompts() for graded in batch.drawn.draws], 0
     rewards, group, correct = list[float](), list[int](), list[bool]()
     for graded in draws:
         rewards += graded.rewards
@@ -81,7 +82,7 @@ def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
         return found
     drawn = [problem.source for graded in batch.drawn.draws for problem in graded.problems]
     right = {source.name: list[bool]() for source in session.cursor.problems.sources}
-    for graded in batch.drawn.draws:
+    for graded in (one.from_prompts() for one in batch.drawn.draws):
         for p, verdict in zip(graded.rollout.group.tolist(), graded.verdicts, strict=True):
             right[graded.problems[p].source].append(verdict.correct)
     found |= {f"data/share/{name}": drawn.count(name) / len(drawn) for name in right}
@@ -120,18 +121,18 @@ def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensO
         old_logp=batch.experience.old_logp[rows],
         entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
         weight=torch.cat([forces.weight for forces in report.last_epoch]),
-        mask=batch.experience.mask[rows],
+        mask=batch.own_tokens[rows],
     )
 
 
 def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
-    experience = batch.experience
+    experience, own = batch.experience, batch.own_tokens
     found: dict[str, float] = {}
     if experience.ref_logp is not None:
-        found |= readings.kl_readings(experience.old_logp, experience.ref_logp, experience.mask, "kl_ref")
+        found |= readings.kl_readings(experience.old_logp, experience.ref_logp, own, "kl_ref")
     if not report.last_epoch:
-        return found | readings.entropy_readings(experience.old_logp, None, experience.mask)
+        return found | readings.entropy_readings(experience.old_logp, None, own)
     last = _tokens_of_last_epoch(batch, report)
     return (
         found

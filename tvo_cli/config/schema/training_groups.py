@@ -61,6 +61,7 @@ class Algorithm(Keys):
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
     critic: Critic | None = key("the value network, or null")
+    branching: Built = key("where responses begin with the first tokens of others", optional=True)
     sampling: Built = key("which groups of responses make a batch", before={"_target_": "tvo_cli.rollout.EveryGroup"})
 
 
