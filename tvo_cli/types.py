@@ -97,6 +97,7 @@ class Experience:
     prompt_logp: Tensor | None = None  # float32 [P, L − 1], log π_old of the prompts' tokens but the first, if read
     prompt_mask: Tensor | None = None  # bool [P, L − 1]
     group_divergence: Tensor | None = None  # float32 [P, T], how far a group's distributions are apart, if read
+    answer: Tensor | None = None  # int64 [B], equal ones of a group have one number, −1 is none; only where it is read
     step: int = 0  # rollout batches before this one: what a schedule follows
 
 

@@ -15,6 +15,7 @@ from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its f
 )
 from tvo_cli.rollout.segment_branches import SegmentBranches
 from tvo_cli.rollout.tempered_branch import TemperedBranch
+from tvo_cli.rollout.token_temperature import TokenTemperature
 
 if TYPE_CHECKING:
     from tvo_cli.rollout.generation import generate
@@ -30,6 +31,7 @@ __all__ = [
     "SamplingRule",
     "SegmentBranches",
     "TemperedBranch",
+    "TokenTemperature",
     "check_sampler_mismatch",
     "generate",
     "join_rollouts",

@@ -17,8 +17,8 @@ class EntropyForks:
     A response is cut before N tokens that lots choose among its K of the highest entropy: K = N takes the highest
     themselves. The token itself is sampled anew. Its first token is never one (nothing would be shared), nor, where
     `shortest` says so, a special token or one of fewer characters than that, blanks aside. B responses follow each
-    cut; where G leaves a rest, some cuts of the first responses get one more. A response without such a token is sampled anew from its
-    prompt. What a branch took over belongs to its prompt: it is not learnt from.
+    cut; where G leaves a rest, some cuts of the first responses get one more. A response without such a token is
+    sampled anew from its prompt. What a branch took over belongs to its prompt: it is not learnt from.
 
     CURE, arXiv:2508.11016: N = 1, B = 3, K = 20, shortest = 2. ETTRL's tree, arXiv:2508.11356: N = K = 2, B = 2,
     shortest = 0. The tokens that are sampled, relative to G responses from the prompt, of equal lengths and with cuts

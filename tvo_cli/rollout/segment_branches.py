@@ -26,7 +26,7 @@ class SegmentBranches:
     branch's advantage, as in the released code.
 
     Fidelity: adaptation (official code, read in a fork, for the formula and its numbers; the entropy is the whole
-    vocabulary's where that code sums the ten largest; segments of `width` tokens for tool calls, a response sampled
+    vocabulary's where that code sums the ten largest; equal segments for tool calls, a response sampled
     late in place of one that starts anew, which then does not branch, and the trial's H_root are ours).
 
     initial = 1 recovers G responses from the prompt.
@@ -37,19 +37,25 @@ class SegmentBranches:
 
     initial: float | None  # share of the responses that is sampled from the prompt; null: a trial decides
     beta: float  # of the trial, a nat; not used where `initial` is a number
-    width: int  # tokens of a segment
+    segments: int  # of the longest response
+    longest: int  # tokens of that
     weight: float  # w
     penalty: float  # p
     threshold: float
 
     def __post_init__(self) -> None:
-        """A segment has a token; a share is one."""
-        if self.width < 1:
-            raise UserError("algorithm.branching.width", self.width, "must be a whole number, at least 1.")
+        """A response of one segment never branches; a share is one."""
+        if self.segments < 2:
+            raise UserError("algorithm.branching.segments", self.segments, "must be a whole number, at least 2.")
         if self.initial is not None and not 0.0 < self.initial <= 1.0:
             raise UserError(
                 "algorithm.branching.initial", self.initial, "must be a share above 0 and up to 1, or null."
             )
+
+    @property
+    def width(self) -> int:
+        """Tokens of a segment."""
+        return math.ceil(self.longest / self.segments)
 
     def first(self, samples: int) -> int:
         """n₀, at least 1; 1 where a trial decides."""

@@ -42,7 +42,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         opinions=shaping_inputs.opinions_of_functions(graded, device),
         step=session.counters.step,
     )
-    experience = _with_what_shapings_read(session, rollout, experience)
+    experience = _with_what_shapings_read(session, graded, experience)
     estimator = session.learner.algorithm.estimator
     advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), experience.mask))
     return RolloutBatch(problems, rollout, graded.verdicts, experience, advantage, drawn, old.importance)
@@ -65,12 +65,14 @@ def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Te
     return joined, joined.rollout.group >= len(drawn.chosen.problems)
 
 
-def _with_what_shapings_read(session: Session, rollout: Rollout, experience: Experience) -> Experience:
+def _with_what_shapings_read(session: Session, graded: GradedBatch, experience: Experience) -> Experience:
     """The experience with phases, prompts' log-probabilities and group divergences, as far as the algorithm asks."""
-    algorithm, policy = session.learner.algorithm, session.learner.policy
+    algorithm, policy, rollout = session.learner.algorithm, session.learner.policy, graded.rollout
     if algorithm.thinking_end:
         phase = shaping_inputs.phases_of_responses(rollout, policy.tokenizer, algorithm.thinking_end)
         experience = replace(experience, phase=phase)
+    if algorithm.objective.reads.get("answers", False):
+        experience = replace(experience, answer=shaping_inputs.answers_of_groups(session, graded))
     if algorithm.objective.reads.get("group_divergence", False):
         experience = replace(experience, group_divergence=shaping_inputs.divergence_of_groups(session, rollout))
     if algorithm.objective.reads.get("prompt_logp", False):
@@ -91,8 +93,9 @@ class _OldPolicy(NamedTuple):
 
 def _score_by_old_policy(session: Session, rollout: Rollout) -> _OldPolicy:
     """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; what else is read."""
-    own, reads = session.limits.old_logp == "sampler", session.learner.algorithm.objective.reads
-    wanted, covariance = reads.get("old_entropy", False), reads.get("old_covariance", False)
+    own, algorithm = session.limits.old_logp == "sampler", session.learner.algorithm
+    reads, heated = algorithm.objective.reads, algorithm.token_temperature is not None
+    wanted, covariance = reads.get("old_entropy", False) or heated, reads.get("old_covariance", False)
     if own and not wanted and not covariance:
         return _OldPolicy(rollout.logp, None, None, None)
     scored = _score_rollout(session, session.learner.policy, rollout, covariance=covariance)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tvo_cli.rollout import BranchingRule, join_rollouts
+from tvo_cli.rollout import BranchingRule, SamplingParams, join_rollouts
 from tvo_cli.rollout.branching import Cut, GrownResponses
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.rollout_slices import select_rows
@@ -23,11 +23,11 @@ log = logging.getLogger("tvo")
 
 
 def sample_branched_responses(
-    session: Session, prompts: Sequence[str], keys: Sequence[str], rule: BranchingRule
+    session: Session, prompts: Sequence[str], keys: Sequence[str], rule: BranchingRule, sampling: SamplingParams
 ) -> Rollout:
     """G responses to each prompt, those from the prompt itself first. Call it within `policy.gathered()`."""
-    policy, samples = session.learner.policy, session.sampling.samples
-    first = replace(session.sampling, samples=rule.first(samples))
+    policy, samples = session.learner.policy, sampling.samples
+    first = replace(sampling, samples=rule.first(samples))
     rollout = session.sampler(policy, prompts, keys, first, seed=session.seed)
     grown = GrownResponses(
         *(rollout, entropies_of_responses(session, rollout), lasting_tokens(session, rollout, rule.shortest)),
@@ -39,17 +39,16 @@ def sample_branched_responses(
     turn = 0
     while len(grown.rollout.texts) < samples * len(prompts):
         cuts = rule.cuts(grown, turn)
-        grown = _with_branches(session, prompts, grown, rule, cuts, turn) if cuts else grown
+        if cuts:
+            found = _continue(session, prompts, grown, cuts, turn, sampling)
+            grown = _with_responses(session, grown, found, rule)
         turn += 1
     order = grown.rollout.group.sort(stable=True).indices
     return select_rows(grown.rollout, order)
 
 
-def _with_branches(
-    session: Session, prompts: Sequence[str], grown: GrownResponses, rule: BranchingRule, cuts: Sequence[Cut], turn: int
-) -> GrownResponses:
-    """What was sampled and, behind it, what follows the cuts; nothing before a cut is scored again."""
-    found = _continue(session, prompts, grown, cuts, turn)
+def _with_responses(session: Session, grown: GrownResponses, found: Rollout, rule: BranchingRule) -> GrownResponses:
+    """What was sampled before, and behind it what was sampled now."""
     width = max(grown.rollout.mask.shape[1], found.mask.shape[1])
     columns = []
     for held, new in (
@@ -63,7 +62,12 @@ def _with_branches(
 
 
 def _continue(
-    session: Session, prompts: Sequence[str], grown: GrownResponses, cuts: Sequence[Cut], turn: int
+    session: Session,
+    prompts: Sequence[str],
+    grown: GrownResponses,
+    cuts: Sequence[Cut],
+    turn: int,
+    sampling: SamplingParams,
 ) -> Rollout:
     """A response behind each cut. Where every cut has as many, its prefix is read once for all of them."""
     counted, group = Counter(cuts), grown.rollout.group.tolist()
@@ -75,10 +79,9 @@ def _continue(
         keys.append(f"{grown.keys[p]}/turn {turn}/{numbers[p]}")
         numbers[p] += 1
     prefixes = ResponsePrefixes.of(grown.rollout, [cut.row for cut in places], [cut.at for cut in places])
-    asked, sampling = [group[cut.row] for cut in places], replace(session.sampling, samples=samples)
-    found = session.sampler(
-        *(session.learner.policy, [prompts[p] for p in asked], keys, sampling), seed=session.seed, prefixes=prefixes
-    )
+    asked, policy = [group[cut.row] for cut in places], session.learner.policy
+    shown, each = [prompts[p] for p in asked], replace(sampling, samples=samples)
+    found = session.sampler(policy, shown, keys, each, seed=session.seed, prefixes=prefixes)
     return replace(found, group=torch.tensor(asked, device=found.group.device).repeat_interleave(samples))
 
 

@@ -145,9 +145,16 @@ def sample_responses(
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
     with session.learner.autocast(), policy.gathered():  # on every rank, whatever one finds in its prompts
         prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
+        sampling = sampling or _sampling_of_batch(session)
         if branching is not None:
-            return sample_branched_responses(session, prompts, keys, branching)
-        return session.sampler(policy, prompts, keys, sampling or session.sampling, seed=session.seed)
+            return sample_branched_responses(session, prompts, keys, branching, sampling)
+        return session.sampler(policy, prompts, keys, sampling, seed=session.seed)
+
+
+def _sampling_of_batch(session: Session) -> SamplingParams:
+    """The run's, with what the batch before says of the temperature of tokens."""
+    temperature = session.learner.algorithm.token_temperature
+    return session.sampling if temperature is None else replace(session.sampling, heat=temperature.heat)
 
 
 def grade_responses(

@@ -13,6 +13,7 @@ from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
 from tvo_cli.stability import gradient_log_fluctuation, readings
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.branch_metrics import branch_metrics
 from tvo_cli.training.free_energy_metrics import free_energy_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
@@ -50,6 +51,7 @@ def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]
         | readings.length_readings(rollout.mask, rollout.finished)
         | readings.answer_readings([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral_word_readings(rollout.response_ids, rollout.mask, session.neutral_ids)
+        | branch_metrics(batch)
         | {"grader/failed": float(sum(verdict.failed for verdict in batch.drawn.chosen.verdicts))}
     )
 
