@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.stand_in_server import NODE
 from tests.training.conftest import MetricRows, Runs, before_each_update, largest_difference, train_in, trained_policy
+from tvo_cli.cli.main import main
 from tvo_cli.model.policy_loading import load_policy
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.types import Rollout
@@ -130,3 +131,26 @@ def test_micro_batches_change_nothing(run: Runs) -> None:
     one = trained_policy(run("one", *words))
     cut = trained_policy(run("cut", *words, "trainer.microbatch_rows=4"))
     assert largest_difference(one, cut) < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cure", "ettrl", "aepo_branching"])
+def test_a_recorded_step_is_replayed_to_the_bit_and_under_another_algorithm(
+    run: Runs, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (f"algorithm={name}", "rollout.samples=8", "trainer.steps=2", "recorder.steps=[2]", "logger.console=off")
+    folder = run("a", *words)
+    assert main(["replay", str(folder), "--step", "2"]) == 0
+    assert "the same bits" in capsys.readouterr().out
+    assert main(["replay", str(folder), "--step", "2", "algorithm=grpo"]) == 0
+
+
+@pytest.mark.slow
+def test_the_vote_decides_what_is_learnt_and_labels_do_not(run: Runs) -> None:
+    """Two runs whose golds differ learn the same: the reward of a run without labels reads none."""
+    words = ("algorithm=ettrl", *ONE_STEP, "rollout.samples=10")
+    base = run("a", *words)
+    other = run("b", *words, "reward.correct=7")
+    assert largest_difference(trained_policy(base), trained_policy(other)) == 0.0
+    acting = run("c", *words, "~algorithm.reward_shaping.majority_vote")
+    assert largest_difference(trained_policy(base), trained_policy(acting)) > 0.0

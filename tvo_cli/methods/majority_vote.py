@@ -18,8 +18,8 @@ def majority_vote(experience: Experience) -> Tensor:
     Equal answers vote together, a response without an answer votes for none. Where several answers have the most
     votes the group teaches nothing: every response gets 0. The accuracy that a run reports stays the grader's.
 
-    Fidelity: notes (TTRL's released code takes the first of tied answers, and responses without one vote too; both
-    differences are ours).
+    Fidelity: official code (TTRL's; it takes the first of tied answers for a label, and counts spellings that are
+    equal once simplified, where the grader's own equality counts here. ETTRL's code was not found).
 
     Args:
         experience: with answer.

@@ -24,8 +24,9 @@ class EntropyForks:
     shortest = 0. The tokens that are sampled, relative to G responses from the prompt, of equal lengths and with cuts
     uniform in them: (1 + B·N/2)/(1 + B·N). N = 0 or B = 0 recovers G responses from the prompt.
 
-    Fidelity: official code for CURE (entropies are scored by the policy; padding, which that code ranks with the
-    rest, is never chosen, and the length limit is the whole response's); notes for ETTRL.
+    Fidelity: official code (CURE's; entropies are scored by the policy; padding, which that code ranks with the rest,
+    is never chosen, and the length limit is the whole response's where there each branch has one of its own. ETTRL's
+    is notes: two restatements agree on the tree).
     """
 
     learns_prefix: ClassVar[bool] = False

@@ -44,27 +44,19 @@ def generate(
     ids, mask = policy.encode(prompts)
     _check_generation_fits_context(policy, ids.shape[1], sampling.max_tokens)
     responses = ResponseRows.empty(len(prompts) * sampling.samples, sampling.max_tokens, policy.pad_id, ids.device)
-    read_ids, read_mask, budget = ids, mask, sampling.max_tokens
+    read, left = (ids, mask), sampling
     if prefixes is not None:
-        prefixes.check(policy.end_ids, budget)
+        prefixes.check(policy.end_ids, sampling.max_tokens)
         responses.begin_with(prefixes, sampling.samples)
-        read_ids, read_mask = prefixes.behind(ids, mask)
-        budget -= int(prefixes.lengths.min())
+        read = prefixes.behind(ids, mask)
+        left = replace(sampling, max_tokens=sampling.max_tokens - int(prefixes.lengths.min()))
+    rule = AdmissionRule.of(policy, read[0].shape[1], len(responses.finished), left)
+    waiting = WaitingRows.of(*read, keys, sampling.samples)
+    reported = FinishedReport(policy, report, progress)
     with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-        stopped = StopStrings(policy.tokenizer, sampling.stop, ids.device)
-        ContinuousBatching(
-            network=DecodingNetwork.of(policy),
-            sampling=sampling,
-            seed=seed,
-            rule=AdmissionRule.of(
-                policy, read_ids.shape[1], len(responses.finished), replace(sampling, max_tokens=budget)
-            ),
-            waiting=WaitingRows.of(read_ids, read_mask, keys, sampling.samples),
-            responses=responses,
-            report=FinishedReport(policy, report, progress),
-            stopped=stopped,
-            ends=torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device),
-        ).run()
+        network, stopped = DecodingNetwork.of(policy), StopStrings(policy.tokenizer, sampling.stop, ids.device)
+        ends = torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device)
+        ContinuousBatching(network, sampling, seed, rule, waiting, responses, reported, stopped, ends).run()
     return rollout_from_rows(policy, ids, mask, responses.cut(), sampling, prefixes)
 
 

@@ -25,9 +25,10 @@ class SegmentBranches:
     first segment's H and H_tool the mean of the others'. What a branch took over it learns from, too: it gets each
     branch's advantage, as in the released code.
 
-    Fidelity: adaptation (official code, read in a fork, for the formula and its numbers; the entropy is the whole
-    vocabulary's where that code sums the ten largest; equal segments for tool calls, a response sampled
-    late in place of one that starts anew, which then does not branch, and the trial's H_root are ours).
+    Fidelity: official code (read in a fork, for the formula and its numbers; the entropy is the whole vocabulary's
+    where that code sums the ten largest; equal segments for tool calls, responses that are sampled from the prompt at
+    the end and do not branch where that code starts anew, and the trial's H_root are this project's adaptation to a
+    single turn).
 
     initial = 1 recovers G responses from the prompt.
     """

@@ -61,8 +61,8 @@ class Algorithm(Keys):
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
     critic: Critic | None = key("the value network, or null")
-    branching: Built = key("where responses begin with the first tokens of others", optional=True)
-    token_temperature: Built = key("the temperature of each token in sampling", optional=True)
+    branching: Built | None = key("where responses begin with the first tokens of others", optional=True)
+    token_temperature: Built | None = key("the temperature of each token in sampling", optional=True)
     sampling: Built = key("which groups of responses make a batch", before={"_target_": "tvo_cli.rollout.EveryGroup"})
 
 
