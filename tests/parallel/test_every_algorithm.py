@@ -10,7 +10,7 @@ from tvo_cli import config
 
 SIXTEEN = (*EXACT, "trainer.steps=4")
 UPDATES = 4 * 2 * 2  # batches × epochs × minibatches
-# Where responses branch, ranks have other numbers of rows to decode than one process: each row by itself is the same sum.
+# Where responses branch, a rank decodes other numbers of rows than one process: each row by itself is the same sum.
 BRANCHING = dict.fromkeys(("cure", "ettrl", "aepo_branching"), ("rollout.batch_size=1",))
 pytestmark = pytest.mark.slow
 

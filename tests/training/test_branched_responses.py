@@ -15,7 +15,7 @@ from tvo_cli.model.policy_loading import load_policy
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.types import Rollout
 
-ONE_STEP = ("trainer.steps=1", "rollout.prompts=4", "rollout.minibatches=2", "rollout.epochs=1", "stability=off")
+ONE_STEP = ("trainer.steps=1", "rollout.prompts=4", "rollout.minibatches=1", "rollout.epochs=1", "stability=off")
 CURE = ("algorithm=cure", *ONE_STEP, "rollout.samples=8", "algorithm.sampling.most=1")
 
 
@@ -98,6 +98,25 @@ def test_log_probabilities_behind_a_cut_are_the_policys_for_the_whole_response(
     torch.testing.assert_close(rollout.logp, exact.logp, rtol=0, atol=2e-5)
 
 
+def mean_surprise(batch: RolloutBatch, rows: torch.Tensor) -> float:
+    """−log π_old a token, of what learning counts of some rows."""
+    mask = batch.experience.mask & rows[:, None]
+    return float(-batch.experience.old_logp[mask].mean())
+
+
+@pytest.mark.slow
+def test_readings_of_the_policy_leave_out_what_is_sampled_at_another_temperature(
+    run: Runs, batches: list[RolloutBatch], steps: MetricRows
+) -> None:
+    """SCOPE's branch, hot at first: half of the prompts once more."""
+    found = steps(run("a", "algorithm=scope", *ONE_STEP, "rollout.samples=8", "algorithm.sampling.share=0.5"))[0]
+    extra = batches[0].experience.extra
+    assert extra is not None and extra.tolist() == [False] * 32 + [True] * 16
+    assert found["policy/entropy_sampled"] == pytest.approx(mean_surprise(batches[0], ~extra), rel=1e-4)
+    assert found["policy/entropy_sampled"] != pytest.approx(mean_surprise(batches[0], extra | ~extra), rel=1e-3)
+    assert found["policy/tv"] < 1e-6
+
+
 def test_readings_of_the_policy_are_of_what_it_sampled_from_prompts(
     trained: tuple[Path, RolloutBatch], steps: MetricRows
 ) -> None:
@@ -109,6 +128,12 @@ def test_readings_of_the_policy_are_of_what_it_sampled_from_prompts(
     assert found["accuracy/fresh"] == pytest.approx(float(right[own].float().mean()))
     assert found["accuracy/fresh"] != pytest.approx(float(right.float().mean())), "or it shows nothing"
     assert found["response/length"] == pytest.approx(float(batch.rollout.mask[own].sum(1).float().mean()))
+    assert found["policy/entropy_sampled"] == pytest.approx(mean_surprise(batch, own), rel=1e-4)
+    assert found["policy/entropy_sampled"] != pytest.approx(mean_surprise(batch, own | ~own), rel=1e-2)
+    assert found["sampling/branched"] == pytest.approx(float((~own).float().mean()))
+    assert found["sampling/taken_over"] == pytest.approx(
+        int(batch.rollout.prefix.sum()) / int(batch.rollout.mask.sum())
+    )
     assert batch.drawn.tokens == int(batch.rollout.mask.sum() - batch.rollout.prefix.sum())
 
 
