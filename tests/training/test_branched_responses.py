@@ -130,11 +130,23 @@ def test_readings_of_the_policy_are_of_what_it_sampled_from_prompts(
     assert found["response/length"] == pytest.approx(float(batch.rollout.mask[own].sum(1).float().mean()))
     assert found["policy/entropy_sampled"] == pytest.approx(mean_surprise(batch, own), rel=1e-4)
     assert found["policy/entropy_sampled"] != pytest.approx(mean_surprise(batch, own | ~own), rel=1e-2)
+    equal = float((batch.experience.rewards.view(4, 8).std(1) == 0).float().mean())
+    assert found["group/zero_advantage"] == pytest.approx(equal), "of the groups that are learnt from, as they are"
     assert found["sampling/branched"] == pytest.approx(float((~own).float().mean()))
     assert found["sampling/taken_over"] == pytest.approx(
         int(batch.rollout.prefix.sum()) / int(batch.rollout.mask.sum())
     )
     assert batch.drawn.tokens == int(batch.rollout.mask.sum() - batch.rollout.prefix.sum())
+
+
+@pytest.mark.slow
+def test_agentic_aepo_learns_from_what_a_branch_took_over_too(run: Runs, batches: list[RolloutBatch]) -> None:
+    run("a", "algorithm=aepo_branching", *ONE_STEP, "rollout.samples=8", "algorithm.branching.threshold=0")
+    rollout, experience = batches[0].rollout, batches[0].experience
+    assert rollout.prefix is not None and (rollout.prefix > 0).sum() > 8
+    assert torch.equal(experience.mask, rollout.mask)
+    taken = rollout.mask & ~rollout.sampled
+    assert (batches[0].advantage.values[taken] != 0).any()
 
 
 @pytest.mark.slow

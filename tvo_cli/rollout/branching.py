@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -24,9 +25,9 @@ class Cut(NamedTuple):
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what rules ask for again and again is kept
 class GrownResponses:
-    """The responses so far, in the order of their sampling."""
+    """The responses so far, in the order of their sampling; entropies and words are on the CPU."""
 
     rollout: Rollout
     entropy: Tensor  # float32 [B, T], of the distribution that each token was drawn from, nats
@@ -36,7 +37,7 @@ class GrownResponses:
     seed: int
     vocabulary: int  # V
 
-    @property
+    @cached_property
     def rows(self) -> list[list[int]]:
         """The rows of each prompt, [P]."""
         found: list[list[int]] = [[] for _ in self.keys]
@@ -44,13 +45,13 @@ class GrownResponses:
             found[p].append(row)
         return found
 
-    @property
+    @cached_property
     def lengths(self) -> list[int]:
         """Tokens of each row."""
         counts: list[int] = self.rollout.mask.sum(1).tolist()
         return counts
 
-    @property
+    @cached_property
     def taken(self) -> list[int]:
         """Tokens of each row that are another's."""
         prefix = self.rollout.prefix

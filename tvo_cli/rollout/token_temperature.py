@@ -33,9 +33,9 @@ class TokenTemperature:
     The first batch is sampled at T. Log-probabilities, and the ratio that the objective sees, stay those at T: the
     sampler is not corrected for, as in the released code.
 
-    Fidelity: official code (agreement to 2e-6, in float32, of the factors of random distributions; that code reads entropies
-    at a temperature of 1 and adds 1e-6 to the spread; its negative levels go by a negative scale, so that certain
-    tokens count as uncertain ones: here they are sampled colder, as the paper's cases require).
+    Fidelity: official code (agreement to 2e-6, in float32, of the factors of random distributions; that code reads
+    entropies at a temperature of 1 and adds 1e-6 to the spread; its negative levels go by a negative scale, so that
+    certain tokens count as uncertain ones: here they are sampled colder, as the paper's cases require).
 
     strength = 0 recovers T for every token.
     """

@@ -91,21 +91,22 @@ def entropies_of_responses(session: Session, rollout: Rollout) -> Tensor:
 
     The rows of one prompt are a forward: what is read of them depends on no other prompt, and so on no rank.
     """
-    found = torch.zeros_like(rollout.logp)
+    found = torch.zeros_like(rollout.logp)  # on the policy's device, until all of it is there
     for p in rollout.group.unique().tolist():
         rows = (rollout.group == p).nonzero().flatten()
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
         ids, seen, responses, mask = (column[rows] for column in columns)
         found[rows] = session.learner.policy.score(ids, seen, responses, mask, session.passes.temperature).entropy
-    return found
+    return found.cpu()
 
 
 def lasting_tokens(session: Session, rollout: Rollout, shortest: int) -> Tensor:
     """Tokens that are not special and have at least so many characters, blanks aside, bool [B, T]; 0: every token."""
+    mask = rollout.mask.cpu()
     if shortest == 0:
-        return rollout.mask
-    words = words_of_vocabulary(session.learner.policy.tokenizer, shortest).to(rollout.mask.device)
-    found = rollout.mask & words[rollout.response_ids.clamp(max=len(words) - 1)]
+        return mask
+    words = words_of_vocabulary(session.learner.policy.tokenizer, shortest)
+    found = mask & words[rollout.response_ids.cpu().clamp(max=len(words) - 1)]
     if not bool(found[:, 1:].any()):
         _say_once_that_nothing_can_be_cut(shortest)
     return found

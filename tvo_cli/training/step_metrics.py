@@ -57,18 +57,22 @@ def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]
 
 
 def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str, float]:
-    """Rewards and accuracy of all that was sampled: what a sampling rule chose of it says nothing of the policy."""
-    draws, first = [graded.from_prompts() for graded in batch.drawn.draws], 0
-    rewards, group, correct = list[float](), list[int](), list[bool]()
+    """Rewards and accuracy of all that was sampled from prompts: what a rule chose of it says nothing of the policy.
+
+    Which groups teach nothing follows from whole groups, with the responses that begin with others' tokens.
+    """
+    draws, first = batch.drawn.draws, 0
+    rewards, group = list[float](), list[int]()
     for graded in draws:
         rewards += graded.rewards
-        correct += [verdict.correct for verdict in graded.verdicts]
         group += [first + p for p in graded.rollout.group.tolist()]
         first += len(graded.problems)
-    found = readings.reward_readings(torch.tensor(rewards), correct) | readings.group_readings(
-        torch.tensor(rewards), torch.tensor(group)
-    )
-    found |= reward_function_metrics([graded.components for graded in draws]) | session.weighting.metrics()
+    fresh = [graded.from_prompts() for graded in draws]
+    own = torch.tensor([reward for graded in fresh for reward in graded.rewards])
+    correct = [verdict.correct for graded in fresh for verdict in graded.verdicts]
+    found = readings.reward_readings(own, correct)
+    found |= readings.group_readings(torch.tensor(rewards), torch.tensor(group))
+    found |= reward_function_metrics([graded.components for graded in fresh]) | session.weighting.metrics()
     if session.learner.algorithm.sampling.most == 1:
         return found
     used = float(len(batch.verdicts))
