@@ -68,6 +68,12 @@ class Rollout:
     finished: Tensor  # bool [B]: ended by itself (end token or stop string), not by the length limit
     group: Tensor  # int64 [B], the prompt's index p
     texts: tuple[str, ...]  # the decoded responses, special tokens removed
+    prefix: Tensor | None = None  # int64 [B], first tokens taken over from another response; None: none anywhere
+
+    @property
+    def sampled(self) -> Tensor:
+        """Tokens that were sampled for their own response, bool [B, T]: those behind its prefix."""
+        return self.mask if self.prefix is None else self.mask & (self.mask.cumsum(1) > self.prefix[:, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +91,13 @@ class Experience:
     old_covariance: Tensor | None = None  # float32 [B, T], Cov(π, log π) of the same policy; only where it is read
     correct: Tensor | None = None  # bool [B], the grader's verdict, whatever the reward makes of it
     response_ids: Tensor | None = None  # int64 [B, T]
-    extra: Tensor | None = None  # bool [B], responses of a branch beside the batch; None without one
+    extra: Tensor | None = None  # bool [B], beside the batch or behind another's tokens (`Rollout.prefix`); None: none
     opinions: Mapping[str, Tensor] = field(default_factory=dict)  # of the user's reward functions, [B], nan for none
     phase: Tensor | None = None  # int64 [B, T]: 0 thinking, 1 the marker that ends it, 2 answer; only where it is read
     prompt_logp: Tensor | None = None  # float32 [P, L − 1], log π_old of the prompts' tokens but the first, if read
     prompt_mask: Tensor | None = None  # bool [P, L − 1]
     group_divergence: Tensor | None = None  # float32 [P, T], how far a group's distributions are apart, if read
+    answer: Tensor | None = None  # int64 [B], equal ones of a group have one number, −1 is none; only where it is read
     step: int = 0  # rollout batches before this one: what a schedule follows
 
 

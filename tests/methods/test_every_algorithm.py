@@ -29,6 +29,7 @@ from .conftest import composed
 ALGORITHMS = config.choices_of_group("algorithm")
 # Recipes that put together what others have, or shape an advantage as others do: `make test-slow` checks them.
 COMBINED = {
+    *("aepo_branching", "cure", "ettrl"),
     *("aepo_agentic", "ares", "canon", "clip_b", "clip_v", "empg", "information_consistency", "llds", "pear"),
     "light_if",
     *("perplexity_shaping", "position_shaping", "progrpo", "trust_grpo", "tw_grpo"),
@@ -50,9 +51,11 @@ INF = "algorithm.objective"
 # Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
 NEUTRAL = {
     "ares": ("dapo", [f"{INF}.surrogate.high=0.28"]),
+    "aepo_branching": ("aepo_agentic", []),  # another rollout
     "avspo": ("grpo", []),
     "canon": ("dr_grpo", [f"{INF}.surrogate.high=0.2"]),
     "canon_dynamic": ("canon", []),
+    "cure": ("dapo", []),  # another rollout
     "epo": ("grpo", [f"{INF}.penalties.epo.coef=0"]),
     "grpo": ("reinforce", [f"{INF}.surrogate.low=inf", f"{INF}.surrogate.high=inf"]),
     "grpo_viscous": ("grpo", []),

@@ -11,12 +11,10 @@ from .conftest import composed
 
 ONCE = "cispo clip_cov dapo dppo_kl dppo_tv dr_grpo forking_tokens gspo kl_cov reinforce_plus reinforce_plus_baseline"
 ONCE += " siren siren_viscous steer steer_exact"
-ONCE += (
-    " aepo_agentic ares canon canon_dynamic entropy_performance hapo light_if llds perplexity_shaping position_shaping"
-)
-ONCE += " trust_grpo"
+ONCE += " aepo_agentic ares canon canon_dynamic entropy_performance hapo light_if llds perplexity_shaping"
+ONCE += " position_shaping trust_grpo cure aepo_branching"
 ONE_UPDATE = "grpo grpo_entropy_bonus grpo_target_entropy reinforce rloo avspo clip_b clip_v empg epo scope tip"
-ONE_UPDATE += " information_consistency pear progrpo tw_grpo"
+ONE_UPDATE += " information_consistency pear progrpo tw_grpo ettrl"
 FOUR = "ppo grpo_early_stop grpo_early_stop_kl kl_cov_early_stop grpo_viscous grpo_shrunk grpo_shrunk_cv"
 FOUR += " grpo_shrunk_cv_consistent grpo_shrunk_cv_first_order grpo_shrunk_cv_one_response grpo_shrunk_cv_sharpened"
 FOUR += " grpo_overdamped tvo_overdamped tvo_2025 tvo_first_order tvo_fluctuation tvo_one_response tvo_sharpened"

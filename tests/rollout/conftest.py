@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -11,7 +11,9 @@ from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 from tvo_cli.rollout import SamplingParams, admission, continuous_batching
+from tvo_cli.rollout.branching import GrownResponses
 from tvo_cli.rollout.cache_slots import has_slots
+from tvo_cli.types import Rollout
 
 # Four lengths, so that batches are left-padded; sorting them is a cycle, which is not its own inverse.
 PROMPTS = ("1 + 1 =", "5 * 5 - 2 =", "0 =", "7 + 3 * 12 - 4 * 2 + 9 =")
@@ -58,3 +60,26 @@ def admitted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         lambda self, batch, count, steps: (found.append(count), admit(self, batch, count, steps))[1],
     )
     return found
+
+
+def grown_responses(
+    entropy: Sequence[Sequence[float]],
+    *,
+    samples: int,
+    group: Sequence[int] = (0,),
+    lengths: Sequence[int] = (),
+    lasting: Sequence[Sequence[bool]] | None = None,
+    taken: Sequence[int] | None = None,
+    keys: Sequence[str] = ("a", "b"),
+    seed: int = 0,
+) -> GrownResponses:
+    """Responses of these entropies, of their whole width where no lengths are said, over 100 words."""
+    values = torch.tensor(entropy)
+    count, width = values.shape
+    mask = torch.arange(width) < torch.tensor([*(lengths or [width] * count)])[:, None]
+    ids, prefix = torch.full((count, width), 5), None if taken is None else torch.tensor(taken)
+    prompt = torch.zeros(count, 1, dtype=torch.int64)
+    own = torch.tensor(group), ("",) * count
+    rollout = Rollout(prompt, prompt == 0, ids, mask, -values, mask[:, 0], *own, prefix)
+    words = mask if lasting is None else torch.tensor(lasting) & mask
+    return GrownResponses(rollout, values, words, keys[: max(group) + 1], samples, seed, 100)

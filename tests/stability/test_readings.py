@@ -149,3 +149,11 @@ def test_predicted_dissipation_matches_a_small_step() -> None:
     fall = float((0.5 * h * (theta**2 - after**2)).sum())
     promised = predicted_free_energy_dissipation([float(loss_gradient @ loss_gradient)], [rate], per_reward=4.0)
     assert promised == pytest.approx(fall, rel=1e-4)
+
+
+def test_a_vote_by_hand() -> None:
+    """Groups: 3 of 4 agree and are right; a tie; 2 of 4 agree, wrong, one without an answer; nobody answers."""
+    answer = torch.tensor([0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, -1, -1, -1, -1, -1])
+    correct = torch.tensor([True] * 3 + [False] + [True, True, False, False] + [False] * 2 + [True] + [False] * 5)
+    found = readings.vote_readings(answer, correct, torch.arange(16) // 4)
+    assert found == pytest.approx({"vote/share": (3 + 2 + 2 + 0) / 16, "vote/right": 1 / 4})

@@ -162,6 +162,26 @@ def test_one_fault_costs_one_more_request_and_nothing_else(
     assert len(server.requests(COMPLETIONS)) == 2 * (8 + 1) + 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cure", "aepo_branching"])
+def test_a_server_goes_on_behind_the_first_tokens_of_another_response(
+    served: Callable[..., Path], server: StandInServer, batches: list[RolloutBatch], name: str
+) -> None:
+    """It is sent prompt and prefix as one and asked for what is left of the budget; log π of both parts agree."""
+    served("a", f"algorithm={name}", "rollout.samples=8", "trainer.steps=1")
+    rollout = batches[0].rollout
+    assert rollout.prefix is not None and int((rollout.prefix > 0).sum()) > 3
+    sent = [body for body in server.requests(COMPLETIONS) if "prompt_logprobs" not in body]
+    asked = {(tuple(body["prompt"]), body["max_tokens"]) for body in sent}
+    for row in range(len(rollout.texts)):
+        count = int(rollout.prefix[row])
+        prompt = rollout.prompt_ids[row][rollout.prompt_mask[row]].tolist()
+        assert ((*prompt, *rollout.response_ids[row, :count].tolist()), 20 - count) in asked
+    assert int(rollout.mask.sum(1).max()) <= 20
+    importance = batches[0].importance
+    assert importance is not None and (importance[rollout.mask] - 1.0).abs().max() < 1e-3
+
+
 def test_mixed_up_answers_are_found_before_anything_learns_from_them(
     served: Callable[..., Path], server: StandInServer, batches: list[RolloutBatch]
 ) -> None:

@@ -14,20 +14,10 @@ class MethodElsewhere(NamedTuple):
     why: str  # where else it is, or why it is not here
 
 
-_ROLLOUTS = "not built: it restarts sampling in the middle of a response, and the sampler starts from prompts only"
-
 METHODS_ELSEWHERE = (
     MethodElsewhere("Lion", "arXiv:2302.06675", "optimizer=lion", "with the reading of its box, `optimizer/box`"),
     MethodElsewhere("dynamic reward weighting, by hypervolume", "arXiv:2509.11452", "reward.weighting=hypervolume", ""),
     MethodElsewhere("dynamic reward weighting, by gradients", "arXiv:2509.11452", "reward.weighting=gradient", ""),
-    MethodElsewhere(
-        "Agentic AEPO's branching", "arXiv:2510.14545", "", f"{_ROLLOUTS}; `aepo_agentic` is its objective"
-    ),
-    MethodElsewhere(
-        "HAPO's adaptive temperature", "arXiv:2509.16591", "", "not built: a temperature a token; `hapo` is the rest"
-    ),
-    MethodElsewhere("CURE", "arXiv:2508.11016", "", _ROLLOUTS),
-    MethodElsewhere("ETTRL", "arXiv:2508.11356", "", f"{_ROLLOUTS}; nor is a reward by majority vote"),
     MethodElsewhere("SPEAR", "arXiv:2509.22601", "", "not built: a buffer of good responses that are trained on again"),
     MethodElsewhere("RECAP", "arXiv:2510.21978", "", "not built: replay of general data beside the problems"),
     MethodElsewhere("BuPO", "arXiv:2512.19673", "", "not built: a policy read from an inner layer, then the whole"),

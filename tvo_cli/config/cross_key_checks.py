@@ -13,6 +13,7 @@ from typing import Any
 
 from tvo_cli.config import schema
 from tvo_cli.config.alert_checks import check_alerts
+from tvo_cli.config.branching_checks import check_sampling_pieces
 from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.config.readings_checks import check_readings
 from tvo_cli.config.reward_checks import check_reward
@@ -42,6 +43,7 @@ def check_across_keys(config: Any) -> None:
     _check_adapter(config)
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
     _check_refusals(config)
+    check_sampling_pieces(config)
     check_reward(config)
     check_alerts(config.logger)
     check_readings(config)

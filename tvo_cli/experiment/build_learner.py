@@ -51,6 +51,8 @@ def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> L
         objective=configuration.build(chosen.objective),
         step_rule=_build_step_rule(chosen.step_rule, optimizer),
         sampling=configuration.build(chosen.sampling),
+        branching=configuration.build(chosen.get("branching")),
+        token_temperature=configuration.build(chosen.get("token_temperature")),
         thinking_end=str(chosen.get("thinking_end", "")),
     )
     parameters = [p for p in networks.policy.network.parameters() if p.requires_grad]

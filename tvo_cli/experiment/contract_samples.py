@@ -107,6 +107,7 @@ def sample_experience() -> Experience:
         old_covariance=torch.tensor([[0.1, 0.2, 0.05], [0.1, 0.1, 0], [0.2, 0.1, 0.1], [0.05, 0, 0]], **double),
         correct=torch.tensor([True, False, False, True]),
         response_ids=torch.tensor([[3, 4, 1], [3, 1, 0], [4, 4, 1], [1, 0, 0]]),
+        answer=torch.tensor([0, 1, -1, 0]),
         phase=torch.tensor([[0, 1, 2], [0, 0, 0], [0, 1, 2], [0, 0, 0]]),
         prompt_logp=torch.tensor([[-0.5, -2.0], [-1.0, 0.0]], **double),
         prompt_mask=torch.tensor([[True, True], [True, False]]),

@@ -38,7 +38,7 @@ from tvo_cli.objective.token_function import TokenFn, TokenSurrogate, call_surro
 from tvo_cli.types import Loss, Tokens
 
 # Tokens.whole, .old_entropy and .covariance; of the rollout batch: Experience.old_covariance and what follows it
-READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance", "prompt_logp", "group_divergence")
+READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance", "prompt_logp", "group_divergence", "answers")
 
 
 @dataclass(frozen=True, slots=True)

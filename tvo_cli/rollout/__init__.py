@@ -5,13 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli.rollout.branching import BranchingRule
 from tvo_cli.rollout.dynamic_sampling import EveryGroup, MixedGroups, SamplingRule
+from tvo_cli.rollout.entropy_forks import EntropyForks
 from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its file's name
     check_sampler_mismatch,
     sampler_mismatch,
     truncated_sampler_correction,
 )
+from tvo_cli.rollout.segment_branches import SegmentBranches
 from tvo_cli.rollout.tempered_branch import TemperedBranch
+from tvo_cli.rollout.token_temperature import TokenTemperature
 
 if TYPE_CHECKING:
     from tvo_cli.rollout.generation import generate
@@ -19,11 +23,15 @@ if TYPE_CHECKING:
     from tvo_cli.rollout.token_sampling import SamplingParams
 
 __all__ = [
+    "BranchingRule",
+    "EntropyForks",
     "EveryGroup",
     "MixedGroups",
     "SamplingParams",
     "SamplingRule",
+    "SegmentBranches",
     "TemperedBranch",
+    "TokenTemperature",
     "check_sampler_mismatch",
     "generate",
     "join_rollouts",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.served_rollout import Receive, rollout_of_responses
 from tvo_cli.rollout.served_weights import gather_served_weights
 from tvo_cli.rollout.server_client import TransientError
@@ -115,21 +116,29 @@ class ColocatedSampler:
         return True
 
     def __call__(
-        self, policy: Policy, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, *, seed: int
+        self,
+        policy: Policy,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        *,
+        seed: int,
+        prefixes: ResponsePrefixes | None = None,
     ) -> Rollout:
         """A rollout of what the engine answers, all requests at once; it sleeps afterwards."""
 
-        def complete(asked: Sequence[Sequence[int]], receive: Receive) -> None:
-            rows = [(ids, key, g) for ids, key in zip(asked, keys, strict=True) for g in range(sampling.samples)]
-            bodies = [
-                _request(ids, sampling, policy) | {"seed": request_seed(seed, key, sample)} for ids, key, sample in rows
-            ]
+        def complete(asked: Sequence[Sequence[int]], taken: Sequence[int], receive: Receive) -> None:
+            bodies, told = list[dict[str, Any]](), list[str]()
+            for ids, key, used in zip(asked, keys, taken, strict=True):
+                body = _request(ids, replace(sampling, max_tokens=sampling.max_tokens - used), policy)
+                samples = range(sampling.samples)
+                bodies += [body | {"seed": request_seed(seed, key, sample)} for sample in samples]
+                told += [f"{self._about}, response {sample} to {key}" for sample in samples]
             for row, answer in enumerate(self.engine.complete(bodies)):
-                told = f"{self._about}, response {rows[row][2]} to {rows[row][1]}"
-                receive(row, _check(told, bodies[row], policy).read(answer))
+                receive(row, _check(told[row], bodies[row], policy).read(answer))
 
         try:
-            return rollout_of_responses(policy, prompts, sampling, complete)
+            return rollout_of_responses(policy, prompts, sampling, complete, prefixes)
         except TransientError as error:
             raise UserError("rollout", ENGINE, f"{self._about}: {error.problem}.", error.remedy) from error
         finally:

@@ -147,10 +147,14 @@ class ContinuousBatching:
         self.held = HeldPrompt(last.prompt, prompts.only(len(chosen) - 1)) if waits else None
         return prompts
 
-    def _columns(self, rows: Sequence[WaitingRow], chosen: Sequence[int]) -> tuple[Tensor, Tensor, list[int]]:
-        """Which of the chosen prompts each row answers, int64 [k]; its uniform numbers; its place in the rollout."""
+    def _columns(self, rows: Sequence[WaitingRow], chosen: Sequence[int]) -> tuple[Tensor, Tensor, list[int], Tensor]:
+        """Which of the chosen prompts each row answers, int64 [k]; its uniform numbers; its place in the rollout.
+
+        And how many tokens of it there are, int64 [k]: those of the prefix that it continues.
+        """
         source = torch.tensor([chosen.index(row.prompt) for row in rows], device=self.ends.device)
-        return source, self.waiting.uniforms(rows, self.seed, self.sampling.max_tokens), self.waiting.places(rows)
+        places, uniforms = self.waiting.places(rows), self.waiting.uniforms(rows, self.seed, self.sampling.max_tokens)
+        return source, uniforms, places, self.responses.lengths(places)
 
     def _is_held(self, row: WaitingRow) -> bool:
         return self.held is not None and row.prompt == self.held.prompt

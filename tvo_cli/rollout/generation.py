@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from tvo_cli.model import Policy
 from tvo_cli.rollout.admission import AdmissionRule
 from tvo_cli.rollout.continuous_batching import ContinuousBatching
 from tvo_cli.rollout.decoding_network import DecodingNetwork
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.response_rows import FinishedReport, ReportFinished, ReportProgress, ResponseRows
 from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams
@@ -29,35 +31,42 @@ def generate(
     seed: int,
     progress: ReportProgress | None = None,
     report: ReportFinished | None = None,
+    prefixes: ResponsePrefixes | None = None,
 ) -> Rollout:
-    """`sampling.samples` responses to each prompt.
+    """`sampling.samples` responses to each prompt, each behind the prompt's prefix where there are some.
 
-    The token of (key, sample, position) depends on (seed, key, sample, position) and the policy alone. `report` is
-    called of each response as soon as it is over: its row in the rollout, text, tokens, whether it ended by itself;
-    `progress` of how many are over, and of how many.
+    The token of (key, sample, position) depends on (seed, key, sample, position), the tokens before it and the policy
+    alone: behind a prefix of its own response a row goes on as it did. A prefix counts among the tokens that a
+    response may have, and its log π stays what it was. `report` is called of each response as soon as it is over: its
+    row in the rollout, text, tokens, whether it ended by itself; `progress` of how many are over, and of how many.
     """
     policy.network.eval()  # a network that recomputes its layers keeps no cache in training mode
     ids, mask = policy.encode(prompts)
     _check_generation_fits_context(policy, ids.shape[1], sampling.max_tokens)
     responses = ResponseRows.empty(len(prompts) * sampling.samples, sampling.max_tokens, policy.pad_id, ids.device)
+    read, left = (ids, mask), sampling
+    if prefixes is not None:
+        prefixes.check(policy.end_ids, sampling.max_tokens)
+        responses.begin_with(prefixes, sampling.samples)
+        read = prefixes.behind(ids, mask)
+        left = replace(sampling, max_tokens=sampling.max_tokens - int(prefixes.lengths.min()))
+    rule = AdmissionRule.of(policy, read[0].shape[1], len(responses.finished), left)
+    waiting = WaitingRows.of(*read, keys, sampling.samples)
+    reported = FinishedReport(policy, report, progress)
     with torch.inference_mode():  # cheaper than no_grad by what autograd notes of every view
-        stopped = StopStrings(policy.tokenizer, sampling.stop, ids.device)
-        ContinuousBatching(
-            network=DecodingNetwork.of(policy),
-            sampling=sampling,
-            seed=seed,
-            rule=AdmissionRule.of(policy, ids.shape[1], len(responses.finished), sampling),
-            waiting=WaitingRows.of(ids, mask, keys, sampling.samples),
-            responses=responses,
-            report=FinishedReport(policy, report, progress),
-            stopped=stopped,
-            ends=torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device),
-        ).run()
-    return rollout_from_rows(policy, ids, mask, responses.cut(), sampling)
+        network, stopped = DecodingNetwork.of(policy), StopStrings(policy.tokenizer, sampling.stop, ids.device)
+        ends = torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device)
+        ContinuousBatching(network, sampling, seed, rule, waiting, responses, reported, stopped, ends).run()
+    return rollout_from_rows(policy, ids, mask, responses.cut(), sampling, prefixes)
 
 
 def rollout_from_rows(
-    policy: Policy, prompt_ids: Tensor, prompt_mask: Tensor, rows: ResponseRows, sampling: SamplingParams
+    policy: Policy,
+    prompt_ids: Tensor,
+    prompt_mask: Tensor,
+    rows: ResponseRows,
+    sampling: SamplingParams,
+    prefixes: ResponsePrefixes | None = None,
 ) -> Rollout:
     """A rollout of finished responses, decoded."""
     samples, device = sampling.samples, prompt_ids.device
@@ -72,6 +81,7 @@ def rollout_from_rows(
         finished=rows.finished,
         group=torch.arange(len(prompt_ids), device=device).repeat_interleave(samples),
         texts=tuple(texts),
+        prefix=None if prefixes is None else prefixes.lengths.repeat_interleave(samples, 0),
     )
 
 

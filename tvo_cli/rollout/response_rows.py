@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.model import Policy
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 
 ReportFinished = Callable[[int, str, int, bool], object]  # row, text, tokens, ended by itself
 ReportProgress = Callable[[int, int], object]  # responses that are over, of how many
@@ -32,6 +33,18 @@ class ResponseRows:
             mask=torch.zeros(count, limit + 1, dtype=torch.bool, device=device),
             finished=torch.zeros(count, dtype=torch.bool, device=device),
         )
+
+    def begin_with(self, prefixes: ResponsePrefixes, samples: int) -> None:
+        """Give the `samples` responses to each prompt its prefix, before any token is sampled."""
+        width = prefixes.ids.shape[1]
+        mask = prefixes.mask.repeat_interleave(samples, 0)
+        self.mask[:, :width] = mask
+        self.ids[:, :width] = torch.where(mask, prefixes.ids.repeat_interleave(samples, 0), self.ids[:, :width])
+        self.logp[:, :width] = torch.where(mask, prefixes.logp.repeat_interleave(samples, 0), 0.0)
+
+    def lengths(self, rows: Sequence[int]) -> Tensor:
+        """Tokens that rows have so far, int64 [k]."""
+        return self.mask[torch.tensor(rows, device=self.mask.device)].sum(1)
 
     def to(self, device: torch.device) -> ResponseRows:
         """On another device."""

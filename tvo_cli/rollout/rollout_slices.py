@@ -16,16 +16,17 @@ def select_prompts(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
     found = [torch.nonzero(rollout.group == p).flatten() for p in prompts]
     rows = torch.cat([rollout.group.new_empty(0), *found])
     counts = torch.tensor([len(part) for part in found], dtype=torch.int64, device=rows.device)
-    return Rollout(
-        prompt_ids=rollout.prompt_ids[rows],
-        prompt_mask=rollout.prompt_mask[rows],
-        response_ids=rollout.response_ids[rows],
-        mask=rollout.mask[rows],
-        logp=rollout.logp[rows],
-        finished=rollout.finished[rows],
-        group=torch.arange(len(found), device=rows.device).repeat_interleave(counts),
-        texts=tuple(rollout.texts[row] for row in rows.tolist()),
+    return replace(
+        select_rows(rollout, rows), group=torch.arange(len(found), device=rows.device).repeat_interleave(counts)
     )
+
+
+def select_rows(rollout: Rollout, rows: Tensor) -> Rollout:
+    """Some responses, int64 [k], in the order given, to the prompts that they answered."""
+    names = ("prompt_ids", "prompt_mask", "response_ids", "mask", "logp", "finished", "group", "prefix")
+    columns = {name: getattr(rollout, name) for name in names if getattr(rollout, name) is not None}
+    texts = tuple(rollout.texts[row] for row in rows.tolist())
+    return Rollout(**{name: column[rows] for name, column in columns.items()}, texts=texts)
 
 
 def join_rollouts(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
@@ -37,7 +38,13 @@ def join_rollouts(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
     groups = [rollout.group + sum(first[:number]) for number, rollout in enumerate(rollouts)]
     names = ("prompt_ids", "prompt_mask", "response_ids", "mask", "logp", "finished")
     columns = {name: torch.cat([getattr(rollout, name) for rollout in padded]) for name in names}
+    if any(rollout.prefix is not None for rollout in rollouts):
+        columns["prefix"] = torch.cat([_prefix_lengths(rollout) for rollout in rollouts])
     return Rollout(**columns, group=torch.cat(groups), texts=tuple(text for part in rollouts for text in part.texts))
+
+
+def _prefix_lengths(rollout: Rollout) -> Tensor:
+    return torch.zeros_like(rollout.group) if rollout.prefix is None else rollout.prefix
 
 
 def _pad_rollout(rollout: Rollout, prompt: int, response: int, pad_id: int) -> Rollout:

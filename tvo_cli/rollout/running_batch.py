@@ -28,12 +28,13 @@ class RunningBatch:
     joined: bool = False  # whether rows have been admitted while others ran
 
     @classmethod
-    def of(cls, prompts: PrefilledPrompts, source: Tensor, uniforms: Tensor, rows: Sequence[int]) -> RunningBatch:
-        """Responses without a token yet, to prompt `source[i]` in slot i."""
+    def of(
+        cls, prompts: PrefilledPrompts, source: Tensor, uniforms: Tensor, rows: Sequence[int], age: Tensor
+    ) -> RunningBatch:
+        """Responses of `age` tokens, which were read with their prompt `source[i]`, in slot i."""
         row = torch.tensor(rows, device=source.device)
-        none = torch.zeros_like(row)
         logits, state = prompts.logits[source], DecodingState.of(prompts, source)
-        return cls(state, logits, uniforms, list(rows), row, none, none.clone(), torch.ones_like(row).bool())
+        return cls(state, logits, uniforms, list(rows), row, torch.zeros_like(row), age, torch.ones_like(row).bool())
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,15 +52,21 @@ class RunningBatch:
             setattr(self, name, getattr(self, name)[slots])
 
     def put(
-        self, prompts: PrefilledPrompts, source: Tensor, uniforms: Tensor, rows: Sequence[int], slots: Tensor
+        self,
+        prompts: PrefilledPrompts,
+        source: Tensor,
+        uniforms: Tensor,
+        rows: Sequence[int],
+        age: Tensor,
+        slots: Tensor,
     ) -> None:
-        """Responses without a token yet, to prompt `source[i]` in slot `slots[i]`, in place of what is there."""
+        """Responses as in `of`, to prompt `source[i]` in slot `slots[i]`, in place of what is there."""
         self.state.admit(prompts, source, slots)
         for slot, row in zip(slots.tolist(), rows, strict=True):
             self.rows[slot] = row
         self.logits[slots], self.uniforms[slots] = prompts.logits[source], uniforms
         self.row[slots] = torch.tensor(rows, device=slots.device)
-        self.age[slots], self.live[slots], self.joined = 0, True, True
+        self.age[slots], self.live[slots], self.joined = age, True, True
 
     def free_slots(self, count: int) -> Tensor:
         """Slots for so many new rows, int64 [count]: those of rows that are over, then further ones."""

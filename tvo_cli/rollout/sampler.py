@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import generate
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.types import Rollout
 
@@ -24,9 +25,16 @@ class Sampler(Protocol):
         """Have written weights where they are sampled from, and make sure that they are there."""
 
     def __call__(
-        self, policy: Policy, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, *, seed: int
+        self,
+        policy: Policy,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        *,
+        seed: int,
+        prefixes: ResponsePrefixes | None = None,
     ) -> Rollout:
-        """`sampling.samples` responses to each prompt."""
+        """`sampling.samples` responses to each prompt, behind the prompt's prefix where there are some."""
 
 
 class LocalSampler:
@@ -44,7 +52,14 @@ class LocalSampler:
         return True
 
     def __call__(
-        self, policy: Policy, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, *, seed: int
+        self,
+        policy: Policy,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        *,
+        seed: int,
+        prefixes: ResponsePrefixes | None = None,
     ) -> Rollout:
         """See rollout/generation.py."""
-        return generate(policy, prompts, keys, sampling, seed=seed)
+        return generate(policy, prompts, keys, sampling, seed=seed, prefixes=prefixes)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.engine import Completion, ReportCompletion
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.served_rollout import Receive, rollout_of_responses
 from tvo_cli.rollout.server_client import Call, ServerClient
 from tvo_cli.rollout.server_completion import (
@@ -53,15 +54,19 @@ class CompletionService:
         tokens: ServedTokens,
         receive: Receive,
         about: str = "",
+        taken: Sequence[int] = (),
     ) -> None:
         """`sampling.samples` responses to each prompt, a request and a seed each; `receive` is given each as it comes.
+
+        `taken`: the tokens of each response's budget that its prompt holds already; none where it is empty.
 
         Raises:
             UserError: one could not be had; none of the others is waited for then.
         """
         calls, checks = list[Call](), list[AnswerCheck]()
-        for prompt, key in zip(prompts, keys, strict=True):
-            body = completion_request(self.model, prompt, sampling, *tokens)
+        for prompt, key, used in zip(prompts, keys, taken or [0] * len(keys), strict=True):
+            left = replace(sampling, max_tokens=sampling.max_tokens - used)
+            body = completion_request(self.model, prompt, left, *tokens)
             url = replica_of(key, self.client.urls)
             for sample in range(sampling.samples):
                 told = f"{about}response {sample} to {key}"
@@ -103,16 +108,22 @@ class ServerSampler:
         return True
 
     def __call__(
-        self, policy: Policy, prompts: Sequence[str], keys: Sequence[str], sampling: SamplingParams, *, seed: int
+        self,
+        policy: Policy,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        *,
+        seed: int,
+        prefixes: ResponsePrefixes | None = None,
     ) -> Rollout:
-        """A rollout of what the servers answer; log π is theirs."""
+        """A rollout of what the servers answer; log π is theirs. A prefix is sent as the end of its prompt."""
         tokens, about = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy)), f"{self._about}, "
-        found = rollout_of_responses(
-            policy,
-            prompts,
-            sampling,
-            lambda asked, receive: self.service.complete(asked, keys, sampling, seed, tokens, receive, about),
-        )
+
+        def complete(asked: Sequence[Sequence[int]], taken: Sequence[int], receive: Receive) -> None:
+            self.service.complete(asked, keys, sampling, seed, tokens, receive, about, taken)
+
+        found = rollout_of_responses(policy, prompts, sampling, complete, prefixes)
         self.exchange.confirm(self._about)
         return found
 

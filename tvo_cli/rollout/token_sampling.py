@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tvo_cli.rollout.token_temperature import TokenHeat
+
 BLOCK = 512  # tokens a block of the two-level search
 
 
@@ -26,11 +28,12 @@ class SamplingParams:
     stop: tuple[str, ...] = ()
     batch_size: int = 512
     cache_bytes: float = 0.0  # of the KV cache of all rows at once; 0: no bound
+    heat: TokenHeat | None = None  # by which each token has a temperature of its own; None: all have `temperature`
 
     @property
     def plain(self) -> bool:
-        """Whether tokens are drawn from the whole distribution."""
-        return self.temperature > 0.0 and self.top_p == 1.0 and self.top_k == 0
+        """Whether tokens are drawn from the whole distribution, at one temperature."""
+        return self.temperature > 0.0 and self.top_p == 1.0 and self.top_k == 0 and self.heat is None
 
     @classmethod
     def of(cls, node: Mapping[str, Any] | Any) -> SamplingParams:
@@ -65,7 +68,7 @@ def sample_token(logits: Tensor, uniform: Tensor, sampling: SamplingParams) -> t
     """A token and its log π for each row: logits float [n, V], uniform [n] → int64 [n], float32 [n].
 
     log π is that of the whole distribution at the sampling temperature (at temperature 1 for greedy), whatever
-    top-k and top-p cut off: the objective's ratio must not see the truncation.
+    top-k and top-p cut off or a token's own temperature makes of it: the objective's ratio must not see that.
     """
     if sampling.plain and logits.shape[-1] > BLOCK:
         return _sample_token_wide_vocabulary(logits.float(), uniform, sampling.temperature)
@@ -73,7 +76,9 @@ def sample_token(logits: Tensor, uniform: Tensor, sampling: SamplingParams) -> t
     if sampling.temperature == 0.0:
         token = log_pi.argmax(-1)
     else:
-        token = _sample_by_inverse_cdf(_truncate_top_k_top_p(log_pi.exp(), sampling), uniform)
+        heat = sampling.heat
+        pi = log_pi.exp() if heat is None else (log_pi / heat.factor(log_pi)[:, None]).softmax(-1)
+        token = _sample_by_inverse_cdf(_truncate_top_k_top_p(pi, sampling), uniform)
     return token, log_pi.gather(-1, token[:, None]).squeeze(-1)
 
 

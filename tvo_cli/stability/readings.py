@@ -126,6 +126,29 @@ def answer_readings(extracted: Sequence[str | None], group: Sequence[int]) -> di
     }
 
 
+def vote_readings(answer: Tensor, correct: Tensor, group: Tensor) -> dict[str, float]:
+    """Share of a group that gives its most frequent answer, and of the groups whose single such answer is right.
+
+    Without labels the first is all that a vote knows of itself: where it rises and the second falls, agreement is
+    being learnt and not mathematics. A tie is no majority, and is not right; a missing answer votes for none.
+
+    Args:
+        answer: int64 [B], one number for equal answers of a group, −1 for none.
+        correct: bool [B], the grader's verdicts.
+        group: int64 [B].
+    """
+    shares, rights = [], []
+    for p in group.unique():
+        rows = group == p
+        votes = torch.bincount(answer[rows & (answer >= 0)], minlength=1)
+        most, leader = int(votes.max()), int(votes.argmax())
+        single = most > 0 and int((votes == most).sum()) == 1
+        right = 2 * int(correct[rows & (answer == leader)].sum()) > most
+        shares.append(most / int(rows.sum()))
+        rights.append(float(single and right))
+    return {"vote/share": sum(shares) / len(shares), "vote/right": sum(rights) / len(rights)}
+
+
 def neutral_word_readings(response_ids: Tensor, mask: Tensor, neutral_ids: Sequence[int]) -> dict[str, float]:
     """Entropy in nats of the first response token over words no reward touches; at most log of their count.
 

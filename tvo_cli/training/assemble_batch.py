@@ -21,14 +21,14 @@ from tvo_cli.types import Experience, Rollout
 
 def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    graded, extra = _with_branch(session, drawn)
+    graded, beside = _with_branch(session, drawn)
     problems, rollout = graded.problems, graded.rollout
     old = _score_by_old_policy(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
     device = rollout.mask.device
     experience = Experience(
         rewards=torch.tensor(graded.rewards, dtype=torch.float32, device=device),
-        mask=rollout.mask,
+        mask=_learnt_tokens(session, rollout),
         group=rollout.group,
         source=torch.tensor([sources[problems[p].source] for p in rollout.group.tolist()], device=device),
         old_logp=old.logp,
@@ -38,14 +38,20 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         old_covariance=old.covariance,
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
-        extra=extra,
+        extra=beside if rollout.prefix is None else rollout.prefix > 0,
         opinions=shaping_inputs.opinions_of_functions(graded, device),
         step=session.counters.step,
     )
-    experience = _with_what_shapings_read(session, rollout, experience)
+    experience = _with_what_shapings_read(session, graded, experience)
     estimator = session.learner.algorithm.estimator
-    advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), rollout.mask))
+    advantage = session.weighting.scaled(per_token_advantage(estimator, estimator(experience), experience.mask))
     return RolloutBatch(problems, rollout, graded.verdicts, experience, advantage, drawn, old.importance)
+
+
+def _learnt_tokens(session: Session, rollout: Rollout) -> Tensor:
+    """The tokens that learning counts, bool [B, T]: what a response took over only where its rule says so."""
+    branching = session.learner.algorithm.branching
+    return rollout.mask if branching is not None and branching.learns_prefix else rollout.sampled
 
 
 def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
@@ -59,12 +65,14 @@ def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Te
     return joined, joined.rollout.group >= len(drawn.chosen.problems)
 
 
-def _with_what_shapings_read(session: Session, rollout: Rollout, experience: Experience) -> Experience:
+def _with_what_shapings_read(session: Session, graded: GradedBatch, experience: Experience) -> Experience:
     """The experience with phases, prompts' log-probabilities and group divergences, as far as the algorithm asks."""
-    algorithm, policy = session.learner.algorithm, session.learner.policy
+    algorithm, policy, rollout = session.learner.algorithm, session.learner.policy, graded.rollout
     if algorithm.thinking_end:
         phase = shaping_inputs.phases_of_responses(rollout, policy.tokenizer, algorithm.thinking_end)
         experience = replace(experience, phase=phase)
+    if algorithm.objective.reads.get("answers", False):
+        experience = replace(experience, answer=shaping_inputs.answers_of_groups(session, graded))
     if algorithm.objective.reads.get("group_divergence", False):
         experience = replace(experience, group_divergence=shaping_inputs.divergence_of_groups(session, rollout))
     if algorithm.objective.reads.get("prompt_logp", False):
@@ -85,8 +93,9 @@ class _OldPolicy(NamedTuple):
 
 def _score_by_old_policy(session: Session, rollout: Rollout) -> _OldPolicy:
     """log π_old: the sampler's own in float32, else the trainer's with a truncated correction; what else is read."""
-    own, reads = session.limits.old_logp == "sampler", session.learner.algorithm.objective.reads
-    wanted, covariance = reads.get("old_entropy", False), reads.get("old_covariance", False)
+    own, algorithm = session.limits.old_logp == "sampler", session.learner.algorithm
+    reads, heated = algorithm.objective.reads, algorithm.token_temperature is not None
+    wanted, covariance = reads.get("old_entropy", False) or heated, reads.get("old_covariance", False)
     if own and not wanted and not covariance:
         return _OldPolicy(rollout.logp, None, None, None)
     scored = _score_rollout(session, session.learner.policy, rollout, covariance=covariance)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from tvo_cli.reward.reward_functions import FunctionRewards
+from tvo_cli.rollout.rollout_slices import select_rows
 from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
 
 
@@ -20,6 +22,19 @@ class GradedBatch:
     verdicts: tuple[Verdict, ...]  # B
     rewards: tuple[float, ...]  # B
     components: Mapping[str, FunctionRewards] = field(default_factory=dict)  # of reward.functions, B each
+
+    def of_rows(self, rows: Sequence[int], rollout: Rollout) -> GradedBatch:
+        """Some responses, which are those of `rollout`; how many calls failed is known of the whole batch alone."""
+        said = {name: FunctionRewards(tuple(one.values[row] for row in rows)) for name, one in self.components.items()}
+        verdicts = tuple(self.verdicts[row] for row in rows)
+        return GradedBatch(self.problems, rollout, verdicts, tuple(self.rewards[row] for row in rows), said)
+
+    def from_prompts(self) -> GradedBatch:
+        """The responses that were sampled from their prompts: a branch shows what follows a chosen prefix instead."""
+        if self.rollout.prefix is None:
+            return self
+        rows = (self.rollout.prefix == 0).nonzero().flatten()
+        return self.of_rows(rows.tolist(), select_rows(self.rollout, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +53,8 @@ class SampledBatch:
 
     @property
     def tokens(self) -> int:
-        """Response tokens of all draws."""
-        return sum(int(graded.rollout.mask.sum()) for graded in self._sampled)
+        """Response tokens that were sampled, in all draws."""
+        return sum(int(graded.rollout.sampled.sum()) for graded in self._sampled)
 
     @property
     def _sampled(self) -> tuple[GradedBatch, ...]:
@@ -59,9 +74,21 @@ class RolloutBatch:
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
 
     @property
-    def own_rows(self) -> slice:
-        """The rows that the policy sampled as the run asks; those of a branch, at another temperature, come after."""
+    def chosen_rows(self) -> slice:
+        """The rows of `drawn.chosen`; those of groups that were sampled beside it come after."""
         return slice(len(self.drawn.chosen.verdicts))
+
+    @property
+    def own_rows(self) -> Tensor:
+        """The rows that the policy sampled as the run asks, from prompts and at its temperature, int64 [k]."""
+        extra = self.experience.extra
+        return torch.arange(len(self.verdicts)) if extra is None else (~extra).nonzero().flatten()
+
+    @property
+    def own_tokens(self) -> Tensor:
+        """The tokens of those rows, bool [B, T]: what a reading of the policy may be taken from."""
+        mask, extra = self.experience.mask, self.experience.extra
+        return mask if extra is None else mask & ~extra[:, None]
 
     @property
     def counted(self) -> Tensor:

@@ -11,8 +11,9 @@ from tvo_cli.data.prompts import render_prompt
 from tvo_cli.reward.reward_functions import FunctionRewards
 from tvo_cli.rollout import SamplingParams, TemperedBranch, join_rollouts, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch
+from tvo_cli.training.branched_responses import sample_branched_responses
 from tvo_cli.training.hold_weights import hold_weights
-from tvo_cli.training.reward_components import join_components, reward_by_functions, select_components
+from tvo_cli.training.reward_components import join_components, reward_by_functions
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
 from tvo_cli.types import Problem, Rollout, Verdict
@@ -25,7 +26,7 @@ def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
     fit: list[list[bool]] = []
     while len(draws) < rule.most and sum(map(sum, fit)) < wanted:
         graded = sample_and_grade_batch(session, clock, wanted * rule.size, len(draws))
-        session.cursor.observe(_outcomes_of_problems(graded))
+        session.cursor.observe(_outcomes_of_problems(graded.from_prompts()))
         right = [None if verdict.failed else verdict.correct for verdict in graded.verdicts]
         draws.append(graded)
         fit.append(rule.fit(right, graded.rollout.group.tolist()))
@@ -128,13 +129,8 @@ def _unfit_groups_at_mean_reward(graded: GradedBatch, fit: Sequence[bool]) -> Gr
 
 def _select_graded_prompts(graded: GradedBatch, prompts: Sequence[int]) -> GradedBatch:
     rows = [row for row, p in enumerate(graded.rollout.group.tolist()) if p in set(prompts)]
-    return GradedBatch(
-        problems=tuple(graded.problems[p] for p in prompts),
-        rollout=select_prompts(graded.rollout, prompts),
-        verdicts=tuple(graded.verdicts[row] for row in rows),
-        rewards=tuple(graded.rewards[row] for row in rows),
-        components=select_components(graded.components, rows),
-    )
+    problems = tuple(graded.problems[p] for p in prompts)
+    return replace(graded.of_rows(rows, select_prompts(graded.rollout, prompts)), problems=problems)
 
 
 def sample_responses(
@@ -144,12 +140,21 @@ def sample_responses(
 
     What is drawn depends on (seed, step, number, problem, sample) only, and on `sampling` where it is not the run's.
     """
-    policy = session.learner.policy
+    policy, branching = session.learner.policy, session.learner.algorithm.branching
     again = f"{number}/" if number else ""
     keys = [f"{session.counters.step}/{again}{problem.id}" for problem in problems]
     with session.learner.autocast(), policy.gathered():  # on every rank, whatever one finds in its prompts
         prompts = [render_prompt(problem, session.prompt, policy.tokenizer) for problem in problems]
-        return session.sampler(policy, prompts, keys, sampling or session.sampling, seed=session.seed)
+        sampling = sampling or _sampling_of_batch(session)
+        if branching is not None:
+            return sample_branched_responses(session, prompts, keys, branching, sampling)
+        return session.sampler(policy, prompts, keys, sampling, seed=session.seed)
+
+
+def _sampling_of_batch(session: Session) -> SamplingParams:
+    """The run's, with what the batch before says of the temperature of tokens."""
+    temperature = session.learner.algorithm.token_temperature
+    return session.sampling if temperature is None else replace(session.sampling, heat=temperature.heat)
 
 
 def grade_responses(

@@ -20,7 +20,7 @@ from tvo_cli.model.logprobs import ScoresWithExtras
 from tvo_cli.objective import Objective
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
-from tvo_cli.rollout import SamplingRule, TemperedBranch
+from tvo_cli.rollout import BranchingRule, SamplingRule, TemperedBranch, TokenTemperature
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.gradient_clipping import clip_gradients
@@ -37,6 +37,8 @@ class Algorithm:
     objective: Objective
     step_rule: StepRule
     sampling: SamplingRule
+    branching: BranchingRule | None = None  # where responses begin with the tokens of others
+    token_temperature: TokenTemperature | None = None  # where each token is sampled at its own
     thinking_end: str = ""  # the text that ends the thinking phase, where a shaping reads phases
 
     def state_dict(self) -> dict[str, Any]:
@@ -45,15 +47,25 @@ class Algorithm:
             "estimator": self.estimator.state_dict(),
             "objective": self.objective.state_dict(),
             "step_rule": self.step_rule.state_dict(),
-        } | ({"sampling": self.sampling.state_dict()} if isinstance(self.sampling, TemperedBranch) else {})
+        } | {name: piece.state_dict() for name, piece in self._remembering_samplers.items()}
+
+    @property
+    def _remembering_samplers(self) -> dict[str, TemperedBranch | TokenTemperature]:
+        """The pieces of sampling that carry something between batches."""
+        found: dict[str, TemperedBranch | TokenTemperature] = {}
+        if isinstance(self.sampling, TemperedBranch):
+            found["sampling"] = self.sampling
+        if self.token_temperature is not None:
+            found["token_temperature"] = self.token_temperature
+        return found
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state_dict`."""
         self.estimator.load_state_dict(state["estimator"])
         self.objective.load_state_dict(state["objective"])
         self.step_rule.load_state_dict(state["step_rule"])
-        if isinstance(self.sampling, TemperedBranch):
-            self.sampling.load_state_dict(state["sampling"])
+        for name, piece in self._remembering_samplers.items():
+            piece.load_state_dict(state[name])
 
 
 @dataclass(slots=True)

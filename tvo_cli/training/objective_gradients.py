@@ -77,7 +77,7 @@ def with_weighted_rewards(session: Session, batch: RolloutBatch, weights: Mappin
     """The batch with the rewards of these weights over all terms, and the advantages that follow."""
     group = batch.rollout.group.tolist()
     rewards = tuple(weighted_sum(_terms_of_batch(session, batch), weights, group, [0.0] * len(group)))
-    chosen = replace(batch.drawn.chosen, rewards=rewards[batch.own_rows])
+    chosen = replace(batch.drawn.chosen, rewards=rewards[batch.chosen_rows])
     experience = replace(batch.experience, rewards=torch.tensor(rewards).to(batch.experience.rewards))
     return replace(
         batch,

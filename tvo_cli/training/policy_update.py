@@ -27,7 +27,6 @@ from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
 from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, UpdateOutOfMemory, halve_microbatches
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
-from tvo_cli.types import Experience
 
 
 def remaining_minibatches_of_update(
@@ -137,17 +136,19 @@ def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
         learner.algorithm.objective.discard()
         return
     learner.algorithm.step_rule.end_batch()
-    learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(experience))
+    learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(batch))
     learner.algorithm.estimator.end_batch(experience)
     if isinstance(learner.algorithm.sampling, TemperedBranch):
-        learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(experience))
+        learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(batch))
+    if learner.algorithm.token_temperature is not None and experience.old_entropy is not None:
+        learner.algorithm.token_temperature.end_batch(experience.old_entropy, batch.own_tokens)
 
 
-def _mean_entropy_of_sampler(experience: Experience) -> float:
+def _mean_entropy_of_sampler(batch: RolloutBatch) -> float:
     """Mean entropy of the policy that sampled, nats a token: where it was not read, its estimate by the tokens."""
+    experience = batch.experience
     entropy = -experience.old_logp if experience.old_entropy is None else experience.old_entropy
-    own = experience.mask if experience.extra is None else experience.mask & ~experience.extra[:, None]
-    return float(masked.mean(entropy, own))
+    return float(masked.mean(entropy, batch.own_tokens))
 
 
 def _optimizer_step(learner: Learner, divergence: float, viscosity: float, report: UpdateReport, factor: float) -> None:

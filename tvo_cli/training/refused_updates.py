@@ -135,6 +135,7 @@ def _steps_done(snapshot: StateSnapshot) -> int:
 
 
 def _sample_of_draw(graded: GradedBatch) -> FreeEnergySample | None:
+    graded = graded.from_prompts()
     rollout = graded.rollout
     surprises = -torch.where(rollout.mask, rollout.logp, 0.0).sum(1)
     return free_energy_sample(

@@ -104,11 +104,6 @@ def join_components(parts: Sequence[Components]) -> dict[str, FunctionRewards]:
     }
 
 
-def select_components(components: Components, rows: Sequence[int]) -> dict[str, FunctionRewards]:
-    """Those of some responses; how many failed is known of the whole batch alone."""
-    return {name: FunctionRewards(tuple(found.values[row] for row in rows)) for name, found in components.items()}
-
-
 def reward_function_metrics(draws: Sequence[Components]) -> dict[str, float]:
     """Mean and population spread of each function over its opinions, the share without one, and failures."""
     metrics: dict[str, float] = {}

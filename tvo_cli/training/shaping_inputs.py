@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.model.group_divergence import group_divergence
+from tvo_cli.stats import cluster_equal_answers
 from tvo_cli.training.batch import GradedBatch
 from tvo_cli.training.session import Session
 from tvo_cli.types import Rollout
@@ -82,6 +83,26 @@ def divergence_of_groups(session: Session, rollout: Rollout) -> Tensor:
             found = group_divergence(session.learner.policy, (ids, seen, responses, mask), session.passes.temperature)
             own += [(number, found)] if counts else []
     return torch.stack(session.ranks.gather_parts(own, Tensor))
+
+
+def answers_of_groups(session: Session, graded: GradedBatch) -> Tensor:
+    """A number for the answer of each response, [B]: the same for equal answers to one prompt, −1 for none.
+
+    Equal is what the grader finds equal, through other answers too (`cluster_equal_answers`); rank 0 asks it for all.
+    """
+    group, said = graded.rollout.group, [verdict.extracted for verdict in graded.verdicts]
+
+    def compare() -> list[int]:
+        found = [-1] * len(said)
+        for p in range(len(graded.problems)):
+            rows = (group == p).nonzero().flatten().tolist()
+            clusters = cluster_equal_answers([said[row] for row in rows], session.grader.equal)
+            number = {spelling: index for index, cluster in enumerate(clusters) for spelling in cluster.spellings}
+            for row in rows:
+                found[row] = number.get(said[row] or "", -1) if said[row] is not None else -1
+        return found
+
+    return torch.tensor(session.ranks.run_on_first(compare, list[int]), device=group.device)
 
 
 def opinions_of_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
 from tvo_cli.stability import gradient_log_fluctuation, readings
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.branch_metrics import branch_metrics
 from tvo_cli.training.free_energy_metrics import free_energy_metrics
 from tvo_cli.training.optional_readings import optional_readings
 from tvo_cli.training.reward_components import reward_function_metrics
@@ -44,30 +45,36 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
 
 
 def _response_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
-    rollout, verdicts = batch.drawn.chosen.rollout, batch.drawn.chosen.verdicts
+    chosen = batch.drawn.chosen.from_prompts()
+    rollout, verdicts = chosen.rollout, chosen.verdicts
     return (
         _reward_metrics_of_draws(session, batch)
         | _source_metrics(session, batch)
         | readings.length_readings(rollout.mask, rollout.finished)
         | readings.answer_readings([verdict.extracted for verdict in verdicts], rollout.group.tolist())
         | readings.neutral_word_readings(rollout.response_ids, rollout.mask, session.neutral_ids)
-        | {"grader/failed": float(sum(verdict.failed for verdict in verdicts))}
+        | branch_metrics(batch)
+        | {"grader/failed": float(sum(verdict.failed for verdict in batch.drawn.chosen.verdicts))}
     )
 
 
 def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str, float]:
-    """Rewards and accuracy of all that was sampled: what a sampling rule chose of it says nothing of the policy."""
+    """Rewards and accuracy of all that was sampled from prompts: what a rule chose of it says nothing of the policy.
+
+    Which groups teach nothing follows from whole groups, with the responses that begin with others' tokens.
+    """
     draws, first = batch.drawn.draws, 0
-    rewards, group, correct = list[float](), list[int](), list[bool]()
+    rewards, group = list[float](), list[int]()
     for graded in draws:
         rewards += graded.rewards
-        correct += [verdict.correct for verdict in graded.verdicts]
         group += [first + p for p in graded.rollout.group.tolist()]
         first += len(graded.problems)
-    found = readings.reward_readings(torch.tensor(rewards), correct) | readings.group_readings(
-        torch.tensor(rewards), torch.tensor(group)
-    )
-    found |= reward_function_metrics([graded.components for graded in draws]) | session.weighting.metrics()
+    fresh = [graded.from_prompts() for graded in draws]
+    own = torch.tensor([reward for graded in fresh for reward in graded.rewards])
+    correct = [verdict.correct for graded in fresh for verdict in graded.verdicts]
+    found = readings.reward_readings(own, correct)
+    found |= readings.group_readings(torch.tensor(rewards), torch.tensor(group))
+    found |= reward_function_metrics([graded.components for graded in fresh]) | session.weighting.metrics()
     if session.learner.algorithm.sampling.most == 1:
         return found
     used = float(len(batch.verdicts))
@@ -83,7 +90,7 @@ def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
         return found
     drawn = [problem.source for graded in batch.drawn.draws for problem in graded.problems]
     right = {source.name: list[bool]() for source in session.cursor.problems.sources}
-    for graded in batch.drawn.draws:
+    for graded in (one.from_prompts() for one in batch.drawn.draws):
         for p, verdict in zip(graded.rollout.group.tolist(), graded.verdicts, strict=True):
             right[graded.problems[p].source].append(verdict.correct)
     found |= {f"data/share/{name}": drawn.count(name) / len(drawn) for name in right}
@@ -122,18 +129,18 @@ def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensO
         old_logp=batch.experience.old_logp[rows],
         entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
         weight=torch.cat([forces.weight for forces in report.last_epoch]),
-        mask=batch.experience.mask[rows],
+        mask=batch.own_tokens[rows],
     )
 
 
 def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
-    experience = batch.experience
+    experience, own = batch.experience, batch.own_tokens
     found: dict[str, float] = {}
     if experience.ref_logp is not None:
-        found |= readings.kl_readings(experience.old_logp, experience.ref_logp, experience.mask, "kl_ref")
+        found |= readings.kl_readings(experience.old_logp, experience.ref_logp, own, "kl_ref")
     if not report.last_epoch:
-        return found | readings.entropy_readings(experience.old_logp, None, experience.mask)
+        return found | readings.entropy_readings(experience.old_logp, None, own)
     last = _tokens_of_last_epoch(batch, report)
     return (
         found

@@ -61,6 +61,8 @@ class Algorithm(Keys):
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
     critic: Critic | None = key("the value network, or null")
+    branching: Built | None = key("where responses begin with the first tokens of others", optional=True)
+    token_temperature: Built | None = key("the temperature of each token in sampling", optional=True)
     sampling: Built = key("which groups of responses make a batch", before={"_target_": "tvo_cli.rollout.EveryGroup"})
 
 
@@ -287,4 +289,5 @@ class Reads(Keys):
     covariance: bool = key("of π and log π", optional=True)
     old_covariance: bool = key("the same of the policy that sampled", optional=True)
     prompt_logp: bool = key("log-probabilities of the prompts' own tokens", optional=True)
+    answers: bool = key("which responses to a prompt give equal answers", optional=True)
     group_divergence: bool = key("how far a prompt's responses are apart, position by position", optional=True)

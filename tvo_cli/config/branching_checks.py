@@ -1,0 +1,40 @@
+"""Checks of how responses are sampled: what branches and temperatures of tokens cannot stand beside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_targets import target_object
+
+BRANCHING, HEAT = "algorithm.branching", "algorithm.token_temperature"
+SECOND = "TemperedBranch samples some prompts once more at another temperature"
+
+
+def check_sampling_pieces(config: Any) -> None:
+    """Refuse branches, and temperatures of tokens, where they would not do what they are for."""
+    algorithm, rollout = config.algorithm, config.rollout
+    sampling = target_object("algorithm.sampling._target_", str(algorithm.sampling._target_)).__name__
+    for key, piece in ((BRANCHING, algorithm.get("branching")), (HEAT, algorithm.get("token_temperature"))):
+        if not piece:
+            continue
+        name = str(piece["_target_"]).rpartition(".")[2]
+        if sampling == "TemperedBranch":
+            raise UserError(key, name, f"{SECOND}: what is learnt of it knows one way to sample.", "Take one of them.")
+        if not rollout.temperature:
+            problem = "rollout.temperature=0 is greedy: every response to a prompt is the same."
+            raise UserError(key, name, problem, "Take a temperature above 0.")
+    if algorithm.get("branching"):
+        _check_branching(config, str(algorithm.branching["_target_"]).rpartition(".")[2])
+    if algorithm.get("token_temperature") and rollout.get("engine") == "server":
+        problem = "a server samples a response at one temperature: it cannot follow the entropy of each token."
+        raise UserError("rollout.engine", "server", f"{HEAT}: {problem}", f"Take rollout=default, or {HEAT}=null.")
+
+
+def _check_branching(config: Any, name: str) -> None:
+    if config.algorithm.critic:
+        problem = "a critic's advantages go from token to token, and those that a branch took over are not learnt from."
+        raise UserError(BRANCHING, name, problem, "Take an algorithm without algorithm.critic.")
+    if config.rollout.get("engine") == "server" and config.rollout.stop:
+        problem = "a server looks for rollout.stop in what it samples itself: one that a cut divides would be missed."
+        raise UserError(BRANCHING, name, problem, "Take rollout.stop=[], or rollout=default.")
