@@ -41,6 +41,7 @@ def check_across_keys(config: Any) -> None:
     _check_adapter(config)
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
     _check_refusals(config)
+    _check_internal_policy(config)
     check_reward(config)
     check_alerts(config.logger)
 
@@ -127,6 +128,14 @@ def _check_refusals(config: Any) -> None:
         more = f"at least {enough} prompts, or " if enough else ""
         problem = f"{prompts} prompts against {prompts} show at most {largest:.2f} standard errors: it would never act."
         raise UserError("stability.refuse", config.stability.refuse, problem, f"Take {more}a lower limit.")
+
+
+def _check_internal_policy(config: Any) -> None:
+    """Refuse the sampler's log-probabilities as those of a policy that has not sampled."""
+    chosen = config.algorithm.get("internal_policy")
+    if chosen and chosen.steps and config.trainer.old_logp == "sampler":
+        problem = "the sampler's log-probabilities are the whole network's, and an inner block's policy learns first."
+        raise UserError("trainer.old_logp", "sampler", problem, "Take auto.")
 
 
 def _largest_reading(prompts: int) -> float:

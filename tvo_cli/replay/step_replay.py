@@ -146,7 +146,7 @@ def _divergence_after_replayed_step(session: Session, batch: RolloutBatch) -> fl
     """Mean |π − π_old| over the batch's tokens at the weights after the step."""
     rollout = batch.rollout
     with session.learner.autocast():
-        logp = session.learner.policy.score(
-            *(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask), session.passes.temperature
-        ).logp
+        columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+        heat, internal = session.passes.temperature, batch.experience.internal
+        logp = session.learner.policy.read(*columns, heat, covariance=False, internal=internal).scores.logp
     return float(masked.mean(binary_total_variation(logp, batch.experience.old_logp), rollout.mask))

@@ -26,7 +26,6 @@ from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
 from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, UpdateOutOfMemory, halve_microbatches
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
-from tvo_cli.types import Experience
 
 
 def remaining_minibatches_of_update(
@@ -132,15 +131,17 @@ def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
         learner.algorithm.objective.discard()
         return
     learner.algorithm.step_rule.end_batch()
-    learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(experience))
+    learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(batch))
     learner.algorithm.estimator.end_batch(experience)
     if isinstance(learner.algorithm.sampling, TemperedBranch):
-        learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(experience))
+        learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(batch))
 
 
-def _mean_entropy_of_sampler(experience: Experience) -> float:
+def _mean_entropy_of_sampler(batch: RolloutBatch) -> float:
     """Mean entropy of the policy that sampled, nats a token: where it was not read, its estimate by the tokens."""
-    entropy = -experience.old_logp if experience.old_entropy is None else experience.old_entropy
+    experience = batch.experience
+    read = None if experience.internal else experience.old_entropy
+    entropy = -batch.sampled_logp if read is None else read
     own = experience.mask if experience.extra is None else experience.mask & ~experience.extra[:, None]
     return float(masked.mean(entropy, own))
 
@@ -163,7 +164,7 @@ def _report_descent(learner: Learner, batch: RolloutBatch, minibatch: Minibatch,
     ∇L = c·∇F with c = κ · responses · mean share of a token: κ over the mean length for a token mean. The gradient in
     .grad has been clipped once, and stands once in ∇L and once in the step.
     """
-    if report.descent is not None:
+    if report.descent is not None or batch.experience.internal:  # F is the whole network's
         return
     square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
     mask = batch.experience.mask[minibatch.rows]

@@ -91,12 +91,12 @@ def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
 def _entropy_law_metrics(session: Session, batch: RolloutBatch, accuracy: float) -> dict[str, float]:
     """What the accuracy so far has cost in entropy, both of the policy that sampled."""
     experience, own = batch.experience, batch.own_rows
-    return session.law.read(float(masked.mean(-experience.old_logp[own], experience.mask[own])), accuracy)
+    return session.law.read(float(masked.mean(-batch.sampled_logp[own], experience.mask[own])), accuracy)
 
 
 def _mismatch_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """Sampler against trainer on the first minibatch, which the trainer scores with the sampler's own weights."""
-    if not report.first:
+    if not report.first or batch.experience.internal:
         return {}
     rows = torch.cat([forces.rows for forces in report.first])
     trainer = torch.cat([forces.logp for forces in report.first])
@@ -135,12 +135,19 @@ def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, 
     last = _tokens_of_last_epoch(batch, report)
     return (
         found
-        | readings.entropy_readings(last.logp, last.entropy, last.mask)
+        | _entropy_metrics(batch, last)
         | readings.total_variation_readings(last.logp, last.old_logp, last.mask)
         | readings.kl_readings(last.old_logp, last.logp, last.mask, "kl_old")
         | readings.ratio_quantile_readings(last.logp, last.old_logp, last.mask)
         | readings.damping_readings(last.weight, last.mask)
     )
+
+
+def _entropy_metrics(batch: RolloutBatch, last: _TokensOfLastEpoch) -> dict[str, float]:
+    """Of the whole network's policy: while an inner block's learns, as it was when it sampled."""
+    if batch.experience.internal:
+        return readings.entropy_readings(batch.rollout.logp, None, batch.experience.mask)
+    return readings.entropy_readings(last.logp, last.entropy, last.mask)
 
 
 def _gradient_metrics(session: Session, report: UpdateReport) -> dict[str, float]:

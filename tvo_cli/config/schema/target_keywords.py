@@ -73,6 +73,8 @@ RANGES: dict[str, Any] = {
     "mode": Literal["exponential", "linear"],
     "length": Positive,
     "reads": Reads,
+    "depth": SomeShare,
+    "steps": Whole,
     # step rules, set-points, schedules
     "exponent": NotNegative,
     "initial": Positive,
