@@ -29,6 +29,7 @@ RECIPES = {
     "TIP": ["tip"],
     "AVSPO": ["avspo"],
     "LLDS": ["llds"],
+    "BuPO": ["bupo"],
     "thermodynamic laws, the river-valley schedule": ["tvo_river_valley"],
 }
 ELSEWHERE = (
@@ -41,7 +42,6 @@ ELSEWHERE = (
     "ETTRL",
     "SPEAR",
     "RECAP",
-    "BuPO",
     "Light-IF's entropy-adaptive regularisation",
     "MiSS (Bone)",
     "support kept and lost (Invisible Leash)",

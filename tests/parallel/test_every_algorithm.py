@@ -30,7 +30,7 @@ def test_shards_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None
 
 
 @pytest.mark.parametrize("strategy", ["replicate", "shard"])
-@pytest.mark.parametrize("adapter", ["lora", "dora"])
+@pytest.mark.parametrize("adapter", ["lora", "dora", "miss"])
 @pytest.mark.parametrize("algorithm", ["tvo", "ppo"])
 def test_adapters_give_the_bits_of_one_process(pair: Pair, algorithm: str, adapter: str, strategy: str) -> None:
     asked = (*EXACT, f"algorithm={algorithm}", f"adapter={adapter}")

@@ -30,14 +30,13 @@ METHODS_ELSEWHERE = (
     MethodElsewhere("ETTRL", "arXiv:2508.11356", "", f"{_ROLLOUTS}; nor is a reward by majority vote"),
     MethodElsewhere("SPEAR", "arXiv:2509.22601", "", "not built: a buffer of good responses that are trained on again"),
     MethodElsewhere("RECAP", "arXiv:2510.21978", "", "not built: replay of general data beside the problems"),
-    MethodElsewhere("BuPO", "arXiv:2512.19673", "", "not built: a policy read from an inner layer, then the whole"),
     MethodElsewhere(
         "Light-IF's entropy-adaptive regularisation",
         "arXiv:2508.03178",
         "",
         "only the abstract could be read, and one adaptation by others; a recipe would be a guess",
     ),
-    MethodElsewhere("MiSS (Bone)", "arXiv:2409.15371", "", "not built: an adapter is LoRA here"),
+    MethodElsewhere("MiSS (Bone)", "arXiv:2409.15371", "adapter=miss", "through peft, beside LoRA and DoRA"),
     MethodElsewhere(
         "support kept and lost (Invisible Leash)", "arXiv:2507.14843", "", "a reading of `tvo eval` with base="
     ),

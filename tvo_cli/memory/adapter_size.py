@@ -2,9 +2,10 @@
 
 With r the rank, and in and out the numbers that an adapted layer reads and writes, a position:
 
-    LoRA    r·(in + out) parameters; DoRA out more, the lengths
+    LoRA    r·(in + out) parameters; DoRA out more, the lengths; MiSS r·out
     kept    in, cast to the adapter's float32 where the network computes in bfloat16 weights; autocast keeps none more
             DoRA 2·out more, its own product and what scales it
+            MiSS r instead, the sum of the input's blocks, and no input of a linear layer: 2·H + I less a layer
 
 A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each.
 """
@@ -29,6 +30,8 @@ class AdapterSize:
     inputs: int
     outputs: int
     dora: bool
+    summed: int = 0  # numbers of the blocks' sums, a position of all layers: of MiSS
+    unkept: int = 0  # numbers that the network would keep for the gradient of its own matrices, likewise
 
     @classmethod
     def of(cls, node: Any, shape: NetworkShape) -> AdapterSize | None:
@@ -37,11 +40,16 @@ class AdapterSize:
             return None
         layers, dora = _adapted_layers(node["target_modules"], shape.linear), node["kind"] == "dora"
         inputs, outputs = sum(one.inputs for one in layers), sum(one.outputs for one in layers)
+        if node["kind"] == "miss":
+            unkept = shape.layers * (2 * shape.hidden + shape.intermediate)
+            return cls(int(node["rank"]) * outputs, inputs, outputs, dora, int(node["rank"]) * len(layers), unkept)
         return cls(int(node["rank"]) * (inputs + outputs) + dora * outputs, inputs, outputs, dora)
 
 
 def adapter_activation_bytes(adapter: AdapterSize, *, itemsize: int, autocast: bool) -> float:
     """Return what a position of all adapted layers keeps besides the network's own activations."""
+    if adapter.summed:
+        return float(adapter.summed * itemsize if autocast else adapter.summed * FLOAT - adapter.unkept * itemsize)
     casts = FLOAT * adapter.inputs if itemsize < FLOAT and not autocast else 0
     return float(casts + adapter.dora * 2 * adapter.outputs * (itemsize if autocast else FLOAT))
 

@@ -168,7 +168,17 @@ class LowRankAdapter(Keys):
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
 
 
-Adapter = Annotated[NoAdapterSettings | LowRankAdapter, Field(discriminator="kind")]
+class SharedBlocksAdapter(Keys):
+    """Blocks of a layer's input share one trained matrix beside frozen ones; the model's own weights do not train."""
+
+    kind: Literal["miss"] = key("miss")
+    rank: Annotated[int, Field(ge=1, le=65_536)] = key("r, the width of a block of the input")
+    target_modules: list[Name] | Name = key("auto: every linear layer but the output head; or names of layers")
+    dropout: Share = key("only 0: importance ratios would carry its noise")
+    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
+
+
+Adapter = Annotated[NoAdapterSettings | LowRankAdapter | SharedBlocksAdapter, Field(discriminator="kind")]
 
 
 class Trainer(Keys):
