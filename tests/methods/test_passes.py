@@ -12,7 +12,7 @@ from .conftest import composed
 ONCE = "cispo clip_cov dapo dppo_kl dppo_tv dr_grpo forking_tokens gspo kl_cov reinforce_plus reinforce_plus_baseline"
 ONCE += " siren siren_viscous steer steer_exact"
 ONCE += " aepo_agentic ares canon canon_dynamic entropy_performance hapo llds perplexity_shaping position_shaping"
-ONCE += " trust_grpo bupo"
+ONCE += " trust_grpo bupo spear"
 ONE_UPDATE = "grpo grpo_entropy_bonus grpo_target_entropy reinforce rloo avspo clip_b clip_v empg epo scope tip"
 ONE_UPDATE += " information_consistency pear progrpo tw_grpo"
 FOUR = "ppo grpo_early_stop grpo_early_stop_kl kl_cov_early_stop grpo_viscous grpo_shrunk grpo_shrunk_cv"

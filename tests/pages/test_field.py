@@ -30,6 +30,7 @@ RECIPES = {
     "AVSPO": ["avspo"],
     "LLDS": ["llds"],
     "BuPO": ["bupo"],
+    "SPEAR": ["spear"],
     "thermodynamic laws, the river-valley schedule": ["tvo_river_valley"],
 }
 ELSEWHERE = (
@@ -40,7 +41,6 @@ ELSEWHERE = (
     "HAPO's adaptive temperature",
     "CURE",
     "ETTRL",
-    "SPEAR",
     "RECAP",
     "Light-IF's entropy-adaptive regularisation",
     "MiSS (Bone)",

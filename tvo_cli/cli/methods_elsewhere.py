@@ -28,7 +28,6 @@ METHODS_ELSEWHERE = (
     ),
     MethodElsewhere("CURE", "arXiv:2508.11016", "", _ROLLOUTS),
     MethodElsewhere("ETTRL", "arXiv:2508.11356", "", f"{_ROLLOUTS}; nor is a reward by majority vote"),
-    MethodElsewhere("SPEAR", "arXiv:2509.22601", "", "not built: a buffer of good responses that are trained on again"),
     MethodElsewhere("RECAP", "arXiv:2510.21978", "", "not built: replay of general data beside the problems"),
     MethodElsewhere(
         "Light-IF's entropy-adaptive regularisation",

@@ -82,6 +82,7 @@ def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> L
         step_rule=_build_step_rule(chosen.step_rule, optimizer),
         sampling=configuration.build(chosen.sampling),
         thinking_end=str(chosen.get("thinking_end", "")),
+        self_imitation=configuration.build(chosen.get("self_imitation")),
         internal_policy=configuration.build(chosen.get("internal_policy")),
     )
     parameters = [p for p in networks.policy.network.parameters() if p.requires_grad]

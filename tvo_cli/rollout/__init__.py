@@ -11,6 +11,7 @@ from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its f
     sampler_mismatch,
     truncated_sampler_correction,
 )
+from tvo_cli.rollout.self_imitation import SelfImitation
 from tvo_cli.rollout.tempered_branch import TemperedBranch
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "MixedGroups",
     "SamplingParams",
     "SamplingRule",
+    "SelfImitation",
     "TemperedBranch",
     "check_sampler_mismatch",
     "generate",

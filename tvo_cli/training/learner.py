@@ -22,6 +22,7 @@ from tvo_cli.objective.internal_policy import InternalPolicy
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
 from tvo_cli.rollout import SamplingRule, TemperedBranch
+from tvo_cli.rollout.self_imitation import SelfImitation
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.gradient_clipping import clip_gradients
@@ -39,6 +40,7 @@ class Algorithm:
     step_rule: StepRule
     sampling: SamplingRule
     thinking_end: str = ""  # the text that ends the thinking phase, where a shaping reads phases
+    self_imitation: SelfImitation | None = None  # what keeps good responses, to learn from them again
     internal_policy: InternalPolicy | None = None  # which learns first; None: the whole network from the start
 
     def is_internal_at(self, step: int) -> bool:

@@ -124,17 +124,18 @@ def _compute_critic_gradient_within_memory(
     return guard.run(compute, part=CRITIC, rows=rows)
 
 
-def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
-    """Adapt step rule, objective and estimator after a batch, unless something in it is not finite."""
+def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> bool:
+    """Adapt step rule, objective and estimator after a batch, unless something in it is not finite; whether it was."""
     experience = batch.experience
     if non_finite_input_of_update(batch, torch.arange(len(experience.rewards))):
         learner.algorithm.objective.discard()
-        return
+        return False
     learner.algorithm.step_rule.end_batch()
     learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(batch))
     learner.algorithm.estimator.end_batch(experience)
     if isinstance(learner.algorithm.sampling, TemperedBranch):
         learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(batch))
+    return True
 
 
 def _mean_entropy_of_sampler(batch: RolloutBatch) -> float:

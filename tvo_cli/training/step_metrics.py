@@ -14,6 +14,7 @@ from tvo_cli.rollout import sampler_mismatch
 from tvo_cli.stability import gradient_log_fluctuation, readings
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.free_energy_metrics import free_energy_metrics
+from tvo_cli.training.replay_metrics import replay_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
@@ -37,6 +38,7 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
         | _gradient_metrics(session, report)
         | free_energy_metrics(session, work)
         | _update_metrics(session, batch, report)
+        | replay_metrics(session.learner.algorithm.self_imitation, work)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
     )
 

@@ -74,6 +74,8 @@ RANGES: dict[str, Any] = {
     "length": Positive,
     "reads": Reads,
     "depth": SomeShare,
+    "tolerance": Whole,
+    "baselines": Count,
     "steps": Whole,
     # step rules, set-points, schedules
     "exponent": NotNegative,

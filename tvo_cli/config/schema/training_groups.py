@@ -57,6 +57,7 @@ class Algorithm(Keys):
     estimator: Built = key("Â: from rewards to advantages")
     reward_shaping: dict[str, Built] = key("method: what it makes of the rewards before Â", optional=True)
     advantage_shaping: dict[str, Built] = key("method: what it makes of Â", optional=True)
+    self_imitation: Built = key("which good responses are kept and learnt from again", optional=True)
     internal_policy: Built = key("which inner block's policy learns first, and how long", optional=True)
     thinking_end: Name = key("text that ends the thinking phase of a response", optional=True)
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
