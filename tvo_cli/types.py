@@ -92,6 +92,7 @@ class Experience:
     prompt_mask: Tensor | None = None  # bool [P, L − 1]
     group_divergence: Tensor | None = None  # float32 [P, T], how far a group's distributions are apart, if read
     step: int = 0  # rollout batches before this one: what a schedule follows
+    sources: tuple[str, ...] = ()  # names of the data sources, by their index in `source`
     internal: bool = False  # log π_old, and what learns, is the policy of an inner block (objective/internal_policy.py)
 
 

@@ -31,6 +31,7 @@ RECIPES = {
     "LLDS": ["llds"],
     "BuPO": ["bupo"],
     "SPEAR": ["spear"],
+    "RECAP": ["recap"],
     "thermodynamic laws, the river-valley schedule": ["tvo_river_valley"],
 }
 ELSEWHERE = (
@@ -41,7 +42,7 @@ ELSEWHERE = (
     "HAPO's adaptive temperature",
     "CURE",
     "ETTRL",
-    "RECAP",
+    "RECAP's weights of a reward's terms and its next-token loss",
     "Light-IF's entropy-adaptive regularisation",
     "MiSS (Bone)",
     "support kept and lost (Invisible Leash)",

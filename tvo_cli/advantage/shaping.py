@@ -83,6 +83,12 @@ class ShapedEstimator:
         for name, shaping in self._remembering():
             shaping.end_batch(experience if name in self.rewards else rewarded)
 
+    def readings(self) -> dict[str, float]:
+        """What the shapings that have something to say of themselves say."""
+        every = (*self.rewards.values(), *self.advantages.values())
+        told = (one.readings() for one in every if hasattr(one, "readings"))
+        return {name: value for found in told for name, value in found.items()}
+
     def _remembering(self) -> Iterator[tuple[str, Any]]:
         for name, shaping in (*self.rewards.items(), *self.advantages.items()):
             if hasattr(shaping, "state_dict"):

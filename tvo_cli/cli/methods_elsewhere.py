@@ -28,7 +28,12 @@ METHODS_ELSEWHERE = (
     ),
     MethodElsewhere("CURE", "arXiv:2508.11016", "", _ROLLOUTS),
     MethodElsewhere("ETTRL", "arXiv:2508.11356", "", f"{_ROLLOUTS}; nor is a reward by majority vote"),
-    MethodElsewhere("RECAP", "arXiv:2510.21978", "", "not built: replay of general data beside the problems"),
+    MethodElsewhere(
+        "RECAP's weights of a reward's terms and its next-token loss",
+        "arXiv:2510.21978",
+        "",
+        "not built: `recap` weighs the sources of a mixture, each by its whole reward",
+    ),
     MethodElsewhere(
         "Light-IF's entropy-adaptive regularisation",
         "arXiv:2508.03178",

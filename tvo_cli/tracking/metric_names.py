@@ -165,6 +165,7 @@ FAMILIES = (
     MetricName(rf"data/share/{SOURCE}", "share", "of the problems drawn for the step: those of a source of a mixture"),
     MetricName(rf"accuracy/source/{SOURCE}", "share", "correct responses of the step to problems of a source"),
     MetricName(rf"data/(stage|seen|weight)/{SOURCE}", "1", "a reading of the curriculum inside a source"),
+    MetricName(rf"objective/weight/{SOURCE}", "1", "weight of the advantages of a source (RECAP)"),
     MetricName(r"eval/pass@\d+", "share", "held-out problems with a correct one among K samples"),
     MetricName(
         rf"eval/{SOURCE}/(pass@\d+(_low|_high)?|length|truncated|unanswered|grader_failed)",

@@ -42,6 +42,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         extra=extra,
         opinions=shaping_inputs.opinions_of_functions(graded, device),
         step=session.counters.step,
+        sources=tuple(sources),
         internal=_is_internal(session),
     )
     experience = _with_what_shapings_read(session, rollout, experience)

@@ -74,6 +74,7 @@ RANGES: dict[str, Any] = {
     "length": Positive,
     "reads": Reads,
     "depth": SomeShare,
+    "temperature": PositiveOrInf,
     "tolerance": Whole,
     "baselines": Count,
     "steps": Whole,
