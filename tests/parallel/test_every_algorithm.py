@@ -94,7 +94,15 @@ def test_weights_that_travel_in_bfloat16_learn_in_float32(pair: Pair) -> None:
     "phase",
     [
         ("algorithm=bupo", "algorithm.internal_policy.steps=1"),
-        ("algorithm=spear", "algorithm.self_imitation.size=2", "algorithm.self_imitation.rise=2", "trainer.steps=3"),
+        (
+            *(
+                "algorithm=spear",
+                "algorithm.self_imitation.size=4",
+                "algorithm.self_imitation.rise=2",
+                "trainer.steps=4",
+            ),
+            "trainer.microbatch_rows=2",  # of kept responses too: two micro-batches
+        ),
     ],
     ids=["bupo", "spear"],
 )

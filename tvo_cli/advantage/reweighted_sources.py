@@ -20,7 +20,7 @@ class ReweightedSources:
     """Â_i ← λ_k·Â_i, k the source of i's problem: L = (1/K) Σ_k λ_k L_k where every source has its share of a batch.
 
     RECAP, arXiv:2510.21978. λ is `tvo_cli.maths.objective_weights.window_weights` of L_k = 1 − mean reward of source
-    k in the batches before this one; it is 1 until every source has had 2·window of them, and where there is one source.
+    k in the batches before this one; it is 1 until every source has had 2·window, and where there is one source.
 
     Fidelity: notes (two restatements of the paper's equation 1 agree; its code and its W were not seen, nor whether the
     spread divides by W or W − 1, nor whether a step's weights count its own losses. L_k, the floor of 1e-3 under every

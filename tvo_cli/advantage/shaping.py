@@ -108,6 +108,11 @@ class ShapedEstimator:
             shaping.load_state_dict(own)
 
 
+def shaping_readings(estimator: Estimator) -> dict[str, float]:
+    """What the shapings of an estimator say of themselves; nothing where there are none."""
+    return estimator.readings() if isinstance(estimator, ShapedEstimator) else {}
+
+
 def shaped_estimator(
     estimator: Estimator, rewards: Mapping[str, RewardShaping], advantages: Mapping[str, AdvantageShaping]
 ) -> Estimator:

@@ -62,12 +62,7 @@ class SelfImitation:
     `tolerance` batches. Of those with Â_j ≥ 0 the largest power of two, at most `size`, is drawn; γ_t =
     strength·(1 − cos(π·t/rise))/2, then strength. `weight` takes the place of the objective's.
 
-    Fidelity: official code (its buffer holds the same responses step by step and draws as many of the same, its replay
-    has the same loss and gradient to 1e-12 on random batches where all candidates of Clip-Cov are chosen. There a
-    response below the median ends the draw in an error of shapes, the threshold of the advantage is never read,
-    `tolerance` is 10 at most, and with dynamic micro-batches the batch's own responses are forwarded in place of those
-    kept. Left out: its bonus for tool calls, the filters of its base for garbled and cut responses and for the quarter
-    of groups with the least spread, a sampler's correction of kept responses).
+    Fidelity: official code (as `tvo_cli.methods.spear.spear`, which is the weight).
 
     strength = 0 recovers the base. Rewards of which the median is the largest are never learnt from again.
     """

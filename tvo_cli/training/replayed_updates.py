@@ -57,11 +57,12 @@ def remaining_replayed_minibatches(
     if work.replayed is None:
         return iter(())
     rows = len(work.replayed.experience.rewards)
+    count = max(1, rows * passes.minibatches // len(work.batch.experience.rewards))
     order = cut_into_minibatches(
         work.replayed.experience.group.cpu(),
         epochs=1,
-        count=max(1, rows * passes.minibatches // len(work.batch.experience.rewards)),
-        microbatch_rows=passes.rows(work.replayed) or rows,
+        count=count,
+        microbatch_rows=replace(passes, minibatches=count).rows(work.replayed) or rows,
         variance_parts=passes.ranks,
         ranks=passes.ranks,
         seed=rng_from_names(seed, "replayed", step).initial_seed(),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage import ShapedEstimator
+from tvo_cli.advantage import shaping_readings
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
@@ -39,7 +39,7 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
         | _gradient_metrics(session, report)
         | free_energy_metrics(session, work)
         | _update_metrics(session, batch, report)
-        | _shaping_metrics(session)
+        | shaping_readings(session.learner.algorithm.estimator)
         | replay_metrics(session.learner.algorithm.self_imitation, work)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
     )
@@ -175,12 +175,6 @@ def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport)
     if report.nonfinite:
         found["loss/nonfinite"] = 1.0
     return found | weight_box_metrics(session.learner.optimizer, session.ranks) | _critic_metrics(batch, report)
-
-
-def _shaping_metrics(session: Session) -> dict[str, float]:
-    """What the shapings of this batch say of themselves."""
-    estimator = session.learner.algorithm.estimator
-    return estimator.readings() if isinstance(estimator, ShapedEstimator) else {}
 
 
 def _no_update_metrics() -> dict[str, float]:
