@@ -75,9 +75,6 @@ RANGES: dict[str, Any] = {
     "reads": Reads,
     "depth": SomeShare,
     "temperature": PositiveOrInf,
-    "tolerance": Whole,
-    "baselines": Count,
-    "steps": Whole,
     # step rules, set-points, schedules
     "exponent": NotNegative,
     "initial": Positive,
@@ -87,7 +84,7 @@ RANGES: dict[str, Any] = {
     "displacement": Positive,
     "start": NotNegative,
     "end": NotNegative,
-    "warm_up": Whole,
+    **dict.fromkeys(("warm_up", "steps", "tolerance"), Whole),
     "hold": Share,
     "drop": SomeShare,
     "stiffness": NotNegative,
@@ -97,8 +94,7 @@ RANGES: dict[str, Any] = {
     "most": Rows,
     # collapse rules
     "severity": Literal["collapse", "warning"],
-    "patience": Count,
-    "window": Count,
+    **dict.fromkeys(("patience", "window", "baselines"), Count),
     "warmup": Count,
     "smoothing": Beta,
     "metric": Name,
