@@ -10,7 +10,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.adapter import AdapterSettings, adapter_tensors, attach_adapter
 from tvo_cli.model.adapter_folder import BaseModel
 
-KINDS = ("lora", "dora")
+KINDS = ("lora", "dora", "miss")
 BASE = BaseModel("packaged:tiny", None, None, "")
 
 
@@ -32,7 +32,7 @@ def grow(network: Any) -> None:
     """Fill what starts at 0 with numbers of the size that training leads to after a while."""
     rng = torch.Generator().manual_seed(11)
     for name, parameter in adapter_tensors(network).items():
-        if "lora_B" in name:
+        if "lora_B" in name or "miss_block" in name:
             parameter.data.normal_(std=0.1, generator=rng)
         elif "magnitude" in name:
             parameter.data.mul_(1.0 + 0.2 * torch.rand(parameter.shape, generator=rng))

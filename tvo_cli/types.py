@@ -99,6 +99,8 @@ class Experience:
     group_divergence: Tensor | None = None  # float32 [P, T], how far a group's distributions are apart, if read
     answer: Tensor | None = None  # int64 [B], equal ones of a group have one number, −1 is none; only where it is read
     step: int = 0  # rollout batches before this one: what a schedule follows
+    sources: tuple[str, ...] = ()  # names of the data sources, by their index in `source`
+    internal: bool = False  # log π_old, and what learns, is the policy of an inner block (objective/internal_policy.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,8 @@ from .conftest import composed
 ALGORITHMS = config.choices_of_group("algorithm")
 # Recipes that put together what others have, or shape an advantage as others do: `make test-slow` checks them.
 COMBINED = {
-    *("aepo_branching", "cure", "ettrl"),
+    *("aepo_branching", "cure", "ettrl", "light_if", "bupo", "recap", "spear"),
     *("aepo_agentic", "ares", "canon", "clip_b", "clip_v", "empg", "information_consistency", "llds", "pear"),
-    "light_if",
     *("perplexity_shaping", "position_shaping", "progrpo", "trust_grpo", "tw_grpo"),
     *("canon_dynamic", "entropy_performance", "grpo_early_stop_kl", "grpo_overdamped", "grpo_shrunk", "grpo_viscous"),
     *(f"grpo_shrunk_cv_{piece}" for piece in ("consistent", "first_order", "one_response", "sharpened")),

@@ -112,10 +112,35 @@ def test_the_dropout_of_another_programs_training_does_not_act(tmp_path: Path) -
     assert torch.equal(said(found), plain) and torch.equal(said(found), said(found))
 
 
+@pytest.mark.parametrize("form", [True, *(pytest.param(form, marks=pytest.mark.slow) for form in ("mini", "bat"))])
+def test_a_miss_of_another_program_says_what_it_says_there(tmp_path: Path, form: Any) -> None:
+    """peft's own model of it, in each of its forms, with a dropout that its training had."""
+    from peft import MissConfig, get_peft_model
+
+    base = load_policy(NODE, device="cpu").network
+    chosen = MissConfig(r=4, mini_r=2, init_weights=form, target_modules=["q_proj", "v_proj"], miss_dropout=0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft asks transformers for a name that it will drop
+        theirs = get_peft_model(base, chosen).eval()
+    for name, parameter in theirs.named_parameters():
+        if "miss_block" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    theirs.peft_config["default"].base_model_name_or_path = "packaged:tiny"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs.save_pretrained(str(tmp_path))
+    with torch.no_grad():
+        logits = theirs(input_ids=IDS).logits
+    assert torch.equal(said(load_policy(NODE | {"path": str(tmp_path)}, device="cpu")), logits)
+    merged = load_merged_policy(NODE | {"path": str(tmp_path)}, device="cpu")
+    torch.testing.assert_close(said(merged), logits, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
         ({"peft_type": "IA3"}, "of the kind IA3"),
+        ({"peft_type": "BONE"}, "of the kind BONE.*convert-bone-to-miss"),
         ({"modules_to_save": ["embed_tokens"]}, "modules_to_save="),
         ({"trainable_token_indices": [1]}, "trainable_token_indices="),
         ({"bias": "all"}, "bias=all"),

@@ -37,7 +37,7 @@ def test_shards_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None
 
 
 @pytest.mark.parametrize("strategy", ["replicate", "shard"])
-@pytest.mark.parametrize("adapter", ["lora", "dora"])
+@pytest.mark.parametrize("adapter", ["lora", "dora", "miss"])
 @pytest.mark.parametrize("algorithm", ["tvo", "ppo"])
 def test_adapters_give_the_bits_of_one_process(pair: Pair, algorithm: str, adapter: str, strategy: str) -> None:
     asked = (*EXACT, f"algorithm={algorithm}", f"adapter={adapter}")
@@ -94,3 +94,31 @@ def test_weights_that_travel_in_bfloat16_learn_in_float32(pair: Pair) -> None:
     assert {value.dtype for name, value in other.items() if name.startswith("policy.")} == {torch.float32}
     gap = max(float((one[name] - other[name]).abs().max()) for name in one if name.startswith("policy."))
     assert 0.0 < gap < 5e-3  # eight steps of Adam at 1e-3 in directions that rounding has turned a little
+
+
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        ("algorithm=bupo", "algorithm.internal_policy.steps=1"),
+        (
+            *(
+                "algorithm=spear",
+                "algorithm.self_imitation.size=4",
+                "algorithm.self_imitation.rise=2",
+                "trainer.steps=4",
+            ),
+            "trainer.microbatch_rows=2",  # of kept responses too: two micro-batches
+        ),
+    ],
+    ids=["bupo", "spear"],
+)
+def test_phases_and_kept_responses_give_the_bits_of_one_process(
+    pair: Pair, phase: tuple[str, ...], strategy: str
+) -> None:
+    asked = (*EXACT, *phase)
+    alone, both = pair.alone(*asked), pair.finished(f"phase-{phase[0]}-{strategy}", *asked, f"parallel={strategy}")
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    assert far_metrics(rows_of(alone), rows_of(both)) == set()
+    if "spear" in phase[0]:
+        assert any(row["replay/used"] > 0 for row in rows_of(both))

@@ -26,6 +26,7 @@ RUNS = {
     "lora": ("adapter=lora", "algorithm=tvo"),
     "dora": ("adapter=dora", "algorithm=grpo"),
     "ppo": ("adapter=lora", "algorithm=ppo"),
+    "miss": ("adapter=miss", "algorithm=tvo"),
 }
 NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
 
@@ -36,7 +37,7 @@ def base_of(folder: Path) -> str:
     return f"model.path={folder}"
 
 
-@pytest.mark.parametrize("name", ["lora", "dora", "ppo"])
+@pytest.mark.parametrize("name", ["lora", "dora", "ppo", "miss"])
 @pytest.mark.slow
 def test_a_run_with_an_adapter_stopped_at_every_update_ends_in_the_same_bits(
     whole: Whole, in_pieces: Callable[..., tuple[Path, int]], weights: Checksum, steps: MetricRows, name: str

@@ -5,7 +5,8 @@ from tvo_cli.advantage.difficulty_entropy import DifficultyEntropyReward
 from tvo_cli.advantage.estimator import Estimator
 from tvo_cli.advantage.gae import GeneralisedAdvantage
 from tvo_cli.advantage.group_baseline import BatchScaledGroup, GroupCentred, GroupNormalised, LeaveOneOut
-from tvo_cli.advantage.shaping import ShapedEstimator, shaped_estimator
+from tvo_cli.advantage.reweighted_sources import ReweightedSources
+from tvo_cli.advantage.shaping import ShapedEstimator, shaped_estimator, shaping_readings
 from tvo_cli.advantage.shrinkage_baseline import ShrunkLeaveOneOut
 from tvo_cli.advantage.token_group_average import TokenGroupAverage
 from tvo_cli.advantage.virtual_samples import VirtualSamples
@@ -20,6 +21,7 @@ __all__ = [
     "GroupCentred",
     "GroupNormalised",
     "LeaveOneOut",
+    "ReweightedSources",
     "ShapedEstimator",
     "ShrunkLeaveOneOut",
     "TokenGroupAverage",
@@ -27,4 +29,5 @@ __all__ = [
     "WhitenedGroup",
     "WhitenedReturn",
     "shaped_estimator",
+    "shaping_readings",
 ]

@@ -83,6 +83,12 @@ class ShapedEstimator:
         for name, shaping in self._remembering():
             shaping.end_batch(experience if name in self.rewards else rewarded)
 
+    def readings(self) -> dict[str, float]:
+        """What the shapings that have something to say of themselves say."""
+        every = (*self.rewards.values(), *self.advantages.values())
+        told = (one.readings() for one in every if hasattr(one, "readings"))
+        return {name: value for found in told for name, value in found.items()}
+
     def _remembering(self) -> Iterator[tuple[str, Any]]:
         for name, shaping in (*self.rewards.items(), *self.advantages.items()):
             if hasattr(shaping, "state_dict"):
@@ -100,6 +106,11 @@ class ShapedEstimator:
             prefix = f"{name}."
             own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
             shaping.load_state_dict(own)
+
+
+def shaping_readings(estimator: Estimator) -> dict[str, float]:
+    """What the shapings of an estimator say of themselves; nothing where there are none."""
+    return estimator.readings() if isinstance(estimator, ShapedEstimator) else {}
 
 
 def shaped_estimator(

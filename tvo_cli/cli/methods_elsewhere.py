@@ -18,10 +18,13 @@ METHODS_ELSEWHERE = (
     MethodElsewhere("Lion", "arXiv:2302.06675", "optimizer=lion", "with the reading of its box, `optimizer/box`"),
     MethodElsewhere("dynamic reward weighting, by hypervolume", "arXiv:2509.11452", "reward.weighting=hypervolume", ""),
     MethodElsewhere("dynamic reward weighting, by gradients", "arXiv:2509.11452", "reward.weighting=gradient", ""),
-    MethodElsewhere("SPEAR", "arXiv:2509.22601", "", "not built: a buffer of good responses that are trained on again"),
-    MethodElsewhere("RECAP", "arXiv:2510.21978", "", "not built: replay of general data beside the problems"),
-    MethodElsewhere("BuPO", "arXiv:2512.19673", "", "not built: a policy read from an inner layer, then the whole"),
-    MethodElsewhere("MiSS (Bone)", "arXiv:2409.15371", "", "not built: an adapter is LoRA here"),
+    MethodElsewhere(
+        "RECAP's weights of a reward's terms and its next-token loss",
+        "arXiv:2510.21978",
+        "",
+        "not built: `recap` weighs the sources of a mixture, each by its whole reward",
+    ),
+    MethodElsewhere("MiSS (Bone)", "arXiv:2409.15371", "adapter=miss", "through peft, beside LoRA and DoRA"),
     MethodElsewhere(
         "support kept and lost (Invisible Leash)",
         "arXiv:2507.14843",

@@ -21,6 +21,7 @@ def check_sampling_pieces(config: Any) -> None:
         name = str(piece["_target_"]).rpartition(".")[2]
         if sampling == "TemperedBranch":
             raise UserError(key, name, f"{SECOND}: what is learnt of it knows one way to sample.", "Take one of them.")
+        _check_apart(algorithm, key, name)
         if not rollout.temperature:
             problem = "rollout.temperature=0 is greedy: every response to a prompt is the same."
             raise UserError(key, name, problem, "Take a temperature above 0.")
@@ -29,6 +30,16 @@ def check_sampling_pieces(config: Any) -> None:
     if algorithm.get("token_temperature") and rollout.get("engine") == "server":
         problem = "a server samples a response at one temperature: it cannot follow the entropy of each token."
         raise UserError("rollout.engine", "server", f"{HEAT}: {problem}", f"Take rollout=default, or {HEAT}=null.")
+
+
+def _check_apart(algorithm: Any, key: str, name: str) -> None:
+    """Refuse beside it what takes every response as sampled whole, by one policy at one temperature."""
+    if algorithm.get("self_imitation"):
+        problem = "algorithm.self_imitation keeps whole responses, sampled at one temperature, to learn from again."
+        raise UserError(key, name, problem, "Take one of them.")
+    if (algorithm.get("internal_policy") or {}).get("steps"):
+        problem = "algorithm.internal_policy learns first, and the entropy that this goes by would be its own."
+        raise UserError(key, name, problem, "Take one of them.")
 
 
 def _check_branching(config: Any, name: str) -> None:

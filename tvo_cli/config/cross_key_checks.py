@@ -44,6 +44,8 @@ def check_across_keys(config: Any) -> None:
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
     _check_refusals(config)
     check_sampling_pieces(config)
+    _check_internal_policy(config)
+    _check_self_imitation(config.algorithm)
     check_reward(config)
     check_alerts(config.logger)
     check_readings(config)
@@ -131,6 +133,34 @@ def _check_refusals(config: Any) -> None:
         more = f"at least {enough} prompts, or " if enough else ""
         problem = f"{prompts} prompts against {prompts} show at most {largest:.2f} standard errors: it would never act."
         raise UserError("stability.refuse", config.stability.refuse, problem, f"Take {more}a lower limit.")
+
+
+def _check_internal_policy(config: Any) -> None:
+    """Refuse the sampler's log-probabilities as those of a policy that has not sampled."""
+    chosen = config.algorithm.get("internal_policy")
+    if chosen and chosen.steps and config.trainer.old_logp == "sampler":
+        problem = "the sampler's log-probabilities are the whole network's, and an inner block's policy learns first."
+        raise UserError("trainer.old_logp", "sampler", problem, "Take auto.")
+
+
+def _check_self_imitation(chosen: Any) -> None:
+    """Refuse beside kept responses what is read of fresh ones alone."""
+    if not chosen.get("self_imitation"):
+        return
+    rule = str(chosen.step_rule._target_)
+    kept = "algorithm.self_imitation learns from responses of earlier batches, and"
+    if not rule.endswith(".Free"):
+        problem = f"{kept} this rule reads how far the policy is from the one that sampled the batch."
+        raise UserError("algorithm.step_rule", rule, problem, "Take tvo_cli.optim.Free, or leave self_imitation out.")
+    if chosen.critic:
+        raise UserError("algorithm.critic", "…", f"{kept} a critic's values of them are not kept.", "Take null.")
+    if (chosen.get("internal_policy") or {}).get("steps"):
+        problem = f"{kept} those of an inner block's policy would be taken for the whole network's."
+        raise UserError("algorithm.internal_policy.steps", chosen.internal_policy.steps, problem, "Take 0.")
+    for name in ("old_entropy", "old_covariance", "group_divergence"):
+        if chosen.objective.reads.get(name):
+            problem = f"{kept} only their log π_old is kept."
+            raise UserError(f"algorithm.objective.reads.{name}", True, problem, "Take false, or another method.")
 
 
 def _largest_reading(prompts: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
@@ -11,11 +13,15 @@ from tvo_cli.advantage import Estimator, shaped_estimator
 from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
+from tvo_cli.model.first_blocks import NoBlocks, block_count, first_blocks
 from tvo_cli.model.policy_loading import base_model
+from tvo_cli.objective.internal_policy import InternalPolicy
 from tvo_cli.optim import StepRule, with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
+
+log = logging.getLogger("tvo")
 
 
 class Networks(NamedTuple):
@@ -39,7 +45,31 @@ def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) 
     critic = Critic(policy, adapter) if config.algorithm.critic else None
     if adapter is not None:
         give_adapter(policy, adapter, config.model)
+    _give_internal_body(config.algorithm, [one for one in (policy, reference) if one is not None])
     return Networks(policy, reference, critic)
+
+
+def _give_internal_body(node: DictConfig, policies: Sequence[Policy]) -> None:
+    """The first blocks as a backbone of their own, where an inner block's policy learns at first.
+
+    Raises:
+        UserError: the network cannot be cut there.
+    """
+    chosen: InternalPolicy | None = configuration.build(node.get("internal_policy"))
+    if chosen is None or not chosen.steps:
+        return
+    for policy in policies:
+        try:
+            if not policy.head.split:
+                raise NoBlocks("has more than a scale between its last state and its logits")
+            blocks = block_count(policy.body)
+            policy.internal_body = first_blocks(policy.body, chosen.block_of(blocks))
+        except NoBlocks as error:
+            problem = f"this model {error}, so that no inner block of it speaks a policy."
+            remedy = "Take another model, or algorithm.internal_policy.steps=0."
+            raise UserError("algorithm.internal_policy", type(policy.network).__name__, problem, remedy) from error
+    told = f"the policy of block {chosen.block_of(blocks)} of {blocks} learns for {chosen.steps} steps, then the whole"
+    log.info("algorithm.internal_policy: %s", told)
 
 
 def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> Learner:
@@ -54,6 +84,8 @@ def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> L
         branching=configuration.build(chosen.get("branching")),
         token_temperature=configuration.build(chosen.get("token_temperature")),
         thinking_end=str(chosen.get("thinking_end", "")),
+        self_imitation=configuration.build(chosen.get("self_imitation")),
+        internal_policy=configuration.build(chosen.get("internal_policy")),
     )
     parameters = [p for p in networks.policy.network.parameters() if p.requires_grad]
     return Learner(

@@ -22,7 +22,10 @@ def shard_networks(networks: Networks, config: DictConfig, ranks: Ranks) -> Netw
     settings = ShardSettings(int(node.shard_over), bool(node.free_layers), bool(node.offload), str(node.gather))
     mesh = mesh_of_ranks(ranks.count, settings.over, ranks.device.type)
     for transformer in networks.transformers:
-        _ask_by_small_forwards(transformer)
+        _ask_by_small_forwards(transformer.base_model)
+    for policy in (networks.policy, networks.reference):
+        if policy is not None and policy.internal_body is not None:
+            _ask_by_small_forwards(policy.internal_body)
     fused_decoder(networks.policy)
     policies = [
         None if policy is None else ShardedPolicy.of(policy, settings, mesh)
@@ -33,9 +36,8 @@ def shard_networks(networks: Networks, config: DictConfig, ranks: Ranks) -> Netw
     return Networks(policies[0] or networks.policy, policies[1], networks.critic)
 
 
-def _ask_by_small_forwards(transformer: Any) -> None:
+def _ask_by_small_forwards(body: Any) -> None:
     """What the network can do, while a forward is no appointment; later answers are remembered."""
-    body = transformer.base_model
     sequence_packing.supports_packing(body)
     shared_prefix.allow_one_forward_only(body)
 

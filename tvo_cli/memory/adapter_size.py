@@ -2,11 +2,12 @@
 
 With r the rank, and in and out the numbers that an adapted layer reads and writes, a position:
 
-    LoRA    r·(in + out) parameters; DoRA out more, the lengths
+    LoRA    r·(in + out) parameters; DoRA out more, the lengths; MiSS r·out
     kept    in, cast to the adapter's float32 where the network computes in bfloat16 weights; autocast keeps none more
             DoRA 2·out more, its own product and what scales it
     unfold  DoRA in² + 3·in·out numbers of a layer while it computes: peft puts the identity through B A for the norms
             of W + s·B A, which with s·B A and B A itself are as large as W; the largest layer's count
+            MiSS r instead, the sum of the input's blocks, and no input of a linear layer: 2·H + I less a layer
 
 A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each.
 """
@@ -32,6 +33,8 @@ class AdapterSize:
     outputs: int
     dora: bool
     unfolded: int = 0  # numbers that a layer holds for a moment
+    summed: int = 0  # numbers of the blocks' sums, a position of all layers: of MiSS
+    unkept: int = 0  # numbers that the network would keep for the gradient of its own matrices, likewise
 
     @classmethod
     def of(cls, node: Any, shape: NetworkShape) -> AdapterSize | None:
@@ -40,12 +43,18 @@ class AdapterSize:
             return None
         layers, dora = _adapted_layers(node["target_modules"], shape.linear), node["kind"] == "dora"
         inputs, outputs = sum(one.inputs for one in layers), sum(one.outputs for one in layers)
+        rank = int(node["rank"])
+        if node["kind"] == "miss":
+            unkept = shape.layers * (2 * shape.hidden + shape.intermediate)
+            return cls(rank * outputs, inputs, outputs, dora, summed=rank * len(layers), unkept=unkept)
         unfolded = max((one.inputs**2 + 3 * one.inputs * one.outputs for one in layers), default=0) if dora else 0
-        return cls(int(node["rank"]) * (inputs + outputs) + dora * outputs, inputs, outputs, dora, unfolded)
+        return cls(rank * (inputs + outputs) + dora * outputs, inputs, outputs, dora, unfolded)
 
 
 def adapter_activation_bytes(adapter: AdapterSize, *, itemsize: int, autocast: bool) -> float:
     """Return what a position of all adapted layers keeps besides the network's own activations."""
+    if adapter.summed:
+        return float(adapter.summed * itemsize if autocast else adapter.summed * FLOAT - adapter.unkept * itemsize)
     casts = FLOAT * adapter.inputs if itemsize < FLOAT and not autocast else 0
     return float(casts + adapter.dora * 2 * adapter.outputs * (itemsize if autocast else FLOAT))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-ADAPTED = ".lora_"  # in the name of every parameter of an adapter: model/adapter.py
+ADAPTED = (".lora_", ".miss_")  # in the name of every parameter of an adapter: model/adapter.py
 
 
 class LinearLayer(NamedTuple):
@@ -70,7 +70,11 @@ def shape_of_network(network: Any) -> NetworkShape:
 def _own_numbers(name: str, parameter: Any) -> int:
     """Return the numbers of a parameter as they were before quantisation packed them; none of an adapter's."""
     packed = getattr(parameter, "quant_state", None)
-    return 0 if ADAPTED in name else math.prod(parameter.shape if packed is None else packed.shape)
+    return 0 if _is_of_adapter(name) else math.prod(parameter.shape if packed is None else packed.shape)
+
+
+def _is_of_adapter(name: str) -> bool:
+    return any(mark in name for mark in ADAPTED)
 
 
 def _linear_layers(network: Any) -> Iterator[LinearLayer]:
@@ -80,7 +84,7 @@ def _linear_layers(network: Any) -> Iterator[LinearLayer]:
 
     head = network.get_output_embeddings()
     for name, module in network.named_modules():
-        if module is head or ADAPTED in name or not isinstance(module, nn.Linear | Conv1D):
+        if module is head or _is_of_adapter(name) or not isinstance(module, nn.Linear | Conv1D):
             continue
         sizes = (module.nx, module.nf) if isinstance(module, Conv1D) else (module.in_features, module.out_features)
         yield LinearLayer(name.removesuffix(".base_layer").rpartition(".")[2], *sizes)

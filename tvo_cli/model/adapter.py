@@ -1,8 +1,9 @@
-"""Low-rank adapters (LoRA, DoRA) beside the frozen linear layers of a network, through peft (extra: lora).
+"""Low-rank adapters (LoRA, DoRA, MiSS) beside the frozen linear layers of a network, through peft (extra: lora).
 
     LoRA: W x + s·B A x        DoRA: m ⊙ (W + s·B A)/‖W + s·B A‖ · x, the norm of each row        s = α/r, or α/√r
+    MiSS: W x + Bᵀ Σ_j x_j     x_j ∈ R^r the blocks of x, padded with zeros: W + [Bᵀ Bᵀ …], of rank r at most
 
-A ∈ R^{r×in} starts at random and B ∈ R^{out×r} at 0, so that at first the network is the one without an adapter. The
+A ∈ R^{r×in} starts at random and B ∈ R^{out×r} (of MiSS R^{r×out}) at 0: at first it is the bare network. The
 network stays what it was, its class and its backbone included: only its linear layers are exchanged for peft's.
 """
 
@@ -27,16 +28,17 @@ from tvo_cli.optional_packages import import_for
 log = logging.getLogger("tvo")
 NAME = "default"  # by which peft knows an adapter where nobody names one
 AUTO = "auto"
-MARK = ".lora_"  # in the name of every parameter of an adapter
+MARKS = (".lora_", ".miss_")  # in the name of every parameter of an adapter
+NAMES = {"lora": "LoRA", "dora": "DoRA", "miss": "MiSS"}
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterSettings:
     """What a config's `adapter` says."""
 
-    kind: str  # lora or dora
+    kind: str  # lora, dora or miss
     rank: int
-    alpha: float
+    alpha: float  # of LoRA and DoRA, as the two below but the layers' names
     target_modules: tuple[str, ...]
     rslora: bool
     seed: int
@@ -49,15 +51,22 @@ class AdapterSettings:
         named = node["target_modules"]
         targets = (named,) if isinstance(named, str) else tuple(map(str, named))
         return cls(
-            *(str(node["kind"]), int(node["rank"]), float(node["alpha"]), targets),
-            *(bool(node["rslora"]), int(node["seed"])),
+            *(str(node["kind"]), int(node["rank"]), float(node.get("alpha", 0.0)), targets),
+            *(bool(node.get("rslora", False)), int(node.get("seed", 0))),
         )
 
 
 def attach_adapter(network: nn.Module, settings: AdapterSettings) -> None:
     """Freeze a network, or a backbone, and put an adapter beside its linear layers, in place."""
+    chosen = _miss_config(network, settings) if settings.kind == "miss" else _lora_config(network, settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(settings.seed)
+        inject_adapter(network, chosen)
+
+
+def _lora_config(network: nn.Module, settings: AdapterSettings) -> Any:
     peft = import_for("adapter", settings.kind, "peft", "lora")
-    chosen = peft.LoraConfig(
+    return peft.LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         target_modules=_target_modules(network, settings.target_modules),
@@ -67,9 +76,35 @@ def attach_adapter(network: nn.Module, settings: AdapterSettings) -> None:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(settings.seed)
-        inject_adapter(network, chosen)
+
+
+def _miss_config(network: nn.Module, settings: AdapterSettings) -> Any:
+    targets = _target_modules(network, settings.target_modules)
+    for name, layer in _adaptable_layers(network):
+        if targets != "all-linear" and not any(f".{name}".endswith(f".{one}") for one in targets):
+            continue
+        if not isinstance(layer, nn.Linear):
+            remedy = "Take adapter=lora, or name other layers: adapter.target_modules."
+            raise UserError("adapter", "miss", f"peft's MiSS does not know {name} as a linear layer.", remedy)
+        if layer.in_features < settings.rank:
+            problem = f"is wider than the input of {name}, {layer.in_features}."
+            raise UserError("adapter.rank", settings.rank, problem, "A block is a part of the input.")
+    return miss_kind("adapter", "miss")(
+        r=settings.rank, target_modules=targets, miss_dropout=0.0, bias="none", task_type="CAUSAL_LM"
+    )
+
+
+def miss_kind(key: str, value: object) -> Any:
+    """peft's configuration of MiSS.
+
+    Raises:
+        UserError: the installed peft knows no MiSS.
+    """
+    peft = import_for(key, value, "peft", "lora")
+    if not hasattr(peft, "MissConfig"):
+        problem = f"the installed peft {peft.__version__} knows no MiSS."
+        raise UserError(key, value, problem, "Run: pip install -U peft. Or take adapter=lora.")
+    return peft.MissConfig
 
 
 def inject_adapter(network: nn.Module, chosen: Any) -> None:
@@ -88,10 +123,9 @@ def log_adapter(network: nn.Module, settings: AdapterSettings) -> None:
     trained = sum(p.numel() for p in adapter_tensors(network).values())
     whole = sum(p.numel() for p in network.parameters()) - trained
     layers = sum(hasattr(module, "base_layer") for module in network.modules())
-    named = {"lora": "LoRA", "dora": "DoRA"}[settings.kind]
     log.info(
         "adapter=%s: %s of rank %d beside %d layers; %s parameters train, %s are frozen",
-        *(settings.kind, named, settings.rank, layers, f"{trained:,}", f"{whole:,}"),
+        *(settings.kind, NAMES[settings.kind], settings.rank, layers, f"{trained:,}", f"{whole:,}"),
     )
 
 
@@ -102,7 +136,7 @@ def has_adapter(network: nn.Module) -> bool:
 
 def adapter_tensors(network: nn.Module) -> dict[str, nn.Parameter]:
     """The adapter's parameters, by the network's own names."""
-    return {name: value for name, value in network.named_parameters() if MARK in name}
+    return {name: value for name, value in network.named_parameters() if any(mark in name for mark in MARKS)}
 
 
 def restore_adapter(network: nn.Module, tensors: Mapping[str, HeldTensor]) -> None:
@@ -123,7 +157,7 @@ def _target_modules(network: nn.Module, asked: Sequence[str]) -> str | list[str]
     """The layers as peft is told them; each name must be that of a linear layer of the backbone."""
     if tuple(asked) == (AUTO,):
         return "all-linear"
-    layers = list(_adaptable_layers(network))
+    layers = [name for name, _ in _adaptable_layers(network)]
     unknown = [one for one in asked if not any(f".{name}".endswith(f".{one}") for name in layers)]
     if unknown or not asked:
         known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
@@ -132,8 +166,8 @@ def _target_modules(network: nn.Module, asked: Sequence[str]) -> str | list[str]
     return sorted(asked)
 
 
-def _adaptable_layers(network: nn.Module) -> Iterator[str]:
-    """Names of the linear layers but the output head, which may be tied to the embedding."""
+def _adaptable_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The linear layers by name, but the output head, which may be tied to the embedding."""
     head = network.get_output_embeddings() if isinstance(network, PreTrainedModel) else None
     kinds = (nn.Linear, Conv1D)
-    return (name for name, one in network.named_modules() if isinstance(one, kinds) and one is not head)
+    return ((name, one) for name, one in network.named_modules() if isinstance(one, kinds) and one is not head)

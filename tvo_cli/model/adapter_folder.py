@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tvo_cli.errors import UserError
-from tvo_cli.model.adapter import NAME, adapter_tensors, inject_adapter, restore_adapter
+from tvo_cli.model.adapter import NAME, adapter_tensors, inject_adapter, miss_kind, restore_adapter
 from tvo_cli.optional_packages import import_for
 
 CONFIG, TENSORS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
+DROPOUTS = {"LORA": "lora_dropout", "MISS": "miss_dropout"}  # by peft's name of a kind
 PREFIX = "base_model.model."  # of every name in a file of peft
 NOT_READ = ("modules_to_save", "trainable_token_indices", "layer_replication")  # of peft's file: more than A and B
 READING_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError)
@@ -49,25 +50,31 @@ def load_adapter(network: nn.Module, folder: Path) -> None:
     """Put the adapter of a folder beside the layers of a network.
 
     Raises:
-        UserError: it is no LoRA or DoRA, trains more than that, cannot be read, or does not fit.
+        UserError: it is no LoRA, DoRA or MiSS, trains more than that, cannot be read, or does not fit.
     """
     peft = import_for("model.path", folder, "peft", "lora")
-    _check_low_rank_alone(folder)
+    kind, dropout = _kind_of_low_rank_alone(folder)
+    config = miss_kind("model.path", folder) if kind == "MISS" else peft.LoraConfig
     try:
-        chosen = peft.LoraConfig.from_pretrained(str(folder))
-        chosen.lora_dropout = 0.0  # of another program's training: it would act on every forward here
+        chosen = config.from_pretrained(str(folder))
+        setattr(chosen, dropout, 0.0)  # of another program's training: it would act on every forward here
         inject_adapter(network, chosen)
         restore_adapter(network, read_adapter_tensors(network, folder))
     except READING_ERRORS as error:
         raise UserError("model.path", folder, f"its adapter cannot be put beside its base ({error}).") from error
 
 
-def _check_low_rank_alone(folder: Path) -> None:
-    """Refuse an adapter of which something would be left out, and one without safetensors."""
+def _kind_of_low_rank_alone(folder: Path) -> tuple[str, str]:
+    """peft's name of an adapter's kind and of its dropout; one of which something would be left out is refused.
+
+    So is one without safetensors.
+    """
     told = _read_peft_config(folder)
     kind = str(told.get("peft_type"))
-    if kind != "LORA":
-        raise UserError("model.path", folder, f"holds an adapter of the kind {kind}; LoRA and DoRA are read.")
+    if kind not in DROPOUTS:
+        remedy = "peft's scripts/convert-bone-to-miss.py makes a MiSS of it." if kind == "BONE" else ""
+        problem = f"holds an adapter of the kind {kind}; LoRA, DoRA and MiSS are read."
+        raise UserError("model.path", folder, problem, remedy)
     more = [key for key in NOT_READ if told.get(key)] + ["bias"] * (told.get("bias", "none") != "none")
     if more:
         problem = f"its adapter trains more than low-rank products: {more[0]}={told[more[0]]}."
@@ -75,6 +82,7 @@ def _check_low_rank_alone(folder: Path) -> None:
     if not (folder / TENSORS).is_file():
         remedy = "Save it as safetensors; pickles are never loaded."
         raise UserError("model.path", folder, f"the folder has no {TENSORS}.", remedy)
+    return kind, DROPOUTS[kind]
 
 
 def _read_peft_config(folder: Path) -> dict[str, Any]:

@@ -38,9 +38,9 @@ def load_merged_policy(node: Any, *, device: torch.device | str, dtype: torch.dt
 
 @torch.no_grad()
 def merge_adapter(policy: Policy) -> None:
-    """Merge in place: W ← W + s·B A, or DoRA's scaled sum, in float32, rounded once to the precision of W."""
+    """Merge in place: W ← W + s·B A, or DoRA's or MiSS's W, in float32, rounded once to the precision of W."""
     network: Any = policy.network
-    layers = [(name, one) for name, one in network.named_modules() if hasattr(one, "lora_A")]
+    layers = [(name, one) for name, one in network.named_modules() if hasattr(one, "get_base_layer")]
     for name, layer in layers:
         base, dtype = layer.get_base_layer(), layer.get_base_layer().weight.dtype
         base.float()

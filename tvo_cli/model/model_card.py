@@ -13,7 +13,7 @@ import yaml
 from tvo_cli import __version__, escaping
 from tvo_cli.model.base_origin import CARD, BaseOrigin, base_origin
 
-ADAPTERS = {"lora": "LoRA", "dora": "DoRA"}
+ADAPTERS = {"lora": "LoRA", "dora": "DoRA", "miss": "MiSS"}
 RL, SFT = "reinforcement-learning", "sft"  # the hub's tags of how a policy was trained
 TRAINED = {RL: "trained by reinforcement learning on verifiable answers", SFT: "fine-tuned on worked solutions"}
 
@@ -25,7 +25,7 @@ class ModelCard:
     base: BaseOrigin
     algorithm: str
     dataset: str
-    adapter: str  # none, lora or dora
+    adapter: str  # none, lora, dora or miss
     way: str = RL  # in which it was trained
 
     @classmethod

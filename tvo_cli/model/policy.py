@@ -38,6 +38,7 @@ class Policy:
     end_ids: frozenset[int]
     pad_id: int
     base: BaseModel | None = None  # what an adapter stands beside; None: every weight is the policy's own
+    internal_body: nn.Module | None = None  # the first blocks, where an inner one speaks (first_blocks.py)
     head: OutputHead = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +81,13 @@ class Policy:
         found: nn.Module = self.network.base_model if self.head.split else self.network
         return found
 
+    @property
+    def body_of_internal_policy(self) -> nn.Module:
+        """What gives the states of an inner block."""
+        if self.internal_body is None:
+            raise ValueError("this policy was not given a block whose states are read")
+        return self.internal_body
+
     def logprobs_of_states(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """log π of each token [N] at the state that predicts it [N, H], differentiable."""
         if tiled_logprobs.can_score_in_tiles(self.head, hidden):
@@ -106,9 +114,14 @@ class Policy:
         *,
         covariance: bool,
         nucleus: Nucleus | None = None,
+        internal: bool = False,
     ) -> ScoresWithExtras:
-        """`score`, and at the same positions the entropy inside `nucleus` and Cov_π(π, log π), where asked for."""
-        hidden = predicting_states(self.body, prompt_ids, prompt_mask, response_ids, mask)
+        """`score`, and at the same positions the entropy inside `nucleus` and Cov_π(π, log π), where asked for.
+
+        `internal`: of softmax(E_u h_k/temperature), the states of `internal_body`.
+        """
+        body = self.body_of_internal_policy if internal else self.body
+        hidden = predicting_states(body, prompt_ids, prompt_mask, response_ids, mask)
         vocabulary, heat = self._logits, temperature or 1.0
         if nucleus is None and tiled_logprobs.can_score_in_tiles(self.head, hidden):
             found = tiled_logprobs.tiled_scores_of_head(self.head, hidden, response_ids[mask], heat)

@@ -2,7 +2,17 @@
 
 from tvo_cli.objective.entropy_corridor import EntropyCorridor
 from tvo_cli.objective.force import ControlVariate, Temperature, TsallisTemperature
+from tvo_cli.objective.internal_policy import InternalPolicy
 from tvo_cli.objective.objective import Objective
 from tvo_cli.objective.penalty import Anchored, Penalty
 
-__all__ = ["Anchored", "ControlVariate", "EntropyCorridor", "Objective", "Penalty", "Temperature", "TsallisTemperature"]
+__all__ = [
+    "Anchored",
+    "ControlVariate",
+    "EntropyCorridor",
+    "InternalPolicy",
+    "Objective",
+    "Penalty",
+    "Temperature",
+    "TsallisTemperature",
+]

@@ -20,7 +20,9 @@ class ShardedPolicy(Policy):
     @classmethod
     def of(cls, policy: Policy, settings: ShardSettings, mesh: DeviceMesh) -> ShardedPolicy:
         """Shard the network of a policy in place; what asks a network by small forwards has to ask before."""
-        sharded = cls(policy.network, policy.tokenizer, policy.end_ids, policy.pad_id, policy.base)
+        sharded = cls(
+            policy.network, policy.tokenizer, policy.end_ids, policy.pad_id, policy.base, policy.internal_body
+        )
         network: Any = policy.network
 
         def read(_: Any, *given: Any, **named: Any) -> ScoresWithExtras:

@@ -21,6 +21,7 @@ from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.checkpoint_origin import check_resumed_base
 from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.policy_update import remaining_minibatches_of_update, update_policy
+from tvo_cli.training.replayed_updates import remaining_replayed_minibatches, update_by_replay
 from tvo_cli.training.session import IN_FLIGHT, Session
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stopwatch import Stopwatch
@@ -79,6 +80,8 @@ def replay_with(
     again = assemble_batch(session, batch.drawn)
     replayed = _replay_step(session, StepInProgress(again, Stopwatch()), most, attributed)
     replayed.notes = notes
+    if found.replayed is not None:
+        replayed.notes.append("not applied: the kept responses that the step learnt from besides")
     return replayed
 
 
@@ -120,6 +123,8 @@ def _replay_step(session: Session, work: StepInProgress, most: int, attributed: 
         _inspect_next_update(session, replayed, minibatch, most, attributed)
         if not update_policy(learner, work, minibatch, session.passes, factor, session.counters):
             break
+    for minibatch in remaining_replayed_minibatches(learner, work, session.passes, seed=session.seed, step=step):
+        update_by_replay(learner, work, minibatch, session.passes, factor, session.counters)
     replayed.weights_after = session.fingerprint(session.weights())
     changes = [(p.detach() - start).double().flatten() for p, start in zip(learner.parameters, before)]
     replayed.moved = torch.cat(changes).cpu()
@@ -146,7 +151,7 @@ def _divergence_after_replayed_step(session: Session, batch: RolloutBatch) -> fl
     """Mean |π − π_old| over the batch's tokens at the weights after the step."""
     rollout = batch.rollout
     with session.learner.autocast():
-        logp = session.learner.policy.score(
-            *(rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask), session.passes.temperature
-        ).logp
+        columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+        heat, internal = session.passes.temperature, batch.experience.internal
+        logp = session.learner.policy.read(*columns, heat, covariance=False, internal=internal).scores.logp
     return float(masked.mean(binary_total_variation(logp, batch.experience.old_logp), rollout.mask))

@@ -14,6 +14,7 @@ from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its f
     truncated_sampler_correction,
 )
 from tvo_cli.rollout.segment_branches import SegmentBranches
+from tvo_cli.rollout.self_imitation import SelfImitation
 from tvo_cli.rollout.tempered_branch import TemperedBranch
 from tvo_cli.rollout.token_temperature import TokenTemperature
 
@@ -30,6 +31,7 @@ __all__ = [
     "SamplingParams",
     "SamplingRule",
     "SegmentBranches",
+    "SelfImitation",
     "TemperedBranch",
     "TokenTemperature",
     "check_sampler_mismatch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         extra=beside if rollout.prefix is None else rollout.prefix > 0,
         opinions=shaping_inputs.opinions_of_functions(graded, device),
         step=session.counters.step,
+        sources=tuple(sources),
+        internal=_is_internal(session),
     )
     experience = _with_what_shapings_read(session, graded, experience)
     estimator = session.learner.algorithm.estimator
@@ -96,26 +99,45 @@ def _score_by_old_policy(session: Session, rollout: Rollout) -> _OldPolicy:
     own, algorithm = session.limits.old_logp == "sampler", session.learner.algorithm
     reads, heated = algorithm.objective.reads, algorithm.token_temperature is not None
     wanted, covariance = reads.get("old_entropy", False) or heated, reads.get("old_covariance", False)
-    if own and not wanted and not covariance:
+    internal = _is_internal(session)
+    if own and not wanted and not covariance and not internal:
         return _OldPolicy(rollout.logp, None, None, None)
-    scored = _score_rollout(session, session.learner.policy, rollout, covariance=covariance)
+    policy = session.learner.policy
+    scored = _score_rollout(session, policy, rollout, covariance=covariance, internal=internal)
     entropy = scored.scores.entropy if wanted else None
+    if internal:  # π_k has sampled nothing: the ratio is to its own start, and there is no sampler to correct for
+        if math.isfinite(session.limits.mismatch_limit):
+            _check_sampler(session, rollout, _score_rollout(session, policy, rollout, covariance=False).scores.logp)
+        return _OldPolicy(scored.scores.logp, None, entropy, scored.covariance)
     if own:
         return _OldPolicy(rollout.logp, None, entropy, scored.covariance)
     recomputed, cap = scored.scores.logp, session.limits.importance_cap
-    about = f"step {session.counters.step + 1}"
-    check_sampler_mismatch(rollout.logp, recomputed, rollout.mask, session.limits.mismatch_limit, about)
+    _check_sampler(session, rollout, recomputed)
     correction = truncated_sampler_correction(rollout.logp, recomputed, rollout.mask, cap)
     return _OldPolicy(recomputed, correction, entropy, scored.covariance)
 
 
+def _check_sampler(session: Session, rollout: Rollout, recomputed: Tensor) -> None:
+    limit, about = session.limits.mismatch_limit, f"step {session.counters.step + 1}"
+    check_sampler_mismatch(rollout.logp, recomputed, rollout.mask, limit, about)
+
+
 def _reference_logprobs(session: Session, rollout: Rollout) -> Tensor | None:
-    reference = session.learner.reference
-    return None if reference is None else _score_rollout(session, reference, rollout, covariance=False).scores.logp
+    reference, internal = session.learner.reference, _is_internal(session)
+    if reference is None:
+        return None
+    return _score_rollout(session, reference, rollout, covariance=False, internal=internal).scores.logp
+
+
+def _is_internal(session: Session) -> bool:
+    """Whether the batch under way is one that an inner block's policy learns from."""
+    return session.learner.algorithm.is_internal_at(session.counters.step)
 
 
 @torch.no_grad()
-def _score_rollout(session: Session, policy: Policy, rollout: Rollout, *, covariance: bool) -> ScoresWithExtras:
+def _score_rollout(
+    session: Session, policy: Policy, rollout: Rollout, *, covariance: bool, internal: bool = False
+) -> ScoresWithExtras:
     """What a policy says of the responses, in slices of the training micro-batch, each [B, T]."""
     columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
     ids, seen, responses, mask = (column.split(session.passes.scored_rows(rollout)) for column in columns)
@@ -123,7 +145,8 @@ def _score_rollout(session: Session, policy: Policy, rollout: Rollout, *, covari
     own = []
     with session.learner.autocast():
         for number, counts in session.ranks.turns(len(parts)):
-            scores = policy.read(*parts[number], session.passes.temperature, covariance=covariance)
+            heat = session.passes.temperature
+            scores = policy.read(*parts[number], heat, covariance=covariance, internal=internal)
             own += [(number, scores)] if counts else []
     found = session.ranks.gather_parts(own, ScoresWithExtras)
     joined = Scores(*(torch.cat(column) for column in zip(*(one.scores for one in found))))

@@ -91,6 +91,11 @@ class RolloutBatch:
         return mask if extra is None else mask & ~extra[:, None]
 
     @property
+    def sampled_logp(self) -> Tensor:
+        """log π of the policy that sampled, [B, T], where an inner block's is the one that learns."""
+        return self.rollout.logp if self.experience.internal else self.experience.old_logp
+
+    @property
     def counted(self) -> Tensor:
         """The tokens that the loss counts, bool [B, T]."""
         mask, counted = self.experience.mask, self.advantage.counted

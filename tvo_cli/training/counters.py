@@ -40,10 +40,10 @@ def advance_counters(session: Session, work: StepInProgress, metrics: dict[str, 
     counters.step += 1
     counters.rollouts += work.batch.drawn.responses
     counters.tokens += work.batch.drawn.tokens
-    counters.skipped += report.skipped
+    counters.skipped += report.skipped + work.replay_report.skipped
     earlier = 0 if report.norms else counters.skipped_in_a_row
     counters.skipped_in_a_row = earlier + report.skipped_last
-    counters.poisoned = bool(report.nonfinite)
+    counters.poisoned = bool(report.nonfinite or work.replay_report.nonfinite)
     # a refused batch tells of a policy that is no more: it is neither the best nor the score
     if metrics["accuracy/fresh"] > counters.best_accuracy and not work.refused:
         counters.best_accuracy, counters.best_step = metrics["accuracy/fresh"], counters.step

@@ -12,9 +12,10 @@ PROMISED = "predicted_dissipation"  # of the update after a batch, until the nex
 
 def free_energy_metrics(session: Session, work: StepInProgress) -> dict[str, float]:
     """Free energy of this on-policy batch, how much of it the last update dissipated, and how much it promised to."""
-    experience, previous, own = work.batch.experience, session.previous, work.batch.own_rows
+    batch, previous, own = work.batch, session.previous, work.batch.own_rows
+    experience = batch.experience
     now = free_energy_of_batch(
-        *(experience.rewards[own], experience.old_logp[own], experience.mask[own]),
+        *(experience.rewards[own], batch.sampled_logp[own], experience.mask[own]),
         session.learner.algorithm.objective.temperature,
     )
     found = now.metrics() | session.learner.algorithm.step_rule.readings()

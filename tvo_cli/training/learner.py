@@ -18,9 +18,11 @@ from tvo_cli.maths.value_loss import clipped_value_loss
 from tvo_cli.model import Critic, Policy
 from tvo_cli.model.logprobs import ScoresWithExtras
 from tvo_cli.objective import Objective
+from tvo_cli.objective.internal_policy import InternalPolicy
 from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
 from tvo_cli.rollout import BranchingRule, SamplingRule, TemperedBranch, TokenTemperature
+from tvo_cli.rollout.self_imitation import SelfImitation
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.gradient_clipping import clip_gradients
@@ -40,6 +42,12 @@ class Algorithm:
     branching: BranchingRule | None = None  # where responses begin with the tokens of others
     token_temperature: TokenTemperature | None = None  # where each token is sampled at its own
     thinking_end: str = ""  # the text that ends the thinking phase, where a shaping reads phases
+    self_imitation: SelfImitation | None = None  # what keeps good responses, to learn from them again
+    internal_policy: InternalPolicy | None = None  # which learns first; None: the whole network from the start
+
+    def is_internal_at(self, step: int) -> bool:
+        """Whether the batch after so many others is one of the internal policy."""
+        return self.internal_policy is not None and self.internal_policy.acts_at(step)
 
     def state_dict(self) -> dict[str, Any]:
         """What its pieces carry between batches: baselines, coefficients, viscosity."""
@@ -150,15 +158,19 @@ class Learner:
         critic = [] if self.critic is None else [self.critic.critic.body]
         return [self.policy.network, *([] if self.reference is None else [self.reference.network]), *critic]
 
-    def score(self, rollout: Rollout, rows: Tensor, temperature: float) -> ScoresWithExtras:
+    def score(self, batch: RolloutBatch, rows: Tensor, temperature: float) -> ScoresWithExtras:
         """log π, H and Σπ² of response tokens, [b, T], in the training precision, and what else is read."""
+        rollout = batch.rollout
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
         objective = self.algorithm.objective
         wanted = objective.reads.get("covariance", False)
         with self.autocast():
             ids, seen, responses, mask = (column[rows] for column in columns)
             return self.policy.read(
-                *(ids, seen, responses, mask, temperature), covariance=wanted, nucleus=objective.nucleus
+                *(ids, seen, responses, mask, temperature),
+                covariance=wanted,
+                nucleus=objective.nucleus,
+                internal=batch.experience.internal,
             )
 
     def autocast(self) -> AbstractContextManager[Any]:

@@ -82,7 +82,7 @@ def forward_rows(
 ) -> tuple[Tokens, tuple[Tensor, ...]]:
     """Score the rows; the objective sees leaves, so that the force on every token is known before the network's."""
     experience = batch.experience
-    scores, nucleus_entropy, covariance = learner.score(batch.rollout, rows, temperature)
+    scores, nucleus_entropy, covariance = learner.score(batch, rows, temperature)
     used = tuple(scores) if nucleus_entropy is None else (*scores, nucleus_entropy)
     leaves = tuple(score.detach().requires_grad_() for score in used)
     tokens = Tokens(

@@ -129,12 +129,12 @@ def _compute_critic_gradient_within_memory(
     return guard.run(compute, part=CRITIC, rows=rows)
 
 
-def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
-    """Adapt step rule, objective and estimator after a batch, unless something in it is not finite."""
+def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> bool:
+    """Adapt step rule, objective and estimator after a batch, unless something in it is not finite; whether it was."""
     experience = batch.experience
     if non_finite_input_of_update(batch, torch.arange(len(experience.rewards))):
         learner.algorithm.objective.discard()
-        return
+        return False
     learner.algorithm.step_rule.end_batch()
     learner.algorithm.objective.end_batch(_mean_entropy_of_sampler(batch))
     learner.algorithm.estimator.end_batch(experience)
@@ -142,12 +142,14 @@ def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> None:
         learner.algorithm.sampling.end_batch(_mean_entropy_of_sampler(batch))
     if learner.algorithm.token_temperature is not None and experience.old_entropy is not None:
         learner.algorithm.token_temperature.end_batch(experience.old_entropy, batch.own_tokens)
+    return True
 
 
 def _mean_entropy_of_sampler(batch: RolloutBatch) -> float:
     """Mean entropy of the policy that sampled, nats a token: where it was not read, its estimate by the tokens."""
     experience = batch.experience
-    entropy = -experience.old_logp if experience.old_entropy is None else experience.old_entropy
+    read = None if experience.internal else experience.old_entropy
+    entropy = -batch.sampled_logp if read is None else read
     return float(masked.mean(entropy, batch.own_tokens))
 
 
@@ -169,7 +171,7 @@ def _report_descent(learner: Learner, batch: RolloutBatch, minibatch: Minibatch,
     ∇L = c·∇F with c = κ · responses · mean share of a token: κ over the mean length for a token mean. The gradient in
     .grad has been clipped once, and stands once in ∇L and once in the step.
     """
-    if report.descent is not None:
+    if report.descent is not None or batch.experience.internal:  # F is the whole network's
         return
     square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
     mask = batch.experience.mask[minibatch.rows]

@@ -35,6 +35,7 @@ from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, R
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
 from tvo_cli.training.step_state import RefusalState, StateSnapshot, StepInProgress
 
+KEPT = "kept_responses"  # the part of a checkpoint that self-imitation carries
 IN_FLIGHT = {
     "work": StepInProgress | None,
     "snapshot": StateSnapshot | None,
@@ -130,6 +131,9 @@ class Session:
             critic = learner.critic.critic
             optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"], critic)
         learner.algorithm.load_state_dict(state["algorithm"])
+        if learner.algorithm.self_imitation is not None:
+            held = parts[KEPT].items()
+            learner.algorithm.self_imitation.load_tensors({name: whole_values(one, name) for name, one in held})
 
     def take_snapshot(self) -> StateSnapshot:
         """A copy in memory of what learns and of where the run is, between two batches."""
@@ -160,6 +164,8 @@ class Session:
         parts: dict[str, Mapping[str, HeldTensor]] = {
             "optimizer": optimizer_state.optimizer_tensors(learner.optimizer, learner.policy.network)
         }
+        if learner.algorithm.self_imitation is not None:
+            parts[KEPT] = learner.algorithm.self_imitation.tensors()
         if learner.critic is not None:
             critic = learner.critic.critic
             parts["critic"] = held_tensors(critic.trained_tensors())

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from tvo_cli.advantage import shaping_readings
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
-from tvo_cli.stability import gradient_log_fluctuation, readings
+from tvo_cli.stability import readings
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.branch_metrics import branch_metrics
 from tvo_cli.training.free_energy_metrics import free_energy_metrics
 from tvo_cli.training.optional_readings import optional_readings
+from tvo_cli.training.replay_metrics import replay_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
-from tvo_cli.training.weight_box import weight_box_metrics
+from tvo_cli.training.update_metrics import gradient_metrics, update_metrics
 
 
 def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
@@ -30,15 +31,17 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
     batch, report = work.batch, work.report
     responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
     if work.refused:
-        return responses | divergence | free_energy_metrics(session, work) | _no_update_metrics()
+        return responses | divergence | free_energy_metrics(session, work) | _noupdate_metrics()
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
         | _mismatch_metrics(batch, report)
         | divergence
-        | _gradient_metrics(session, report)
+        | gradient_metrics(session, report)
         | free_energy_metrics(session, work)
-        | _update_metrics(session, batch, report)
+        | update_metrics(session, batch, report)
+        | shaping_readings(session.learner.algorithm.estimator)
+        | replay_metrics(session.learner.algorithm.self_imitation, work)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))
         | optional_readings(session, work)
     )
@@ -100,12 +103,12 @@ def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
 def _entropy_law_metrics(session: Session, batch: RolloutBatch, accuracy: float) -> dict[str, float]:
     """What the accuracy so far has cost in entropy, both of the policy that sampled."""
     experience, own = batch.experience, batch.own_rows
-    return session.law.read(float(masked.mean(-experience.old_logp[own], experience.mask[own])), accuracy)
+    return session.law.read(float(masked.mean(-batch.sampled_logp[own], experience.mask[own])), accuracy)
 
 
 def _mismatch_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
     """Sampler against trainer on the first minibatch, which the trainer scores with the sampler's own weights."""
-    if not report.first:
+    if not report.first or batch.experience.internal:
         return {}
     rows = torch.cat([forces.rows for forces in report.first])
     trainer = torch.cat([forces.logp for forces in report.first])
@@ -144,7 +147,7 @@ def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, 
     last = _tokens_of_last_epoch(batch, report)
     return (
         found
-        | readings.entropy_readings(last.logp, last.entropy, last.mask)
+        | _entropy_metrics(batch, last)
         | readings.total_variation_readings(last.logp, last.old_logp, last.mask)
         | readings.kl_readings(last.old_logp, last.logp, last.mask, "kl_old")
         | readings.ratio_quantile_readings(last.logp, last.old_logp, last.mask)
@@ -152,43 +155,8 @@ def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, 
     )
 
 
-def _gradient_metrics(session: Session, report: UpdateReport) -> dict[str, float]:
-    norms = report.norms
-    found = {"gradient/norm": sum(norms) / len(norms), "gradient/norm_max": max(norms)} if norms else {}
-    found["gradient/log_fluctuation"] = gradient_log_fluctuation(norms, session.previous.get("gradient/norm_last"))
-    if norms:
-        session.previous["gradient/norm_last"] = norms[-1]
-        clipped = sum(norm > session.learner.clip_norm for norm in norms)
-        found["gradient/clipped"] = clipped / len(norms)
-    if report.gradient is not None:
-        found |= report.gradient.metrics() | session.smoother(report.gradient)
-    return found
-
-
-def _update_metrics(session: Session, batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
-    found = {f"loss/{name}": sum(parts) / len(parts) for name, parts in report.losses.items()}
-    found |= {"optimizer/skipped": float(report.skipped), "optimizer/steps": float(len(report.rates))}
-    if report.rates:
-        found["optimizer/lr"] = report.rates[-1]
-    if report.nonfinite:
-        found["loss/nonfinite"] = 1.0
-    return found | weight_box_metrics(session.learner.optimizer, session.ranks) | _critic_metrics(batch, report)
-
-
-def _no_update_metrics() -> dict[str, float]:
-    return {"optimizer/skipped": 0.0, "optimizer/steps": 0.0}
-
-
-def _critic_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
-    """Its loss, and 1 − Var(G − V)/Var(G) of the values that the advantages were made from."""
-    values, returns = batch.experience.values, batch.advantage.returns
-    if values is None or returns is None:
-        return {}
-    mask = batch.experience.mask
-    spread = float(returns[mask].var())
-    explained = 1.0 - float((returns - values)[mask].var()) / spread if spread > 0.0 else 0.0
-    losses = [loss for loss in report.critic_losses if math.isfinite(loss)]
-    return {
-        "critic/loss": sum(losses) / len(losses) if losses else math.nan,
-        "critic/explained_variance": explained,
-    }
+def _entropy_metrics(batch: RolloutBatch, last: _TokensOfLastEpoch) -> dict[str, float]:
+    """Of the whole network's policy: while an inner block's learns, as it was when it sampled."""
+    if batch.experience.internal:
+        return readings.entropy_readings(batch.rollout.logp, None, batch.experience.mask)
+    return readings.entropy_readings(last.logp, last.entropy, last.mask)

@@ -60,6 +60,8 @@ class StepInProgress:
     before: StateSnapshot | None = None  # the state that the first update started from, where somebody needs it
     position: int = 0  # updates done
     report: UpdateReport = field(default_factory=UpdateReport)
+    replayed: RolloutBatch | None = None  # kept responses that the step learns from after its own batch
+    replay_report: UpdateReport = field(default_factory=UpdateReport)
     refused: bool = False  # the update before it was taken back: the batch is counted, and not learnt from
 
 

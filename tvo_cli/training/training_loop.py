@@ -11,6 +11,7 @@ from tvo_cli.training import (
     counters,
     flight_recorder,
     refused_updates,
+    replayed_updates,
     samples_log,
     session_checkpoint,
     step_profiler,
@@ -79,6 +80,15 @@ def _take_updates(session: Session, work: StepInProgress, interrupted: StopReque
         with work.clock("update"):
             if not update_policy(session.learner, work, minibatch, session.passes, factor, session.counters):
                 break
+    for minibatch in replayed_updates.remaining_replayed_minibatches(
+        session.learner, work, session.passes, seed=session.seed, step=session.counters.step
+    ):
+        session.ranks.at(session.counters.step + 1, work.position + 1)
+        _stop_if_requested(session, interrupted)
+        with work.clock("update"):
+            replayed_updates.update_by_replay(
+                session.learner, work, minibatch, session.passes, factor, session.counters
+            )
 
 
 def start_step(session: Session) -> StepInProgress:
@@ -100,14 +110,15 @@ def start_step(session: Session) -> StepInProgress:
     refused_updates.release_trusted_state(session)
     before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
     refused_updates.trust_state(session, before, weighting)
-    return StepInProgress(batch, clock, before=before)
+    return StepInProgress(batch, clock, before=before, replayed=replayed_updates.draw_kept_responses(session))
 
 
 def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     """Finish a step: its metrics, what adapts from batch to batch, collapse rules, and a row of metrics.jsonl."""
     metrics = measure_step(session, work) | refused_updates.refusal_metrics(session)
     if not work.refused:
-        adapt_after_batch(session.learner, work.batch)
+        finite = adapt_after_batch(session.learner, work.batch)
+        replayed_updates.keep_good_responses(session, work, finite=finite)
     own = work.clock.metrics(work.batch.drawn.tokens) | peak_memory_metrics(session.learner.runtime.device)
     metrics |= session.ranks.from_first(own, dict[str, float])  # a rule that watches one decides the same everywhere
     counters.advance_counters(session, work, metrics)

@@ -73,6 +73,8 @@ RANGES: dict[str, Any] = {
     "mode": Literal["exponential", "linear"],
     "length": Positive,
     "reads": Reads,
+    "depth": SomeShare,
+    "temperature": PositiveOrInf,
     # step rules, set-points, schedules
     "exponent": NotNegative,
     "initial": Positive,
@@ -82,7 +84,7 @@ RANGES: dict[str, Any] = {
     "displacement": Positive,
     "start": NotNegative,
     "end": NotNegative,
-    "warm_up": Whole,
+    **dict.fromkeys(("warm_up", "steps", "tolerance"), Whole),
     "hold": Share,
     "drop": SomeShare,
     "stiffness": NotNegative,
@@ -92,8 +94,7 @@ RANGES: dict[str, Any] = {
     "most": Rows,
     # collapse rules
     "severity": Literal["collapse", "warning"],
-    "patience": Count,
-    "window": Count,
+    **dict.fromkeys(("patience", "window", "baselines"), Count),
     "warmup": Count,
     "smoothing": Beta,
     "metric": Name,

@@ -57,6 +57,8 @@ class Algorithm(Keys):
     estimator: Built = key("Â: from rewards to advantages")
     reward_shaping: dict[str, Built] = key("method: what it makes of the rewards before Â", optional=True)
     advantage_shaping: dict[str, Built] = key("method: what it makes of Â", optional=True)
+    self_imitation: Built = key("which good responses are kept and learnt from again", optional=True)
+    internal_policy: Built = key("which inner block's policy learns first, and how long", optional=True)
     thinking_end: Name = key("text that ends the thinking phase of a response", optional=True)
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
@@ -169,7 +171,17 @@ class LowRankAdapter(Keys):
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
 
 
-Adapter = Annotated[NoAdapterSettings | LowRankAdapter, Field(discriminator="kind")]
+class SharedBlocksAdapter(Keys):
+    """Blocks of a layer's input share one trained matrix beside frozen ones; the model's own weights do not train."""
+
+    kind: Literal["miss"] = key("miss")
+    rank: Annotated[int, Field(ge=1, le=65_536)] = key("r, the width of a block of the input")
+    target_modules: list[Name] | Name = key("auto: every linear layer but the output head; or names of layers")
+    dropout: Share = key("only 0: importance ratios would carry its noise")
+    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
+
+
+Adapter = Annotated[NoAdapterSettings | LowRankAdapter | SharedBlocksAdapter, Field(discriminator="kind")]
 
 
 class Trainer(Keys):

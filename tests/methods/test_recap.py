@@ -1,0 +1,13 @@
+"""RECAP: its loss is GRPO's. Its weights: maths/objective_weights.py; what they weigh: reweighted_sources.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.methods.conftest import Result
+
+NEUTRAL: dict[str, tuple[str, list[str]]] = {"recap": ("grpo", [])}
+
+
+def test_before_two_windows_it_is_grpo(on_f0: Callable[..., Result]) -> None:
+    assert on_f0("recap").loss == on_f0("grpo").loss

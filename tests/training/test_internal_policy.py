@@ -1,0 +1,73 @@
+"""Runs whose first batches an inner block's policy learns from (BuPO)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training.conftest import Checksum, MetricRows, Runs, trained_policy
+from tvo_cli.training.batch import RolloutBatch
+
+pytestmark = pytest.mark.slow
+GRPO = (
+    *("algorithm.objective.surrogate.dual=inf", "rollout.epochs=1"),
+    "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
+)
+EVERY = ("algorithm=bupo", "trainer.checkpoint_every=1", "trainer.keep=9", "trainer.steps=3")
+
+
+def names_that_differ(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[str]:
+    return {name for name in one if not torch.equal(one[name], other[name])}
+
+
+def test_above_the_block_nothing_moves_until_the_whole_network_learns(run: Runs) -> None:
+    folder = run("bupo", *EVERY, "algorithm.internal_policy.steps=2", "optimizer.make.weight_decay=0.1")
+    first, second, third = (trained_policy(folder, step) for step in (1, 2, 3))
+    above = {name for name in first if "layers.1." in name or name == "model.norm.weight"}
+    assert names_that_differ(first, second) == set(first) - above
+    assert names_that_differ(second, third) == set(first)
+
+
+def test_the_batch_remembers_whose_it_is_and_responses_are_the_whole_networks(
+    run: Runs, batches: list[RolloutBatch]
+) -> None:
+    run("bupo", *EVERY, "algorithm.internal_policy.steps=2")
+    assert [batch.experience.internal for batch in batches] == [True, True, False]
+    inner, _, whole = batches
+    assert (inner.experience.old_logp - inner.rollout.logp).abs().max() > 0.1
+    torch.testing.assert_close(whole.experience.old_logp, whole.rollout.logp)
+    assert inner.importance is None
+
+
+def test_entropy_and_mismatch_are_the_whole_networks(run: Runs, steps: MetricRows) -> None:
+    rows = steps(run("bupo", *EVERY, "algorithm.internal_policy.steps=2"))
+    assert ["policy/mismatch" in row for row in rows] == [False, False, True]
+    assert all(row["policy/entropy"] < 1.5 for row in rows)  # log 40 would be an inner block's
+
+
+def test_without_such_steps_it_is_its_base_bit_for_bit(run: Runs, weights: Checksum) -> None:
+    one = run("bupo", "algorithm=bupo", "algorithm.internal_policy.steps=0", *GRPO)
+    other = run("grpo", "algorithm=grpo", "rollout.epochs=1")
+    mine, its = trained_policy(one, 4), trained_policy(other, 4)
+    assert names_that_differ(mine, its) == set()
+    inner = run("inner", "algorithm=bupo", *GRPO)
+    assert names_that_differ(mine, trained_policy(inner, 4))
+
+
+def test_a_run_stopped_at_every_update_over_the_switch_ends_in_the_same_bits(
+    run: Runs, in_pieces: Callable[..., tuple[Path, int]], weights: Checksum, steps: MetricRows
+) -> None:
+    words = ("algorithm=bupo", "algorithm.internal_policy.steps=1", "trainer.steps=2", "rollout.epochs=1")
+    whole, (cut, stops) = run("whole", *words), in_pieces("cut", *words)
+    assert stops >= 3
+    assert steps(cut) == steps(whole) and weights(cut, 2) == weights(whole, 2)
+
+
+@pytest.mark.parametrize("extra", ["adapter=lora", "model.gradient_checkpointing=true", "trainer.old_logp=trainer"])
+def test_it_goes_with(run: Runs, steps: MetricRows, extra: str) -> None:
+    rows = steps(run("bupo", *EVERY, "algorithm.internal_policy.steps=2", extra))
+    assert [row["optimizer/steps"] for row in rows] == [4.0] * 3
