@@ -31,7 +31,7 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
     batch, report = work.batch, work.report
     responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
     if work.refused:
-        return responses | divergence | free_energy_metrics(session, work) | _noupdate_metrics()
+        return responses | divergence | free_energy_metrics(session, work) | no_update_metrics()
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
