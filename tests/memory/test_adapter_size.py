@@ -58,7 +58,7 @@ class LargestLiving(TorchDispatchMode):
     """The most bytes that results of operations hold at once, beside tensors that were there before."""
 
     def __init__(self, before: Iterable[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.before = {one.untyped_storage().data_ptr() for one in before}
         self.living: list[tuple[StorageWeakRef, int]] = []
         self.most = 0
