@@ -14,12 +14,9 @@ NEUTRAL: dict[str, tuple[str, list[str]]] = {"ettrl": ("grpo", [])}
 
 
 def voted(experience: Experience, answers: list[int], group: list[int]) -> list[float]:
-    count = len(answers)
-    columns = {name: torch.zeros(count, 3).to(getattr(experience, name)) for name in ("mask", "old_logp")}
-    rewards = torch.arange(count, dtype=torch.float64)
-    made = replace(
-        experience, **columns, rewards=rewards, group=torch.tensor(group), answer=torch.tensor(answers), source=rewards
-    )
+    rewards, blank = torch.arange(len(answers), dtype=torch.float64), torch.zeros(len(answers), 3)
+    made = replace(experience, mask=blank.bool(), old_logp=blank, rewards=rewards, source=rewards.long())
+    made = replace(made, group=torch.tensor(group), answer=torch.tensor(answers))
     return majority_vote(made).tolist()
 
 
