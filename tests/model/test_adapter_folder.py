@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.grown_adapters import KINDS, give_grown_adapter
+from tests.grown_adapters import give_grown_adapter
 from tvo_cli.checkpoint.tensor_slice import values_held
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
@@ -41,7 +41,7 @@ def saved(folder: Path, kind: str, node: dict[str, Any]) -> Policy:
     return policy
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["lora", "dora", pytest.param("miss", marks=pytest.mark.slow)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
