@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.conftest import MetricRows, Runs, trained_policy
 from tvo_cli import config
@@ -14,6 +15,8 @@ from tvo_cli.config.fingerprints import config_fingerprint
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.optional_readings import support_metrics
+from tvo_cli.training.readings_state import ReadingsState
+from tvo_cli.training.valley_readings import follow_weights
 
 ALL = tuple(
     f"stability.readings.{name}=true" for name in ("policy_cliff", "layer_entropy", "spectral_entropy", "valley")
@@ -30,6 +33,14 @@ def test_support_by_hand() -> None:
     ratios = [found[f"support/{name}"] for name in ("retention", "discovery", "change")]
     assert ratios == pytest.approx([0.5, 1 / 3, -0.2])
     assert "support/retention" not in support_metrics({"a": False}, {"a": True})
+
+
+def test_the_running_means_of_the_weights_by_hand() -> None:
+    """w = 2: half of the way each batch, the slow one an eighth; both begin at the first weights."""
+    state = ReadingsState()
+    for value in (0.0, 1.0, 1.0):
+        follow_weights(state, [torch.full((2,), value)], window=2)
+    assert state.fast[0].tolist() == [0.75, 0.75] and state.slow[0].tolist() == [0.234375, 0.234375]
 
 
 @pytest.mark.slow
@@ -65,5 +76,6 @@ def test_they_change_nothing_and_a_resumed_run_reads_the_same(
         name for row in rows for name in row if name.split("/")[0] in ("cliff", "layer", "representation", "valley")
     }
     assert len(found) == 5 + 2 + 1 + 5 and all(map(is_known_metric, found))
+    assert rows[2]["valley/heat"] != 0 and rows[2]["valley/entropic_force"] != 0
     assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
     assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows
