@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import rollout_from_rows
 from tvo_cli.rollout.response_rows import ResponseRows
-from tvo_cli.rollout.server_completion import ServedResponse
+from tvo_cli.rollout.server_completion import ServedResponse, ServedTokens
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.types import Rollout
 
 Receive = Callable[[int, ServedResponse], object]  # row p·G + g, its response
+
+
+class Completer(Protocol):
+    """Completes prompts of token ids."""
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[int]],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        tokens: ServedTokens,
+        receive: Receive,
+        about: str = "",
+    ) -> None:
+        """`sampling.samples` responses to each prompt, a seed each; `receive` is given every one."""
 
 
 def rollout_of_responses(
