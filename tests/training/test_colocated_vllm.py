@@ -89,7 +89,7 @@ def test_it_samples_what_a_server_samples_and_leaves_the_generators_alone(run: R
 @pytest.mark.slow
 def test_an_aborted_answer_stops_the_run(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StandInLLM, "finish", "abort")
-    with pytest.raises(UserError, match=r"^rollout=vllm: step 1: the answer ended by 'abort'"):
+    with pytest.raises(UserError, match=r"^rollout=vllm: step 1, response 0 to .*: the answer ended by 'abort'"):
         run("a", *FEW, "rollout=vllm", "rollout.mismatch_limit=inf")
 
 

@@ -98,12 +98,12 @@ class ColocatedVllm:
         bodies = [
             _request(ids, sampling, tokens) | {"seed": request_seed(seed, key, sample)} for ids, key, sample in rows
         ]
-        try:
-            for row, answer in enumerate(self._answers(bodies)):
-                told = f"{about}response {rows[row][2]} to {rows[row][1]}"
+        for row, answer in enumerate(self._answers(bodies)):
+            told = f"{about}response {rows[row][2]} to {rows[row][1]}"
+            try:
                 receive(row, AnswerCheck(ENGINE, told, bodies[row], tokens.vocabulary, self.key).read(answer))
-        except TransientError as error:
-            raise UserError(self.key, ENGINE, f"{about}{error.problem}.", error.remedy) from error
+            except TransientError as error:
+                raise UserError(self.key, ENGINE, f"{told}: {error.problem}.", error.remedy) from error
 
     def score(
         self, policy: Policy, prompt: Sequence[int], sampling: SamplingParams, about: str
