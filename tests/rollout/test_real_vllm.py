@@ -167,7 +167,7 @@ def test_it_receives_weights_from_memory(receiver: str, policy: Policy, tmp_path
     made = sampler(receiver, policy, tmp_path / "unused")
     with transports_on_a_cpu(tmp_path / "shared"):
         transport = gpu_transports.TRANSPORTS[weights](torch.device("cpu"))
-    made.exchange = TransferExchange(made.service.client, transport)
+    made.exchange = TransferExchange(ServerClient((receiver,), timeout=120.0, requests=32), transport)
     for _ in range(2):
         moved(policy, 0.02)
         hand_over(made, policy)

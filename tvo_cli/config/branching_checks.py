@@ -27,9 +27,11 @@ def check_sampling_pieces(config: Any) -> None:
             raise UserError(key, name, problem, "Take a temperature above 0.")
     if algorithm.get("branching"):
         _check_branching(config, str(algorithm.branching["_target_"]).rpartition(".")[2])
-    if algorithm.get("token_temperature") and rollout.get("engine") == "server":
-        problem = "a server samples a response at one temperature: it cannot follow the entropy of each token."
-        raise UserError("rollout.engine", "server", f"{HEAT}: {problem}", f"Take rollout=default, or {HEAT}=null.")
+    if algorithm.get("token_temperature") and rollout.get("engine"):
+        problem = "vLLM samples a response at one temperature: it cannot follow the entropy of each token."
+        raise UserError(
+            "rollout.engine", rollout.engine, f"{HEAT}: {problem}", f"Take rollout=default, or {HEAT}=null."
+        )
 
 
 def _check_apart(algorithm: Any, key: str, name: str) -> None:
@@ -46,6 +48,6 @@ def _check_branching(config: Any, name: str) -> None:
     if config.algorithm.critic:
         problem = "a critic's advantages go from token to token, and those that a branch took over are not learnt from."
         raise UserError(BRANCHING, name, problem, "Take an algorithm without algorithm.critic.")
-    if config.rollout.get("engine") == "server" and config.rollout.stop:
-        problem = "a server looks for rollout.stop in what it samples itself: one that a cut divides would be missed."
+    if config.rollout.get("engine") and config.rollout.stop:
+        problem = "vLLM looks for rollout.stop in what it samples itself: one that a cut divides would be missed."
         raise UserError(BRANCHING, name, problem, "Take rollout.stop=[], or rollout=default.")

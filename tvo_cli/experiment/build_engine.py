@@ -61,9 +61,9 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
 
 def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> Engine:
     """Servers that are handed the model before the first prompt, and score it as it is scored here."""
-    from tvo_cli.rollout.server_completion import ServedVocabulary
+    from tvo_cli.rollout.server_completion import ServedTokens, ServedVocabulary
     from tvo_cli.rollout.server_probe import ServerProbe
-    from tvo_cli.rollout.server_sampling import CompletionService, ServedTokens, ServerEngine
+    from tvo_cli.rollout.server_sampling import CompletionService, ServerEngine
     from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
 
     node, name, about = config.rollout, str(config.rollout.model), "before the first prompt"

@@ -55,7 +55,8 @@ def _server_sampler(config: DictConfig, prompt: tuple[int, ...], resources: Exit
 def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torch.device) -> Sampler:
     """vLLM in this process, which seeds the process's generators at its start: they get their states back."""
     from tvo_cli.experiment.build_exchange import check_whole_model
-    from tvo_cli.rollout.colocated_vllm import ColocatedSampler, ColocatedVllm, start_colocated_vllm
+    from tvo_cli.rollout.colocated_vllm import ColocatedVllm, start_colocated_vllm
+    from tvo_cli.rollout.server_sampling import ServerSampler
     from tvo_cli.training.rng import rng_state, set_rng_state
 
     check_whole_model(config)
@@ -68,8 +69,8 @@ def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torc
     vllm, started = start_colocated_vllm(place, tree["revision"], tree["dtype"], options, sleeps)
     set_rng_state(before)
     engine = ColocatedVllm(vllm, started, sleeps)
-    engine.sleep()
-    return ColocatedSampler(engine, _probe(engine, node, prompt))
+    engine.confirm("at the start")  # nothing is sampled yet, and it may sleep
+    return ServerSampler(engine, engine, _probe(engine, node, prompt))
 
 
 def _probe(engines: Any, node: Any, prompt: tuple[int, ...]) -> Any:

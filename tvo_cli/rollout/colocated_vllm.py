@@ -13,19 +13,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout.response_prefixes import ResponsePrefixes
-from tvo_cli.rollout.served_rollout import Receive, rollout_of_responses
+from tvo_cli.rollout.served_rollout import Receive
 from tvo_cli.rollout.served_weights import gather_served_weights
 from tvo_cli.rollout.server_client import TransientError
-from tvo_cli.rollout.server_completion import AnswerCheck, ServedVocabulary, completion_request, request_seed
+from tvo_cli.rollout.server_completion import (
+    AnswerCheck,
+    ServedTokens,
+    ServedVocabulary,
+    completion_request,
+    request_seed,
+)
 from tvo_cli.rollout.server_probe import prompt_scores
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.rollout.vllm_engine import start_vllm
-from tvo_cli.rollout.weight_probe import WeightProbe
-from tvo_cli.types import Rollout
 
 ENGINE = "vllm"
 OF_HTTP = ("model", "prompt", "return_token_ids")  # of a request; the rest are vLLM's own sampling parameters
@@ -40,13 +44,14 @@ def start_colocated_vllm(place: str, revision: str | None, dtype: str, options: 
 
 @dataclass(slots=True)
 class ColocatedVllm:
-    """Who is handed a policy's weights and completes prompts of token ids."""
+    """Who completes prompts of token ids, by weights that are handed over before: a service and an exchange in one."""
 
     vllm: Any  # the module
     engine: Any
     sleeps: bool
     key: str = field(default="rollout", init=False)
     _asleep: bool = field(default=False, init=False)
+    _weights: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     @contextmanager
     def awake(self) -> Iterator[Any]:
@@ -58,101 +63,73 @@ class ColocatedVllm:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False), torch.no_grad():
             yield self.engine
 
-    def sleep(self) -> None:
-        """Leave the GPU to the trainer."""
-        if self.sleeps:
-            self.engine.sleep(level=1)
-            self._asleep = True
+    def write(self, policy: Policy, *, writes: bool = True) -> None:
+        """Name the policy's weights, an adapter merged."""
+        self._weights = gather_served_weights(policy, keep=writes)
 
-    def load(self, policy: Policy) -> None:
-        """Take a policy's weights over, and forget what was cached of the former ones."""
-        weights = gather_served_weights(policy)
+    def load(self, version: str, about: str) -> None:
+        """Have the engine take the weights over, and forget what was cached of the former ones; it stays awake."""
+        weights, self._weights = self._weights, {}
         with self.awake() as engine:
             engine.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights.items())})
             engine.reset_prefix_cache()
 
-    def complete(self, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Answers to requests, as a server gives them."""
-        asked = [{"prompt_token_ids": body["prompt"]} for body in bodies]
-        wanted = [
-            self.vllm.SamplingParams(**{name: value for name, value in body.items() if name not in OF_HTTP})
-            for body in bodies
-        ]
-        with self.awake() as engine:
-            return [_answer(output) for output in engine.generate(asked, wanted, use_tqdm=False)]
+    def confirm(self, about: str) -> None:
+        """All is sampled, and nobody else has its weights: leave the GPU to the trainer."""
+        if self.sleeps:
+            self.engine.sleep(level=1)
+            self._asleep = True
+
+    def clean_up(self) -> None:
+        """Nothing to do: it goes with the process."""
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[int]],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        tokens: ServedTokens,
+        receive: Receive,
+        about: str = "",
+        taken: Sequence[int] = (),
+    ) -> None:
+        """`sampling.samples` responses to each prompt, a seed each, all at once; see `Completer.complete`."""
+        bodies, told = list[dict[str, Any]](), list[str]()
+        for prompt, key, used in zip(prompts, keys, taken or [0] * len(keys), strict=True):
+            body = _request(prompt, replace(sampling, max_tokens=sampling.max_tokens - used), tokens)
+            samples = range(sampling.samples)
+            bodies += [body | {"seed": request_seed(seed, key, sample)} for sample in samples]
+            told += [f"{about}response {sample} to {key}" for sample in samples]
+        for row, answer in enumerate(self._answers(bodies)):
+            try:
+                receive(row, AnswerCheck(ENGINE, told[row], bodies[row], tokens.vocabulary, self.key).read(answer))
+            except TransientError as error:
+                raise UserError(self.key, ENGINE, f"{told[row]}: {error.problem}.", error.remedy) from error
 
     def score(
         self, policy: Policy, prompt: Sequence[int], sampling: SamplingParams, about: str
     ) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:
         """See `ProbedEngines.score`."""
-        body = _request(prompt, sampling, policy) | {"seed": 0, "prompt_logprobs": 0}
-        (answer,) = self.complete([body])
-        response = _check(f"{about}, probe", body, policy).read(answer)
-        scored = prompt_scores(answer["choices"][0], prompt)
-        return {ENGINE: ((*prompt, *response.ids), (*scored, *response.logp))}
+        tokens = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy))
+        body = _request(prompt, sampling, tokens) | {"seed": 0, "prompt_logprobs": 0}
+        (answer,) = self._answers([body])
+        response = AnswerCheck(ENGINE, f"{about}, probe", body, tokens.vocabulary, self.key).read(answer)
+        return {ENGINE: ((*prompt, *response.ids), (*prompt_scores(answer["choices"][0], prompt), *response.logp))}
+
+    def _answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers to requests, as a server gives them."""
+        asked = [{"prompt_token_ids": body["prompt"]} for body in bodies]
+        own = [{name: value for name, value in body.items() if name not in OF_HTTP} for body in bodies]
+        with self.awake() as engine:
+            outputs = engine.generate(asked, [self.vllm.SamplingParams(**one) for one in own], use_tqdm=False)
+        return [_answer(output) for output in outputs]
 
 
-@dataclass(slots=True)
-class ColocatedSampler:
-    """Samples rollouts from an engine in this process that is handed the policy's weights before."""
-
-    engine: ColocatedVllm
-    probe: WeightProbe
-    version: tuple[int, int] | None = None  # of the weights that it holds: step, returns to earlier ones
-    exchanges: bool = field(default=True, init=False)
-
-    @property
-    def _about(self) -> str:
-        return "" if self.version is None else f"step {self.version[0] + 1}"
-
-    def write(self, policy: Policy, *, writes: bool) -> bool:
-        """Nothing to do: the weights are here."""
-        return True
-
-    def hand_over(self, policy: Policy) -> bool:
-        """Have the engine take the weights over, and score the probe; it stays awake."""
-        self.engine.load(policy)
-        self.probe.check(policy, self._about)
-        return True
-
-    def __call__(
-        self,
-        policy: Policy,
-        prompts: Sequence[str],
-        keys: Sequence[str],
-        sampling: SamplingParams,
-        *,
-        seed: int,
-        prefixes: ResponsePrefixes | None = None,
-    ) -> Rollout:
-        """A rollout of what the engine answers, all requests at once; it sleeps afterwards."""
-
-        def complete(asked: Sequence[Sequence[int]], taken: Sequence[int], receive: Receive) -> None:
-            bodies, told = list[dict[str, Any]](), list[str]()
-            for ids, key, used in zip(asked, keys, taken, strict=True):
-                body = _request(ids, replace(sampling, max_tokens=sampling.max_tokens - used), policy)
-                samples = range(sampling.samples)
-                bodies += [body | {"seed": request_seed(seed, key, sample)} for sample in samples]
-                told += [f"{self._about}, response {sample} to {key}" for sample in samples]
-            for row, answer in enumerate(self.engine.complete(bodies)):
-                receive(row, _check(told[row], bodies[row], policy).read(answer))
-
-        try:
-            return rollout_of_responses(policy, prompts, sampling, complete, prefixes)
-        except TransientError as error:
-            raise UserError("rollout", ENGINE, f"{self._about}: {error.problem}.", error.remedy) from error
-        finally:
-            self.engine.sleep()
-
-
-def _request(prompt: Sequence[int], sampling: SamplingParams, policy: Policy) -> dict[str, Any]:
-    body = completion_request(ENGINE, prompt, sampling, policy.tokenizer, ServedVocabulary.of(policy))
+def _request(prompt: Sequence[int], sampling: SamplingParams, tokens: ServedTokens) -> dict[str, Any]:
+    body = completion_request(ENGINE, prompt, sampling, *tokens)
     bias = {int(token): value for token, value in body.get("logit_bias", {}).items()}
     return body | ({"logit_bias": bias} if bias else {})
-
-
-def _check(about: str, body: Mapping[str, Any], policy: Policy) -> AnswerCheck:
-    return AnswerCheck(ENGINE, about, body, ServedVocabulary.of(policy), key="rollout")
 
 
 def _answer(output: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 
@@ -10,12 +11,32 @@ from tvo_cli.model import Policy
 from tvo_cli.rollout.generation import rollout_from_rows
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.response_rows import ResponseRows
-from tvo_cli.rollout.server_completion import ServedResponse
+from tvo_cli.rollout.server_completion import ServedResponse, ServedTokens
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.types import Rollout
 
 Receive = Callable[[int, ServedResponse], object]  # row p·G + g, its response
 Complete = Callable[[Sequence[Sequence[int]], Sequence[int], Receive], object]
+
+
+class Completer(Protocol):
+    """Completes prompts of token ids."""
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[int]],
+        keys: Sequence[str],
+        sampling: SamplingParams,
+        seed: int,
+        tokens: ServedTokens,
+        receive: Receive,
+        about: str = "",
+        taken: Sequence[int] = (),
+    ) -> None:
+        """`sampling.samples` responses to each prompt, a seed each; `receive` is given every one.
+
+        `taken`: the tokens of each response's budget that its prompt holds already; none where it is empty.
+        """
 
 
 def rollout_of_responses(

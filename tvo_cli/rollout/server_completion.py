@@ -60,6 +60,13 @@ class ServedVocabulary:
         return {str(token): NEVER for token in names} if len(names) <= MOST_BIASED else {}
 
 
+class ServedTokens(NamedTuple):
+    """The tokens that servers and this program share."""
+
+    tokenizer: Any
+    vocabulary: ServedVocabulary
+
+
 def request_seed(seed: int, key: str, sample: int) -> int:
     """A seed for each (problem, sample)."""
     digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=8).digest()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.engine import Completion, ReportCompletion
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
-from tvo_cli.rollout.served_rollout import Receive, rollout_of_responses
+from tvo_cli.rollout.served_rollout import Completer, Receive, rollout_of_responses
 from tvo_cli.rollout.server_client import Call, ServerClient
 from tvo_cli.rollout.server_completion import (
     AnswerCheck,
     ServedResponse,
+    ServedTokens,
     ServedVocabulary,
     completion_request,
     replica_of,
@@ -29,13 +30,6 @@ from tvo_cli.types import Rollout
 
 log = logging.getLogger("tvo")
 COMPLETIONS = "/v1/completions"
-
-
-class ServedTokens(NamedTuple):
-    """The tokens that servers and this program share."""
-
-    tokenizer: Any
-    vocabulary: ServedVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ class CompletionService:
 class ServerSampler:
     """Samples rollouts from servers that are handed the policy's weights before."""
 
-    service: CompletionService
+    service: Completer
     exchange: WeightExchange
     probe: WeightProbe
     version: tuple[int, int] | None = None  # of the weights that the servers hold: step, returns to earlier ones

@@ -87,6 +87,10 @@ class WeightProbe:
             gaps.append(found.gap)
         return max(gaps)
 
+    @property
+    def _who(self) -> str:
+        return "the server" if self.engines.key == "rollout.url" else "vLLM"
+
     def _scored_of_prompt(self, ids: Sequence[int], scores: Sequence[float]) -> int:
         return len(scores) - (len(ids) - len(self.prompt))
 
@@ -107,7 +111,7 @@ class WeightProbe:
         same = held == before.server[:n]
         if is_stale(**distances, moved=mean_distance(now, then), same=same):
             problem = (
-                f"{about}: the server does not hold these weights but earlier ones: its log π of {n} tokens are "
+                f"{about}: {self._who} does not hold these weights but earlier ones: its log π of {n} tokens are "
                 f"{distances['then']:.1e} nats a token from the trainer's then, {distances['now']:.1e} from those now."
             )
             raise UserError(self.engines.key, url, problem, "By disk: does it see the same files in rollout.folder?")
@@ -116,7 +120,7 @@ class WeightProbe:
 
     def _partly(self, url: str, gap: float, least: float, about: str) -> UserError:
         problem = (
-            f"{about}: the server has not loaded all of these weights: its log π of a probe differ by {gap:.1e} nats "
+            f"{about}: {self._who} has not loaded all of these weights: its log π of a probe differ by {gap:.1e} nats "
             f"a token, and differed by {least:.1e} before."
         )
         remedy = "vLLM on a CPU does not reload the head of tied embeddings: rollout.untie=true (docs/scale.md)."
