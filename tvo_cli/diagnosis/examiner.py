@@ -144,7 +144,8 @@ class Examiner:
     def _evidence(self, firing: RuleFiring) -> dict[str, float]:
         first = self.columns.get(firing.metric)
         start = {"start": math.fsum(first) / len(first)} if first else {}
-        return {"value": firing.value, "threshold": firing.threshold, **start}
+        over = {"mean_of_steps": firing.over} if firing.over > 1 else {}
+        return {"value": firing.value, "threshold": firing.threshold, **start, **over}
 
 
 def _settled(finding: Finding, since: float) -> Finding:
