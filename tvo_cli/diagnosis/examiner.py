@@ -164,5 +164,5 @@ def _joined(one: Finding, other: Finding) -> Finding:
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
 
 
-def _worst_first(finding: Finding) -> tuple[int, bool, int]:
-    return -SEVERITIES.index(finding.severity), not finding.active, finding.first_step
+def _worst_first(finding: Finding) -> tuple[int, bool, bool, int]:
+    return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

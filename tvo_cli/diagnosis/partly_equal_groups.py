@@ -58,7 +58,8 @@ class PartlyEqualGroups(EqualGroupsRule):
         end = len(self.success)
         now = self.success.mean(end - half, end)
         change, error = self.success.change(half, share_noise(now, self.responses), first=end - 2 * half)
-        return now >= self.held or change > DOUBT * error or DOUBT * error > self.gain
+        told = min(self.gain, now / 2.0)  # of a sparse start half of what it has is a gain
+        return now >= self.held or change > DOUBT * error or DOUBT * error > told
 
 
 def partly_equal_groups(facts: RunFacts, kind: str) -> PartlyEqualGroups:

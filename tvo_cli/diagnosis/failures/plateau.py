@@ -20,23 +20,34 @@ from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, LEAST, REWARD, share_noise
 
-SURE = 3.0  # standard errors: a run is asked at every step
+SURE = 2.0  # standard errors
 
 
 @dataclass(kw_only=True)
 class Plateau(UnsolvedRule):
-    """The second half of the last `share` of the steps is no better than its first half."""
+    """The second half of the last `share` of the steps is no better than its first half, and that has lasted.
+
+    For `lasting` of the steps: the stretch at one step is nearly that at the next, so that a streak of a few is none.
+    """
 
     steps: int
     share: float
     gain: float
     missing: float
+    lasting: float
     least: float = 0.0  # share of the steps that were asked for, or of those so far, which it must have stood
     planned: int | None = None
     curve: Curve = field(default_factory=Curve, init=False)
+    begun: int | None = field(default=None, init=False)  # the first step at which it stood, of the present streak
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
-        """No gain where one would have been seen."""
+        """No gain where one would have been seen, for long enough."""
+        found, step = self._stands(metrics), int(metrics["step"])
+        self.begun = None if found is None else step if self.begun is None else self.begun
+        lasted = self.begun is not None and step - self.begun >= self.lasting * (self.planned or step)
+        return found if lasted else None
+
+    def _stands(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         self.follow(metrics)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         value, end = append_metric(self.curve, metrics, metric), len(self.curve)
@@ -90,6 +101,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             severity="warning",
             steps=40,  # below it half a run is too short to ask for a gain
             share=0.5,  # of the run so far
+            lasting=0.1,
             gain=0.05,  # five points: less in half of a run is not worth the other half
             missing=0.67,  # of the way from the start to a solved task: who has come a third of it has learnt
             patience=5,
@@ -101,6 +113,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             steps=40,
             share=0.5,
             least=0.6,  # of the steps that were asked for: more than half is no pause any more
+            lasting=0.05,
             gain=0.05,
             missing=0.0,  # however far it has come
             solved=LEAST,  # from which a run that holds its best counts as well off (conf/stability, `held`)
