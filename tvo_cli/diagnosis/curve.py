@@ -48,11 +48,12 @@ class Curve:
 
     def append(self, step: int, value: float) -> None:
         """Add the value of a step."""
-        if self.values:
-            self._differences.append(self._differences[-1] + abs(value - self.values[-1]))
+        values, sums, differences = self.values, self._sums, self._differences
+        if values:
+            differences.append(differences[-1] + abs(value - values[-1]))
         self.steps.append(step)
-        self.values.append(value)
-        self._sums.append(self._sums[-1] + value)
+        values.append(value)
+        sums.append(sums[-1] + value)
 
     def spacing(self) -> float:
         """Return the steps from one value to the next, on average: a trainer may log every tenth."""
@@ -87,6 +88,11 @@ class Curve:
         means = [self.mean(at, at + size) for at in range(length % size, length - size + 1, size)]
         bends = [abs(a - 2.0 * b + c) for a, b, c in zip(means, means[1:], means[2:], strict=False)]
         return math.sqrt(size) * SECOND_DIFFERENCE * math.fsum(bends) / len(bends)
+
+    def gain(self, window: int, last: int | None = None) -> float:
+        """Return the same as `change` without its error, which costs more; 0 while there are not two windows."""
+        end, late = len(self.values), window if last is None else last
+        return self.mean(end - late, end) - self.mean(0, window) if end >= window + late else 0.0
 
     def change(
         self, window: int, least_noise: float = 0.0, first: int = 0, last: int | None = None

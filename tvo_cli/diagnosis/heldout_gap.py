@@ -107,7 +107,7 @@ def heldout_gap_rules(facts: RunFacts, *, fewest: float, most: float) -> Sequenc
             severity=severity,
             patience=1,
             metric=metric,
-            lasting=0.2,
+            lasting=0.1,
             planned=facts.planned,
             falls=severity == "collapse",
             errors=3.0,  # 1 in 700 by chance, in a whole run

@@ -41,8 +41,8 @@ class FormatBought(BoughtReward):
             self.columns = len(metrics)
             self.name = next((one for one in metrics if FORMAT.match(one)), "")
         append_metric(self.term, metrics, self.name)
-        fewer, _ = self.unanswered.change(self.window, last=self.late(self.unanswered))
-        more, _ = self.term.change(self.window, last=self.late(self.term))
+        fewer = self.unanswered.gain(self.window, self.late(self.unanswered))
+        more = self.term.gain(self.window, self.late(self.term))
         if more >= self.moved:
             return f"{self.name} rose by {more:.2g}", self.term
         said = f"the share without an answer fell by {-fewer:.2g}" if -fewer >= self.moved else ""

@@ -51,7 +51,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             rise=0.1,  # of its size: below it nobody would call it a gain
             window=8,
             patience=3,
-            lasting=0.2,  # of the run: longer reasoning pays later than it grows, but not so much later
+            lasting=0.1,  # of the run: longer reasoning pays later than it grows, but not so much later
             planned=facts.planned,
             responses=facts.responses,
             factor=1.3,  # healthy lengths of the embedded task move by less than a tenth

@@ -57,12 +57,12 @@ class Plateau(UnsolvedRule):
         if 2 * half > end:
             return None
         first, now = end - 2 * half, self.curve.mean(end - half, end)
+        if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
+            return None  # converged, collapsed, or without advantages: failures of their own, or none
         noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
         change, error = self.curve.change(half, noise, first=first)
         if change > error or change < -SURE * error or self._could_gain(change, error, half):
             return None
-        if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
-            return None  # converged, collapsed, or without advantages: failures of their own, or none
         self.since = self.curve.steps[first]
         steps = 2 * half * self.curve.spacing()
         reason = f"has gained {change:+.3f} ± {error:.3f} in {steps:.0f} steps; it began at {self.curve.mean(0, 3):.3g}"
