@@ -86,6 +86,12 @@ RLWATCH = _names(
     grad_spikes="gradient_norm_spike",
     plateau="reward_mean_drift",
     format_domination="reward_hacking",
+    form_only="reward_hacking",
+    longer_only="reward_hacking reward_mean_drift",
+    far_too_hard="reward_mean_drift",
+    stands_still="reward_mean_drift",
+    flipped_solved="",
+    flipped_half_solved="",
 )
 STILL = {"rldoctor": frozenset({"plateau"}), "rlwatch": frozenset({"reward_mean_drift"})}  # rightly said of a run that stands
 RIGHT: Mapping[str, Names] = {"tvo": TVO, "tvo (TRL's columns)": TVO, "rldoctor": RLDOCTOR, "rlwatch": RLWATCH}

@@ -30,7 +30,8 @@ from tvo_cli.stability.solved_task import ACCURACY, DOUBT, HELDOUT, SOLVED, held
 class CappedAccuracy(TrendRule):
     """Held-out accuracy is `solved`, that of the last `window` steps below it by `gap` and by `errors` errors.
 
-    And it stands: it does not rise any more beyond DOUBT of its errors, as it does where a run is still on its way.
+    The held-out accuracy is the lower of the last two evaluations, for the steps lie before the last one; and that of
+    the steps stands: it does not rise beyond DOUBT of its errors, as it does where a run is still on its way.
     """
 
     reads_refused: ClassVar[bool] = True
@@ -48,12 +49,12 @@ class CappedAccuracy(TrendRule):
         append_metric(self.success, metrics, ACCURACY)
         held = append_metric(self.heldout, metrics, HELDOUT)
         if held is not None:
-            self.found = self._capped(held, heldout_error(metrics))
+            self.found = self._capped(min(self.heldout.values[-2:]), heldout_error(metrics))
         return self.found
 
     def _capped(self, held: float, held_error: float) -> RuleBreach | None:
         end, window = len(self.success), self.window
-        if held < self.solved or end < 2 * window:
+        if held < self.solved or end < 2 * window or len(self.heldout) < 2:
             return None
         now = self.success.mean(end - window, end)
         noise = max(self.success.noise(end - window, end), share_noise(now, self.responses))
