@@ -4,7 +4,7 @@ python -m benchmarks.diagnosis --runs FOLDER …         # everything; FOLDER: f
 python -m benchmarks.diagnosis --untouched FOLDER …    # the same, but no threshold was set on any of their seeds
 python -m benchmarks.diagnosis --parts faults          # runs with injected faults: made once, in outputs/diagnosis
 python -m benchmarks.diagnosis --parts scenarios       # rldoctor's own simulated scenarios
-python -m benchmarks.diagnosis --parts simulated       # healthy logs of our own of 50 to 10,000 steps, and a few ill ones
+python -m benchmarks.diagnosis --parts simulated       # healthy logs of our own, 50 to 10,000 steps, and some ill ones
 
 All tools see the same logs, with TRL's columns; ours is shown its own columns too. Thresholds were set on even seeds,
 the tables have odd ones; of the simulated scenarios, on which no threshold was set, all.
@@ -34,7 +34,9 @@ from benchmarks.peers.environment import interpreter
 Part = Literal["faults", "runs", "scenarios", "simulated"]
 TABLES = {
     "cases": {
-        "source": text("faults: injected; runs: labelled by their end; scenarios: simulated by rldoctor; simulated: by us"),
+        "source": text(
+            "faults: injected; runs: labelled by their end; scenarios: simulated by rldoctor; simulated: by us"
+        ),
         "group": text("the seed, or the folder, or the steps"),
         "tool": text("who examined the logs"),
         "case": text("the fault or the scenario; of other runs how they ended"),

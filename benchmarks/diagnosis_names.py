@@ -93,7 +93,10 @@ RLWATCH = _names(
     flipped_solved="",
     flipped_half_solved="",
 )
-STILL = {"rldoctor": frozenset({"plateau"}), "rlwatch": frozenset({"reward_mean_drift"})}  # rightly said of a run that stands
+STILL = {
+    "rldoctor": frozenset({"plateau"}),
+    "rlwatch": frozenset({"reward_mean_drift"}),
+}  # rightly said of a run that stands
 RIGHT: Mapping[str, Names] = {"tvo": TVO, "tvo (TRL's columns)": TVO, "rldoctor": RLDOCTOR, "rlwatch": RLWATCH}
 
 

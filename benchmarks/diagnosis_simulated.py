@@ -1,7 +1,7 @@
 """Simulated logs of benchmarks.diagnosis: healthy runs of 50 to 10,000 steps, for false alarms; and a few ill ones.
 
 A run is a policy whose ability a(t) rises and saturates, over problems of difficulty d ~ N(0, s²):
-p_i(t) = σ(a(t) − d_i). A batch draws P problems and G answers to each, so that the accuracy has the noise of a batch and
+p_i(t) = σ(a(t) − d_i). A batch draws P problems, G answers to each, so that the accuracy has the noise of a batch and
 groups are all right or all wrong as often as they really are. What is not drawn is autocorrelated: a reading is its
 trend times e^x, x an AR(1) process of correlation ρ and standard deviation sd. `still` runs are stationary: they learn
 nothing, so that every trend found in one is a false one; the plateau is theirs by right.
@@ -13,7 +13,6 @@ or buy is as plain as it is in words. None of it is taken from another tool's si
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +76,13 @@ def kinds_of(steps: int, seed: int) -> tuple[str, ...]:
 
 def case_of(kind: str) -> str:
     """What a kind is counted as."""
-    return "still" if kind.startswith("still") else "healthy" if kind in KINDS else kind.replace(", ", "_").replace(" ", "_")
+    return (
+        "still"
+        if kind.startswith("still")
+        else "healthy"
+        if kind in KINDS
+        else kind.replace(", ", "_").replace(" ", "_")
+    )
 
 
 def simulated_rows(kind: str, steps: int, seed: int) -> list[dict[str, Any]]:

@@ -15,7 +15,9 @@ def with_groups(equal: float, accuracy: Column) -> dict[str, Column]:
     return {"group/zero_advantage": noisy([equal] * STEPS, 0.02), "accuracy/fresh": accuracy}
 
 
-@pytest.mark.parametrize(("failure", "other", "level"), [("all_wrong", "all_right", 0.1), ("all_right", "all_wrong", 0.6)])
+@pytest.mark.parametrize(
+    ("failure", "other", "level"), [("all_wrong", "all_right", 0.1), ("all_right", "all_wrong", 0.6)]
+)
 def test_three_quarters_that_teach_nothing_are_told_by_the_kind_that_prevails(
     failure: str, other: str, level: float
 ) -> None:

@@ -6,6 +6,7 @@ import statistics
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
@@ -89,7 +90,7 @@ def moved_together(one: Curve, other: Curve) -> bool:
     if count < 2 * STRETCHES:
         return True  # too few to tell
     edges = [count * at // STRETCHES for at in range(STRETCHES + 1)]
-    means = [[curve.mean(low, high) for low, high in zip(edges, edges[1:])] for curve in (one, other)]
+    means = [[curve.mean(low, high) for low, high in pairwise(edges)] for curve in (one, other)]
     return abs(correlation_of(*means)) >= TOGETHER
 
 

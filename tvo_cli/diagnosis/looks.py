@@ -1,4 +1,4 @@
-"""Thresholds that hold for a whole run: the more often a rule looks, the further chance alone takes what it looks at."""
+"""Thresholds that hold for a whole run: the more often a rule looks, the further chance takes what it looks at."""
 
 from __future__ import annotations
 

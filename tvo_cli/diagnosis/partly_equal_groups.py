@@ -40,7 +40,7 @@ class PartlyEqualGroups(EqualGroupsRule):
         append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
         self.follow(metrics)
         half, end = self._half(), len(self.equal)
-        if end < 2 * half or len(self.success) < end or ZERO not in metrics and RIGHT not in metrics:
+        if end < 2 * half or len(self.success) < end or (ZERO not in metrics and RIGHT not in metrics):
             return None
         equal, right = self.equal.mean(end - 2 * half, end), self.right.mean(end - 2 * half, end)
         prevails = right >= equal - right if self.kind == RIGHT else right < equal - right

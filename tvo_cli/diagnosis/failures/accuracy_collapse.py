@@ -157,7 +157,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     )
 
 
-# Four errors: 1 in 30,000 by chance in a whole run. Three quarters in a longer window, a fall that a reader of the curve
+# Four errors: 1 in 30,000 by chance in a whole run. Three quarters in a longer window, a fall that a reader of a curve
 # would ask about: half an error more, for accuracies that drift.
 FALLS: tuple[Mapping[str, Any], ...] = (
     {"severity": "collapse", "share": 0.5, "window": 4, "errors": 4.0, "patience": 2},

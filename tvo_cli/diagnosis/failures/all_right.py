@@ -45,7 +45,9 @@ class AllRight(EqualGroupsRule):
         why = self._unearned(self.success.mean(len(self.success) - self.window, len(self.success)))
         if right < equal - right or not why:
             return None
-        return RuleBreach(ZERO, equal, self.limit, f"groups teach nothing: {right:.0%} are all right, {why}", self.window)
+        return RuleBreach(
+            ZERO, equal, self.limit, f"groups teach nothing: {right:.0%} are all right, {why}", self.window
+        )
 
     def _unearned(self, now: float) -> str:
         first = self.success.mean(0, 3)
