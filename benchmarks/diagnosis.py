@@ -4,6 +4,7 @@ python -m benchmarks.diagnosis --runs FOLDER …         # everything; FOLDER: f
 python -m benchmarks.diagnosis --untouched FOLDER …    # the same, but no threshold was set on any of their seeds
 python -m benchmarks.diagnosis --parts faults          # runs with injected faults: made once, in outputs/diagnosis
 python -m benchmarks.diagnosis --parts scenarios       # rldoctor's own simulated scenarios
+python -m benchmarks.diagnosis --parts simulated       # healthy logs of our own, 50 to 10,000 steps, and some ill ones
 
 All tools see the same logs, with TRL's columns; ours is shown its own columns too. Thresholds were set on even seeds,
 the tables have odd ones; of the simulated scenarios, on which no threshold was set, all.
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.diagnosis_faults import FAULTS
-from benchmarks.diagnosis_logs import THEIRS, LabelledLog, log_of_fault, logs_below
+from benchmarks.diagnosis_logs import OURS, THEIRS, LabelledLog, log_of_fault, logs_below
 from benchmarks.diagnosis_names import is_right
 from benchmarks.diagnosis_runs import runs, trained
+from benchmarks.diagnosis_simulated import LENGTHS, PROMPTS, SAMPLES, case_of, kinds_of, simulated_rows
 from benchmarks.diagnosis_tables import table
 from benchmarks.diagnosis_tools import SIDES, TOOLS, Said, examine
 from benchmarks.harness import child_process
@@ -29,11 +31,13 @@ from benchmarks.harness.record import Row, number, numbers, text
 from benchmarks.harness.settings import Settings, option
 from benchmarks.peers.environment import interpreter
 
-Part = Literal["faults", "runs", "scenarios"]
+Part = Literal["faults", "runs", "scenarios", "simulated"]
 TABLES = {
     "cases": {
-        "source": text("faults: injected; runs: labelled by their end; scenarios: simulated by rldoctor"),
-        "group": text("the seed, or the folder"),
+        "source": text(
+            "faults: injected; runs: labelled by their end; scenarios: simulated by rldoctor; simulated: by us"
+        ),
+        "group": text("the seed, or the folder, or the steps"),
         "tool": text("who examined the logs"),
         "case": text("the fault or the scenario; of other runs how they ended"),
         "end": text("how the run ended by its last evaluation; empty: simulated"),
@@ -51,11 +55,12 @@ TABLES = {
 class Chosen(Settings):
     """What can be chosen."""
 
-    parts: tuple[Part, ...] = option(("faults", "runs", "scenarios"), "which logs")
+    parts: tuple[Part, ...] = option(("faults", "runs", "scenarios", "simulated"), "which logs")
     seeds: tuple[int, ...] = option(tuple(range(10)), "of the runs with faults, and of the scenarios", min_length=1)
     folder: Path = option(Path("outputs/diagnosis"), "where the runs with faults lie")
     runs: tuple[Path, ...] = option((), "folders of finished runs, or of the console logs of a sweep's jobs")
     untouched: tuple[Path, ...] = option((), "the same, of which no seed was looked at for a threshold")
+    lengths: tuple[int, ...] = option(LENGTHS, "steps of the logs that we simulate", min_length=1)
     only: tuple[str, ...] = option((), "only these faults")
     tools: tuple[str, ...] = option(TOOLS, "only these")
     rldoctor_python: str = option("", "an interpreter that has rldoctor 0.2.0; none: an environment is made")
@@ -82,6 +87,8 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 
 def _groups(settings: Chosen, source: Part) -> Sequence[str]:
+    if source == "simulated":
+        return [str(steps) for steps in settings.lengths]
     folders = [path.name for path in (*settings.runs, *settings.untouched)]
     return folders if source == "runs" else [str(seed) for seed in settings.seeds]
 
@@ -101,6 +108,7 @@ def _examined(settings: Chosen, source: Part, group: str, tool: str) -> list[Row
 
 def _counts(tool: str, found: Sequence[tuple[LabelledLog, Said]]) -> Row:
     """The sums of one case."""
+    found = [(log, said.without_plateau(tool) if log.case == "still" else said) for log, said in found]
     named = [said.alarm is not None if log.onset is not None else bool(said.found) for log, said in found]
     right = [one and is_right(tool, log.case, said.found[0][0]) for one, (log, said) in zip(named, found) if said.found]
     known = [(log.onset, said.alarm) for log, said in found if log.onset is not None]
@@ -130,12 +138,26 @@ def _logs_of_scenarios(settings: Chosen, group: str) -> list[LabelledLog]:
     return [_scenario(one) for one in made]
 
 
+def _logs_simulated(settings: Chosen, group: str) -> list[LabelledLog]:
+    """Our own of one length, healthy and ill, by our names."""
+    sizes = {"num_generations": SAMPLES, "train_batch_size": PROMPTS * SAMPLES, "max_completion_length": 1024}
+    return [
+        LabelledLog("simulated", case_of(kind), kind, seed, None, "", rows, OURS, sizes)
+        for seed in settings.seeds
+        for kind in kinds_of(int(group), seed)
+        for rows in [simulated_rows(kind, int(group), seed)]
+    ]
+
+
 def _scenario(made: dict[str, Any]) -> LabelledLog:
     known = made["scenario"], "simulated", made["seed"], None
     return LabelledLog("scenarios", *known, "", made["rows"], THEIRS, made["config"])
 
 
-LOGS = {"faults": _logs_of_faults, "runs": _logs_of_runs, "scenarios": _logs_of_scenarios}
+LOGS = {
+    **{"faults": _logs_of_faults, "runs": _logs_of_runs},
+    **{"scenarios": _logs_of_scenarios, "simulated": _logs_simulated},
+}
 NOTES = (
     "faults: " + "; ".join(f"{fault.name}: {fault.about}, from step {fault.onset}" for fault in FAULTS),
     "rldoctor: its diagnosis of the whole log; its first alarm is that of its diagnosis of the log as it stood then",

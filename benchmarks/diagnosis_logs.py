@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Rows = list[dict[str, Any]]
-Source = Literal["faults", "runs", "scenarios"]
+Source = Literal["faults", "runs", "scenarios", "simulated"]
 OURS, THEIRS = "ours", "trl"
 
 TO_TRL = {
@@ -32,6 +32,8 @@ TO_TRL = {
     "loss/policy": "loss",
     "accuracy/fresh": "rewards/accuracy_reward/mean",
     "reward/longer": "rewards/length_reward/mean",
+    "reward/length": "rewards/length_reward/mean",
+    "reward/format": "rewards/format_reward/mean",
     "eval/pass@1": "eval_rewards/accuracy_reward/mean",
 }
 COLUMNS = {  # of the console's table

@@ -13,7 +13,7 @@ def _names(**cases: str) -> Names:
 
 TVO = _names(
     accepts_all="all_right no_gradient reward_hacking",
-    flipped="reward_hacking plateau",
+    flipped="wrong_verdicts reward_hacking",
     rate_30="accuracy_collapse sudden_fall policy_drift clip_saturation entropy_blow_up entropy_collapse "
     "gradient_spike step_rule_limit",
     length_bought="length_bought format_bought reward_composition reward_hacking",
@@ -32,6 +32,12 @@ TVO = _names(
     grad_spikes="gradient_spike",
     plateau="plateau",
     format_domination="reward_composition format_bought",
+    form_only="format_bought plateau",
+    longer_only="length_bought reward_hacking",
+    far_too_hard="all_wrong no_gradient",
+    stands_still="plateau",
+    flipped_solved="wrong_verdicts",
+    flipped_half_solved="wrong_verdicts",
 )
 RLDOCTOR = _names(
     accepts_all="advantage_collapse reward_hacking",
@@ -53,6 +59,12 @@ RLDOCTOR = _names(
     grad_spikes="gradient_pathology",
     plateau="plateau",
     format_domination="reward_composition",
+    form_only="reward_composition plateau",
+    longer_only="length_pathology reward_composition reward_hacking",
+    far_too_hard="advantage_collapse",
+    stands_still="plateau",
+    flipped_solved="",
+    flipped_half_solved="",
 )
 RLWATCH = _names(
     accepts_all="reward_hacking reward_mean_drift",
@@ -74,7 +86,17 @@ RLWATCH = _names(
     grad_spikes="gradient_norm_spike",
     plateau="reward_mean_drift",
     format_domination="reward_hacking",
+    form_only="reward_hacking",
+    longer_only="reward_hacking reward_mean_drift",
+    far_too_hard="reward_mean_drift",
+    stands_still="reward_mean_drift",
+    flipped_solved="",
+    flipped_half_solved="",
 )
+STILL = {
+    "rldoctor": frozenset({"plateau"}),
+    "rlwatch": frozenset({"reward_mean_drift"}),
+}  # rightly said of a run that stands
 RIGHT: Mapping[str, Names] = {"tvo": TVO, "tvo (TRL's columns)": TVO, "rldoctor": RLDOCTOR, "rlwatch": RLWATCH}
 
 

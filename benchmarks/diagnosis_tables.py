@@ -11,22 +11,25 @@ from benchmarks.harness.record import Record, Row, group
 from tvo_cli.stats.confidence_interval import wilson_interval
 
 HALVES = ("odd", "all")
-SOUND = ("healthy", "stalled")
+SOUND = ("healthy", "stalled", "still")
 TITLES = {
     "runs": "Runs of docs/results' experiments, by their end",
     "faults": "Runs with an injected fault",
     "scenarios": "rldoctor's simulated scenarios",
+    "simulated": "Our simulated logs",
 }
 
 
 def table(record: Record) -> str:
     """What each source shows, then the aims."""
     told = [row for row in record.rows("cases") if row["half"] in HALVES]
-    parts = [f"### The aims\n\n{_aims(told)}"]
+    real = [row for row in told if row["source"] in ("runs", "faults")]
+    parts = [f"### The aims\n\n{_aims(real)}"] if real else []
     for source, title in TITLES.items():
         rows = [row for row in told if row["source"] == source]
         if rows:
             made = _table_of_ends(rows) if source == "runs" else _table_of_cases(rows)
+            made = f"{_table_of_lengths(rows)}\n\n{made}" if source == "simulated" else made
             parts.append(f"### {title}\n\n{made}")
     return "\n\n".join(parts)
 
@@ -43,6 +46,17 @@ def _ends(rows: Sequence[Row]) -> Iterator[list[str]]:
         shares = [share(_sum(mine, name), n) for name in ("found", "critical")]
         after = share(_sum(mine, "named"), n) if end not in SOUND else ""
         yield [folder, end, tool, str(n), *shares, after, delay(mine)]
+
+
+def _table_of_lengths(rows: Sequence[Row]) -> str:
+    """A line a length, a column a tool: healthy and still logs in which it finds anything."""
+    tools = [tool for (tool,) in group(rows, "tool")]
+    sound = [row for row in rows if row["case"] in SOUND]
+    lines = []
+    for (steps,), of_length in group(sound, "group").items():
+        by_tool = [[row for row in of_length if row["tool"] == tool] for tool in tools]
+        lines.append([steps, *(share(_sum(mine, "found"), _sum(mine, "logs")) for mine in by_tool)])
+    return markdown.table(["steps", *(f"healthy logs alarmed by {tool}" for tool in tools)], lines)
 
 
 def _table_of_cases(rows: Sequence[Row]) -> str:
@@ -73,7 +87,7 @@ def _total(rows: Sequence[Row], tool: str) -> str:
 def _aims(rows: Sequence[Row]) -> str:
     """Collapses with an alarm, healthy runs with one, and the delay, of real runs."""
     head = ("runs", "tool", "collapses with an alarm", "healthy runs alarmed", "healthy runs called critical", "delay")
-    return markdown.table(head, _aims_of_tools([row for row in rows if row["source"] != "scenarios"]))
+    return markdown.table(head, _aims_of_tools(rows))
 
 
 def _aims_of_tools(rows: Sequence[Row]) -> Iterator[list[str]]:

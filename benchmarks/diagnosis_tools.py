@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.diagnosis_logs import THEIRS, LabelledLog, Rows
+from benchmarks.diagnosis_names import STILL
+from benchmarks.diagnosis_simulated import STILL as OURS_STILL
 from benchmarks.harness import child_process
 
 SIDES = {name: Path(__file__).parent / "peers" / f"{name}_side.py" for name in ("rldoctor", "rlwatch")}
@@ -24,6 +26,11 @@ class Said(NamedTuple):
 
     found: list[tuple[str, str]]  # name and severity (warning, critical), the worst first
     alarm: int | None  # the first step from the onset on at which it says anything
+
+    def without_plateau(self, tool: str) -> Said:
+        """The same without what is rightly said of a run that learns nothing."""
+        rightly = STILL.get(tool, OURS_STILL)
+        return self._replace(found=[one for one in self.found if one[0] not in rightly])
 
 
 def examine(tool: str, logs: Sequence[LabelledLog], python: str = "") -> list[Said]:

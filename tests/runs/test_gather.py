@@ -229,3 +229,19 @@ def test_runs_without_any_usual_metric_need_a_name(arms: Path) -> None:
     with pytest.raises(UserError, match="no run has eval/pass@1, accuracy/fresh, reward/mean"):
         made(arms)
     assert made(arms, metric="other").how.metric == "other"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "planned"), [("sft.json", '{"steps": 5}', 5), ("state.json", '{"command": "sft"}', None)]
+)
+def test_a_folder_of_fine_tuning_is_ours_done_or_under_way(
+    tmp_path: Path, file: str, text: str, planned: int | None
+) -> None:
+    folder = tmp_path / "start"
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text('{"step": 1, "sft/loss": 2.0}\n{"step": 2, "sft/loss": 1.0}\n')
+    (folder / file).write_text(text)
+    for path in (tmp_path, folder / "metrics.jsonl"):
+        (found,) = gather_runs([path]).trials
+        assert (found.tool, found.planned, found.name) == ("tvo-sft", planned, "start")
+        assert found.curve("loss/policy") == ([1, 2], [2.0, 1.0])

@@ -29,7 +29,7 @@ KEYS_LEFT_OUT = {  # of groups, likewise: the same numbers within rounding
     "rollout": ("cache_gb", "url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit"),
 }
 RULES_SINCE = ("evaluation_drop", "entropy_rise")  # collapse rules that 0.1 did not have
-KEYS_OF_RULES_SINCE = {"entropy_floor": ("held",)}  # keys, likewise
+KEYS_OF_RULES_SINCE = {"entropy_floor": ("held",), "answer_floor": ("held",)}  # keys, likewise
 REWARD_BEFORE: dict[str, Any] = {
     "scorer": None,
     "correct": 1.0,

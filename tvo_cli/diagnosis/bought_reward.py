@@ -2,58 +2,104 @@
 
 from __future__ import annotations
 
+import statistics
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
 
+LATE = 0.1  # share of the run so far whose mean is where a curve stands now
+TOGETHER = 0.7  # correlation from which two curves moved together: half of the variance
+STRETCHES = 10  # of a run, over whose means the correlation is taken
+
 
 @dataclass(kw_only=True)
 class BoughtReward(TrendRule):
-    """Between the first window and the last, reward rose, accuracy did not, and a currency moved.
+    """From the first window to the last steps reward rose, accuracy did not, a currency moved with it, and that lasted.
 
     Reward rose: by `errors` standard errors and by `rise` of the reward's range. Accuracy did not: its rise is below
-    one standard error, or below a quarter of what reward rose. A subclass says what the currency is.
+    one standard error, or below a quarter of what reward rose. A subclass says what the currency is. It lasted: for
+    `lasting` of the steps that were asked for, or of those so far. What is easiest is learnt first, a form before the
+    answers (arXiv:2501.12948); a reward is bought where the answers do not follow.
     """
 
     errors: float
     rise: float
     window: int
+    lasting: float
+    planned: int | None = None
     responses: int | None = None
     reward: Curve = field(default_factory=Curve, init=False)
     success: Curve = field(default_factory=Curve, init=False)
+    begun: int | None = field(default=None, init=False)  # the first step of the streak in which all but time holds
 
     @abstractmethod
-    def paid(self, metrics: Mapping[str, float]) -> str:
-        """What moved, in words; empty where nothing did."""
+    def paid(self, metrics: Mapping[str, float]) -> tuple[str, Curve]:
+        """What moved, in words, and its curve; no words where nothing did."""
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Bought."""
         value = append_metric(self.reward, metrics, REWARD)
         append_metric(self.success, metrics, ACCURACY)
-        paid = self.paid(metrics)
-        if value is None or not paid or len(self.success) < 2 * self.window:
+        paid, currency = self.paid(metrics)
+        if value is None or not paid or len(self.success) < 2 * self.window or not self._bought(currency):
+            self.begun = None
             return None
-        rise, error = self.reward.change(self.window)
+        step = self.reward.steps[-1]
+        self.begun = step if self.begun is None else self.begun
+        if step - self.begun < self.lasting * (self.planned or step):
+            return None
+        return self._told(paid)
+
+    def _bought(self, currency: Curve) -> bool:
+        rise, error = self.reward.change(self.window, last=self.late(self.reward))
         if rise < self.errors * error or rise < self.rise * self._range() or not self._flat(rise):
-            return None
+            return False
+        return moved_together(self.reward, currency)
+
+    def _told(self, paid: str) -> RuleBreach:
+        rise, _ = self.reward.change(self.window, last=self.late(self.reward))
+        gained, _ = self.success.change(self.window, last=self.late(self.success))
         start = self.reward.mean(0, self.window)
         self.since = self.reward.steps[_first_above(self.reward, start + rise / 2.0)]
-        gained, _ = self.success.change(self.window)
         reason = f"has risen from {start:.3g}, accuracy by {gained:+.3f}, while {paid}"
-        return RuleBreach(REWARD, start + rise, start, reason)
+        return RuleBreach(REWARD, start + rise, start, reason, over=self.late(self.reward))
+
+    def late(self, curve: Curve) -> int:
+        """How many values the last window has: a share of the run, so that a long run is judged by many."""
+        return max(self.window, int(LATE * len(curve)))
 
     def _flat(self, rise: float) -> bool:
         level = self.success.mean(0, self.window)
-        gained, error = self.success.change(self.window, share_noise(level, self.responses))
+        noise = share_noise(level, self.responses)
+        gained, error = self.success.change(self.window, noise, last=self.late(self.success))
         return gained < max(error, 0.25 * min(rise, 1.0))
 
     def _range(self) -> float:
         return max(abs(value) for value in (self.reward.mean(0, self.window), *self.reward.values[-self.window :]))
+
+
+def moved_together(one: Curve, other: Curve) -> bool:
+    """Whether the means of the same stretches of two curves have a correlation of TOGETHER, in size."""
+    count = min(len(one), len(other))
+    if count < 2 * STRETCHES:
+        return True  # too few to tell
+    edges = [count * at // STRETCHES for at in range(STRETCHES + 1)]
+    means = [[curve.mean(low, high) for low, high in pairwise(edges)] for curve in (one, other)]
+    return abs(correlation_of(*means)) >= TOGETHER
+
+
+def correlation_of(one: list[float], other: list[float]) -> float:
+    """Return Pearson's correlation, 0 where a side does not vary."""
+    try:
+        return statistics.correlation(one, other)
+    except statistics.StatisticsError:
+        return 0.0
 
 
 def _first_above(curve: Curve, level: float) -> int:

@@ -1,4 +1,8 @@
-"""A curve that grows by a value a step, with means and noise of any stretch of it at a constant cost."""
+"""A curve that grows by a value a step, with means and noise of any stretch of it at a constant cost.
+
+Two noises: that of one value, and the lasting one, by which a mean over many values still errs where neighbouring
+values are alike. Of n values with autocorrelations ρ_k the mean has the variance (σ²/n)·(1 + 2·Σ_k ρ_k), not σ²/n.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tvo_cli.stability.solved_task import ABSOLUTE_DIFFERENCE
+
+LONG = 100  # values from which on batches of them tell a lasting noise
+BATCH = 0.6  # exponent of the size of such a batch in the number of values: both grow (Flegal and Jones, 2010)
+GRID = 1.1  # factor between two lengths at which the lasting noise is told anew
+SECOND_DIFFERENCE = math.sqrt(math.pi / 2.0 / 6.0)  # σ over E|x − 2y + z| of independent normal values
 
 
 class Curve:
@@ -19,6 +28,7 @@ class Curve:
         self.steps: list[int] = []
         self.values: list[float] = []
         self._sums, self._differences = [0.0], [0.0]
+        self._lasting = (0, 0.0)  # the length at which the lasting noise was told, and the noise
 
     @classmethod
     def of(cls, steps: Sequence[int], values: Sequence[float]) -> Curve:
@@ -38,11 +48,12 @@ class Curve:
 
     def append(self, step: int, value: float) -> None:
         """Add the value of a step."""
-        if self.values:
-            self._differences.append(self._differences[-1] + abs(value - self.values[-1]))
+        values, sums, differences = self.values, self._sums, self._differences
+        if values:
+            differences.append(differences[-1] + abs(value - values[-1]))
         self.steps.append(step)
-        self.values.append(value)
-        self._sums.append(self._sums[-1] + value)
+        values.append(value)
+        sums.append(sums[-1] + value)
 
     def spacing(self) -> float:
         """Return the steps from one value to the next, on average: a trainer may log every tenth."""
@@ -59,15 +70,48 @@ class Curve:
             return 0.0
         return ABSOLUTE_DIFFERENCE * (self._differences[end - 1] - self._differences[first]) / (end - first - 1)
 
-    def change(self, window: int, least_noise: float = 0.0, first: int = 0) -> tuple[float, float]:
+    def lasting_noise(self) -> float:
+        """Return √(lim n·Var(mean of n)): σ where values are independent, more where they go together.
+
+        From the means of batches of n^0.6 values, by their second differences, which a trend does not move. 0 while
+        there are fewer than LONG values: batches of so few tell nothing.
+        """
+        if len(self) < LONG:
+            return 0.0
+        length = _on_grid(len(self))
+        if self._lasting[0] != length:
+            self._lasting = (length, self._noise_of_batches(length))
+        return self._lasting[1]
+
+    def _noise_of_batches(self, length: int) -> float:
+        size = round(length**BATCH)
+        means = [self.mean(at, at + size) for at in range(length % size, length - size + 1, size)]
+        bends = [abs(a - 2.0 * b + c) for a, b, c in zip(means, means[1:], means[2:], strict=False)]
+        return math.sqrt(size) * SECOND_DIFFERENCE * math.fsum(bends) / len(bends)
+
+    def gain(self, window: int, last: int | None = None) -> float:
+        """Return the same as `change` without its error, which costs more; 0 while there are not two windows."""
+        end, late = len(self.values), window if last is None else last
+        return self.mean(end - late, end) - self.mean(0, window) if end >= window + late else 0.0
+
+    def change(
+        self, window: int, least_noise: float = 0.0, first: int = 0, last: int | None = None
+    ) -> tuple[float, float]:
         """Return how much the mean of the last window lies above that of the one at `first`, and its standard error.
 
-        The noise is that of both windows and at least `least_noise`; (0, inf) while there are not two windows.
+        The last window has `last` values, or as many as the first. The noise is that of both windows, and at least
+        `least_noise` and the lasting noise; (0, inf) while there are not two windows.
         """
-        end = len(self)
-        if end - first < 2 * window:
+        end, late = len(self), window if last is None else last
+        if end - first < window + late:
             return 0.0, math.inf
-        before, after = self.mean(first, first + window), self.mean(end - window, end)
-        variances = (self.noise(first, first + window) ** 2 + self.noise(end - window, end) ** 2) / 2.0
-        noise = max(math.sqrt(variances), least_noise)
-        return after - before, noise * math.sqrt(2.0 / window)
+        before, after = self.mean(first, first + window), self.mean(end - late, end)
+        variances = (self.noise(first, first + window) ** 2 + self.noise(end - late, end) ** 2) / 2.0
+        noise = max(math.sqrt(variances), least_noise, self.lasting_noise())
+        return after - before, noise * math.sqrt(1.0 / window + 1.0 / late)
+
+
+def _on_grid(length: int) -> int:
+    """Return the greatest length of the grid LONG·GRID^k that is no greater."""
+    steps = math.floor(math.log(length / LONG) / math.log(GRID) + 1e-9)
+    return min(math.ceil(LONG * GRID**steps), length)

@@ -40,8 +40,12 @@ def diagnose(
     failures: Sequence[Failure] = FAILURES,
     thresholds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Diagnosis:
-    """Diagnose a log: the examiner over its rows, as a live monitor shows them to it; then costs and remedies."""
-    examiner = Examiner(log.facts, failures, thresholds)
+    """Diagnose a log: the examiner over its rows, as a live monitor shows them to it; then costs and remedies.
+
+    Where nobody knows how many steps were asked for, those that the log has count as all.
+    """
+    facts = log.facts if log.facts.planned else replace(log.facts, planned=log.last_step or None)
+    examiner = Examiner(facts, failures, thresholds)
     for row in log.rows:
         examiner.observe(row)
     findings = examiner.findings()

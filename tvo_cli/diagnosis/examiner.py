@@ -46,6 +46,8 @@ class Examiner:
         self._started: set[str] = set()  # the columns whose first values are known
         self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
         self._watched = [_Watched(failure, rule) for failure in failures for rule in failure.rules(facts)]
+        self._of_steps = [one for one in self._watched if not one.rule.reads_evaluations]
+        self._of_evaluations = [one for one in self._watched if one.rule.reads_evaluations]
         for watched in self._watched:
             set_thresholds([watched.rule], (thresholds or {}).get(watched.failure.name, {}))
 
@@ -61,7 +63,7 @@ class Examiner:
                 first.append(row[name])
             if len(first) == START:
                 self._started.add(name)
-        begun = [watched for watched in self._watched if self._show(watched, row)]
+        begun = [watched for watched in self._readers(row) if self._show(watched, row)]
         return [one for one in self.findings() if self._is_news(one)] if begun else []
 
     def _judged(self, row: Row) -> Row:
@@ -106,13 +108,14 @@ class Examiner:
         self._told[finding.failure] = finding.severity
         return True
 
+    def _readers(self, row: Row) -> list[_Watched]:
+        """The rules that are shown a row: those of steps, of a refused batch's only some; of evaluations the rest."""
+        found = [one for one in self._of_steps if one.rule.reads_refused] if self._refused else self._of_steps
+        return [*found, *self._of_evaluations] if any(map(is_evaluation_metric, row)) else found
+
     def _show(self, watched: _Watched, row: Row) -> bool:
         """Show a row to a rule; return whether it has just found its failure."""
         rule, before = watched.rule, watched.rule.streak
-        if getattr(rule, "reads_evaluations", False) and not any(map(is_evaluation_metric, row)):
-            return False  # it is shown evaluations only
-        if self._refused and not (rule.reads_refused or getattr(rule, "reads_evaluations", False)):
-            return False
         firing = rule.check(self.step, row)
         if rule.streak == 1 or rule.streak < before:
             watched.begun = self.step
@@ -144,7 +147,8 @@ class Examiner:
     def _evidence(self, firing: RuleFiring) -> dict[str, float]:
         first = self.columns.get(firing.metric)
         start = {"start": math.fsum(first) / len(first)} if first else {}
-        return {"value": firing.value, "threshold": firing.threshold, **start}
+        over = {"mean_of_steps": firing.over} if firing.over > 1 else {}
+        return {"value": firing.value, "threshold": firing.threshold, **start, **over}
 
 
 def _settled(finding: Finding, since: float) -> Finding:
@@ -163,5 +167,5 @@ def _joined(one: Finding, other: Finding) -> Finding:
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
 
 
-def _worst_first(finding: Finding) -> tuple[int, bool, int]:
-    return -SEVERITIES.index(finding.severity), not finding.active, finding.first_step
+def _worst_first(finding: Finding) -> tuple[int, bool, bool, int]:
+    return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

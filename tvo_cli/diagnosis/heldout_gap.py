@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.looks import errors_for_looks
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_above
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import HELDOUT, REWARD, heldout_error
+from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_error
 
 EPOCH = "data/epoch"
 REPEATED = 2.0  # passes over the data from which its problems count as used up: each has been learnt from before
@@ -21,15 +22,19 @@ REPEATED = 2.0  # passes over the data from which its problems count as used up:
 class HeldOutGap(TrendRule):
     """Since some earlier evaluation reward rose by `errors` standard errors, and held-out accuracy did not follow.
 
-    It did not follow: its gain is below `follows` of the reward's gain and below `errors` errors of itself; it falls
-    where the loss is more than `errors` errors. The earlier evaluation is that of the best held-out accuracy, or the
-    first one.
+    It did not follow: its gain is below `follows` of the reward's gain, and surely below `usual` of it, which is what
+    a healthy run shows at least; it falls where the loss is sure. The earlier evaluation is that of the best held-out
+    accuracy, or the first one. Sure is what n evaluations, any two of which may be compared, do not show by chance.
     """
 
     reads_refused: ClassVar[bool] = True
+    metric: str  # whose gain is held against the held-out one: the reward, or the accuracy in training
+    lasting: float  # share of the steps for which a gap in reward alone must last: forms are learnt before answers
+    planned: int | None
     errors: float
     rise: float
     follows: float
+    usual: float
     window: int
     falls: bool
     reward: Curve = field(default_factory=Curve, init=False)
@@ -42,20 +47,27 @@ class HeldOutGap(TrendRule):
     most: float = math.inf  # and below which
     epochs: float = field(default=0.0, init=False)
     found: bool = field(default=False, init=False)
+    begun: int | None = field(default=None, init=False)  # the first step of the present gap
     text: str = field(default="", init=False)
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Parted, at the latest evaluation."""
-        append_metric(self.reward, metrics, REWARD)
+        append_metric(self.reward, metrics, self.metric)
         self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
         if append_metric(self.heldout, metrics, HELDOUT) is not None:
             self.heldout_errors.append(heldout_error(metrics))
             self.at.append(len(self.reward))
             best = max(range(len(self.at)), key=lambda one: self.heldout.values[one])
             self.found = any(self._parted(since) for since in {0, best})
-        if not self.found or not self.fewest <= self.epochs < self.most:
+        self.begun = (self.begun or int(metrics["step"])) if self.found else None
+        if not self._lasts(metrics) or not self.fewest <= self.epochs < self.most:
             return None
         return RuleBreach(HELDOUT, self.heldout.values[-1], self.heldout.values[0], self.text)
+
+    def _lasts(self, metrics: Mapping[str, float]) -> bool:
+        if self.begun is None or self.metric == ACCURACY or self.falls or ACCURACY not in metrics:
+            return self.begun is not None
+        return metrics["step"] - self.begun >= self.lasting * (self.planned or metrics["step"])
 
     def _parted(self, since: int) -> bool:
         then, now, window = self.at[since], self.at[-1], self.window
@@ -64,16 +76,18 @@ class HeldOutGap(TrendRule):
             return False
         rise, error = self.reward.change(window, first=first)
         gain = self.heldout.values[-1] - self.heldout.values[since]
-        doubt = self.errors * math.hypot(self.heldout_errors[-1], self.heldout_errors[since])
+        sure = errors_for_looks(self.errors, len(self.at) ** 2)
+        doubt = math.hypot(self.heldout_errors[-1], self.heldout_errors[since])
         size = max(abs(self.reward.mean(first, first + window)), abs(self.reward.values[-1]), 1e-9)
         rose = rise >= self.errors * error and rise >= self.rise * min(size, 1.0)
-        seen = rise >= doubt  # a gain of that size would have been seen on the held-out problems
-        apart = gain < -doubt if self.falls else (seen and gain < self.follows * rise and gain < doubt)
+        lag, lag_error = self.usual * rise - gain, math.hypot(doubt, self.usual * error)
+        behind = gain < self.follows * rise and lag > sure * lag_error
+        apart = gain < -sure * doubt if self.falls else behind
         if not (rose and apart):
             return False
         self.since = first_step_above(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
         was = f"was {self.heldout.values[since]:.3g} at step {self.heldout.steps[since]}"
-        self.text = f"{was}, while reward rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
+        self.text = f"{was}, while {self.metric} rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
         return True
 
 
@@ -92,15 +106,19 @@ def heldout_gap_rules(facts: RunFacts, *, fewest: float, most: float) -> Sequenc
         HeldOutGap(
             severity=severity,
             patience=1,
+            metric=metric,
+            lasting=0.1,
+            planned=facts.planned,
             falls=severity == "collapse",
-            errors=3.0,  # 1 in 700 by chance
+            errors=3.0,  # 1 in 700 by chance, in a whole run
             rise=0.1,  # of the reward's size
             follows=0.25,  # a temperature or another mix of problems moves held-out less, but not four times less
+            usual=0.75,  # of what reward gains: another temperature, harder problems
             window=5,  # steps around an evaluation
             limit=limit if isinstance(limit, int) else None,
             prompts=facts.prompts,
             fewest=fewest,
             most=most,
         )
-        for severity in ("collapse", "warning")
+        for severity, metric in (("collapse", REWARD), ("warning", ACCURACY), ("warning", REWARD))
     ]

@@ -25,6 +25,7 @@ from tvo_cli.diagnosis.failures.stale_weights import STALE_WEIGHTS
 from tvo_cli.diagnosis.failures.step_rule_limit import STEP_RULE_LIMIT
 from tvo_cli.diagnosis.failures.sudden_fall import SUDDEN_FALL
 from tvo_cli.diagnosis.failures.truncation import TRUNCATION
+from tvo_cli.diagnosis.failures.wrong_verdicts import WRONG_VERDICTS
 
 FAILURES = (  # of two that are equally severe and began together the first is the more telling
     NONFINITE,
@@ -33,6 +34,7 @@ FAILURES = (  # of two that are equally severe and began together the first is t
     ALL_RIGHT,
     PROBLEMS_USED_UP,
     REWARD_HACKING,
+    WRONG_VERDICTS,
     LENGTH_BOUGHT,
     FORMAT_BOUGHT,
     REWARD_COMPOSITION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from tvo_cli.runs import (
     tensorboard_events,
     wandb_runs,
 )
+from tvo_cli.runs.tool_mappings import SFT
 from tvo_cli.runs.trial import Trial
 from tvo_cli.runs.trial_settings import flatten_settings
 
@@ -125,6 +127,8 @@ def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
 
 
 def _kind_of_file(path: Path) -> str:
+    if path.name == "metrics.jsonl" and own_run_folders.is_fine_tuning(path.parent):
+        return "sft"
     if path.suffix == wandb_runs.SUFFIX:
         return "wandb"
     if path.name.startswith(tensorboard_events.PREFIX):
@@ -138,6 +142,8 @@ def _kind_of_run_folder(folder: Path, files: Sequence[str], file: str) -> list[t
         return [(folder, "evaluation")]
     if "config.yaml" in files and own_run_folders.is_run_folder(files):
         return [(folder, "run")]
+    if "metrics.jsonl" in files and own_run_folders.is_fine_tuning(folder):
+        return [(folder / "metrics.jsonl", "sft")]
     if file in files and file != other_tools.TRL.file:
         return [(folder / file, "plain")]
     if other_tools.TRL.file in files:
@@ -158,6 +164,10 @@ def _read_found_run(
         how = chosen if chosen.file == place.name or kind == "plain" else other_tools.TRL
         folder = place.parent.parent if CHECKPOINT.match(place.parent.name) else place.parent
         trial, said = other_tools.read_other_tools_run(place, _name_of_file(place, folder, path, how), source, how)
+        return [trial], said
+    if kind == "sft":
+        how = replace(SFT, planned=own_run_folders.planned_fine_tuning(place.parent))
+        trial, said = other_tools.read_other_tools_run(place, _name_below_path(place.parent, path), source, how)
         return [trial], said
     if kind in ("tensorboard", "wandb"):
         read = tensorboard_events.read_event_files if kind == "tensorboard" else wandb_runs.read_offline_run

@@ -13,6 +13,7 @@ from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED
 from tvo_cli.tracking import metrics_file
 from tvo_cli.tracking import run_status as states
 
+SFT_RECORD = "sft.json"  # written at the end of `tvo sft`
 CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command goes on from
 
 
@@ -20,6 +21,17 @@ def is_run_folder(names: Iterable[str]) -> bool:
     """Return whether a folder with these files is a run, even one that wrote next to nothing."""
     found = set(names)
     return "metrics.jsonl" in found or ("config.yaml" in found and "command.txt" in found)
+
+
+def is_fine_tuning(folder: Path) -> bool:
+    """Return whether a folder is that of `tvo sft`, done or under way."""
+    return (folder / SFT_RECORD).is_file() or states.read_status(folder).get("command") == "sft"
+
+
+def planned_fine_tuning(folder: Path) -> int:
+    """Return the steps of a fine-tuning that is done; 0 while they are not known."""
+    steps = read_mapping(folder / SFT_RECORD)[0].get("steps", 0)
+    return steps if isinstance(steps, int) else 0
 
 
 def read_run_folder(folder: Path) -> tuple[run_loading.Run, list[str]]:

@@ -126,6 +126,9 @@ PRIME = ToolMapping(
     settings={RATE: {"column": "optim/lr", "take": "max"}},
 )
 KNOWN = (TRL, VERL, PRIME)
+SFT = ToolMapping(  # a run of `tvo sft`: ours, without the columns of a reinforcement
+    tool="tvo-sft", metrics={"loss/policy": "sft/loss", "tokens/step": "sft/tokens"}
+)
 ANYBODYS = ToolMapping(  # a loop of somebody's own, in the words that everybody uses: no trainer's keys are proposed
     metrics={
         "reward/mean": ("reward", "reward_mean", "mean_reward"),

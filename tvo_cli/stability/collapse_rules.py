@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given
+from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
 
@@ -52,7 +52,8 @@ class Floor(ExcusedRule):
         self.wary = value < math.sqrt(threshold * start) and not self.is_excused()
         if smoothed >= threshold or self.is_excused():
             return None
-        return RuleBreach(self.metric, smoothed, threshold, f"has sunk from {start:.4g}")
+        over = steps_of_average(self.smoothing)
+        return RuleBreach(self.metric, smoothed, threshold, f"has sunk from {start:.4g}", over)
 
     def is_excused(self) -> bool:
         """By the accuracy of the last few steps too."""
@@ -85,7 +86,7 @@ class Drop(CollapseRule):
         if self.peak < self.minimum_peak or smoothed >= self.share * self.peak:
             return None
         reason = f"has fallen from a peak of {self.peak:.4g}"
-        return RuleBreach(self.metric, smoothed, self.share * self.peak, reason)
+        return RuleBreach(self.metric, smoothed, self.share * self.peak, reason, steps_of_average(self.smoothing))
 
     def state_dict(self) -> dict[str, Any]:
         """The peak is None before the first value: JSON knows no infinity."""
@@ -150,7 +151,8 @@ class LengthBand(CollapseRule):
         if low <= length <= high:
             return None
         verb, threshold = ("exploded", high) if length > high else ("shrunk", low)
-        return RuleBreach(self.metric, length, threshold, f"has {verb} from {start:.4g} without a gain")
+        reason = f"has {verb} from {start:.4g} without a gain"
+        return RuleBreach(self.metric, length, threshold, reason, steps_of_average(self.smoothing))
 
 
 @dataclass(kw_only=True)

@@ -26,6 +26,7 @@ class RuleFiring:
     threshold: float
     severity: str  # "collapse" or "warning"
     message: str
+    over: int = 1  # the steps that the value is a mean of, about
 
 
 class RuleBreach(NamedTuple):
@@ -35,6 +36,7 @@ class RuleBreach(NamedTuple):
     value: float
     threshold: float
     reason: str
+    over: int = 1  # the steps that the value is a mean of, about: of an exponential average 1 + α over 1 − α
 
 
 @dataclass(kw_only=True)
@@ -58,9 +60,10 @@ class CollapseRule(ABC):
         self.streak = 0 if found is None else self.streak + 1
         if found is None or self.streak < self.patience:
             return None
-        metric, value, threshold, reason = found
-        message = f"{metric} = {value:.4g}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
-        return RuleFiring(type(self).__name__, step, metric, value, threshold, self.severity, message)
+        metric, value, threshold, reason, over = found
+        mean = f", the mean of about {over} steps" if over > 1 else ""
+        message = f"{metric} = {value:.4g}{mean}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
+        return RuleFiring(type(self).__name__, step, metric, value, threshold, self.severity, message, over)
 
     def follow_evaluation(self, metrics: Mapping[str, float]) -> None:  # noqa: B027 - most rules need none
         """Take note of an evaluation between two steps, for a rule that reads steps and weighs them by it."""

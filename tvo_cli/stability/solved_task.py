@@ -24,6 +24,7 @@ WINDOW = 8  # steps of a mean: its error is a third of a batch's
 SHORTEST = 4  # steps of a mean that is compared with the one before it: below, three differences are no noise
 NORMAL_95 = 1.96
 USUAL_ERROR = 0.03  # of a held-out accuracy without an interval: 256 problems at a half
+LEAST_ERROR = 0.01  # of one without an interval: near 0 and 1 the answers to its problems are what is not known
 ABSOLUTE_DIFFERENCE = math.sqrt(math.pi) / 2.0  # σ over E|x − y| of two independent normal values
 
 
@@ -122,6 +123,12 @@ def share_noise(share: float, responses: int | None) -> float:
 
 
 def heldout_error(metrics: Mapping[str, float]) -> float:
-    """Return the standard error of a held-out accuracy, from its interval where there is one."""
+    """Return the standard error of a held-out accuracy, from its interval where there is one.
+
+    Without one that of 256 answers, √(p(1 − p)/256), and at least LEAST_ERROR.
+    """
     low, high = finite_metric(metrics, f"{HELDOUT}_low"), finite_metric(metrics, f"{HELDOUT}_high")
-    return USUAL_ERROR if low is None or high is None else max((high - low) / (2.0 * NORMAL_95), 1e-3)
+    if low is not None and high is not None:
+        return max((high - low) / (2.0 * NORMAL_95), 1e-3)
+    inside = min(max(metrics.get(HELDOUT, 0.5), 0.0), 1.0)
+    return max(2.0 * USUAL_ERROR * math.sqrt(inside * (1.0 - inside)), LEAST_ERROR)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tvo_cli.stability.exponential_average import exponential_average
+from tvo_cli.stability.exponential_average import exponential_average, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 
 ACCURACY = "accuracy/fresh"
@@ -55,7 +55,8 @@ class EntropyRise(CollapseRule):
         reason = (
             f"has risen from {start:.3g} nats a token, while the accuracy fell from {self.best:.3g} to {accuracy:.3g}"
         )
-        return RuleBreach(f"{self.metric} / {self.per}", smoothed, threshold, reason)
+        over = steps_of_average(self.smoothing)
+        return RuleBreach(f"{self.metric} / {self.per}", smoothed, threshold, reason, over)
 
 
 @dataclass(kw_only=True)

@@ -157,6 +157,12 @@ CASES: dict[str, Case] = {
         (21, 21),
         {"accuracy/fresh": noisy([0.6] * 20 + [0.3] + [0.6] * 4)},  # one batch of bad luck
     ),
+    "wrong_verdicts": Case(
+        {"accuracy/fresh": noisy([0.88] * 60, 0.02), "eval/pass@1": evaluations(60, {20: 0.96, 40: 0.97, 60: 0.98})},
+        "warning",
+        (13, 53),
+        {"accuracy/fresh": noisy([0.6] * 60, 0.02), "eval/pass@1": evaluations(60, {20: 0.7, 40: 0.72, 60: 0.71})},
+    ),
     "truncation": Case(
         {"response/truncated": [0.1] * 5 + [0.7] * 5}, "warning", (6, 6), {"response/truncated": [0.6] * 10}
     ),

@@ -17,6 +17,7 @@ from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
+from tvo_cli.diagnosis.looks import errors_for_looks
 from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_below
@@ -43,6 +44,8 @@ class PeakDrop(TrendRule, Drop):
 @dataclass(kw_only=True)
 class SignificantFall(TrendRule):
     """The mean of the last `window` values lies below `share` of the best such mean, by `errors` standard errors.
+
+    Errors of one comparison; of the windows of a run any two may be the best and the last.
 
     Where a metric has negative values there is no share of it: then all that was gained must be lost, below the start.
     """
@@ -73,13 +76,14 @@ class SignificantFall(TrendRule):
         threshold = self.share * self.best if self.lowest >= 0.0 else self.curve.mean(0, self.window)
         if now >= threshold:
             return None
-        noise = max(self.curve.noise(0, len(self.curve)), share_noise(self.best, self.responses))
+        end, least = len(self.curve), share_noise(self.best, self.responses)
+        noise = max(self.curve.noise(0, end), self.curve.lasting_noise(), least)
         error = noise * math.sqrt(2.0 / self.window)
-        if self.best - now < self.errors * error or self.best == now:
+        if self.best - now < errors_for_looks(self.errors, (end / self.window) ** 2) * error or self.best == now:
             return None
         self.since = first_step_below(self.curve, (self.best + now) / 2.0)
         reason = f"has fallen from {self.best:.3g} by {(self.best - now) / max(error, 1e-12):.1f} standard errors"
-        return RuleBreach(self.metric, now, threshold, reason)
+        return RuleBreach(self.metric, now, threshold, reason, self.window)
 
 
 @dataclass(kw_only=True)
@@ -107,7 +111,10 @@ class StartLost(TrendRule):
 
 @dataclass(kw_only=True)
 class HeldOutFall(TrendRule):
-    """The held-out accuracy lies below `share` of its best, by `errors` standard errors of the difference."""
+    """The held-out accuracy lies below `share` of its best, by `errors` standard errors of the difference.
+
+    Errors of one comparison; of n evaluations any two may be the best and the latest.
+    """
 
     reads_refused: ClassVar[bool] = True
     share: float
@@ -122,7 +129,8 @@ class HeldOutFall(TrendRule):
         value = append_metric(self.curve, metrics, HELDOUT)
         error = heldout_error(metrics)
         if value is not None:
-            limit = self.errors * math.hypot(error, self.best_error)
+            sure = errors_for_looks(self.errors, len(self.curve) ** 2)
+            limit = sure * math.hypot(error, self.best_error)
             self.fallen = value < self.share * self.best and self.best - value > limit
             if value > self.best:
                 self.best, self.best_error = value, error
@@ -145,15 +153,15 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
         # Five steps on end below a quarter: at a true 0.05 of 16 answers that is 1 in 60, and a first 0.1 is 1 in 5.
         StartLost(severity="collapse", share=0.25, window=5, least=0.1, patience=1),
         HeldOutFall(severity="collapse", share=0.5, errors=3.0, patience=1),  # half lost: as for the training accuracy
-        HeldOutFall(severity="warning", share=0.8, errors=3.0, patience=1),  # three errors: 1 in 700 by chance
+        HeldOutFall(severity="warning", share=0.8, errors=3.0, patience=1),  # 1 in 700 by chance, in a whole run
     )
 
 
-# Five errors for a half: the best of a thousand windows lies 3 above its mean by chance, and 2 are left. Three quarters
-# in a longer window: a fall that a reader of the curve would ask about.
+# Four errors: 1 in 30,000 by chance in a whole run. Three quarters in a longer window, a fall that a reader of a curve
+# would ask about: half an error more, for accuracies that drift.
 FALLS: tuple[Mapping[str, Any], ...] = (
-    {"severity": "collapse", "share": 0.5, "window": 4, "errors": 5.0, "patience": 2},
-    {"severity": "warning", "share": 0.75, "window": 8, "errors": 5.0, "patience": 3},
+    {"severity": "collapse", "share": 0.5, "window": 4, "errors": 4.0, "patience": 2},
+    {"severity": "warning", "share": 0.75, "window": 8, "errors": 4.5, "patience": 3},
 )
 
 

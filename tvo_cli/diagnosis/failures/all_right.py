@@ -16,6 +16,7 @@ from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.partly_equal_groups import partly_equal_groups
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import append_metric, first_step_above
@@ -44,7 +45,9 @@ class AllRight(EqualGroupsRule):
         why = self._unearned(self.success.mean(len(self.success) - self.window, len(self.success)))
         if right < equal - right or not why:
             return None
-        return RuleBreach(ZERO, equal, self.limit, f"groups teach nothing: {right:.0%} are all right, {why}")
+        return RuleBreach(
+            ZERO, equal, self.limit, f"groups teach nothing: {right:.0%} are all right, {why}", self.window
+        )
 
     def _unearned(self, now: float) -> str:
         first = self.success.mean(0, 3)
@@ -97,6 +100,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             leap=0.25,  # in one step: six errors of a batch of 128 responses
             prompts=facts.prompts,
         ),
+        partly_equal_groups(facts, RIGHT),
     )
 
 

@@ -13,6 +13,7 @@ from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.partly_equal_groups import partly_equal_groups
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import append_metric, first_step_above
@@ -43,7 +44,7 @@ class AllWrong(EqualGroupsRule):
             return None
         self.since = first_step_above(self.equal, self.limit - 1e-9)
         reason = f"groups teach nothing: {equal - right:.0%} are all wrong, {right:.0%} all right"
-        return RuleBreach(ZERO, equal, self.limit, reason)
+        return RuleBreach(ZERO, equal, self.limit, reason, self.window)
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
         """As of both; success is followed too."""
@@ -78,6 +79,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             known=0.1,  # one in ten: below it a start is sparse, and chance may take its few right answers away
             prompts=facts.prompts,
         ),
+        partly_equal_groups(facts, WRONG),
     )
 
 

@@ -13,7 +13,7 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.stability.exponential_average import exponential_average
+from tvo_cli.stability.exponential_average import exponential_average, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 
 CLIPPED, DAMPED, MASKED = "policy/clipped", "policy/damped", "policy/masked"
@@ -36,7 +36,8 @@ class Saturation(CollapseRule):
         self.smoothed = exponential_average(self.smoothed, value, self.smoothing)
         if self.smoothed <= self.limit:
             return None
-        return RuleBreach(self.metric, self.smoothed, self.limit, "of the tokens have lost their gradient")
+        over = steps_of_average(self.smoothing)
+        return RuleBreach(self.metric, self.smoothed, self.limit, "of the tokens have lost their gradient", over)
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

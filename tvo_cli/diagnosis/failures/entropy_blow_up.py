@@ -46,7 +46,9 @@ class EntropyRise(TrendRule):
         if now <= threshold or not lost:
             return None
         self.since = first_step_above(self.curve, threshold)
-        return RuleBreach(ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}")
+        return RuleBreach(
+            ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}", self.window
+        )
 
     def _lost(self, success: Curve) -> str:
         """What has been lost; empty where nothing has."""

@@ -3,7 +3,8 @@
 The level alone says little: accuracy is bought with entropy, R = −a·e^H + b (arXiv:2505.22617), and a solved task
 needs none. So the floor of conf/stability is excused on a task that is solved within the error of its accuracy, and
 what warns early is the arrival time: log H is followed over three windows, a fall that slows down is extrapolated as
-one, and the steps until it is at the floor are compared with those that are left.
+one, and the steps until it is at the floor are compared with those that are left. The windows grow with the run, and no
+forecast goes further than the steps that it rests on: what ten steps show says nothing of a thousand.
 """
 
 from __future__ import annotations
@@ -18,51 +19,70 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.solved_task import DOUBT, LEAST, SOLVED, ExcusedRule, accuracy_of_step
 
 ENTROPY = "policy/entropy"
+HORIZON = 3.0  # windows: as many as the forecast rests on
 RESOLVED = 1e-6  # nats: a smaller fall of log H is rounding
 
 
 @dataclass(kw_only=True)
-class EntropyArrival(UnsolvedRule):
+class EntropyArrival(ExcusedRule, TrendRule):
     """Entropy falls so fast that it is at `share` of its start before the run ends, and has lost `lost` already.
 
-    Excused where accuracy rises fast enough to be solved by then.
+    So fast: by the fall of the last window less DOUBT of its standard errors. Excused as the floor itself is: solved,
+    held, or rising; and where accuracy rises fast enough to be solved by then.
     """
 
     share: float
     lost: float
     window: int
+    spans: float
     planned: int | None = None
     curve: Curve = field(default_factory=Curve, init=False)
+    logs: Curve = field(default_factory=Curve, init=False)  # of the entropy
+    success: Curve = field(default_factory=Curve, init=False)
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Arrives within the steps that are left."""
         self.follow(metrics)
-        value, window = append_metric(self.curve, metrics, ENTROPY), self.window
-        end = len(self.curve)
-        if value is None or end < 3 * window or self.is_solved():
+        accuracy = accuracy_of_step(metrics)
+        if accuracy is not None:
+            self.success.append(int(metrics["step"]), accuracy)
+        value = append_metric(self.curve, metrics, ENTROPY)
+        if value is None or value <= 0.0:
             return None
-        start, now = self.curve.mean(0, 3), self.curve.mean(end - window, end)
-        levels = [self.curve.mean(end - back * window, end - (back - 1) * window) for back in (3, 2, 1)]
-        if min(start, *levels) <= 0.0 or now > (1.0 - self.lost) * start:
+        self.logs.append(int(metrics["step"]), math.log(value))
+        window, end = self._window(), len(self.logs)
+        start, now = self.curve.mean(0, min(3, len(self.curve))), math.exp(self._level(1))
+        if end < 3 * window or now > (1.0 - self.lost) * start or self.is_excused():
             return None
-        return self._arrives(start, now, math.log(levels[0] / levels[1]), math.log(levels[1] / levels[2]))
+        return self._arrives(start, now, window)
 
-    def _arrives(self, start: float, now: float, before: float, fall: float) -> RuleBreach | None:
+    def _window(self) -> int:
+        return max(self.window, int(self.spans * len(self.logs)))
+
+    def _level(self, back: int) -> float:
+        """The mean log H of a window, so many windows back."""
+        window, end = self._window(), len(self.logs)
+        return self.logs.mean(max(end - back * window, 0), max(end - (back - 1) * window, 1))
+
+    def _arrives(self, start: float, now: float, window: int) -> RuleBreach | None:
         """Breached where the falls of the windows to come add up to what is left above the floor, in time."""
-        step, floor, every = self.curve.steps[-1], self.share * start, self.window * self.curve.spacing()
-        left = (self.planned - step) if self.planned else step  # as long again as it has run
-        windows = windows_until(math.log(max(now / floor, 1.0)), fall, before)
+        before, fall = self._level(3) - self._level(2), self._level(2) - self._level(1)
+        _, error = self.logs.change(window, first=len(self.logs) - 2 * window)
+        step, floor, every = self.logs.steps[-1], self.share * start, window * self.logs.spacing()
+        left = min(self.planned - step, HORIZON * every) if self.planned else HORIZON * every
+        windows = windows_until(math.log(max(now / floor, 1.0)), fall - DOUBT * error, max(before, fall))
         if windows * every >= left or self._solved_by(windows * every):
             return None
         reason = f"has fallen from {start:.3g} and is at the floor in {windows * every:.0f} of {left} steps"
-        return RuleBreach(ENTROPY, now, floor, reason)
+        return RuleBreach(ENTROPY, now, floor, reason, window)
 
     def _solved_by(self, steps: float) -> bool:
-        end, window = len(self.success), self.window
+        end, window = len(self.success), self._window()
         if end < 2 * window:
             return False
         now = self.success.mean(end - window, end)
@@ -95,6 +115,9 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             share=0.1,  # the floor of `entropy_floor`
             lost=0.5,  # half is gone: below it an exponential through noise is no forecast
             window=10,  # steps: an entropy is a mean over thousands of tokens, its trend is resolved in ten
+            spans=1 / 6,  # of the run so far: the three windows are its second half
+            solved=SOLVED,
+            held=LEAST,  # as of the floor
             patience=5,
             planned=facts.planned,
             responses=facts.responses,

@@ -34,18 +34,19 @@ class FormatBought(BoughtReward):
     name: str = field(default="", init=False)  # of the format term
     columns: int = field(default=0, init=False)  # of the row in which it was looked for last
 
-    def paid(self, metrics: Mapping[str, float]) -> str:
+    def paid(self, metrics: Mapping[str, float]) -> tuple[str, Curve]:
         """Which form has been bought."""
         append_metric(self.unanswered, metrics, UNANSWERED)
         if not self.name and len(metrics) != self.columns:
             self.columns = len(metrics)
             self.name = next((one for one in metrics if FORMAT.match(one)), "")
         append_metric(self.term, metrics, self.name)
-        fewer, _ = self.unanswered.change(self.window)
-        more, _ = self.term.change(self.window)
+        fewer = self.unanswered.gain(self.window, self.late(self.unanswered))
+        more = self.term.gain(self.window, self.late(self.term))
         if more >= self.moved:
-            return f"{self.name} rose by {more:.2g}"
-        return f"the share without an answer fell by {-fewer:.2g}" if -fewer >= self.moved else ""
+            return f"{self.name} rose by {more:.2g}", self.term
+        said = f"the share without an answer fell by {-fewer:.2g}" if -fewer >= self.moved else ""
+        return said, self.unanswered
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
@@ -56,6 +57,8 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             rise=0.1,
             window=8,
             patience=5,
+            lasting=0.2,  # of the run: the answers come after the form, but not so long after
+            planned=facts.planned,
             responses=facts.responses,
             moved=0.1,  # a tenth of the responses
         ),

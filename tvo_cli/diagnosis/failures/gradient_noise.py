@@ -50,7 +50,7 @@ class NoisyGradient(UnsolvedRule):
         reason = (
             f"is {typical / self.responses:.0f} batches of {self.responses}, and {self.window} steps gained nothing"
         )
-        return RuleBreach(SCALE, typical, threshold, reason)
+        return RuleBreach(SCALE, typical, threshold, reason, self.window)
 
     def _gains(self) -> bool:
         half, end = self.window // 2, len(self.reward)

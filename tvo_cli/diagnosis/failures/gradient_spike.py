@@ -1,25 +1,72 @@
 """Gradient spikes: a gradient norm far above its running median.
 
 The live rule `gradient_blow_up`. Under Adam one large gradient inflates the second moment for 1/(1 − β₂) updates
-(arXiv:2304.09871 on loss spikes of large models).
+(arXiv:2304.09871 on loss spikes of large models). Excused where the task is solved or the run holds its best: there
+most norms are small, for few answers are wrong, and an ordinary gradient stands out; what it costs, falls tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.stability.rule_interface import CollapseRule
+from tvo_cli.stability.collapse_rules import GradientBlowUp
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.solved_task import (
+    DOUBT,
+    HELDOUT,
+    KEPT,
+    LEAST,
+    SOLVED,
+    WINDOW,
+    accuracy_of_step,
+    is_solved,
+    mean_with_error,
+)
 
 NORM = "gradient/norm"
 
 
+@dataclass(kw_only=True)
+class CostlySpike(GradientBlowUp):
+    """A blow-up of the gradient of a run that has not solved its task, and does not hold what it has learnt."""
+
+    solved: float
+    held: float
+    responses: int | None = None
+    accuracies: list[float] = field(default_factory=list, init=False)  # of the last two windows
+    best: float = field(default=0.0, init=False)  # the highest mean of a window
+    heldout: float | None = field(default=None, init=False)
+
+    def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """Above the threshold, and not excused."""
+        accuracy, held = accuracy_of_step(metrics), finite_metric(metrics, HELDOUT)
+        self.heldout = self.heldout if held is None else held
+        if accuracy is not None:
+            self.accuracies = [*self.accuracies, accuracy][-2 * WINDOW :]
+            if len(self.accuracies) >= WINDOW:
+                self.best = max(self.best, statistics.fmean(self.accuracies[-WINDOW:]))
+        found = super().breach(metrics)
+        return None if found is None or self._is_excused() else found
+
+    def _is_excused(self) -> bool:
+        """Solved, or held; a run that still rises may be thrown back."""
+        if is_solved(self.accuracies, self.responses, self.heldout, self.solved):
+            return True
+        if len(self.accuracies) < WINDOW:
+            return False
+        level, error = mean_with_error(self.accuracies, self.responses)
+        return level + DOUBT * error >= max(self.held, KEPT * self.best)
+
+
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    return (live_rule("gradient_blow_up"),)
+    return (live_rule("gradient_blow_up", CostlySpike, solved=SOLVED, held=LEAST, responses=facts.responses),)
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:

@@ -31,15 +31,15 @@ class LengthBought(BoughtReward):
     factor: float
     length: Curve = field(default_factory=Curve, init=False)
 
-    def paid(self, metrics: Mapping[str, float]) -> str:
+    def paid(self, metrics: Mapping[str, float]) -> tuple[str, Curve]:
         """How far the length has moved."""
         append_metric(self.length, metrics, LENGTH)
         end = len(self.length)
         if end < 2 * self.window:
-            return ""
-        before, now = self.length.mean(0, self.window), self.length.mean(end - self.window, end)
+            return "", self.length
+        before, now = self.length.mean(0, self.window), self.length.mean(end - self.late(self.length), end)
         moved = min(before, now) > 0.0 and abs(math.log(now / before)) >= math.log(self.factor)
-        return f"length went from {before:.3g} to {now:.3g} tokens" if moved else ""
+        return f"length went from {before:.3g} to {now:.3g} tokens" if moved else "", self.length
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
@@ -51,6 +51,8 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             rise=0.1,  # of its size: below it nobody would call it a gain
             window=8,
             patience=3,
+            lasting=0.1,  # of the run: longer reasoning pays later than it grows, but not so much later
+            planned=facts.planned,
             responses=facts.responses,
             factor=1.3,  # healthy lengths of the embedded task move by less than a tenth
         ),

@@ -1,7 +1,8 @@
 """Plateau: half of the run so far has gained nothing, most of what there is to gain is still missing.
 
 A claim of no gain needs the power to see one: the standard error of the difference must be so small that a gain worth
-having would have shown. A run that has come most of its way and then stands is no plateau: it has converged.
+having would have shown. A run that has come most of its way and then stands is no plateau, it has converged;
+but where it spends three fifths of its steps so, on a task that is far from solved, that is worth saying.
 """
 
 from __future__ import annotations
@@ -17,45 +18,66 @@ from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, LEAST, REWARD, share_noise
+
+SURE = 2.0  # standard errors
 
 
 @dataclass(kw_only=True)
 class Plateau(UnsolvedRule):
-    """The second half of the last `share` of the steps is no better than its first half."""
+    """The second half of the last `share` of the steps is no better than its first half, and that has lasted.
+
+    For `lasting` of the steps: the stretch at one step is nearly that at the next, so that a streak of a few is none.
+    """
 
     steps: int
     share: float
     gain: float
     missing: float
+    lasting: float
+    least: float = 0.0  # share of the steps that were asked for, or of those so far, which it must have stood
     planned: int | None = None
     curve: Curve = field(default_factory=Curve, init=False)
+    begun: int | None = field(default=None, init=False)  # the first step at which it stood, of the present streak
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
-        """No gain where one would have been seen."""
+        """No gain where one would have been seen, for long enough."""
+        found, step = self._stands(metrics), int(metrics["step"])
+        self.begun = None if found is None else step if self.begun is None else self.begun
+        lasted = self.begun is not None and step - self.begun >= self.lasting * (self.planned or step)
+        return found if lasted else None
+
+    def _stands(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         self.follow(metrics)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         value, end = append_metric(self.curve, metrics, metric), len(self.curve)
         if value is None or end < self.steps or self.is_solved():
             return None
-        half = max(int(end * self.share) // 2, 4)
-        first, now = end - 2 * half, self.curve.mean(end - half, end)
-        noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
-        change, error = self.curve.change(half, noise, first=first)
-        if change > error or change < -3.0 * error or self._could_gain(change, error, half):
+        half = self._half(end)
+        if 2 * half > end:
             return None
+        first, now = end - 2 * half, self.curve.mean(end - half, end)
         if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None  # converged, collapsed, or without advantages: failures of their own, or none
+        noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
+        change, error = self.curve.change(half, noise, first=first)
+        if change > error or change < -SURE * error or self._could_gain(change, error, half):
+            return None
         self.since = self.curve.steps[first]
         steps = 2 * half * self.curve.spacing()
         reason = f"has gained {change:+.3f} ± {error:.3f} in {steps:.0f} steps; it began at {self.curve.mean(0, 3):.3g}"
-        return RuleBreach(metric, now, now + self._worth(), reason)
+        return RuleBreach(metric, now, now + self._worth(), reason, half)
+
+    def _half(self, end: int) -> int:
+        """Half of the stretch that is looked at: of the run so far, or of the least that it must have stood."""
+        least = self.least * (self.planned or self.curve.steps[-1]) / self.curve.spacing()
+        return max(int(max(end * self.share, least)) // 2, 4)
 
     def _could_gain(self, change: float, error: float, half: int) -> bool:
-        """Whether the steps that are left, or another half, may gain what is worth having, within two errors."""
+        """Whether the steps that are left, or another half, may gain what is worth having, within SURE errors."""
         step = self.curve.steps[-1]
         left = max((self.planned - step if self.planned else step) / self.curve.spacing(), half)
-        return (change + 2.0 * error) / half * left > self._worth()
+        return (change + SURE * error) / half * left > self._worth()
 
     def _worth(self) -> float:
         """A gain worth having: in points of an accuracy, or of the size of a reward."""
@@ -79,8 +101,22 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             severity="warning",
             steps=40,  # below it half a run is too short to ask for a gain
             share=0.5,  # of the run so far
+            lasting=0.1,
             gain=0.05,  # five points: less in half of a run is not worth the other half
             missing=0.67,  # of the way from the start to a solved task: who has come a third of it has learnt
+            patience=5,
+            planned=facts.planned,
+            responses=facts.responses,
+        ),
+        Plateau(
+            severity="warning",
+            steps=40,
+            share=0.5,
+            least=0.6,  # of the steps that were asked for: more than half is no pause any more
+            lasting=0.05,
+            gain=0.05,
+            missing=0.0,  # however far it has come
+            solved=LEAST,  # from which a run that holds its best counts as well off (conf/stability, `held`)
             patience=5,
             planned=facts.planned,
             responses=facts.responses,

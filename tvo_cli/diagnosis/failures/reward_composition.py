@@ -56,9 +56,11 @@ class TermBought(TrendRule):
         return RuleBreach(name, start + change, start, f"has fallen from {start:.3g} while the whole reward rose")
 
     def _moved(self, curve: Curve, sign: float) -> bool:
-        change, error = curve.change(self.window)
         size = max(abs(curve.mean(0, min(self.window, len(curve)))), 0.1) if len(curve) else 1.0
-        return sign * change >= self.errors * error and sign * change >= self.moved * size
+        if sign * curve.gain(self.window) < self.moved * size:
+            return False
+        change, error = curve.change(self.window)
+        return sign * change >= self.errors * error
 
     def state_dict(self) -> dict[str, Any]:
         """As of any rule, with the terms' curves."""

@@ -19,7 +19,10 @@ VISCOSITY, TV, SET_POINT = "thermo/viscosity", "policy/tv", "thermo/set_point"
 
 @dataclass(kw_only=True)
 class ViscosityLimit(CollapseRule):
-    """ν at `maximum` or above while the policy still moves by more than `factor` set points."""
+    """ν at `maximum` or above while the policy still moves by more than `factor` set points.
+
+    Where no set point of the movement is logged (a rule that aims at a KL) nobody can say that it is missed.
+    """
 
     maximum: float
     factor: float
@@ -28,7 +31,7 @@ class ViscosityLimit(CollapseRule):
         """At the bound."""
         value = finite_metric(metrics, VISCOSITY)
         moved, aim = finite_metric(metrics, TV), finite_metric(metrics, SET_POINT)
-        if value is None or value < self.maximum or (moved is not None and aim and moved <= self.factor * aim):
+        if value is None or value < self.maximum or moved is None or not aim or moved <= self.factor * aim:
             return None
         return RuleBreach(VISCOSITY, value, self.maximum, "is at its limit, and the policy moves more than is aimed at")
 
@@ -49,7 +52,7 @@ def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
 STEP_RULE_LIMIT = Failure(
     name="step_rule_limit",
     meaning="The viscosity is at its limit: the learning rate is out of the step rule's reach.",
-    needs=((VISCOSITY,),),
+    needs=((VISCOSITY,), (TV,), (SET_POINT,)),
     rules=_rules,
     remedies=_remedies,
     sources=("docs/tvo.md",),

@@ -14,6 +14,7 @@ from typing import ClassVar
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.looks import errors_for_looks
 from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
@@ -23,22 +24,26 @@ from tvo_cli.stability.solved_task import ACCURACY, share_noise
 
 @dataclass(kw_only=True)
 class SuddenFall(TrendRule):
-    """Two steps on end lie below the mean of the `window` before them, each by `errors` standard errors."""
+    """Two steps on end lie below the mean of the `window` before them, each by `errors` standard errors.
+
+    Errors of one look; a run of n steps is looked at n times. The first `fewest` steps show what the noise is.
+    """
 
     window: int
     errors: float
+    fewest: int
     responses: int | None = None
     curve: Curve = field(default_factory=Curve, init=False)
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen, and stayed."""
         value, end = append_metric(self.curve, metrics, ACCURACY), len(self.curve)
-        if value is None or end < self.window + 2:
+        if value is None or end < self.fewest + 2:
             return None
         before = self.curve.mean(end - 2 - self.window, end - 2)
         seen = self.curve.noise(0, end - 2)
         noise = math.hypot(max(share_noise(before, self.responses), seen), seen / math.sqrt(self.window))
-        threshold = before - self.errors * noise
+        threshold = before - errors_for_looks(self.errors, end) * noise
         if noise <= 0.0 or max(self.curve.values[-2:]) >= threshold:
             return None
         self.since = self.curve.steps[-2]
@@ -72,7 +77,8 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
         SuddenFall(
             severity="warning",
             window=5,
-            errors=4.0,  # for each of two steps: by chance in no run of ten thousand steps
+            errors=3.5,  # for each of two steps; with the looks 4.4 of 30 steps and 5.5 of ten thousand
+            fewest=12,  # eleven differences: σ is then known to a quarter
             patience=1,
             responses=facts.responses,
         ),

@@ -1,6 +1,7 @@
 """Truncation: more and more responses meet the length limit, where they count as wrong whatever they would have said.
 
-The live rule `truncation`: above a limit, and above the start by a quarter. DAPO's overlong filter and penalty are
+The live rule `truncation`: above a half, and above the start by a quarter. The rise is what counts, for base models
+begin above a half: where it lasts for ten steps it is told below a half too. DAPO's overlong filter and penalty are
 about it (arXiv:2503.14476).
 """
 
@@ -19,7 +20,7 @@ TRUNCATED = "response/truncated"
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    return (live_rule("truncation"),)
+    return live_rule("truncation"), live_rule("truncation", limit=0.25, patience=10)
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:

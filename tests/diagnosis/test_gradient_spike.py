@@ -1,0 +1,23 @@
+"""A spike of the gradient counts while there is something to lose, and not where the task is held."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.diagnosis.logs import found_in, line, noisy
+
+NORMS = [0.4] * 30 + [12.0] + [0.4] * 9
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "counts"),
+    [
+        ([0.93] * 40, False),  # solved
+        ([0.8] * 40, False),  # held
+        ([0.95] * 20 + [0.6] * 20, True),  # fallen
+        (line(0.2, 0.6, 40), True),  # on its way
+    ],
+)
+def test_a_spike_counts_where_there_is_something_to_lose(accuracy: list[float], counts: bool) -> None:
+    found = found_in("gradient_spike", {"gradient/norm": NORMS, "accuracy/fresh": noisy(accuracy, 0.02)})
+    assert (found is not None) is counts
