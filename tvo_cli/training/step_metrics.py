@@ -20,7 +20,7 @@ from tvo_cli.training.replay_metrics import replay_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
-from tvo_cli.training.update_metrics import gradient_metrics, update_metrics
+from tvo_cli.training.update_metrics import gradient_metrics, no_update_metrics, update_metrics
 
 
 def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
