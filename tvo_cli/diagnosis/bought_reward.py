@@ -11,7 +11,7 @@ from itertools import pairwise
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
 
 LATE = 0.1  # share of the run so far whose mean is where a curve stands now
 TOGETHER = 0.7  # correlation from which two curves moved together: half of the variance
@@ -76,7 +76,7 @@ class BoughtReward(TrendRule):
 
     def _flat(self, rise: float) -> bool:
         level = self.success.mean(0, self.window)
-        noise = share_noise(level, self.responses)
+        noise = share_standard_error(level, self.responses)
         gained, error = self.success.change(self.window, noise, last=self.late(self.success))
         return gained < max(error, 0.25 * min(rise, 1.0))
 

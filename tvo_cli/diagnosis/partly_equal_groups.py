@@ -15,7 +15,7 @@ from tvo_cli.diagnosis.equal_groups import RIGHT, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import append_metric
 from tvo_cli.stability.rule_interface import RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, DOUBT, LEAST, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, DOUBT, LEAST, REWARD, share_standard_error
 
 
 @dataclass(kw_only=True)
@@ -57,7 +57,7 @@ class PartlyEqualGroups(EqualGroupsRule):
     def _gains(self, half: int) -> bool:
         end = len(self.success)
         now = self.success.mean(end - half, end)
-        change, error = self.success.change(half, share_noise(now, self.responses), first=end - 2 * half)
+        change, error = self.success.change(half, share_standard_error(now, self.responses), first=end - 2 * half)
         told = min(self.gain, now / 2.0)  # of a sparse start half of what it has is a gain
         return now >= self.held or change > DOUBT * error or DOUBT * error > told
 

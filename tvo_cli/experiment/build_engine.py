@@ -43,7 +43,7 @@ def build_engine(config: DictConfig) -> BuiltEngine:
     if served:
         check_whole_model(config)
     policy = load_policy(config.model, device=runtime.device)
-    reader, facts = PromptReader.of(policy, str(config.model.path)), environment.of_network(policy, runtime)
+    reader, facts = PromptReader.of(policy, str(config.model.path)), environment.facts_of_network(policy, runtime)
     if config.protocol.get("switch"):
         return BuiltEngine(pair_engine(config, policy, runtime), reader, facts)
     if served:
@@ -56,7 +56,7 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     engine = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
     reader = PromptReader(str(tree["path"]), engine.tokenizer, frozenset({engine.tokenizer.eos_token_id}))
-    return BuiltEngine(engine, reader, environment.of_served(str(tree["dtype"])))
+    return BuiltEngine(engine, reader, environment.facts_of_served_network(str(tree["dtype"])))
 
 
 def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> Engine:
@@ -72,7 +72,7 @@ def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> 
 
     def prepare(prompt: Sequence[int]) -> None:
         if isinstance(exchange, DiskExchange) and not node.untie:
-            exchange.folder = _folder_of_model(config)  # the model's own, no copy
+            exchange.folder = _folder_for_servers(config)  # the model's own, no copy
         else:
             exchange.write(policy)
         exchange.load("eval", about)
@@ -88,7 +88,7 @@ def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> 
     return ServerEngine(CompletionService(client, name), tokens, handed_over, exchange.confirm)
 
 
-def _folder_of_model(config: DictConfig) -> Path:
+def _folder_for_servers(config: DictConfig) -> Path:
     """The folder that servers load a model from."""
     place = Path(model_location(config.model))
     if place.is_dir():

@@ -24,7 +24,7 @@ from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 log = logging.getLogger("tvo")
 
 
-class Networks(NamedTuple):
+class LearnerNetworks(NamedTuple):
     """All that a step computes with."""
 
     policy: Policy
@@ -38,15 +38,15 @@ class Networks(NamedTuple):
         return [*policies, *([] if self.critic is None else [self.critic.body])]
 
 
-def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) -> Networks:
+def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) -> LearnerNetworks:
     """The policy with its adapter, the frozen reference where it is kept, and the critic where there is one."""
     adapter = adapter_settings(config, policy)
     reference = clone_frozen(policy) if with_reference else None
     critic = Critic(policy, adapter) if config.algorithm.critic else None
     if adapter is not None:
-        give_adapter(policy, adapter, config.model)
+        build_adapter(policy, adapter, config.model)
     _give_internal_body(config.algorithm, [one for one in (policy, reference) if one is not None])
-    return Networks(policy, reference, critic)
+    return LearnerNetworks(policy, reference, critic)
 
 
 def _give_internal_body(node: DictConfig, policies: Sequence[Policy]) -> None:
@@ -72,7 +72,7 @@ def _give_internal_body(node: DictConfig, policies: Sequence[Policy]) -> None:
     log.info("algorithm.internal_policy: %s", told)
 
 
-def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> Learner:
+def build_learner(config: DictConfig, networks: LearnerNetworks, runtime: Runtime) -> Learner:
     """The networks with all that changes the policy's weights."""
     chosen, optimizer = config.algorithm, config.optimizer
     algorithm = Algorithm(
@@ -128,7 +128,7 @@ def adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | No
     return settings
 
 
-def give_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
+def build_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
     """The adapter comes last: reference and critic are made of the base alone."""
     policy.base = base_model(node, policy.network)
     attach_adapter(policy.network, settings)

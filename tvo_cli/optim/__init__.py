@@ -16,7 +16,7 @@ from tvo_cli.optim.schedule import (
     with_warm_up,
 )
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
-from tvo_cli.optim.step_rule import Free, RewardReader, StepRule
+from tvo_cli.optim.step_rule import Free, RewardReadingStepRule, StepRule
 from tvo_cli.optim.viscosity import Viscosity
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "Lion",
     "LogitDisplacement",
     "Probability",
-    "RewardReader",
+    "RewardReadingStepRule",
     "RiverValley",
     "StableDecay",
     "StepRule",

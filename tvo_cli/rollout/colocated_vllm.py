@@ -21,7 +21,7 @@ from tvo_cli.rollout.served_rollout import Receive
 from tvo_cli.rollout.served_weights import gather_served_weights
 from tvo_cli.rollout.server_client import TransientError
 from tvo_cli.rollout.server_completion import (
-    AnswerCheck,
+    CompletionCheck,
     ServedTokens,
     ServedVocabulary,
     completion_request,
@@ -103,7 +103,7 @@ class ColocatedVllm:
             told += [f"{about}response {sample} to {key}" for sample in samples]
         for row, answer in enumerate(self._answers(bodies)):
             try:
-                receive(row, AnswerCheck(ENGINE, told[row], bodies[row], tokens.vocabulary, self.key).read(answer))
+                receive(row, CompletionCheck(ENGINE, told[row], bodies[row], tokens.vocabulary, self.key).read(answer))
             except TransientError as error:
                 raise UserError(self.key, ENGINE, f"{told[row]}: {error.problem}.", error.remedy) from error
 
@@ -114,7 +114,7 @@ class ColocatedVllm:
         tokens = ServedTokens(policy.tokenizer, ServedVocabulary.of(policy))
         body = _request(prompt, sampling, tokens) | {"seed": 0, "prompt_logprobs": 0}
         (answer,) = self._answers([body])
-        response = AnswerCheck(ENGINE, f"{about}, probe", body, tokens.vocabulary, self.key).read(answer)
+        response = CompletionCheck(ENGINE, f"{about}, probe", body, tokens.vocabulary, self.key).read(answer)
         return {ENGINE: ((*prompt, *response.ids), (*prompt_scores(answer["choices"][0], prompt), *response.logp))}
 
     def _answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

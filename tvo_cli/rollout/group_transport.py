@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
-from tvo_cli.rollout.server_client import Call, ServerClient
+from tvo_cli.rollout.server_client import ServerCall, ServerClient
 from tvo_cli.rollout.weight_transport import dtype_name, in_background
 
 JOIN, START, UPDATE, FINISH = (
@@ -113,7 +113,7 @@ class GroupTransport:
         met = in_background(group.meet)
         shared = group.address() | {"world_size": 1 + sum(sizes), "packed": False}
         calls = [
-            Call(url, JOIN, {"init_info": shared | {"rank_offset": first}}, about, repeats=False)
+            ServerCall(url, JOIN, {"init_info": shared | {"rank_offset": first}}, about, repeats=False)
             for url, first in zip(client.urls, accumulate(sizes, initial=1))
         ]
         joined = in_background(lambda: client.run(calls, lambda *_: None))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tvo_cli.model import Policy
-from tvo_cli.rollout.server_client import Call, ServerClient
-from tvo_cli.rollout.server_completion import AnswerCheck, ServedVocabulary, completion_request, is_logprob
+from tvo_cli.rollout.server_client import ServerCall, ServerClient
+from tvo_cli.rollout.server_completion import CompletionCheck, ServedVocabulary, completion_request, is_logprob
 from tvo_cli.rollout.token_sampling import SamplingParams
 
 
@@ -32,11 +32,11 @@ class ServerProbe:
 
         def read(number: int, answer: Any) -> None:
             url = self.client.urls[number]
-            response = AnswerCheck(url, told, body, vocabulary).read(answer)
+            response = CompletionCheck(url, told, body, vocabulary).read(answer)
             scored = prompt_scores(answer["choices"][0], prompt)
             found[url] = ((*prompt, *response.ids), (*scored, *response.logp))
 
-        self.client.run([Call(url, "/v1/completions", body, told) for url in self.client.urls], read)
+        self.client.run([ServerCall(url, "/v1/completions", body, told) for url in self.client.urls], read)
         return {url: found[url] for url in self.client.urls}
 
 

@@ -13,9 +13,9 @@ from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.engine import Completion, ReportCompletion
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.served_rollout import Completer, Receive, rollout_of_responses
-from tvo_cli.rollout.server_client import Call, ServerClient
+from tvo_cli.rollout.server_client import ServerCall, ServerClient
 from tvo_cli.rollout.server_completion import (
-    AnswerCheck,
+    CompletionCheck,
     ServedResponse,
     ServedTokens,
     ServedVocabulary,
@@ -57,15 +57,15 @@ class CompletionService:
         Raises:
             UserError: one could not be had; none of the others is waited for then.
         """
-        calls, checks = list[Call](), list[AnswerCheck]()
+        calls, checks = list[ServerCall](), list[CompletionCheck]()
         for prompt, key, used in zip(prompts, keys, taken or [0] * len(keys), strict=True):
             left = replace(sampling, max_tokens=sampling.max_tokens - used)
             body = completion_request(self.model, prompt, left, *tokens)
             url = replica_of(key, self.client.urls)
             for sample in range(sampling.samples):
                 told = f"{about}response {sample} to {key}"
-                calls.append(Call(url, COMPLETIONS, body | {"seed": request_seed(seed, key, sample)}, told))
-                checks.append(AnswerCheck(url, told, body, tokens.vocabulary))
+                calls.append(ServerCall(url, COMPLETIONS, body | {"seed": request_seed(seed, key, sample)}, told))
+                checks.append(CompletionCheck(url, told, body, tokens.vocabulary))
         self.client.run(calls, lambda row, answer: receive(row, checks[row].read(answer)))
 
 

@@ -22,7 +22,7 @@ from tvo_cli.types import Experience, Rollout
 
 def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    graded, beside = _with_branch(session, drawn)
+    graded, beside = _with_tempered_branch(session, drawn)
     problems, rollout = graded.problems, graded.rollout
     old = _score_by_old_policy(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
@@ -40,7 +40,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
         extra=beside if rollout.prefix is None else rollout.prefix > 0,
-        opinions=shaping_inputs.opinions_of_functions(graded, device),
+        opinions=shaping_inputs.opinions_of_reward_functions(graded, device),
         step=session.counters.step,
         sources=tuple(sources),
         internal=_is_internal(session),
@@ -57,7 +57,7 @@ def _learnt_tokens(session: Session, rollout: Rollout) -> Tensor:
     return rollout.mask if branching is not None and branching.learns_prefix else rollout.sampled
 
 
-def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
+def _with_tempered_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
     """What was chosen, the branch's groups behind it, with log π_old at the run's temperature; and which are those."""
     if drawn.branch is None:
         return drawn.chosen, None

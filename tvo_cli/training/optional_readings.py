@@ -8,7 +8,7 @@ import torch
 
 from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
 from tvo_cli.evaluation.support_change import compare_support, support_ratios
-from tvo_cli.evaluation.test_sets import RunEvaluation
+from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.model.layer_readings import layer_entropies, pooled_states
 from tvo_cli.stability.policy_cliff import groups_of, policy_cliff_readings
 from tvo_cli.stability.spectral_entropy import diffusion_spectral_entropy, median_distance
@@ -33,7 +33,7 @@ def optional_readings(session: Session, work: StepInProgress) -> dict[str, float
     return found
 
 
-def support_readings(session: Session, evaluation: RunEvaluation) -> dict[str, float]:
+def support_readings(session: Session, evaluation: EvaluatedTestSets) -> dict[str, float]:
     """Problems kept, gained and lost of each test set since its first evaluation; nothing at that one itself."""
     if not session.limits.readings.support:
         return {}

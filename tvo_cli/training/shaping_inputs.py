@@ -105,7 +105,7 @@ def answers_of_groups(session: Session, graded: GradedBatch) -> Tensor:
     return torch.tensor(session.ranks.run_on_first(compare, list[int]), device=group.device)
 
 
-def opinions_of_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:
+def opinions_of_reward_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:
     """What each of the user's reward functions says, [B]; nan where it has no opinion."""
     return {
         name: torch.tensor([torch.nan if value is None else value for value in found.values], device=device)

@@ -19,7 +19,7 @@ def check_engine(rollout: Mapping[str, Any], root: str) -> None:
     _check_command(engine, root)
     _check_keys(rollout, engine)
     if engine == "server":
-        _check_weights(rollout, root)
+        _check_engine_weights(rollout, root)
     if engine is not None:
         _check_logprobs(rollout, root)
 
@@ -44,7 +44,7 @@ def _check_keys(rollout: Mapping[str, Any], engine: str | None) -> None:
         raise UserError("rollout.engine", engine, f"needs rollout.{missing[0]}.", remedy)
 
 
-def _check_weights(rollout: Mapping[str, Any], root: str) -> None:
+def _check_engine_weights(rollout: Mapping[str, Any], root: str) -> None:
     weights, urls = str(rollout["weights"]), rollout["url"]
     if weights == "none" and root == "train":
         problem, remedy = "would leave the servers with the weights of the start.", "Take rollout.weights=disk."

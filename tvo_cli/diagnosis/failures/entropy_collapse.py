@@ -75,7 +75,9 @@ class EntropyArrival(ExcusedRule, TrendRule):
         _, error = self.logs.change(window, first=len(self.logs) - 2 * window)
         step, floor, every = self.logs.steps[-1], self.share * start, window * self.logs.spacing()
         left = min(self.planned - step, HORIZON * every) if self.planned else HORIZON * every
-        windows = windows_until(math.log(max(now / floor, 1.0)), fall - DOUBT * error, max(before, fall))
+        windows = windows_until_entropy_collapse(
+            math.log(max(now / floor, 1.0)), fall - DOUBT * error, max(before, fall)
+        )
         if windows * every >= left or self._solved_by(windows * every):
             return None
         reason = f"has fallen from {start:.3g} and is at the floor in {windows * every:.0f} of {left} steps"
@@ -90,7 +92,7 @@ class EntropyArrival(ExcusedRule, TrendRule):
         return now + rise * steps >= self.solved
 
 
-def windows_until(need: float, fall: float, before: float) -> float:
+def windows_until_entropy_collapse(need: float, fall: float, before: float) -> float:
     """Return the windows until falls of log H add up to `need`, each `fall`/`before` of the one before it, at most 1.
 
     Σ_{i=1..k} fall·q^i = need, q = min(fall/before, 1): k = log(1 − need·(1 − q)/(fall·q))/log q; infinite where a fall

@@ -16,15 +16,15 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
+from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, LEAST, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, LEAST, REWARD, share_standard_error
 
 SURE = 2.0  # standard errors
 
 
 @dataclass(kw_only=True)
-class Plateau(UnsolvedRule):
+class Plateau(UnsolvedTrendRule):
     """The second half of the last `share` of the steps is no better than its first half, and that has lasted.
 
     For `lasting` of the steps: the stretch at one step is nearly that at the next, so that a streak of a few is none.
@@ -59,7 +59,7 @@ class Plateau(UnsolvedRule):
         first, now = end - 2 * half, self.curve.mean(end - half, end)
         if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None  # converged, collapsed, or without advantages: failures of their own, or none
-        noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
+        noise = share_standard_error(now, self.responses) if metric == ACCURACY else 0.0
         change, error = self.curve.change(half, noise, first=first)
         if change > error or change < -SURE * error or self._could_gain(change, error, half):
             return None

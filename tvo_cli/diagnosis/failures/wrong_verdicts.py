@@ -23,7 +23,7 @@ from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, DOUBT, HELDOUT, SOLVED, heldout_error, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, DOUBT, HELDOUT, SOLVED, heldout_standard_error, share_standard_error
 
 
 @dataclass(kw_only=True)
@@ -49,7 +49,7 @@ class CappedAccuracy(TrendRule):
         append_metric(self.success, metrics, ACCURACY)
         held = append_metric(self.heldout, metrics, HELDOUT)
         if held is not None:
-            self.found = self._capped(min(self.heldout.values[-2:]), heldout_error(metrics))
+            self.found = self._capped(min(self.heldout.values[-2:]), heldout_standard_error(metrics))
         return self.found
 
     def _capped(self, held: float, held_error: float) -> RuleBreach | None:
@@ -57,7 +57,7 @@ class CappedAccuracy(TrendRule):
         if held < self.solved or end < 2 * window or len(self.heldout) < 2:
             return None
         now = self.success.mean(end - window, end)
-        noise = max(self.success.noise(end - window, end), share_noise(now, self.responses))
+        noise = max(self.success.noise(end - window, end), share_standard_error(now, self.responses))
         rise, rise_error = self.success.change(window, first=end - 2 * window)
         error = math.hypot(noise / math.sqrt(window), held_error)
         sure = errors_for_looks(self.errors, len(self.heldout))
