@@ -24,9 +24,9 @@ from tvo_cli.comparison.analysis import contrast_over_seeds, rate_choice
 from tvo_cli.comparison.analysis.arms_and_blocks import Arm
 from tvo_cli.comparison.analysis.block_analysis import baseline_of_analysis
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
-from tvo_cli.comparison.analysis.run_values import mean_of_known
+from tvo_cli.comparison.analysis.run_values import mean_of_known_values
 from tvo_cli.comparison.render import verdict_sentences
-from tvo_cli.report.run_loading import Run
+from tvo_cli.report.run_loading import LoadedRun
 from tvo_cli.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
@@ -64,7 +64,7 @@ def trials(text: str) -> Iterator[tuple[str, Trial]]:
             continue
         name, arm, rate, seed, state, steps, final = cells[: len(HEADINGS)]
         row = {"step": float(steps), "eval/pass@1": float(final) / 100.0}
-        run = Run(folder=Path(name), config={}, steps=[], evaluations=[row], summary={}, collapse={})
+        run = LoadedRun(folder=Path(name), config={}, steps=[], evaluations=[row], summary={}, collapse={})
         yield arm, Trial(name, "", run, {RATE: float(rate), "seed": seed}, state)
 
 
@@ -100,7 +100,7 @@ def own_rates(found: list[Arm], way: str) -> list[Row]:
     chosen = {arm.label: rate_choice.choose_rate(arm, READING, way) for arm in found}
     rows = []
     for label, mine in sorted(chosen.items(), key=lambda one: -one[1].optimistic):
-        own = mean_of_known(list(mine.values(READING).values()), READING.confidence)
+        own = mean_of_known_values(list(mine.values(READING).values()), READING.confidence)
         ends = {name: defined(value) for name, value in (("mean", own.mean), ("low", own.low), ("high", own.high))}
         rows.append({"arm": label, **ends, "runs": own.n, "rate": mine.best, "optimistic": defined(mine.optimistic)})
     return rows

@@ -125,7 +125,7 @@ def _update_sizes(config: Any, microbatch: int | None) -> Sizes:
 def _memory_sizes(run: PlannedRun) -> Sizes:
     """Return the predicted peak memory with its parts, and which copies of the model are kept."""
     plan = plan_memory(run.request)
-    host = {"memory of the host, GB": (_gigabytes(sum(plan.host.values())), _parts_text(plan.host))}
+    host = {"memory of the host, GB": (_gigabytes(sum(plan.host.values())), _memory_parts_text(plan.host))}
     return {
         "memory, GB": (_gigabytes(plan.peak), _peak_note(plan)),
         **(host if plan.host else {}),
@@ -155,22 +155,22 @@ def _rank_sizes(config: Any, run: PlannedRun, ranks: int) -> Sizes:
     work = step_work(config, run, ranks)
     moved, seconds = bytes_of_step(work, layout), seconds_of_step(work, layout)
     on_host = {name: size * min(ranks, H100.gpus) for name, size in plan.host.items()}
-    host: Sizes = {"memory of a host, GB": (_gigabytes(sum(on_host.values())), _parts_text(on_host))}
+    host: Sizes = {"memory of a host, GB": (_gigabytes(sum(on_host.values())), _memory_parts_text(on_host))}
     slowest = max(seconds, key=lambda name: seconds[name])
     return {
         "ranks": (ranks, f"--ranks; copies of the weights: {layout.copies}, each among {layout.shards}"),
         "memory a rank, GB": (_gigabytes(plan.peak), _peak_note(plan)),
         **(host if on_host else {}),
-        "moved a step, GB a rank": (_gigabytes(sum(moved.values())), _parts_text(moved) or "one process"),
+        "moved a step, GB a rank": (_gigabytes(sum(moved.values())), _memory_parts_text(moved) or "one process"),
         "seconds a step, on H100s": (
             float(f"{sum(seconds.values()):.3g}"),
-            f"on paper, were all responses as long as they may be: {_seconds_text(seconds)}",
+            f"on paper, were all responses as long as they may be: {_step_seconds_text(seconds)}",
         ),
         "bottleneck": (slowest, relief_of_bottleneck(slowest, work, layout)),
     }
 
 
-def _seconds_text(seconds: Mapping[str, float]) -> str:
+def _step_seconds_text(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
 
 
@@ -198,10 +198,10 @@ def _disk_sizes(disk: DiskSize) -> Sizes:
 
 def _peak_note(plan: MemoryPlan) -> str:
     """Return the parts of a peak: what stands all the time, and the phase that has it."""
-    return f"peak: {_parts_text(plan.standing)}, {plan.phase} {plan.phases[plan.phase] / 1e9:.2f}"
+    return f"peak: {_memory_parts_text(plan.standing)}, {plan.phase} {plan.phases[plan.phase] / 1e9:.2f}"
 
 
-def _parts_text(parts: Mapping[str, float]) -> str:
+def _memory_parts_text(parts: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import tvo_cli as tvo
 from tests.comparison.conftest import write_run
-from tvo_cli.api.comparison import _columns_of_cell
+from tvo_cli.api.comparison import _frame_columns_of_cell
 from tvo_cli.comparison.render.table_cells import interval_cell
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
@@ -47,10 +47,10 @@ def test_the_frame_has_the_ends_that_the_table_shows() -> None:
     below, above = (
         interval_cell(ConfidenceInterval(mean, mean - 0.13, mean + 0.13, 3), share=True) for mean in (0.05, 1)
     )
-    assert below.text == "5.0 [0.0, 18.0]" and _columns_of_cell("final (%)", below)["final low"] == 0.0
-    assert above.text == "100.0 [87.0, 100.0]" and _columns_of_cell("final (%)", above)["final high"] == 1.0
+    assert below.text == "5.0 [0.0, 18.0]" and _frame_columns_of_cell("final (%)", below)["final low"] == 0.0
+    assert above.text == "100.0 [87.0, 100.0]" and _frame_columns_of_cell("final (%)", above)["final high"] == 1.0
     loss = interval_cell(ConfidenceInterval(0.05, -0.08, 0.18, 3))
-    assert _columns_of_cell("loss", loss)["loss low"] == -0.08, "no share, no bound"
+    assert _frame_columns_of_cell("loss", loss)["loss low"] == -0.08, "no share, no bound"
 
 
 def test_a_path_and_its_runs_are_compared_alike(comparison: tvo.Comparison, runs: Path) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import tvo_cli as tvo
-from tvo_cli.readers.numbers_as_spelled import Number, numbers_by_value
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber, numbers_by_value
 from tvo_cli.reward.rows_to_grade import RowSource, read_row_mappings
 
 SOURCE = RowSource("rows")
@@ -47,7 +47,7 @@ def test_a_row_that_cannot_be_graded_is_named(row: Any, said: str) -> None:
 
 
 def test_numbers_of_a_file_are_numbers_again() -> None:
-    given = {"id": Number("7"), "p": [Number("0.10"), {"n": Number("-1e3")}], "text": "7"}
+    given = {"id": SpelledNumber("7"), "p": [SpelledNumber("0.10"), {"n": SpelledNumber("-1e3")}], "text": "7"}
     assert numbers_by_value(given) == {"id": 7, "p": [0.1, {"n": -1000.0}], "text": "7"}
 
 

@@ -24,7 +24,7 @@ from tvo_cli.checkpoint.sharded_parameters import (
     place_each,
     placed_as,
     row_range,
-    whole_tensor,
+    unsharded_tensor,
     whole_tensors,
 )
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors, tensor_fingerprint
@@ -203,7 +203,7 @@ def test_fsdp_goes_on_from_a_plain_state_and_from_slices(sharded_and_plain: tupl
         network(torch.full((1, 3), 2.0)).square().sum().backward()
         optimizer.step()
     after = sharded.state_dict()
-    assert all(torch.equal(whole_tensor(after[name]), value) for name, value in plain.state_dict().items())
+    assert all(torch.equal(unsharded_tensor(after[name]), value) for name, value in plain.state_dict().items())
 
 
 def test_the_whole_is_put_together_where_it_is_kept(sharded_and_plain: tuple[Tied, Tied]) -> None:

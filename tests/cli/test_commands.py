@@ -111,7 +111,7 @@ def test_the_shell_is_answered() -> None:
 
 
 def test_a_summary_is_figures_with_their_own_names() -> None:
-    text = printing.summary_lines(
+    text = printing.command_summary_lines(
         "eval", {"evaluation": {"eval/pass@1": 0.50781}, "a": {"b": 12345}, "long": "x" * 99}, "f"
     )
     assert [line.split() for line in text.splitlines()[1:]] == [["eval/pass@1", "0.5078"], ["a.b", "12,345"]]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tvo_cli.cli.evaluate import ids_of_option
+from tvo_cli.cli.evaluate import problem_ids_of_option
 from tvo_cli.cli.main import app
 from tvo_cli.cli.progress_bars import step_progress_lines
-from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 from tvo_cli.job.evaluation import suites_to_evaluate_as_list
 from tvo_cli.tracking.evaluation_progress import _progress_lines
 
@@ -27,8 +27,8 @@ def test_suites_between_commas_are_one_run() -> None:
 
 def test_ids_of_a_file_or_between_commas(tmp_path: Path) -> None:
     (tmp_path / "ids").write_text("a/1\n\n b/2 \n")
-    assert ids_of_option(str(tmp_path / "ids")) == ["a/1", "b/2"]
-    assert ids_of_option("a/1, b/2,") == ["a/1", "b/2"]
+    assert problem_ids_of_option(str(tmp_path / "ids")) == ["a/1", "b/2"]
+    assert problem_ids_of_option("a/1, b/2,") == ["a/1", "b/2"]
 
 
 def test_evaluate_predict_and_regrade(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr("tvo_cli.cli.progress_bars.time.monotonic", lambda: next(now))
     show = _progress_lines()
     for done in (10, 20, 40, 100):
-        show(EvaluatorStep("math500", done, 100, done // 2, done))
+        show(EvaluatorProgress("math500", done, 100, done // 2, done))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "math500: 10/100 50.0% right",

@@ -136,8 +136,8 @@ def test_chunks_are_bounded_in_rows_and_bytes() -> None:
             line += 1
             yield rows_to_grade.RowToGrade(line, {}, "1", "2", size)
 
-    assert len(next(rows_to_grade.row_chunks(endless(1)))) == rows_to_grade.ROWS_AT_ONCE
-    assert len(next(rows_to_grade.row_chunks(endless(rows_to_grade.BYTES_AT_ONCE // 4)))) == 4
+    assert len(next(rows_to_grade.chunks_of_rows_to_grade(endless(1)))) == rows_to_grade.ROWS_AT_ONCE
+    assert len(next(rows_to_grade.chunks_of_rows_to_grade(endless(rows_to_grade.BYTES_AT_ONCE // 4)))) == 4
 
 
 def test_it_starts_quickly_and_without_torch(tmp_path: Path) -> None:

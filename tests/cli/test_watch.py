@@ -37,7 +37,7 @@ def test_a_browser_is_opened_on_a_screen_of_ones_own_only(
     monkeypatch.setattr(sys, "platform", "linux")
     for name, value in there.items():
         monkeypatch.setenv(name, value)
-    assert watch._has_own_screen() == opens
+    assert watch._can_open_browser() == opens
 
 
 @pytest.mark.slow

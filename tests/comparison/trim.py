@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tvo_cli.report.run_loading import parse_yaml_mapping
+from tvo_cli.report.run_loading import parse_run_config
 
 HERE = Path(__file__).parent
 ARMS = {"tvo": ("0.0003", "0.001"), "grpo": ("0.0001", "0.0003", "0.001"), "ppo": ("0.0001", "0.0003")}
@@ -48,7 +48,7 @@ def main(source: Path) -> None:
 def trim(source: Path, target: Path) -> None:
     """One run, small."""
     target.mkdir(parents=True)
-    config = parse_yaml_mapping((source / "config.yaml").read_text())
+    config = parse_run_config((source / "config.yaml").read_text())
     kept = {group: {key: config[group][key] for key in keys} for group, keys in SETTINGS.items()}
     (target / "config.yaml").write_text(json.dumps({"seed": config["seed"], **kept}, indent=1) + "\n")
     rows = [json.loads(line) for line in (source / "metrics.jsonl").read_text().splitlines()]

@@ -10,7 +10,7 @@ from hydra.utils import get_object
 
 from tvo_cli import config
 from tvo_cli.config import schema
-from tvo_cli.config.moved_targets import MOVED, PIECES, current_target, first_target
+from tvo_cli.config.moved_targets import MOVED, PIECES, current_target, target_before_move
 from tvo_cli.config.signatures import callable_keywords
 
 MADE = Path(__file__).parents[1] / "golden" / "release_0_1" / "sweep"
@@ -19,12 +19,12 @@ MADE = Path(__file__).parents[1] / "golden" / "release_0_1" / "sweep"
 @pytest.mark.parametrize("name", sorted(MOVED))
 def test_every_new_name_is_there(name: str) -> None:
     assert get_object(MOVED[name])
-    assert first_target(current_target(name)) == name
+    assert target_before_move(current_target(name)) == name
 
 
 def test_what_did_not_move_is_itself() -> None:
     for name in ("tvo_cli.optim.Free", "torch.optim.AdamW", "tvo_cli.stability.readings.x"):
-        assert current_target(name) == first_target(name) == name
+        assert current_target(name) == target_before_move(name) == name
     assert current_target("tvo_cli.stability.collapse_rules.Floor") == "tvo_cli.stability.collapse_rules.Floor"
 
 

@@ -54,7 +54,7 @@ def test_a_user_does_not_write_there(mine: Path) -> None:
 @pytest.mark.slow
 def test_a_run_goes_on_with_the_same_code_only(mine: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    flat = resume_compatibility.flat_settings
+    flat = resume_compatibility.resume_settings
     before, sha256 = flat(composed()), composed().own_code["token_words.py"]
     copy_own_code(run, composed())
     mine.write_text("import beside  # changed\n")

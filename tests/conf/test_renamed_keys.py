@@ -13,7 +13,7 @@ from tvo_cli.comparison.analysis.arms_and_blocks import settings_that_name_arms
 from tvo_cli.config import renamed_keys
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError
-from tvo_cli.runs.trial_settings import flatten_settings
+from tvo_cli.runs.trial_settings import flat_trial_settings
 
 OLD = {"rollout.batch_rows": 7, "stability.thicken": 3.0, "trainer.products": "default"}
 
@@ -85,7 +85,7 @@ def test_a_recorded_config_is_read_without_a_word(capsys: pytest.CaptureFixture[
 
 
 def test_runs_of_both_versions_have_the_same_settings() -> None:
-    assert flatten_settings({"stability": {"thicken": 2.0}}) == flatten_settings(
+    assert flat_trial_settings({"stability": {"thicken": 2.0}}) == flat_trial_settings(
         {"stability": {"viscosity_factor": 2.0}}
     )
 

@@ -67,7 +67,7 @@ def test_train_and_test_share_no_question_even_in_a_tiny_world() -> None:
 
 
 def test_a_world_without_test_questions_is_an_error_and_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tvo_cli.data.arithmetic.split_of", lambda question: "train")
+    monkeypatch.setattr("tvo_cli.data.arithmetic.split_of_question", lambda question: "train")
     with pytest.raises(UserError, match=r"dataset\.modulus=2: .*test split"):
         make("test", modulus=2, operations=(1, 1)).problem(0)
 

@@ -18,7 +18,7 @@ from tvo_cli.data.demonstrations import (
     with_conversation,
 )
 from tvo_cli.data.hub_problems import problems_of_hub_rows
-from tvo_cli.data.row_to_problem import RowReading, UnansweredRow, UnreadableRow, row_to_problem
+from tvo_cli.data.row_to_problem import RowReading, RowWithoutAnswer, UnconvertibleRow, row_to_problem
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -115,7 +115,7 @@ def test_every_reply_to_a_user_is_learned_behind_what_came_before_it() -> None:
     ],
 )
 def test_a_row_that_shows_nothing_to_learn_says_so(row: dict[str, Any], key: str, text: str) -> None:
-    with pytest.raises(UnreadableRow) as caught:
+    with pytest.raises(UnconvertibleRow) as caught:
         read(row)
     assert caught.value.key == key and text in caught.value.problem
 
@@ -131,7 +131,7 @@ def test_the_answer_is_put_into_a_box_where_that_is_asked_for() -> None:
 
 
 def test_rows_without_an_answer_are_left_out_where_reinforcement_learning_leaves_them_out() -> None:
-    with pytest.raises(UnansweredRow):
+    with pytest.raises(RowWithoutAnswer):
         read({"prompt": "q", "completion": "so 7"}, skip_unanswered=True)
 
 

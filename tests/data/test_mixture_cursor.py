@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tvo_cli.data.curriculum import build_cursor
-from tvo_cli.data.cursor import Cursor, Outcome
+from tvo_cli.data.cursor import Cursor, ProblemOutcome
 from tvo_cli.data.mixture import Mixture, Source, SourceProblems
 from tvo_cli.data.mixture_cursor import MixtureCursor, check_sources_fill_batch
 from tvo_cli.data.problems import ProblemList
@@ -73,7 +73,7 @@ def test_gone_on_with_from_its_state_it_draws_the_same(curriculum: dict[str, obj
     parts = mixture(a=(9, 0.6), b=(7, 0.4))
     whole, again = build_cursor(parts, 1, curriculum), build_cursor(parts, 1, curriculum)
     for _ in range(5):
-        whole.observe([Outcome(problem, len(problem.id) % 2, 2) for problem in whole.take(4)])
+        whole.observe([ProblemOutcome(problem, len(problem.id) % 2, 2) for problem in whole.take(4)])
     again.load_state_dict(json.loads(json.dumps(whole.state_dict())))
     for _ in range(5):
         assert [one.id for one in whole.take(4)] == [one.id for one in again.take(4)]
@@ -108,7 +108,7 @@ def test_a_weight_that_a_source_cannot_fill_is_refused_before_the_start() -> Non
 
 def test_readings_of_a_curriculum_carry_the_sources_name() -> None:
     cursor = build_cursor(mixture(a=(4, 0.5), b=(8, 0.5)), 0, RATE)
-    cursor.observe([Outcome(problem, 1, 2) for problem in cursor.take(4)])
+    cursor.observe([ProblemOutcome(problem, 1, 2) for problem in cursor.take(4)])
     found = cursor.readings()
     assert found["data/seen/a"] == 0.5 and found["data/seen/b"] == 0.25
     assert set(found) == {f"data/{one}/{name}" for one in ("seen", "weight") for name in "ab"}

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
-from tvo_cli.data.cursor import Outcome
+from tvo_cli.data.cursor import ProblemOutcome
 from tvo_cli.data.pass_rate_curriculum import PassRateCursor, PassRateLaw, expected_variance
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
@@ -25,7 +25,7 @@ def rows(count: int) -> ProblemList:
 def seen(solved: dict[str, int], judged: int = 8, *, seed: int = 0, law: PassRateLaw = UNIFORM) -> PassRateCursor:
     """A cursor over as many problems, all of which were drawn once and solved so often."""
     cursor = PassRateCursor(rows(len(solved)), seed, law)
-    cursor.observe([Outcome(problem, solved[problem.id], judged) for problem in cursor.take(len(solved))])
+    cursor.observe([ProblemOutcome(problem, solved[problem.id], judged) for problem in cursor.take(len(solved))])
     return cursor
 
 
@@ -64,7 +64,7 @@ def test_a_batch_holds_no_problem_twice_and_every_draw_is_another() -> None:
 
 def test_earlier_counts_fade_as_the_policy_changes() -> None:
     cursor = seen({"0": 0}, law=PassRateLaw(1.0, 1.0, 0.5))
-    cursor.observe([Outcome(problem, 8, 8) for problem in cursor.take(1)])
+    cursor.observe([ProblemOutcome(problem, 8, 8) for problem in cursor.take(1)])
     assert cursor.state_dict()["counts"] == {"0": [8.0, 4.0]}
 
 
@@ -81,13 +81,13 @@ def test_gone_on_with_from_its_state_it_draws_the_same() -> None:
         taken = [cursor.take(6) for cursor in (whole, again)]
         assert taken[0] == taken[1]
         for cursor, problems in zip((whole, again), taken):
-            cursor.observe([Outcome(problem, len(problem.id), 8) for problem in problems])
+            cursor.observe([ProblemOutcome(problem, len(problem.id), 8) for problem in problems])
 
 
 def test_readings() -> None:
     cursor = PassRateCursor(rows(4), 0, UNIFORM)
     assert cursor.readings() == {"data/seen": 0.0, "data/weight": 1.0}
-    cursor.observe([Outcome(problem, 0, 8) for problem in cursor.take(2)])
+    cursor.observe([ProblemOutcome(problem, 0, 8) for problem in cursor.take(2)])
     assert cursor.readings() == {"data/seen": 0.5, "data/weight": pytest.approx(6 * 9 / 110)}
 
 

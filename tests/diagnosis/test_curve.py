@@ -9,9 +9,9 @@ import pytest
 
 from tests.diagnosis.logs import line, noisy
 from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.diagnosis.failures.entropy_collapse import windows_until
-from tvo_cli.diagnosis.trend_rule import first_step_below
-from tvo_cli.stability.solved_task import share_noise
+from tvo_cli.diagnosis.failures.entropy_collapse import windows_until_entropy_collapse
+from tvo_cli.diagnosis.trend_rule import trend_below_since
+from tvo_cli.stability.solved_task import share_standard_error
 
 
 def curve(values: list[float]) -> Curve:
@@ -36,8 +36,8 @@ def test_a_change_has_the_error_of_two_means() -> None:
 
 
 def test_a_single_value_above_does_not_end_a_stretch_below() -> None:
-    assert first_step_below(curve([1, 1, 0, 0, 1, 0, 0]), 0.5) == 3
-    assert first_step_below(curve([0, 0, 1, 1, 0, 0]), 0.5) == 5
+    assert trend_below_since(curve([1, 1, 0, 0, 1, 0, 0]), 0.5) == 3
+    assert trend_below_since(curve([0, 0, 1, 1, 0, 0]), 0.5) == 5
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,10 @@ def test_a_single_value_above_does_not_end_a_stretch_below() -> None:
     ],
 )
 def test_a_fall_that_slows_down_is_extrapolated_as_one(need: float, fall: float, before: float, windows: float) -> None:
-    assert windows_until(need, fall, before) == pytest.approx(windows)  # 0.1 + 0.05 = 0.15; it never adds up to 0.2
+    assert windows_until_entropy_collapse(need, fall, before) == pytest.approx(
+        windows
+    )  # 0.1 + 0.05 = 0.15; it never adds up to 0.2
 
 
 def test_the_error_of_a_share_is_bernoullis() -> None:
-    assert share_noise(0.5, 100) == pytest.approx(0.05) and share_noise(0.5, None) == 0.0
+    assert share_standard_error(0.5, 100) == pytest.approx(0.05) and share_standard_error(0.5, None) == 0.0

@@ -9,7 +9,7 @@ import pytest
 from tests.diagnosis.logs import Column, diagnosed, evaluations, line, log_of, noisy
 from tvo_cli.diagnosis.diagnosis import diagnose, worst
 from tvo_cli.diagnosis.examiner import Examiner
-from tvo_cli.diagnosis.failures.accuracy_collapse import SignificantFall
+from tvo_cli.diagnosis.failures.accuracy_collapse import SignificantAccuracyFall
 from tvo_cli.diagnosis.failures.reward_composition import TermBought
 from tvo_cli.diagnosis.registry import BY_NAME, FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
@@ -128,7 +128,7 @@ def test_names_that_other_rooms_use_are_names_of_failures() -> None:
 def test_rules_over_rewards_below_zero_and_terms_keep_their_kind() -> None:
     fall = diagnosed({"reward/mean": noisy([-1.0] * 10 + line(-1.0, -0.2, 10) + [-3.0] * 10, 0.05)})
     assert fall.findings[0].failure == "accuracy_collapse"
-    assert any(isinstance(rule, SignificantFall) for rule in BY_NAME["accuracy_collapse"].rules(fall.log.facts))
+    assert any(isinstance(rule, SignificantAccuracyFall) for rule in BY_NAME["accuracy_collapse"].rules(fall.log.facts))
     assert isinstance(BY_NAME["reward_composition"].rules(fall.log.facts)[0], TermBought)
 
 

@@ -15,7 +15,7 @@ from tvo_cli.cli import env
 from tvo_cli.cli.main import main
 from tvo_cli.environment import fast_paths, machine, services
 from tvo_cli.model import load_policy, packed_attention, sequence_packing
-from tvo_cli.model.packed_layout import MaskedPieces, VarlenSequences
+from tvo_cli.model.packed_layout import MaskedLayout, VarlenSequences
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import onednn
 
@@ -53,7 +53,7 @@ def test_prompts_are_shared_with_recomputed_layers_where_rows_are_packed() -> No
     assert on and "15%" in why
 
 
-@pytest.mark.parametrize(("pieces", "kernel"), [(MaskedPieces, "SDPA with masks"), (VarlenSequences, "FlashAttention")])
+@pytest.mark.parametrize(("pieces", "kernel"), [(MaskedLayout, "SDPA with masks"), (VarlenSequences, "FlashAttention")])
 def test_a_gpus_packed_rows_are_told_with_their_kernel(
     pieces: type, kernel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +125,7 @@ def test_it_is_one_screen_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert main(["env", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"python", "packages", "environment"} <= set(found)
-    assert set(found["environment"]) == set(environment.here())
+    assert set(found["environment"]) == set(environment.facts_of_machine())
     assert main(["env", "--format", "xml"]) == 2
 
 
@@ -159,14 +159,14 @@ def test_every_command_that_writes_a_folder_writes_the_same_facts(command: str, 
     run(config.compose([*SHORT[command], f"output_dir={tmp_path}"], command), *untold)
     held = json.loads((tmp_path / "versions.json").read_text())
     assert held["python"] != "2.7" and {"packages", "threads", "processors", "git"} <= set(held)
-    assert set(held["environment"]) == set(environment.here())
+    assert set(held["environment"]) == set(environment.facts_of_machine())
     assert set(held["environment"]["fast_paths"]) == {path.name for path in fast_paths.fast_paths_here()}
     assert held["environment"]["precision"] == "float32" and held["environment"]["device"] == "cpu"
 
 
 def test_a_served_network_takes_no_path_of_ours() -> None:
-    found = environment.of_served("bfloat16")
-    assert found["precision"] == "bfloat16" and set(found) == set(environment.here())
+    found = environment.facts_of_served_network("bfloat16")
+    assert found["precision"] == "bfloat16" and set(found) == set(environment.facts_of_machine())
     assert not any(path["on"] for name, path in found["fast_paths"].items() if name in fast_paths.ELSEWHERE)
 
 
@@ -179,10 +179,10 @@ def test_a_run_writes_the_facts_beside_what_its_versions_held(tmp_path: Path) ->
     train(config.compose([*small, *sizes, f"output_dir={tmp_path}"]))
     held = json.loads((tmp_path / "versions.json").read_text())
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["fast_paths"] == environment.paths_taken(held["environment"])
+    assert summary["fast_paths"] == environment.fast_paths_taken(held["environment"])
     assert "shared prompts" in summary["fast_paths"] and "packed rows" not in summary["fast_paths"]
     assert {"python", "platform", "packages", "threads", "processors", "git", "fingerprint"} <= set(held)
-    assert set(held["environment"]) == set(environment.here())
+    assert set(held["environment"]) == set(environment.facts_of_machine())
     assert held["environment"]["fast_paths"]["oneDNN products"]["why"] == "106,304 parameters: gains from 1,000,000 on"
 
 

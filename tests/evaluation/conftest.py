@@ -16,7 +16,7 @@ from tvo_cli.rollout.engine import Completion
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
     from tvo_cli.rollout.engine import ReportCompletion
     from tvo_cli.rollout.token_sampling import SamplingParams
 
@@ -91,7 +91,7 @@ def response(sample: int = 0, **changes: Any) -> GradedResponse:
 
 
 def run(
-    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[EvaluatorStep] | None = None
+    config: DictConfig, engine: Parrot, model: dict[str, str] = MODEL, steps: list[EvaluatorProgress] | None = None
 ) -> dict[str, Any]:
     """The summary of an evaluation without a base model."""
     return evaluate_suites(config, engine, None, model, (steps if steps is not None else []).append)

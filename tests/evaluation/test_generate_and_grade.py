@@ -17,7 +17,7 @@ from tvo_cli.rollout import continuous_batching, token_sampling
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
     from tvo_cli.rollout.engine import Completion, ReportCompletion
     from tvo_cli.rollout.token_sampling import SamplingParams
 
@@ -56,7 +56,7 @@ def test_completions_are_on_disk_while_others_are_generated(
 ) -> None:
     monkeypatch.setattr(generate_and_grade, "FLUSH_SECONDS", 0.0)
     seen: list[int] = []
-    steps: list[EvaluatorStep] = []
+    steps: list[EvaluatorProgress] = []
     engine = Reporting(golds, before=lambda number: seen.append(len(rows_in(tmp_path / "run"))))
     run(asked("rollout.batch_size=24"), engine, steps=steps)
     assert engine.asked == [tuple(f"p{i}" for i in range(6))], "one batch"

@@ -16,7 +16,7 @@ from tvo_cli.evaluation.pipeline import regrade_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 
 
 def figures(summary: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def figures(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_whole_evaluation(asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path) -> None:
-    steps: list[EvaluatorStep] = []
+    steps: list[EvaluatorProgress] = []
     summary = run(asked("decoding.greedy=true"), Parrot(golds), steps=steps)
     found = summary["suites"]["jsonl"]
     assert found["avg"]["mean"] == 0.5
@@ -69,7 +69,7 @@ def test_the_same_command_goes_on_with_the_same_numbers(
     path = tmp_path / "run" / "responses.jsonl"
     path.write_bytes(path.read_bytes()[:-40])  # torn inside the last line: p3 has three of four samples
     again = Parrot(golds)
-    steps: list[EvaluatorStep] = []
+    steps: list[EvaluatorProgress] = []
     found = run(asked(), again, steps=steps)
     assert again.asked == [("p3", "p4"), ("p5",)]
     assert steps[-1].done == steps[-1].total == 24

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
-from tvo_cli.evaluation.test_sets import OWN, RunEvaluation
+from tvo_cli.evaluation.test_sets import OWN, EvaluatedTestSets
 from tvo_cli.stats import ConfidenceInterval
-from tvo_cli.tracking.console import RunProgress
+from tvo_cli.tracking.console import ConsoleRunProgress
 from tvo_cli.tracking.metric_names import is_evaluation_metric, is_known_metric
 
 UNREAD: Any = None  # of a test that reads no response
@@ -31,7 +31,7 @@ def found(rate: float, *sources: str) -> HeldoutEvaluation:
 
 
 def test_a_named_test_set_carries_its_name_and_the_own_problems_none() -> None:
-    both = RunEvaluation({OWN: found(0.5, "easy", "hard"), "aime24": found(0.25)})
+    both = EvaluatedTestSets({OWN: found(0.5, "easy", "hard"), "aime24": found(0.25)})
     metrics = both.metrics()
     assert (metrics["eval/pass@1"], metrics["eval/aime24/pass@1"]) == (0.5, 0.25)
     assert metrics["eval/aime24/pass@1_low"] == 0.15 and metrics["eval/hard/pass@1_high"] == 0.6
@@ -43,15 +43,15 @@ def test_a_named_test_set_carries_its_name_and_the_own_problems_none() -> None:
 
 
 def test_the_score_is_that_of_one_test_set_where_it_was_asked() -> None:
-    both = RunEvaluation({OWN: found(0.5), "aime24": found(0.25)})
+    both = EvaluatedTestSets({OWN: found(0.5), "aime24": found(0.25)})
     assert (both.score(OWN), both.score("aime24")) == (0.5, 0.25)
-    assert RunEvaluation({"aime24": found(0.25)}).score(OWN) is None
+    assert EvaluatedTestSets({"aime24": found(0.25)}).score(OWN) is None
     assert both.records == [{"id": "1"}, {"test_set": "aime24", "id": "1"}]
 
 
 def test_the_console_names_every_test_set() -> None:
-    progress = RunProgress.__new__(RunProgress)
-    progress.add_evaluation(3, RunEvaluation({OWN: found(0.5), "aime24": found(0.25)}).metrics())
+    progress = ConsoleRunProgress.__new__(ConsoleRunProgress)
+    progress.add_evaluation(3, EvaluatedTestSets({OWN: found(0.5), "aime24": found(0.25)}).metrics())
     assert progress.evaluation == "pass@1 0.500 [0.400, 0.600], aime24 0.250 after step 3"
-    progress.add_evaluation(4, RunEvaluation({"aime24": found(0.25)}).metrics())
+    progress.add_evaluation(4, EvaluatedTestSets({"aime24": found(0.25)}).metrics())
     assert progress.evaluation == "aime24 0.250 after step 4"

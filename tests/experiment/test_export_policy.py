@@ -19,7 +19,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment import export_policy as exporting
 from tvo_cli.model import load_policy
 from tvo_cli.model.adapter_merge import load_merged_policy
-from tvo_cli.model.base_origin import read_card_head
+from tvo_cli.model.base_origin import read_base_card_head
 
 NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False, "checkpoint": "last"}
 IDS = torch.arange(4, 20)[None]
@@ -89,7 +89,7 @@ def test_an_adapter_is_exported_in_pefts_format_without_a_path_of_this_machine(
     assert main(["export", str(adapter_run), str(out)]) == 0
     assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == "start"
     assert str(adapter_run.parent) not in texts(out)
-    assert read_card_head(out)["library_name"] == "peft" and (out / "LICENSE").is_file()
+    assert read_base_card_head(out)["library_name"] == "peft" and (out / "LICENSE").is_file()
     beside = load_policy(NODE | {"path": str(out), "base": str(adapter_run.parent / "start")}, device="cpu")
     trained = load_policy(NODE | {"path": str(adapter_run)}, device="cpu")
     assert torch.equal(beside.network(input_ids=IDS).logits, trained.network(input_ids=IDS).logits)
@@ -111,7 +111,7 @@ def test_from_another_folder_licence_and_base_stay_known(
     for options in ([], ["--merge"]):
         out = tmp_path / f"out{len(options)}"
         assert main(["export", str(run), str(out), *options]) == 0
-        head = read_card_head(out)
+        head = read_base_card_head(out)
         assert (head["license"], head["base_model"]) == ("apache-2.0", "OWNER/BASE") and (out / "LICENSE").is_file()
 
 
@@ -144,7 +144,7 @@ def test_merged_it_needs_no_base(adapter_run: Path, tmp_path: Path) -> None:
     saved = load_file(out / "model.safetensors")
     assert saved and all(torch.equal(expected[name], value) for name, value in saved.items())
     assert not (out / "adapter_config.json").exists() and (out / "LICENSE").is_file()
-    assert read_card_head(out)["library_name"] == "transformers" and str(adapter_run.parent) not in texts(out)
+    assert read_base_card_head(out)["library_name"] == "transformers" and str(adapter_run.parent) not in texts(out)
 
 
 def test_a_dry_run_lists_and_leaves_and_uploads_nothing(

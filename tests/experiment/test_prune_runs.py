@@ -16,7 +16,7 @@ from tvo_cli.checkpoint import store
 from tvo_cli.checkpoint.policy_only import is_policy_only
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.prune_runs import plan_prune
+from tvo_cli.experiment.prune_runs import prunable_runs
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.tracking import run_status
 
@@ -82,7 +82,7 @@ def test_the_list_says_the_bytes_of_each_and_deletes_nothing(
     folders = [run / "checkpoints" / f"step-0000{step}" for step in (10, 20, 30)]
     whole = sum(len(content) for content in contents(folders[0]).values())
     resume = [len(before[folder / "optimizer.safetensors"]) for folder in folders[1:]]
-    assert [removal.bytes for removal in plan_prune(tmp_path)[0].removals] == [whole, *resume]
+    assert [removal.bytes for removal in prunable_runs(tmp_path)[0].removals] == [whole, *resume]
     assert f"{whole + sum(resume)} bytes in all" in said
 
 
@@ -189,7 +189,7 @@ def test_no_folder_is_one_line_and_no_runs_are_said(tmp_path: Path, capsys: pyte
     assert main(["prune", str(tmp_path)]) == 0
     assert "no runs with checkpoints" in capsys.readouterr().out
     with pytest.raises(UserError):
-        plan_prune(tmp_path / "none")
+        prunable_runs(tmp_path / "none")
 
 
 @pytest.mark.slow

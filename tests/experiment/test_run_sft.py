@@ -16,7 +16,7 @@ from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_sft import sft, write_sft_record
 from tvo_cli.file_digest import file_sha256
-from tvo_cli.model.base_origin import read_card_head
+from tvo_cli.model.base_origin import read_base_card_head
 from tvo_cli.training import supervised_fine_tuning
 from tvo_cli.training.stop_signals import Interrupted
 
@@ -53,7 +53,7 @@ def metric_rows(folder: Path) -> list[dict[str, float]]:
 @pytest.mark.slow
 def test_the_folder_has_a_card_and_a_record(tmp_path: Path) -> None:
     found = tuned(tmp_path, "dataset=addition", "steps=2", "rows=4", "problems=2", "samples=1")
-    assert read_card_head(tmp_path)["tags"] == ["tvo", "sft"]
+    assert read_base_card_head(tmp_path)["tags"] == ["tvo", "sft"]
     assert "Training steps: 2\n" in (tmp_path / "README.md").read_text()
     assert found["sha256"] == file_sha256(tmp_path / "model.safetensors")
     assert json.loads((tmp_path / "sft.json").read_text()) == found

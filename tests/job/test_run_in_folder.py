@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from tvo_cli.job import failure_description as failure
-from tvo_cli.job.run_in_folder import launch_folder_error, remove_refused_run
+from tvo_cli.job.run_in_folder import remove_refused_run, run_folder_error
 
 
 def test_a_refused_run_takes_the_logs_of_the_other_ranks_with_it(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -20,6 +20,6 @@ def test_a_refused_run_takes_the_logs_of_the_other_ranks_with_it(tmp_path_factor
 
 def test_an_error_of_the_run_folder_without_a_name_does_not_cause_itself() -> None:
     error = OSError(errno.EIO, "Input/output error")
-    assert launch_folder_error(error) is error
+    assert run_folder_error(error) is error
     text, code = failure.describe_failure(error)
     assert code == failure.USER_ERROR and "Input/output error" in text

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tvo_cli import config
 from tvo_cli.experiment.algorithm_contract import CHECKS, Check
-from tvo_cli.experiment.contract_samples import LEAVES, cut
+from tvo_cli.experiment.contract_samples import LEAVES, sample_in_micro_batches
 from tvo_cli.experiment.objective_contract import CheckedAlgorithm
 from tvo_cli.objective import Objective
 from tvo_cli.types import Loss, Tokens
@@ -160,7 +160,7 @@ def test_a_statistic_of_a_micro_batch_alone_is_another_one(make_tokens: Callable
     for name in reading:
         built = objective(name, *acting(name))
         tokens = replace(make_tokens(), share=built.reduce(make_tokens().mask).double(), seed=5)
-        apart = sum(built(part).total for part in cut(tokens, whole=False))
+        apart = sum(built(part).total for part in sample_in_micro_batches(tokens, whole=False))
         assert abs(float((apart - built(tokens).total).detach())) > 1e-6, name
 
 

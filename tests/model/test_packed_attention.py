@@ -20,11 +20,11 @@ from tests.model.varlen_stand_in import varlen_by_sequence
 from tvo_cli.model import packed_attention, sequence_packing
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.packed_attention import GPU_ATTENTION, HeadShape
-from tvo_cli.model.packed_layout import MaskedPieces, VarlenSequences
+from tvo_cli.model.packed_attention import GPU_ATTENTION, AttentionHeads
+from tvo_cli.model.packed_layout import MaskedLayout, VarlenSequences
 from tvo_cli.rollout.onednn import attention_of_packed_rows
 
-CPU, HEADS = torch.device("cpu"), HeadShape(4, 2, 8)
+CPU, HEADS = torch.device("cpu"), AttentionHeads(4, 2, 8)
 HALVES = [torch.bfloat16, torch.float16]
 
 
@@ -76,7 +76,7 @@ def test_a_packed_row_gives_the_plain_states_and_gradients(
     if not kernel:
         monkeypatch.setattr(packed_attention, "VARLEN_DTYPES", ())
     body = network.base_model
-    assert sequence_packing.packing_pieces(body) is (VarlenSequences if kernel else MaskedPieces)
+    assert sequence_packing.packing_pieces(body) is (VarlenSequences if kernel else MaskedLayout)
     stand_in.clear()
     mine, theirs = both(body, network, batch(), monkeypatch)
     assert len(stand_in) == (kernel * 2 * (1 + recomputed)), "two layers, again where they are recomputed"
@@ -124,7 +124,7 @@ def test_numbers_of_four_bytes_have_no_such_kernel(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(packed_attention, "varlen_attn", varlen_by_sequence)
     assert not packed_attention.has_varlen_kernel(CPU, torch.float32, HEADS)
     network = as_on_a_gpu(without_dropout(packing_families()["qwen2"]))
-    assert sequence_packing.packing_pieces(network.base_model) is MaskedPieces
+    assert sequence_packing.packing_pieces(network.base_model) is MaskedLayout
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16], ids=str)
@@ -155,22 +155,26 @@ def test_a_network_that_computes_in_two_precisions_is_asked_for_each(
     ask = partial(sequence_packing.packing_pieces, network.base_model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert ask() is VarlenSequences
-    assert ask() is MaskedPieces
+    assert ask() is MaskedLayout
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert ask() is VarlenSequences
 
 
 def test_tf32_is_off_while_masked_pieces_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """With it products err by more than the comparison allows; a run in bfloat16 has it on."""
-    network, found, real = as_on_a_gpu(without_dropout(packing_families()["llama"])), [], packed_attention.masked_sdpa
+    network, found, real = (
+        as_on_a_gpu(without_dropout(packing_families()["llama"])),
+        [],
+        packed_attention.masked_sdpa,
+    )
 
     def noted(*given: Any) -> Tensor:
         found.append(torch.get_float32_matmul_precision())
         return real(*given)
 
     monkeypatch.setattr(packed_attention, "masked_sdpa", noted)
-    with packed_attention.matmul_precision("high"):
-        assert sequence_packing.packing_pieces(network.base_model) is MaskedPieces
+    with packed_attention.attention_matmul_precision("high"):
+        assert sequence_packing.packing_pieces(network.base_model) is MaskedLayout
         assert set(found) == {"highest"} and torch.get_float32_matmul_precision() == "high"
 
 
@@ -210,7 +214,7 @@ def test_each_device_has_its_attention(kind: str, name: str | None) -> None:
 def test_states_do_not_change_where_a_padded_prompt_begins(sharing_always: None) -> None:
     """Padding sees itself alone: a query without a key would be nan, and nan times no weight is nan."""
     network = as_on_a_gpu(without_dropout(packing_families()["llama"]))
-    assert sequence_packing.packing_pieces(network.base_model) is MaskedPieces
+    assert sequence_packing.packing_pieces(network.base_model) is MaskedLayout
     ids, seen, responses, mask = batch()
     first = predicting_states(network.base_model, ids, seen, responses, mask)
     other = predicting_states(network.base_model, torch.where(seen, ids, 5), seen, responses, mask)

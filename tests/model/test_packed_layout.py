@@ -13,8 +13,8 @@ from tests.model.conftest import batch
 from tests.model.varlen_stand_in import varlen_by_sequence
 from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.packed_attention import masked_sdpa
-from tvo_cli.model.packed_layout import MaskedPieces, PackedLayout, PackedSlice, VarlenSequences, token_ranges
-from tvo_cli.rollout.onednn import plain_attention
+from tvo_cli.model.packed_layout import MaskedLayout, PackedLayout, PackedSlice, VarlenSequences, token_ranges
+from tvo_cli.rollout.onednn import onednn_attention
 
 PROMPTS = torch.tensor([[False, True, True], [True, True, True]])
 SLICE = PackedSlice(6, 4, torch.tensor([0, 1, 1]), torch.tensor([4, 1, 3]))
@@ -46,7 +46,7 @@ def test_prompts_alone_are_sequences_too() -> None:
 
 
 def test_masks_let_a_token_see_its_prompt_and_what_stands_before_it() -> None:
-    found = MaskedPieces.of(PackedLayout(PROMPTS, (SLICE, SHORT)))
+    found = MaskedLayout.of(PackedLayout(PROMPTS, (SLICE, SHORT)))
     assert found.prompt_mask[0, 0].long().tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]], "padding sees itself"
     assert found.masks[0][0, 0, 1].long().tolist() == [0, 1, 1, 1, 1, 0, 0]
     assert found.masks[0][1, 0, 3].long().tolist() == [1, 1, 1, 1, 1, 1, 1]
@@ -78,13 +78,13 @@ def test_each_sequence_of_a_row_is_a_prompt_or_a_response_without_its_last_token
 def test_masks_and_sequences_give_the_same_attention_and_gradients(heads: tuple[int, int]) -> None:
     layout, rng = PackedLayout(PROMPTS, (SLICE, SHORT)), torch.Generator().manual_seed(0)
     numbers = [torch.randn(1, h, 24, 8, generator=rng).double() for h in (heads[0], heads[1], heads[1])]
-    sequences, pieces = VarlenSequences.of(layout), MaskedPieces.of(layout)
+    sequences, pieces = VarlenSequences.of(layout), MaskedLayout.of(layout)
     weight = torch.randn(len(sequences.queries), heads[0], 8, generator=rng).double()
     results: list[list[Tensor]] = []
     ways: list[Callable[..., Tensor]] = [
         partial(sequences.attend, scaling=0.3, attention=varlen_by_sequence),
         partial(pieces.attend, scaling=0.3, attention=masked_sdpa),
-        partial(pieces.attend, scaling=0.3, attention=plain_attention),
+        partial(pieces.attend, scaling=0.3, attention=onednn_attention),
     ]
     for attend in ways:
         leaves = [x.clone().requires_grad_() for x in numbers]

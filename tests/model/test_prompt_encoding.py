@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.data.special_tokens import Prompt
 from tvo_cli.evaluation.protocol import Decoding, Protocol
-from tvo_cli.model.prompt_encoding import added_eos_ids, encode_prompts
+from tvo_cli.model.prompt_encoding import encode_prompts, eos_ids_added_to_prompts
 from tvo_cli.model.tiny_model import tiny_tokenizer
 from tvo_cli.types import Problem
 
@@ -219,7 +219,7 @@ def test_no_end_token_is_put_behind_a_prompt(template: str, question: str) -> No
         single="$A <|im_end|>", special_tokens=[("<|im_end|>", end)]
     )
     prompts = [render_prompt(problem(question), node(template), ending)]
-    assert ending(prompts[0])["input_ids"][-1] == end and added_eos_ids(ending) == (end,)
+    assert ending(prompts[0])["input_ids"][-1] == end and eos_ids_added_to_prompts(ending) == (end,)
     assert encode_prompts(ending, prompts) == encode_prompts(usual, prompts)
 
 

@@ -13,7 +13,7 @@ from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
 from tests.model.conftest import packing_families, without_dropout
-from tvo_cli.checkpoint.sharded_parameters import is_sharded, whole_tensor
+from tvo_cli.checkpoint.sharded_parameters import is_sharded, unsharded_tensor
 from tvo_cli.checkpoint.tensor_slice import TensorSlice, values_held
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
@@ -82,7 +82,7 @@ def test_a_sharded_one_takes_its_rows_of_a_plain_ones_folder(tmp_path: Path, fam
         isinstance(read[name], TensorSlice) for name, value in policy.trained_tensors().items() if is_sharded(value)
     )
     policy.restore(read)
-    whole = {name: whole_tensor(value) for name, value in policy.trained_tensors().items()}
+    whole = {name: unsharded_tensor(value) for name, value in policy.trained_tensors().items()}
     assert_same(whole, plain.trained_tensors())
 
 

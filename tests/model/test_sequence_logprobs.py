@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import log_softmax
 
 from tvo_cli.model import Policy, load_policy, sequence_packing
-from tvo_cli.model.sequence_logprobs import TokenSequences, can_pack, learned_logprobs
+from tvo_cli.model.sequence_logprobs import TokenSequences, can_pack_sequences, learned_logprobs
 from tvo_cli.rollout.onednn import packed_attention
 
 LENGTHS = (9, 3, 14, 2, 9)
@@ -41,7 +41,7 @@ def test_each_row_is_scored_as_if_it_were_alone(
 ) -> None:
     sequences = TokenSequences.of(rows, policy.pad_id, torch.device("cpu"))
     with packed_attention(policy.network):
-        assert can_pack(policy, max(LENGTHS))
+        assert can_pack_sequences(policy, max(LENGTHS))
         found = learned_logprobs(policy, sequences, packed=packed)
         found.sum().backward()
     gradient = [p.grad.clone() for p in policy.parameters() if p.grad is not None]
@@ -73,5 +73,5 @@ def test_padding_does_not_count(policy: Policy, rows: list[tuple[list[int], list
 
 
 def test_where_our_attention_is_off_nothing_is_packed(policy: Policy) -> None:
-    assert not can_pack(policy, 8)
+    assert not can_pack_sequences(policy, 8)
     sequence_packing._checked.clear()

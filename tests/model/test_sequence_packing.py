@@ -29,7 +29,7 @@ from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.adapter import attach_adapter
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.packed_layout import MaskedPieces
+from tvo_cli.model.packed_layout import MaskedLayout
 from tvo_cli.rollout import onednn
 from tvo_cli.rollout.onednn import onednn_matmul
 
@@ -184,7 +184,7 @@ def test_a_packed_row_fails_under_an_attention_that_does_not_know_its_layout(ins
     ids, seen, responses, mask = batch()
     row = sequence_packing.packed_row((ids[:1], seen[:1]), torch.zeros(3).long(), (responses[:3], mask[:3]), [], 1)
     with pytest.raises(RuntimeError, match="size"):
-        sequence_packing._forward_packed(network.base_model, row.tokens, row.places, MaskedPieces.of(row.layout))
+        sequence_packing._forward_packed(network.base_model, row.tokens, row.places, MaskedLayout.of(row.layout))
 
 
 @pytest.mark.parametrize("recomputed", [False, True])
@@ -195,7 +195,7 @@ def test_long_rows_are_packed_where_layers_are_recomputed(
     network = (recomputing if recomputed else without_dropout)(FAMILIES["qwen2"]).double()
     monkeypatch.setattr(sequence_packing, "LONGEST", 16)
     monkeypatch.setattr(onednn, "LONGEST", -sequence_packing.TOKENS)  # no keys are few
-    monkeypatch.setattr(onednn, "plain_attention", None)
+    monkeypatch.setattr(onednn, "onednn_attention", None)
     with onednn_matmul(network), counted_layers(network) as shapes:
         assert sequence_packing.packs_rows_of(network.base_model, 17) is recomputed
         shapes.clear()

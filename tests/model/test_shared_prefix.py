@@ -54,7 +54,7 @@ def test_an_attention_that_is_told_but_does_not_heed_is_found_out(
 ) -> None:
     network = architectures()["qwen2"]().eval()
     monkeypatch.setattr(
-        packed_layout.MaskedPieces,
+        packed_layout.MaskedLayout,
         "attend",
         lambda pieces, query, key, value, scaling, attention: query.mT.mT.transpose(1, 2),
     )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tvo_cli.maths.groups import sampling_variance
-from tvo_cli.optim import Constant, Fluctuation, Free, Probability, RewardReader, Viscosity
+from tvo_cli.optim import Constant, Fluctuation, Free, Probability, RewardReadingStepRule, Viscosity
 
 D = torch.float64
 PAIRS = torch.tensor([0, 0, 1, 1])
@@ -133,7 +133,7 @@ def test_without_it_nothing_is_carried_and_a_state_of_before_is_read() -> None:
     other = rule()
     other.load_state_dict(plain.state_dict())
     assert begin(other, MIXED) == pytest.approx(0.01)
-    assert isinstance(plain, RewardReader) and not isinstance(Free(), RewardReader)
+    assert isinstance(plain, RewardReadingStepRule) and not isinstance(Free(), RewardReadingStepRule)
 
 
 def test_an_infinite_unit_and_a_least_of_one_recover_the_set_point() -> None:

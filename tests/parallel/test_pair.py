@@ -12,7 +12,7 @@ from tests.training.conftest import composed
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import train
-from tvo_cli.experiment.ranks_of_run import as_group_of_one
+from tvo_cli.experiment.ranks_of_run import ranks_of_single_process
 
 REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
 
@@ -37,21 +37,24 @@ def test_shards_give_the_bits_of_one_process_while_gradients_are_clipped(pair: P
 def test_one_process_that_shards_gives_the_bits_of_one_that_does_not(pair: Pair) -> None:
     chosen = composed((*EXACT, SHARD))
     chosen.output_dir = str(pair.root / "group-of-one")
-    with as_group_of_one(chosen) as ranks:
+    with ranks_of_single_process(chosen) as ranks:
         train(chosen, ranks)
     assert_bit_equal(tensors_of(pair.alone(*EXACT)), tensors_of(pair.root / "group-of-one"))
 
 
 def test_weights_in_host_memory_already_are_not_offloaded(pair: Pair) -> None:
     chosen = composed((*EXACT, SHARD, "parallel.offload=true"))
-    with as_group_of_one(chosen) as ranks, pytest.raises(UserError, match=r"^parallel\.offload=True: the weights are"):
+    with (
+        ranks_of_single_process(chosen) as ranks,
+        pytest.raises(UserError, match=r"^parallel\.offload=True: the weights are"),
+    ):
         train(chosen, ranks)
 
 
 def test_one_process_is_no_two_shards(pair: Pair) -> None:
     chosen = composed((*EXACT, SHARD, "parallel.shard_over=2"))
     refused = pytest.raises(UserError, match=r"^parallel\.shard_over=2: does not divide the 1 ranks\.")
-    with refused, as_group_of_one(chosen):
+    with refused, ranks_of_single_process(chosen):
         pass
 
 

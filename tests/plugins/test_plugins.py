@@ -201,7 +201,7 @@ def test_a_wrong_plugin_is_refused_before_anything_is_composed(here: Path, name:
         config.compose([*CHOSEN, f"plugins=['mine.py','{name}']"])
     assert said in str(error.value)
     sys.modules.pop("beside_it", None)
-    registry.forget_module("beside_it")
+    registry.forget_registrations("beside_it")
 
 
 def test_outside_of_a_plugin_the_decorators_change_nothing() -> None:
@@ -211,7 +211,7 @@ def test_outside_of_a_plugin_the_decorators_change_nothing() -> None:
     assert tvo.register.algorithm("unused", piece="weight")(f) is f
     with pytest.raises(UserError, match="is no piece of an algorithm"):
         tvo.register.algorithm("unused", piece="wieght")
-    registry.forget_module(__name__)
+    registry.forget_registrations(__name__)
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere", "a b", "", "a=b", "-m"])

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.references import leads_into, own_code_fingerprints, own_code_references, source_of_reference
+from tvo_cli.plugins.references import (
+    own_code_references,
+    referenced_code_fingerprints,
+    source_of_reference,
+    target_leads_into_plugin,
+)
 
 TREE = {
     "plugins": ["./mine.py", "my_package.sub"],
@@ -68,9 +73,11 @@ def test_a_file_counts_as_it_is_written_and_a_package_whole() -> None:
 def test_a_file_is_one_plugin_however_its_path_is_written(plugin: str) -> None:
     plugin = plugin.replace("ABSOLUTE", str(Path("mine.py").absolute()))
     for target in ("mine.py:f", "./mine.py:f", f"{Path.cwd()}/mine.py:f"):
-        assert leads_into(target, plugin)
-    assert leads_into("../a/mine.py:f", "../a/mine.py") and not leads_into("a/../mine.py:f", plugin)
-    assert not leads_into("a/mine.py:f", plugin) and not leads_into("mine:f", plugin)
+        assert target_leads_into_plugin(target, plugin)
+    assert target_leads_into_plugin("../a/mine.py:f", "../a/mine.py") and not target_leads_into_plugin(
+        "a/../mine.py:f", plugin
+    )
+    assert not target_leads_into_plugin("a/mine.py:f", plugin) and not target_leads_into_plugin("mine:f", plugin)
 
 
 def test_each_source_has_one_fingerprint_and_a_missing_one_names_its_key(
@@ -79,7 +86,7 @@ def test_each_source_has_one_fingerprint_and_a_missing_one_names_its_key(
     monkeypatch.chdir(tmp_path)
     Path("words.py").write_text("def brevity(): ...\n")
     calls = [{"call": "words.py:brevity"}, {"call": "words.py:other"}, {"call": "math:sqrt"}]
-    found = own_code_fingerprints({"reward": {"functions": calls}})
+    found = referenced_code_fingerprints({"reward": {"functions": calls}})
     assert set(found) == {"words.py", "math"} and found["math"] == "built-in" and len(found["words.py"]) == 64
     with pytest.raises(UserError, match=r"^reward\.functions\.0\.call=nowhere\.py: there is no such file"):
-        own_code_fingerprints({"reward": {"functions": [{"call": "nowhere.py:f"}]}})
+        referenced_code_fingerprints({"reward": {"functions": [{"call": "nowhere.py:f"}]}})

@@ -15,7 +15,7 @@ import pytest
 
 from tvo_cli.readers import file_formats, json_stream
 from tvo_cli.readers.json_records import json_record_text
-from tvo_cli.readers.numbers_as_spelled import Number
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber
 from tvo_cli.readers.record import MalformedRecord, Record
 
 ROWS = [{"question": f"Wie viel, „{n}“ + é\u2028?", "answer": str(n), "note": "a\nb, c;d"} for n in range(3)]
@@ -144,7 +144,7 @@ def test_numbers_keep_their_digits_and_are_written_back(tmp_path: Path) -> None:
     line = '{"a": [0.10, 1e-5, -0.0], "b": ' + "9" * 4000 + ', "c": {"d": true, "e": null}}'
     (found,) = read(line.encode(), "x.jsonl", tmp_path)
     assert isinstance(found, Record) and found.fields["a"][0] == "0.10"
-    assert isinstance(found.fields["b"], Number)
+    assert isinstance(found.fields["b"], SpelledNumber)
     assert json_record_text(found.fields) == line
 
 

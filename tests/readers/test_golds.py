@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tvo_cli.readers.golds import gold_of
-from tvo_cli.readers.numbers_as_spelled import Number, number_text
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber, number_text
 from tvo_cli.readers.record import MalformedRecord
 
 
@@ -16,10 +16,10 @@ from tvo_cli.readers.record import MalformedRecord
     [
         ("12", "12"),
         (" x+1 \n", "x+1"),
-        (Number("1e-5"), "0.00001"),
+        (SpelledNumber("1e-5"), "0.00001"),
         (1e-05, "0.00001"),
-        (Number("0.10"), "0.10"),
-        (Number("9" * 5000), "9" * 5000),
+        (SpelledNumber("0.10"), "0.10"),
+        (SpelledNumber("9" * 5000), "9" * 5000),
         (33.0, "33"),
         (Decimal("2.50"), "2.50"),
         (-3, "-3"),
@@ -27,7 +27,7 @@ from tvo_cli.readers.record import MalformedRecord
         (False, "false"),
         (["10"], "10"),
         ([["10"]], "10"),
-        ([Number("7")], "7"),
+        ([SpelledNumber("7")], "7"),
         (["1", "2"], "1, 2"),
         ([2, "$1$", "1,024"], "2, 1, 1024"),
         (["(1,2)", r"\left[3,4\right)"], r"(1,2), \left[3,4\right)"),
@@ -98,4 +98,4 @@ def test_what_is_no_gold_says_why(stated: object, said: str) -> None:
     ],
 )
 def test_numbers_as_people_write_them(spelled: str, text: str) -> None:
-    assert number_text(Number(spelled)) == text
+    assert number_text(SpelledNumber(spelled)) == text

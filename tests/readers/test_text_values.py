@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tvo_cli.readers.golds import integer_gold, last_box, text_after_marker, without_thousands_commas
+from tvo_cli.readers.golds import gold_without_thousands_commas, integer_gold, last_box, text_after_marker
 from tvo_cli.readers.text_values import level_text_of_value, text_of_value
 
 
@@ -35,9 +35,9 @@ def test_gsm8k_answers() -> None:
 
 
 def test_only_thousands_commas_are_removed() -> None:
-    assert without_thousands_commas("70,000") == "70000"
-    assert without_thousands_commas("1,234.5") == "1234.5"
-    assert [without_thousands_commas(text) for text in ("1,2", "(1,234)", "12,34")] == ["1,2", "(1,234)", "12,34"]
+    assert gold_without_thousands_commas("70,000") == "70000"
+    assert gold_without_thousands_commas("1,234.5") == "1234.5"
+    assert [gold_without_thousands_commas(text) for text in ("1,2", "(1,234)", "12,34")] == ["1,2", "(1,234)", "12,34"]
 
 
 def test_integers_lose_zeros_in_front() -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from tests.processor_time import loops
 from tvo_cli.reward.answer_extraction import (
+    boxed_gold_of_solution,
     extract_boxed_answer,
     extract_stated_answer,
     find_boxes,
-    gold_from_solution,
     response_tail_with_answer,
     take_whole_answer,
 )
@@ -278,4 +278,4 @@ def test_a_stated_hedge(text: str) -> None:
     ],
 )
 def test_the_gold_of_a_worked_solution_is_its_last_box(gold: str, answer: str) -> None:
-    assert gold_from_solution(gold) == answer
+    assert boxed_gold_of_solution(gold) == answer

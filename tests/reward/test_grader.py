@@ -197,12 +197,12 @@ def test_a_gold_that_is_no_answer_is_a_failure_and_no_verdict(judge: Judge, gold
 
 
 def test_processors_are_counted_where_linux_calls_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tvo_cli.reward.worker_pool import available_processors
+    from tvo_cli.reward.worker_pool import processors_for_workers
 
-    assert available_processors() >= 1
+    assert processors_for_workers() >= 1
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
-    assert available_processors() == 3
+    assert processors_for_workers() == 3
 
 
 def test_the_audit_reports_where_a_second_grader_differs(sharing: Callable[..., Grader]) -> None:
@@ -252,6 +252,6 @@ def test_a_row_that_the_second_grader_fails_on_is_not_compared(
 def test_graders_that_share_processors_share_them_out(
     monkeypatch: pytest.MonkeyPatch, sharing: int, workers: int
 ) -> None:
-    monkeypatch.setattr(grader_module, "available_processors", lambda: 6)
+    monkeypatch.setattr(grader_module, "processors_for_workers", lambda: 6)
     with Grader({"profile": "math"}, sharing=sharing) as one:
         assert one.pool.workers == workers

@@ -98,7 +98,7 @@ def test_a_padded_vocabulary_decodes_by_fused_steps_too(policy: Policy) -> None:
 
 def test_with_default_products_gradients_flow_through_sdpa(fresh: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is as fast there, and keeps no attention weights for the backward pass."""
-    monkeypatch.setattr(onednn, "plain_attention", lambda *given: pytest.fail("keeps the weights"))
+    monkeypatch.setattr(onednn, "onednn_attention", lambda *given: pytest.fail("keeps the weights"))
     with onednn_matmul(fresh.network, products=False):
         logits = fresh.network(input_ids=torch.arange(4, 12)[None], use_cache=False).logits
     assert logits.requires_grad

@@ -27,7 +27,7 @@ from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
 from tvo_cli.rollout.fused_decode import fused_decoder
 from tvo_cli.rollout.kv_cache import PADDED_TO
-from tvo_cli.rollout.onednn import onednn_matmul, plain_attention
+from tvo_cli.rollout.onednn import onednn_attention, onednn_matmul
 from tvo_cli.rollout.running_batch import rows_to_keep
 from tvo_cli.types import Rollout
 
@@ -179,7 +179,7 @@ def test_plain_attention_is_sdpa_with_its_gradients(queries: int, keys: int, pad
     (query, key, value), seen = attention_inputs(queries, keys, padded)
     if padded and not masked:
         return
-    found = plain_attention(query, key, value, seen if masked else None, 0.3)
+    found = onednn_attention(query, key, value, seen if masked else None, 0.3)
     whole = torch.nn.functional.scaled_dot_product_attention(
         query, key.repeat_interleave(3, 1), value.repeat_interleave(3, 1), attn_mask=seen, scale=0.3
     ).transpose(1, 2)
@@ -192,7 +192,7 @@ def test_plain_attention_is_sdpa_with_its_gradients(queries: int, keys: int, pad
 
 def test_queries_on_padding_are_finite() -> None:
     (query, key, value), seen = attention_inputs(5, 5, True)
-    found = plain_attention(query, key, value, seen)
+    found = onednn_attention(query, key, value, seen)
     found.sum().backward()
     assert torch.isfinite(found).all() and torch.isfinite(gradient(query)).all()
 

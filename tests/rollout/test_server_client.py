@@ -9,7 +9,7 @@ import pytest
 
 from tests.stand_in_server import COMPLETIONS, StandInServer, hang, refuse, serving
 from tvo_cli.errors import UserError
-from tvo_cli.rollout.server_client import Call, RefusedError, ServerClient, TransientError
+from tvo_cli.rollout.server_client import RefusedError, ServerCall, ServerClient, TransientError
 
 BODY = {"model": "policy", "prompt": [1, 5], "max_tokens": 2, "temperature": 1.0, "seed": 3, "stop_token_ids": []}
 
@@ -31,7 +31,7 @@ def client(*urls: str, timeout: float = 20.0, requests: int = 8) -> ServerClient
 
 def ask(server: StandInServer, count: int = 1, **settings: float) -> list[object]:
     found: list[object] = [None] * count
-    calls = [Call(server.url, COMPLETIONS, BODY, f"step 2, response {i} to k") for i in range(count)]
+    calls = [ServerCall(server.url, COMPLETIONS, BODY, f"step 2, response {i} to k") for i in range(count)]
     client(server.url, **settings).run(calls, found.__setitem__)  # type: ignore[arg-type]
     return found
 
@@ -95,7 +95,7 @@ def test_a_reader_may_ask_for_one_more_try(server: StandInServer) -> None:
         if len(seen) == 1:
             raise TransientError("aborted")
 
-    client(server.url).run([Call(server.url, COMPLETIONS, BODY)], read)
+    client(server.url).run([ServerCall(server.url, COMPLETIONS, BODY)], read)
     assert len(seen) == 2 and seen[0] == seen[1], "the same seed gives the same response"
 
 

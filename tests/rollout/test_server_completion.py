@@ -14,7 +14,7 @@ from tvo_cli.model import Policy
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.server_client import TransientError
 from tvo_cli.rollout.server_completion import (
-    AnswerCheck,
+    CompletionCheck,
     ServedVocabulary,
     completion_request,
     replica_of,
@@ -34,7 +34,7 @@ def read(stop: tuple[str, ...] = (), **changed: Any) -> Any:
     choice = {"token_ids": [3, 4, 2], "prompt_token_ids": PROMPT, "finish_reason": "stop"}
     choice |= {"logprobs": {"token_logprobs": [-0.5, -1.0, 0.0]}} | changed
     kept = {name: value for name, value in choice.items() if value is not None}
-    return AnswerCheck("http://a", "step 3, response 1 to k", request(stop), VOCABULARY).read({"choices": [kept]})
+    return CompletionCheck("http://a", "step 3, response 1 to k", request(stop), VOCABULARY).read({"choices": [kept]})
 
 
 def test_an_answer_becomes_a_response() -> None:
@@ -81,7 +81,7 @@ def test_an_answer_that_did_not_end_by_itself_is_asked_for_again(reason: str | N
 @pytest.mark.parametrize("answer", [None, [], {}, {"choices": []}, {"choices": ["x"]}, {"error": "x"}])
 def test_what_is_no_completion_is_refused(answer: object) -> None:
     with pytest.raises(UserError, match="holds no completion"):
-        AnswerCheck("http://a", "probe", request(), VOCABULARY).read(answer)
+        CompletionCheck("http://a", "probe", request(), VOCABULARY).read(answer)
 
 
 def test_a_request_says_all_that_a_server_would_choose_itself() -> None:

@@ -15,7 +15,7 @@ from tvo_cli.model import Policy, load_policy
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.served_weights import write_served_weights
 from tvo_cli.rollout.server_client import ServerClient
-from tvo_cli.rollout.weight_probe import WeightProbe, is_stale, trainer_scores
+from tvo_cli.rollout.weight_probe import WeightProbe, are_probed_weights_stale, trainer_scores
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from tvo_cli.rollout.weight_probe import WeightProbe, is_stale, trainer_scores
 def test_a_server_is_stale_if_it_is_nearer_to_earlier_weights_or_has_not_moved(
     now: float, then: float, moved: float, same: bool, stale: bool
 ) -> None:
-    assert is_stale(now=now, then=then, moved=moved, same=same) is stale
+    assert are_probed_weights_stale(now=now, then=then, moved=moved, same=same) is stale
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 
 from tvo_cli.runs.trial import Trial
-from tvo_cli.runs.trial_settings import describe_settings, flatten_settings, settings_in_which_arms_differ
+from tvo_cli.runs.trial_settings import describe_settings, flat_trial_settings, settings_in_which_arms_differ
 
 
 def arm(name: str, **config: Any) -> list[Trial]:
-    settings = flatten_settings({"algorithm": {"name": name}, **config})
+    settings = flat_trial_settings({"algorithm": {"name": name}, **config})
     return [cast("Trial", SimpleNamespace(settings=settings))]
 
 

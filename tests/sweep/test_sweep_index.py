@@ -146,9 +146,9 @@ def test_a_beacon_beats_and_tells_the_end(tmp_path: Path, monkeypatch: pytest.Mo
         while place.stat().st_mtime < 2:
             assert time.monotonic() < end, "no heartbeat"
             time.sleep(0.01)
-        assert run_status.status_of(tmp_path) == ("running", "") and not run_status.is_finished(tmp_path, A)
+        assert run_status.status_of(tmp_path) == ("running", "") and not run_status.is_run_finished(tmp_path, A)
         heartbeat.end(run_status.FINISHED, 0)
-    assert run_status.is_finished(tmp_path, A) and not run_status.is_finished(tmp_path, B)
+    assert run_status.is_run_finished(tmp_path, A) and not run_status.is_run_finished(tmp_path, B)
 
 
 def test_the_end_that_a_run_could_not_write_is_written_for_it_and_its_own_word_stands(tmp_path: Path) -> None:

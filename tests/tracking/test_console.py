@@ -13,7 +13,7 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, console
-from tvo_cli.tracking.console import PlainDisplay, RunProgress
+from tvo_cli.tracking.console import ConsoleRunProgress, PlainConsoleDisplay
 from tvo_cli.tracking.console_numbers import format_console_reading, format_duration, format_plain_number, sparkline
 from tvo_cli.tracking.live_panel import live_panel
 from tvo_cli.tracking.mirror import RunInfo
@@ -38,15 +38,15 @@ class Clock:
         return self.now
 
 
-def progress(clock: Clock | None = None) -> RunProgress:
-    made = RunProgress(RUN, clock or Clock())
+def progress(clock: Clock | None = None) -> ConsoleRunProgress:
+    made = ConsoleRunProgress(RUN, clock or Clock())
     made.start()
     return made
 
 
 def test_plain_lines_are_aligned_whatever_the_values() -> None:
     stream, state = io.StringIO(), progress()
-    plain = PlainDisplay(stream)
+    plain = PlainConsoleDisplay(stream)
     plain.start(state)
     extremes: tuple[dict[str, float], ...] = (
         {},
@@ -68,7 +68,7 @@ def test_plain_lines_are_aligned_whatever_the_values() -> None:
 
 def test_plain_lines_may_be_rarer_but_the_last_step_is_shown() -> None:
     stream, clock = io.StringIO(), Clock()
-    state, plain = progress(clock), PlainDisplay(stream, every_seconds=10.0)
+    state, plain = progress(clock), PlainConsoleDisplay(stream, every_seconds=10.0)
     for step in range(1, 121):
         clock.now += 1.0
         state.add(step, ROW)
@@ -122,7 +122,7 @@ def test_the_panel_keeps_its_numbers_at_every_width(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
-def half_way() -> RunProgress:
+def half_way() -> ConsoleRunProgress:
     """Step 60 of 120 with all that a panel can show: an evaluation, an alert, a reward that rises to 1."""
     state = progress()
     more = {"policy/kl_ref": 0.789, "response/truncated": 0.25, "response/length": 14.0}
@@ -133,7 +133,7 @@ def half_way() -> RunProgress:
     return state
 
 
-def shown(state: RunProgress, width: int = 100) -> str:
+def shown(state: ConsoleRunProgress, width: int = 100) -> str:
     from rich.console import Console
 
     screen = Console(file=io.StringIO(), width=width, record=True)
@@ -215,7 +215,7 @@ def test_live_opens_and_closes() -> None:
 
 
 def test_auto_is_plain_without_a_terminal() -> None:
-    assert isinstance(console.choose_display("auto"), PlainDisplay)
+    assert isinstance(console.choose_display("auto"), PlainConsoleDisplay)
 
 
 def test_an_unknown_form_is_refused() -> None:
@@ -249,12 +249,12 @@ def test_what_others_wrote_is_shown_and_not_obeyed() -> None:
     from rich.console import Console
 
     hostile = RunInfo("r\x1b[2J", "tvo", "m\r[red]x[/red]", "d\x9b1m", 3, Path("a\u202eb"), {})
-    made = RunProgress(hostile, Clock())
+    made = ConsoleRunProgress(hostile, Clock())
     made.start()
     made.alerts.append("drop: \x1b]0;t\x07\nnew line")
     stream, seen = io.StringIO(), io.StringIO()
-    PlainDisplay(stream).start(made)
-    PlainDisplay(stream).say("answer\b\b\x1b[1A")
+    PlainConsoleDisplay(stream).start(made)
+    PlainConsoleDisplay(stream).say("answer\b\b\x1b[1A")
     Console(file=seen, width=100).print(live_panel(made))
     assert r"r\x1b[2J: tvo · m\r[red]x[/red] · d\x9b1m · 3 steps → a\u202eb" in stream.getvalue()
     assert r"answer\x08\x08\x1b[1A" in stream.getvalue()

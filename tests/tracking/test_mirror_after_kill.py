@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tvo_cli.tracking import Tracker, metrics_file, wandb_file
-from tvo_cli.tracking.mirror import FailSafeMirror, RowKey, mirrored_row_keys
+from tvo_cli.tracking.mirror import FailSafeMirror, MirrorRowKey, mirrored_row_keys
 from tvo_cli.tracking.mirror_choice import mirrors_of_logger
 from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
 
@@ -35,12 +35,12 @@ def run(config: Any, folder: Path, since: int | None = None, after: Callable[[in
             after(step)
 
 
-def truth(folder: Path) -> list[RowKey]:
+def truth(folder: Path) -> list[MirrorRowKey]:
     rows = metrics_file.read_metrics(folder / "metrics.jsonl")
-    return sorted(RowKey(row["step"], metrics_file.is_evaluation_row(row)) for row in rows)
+    return sorted(MirrorRowKey(row["step"], metrics_file.is_evaluation_row(row)) for row in rows)
 
 
-def assert_each_row_once(found: Iterable[RowKey], folder: Path) -> None:
+def assert_each_row_once(found: Iterable[MirrorRowKey], folder: Path) -> None:
     """Every row of metrics.jsonl once, which are all of the run."""
     expected = [(step, False) for step in range(1, LAST + 1)] + [(step, True) for step in range(0, LAST + 1, EVERY)]
     assert sorted(found) == truth(folder) == sorted(expected)
@@ -60,12 +60,12 @@ class Sent:
     """A stand-in for a mirror that holds what reached it, dies at an instant, and loses what it had in a buffer."""
 
     def __init__(self, dies_at: int = -1, *, before: bool = False, buffer: int = 0) -> None:
-        self.rows: list[RowKey] = []
+        self.rows: list[MirrorRowKey] = []
         self.instant, self.dies_at, self.before, self.buffer = 0, dies_at, before, buffer
 
     def start(self, run: object) -> None: ...
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         return set(self.rows)
 
     def log(self, step: int, found: dict[str, float]) -> None:
@@ -128,7 +128,7 @@ def kill_at(wanted: int) -> Callable[[int], None]:
     return lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == wanted else None
 
 
-def tensorboard_rows(folder: Path) -> list[RowKey]:
+def tensorboard_rows(folder: Path) -> list[MirrorRowKey]:
     """As TensorBoard's own loader reads the event files."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
@@ -196,7 +196,7 @@ def offline_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))
 
 
-def wandb_rows(folder: Path) -> Counter[RowKey]:
+def wandb_rows(folder: Path) -> Counter[MirrorRowKey]:
     """Once the service has written all: at the end of a process it does so by itself."""
     import wandb
 
@@ -252,11 +252,11 @@ def test_a_torn_wandb_file_holds_what_is_whole(whole_file: bytes, tmp_path: Path
     """Cut anywhere, steps and evaluations up to the tear; a flipped byte ends it as a cut does."""
     place = tmp_path / "run-one.wandb"
 
-    def held(content: bytes) -> set[RowKey]:
+    def held(content: bytes) -> set[MirrorRowKey]:
         place.write_bytes(content)
         return wandb_file.rows_in_wandb_file(place)
 
-    everything = {RowKey(step, kind) for step in range(1, 61) for kind in (True, False)}
+    everything = {MirrorRowKey(step, kind) for step in range(1, 61) for kind in (True, False)}
     assert len(whole_file) > 2 * wandb_file.BLOCK and held(whole_file) == everything
     sizes = [len(held(whole_file[:at])) for at in (*range(9), *range(9, len(whole_file), 997), len(whole_file))]
     assert sizes[:9] == [0] * 9 and sizes == sorted(sizes) and sizes[-1] == 120 and len(set(sizes)) > 50
@@ -272,4 +272,4 @@ def test_online_what_the_service_expects_next_decides(make_config: Callable[...,
 
     [mirror] = mirrors_of_logger(make_config(name="wandb", project="p", mode="online").logger)
     mirror._mirror._run = Run()  # type: ignore[attr-defined]
-    assert mirror.held() == {RowKey(step, kind) for step in range(3) for kind in (True, False)}
+    assert mirror.held() == {MirrorRowKey(step, kind) for step in range(3) for kind in (True, False)}

@@ -11,7 +11,7 @@ import pytest
 from tvo_cli.config import compose
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker
-from tvo_cli.tracking.mirror import DeduplicatingMirror, FailSafeMirror, RowKey
+from tvo_cli.tracking.mirror import DeduplicatingMirror, FailSafeMirror, MirrorRowKey
 from tvo_cli.tracking.mirror_choice import MAKERS, names_of_mirrors
 
 
@@ -55,13 +55,13 @@ def test_a_package_that_is_not_there_says_what_to_install(
 class Shown:
     """A mirror that remembers what it was shown, and fails from a call on."""
 
-    def __init__(self, fails_at: str = "", has: set[RowKey] | None = None) -> None:
+    def __init__(self, fails_at: str = "", has: set[MirrorRowKey] | None = None) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self._fails_at, self._has = fails_at, has or set()
 
     def start(self, run: object) -> None: ...
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         return self._has
 
     def _note(self, *call: Any) -> None:
@@ -108,7 +108,7 @@ def test_one_that_fails_stops_neither_the_run_nor_the_other_and_says_so_once(
 
 
 def test_a_table_of_a_step_that_a_mirror_has_is_not_sent_again() -> None:
-    mirror = Shown(has={RowKey(1, evaluation=False)})
+    mirror = Shown(has={MirrorRowKey(1, evaluation=False)})
     once = DeduplicatingMirror(FailSafeMirror(mirror, "x"))
     once.start(None)  # type: ignore[arg-type]
     once.figure(Path("run.png"))

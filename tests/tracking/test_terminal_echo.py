@@ -20,13 +20,14 @@ PANEL = """
 import sys, time
 from pathlib import Path
 from tvo_cli import standard_streams
-from tvo_cli.tracking.console import LiveConsoleDisplay, RunProgress
+from tvo_cli.tracking.console import LiveConsoleDisplay, ConsoleRunProgress
 from tvo_cli.tracking.mirror import RunInfo
 from tvo_cli.training.stop_signals import handle_stop_signals
 
 with standard_streams.guarded_streams():
     standard_streams.treat_stdout_as_view()
-    progress, live = RunProgress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {})), LiveConsoleDisplay()
+    live = LiveConsoleDisplay()
+    progress = ConsoleRunProgress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {}))
     progress.start()
     live.start(progress)
     with handle_stop_signals(live.announce) as asked:

@@ -107,8 +107,8 @@ def test_the_variance_is_read_over_what_trains(run: Runs, monkeypatch: pytest.Mo
         start(self, watched[-1])
 
     built: list[Any] = []
-    give = building.give_adapter
-    monkeypatch.setattr(building, "give_adapter", lambda policy, *rest: (give(policy, *rest), built.append(policy)))
+    give = building.build_adapter
+    monkeypatch.setattr(building, "build_adapter", lambda policy, *rest: (give(policy, *rest), built.append(policy)))
     monkeypatch.setattr(MicroBatchVariance, "__init__", starting)
     run("a", *STEPS, "adapter=lora", "trainer.steps=1")
     trained = {id(one) for one in adapter_tensors(built[0].network).values()}

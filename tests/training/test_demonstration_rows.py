@@ -13,11 +13,11 @@ from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence
-from tvo_cli.training.demonstration_rows import GeneratedRows, LengthLimit, ReadRows, rows_of
+from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, GeneratedRows, rows_of
 from tvo_cli.types import Problem
 
 PLAIN: dict[str, Any] = {"template": "plain", "system": None, "suffix": ""}
-ANY = LengthLimit(None, "max_length", skip=False)
+ANY = DemonstrationLengthLimit(None, "max_length", skip=False)
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,11 @@ def problems(*replies: str, answer: str = "") -> ProblemList:
 
 
 def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
-    rows = ReadRows([EncodedSequence(str(n), (n,), (True,)) for n in range(12)], seed=0, left_out=0)
+    rows = EncodedDemonstrations([EncodedSequence(str(n), (n,), (True,)) for n in range(12)], seed=0, left_out=0)
     epochs = [[rows.at(number).id for number in range(12 * epoch, 12 * epoch + 12)] for epoch in range(3)]
     assert all(sorted(epoch, key=int) == [str(n) for n in range(12)] for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
-    other = ReadRows([EncodedSequence(str(n), (n,), (True,)) for n in range(12)], seed=1, left_out=0)
+    other = EncodedDemonstrations([EncodedSequence(str(n), (n,), (True,)) for n in range(12)], seed=1, left_out=0)
     assert [other.at(n).id for n in range(12)] != epochs[0]
 
 
@@ -46,13 +46,13 @@ def test_too_long_rows_are_refused_with_their_row_or_left_out_and_counted(
 ) -> None:
     mine = problems("2", "2 then 2 then 2", "2")  # 5 + 1 + 1 tokens, and 5 + 5 + 1
     with pytest.raises(UserError, match=r"^too_long=refuse: 1 has 11 tokens with its reply, and 8 fit \(max_length\)"):
-        rows_of(mine, encoder, 0, LengthLimit(8, "max_length", skip=False))
-    found = rows_of(mine, encoder, 0, LengthLimit(8, "max_length", skip=True))
+        rows_of(mine, encoder, 0, DemonstrationLengthLimit(8, "max_length", skip=False))
+    found = rows_of(mine, encoder, 0, DemonstrationLengthLimit(8, "max_length", skip=True))
     assert (found.size, found.left_out) == (2, 1)
     assert "1 of 3 rows have more than 8 tokens (max_length; longest: 1) and are left out" in caplog.text
     with pytest.raises(UserError, match=r"^max_length=3: leaves out all 3 rows"):
-        rows_of(mine, encoder, 0, LengthLimit(3, "max_length", skip=True))
-    assert rows_of(mine, encoder, 0, LengthLimit(11, "max_length", skip=False)).size == 3
+        rows_of(mine, encoder, 0, DemonstrationLengthLimit(3, "max_length", skip=True))
+    assert rows_of(mine, encoder, 0, DemonstrationLengthLimit(11, "max_length", skip=False)).size == 3
 
 
 def test_replies_that_the_model_cannot_read_are_refused(encoder: DemonstrationEncoder) -> None:
@@ -79,4 +79,6 @@ def test_generated_rows_come_in_their_order_and_again_where_they_are_limited(enc
     assert isinstance(rows, GeneratedRows) and rows.size == 3
     assert [rows.at(n).id for n in range(5)] == [made.problem(n % 3).id for n in range(5)]
     with pytest.raises(UserError, match=r"^max_length=8: arithmetic/0/train/0 has .* cannot be left out"):
-        rows_of(TaughtProblems("arithmetic", made, 0), encoder, 0, LengthLimit(8, "max_length", skip=True)).at(0)
+        rows_of(
+            TaughtProblems("arithmetic", made, 0), encoder, 0, DemonstrationLengthLimit(8, "max_length", skip=True)
+        ).at(0)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.conftest import Runs, Whole, before_each_update, train_in
 from tvo_cli.checkpoint import store
-from tvo_cli.model.base_origin import read_card_head
+from tvo_cli.model.base_origin import read_base_card_head
 from tvo_cli.model.model_location import WEIGHTS
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 
@@ -31,7 +31,7 @@ def test_the_card_is_in_the_manifest_and_says_algorithm_and_step(
 ) -> None:
     folder = store.list_checkpoints(whole(*overrides) / "checkpoints")[-1]
     text = (folder / "policy" / "README.md").read_text(encoding="utf-8")
-    head = read_card_head(folder / "policy")
+    head = read_base_card_head(folder / "policy")
     assert head["library_name"] == library and "tvo" in head["tags"]
     assert f"Training steps: {store.checkpoint_position(folder)[0]}\n" in text
     assert "policy/README.md" in (folder / store.MANIFEST).read_text() and not store.find_damage(folder)

@@ -19,7 +19,7 @@ from tvo_cli.training import stop_signals, training_loop
 from .conftest import SMALL, before_each_update
 
 if TYPE_CHECKING:
-    from tvo_cli.evaluation.test_sets import RunEvaluation, TestSet
+    from tvo_cli.evaluation.test_sets import EvaluatedTestSets, TestSet
     from tvo_cli.training.session import Session
     from tvo_cli.training.step_state import StepInProgress
 
@@ -114,7 +114,7 @@ def test_a_signal_during_the_first_or_the_last_evaluation_does_not_kill_the_run(
              "evaluation.problems=2", "evaluation.samples=1", "evaluation.max_tokens=4"]  # fmt: skip
     evaluate = training_loop._evaluate
 
-    def evaluating(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation | None:
+    def evaluating(session: Session, test_sets: Sequence[TestSet]) -> EvaluatedTestSets | None:
         if (session.counters.step == 0) == (when == "first"):
             signal.raise_signal(signal.SIGTERM)
         return evaluate(session, test_sets)

@@ -14,14 +14,14 @@ from tvo_cli.data.demonstration_sources import TaughtProblems
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence
-from tvo_cli.training.demonstration_rows import GeneratedRows, LengthLimit, Rows, rows_of
+from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, GeneratedRows, Rows, rows_of
 from tvo_cli.training.supervised_fine_tuning import (
     FineTuning,
     SFTSettings,
     loss_of_rows,
-    lr_multiplier,
     mean_loss,
-    microbatches,
+    sft_lr_multiplier,
+    sft_microbatches,
 )
 
 PROMPT = {"template": "plain", "system": None, "suffix": ""}
@@ -39,7 +39,9 @@ def settings(**changes: Any) -> SFTSettings:
 def taught(policy: Policy, seed: int = 0) -> Rows:
     problems = ArithmeticProblems(ArithmeticSettings(), split="train", seed=seed)
     encoder = DemonstrationEncoder.of(policy, PROMPT)
-    return rows_of(TaughtProblems("arithmetic", problems, seed), encoder, seed, LengthLimit(None, "", skip=False))
+    return rows_of(
+        TaughtProblems("arithmetic", problems, seed), encoder, seed, DemonstrationLengthLimit(None, "", skip=False)
+    )
 
 
 def learn(**changes: Any) -> tuple[Policy, list[float]]:
@@ -66,7 +68,7 @@ def test_the_teachers_seed_changes_what_is_learnt() -> None:
 
 def test_the_rate_rises_stays_and_falls_to_zero() -> None:
     numbers = settings(steps=100, warm_up=10, decay=0.4)
-    rates = [lr_multiplier(numbers, step) for step in range(100)]
+    rates = [sft_lr_multiplier(numbers, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:60] == pytest.approx([1.0] * 51)
     assert rates[80] == pytest.approx(0.5)
@@ -112,7 +114,7 @@ def row(length: int) -> EncodedSequence:
 def test_a_micro_batch_holds_so_many_positions_and_never_less_than_a_row(
     most: int, packed: bool, parts: Sequence[Sequence[int]]
 ) -> None:
-    found = microbatches([row(length) for length in (4, 2, 6, 20)], most, packed=packed)
+    found = sft_microbatches([row(length) for length in (4, 2, 6, 20)], most, packed=packed)
     assert [[len(one.ids) for one in part] for part in found] == parts
 
 

@@ -12,9 +12,9 @@ from tvo_cli.api.run import Run
 from tvo_cli.comparison.analysis.rate_choice import CORRECTED
 from tvo_cli.comparison.render.document import (
     DocumentRequest,
+    DocumentVerdict,
     ReportDocument,
     ReportSection,
-    Verdict,
     compare_into_document,
     verdict_groups,
 )
@@ -87,7 +87,9 @@ class Comparison:
 
         if table not in self.tables:
             raise UserError("table", table, "there is no such table.", f"Tables: {', '.join(self.tables)}.")
-        return pd.DataFrame([row for section in self._document.sections for row in _numbers_of_table(section, table)])
+        return pd.DataFrame(
+            [row for section in self._document.sections for row in _frame_rows_of_table(section, table)]
+        )
 
     def write(self, folder: str | Path) -> Path:
         """Write report.html, report.md, tables.tex, comparison.json and figures/; return the folder."""
@@ -148,7 +150,7 @@ def compare(
         return Comparison(compare_into_document(paths, request))
 
 
-def _verdict_from_document(verdict: Verdict, section: ReportSection) -> ComparisonVerdict:
+def _verdict_from_document(verdict: DocumentVerdict, section: ReportSection) -> ComparisonVerdict:
     one, said = verdict.contrast, verdict.contrast.over_seeds
     return ComparisonVerdict(
         sentence=verdict.sentence,
@@ -167,17 +169,17 @@ def _verdict_from_document(verdict: Verdict, section: ReportSection) -> Comparis
     )
 
 
-def _numbers_of_table(section: ReportSection, name: str) -> list[dict[str, Any]]:
+def _frame_rows_of_table(section: ReportSection, name: str) -> list[dict[str, Any]]:
     """Return the rows of a section's table, each with the section's label where there is one."""
     label = {"block": section.label} if section.label else {}
     rows = [(table.headings, row) for table in section.tables if table.name == name for row in table.rows]
     return [
-        {**label, **{key: value for pair in zip(headings, row) for key, value in _columns_of_cell(*pair).items()}}
+        {**label, **{key: value for pair in zip(headings, row) for key, value in _frame_columns_of_cell(*pair).items()}}
         for headings, row in rows
     ]
 
 
-def _columns_of_cell(heading: str, cell: TableCell) -> Mapping[str, Any]:
+def _frame_columns_of_cell(heading: str, cell: TableCell) -> Mapping[str, Any]:
     """Return the columns that a cell makes: its value, or the mean and the ends of an interval."""
     heading = heading.removesuffix(" (%)")  # the values are shares
     if isinstance(cell.value, dict) and {"mean", "low", "high"} <= cell.value.keys():

@@ -23,7 +23,7 @@ from tvo_cli.tracking.evaluation_progress import evaluation_progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+    from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 
 log = logging.getLogger("tvo")
 
@@ -37,7 +37,7 @@ class Evaluation:
     @property
     def summary(self) -> dict[str, Any]:
         """summary.json: model, protocol and scores of every suite."""
-        return dict(run_loading.read_json(Path(self.folder) / "summary.json"))
+        return dict(run_loading.read_run_json(Path(self.folder) / "summary.json"))
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def evaluate(
     return Evaluation(Path(config.output_dir))
 
 
-def _watched(progress: bool) -> AbstractContextManager[Callable[[EvaluatorStep], object]]:
+def _watched(progress: bool) -> AbstractContextManager[Callable[[EvaluatorProgress], object]]:
     """Return what watches the batches: the progress that is printed, or nobody."""
     return evaluation_progress() if progress else nullcontext(lambda step: None)
 

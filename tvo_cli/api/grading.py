@@ -55,10 +55,10 @@ def grade(
 
 def _rows_to_grade(rows: Any, source: RowSource) -> Iterator[RowToGrade]:
     """Read the rows of a file, of a DataFrame, or of mappings."""
-    from tvo_cli.reward.rows_to_grade import opened_rows, read_row_mappings, read_rows
+    from tvo_cli.reward.rows_to_grade import opened_rows_to_grade, read_row_mappings, read_rows
 
     if isinstance(rows, str | Path):
-        with opened_rows(Path(rows), "rows") as stream:
+        with opened_rows_to_grade(Path(rows), "rows") as stream:
             yield from read_rows(stream, source)
     else:
         yield from read_row_mappings(rows.to_dict("records") if hasattr(rows, "to_dict") else rows, source)

@@ -22,13 +22,13 @@ def launched(command: str, words: Sequence[str], config_dir: str | Path | None) 
         kept.enter_context(options_named_as_keywords())
         kept.enter_context(process_state_kept())
         kept.enter_context(configuration.launched_from_python(f"tvo {command}", typed))
-        kept.enter_context(_configs_of(folder))
+        kept.enter_context(_user_configs_of_call(folder))
         kept.enter_context(configuration.plugins_in_effect(words, command))
         yield
 
 
 @contextmanager
-def _configs_of(folder: str | None) -> Iterator[None]:
+def _user_configs_of_call(folder: str | None) -> Iterator[None]:
     """Inside, the folder is looked into as that of --config-dir is."""
     before = search_path.given_config_dir()
     search_path.use_config_dir(folder)

@@ -27,11 +27,11 @@ def checked_overrides(overrides: Iterable[str], command: str) -> list[str]:
     if options:
         remedy = f"For a sweep call tvo.{command} in a loop, or run `tvo {command} -m …` in a shell and load its runs."
         raise UserError("overrides", options[0], "is an option of the shell's command.", remedy)
-    _refuse_ranks(command)
+    _refuse_call_on_ranks(command)
     return configuration.normalised_overrides(words)
 
 
-def _refuse_ranks(command: str) -> None:
+def _refuse_call_on_ranks(command: str) -> None:
     """Refuse a call in one of several processes that a launcher has started: each would train in the same folder."""
     place = launched_process()
     if place.count > 1:
@@ -62,9 +62,9 @@ def options_named_as_keywords() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(*map(_with_keywords, error.parts)) from error.__cause__
+        raise UserError(*map(_with_keywords_for_options, error.parts)) from error.__cause__
 
 
-def _with_keywords(text: str) -> str:
+def _with_keywords_for_options(text: str) -> str:
     """`--choose-rate` → `choose_rate`, `--metric NAME` → `metric=NAME`."""
     return OPTION.sub(lambda found: found[1].replace("-", "_") + ("=" if found[2] else ""), text)

@@ -13,13 +13,20 @@ from contextlib import ExitStack, contextmanager
 def process_state_kept() -> Iterator[None]:
     """Inside, a run may seed, set up and configure what it needs; outside, all is as it was."""
     with ExitStack() as kept:
-        for one in (_environment, _logger, _random_generators, _torch_settings, _accelerate, _progress_bars):
+        for one in (
+            _environment_kept,
+            _logger_kept,
+            _random_generators_kept,
+            _torch_settings_kept,
+            _accelerate_state_kept,
+            _progress_bars_kept,
+        ):
             kept.enter_context(one())
         yield
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def _environment_kept() -> Iterator[None]:
     before = dict(os.environ)
     try:
         yield
@@ -30,7 +37,7 @@ def _environment() -> Iterator[None]:
 
 
 @contextmanager
-def _logger() -> Iterator[None]:
+def _logger_kept() -> Iterator[None]:
     ours = logging.getLogger("tvo")
     before = ours.level
     try:
@@ -40,7 +47,7 @@ def _logger() -> Iterator[None]:
 
 
 @contextmanager
-def _random_generators() -> Iterator[None]:
+def _random_generators_kept() -> Iterator[None]:
     """Keep the states of Python's, numpy's and torch's own generators, those of every GPU too."""
     import numpy as np
     import torch
@@ -56,7 +63,7 @@ def _random_generators() -> Iterator[None]:
 
 
 @contextmanager
-def _torch_settings() -> Iterator[None]:
+def _torch_settings_kept() -> Iterator[None]:
     import torch
 
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
@@ -70,7 +77,7 @@ def _torch_settings() -> Iterator[None]:
 
 
 @contextmanager
-def _accelerate() -> Iterator[None]:
+def _accelerate_state_kept() -> Iterator[None]:
     from tvo_cli.training.device_and_precision import accelerate_state_kept
 
     with accelerate_state_kept():
@@ -78,7 +85,7 @@ def _accelerate() -> Iterator[None]:
 
 
 @contextmanager
-def _progress_bars() -> Iterator[None]:
+def _progress_bars_kept() -> Iterator[None]:
     """Hide the bars that transformers draws for every file it reads; downloads keep theirs."""
     from transformers.utils import logging as transformers_logging
 

@@ -41,22 +41,22 @@ class Run:
     @property
     def state(self) -> str:
         """`running`, `finished`, `failed` or `interrupted`; a run whose process is gone has failed."""
-        return run_listing.state_and_reason(self.folder, self.summary)[0]
+        return run_listing.listed_state_and_reason(self.folder, self.summary)[0]
 
     @property
     def reason(self) -> str:
         """Why the run failed or where it was saved when it was interrupted; "" of a finished one."""
-        return run_listing.state_and_reason(self.folder, self.summary)[1]
+        return run_listing.listed_state_and_reason(self.folder, self.summary)[1]
 
     @property
     def summary(self) -> dict[str, Any]:
         """summary.json; empty before the end."""
-        return dict(run_loading.read_json(self.folder / "summary.json"))
+        return dict(run_loading.read_run_json(self.folder / "summary.json"))
 
     @property
     def collapse(self) -> dict[str, Any]:
         """collapse.json: verdict, step of the collapse, rules that fired; empty of a run that was not watched."""
-        return dict(run_loading.read_json(self.folder / "collapse.json"))
+        return dict(run_loading.read_run_json(self.folder / "collapse.json"))
 
     @property
     def verdict(self) -> str:

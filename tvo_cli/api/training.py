@@ -47,7 +47,7 @@ def train(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None
             return run
         except Interrupted as stopped:
             interrupted = stopped
-    _pass_on(interrupted.signal)
+    _pass_signal_to_caller(interrupted.signal)
     raise RunInterrupted(run, interrupted.checkpoint) from None
 
 
@@ -55,7 +55,7 @@ def _show_nothing(card: str) -> None:
     """The card is in the run's folder and in `Run.card`."""
 
 
-def _pass_on(number: int) -> None:
+def _pass_signal_to_caller(number: int) -> None:
     """Deliver a signal that asked for the stop to the caller's own handler, which has its place again."""
     if number not in (0, signal.SIGINT):
         signal.raise_signal(number)

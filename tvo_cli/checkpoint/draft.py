@@ -25,7 +25,7 @@ MANIFEST, STATE, POLICY = "manifest.json", "state.json", "policy"
 SLACK = 2**20  # bytes beyond the tensors: state, tokenizer, manifest, the file system's own
 
 
-class WrittenFile(NamedTuple):
+class ManifestFile(NamedTuple):
     """What the manifest says of a file."""
 
     name: str
@@ -33,7 +33,7 @@ class WrittenFile(NamedTuple):
     sha256: str
 
 
-class Contents(NamedTuple):
+class CheckpointContents(NamedTuple):
     """What a checkpoint is made of; `policy` writes the model into the folder it is given, with all ranks at once."""
 
     tensors: HeldParts
@@ -47,7 +47,7 @@ def draft_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
 
 
-def write_draft(folder: Path, contents: Contents, ranks: RankGroup) -> Path:
+def write_draft(folder: Path, contents: CheckpointContents, ranks: RankGroup) -> Path:
     """Write, flush and seal all files of a checkpoint; where a rank fails nothing is left, and all raise its error.
 
     Raises:
@@ -59,7 +59,7 @@ def write_draft(folder: Path, contents: Contents, ranks: RankGroup) -> Path:
         run_on_first_rank(ranks, lambda: _make_empty(draft, wanted))
         run_on_every_rank(ranks, lambda: _check_shared(draft, wanted if ranks.rank in checking else 0), int)
         names = _names_of_own_files(contents.tensors, ranks)
-        written = run_on_every_rank(ranks, lambda: _write_own_files(draft, contents, names, ranks), list[WrittenFile])
+        written = run_on_every_rank(ranks, lambda: _write_own_files(draft, contents, names, ranks), list[ManifestFile])
         run_on_first_rank(ranks, lambda: _seal_draft(draft, [file for files in written for file in files]))
     except Exception:
         if ranks.rank == 0:
@@ -135,7 +135,9 @@ def _is_owned_slice(held: HeldTensor) -> bool:
     return isinstance(held, TensorSlice) and held.is_owned
 
 
-def _write_own_files(draft: Path, contents: Contents, names: Mapping[str, str], ranks: RankGroup) -> list[WrittenFile]:
+def _write_own_files(
+    draft: Path, contents: CheckpointContents, names: Mapping[str, str], ranks: RankGroup
+) -> list[ManifestFile]:
     """This rank's files, flushed."""
     with _full_disk_as_os_error(draft):
         if contents.policy is not None:
@@ -158,12 +160,12 @@ def _own_tensors(named: Mapping[str, HeldTensor], *, is_first: bool) -> dict[str
     }
 
 
-def _flushed_file(path: Path, draft: Path) -> WrittenFile:
+def _flushed_file(path: Path, draft: Path) -> ManifestFile:
     flush_to_disk(path)
-    return WrittenFile(path.relative_to(draft).as_posix(), path.stat().st_size, file_sha256(path))
+    return ManifestFile(path.relative_to(draft).as_posix(), path.stat().st_size, file_sha256(path))
 
 
-def _seal_draft(draft: Path, written: Sequence[WrittenFile]) -> None:
+def _seal_draft(draft: Path, written: Sequence[ManifestFile]) -> None:
     """Write the manifest of all ranks' files, flush it and the folders.
 
     Raises:

@@ -26,7 +26,7 @@ def optimizer_tensors(optimizer: Optimizer, network: nn.Module) -> dict[str, Hel
         UserError: a state of a sharded parameter is neither rows of a tensor nor the same on every rank.
     """
     named: dict[str, HeldTensor] = {}
-    names, own = _names_by_index(optimizer, network), _parameters(optimizer)
+    names, own = _names_by_index(optimizer, network), _optimizer_parameters(optimizer)
     for index, entries in optimizer.state_dict()["state"].items():
         found = _flat_state(entries, f"{names[index]}{OF}")
         if is_sharded(own[index]):
@@ -44,7 +44,7 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, HeldTensor], n
         KeyError: it is the state of a parameter that this optimiser does not have.
     """
     names = _names_by_index(optimizer, network)
-    own = _parameters(optimizer)
+    own = _optimizer_parameters(optimizer)
     entries: dict[int, dict[str, Any]] = {}
     for flat, value in tensors.items():
         index, place = _index_and_place(flat, names)
@@ -77,14 +77,14 @@ def _names_by_index(optimizer: Optimizer, network: nn.Module) -> list[str]:
     Raises:
         KeyError: the optimiser moves a parameter that is none of the network's.
     """
-    own = list(map(id, _parameters(optimizer)))
+    own = list(map(id, _optimizer_parameters(optimizer)))
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     if not names.keys() >= set(own):  # FSDP2 has put whole ones in their place for a forward; this puts them back
         names = _names_by_first_place(network.state_dict(keep_vars=True))
     return [names[one] for one in own]
 
 
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
+def _optimizer_parameters(optimizer: Optimizer) -> list[Tensor]:
     """An optimiser's parameters, in the order in which it counts them."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
@@ -119,11 +119,11 @@ def _flat_state(entries: Mapping[str, Any], place: str) -> dict[str, HeldTensor]
         elif isinstance(value, Tensor):
             named[f"{place}{key}"] = held_tensor(value)
         elif value is not None:
-            named[f"{place}{key}{NUMBER}"] = torch.tensor(value, dtype=_number_type(value))
+            named[f"{place}{key}{NUMBER}"] = torch.tensor(value, dtype=_state_number_dtype(value))
     return named
 
 
-def _number_type(value: float) -> torch.dtype:
+def _state_number_dtype(value: float) -> torch.dtype:
     """Wide enough to hold a number of Python's to the bit."""
     return torch.float64 if isinstance(value, float) else torch.int64
 

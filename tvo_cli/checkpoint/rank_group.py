@@ -68,7 +68,7 @@ def run_on_every_rank(ranks: RankGroup, work: Callable[[], Item], kind: Any) -> 
         Exception: work failed on a rank: all raise the error of the first such.
     """
     kind = int if kind is None else kind  # nothing is asked for
-    own, failure, error = _outcome(work, ranks.rank)
+    own, failure, error = _work_outcome(work, ranks.rank)
     if ranks.count == 1 and error is not None:
         raise error
     every = ranks.gather((own, failure), tuple[kind | None, RankFailure | None])
@@ -94,7 +94,7 @@ def first_rank_of_each_host(ranks: RankGroup) -> set[int]:
     return {hosts.index(host) for host in hosts}
 
 
-def _outcome(work: Callable[[], Item], rank: int) -> tuple[Item | None, RankFailure | None, Exception | None]:
+def _work_outcome(work: Callable[[], Item], rank: int) -> tuple[Item | None, RankFailure | None, Exception | None]:
     try:
         return work(), None, None
     except Exception as error:

@@ -74,7 +74,7 @@ def place_each(named: Mapping[str, HeldTensor], like: Mapping[str, Tensor]) -> d
     }
 
 
-def whole_tensor(value: Tensor) -> Tensor:
+def unsharded_tensor(value: Tensor) -> Tensor:
     """A sharded tensor put together on every process, all of which take part; a plain one as it is."""
     sharded: Any = value
     found: Tensor = sharded.full_tensor() if is_sharded(value) else value
@@ -84,7 +84,7 @@ def whole_tensor(value: Tensor) -> Tensor:
 def whole_tensors(named: Mapping[str, HeldTensor], like: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Each tensor whole, by rising name, one in memory at a time; all processes take part."""
     for name in sorted(named):
-        yield name, whole_tensor(placed_as(named[name], like[name]))
+        yield name, unsharded_tensor(placed_as(named[name], like[name]))
 
 
 def gather_whole_tensors(named: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
@@ -94,7 +94,7 @@ def gather_whole_tensors(named: Mapping[str, Tensor], *, keep: bool) -> dict[str
     """
     wholes: dict[int, Tensor] = {}
     for value in {id(value): value for value in named.values()}.values():
-        whole = whole_tensor(value.detach())
+        whole = unsharded_tensor(value.detach())
         if keep:
             wholes[id(value)] = whole.cpu() if is_sharded(value) else whole
     return {name: wholes[id(value)] for name, value in named.items()} if keep else {}

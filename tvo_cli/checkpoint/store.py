@@ -18,7 +18,7 @@ from typing import Any
 from tvo_cli.checkpoint.draft import (
     MANIFEST,
     STATE,
-    Contents,
+    CheckpointContents,
     bytes_to_store,
     check_free_space,
     flush_to_disk,
@@ -70,7 +70,7 @@ def save_checkpoint(
         OSError: ENOSPC when there is not enough room, found out before anything is written, or any other; on all
             ranks where one fails. What was there before is untouched.
     """
-    draft = write_draft(folder, Contents(tensors, state, policy, policy_bytes), ranks)
+    draft = write_draft(folder, CheckpointContents(tensors, state, policy, policy_bytes), ranks)
     run_on_first_rank(ranks, lambda: rename_into_place(draft, folder))
     return folder
 

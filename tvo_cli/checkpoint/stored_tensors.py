@@ -83,7 +83,7 @@ def index_of_files(files: Sequence[Path]) -> dict[str, list[StoredPiece]]:
             found[name].append(piece)
     for name, pieces in found.items():
         pieces.sort(key=lambda piece: (piece.rows or RowRange(0, 0, 0), piece.file))
-        _check_pieces(name, pieces)
+        _check_tensor_pieces(name, pieces)
     return dict(found)
 
 
@@ -145,14 +145,16 @@ def _stored_range(file: Path, name: str, shape: Shape, text: str) -> RowRange:
     return RowRange(begin, end, size)
 
 
-def _check_pieces(name: str, pieces: Sequence[StoredPiece]) -> None:
+def _check_tensor_pieces(name: str, pieces: Sequence[StoredPiece]) -> None:
     """Refuse pieces that are not the whole tensor, once."""
     first = pieces[0]
     for piece in pieces[1:]:
         if piece.rows is None or first.rows is None:
             raise _refusal(piece.file, name, f"{first.file.name} holds it too")
         if (piece.rows.of, piece.shape[1:], piece.dtype) != (first.rows.of, first.shape[1:], first.dtype):
-            raise _refusal(piece.file, name, f"it is {_described(piece)}; in {first.file.name} {_described(first)}")
+            raise _refusal(
+                piece.file, name, f"it is {_tensor_piece_text(piece)}; in {first.file.name} {_tensor_piece_text(first)}"
+            )
     if first.rows is not None:
         _check_rows_meet(name, pieces, first.rows.of)
 
@@ -168,7 +170,7 @@ def _check_rows_meet(name: str, pieces: Sequence[StoredPiece], size: int) -> Non
             raise _refusal(file, name, f"rows {other.begin} to {min(one.end, other.end)} are in {earlier.name} too")
 
 
-def _described(piece: StoredPiece) -> str:
+def _tensor_piece_text(piece: StoredPiece) -> str:
     return f"{piece.dtype} {list(whole_shape([piece]))}"
 
 

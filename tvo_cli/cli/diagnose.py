@@ -39,9 +39,9 @@ def diagnose(
     debug: Debug = False,
 ) -> None:
     """Name the failure that a log shows: since when, what it has cost, what to change. Any trainer's log."""
-    _check_choice("--format", form, FORMATS)
+    _check_option_choice("--format", form, FORMATS)
     if fail_on is not None:
-        _check_choice("--fail-on", fail_on, SEVERITIES)
+        _check_option_choice("--fail-on", fail_on, SEVERITIES)
     from tvo_cli.diagnosis.diagnosis import diagnose as diagnose_log
     from tvo_cli.diagnosis.diagnosis import worst
     from tvo_cli.diagnosis.reading import read_logs
@@ -55,7 +55,7 @@ def diagnose(
         raise typer.Exit(FAILED)
 
 
-def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+def _check_option_choice(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise UserError(option, value, "not a choice.", f"Choose {', '.join(choices)}.")
 

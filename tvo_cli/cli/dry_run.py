@@ -115,7 +115,7 @@ def _check_value_in_dry_run(word: str, first: DictConfig, name: str) -> None:
     config = copy.deepcopy(first)
     with open_dict(config):
         OmegaConf.update(config, key, parsed.value())
-        configuration.forget_own_code(config)
+        configuration.clear_own_code_record(config)
     configuration.check_composed_config(config, name, [word])
 
 
@@ -147,7 +147,7 @@ def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[DerivedSizes]) ->
     else:
         tables = [plan.table for plan in plans]
         apart = [one for one in (tables[0] if tables else ()) if len({repr(table.get(one)) for table in tables}) > 1]
-        told = [[_size_text(table.get(label)) for label in apart] for table in tables] or [[] for _ in jobs]
+        told = [[_derived_size_text(table.get(label)) for label in apart] for table in tables] or [[] for _ in jobs]
         rows = [[str(n), *(one.get(key, "") for key in swept), *told[n]] for n, one in enumerate(given)]
         printing.print_table(("job", *swept, *apart), rows, headed=True)
     if not plans:
@@ -156,7 +156,7 @@ def _print_differing_jobs(jobs: Sequence[Job], plans: Sequence[DerivedSizes]) ->
     print()
 
 
-def _size_text(entry: tuple[int | float | str, str] | None) -> str:
+def _derived_size_text(entry: tuple[int | float | str, str] | None) -> str:
     """Return a derived size as the table of jobs shows it."""
     return format_printed_value(None if entry is None else entry[0])
 

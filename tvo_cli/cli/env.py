@@ -43,7 +43,7 @@ def environment_facts() -> dict[str, Any]:
     from tvo_cli import environment
     from tvo_cli.tracking import software_versions
 
-    around = environment.here()
+    around = environment.facts_of_machine()
     return {**software_versions.software_versions(), "environment": around}
 
 
@@ -51,7 +51,7 @@ def environment_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the lines of `tvo env`: a name and what is known of it."""
     around = found["environment"]
     packages = dict(found["packages"])
-    yield "tvo", _environment_line([packages.pop("tvo-cli", "?"), _commit_text(found["git"])])
+    yield "tvo", _environment_line([packages.pop("tvo-cli", "?"), _checkout_commit_text(found["git"])])
     yield "python", f"{found['python']}, {found['platform']}"
     yield "packages", _environment_line(f"{name} {version}" for name, version in packages.items())
     yield "cpu", _environment_line([around["cpu"], *around["cpu_features"], f"torch uses {around['cpu_kernels']}"])
@@ -96,7 +96,7 @@ def _extra_lines(found: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, 
         yield "missing", f"{', '.join(lacking)}; {install_line(lacking[0] if len(lacking) == 1 else 'NAME')}"
 
 
-def _commit_text(git: Mapping[str, Any] | None) -> str:
+def _checkout_commit_text(git: Mapping[str, Any] | None) -> str:
     """Return the checkout's commit, and whether files have changed since."""
     return f"commit {git['commit'][:10]}{', changed since' if git['dirty'] else ''}" if git else ""
 

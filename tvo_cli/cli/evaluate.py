@@ -57,7 +57,7 @@ def evaluate(
     words = [suites_to_evaluate_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
     words += [f"evaluation.limit={limit}"] if limit is not None else []
-    words += [f"evaluation.ids={json.dumps(ids_of_option(ids))}"] if ids is not None else []
+    words += [f"evaluation.ids={json.dumps(problem_ids_of_option(ids))}"] if ids is not None else []
     if regrade is not None:
         _regrade_evaluation(regrade, words)
         return
@@ -71,7 +71,7 @@ def evaluate(
     raise typer.Exit(launch(_run_evaluation, "eval", words, program="tvo eval", debug=debug, result=True))
 
 
-def ids_of_option(ids: str) -> list[str]:
+def problem_ids_of_option(ids: str) -> list[str]:
     """Return the problem ids of `--ids`: of a file, or between commas."""
     if Path(ids).is_file():
         return [line.strip() for line in Path(ids).read_text(encoding="utf-8").splitlines() if line.strip()]

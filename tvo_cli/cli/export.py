@@ -41,7 +41,7 @@ def export(
     if dry_run:
         _print_dry_run(run, out, checkpoint, push, merge=merge)
         return
-    _print_files(out, exporting.export_policy(run, out, checkpoint=checkpoint, merge=merge))
+    _print_exported_files(out, exporting.export_policy(run, out, checkpoint=checkpoint, merge=merge))
     if push:
         exporting.push_folder(out, push)
         print(f"uploaded to {escaping.terminal(push)}")
@@ -55,12 +55,12 @@ def _print_dry_run(run: Path, out: Path, checkpoint: str, push: str, *, merge: b
 
     with tempfile.TemporaryDirectory(dir=run, prefix=".export-") as draft:
         place = Path(draft) / (out.name or "policy")
-        _print_files(place, exporting.export_policy(run, place, checkpoint=checkpoint, merge=merge), shown=out)
+        _print_exported_files(place, exporting.export_policy(run, place, checkpoint=checkpoint, merge=merge), shown=out)
     target = f"{escaping.terminal(out)}" + (f" and the hub's {escaping.terminal(push)}" if push else "")
     print(f"It would go to {target}. Nothing was kept or uploaded.")
 
 
-def _print_files(folder: Path, files: list[Path], shown: Path | None = None) -> None:
+def _print_exported_files(folder: Path, files: list[Path], shown: Path | None = None) -> None:
     """Print each file with its bytes, and the sum."""
     for file in files:
         print(f"{file.stat().st_size:>14,}  {escaping.terminal(file.relative_to(folder))}")

@@ -30,7 +30,7 @@ class GradeFormat(StrEnum):
     table = "table"
 
 
-class AnswerProfile(StrEnum):
+class GradeProfileOption(StrEnum):
     """The choices of `tvo grade --profile`: how answers are compared."""
 
     math = "math"
@@ -38,7 +38,7 @@ class AnswerProfile(StrEnum):
     digits = "digits"
 
 
-class UnboxedAnswers(StrEnum):
+class GradeUnboxedOption(StrEnum):
     """The choices of `tvo grade --unboxed`: what a prediction without a box answers."""
 
     wrong = "wrong"
@@ -59,14 +59,16 @@ def grade(
     format: Annotated[
         GradeFormat, typer.Option(help="A JSON line or a line of a table for each row.")
     ] = GradeFormat.json,
-    profile: Annotated[AnswerProfile, typer.Option(help="aime: integers from 0 to 999.")] = AnswerProfile.math,
+    profile: Annotated[
+        GradeProfileOption, typer.Option(help="aime: integers from 0 to 999.")
+    ] = GradeProfileOption.math,
     scorer: Annotated[
         str | None, typer.Option(metavar="FILE.py:NAME", help="A function of your own that judges instead.")
     ] = None,
     unboxed: Annotated[
-        UnboxedAnswers,
+        GradeUnboxedOption,
         typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole."),
-    ] = UnboxedAnswers.wrong,
+    ] = GradeUnboxedOption.wrong,
     bare: Annotated[bool, typer.Option("--bare", help="Short for --unboxed whole: predictions are answers.")] = False,
     gold: Annotated[str, typer.Option(help="The field that holds the gold, or the path to it (a.b).")] = "gold",
     prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
@@ -84,11 +86,11 @@ def grade(
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource("standard input" if file == "-" else file, gold, prediction, profile.value)
-    mode = UnboxedAnswers.whole if bare else unboxed
+    mode = GradeUnboxedOption.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
     node |= {} if scorer is None else {"scorer": checked_own_scorer("--scorer", scorer)}
     grader = Grader(node, scorer_key="--scorer")
-    with _stop_at_sigterm(), _open_input(file) as stream, grader, _open_output(out) as sink:
+    with _stop_grading_at_sigterm(), _open_input(file) as stream, grader, _open_output(out) as sink:
         _grade_rows(stream, source, grader, sink, format, skip_bad)
 
 
@@ -197,7 +199,7 @@ def _open_output(out: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _stop_at_sigterm() -> Iterator[None]:
+def _stop_grading_at_sigterm() -> Iterator[None]:
     """End the command at SIGTERM as Ctrl-C does: children killed, the partial file removed."""
 
     def leave(number: int, _: Any) -> None:

@@ -20,7 +20,7 @@ from tvo_cli import config as configuration
 from tvo_cli import escaping, standard_streams
 from tvo_cli.cli import failure
 from tvo_cli.errors import UserError
-from tvo_cli.job.run_in_folder import Task, launch_folder_error, remove_folder_without_run, run_in_folder
+from tvo_cli.job.run_in_folder import Task, remove_folder_without_run, run_folder_error, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
@@ -78,7 +78,7 @@ class HydraTask:
             if self.elsewhere:
                 _refuse_several_tasks(launched_process())
             configuration.check_composed_config(config, self.command, overrides, hydra.runtime.config_sources)
-            if skip and run_status.is_finished(folder, fingerprint_of_job(config)):
+            if skip and run_status.is_run_finished(folder, fingerprint_of_job(config)):
                 print(escaping.terminal(f"already finished: {folder}"), flush=True)
             else:
                 run_in_folder(self.task, config, self.command, overrides)
@@ -155,7 +155,7 @@ def launch(
         except (HydraException, OmegaConfBaseException) as error:
             raise configuration.explain_hydra_error(error, overrides, root) from error
         except OSError as error:  # a job's own are reported by Jobs: this is Hydra making the run folder
-            refused = launch_folder_error(error)
+            refused = run_folder_error(error)
             raise refused from (None if refused is error else error)
     if result and not jobs.code:
         standard_streams.raise_lost_output()

@@ -49,7 +49,7 @@ def launch_on_ranks(
     group = ProcessGroup.meet(place)
     if not place.leads:
         group.introduce(_facts_of_process(words))
-        return _exit_code(place, _follow(group, task))
+        return _exit_code_of_ranks(place, _follow(group, task))
     code = INTERNAL_ERROR
     try:
         _refuse_sweep(words)
@@ -60,7 +60,7 @@ def launch_on_ranks(
     finally:
         group.send_config({REFUSED: code}, if_none=True)
         group.tell_all_is_said()
-    return _exit_code(place, code)
+    return _exit_code_of_ranks(place, code)
 
 
 def refuse_ranks(command: str, place: LaunchedProcess) -> int:
@@ -119,6 +119,6 @@ def _facts_of_process(words: Sequence[str]) -> dict[str, str]:
     return {"code": code_version(), "torch": torch.__version__, "command line": given}
 
 
-def _exit_code(place: LaunchedProcess, code: int) -> int:
+def _exit_code_of_ranks(place: LaunchedProcess, code: int) -> int:
     """torchrun ends all at the first code that is not 0: that a run was stopped, all saved, state.json alone tells."""
     return 0 if code == SAVED and place.hides_exit_codes else code

@@ -112,10 +112,10 @@ def _print_choices(headings: Sequence[str], rows: Sequence[Sequence[str]], *, ma
     if markdown:
         printing.print_table(headings, rows, markdown=True)
     else:
-        printing.print_definitions([(row[0], _choice_sentences(row[1:])) for row in rows])
+        printing.print_definitions([(row[0], _listed_choice_sentences(row[1:])) for row in rows])
 
 
-def _choice_sentences(cells: Sequence[str]) -> str:
+def _listed_choice_sentences(cells: Sequence[str]) -> str:
     """Return a choice as sentences: `GRPO: group z-score …. Changes PPO at: estimator. arXiv:2402.03300.`"""
     what, changes, paper, fidelity, origin = [*cells, "", "", "", ""][:5]
     source = ", ".join(part for part in (paper, fidelity) if part)

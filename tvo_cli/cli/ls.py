@@ -52,13 +52,21 @@ def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
     planned = f"/{run.steps}" if run.steps is not None else ""
     step = "" if run.step is None else f"{run.step}{planned}"
     reward = "" if run.reward is None else format_plain_number(run.reward)
-    return [place, run.state, step, reward, _end_reason(run) or run.verdict, run.failure, _settings_column_of_ls(apart)]
+    return [
+        place,
+        run.state,
+        step,
+        reward,
+        _listed_end_reason(run) or run.verdict,
+        run.failure,
+        _settings_column_of_ls(apart),
+    ]
 
 
 def _settings_column_of_ls(apart: dict[str, Any]) -> str:
     """Return the settings in which a run differs: `algorithm=tvo seed=0 lr=1e-4`."""
     apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
-    last = [_last_part(key) for key in apart]
+    last = [_last_part_of_key(key) for key in apart]
     names = [short if last.count(short) == 1 else key for key, short in zip(apart, last, strict=True)]
     return " ".join(f"{name}={_ls_setting_text(value)}" for name, value in zip(names, apart.values(), strict=True))
 
@@ -68,7 +76,7 @@ def _ls_setting_text(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _end_reason(run: ListedRun) -> str:
+def _listed_end_reason(run: ListedRun) -> str:
     """Return why a run ended: the first sentence, without what the other columns say."""
     first = run.reason.partition(". ")[0].removeprefix(f"{run.state}; ")
     return first.replace(f"{run.folder}/", "")
@@ -101,7 +109,7 @@ def _print_runs_as_json(records: list[dict[str, Any]]) -> None:
     print(json.dumps(records, indent=2, allow_nan=False, default=str))
 
 
-def _last_part(key: str) -> str:
+def _last_part_of_key(key: str) -> str:
     """Return what tells a key: `lr` of optimizer.lr, `algorithm` of algorithm.name, the file of own_code.mine.py."""
     return (
         key.removeprefix("own_code.") if key.startswith("own_code.") else key.removesuffix(".name").rpartition(".")[2]

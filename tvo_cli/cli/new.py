@@ -41,7 +41,7 @@ def new(
     if taken:
         raise UserError("NAME", name, f"{taken[0]} is there already.", "Take another name; nothing was written.")
     if not schema.exists():
-        files[schema] = _schema_text(kind)
+        files[schema] = _schema_of_new_yaml(kind)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
@@ -62,7 +62,7 @@ def _check_name(kind: str, name: str, *, is_here: bool) -> None:
         raise UserError("NAME", name, f"{kind}={name} is there already.", f"Take another: my_{name}.")
 
 
-def _schema_text(kind: str) -> str:
+def _schema_of_new_yaml(kind: str) -> str:
     import json
 
     from tvo_cli.config.schema import editor_schema

@@ -138,7 +138,7 @@ class _PrintedMessages(logging.Handler):
         print(escaping.terminal(f"{mark}{record.getMessage()}"), flush=True)
 
 
-def summary_lines(command: str, summary: Mapping[str, Any] | None, folder: Any) -> str:
+def command_summary_lines(command: str, summary: Mapping[str, Any] | None, folder: Any) -> str:
     """Return the closing lines of a command: its results, and where its files are."""
     lines = [f"{command}: done. Everything is in {escaping.terminal(folder)}"]
     for name, value in flatten_for_printing(summary or {}):

@@ -36,7 +36,7 @@ def prune(
     """
     from tvo_cli.experiment import prune_runs
 
-    runs = prune_runs.plan_prune(folder)
+    runs = prune_runs.prunable_runs(folder)
     if not runs:
         print(f"no runs with checkpoints in {escaping.terminal(folder)}")
         return

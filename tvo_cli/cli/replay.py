@@ -148,11 +148,14 @@ def _response_and_token(replayed: ReplayedStep, row: int, position: int) -> tupl
     group = batch.rollout.group.tolist()
     label = f"{batch.problems[group[row]].id} #{row - group.index(group[row])}"
     if position < 0:
-        return label, _shorten_response(batch.rollout.texts[row], 60)
+        return label, _replayed_response_line(batch.rollout.texts[row], 60)
     ids = batch.rollout.response_ids[row][batch.rollout.mask[row]].tolist()
     before, token = decode(ids[max(position - BEFORE, 0) : position]), decode(ids[position : position + 1])
     after = decode(ids[position + 1 : position + 1 + AROUND])
-    return label, f"{position}: {_shorten_response(before, 40, end=True)}⟦{token}⟧{_shorten_response(after, 16)}"
+    return (
+        label,
+        f"{position}: {_replayed_response_line(before, 40, end=True)}⟦{token}⟧{_replayed_response_line(after, 16)}",
+    )
 
 
 def _verdict_and_reward(replayed: ReplayedStep, row: int) -> str:
@@ -162,7 +165,7 @@ def _verdict_and_reward(replayed: ReplayedStep, row: int) -> str:
     return f"{batch.verdicts[row].reason}, reward {reward:g}"
 
 
-def _shorten_response(text: str, most: int, *, end: bool = False) -> str:
+def _replayed_response_line(text: str, most: int, *, end: bool = False) -> str:
     """Return a response's text in one line, shortened."""
     flat = " ".join(text.split()) if len(text) > most else text.replace("\n", "⏎")
     if len(flat) <= most:

@@ -46,12 +46,12 @@ def _run_sft(config: DictConfig) -> dict[str, Any]:
     """Fine-tune by a config, print the loss, and print the summary."""
     from functools import partial
 
-    from tvo_cli.cli.printing import messages_printed, summary_lines
+    from tvo_cli.cli.printing import command_summary_lines, messages_printed
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars, step_progress_lines
     from tvo_cli.experiment import sft as run_sft
 
     hide_transformers_progress_bars()
     with messages_printed():
         summary: dict[str, Any] = run_sft(config, partial(step_progress_lines, what="loss"))
-    print(summary_lines("sft", summary, config.output_dir), flush=True)
+    print(command_summary_lines("sft", summary, config.output_dir), flush=True)
     return summary

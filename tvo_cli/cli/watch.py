@@ -37,7 +37,7 @@ def watch(
     with WatchServer(WatchedFolder(folder), port) as server:
         there = "" if folder.is_dir() else " (not there yet: runs show up as they begin)"
         print(f"{server.url}  shows {escaping.terminal(folder)}{there}; Ctrl-C ends it", flush=True)
-        if not no_open and _has_own_screen():
+        if not no_open and _can_open_browser():
             import webbrowser
 
             webbrowser.open(server.url)
@@ -47,7 +47,7 @@ def watch(
             return
 
 
-def _has_own_screen() -> bool:
+def _can_open_browser() -> bool:
     """Whether a browser would open before the user: not over ssh, not on a machine without a screen."""
     remote = any(name in os.environ for name in ("SSH_CONNECTION", "SSH_TTY"))
     screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -21,7 +21,7 @@ from tvo_cli.config.overrides import (
     rerun_command,
     split_override,
 )
-from tvo_cli.config.own_code_record import forget_own_code, record_own_code, recorded_own_code
+from tvo_cli.config.own_code_record import clear_own_code_record, record_own_code, recorded_own_code
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
@@ -49,6 +49,7 @@ __all__ = [
     "choice_comment",
     "choice_path",
     "choices_of_group",
+    "clear_own_code_record",
     "compose",
     "compose_job",
     "conf_dir",
@@ -60,7 +61,6 @@ __all__ = [
     "evaluation_folder_name",
     "explain_hydra_error",
     "find_group",
-    "forget_own_code",
     "given_config_dir",
     "hydra_override",
     "launched_from_python",

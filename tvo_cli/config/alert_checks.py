@@ -19,7 +19,7 @@ def check_alerts(logger: Mapping[str, Any]) -> None:
     """Raise UserError for an alert that could not be sent."""
     alerts = logger.get("alerts") or {}
     if alerts.get("webhook"):
-        webhook_address(str(alerts["webhook"]))
+        checked_webhook_address(str(alerts["webhook"]))
     command = alerts.get("command")
     if command is not None and (not command or shutil.which(str(command[0])) is None):
         shown = " ".join(map(str, command))
@@ -33,7 +33,7 @@ def refuse_alerts(logger: Mapping[str, Any]) -> None:
         raise UserError(f"logger.alerts.{key}", redaction.MASK, "tvo eval tells nobody.", "Alerts are of tvo train.")
 
 
-def webhook_address(name: str) -> str:
+def checked_webhook_address(name: str) -> str:
     """The address that an environment variable holds; an address in a config would stand in every run folder."""
     if not VARIABLE.fullmatch(name):
         problem = "is not the name of an environment variable."

@@ -74,13 +74,17 @@ def _check_group_size(config: Any) -> None:
         raise UserError("algorithm.critic", None, f"the advantage of algorithm={config.algorithm.name} needs a critic.")
     sampling = target_object("algorithm.sampling._target_", str(config.algorithm.sampling._target_))
     name, samples = config.algorithm.name, config.rollout.samples
-    _refuse_fewer("samples", samples, estimator.minimum_samples, f"the advantage of algorithm={name}", OF_OTHER_PROMPTS)
-    _refuse_fewer("prompts", config.rollout.prompts, estimator.minimum_prompts, f"the advantage of algorithm={name}")
+    _refuse_fewer_prompts_or_samples(
+        "samples", samples, estimator.minimum_samples, f"the advantage of algorithm={name}", OF_OTHER_PROMPTS
+    )
+    _refuse_fewer_prompts_or_samples(
+        "prompts", config.rollout.prompts, estimator.minimum_prompts, f"the advantage of algorithm={name}"
+    )
     kept = f"algorithm.sampling={sampling.__name__}, which keeps prompts with right and wrong answers,"
-    _refuse_fewer("samples", samples, getattr(sampling, "minimum_samples", 1), kept, OF_EVERY_GROUP)
+    _refuse_fewer_prompts_or_samples("samples", samples, getattr(sampling, "minimum_samples", 1), kept, OF_EVERY_GROUP)
 
 
-def _refuse_fewer(key: str, value: int, least: int, who: str, remedy: str = "") -> None:
+def _refuse_fewer_prompts_or_samples(key: str, value: int, least: int, who: str, remedy: str = "") -> None:
     """Refuse fewer prompts or samples than somebody needs."""
     if value < least:
         raise UserError(f"rollout.{key}", value, f"{who} needs at least {least}.", remedy)
@@ -121,15 +125,15 @@ def _check_refusals(config: Any) -> None:
     if config.curriculum.kind != "none":
         problem = f"{config.curriculum.kind} changes the problems: a rise of F would not be the policy's."
         raise UserError("curriculum", config.curriculum.kind, problem, "Take curriculum=none, or stability.refuse=0.")
-    largest = _largest_reading(prompts)
+    largest = _largest_permutation_z(prompts)
     if largest < limit:
-        enough = next((n for n in range(prompts, 200) if _largest_reading(n) >= limit), None)
+        enough = next((n for n in range(prompts, 200) if _largest_permutation_z(n) >= limit), None)
         more = f"at least {enough} prompts, or " if enough else ""
         problem = f"{prompts} prompts against {prompts} show at most {largest:.2f} standard errors: it would never act."
         raise UserError("stability.refuse", config.stability.refuse, problem, f"Take {more}a lower limit.")
 
 
-def _largest_reading(prompts: int) -> float:
+def _largest_permutation_z(prompts: int) -> float:
     """The z of the least probability that a permutation test of n against n values has: 1/C(2n, n)."""
     return -NormalDist().inv_cdf(max(1 / comb(2 * prompts, prompts), 1e-300))
 

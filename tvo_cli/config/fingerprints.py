@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config.moved_targets import first_target, with_targets
+from tvo_cli.config.moved_targets import target_before_move, with_targets
 from tvo_cli.config.renamed_keys import with_first_key_names
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.config.search_path import conf_dir
@@ -78,7 +78,7 @@ def config_fingerprint(config: Any) -> str:
     if "trainer" in tree and "model" in tree:
         tree["model"] = _with_automatic_settings(tree["model"])
     tree = without_empty_template_keywords(_without_unused_keys(tree))
-    tree = with_targets(with_first_key_names(tree), first_target)
+    tree = with_targets(with_first_key_names(tree), target_before_move)
     return hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
 
 

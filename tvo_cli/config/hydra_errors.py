@@ -226,7 +226,7 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
     if key in RENAMED:  # a sweep of a preset's own, which Hydra reads from the yaml itself
         return UserError(key, value, "was renamed.", f"It is called {RENAMED[key]} now.")
     known = _keys_to_suggest(overrides, root, folder)
-    free = next((one for one in schema.free_maps(root) if key.startswith(f"{one}.") and one in known), None)
+    free = next((one for one in schema.undeclared_key_maps(root) if key.startswith(f"{one}.") and one in known), None)
     if free is not None:
         return UserError(key, value, "does not exist yet.", f"The keys of {free} are free: '+{key}={value}'")
     if key in known:

@@ -16,7 +16,7 @@ from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_failure import own_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, importable_name, own_target_object, plugin_of_target
-from tvo_cli.plugins.references import is_own_target
+from tvo_cli.plugins.references import is_own_code_reference
 
 BUILDABLE_ROOMS = (
     "advantage",
@@ -101,7 +101,7 @@ def check_target_object(key: str, target: object) -> None:
 
 def _is_own(target: object) -> bool:
     """Return whether a `_target_` is own code, by how it is written or where it leads."""
-    return isinstance(target, str) and (is_own_target(target) or plugin_of_target(target) is not None)
+    return isinstance(target, str) and (is_own_code_reference(target) or plugin_of_target(target) is not None)
 
 
 def _importable_target(target: str) -> str:

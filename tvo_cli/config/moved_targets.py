@@ -30,12 +30,12 @@ MOVED = {
 
 def current_target(name: str) -> str:
     """The present dotted name of what a `_target_` names; a name that has not moved is itself."""
-    return _looked_up(name, MOVED)
+    return _name_in_moved_targets(name, MOVED)
 
 
-def first_target(name: str) -> str:
+def target_before_move(name: str) -> str:
     """The dotted name that it had in version 0.1."""
-    return _looked_up(name, {now: before for before, now in MOVED.items()})
+    return _name_in_moved_targets(name, {now: before for before, now in MOVED.items()})
 
 
 def with_targets(tree: Any, rename: Callable[[str], str]) -> Any:
@@ -49,6 +49,6 @@ def with_targets(tree: Any, rename: Callable[[str], str]) -> Any:
     return tuple(with_targets(value, rename) for value in tree) if isinstance(tree, tuple) else tree
 
 
-def _looked_up(name: str, table: Mapping[str, str]) -> str:
+def _name_in_moved_targets(name: str, table: Mapping[str, str]) -> str:
     module, _, attribute = name.rpartition(".")
     return table.get(name) or (f"{table[module]}.{attribute}" if module in table else name)

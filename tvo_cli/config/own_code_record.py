@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tvo_cli.config import plugins_in_effect
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.loading import plugins_of_environment
-from tvo_cli.plugins.references import leads_into, own_code_fingerprints, plugins_of_config, targets_of_tree
+from tvo_cli.plugins.references import (
+    referenced_code_fingerprints,
+    referenced_plugins,
+    referenced_targets,
+    target_leads_into_plugin,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -26,10 +31,10 @@ def record_plugins(config: DictConfig, named: Sequence[str]) -> None:
 
     given = OmegaConf.to_container(config.plugins, resolve=True) if OmegaConf.is_list(config.get("plugins")) else []
     variable = [one.name for one in plugins_of_environment()]
-    found = [*named, *variable, *plugins_of_config({"plugins": given})]
-    targets = list(targets_of_tree(OmegaConf.to_container(config, resolve=False)))
+    found = [*named, *variable, *referenced_plugins({"plugins": given})]
+    targets = list(referenced_targets(OmegaConf.to_container(config, resolve=False)))
     around = plugins_in_effect.all_plugins()
-    found += [one.name for one in around if any(leads_into(target, one.name) for target in targets)]
+    found += [one.name for one in around if any(target_leads_into_plugin(target, one.name) for target in targets)]
     if found:
         with open_dict(config):
             config.plugins = list(dict.fromkeys(found))
@@ -47,13 +52,13 @@ def record_own_code(config: DictConfig, root: str) -> None:
 
     if config.get(KEY):
         raise UserError(KEY, dict(config[KEY]), "is filled by the program.", "Leave it out.")
-    found = own_code_fingerprints(resolved_tree_of_command(config, root))
+    found = referenced_code_fingerprints(resolved_tree_of_command(config, root))
     if found:
         with open_dict(config):
             config[KEY] = found
 
 
-def forget_own_code(config: DictConfig) -> None:
+def clear_own_code_record(config: DictConfig) -> None:
     """Empty the record of a config that is to be checked again, in place."""
     if config.get(KEY):
         config[KEY] = {}

@@ -23,7 +23,7 @@ KEY = "plugins"
 _in_effect: list[NamedPlugin] = []  # of the commands that are being composed in this process, outermost first
 
 
-def named_plugins() -> list[NamedPlugin]:
+def named_plugins_in_effect() -> list[NamedPlugin]:
     """Return the plugins in effect that somebody has named, each once."""
     found: dict[str, NamedPlugin] = {}
     for one in (*_in_effect, *plugins_of_environment()):
@@ -33,12 +33,12 @@ def named_plugins() -> list[NamedPlugin]:
 
 def all_plugins() -> list[NamedPlugin]:
     """Return the plugins in effect, those of installed packages last."""
-    named = named_plugins()
+    named = named_plugins_in_effect()
     known = {one.name for one in named}
     return [*named, *(one for one in plugins_of_entry_points() if one.name not in known)]
 
 
-def folders_of_plugins() -> list[ConfigFolder]:
+def folders_of_plugins_in_effect() -> list[ConfigFolder]:
     """Return the folders of configs of all plugins in effect; they are loaded for it."""
     from tvo_cli.config.search_path import ConfigFolder
 
@@ -84,10 +84,10 @@ def _quoted(name: str) -> str:
 def plugins_of_words(words: Sequence[str]) -> Iterator[str]:
     """Yield what `plugins=[…]` of a command line names, all of a sweep's."""
     for word in (word for word in words if split_override(word)[0] == KEY and "=" in word):
-        yield from (name for value in _values_of_word(word) for name in _names_of_value(value))
+        yield from (name for value in _values_of_override(word) for name in _plugin_names_of_value(value))
 
 
-def _values_of_word(word: str) -> list[Any]:
+def _values_of_override(word: str) -> list[Any]:
     """Return the value of an override, or the several of a sweep; none of one that whoever composes refuses."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
@@ -99,7 +99,7 @@ def _values_of_word(word: str) -> list[Any]:
     return list(found.sweep_iterator()) if found.is_sweep_override() else [found.value()]
 
 
-def _names_of_value(value: Any) -> Iterator[str]:
+def _plugin_names_of_value(value: Any) -> Iterator[str]:
     """Yield the names of a value of `plugins`: a list, or one name."""
     if isinstance(value, str):
         value = [one.strip(" '\"") for one in value.strip("[]").split(",")]
@@ -113,7 +113,7 @@ def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
     from tvo_cli.config.search_path import folders_of_user
 
     trees = choices_taken(words, root, folders_of_user()).values()
-    found = {str(name): NamedPlugin(str(name), KEY) for tree in trees for name in _names_of_value(tree.get(KEY))}
+    found = {str(name): NamedPlugin(str(name), KEY) for tree in trees for name in _plugin_names_of_value(tree.get(KEY))}
     return list(found.values())
 
 

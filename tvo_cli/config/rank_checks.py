@@ -20,7 +20,7 @@ def check_ranks(config: Any, count: int) -> None:
     if strategy == "single" and count > 1:
         remedy = "Take parallel=replicate or parallel=shard."
         raise UserError("parallel", strategy, f"{count} processes were started.", remedy)
-    _check_prompts(config.rollout, count)
+    _check_prompts_of_ranks(config.rollout, count)
     over = int(config.parallel.shard_over)
     if strategy == "shard" and over and count % over:
         near = max(n for n in range(1, min(over, count) + 1) if count % n == 0)
@@ -44,7 +44,7 @@ def check_keys_are_used(parallel: Any) -> None:
             raise UserError(f"parallel.{key}", parallel[key], problem, f"Take {others}, or leave it out.")
 
 
-def _check_prompts(rollout: Any, count: int) -> None:
+def _check_prompts_of_ranks(rollout: Any, count: int) -> None:
     prompts = int(rollout.prompts) // int(rollout.minibatches)
     if prompts < count:
         whole = count * int(rollout.minibatches)

@@ -16,7 +16,7 @@ def check_reward(config: Any) -> None:
     node = resolved_tree(config.reward)
     check_reward_functions(node.get("functions"))
     _check_scorers(config)
-    weights = _weights_of(node)
+    weights = _reward_weights_of(node)
     if not any(weights.values()):
         remedy = "Give one a weight: reward.correct=1"
         raise UserError("reward.correct", node.get("correct"), "is 0 as every weight is: nothing is learned.", remedy)
@@ -26,7 +26,7 @@ def check_reward(config: Any) -> None:
         _check_gradient_weighting(config, {key: weight for key, weight in weights.items() if weight}, node["gradient"])
 
 
-def _weights_of(node: dict[str, Any]) -> dict[str, float]:
+def _reward_weights_of(node: dict[str, Any]) -> dict[str, float]:
     """Every weight by its key."""
     built_in = {
         "reward.correct": node.get("correct", 1.0),

@@ -67,10 +67,10 @@ def users_config_folders() -> list[ConfigFolder]:
     Raises:
         UserError: --config-dir or TVO_CONF names no folder.
     """
-    from tvo_cli.config.plugins_in_effect import folders_of_plugins
+    from tvo_cli.config.plugins_in_effect import folders_of_plugins_in_effect
 
     seen: dict[Path, ConfigFolder] = {}
-    for one in (*folders_of_user(), *folders_of_plugins()):
+    for one in (*folders_of_user(), *folders_of_plugins_in_effect()):
         seen.setdefault(one.path.resolve(), one)
     return list(seen.values())
 

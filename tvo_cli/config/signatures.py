@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tvo_cli.config.moved_targets import current_target
 from tvo_cli.plugins.code_sources import find_source, is_file_name, module_of_reference
-from tvo_cli.plugins.references import is_own_target
+from tvo_cli.plugins.references import is_own_code_reference
 
 PACKAGE = Path(__file__).resolve().parents[1]
 Definition = ast.FunctionDef | ast.ClassDef
@@ -68,7 +68,7 @@ def find_definition(target: str) -> FoundDefinition | None:
 
 def split_target(target: str) -> tuple[str, str]:
     """Return a `_target_` as module or file, and name: `mine.py:weight` → (`mine.py`, `weight`)."""
-    if is_own_target(target):
+    if is_own_code_reference(target):
         module = module_of_reference(target)
         return module, target[len(module) + 1 :]
     module, _, name = current_target(target).rpartition(".")

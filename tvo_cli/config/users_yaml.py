@@ -72,7 +72,7 @@ def notes_on_users_configs(words: Sequence[str] = (), root: str = "") -> list[st
     taken = set(choices_taken(words, root, config_folders())) if root and found else None
     return [
         *_note_on_another_program(),
-        *(note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_folder(one, taken)),
+        *(note for one in found if not one.origin.startswith("plugin ") for note in _notes_on_yaml_folder(one, taken)),
     ]
 
 
@@ -98,7 +98,7 @@ def remedy_for_yaml_in_place_of_ours(group: str, words: Sequence[str]) -> str:
     return ""
 
 
-def _notes_on_folder(folder: ConfigFolder, taken: set[tuple[str, str]] | None) -> Iterator[str]:
+def _notes_on_yaml_folder(folder: ConfigFolder, taken: set[tuple[str, str]] | None) -> Iterator[str]:
     place = os.path.relpath(folder.path)
     there = [
         (group, path.stem) for group in groups_of_package() for path in sorted((folder.path / group).glob("*.yaml"))
@@ -107,11 +107,11 @@ def _notes_on_folder(folder: ConfigFolder, taken: set[tuple[str, str]] | None) -
     ours = [f"{group}={name}" for group, name in choices if (conf_dir() / group / f"{name}.yaml").is_file()]
     new = [f"{group}={name}" for group, name in choices if f"{group}={name}" not in ours]
     if folder.origin == "./conf" and taken is not None and not choices:
-        yield f"{place}/ offers {_shortened([f'{group}={name}' for group, name in there])}: this command takes none"
+        yield f"{place}/ offers {_shown_yamls([f'{group}={name}' for group, name in there])}: this command takes none"
     if folder.origin == "./conf" and new:
-        yield f"{place}/ {'offers' if taken is None else 'is read:'} {_shortened(new)}"
+        yield f"{place}/ {'offers' if taken is None else 'is read:'} {_shown_yamls(new)}"
     if ours:
-        yield f"{place}/ takes the place of tvo's own {_shortened(ours)}"
+        yield f"{place}/ takes the place of tvo's own {_shown_yamls(ours)}"
     roots = [f"{name}.yaml" for name in ROOTS if (folder.path / f"{name}.yaml").is_file()]
     if roots:
         yield f"{place}/{', '.join(roots)} is not read: settings of your own go to {place}/experiment/NAME.yaml"
@@ -151,5 +151,5 @@ def _is_unknown_group(path: Path) -> bool:
     return path.is_dir() and path.name not in groups_of_package() and any(path.glob("*.yaml"))
 
 
-def _shortened(names: list[str]) -> str:
+def _shown_yamls(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import random_stream, split_of
+from tvo_cli.data.seeding import random_stream, split_of_question
 from tvo_cli.data.vocabulary import BLANK, BOX, CARRY, CLOSE, EQUALS, NO_CARRY, OPENERS, OPERATORS
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -97,7 +97,7 @@ class AdditionProblems:
             left = [int(rng.random() * 10) for _ in range(count)]
             right = [int(rng.random() * 10) for _ in range(count)]
             question = _addition_question(left, right, high)
-            if split_of(question) == self.split:
+            if split_of_question(question) == self.split:
                 return left, right, question
         raise UserError(
             "dataset.digits",

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import random_stream, split_of
+from tvo_cli.data.seeding import random_stream, split_of_question
 from tvo_cli.data.vocabulary import BOX, CLOSE, EQUALS, OPENERS, OPERATORS, SEPARATORS
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -83,7 +83,7 @@ class ArithmeticProblems:
             numbers = [int(rng.random() * modulus) for _ in range(count + 1)]
             operators = [int(rng.random() * 3) for _ in range(count)]
             question = _arithmetic_question(numbers, operators)
-            if split_of(question) == self.split:
+            if split_of_question(question) == self.split:
                 return numbers, operators, question
         raise UserError(
             "dataset.modulus",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import random_stream, split_of
+from tvo_cli.data.seeding import random_stream, split_of_question
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -79,7 +79,7 @@ class ChainSumsProblems:
         for _ in range(ATTEMPTS):
             further = [rng.randint(*self.settings.further) for _ in range(rng.randint(low, high) - 1)]
             numbers = [rng.randint(*self.settings.first), *further]
-            if _sum_as_text(numbers) != without and split_of(_sum_as_text(sorted(numbers))) == split:
+            if _sum_as_text(numbers) != without and split_of_question(_sum_as_text(sorted(numbers))) == split:
                 return numbers
         raise UserError(
             "dataset.first",

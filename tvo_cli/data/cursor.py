@@ -12,7 +12,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
 
-class Outcome(NamedTuple):
+class ProblemOutcome(NamedTuple):
     """How the responses to one problem were judged."""
 
     problem: Problem
@@ -28,7 +28,7 @@ class ProblemCursor(Protocol):
     def take(self, count: int, step: int = 0) -> list[Problem]:
         """The next `count` problems, all different; `step`: rollout batches done."""
 
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
+    def observe(self, outcomes: Sequence[ProblemOutcome]) -> None:
         """Learn how the problems taken last were solved."""
 
     def readings(self) -> dict[str, float]:
@@ -64,7 +64,7 @@ class Cursor:
         start, self.position = self.position, self.position + count
         return [self.problems.problem(self._index(at)) for at in range(start, self.position)]
 
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
+    def observe(self, outcomes: Sequence[ProblemOutcome]) -> None:
         """Nothing: the order does not depend on how problems were solved."""
 
     def readings(self) -> dict[str, float]:

@@ -15,8 +15,8 @@ from typing import Any
 from tvo_cli.data.row_to_problem import (
     CONVERSATIONS,
     RowReading,
-    UnansweredRow,
-    UnreadableRow,
+    RowWithoutAnswer,
+    UnconvertibleRow,
     column_of_row,
     gold_of_row,
     question_of_row,
@@ -52,14 +52,14 @@ class DemonstrationReading:
     append_answer: str | None = None  # a text with {answer}, put behind a last reply that has no box
 
     def __call__(self, row: Row, reading: RowReading, fallback_id: str) -> Demonstration:
-        """The demonstration of a row; raise UnreadableRow or UnansweredRow."""
+        """The demonstration of a row; raise UnconvertibleRow or RowWithoutAnswer."""
         turns = _conversation_of_row(row, reading, bare=self.append_answer is not None)
         answer = self._answer_of_row(row, reading, turns[-1][1])
         if self.append_answer and answer and BOX not in turns[-1][1]:
             turns = (*turns[:-1], (ASSISTANT, turns[-1][1] + self.append_answer.replace("{answer}", answer)))
         if not turns[-1][1]:
             problem = "has neither a solution nor an answer"
-            raise UnreadableRow("dataset.columns.solution", problem, "Mend or remove the row.")
+            raise UnconvertibleRow("dataset.columns.solution", problem, "Mend or remove the row.")
         return Demonstration(
             id=text_of_column(row, reading, "id") or fallback_id,
             question=turns[-2][1],
@@ -76,7 +76,7 @@ class DemonstrationReading:
         """The gold of a row: of its answer column, or what its last reply puts into a box; "" where there is none."""
         try:
             return gold_of_row(row, reading).text
-        except UnansweredRow:
+        except RowWithoutAnswer:
             stated = gold_of(reply)
             if stated.text and stated.text != reply.strip():
                 return stated.text
@@ -109,10 +109,10 @@ def _conversation_of_row(row: Row, reading: RowReading, *, bare: bool) -> Turns:
     """All turns of a row, the last one the assistant's; an empty one where a bare answer will stand there."""
     whole = _whole_conversation(row, reading)
     if whole:
-        return _checked_turns(whole)
+        return _checked_demonstration_turns(whole)
     asked, reply = question_of_row(row, reading), _reply_of_row(row, reading)
     if reply is None and not bare:
-        raise UnreadableRow(
+        raise UnconvertibleRow(
             "dataset.columns.solution",
             f"has nothing to learn: no column {', '.join(REPLIES)}, and no assistant's turn (it has "
             f"{', '.join(map(str, row))})",
@@ -121,8 +121,8 @@ def _conversation_of_row(row: Row, reading: RowReading, *, bare: bool) -> Turns:
         )
     question = without_instruction(asked.text, reading.strip)
     if not question:
-        raise UnreadableRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
-    return _checked_turns([*asked.turns, (USER, question), *(reply or [(ASSISTANT, "")])])
+        raise UnconvertibleRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
+    return _checked_demonstration_turns([*asked.turns, (USER, question), *(reply or [(ASSISTANT, "")])])
 
 
 def _whole_conversation(row: Row, reading: RowReading) -> list[tuple[str, str]]:
@@ -140,7 +140,7 @@ def _whole_conversation(row: Row, reading: RowReading) -> list[tuple[str, str]]:
 
 def _reply_of_row(row: Row, reading: RowReading) -> list[tuple[str, str]] | None:
     """The turns of the reply's column: a text, or the assistant's turns; None where the row has no such column."""
-    path = reading.columns.get("solution") or _first_column(row, REPLIES)
+    path = reading.columns.get("solution") or _first_column_of_row(row, REPLIES)
     value = None if path is None else value_at_path(row, path)
     if path is None or value is None:
         return _reply_in_answer(row, reading)
@@ -161,22 +161,22 @@ def _reply_in_answer(row: Row, reading: RowReading) -> list[tuple[str, str]] | N
     return [(ASSISTANT, stated)] if gold_of(stated, reading.answer_marker).text not in ("", stated.strip()) else None
 
 
-def _first_column(row: Row, names: Sequence[str]) -> str | None:
+def _first_column_of_row(row: Row, names: Sequence[str]) -> str | None:
     spelled = {str(column).lower(): str(column) for column in row}
     return next((spelled[name] for name in names if row.get(spelled.get(name, "")) is not None), None)
 
 
-def _checked_turns(turns: Sequence[tuple[str, str]]) -> Turns:
+def _checked_demonstration_turns(turns: Sequence[tuple[str, str]]) -> Turns:
     """The turns, each reply of the assistant after a user's; earlier ones of it may open the conversation."""
     remedy = "Mend or remove the row."
     if not turns or turns[-1][0] != ASSISTANT:
-        raise UnreadableRow("dataset.columns.solution", "does not end with the assistant's turn", remedy)
+        raise UnconvertibleRow("dataset.columns.solution", "does not end with the assistant's turn", remedy)
     begun = False
     for (before, _), (role, _) in pairwise(turns):
         begun |= before == USER
         if role == ASSISTANT and before != USER and begun:
             problem = f"has an assistant's turn after the {before}'s, where reinforcement learning asks nothing"
-            raise UnreadableRow("dataset.columns.question", problem, remedy)
+            raise UnconvertibleRow("dataset.columns.question", problem, remedy)
     if turns[-2:-1] == [] or turns[-2][0] != USER:
-        raise UnreadableRow("dataset.columns.question", "has no user's turn before the last reply", remedy)
+        raise UnconvertibleRow("dataset.columns.question", "has no user's turn before the last reply", remedy)
     return tuple(turns)

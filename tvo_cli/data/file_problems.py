@@ -14,8 +14,8 @@ from tvo_cli.data.row_selection import select_rows
 from tvo_cli.data.row_to_problem import (
     ConvertRow,
     RowReading,
-    UnansweredRow,
-    UnreadableRow,
+    RowWithoutAnswer,
+    UnconvertibleRow,
     log_rows_without_problem,
     row_to_problem,
     skips_unanswered_rows,
@@ -56,8 +56,8 @@ def read_problem_file(
         named.meet(row)
         try:
             problem = convert(row, reading, f"{stem}/{name}")
-        except UnreadableRow as fault:
-            if not (skip and isinstance(fault, UnansweredRow)):
+        except UnconvertibleRow as fault:
+            if not (skip and isinstance(fault, RowWithoutAnswer)):
                 told = named.explained(fault, row)
                 raise UserError(key, path, f"{place} {told.problem}.", told.remedy) from fault
             skipped += 1

@@ -26,7 +26,7 @@ def _checked_setting(name: str, value: Any) -> Any:
     if name in RANGES:
         return _checked_range(name, value)
     if name.endswith(("_share", "_error")):
-        return _checked_share(name, value)
+        return _checked_task_share(name, value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise UserError(f"dataset.{name}", value, "is not a whole number.")
     return value
@@ -45,7 +45,7 @@ def _checked_range(name: str, value: Any) -> tuple[int, int]:
     return int(ends[0]), int(ends[1])
 
 
-def _checked_share(name: str, value: Any) -> float:
+def _checked_task_share(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise UserError(f"dataset.{name}", value, "is not a share between 0 and 1.")
     return float(value)

@@ -11,8 +11,8 @@ from tvo_cli.data.row_selection import select_rows
 from tvo_cli.data.row_to_problem import (
     ConvertRow,
     RowReading,
-    UnansweredRow,
-    UnreadableRow,
+    RowWithoutAnswer,
+    UnconvertibleRow,
     log_rows_without_problem,
     raw_question,
     row_to_problem,
@@ -84,16 +84,16 @@ def problems_of_hub_rows(
             if deduplicate:
                 seen.add(question)
             yield convert(row, reading, f"{prefix}/{number}")
-        except UnansweredRow as fault:
+        except RowWithoutAnswer as fault:
             if not skip:
-                raise _row_error(number, named.explained(fault, row)) from fault
+                raise _hub_row_error(number, named.explained(fault, row)) from fault
             unanswered += 1
-        except UnreadableRow as fault:
-            raise _row_error(number, named.explained(fault, row)) from fault
+        except UnconvertibleRow as fault:
+            raise _hub_row_error(number, named.explained(fault, row)) from fault
     log_rows_without_problem(prefix, reading, unanswered=unanswered, repeated=repeated)
 
 
-def _row_error(number: int, fault: UnreadableRow) -> UserError:
+def _hub_row_error(number: int, fault: UnconvertibleRow) -> UserError:
     return UserError(fault.key, None, f"row {number} {fault.problem}.", fault.remedy)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tvo_cli.data.cursor import Cursor, Outcome
+from tvo_cli.data.cursor import Cursor, ProblemOutcome
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
@@ -70,7 +70,7 @@ class LevelCursor:
                 raise _no_such_level(self.problems, levels, {problem.level})
         return found
 
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
+    def observe(self, outcomes: Sequence[ProblemOutcome]) -> None:
         """Nothing: the stages are fixed."""
 
     def readings(self) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from tvo_cli.data.cursor import Outcome, ProblemCursor
+from tvo_cli.data.cursor import ProblemCursor, ProblemOutcome
 from tvo_cli.data.mixture import WEIGHTS, Mixture, keys_of_source
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
@@ -42,7 +42,7 @@ class MixtureCursor:
         }
         return [next(taken[name]) for name in chosen]
 
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
+    def observe(self, outcomes: Sequence[ProblemOutcome]) -> None:
         """Hand each source the outcomes of its problems."""
         for name, cursor in self._cursors.items():
             cursor.observe([one for one in outcomes if one.problem.source == name])

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tvo_cli.data.row_to_problem import GUESSES, Row, UnansweredRow, UnreadableRow
+from tvo_cli.data.row_to_problem import GUESSES, Row, RowWithoutAnswer, UnconvertibleRow
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.readers.column_paths import has_path
@@ -20,7 +20,7 @@ class NamedColumns:
 
     def __init__(self, node: Mapping[str, Any]) -> None:
         named = {noun: str(path) for noun, path in (node.get("columns") or {}).items() if path}
-        self.absent = {noun: path for noun, path in named.items() if not _is_of_preset(node, noun, path)}
+        self.absent = {noun: path for noun, path in named.items() if not _is_column_of_preset(node, noun, path)}
         self._there: dict[str, None] = {}  # in the order in which they were met
 
     def meet(self, row: Row) -> None:
@@ -29,9 +29,9 @@ class NamedColumns:
             self.absent = {noun: path for noun, path in self.absent.items() if not has_path(row, path)}
             self._there.update(dict.fromkeys(map(str, row)))
 
-    def explained(self, fault: UnreadableRow, row: Row) -> UnreadableRow:
+    def explained(self, fault: UnconvertibleRow, row: Row) -> UnconvertibleRow:
         """Return why a row cannot be read: where no row so far had the column that would state it, that."""
-        stating = ("answer", "solution") if isinstance(fault, UnansweredRow) else (fault.key.rpartition(".")[2],)
+        stating = ("answer", "solution") if isinstance(fault, RowWithoutAnswer) else (fault.key.rpartition(".")[2],)
         noun = next((noun for noun in stating if noun in self.absent), "")
         if not noun:
             return fault
@@ -52,7 +52,7 @@ class NamedColumns:
 
     def _remedy(self, key: str, path: str) -> str:
         near = nearest_column(path, self._there)
-        return f"Nearest: {_override(key, near)}" if near else f"Name one that is there, or leave {key} out."
+        return f"Nearest: {_column_override(key, near)}" if near else f"Name one that is there, or leave {key} out."
 
 
 def nearest_column(name: str, columns: Iterable[str]) -> str:
@@ -64,12 +64,12 @@ def nearest_column(name: str, columns: Iterable[str]) -> str:
     return plain[found[0]] if found else ""
 
 
-def _is_of_preset(node: Mapping[str, Any], noun: str, path: str) -> bool:
+def _is_column_of_preset(node: Mapping[str, Any], noun: str, path: str) -> bool:
     """Return whether a data set of the hub names a column as it is usually called: a copy of it may lack it."""
     return node["kind"] == "hub" and node.get("name") != "hub" and path in GUESSES[noun]
 
 
-def _override(key: str, name: str) -> str:
+def _column_override(key: str, name: str) -> str:
     """Return the word that names a column on the command line, quoted for the shell and for Hydra."""
     return shlex.quote(f"{key}={name}" if re.fullmatch(r"[\w .-]+", name) else f'{key}="{name}"')
 

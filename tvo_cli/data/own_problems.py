@@ -12,7 +12,7 @@ from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.row_selection import limit_of
 from tvo_cli.data.row_to_problem import further_columns
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.own_code import describe_failure
+from tvo_cli.plugins.own_code import describe_own_code_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, own_target_object
 from tvo_cli.plugins.scorer_reference import is_own_scorer
 from tvo_cli.types import Problem
@@ -64,7 +64,9 @@ def _failure_named(target: str) -> Iterator[None]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        raise UserError(KEY, target, f"failed: {describe_failure(error)}.", "The traceback: --debug.") from error
+        raise UserError(
+            KEY, target, f"failed: {describe_own_code_failure(error)}.", "The traceback: --debug."
+        ) from error
 
 
 def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
-from tvo_cli.data.cursor import Outcome
+from tvo_cli.data.cursor import ProblemOutcome
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.seeding import random_stream
 from tvo_cli.errors import UserError
@@ -84,7 +84,7 @@ class PassRateCursor:
         solved, unsolved = self._counts.get(index, (0.0, 0.0))
         return expected_variance(self._law.prior_solved + solved, self._law.prior_unsolved + unsolved)
 
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
+    def observe(self, outcomes: Sequence[ProblemOutcome]) -> None:
         """Add the outcomes of the problems taken last to their counts; earlier ones fade as the policy changes."""
         for problem, solved, judged in outcomes:
             before = self._counts.get(index := self._taken[problem.id], (0.0, 0.0))

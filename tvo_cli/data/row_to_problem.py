@@ -37,7 +37,7 @@ FIELDS = frozenset(one.name for one in fields(Problem))
 LONGEST_FURTHER_COLUMN = 4000  # characters of a column that is kept for own code
 
 
-class UnreadableRow(Exception):
+class UnconvertibleRow(Exception):
     """A row that is no problem: which config key would correct it, why, and what to do."""
 
     def __init__(self, key: str, problem: str, remedy: str) -> None:
@@ -45,7 +45,7 @@ class UnreadableRow(Exception):
         super().__init__(problem)
 
 
-class UnansweredRow(UnreadableRow):
+class RowWithoutAnswer(UnconvertibleRow):
     """A row that states no answer."""
 
 
@@ -82,11 +82,11 @@ class RowReading:
 
 
 def row_to_problem(row: Row, reading: RowReading, fallback_id: str) -> Problem:
-    """Return the problem that a row states; raise UnreadableRow or UnansweredRow."""
+    """Return the problem that a row states; raise UnconvertibleRow or RowWithoutAnswer."""
     asked = question_of_row(row, reading)
     question = without_instruction(asked.text, reading.strip)
     if not question:
-        raise UnreadableRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
+        raise UnconvertibleRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
     gold = gold_of_row(row, reading).text
     solution = text_of_column(row, reading, "solution")
     return Problem(
@@ -143,13 +143,13 @@ def without_instruction(question: str, instructions: Sequence[str]) -> str:
 
 
 def question_of_row(row: Row, reading: RowReading) -> Question:
-    """Return the question of a row; UnreadableRow where no column has one."""
+    """Return the question of a row; UnconvertibleRow where no column has one."""
     path = column_of_row(row, reading, "question")
     if path is None:
         named = reading.columns.get("question")
         plain = (guess for guess in GUESSES["question"] if guess not in CONVERSATIONS)
         missing = f"no column {named!r}" if named else f"no column {', '.join(plain)}"
-        raise UnreadableRow(
+        raise UnconvertibleRow(
             "dataset.columns.question",
             f"has {missing} (it has {', '.join(map(str, row)) or 'none'}){'' if named else ', nor messages'}",
             "Name the question's column: dataset.columns.question=NAME",
@@ -164,7 +164,7 @@ def read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
         return read()
     except MalformedRecord as fault:
         remedy = fault.remedy.replace("COLUMN.PART", f"dataset.columns.{noun}={path}.PART").replace("COLUMN", path)
-        raise UnreadableRow(f"dataset.columns.{noun}", fault.problem, remedy) from fault
+        raise UnconvertibleRow(f"dataset.columns.{noun}", fault.problem, remedy) from fault
 
 
 def gold_of_row(row: Row, reading: RowReading) -> Gold:
@@ -173,7 +173,7 @@ def gold_of_row(row: Row, reading: RowReading) -> Gold:
     gold = gold if gold.text else _gold_of_column(row, reading, "solution", _gold_of_row_solution)
     gold = gold if gold.text else _gold_of_column(row, reading, "question", _gold_of_conversation)
     if not gold.text:
-        raise UnansweredRow(
+        raise RowWithoutAnswer(
             "dataset.columns.answer",
             _why_row_is_unanswered(row, reading),
             "Name the answer's column (dataset.columns.answer=NAME), or skip such rows: dataset.unanswered=skip",
@@ -216,7 +216,7 @@ def _answer_for_scorer(answer: str, scorer: str) -> str:
     whole = integer_gold(answer)
     if whole is None:
         problem = f"has the answer {answer[:40]!r}, which is no integer"
-        raise UnreadableRow("dataset.scorer", problem, "Use dataset.scorer=math")
+        raise UnconvertibleRow("dataset.scorer", problem, "Use dataset.scorer=math")
     return whole
 
 

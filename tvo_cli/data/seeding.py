@@ -19,6 +19,6 @@ def stable_hash(*name: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def split_of(question: str) -> str:
+def split_of_question(question: str) -> str:
     """Return the split of a generated question: by its text, so train and test never share a question."""
     return "train" if stable_hash("split", question) % HELD_OUT_PART else "test"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
 
 
 @dataclass(kw_only=True)
@@ -49,7 +49,7 @@ class BoughtReward(TrendRule):
 
     def _flat(self, rise: float) -> bool:
         level = self.success.mean(0, self.window)
-        gained, error = self.success.change(self.window, share_noise(level, self.responses))
+        gained, error = self.success.change(self.window, share_standard_error(level, self.responses))
         return gained < max(error, 0.25 * min(rise, 1.0))
 
     def _range(self) -> float:

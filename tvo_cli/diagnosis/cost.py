@@ -18,7 +18,7 @@ def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
     before = [row for row in log.rows if row["step"] < finding.first_step]
     steps = max(end - finding.first_step + 1, 0)
     every = log.facts.responses
-    rollouts = _grown(before, rows, ROLLOUTS)
+    rollouts = _growth_of_count(before, rows, ROLLOUTS)
     rollouts = float(every * steps) if rollouts is None and every else rollouts
     budget = log.facts.planned or log.last_step
     each = steps / len(rows) if rows else 1.0  # steps that a row stands for: a trainer may log every tenth
@@ -32,24 +32,24 @@ def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
 
 
 def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None, each: float) -> float | None:
-    grown = _grown(before, rows, TOKENS)
+    grown = _growth_of_count(before, rows, TOKENS)
     counted = _sum(rows, TOKENS_OF_STEP, each) if grown is None else grown
     if counted is not None or rollouts is None:
         return counted
-    lengths = _finite(rows, LENGTH)
+    lengths = _finite_values_of_column(rows, LENGTH)
     return rollouts * math.fsum(lengths) / len(lengths) if lengths else None
 
 
-def _grown(before: Sequence[Row], rows: Sequence[Row], name: str) -> float | None:
+def _growth_of_count(before: Sequence[Row], rows: Sequence[Row], name: str) -> float | None:
     """How much a count that grows over the run has grown since the step before."""
-    start, end = _finite(before, name), _finite(rows, name)
+    start, end = _finite_values_of_column(before, name), _finite_values_of_column(rows, name)
     return end[-1] - (start[-1] if start else 0.0) if end else None
 
 
 def _sum(rows: Sequence[Row], name: str, factor: float) -> float | None:
-    found = _finite(rows, name)
+    found = _finite_values_of_column(rows, name)
     return math.fsum(found) * factor if found else None
 
 
-def _finite(rows: Sequence[Row], name: str) -> list[float]:
+def _finite_values_of_column(rows: Sequence[Row], name: str) -> list[float]:
     return [row[name] for row in rows if name in row and math.isfinite(row[name])]

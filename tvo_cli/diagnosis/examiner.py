@@ -18,7 +18,7 @@ SETTLED = 10  # rows without the condition after which a critical finding is ove
 
 
 @dataclass
-class _Watched:
+class _ExaminedRule:
     """A rule of a failure, with the steps at which its condition held."""
 
     failure: Failure
@@ -45,7 +45,7 @@ class Examiner:
         self._refusals, self._refused = math.inf, False  # so far, and whether the row at hand is of a refused batch
         self._started: set[str] = set()  # the columns whose first values are known
         self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
-        self._watched = [_Watched(failure, rule) for failure in failures for rule in failure.rules(facts)]
+        self._watched = [_ExaminedRule(failure, rule) for failure in failures for rule in failure.rules(facts)]
         for watched in self._watched:
             set_thresholds([watched.rule], (thresholds or {}).get(watched.failure.name, {}))
 
@@ -79,8 +79,8 @@ class Examiner:
             if watched.finding is not None:
                 one = _settled(watched.finding, self._since(watched.finding))
                 other = found.get(one.failure)
-                found[one.failure] = one if other is None else _joined(one, other)
-        return sorted(found.values(), key=_worst_first)
+                found[one.failure] = one if other is None else _joined_findings(one, other)
+        return sorted(found.values(), key=_worst_finding_first)
 
     def counting(self) -> list[Finding]:
         """The findings that a verdict counts: all but warnings whose condition ended many rows ago.
@@ -106,7 +106,7 @@ class Examiner:
         self._told[finding.failure] = finding.severity
         return True
 
-    def _show(self, watched: _Watched, row: Row) -> bool:
+    def _show(self, watched: _ExaminedRule, row: Row) -> bool:
         """Show a row to a rule; return whether it has just found its failure."""
         rule, before = watched.rule, watched.rule.streak
         if getattr(rule, "reads_evaluations", False) and not any(map(is_evaluation_metric, row)):
@@ -124,7 +124,7 @@ class Examiner:
             watched.finding = replace(watched.finding, active=False)
         return False
 
-    def _finding(self, watched: _Watched, firing: RuleFiring) -> Finding:
+    def _finding(self, watched: _ExaminedRule, firing: RuleFiring) -> Finding:
         known = watched.finding
         if known is not None:
             return replace(known, last_step=firing.step, active=True)
@@ -155,7 +155,7 @@ def _settled(finding: Finding, since: float) -> Finding:
     return replace(finding, severity=WARNING, was_critical=True)
 
 
-def _joined(one: Finding, other: Finding) -> Finding:
+def _joined_findings(one: Finding, other: Finding) -> Finding:
     """Two findings of one failure as one: the more severe, with the earliest first step and alarm."""
     worst = max(other, one, key=lambda finding: SEVERITIES.index(finding.severity))
     first, alarm = min(one.first_step, other.first_step), min(one.alarm_step, other.alarm_step)
@@ -163,5 +163,5 @@ def _joined(one: Finding, other: Finding) -> Finding:
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
 
 
-def _worst_first(finding: Finding) -> tuple[int, bool, int]:
+def _worst_finding_first(finding: Finding) -> tuple[int, bool, int]:
     return -SEVERITIES.index(finding.severity), not finding.active, finding.first_step

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import HELDOUT, REWARD, heldout_error
+from tvo_cli.stability.solved_task import HELDOUT, REWARD, heldout_standard_error
 
 EPOCH = "data/epoch"
 REPEATED = 2.0  # passes over the data from which its problems count as used up: each has been learnt from before
@@ -49,7 +49,7 @@ class HeldOutGap(TrendRule):
         append_metric(self.reward, metrics, REWARD)
         self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
         if append_metric(self.heldout, metrics, HELDOUT) is not None:
-            self.heldout_errors.append(heldout_error(metrics))
+            self.heldout_errors.append(heldout_standard_error(metrics))
             self.at.append(len(self.reward))
             best = max(range(len(self.at)), key=lambda one: self.heldout.values[one])
             self.found = any(self._parted(since) for since in {0, best})
@@ -71,7 +71,7 @@ class HeldOutGap(TrendRule):
         apart = gain < -doubt if self.falls else (seen and gain < self.follows * rise and gain < doubt)
         if not (rose and apart):
             return False
-        self.since = first_step_above(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
+        self.since = trend_above_since(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
         was = f"was {self.heldout.values[since]:.3g} at step {self.heldout.steps[since]}"
         self.text = f"{was}, while reward rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
         return True

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from tvo_cli import config
-from tvo_cli.report.run_loading import parse_yaml_mapping
+from tvo_cli.report.run_loading import parse_run_config
 from tvo_cli.stability.rule_interface import CollapseRule
 
 
@@ -29,5 +29,5 @@ def live_rules(*names: str) -> list[CollapseRule]:
 @lru_cache(maxsize=1)
 def _settings_of_live_rules() -> Mapping[str, Mapping[str, Any]]:
     path = config.choice_path("stability", "default")
-    found: Mapping[str, Mapping[str, Any]] = parse_yaml_mapping(path.read_text(encoding="utf-8"))["rules"]
+    found: Mapping[str, Mapping[str, Any]] = parse_run_config(path.read_text(encoding="utf-8"))["rules"]
     return found

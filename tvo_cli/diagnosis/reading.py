@@ -63,14 +63,14 @@ def facts_of_trial(trial: Trial) -> RunFacts:
         name=trial.name,
         tool=trial.tool or TVO,
         folder=None if trial.tool else trial.run.folder,
-        planned=trial.planned or _whole(trial.settings, "trainer.steps"),
-        prompts=_whole(trial.settings, "rollout.prompts"),
-        samples=_whole(trial.settings, "rollout.samples"),
+        planned=trial.planned or _whole_number_setting(trial.settings, "trainer.steps"),
+        prompts=_whole_number_setting(trial.settings, "rollout.prompts"),
+        samples=_whole_number_setting(trial.settings, "rollout.samples"),
         settings=trial.settings,
     )
 
 
-def _whole(settings: Mapping[str, Any], key: str) -> int | None:
+def _whole_number_setting(settings: Mapping[str, Any], key: str) -> int | None:
     value = settings.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
@@ -88,7 +88,7 @@ def with_reward_terms(row: Mapping[str, Any]) -> Row:
     return out
 
 
-def accuracy_term(rows: Sequence[Mapping[str, Any]]) -> str | None:
+def logged_accuracy_term(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the function of a reward that is an accuracy by its name and its values in all rows.
 
     None where the rows have an accuracy, or no such function.
@@ -103,7 +103,7 @@ def accuracy_term(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _with_accuracy(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Rows with an accuracy where a reward's function is one by its name and its values; unchanged otherwise."""
-    found = accuracy_term(rows)
+    found = logged_accuracy_term(rows)
     if found is None:
         return rows
     return tuple({**row, "accuracy/fresh": row[found]} if found in row else row for row in rows)

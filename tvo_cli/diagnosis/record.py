@@ -10,12 +10,12 @@ from tvo_cli.diagnosis.render.json_format import diagnosis_as_mapping
 from tvo_cli.report.known_failure import DIAGNOSIS_FILE
 from tvo_cli.runs.own_run_folders import read_run_folder
 from tvo_cli.runs.trial import FINISHED, Trial
-from tvo_cli.runs.trial_settings import flatten_settings
+from tvo_cli.runs.trial_settings import flat_trial_settings
 from tvo_cli.tracking.atomic_files import write_json_atomically
 
 
 def write_diagnosis(folder: Path) -> None:
     """Diagnose a run folder and write diagnosis.json into it."""
     run, _ = read_run_folder(folder)
-    trial = Trial(folder.name, str(folder), run, flatten_settings(run.config), FINISHED)
+    trial = Trial(folder.name, str(folder), run, flat_trial_settings(run.config), FINISHED)
     write_json_atomically(folder / DIAGNOSIS_FILE, diagnosis_as_mapping(diagnose(log_of_trial(trial))))

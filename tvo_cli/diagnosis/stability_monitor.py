@@ -11,9 +11,9 @@ from typing import Any
 from tvo_cli.diagnosis.diagnosis import Diagnosis, diagnose
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
-from tvo_cli.diagnosis.reading import accuracy_term, with_reward_terms
+from tvo_cli.diagnosis.reading import logged_accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog
-from tvo_cli.runs.other_tools import OurNames
+from tvo_cli.runs.other_tools import MappedColumns
 from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, find_mapping
 from tvo_cli.tracking.alert import Alert
 from tvo_cli.tracking.alert_sender import AlertSender
@@ -57,7 +57,7 @@ class StabilityMonitor:
         """
         self.facts = RunFacts(name=name, tool=tool or OTHER, planned=planned, prompts=prompts, samples=samples)
         self.rows: list[Row] = []  # under our names, one a step
-        self._names = OurNames(TOOLS[tool]) if tool else None
+        self._names = MappedColumns(TOOLS[tool]) if tool else None
         self._examiner = Examiner(self.facts)
         self._accuracy: str | None = None  # the function of a reward that is one, where none is logged
         self._evaluation: dict[str, float] = {}  # counts to the next step, for it is measured after a step
@@ -69,7 +69,7 @@ class StabilityMonitor:
         What is no number is passed over. Metrics of an evaluation alone are held until the next step.
         """
         row = self._with_accuracy(with_reward_terms(self._translated(metrics)))
-        if not any(_is_of_training(name) for name in row):
+        if not any(_is_training_metric(name) for name in row):
             self._evaluation |= row
             return []
         if self.rows and step <= self.rows[-1]["step"]:
@@ -101,15 +101,17 @@ class StabilityMonitor:
         self._alerts.close()
 
     def _translated(self, metrics: Mapping[str, Any]) -> dict[str, float]:
-        numbers = {name: number for name, value in metrics.items() if (number := _number(value)) is not None}
-        names = self._names or OurNames(find_mapping(numbers))
+        numbers = {name: number for name, value in metrics.items() if (number := _metric_number(value)) is not None}
+        names = self._names or MappedColumns(find_mapping(numbers))
         row = names.row({**numbers, names.step: 0})
-        if any(map(_is_of_training, row)):  # an evaluation before the first step does not show whose names these are
+        if any(
+            map(_is_training_metric, row)
+        ):  # an evaluation before the first step does not show whose names these are
             self._names = names
         return {name: float(value) for name, value in row.items() if name != "step"}
 
     def _with_accuracy(self, row: Row) -> Row:
-        self._accuracy = self._accuracy or accuracy_term([row])
+        self._accuracy = self._accuracy or logged_accuracy_term([row])
         if self._accuracy is None or self._accuracy not in row or "accuracy/fresh" in row:
             return row
         return {**row, "accuracy/fresh": row[self._accuracy]}
@@ -125,7 +127,7 @@ class StabilityMonitor:
             )
 
 
-def _number(value: Any) -> float | None:
+def _metric_number(value: Any) -> float | None:
     """A number of Python, numpy or torch; None of anything else."""
     if isinstance(value, bool | str) or value is None:
         return None
@@ -138,5 +140,5 @@ def _number(value: Any) -> float | None:
 
 
 @cache
-def _is_of_training(name: str) -> bool:
+def _is_training_metric(name: str) -> bool:
     return not name.startswith("eval/") and name not in BESIDE and is_known_metric(name)

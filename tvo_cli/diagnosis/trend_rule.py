@@ -37,7 +37,7 @@ class TrendRule(CollapseRule):
 
 
 @dataclass(kw_only=True)
-class UnsolvedRule(TrendRule):
+class UnsolvedTrendRule(TrendRule):
     """A trend rule that is excused on a solved task: it follows the accuracy and the held-out accuracy."""
 
     responses: int | None = None  # N, a step; for the error of an accuracy
@@ -66,12 +66,12 @@ def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> floa
     return value
 
 
-def first_step_below(curve: Curve, level: float) -> int:
+def trend_below_since(curve: Curve, level: float) -> int:
     """Return the step since which a curve has stayed below a level, but for single values above it."""
     return curve.steps[_begin([value < level for value in curve.values])]
 
 
-def first_step_above(curve: Curve, level: float) -> int:
+def trend_above_since(curve: Curve, level: float) -> int:
     """Return the step since which a curve has stayed above a level, but for single values below it."""
     return curve.steps[_begin([value > level for value in curve.values])]
 

@@ -18,10 +18,18 @@ if TYPE_CHECKING:
     from tvo_cli.training.learner import Learner
 
 VERSIONS = "versions.json"
-__all__ = ["facts", "here", "of_network", "of_run", "of_served", "paths_taken", "record"]
+__all__ = [
+    "all_environment_facts",
+    "facts_of_machine",
+    "facts_of_network",
+    "facts_of_run",
+    "facts_of_served_network",
+    "fast_paths_taken",
+    "record",
+]
 
 
-def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[str, Any]:
+def all_environment_facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[str, Any]:
     """Everything, in reading order; no key and no token, only whether there is one."""
     return {
         **machine.machine_facts(),
@@ -32,7 +40,7 @@ def facts(fast_paths: Sequence[FastPath], precision: str, device: str) -> dict[s
     }
 
 
-def here() -> dict[str, Any]:
+def facts_of_machine() -> dict[str, Any]:
     """The facts of this machine, for no run in particular: what `auto` chooses."""
     from tvo_cli.environment import fast_paths
     from tvo_cli.model.precision_choice import REAL_SIZE, choose_precision
@@ -40,33 +48,35 @@ def here() -> dict[str, Any]:
 
     kind = choose_device("auto").type
     precision = choose_precision(kind, "float32", REAL_SIZE, bfloat16=has_bfloat16_products(kind))
-    return facts(fast_paths.fast_paths_here(precision), precision, kind)
+    return all_environment_facts(fast_paths.fast_paths_here(precision), precision, kind)
 
 
-def of_run(learner: Learner) -> dict[str, Any]:
+def facts_of_run(learner: Learner) -> dict[str, Any]:
     """Where a run runs, and which fast paths its own networks take."""
-    return of_network(learner.policy, learner.runtime, learner.optimizer)
+    return facts_of_network(learner.policy, learner.runtime, learner.optimizer)
 
 
-def of_network(policy: Policy, runtime: Runtime, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
+def facts_of_network(
+    policy: Policy, runtime: Runtime, optimizer: torch.optim.Optimizer | None = None
+) -> dict[str, Any]:
     """The same of a network that is evaluated, or trained by an optimiser that is not asked."""
     from tvo_cli.environment import fast_paths
 
     found = fast_paths.fast_paths_of_run(policy, optimizer, runtime.precision)
-    return facts(found, runtime.precision, runtime.device.type)
+    return all_environment_facts(found, runtime.precision, runtime.device.type)
 
 
-def of_served(precision: str) -> dict[str, Any]:
+def facts_of_served_network(precision: str) -> dict[str, Any]:
     """The same where another engine holds the network: it chooses the device itself."""
     import torch
 
     from tvo_cli.environment import fast_paths
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return facts(fast_paths.fast_paths_of_run(None, None, precision), precision, device)
+    return all_environment_facts(fast_paths.fast_paths_of_run(None, None, precision), precision, device)
 
 
-def paths_taken(found: Mapping[str, Any]) -> list[str]:
+def fast_paths_taken(found: Mapping[str, Any]) -> list[str]:
     """The names of the fast paths that are on."""
     return [name for name, path in found["fast_paths"].items() if path["on"]]
 

@@ -19,7 +19,7 @@ from tvo_cli.model import (
     shared_prefix,
 )
 from tvo_cli.model.model_location import FRESH
-from tvo_cli.model.packed_layout import MaskedPieces, VarlenSequences
+from tvo_cli.model.packed_layout import MaskedLayout, VarlenSequences
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout import cache_slots, fused_decode, onednn
@@ -80,7 +80,7 @@ def _packed_rows_path(body: nn.Module, without: str) -> FastPath:
     pieces = sequence_packing.packing_pieces(body)
     if pieces is None:
         return FastPath("packed rows", False, "the network's attention does not take packed rows")
-    kernel = {MaskedPieces: ", SDPA with masks", VarlenSequences: ", FlashAttention by sequence"}[pieces]
+    kernel = {MaskedLayout: ", SDPA with masks", VarlenSequences: ", FlashAttention by sequence"}[pieces]
     return FastPath("packed rows", True, f"prompts once, no padding{kernel if on_gpu else ''}")
 
 

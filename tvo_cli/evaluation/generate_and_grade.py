@@ -28,7 +28,7 @@ FLUSH_SECONDS = 1.0  # a kill costs the completions of so long at most
 UNGRADED = Verdict(False, None, "not graded")
 
 
-class EvaluatorStep(NamedTuple):
+class EvaluatorProgress(NamedTuple):
     """Progress of an evaluation, as the evaluator reports it after each batch."""
 
     suite: str
@@ -59,7 +59,10 @@ class Evaluator:
     batch_size: int
 
     def run(
-        self, tasks: Sequence[GenerationTask], kept: Sequence[GradedResponse], watch: Callable[[EvaluatorStep], object]
+        self,
+        tasks: Sequence[GenerationTask],
+        kept: Sequence[GradedResponse],
+        watch: Callable[[EvaluatorProgress], object],
     ) -> None:
         """Do every task; `kept` are the responses that are there already."""
         missing = sum(
@@ -137,7 +140,7 @@ class EvaluationTally:
     """How many completions there are; of each suite's main decoding how many were judged, how many are right."""
 
     total: int
-    watch: Callable[[EvaluatorStep], object]
+    watch: Callable[[EvaluatorProgress], object]
     decodings: Mapping[str, str]  # the main one of each suite, as its table counts
     done: int = 0
     right: Counter[str] = field(default_factory=Counter)
@@ -152,7 +155,7 @@ class EvaluationTally:
 
     def tell(self, suite: str) -> None:
         """Report the progress."""
-        self.watch(EvaluatorStep(suite, self.done, self.total, self.right[suite], self.judged[suite]))
+        self.watch(EvaluatorProgress(suite, self.done, self.total, self.right[suite], self.judged[suite]))
 
 
 def _main_decodings(kept: Sequence[GradedResponse], tasks: Sequence[GenerationTask]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tvo_cli.evaluation import grader_disagreement, responses, suite, support_ch
 from tvo_cli.evaluation.evaluation_folder import write_evaluation_summary
 from tvo_cli.evaluation.generate_and_grade import (
     Evaluator,
-    EvaluatorStep,
+    EvaluatorProgress,
     check_tasks_fit_context,
     grade_completions,
     plan_missing_tasks,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tvo_cli.rollout.engine import Engine
 
 log = logging.getLogger("tvo")
-Watch = Callable[[EvaluatorStep], object]
+Watch = Callable[[EvaluatorProgress], object]
 JUDGED = ("correct", "extracted", "reason", "failed", "second")
 
 

@@ -113,10 +113,10 @@ def resolve_protocol(
     `keywords`: of the model's chat template, where the protocol says none.
     """
     own, data = dict(suite["protocol"]), suite["dataset"]
-    merged = dict(chosen) if chosen.get("name") else own | _stated_keys(chosen)
+    merged = dict(chosen) if chosen.get("name") else own | _stated_protocol_keys(chosen)
     drawn: dict[str, Any] = asdict(Decoding())
     for layer in (own.get("decoding"), suite.get("decoding"), chosen.get("decoding"), decoding):
-        drawn |= _stated_keys(layer or {})
+        drawn |= _stated_protocol_keys(layer or {})
     _check_protocol_choices(merged)
     _check_prompt_template(str(merged["prompt"]))
     return Protocol(
@@ -142,7 +142,7 @@ def _own_or_of_dataset(key: str, protocol: Mapping[str, Any], data: Mapping[str,
     return data.get(key) if protocol.get(key) is None else protocol[key]
 
 
-def _stated_keys(node: Mapping[str, Any]) -> dict[str, Any]:
+def _stated_protocol_keys(node: Mapping[str, Any]) -> dict[str, Any]:
     """Without the keys that are left open."""
     return {key: value for key, value in node.items() if value is not None and key != "shots"}
 

@@ -24,7 +24,7 @@ class TestSet:
 
 
 @dataclass(frozen=True, slots=True)
-class RunEvaluation:
+class EvaluatedTestSets:
     """What an evaluation found on each of the test sets that were asked."""
 
     by_name: Mapping[str, HeldoutEvaluation]
@@ -53,6 +53,6 @@ class RunEvaluation:
                 yield metric.replace("eval/", f"eval/{name}/", 1) if name else metric, value
 
 
-def evaluate_test_sets(test_sets: Sequence[TestSet], policy: Policy, ranks: Ranks) -> RunEvaluation:
+def evaluate_test_sets(test_sets: Sequence[TestSet], policy: Policy, ranks: Ranks) -> EvaluatedTestSets:
     """Sample, grade and summarise each test set; of several ranks each samples a share."""
-    return RunEvaluation({one.name: one.heldout(policy, ranks) for one in test_sets})
+    return EvaluatedTestSets({one.name: one.heldout(policy, ranks) for one in test_sets})

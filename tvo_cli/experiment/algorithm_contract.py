@@ -17,7 +17,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment import objective_contract
 from tvo_cli.experiment.build_learner import build_estimator
 from tvo_cli.experiment.contract_samples import extreme_experiences, sample_experience, sample_tokens
-from tvo_cli.experiment.objective_contract import CheckedAlgorithm, ContractBroken, hold
+from tvo_cli.experiment.objective_contract import CheckedAlgorithm, ContractBroken, require_contract
 from tvo_cli.plugins.own_failure import own_failure
 
 
@@ -34,12 +34,14 @@ def check_estimator(one: CheckedAlgorithm) -> None:
     teaches = getattr(made, "teaches_equal_rewards", False) or made.needs_critic
     for case, experience in extreme_experiences():
         found = copy.deepcopy(made)(experience)
-        hold(found.values.shape == experience.mask.shape, f"{case}: advantages of {list(found.values.shape)}")
-        hold(found.values.isfinite().all(), f"{case}: an advantage is not finite")
-        hold(math.isfinite(found.scale) and found.scale > 0, f"{case}: κ is {found.scale}")
-        hold((found.values[~experience.mask] == 0).all(), f"{case}: padding has an advantage")
+        require_contract(
+            found.values.shape == experience.mask.shape, f"{case}: advantages of {list(found.values.shape)}"
+        )
+        require_contract(found.values.isfinite().all(), f"{case}: an advantage is not finite")
+        require_contract(math.isfinite(found.scale) and found.scale > 0, f"{case}: κ is {found.scale}")
+        require_contract((found.values[~experience.mask] == 0).all(), f"{case}: padding has an advantage")
         if case == "equal rewards" and not teaches:
-            hold((found.values == 0).all(), "equal rewards have advantages")
+            require_contract((found.values == 0).all(), "equal rewards have advantages")
 
 
 def check_state(one: CheckedAlgorithm) -> None:
@@ -48,14 +50,14 @@ def check_state(one: CheckedAlgorithm) -> None:
     first.observe(replace(sample_tokens(), logp=sample_tokens().logp.detach()))
     first.end_batch(entropy=0.7)
     second.load_state_dict(first.state_dict())
-    hold(second.state_dict() == first.state_dict(), "the objective's state is lost")
+    require_contract(second.state_dict() == first.state_dict(), "the objective's state is lost")
     for part, build in (("estimator", build_estimator), ("step_rule", _build_step_rule)):
         made, other = (build(one.node) for _ in range(2))
         if part == "estimator":
             made(sample_experience())
             made.end_batch(sample_experience())
         other.load_state_dict(made.state_dict())
-        hold(other.state_dict() == made.state_dict(), f"the {part}'s state is lost")
+        require_contract(other.state_dict() == made.state_dict(), f"the {part}'s state is lost")
 
 
 def _build_step_rule(algorithm: Any) -> Any:
@@ -94,12 +96,12 @@ def broken_checks(node: Any, acting: Any = None) -> Iterator[tuple[str, str]]:
         except ContractBroken as broken:
             yield check.sentence, str(broken)
         except Exception as error:  # own code may raise anything: it is told, and the next check follows
-            cause = cause_of_error(error)
+            cause = contract_error_text(error)
             first = told.setdefault(_place_or_text(cause), check.sentence)
             yield check.sentence, cause if first is check.sentence else f"{NOT_RUN}: stopped by the error above"
 
 
-def cause_of_error(error: Exception) -> str:
+def contract_error_text(error: Exception) -> str:
     """Return an error as text, with file and line where it is own code's."""
     own = error if isinstance(error, UserError) else own_failure(error)
     return f"{type(error).__name__}: {error}" if own is None else str(own)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.build_sampler import build_client
+from tvo_cli.experiment.build_sampler import build_sampler_client
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_location import is_adapter, model_location
@@ -39,7 +39,7 @@ def build_engine(config: DictConfig) -> BuiltEngine:
     if served:
         _check_served_model(config)
     policy = load_policy(config.model, device=runtime.device)
-    reader, facts = PromptReader.of(policy, str(config.model.path)), environment.of_network(policy, runtime)
+    reader, facts = PromptReader.of(policy, str(config.model.path)), environment.facts_of_network(policy, runtime)
     if served:
         return BuiltEngine(_server_engine(config, policy), reader, facts)
     return BuiltEngine(LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy)), reader, facts)
@@ -50,7 +50,7 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
     engine = VllmEngine(place, tree["revision"], tree["dtype"], configuration.resolved_tree(config.rollout.options))
     reader = PromptReader(str(tree["path"]), engine.tokenizer, frozenset({engine.tokenizer.eos_token_id}))
-    return BuiltEngine(engine, reader, environment.of_served(str(tree["dtype"])))
+    return BuiltEngine(engine, reader, environment.facts_of_served_network(str(tree["dtype"])))
 
 
 def _server_engine(config: DictConfig, policy: Policy) -> Engine:
@@ -61,14 +61,14 @@ def _server_engine(config: DictConfig, policy: Policy) -> Engine:
     from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
 
     node, name, about = config.rollout, str(config.rollout.model), "before the first prompt"
-    client = build_client(node)
+    client = build_sampler_client(node)
     exchange = DiskExchange(client, Path(node.folder), bool(node.untie))
 
     def prepare(prompt: Sequence[int]) -> None:
         if node.weights == "disk" and node.untie:
             exchange.write(policy)
         if node.weights == "disk":
-            exchange.load(exchange.folder if node.untie else _folder_of_model(config), "eval", about)
+            exchange.load(exchange.folder if node.untie else _folder_for_servers(config), "eval", about)
         plain = SamplingParams(samples=1, max_tokens=1)
         WeightProbe(client, name, plain, tuple(prompt[:PROMPT]), float(node.mismatch_limit)).check(policy, about)
         exchange.clean_up()
@@ -77,7 +77,7 @@ def _server_engine(config: DictConfig, policy: Policy) -> Engine:
     return ServerEngine(CompletionService(client, name), tokens, prepare, exchange.confirm)
 
 
-def _folder_of_model(config: DictConfig) -> Path:
+def _folder_for_servers(config: DictConfig) -> Path:
     """The folder that servers load a model from."""
     place = Path(model_location(config.model))
     if place.is_dir():

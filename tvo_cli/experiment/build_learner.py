@@ -18,7 +18,7 @@ from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
 
 
-class Networks(NamedTuple):
+class LearnerNetworks(NamedTuple):
     """All that a step computes with."""
 
     policy: Policy
@@ -32,17 +32,17 @@ class Networks(NamedTuple):
         return [*policies, *([] if self.critic is None else [self.critic.body])]
 
 
-def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) -> Networks:
+def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) -> LearnerNetworks:
     """The policy with its adapter, the frozen reference where it is kept, and the critic where there is one."""
     adapter = adapter_settings(config, policy)
     reference = clone_frozen(policy) if with_reference else None
     critic = Critic(policy, adapter) if config.algorithm.critic else None
     if adapter is not None:
-        give_adapter(policy, adapter, config.model)
-    return Networks(policy, reference, critic)
+        build_adapter(policy, adapter, config.model)
+    return LearnerNetworks(policy, reference, critic)
 
 
-def build_learner(config: DictConfig, networks: Networks, runtime: Runtime) -> Learner:
+def build_learner(config: DictConfig, networks: LearnerNetworks, runtime: Runtime) -> Learner:
     """The networks with all that changes the policy's weights."""
     chosen, optimizer = config.algorithm, config.optimizer
     algorithm = Algorithm(
@@ -94,7 +94,7 @@ def adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | No
     return settings
 
 
-def give_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
+def build_adapter(policy: Policy, settings: AdapterSettings, node: DictConfig) -> None:
     """The adapter comes last: reference and critic are made of the base alone."""
     policy.base = base_model(node, policy.network)
     attach_adapter(policy.network, settings)

@@ -29,7 +29,7 @@ def build_sampler(config: DictConfig, policy: Policy, problems: Problems, resour
     from tvo_cli.rollout.weight_exchange import DiskExchange
     from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
 
-    client, folder = build_client(node), Path(node.folder)
+    client, folder = build_sampler_client(node), Path(node.folder)
     _check_folder_is_not_the_model(folder, config.model)
     _check_adapter_is_whole(config)
     prompt = render_prompt(problems.problem(0), config.model.prompt, policy.tokenizer)
@@ -42,7 +42,7 @@ def build_sampler(config: DictConfig, policy: Policy, problems: Problems, resour
     return ServerSampler(CompletionService(client, str(node.model)), exchange, probe)
 
 
-def build_client(node: Any) -> Any:
+def build_sampler_client(node: Any) -> Any:
     """The client of the servers that a rollout node names."""
     from tvo_cli.rollout.server_client import ServerClient
 

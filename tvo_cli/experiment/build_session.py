@@ -15,7 +15,7 @@ from tvo_cli import config as configuration
 from tvo_cli import data
 from tvo_cli.evaluation.test_sets import OWN
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
-from tvo_cli.experiment.build_learner import Networks, build_learner, build_networks
+from tvo_cli.experiment.build_learner import LearnerNetworks, build_learner, build_networks
 from tvo_cli.experiment.build_rewards import build_rewards
 from tvo_cli.experiment.build_sampler import build_sampler
 from tvo_cli.experiment.build_test_sets import EvaluatedBy, build_test_sets, is_scored_by_evaluation
@@ -50,7 +50,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     runtime = _runtime_of(config, ranks)
     rng.seed_generators(int(config.seed))
     policy = load_policy(config.model, device=runtime.device)
-    _log_notes(notes_on_prompt(config, policy.tokenizer))
+    _log_session_notes(notes_on_prompt(config, policy.tokenizer))
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward, sharing=ranks.sharing))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
@@ -85,7 +85,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     )
 
 
-def _log_notes(notes: Iterable[str]) -> None:
+def _log_session_notes(notes: Iterable[str]) -> None:
     for note in notes:
         log.info("%s", note)
 
@@ -96,7 +96,7 @@ def _runtime_of(config: DictConfig, ranks: Ranks) -> Runtime:
     return set_up_runtime(trainer.device, trainer.precision, dtype, threads, deterministic, ranks)
 
 
-def _prepare(networks: Networks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> Networks:
+def _prepare(networks: LearnerNetworks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> LearnerNetworks:
     """Let them compute by the quickest products, and share them out where several ranks hold them between them."""
     quick = config.trainer.get("matmul", "default") == "auto"
     resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))

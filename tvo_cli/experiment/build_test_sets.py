@@ -49,7 +49,7 @@ def build_test_sets(config: DictConfig, by: EvaluatedBy) -> tuple[TestSet, ...]:
         _check_name(str(name), config.dataset)
         with _keys_of_test_set(str(name)):
             heldout = _heldout_of_test_set(config, by, str(name), node)
-        found.append(TestSet(str(name), heldout, int(_stated(config, node, "every"))))
+        found.append(TestSet(str(name), heldout, int(_stated_by_test_set(config, node, "every"))))
     _deciding_test_set(config, found)
     return tuple(found)
 
@@ -82,7 +82,7 @@ def _check_name(name: str, dataset: DictConfig) -> None:
         raise UserError(f"{KEY}.{name}", name, problem, "Take another name for the test set.")
 
 
-def _stated(config: DictConfig, node: DictConfig, key: str) -> Any:
+def _stated_by_test_set(config: DictConfig, node: DictConfig, key: str) -> Any:
     """What a test set states, or else the run's own evaluation."""
     own = node.get(key)
     return config.evaluation[key] if own is None else own
@@ -95,8 +95,8 @@ def _heldout_of_test_set(config: DictConfig, by: EvaluatedBy, name: str, node: D
     problems = _problems_of_test_set(config, by.policy, name, node, prompt, budget)
     sampling = replace(
         SamplingParams.of(config.rollout),
-        samples=int(_stated(config, node, "samples")),
-        temperature=float(_stated(config, node, "temperature")),
+        samples=int(_stated_by_test_set(config, node, "samples")),
+        temperature=float(_stated_by_test_set(config, node, "temperature")),
         max_tokens=tokens,
         top_p=1.0,
         top_k=0,

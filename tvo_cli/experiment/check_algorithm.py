@@ -16,7 +16,7 @@ from tvo_cli import config as configuration
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.algorithm_contract import NOT_RUN, broken_checks, cause_of_error
+from tvo_cli.experiment.algorithm_contract import NOT_RUN, broken_checks, contract_error_text
 from tvo_cli.experiment.run_training import train
 from tvo_cli.plugins import loading, register, registry
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
@@ -87,10 +87,10 @@ def _trouble_of_resumed_run(words: Sequence[str]) -> str:
         try:
             once = _trained(whole, words)
             shutil.copytree(whole, stopped)
-            shutil.rmtree(_checkpoint(stopped, STEPS))
+            shutil.rmtree(_checkpoint_of_small_run(stopped, STEPS))
             return "" if _trained(stopped, words) == once else "they end at other weights"
         except Exception as error:  # own code may raise anything
-            return cause_of_error(error)
+            return contract_error_text(error)
     return "interrupted"
 
 
@@ -101,9 +101,9 @@ def _trained(folder: Path, words: Sequence[str]) -> str:
     config: DictConfig = configuration.compose([*words, *SMALL, f"trainer.steps={STEPS}", "output_dir=unused"])
     config.output_dir = str(folder)
     train(config)
-    weights = load_file(_checkpoint(folder, STEPS) / "policy" / "model.safetensors")
+    weights = load_file(_checkpoint_of_small_run(folder, STEPS) / "policy" / "model.safetensors")
     return fingerprint_of_tensors(sorted(weights.items()))
 
 
-def _checkpoint(folder: Path, step: int) -> Path:
+def _checkpoint_of_small_run(folder: Path, step: int) -> Path:
     return folder / "checkpoints" / f"step-{step:06d}"

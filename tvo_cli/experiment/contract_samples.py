@@ -42,7 +42,7 @@ def sample_tokens(seed: int = 0, drift: float = 0.1) -> Tokens:
     )
 
 
-def soiled(tokens: Tokens) -> Tokens:
+def sample_with_padding_garbage(tokens: Tokens) -> Tokens:
     """The same tokens with garbage on padding."""
     kept = [key for key in TENSORS if key not in {"mask", "share"}]
     dirty: dict[str, Any] = {key: torch.where(tokens.mask, getattr(tokens, key).detach(), GARBAGE) for key in kept}
@@ -62,7 +62,7 @@ def widened(tokens: Tokens, columns: int = 3) -> Tokens:
     return replace(tokens, **wide)
 
 
-def cut(tokens: Tokens, *, whole: bool) -> list[Tokens]:
+def sample_in_micro_batches(tokens: Tokens, *, whole: bool) -> list[Tokens]:
     """The tokens in three micro-batches, which know the minibatch they are a slice of, or do not."""
     parts, detached = [], join_tokens([tokens]) if whole else None
     for rows in ([0], [1, 2], [3]):

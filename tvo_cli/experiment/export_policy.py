@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.settings_of_run import recorded_config_of_policy
 from tvo_cli.model import adapter_folder
 from tvo_cli.model.adapter_merge import save_merged
-from tvo_cli.model.base_origin import CARD, read_card_head
+from tvo_cli.model.base_origin import CARD, read_base_card_head
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.model.model_location import is_adapter
 from tvo_cli.model.policy_checkpoint import STATE, resolve_policy_checkpoint
@@ -93,13 +93,17 @@ def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) 
     if merge and is_adapter(policy):
         draft.parent.mkdir(parents=True, exist_ok=True)
         save_merged({**recorded["model"], "path": str(policy), "checkpoint": "last"}, draft)
-        ModelCard.of(_with_base_of_adapter(recorded, policy), merged=True).write(draft, _training_step(policy))
+        ModelCard.of(_with_base_of_adapter(recorded, policy), merged=True).write(
+            draft, _step_of_exported_policy(policy)
+        )
         return
     shutil.copytree(policy, draft)
     if not (draft / CARD).is_file():  # of a run from before there were cards
-        ModelCard.of(recorded).write(draft, _training_step(policy))
+        ModelCard.of(recorded).write(draft, _step_of_exported_policy(policy))
     if is_adapter(draft):
-        _name_base_for_others(draft, str(recorded["model"]["path"]), str(read_card_head(draft).get("base_model", "")))
+        _name_base_for_others(
+            draft, str(recorded["model"]["path"]), str(read_base_card_head(draft).get("base_model", ""))
+        )
 
 
 def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
     return {**recorded, "model": {**recorded["model"], "path": base.path, "revision": base.revision}}
 
 
-def _training_step(policy: Path) -> int:
+def _step_of_exported_policy(policy: Path) -> int:
     return int(store.read_stored_state(policy.parent)["counters"]["step"]) if (policy.parent / STATE).is_file() else 0
 
 

@@ -11,7 +11,7 @@ from tvo_cli.memory.bounds import free_gpu_bytes
 from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.memory.rollout_cache import cache_limit
-from tvo_cli.memory.state_size import tensor_bytes
+from tvo_cli.memory.state_size import state_tensor_bytes
 from tvo_cli.model import Policy
 
 
@@ -28,4 +28,4 @@ def cache_bytes_of_evaluation(rollout: Any, policy: Policy) -> float:
     if device.type != "cuda":
         return cache_limit(rollout.get("cache_gb", 0), free=None)
     whole = torch.cuda.get_device_properties(device).total_memory
-    return cache_limit(rollout.get("cache_gb", 0), free=free_gpu_bytes(whole, tensor_bytes(weights)))
+    return cache_limit(rollout.get("cache_gb", 0), free=free_gpu_bytes(whole, state_tensor_bytes(weights)))

@@ -13,10 +13,10 @@ from torch import Tensor
 from tvo_cli import config as configuration
 from tvo_cli.experiment.contract_samples import (
     LEAVES,
-    cut,
     extremes,
+    sample_in_micro_batches,
     sample_tokens,
-    soiled,
+    sample_with_padding_garbage,
     widened,
 )
 from tvo_cli.objective import Objective
@@ -54,7 +54,7 @@ def loss_and_gradient(objective: Objective, tokens: Tokens) -> tuple[Loss, list[
     return loss, [torch.zeros_like(tokens.logp) if g is None else g for g in found]
 
 
-def hold(found: object, text: str) -> None:
+def require_contract(found: object, text: str) -> None:
     """Raise ContractBroken with this text where something does not hold."""
     if not bool(found):
         raise ContractBroken(text)
@@ -62,7 +62,7 @@ def hold(found: object, text: str) -> None:
 
 def _same(found: Tensor, expected: Tensor, text: str) -> None:
     difference = float((found - expected).detach().abs().max()) if found.shape == expected.shape else math.inf
-    hold(torch.allclose(found, expected, **TIGHT), f"{text}: off by {difference:.3g}")
+    require_contract(torch.allclose(found, expected, **TIGHT), f"{text}: off by {difference:.3g}")
 
 
 def check_shapes(one: CheckedAlgorithm) -> None:
@@ -77,33 +77,35 @@ def check_shapes(one: CheckedAlgorithm) -> None:
         "reduce": built.reduce(tokens.mask),
     }
     for piece, value in found.items():
-        hold(isinstance(value, Tensor), f"{piece} returns {type(value).__name__}, no tensor")
-        hold(value.shape == tokens.mask.shape, f"{piece} returns {list(value.shape)}, for tokens of {[4, 6]}")
+        require_contract(isinstance(value, Tensor), f"{piece} returns {type(value).__name__}, no tensor")
+        require_contract(
+            value.shape == tokens.mask.shape, f"{piece} returns {list(value.shape)}, for tokens of {[4, 6]}"
+        )
 
 
 def check_finite(one: CheckedAlgorithm) -> None:
     """Off-policy all is finite; on-policy the gradient is not nothing."""
     loss, gradients = loss_and_gradient(one.objective(), sample_tokens())
-    hold(loss.total.isfinite(), f"the loss is {float(loss.total.detach())}")
-    hold(all(g.isfinite().all() for g in gradients), "the gradient is not finite")
+    require_contract(loss.total.isfinite(), f"the loss is {float(loss.total.detach())}")
+    require_contract(all(g.isfinite().all() for g in gradients), "the gradient is not finite")
     _, gradients = loss_and_gradient(one.objective(), sample_tokens(drift=0.0))
-    hold(gradients[0].abs().sum() > 0, "on-policy the gradient by log π is 0 everywhere")
+    require_contract(gradients[0].abs().sum() > 0, "on-policy the gradient by log π is 0 everywhere")
 
 
 def check_extremes(one: CheckedAlgorithm) -> None:
     """Certain policies, vanishing probabilities, empty rows: finite."""
     for case, tokens in extremes():
         loss, gradients = loss_and_gradient(one.objective(acting=True), tokens)
-        hold(loss.total.isfinite() and all(g.isfinite().all() for g in gradients), f"not finite: {case}")
+        require_contract(loss.total.isfinite() and all(g.isfinite().all() for g in gradients), f"not finite: {case}")
 
 
 def check_padding(one: CheckedAlgorithm) -> None:
     """Garbage on padding changes no loss and gets no gradient; further padding changes no bit."""
     built = one.objective(acting=True)
     clean, expected = loss_and_gradient(built, sample_tokens())
-    other, gradients = loss_and_gradient(built, soiled(sample_tokens()))
+    other, gradients = loss_and_gradient(built, sample_with_padding_garbage(sample_tokens()))
     _same(other.total, clean.total, "what stands on padding changes the loss")
-    hold(all((g[~sample_tokens().mask] == 0).all() for g in gradients), "padding gets a gradient")
+    require_contract(all((g[~sample_tokens().mask] == 0).all() for g in gradients), "padding gets a gradient")
     wide, gradients = loss_and_gradient(built, widened(sample_tokens()))
     _same(wide.total, clean.total, "further columns of padding change the loss")
     _same(gradients[0][:, :6], expected[0], "further columns of padding change the gradient")
@@ -115,7 +117,9 @@ def check_micro_batches(one: CheckedAlgorithm) -> None:
     tokens = replace(tokens, share=built.reduce(tokens.mask).double(), seed=5)
     whole = built(tokens).total
     expected = torch.autograd.grad(whole, tokens.logp)[0]
-    total = torch.stack([built(part).total for part in cut(tokens, whole=built.reads["minibatch"])]).sum()
+    total = torch.stack(
+        [built(part).total for part in sample_in_micro_batches(tokens, whole=built.reads["minibatch"])]
+    ).sum()
     remedy = "; a statistic of the minibatch needs algorithm.objective.reads.minibatch=true"
     _same(total, whole, f"three micro-batches have another loss than one{remedy}")
     _same(torch.autograd.grad(total, tokens.logp)[0], expected, "three micro-batches have another gradient than one")
@@ -126,10 +130,10 @@ def check_detached(one: CheckedAlgorithm) -> None:
     built, leaves = one.objective(acting=True), ("entropy", "collision", "old_logp", "advantage", "old_entropy")
     tokens = sample_tokens()
     tokens = replace(tokens, **{key: getattr(tokens, key).detach().clone().requires_grad_() for key in leaves})
-    hold(not built.weigh(tokens).requires_grad, "the weight carries a gradient")
+    require_contract(not built.weigh(tokens).requires_grad, "the weight carries a gradient")
     policy = built(replace(tokens, share=built.reduce(tokens.mask).double())).parts["policy"]
     reached = torch.autograd.grad(policy, [tokens.entropy, tokens.collision], allow_unused=True)
-    hold(all(gradient is None for gradient in reached), "the policy term has a gradient by the entropy")
+    require_contract(all(gradient is None for gradient in reached), "the policy term has a gradient by the entropy")
 
 
 def check_total(one: CheckedAlgorithm) -> None:
@@ -143,9 +147,11 @@ def check_direction(one: CheckedAlgorithm) -> None:
     tokens, built = sample_tokens(drift=0.0), one.objective()
     _, gradients = loss_and_gradient(built, tokens)
     learning = tokens.mask & (built.weigh(tokens) > 0)
-    hold(learning.any(), "no token has a weight above 0")
+    require_contract(learning.any(), "no token has a weight above 0")
     wrong = torch.sign(gradients[0]) != -torch.sign(tokens.advantage) * learning
-    hold(not wrong.any(), f"{int(wrong.sum())} tokens move against their advantage, or move at a weight of 0")
+    require_contract(
+        not wrong.any(), f"{int(wrong.sum())} tokens move against their advantage, or move at a weight of 0"
+    )
 
 
 def check_on_policy(one: CheckedAlgorithm) -> None:

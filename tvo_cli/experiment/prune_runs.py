@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model.adapter_folder import BASE
 from tvo_cli.model.policy_checkpoint import CHECKPOINTS, POLICY, resolve_policy_checkpoint
 from tvo_cli.report.run_listing import run_folders
-from tvo_cli.report.run_loading import parse_yaml_mapping, read_json
+from tvo_cli.report.run_loading import parse_run_config, read_run_json
 from tvo_cli.tracking import run_status
 
 FINAL = (run_status.FINISHED, "")  # "": a run from before there was a status
@@ -30,7 +30,7 @@ class PrunableRun:
     removals: Sequence[Removal]
 
 
-def plan_prune(root: Path) -> list[PrunableRun]:
+def prunable_runs(root: Path) -> list[PrunableRun]:
     """The runs below a folder, itself included, that have checkpoints, each with what may be deleted.
 
     Raises:
@@ -61,7 +61,7 @@ def policies_named_by_runs(root: Path) -> set[Path]:
         model = _config_of_run(folder).get("model") or {}
         found.update(_named_checkpoints(model))
         for file in (folder / CHECKPOINTS).glob(f"step-*/{POLICY}/{BASE}"):
-            found.update(_checkpoint_of_path(str(read_json(file).get("path", ""))))
+            found.update(_checkpoint_of_path(str(read_run_json(file).get("path", ""))))
     return found
 
 
@@ -92,16 +92,20 @@ def _kept_checkpoints(folder: Path, named: set[Path]) -> set[Path]:
         return kept
     every = int((_config_of_run(folder).get("trainer") or {}).get("keep_every") or 0)
     kept |= set(_checkpoints_of_choice(folder, "best")) | prune_plan.steps_apart(folder / CHECKPOINTS, every)
-    return kept | _last_healthy(folder) | {one for one in _checkpoints(folder) if _is_named(one, named)}
+    return (
+        kept
+        | _last_healthy_checkpoint(folder)
+        | {one for one in _prunable_checkpoints(folder) if _is_checkpoint_named(one, named)}
+    )
 
 
-def _last_healthy(folder: Path) -> set[Path]:
+def _last_healthy_checkpoint(folder: Path) -> set[Path]:
     """The last healthy checkpoint before the first collapse, where the run had one."""
-    step = read_json(folder / "collapse.json").get("last_healthy_policy")
-    return set(store.newest_up_to(_checkpoints(folder), step)) if isinstance(step, int) else set()
+    step = read_run_json(folder / "collapse.json").get("last_healthy_policy")
+    return set(store.newest_up_to(_prunable_checkpoints(folder), step)) if isinstance(step, int) else set()
 
 
-def _checkpoints(folder: Path) -> list[Path]:
+def _prunable_checkpoints(folder: Path) -> list[Path]:
     return store.list_checkpoints(folder / CHECKPOINTS)
 
 
@@ -117,22 +121,22 @@ def _named_checkpoints(model: Mapping[str, Any]) -> Iterator[Path]:
     """The checkpoints that a config's model names by their own name; last and best stay in any case."""
     for path in (str(model[key]) for key in ("path", "base") if model.get(key)):
         yield from _checkpoint_of_path(path)
-        yield _whole_path(path) / CHECKPOINTS / str(model.get("checkpoint") or "last")
+        yield _path_without_links(path) / CHECKPOINTS / str(model.get("checkpoint") or "last")
 
 
 def _checkpoint_of_path(path: str) -> Iterator[Path]:
     """The checkpoint that a path is, or lies in."""
-    place = _whole_path(path)
+    place = _path_without_links(path)
     yield from (one for one in (place, *place.parents) if store.NAME.fullmatch(one.name))
 
 
-def _whole_path(path: str) -> Path:
+def _path_without_links(path: str) -> Path:
     """A path without links; a relative one as it is, for nobody knows the folder that a command was given in."""
     place = Path(os.path.normpath(Path(path).expanduser()))
     return place.resolve() if place.is_absolute() else place
 
 
-def _is_named(folder: Path, named: set[Path]) -> bool:
+def _is_checkpoint_named(folder: Path, named: set[Path]) -> bool:
     """Whether a checkpoint is one of these; a relative path means every one that ends so."""
     own = folder.resolve().parts
     return any(own[-len(parts) :] == parts for parts in (_below_parents(one) for one in named))
@@ -144,6 +148,6 @@ def _below_parents(path: Path) -> tuple[str, ...]:
 
 def _config_of_run(folder: Path) -> Mapping[str, Any]:
     try:
-        return parse_yaml_mapping((folder / "config.yaml").read_text(encoding="utf-8"))
+        return parse_run_config((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}

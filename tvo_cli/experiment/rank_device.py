@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.ranks import Ranks
-from tvo_cli.reward.worker_pool import available_processors
+from tvo_cli.reward.worker_pool import processors_for_workers
 from tvo_cli.training.checkpoint_origin import origin_code_version as code_version
 from tvo_cli.training.device_and_precision import choose_device
 
@@ -32,4 +32,4 @@ def device_of_rank(config: DictConfig, local_rank: int) -> str:
 def share_processors(config: DictConfig, ranks: Ranks) -> None:
     """Let torch use this rank's share of the processors, where trainer.threads does not say how many."""
     if ranks.count > 1 and not int(config.trainer.threads):
-        torch.set_num_threads(max(1, available_processors() // ranks.sharing))
+        torch.set_num_threads(max(1, processors_for_workers() // ranks.sharing))

@@ -17,7 +17,7 @@ from tvo_cli.tracking.run_log import open_run_log
 
 
 @contextmanager
-def as_group_of_one(config: DictConfig) -> Iterator[Ranks]:
+def ranks_of_single_process(config: DictConfig) -> Iterator[Ranks]:
     """This process as all ranks there are."""
     check_ranks(config, 1)
     with ranks_of_run(ProcessGroup.alone(), config) as ranks:

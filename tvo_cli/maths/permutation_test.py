@@ -40,7 +40,7 @@ def permutation_z(first: Tensor, second: Tensor) -> float:
     Returns:
         0 where all N values are equal, which tells nothing.
     """
-    pool = [*_numbers(first), *_numbers(second)]
+    pool = [*_sample_as_floats(first), *_sample_as_floats(second)]
     mean, variance = _mean_and_variance(pool)
     if math.sqrt(variance) <= TINY * (1.0 + max(map(abs, pool))):
         return 0.0
@@ -62,14 +62,14 @@ def score_z(first: Tensor, second: Tensor) -> float:
     The error is √(σ²(1/n + 1/m)·N/(N − 1)), σ² the variance of all N values: the same under the null hypothesis
     whether a sample happens to have no spread or not.
     """
-    some, others = _numbers(first), _numbers(second)
+    some, others = _sample_as_floats(first), _sample_as_floats(second)
     count = len(some) + len(others)
     error = _mean_and_variance([*some, *others])[1] * (1 / len(some) + 1 / len(others))
     gap = math.fsum(some) / len(some) - math.fsum(others) / len(others)
     return gap / math.sqrt(error * count / (count - 1)) if error > TINY**2 else 0.0
 
 
-def _numbers(values: Tensor) -> list[float]:
+def _sample_as_floats(values: Tensor) -> list[float]:
     found: list[float] = values.double().tolist()
     return found
 
@@ -117,7 +117,7 @@ class _Saddlepoint(NamedTuple):
     determinant: float  # |K''(ŝ, t̂)|
 
 
-class _Slopes(NamedTuple):
+class _SaddlepointSlopes(NamedTuple):
     """K − s·total − t·n with its derivatives: K = Σ log(1 − θ + θe^{s·x + t})."""
 
     height: float
@@ -132,14 +132,14 @@ class _Slopes(NamedTuple):
         return max(self.ss * self.tt - self.st**2, 0.0)
 
 
-def _slopes(counts: Mapping[float, int], total: float, n: int, s: float, t: float) -> _Slopes:
+def _slopes(counts: Mapping[float, int], total: float, n: int, s: float, t: float) -> _SaddlepointSlopes:
     share = n / sum(counts.values())
     offset = math.log(share / (1.0 - share))
     shifted = [(x, count, s * x + t + offset) for x, count in counts.items()]
     tilted = [(x, count, 1.0 / (1.0 + math.exp(-min(max(a, -700.0), 700.0)))) for x, count, a in shifted]
     heights = (count * (max(a, 0.0) + math.log1p(math.exp(-abs(a))) + math.log1p(-share)) for _, count, a in shifted)
     spreads = [(x, count * p * (1.0 - p)) for x, count, p in tilted]
-    return _Slopes(
+    return _SaddlepointSlopes(
         math.fsum(heights) - s * total - t * n,
         math.fsum(count * p * x for x, count, p in tilted) - total,
         math.fsum(count * p for _, count, p in tilted) - n,

@@ -41,13 +41,13 @@ def _not_dominated(points: Sequence[Point]) -> list[Point]:
     """The points that no other one equals or exceeds everywhere; of equal ones the first."""
     kept: list[Point] = []
     for point in points:
-        if any(_covers(other, point) for other in kept):
+        if any(_weakly_dominates(other, point) for other in kept):
             continue
-        kept = [other for other in kept if not _covers(point, other)] + [point]
+        kept = [other for other in kept if not _weakly_dominates(point, other)] + [point]
     return kept
 
 
-def _covers(one: Point, other: Point) -> bool:
+def _weakly_dominates(one: Point, other: Point) -> bool:
     return all(a >= b for a, b in zip(one, other, strict=True))
 
 

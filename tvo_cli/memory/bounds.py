@@ -27,11 +27,11 @@ def memory_bounds(config: Any, request: MemoryRequest, gpu_bytes: float | None) 
     """Return the bounds of a training run; `gpu_bytes`: the whole memory of its GPU, None where it is not known."""
     tokens, cache = config.trainer.get("microbatch_tokens", 0), config.rollout.get("cache_gb", 0)
     if not request.gpu:
-        return MemoryBounds(cache_limit(cache, free=None), _asked(tokens, _cached_positions(request)))
+        return MemoryBounds(cache_limit(cache, free=None), _bound_or_automatic(tokens, _cached_positions(request)))
     if gpu_bytes is None:
-        return MemoryBounds(0.0 if cache == "auto" else cache_limit(cache, free=None), _asked(tokens, 0))
+        return MemoryBounds(0.0 if cache == "auto" else cache_limit(cache, free=None), _bound_or_automatic(tokens, 0))
     free = free_gpu_bytes(gpu_bytes, sum(plan_memory(request).standing.values()))
-    return MemoryBounds(cache_limit(cache, free=free), _asked(tokens, positions_that_fit(request, free)))
+    return MemoryBounds(cache_limit(cache, free=free), _bound_or_automatic(tokens, positions_that_fit(request, free)))
 
 
 def free_gpu_bytes(whole: float, taken: float) -> float:
@@ -39,7 +39,7 @@ def free_gpu_bytes(whole: float, taken: float) -> float:
     return USED * whole - taken
 
 
-def _asked(setting: int | str, automatic: int) -> int:
+def _bound_or_automatic(setting: int | str, automatic: int) -> int:
     return automatic if setting == "auto" else int(setting)
 
 

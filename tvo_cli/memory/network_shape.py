@@ -51,7 +51,7 @@ def shape_of_network(network: Any) -> NetworkShape:
     width = int(getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1))
     embedding, head = network.get_input_embeddings().weight, network.get_output_embeddings()
     return NetworkShape(
-        parameters=sum(_own_numbers(name, parameter) for name, parameter in network.named_parameters()),
+        parameters=sum(_unquantised_numel(name, parameter) for name, parameter in network.named_parameters()),
         embedding=embedding.numel(),
         tied=head is None or head.weight is embedding,
         layers=int(config.num_hidden_layers),
@@ -67,7 +67,7 @@ def shape_of_network(network: Any) -> NetworkShape:
     )
 
 
-def _own_numbers(name: str, parameter: Any) -> int:
+def _unquantised_numel(name: str, parameter: Any) -> int:
     """Return the numbers of a parameter as they were before quantisation packed them; none of an adapter's."""
     packed = getattr(parameter, "quant_state", None)
     return 0 if ADAPTED in name else math.prod(parameter.shape if packed is None else packed.shape)

@@ -38,16 +38,16 @@ def measured_optimizer_bytes(make: Callable[..., Any], dtype: Any) -> float:
     parameter.grad = torch.zeros_like(parameter)
     optimizer = make([parameter], lr=1e-3)
     optimizer.step()
-    return tensor_bytes(_tensors_in(dict(optimizer.state))) // PROBED
+    return state_tensor_bytes(_tensors_of_state(dict(optimizer.state))) // PROBED
 
 
-def tensor_bytes(tensors: Iterable[Any]) -> int:
+def state_tensor_bytes(tensors: Iterable[Any]) -> int:
     """Return the bytes of tensors."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def _tensors_in(tree: Any) -> list[Any]:
+def _tensors_of_state(tree: Any) -> list[Any]:
     """Return the tensors of a nested mapping."""
     if isinstance(tree, dict):
-        return [tensor for value in tree.values() for tensor in _tensors_in(value)]
+        return [tensor for value in tree.values() for tensor in _tensors_of_state(value)]
     return [tree] if hasattr(tree, "element_size") else []

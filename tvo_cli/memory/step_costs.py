@@ -32,7 +32,7 @@ FORWARD, BACKWARD = 2, 4  # FLOP a parameter and token
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class GpuSpeeds:
     """Speeds of a GPU and of its connections."""
 
     flops: float = 4.0e14  # a second, in training
@@ -43,7 +43,7 @@ class Machine:
     gpus: int = 8  # a host
 
 
-H100 = Machine()
+H100 = GpuSpeeds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def scoring_flop(work: StepWork) -> float:
     return float(FORWARD * work.parameters * work.tokens * work.scorings)
 
 
-def decoding_seconds(work: StepWork, ranks: int, machine: Machine = H100) -> float:
+def decoding_seconds(work: StepWork, ranks: int, machine: GpuSpeeds = H100) -> float:
     """Return the seconds until the longest response is done."""
     rows = work.responses / ranks
     read = work.read_bytes * work.parameters + rows * (work.prompt + work.response / 2) * work.cache_bytes
@@ -95,19 +95,19 @@ def shard_bytes(work: StepWork, layout: RankLayout) -> float:
     """Return the bytes that a rank receives of the others' shards for one micro-batch."""
     gathers = 2 if layout.free_layers else 1
     gradient = 0 if work.adapter else GRADIENT
-    return _others(layout.shards) * work.parameters * (gathers * layout.gather_bytes + gradient)
+    return _share_of_other_ranks(layout.shards) * work.parameters * (gathers * layout.gather_bytes + gradient)
 
 
 def gathered_bytes(work: StepWork, layout: RankLayout) -> float:
     """Return the bytes that a rank receives to have all weights once."""
-    return _others(layout.shards) * work.parameters * layout.gather_bytes
+    return _share_of_other_ranks(layout.shards) * work.parameters * layout.gather_bytes
 
 
 def copy_bytes(work: StepWork, layout: RankLayout) -> float:
     """Return the bytes that a rank receives in one exchange of gradients among copies; an adapter is copied by all."""
     if work.adapter:
-        return 2 * _others(layout.ranks) * GRADIENT * work.adapter
-    return 2 * _others(layout.copies) * GRADIENT * work.parameters / layout.shards
+        return 2 * _share_of_other_ranks(layout.ranks) * GRADIENT * work.adapter
+    return 2 * _share_of_other_ranks(layout.copies) * GRADIENT * work.parameters / layout.shards
 
 
 def batch_bytes(work: StepWork) -> float:
@@ -139,7 +139,7 @@ def bytes_of_step(work: StepWork, layout: RankLayout) -> dict[str, float]:
     return {name: size for name, size in found.items() if size}
 
 
-def seconds_of_step(work: StepWork, layout: RankLayout, machine: Machine = H100) -> dict[str, float]:
+def seconds_of_step(work: StepWork, layout: RankLayout, machine: GpuSpeeds = H100) -> dict[str, float]:
     """Return the seconds of a step by what they go to."""
     return {
         "decoding": decoding_seconds(work, layout.ranks, machine),
@@ -149,7 +149,7 @@ def seconds_of_step(work: StepWork, layout: RankLayout, machine: Machine = H100)
     }
 
 
-def waited_seconds(work: StepWork, layout: RankLayout, machine: Machine = H100) -> float:
+def waited_seconds(work: StepWork, layout: RankLayout, machine: GpuSpeeds = H100) -> float:
     """Return the seconds of a step in which ranks wait for bytes."""
     passes = work.epochs * work.minibatches * microbatches_of_rank(work, layout.ranks)
     computing = update_flop(work) / (layout.ranks * machine.flops * passes)
@@ -158,11 +158,11 @@ def waited_seconds(work: StepWork, layout: RankLayout, machine: Machine = H100) 
     return passes * max(0.0, travelling - computing) + copies
 
 
-def speed_among(ranks: int, machine: Machine) -> float:
+def speed_among(ranks: int, machine: GpuSpeeds) -> float:
     """Return bytes a second between so many ranks: of one host, or of several."""
     return machine.link if ranks <= machine.gpus else machine.network
 
 
-def _others(count: int) -> float:
+def _share_of_other_ranks(count: int) -> float:
     """Return the share that the other ranks of a ring hold."""
     return (count - 1) / count

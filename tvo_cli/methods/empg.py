@@ -50,7 +50,7 @@ def empg(
     spread = masked.scaled_to_unit(_mean_of_steps(experience.old_entropy, mask, step, exists), exists)
     weight = (-scaling * spread).exp()
     weight = weight / masked.mean(weight, exists).clamp(min=torch.finfo(weight.dtype).tiny)
-    changed = own * weight + bonus * _of_next_step((-clarity * spread).exp(), exists)
+    changed = own * weight + bonus * _value_of_next_step((-clarity * spread).exp(), exists)
     moving = exists if centre == "all" else exists & (own != 0)
     shift = 0.0 if centre == "none" else masked.mean(changed, moving)
     changed = torch.where(moving, changed - shift, 0.0)
@@ -65,6 +65,6 @@ def _mean_of_steps(x: Tensor, mask: Tensor, step: Tensor, exists: Tensor) -> Ten
     return total / count.clamp(min=1)
 
 
-def _of_next_step(x: Tensor, exists: Tensor) -> Tensor:
+def _value_of_next_step(x: Tensor, exists: Tensor) -> Tensor:
     """Each step's successor's value, 0 where there is none."""
     return torch.nn.functional.pad(torch.where(exists, x, 0.0)[:, 1:], (0, 1))

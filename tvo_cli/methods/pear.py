@@ -32,12 +32,12 @@ def pear(experience: Experience, *, alpha: float, right: float, least: float) ->
     if experience.old_entropy is None or experience.phase is None or experience.correct is None:
         raise ValueError("algorithm.objective.reads.old_entropy and algorithm.thinking_end must be given for PEAR")
     thinking, answer = (
-        _mean_of_rows(experience.old_entropy, experience.mask & (experience.phase == phase))
+        _mean_by_response(experience.old_entropy, experience.mask & (experience.phase == phase))
         for phase in (THINKING, ANSWER)
     )
     worth = (right - (thinking - alpha * answer).clamp(min=0.0)).clamp(max=1.0).clamp(min=least)
     return torch.where(experience.correct, worth.to(experience.rewards.dtype), experience.rewards)
 
 
-def _mean_of_rows(x: Tensor, mask: Tensor) -> Tensor:
+def _mean_by_response(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, x, 0.0).sum(1) / mask.sum(1).clamp(min=1)

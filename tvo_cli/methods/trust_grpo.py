@@ -35,7 +35,7 @@ def trust_grpo(experience: Experience, *, quality: str, strength: float, lifetim
     """
     rewards, group, score = experience.rewards, experience.group, _quality(experience, quality)
     right = (rewards >= RIGHT).to(rewards.dtype)
-    good, bad = (_mean_of_some(score, group, part) for part in (right, 1 - right))
+    good, bad = (_group_mean_of_counted(score, group, part) for part in (right, 1 - right))
     some = groups.group_sum(right, group) > 0
     trust = torch.where(some, (good - bad).clamp(max=0.0).exp(), 1.0)
     high, low = groups.group_maximum(rewards, group), -groups.group_maximum(-rewards, group)
@@ -51,5 +51,5 @@ def _quality(experience: Experience, name: str) -> Tensor:
     return (torch.where(experience.mask, experience.old_logp, 0.0).sum(1) / length).exp().to(experience.rewards.dtype)
 
 
-def _mean_of_some(x: Tensor, group: Tensor, counted: Tensor) -> Tensor:
+def _group_mean_of_counted(x: Tensor, group: Tensor, counted: Tensor) -> Tensor:
     return groups.group_sum(x * counted, group) / groups.group_sum(counted, group).clamp(min=1)

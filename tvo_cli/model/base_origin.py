@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tvo_cli.fetch.catalogue import read_origin
+from tvo_cli.fetch.catalogue import read_fetch_origin
 from tvo_cli.model.model_location import FRESH, folder_at_hand
 
 LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)(\.\w+)?", re.IGNORECASE)
@@ -37,25 +37,25 @@ def base_origin(node: Any) -> BaseOrigin:
     if path == FRESH:
         return BaseOrigin("", "the embedded model with random weights", "", {}, ())
     folder = folder_at_hand(node)
-    head, origin = read_card_head(folder), read_origin(folder) if folder else {}
-    own, ancestor = str(origin.get("hub_id") or _hub_id_of_path(path, folder)), _text(head.get("base_model"))
+    head, origin = read_base_card_head(folder), read_fetch_origin(folder) if folder else {}
+    own, ancestor = str(origin.get("hub_id") or _hub_id_of_path(path, folder)), _card_text(head.get("base_model"))
     return BaseOrigin(
         own or ancestor,
-        own or _local_name(path, ancestor),
+        own or _local_model_name(path, ancestor),
         str(origin.get("note") or ""),
         _licence(head, origin, folder),
         _licence_files(folder),
     )
 
 
-def _local_name(path: str, ancestor: str) -> str:
+def _local_model_name(path: str, ancestor: str) -> str:
     """What a model without a hub id of its own is called: the last part of its path, and the base in its card."""
     if path.startswith("packaged:"):
         return "the embedded model"
     return f"a local folder, {Path(path).name}" + (f", which was made from {ancestor}" if ancestor else "")
 
 
-def read_card_head(folder: Path | None) -> dict[str, Any]:
+def read_base_card_head(folder: Path | None) -> dict[str, Any]:
     """The YAML head of a folder's README.md; empty where there is none that can be read."""
     try:
         text = (folder / CARD).read_text(encoding="utf-8") if folder else ""
@@ -75,8 +75,8 @@ def _hub_id_of_path(path: str, folder: Path | None) -> str:
 
 def _licence(head: Mapping[str, Any], origin: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     """The licence that a base states: in its card, in its origin.json, or in its config."""
-    stated = {key: _text(head.get(key)) for key in LICENCE_KEYS if _text(head.get(key))}
-    found = _text(origin.get("licence")) or _text(_config_of_folder(folder).get("license"))
+    stated = {key: _card_text(head.get(key)) for key in LICENCE_KEYS if _card_text(head.get(key))}
+    found = _card_text(origin.get("licence")) or _card_text(_config_of_folder(folder).get("license"))
     return stated or ({"license": found.lower()} if found else {})
 
 
@@ -93,7 +93,7 @@ def _licence_files(folder: Path | None) -> tuple[Path, ...]:
     return tuple(sorted(one for one in files if LICENCE_FILE.fullmatch(one.name) and one.is_file()))
 
 
-def _text(value: Any) -> str:
+def _card_text(value: Any) -> str:
     """A text, or the only one of a list; nothing of what names a place of a machine."""
     found = value[0] if isinstance(value, list) and len(value) == 1 else value
     return found if isinstance(found, str) and not found.startswith(("/", "~")) else ""

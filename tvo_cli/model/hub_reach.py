@@ -24,14 +24,14 @@ def check_hub_answers(node: Any, place: str) -> None:
     if Path(place).exists() or _is_cached(place, node.get("revision")):
         return
     if trouble := _trouble_with_hub(place, node.get("revision")):
-        near = f"Did you mean the folder {found}? " if (found := nearest_folder(place)) else ""
+        near = f"Did you mean the folder {found}? " if (found := nearest_model_folder(place)) else ""
         remedy = f"{near}Check the id and the network, or give a local folder. {fetch_remedy(place)}".strip()
         raise UserError(
             "model.path", node["path"], f"is no folder, and no model in the hub's cache; {trouble}.", remedy
         )
 
 
-def nearest_folder(path: str) -> str:
+def nearest_model_folder(path: str) -> str:
     """Return the folder beside a path whose name is nearly the path's; "" where there is none."""
     named = Path(path).expanduser()
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import SCHEME, cached_hub_folder, fetch_remedy, fetched_folder
-from tvo_cli.model.hub_reach import nearest_folder
+from tvo_cli.model.hub_reach import nearest_model_folder
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -38,7 +38,7 @@ def location_and_options(node: Any) -> tuple[str, dict[str, Any]]:
 def _checked_model_folder(folder: Path, given: str) -> Path:
     """A local folder that holds a model, or the reason why it does not."""
     if not folder.is_dir():
-        near = f"Did you mean the folder {found}? " if (found := nearest_folder(given)) else ""
+        near = f"Did you mean the folder {found}? " if (found := nearest_model_folder(given)) else ""
         remedy = f"{near}Give a folder in the hub's format, or a hub id."
         raise UserError("model.path", given, "no such folder.", remedy)
     if is_adapter(folder):

@@ -19,7 +19,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.packed_layout import MaskedPieces, PackedLayout, PackedSlice, VarlenAttention, VarlenSequences
+from tvo_cli.model.packed_layout import MaskedLayout, PackedLayout, PackedSlice, VarlenAttention, VarlenSequences
 
 GPU_ATTENTION = "tvo_packed"  # the attention that follows the layout on a GPU, as transformers knows it
 GPUS = ("cuda",)  # ROCm's are called so too
@@ -28,7 +28,7 @@ VARLEN_DTYPES = (torch.float16, torch.bfloat16)  # that FlashAttention computes 
 TOLERANCES = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}  # relative
 
 
-class HeadShape(NamedTuple):
+class AttentionHeads(NamedTuple):
     """The heads of an attention."""
 
     heads: int  # of queries
@@ -36,7 +36,7 @@ class HeadShape(NamedTuple):
     width: int  # numbers a head
 
     @classmethod
-    def of(cls, config: Any) -> HeadShape:
+    def of(cls, config: Any) -> AttentionHeads:
         """Of a transformers config."""
         config = config.get_text_config()
         heads = int(config.num_attention_heads)
@@ -76,12 +76,12 @@ def _attention_forward(
 
 
 def attend_packed(
-    pieces: MaskedPieces | VarlenSequences, query: Tensor, key: Tensor, value: Tensor, scaling: float | None
+    pieces: MaskedLayout | VarlenSequences, query: Tensor, key: Tensor, value: Tensor, scaling: float | None
 ) -> Tensor:
     """Attention of one row, [1, N, h, D], by the kernel that the pieces are for."""
-    if isinstance(pieces, MaskedPieces):
+    if isinstance(pieces, MaskedLayout):
         return pieces.attend(query, key, value, scaling, masked_sdpa)
-    dtype = computed_dtype(query)  # no operator that autocast knows
+    dtype = attention_dtype(query)  # no operator that autocast knows
     kernel: VarlenAttention = varlen_attn  # it returns more where that is asked for
     return pieces.attend(query.to(dtype), key.to(dtype), value.to(dtype), scaling, kernel)
 
@@ -97,14 +97,14 @@ def masked_sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling
     return found.transpose(1, 2)
 
 
-def computed_dtype(like: Tensor) -> torch.dtype:
+def attention_dtype(like: Tensor) -> torch.dtype:
     """The dtype of products of such tensors: autocast's, where it is on."""
     kind = like.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype
 
 
 @contextmanager
-def matmul_precision(precision: str) -> Iterator[None]:
+def attention_matmul_precision(precision: str) -> Iterator[None]:
     """Inside: PyTorch's precision of float32 products, one of its words for it."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
@@ -115,20 +115,20 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=64)
-def has_varlen_kernel(device: torch.device, dtype: torch.dtype, shape: HeadShape) -> bool:
+def has_varlen_kernel(device: torch.device, dtype: torch.dtype, shape: AttentionHeads) -> bool:
     """Whether FlashAttention gives SDPA's output and gradients on a small row: tried once."""
     if dtype not in VARLEN_DTYPES:
         return False
     layout = _sample_layout(device)
-    kinds = VarlenSequences, MaskedPieces
+    kinds = VarlenSequences, MaskedLayout
     try:
         found, exact = (_output_and_gradients(kind.of(layout), device, dtype, shape) for kind in kinds)
     except Exception:  # whatever it stumbles over, it is not for this device
         return False
-    return all(agrees(mine, theirs, TOLERANCES[dtype]) for mine, theirs in zip(found, exact, strict=True))
+    return all(attention_agrees(mine, theirs, TOLERANCES[dtype]) for mine, theirs in zip(found, exact, strict=True))
 
 
-def agrees(mine: Tensor, theirs: Tensor, tolerance: float) -> bool:
+def attention_agrees(mine: Tensor, theirs: Tensor, tolerance: float) -> bool:
     """Whether two results differ by no more than a share of the largest number."""
     return mine.shape == theirs.shape and bool((mine - theirs).abs().max() <= tolerance * theirs.abs().max())
 
@@ -142,7 +142,7 @@ def _sample_layout(device: torch.device) -> PackedLayout:
 
 @torch.enable_grad()
 def _output_and_gradients(
-    pieces: MaskedPieces | VarlenSequences, device: torch.device, dtype: torch.dtype, shape: HeadShape
+    pieces: MaskedLayout | VarlenSequences, device: torch.device, dtype: torch.dtype, shape: AttentionHeads
 ) -> list[Tensor]:
     """Of the row's real tokens, and what a sum over them gives queries, keys and values."""
     rng = torch.Generator().manual_seed(0)

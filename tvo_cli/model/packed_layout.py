@@ -1,6 +1,6 @@
 """Where prompts and responses lie in one row of tokens, and attention over them: in padded pieces, or by sequence.
 
-A prompt sees itself, a response its prompt and itself, both causally. `MaskedPieces` cuts the row into rectangles with
+A prompt sees itself, a response its prompt and itself, both causally. `MaskedLayout` cuts the row into rectangles with
 masks, for attention that knows rectangles only. `VarlenSequences` names each sequence's tokens, for kernels that take
 sequences of unlike length; a response's keys are its prompt's, gathered, and its own.
 """
@@ -37,7 +37,7 @@ class PackedLayout:
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedPieces:
+class MaskedLayout:
     """A layout as rectangles: the prompts, then each slice with its prompts' keys before its own."""
 
     layout: PackedLayout
@@ -45,9 +45,9 @@ class MaskedPieces:
     masks: tuple[Tensor, ...]  # bool [b, 1, T, W + T] a slice, what a token sees of its prompt and of its response
 
     @classmethod
-    def of(cls, layout: PackedLayout) -> MaskedPieces:
+    def of(cls, layout: PackedLayout) -> MaskedLayout:
         """The masks of a layout."""
-        causal = _causal(layout.prompt_mask.shape[1], layout.prompt_mask)
+        causal = _causal_mask(layout.prompt_mask.shape[1], layout.prompt_mask)
         alone = torch.eye(len(causal), dtype=torch.bool, device=causal.device)  # no query may be without a key
         seen = (causal & layout.prompt_mask[:, None, :]) | alone
         return cls(layout, seen[:, None], tuple(_slice_mask(layout.prompt_mask, one) for one in layout.slices))
@@ -145,14 +145,14 @@ def _bounds(lengths: Tensor) -> Tensor:
     return torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
 
 
-def _causal(length: int, like: Tensor) -> Tensor:
+def _causal_mask(length: int, like: Tensor) -> Tensor:
     return torch.ones(length, length, dtype=torch.bool, device=like.device).tril()
 
 
 def _slice_mask(prompt_mask: Tensor, one: PackedSlice) -> Tensor:
     """[b, 1, T, W + T]: the prompt's tokens, and the response's up to oneself."""
     seen = prompt_mask[one.prompts]
-    both = [x.expand(len(seen), one.length, -1) for x in (seen[:, None, :], _causal(one.length, seen))]
+    both = [x.expand(len(seen), one.length, -1) for x in (seen[:, None, :], _causal_mask(one.length, seen))]
     return torch.cat(both, dim=-1)[:, None]
 
 

@@ -160,10 +160,10 @@ def _loading_error(node: Any, place: str, error: Exception) -> UserError:
 
 def _fails_by_attention(place: str, node: Any, attention: str) -> bool:
     """Whether the network can be made with eager attention, and not with the one that is asked for; no weights."""
-    return not _can_be_made(place, node, attention) and _can_be_made(place, node, "eager")
+    return not _network_can_be_made(place, node, attention) and _network_can_be_made(place, node, "eager")
 
 
-def _can_be_made(place: str, node: Any, attention: str) -> bool:
+def _network_can_be_made(place: str, node: Any, attention: str) -> bool:
     options = location_and_options(node)[1]
     try:
         with torch.device("meta"):

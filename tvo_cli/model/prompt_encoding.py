@@ -63,11 +63,11 @@ def _prompt_encoding_error(tokenizer: Any, prompts: Sequence[str], error: Except
 
 
 def _strip_added_eos(tokenizer: Any, row: list[int]) -> list[int]:
-    return row[: len(row) - len(added_eos_ids(tokenizer))]
+    return row[: len(row) - len(eos_ids_added_to_prompts(tokenizer))]
 
 
 @lru_cache(maxsize=8)
-def added_eos_ids(tokenizer: Any) -> tuple[int, ...]:
+def eos_ids_added_to_prompts(tokenizer: Any) -> tuple[int, ...]:
     """Ids that the tokenizer's post-processor puts behind every text (add_eos_token); a prompt is to be continued."""
     try:
         with_, bare = (tokenizer(PROBE, add_special_tokens=add)["input_ids"] for add in (True, False))

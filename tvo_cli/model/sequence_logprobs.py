@@ -43,7 +43,7 @@ def learned_logprobs(policy: Policy, rows: TokenSequences, *, packed: bool) -> T
     return policy.logprobs_of_states(hidden, rows.ids[rows.learned])
 
 
-def can_pack(policy: Policy, longest: int) -> bool:
+def can_pack_sequences(policy: Policy, longest: int) -> bool:
     """Whether the network takes packed rows of sequences so long; where our attention is on (rollout/onednn.py)."""
     return sequence_packing.packs_rows_of(policy.body, longest)
 

@@ -19,15 +19,15 @@ from torch import Tensor, nn
 
 from tvo_cli.model import forward_inputs_and_outputs, gradient_checkpointing, packed_attention
 from tvo_cli.model.forward_inputs_and_outputs import token_positions
-from tvo_cli.model.packed_attention import GPU_ATTENTION, LAYOUT_KEYWORD, TOLERANCES, HeadShape
-from tvo_cli.model.packed_layout import MaskedPieces, PackedLayout, PackedSlice, VarlenSequences
+from tvo_cli.model.packed_attention import GPU_ATTENTION, LAYOUT_KEYWORD, TOLERANCES, AttentionHeads
+from tvo_cli.model.packed_layout import MaskedLayout, PackedLayout, PackedSlice, VarlenSequences
 
 ATTENTION = "tvo_sdpa"  # the attention that follows the layout on a CPU (rollout/onednn.py), as transformers knows it
 LONGEST = 1024  # keys up to which a CPU keeps weights [B, heads, T, S] for the backward pass
 TOKENS = 16  # slices are padded to multiples of them: products on a CPU are prepared anew for every new shape
 ROW = 64  # the row's length is a multiple of it
 TOLERANCE = 1e-4  # of a CPU, relative, whatever the weights' precision
-Pieces = type[MaskedPieces] | type[VarlenSequences]
+Pieces = type[MaskedLayout] | type[VarlenSequences]
 
 _checked: WeakKeyDictionary[nn.Module, dict[tuple[torch.device, torch.dtype], Pieces | None]] = WeakKeyDictionary()
 
@@ -58,7 +58,9 @@ def packed_predicting_states(
     if pieces is None:
         raise ValueError("the network does not take packed rows")
     wanted = responses[1] if wanted is None else wanted
-    return _packed_states(body, packed_row(prompts, which, responses, slices, _step(pieces)), wanted, pieces)
+    return _packed_states(
+        body, packed_row(prompts, which, responses, slices, _slice_padding_step(pieces)), wanted, pieces
+    )
 
 
 def packed_row(
@@ -86,8 +88,8 @@ def packed_row(
     return PackedRow(torch.cat(tokens), torch.cat(places), before, PackedLayout(prompts[1], tuple(made)))
 
 
-def _step(pieces: Pieces) -> int:
-    return TOKENS if pieces is MaskedPieces else 1
+def _slice_padding_step(pieces: Pieces) -> int:
+    return TOKENS if pieces is MaskedLayout else 1
 
 
 def _packed_states(body: nn.Module, row: PackedRow, mask: Tensor, pieces: Pieces) -> Tensor:
@@ -95,7 +97,7 @@ def _packed_states(body: nn.Module, row: PackedRow, mask: Tensor, pieces: Pieces
     return found[0].index_select(0, row.before[mask])
 
 
-def _forward_packed(body: nn.Module, row: Tensor, at: Tensor, pieces: MaskedPieces | VarlenSequences) -> Tensor:
+def _forward_packed(body: nn.Module, row: Tensor, at: Tensor, pieces: MaskedLayout | VarlenSequences) -> Tensor:
     """States [1, N, H] of a row of tokens and their positions, padded to a multiple of ROW."""
     gradient_checkpointing.recompute_where_gradients_flow(body)
     ids, places = (nn.functional.pad(x, (0, -len(row) % ROW))[None] for x in (row, at))
@@ -127,7 +129,7 @@ def packing_pieces(body: nn.Module) -> Pieces | None:
     if _attention_name(body) not in (ATTENTION, GPU_ATTENTION):
         return None
     like = next(p for p in body.parameters() if p.is_floating_point())
-    place = like.device, packed_attention.computed_dtype(like)
+    place = like.device, packed_attention.attention_dtype(like)
     known = _checked.setdefault(body, {})
     if place not in known:
         known[place] = _chosen_pieces(body, like.dtype, *place)
@@ -141,13 +143,15 @@ def _attention_name(body: nn.Module) -> str:
 def _chosen_pieces(body: nn.Module, stored: torch.dtype, device: torch.device, computed: torch.dtype) -> Pieces | None:
     """Masked pieces, tried in the weights' own precision; sequences where a kernel for them gives the same."""
     on_gpu = _attention_name(body) == GPU_ATTENTION
-    whole = packed_attention.matmul_precision("highest") if on_gpu else nullcontext()  # TF32 errs by more than 1e-4
+    whole = (
+        packed_attention.attention_matmul_precision("highest") if on_gpu else nullcontext()
+    )  # TF32 errs by more than 1e-4
     with torch.autocast(device.type, enabled=False), whole:
-        if not _gives_plain_states(body, MaskedPieces, TOLERANCES[stored] if on_gpu else TOLERANCE):
+        if not _gives_plain_states(body, MaskedLayout, TOLERANCES[stored] if on_gpu else TOLERANCE):
             return None
-    kernel = on_gpu and packed_attention.has_varlen_kernel(device, computed, HeadShape.of(body.config))
+    kernel = on_gpu and packed_attention.has_varlen_kernel(device, computed, AttentionHeads.of(body.config))
     return (
-        VarlenSequences if kernel and _gives_plain_states(body, VarlenSequences, TOLERANCES[computed]) else MaskedPieces
+        VarlenSequences if kernel and _gives_plain_states(body, VarlenSequences, TOLERANCES[computed]) else MaskedLayout
     )
 
 
@@ -167,4 +171,4 @@ def _gives_plain_states(body: nn.Module, pieces: Pieces, tolerance: float) -> bo
     except Exception:  # whatever it stumbles over, it does not understand
         return False
     theirs = forward_inputs_and_outputs.output_states(outputs)[:, 2:].flatten(0, 1)
-    return packed_attention.agrees(mine, theirs, tolerance)
+    return packed_attention.attention_agrees(mine, theirs, tolerance)

@@ -69,7 +69,9 @@ class Objective:
 
     def __call__(self, tokens: Tokens) -> Loss:
         """The loss of a minibatch, or of the slice of one that `tokens` holds, and its parts."""
-        ratio = _held("ratio", self.ratio, self.ratio(tokens.logp - tokens.old_logp, tokens.mask), tokens)
+        ratio = _checked_piece_output(
+            "ratio", self.ratio, self.ratio(tokens.logp - tokens.old_logp, tokens.mask), tokens
+        )
         gain = self.weigh(tokens) * self.surrogate_of(ratio, tokens)
         if tokens.importance is not None:
             gain = tokens.importance * gain
@@ -81,16 +83,16 @@ class Objective:
     def weigh(self, tokens: Tokens) -> Tensor:
         """w, [B, T], no gradient: of the whole minibatch, cut to these rows, where the tokens know it."""
         whole = tokens.minibatch
-        return tokens.own(_held("weight", self.weight, self.weight(whole), whole).detach())
+        return tokens.own(_checked_piece_output("weight", self.weight, self.weight(whole), whole).detach())
 
     def surrogate_of(self, ratio: Tensor, tokens: Tokens) -> Tensor:
         """S(ρ, Â − Σ_f a_f φ_f), [B, T]."""
         found = call_surrogate(self.surrogate, ratio, self.soft_advantage(tokens), tokens)
-        return _held("surrogate", self.surrogate, found, tokens)
+        return _checked_piece_output("surrogate", self.surrogate, found, tokens)
 
     def soft_advantage(self, tokens: Tokens) -> Tensor:
         """Â after shaping, minus the sampled forces, [B, T]; no gradient flows through a force."""
-        advantage = _held("shape", self.shape, self.shape(tokens), tokens)
+        advantage = _checked_piece_output("shape", self.shape, self.shape(tokens), tokens)
         for force in self.forces.values():
             advantage = advantage - force.sampled(tokens).detach()
         return advantage
@@ -159,6 +161,6 @@ class Objective:
             penalty.load_state_dict(state[f"penalties.{name}"])
 
 
-def _held(piece: str, function: object, found: object, tokens: Tokens) -> Tensor:
+def _checked_piece_output(piece: str, function: object, found: object, tokens: Tokens) -> Tensor:
     """Return what a piece returned, if it is one number a token."""
     return per_token(f"algorithm.objective.{piece}", function, found, tokens.mask)

@@ -7,7 +7,7 @@ from tvo_cli.optim.fluctuation import Fluctuation
 from tvo_cli.optim.lion import Lion
 from tvo_cli.optim.schedule import Constant, Cosine, Inverse, Linear, RiverValley, WarmUp, with_warm_up
 from tvo_cli.optim.set_point import LogitDisplacement, Probability
-from tvo_cli.optim.step_rule import Free, RewardReader, StepRule
+from tvo_cli.optim.step_rule import Free, RewardReadingStepRule, StepRule
 from tvo_cli.optim.viscosity import Viscosity
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "Lion",
     "LogitDisplacement",
     "Probability",
-    "RewardReader",
+    "RewardReadingStepRule",
     "RiverValley",
     "StepRule",
     "Viscosity",

@@ -35,7 +35,7 @@ class StepRule(Protocol):
 
 
 @runtime_checkable
-class RewardReader(Protocol):
+class RewardReadingStepRule(Protocol):
     """A step rule that is shown the rewards of a batch before it begins: [B] each."""
 
     def observe_rewards(self, rewards: Tensor, group: Tensor, source: Tensor) -> None: ...

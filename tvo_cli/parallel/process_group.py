@@ -54,7 +54,7 @@ class ProcessGroup:
             problem = "the processes did not all meet there" if place.leads else "rank 0 was not found there"
             raise UserError("MASTER_ADDR", where, f"{problem} ({error}).") from error
         group = cls(place, dist.PrefixStore("tvo", store))  # type: ignore[attr-defined]
-        own = {"host": socket.gethostname(), "pid": os.getpid(), "processors": _processors()}
+        own = {"host": socket.gethostname(), "pid": os.getpid(), "processors": _processors_of_process()}
         group.store.set(f"process/{place.rank}", json.dumps(own))
         return group
 
@@ -255,7 +255,7 @@ class ProcessGroup:
         return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def _processors() -> list[int]:
+def _processors_of_process() -> list[int]:
     """Those that this process may use; none where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 

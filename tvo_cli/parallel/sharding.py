@@ -60,7 +60,7 @@ def shard_network(network: nn.Module, settings: ShardSettings, mesh: DeviceMesh,
     dtype = DTYPES[settings.gather]
     policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32 if dtype else None)
     offload = CPUOffloadPolicy() if settings.offload else OffloadPolicy()
-    for layer in decoder_layers(network):
+    for layer in layers_to_shard(network):
         fully_shard(
             layer,
             mesh=mesh,
@@ -89,7 +89,7 @@ def _settle_root(network: Any) -> None:
     network.reshard()
 
 
-def decoder_layers(network: nn.Module) -> list[nn.Module]:
+def layers_to_shard(network: nn.Module) -> list[nn.Module]:
     """The blocks of a transformer: the longest list of modules of one kind."""
     lists = [list(module) for module in network.modules() if isinstance(module, nn.ModuleList) and len(module)]
     alike = [

@@ -70,16 +70,16 @@ def _check_given_keywords(
         if settable is not None and name not in settable:
             entry = f" An entry itself has: {', '.join(own_keys)}." if own_keys else ""
             has = f"It has: {', '.join(settable) or 'none that a config may set'}.{entry}"
-            hint = _nearest(name, [*settable, *own_keys]) or has
+            hint = _nearest_parameters(name, [*settable, *own_keys]) or has
             raise UserError(f"{key}.{name}", value, f"{reference} has no such parameter.", hint.strip())
 
 
 def _askable(name: str, offered: Sequence[str], given: Mapping[str, Any]) -> str:
     """The names that a function may ask for instead of one that nobody gives."""
     asked = f"It may ask for {', '.join([*offered, *given])}"
-    return f"{_nearest(name, [*offered, *given])}{asked}, or give {name} a default."
+    return f"{_nearest_parameters(name, [*offered, *given])}{asked}, or give {name} a default."
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def _nearest_parameters(name: str, known: Sequence[str]) -> str:
     close = closest_names(name, known)
     return f"Nearest: {', '.join(close)}. " if close else ""

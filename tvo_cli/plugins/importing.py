@@ -112,5 +112,5 @@ def forget_changed_package(name: str, source: Path) -> None:
 def _forget(module: str) -> None:
     if module.partition(".")[0] in sys.stdlib_module_names:
         return
-    registry.forget_module(module)
+    registry.forget_registrations(module)
     sys.modules.pop(module, None)

@@ -82,9 +82,9 @@ def write_registrations(key: str, name: str) -> Plugin:
         UserError: a choice is registered whose name another plugin has taken.
     """
     before = _loaded[name]
-    found = registrations_of(_scope(name, before.module))
+    found = registrations_of(_module_scope_of_plugin(name, before.module))
     _check_names_are_free(key, name, found)
-    written = write_choices(_label(name, before.module), found, lambda one: _target(name, one))
+    written = write_choices(_label(name, before.module), found, lambda one: _registered_target(name, one))
     _loaded[name] = before._replace(folders=(written, *before.folders[1:]))
     return _loaded[name]
 
@@ -108,28 +108,28 @@ def _check_is_own(key: str, name: str) -> None:
         raise UserError(key, name, "is no code of yours.", "A plugin is a file (./mine.py) or package of your own.")
 
 
-def _scope(name: str, module: ModuleType) -> str:
+def _module_scope_of_plugin(name: str, module: ModuleType) -> str:
     """Return the module name below which a plugin's own definitions are."""
     return module.__name__ if is_file_name(name) else source_of_reference(name)
 
 
-def is_defined_in(name: str, module_name: str) -> bool:
+def is_defined_in_plugin(name: str, module_name: str) -> bool:
     """Return whether a module is that of a loaded plugin, or of its package."""
-    return f"{module_name}.".startswith(f"{_scope(name, _loaded[name].module)}.")
+    return f"{module_name}.".startswith(f"{_module_scope_of_plugin(name, _loaded[name].module)}.")
 
 
 def _label(name: str, module: ModuleType) -> str:
-    return _scope(name, module).replace(".", "_")
+    return _module_scope_of_plugin(name, module).replace(".", "_")
 
 
-def _target(name: str, one: Registration) -> str:
+def _registered_target(name: str, one: Registration) -> str:
     """Return the `_target_` of what is registered: `./mine.py:weight`, `my_package.maths:weight`."""
     return f"{name if is_file_name(name) else one.made_of.__module__}:{one.made_of.__qualname__}"
 
 
 def _check_registered_here(key: str, name: str, module: ModuleType, others: set[str]) -> None:
     """Refuse a registration by a file that a plugin imports and that is no plugin itself: it would be lost."""
-    scope = _scope(name, module)
+    scope = _module_scope_of_plugin(name, module)
     for other in registry.modules_with_registrations():
         if other not in others and not f"{other}.".startswith(f"{scope}."):
             first = registrations_of(other)[0]

@@ -36,7 +36,7 @@ def choice_text(one: Registration, target: str) -> str:
     import yaml
 
     node: dict[str, Any] = {"_target_": target} | ({"_partial_": True} if one.partial else {}) | one.settings
-    tree: dict[str, Any] = _placed(dict(one.changes), one.path, node)
+    tree: dict[str, Any] = _with_node_at_path(dict(one.changes), one.path, node)
     head = f"# @package {one.package}\n" if one.package else ""
     emptied = (
         f"_no_{one.path[-1]}, " if one.group == "algorithm" else ""
@@ -45,8 +45,8 @@ def choice_text(one: Registration, target: str) -> str:
     return f"{head}# {one.about}\n{defaults}{yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)}"
 
 
-def _placed(tree: dict[str, Any], path: tuple[str, ...], node: dict[str, Any]) -> dict[str, Any]:
+def _with_node_at_path(tree: dict[str, Any], path: tuple[str, ...], node: dict[str, Any]) -> dict[str, Any]:
     """Return the tree with a node at a path; what stands there already is kept beside it."""
     first, *rest = path
     below = dict(tree.get(first) or {})
-    return tree | {first: _placed(below, tuple(rest), node) if rest else node | below}
+    return tree | {first: _with_node_at_path(below, tuple(rest), node) if rest else node | below}

@@ -71,7 +71,7 @@ def load_module(key: str, name: str) -> ModuleType:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        raise UserError(key, name, f"cannot be imported: {describe_failure(error)}.") from error
+        raise UserError(key, name, f"cannot be imported: {describe_own_code_failure(error)}.") from error
 
 
 def _import_package(name: str, source: Path | None) -> ModuleType:
@@ -92,7 +92,7 @@ def _load_file(key: str, path: Path) -> ModuleType:
         raise UserError(key, path, "cannot be imported.")
     import_neighbours_of(key, path, anew=name in _loaded)
     module = importlib.util.module_from_spec(spec)
-    registry.forget_module(name)
+    registry.forget_registrations(name)
     sys.modules[name] = module  # before it runs: dataclasses and pickling look a module up by its name
     try:
         spec.loader.exec_module(module)
@@ -103,7 +103,7 @@ def _load_file(key: str, path: Path) -> ModuleType:
     return module
 
 
-def describe_failure(error: BaseException) -> str:
+def describe_own_code_failure(error: BaseException) -> str:
     """The kind of an error, its text, and the last line of the user's own code that it comes from."""
     frame = _last_own_frame(traceback.extract_tb(error.__traceback__))
     where = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""

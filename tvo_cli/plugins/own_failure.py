@@ -18,7 +18,7 @@ CALL = re.compile(r"([\w.]+)\(\) (?:missing|takes|got) ")  # what Python says of
 DEBUG = "The traceback: --debug."
 
 
-class Line(NamedTuple):
+class OwnCodeLine(NamedTuple):
     """A line of own code, and the function it is in."""
 
     path: Path
@@ -36,46 +36,48 @@ def own_failure(error: BaseException) -> UserError | None:
     while found is not None and id(found) not in seen:
         lines = _own_lines(found)
         if lines:
-            return _as_user_error(found, lines)
+            return _own_failure_error(found, lines)
         seen.add(id(found))
         found = found.__cause__
     return None
 
 
-def _as_user_error(error: BaseException, lines: list[Line]) -> UserError:
+def _own_failure_error(error: BaseException, lines: list[OwnCodeLine]) -> UserError:
     key, reference = _key_and_reference(lines)
     text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": .")
     last = lines[-1]
-    return UserError(key, reference, f"{text} ({last.path.name}, line {last.number}).", f"{_nearest(error)}{DEBUG}")
+    return UserError(
+        key, reference, f"{text} ({last.path.name}, line {last.number}).", f"{_nearest_attributes(error)}{DEBUG}"
+    )
 
 
-def _own_lines(error: BaseException) -> list[Line]:
+def _own_lines(error: BaseException) -> list[OwnCodeLine]:
     """Return the lines of own code that an error went through, the outermost first."""
     files = {file for source in loaded_sources() for file in source_files(source)}
     if not files:
         return []
     walked = list(traceback.walk_tb(error.__traceback__))
-    places = [Line(Path(frame.f_code.co_filename).resolve(), n, frame.f_code.co_qualname) for frame, n in walked]
+    places = [OwnCodeLine(Path(frame.f_code.co_filename).resolve(), n, frame.f_code.co_qualname) for frame, n in walked]
     return [one for one in places if one.path in files] or list(_line_of_callee(error))
 
 
-def _line_of_callee(error: BaseException) -> Iterator[Line]:
+def _line_of_callee(error: BaseException) -> Iterator[OwnCodeLine]:
     """Yield the line at which the own function begins that was called with other arguments than it takes."""
     said = CALL.match(str(error)) if isinstance(error, TypeError) else None
     for target, key in keys_of_targets().items() if said else ():
-        _, function = _split(target)
+        _, function = _source_and_function(target)
         if said and (said[1] == function or said[1].rpartition(".")[0] == function):
             code = getattr(load_callable(key, f"{module_of_reference(target)}:{said[1]}"), "__code__", None)
             if code is not None:
-                yield Line(Path(code.co_filename).resolve(), code.co_firstlineno, said[1])
+                yield OwnCodeLine(Path(code.co_filename).resolve(), code.co_firstlineno, said[1])
             return
 
 
-def _key_and_reference(lines: list[Line]) -> tuple[str, str]:
+def _key_and_reference(lines: list[OwnCodeLine]) -> tuple[str, str]:
     """Return the key and the name of the code that the program called: that of the outermost line, or of its file."""
     first, of_file = lines[0], ("plugins", f"{lines[0].path.name}:{lines[0].function}")
     for target, key in keys_of_targets().items():
-        source, function = _split(target)
+        source, function = _source_and_function(target)
         if source is None or first.path not in source_files(source):
             continue
         of_file = (key.removesuffix("._target_"), target)
@@ -84,7 +86,7 @@ def _key_and_reference(lines: list[Line]) -> tuple[str, str]:
     return of_file
 
 
-def _split(target: str) -> tuple[Path | None, str]:
+def _source_and_function(target: str) -> tuple[Path | None, str]:
     """Return the source of a `_target_` and the function in it: `mine.py:Mine`, `my_package.maths.weight`."""
     reference = target if ":" in target else ":".join(target.rsplit(".", 1))
     module = module_of_reference(reference)
@@ -94,7 +96,7 @@ def _split(target: str) -> tuple[Path | None, str]:
         return None, ""
 
 
-def _nearest(error: BaseException) -> str:
+def _nearest_attributes(error: BaseException) -> str:
     """Return the names that an attribute which is not there may have meant."""
     if not isinstance(error, AttributeError) or not error.name:
         return ""

@@ -12,9 +12,9 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
-from tvo_cli.plugins.loading import is_defined_in, load_plugin
+from tvo_cli.plugins.loading import is_defined_in_plugin, load_plugin
 from tvo_cli.plugins.own_code import load_callable
-from tvo_cli.plugins.references import is_own_target, leads_into
+from tvo_cli.plugins.references import is_own_code_reference, target_leads_into_plugin
 
 _allowed: list[str] = []  # plugins that configs of this process name
 _keys: dict[str, str] = {}  # the key of each `_target_` of own code in them
@@ -31,7 +31,7 @@ def check_plugins_of_config(targets: Iterable[tuple[str, object]], plugins: Sequ
         plugin = plugin_of_target(target)
         if plugin is not None:
             _keys[str(target)] = key
-        if plugin is not None and not any(leads_into(str(target), name) for name in plugins):
+        if plugin is not None and not any(target_leads_into_plugin(str(target), name) for name in plugins):
             problem = f"leads into {plugin}, no plugin of this config."
             raise UserError(key, target, problem, f"Name it: plugins=[{plugin}]")
 
@@ -43,7 +43,7 @@ def keys_of_targets() -> dict[str, str]:
 
 def plugin_of_target(target: object) -> str | None:
     """Return the allowed plugin that a `_target_` leads into."""
-    return next((name for name in _allowed if isinstance(target, str) and leads_into(target, name)), None)
+    return next((name for name in _allowed if isinstance(target, str) and target_leads_into_plugin(target, name)), None)
 
 
 def check_own_target_name(key: str, target: str) -> None:
@@ -72,8 +72,8 @@ def own_target_object(key: str, target: str) -> Any:
     plugin = plugin_of_target(target)
     assert plugin is not None, target
     load_plugin("plugins", plugin)
-    found = load_callable(key, target if is_own_target(target) else ":".join(target.rsplit(".", 1)))
-    if inspect.ismodule(found) or not is_defined_in(plugin, str(getattr(found, "__module__", ""))):
+    found = load_callable(key, target if is_own_code_reference(target) else ":".join(target.rsplit(".", 1)))
+    if inspect.ismodule(found) or not is_defined_in_plugin(plugin, str(getattr(found, "__module__", ""))):
         remedy = "Define a function or class of your own there."
         raise UserError(key, target, f"refused: {plugin} has it from elsewhere.", remedy)
     return found

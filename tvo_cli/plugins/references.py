@@ -38,7 +38,7 @@ def own_code_references(tree: Mapping[str, Any]) -> Iterator[Reference]:
 
     A `_target_` is own code where it is written with a colon (`mine.py:weight`), or leads into a named plugin.
     """
-    named = plugins_of_config(tree)
+    named = referenced_plugins(tree)
     for index, name in enumerate(named):
         yield Reference(f"{PLUGINS}.{index}", name)
     for key, value in _texts_of_tree({name: node for name, node in tree.items() if name != PLUGINS}):
@@ -51,7 +51,7 @@ def scorers_of_config(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     return ((key, value) for key, value in _texts_of_tree(tree) if SCORER.fullmatch(key))
 
 
-def plugins_of_config(tree: Mapping[str, Any]) -> list[str]:
+def referenced_plugins(tree: Mapping[str, Any]) -> list[str]:
     """Return the plugins that a config names."""
     named = tree.get(PLUGINS) or ()
     return [named] if isinstance(named, str) else [str(name) for name in named]
@@ -63,22 +63,24 @@ def _names_own_code(key: str, value: str, plugins: Sequence[str]) -> bool:
         return is_own_scorer(value)
     if FUNCTION.fullmatch(key):
         return ":" in value
-    return last == "_target_" and (is_own_target(value) or any(leads_into(value, one) for one in plugins))
+    return last == "_target_" and (
+        is_own_code_reference(value) or any(target_leads_into_plugin(value, one) for one in plugins)
+    )
 
 
-def targets_of_tree(tree: Any) -> Iterator[str]:
+def referenced_targets(tree: Any) -> Iterator[str]:
     """Yield the `_target_`s of a tree."""
     return (value for key, value in _texts_of_tree(tree) if key.rpartition(".")[2] == "_target_")
 
 
-def is_own_target(target: str) -> bool:
+def is_own_code_reference(target: str) -> bool:
     """Return whether a `_target_` is written as own code is: `mine.py:weight`, `my_package.maths:weight`."""
     return ":" in target
 
 
-def leads_into(target: str, plugin: str) -> bool:
+def target_leads_into_plugin(target: str, plugin: str) -> bool:
     """Return whether a `_target_` names something of a plugin, written with a colon or, of a package, with dots."""
-    if is_own_target(target):
+    if is_own_code_reference(target):
         return _place_of_source(target) == _place_of_source(plugin)
     return not is_file_name(plugin) and target.partition(".")[0] == source_of_reference(plugin)
 
@@ -102,7 +104,7 @@ def _texts_of_tree(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts_of_tree(value, f"{path}{index}.")
 
 
-def own_code_fingerprints(tree: Mapping[str, Any]) -> dict[str, str]:
+def referenced_code_fingerprints(tree: Mapping[str, Any]) -> dict[str, str]:
     """Return the sha256 of each source of own code that a resolved config names, by file or package.
 
     Raises:

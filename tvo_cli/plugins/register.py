@@ -45,8 +45,8 @@ def algorithm(name: str, *, piece: str, start: str = "grpo", changes: Mapping[st
     named: dict[str, Any] = {"algorithm": {"name": name}}
 
     def register(made_of: Made, /) -> Made:
-        about = f"{first_sentence(made_of)} Changes {start} at: {piece.replace('_', ' ')}."
-        given = _merged(named, changes or {})
+        about = f"{docstring_sentence(made_of)} Changes {start} at: {piece.replace('_', ' ')}."
+        given = _merged_choice(named, changes or {})
         registry.add(Registration("algorithm", name, made_of, path, start, WHOLE, about, given, partial))
         return made_of
 
@@ -68,7 +68,7 @@ def collapse_rule(name: str, *, start: str = "default", severity: str = "warning
     changes = {"rules": {name: {"severity": severity}}}
 
     def register(made_of: Made, /) -> Made:
-        about = f"{first_sentence(made_of)} Changes {start} at: rules."
+        about = f"{docstring_sentence(made_of)} Changes {start} at: rules."
         path = ("rules", name)
         registry.add(Registration("stability", name, made_of, path, start, "", about, changes))
         return made_of
@@ -85,22 +85,22 @@ def dataset(name: str, *, max_tokens: int = 256, profile: str = "math", suffix: 
 
     def register(made_of: Made, /) -> Made:
         path = ("make",)
-        registry.add(Registration("dataset", name, made_of, path, "", "", first_sentence(made_of), changes, True))
+        registry.add(Registration("dataset", name, made_of, path, "", "", docstring_sentence(made_of), changes, True))
         return made_of
 
     return register
 
 
-def first_sentence(made_of: Callable[..., Any]) -> str:
+def docstring_sentence(made_of: Callable[..., Any]) -> str:
     """Return the first line of a docstring as a sentence; the name where there is none."""
     text = (inspect.getdoc(made_of) or f"{made_of.__name__}, of one's own").split("\n", 1)[0].strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merged_choice(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return two trees as one; the second one's values count."""
     found = dict(one)
     for name, value in other.items():
         inside = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
-        found[name] = _merged(found[name], value) if inside else value
+        found[name] = _merged_choice(found[name], value) if inside else value
     return found

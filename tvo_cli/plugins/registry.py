@@ -30,7 +30,7 @@ class Registration:
     @property
     def settings(self) -> dict[str, Any]:
         """The keys beside `_target_`: keyword-only parameters of a function, all of a class, with their defaults."""
-        return dict(_settings_of(self.made_of))
+        return dict(_yaml_settings_of(self.made_of))
 
 
 _registered: dict[str, dict[tuple[str, str], Registration]] = {}
@@ -48,7 +48,7 @@ def add(found: Registration) -> None:
     _registered.setdefault(found.made_of.__module__, {})[found.group, found.name] = found
 
 
-def forget_module(module: str) -> None:
+def forget_registrations(module: str) -> None:
     """Forget what a module has registered: it is loaded anew."""
     _registered.pop(module, None)
 
@@ -64,22 +64,22 @@ def registrations_of(module: str) -> list[Registration]:
     return [one for found in inside for one in found.values()]
 
 
-def _settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+def _yaml_settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     """Yield the parameters that a yaml sets; `???` for one without a default."""
     takes_all = inspect.isclass(made_of)
     for name, one in inspect.signature(made_of).parameters.items():
         if one.kind is one.KEYWORD_ONLY or (takes_all and one.kind is one.POSITIONAL_OR_KEYWORD):
-            yield name, "???" if one.default is one.empty else _plain(made_of, name, one.default)
+            yield name, "???" if one.default is one.empty else _yaml_default(made_of, name, one.default)
 
 
-def _plain(made_of: Callable[..., Any], name: str, value: Any) -> Any:
+def _yaml_default(made_of: Callable[..., Any], name: str, value: Any) -> Any:
     """Return a default as a yaml holds it.
 
     Raises:
         UserError: it is no plain value.
     """
     if isinstance(value, tuple):
-        return [_plain(made_of, name, one) for one in value]
+        return [_yaml_default(made_of, name, one) for one in value]
     if value is None or isinstance(value, bool | int | float | str | list | dict):
         return value
     raise UserError(

@@ -58,8 +58,8 @@ def _entry_of(key: str, node: Mapping[str, Any]) -> RewardEntry:
         key=key,
         call=call,
         name=_name_of(key, node.get("name"), call),
-        weight=_number_of(f"{key}.weight", node.get("weight", 1.0), -math.inf),
-        deadline=None if deadline is None else _number_of(f"{key}.deadline", deadline, 0.01),
+        weight=_reward_entry_number(f"{key}.weight", node.get("weight", 1.0), -math.inf),
+        deadline=None if deadline is None else _reward_entry_number(f"{key}.deadline", deadline, 0.01),
         keywords=keywords,
     )
 
@@ -74,7 +74,7 @@ def _name_of(key: str, stated: object, call: str) -> str:
     return name
 
 
-def _number_of(key: str, value: object, least: float) -> float:
+def _reward_entry_number(key: str, value: object, least: float) -> float:
     usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not usable or float(value) < least:  # type: ignore[arg-type]
         raise UserError(key, value, "must be a number" + (f", at least {least}." if least > -math.inf else "."))

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from tvo_cli.readers.numbers_as_spelled import Number, number_text
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber, number_text
 from tvo_cli.readers.record import MalformedRecord
 from tvo_cli.readers.text_values import check_text
 
@@ -55,12 +55,12 @@ def _gold_of_scalar(value: object, marker: str | None) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Number | int | float | Decimal):
+    if isinstance(value, SpelledNumber | int | float | Decimal):
         return _gold_of_number(value)
     return _gold_in_text(check_text(_gold_of_bytes(value), "answer").strip(), marker)
 
 
-def _gold_of_number(value: Number | int | float | Decimal) -> str:
+def _gold_of_number(value: SpelledNumber | int | float | Decimal) -> str:
     if isinstance(value, float | Decimal) and abs(value) == float("inf"):
         raise MalformedRecord("has an infinite number for an answer", r'Write the answer as a text: "\\infty"')
     return number_text(value)
@@ -100,7 +100,7 @@ def _gold_of_list_element(value: object, marker: str | None) -> str:
         raise MalformedRecord(
             f"has {kind} in the list that is its answer", r'Write the answer as one text, "(1,2), (3,4)".'
         )
-    text = without_thousands_commas(_gold_without_dollars(_gold_of_scalar(value, marker)))
+    text = gold_without_thousands_commas(_gold_without_dollars(_gold_of_scalar(value, marker)))
     if not text or _has_comma_outside_brackets(text):
         why = f"{text!r}, a list itself," if text else "an empty answer"
         raise MalformedRecord(
@@ -151,10 +151,10 @@ def _gold_to_closing_brace(text: str, start: int) -> str | None:
 def text_after_marker(answer: str, marker: str) -> str | None:
     """Return the gold after the last `marker` ("… #### 1,072" → "1072"); None when the marker is absent."""
     _, found, tail = answer.rpartition(marker)
-    return without_thousands_commas(tail.strip()) if found else None
+    return gold_without_thousands_commas(tail.strip()) if found else None
 
 
-def without_thousands_commas(number: str) -> str:
+def gold_without_thousands_commas(number: str) -> str:
     """Return a number without its thousands commas; any other text as it is ("(1,234)" may be a point)."""
     return number.replace(",", "") if THOUSANDS.fullmatch(number) else number
 

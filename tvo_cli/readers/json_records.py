@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 from tvo_cli.readers.json_stream import JsonStream, JsonStreamError
-from tvo_cli.readers.numbers_as_spelled import Number
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber
 from tvo_cli.readers.record import Found, MalformedRecord, Record
 
 LONGEST = 64 << 20  # bytes: what holds no line ends is not JSON lines
@@ -30,7 +30,9 @@ def refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-DECODER = json.JSONDecoder(strict=False, object_pairs_hook=refuse_duplicate_keys, parse_int=Number, parse_float=Number)
+DECODER = json.JSONDecoder(
+    strict=False, object_pairs_hook=refuse_duplicate_keys, parse_int=SpelledNumber, parse_float=SpelledNumber
+)
 
 
 def read_json_records(stream: IO[bytes], encoding: str, head: bytes) -> Iterator[Found]:
@@ -44,7 +46,7 @@ def read_json_records(stream: IO[bytes], encoding: str, head: bytes) -> Iterator
 
 def json_record_text(value: Any) -> str:
     """Return a record as JSON again, every number in the digits that were read; not-finite numbers are null."""
-    if isinstance(value, Number):
+    if isinstance(value, SpelledNumber):
         return str(value) if len(value) <= MOST_DIGITS else _json_record_string(str(value))
     if isinstance(value, dict):
         return (
@@ -139,7 +141,7 @@ def _record_of_json_object(number: int, noun: str, value: object, size: int) -> 
     """Return the record of a JSON value; malformed where it is no object."""
     if isinstance(value, dict):
         return Record(number, noun, value, size)
-    kind = "number" if isinstance(value, Number) else type(value).__name__
+    kind = "number" if isinstance(value, SpelledNumber) else type(value).__name__
     return MalformedRecord(
         f"is a {kind}, not an object", 'Write {"question": …, "answer": …}.', number=number, noun=noun
     )

@@ -11,13 +11,13 @@ MOST_ZEROS = 100  # written out; beyond, the number stays a mantissa and a power
 LITERAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 
 
-class Number(str):
+class SpelledNumber(str):
     """A number as its file spells it: a text, so that no digit is lost."""
 
     __slots__ = ()
 
 
-def number_text(stated: Number | int | float | Decimal) -> str:
+def number_text(stated: SpelledNumber | int | float | Decimal) -> str:
     r"""Return a number as people write it: 33.0 is 33, 1e-7 is 0.0000001, 1e400 is 1 \times 10^{400}.
 
     The number must be finite.
@@ -37,7 +37,7 @@ def number_text(stated: Number | int | float | Decimal) -> str:
 
 def numbers_by_value(value: Any) -> Any:
     """Return a value with every spelled number in it as an int or float, for who computes with it."""
-    if isinstance(value, Number):
+    if isinstance(value, SpelledNumber):
         try:
             return int(value) if value.removeprefix("-").isdigit() else float(value)
         except ValueError:  # more digits than Python reads

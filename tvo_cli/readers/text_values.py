@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from tvo_cli.readers.numbers_as_spelled import Number, number_text
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber, number_text
 from tvo_cli.readers.record import MalformedRecord
 
 HALF_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,4 +41,4 @@ def text_of_value(stated: object) -> str:
         return ""
     if isinstance(stated, bytes):
         return stated.decode("utf-8", "replace").strip()
-    return number_text(stated) if isinstance(stated, Number | float | Decimal) else str(stated).strip()
+    return number_text(stated) if isinstance(stated, SpelledNumber | float | Decimal) else str(stated).strip()

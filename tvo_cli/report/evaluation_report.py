@@ -39,7 +39,7 @@ def _suite_row(name: str, found: Figures) -> Row:
             _labelled_percent(f"@{k}", found["avg"]),
             _pass_at_k_text(found),
             _labelled_percent(f"@{k}", found["maj"]),
-            percent_with_interval(found["greedy"]),
+            score_percent_with_interval(found["greedy"]),
         )
         if found["graded"]
         else ("not graded", "", "", "")
@@ -57,7 +57,7 @@ def _suite_row(name: str, found: Figures) -> Row:
     ]
 
 
-def percent_with_interval(found: Figures | None) -> str:
+def score_percent_with_interval(found: Figures | None) -> str:
     """Return a score in percent with its interval: 62.1% [58.0, 66.2]."""
     if found is None:
         return ""
@@ -66,7 +66,7 @@ def percent_with_interval(found: Figures | None) -> str:
 
 
 def _labelled_percent(label: str, found: Figures | None) -> str:
-    return f"{label} {percent_with_interval(found)}" if found else ""
+    return f"{label} {score_percent_with_interval(found)}" if found else ""
 
 
 def _pass_at_k_text(found: Figures) -> str:
@@ -84,9 +84,11 @@ def detail_tables(summary: Figures) -> Iterator[tuple[str, Sequence[str], list[R
 
 def _detail_tables_of_suite(found: Figures) -> Iterator[tuple[str, Sequence[str], list[Row]]]:
     """Yield the further tables of one suite; a body is empty where it does not apply."""
-    yield "pass@k", ("k", "pass@k"), [[k, percent_with_interval(value)] for k, value in found["pass"].items()]
+    yield "pass@k", ("k", "pass@k"), [[k, score_percent_with_interval(value)] for k, value in found["pass"].items()]
     for noun in ("level", "subject"):
-        parts = [[part or "none", str(v["problems"]), percent_with_interval(v)] for part, v in found[noun].items()]
+        parts = [
+            [part or "none", str(v["problems"]), score_percent_with_interval(v)] for part, v in found[noun].items()
+        ]
         yield f"by {noun}", (noun, "problems", "avg"), parts
     yield "by problem", ("problem", "right", "of"), _problem_rows(found) if found["problems"] <= 30 else []
     audited = found.get("audit")
@@ -107,7 +109,7 @@ def _problem_rows(found: Figures) -> list[Row]:
 
 
 def _second_grader_rows(found: Figures) -> list[Row]:
-    of_them = f"{found['differing']} of {found['compared']}: {percent_with_interval(found['rate'])}"
+    of_them = f"{found['differing']} of {found['compared']}: {score_percent_with_interval(found['rate'])}"
     return [["verdicts that differ", of_them], ["right by ours alone", str(found["only_ours"])]]
 
 

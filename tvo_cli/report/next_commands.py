@@ -14,7 +14,7 @@ from tvo_cli.config import split_override
 from tvo_cli.config.default_suite import HELDOUT_SUITE, is_run_of_default_suite
 from tvo_cli.config.overrides import ENVIRONMENT, hydra_override, shell_override
 from tvo_cli.redaction import MASK
-from tvo_cli.report.run_loading import Run, collapse_firings, recorded_steps
+from tvo_cli.report.run_loading import LoadedRun, collapse_firings, recorded_steps
 
 FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")  # of Hydra, with a value
 OWN = ("algorithm", "output_dir", "run_name", "resume", "hydra")  # settings that another run must not take over
@@ -22,14 +22,14 @@ Command = list[str]  # words, each quoted for a shell where it needs to be
 LOST = ("path", "revision", "checkpoint")  # of the model: the trained one is another
 
 
-def next_commands(run: Run, policy: Path | None) -> list[Command]:
+def next_commands(run: LoadedRun, policy: Path | None) -> list[Command]:
     """Return the next commands: replay a collapse, evaluate what was trained, export it, train a rival on the same."""
-    evaluation = [next_evaluation_command(run, policy)] if policy and _holds_out(run.config) else []
+    evaluation = [next_evaluation_command(run, policy)] if policy and _holds_out_problems(run.config) else []
     export = [next_export_command(run, policy)] if policy else []
     return [*next_replay_commands(run), *evaluation, *export, next_training_command(run)]
 
 
-def next_replay_commands(run: Run) -> list[Command]:
+def next_replay_commands(run: LoadedRun) -> list[Command]:
     """Return the command that shows the step in which a collapse began, as far as the flight recorder kept it."""
     fired = [run.collapse.get("collapsed_at"), *(firing.get("step") for firing in collapse_firings(run))]
     kept = set(recorded_steps(run.folder))
@@ -37,7 +37,7 @@ def next_replay_commands(run: Run) -> list[Command]:
     return [["tvo", "replay", place, "--step", str(step)] for step in fired if step in kept][:1]
 
 
-def next_export_command(run: Run, policy: Path) -> Command:
+def next_export_command(run: LoadedRun, policy: Path) -> Command:
     """Return the command that makes a hub folder of the trained policy, beside the run; an adapter is merged."""
     place = Path(shortest_path(run.folder))
     out = place.with_name(f"{run.folder.absolute().name}-policy")
@@ -45,7 +45,7 @@ def next_export_command(run: Run, policy: Path) -> Command:
     return ["tvo", "export", shlex.quote(str(place)), shlex.quote(str(out)), *merge]
 
 
-def next_training_command(run: Run) -> Command:
+def next_training_command(run: LoadedRun) -> Command:
     """Return the run's own command with another algorithm and another folder."""
     rival = "grpo" if run.algorithm != "grpo" else "tvo"
     flags, overrides = _flags_and_overrides_of_run(run)
@@ -56,27 +56,27 @@ def next_training_command(run: Run) -> Command:
     return [*_program_of_run(run), "train", *map(_shell_word, [*flags, f"algorithm={rival}", *kept, *there[:1]])]
 
 
-def next_evaluation_command(run: Run, policy: Path) -> Command:
+def next_evaluation_command(run: LoadedRun, policy: Path) -> Command:
     """Return the command that evaluates the trained policy on the problems that the run held out, asked as it asked."""
     flags, overrides = _flags_and_overrides_of_run(run)
-    chosen = [word for word in overrides if _is_for_evaluation(_key_in_next_command(word))]
+    chosen = [word for word in overrides if _override_is_for_evaluation(_key_in_next_command(word))]
     words = [*map(_shell_word, [*flags, *chosen]), shell_override("model.path", shortest_path(policy))]
     suite = [] if is_run_of_default_suite(run.config) else [f"evaluation={HELDOUT_SUITE}"]
     return [*_variables_of_run(run), "tvo", "eval", *words, *suite]
 
 
-def _is_for_evaluation(key: str) -> bool:
+def _override_is_for_evaluation(key: str) -> bool:
     """Return whether an evaluation needs the run's override too: of the model, or own code that it loads."""
     return key == "plugins" or (key.partition(".")[0] == "model" and not key.endswith(LOST))
 
 
-def _holds_out(config: Mapping[str, Any]) -> bool:
+def _holds_out_problems(config: Mapping[str, Any]) -> bool:
     """Return whether the run's data set holds problems out."""
     data = config.get("dataset", {})
     return data.get("kind") != "jsonl" or bool(data.get("test_path")) or data.get("holdout") != 0
 
 
-def _words_of_run(run: Run) -> tuple[list[str], list[str]]:
+def _words_of_run(run: LoadedRun) -> tuple[list[str], list[str]]:
     """Return the program of the run's command, with its launcher, and what follows `train`; empty without one."""
     try:
         words = shlex.split((run.folder / "command.txt").read_text(encoding="utf-8"))
@@ -86,18 +86,18 @@ def _words_of_run(run: Run) -> tuple[list[str], list[str]]:
     return (words[:at], words[at + 1 :]) if at and words[at - 1] in ("tvo", "tvo_cli") else ([], [])
 
 
-def _program_of_run(run: Run) -> list[str]:
+def _program_of_run(run: LoadedRun) -> list[str]:
     variables = _variables_of_run(run)
     return [*variables, *(_words_of_run(run)[0][len(variables) :] or ["tvo"])]
 
 
-def _variables_of_run(run: Run) -> Command:
+def _variables_of_run(run: LoadedRun) -> Command:
     """Return the environment variables before the run's command, the value of each quoted for a shell."""
     words = takewhile(lambda word: word.partition("=")[0] in ENVIRONMENT, _words_of_run(run)[0])
     return [f"{name}={shlex.quote(value)}" for name, _, value in (word.partition("=") for word in words)]
 
 
-def _flags_and_overrides_of_run(run: Run) -> tuple[list[str], list[str]]:
+def _flags_and_overrides_of_run(run: LoadedRun) -> tuple[list[str], list[str]]:
     """Return Hydra's flags and the overrides of the run's command; of a run without one, from its config."""
     words = _words_of_run(run)[1]
     if not words:
@@ -119,7 +119,7 @@ def _overrides_from_config(config: Mapping[str, Any]) -> list[str]:
     return [*found, *([f"seed={config['seed']}"] if config.get("seed") else [])]
 
 
-def _folder_of_rival(run: Run, rival: str) -> str:
+def _folder_of_rival(run: LoadedRun, rival: str) -> str:
     place = Path(shortest_path(run.folder))
     return str(place.with_name(f"{run.folder.absolute().name}-{rival}"))
 

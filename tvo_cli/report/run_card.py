@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli import escaping
 from tvo_cli.report.next_commands import next_commands, shortest_path, wrap_next_command
-from tvo_cli.report.run_loading import Run, collapse_firings, last_healthy_policy, newest_policy
+from tvo_cli.report.run_loading import LoadedRun, collapse_firings, last_healthy_policy, newest_policy
 from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, sparkline
 
 LABEL = 12
@@ -17,7 +17,7 @@ CURVE, LEAST_CURVE = 40, 8  # blocks of a curve, and on a narrow terminal
 WIDTH = 100  # of card.txt
 
 
-def card_lines(run: Run, width: int = WIDTH) -> list[str]:
+def card_lines(run: LoadedRun, width: int = WIDTH) -> list[str]:
     """Return the card of a run, line by line, broken between words."""
     config = run.config
     seed = f"seed {config.get('seed', '?')}"
@@ -28,12 +28,12 @@ def card_lines(run: Run, width: int = WIDTH) -> list[str]:
     return ["", *heading, "─" * min(max(map(len, heading)), width), *_card_entries(run, max(width - LABEL, 20)), ""]
 
 
-def card_text(run: Run, width: int = WIDTH) -> str:
+def card_text(run: LoadedRun, width: int = WIDTH) -> str:
     """Return the card of a run."""
     return "\n".join(card_lines(run, width)) + "\n"
 
 
-def _card_entries(run: Run, room: int) -> Iterator[str]:
+def _card_entries(run: LoadedRun, room: int) -> Iterator[str]:
     """Yield the card's entries: what, reward, entropy, stability, evaluation, grader, where, next."""
     for label, content in (
         ("what", _steps_and_time(run)),
@@ -63,7 +63,7 @@ def _wrap_entry(part: str, room: int) -> Sequence[str]:
     return wrap(shown, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _steps_and_time(run: Run) -> str:
+def _steps_and_time(run: LoadedRun) -> str:
     """Return the card's first entry: steps, rollouts, time, and how far the accuracy moved."""
     planned = int(run.config.get("trainer", {}).get("steps", 0))
     done = int(run.summary.get("steps", len(run.steps)))
@@ -83,7 +83,7 @@ def _steps_and_time(run: Run) -> str:
     return ", ".join(part for part in parts if part) + moved
 
 
-def _curve_text(run: Run, name: str, room: int) -> str:
+def _curve_text(run: LoadedRun, name: str, room: int) -> str:
     """Return a metric's curve on the card: a sparkline with its ends."""
     _, values = run.curve(name)
     if not values:
@@ -92,7 +92,7 @@ def _curve_text(run: Run, name: str, room: int) -> str:
     return sparkline(values, max(min(CURVE, room - len(ends)), LEAST_CURVE)) + ends
 
 
-def _stability_verdict(run: Run) -> list[str]:
+def _stability_verdict(run: LoadedRun) -> list[str]:
     """Return the card's entry on stability: the verdict, the rules that fired, skipped updates, rollbacks."""
     found = collapse_firings(run)
     skipped, rollbacks = run.summary.get("skipped_updates"), run.summary.get("rollbacks")
@@ -109,7 +109,7 @@ def _stability_verdict(run: Run) -> list[str]:
     return [word + (f" at step {at}" if at is not None else ""), *(_fired_rule(one) for one in found), *notes]
 
 
-def _refusals_text(run: Run) -> str:
+def _refusals_text(run: LoadedRun) -> str:
     """Return which updates stability.refuse took back, and what that cost; "" where it was off."""
     refusals = run.collapse.get("refusals")
     if refusals is None:
@@ -122,7 +122,7 @@ def _refusals_text(run: Run) -> str:
     return f"⚠ {times} refused, up to step {steps}; {lost} batches left no trace"
 
 
-def _skipped_text(run: Run, skipped: int) -> str:
+def _skipped_text(run: LoadedRun, skipped: int) -> str:
     """Return how many updates were skipped, and whether any was taken."""
     _, taken = run.curve("optimizer/steps")
     if taken and not any(taken):
@@ -138,7 +138,7 @@ def _fired_rule(found: Mapping[str, Any]) -> str:
     return f"⚠ {found.get('rule', '?')} fired first at step {found.get('step', '?')}{numbers}"
 
 
-def _evaluation_text(run: Run) -> str:
+def _evaluation_text(run: LoadedRun) -> str:
     """Return the card's entry on the evaluation: pass@1 with its interval."""
     rows = run.evaluations
     if not rows:
@@ -157,13 +157,13 @@ def _card_pass_at_1(row: Mapping[str, Any]) -> str:
     return f"{format_plain_number(row.get('eval/pass@1'))}{interval}"
 
 
-def _grader_text(run: Run) -> str:
+def _grader_text(run: LoadedRun) -> str:
     """Return the card's entry on responses that the grader could not judge."""
     failed = sum(int(row.get("grader/failed", 0)) for row in run.steps)
     return f"⚠ could not judge {failed} responses; they are counted in grader/failed" if failed else ""
 
 
-def _files_of_run(run: Run) -> list[str]:
+def _files_of_run(run: LoadedRun) -> list[str]:
     """Return the card's entry on where the run's files are."""
     folder = shortest_path(run.folder)
     policy = newest_policy(run.folder)
@@ -176,7 +176,7 @@ def _files_of_run(run: Run) -> list[str]:
     ]
 
 
-def _healthy_policy_on_card(run: Run) -> list[str]:
+def _healthy_policy_on_card(run: LoadedRun) -> list[str]:
     """Return the line on the last healthy policy of a run that collapsed."""
     last = run.collapse.get("last_healthy_policy")
     if last is None:

@@ -25,7 +25,7 @@ def _is_figure_drawn(folder: Path) -> bool:
     return figure.is_file() and summary.is_file() and figure.stat().st_mtime_ns > summary.stat().st_mtime_ns
 
 
-def _add_next_commands(run: run_loading.Run) -> None:
+def _add_next_commands(run: run_loading.LoadedRun) -> None:
     """Write the commands of the card into summary.json too, for programs that read it."""
     if run.finished:
         commands = next_commands.next_commands(run, run_loading.newest_policy(run.folder))

@@ -11,7 +11,7 @@ from typing import Any
 from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
 from tvo_cli.errors import UserError
 from tvo_cli.report.known_failure import known_failure
-from tvo_cli.report.run_loading import read_json
+from tvo_cli.report.run_loading import read_run_json
 from tvo_cli.tracking import metrics_file, run_status
 
 COLLAPSED = "collapsed"
@@ -88,8 +88,8 @@ def _leading_settings_of_listing(keys: Sequence[str]) -> list[str]:
 def list_run(folder: Path) -> ListedRun:
     """Return one run of the listing, from the files of its folder."""
     told = run_status.read_status(folder)
-    summary, collapse = read_json(folder / "summary.json"), read_json(folder / "collapse.json")
-    word, reason = state_and_reason(folder, summary)
+    summary, collapse = read_run_json(folder / "summary.json"), read_run_json(folder / "collapse.json")
+    word, reason = listed_state_and_reason(folder, summary)
     settings = _settings_of_run(folder, told)
     row = metrics_file.last_training_row(folder / "metrics.jsonl")
     fired = str(collapse.get("verdict", "")) in LOST
@@ -108,7 +108,7 @@ def list_run(folder: Path) -> ListedRun:
     )
 
 
-def state_and_reason(folder: Path, summary: Mapping[str, Any]) -> tuple[str, str]:
+def listed_state_and_reason(folder: Path, summary: Mapping[str, Any]) -> tuple[str, str]:
     """Return a run's state and its reason; of a run from before there was a state.json, what its summary tells."""
     state, reason = run_status.status_of(folder)
     return state or (run_status.FINISHED if summary else run_status.INTERRUPTED), reason

@@ -16,7 +16,7 @@ from tvo_cli.tracking import metrics_file
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LoadedRun:
     """A run loaded from its folder, finished or not."""
 
     folder: Path
@@ -48,19 +48,19 @@ class Run:
         return next((value for value in reversed(values) if math.isfinite(value)), None)
 
 
-def load_run(folder: Path | str) -> Run:
+def load_run(folder: Path | str) -> LoadedRun:
     """Load a run folder; UserError when it is none."""
     place = Path(folder)
     if not (place / "metrics.jsonl").is_file() or not (place / "config.yaml").is_file():
         raise UserError("run", place, "is not a run folder.", "It needs a config.yaml and a metrics.jsonl.")
     rows = metrics_file.read_metrics(place / "metrics.jsonl")
-    return Run(
+    return LoadedRun(
         folder=place,
         config=_read_config_yaml(place / "config.yaml"),
         steps=[row for row in rows if not metrics_file.is_evaluation_row(row)],
         evaluations=[row for row in rows if metrics_file.is_evaluation_row(row)],
-        summary=read_json(place / "summary.json"),
-        collapse=read_json(place / "collapse.json"),
+        summary=read_run_json(place / "summary.json"),
+        collapse=read_run_json(place / "collapse.json"),
     )
 
 
@@ -69,7 +69,7 @@ def newest_policy(folder: Path) -> Path | None:
     return next((policy for _, policy in reversed(stored_policies(folder))), None)
 
 
-def last_healthy_policy(run: Run) -> Path | None:
+def last_healthy_policy(run: LoadedRun) -> Path | None:
     """Return the policy that was the last healthy one before the first collapse; None without a collapse or one."""
     step = run.collapse.get("last_healthy_policy")
     found = [policy for at, policy in stored_policies(run.folder) if isinstance(step, int) and at <= step]
@@ -89,19 +89,19 @@ def recorded_steps(folder: Path) -> list[int]:
     return sorted(int(name[1]) for name in names if name)
 
 
-def collapse_firings(run: Run) -> list[Mapping[str, Any]]:
+def collapse_firings(run: LoadedRun) -> list[Mapping[str, Any]]:
     """Return the collapse rules that fired: mappings with rule, step, value, threshold."""
     return [found for found in run.collapse.get("firings") or () if isinstance(found, Mapping)]
 
 
 def _read_config_yaml(path: Path) -> Mapping[str, Any]:
     try:
-        return parse_yaml_mapping(path.read_text(encoding="utf-8"))
+        return parse_run_config(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError("run", path, "is not YAML.") from error
 
 
-def parse_yaml_mapping(text: str) -> dict[str, Any]:
+def parse_run_config(text: str) -> dict[str, Any]:
     """Parse a resolved config: plain values only, read in C, because a comparison loads hundreds.
 
     A number without a dot (`1e-4`) is one, as it is for Hydra. ValueError for what is not YAML; {} for no mapping.
@@ -126,7 +126,7 @@ def _yaml_loader() -> Any:
     return kind
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
+def read_run_json(path: Path) -> Mapping[str, Any]:
     """Read a JSON object of a run folder; empty when there is no file."""
     if not path.is_file():
         return {}

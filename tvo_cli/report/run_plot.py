@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import escaping
-from tvo_cli.report.run_loading import Run, collapse_firings
+from tvo_cli.report.run_loading import LoadedRun, collapse_firings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ ABOVE |= {"ncols": 3, "handlelength": 1.6, "handletextpad": 0.5, "columnspacing"
 ROOM = 18  # points between axes and title, for the legend
 
 
-def draw_run_figure(run: Run, folder: Path | None = None) -> list[Path]:
+def draw_run_figure(run: LoadedRun, folder: Path | None = None) -> list[Path]:
     """Draw run.svg and run.png into figures/ and return their paths; nothing is drawn without a step."""
     if not run.steps:
         return []
@@ -68,7 +68,7 @@ def without_glyph_warnings() -> Iterator[None]:
         yield
 
 
-def _run_figure(run: Run) -> Any:
+def _run_figure(run: LoadedRun) -> Any:
     """Return the figure of a run: four panels, with marks where a collapse rule fired."""
     from matplotlib.figure import Figure
 
@@ -94,18 +94,18 @@ def _run_figure(run: Run) -> Any:
     return figure
 
 
-def _chosen_name_in_title(run: Run, group: str) -> str:
+def _chosen_name_in_title(run: LoadedRun, group: str) -> str:
     return str(run.config.get(group, {}).get("name", "?"))
 
 
-def _plot_metric(axes: Axes, run: Run, name: str, label: str, colour: str, dashes: str = "-") -> None:
+def _plot_metric(axes: Axes, run: LoadedRun, name: str, label: str, colour: str, dashes: str = "-") -> None:
     steps, values = run.curve(name)
     if any(math.isfinite(value) for value in values):
         mark = "o" if len(values) < 3 else ""
         axes.plot(steps, values, dashes, color=colour, label=label, marker=mark, markersize=3)
 
 
-def _plot_lone_points(axes: Axes, run: Run, name: str, colour: str) -> None:
+def _plot_lone_points(axes: Axes, run: LoadedRun, name: str, colour: str) -> None:
     """Draw as points the positive values between two that a log axis leaves out: a line would not show them."""
     steps, values = run.curve(name)
     shown = [math.isfinite(value) and value > 0 for value in values]
@@ -119,7 +119,7 @@ def _add_panel_legend(axes: Axes) -> None:
         axes.legend(**ABOVE)
 
 
-def _plot_reward(axes: Axes, run: Run) -> None:
+def _plot_reward(axes: Axes, run: LoadedRun) -> None:
     axes.set_title("reward and accuracy", pad=ROOM)
     _plot_metric(axes, run, "reward/mean", "reward", BLUE)
     _plot_metric(axes, run, "accuracy/fresh", "accuracy, fresh rollouts", ORANGE, "--")
@@ -135,7 +135,7 @@ def _plot_reward(axes: Axes, run: Run) -> None:
     _add_panel_legend(axes)
 
 
-def _plot_entropy(axes: Axes, run: Run) -> None:
+def _plot_entropy(axes: Axes, run: LoadedRun) -> None:
     axes.set_title("entropy (nats)", pad=ROOM)
     _plot_metric(axes, run, "policy/entropy", "a token", BLUE)
     _plot_metric(axes, run, "neutral/entropy", "neutral tokens", GREEN, "--")
@@ -144,7 +144,7 @@ def _plot_entropy(axes: Axes, run: Run) -> None:
     _add_panel_legend(axes)
 
 
-def _plot_variance(axes: Axes, run: Run) -> None:
+def _plot_variance(axes: Axes, run: LoadedRun) -> None:
     axes.set_title("gradient (log scale)", pad=ROOM)
     _plot_metric(axes, run, "gradient/variance", "variance", BLUE)
     _plot_metric(axes, run, "gradient/norm", "norm", ORANGE, "--")
@@ -157,7 +157,7 @@ def _plot_variance(axes: Axes, run: Run) -> None:
     _add_panel_legend(axes)
 
 
-def _mark_not_positive(axes: Axes, run: Run, names: tuple[str, ...]) -> None:
+def _mark_not_positive(axes: Axes, run: LoadedRun, names: tuple[str, ...]) -> None:
     """Mark the steps that a log axis cannot show, on its lower edge."""
     steps = sorted({step for name in names for step, value in zip(*run.curve(name), strict=True) if value <= 0})
     if steps:
@@ -165,7 +165,7 @@ def _mark_not_positive(axes: Axes, run: Run, names: tuple[str, ...]) -> None:
         axes.plot(steps, [0.02] * len(steps), "v", transform=at, color=BLACK, markersize=3, label="0 or less")
 
 
-def _plot_tv_and_viscosity(axes: Axes, run: Run) -> None:
+def _plot_tv_and_viscosity(axes: Axes, run: LoadedRun) -> None:
     axes.set_title("step: binary TV and viscosity", pad=ROOM)
     axes.yaxis.set_major_formatter("{x:.3g}")
     _plot_metric(axes, run, "policy/tv", "TV of the step", BLUE)
@@ -185,13 +185,13 @@ def _plot_tv_and_viscosity(axes: Axes, run: Run) -> None:
         _add_panel_legend(axes)
 
 
-def _mark_collapses(axes: Axes, run: Run) -> None:
+def _mark_collapses(axes: Axes, run: LoadedRun) -> None:
     """Draw a line at each step where a rule first fired: red where it means collapse, grey where it warns."""
     for (step, severity), _ in _fired_rules_to_mark(run):
         axes.axvline(step, **MARKS[severity], zorder=1.5)
 
 
-def _fired_rules_to_mark(run: Run) -> list[tuple[tuple[int, str], list[str]]]:
+def _fired_rules_to_mark(run: LoadedRun) -> list[tuple[tuple[int, str], list[str]]]:
     """Return the rules that first fired at each step, by step and severity, which the plot marks."""
     found: dict[tuple[int, str], list[str]] = {}
     for firing in collapse_firings(run):
@@ -201,7 +201,7 @@ def _fired_rules_to_mark(run: Run) -> list[tuple[tuple[int, str], list[str]]]:
     return sorted(found.items())
 
 
-def _add_collapse_legend(figure: Any, run: Run) -> None:
+def _add_collapse_legend(figure: Any, run: LoadedRun) -> None:
     """Add a legend of the rules that fired, below the panels."""
     from matplotlib.lines import Line2D
 

@@ -154,7 +154,7 @@ def _text_after_thinking(text: str) -> str:
     return after if has_box(after) else text
 
 
-def gold_from_solution(solution: str) -> str:
+def boxed_gold_of_solution(solution: str) -> str:
     """The content of the last box of a worked solution; a gold without a box is itself."""
     if not has_box(solution):
         return solution

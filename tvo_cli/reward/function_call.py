@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tvo_cli.plugins.own_code import describe_failure
+from tvo_cli.plugins.own_code import describe_own_code_failure
 
-Read = Callable[[Any], Any]  # of one row's value; raises UnusableValue
+Read = Callable[[Any], Any]  # of one row's value; raises UnusableReturnedValue
 
 
-class UnusableValue(Exception):
+class UnusableReturnedValue(Exception):
     """A value that is no reward, or no verdict."""
 
 
@@ -54,7 +54,7 @@ def call_on_batch(function: Callable[..., Any], request: FunctionRequest) -> Cal
         return outcome
     faults = list(islice(_rows_that_raise(function, request), None if request.every_fault else 1))
     if not faults:
-        said = f"{describe_failure(outcome)}, on the whole batch and on no row alone"
+        said = f"{describe_own_code_failure(outcome)}, on the whole batch and on no row alone"
         return CallOutcome([None] * request.rows, failure=said)
     return _outcome_without(function, request, faults) if request.every_fault else _outcome_of_faults(request, faults)
 
@@ -79,7 +79,7 @@ def _rows_that_raise(function: Callable[..., Any], request: FunctionRequest) -> 
     for row in range(request.rows):
         found = _outcome_on(function, request, [row])
         if isinstance(found, BaseException):
-            yield row, describe_failure(found)
+            yield row, describe_own_code_failure(found)
 
 
 def _outcome_of_faults(request: FunctionRequest, faults: list[tuple[int, str]]) -> CallOutcome:
@@ -94,7 +94,7 @@ def _outcome_without(
     rows = [row for row in range(request.rows) if row not in bad]
     outcome = _outcome_on(function, request, rows) if rows else CallOutcome([])
     if isinstance(outcome, BaseException):
-        found.failure = f"{describe_failure(outcome)}, also without the rows at which it raises alone"
+        found.failure = f"{describe_own_code_failure(outcome)}, also without the rows at which it raises alone"
         return found
     for row, value in zip(rows, outcome.values, strict=True):
         found.values[row] = value
@@ -112,34 +112,36 @@ def read_returned(returned: Any, rows: int, read: Read) -> CallOutcome:
     if not isinstance(found, list | tuple):
         return CallOutcome([None] * rows, failure=f"returned {kind}; it must return a list with a value a response")
     if len(found) != rows:
-        return CallOutcome([None] * rows, failure=f"returned {_counted(found, rows, kind)} values for {rows} responses")
+        return CallOutcome(
+            [None] * rows, failure=f"returned {_returned_count(found, rows, kind)} values for {rows} responses"
+        )
     outcome = CallOutcome([])
     for row, value in enumerate(found):
         try:
             outcome.values.append(read(value))
-        except UnusableValue as fault:
+        except UnusableReturnedValue as fault:
             outcome.values.append(None)
             outcome.faults.append((row, str(fault)))
     return outcome
 
 
-def _counted(found: Sequence[Any], rows: int, kind: str) -> str:
+def _returned_count(found: Sequence[Any], rows: int, kind: str) -> str:
     return f"more than {rows}" if kind == "generator" and len(found) > rows else str(len(found))
 
 
 def read_reward(value: Any) -> float | None:
     """A reward: a finite number, True or False for 1 or 0, None for no opinion."""
-    value = plain_value(value)
+    value = plain_returned_value(value)
     if value is None:
         return None
     if not isinstance(value, numbers.Real):
-        raise UnusableValue(f"is {_shown(value)}; a reward is a number or None")
+        raise UnusableReturnedValue(f"is {_returned_value_text(value)}; a reward is a number or None")
     try:
         found = float(value)
     except OverflowError:
-        raise UnusableValue("is too large for a float") from None
+        raise UnusableReturnedValue("is too large for a float") from None
     if not math.isfinite(found):
-        raise UnusableValue(f"is {found}")
+        raise UnusableReturnedValue(f"is {found}")
     return found
 
 
@@ -162,24 +164,24 @@ def read_judgement(value: Any) -> list[Any] | None:
 
 
 def _read_correct(value: Any) -> bool:
-    value = plain_value(value)
+    value = plain_returned_value(value)
     if value in (0, 1) and isinstance(value, numbers.Real):
         return bool(value)
-    raise UnusableValue(f"is {_shown(value)}; a scorer says True, False, 1, 0 or None")
+    raise UnusableReturnedValue(f"is {_returned_value_text(value)}; a scorer says True, False, 1, 0 or None")
 
 
-def plain_value(value: Any) -> Any:
+def plain_returned_value(value: Any) -> Any:
     """A number of numpy or torch as Python's."""
     try:
         return value.item() if hasattr(value, "item") else value
     except (RuntimeError, ValueError, TypeError):
-        raise UnusableValue(f"is {_shown(value)}; a row has one value") from None
+        raise UnusableReturnedValue(f"is {_returned_value_text(value)}; a row has one value") from None
 
 
 READERS: Mapping[str, Read] = {"reward": read_reward, "judgement": read_judgement}
 
 
-def _shown(value: Any) -> str:
+def _returned_value_text(value: Any) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:39] + '…'}"
 

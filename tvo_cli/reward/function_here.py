@@ -44,7 +44,7 @@ def run_state_kept() -> Iterator[None]:
     folder, python = Path.cwd(), random.getstate()
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     drawn = numpy.random.get_state() if numpy else None
-    tensors = (torch.get_rng_state(), _gpu_states(torch)) if torch else None
+    tensors = (torch.get_rng_state(), _gpu_rng_states(torch)) if torch else None
     try:
         yield
     finally:
@@ -58,6 +58,6 @@ def run_state_kept() -> Iterator[None]:
                 torch.cuda.set_rng_state_all(tensors[1])
 
 
-def _gpu_states(torch: Any) -> list[Any]:
+def _gpu_rng_states(torch: Any) -> list[Any]:
     """The generators of GPUs that are in use."""
     return list(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() and torch.cuda.is_initialized() else []

@@ -32,7 +32,7 @@ def serve_calls(parent: str, _: str) -> None:
     """Load the function that the first line names; then an outcome for each further line, until the input ends."""
     worker_sandbox.die_with_parent(int(parent), UNBOUNDED)
     answers = os.fdopen(os.dup(1), "w", encoding="ascii", buffering=1)
-    output = _redirect_output()
+    output = _redirect_function_output()
     named = json.loads(sys.stdin.buffer.readline())
     try:
         function = load_callable(named["key"], named["call"])
@@ -48,7 +48,7 @@ def serve_calls(parent: str, _: str) -> None:
         outcome = call_on_batch(function, request)
         worker_sandbox.lift_time_limit()
         os.chdir(folder)
-        print(json.dumps(asdict(outcome) | {"printed": _take_output(output)}), file=answers)
+        print(json.dumps(asdict(outcome) | {"printed": _take_function_output(output)}), file=answers)
 
 
 def request_to_json(request: FunctionRequest) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def request_from_json(found: Mapping[str, Any]) -> FunctionRequest:
     return FunctionRequest(**{**found, "columns": columns})
 
 
-def _redirect_output() -> IO[bytes]:
+def _redirect_function_output() -> IO[bytes]:
     """What the function or a library prints goes to a file, and may not look like an outcome."""
     output = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
     os.dup2(output.fileno(), 1)
@@ -77,7 +77,7 @@ def _redirect_output() -> IO[bytes]:
     return output
 
 
-def _take_output(output: IO[bytes]) -> str:
+def _take_function_output(output: IO[bytes]) -> str:
     """The end of what has been printed since the last call."""
     sys.stdout.flush()
     sys.stderr.flush()

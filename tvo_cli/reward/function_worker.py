@@ -97,8 +97,8 @@ class FunctionWorker:
                 messages = child.receive() if ready else None
                 if messages:
                     return messages[0]
-                if messages is None and (ready or _has_ended(child.process.pid)):
-                    _kill_group(child)
+                if messages is None and (ready or _has_child_ended(child.process.pid)):
+                    _kill_child_group(child)
                     return child.cause
                 if left <= 0:
                     return "timeout"
@@ -111,7 +111,7 @@ class FunctionWorker:
     def _end_child(self) -> None:
         """Kill the child and what it has started."""
         if self._child is not None:
-            _kill_group(self._child)
+            _kill_child_group(self._child)
             self._child.kill()
             self._child = None
 
@@ -121,13 +121,13 @@ class FunctionWorker:
             self._child, self._starter, self._owner = None, None, os.getpid()
 
 
-def _kill_group(child: WorkerHandle) -> None:
+def _kill_child_group(child: WorkerHandle) -> None:
     """Kill a child that has not been waited for, and what it has started: its group has its number."""
     if child.process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
 
 
-def _has_ended(pid: int) -> bool:
+def _has_child_ended(pid: int) -> bool:
     """Whether a child is a zombie; it is not waited for, so that its process group keeps its number."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

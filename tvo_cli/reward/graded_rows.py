@@ -14,7 +14,7 @@ from tvo_cli.readers.json_records import json_record_text
 from tvo_cli.readers.numbers_as_spelled import numbers_by_value
 from tvo_cli.readers.text_values import HALF_SURROGATE
 from tvo_cli.reward.grader import Grader
-from tvo_cli.reward.rows_to_grade import RowToGrade, row_chunks
+from tvo_cli.reward.rows_to_grade import RowToGrade, chunks_of_rows_to_grade
 from tvo_cli.types import Problem, Verdict
 
 WIDTHS = (24, 7, 40)  # of the table's first columns: id, correct, extracted
@@ -64,7 +64,7 @@ def grade_in_chunks(
     rows: Iterable[RowToGrade], grader: Grader, summary: GradingSummary
 ) -> Iterator[list[tuple[RowToGrade, Verdict]]]:
     """Rows with their verdicts, in order, as many at once as `chunks` allows."""
-    for chunk in row_chunks(rows):
+    for chunk in chunks_of_rows_to_grade(rows):
         asked = [_problem_of_row(row, whole=bool(grader.settings.scorer)) for row in chunk]
         verdicts = grader.grade([row.prediction for row in chunk], asked, [True] * len(chunk))
         summary.add(verdicts)

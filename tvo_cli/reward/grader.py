@@ -16,8 +16,8 @@ from tvo_cli.plugins.scorer_reference import is_own_scorer
 from tvo_cli.reward import answer_extraction
 from tvo_cli.reward.answer_extraction import (
     ExtractedAnswer,
+    boxed_gold_of_solution,
     extract_boxed_answer,
-    gold_from_solution,
 )
 from tvo_cli.reward.answer_limits import answer_defect
 from tvo_cli.reward.answers import exact_number
@@ -28,7 +28,7 @@ from tvo_cli.reward.grader_settings import PROFILES, UNBOXED, GraderSettings
 from tvo_cli.reward.json_tuples import tag_tuples
 from tvo_cli.reward.own_scorers import OwnScorers, ResponsesToJudge
 from tvo_cli.reward.second_grader import SecondGraderAudit, SecondGraderDisagreement
-from tvo_cli.reward.worker_pool import MOST_WORKERS, WorkerPool, available_processors
+from tvo_cli.reward.worker_pool import MOST_WORKERS, WorkerPool, processors_for_workers
 from tvo_cli.types import Problem, Verdict
 
 RESTATED = re.compile(r"[\\^+*/!]|(?<=\d)-")
@@ -49,7 +49,7 @@ class Grader:
         self.settings = GraderSettings.of(node)
         self.counts: Counter[str] = Counter()
         self.audit = SecondGraderAudit()
-        workers = self.settings.workers or max(1, min(MOST_WORKERS, available_processors() // sharing))
+        workers = self.settings.workers or max(1, min(MOST_WORKERS, processors_for_workers() // sharing))
         self.pool = WorkerPool(workers, self.settings.deadline, self.settings.memory_mb)
         key = scorer_key if self.settings.scorer else "dataset.scorer"
         self.own = OwnScorers(key, self.settings.isolated, self.settings.on_error, self.settings.deadline)
@@ -195,7 +195,7 @@ class Grader:
 
 def _problem_for_grader(problem: Problem) -> Problem:
     """The problem with the box of its gold where that is a worked solution."""
-    gold = gold_from_solution(problem.answer)
+    gold = boxed_gold_of_solution(problem.answer)
     return problem if gold == problem.answer else replace(problem, answer=gold)
 
 
@@ -241,7 +241,7 @@ def _grade_digits(found: ExtractedAnswer, problem: Problem, scorer: str) -> Verd
 
 def can_judge_gold(profile: str, gold: str) -> bool:
     """Whether the profile's scorer can judge against this gold."""
-    gold = gold_from_solution(gold)
+    gold = boxed_gold_of_solution(gold)
     read = {"integer": read_aime_integer, "digits": read_digits}.get(PROFILES[profile])
     return bool(gold.strip()) if read is None else read(gold) is not None
 

@@ -25,7 +25,7 @@ def filled_opinions(values: Opinions, group: Sequence[int]) -> list[float]:
     return [means.get(p, 0.0) if value is None else value for value, p in zip(values, group, strict=True)]
 
 
-def weighted_sum(
+def weighted_reward_sum(
     terms: Mapping[str, Opinions], weights: Mapping[str, float], group: Sequence[int], start: Sequence[float]
 ) -> list[float]:
     """R_i = s_i + Σ_k w_k r̃_ik over the terms of non-zero weight, in their order, [B]."""

@@ -17,7 +17,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.readers import file_formats
 from tvo_cli.readers.column_paths import has_path, value_at_path
 from tvo_cli.readers.golds import Gold, gold_of
-from tvo_cli.readers.numbers_as_spelled import Number, number_text
+from tvo_cli.readers.numbers_as_spelled import SpelledNumber, number_text
 from tvo_cli.readers.record import MalformedRecord, Record
 from tvo_cli.readers.text_values import EATEN_BACKSLASH, check_text
 from tvo_cli.reward.grader import can_judge_gold
@@ -95,7 +95,7 @@ def rows_and_errors(stream: IO[bytes], source: RowSource) -> Iterator[RowToGrade
         raise UserError("FILE", source.name, fault.problem, fault.remedy) from fault
 
 
-def opened_rows(path: Path, key: str) -> IO[bytes]:
+def opened_rows_to_grade(path: Path, key: str) -> IO[bytes]:
     """The open file of rows; UserError, of this key, where it cannot be opened."""
     try:
         return path.open("rb")
@@ -109,14 +109,14 @@ def read_row_mappings(rows: Iterable[Any], source: RowSource) -> Iterator[RowToG
         if not isinstance(row, Mapping):
             fault = MalformedRecord(f"is {type(row).__name__}, no mapping", "Each row is {gold, prediction}.")
             raise source.refuse(fault.at(number, "row"))
-        fields = {str(name): _python_value(value) for name, value in row.items()}
+        fields = {str(name): _python_value_of_row(value) for name, value in row.items()}
         found = _row_or_error(Record(number, "row", fields, sum(len(str(value)) for value in fields.values())), source)
         if isinstance(found, UserError):
             raise found
         yield found
 
 
-def _python_value(value: Any) -> Any:
+def _python_value_of_row(value: Any) -> Any:
     """A scalar of numpy as Python's own, an array as a list, a missing value of pandas as None; else as it is."""
     kind = type(value)
     if kind.__module__.startswith("pandas") and kind.__name__ in ("NAType", "NaTType"):
@@ -124,7 +124,7 @@ def _python_value(value: Any) -> Any:
     return value.tolist() if kind.__module__ == "numpy" else value
 
 
-def row_chunks(rows: Iterable[RowToGrade]) -> Iterator[list[RowToGrade]]:
+def chunks_of_rows_to_grade(rows: Iterable[RowToGrade]) -> Iterator[list[RowToGrade]]:
     """Lists of rows of bounded number and size: what is held in memory at once."""
     waiting: list[RowToGrade] = []
     size = 0
@@ -179,7 +179,7 @@ def _row_prediction(fields: dict[str, Any], source: RowSource) -> str:
 
 
 def _prediction_text(said: str | int | float | Decimal) -> str:
-    if isinstance(said, Number) or not isinstance(said, str):
+    if isinstance(said, SpelledNumber) or not isinstance(said, str):
         return number_text(said)
     if EATEN_BACKSLASH.search(said):
         check_text(said, "prediction")

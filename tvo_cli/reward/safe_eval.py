@@ -40,23 +40,23 @@ def evaluate_expression(text: str, names: Mapping[str, Any] | None = None) -> An
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise UnsafeExpression("not an expression") from error
-    return _node_value(tree.body, names or {})
+    return _syntax_node_value(tree.body, names or {})
 
 
-def _node_value(node: ast.AST, names: Mapping[str, Any]) -> Any:
+def _syntax_node_value(node: ast.AST, names: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value=value):
             return value
         case ast.Name(id=name) if name in names:
             return names[name]
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
-            return _collection_value(node, [_node_value(element, names) for element in elements])
+            return _collection_value(node, [_syntax_node_value(element, names) for element in elements])
         case ast.UnaryOp(op=sign, operand=operand) if type(sign) in UNARY:
-            return UNARY[type(sign)](_node_value(operand, names))
+            return UNARY[type(sign)](_syntax_node_value(operand, names))
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in BINARY:
-            return BINARY[type(sign)](_node_value(left, names), _node_value(right, names))
+            return BINARY[type(sign)](_syntax_node_value(left, names), _syntax_node_value(right, names))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in names:
-            return names[name](*[_node_value(argument, names) for argument in arguments])
+            return names[name](*[_syntax_node_value(argument, names) for argument in arguments])
     raise UnsafeExpression(type(node).__name__)
 
 

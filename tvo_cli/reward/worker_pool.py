@@ -294,6 +294,6 @@ class _PoolRound:
 MOST_WORKERS = 8
 
 
-def available_processors() -> int:
+def processors_for_workers() -> int:
     """Those this process may use; macOS knows only how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

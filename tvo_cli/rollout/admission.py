@@ -14,7 +14,7 @@ import torch
 
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
 from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token, rows_within_cache
-from tvo_cli.memory.state_size import tensor_bytes
+from tvo_cli.memory.state_size import state_tensor_bytes
 from tvo_cli.model import Policy
 from tvo_cli.rollout.cache_slots import has_slots
 from tvo_cli.rollout.token_sampling import SamplingParams
@@ -37,10 +37,10 @@ class AdmissionRule:
         """For `rows` responses to prompts of at most `prompt` tokens."""
         shape, joins = shape_of_network(policy.network), has_slots(policy.network)
         each = _cache_bytes_per_token(policy, shape)
-        slots = _slots(prompt, each, sampling, held=False)
+        slots = _rows_that_fit_cache(prompt, each, sampling, held=False)
         if joins and slots < rows:
-            slots = _slots(prompt, each, sampling, held=sampling.samples > 1)
-        step_bytes = tensor_bytes(policy.parameters()) + LAYER_BYTES * shape.layers
+            slots = _rows_that_fit_cache(prompt, each, sampling, held=sampling.samples > 1)
+        step_bytes = state_tensor_bytes(policy.parameters()) + LAYER_BYTES * shape.layers
         tokens = step_bytes / each if each else float("inf")
         return cls(slots, prompt + sampling.max_tokens, tokens, joins)
 
@@ -68,7 +68,7 @@ class AdmissionRule:
         return max(0, left // prompt - 1)
 
 
-def _slots(prompt: int, bytes_per_token: int, sampling: SamplingParams, *, held: bool) -> int:
+def _rows_that_fit_cache(prompt: int, bytes_per_token: int, sampling: SamplingParams, *, held: bool) -> int:
     """As many rows as `sampling` allows and its cache holds, beside a prompt of which samples wait if one is held."""
     limit = sampling.cache_bytes and max(1.0, sampling.cache_bytes - held * prompt * bytes_per_token)
     return rows_within_cache(sampling.batch_size, prompt + sampling.max_tokens, bytes_per_token, limit)

@@ -49,7 +49,7 @@ class ContinuousBatching:
         """The first rows that wait; where none can join them later, all samples of a prompt together."""
         count = self.rule.slots if self.rule.joins else self.waiting.whole_prompts(self.rule.slots)
         rows = self.waiting.take(count)
-        chosen = _prompts_of(rows)
+        chosen = _prompts_of_rows(rows)
         return RunningBatch.of(self._read(chosen, rows[-1]), *self._columns(rows, chosen))
 
     def _decode(self, batch: RunningBatch) -> None:
@@ -130,13 +130,15 @@ class ContinuousBatching:
 
     def _portions(self, rows: Sequence[WaitingRow], prompts: int) -> list[list[WaitingRow]]:
         """The rows whose prompt is held; then those of so many prompts at a time."""
-        place = {prompt: index for index, prompt in enumerate(_prompts_of([r for r in rows if not self._is_held(r)]))}
+        place = {
+            prompt: index for index, prompt in enumerate(_prompts_of_rows([r for r in rows if not self._is_held(r)]))
+        }
         grouped = groupby(rows, lambda row: place.get(row.prompt, -1) // prompts)
         return [list(portion) for _, portion in grouped]
 
     def _put(self, batch: RunningBatch, rows: Sequence[WaitingRow], slots: Tensor) -> None:
         """Rows into slots, by the prompt that is held or by prompts that are read now."""
-        chosen = _prompts_of(rows)
+        chosen = _prompts_of_rows(rows)
         prompts = self.held.read if self.held and self._is_held(rows[0]) else self._read(chosen, rows[-1])
         batch.put(prompts, *self._columns(rows, chosen), slots)
 
@@ -156,7 +158,7 @@ class ContinuousBatching:
         return self.held is not None and row.prompt == self.held.prompt
 
 
-def _prompts_of(rows: Sequence[WaitingRow]) -> list[int]:
+def _prompts_of_rows(rows: Sequence[WaitingRow]) -> list[int]:
     """The prompts of rows, each once, in their order."""
     return list(dict.fromkeys(row.prompt for row in rows))
 

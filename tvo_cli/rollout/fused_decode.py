@@ -20,7 +20,7 @@ from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
 from tvo_cli.model.forward_inputs_and_outputs import token_positions
 from tvo_cli.model.output_head import is_plain_linear
 from tvo_cli.rollout.kv_cache import growing_cache
-from tvo_cli.rollout.onednn import plain_attention
+from tvo_cli.rollout.onednn import onednn_attention
 
 FAMILY = ("llama", "mistral", "qwen2")
 LARGEST = 2**24  # parameters of all layers that may be copied; beyond it the products are what costs
@@ -72,7 +72,7 @@ class FusedDecoder:
         first, second = turned.chunk(2, -1)
         turned = turned * cos + torch.cat([-second, first], -1) * sin
         key, value = cache.update(turned[:, queries:, None], split[:, queries + keys :, None], index)
-        return plain_attention(turned[:, :queries, None], key, value, seen).flatten(1)
+        return onednn_attention(turned[:, :queries, None], key, value, seen).flatten(1)
 
 
 def _keys_visible_to_step(attention: Tensor | None, cache: DynamicCache) -> Tensor:

@@ -119,17 +119,17 @@ def _write_into_padded(buffer: Tensor, new: Tensor, begin: int, axis: int) -> Te
 def select_kv_cache_rows(cache: DynamicCache, rows: Tensor) -> None:
     """These rows and no others, some of them several times; of recurrent states too."""
     for layer in cache.layers:
-        (layer.reorder_cache if _is_recurrent(layer) else layer.batch_select_indices)(rows)
+        (layer.reorder_cache if _is_recurrent_layer(layer) else layer.batch_select_indices)(rows)
 
 
-def _is_recurrent(layer: Any) -> bool:
+def _is_recurrent_layer(layer: Any) -> bool:
     """Whether a layer keeps a recurrent state (Mamba and its hybrids): transformers selects its rows by reordering."""
     return hasattr(layer, "update_recurrent_state")
 
 
 def keeps_tokens(cache: DynamicCache) -> bool:
     """Whether some layer keeps its tokens, of which padding has to be hidden at every step."""
-    return not all(map(_is_recurrent, cache.layers))
+    return not all(map(_is_recurrent_layer, cache.layers))
 
 
 def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:

@@ -27,9 +27,9 @@ from tvo_cli.model.packed_attention import (
     GPU_ATTENTION,
     GPUS,
     LAYOUT_KEYWORD,
+    attention_matmul_precision,
     is_causal_softmax,
     masked_sdpa,
-    matmul_precision,
     register_gpu_attention,
     require_packable,
 )
@@ -55,7 +55,7 @@ def onednn_matmul(*networks: Any, least: int = 0, products: bool = True) -> Iter
         if not (on_cpu and products and onednn_keeps_accuracy()):
             yield False
             return
-        with matmul_precision(PRECISION):
+        with attention_matmul_precision(PRECISION):
             yield True
 
 
@@ -99,16 +99,16 @@ def _attention_forward(
     """
     if (pieces := keywords.get(LAYOUT_KEYWORD)) is not None:
         require_packable(attention_mask, keywords)
-        attention = plain_attention if pieces.longest < LONGEST + TOKENS else masked_sdpa
+        attention = onednn_attention if pieces.longest < LONGEST + TOKENS else masked_sdpa
         return pieces.attend(query, key, value, keywords.get("scaling"), attention), None
     plain = key.shape[2] <= LONGEST and is_causal_softmax(attention_mask, keywords)
     few_shapes = query.shape[2] == 1 and key.shape[2] % PADDED_TO == 0
     gains = query.requires_grad and products_are_onednn()
     if plain and (gains or few_shapes):
-        return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
-    with matmul_precision("highest"):
+        return onednn_attention(query, key, value, attention_mask, keywords.get("scaling")), None
+    with attention_matmul_precision("highest"):
         if plain and query.shape[2] == 1:
-            return plain_attention(query, key, value, attention_mask, keywords.get("scaling")), None
+            return onednn_attention(query, key, value, attention_mask, keywords.get("scaling")), None
         found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
         return found
 
@@ -118,7 +118,7 @@ def products_are_onednn() -> bool:
     return torch.get_float32_matmul_precision() == PRECISION
 
 
-def plain_attention(
+def onednn_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None = None
 ) -> Tensor:
     """softmax(q kᵀ · scaling) v, [B, T, h, E].
@@ -165,6 +165,6 @@ def onednn_keeps_accuracy() -> bool:
     rng = torch.Generator().manual_seed(0)
     left, right = (torch.randn(WIDTH, WIDTH, generator=rng) for _ in range(2))
     exact = left.double() @ right.double()
-    with matmul_precision(PRECISION):
+    with attention_matmul_precision(PRECISION):
         found = left @ right
     return bool((found - exact).norm() / exact.norm() < TOLERANCE)

@@ -36,13 +36,13 @@ def write_served_weights(
     """
     draft = folder / DRAFT
     if writes:
-        _check_folder_is_ours(folder, known)
+        _check_weights_folder_is_ours(folder, known)
         shutil.rmtree(draft, ignore_errors=True)
     try:
         _merged(policy).save(draft, writes=writes)
         return _put_in_place(draft, policy.network if untie else None) if writes else set()
     except (OSError, SafetensorError) as error:
-        raise _folder_error(folder, error) from error
+        raise _weights_folder_error(folder, error) from error
     finally:
         if writes:
             shutil.rmtree(draft, ignore_errors=True)
@@ -60,7 +60,7 @@ def _put_in_place(draft: Path, untied: Any) -> set[str]:
     return {file.name for file in files}
 
 
-def _check_folder_is_ours(folder: Path, known: Collection[str]) -> None:
+def _check_weights_folder_is_ours(folder: Path, known: Collection[str]) -> None:
     others = sorted({file.name for file in folder.glob(f"*{SUFFIX}*")} - {WEIGHTS, *known})
     if others:
         problem = f"holds {others[0]}, which a server would load besides or instead of {WEIGHTS}."
@@ -81,7 +81,7 @@ def _merged(policy: Policy) -> Policy:
     return merged
 
 
-def _folder_error(folder: Path, error: Exception) -> UserError:
+def _weights_folder_error(folder: Path, error: Exception) -> UserError:
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
     remedy = "Free some; it holds one copy of the weights, and one more while it is written." if full else ""
     return UserError("rollout.folder", folder, f"the weights cannot be written ({error}).", remedy)

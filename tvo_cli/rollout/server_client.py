@@ -23,7 +23,7 @@ SHOWN = 200  # characters of what a server says
 Answer = Any  # what a server's JSON holds
 
 
-class Call(NamedTuple):
+class ServerCall(NamedTuple):
     """One request to one server."""
 
     url: str
@@ -70,17 +70,17 @@ class ServerClient:
                 check(answer)
             found[number] = answer
 
-        self.run([Call(url, path, body, about) for url in self.urls], read)
+        self.run([ServerCall(url, path, body, about) for url in self.urls], read)
         return found
 
-    def run(self, calls: Sequence[Call], read: Reader) -> None:
+    def run(self, calls: Sequence[ServerCall], read: Reader) -> None:
         """Make all calls; `read` is given each answer as it comes. The first failure ends the others."""
         try:
             asyncio.run(self._run(calls, read))
         except BaseExceptionGroup as group:  # of asyncio.TaskGroup, which cancels the rest at the first
-            raise _first_cause(group) from None
+            raise _first_failed_call(group) from None
 
-    async def _run(self, calls: Sequence[Call], read: Reader) -> None:
+    async def _run(self, calls: Sequence[ServerCall], read: Reader) -> None:
         gates = {url: asyncio.Semaphore(self.requests) for url in self.urls}
         key = os.environ.get(KEY_OF_SERVER)
         async with (
@@ -97,7 +97,7 @@ class ServerClient:
                 tasks.create_task(self._within_time(client, gates[call.url], number, call, read))
 
     async def _within_time(
-        self, client: httpx.AsyncClient, gate: asyncio.Semaphore, number: int, call: Call, read: Reader
+        self, client: httpx.AsyncClient, gate: asyncio.Semaphore, number: int, call: ServerCall, read: Reader
     ) -> None:
         """One call once there is room for it, and once more for what is transient."""
         async with gate:
@@ -109,7 +109,7 @@ class ServerClient:
                 remedy = "Look into the server's log; a slow server needs fewer rollout.requests, or more time."
                 raise UserError("rollout.timeout", f"{self.timeout:g}", problem, remedy) from error
 
-    async def _twice(self, client: httpx.AsyncClient, number: int, call: Call, read: Reader) -> None:
+    async def _twice(self, client: httpx.AsyncClient, number: int, call: ServerCall, read: Reader) -> None:
         try:
             read(number, await _asked(client, call))
         except TransientError:
@@ -128,7 +128,7 @@ def _trusted_authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def _asked(client: httpx.AsyncClient, call: Call) -> Answer:
+async def _asked(client: httpx.AsyncClient, call: ServerCall) -> Answer:
     """The JSON of an answer; None where a server answers nothing."""
     method = "GET" if call.body is None else "POST"
     try:
@@ -143,7 +143,7 @@ async def _asked(client: httpx.AsyncClient, call: Call) -> Answer:
     return _json_of(call, answer)
 
 
-def _json_of(call: Call, answer: httpx.Response) -> Answer:
+def _json_of(call: ServerCall, answer: httpx.Response) -> Answer:
     if not answer.content:
         return None
     try:
@@ -153,7 +153,7 @@ def _json_of(call: Call, answer: httpx.Response) -> Answer:
         raise UserError("rollout.url", call.url, problem, "Is this the address of a vLLM server?") from error
 
 
-def _refusal(call: Call, answer: httpx.Response) -> RefusedError:
+def _refusal(call: ServerCall, answer: httpx.Response) -> RefusedError:
     """What a server refuses, and what to do about it."""
     unknown = "rollout.model must be its --served-model-name."
     if not call.path.startswith("/v1/"):
@@ -177,11 +177,11 @@ def _status_and_reason(answer: httpx.Response) -> str:
     return f"{answer.status_code}: {words}" if words else str(answer.status_code)
 
 
-def _about(call: Call) -> str:
+def _about(call: ServerCall) -> str:
     return f"{call.about}: " if call.about else ""
 
 
-def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first_failed_call(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first failure of a group, whatever groups it stands in; a Ctrl-C before others."""
     interrupts, _ = group.split(KeyboardInterrupt)
     found: BaseException = interrupts or group

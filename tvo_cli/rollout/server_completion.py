@@ -98,7 +98,7 @@ def completion_request(
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerCheck:
+class CompletionCheck:
     """Reads an answer, or says what is wrong with it."""
 
     url: str

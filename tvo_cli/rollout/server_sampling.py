@@ -15,9 +15,9 @@ from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.engine import Completion, ReportCompletion
 from tvo_cli.rollout.generation import rollout_from_rows
 from tvo_cli.rollout.response_rows import ResponseRows
-from tvo_cli.rollout.server_client import Call, ServerClient
+from tvo_cli.rollout.server_client import ServerCall, ServerClient
 from tvo_cli.rollout.server_completion import (
-    AnswerCheck,
+    CompletionCheck,
     ServedResponse,
     ServedVocabulary,
     completion_request,
@@ -63,14 +63,14 @@ class CompletionService:
         Raises:
             UserError: one could not be had; none of the others is waited for then.
         """
-        calls, checks = list[Call](), list[AnswerCheck]()
+        calls, checks = list[ServerCall](), list[CompletionCheck]()
         for prompt, key in zip(prompts, keys, strict=True):
             body = completion_request(self.model, prompt, sampling, *tokens)
             url = replica_of(key, self.client.urls)
             for sample in range(sampling.samples):
                 told = f"{about}response {sample} to {key}"
-                calls.append(Call(url, COMPLETIONS, body | {"seed": request_seed(seed, key, sample)}, told))
-                checks.append(AnswerCheck(url, told, body, tokens.vocabulary))
+                calls.append(ServerCall(url, COMPLETIONS, body | {"seed": request_seed(seed, key, sample)}, told))
+                checks.append(CompletionCheck(url, told, body, tokens.vocabulary))
         self.client.run(calls, lambda row, answer: receive(row, checks[row].read(answer)))
 
 

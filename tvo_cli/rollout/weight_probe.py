@@ -22,8 +22,8 @@ import torch
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout.server_client import Call, ServerClient
-from tvo_cli.rollout.server_completion import AnswerCheck, ServedVocabulary, completion_request, is_logprob
+from tvo_cli.rollout.server_client import ServerCall, ServerClient
+from tvo_cli.rollout.server_completion import CompletionCheck, ServedVocabulary, completion_request, is_logprob
 from tvo_cli.rollout.token_sampling import SamplingParams
 
 PROMPT = 48  # tokens of the prompt, at most
@@ -45,7 +45,7 @@ class ProbeScores(NamedTuple):
     @property
     def gap(self) -> float:
         """Mean |Δ log π|, nats a token."""
-        return mean_distance(self.server, self.trainer)
+        return mean_probe_distance(self.server, self.trainer)
 
 
 @dataclass(slots=True)
@@ -89,11 +89,11 @@ class WeightProbe:
 
         def read(number: int, answer: Any) -> None:
             url = self.client.urls[number]
-            response = AnswerCheck(url, told, body, vocabulary).read(answer)
+            response = CompletionCheck(url, told, body, vocabulary).read(answer)
             scored = _prompt_scores(answer["choices"][0], self.prompt)
             found[url] = ((*self.prompt, *response.ids), (*scored, *response.logp))
 
-        self.client.run([Call(url, "/v1/completions", body, told) for url in self.client.urls], read)
+        self.client.run([ServerCall(url, "/v1/completions", body, told) for url in self.client.urls], read)
         return {url: found[url] for url in self.client.urls}
 
     def _compare(self, url: str, found: ProbeScores, about: str) -> None:
@@ -107,11 +107,11 @@ class WeightProbe:
         self.least[url] = min(least, found.gap)
 
     def _check_not_stale(self, url: str, before: ProbeScores, found: ProbeScores, about: str) -> None:
-        n = _common_scores(before, found)
+        n = _common_probe_scores(before, found)
         held, now, then = found.server[:n], found.trainer[:n], before.trainer[:n]
-        distances = {"now": mean_distance(held, now), "then": mean_distance(held, then)}
+        distances = {"now": mean_probe_distance(held, now), "then": mean_probe_distance(held, then)}
         same = held == before.server[:n]
-        if is_stale(**distances, moved=mean_distance(now, then), same=same):
+        if are_probed_weights_stale(**distances, moved=mean_probe_distance(now, then), same=same):
             problem = (
                 f"{about}: the server does not hold these weights but earlier ones: its log π of {n} tokens are "
                 f"{distances['then']:.1e} nats a token from the trainer's then, {distances['now']:.1e} from those now."
@@ -130,7 +130,7 @@ class WeightProbe:
 
     def _differs(self, url: str, found: ProbeScores, about: str) -> UserError:
         at = found.prompt
-        asked = mean_distance(found.server[:at], found.trainer[:at])
+        asked = mean_probe_distance(found.server[:at], found.trainer[:at])
         gap, limit = f"{found.gap:.2g} nats a token", f"{self.limit:g}"
         if at and asked <= self.limit:
             mode = "raw" if self.sampling.temperature == 1.0 else "processed"
@@ -143,7 +143,7 @@ class WeightProbe:
         return UserError("rollout.mismatch_limit", limit, problem, remedy)
 
 
-def is_stale(*, now: float, then: float, moved: float, same: bool) -> bool:
+def are_probed_weights_stale(*, now: float, then: float, moved: float, same: bool) -> bool:
     """Whether a server still holds the weights of an earlier exchange.
 
     `now`, `then`: how far its scores are from the trainer's under these weights and under the earlier ones; `moved`:
@@ -152,7 +152,7 @@ def is_stale(*, now: float, then: float, moved: float, same: bool) -> bool:
     return (moved > RESOLVED and then < CLOSER * now) or (same and moved > MOVED)
 
 
-def mean_distance(one: Sequence[float], other: Sequence[float]) -> float:
+def mean_probe_distance(one: Sequence[float], other: Sequence[float]) -> float:
     """Mean |a − b|; 0 of nothing."""
     return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / max(len(one), 1)
 
@@ -179,7 +179,7 @@ def _prompt_scores(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float
     return tuple(map(float, found)) if all(map(is_logprob, found)) else ()
 
 
-def _common_scores(one: ProbeScores, other: ProbeScores) -> int:
+def _common_probe_scores(one: ProbeScores, other: ProbeScores) -> int:
     """How many scores are of the same tokens behind the same ones."""
     if one.prompt != other.prompt:
         return 0

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report.run_loading import Run
+from tvo_cli.report.run_loading import LoadedRun
 from tvo_cli.runs import own_run_folders
 from tvo_cli.runs.trial import FINISHED, UNFINISHED, Trial
-from tvo_cli.runs.trial_settings import flatten_settings
+from tvo_cli.runs.trial_settings import flat_trial_settings
 
 SUITE, EVALUATED = "suite", "evaluated"  # the latter: the path of the model
 
 
 def trials_of_evaluation_folder(place: Path, name: str, source: str) -> tuple[list[Trial], list[str]]:
     """Return the trials of an evaluation folder, and what was wrong with its files."""
-    summary, said = own_run_folders.read_mapping(place / "summary.json")
-    config, more = own_run_folders.read_mapping(place / "config.yaml")
-    told = flatten_settings(config) or {
+    summary, said = own_run_folders.read_run_mapping(place / "summary.json")
+    config, more = own_run_folders.read_run_mapping(place / "config.yaml")
+    told = flat_trial_settings(config) or {
         key: value for key, value in summary.items() if isinstance(value, str | int | float)
     }
     path = str(summary.get("model") or told.get("model.path") or "")
@@ -34,19 +34,19 @@ def trials_of_evaluation_folder(place: Path, name: str, source: str) -> tuple[li
             *more,
         ]
     row: dict[str, Any] = {"step": 0} | dict(own_run_folders.scores_of_own_summary(summary.get("evaluation", {})))
-    run = Run(place, config, [], [row] if len(row) > 1 else [], summary, {})
+    run = LoadedRun(place, config, [], [row] if len(row) > 1 else [], summary, {})
     state = (FINISHED, "") if run.evaluations else (UNFINISHED, "no score yet; still running, or killed")
     return [Trial(name, source, run, settings, *state)], [*said, *more]
 
 
 def _run_of_suite(
     place: Path, config: Mapping[str, Any], summary: Mapping[str, Any], name: str
-) -> tuple[str, Run, tuple[str, str]]:
+) -> tuple[str, LoadedRun, tuple[str, str]]:
     """Return one suite's scores as a run, under the names that metrics have."""
     figures = summary["suites"][name]
     told = figures if isinstance(figures, Mapping) else {}
     row: dict[str, Any] = {"step": 0} | dict(_scores_of_suite(told))
-    run = Run(place, config, [], [row] if len(row) > 1 else [], told, {})
+    run = LoadedRun(place, config, [], [row] if len(row) > 1 else [], told, {})
     return name, run, (FINISHED, "") if run.evaluations else (UNFINISHED, "not graded yet")
 
 
@@ -72,9 +72,11 @@ def settings_of_evaluated_run(path: str, place: Path) -> dict[str, Any]:
     for root in (Path(), *place.resolve().parents) if path and not start.is_absolute() else (Path(),):
         for folder in (root / start, *list((root / start).parents)[:4]):
             if (folder / "metrics.jsonl").is_file() and (folder / "config.yaml").is_file():
-                config, _ = own_run_folders.read_mapping(folder / "config.yaml")
+                config, _ = own_run_folders.read_run_mapping(folder / "config.yaml")
                 return {
-                    key: value for key, value in flatten_settings(config).items() if not key.startswith("evaluation.")
+                    key: value
+                    for key, value in flat_trial_settings(config).items()
+                    if not key.startswith("evaluation.")
                 }
     return {}
 

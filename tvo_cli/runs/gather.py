@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.errors import UserError
-from tvo_cli.report.run_loading import Run
+from tvo_cli.report.run_loading import LoadedRun
 from tvo_cli.runs import (
     evaluation_folders,
     other_tools,
@@ -19,7 +19,7 @@ from tvo_cli.runs import (
     wandb_runs,
 )
 from tvo_cli.runs.trial import Trial
-from tvo_cli.runs.trial_settings import flatten_settings
+from tvo_cli.runs.trial_settings import flat_trial_settings
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 SHOW = 3  # runs named in a note before it counts the rest
@@ -100,7 +100,7 @@ class _RunSearch:
 def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
     """Yield places with their kind: run, evaluation, trl, plain, tensorboard, wandb, sweep; not inside a run."""
     if path.is_file():
-        yield path, _kind_of_file(path)
+        yield path, _log_format_of_file(path)
         return
     seen: set[str] = set()
     for folder, below, files in os.walk(path, followlinks=True):
@@ -124,7 +124,7 @@ def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
             yield last[-1], "trl"
 
 
-def _kind_of_file(path: Path) -> str:
+def _log_format_of_file(path: Path) -> str:
     if path.suffix == wandb_runs.SUFFIX:
         return "wandb"
     if path.name.startswith(tensorboard_events.PREFIX):
@@ -167,7 +167,7 @@ def _read_found_run(
     if kind == "evaluation":
         return evaluation_folders.trials_of_evaluation_folder(place, _name_below_path(place, path), source)
     run, said = own_run_folders.read_run_folder(place)
-    settings = flatten_settings(run.config)
+    settings = flat_trial_settings(run.config)
     planned = settings.get("trainer.steps")
     state, why = own_run_folders.state_of_own_run(run, planned if isinstance(planned, int) else 0)
     return [Trial(_name_below_path(place, path), source, run, settings, state, why)], said
@@ -207,7 +207,7 @@ def _notes_on_gathered_nonfinite_rewards(trials: Sequence[Trial]) -> Iterator[st
         yield f"{runs}: reward or accuracy is not finite at {total} steps; they enter no mean."
 
 
-def _nonfinite_steps_of_gathered_run(run: Run) -> int:
+def _nonfinite_steps_of_gathered_run(run: LoadedRun) -> int:
     names = ("reward/mean", "accuracy/fresh")
     return sum(any(not _is_finite_gathered_reward(row[name]) for name in names if name in row) for row in run.steps)
 

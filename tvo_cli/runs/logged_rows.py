@@ -34,7 +34,7 @@ def read_logged_rows(file: Path, chosen: ToolMapping) -> LoggedRows:
     return _rows_of_json_lines(text, file.name)
 
 
-def unnested(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
+def unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
     """Rows with their metrics at the top, and the mapping that fits them where none was chosen."""
     rows = [_flattened(row, chosen.nested or "data") for row in read.rows]
     mapping = chosen
@@ -101,20 +101,20 @@ def _rows_of_csv(text: str, name: str) -> LoggedRows:
     """Read a table with a head; empty cells are missing values. Rows without a step are numbered."""
     head = text.splitlines()[:1]
     separator = max(",\t;", key=head[0].count) if head else ","
-    rows = [dict(_cells(row)) for row in csv.DictReader(io.StringIO(text), delimiter=separator)]
+    rows = [dict(_logged_values(row)) for row in csv.DictReader(io.StringIO(text), delimiter=separator)]
     if not rows or any(set(STEPS) & set(row) for row in rows):
         return LoggedRows(rows)
     numbered: Rows = [{"step": at, **row} for at, row in enumerate(rows, start=1)]
     return LoggedRows(numbered, {}, (f"{name} has no column of steps; its rows are numbered from 1",))
 
 
-def _cells(row: Mapping[str | Any, str | Sequence[str] | None]) -> Iterator[tuple[str, Any]]:
+def _logged_values(row: Mapping[str | Any, str | Sequence[str] | None]) -> Iterator[tuple[str, Any]]:
     for name, text in row.items():
         if isinstance(name, str) and isinstance(text, str) and text.strip():
-            yield name.strip().strip('"'), _cell(text.strip())
+            yield name.strip().strip('"'), _logged_value(text.strip())
 
 
-def _cell(text: str) -> Any:
+def _logged_value(text: str) -> Any:
     try:
         number = float(text)
     except ValueError:

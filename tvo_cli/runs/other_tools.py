@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report.run_loading import Run
-from tvo_cli.runs.logged_rows import LoggedRows, read_logged_rows, unnested
+from tvo_cli.report.run_loading import LoadedRun
+from tvo_cli.runs.logged_rows import LoggedRows, read_logged_rows, unnested_rows
 from tvo_cli.runs.tool_mappings import TRL, ToolMapping, read_tool_mapping
 from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
@@ -31,10 +31,10 @@ def trial_of_rows(
     read: LoggedRows, folder: Path, name: str, source: str, chosen: ToolMapping
 ) -> tuple[Trial, list[str]]:
     """Return a run from rows under another tool's names, and what was wrong with them."""
-    read, mapping = unnested(read, chosen)
-    ours = OurNames(mapping)
-    run_rows = [ours.row(row) for row in read.rows if _is_step(row.get(mapping.step))]
-    run = Run(
+    read, mapping = unnested_rows(read, chosen)
+    ours = MappedColumns(mapping)
+    run_rows = [ours.row(row) for row in read.rows if _is_step_number(row.get(mapping.step))]
+    run = LoadedRun(
         folder=folder,
         config={},
         steps=_rows_merged_by_step(run_rows, evaluations=False),
@@ -48,11 +48,11 @@ def trial_of_rows(
     return Trial(name, source, run, settings, state, why, mapping.tool, planned), [*read.said, *more]
 
 
-def _is_step(value: Any) -> bool:
+def _is_step_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
 
 
-class OurNames:
+class MappedColumns:
     """Our names for another tool's columns, found once a column."""
 
     def __init__(self, mapping: ToolMapping) -> None:
@@ -149,7 +149,7 @@ def _planned_steps(chosen: ToolMapping, document: Mapping[str, Any]) -> int | No
     return int(planned) if isinstance(planned, int | float) and planned > 0 else None
 
 
-def _state_of_tool_run(run: Run, planned: int | None) -> tuple[str, str, list[str]]:
+def _state_of_tool_run(run: LoadedRun, planned: int | None) -> tuple[str, str, list[str]]:
     """Return the state of another tool's run, by the steps it was to have."""
     done = max((int(row["step"]) for row in (*run.steps, *run.evaluations)), default=0)
     if not done:

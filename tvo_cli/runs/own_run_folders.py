@@ -22,14 +22,14 @@ def is_run_folder(names: Iterable[str]) -> bool:
     return "metrics.jsonl" in found or ("config.yaml" in found and "command.txt" in found)
 
 
-def read_run_folder(folder: Path) -> tuple[run_loading.Run, list[str]]:
+def read_run_folder(folder: Path) -> tuple[run_loading.LoadedRun, list[str]]:
     """Read a run folder, and what was wrong with its files."""
-    rows, said = read_metric_rows(folder / "metrics.jsonl")
+    rows, said = read_run_metrics(folder / "metrics.jsonl")
     parts: dict[str, Any] = {}
     for name in ("config.yaml", "summary.json", "collapse.json"):
-        parts[name], complaint = read_mapping(folder / name)
+        parts[name], complaint = read_run_mapping(folder / name)
         said += complaint
-    run = run_loading.Run(
+    run = run_loading.LoadedRun(
         folder=folder,
         config=parts["config.yaml"],
         steps=[row for row in rows if not metrics_file.is_evaluation_row(row)],
@@ -49,7 +49,7 @@ def scores_of_own_summary(tree: Any, prefix: str = "") -> Iterator[tuple[str, fl
             yield f"{prefix}{name}", float(value)
 
 
-def read_metric_rows(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
+def read_run_metrics(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
     """Read every row of metrics.jsonl that can be read, the last of repeated steps; and what was left out."""
     if not path.is_file():
         return [], []
@@ -73,19 +73,19 @@ def numeric_entries_of_own_row(row: Mapping[str, Any]) -> metrics_file.Row:
     return {name: value for name, value in row.items() if isinstance(value, int | float)}
 
 
-def read_mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
+def read_run_mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
     """Read a YAML or JSON mapping of a run folder; an empty one, and why, when it cannot be read."""
     if not path.is_file():
         return {}, []
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-        found = run_loading.parse_yaml_mapping(text) if path.suffix == ".yaml" else json.loads(text)
+        found = run_loading.parse_run_config(text) if path.suffix == ".yaml" else json.loads(text)
     except ValueError:
         return {}, [f"{path.name} cannot be read; it is left out"]
     return (found, []) if isinstance(found, dict) else ({}, [f"{path.name} holds no mapping; it is left out"])
 
 
-def state_of_own_run(run: run_loading.Run, planned: int) -> tuple[str, str]:
+def state_of_own_run(run: run_loading.LoadedRun, planned: int) -> tuple[str, str]:
     """Return the state of a run, and what is known of its end: from its files alone, never from the clock.
 
     Its state.json has the first word: a summary may be left over from before the run was extended or begun again.

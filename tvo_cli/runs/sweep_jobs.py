@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report.run_loading import Run, parse_yaml_mapping
+from tvo_cli.report.run_loading import LoadedRun, parse_run_config
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 
 INDEX = "sweep.json"
@@ -42,7 +42,7 @@ def jobs_without_folder(known: Mapping[Path, Job], seen: Iterable[Path], source:
         if place in set(seen):
             continue
         state = FAILED if job.get("state") == "failed" else UNFINISHED
-        run = Run(place, {}, [], [], {}, {})
+        run = LoadedRun(place, {}, [], [], {}, {})
         found.append(
             Trial(
                 str(job["folder"]),
@@ -75,6 +75,6 @@ def _settings_in_overrides(job: Job) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, equals, value in (str(word).lstrip("+").partition("=") for word in words):
         if equals:
-            read = parse_yaml_mapping(f"value: {value}") if not value.startswith(("{", "[")) else {}
+            read = parse_run_config(f"value: {value}") if not value.startswith(("{", "[")) else {}
             found[f"{key}.name" if key in GROUPS else key] = read.get("value", value)
     return found

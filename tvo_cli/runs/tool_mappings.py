@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.report.run_loading import parse_yaml_mapping
+from tvo_cli.report.run_loading import parse_run_config
 from tvo_cli.runs.trial import RATE
 
 TAKES = ("first", "last", "max")
@@ -159,7 +159,7 @@ def read_tool_mapping(path: Path | None) -> ToolMapping:
     if not path.is_file():
         raise UserError("--mapping", path, "there is no such file.")
     try:
-        found = parse_yaml_mapping(path.read_text(encoding="utf-8"))
+        found = parse_run_config(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError("--mapping", path, "is neither YAML nor JSON.") from error
     known = {one.name for one in fields(ToolMapping)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tvo_cli.report.run_loading import Run
+from tvo_cli.report.run_loading import LoadedRun
 
 FINISHED, FAILED, UNFINISHED = "finished", "failed", "unfinished"
 RATE = "optimizer.lr"
@@ -21,7 +21,7 @@ class Trial:
 
     name: str  # its path below what was given
     source: str  # the path it was found under
-    run: Run
+    run: LoadedRun
     settings: Mapping[str, Any]  # dotted key → scalar, or the text of a list
     state: str  # FINISHED, FAILED, UNFINISHED
     why: str = ""  # what is known of a run that did not finish
@@ -36,7 +36,7 @@ class Trial:
     @property
     def rate(self) -> float | None:
         """The learning rate, to so many DIGITS; None where it is not a number above 0."""
-        found = finite_number(self.settings.get(RATE))
+        found = setting_as_number(self.settings.get(RATE))
         return float(f"{found:.{DIGITS}g}") if found is not None and found > 0 else None
 
     @property
@@ -72,7 +72,7 @@ class Trial:
         return replace(self, settings={**self.settings, **more})
 
 
-def finite_number(value: Any) -> float | None:
+def setting_as_number(value: Any) -> float | None:
     """Return a setting as a finite number, also of a text (PyYAML reads 1e-3 as one); None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
-from tvo_cli.runs.trial import RATE, Trial, finite_number
+from tvo_cli.runs.trial import RATE, Trial, setting_as_number
 
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
@@ -24,14 +24,14 @@ OWN_CODE = "own_code"  # fingerprints of files that other settings name
 SHOWN_OF_SHA256 = 8  # digits
 
 
-def flatten_settings(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flat_trial_settings(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Return a config as dotted keys with scalars, lists as JSON, without what names or logs a run."""
     found: dict[str, Any] = {}
     for name, value in tree.items() if isinstance(tree, Mapping) else ():
         if not prefix and (name in configuration.NOT_THE_EXPERIMENT or (name == OWN_CODE and not value)):
             continue
         if isinstance(value, Mapping) and value:
-            found |= flatten_settings(value, f"{prefix}{name}.")
+            found |= flat_trial_settings(value, f"{prefix}{name}.")
         else:
             found[configuration.current_key_name(f"{prefix}{name}")] = (
                 json.dumps(value) if isinstance(value, list | Mapping) else value
@@ -52,7 +52,7 @@ def varying_settings(trials: Sequence[Trial]) -> list[str]:
 
 def describe_settings(trial: Trial, keys: Sequence[str]) -> str:
     """Return settings as text: `rollout.epochs=2, dataset.name=addition`."""
-    return ", ".join(f"{key}={shown_setting(key, trial.settings.get(key))}" for key in keys)
+    return ", ".join(f"{key}={trial_setting_text(key, trial.settings.get(key))}" for key in keys)
 
 
 def settings_varying_inside_arms(arms: Iterable[Sequence[Trial]], fixed: Sequence[str]) -> tuple[str, ...]:
@@ -86,11 +86,11 @@ def setting_text(value: Any) -> str:
     """Return a setting's value as text; a number in its shortest form, of whichever type it was written."""
     if value is None:
         return ABSENT
-    found = finite_number(value) if isinstance(value, float | str) else None
+    found = setting_as_number(value) if isinstance(value, float | str) else None
     return str(value) if found is None else f"{found:g}"
 
 
-def shown_setting(key: str, value: Any) -> str:
+def trial_setting_text(key: str, value: Any) -> str:
     """Return a setting's value as a table shows it: of a sha256 of own code the first digits."""
     text = setting_text(value)
     return text[:SHOWN_OF_SHA256] if key.startswith(f"{OWN_CODE}.") else text
@@ -152,19 +152,19 @@ def _settings_brought_by_algorithms(by: Sequence[str], arms: Mapping[str, Sequen
 
 def settings_brought_by_algorithm(name: str) -> set[str]:
     """Return what conf/algorithm/NAME.yaml and the parts it is made of set outside `algorithm`."""
-    from tvo_cli.report.run_loading import parse_yaml_mapping
+    from tvo_cli.report.run_loading import parse_run_config
 
     path = configuration.choice_path("algorithm", name)
     if not path.is_file():
         return set()
-    tree = parse_yaml_mapping(path.read_text(encoding="utf-8"))
+    tree = parse_run_config(path.read_text(encoding="utf-8"))
     parts = [part for part in tree.pop("defaults", []) if isinstance(part, str) and part != "_self_"]
-    found = {key for key in flatten_settings(tree) if not key.startswith("algorithm.")}
+    found = {key for key in flat_trial_settings(tree) if not key.startswith("algorithm.")}
     return found.union(*(settings_brought_by_algorithm(part) for part in parts))
 
 
 def _setting_values_of_arm(trials: Sequence[Trial], key: str) -> str:
-    texts = {shown_setting(key, trial.settings.get(key)) for trial in trials}
+    texts = {trial_setting_text(key, trial.settings.get(key)) for trial in trials}
     return ", ".join(sorted(texts, key=_sort_key_of_setting))
 
 

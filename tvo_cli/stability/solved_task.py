@@ -55,7 +55,7 @@ class ExcusedRule(CollapseRule):
         value = finite_metric(metrics, HELDOUT)
         if value is not None:
             self.heldout, self.best_heldout = value, max(self.best_heldout, value)
-            self.heldout_fell = value + DOUBT * heldout_error(metrics) < self.best_heldout
+            self.heldout_fell = value + DOUBT * heldout_standard_error(metrics) < self.best_heldout
 
     def is_excused(self) -> bool:
         """Whether the task is solved within its error; with `held`, whether the run keeps what it has learnt."""
@@ -112,16 +112,16 @@ def mean_with_error(shares: Sequence[float], responses: int | None, window: int 
     level = statistics.fmean(last)
     differences = [abs(after - before) for before, after in pairwise(shares)]
     seen = ABSOLUTE_DIFFERENCE * statistics.fmean(differences) if differences else 0.0
-    return level, max(seen, share_noise(level, responses)) / math.sqrt(len(last))
+    return level, max(seen, share_standard_error(level, responses)) / math.sqrt(len(last))
 
 
-def share_noise(share: float, responses: int | None) -> float:
+def share_standard_error(share: float, responses: int | None) -> float:
     """Return the binomial standard error √(p(1 − p)/N) of a share of N responses; 0 where N is not known."""
     inside = min(max(share, 0.0), 1.0)
     return math.sqrt(inside * (1.0 - inside) / responses) if responses else 0.0
 
 
-def heldout_error(metrics: Mapping[str, float]) -> float:
+def heldout_standard_error(metrics: Mapping[str, float]) -> float:
     """Return the standard error of a held-out accuracy, from its interval where there is one."""
     low, high = finite_metric(metrics, f"{HELDOUT}_low"), finite_metric(metrics, f"{HELDOUT}_high")
     return USUAL_ERROR if low is None or high is None else max((high - low) / (2.0 * NORMAL_95), 1e-3)

@@ -126,11 +126,11 @@ def outcome_of_exit_code(code: int, child: JobProcess, stopped: bool) -> JobOutc
     if code == supervisor_process.TIMED_OUT and child.timeout:
         return JobOutcome(run_status.FAILED, code, f"not done after {child.timeout:g} s (hydra.launcher.timeout)", True)
     if code > 128:
-        return JobOutcome(run_status.FAILED, code, f"killed by {_signal_name(code - 128)}", True)
+        return JobOutcome(run_status.FAILED, code, f"killed by {_signal_that_ended_job(code - 128)}", True)
     return JobOutcome(run_status.FAILED, code, child.last_words() or f"left with code {code}", code != USER)
 
 
-def _signal_name(number: int) -> str:
+def _signal_that_ended_job(number: int) -> str:
     try:
         name = signal.Signals(number).name
     except ValueError:

@@ -97,7 +97,7 @@ class SweepRunner:
 
     def _launch(self, job: SweepJob, slot: Slot) -> None:
         folder = self._index.folder / job.folder
-        if run_status.is_finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
+        if run_status.is_run_finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
             job.state, job.before, job.reason = run_status.FINISHED, True, ""
             self._free.insert(0, slot)
             self._changed(job)

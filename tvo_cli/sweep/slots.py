@@ -43,8 +43,8 @@ def divide_into_slots(
     Threads: the processors divided among the processes of all slots.
     """
     if n_jobs is not None:
-        _check_whole("n_jobs", n_jobs, ", or null")
-    _check_whole("gpus_per_job", gpus_per_job)
+        _check_slot_count("n_jobs", n_jobs, ", or null")
+    _check_slot_count("gpus_per_job", gpus_per_job)
     groups = _gpu_groups(_gpus_of_slots(gpus, on_cpu), gpus_per_job, required=gpus == "auto" and not on_cpu)
     processors = cores or processors_for_slots()
     count = max(1, min(n_jobs or len(groups) or processors // gpus_per_job, jobs))
@@ -52,7 +52,7 @@ def divide_into_slots(
     return [Slot(i, groups[i % len(groups)] if groups else None, share) for i in range(count)]
 
 
-def _check_whole(name: str, value: object, otherwise: str = "") -> None:
+def _check_slot_count(name: str, value: object, otherwise: str = "") -> None:
     """Refuse what is no number of jobs or GPUs."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UserError(f"hydra.launcher.{name}", value, f"must be a whole number, more than 0{otherwise}.")

@@ -57,7 +57,7 @@ class SweepIndex:
         there = str(run_status.read_status(self.folder / wanted).get("fingerprint", fingerprint))
         if wanted in taken or there != fingerprint:
             wanted = f"{wanted}-{fingerprint[:6]}"
-        return wanted, run_status.is_finished(self.folder / wanted, fingerprint)
+        return wanted, run_status.is_run_finished(self.folder / wanted, fingerprint)
 
     def _done(self, job: SweepJob) -> bool:
         """The run's own word, where there is one: a rerun by hand counts, and so does one that failed since."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from tvo_cli import redaction
-from tvo_cli.config.alert_checks import check_alerts, webhook_address
+from tvo_cli.config.alert_checks import check_alerts, checked_webhook_address
 from tvo_cli.tracking.alert import SEVERITIES, Alert, AlertCooldown
 from tvo_cli.tracking.webhook import post_alert
 
@@ -102,7 +102,7 @@ class AlertSender:
 def _channels_of_node(node: Mapping[str, Any], deadline: float) -> dict[str, Channel]:
     channels: dict[str, Channel] = {}
     if node.get("webhook"):
-        address, form = webhook_address(str(node["webhook"])), str(node.get("format", "auto"))
+        address, form = checked_webhook_address(str(node["webhook"])), str(node.get("format", "auto"))
         channels["webhook"] = lambda alert: post_alert(address, form, alert, deadline)
     if node.get("command"):
         words = [str(word) for word in node["command"]]

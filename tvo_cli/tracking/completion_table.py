@@ -31,9 +31,9 @@ def completion_text(text: str) -> str:
 def completion_cell(value: Any) -> Any:
     """Return a value of a row of responses/ for a table or a page: numbers as they are, else text."""
     if isinstance(value, Mapping):  # rewards: what each function of the user's says
-        value = ", ".join(f"{name} {_opinion(one)}" for name, one in value.items())
+        value = ", ".join(f"{name} {_opinion_text(one)}" for name, one in value.items())
     return value if value is None or isinstance(value, bool | int | float) else completion_text(str(value))
 
 
-def _opinion(value: Any) -> str:
+def _opinion_text(value: Any) -> str:
     return "none" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)

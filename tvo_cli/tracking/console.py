@@ -42,7 +42,7 @@ COLUMNS = (
 
 
 @dataclass(slots=True)
-class RunProgress:
+class ConsoleRunProgress:
     """The progress of a run, as every console display shows it."""
 
     run: RunInfo
@@ -110,13 +110,13 @@ def _pass_rates_of_test_sets(metrics: Mapping[str, float]) -> str:
 class ConsoleDisplay(Protocol):
     """The protocol of a console display."""
 
-    def start(self, progress: RunProgress) -> None:
+    def start(self, progress: ConsoleRunProgress) -> None:
         """Introduce the run."""
 
-    def step(self, progress: RunProgress) -> None:
+    def step(self, progress: ConsoleRunProgress) -> None:
         """Show a step."""
 
-    def evaluated(self, progress: RunProgress) -> None:
+    def evaluated(self, progress: ConsoleRunProgress) -> None:
         """Show an evaluation."""
 
     def say(self, text: str) -> None:
@@ -132,7 +132,7 @@ class ConsoleDisplay(Protocol):
 class SilentDisplay:
     """A console display that shows nothing."""
 
-    def start(self, progress: RunProgress) -> None:
+    def start(self, progress: ConsoleRunProgress) -> None:
         """Nothing."""
 
     step = evaluated = start
@@ -148,21 +148,21 @@ class SilentDisplay:
         """Nothing."""
 
 
-class PlainDisplay:
+class PlainConsoleDisplay:
     """A console display of one aligned line a step, or one every so many seconds."""
 
     def __init__(self, stream: TextIO | None = None, every_seconds: float = 0.0) -> None:
         self._stream, self._every, self._last = stream or sys.stdout, every_seconds, -math.inf
         self._shown = -1
 
-    def start(self, progress: RunProgress) -> None:
+    def start(self, progress: ConsoleRunProgress) -> None:
         """The run and the headings."""
         run = progress.run
         self.say(f"{run.name}: {run.group} · {run.model} · {run.dataset} · {run.steps} steps → {run.folder}")
         headings = "".join(f"  {heading:>{width}}" for heading, _, width in COLUMNS)
         self.say(f"{'step':>{self._width(progress)}}{headings}  {'left':>7}")
 
-    def step(self, progress: RunProgress) -> None:
+    def step(self, progress: ConsoleRunProgress) -> None:
         """The line of a step, when it is due, once: an alert has the step before it drawn anew."""
         now, ends = progress.clock(), progress.step >= progress.run.steps
         if progress.step == self._shown or (now - self._last < self._every and not ends):
@@ -174,7 +174,7 @@ class PlainDisplay:
         place = f"{progress.step}/{progress.run.steps}"
         self.say(f"{place:>{self._width(progress)}}{values}  {format_duration(progress.remaining):>7}")
 
-    def evaluated(self, progress: RunProgress) -> None:
+    def evaluated(self, progress: ConsoleRunProgress) -> None:
         """The line of an evaluation."""
         self.say(f"{'':>{self._width(progress)}}  evaluation: {progress.evaluation}")
 
@@ -190,7 +190,7 @@ class PlainDisplay:
         """Nothing is left open."""
 
     @staticmethod
-    def _width(progress: RunProgress) -> int:
+    def _width(progress: ConsoleRunProgress) -> int:
         return max(2 * len(str(progress.run.steps)) + 1, len("step"))
 
 
@@ -200,10 +200,10 @@ class LiveConsoleDisplay:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console
         self._live: RichLive | None = None
-        self._progress: RunProgress | None = None
+        self._progress: ConsoleRunProgress | None = None
         self._terminal = ExitStack()
 
-    def start(self, progress: RunProgress) -> None:
+    def start(self, progress: ConsoleRunProgress) -> None:
         """Open the panel."""
         from rich import live
         from rich.console import Console
@@ -221,7 +221,7 @@ class LiveConsoleDisplay:
         )
         self._live.start()
 
-    def step(self, progress: RunProgress) -> None:
+    def step(self, progress: ConsoleRunProgress) -> None:
         """Draw anew."""
         if self._live is not None:
             self._live.refresh()
@@ -258,5 +258,5 @@ def choose_display(style: str = "auto", every_seconds: float = 0.0) -> ConsoleDi
     return (
         LiveConsoleDisplay()
         if style == "live" or (style == "auto" and standard_streams.can_standard_stream_redraw(sys.stdout))
-        else PlainDisplay(every_seconds=every_seconds)
+        else PlainConsoleDisplay(every_seconds=every_seconds)
     )

@@ -29,10 +29,10 @@ def send_evaluation_to_mirrors(config: Any, figures: Mapping[str, float], respon
 def _response_rows(responses: Path) -> list[list[Any]]:
     with responses.open(encoding="utf-8") as lines:
         found = [json.loads(line) for line, _ in zip(lines, range(MOST_ROWS), strict=False)]
-    return [[_cell(row[column]) for column in COLUMNS] for row in found]
+    return [[_completion_cell(row[column]) for column in COLUMNS] for row in found]
 
 
-def _cell(value: Any) -> Any:
+def _completion_cell(value: Any) -> Any:
     return completion_text(value) if isinstance(value, str) else value
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
 
-    from tvo_cli.tracking.console import RunProgress
+    from tvo_cli.tracking.console import ConsoleRunProgress
 
 WIDEST = 100  # columns; beyond, curve and numbers would only move apart
 NARROW = 66  # columns inside the frame below which the numbers stand in one column
@@ -35,7 +35,7 @@ NOT_OF_EVERY_RUN = ("thermo/viscosity", "thermo/temperature")  # shown once they
 Row = tuple[str, str, "RenderableType"]
 
 
-def live_panel(progress: RunProgress) -> RenderableType:
+def live_panel(progress: ConsoleRunProgress) -> RenderableType:
     """Return the live panel of a run's progress."""
     from rich.console import Group
     from rich.panel import Panel
@@ -57,7 +57,7 @@ def live_panel(progress: RunProgress) -> RenderableType:
 class _StepBar:
     """The panel's bar of steps done and to do, and the time; below each other where there is no room."""
 
-    progress: RunProgress
+    progress: ConsoleRunProgress
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         from rich.progress_bar import ProgressBar
@@ -76,7 +76,7 @@ class _StepBar:
             yield times
 
 
-def _panel_times(progress: RunProgress) -> str:
+def _panel_times(progress: ConsoleRunProgress) -> str:
     """Return what the steps took and will take; before the first one, how long ago the run began."""
     if not progress.latest:
         return f"begun {format_duration(progress.elapsed)} ago"
@@ -87,7 +87,7 @@ def _panel_times(progress: RunProgress) -> str:
 class _PanelReadings:
     """The panel's readings, two beside each other where there is room; curves take what is left."""
 
-    progress: RunProgress
+    progress: ConsoleRunProgress
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         drawn, bare = _rows_with_curve(self.progress), _rows_without_curve(self.progress)
@@ -115,7 +115,7 @@ def _panel_grid(rows: list[list[RenderableType]], columns: str) -> Table:
     return grid
 
 
-def _rows_with_curve(progress: RunProgress) -> list[Row]:
+def _rows_with_curve(progress: ConsoleRunProgress) -> list[Row]:
     """Return the panel's rows with a curve, and the tokens a second."""
     latest = progress.latest
     rows: list[Row] = [
@@ -126,7 +126,7 @@ def _rows_with_curve(progress: RunProgress) -> list[Row]:
     return [*rows, ("tokens/s", format_console_reading(pace, latest.get(pace)), "")]
 
 
-def _rows_without_curve(progress: RunProgress) -> list[Row]:
+def _rows_without_curve(progress: ConsoleRunProgress) -> list[Row]:
     """Return the panel's rows without a curve, those of this run's algorithm."""
     latest = progress.latest
     chosen = [(label, name) for label, name in NUMBERS if name not in NOT_OF_EVERY_RUN or name in progress.used]

@@ -14,16 +14,16 @@ from tvo_cli.tracking.metric_names import is_evaluation_metric
 log = logging.getLogger("tvo")
 
 
-class RowKey(NamedTuple):
+class MirrorRowKey(NamedTuple):
     """The key of a row in a mirror: a step has at most one of training and one of an evaluation."""
 
     step: int
     evaluation: bool
 
 
-def mirrored_row_keys(step: int, names: Iterable[str]) -> set[RowKey]:
+def mirrored_row_keys(step: int, names: Iterable[str]) -> set[MirrorRowKey]:
     """Return the rows that metrics of a step belong to; a mirror may join a step and its evaluation."""
-    return {RowKey(step, is_evaluation_metric(name)) for name in names if name != "step"}
+    return {MirrorRowKey(step, is_evaluation_metric(name)) for name in names if name != "step"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Mirror(Protocol):
     def start(self, run: RunInfo) -> None:
         """Open it."""
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         """The rows that it shows already, of whichever process; once it is open."""
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -72,8 +72,8 @@ class DeduplicatingMirror:
 
     def __init__(self, mirror: FailSafeMirror) -> None:
         self._mirror = mirror
-        self._held: set[RowKey] = set()
-        self._shown: set[RowKey] = set()  # by this process
+        self._held: set[MirrorRowKey] = set()
+        self._shown: set[MirrorRowKey] = set()  # by this process
 
     def start(self, run: RunInfo) -> None:
         """Open it and see what it holds."""
@@ -90,7 +90,7 @@ class DeduplicatingMirror:
 
     def table(self, name: str, step: int, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Show a table of a step, unless the mirror had the step before this process: then it has the table too."""
-        if RowKey(step, evaluation=False) in self._shown:
+        if MirrorRowKey(step, evaluation=False) in self._shown:
             self._mirror.table(name, step, columns, rows)
 
     def figure(self, path: Path) -> None:
@@ -117,9 +117,9 @@ class FailSafeMirror:
         """Open it."""
         self._try(lambda: self._mirror.start(run))
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         """The rows that it shows already."""
-        found: set[RowKey] = set()
+        found: set[MirrorRowKey] = set()
         self._try(lambda: found.update(self._mirror.held()))
         return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.mirror import RowKey, RunInfo, mirrored_row_keys
+from tvo_cli.tracking.mirror import MirrorRowKey, RunInfo, mirrored_row_keys
 from tvo_cli.tracking.wandb_id import wandb_run_id
 
 log = logging.getLogger("tvo")
@@ -81,7 +81,7 @@ class MlflowMirror:
         self._monitor = SystemMetricsMonitor(self._id, resume_logging=True)
         self._monitor.start()
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         """The rows that the run has, by the history of each of its metrics."""
         names = [name for name in self._client.get_run(self._id).data.metrics if not name.startswith("system/")]
         history = ((name, point.step) for name in names for point in self._client.get_metric_history(self._id, name))

@@ -62,7 +62,7 @@ def check_own_code_of_run(run: Path, config: Any) -> None:
             raise UserError(FOLDER, source, problem, f"Put it back, or: {remedy}")
 
 
-def with_recorded_code(run: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
+def config_with_code_copies(run: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recorded config that names the copies in the run folder; packages are found there from now on.
 
     Raises:

@@ -13,7 +13,7 @@ from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.tracking.software_versions import software_versions
 
 
-def set_aside(path: Path, mark: str) -> None:
+def set_aside_earlier_run(path: Path, mark: str) -> None:
     """Rename a file or folder of an earlier run: summary.json to summary-MARK.json."""
     if path.exists():
         path.replace(path.with_name(f"{path.stem}-{mark}{path.suffix}"))

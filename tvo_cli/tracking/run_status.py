@@ -126,7 +126,7 @@ def is_running(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
         return False
 
 
-def is_finished(folder: Path, fingerprint: str) -> bool:
+def is_run_finished(folder: Path, fingerprint: str) -> bool:
     """Return whether this very experiment has ended well in the folder."""
     found = read_status(folder)
     return found.get("state") == FINISHED and found.get("fingerprint") == fingerprint

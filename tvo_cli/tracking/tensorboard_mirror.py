@@ -11,7 +11,7 @@ from typing import Any
 
 from tvo_cli import escaping
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.mirror import RowKey, RunInfo, mirrored_row_keys
+from tvo_cli.tracking.mirror import MirrorRowKey, RunInfo, mirrored_row_keys
 
 
 class TensorboardMirror:
@@ -34,11 +34,11 @@ class TensorboardMirror:
         self._text("command", 0, escaping.markdown(run.command))
         self._text("config", 0, "\n".join(f"    {escaping.terminal(line)}" for line in _yaml_lines(run.config)))
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         """The rows of all event files, of each up to where a kill has torn it."""
         from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-        found: set[RowKey] = set()
+        found: set[MirrorRowKey] = set()
         for path in sorted(self._folder.glob("events.out.tfevents.*")):
             for event in LegacyEventFileLoader(str(path)).Load():
                 found |= mirrored_row_keys(event.step, _scalar_tags(event))

@@ -16,7 +16,7 @@ from tvo_cli.tracking import atomic_files, completion_table, run_folder, run_log
 from tvo_cli.tracking import metrics_file as recorded
 from tvo_cli.tracking.alert import Alert
 from tvo_cli.tracking.alert_sender import AlertSender
-from tvo_cli.tracking.console import ConsoleDisplay, RunProgress, choose_display
+from tvo_cli.tracking.console import ConsoleDisplay, ConsoleRunProgress, choose_display
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.mirror import DeduplicatingMirror, RunInfo
 from tvo_cli.tracking.mirror_choice import mirrors_of_logger
@@ -42,7 +42,7 @@ class Tracker:
         self._alerts = AlertSender.of(config.logger)
         chosen = config.logger.get("console", "auto"), float(config.logger.get("every_seconds", 0.0))
         self._display = console or choose_display(*chosen)
-        self._progress = RunProgress(self._run)
+        self._progress = ConsoleRunProgress(self._run)
         self._fresh = {True: True, False: True}  # kinds of rows not yet written: evaluations, steps
         self._summary: dict[str, Any] = {}
 
@@ -57,7 +57,7 @@ class Tracker:
         log_file = run_log.open_run_log(self._folder / "run.log")
         resources.callback(run_log.close_run_log, log_file)
         run_folder.describe_run(self._folder, self._config, self._command)
-        run_folder.set_aside(self._folder / "summary.json", "previous")  # the run is not finished any more
+        run_folder.set_aside_earlier_run(self._folder / "summary.json", "previous")  # the run is not finished any more
         self._file = MetricsFile(self._folder / "metrics.jsonl", log.warning)
         resources.callback(self._file.close)
         relay = _TrackerLogHandler(self._display)

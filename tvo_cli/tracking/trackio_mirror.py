@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from tvo_cli import escaping
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.mirror import RowKey, RunInfo, mirrored_row_keys
+from tvo_cli.tracking.mirror import MirrorRowKey, RunInfo, mirrored_row_keys
 from tvo_cli.tracking.wandb_id import wandb_run_id
 
 log = logging.getLogger("tvo")
@@ -52,7 +52,7 @@ class TrackioMirror:
         )
         log.info("trackio: run %s in %s; to look: trackio show --project %s", self._name, TRACKIO_DIR, self._project)
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         """The rows that are in its file."""
         from trackio.sqlite_storage import SQLiteStorage
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tvo_cli.tracking.mirror import RowKey, mirrored_row_keys
+from tvo_cli.tracking.mirror import MirrorRowKey, mirrored_row_keys
 
 HEADER = b":W&B\xe1\xbe\x00"  # name, magic number, version
 BLOCK = 32768  # a chunk does not cross the end of a block
@@ -15,11 +15,11 @@ CHUNK = struct.Struct("<IHB")  # crc32 of type and data, length of the data, typ
 FULL, LAST = 1, 4  # types that end a record; those that do not are 2, first, and 3, middle
 
 
-def rows_in_wandb_file(path: Path) -> set[RowKey]:
+def rows_in_wandb_file(path: Path) -> set[MirrorRowKey]:
     """Return the rows of metrics that a .wandb file holds."""
     from wandb.proto import wandb_internal_pb2 as messages
 
-    found: set[RowKey] = set()
+    found: set[MirrorRowKey] = set()
     for data in wandb_records(path.read_bytes()):
         record = messages.Record.FromString(data)  # type: ignore[attr-defined]
         if record.WhichOneof("record_type") == "history":

@@ -12,7 +12,7 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import wandb_file
 from tvo_cli.tracking.metric_names import WITH_EXTREMES
-from tvo_cli.tracking.mirror import RowKey, RunInfo
+from tvo_cli.tracking.mirror import MirrorRowKey, RunInfo
 from tvo_cli.tracking.wandb_id import wandb_run_id
 
 log = logging.getLogger("tvo")
@@ -78,7 +78,7 @@ class WandbMirror:
         for name in WITH_EXTREMES:
             self._run.define_metric(name, step_metric="step", summary="min,max,last")
 
-    def held(self) -> set[RowKey]:
+    def held(self) -> set[MirrorRowKey]:
         """Online the steps before the first that the service expects; offline those of the run's files.
 
         The service process of a killed run ends with it, and a step reaches it whole, with its evaluation.
@@ -86,7 +86,7 @@ class WandbMirror:
         if self._run is None or self._run.disabled:
             return set()
         if not self._run.offline:
-            return {RowKey(step, kind) for step in range(self._run.starting_step) for kind in (True, False)}
+            return {MirrorRowKey(step, kind) for step in range(self._run.starting_step) for kind in (True, False)}
         name = wandb_run_id(self._folder)
         files = (self._folder / "wandb").glob(f"*run-*-{name}/run-{name}.wandb")
         return set().union(*map(wandb_file.rows_in_wandb_file, files))
@@ -130,16 +130,16 @@ class WandbMirror:
 def _keep_wandb_inside_run_folder(folder: Path) -> None:
     """Set wandb's folders inside the run folder, also where the user has no home."""
     os.environ.setdefault("WANDB_SILENT", "true")
-    _place("WANDB_CACHE_DIR", folder / "cache")
-    _place("WANDB_DATA_DIR", folder / "data")  # tables until they are sent
+    _set_wandb_folder("WANDB_CACHE_DIR", folder / "cache")
+    _set_wandb_folder("WANDB_DATA_DIR", folder / "data")  # tables until they are sent
     try:
         Path.home()
     except RuntimeError:  # neither HOME nor an entry in passwd
         for name, place in (("WANDB_CONFIG_DIR", "config"), ("NETRC", "netrc")):
-            _place(name, folder / place)
+            _set_wandb_folder(name, folder / place)
 
 
-def _place(name: str, place: Path) -> None:
+def _set_wandb_folder(name: str, place: Path) -> None:
     """Set a variable to a place of this run, unless the user has set it: a process may make several runs."""
     if os.environ.get(name) in (None, _placed.get(name)):
         os.environ[name] = _placed[name] = str(place)

@@ -21,7 +21,7 @@ from tvo_cli.types import Experience, Rollout
 
 def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     """Score the sampled responses under the old policy, the reference and the critic; then estimate advantages."""
-    graded, extra = _with_branch(session, drawn)
+    graded, extra = _with_tempered_branch(session, drawn)
     problems, rollout = graded.problems, graded.rollout
     old = _score_by_old_policy(session, rollout)
     sources = {source: i for i, source in enumerate(sorted({problem.source for problem in problems}))}
@@ -39,7 +39,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
         extra=extra,
-        opinions=shaping_inputs.opinions_of_functions(graded, device),
+        opinions=shaping_inputs.opinions_of_reward_functions(graded, device),
         step=session.counters.step,
     )
     experience = _with_what_shapings_read(session, rollout, experience)
@@ -48,7 +48,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
     return RolloutBatch(problems, rollout, graded.verdicts, experience, advantage, drawn, old.importance)
 
 
-def _with_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
+def _with_tempered_branch(session: Session, drawn: SampledBatch) -> tuple[GradedBatch, Tensor | None]:
     """What was chosen, the branch's groups behind it, with log π_old at the run's temperature; and which are those."""
     if drawn.branch is None:
         return drawn.chosen, None

@@ -12,7 +12,7 @@ import torch
 
 from tvo_cli import __version__
 from tvo_cli import config as configuration
-from tvo_cli.checkpoint.sharded_parameters import whole_tensor
+from tvo_cli.checkpoint.sharded_parameters import unsharded_tensor
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
@@ -35,7 +35,7 @@ def checkpoint_origin(config: Any, learner: Learner) -> dict[str, Any]:
 def _fingerprint_of_weights(policy: Policy) -> str:
     """Of sharded ones one whole tensor is in memory at a time; every rank takes part."""
     named = policy.network.state_dict()
-    return fingerprint_of_tensors((name, whole_tensor(named[name])) for name in sorted(named))
+    return fingerprint_of_tensors((name, unsharded_tensor(named[name])) for name in sorted(named))
 
 
 @lru_cache(maxsize=1)

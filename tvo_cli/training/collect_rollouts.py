@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tvo_cli.data.cursor import Outcome
+from tvo_cli.data.cursor import ProblemOutcome
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.reward.reward_functions import FunctionRewards
 from tvo_cli.rollout import SamplingParams, TemperedBranch, join_rollouts, select_prompts
@@ -68,12 +68,12 @@ def sample_and_grade_batch(session: Session, clock: Stopwatch, prompts: int, num
         return reward_by_functions(session, joined, number)
 
 
-def _outcomes_of_problems(graded: GradedBatch) -> list[Outcome]:
+def _outcomes_of_problems(graded: GradedBatch) -> list[ProblemOutcome]:
     """How the responses to each problem were judged; those that the grader could not judge count for nothing."""
     judged = [Counter[bool]() for _ in graded.problems]
     for p, verdict in zip(graded.rollout.group.tolist(), graded.verdicts, strict=True):
         judged[p].update([verdict.correct] if not verdict.failed else [])
-    return [Outcome(problem, count[True], count.total()) for problem, count in zip(graded.problems, judged)]
+    return [ProblemOutcome(problem, count[True], count.total()) for problem, count in zip(graded.problems, judged)]
 
 
 def _sample_branch(session: Session, clock: Stopwatch, chosen: GradedBatch) -> GradedBatch | None:

@@ -46,7 +46,7 @@ def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str
     return f"{size or 'endless'}:{hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]}"
 
 
-def changed_sources(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changed_data_sources(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The sources of a mixture whose problems are others than a checkpoint's, or that it did not have."""
     return [key.removeprefix(f"{DATA}/") for key in now if key.startswith(f"{DATA}/") and before.get(key) != now[key]]
 
@@ -87,7 +87,7 @@ def compare_dataset_fingerprints(
         report("the held-out problems are not those of the checkpoint: evaluations before and after are not comparable")
     if is_same_dataset(before, now):
         return
-    for source in changed_sources(before, now) or [""]:
+    for source in changed_data_sources(before, now) or [""]:
         _check_data_may_differ(source, before, now, allowed, report)
 
 

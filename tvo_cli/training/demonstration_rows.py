@@ -19,7 +19,7 @@ log = logging.getLogger("tvo")
 
 
 @dataclass(frozen=True, slots=True)
-class LengthLimit:
+class DemonstrationLengthLimit:
     """How long a row may be, and what is done with a longer one."""
 
     tokens: int | None  # of prompt and reply together; None: as long as it is
@@ -46,7 +46,7 @@ class Rows(Protocol):
         """The row of this draw, from 0 up."""
 
 
-class ReadRows:
+class EncodedDemonstrations:
     """Rows that were encoded once; each epoch has each of them once, in an order of its own."""
 
     def __init__(self, rows: Sequence[EncodedSequence], seed: int, left_out: int) -> None:
@@ -68,20 +68,20 @@ class GeneratedRows:
 
     left_out = 0
 
-    def __init__(self, problems: Problems, encoder: DemonstrationEncoder, limit: LengthLimit) -> None:
+    def __init__(self, problems: Problems, encoder: DemonstrationEncoder, limit: DemonstrationLengthLimit) -> None:
         self.size = problems.size
         self._problems, self._encoder, self._limit = problems, encoder, limit
 
     def at(self, number: int) -> EncodedSequence:
         """The row of this draw, from 0 up."""
-        (row,) = self._encoder(_demonstration(self._problems, number % self.size if self.size else number))
+        (row,) = self._encoder(_demonstration_at(self._problems, number % self.size if self.size else number))
         if not self._limit.has_room_for(row):
             problem = f"{row.id} has {len(row.ids)} tokens with its reply; rows that are generated cannot be left out."
             raise UserError(self._limit.key, self._limit.tokens, problem, "Take shorter problems, or a longer context.")
         return row
 
 
-def rows_of(problems: Problems, encoder: DemonstrationEncoder, seed: int, limit: LengthLimit) -> Rows:
+def rows_of(problems: Problems, encoder: DemonstrationEncoder, seed: int, limit: DemonstrationLengthLimit) -> Rows:
     """The rows to learn from.
 
     Raises:
@@ -93,21 +93,23 @@ def rows_of(problems: Problems, encoder: DemonstrationEncoder, seed: int, limit:
     fit = [row for row in read if limit.has_room_for(row)]
     _check_replies_readable(fit, encoder)
     _warn_without_box(problems)
-    return ReadRows(fit, seed, left_out=len(read) - len(fit))
+    return EncodedDemonstrations(fit, seed, left_out=len(read) - len(fit))
 
 
 def first_rows(
-    problems: Problems, encoder: DemonstrationEncoder, limit: LengthLimit, most: int
+    problems: Problems, encoder: DemonstrationEncoder, limit: DemonstrationLengthLimit, most: int
 ) -> list[EncodedSequence]:
     """The rows of the first `most` demonstrations that fit, whatever is done with longer ones."""
     count = most if problems.size is None else min(most, problems.size)
-    rows = (row for index in range(count) for row in encoder(_demonstration(problems, index)))
+    rows = (row for index in range(count) for row in encoder(_demonstration_at(problems, index)))
     return [row for row in rows if limit.has_room_for(row)]
 
 
-def read_rows(problems: Problems, encoder: DemonstrationEncoder, limit: LengthLimit) -> list[EncodedSequence]:
+def read_rows(
+    problems: Problems, encoder: DemonstrationEncoder, limit: DemonstrationLengthLimit
+) -> list[EncodedSequence]:
     """Every row, longer ones included where they are left out; else the first of them is refused."""
-    found = [row for index in range(problems.size or 0) for row in encoder(_demonstration(problems, index))]
+    found = [row for index in range(problems.size or 0) for row in encoder(_demonstration_at(problems, index))]
     long = [row for row in found if not limit.has_room_for(row)]
     if long and not limit.skip:
         raise limit.refusal(long[0])
@@ -119,7 +121,7 @@ def read_rows(problems: Problems, encoder: DemonstrationEncoder, limit: LengthLi
     return found
 
 
-def _demonstration(problems: Problems, index: int) -> Demonstration:
+def _demonstration_at(problems: Problems, index: int) -> Demonstration:
     found = problems.problem(index)
     if not isinstance(found, Demonstration):
         raise TypeError(f"{problems.name} gives problems without a conversation")
@@ -139,7 +141,7 @@ def _check_replies_readable(rows: Sequence[EncodedSequence], encoder: Demonstrat
 
 def _warn_without_box(problems: Problems) -> None:
     """Say how many replies answer a problem without the box in which a run's grader looks for the answer."""
-    found = [_demonstration(problems, index) for index in range(problems.size or 0)]
+    found = [_demonstration_at(problems, index) for index in range(problems.size or 0)]
     bare = [one for one in found if one.answer and BOX not in one.conversation[-1][1]]
     if bare:
         log.warning(

@@ -23,7 +23,7 @@ def clip_gradients(parameters: Iterable[Tensor], limit: float, ranks: Ranks) -> 
     between one process and many the order of that sum is all that differs, in the 16th digit.
     """
     held = [held_tensor(parameter.grad) for parameter in parameters if parameter.grad is not None]
-    squares = _sums([squared_norm(values_held(one)) for one in held])
+    squares = _gradient_norm_sums([squared_norm(values_held(one)) for one in held])
     apart = [isinstance(one, TensorSlice) for one in held]
     own = math.fsum(s for s, one in zip(squares, held) if isinstance(one, TensorSlice) and one.is_owned)
     everywhere = math.fsum(s for s, sliced in zip(squares, apart) if not sliced)
@@ -46,7 +46,7 @@ def squared_norm(gradient: Tensor) -> Tensor:
     return (rows.cpu() if rows.device.type == "mps" else rows).double().square().sum()
 
 
-def _sums(found: list[Tensor]) -> list[float]:
+def _gradient_norm_sums(found: list[Tensor]) -> list[float]:
     """As numbers: the device is waited for once."""
     sums: list[float] = torch.stack(found).tolist() if found else []
     return sums

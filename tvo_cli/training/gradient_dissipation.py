@@ -66,7 +66,7 @@ def _root_of_correction(optimizer: Optimizer, parameters: Sequence[Tensor], sett
 def _sum_of_squares(pairs: Sequence[tuple[Tensor, Tensor | None]], root: float, settings: dict[str, object]) -> float:
     epsilon = float(settings.get("eps", 0.0))  # type: ignore[arg-type]
     sums, scratch = [], None
-    for gradient, moment in _buckets(pairs):
+    for gradient, moment in _gradient_buckets(pairs):
         g = gradient.float()
         scratch = torch.empty(AT_ONCE, dtype=g.dtype, device=g.device) if scratch is None else scratch
         room = scratch[: len(g)]
@@ -79,7 +79,7 @@ def _sum_of_squares(pairs: Sequence[tuple[Tensor, Tensor | None]], root: float, 
     return math.fsum(torch.stack(sums).tolist()) if sums else 0.0
 
 
-def _buckets(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _gradient_buckets(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Small tensors together, large ones in parts."""
     small = [pair for pair in pairs if len(pair[0]) <= AT_ONCE // TOGETHER]
     for begin in range(0, len(small), TOGETHER):

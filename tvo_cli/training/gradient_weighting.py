@@ -80,9 +80,9 @@ class GradientWeighting(FixedWeighting):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state_dict`."""
         if state:
-            self.shares, self.summed = _floats(state["shares"]), _floats(state["summed"])
+            self.shares, self.summed = _weights_as_floats(state["shares"]), _weights_as_floats(state["summed"])
             self.seen = int(state["seen"])
 
 
-def _floats(values: Sequence[Any]) -> list[float]:
+def _weights_as_floats(values: Sequence[Any]) -> list[float]:
     return [float(value) for value in values]

@@ -76,7 +76,7 @@ class GradientPart(NamedTuple):
     moved: Tensor  # sum of the step rule's divergence over tokens
 
 
-class _Outcome(NamedTuple):
+class _MicroBatchGradient(NamedTuple):
     """A micro-batch's part of the gradient, or why there is none."""
 
     part: GradientPart | None
@@ -89,13 +89,13 @@ def _parts_of_all_ranks(
     minibatch: Minibatch,
     passes: InnerLoopSettings,
     reading: MicroBatchVariance | None,
-) -> list[_Outcome]:
+) -> list[_MicroBatchGradient]:
     """Add the gradient of this rank's parts to .grad; the outcomes of all parts, in order, the same on every rank.
 
     A rank stops at its first trouble, and says so with its parts: nobody waits for it.
     """
     ranks = learner.runtime.ranks
-    own: list[tuple[int, _Outcome]] = []
+    own: list[tuple[int, _MicroBatchGradient]] = []
     try:
         for forwarded in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
             outcome = _differentiate_part(learner, forwarded, reading if forwarded.counts else None)
@@ -105,11 +105,13 @@ def _parts_of_all_ranks(
     except torch.OutOfMemoryError:
         if ranks.sharded:
             raise out_of_memory_in_sharded_pass(max(map(len, minibatch.parts))) from None
-        own.append((len(minibatch.parts), _Outcome(None, OUT_OF_MEMORY)))
-    return ranks.gather_parts(own, _Outcome)
+        own.append((len(minibatch.parts), _MicroBatchGradient(None, OUT_OF_MEMORY)))
+    return ranks.gather_parts(own, _MicroBatchGradient)
 
 
-def _differentiate_part(learner: Learner, forwarded: ForwardedPart, reading: MicroBatchVariance | None) -> _Outcome:
+def _differentiate_part(
+    learner: Learner, forwarded: ForwardedPart, reading: MicroBatchVariance | None
+) -> _MicroBatchGradient:
     """Backward of one part; with no force where something of it is not finite, or where it does not count."""
     algorithm, tokens = learner.algorithm, forwarded.tokens
     loss = algorithm.objective(tokens)
@@ -117,14 +119,16 @@ def _differentiate_part(learner: Learner, forwarded: ForwardedPart, reading: Mic
     if trouble or not forwarded.counts:
         if learner.runtime.ranks.sharded:  # the others wait for this backward
             backward_through_network(forwarded.scores, tuple(map(torch.zeros_like, forwarded.scores)))
-        return _Outcome(None, trouble)
+        return _MicroBatchGradient(None, trouble)
     push = torch.autograd.grad(loss.parts["policy"], tokens.logp, retain_graph=True)[0]
     forces = forces_by_backward(loss, tokens)
     with nullcontext() if reading is None else reading.part():
         backward_through_network(forwarded.scores, forces)
     moved = masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
     losses = {name: float(part.detach()) for name, part in loss.parts.items()}
-    return _Outcome(GradientPart(forwarded.rows, replace(join_tokens([tokens]), whole=None), losses, push, moved), "")
+    return _MicroBatchGradient(
+        GradientPart(forwarded.rows, replace(join_tokens([tokens]), whole=None), losses, push, moved), ""
+    )
 
 
 def _numbered_squares(reading: MicroBatchVariance, ranks: Ranks) -> list[tuple[int, Tensor]]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths.importance_ratio import importance_ratio
-from tvo_cli.reward.reward_sum import Opinions, filled_opinions, weighted_sum
+from tvo_cli.reward.reward_sum import Opinions, filled_opinions, weighted_reward_sum
 from tvo_cli.training.backward import backward_through_network
 from tvo_cli.training.minibatch_forward import forward_parts
 from tvo_cli.training.out_of_memory import within_memory_of_all_ranks
@@ -76,7 +76,7 @@ def _flat_gradient(parameter: Tensor) -> Tensor:
 def with_weighted_rewards(session: Session, batch: RolloutBatch, weights: Mapping[str, float]) -> RolloutBatch:
     """The batch with the rewards of these weights over all terms, and the advantages that follow."""
     group = batch.rollout.group.tolist()
-    rewards = tuple(weighted_sum(_terms_of_batch(session, batch), weights, group, [0.0] * len(group)))
+    rewards = tuple(weighted_reward_sum(_terms_of_batch(session, batch), weights, group, [0.0] * len(group)))
     chosen = replace(batch.drawn.chosen, rewards=rewards[batch.own_rows])
     experience = replace(batch.experience, rewards=torch.tensor(rewards).to(batch.experience.rewards))
     return replace(

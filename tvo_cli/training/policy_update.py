@@ -9,7 +9,7 @@ from itertools import islice
 import torch
 
 from tvo_cli.maths import masked
-from tvo_cli.optim import RewardReader
+from tvo_cli.optim import RewardReadingStepRule
 from tvo_cli.rollout import TemperedBranch
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.counters import RunCounters
@@ -36,7 +36,7 @@ def remaining_minibatches_of_update(
     experience = work.batch.experience
     if work.position == 0:
         _start_penalties_before_first_update(learner, work.batch, passes)
-        if isinstance(learner.algorithm.step_rule, RewardReader):
+        if isinstance(learner.algorithm.step_rule, RewardReadingStepRule):
             own = work.batch.own_rows
             seen = experience.rewards[own], experience.group[own], experience.source[own]
             learner.algorithm.step_rule.observe_rewards(*seen)

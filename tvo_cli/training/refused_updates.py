@@ -76,7 +76,7 @@ def take_updates_back(session: Session, refusal: Refusal) -> None:
     assert snapshot is not None
     session.restore_learner(snapshot.tensors["policy"], snapshot.tensors, snapshot.state)
     session.weighting.load_state_dict(snapshot.state.get("weighting", {}))
-    if session.snapshot is not None and _steps_done(session.snapshot) > _steps_done(snapshot):
+    if session.snapshot is not None and _steps_of_snapshot(session.snapshot) > _steps_of_snapshot(snapshot):
         session.snapshot = snapshot  # a rollback would bring back what has just been taken back
     if refusal.test == DRIFT:
         state.condition.forget_newest(state.since_anchor)
@@ -130,7 +130,7 @@ def _refusal_state(session: Session) -> RefusalState:
     return session.refusal
 
 
-def _steps_done(snapshot: StateSnapshot) -> int:
+def _steps_of_snapshot(snapshot: StateSnapshot) -> int:
     return int(snapshot.state["counters"]["step"])
 
 

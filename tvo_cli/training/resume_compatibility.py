@@ -66,7 +66,7 @@ def check_resumable(folder: Path, config: Any) -> None:
         check_same_settings(
             folder,
             recorded_settings(root),
-            flat_settings(config),
+            resume_settings(config),
             tuple(configuration.current_key_name(str(key)) for key in config.resume.allow),
         )
 
@@ -77,7 +77,7 @@ def write_origin(folder: Path, config: Any) -> None:
     if str(config.resume.mode) == "never":
         _set_aside_instead_of_resume(folder)
     root.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(root / RECORD, flat_settings(config))
+    atomic_files.write_json_atomically(root / RECORD, resume_settings(config))
     wandb_id.restore_wandb_id(folder, _wandb_id_in_newest_checkpoint(folder))
 
 
@@ -90,7 +90,7 @@ def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
         return None
 
 
-def flat_settings(config: Any) -> dict[str, Any]:
+def resume_settings(config: Any) -> dict[str, Any]:
     """The settings of a config by dotted key, secrets redacted."""
     return dict(_flatten_settings(redaction.redacted(configuration.resolved_tree(config))))
 
@@ -110,7 +110,7 @@ def recorded_settings(root: Path) -> dict[str, Any]:
 def _set_aside_instead_of_resume(folder: Path) -> None:
     """Rename the files of an earlier run in the folder; nothing is deleted."""
     for name in OF_THE_RUN:
-        run_folder.set_aside(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
+        run_folder.set_aside_earlier_run(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
 
 
 def check_same_settings(

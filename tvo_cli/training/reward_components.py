@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tvo_cli.data.prompts import render_prompt
-from tvo_cli.evaluation.test_sets import OWN, RunEvaluation, TestSet
+from tvo_cli.evaluation.test_sets import OWN, EvaluatedTestSets, TestSet
 from tvo_cli.reward.reward_functions import FunctionRewards, ResponsesToReward
-from tvo_cli.reward.reward_sum import Opinions, weighted_sum
+from tvo_cli.reward.reward_sum import Opinions, weighted_reward_sum
 from tvo_cli.training.batch import GradedBatch
 from tvo_cli.types import Problem, Rollout, Verdict
 
@@ -35,12 +35,12 @@ def reward_by_functions(session: Session, graded: GradedBatch, draw: int = 0) ->
     components = session.ranks.run_on_first(score, dict[str, FunctionRewards])
     opinions = {name: found.values for name, found in components.items()}
     group = graded.rollout.group.tolist()
-    rewards = weighted_sum(opinions, session.functions.weights, group, graded.rewards)
+    rewards = weighted_reward_sum(opinions, session.functions.weights, group, graded.rewards)
     return replace(graded, rewards=tuple(rewards), components=components)
 
 
 def reward_heldout_responses(
-    session: Session, test_sets: Sequence[TestSet], evaluation: RunEvaluation
+    session: Session, test_sets: Sequence[TestSet], evaluation: EvaluatedTestSets
 ) -> dict[str, float]:
     """The mean of each function on the run's own held-out responses; a weighting that follows them is told all terms.
 
@@ -57,9 +57,9 @@ def reward_heldout_responses(
 
     components = session.ranks.run_on_first(score, dict[str, FunctionRewards])
     opinions = {name: found.values for name, found in components.items()}
-    metrics = {f"eval/reward/{name}": mean for name, mean in mean_opinions(opinions).items()}
+    metrics = {f"eval/reward/{name}": mean for name, mean in mean_component_opinions(opinions).items()}
     terms = terms_of_responses(session, rollout, verdicts, components)
-    return metrics | session.weighting.read_evaluation(mean_opinions(terms), session.counters.step)
+    return metrics | session.weighting.read_evaluation(mean_component_opinions(terms), session.counters.step)
 
 
 def responses_to_reward(
@@ -88,7 +88,7 @@ def terms_of_responses(
     }
 
 
-def mean_opinions(terms: Mapping[str, Opinions]) -> dict[str, float]:
+def mean_component_opinions(terms: Mapping[str, Opinions]) -> dict[str, float]:
     """The mean over the responses of which a term has an opinion; without any it is left out."""
     stated = {name: [value for value in values if value is not None] for name, values in terms.items()}
     return {name: statistics.fmean(values) for name, values in stated.items() if values}

@@ -32,14 +32,14 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
     budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
 
     def fitting(node: Any, found: Problems) -> Problems:
-        finite = found.size is not None and (_is_read(found) or found.size <= ALL)
+        finite = found.size is not None and (_are_problems_read(found) or found.size <= ALL)
         return problems_that_fit(
             config, policy, AskedProblems(node, found, None if finite else SAMPLED, "training"), budget
         )
 
     faults = FaultList()
     with faults.collect():
-        problems = _of_each_source(config.dataset, problems, fitting)
+        problems = _fit_each_source(config.dataset, problems, fitting)
     with faults.collect():
         _check_batch_is_filled(problems, at_once, int(config.rollout.get("minibatches") or 1))
     if faults.found and config.get("evaluation"):
@@ -85,7 +85,7 @@ def heldout_problems_of_run(
     budget = ResponseBudget(
         f"{'evaluation' if max_tokens else 'rollout'}.max_tokens", max_tokens or int(config.rollout.max_tokens)
     )
-    problems = _of_each_source(
+    problems = _fit_each_source(
         config.dataset,
         problems,
         lambda node, found: problems_that_fit(config, policy, AskedProblems(node, found, count, "held-out"), budget),
@@ -106,12 +106,12 @@ def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
     return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
 
 
-def _is_read(problems: Problems) -> bool:
+def _are_problems_read(problems: Problems) -> bool:
     """Whether the problems were read, not generated: looking at all of them is cheap."""
     return isinstance(getattr(problems, "problems", problems), ProblemList)
 
 
-def _of_each_source(node: Any, problems: Problems, fit: Callable[[Any, Problems], Problems]) -> Problems:
+def _fit_each_source(node: Any, problems: Problems, fit: Callable[[Any, Problems], Problems]) -> Problems:
     """What `fit` leaves of the problems; of a mixture, of each source by that source's own node."""
     if not isinstance(problems, Mixture):
         return fit(node, problems)

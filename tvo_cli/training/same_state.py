@@ -28,22 +28,24 @@ def check_same_state(session: Session) -> None:
     turn = session.counters.step // every % TURNS
     whole = [tensor for tensor in session.learner.parameters if not is_sharded(tensor)]  # shards differ
     weights = [tensor for number, tensor in enumerate(whole) if number % TURNS == turn]
-    state = {name: digest(found) for name, found in session.moving_state().items()}
-    ranks.check_same(state | {"weights": bits_sum(weights), "random generators": bits_sum(rng.rng_state().values())})
+    state = {name: state_digest(found) for name, found in session.moving_state().items()}
+    ranks.check_same(
+        state | {"weights": state_bits_sum(weights), "random generators": state_bits_sum(rng.rng_state().values())}
+    )
 
 
-def digest(found: object) -> str:
+def state_digest(found: object) -> str:
     """The first 16 letters of the sha256 of a record as JSON."""
     text = json.dumps(found, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @torch.no_grad()
-def bits_sum(tensors: Iterable[Tensor]) -> str:
+def state_bits_sum(tensors: Iterable[Tensor]) -> str:
     """The sum of all bits as integers, exact and the same in any order: a flipped bit changes it."""
-    return str([int(_as_integers(tensor).sum(dtype=torch.int64)) for tensor in tensors])
+    return str([int(_bits_as_integers(tensor).sum(dtype=torch.int64)) for tensor in tensors])
 
 
-def _as_integers(tensor: Tensor) -> Tensor:
+def _bits_as_integers(tensor: Tensor) -> Tensor:
     sizes = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return tensor.detach().contiguous().view(sizes[tensor.element_size()])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tvo_cli.checkpoint import store
-from tvo_cli.evaluation.test_sets import RunEvaluation
+from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.tracking.atomic_files import write_json_lines_atomically
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.collapse_response import is_run_stopped
@@ -28,11 +28,11 @@ def log_sampled_responses(session: Session, batch: RolloutBatch) -> None:
         return
     step, firings = session.counters.step, session.watch.first_firings()
     rows = _rows_of_batch(batch)
-    write_json_lines_atomically(_responses_of_step(session, step), rows)
+    write_json_lines_atomically(_samples_file_of_step(session, step), rows)
     if step >= session.limits.steps or is_run_stopped(session) or are_responses_kept(step, firings):
         session.tracker.log_completions(step, rows)
     if not are_responses_kept(step - NEWEST, firings):
-        _responses_of_step(session, step - NEWEST).unlink(missing_ok=True)
+        _samples_file_of_step(session, step - NEWEST).unlink(missing_ok=True)
 
 
 def are_responses_kept(step: int, firings: Iterable[int]) -> bool:
@@ -40,7 +40,7 @@ def are_responses_kept(step: int, firings: Iterable[int]) -> bool:
     return step == 1 or step % EVERY == 0 or any(abs(step - one) <= AROUND for one in firings)
 
 
-def _responses_of_step(session: Session, step: int) -> Path:
+def _samples_file_of_step(session: Session, step: int) -> Path:
     return session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl"
 
 
@@ -65,7 +65,7 @@ def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
     ]
 
 
-def log_evaluation_responses(session: Session, evaluation: RunEvaluation) -> None:
+def log_evaluation_responses(session: Session, evaluation: EvaluatedTestSets) -> None:
     """Every completion of an evaluation, and its pass@1 as the score of the policy where checkpoints go by it."""
     score = evaluation.score(session.limits.best)
     if session.limits.scored_by_evaluation and score is not None:

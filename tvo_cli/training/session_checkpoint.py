@@ -43,7 +43,7 @@ def save_session(session: Session) -> Path:
         except OSError as error:
             raise _error_for_full_disk(root, error) from error
     healthy = session.watch.policies_to_keep()
-    ranks.run_on_first(lambda: _prune_older(session.limits, root, folder, healthy), None)
+    ranks.run_on_first(lambda: _prune_older_checkpoints(session.limits, root, folder, healthy), None)
     return folder
 
 
@@ -60,7 +60,7 @@ def _write_checkpoint(session: Session, folder: Path) -> None:
     )
 
 
-def _prune_older(limits: RunSettings, root: Path, folder: Path, healthy: Collection[int]) -> None:
+def _prune_older_checkpoints(limits: RunSettings, root: Path, folder: Path, healthy: Collection[int]) -> None:
     store.prune_checkpoints(
         root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best, healthy=healthy
     )
@@ -157,7 +157,7 @@ def _cursor_state_to_resume(session: Session, state: Mapping[str, Any]) -> dict[
         return fresh
     if dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
         return held
-    return session.cursor.begin_anew(held, dataset_fingerprint.changed_sources(state["origin"], session.origin))
+    return session.cursor.begin_anew(held, dataset_fingerprint.changed_data_sources(state["origin"], session.origin))
 
 
 def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from tvo_cli.checkpoint.sharded_parameters import held_tensors
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training import resume_compatibility
-from tvo_cli.training.demonstration_rows import ReadRows, Rows
+from tvo_cli.training.demonstration_rows import EncodedDemonstrations, Rows
 from tvo_cli.training.supervised_fine_tuning import FineTuning
 
 log = logging.getLogger("tvo")
@@ -39,9 +39,9 @@ def check_resumable(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None
     if mode == "must" and not record.is_file():
         raise UserError("resume", mode, f"there is nothing to go on with in {folder}.", "Take resume=auto.")
     if mode != "never" and record.is_file():
-        before = _decisive(resume_compatibility.recorded_settings(folder / RESUME))
+        before = _decisive_sft_settings(resume_compatibility.recorded_settings(folder / RESUME))
         allowed = tuple(map(str, resume.allow))
-        resume_compatibility.check_same_settings(folder, before, _decisive(asked), allowed)
+        resume_compatibility.check_same_settings(folder, before, _decisive_sft_settings(asked), allowed)
 
 
 def begin(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ def save_fine_tuning(tuning: FineTuning, folder: Path, facts: Mapping[str, Any])
         policy=policy.save,
         policy_bytes=store.bytes_to_store({"policy": held_tensors(policy.trained_tensors())}),
         tensors={"optimizer": optimizer_tensors(tuning.optimizer, policy.network)},
-        state={"step": tuning.step, "data": fingerprint_of_rows(tuning.rows), **facts},
+        state={"step": tuning.step, "data": sft_rows_fingerprint(tuning.rows), **facts},
     )
     store.prune_checkpoints(folder / RESUME, 1, saved=place)
     return place
@@ -91,7 +91,7 @@ def resume_fine_tuning(tuning: FineTuning, folder: Path) -> dict[str, Any]:
     if place is None:
         return {}
     parts, state = store.load_checkpoint(place)
-    found = fingerprint_of_rows(tuning.rows)
+    found = sft_rows_fingerprint(tuning.rows)
     if state["data"] != found:
         problem = f"gives other rows than the fine-tuning was begun with (recorded: {state['data']})."
         remedy = "Put the data back, name another output_dir, or take resume=never."
@@ -109,15 +109,15 @@ def forget_states(folder: Path) -> None:
         store.remove_checkpoint(place)
 
 
-def fingerprint_of_rows(rows: Rows) -> str:
+def sft_rows_fingerprint(rows: Rows) -> str:
     """How many rows, and a sha256 over their tokens and what is learned of them; of generated ones over the first."""
     seen = hashlib.sha256()
-    each = iter(rows) if isinstance(rows, ReadRows) else islice(map(rows.at, range(LOOKED_AT)), LOOKED_AT)
+    each = iter(rows) if isinstance(rows, EncodedDemonstrations) else islice(map(rows.at, range(LOOKED_AT)), LOOKED_AT)
     for row in each:
         seen.update(json.dumps([row.ids, [int(one) for one in row.learned]]).encode())
     return f"{rows.size or 'endless'}:{seen.hexdigest()[:16]}"
 
 
-def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _decisive_sft_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings without those that decide nothing of what is learned."""
     return {key: value for key, value in settings.items() if not key.startswith(HARMLESS)}

@@ -84,7 +84,7 @@ def divergence_of_groups(session: Session, rollout: Rollout) -> Tensor:
     return torch.stack(session.ranks.gather_parts(own, Tensor))
 
 
-def opinions_of_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:
+def opinions_of_reward_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:
     """What each of the user's reward functions says, [B]; nan where it has no opinion."""
     return {
         name: torch.tensor([torch.nan if value is None else value for value in found.values], device=device)

@@ -92,12 +92,12 @@ class FineTuning:
         tokens = sum(sum(row.learned) for row in rows)
         self.optimizer.zero_grad(set_to_none=True)
         loss = 0.0
-        for part in microbatches(rows, self.settings.microbatch_tokens, packed=self.settings.packed):
+        for part in sft_microbatches(rows, self.settings.microbatch_tokens, packed=self.settings.packed):
             with self.autocast():
                 share = loss_of_rows(self.policy, part, packed=self.settings.packed) / tokens
             share.backward()
             loss += float(share.detach())
-        lr = self.settings.lr * lr_multiplier(self.settings, self.step)
+        lr = self.settings.lr * sft_lr_multiplier(self.settings, self.step)
         self.optimizer.param_groups[0]["lr"] = lr
         trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         norm = float(torch.nn.utils.clip_grad_norm_(trained, self.settings.clip_norm))
@@ -121,17 +121,17 @@ def mean_loss(policy: Policy, rows: Sequence[EncodedSequence], settings: SFTSett
     """Nats a learned token over the rows; not a number without one."""
     tokens = sum(sum(row.learned) for row in rows)
     total = 0.0
-    for part in microbatches(rows, settings.microbatch_tokens, packed=settings.packed):
+    for part in sft_microbatches(rows, settings.microbatch_tokens, packed=settings.packed):
         with autocast():
             total += float(loss_of_rows(policy, part, packed=settings.packed))
     return total / tokens if tokens else math.nan
 
 
-def microbatches(rows: Sequence[EncodedSequence], most: int, *, packed: bool) -> Iterator[list[EncodedSequence]]:
+def sft_microbatches(rows: Sequence[EncodedSequence], most: int, *, packed: bool) -> Iterator[list[EncodedSequence]]:
     """Rows in their order, as many at a time as have `most` tokens with their padding; 0: all at once."""
     part: list[EncodedSequence] = []
     for row in rows:
-        if part and most and _positions([*part, row], packed=packed) > most:
+        if part and most and _microbatch_positions([*part, row], packed=packed) > most:
             yield part
             part = []
         part.append(row)
@@ -139,12 +139,12 @@ def microbatches(rows: Sequence[EncodedSequence], most: int, *, packed: bool) ->
         yield part
 
 
-def _positions(rows: Sequence[EncodedSequence], *, packed: bool) -> int:
+def _microbatch_positions(rows: Sequence[EncodedSequence], *, packed: bool) -> int:
     lengths = [len(row.ids) for row in rows]
     return sum(lengths) if packed else len(lengths) * max(lengths)
 
 
-def lr_multiplier(settings: SFTSettings, step: int) -> float:
+def sft_lr_multiplier(settings: SFTSettings, step: int) -> float:
     """Linear warm-up, constant rate, linear decay to 0."""
     left = (settings.steps - step) / max(settings.decay * settings.steps, 1.0)
     return min(1.0, (step + 1) / max(settings.warm_up, 1), left)

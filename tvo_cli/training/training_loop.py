@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tvo_cli.evaluation.test_sets import RunEvaluation, TestSet, evaluate_test_sets
+from tvo_cli.evaluation.test_sets import EvaluatedTestSets, TestSet, evaluate_test_sets
 from tvo_cli.stability import CollapseAction
 from tvo_cli.training import (
     collapse_response,
@@ -31,7 +31,7 @@ from tvo_cli.training.stop_signals import StopRequest, handle_stop_signals
 from tvo_cli.training.stopwatch import Stopwatch
 
 
-def train(session: Session) -> RunEvaluation | None:
+def train(session: Session) -> EvaluatedTestSets | None:
     """Run to the last step, or until a rule or a signal stops it. The last evaluation, if any was asked for.
 
     A run that a rule has stopped is over: resumed, it is only evaluated. A signal while the last evaluation
@@ -120,7 +120,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     return action
 
 
-def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation | None:
+def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> EvaluatedTestSets | None:
     if not test_sets:
         return None
     hold_weights(session, Stopwatch())
@@ -133,7 +133,7 @@ def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> RunEvaluation |
     return evaluation
 
 
-def _final_evaluation(session: Session) -> RunEvaluation | None:
+def _final_evaluation(session: Session) -> EvaluatedTestSets | None:
     evaluation = _evaluate(session, session.test_sets)
     if evaluation is not None:
         session_checkpoint.save_session_if_possible(session)  # the last checkpoint, with the score that it has now

@@ -17,12 +17,12 @@ def thin_curve(steps: Sequence[int], values: Sequence[float], most: int) -> dict
     """
     import numpy as np
 
-    x, y = np.frombuffer(_buffer(steps), dtype=np.int64), np.frombuffer(_buffer(values), dtype=np.float64)
+    x, y = np.frombuffer(_array_bytes(steps), dtype=np.int64), np.frombuffer(_array_bytes(values), dtype=np.float64)
     broken = x[np.isinf(y)]
     x, y = x[np.isfinite(y)], y[np.isfinite(y)]
     told = {"broken": broken[: max(most, 1)].tolist(), "breaks": int(broken.size), "values": int(y.size)}
     if y.size <= most:
-        return {**told, "first": x.tolist(), "mean": _short(y)}
+        return {**told, "first": x.tolist(), "mean": _rounded_values(y)}
     width = _rows_a_point(int(y.size), most)
     begins = np.arange(0, y.size, width)
     ends = np.append(begins[1:], y.size)
@@ -31,9 +31,9 @@ def thin_curve(steps: Sequence[int], values: Sequence[float], most: int) -> dict
         **told,
         "first": x[begins].tolist(),
         "last": x[ends - 1].tolist(),
-        "low": _short(np.minimum.reduceat(y, begins)),
-        "mean": _short(mean),
-        "high": _short(np.maximum.reduceat(y, begins)),
+        "low": _rounded_values(np.minimum.reduceat(y, begins)),
+        "mean": _rounded_values(mean),
+        "high": _rounded_values(np.maximum.reduceat(y, begins)),
     }
 
 
@@ -45,10 +45,10 @@ def _rows_a_point(rows: int, most: int) -> int:
     return width
 
 
-def _buffer(numbers: Sequence[float]) -> Any:
+def _array_bytes(numbers: Sequence[float]) -> Any:
     """Return the bytes of an array; an empty one, which numpy does not read as one, as no bytes."""
     return numbers if len(numbers) else b""
 
 
-def _short(values: Any) -> list[float]:
+def _rounded_values(values: Any) -> list[float]:
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]

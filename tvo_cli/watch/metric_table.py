@@ -29,7 +29,7 @@ class MetricTable:
             column = columns.get(name)
             if column is None or len(column) != before:
                 column = self._padded_column(name, before)
-            column.append(_as_plotted(value) if type(value) is not float or value - value else value)
+            column.append(_column_value(value) if type(value) is not float or value - value else value)
 
     def _padded_column(self, name: str, rows: int) -> array[float]:
         """Return the column of a metric that the last rows did not have."""
@@ -38,14 +38,14 @@ class MetricTable:
         return column
 
 
-def _as_plotted(value: object) -> float:
+def _column_value(value: object) -> float:
     """Return what stands for a value that is no finite float."""
     if not isinstance(value, int | float):
         return ABSENT
     return float(value) if math.isfinite(value) else NOT_FINITE
 
 
-class MetricsReader:
+class MetricTableReader:
     """A metrics.jsonl that another process writes: `read` takes in the whole lines that have come since."""
 
     def __init__(self, path: Path) -> None:

@@ -18,7 +18,7 @@ SCRIPTS = ("chart.js", "page.js")
 def page_as_html() -> bytes:
     """Return the page."""
     text = (HERE / "page.html").read_text(encoding="utf-8")
-    filled = {"{{style}}": _style(), "{{script}}": _script(), "{{settings}}": html.escape(_settings())}
+    filled = {"{{style}}": _page_style(), "{{script}}": _script(), "{{settings}}": html.escape(_page_settings())}
     for place, content in filled.items():
         text = text.replace(place, content)
     return text.encode("utf-8")
@@ -27,12 +27,13 @@ def page_as_html() -> bytes:
 def content_security_policy() -> str:
     """Return the page's policy: its own style and script by their digests, and answers of this server."""
     return (
-        f"default-src 'none'; script-src '{_digest(_script())}'; style-src '{_digest(_style())}'; connect-src 'self'; "
+        f"default-src 'none'; script-src '{_csp_digest(_script())}'; style-src '{_csp_digest(_page_style())}'; "
+        "connect-src 'self'; "
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 
-def _settings() -> str:
+def _page_settings() -> str:
     """Return what the page knows of the metrics: the panels to begin with, and unit and meaning of each."""
     panels = [
         {"title": section.title, "panels": [{"metrics": panel.metrics, "log": panel.log} for panel in section.panels]}
@@ -41,7 +42,7 @@ def _settings() -> str:
     return json.dumps({"sections": panels, "about": {one.name: [one.unit, one.meaning] for one in METRICS}})
 
 
-def _style() -> str:
+def _page_style() -> str:
     return (HERE / "page.css").read_text(encoding="utf-8")
 
 
@@ -49,5 +50,5 @@ def _script() -> str:
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
-def _digest(text: str) -> str:
+def _csp_digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -13,11 +13,11 @@ from tvo_cli import escaping
 from tvo_cli.errors import UserError
 from tvo_cli.report.next_commands import next_replay_commands
 from tvo_cli.report.run_listing import ListedRun, list_run, run_folders, settings_in_which_runs_differ
-from tvo_cli.report.run_loading import Run, read_json
+from tvo_cli.report.run_loading import LoadedRun, read_run_json
 from tvo_cli.tracking import run_status
 from tvo_cli.watch import completions
 from tvo_cli.watch.envelope import thin_curve
-from tvo_cli.watch.metric_table import MetricsReader
+from tvo_cli.watch.metric_table import MetricTableReader
 
 FILES = ("config.yaml", "metrics.jsonl", "collapse.json", "summary.json", run_status.STATUS_FILE)
 READING = 0.3  # seconds of reading an answer may take; the rest is read between the answers
@@ -33,7 +33,7 @@ class WatchedFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._lock = Lock()
-        self._readers: dict[str, MetricsReader] = {}
+        self._readers: dict[str, MetricTableReader] = {}
         self._reads_on = False
         self._listed: dict[str, tuple[object, ListedRun]] = {}  # with the times of the files that it was read from
 
@@ -91,7 +91,7 @@ class WatchedFolder:
 
     def _list(self, name: str, place: Path) -> ListedRun | None:
         """The run's line of `tvo ls`, read again where a file has changed or its process may have ended."""
-        times = tuple(_modified(place / file) for file in FILES)
+        times = tuple(_modification_stamp(place / file) for file in FILES)
         known = self._listed.get(name)
         if known is not None and known[0] == times and known[1].state != run_status.RUNNING:
             return known[1]
@@ -101,7 +101,7 @@ class WatchedFolder:
             return None if known is None else known[1]
         self._listed[name] = (times, run)
         if _has_curves(run):
-            self._readers.setdefault(name, MetricsReader(place / "metrics.jsonl"))
+            self._readers.setdefault(name, MetricTableReader(place / "metrics.jsonl"))
         return run
 
     def _forget_all_but(self, found: Mapping[str, ListedRun]) -> None:
@@ -134,7 +134,7 @@ class WatchedFolder:
                 yield name, thin_curve(steps, values, most)
 
 
-def _modified(path: Path) -> tuple[int, int]:
+def _modification_stamp(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError:
@@ -148,7 +148,7 @@ def _has_curves(run: ListedRun) -> bool:
 
 def _run_for_page(name: str, run: ListedRun, apart: Mapping[str, Any]) -> dict[str, Any]:
     collapse = _collapse_of_run(run.folder)
-    bare = Run(run.folder, {}, (), (), {}, collapse)
+    bare = LoadedRun(run.folder, {}, (), (), {}, collapse)
     firings = [one for one in collapse.get("firings") or () if isinstance(one, dict)]
     reward = run.reward if run.reward is not None and math.isfinite(run.reward) else None
     return {
@@ -172,6 +172,6 @@ def _firing_for_page(firing: Mapping[str, Any]) -> dict[str, Any]:
 
 def _collapse_of_run(folder: Path) -> Mapping[str, Any]:
     try:
-        return read_json(folder / "collapse.json")
+        return read_run_json(folder / "collapse.json")
     except (UserError, OSError):
         return {}

@@ -247,7 +247,7 @@ def test_axes(document: ReportDocument, x: str, last: float | None) -> None:
     trial = next(
         trial for cell in document.sections[0].found.cells for trial in cell.trials if trial.name == "tvo-0.001-s2"
     )
-    curve = training_curves.read_curve(trial, "accuracy/fresh", x)
+    curve = training_curves.read_training_curve(trial, "accuracy/fresh", x)
     assert curve.xs[-1] == pytest.approx(last, rel=1e-3) if last else 0 < curve.xs[-1] < 1
 
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tvo_cli.diagnosis.render.curve_svg import DrawnCurve, MarkedStep, curves_as_svg
+from tvo_cli.diagnosis.render.curve_svg import SvgCurve, SvgStepMark, curves_as_svg
 
 
 def points(picture: str) -> list[tuple[float, float]]:
@@ -21,8 +21,8 @@ def points(picture: str) -> list[tuple[float, float]]:
     "values", [[0.5] * 3, [math.nan, 0.5, math.inf], [1e-300, 1e300], [0.0], [-3.0, 2.0], [1e12, 1e12 + 1]]
 )
 def test_any_numbers_make_a_picture_inside_its_frame(values: list[float]) -> None:
-    marks = [MarkedStep(1, "<b>", "first"), MarkedStep(2, "seen", "alarm")]
-    picture = curves_as_svg([DrawnCurve("a&b", range(len(values)), values, "a")], marks, 0.5)
+    marks = [SvgStepMark(1, "<b>", "first"), SvgStepMark(2, "seen", "alarm")]
+    picture = curves_as_svg([SvgCurve("a&b", range(len(values)), values, "a")], marks, 0.5)
     ElementTree.fromstring(picture)
     assert all(0 <= x <= 760 and 0 <= y <= 190 for x, y in points(picture)) and "&lt;b&gt;" in picture
 
@@ -30,9 +30,9 @@ def test_any_numbers_make_a_picture_inside_its_frame(values: list[float]) -> Non
 def test_a_long_curve_keeps_its_spike() -> None:
     values = [0.0] * 5000
     values[3210] = 9.0
-    drawn = points(curves_as_svg([DrawnCurve("norm", range(5000), values, "a")]))
+    drawn = points(curves_as_svg([SvgCurve("norm", range(5000), values, "a")]))
     assert len(drawn) < 1500 and min(y for _, y in drawn) < 30
 
 
 def test_nothing_finite_is_no_picture() -> None:
-    assert curves_as_svg([DrawnCurve("x", [1], [math.nan], "a")]) == ""
+    assert curves_as_svg([SvgCurve("x", [1], [math.nan], "a")]) == ""

@@ -203,7 +203,7 @@ def arm_label(trial: Trial, keys: Sequence[str]) -> str:
     """Return the label of a run's arm: the values of the keys, a word bare and a number with its key."""
     parts = []
     for key in keys:
-        value = trial_settings.shown_setting(key, trial.settings.get(key))
+        value = trial_settings.trial_setting_text(key, trial.settings.get(key))
         bare = key.endswith((".name", "path")) or isinstance(trial.settings.get(key), str)
         parts.append(value if bare else f"{key.rpartition('.')[2]}={value}")
     return ", ".join(parts)

@@ -29,7 +29,9 @@ def gradient_variance_ratio(a: ArmAtRate, b: ArmAtRate, name: str, confidence: f
     for first, second in _trials_paired_by_seed(a, b):
         one, other = dict(zip(*first.run.curve(name))), dict(zip(*second.run.curve(name)))
         common = set(one) & set(other)
-        usable = sorted(step for step in common if _has_logarithm(one[step]) and _has_logarithm(other[step]))
+        usable = sorted(
+            step for step in common if _is_positive_gradient(one[step]) and _is_positive_gradient(other[step])
+        )
         skipped += len(common) - len(usable)
         if usable:
             steps += len(usable)
@@ -51,7 +53,7 @@ def noise_over_signal_ratio(
         ]
         common = sorted(set(rows[0]) & set(rows[1]))
         noises = [_noise_over_signal([row[step] for step in common], variance, signal) for row in rows]
-        if common and all(map(_has_logarithm, noises)):
+        if common and all(map(_is_positive_gradient, noises)):
             steps += len(common)
             left.append(noises[0])
             right.append(noises[1])
@@ -74,6 +76,6 @@ def _trials_paired_by_seed(a: ArmAtRate, b: ArmAtRate) -> list[tuple[Trial, Tria
     return [(a.by_seed[seed], b.by_seed[seed]) for seed in known]
 
 
-def _has_logarithm(value: float) -> bool:
+def _is_positive_gradient(value: float) -> bool:
     """Return whether a gradient reading is finite and above 0, so that it enters a ratio."""
     return math.isfinite(value) and value > 0

@@ -28,7 +28,7 @@ class MetricChoice:
     @property
     def share(self) -> bool:
         """Whether the metric is a share."""
-        return is_share(self.metric)
+        return is_share_metric(self.metric)
 
     @property
     def less(self) -> bool:
@@ -116,7 +116,7 @@ def _runs_without_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     return f"{count_of(len(names), 'finished run')} without a finite {metric} ({join_names(names, 4)})"
 
 
-def is_share(metric: str) -> bool:
+def is_share_metric(metric: str) -> bool:
     """Return whether a metric is a share, to be shown in percent and compared in points."""
     name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
     known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")

@@ -47,7 +47,7 @@ def rate_robustness(arm: Arm, rates: Sequence[float], how: MetricChoice) -> Rate
     means = [fmean(row.values()) for row in rows]
     worst = means.index(how.worst_of(means))
     last = how.worst_of(value for row in rows for value in row.values())
-    interval = run_values.mean_of_known(list(areas.values()), how.confidence) if areas else NO_INTERVAL
+    interval = run_values.mean_of_known_values(list(areas.values()), how.confidence) if areas else NO_INTERVAL
     return RateRobustness(tuple(rates), interval, means[worst], rates[worst], last, areas)
 
 

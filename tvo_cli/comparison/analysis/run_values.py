@@ -33,7 +33,7 @@ def _value_of_failed_run(trial: Trial, how: MetricChoice) -> float | None:
 
 def last_value(trial: Trial, how: MetricChoice) -> float | None:
     """Return a run's last value: of its last evaluation, or a step metric's mean over the last steps."""
-    values = finite_values(trial.curve(how.metric)[1])
+    values = finite_run_values(trial.curve(how.metric)[1])
     if not values and how.evaluated:
         found = (trial.run.summary.get("evaluation") or {}) if trial.run.summary else {}
         value = found.get(how.metric) if hasattr(found, "get") else None
@@ -46,16 +46,16 @@ def best_value(trial: Trial, how: MetricChoice) -> float | None:
 
     Of pass@1 that was evaluated once only: the best running mean of the fresh accuracy.
     """
-    values = finite_values(trial.curve(how.metric)[1])
+    values = finite_run_values(trial.curve(how.metric)[1])
     if how.metric == PASS and len(values) < 2:
         values = running_means(trial.curve(FRESH)[1])
     elif not how.evaluated:
         values = running_means(values)
-    known = finite_values(values)
+    known = finite_run_values(values)
     return how.best_of(known) if known else None
 
 
-def finite_values(values: Sequence[float]) -> list[float]:
+def finite_run_values(values: Sequence[float]) -> list[float]:
     """Return the finite ones of a run's values."""
     return [value for value in values if math.isfinite(value)]
 
@@ -64,7 +64,7 @@ def running_means(values: Sequence[float]) -> list[float]:
     """Return the mean of each value and the up to WINDOW − 1 finite ones before it; nan before WINDOW of them."""
     out = []
     for end in range(1, len(values) + 1):
-        seen = finite_values(values[max(0, end - WINDOW) : end])
+        seen = finite_run_values(values[max(0, end - WINDOW) : end])
         out.append(fmean(seen) if seen and end >= min(WINDOW, len(values)) else math.nan)
     return out
 
@@ -78,9 +78,9 @@ def final_values_by_seed(cell: ArmAtRate, how: MetricChoice) -> dict[str, float]
     return {seed: value for seed, value in found.items() if value is not None}
 
 
-def mean_of_known(found: Sequence[float | None], confidence: float) -> ConfidenceInterval:
+def mean_of_known_values(found: Sequence[float | None], confidence: float) -> ConfidenceInterval:
     """Return the mean and t interval of the values that are known; NO_INTERVAL of nothing."""
-    known = finite_values([value for value in found if value is not None])
+    known = finite_run_values([value for value in found if value is not None])
     if len(known) > 1 and has_no_spread(known):  # a coarse score, which says nothing of other seeds
         return ConfidenceInterval(known[0], math.nan, math.nan, len(known))
     return mean_interval(known, confidence) if known else NO_INTERVAL
@@ -100,13 +100,13 @@ def rollouts_until_accuracy(trial: Trial, threshold: float) -> ThresholdCrossing
 
 def share_left_at_end(trial: Trial, name: str) -> float | None:
     """Return the share of a run's first value that is left at its end."""
-    known = finite_values(trial.run.curve(name)[1])
+    known = finite_run_values(trial.run.curve(name)[1])
     return fmean(known[-WINDOW:]) / known[0] if len(known) > 1 and known[0] > 0 else None
 
 
 def seconds_of_run(trial: Trial) -> float | None:
     """Return the seconds of all steps of a run; the summary's where steps have no time."""
-    times = finite_values(trial.run.curve("time/step")[1])
+    times = finite_run_values(trial.run.curve("time/step")[1])
     if times and len(times) == trial.last_step:
         return sum(times)
     told = trial.run.summary.get("seconds")
@@ -124,11 +124,11 @@ def tokens_per_second_of_run(trial: Trial) -> float | None:
     return made / took if took and made else None
 
 
-def mean_over_steps(name: str) -> Callable[[Trial], float | None]:
+def metric_mean_over_steps(name: str) -> Callable[[Trial], float | None]:
     """Return a function of a run: the mean of a metric over its steps."""
 
     def read(trial: Trial) -> float | None:
-        known = finite_values(trial.run.curve(name)[1])
+        known = finite_run_values(trial.run.curve(name)[1])
         return fmean(known) if known else None
 
     return read

@@ -55,9 +55,11 @@ def arms_table(found: BlockAnalysis) -> Table:
     for arm in found.block.arms:
         chosen = found.chosen[arm.label]
         mine = chosen.cell
-        best = run_values.mean_of_known([run_values.best_value(trial, how) for trial in mine.trials], how.confidence)
+        best = run_values.mean_of_known_values(
+            [run_values.best_value(trial, how) for trial in mine.trials], how.confidence
+        )
         row = [text_cell(arm.label), rate_cell(chosen.best), *run_counts_of_outcome(arm.trials)]
-        final = run_values.mean_of_known(list(chosen.values(how).values()), how.confidence)
+        final = run_values.mean_of_known_values(list(chosen.values(how).values()), how.confidence)
         row += [interval_cell(final, how.share), interval_cell(best, how.share)]
         if found.swept:
             row.append(metric_cell(chosen.optimistic, how.share))
@@ -98,7 +100,7 @@ def note_on_best_values(found: BlockAnalysis) -> str:
 
 def _final_outcome_interval(cell: ArmAtRate, how: MetricChoice) -> ConfidenceInterval:
     """Return mean and interval of the final values, for an outcome table."""
-    return run_values.mean_of_known(list(run_values.final_values_by_seed(cell, how).values()), how.confidence)
+    return run_values.mean_of_known_values(list(run_values.final_values_by_seed(cell, how).values()), how.confidence)
 
 
 def _final_outcomes_of_seeds(cell: ArmAtRate, how: MetricChoice) -> TableCell:
@@ -129,7 +131,9 @@ def rates_table(found: BlockAnalysis) -> Table:
     how, percent = found.how, " (%)" if found.how.share else ""
     rows = []
     for cell in found.cells:
-        best = run_values.mean_of_known([run_values.best_value(trial, how) for trial in cell.trials], how.confidence)
+        best = run_values.mean_of_known_values(
+            [run_values.best_value(trial, how) for trial in cell.trials], how.confidence
+        )
         final = [interval_cell(_final_outcome_interval(cell, how), how.share), interval_cell(best, how.share)]
         rows.append(
             [

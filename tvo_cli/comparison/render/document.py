@@ -50,7 +50,7 @@ class DocumentRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DocumentVerdict:
     """A verdict of the document: its sentence, what must stand beside it, and its numbers."""
 
     sentence: str
@@ -64,8 +64,8 @@ class ReportSection:
 
     label: str
     found: BlockAnalysis
-    verdicts: tuple[Verdict, ...]  # each at its own rate
-    at_rates: tuple[tuple[float, tuple[Verdict, ...]], ...]  # at every shared rate
+    verdicts: tuple[DocumentVerdict, ...]  # each at its own rate
+    at_rates: tuple[tuple[float, tuple[DocumentVerdict, ...]], ...]  # at every shared rate
     robust: tuple[str, ...]
     warnings: tuple[str, ...]
     tables: tuple[Table, ...]
@@ -127,10 +127,10 @@ def _check_baseline_is_known(baseline: str | None, blocks: Sequence[arms_and_blo
 def _report_section(found: BlockAnalysis, warnings: Sequence[str]) -> ReportSection:
     """Return the section of one block."""
     how = found.how
-    own = tuple(_make_verdict(one, found, problem=True) for one in found.own)
-    by_rate: dict[float, list[Verdict]] = {}
+    own = tuple(_document_verdict(one, found, problem=True) for one in found.own)
+    by_rate: dict[float, list[DocumentVerdict]] = {}
     for one in found.at_rates:
-        by_rate.setdefault(float(one.a.rate or 0.0), []).append(_make_verdict(one, found, problem=False))
+        by_rate.setdefault(float(one.a.rate or 0.0), []).append(_document_verdict(one, found, problem=False))
     at_rates = tuple((rate, tuple(by_rate[rate])) for rate in sorted(by_rate))
     told = (
         *warnings,
@@ -150,10 +150,10 @@ def _report_section(found: BlockAnalysis, warnings: Sequence[str]) -> ReportSect
     )
 
 
-def _make_verdict(one: SeedContrast, found: BlockAnalysis, *, problem: bool) -> Verdict:
+def _document_verdict(one: SeedContrast, found: BlockAnalysis, *, problem: bool) -> DocumentVerdict:
     """Return a verdict of the document with its sentences."""
     over = found.problems.get(one.a.arm) if problem else None
-    return Verdict(verdict_sentence(one, found.how), tuple(sentences_beside_verdict(one, over, found.how)), one)
+    return DocumentVerdict(verdict_sentence(one, found.how), tuple(sentences_beside_verdict(one, over, found.how)), one)
 
 
 def _tables_of_document_section(found: BlockAnalysis) -> tuple[Table, ...]:
@@ -179,7 +179,7 @@ def _tables_of_document_section(found: BlockAnalysis) -> tuple[Table, ...]:
     return tuple(without_empty_columns(table) for table in made if table.rows)
 
 
-def verdict_groups(section: ReportSection) -> Iterator[tuple[str, tuple[Verdict, ...]]]:
+def verdict_groups(section: ReportSection) -> Iterator[tuple[str, tuple[DocumentVerdict, ...]]]:
     """Yield a section's verdicts under their titles: at the own rates, then at each shared one."""
     if section.verdicts:
         ways = {chosen.way for chosen in section.found.chosen.values() if chosen.way}

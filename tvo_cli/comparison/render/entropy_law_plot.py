@@ -55,7 +55,7 @@ def _plot_entropy_law_panel(axes: Axes, cell: ArmAtRate, look: LineStyle) -> Non
         name = run_values.FRESH if trial.has(run_values.FRESH) else "reward/mean"
         got = dict(zip(*trial.run.curve(name)))
         pairs = [(h, got[step]) for step, h in zip(*trial.run.curve("policy/entropy"), strict=True) if step in got]
-        entropies = run_values.finite_values([h for h, _ in pairs])
+        entropies = run_values.finite_run_values([h for h, _ in pairs])
         axes.scatter([h for h, _ in pairs], [r for _, r in pairs], s=4, color=look.colour, alpha=0.25, linewidths=0)
         for ends, line in (((min(entropies), max(entropies)), "-"), ((0.0, min(entropies)), ":")):
             grid = [ends[0] + (ends[1] - ends[0]) * i / 30 for i in range(31)]

@@ -90,22 +90,22 @@ def pages_of_arms(found: BlockAnalysis, most: int) -> list[BlockAnalysis]:
     if len(found.block.arms) <= most:
         return [found]
     others = sorted(
-        (arm for arm in found.block.arms if arm is not found.baseline), key=lambda arm: _rank_of_arm(found, arm)
+        (arm for arm in found.block.arms if arm is not found.baseline), key=lambda arm: _page_order_of_arm(found, arm)
     )
     count = ceil(len(others) / (most - 1))
     return [
-        _analysis_of_arms(found, (found.baseline, *others[i * len(others) // count : (i + 1) * len(others) // count]))
+        _analysis_of_page(found, (found.baseline, *others[i * len(others) // count : (i + 1) * len(others) // count]))
         for i in range(count)
     ]
 
 
-def _rank_of_arm(found: BlockAnalysis, arm: Arm) -> float:
+def _page_order_of_arm(found: BlockAnalysis, arm: Arm) -> float:
     """Return an arm's rank among the pages of an analysis, the best first."""
     mean = found.chosen[arm.label].optimistic
     return inf if isnan(mean) else mean if found.how.less else -mean
 
 
-def _analysis_of_arms(found: BlockAnalysis, arms: tuple[Arm, ...]) -> BlockAnalysis:
+def _analysis_of_page(found: BlockAnalysis, arms: tuple[Arm, ...]) -> BlockAnalysis:
     """Return the analysis cut down to some arms, for one page."""
     chosen = {arm.label: found.chosen[arm.label] for arm in arms}
     return replace(found, block=replace(found.block, arms=arms), chosen=chosen)

@@ -45,18 +45,18 @@ def mean_and_half_width(found: ConfidenceInterval, *, share: bool = False, signe
     if math.isnan(found.mean):
         return formatting.UNKNOWN
     scale, half = (100.0 if share else 1.0), (found.high - found.low) / 2
-    decimals = 1 if share else _decimals(found.mean if math.isnan(half) else half)
+    decimals = 1 if share else _decimals_of_column(found.mean if math.isnan(half) else half)
     write = formatting.format_signed if signed else formatting.format_fixed
     mean = write(scale * found.mean, decimals)
     return mean if math.isnan(half) else f"{mean} {PLUS_MINUS} {formatting.format_fixed(scale * half, decimals)}"
 
 
-def _decimals(size: float) -> int:
+def _decimals_of_column(size: float) -> int:
     """Return the decimals that show two digits of a number of this size."""
     return 0 if size == 0 else max(0, 1 - math.floor(math.log10(abs(size))))
 
 
-def _final_values(found: BlockAnalysis, arm: Arm) -> ValuesBySeed:
+def _final_values_of_column(found: BlockAnalysis, arm: Arm) -> ValuesBySeed:
     return found.chosen[arm.label].values(found.how)
 
 
@@ -65,18 +65,18 @@ def _area_values(found: BlockAnalysis, arm: Arm) -> ValuesBySeed:
     return robust.areas if robust is not None else {}
 
 
-def _mean_cell(found: BlockAnalysis, values: Sequence[float | None]) -> str:
-    interval = run_values.mean_of_known(list(values), found.how.confidence)
+def _mean_column_cell(found: BlockAnalysis, values: Sequence[float | None]) -> str:
+    interval = run_values.mean_of_known_values(list(values), found.how.confidence)
     return mean_and_half_width(interval, share=found.how.share)
 
 
 def _best_cell(found: BlockAnalysis, arm: Arm) -> str:
     trials = found.chosen[arm.label].cell.trials
-    return _mean_cell(found, [run_values.best_value(trial, found.how) for trial in trials])
+    return _mean_column_cell(found, [run_values.best_value(trial, found.how) for trial in trials])
 
 
-def _difference_cell(found: BlockAnalysis, arm: Arm) -> str:
-    one = contrast_with_baseline(found, arm)
+def _difference_column_cell(found: BlockAnalysis, arm: Arm) -> str:
+    one = column_contrast_with_baseline(found, arm)
     if one is None:
         return "(baseline)"
     said = one.over_seeds
@@ -85,19 +85,19 @@ def _difference_cell(found: BlockAnalysis, arm: Arm) -> str:
     return shown + (STAR if one.separated else "")
 
 
-def contrast_with_baseline(found: BlockAnalysis, arm: Arm) -> SeedContrast | None:
+def column_contrast_with_baseline(found: BlockAnalysis, arm: Arm) -> SeedContrast | None:
     """Return the contrast of an arm and the baseline, each at its own rate; None of the baseline itself."""
     return next((one for one in found.own if one.a.arm == arm.label), None)
 
 
 def _p_cell(found: BlockAnalysis, arm: Arm) -> str:
-    one = contrast_with_baseline(found, arm)
+    one = column_contrast_with_baseline(found, arm)
     if one is None or math.isnan(one.adjusted):
         return formatting.UNKNOWN
     return "<0.001" if one.adjusted < 0.001 else formatting.format_number(one.adjusted, 2)
 
 
-def _collapsed_cell(found: BlockAnalysis, arm: Arm) -> str:
+def _collapsed_column_cell(found: BlockAnalysis, arm: Arm) -> str:
     seen = collapse_rate_of(found.chosen[arm.label].cell.trials, found.how.confidence)
     return f"{seen.collapsed}/{seen.watched}" if seen.watched else formatting.UNKNOWN
 
@@ -118,17 +118,17 @@ def _cost_cell(read: Callable[[Trial], float | None], unit: float) -> Callable[[
     def cell(found: BlockAnalysis, arm: Arm) -> str:
         known = [read(trial) for trial in found.chosen[arm.label].cell.trials]
         scaled = [None if value is None else value / unit for value in known]
-        return mean_and_half_width(run_values.mean_of_known(scaled, found.how.confidence))
+        return mean_and_half_width(run_values.mean_of_known_values(scaled, found.how.confidence))
 
     return cell
 
 
-def _metric_heading(found: BlockAnalysis) -> str:
+def _metric_column_heading(found: BlockAnalysis) -> str:
     """Return the heading of the column of final values: `pass@1 (%)`."""
-    return (found.how.metric.rpartition("eval/")[2] or found.how.metric) + _unit(found)
+    return (found.how.metric.rpartition("eval/")[2] or found.how.metric) + _unit_of_column(found)
 
 
-def _unit(found: BlockAnalysis) -> str:
+def _unit_of_column(found: BlockAnalysis) -> str:
     return " (%)" if found.how.share else ""
 
 
@@ -136,26 +136,28 @@ def _fixed(heading: str) -> Callable[[BlockAnalysis], str]:
     return lambda found: heading
 
 
-def _with_unit(heading: str) -> Callable[[BlockAnalysis], str]:
-    return lambda found: heading + _unit(found)
+def _column_heading_with_unit(heading: str) -> Callable[[BlockAnalysis], str]:
+    return lambda found: heading + _unit_of_column(found)
 
 
-def _difference_heading(found: BlockAnalysis) -> str:
+def _difference_column_heading(found: BlockAnalysis) -> str:
     return f"{formatting.MINUS} {found.baseline.title}" + (" (points)" if found.how.share else "")
 
 
 COLUMNS: Mapping[str, PaperColumn] = {
     "rate": PaperColumn(_fixed("rate"), lambda found, arm: formatting.format_rate(found.chosen[arm.label].best)),
-    "seeds": PaperColumn(_fixed("seeds"), lambda found, arm: str(len(_final_values(found, arm)))),
+    "seeds": PaperColumn(_fixed("seeds"), lambda found, arm: str(len(_final_values_of_column(found, arm)))),
     "final": PaperColumn(
-        _metric_heading, lambda found, arm: _mean_cell(found, list(_final_values(found, arm).values())), _final_values
+        _metric_column_heading,
+        lambda found, arm: _mean_column_cell(found, list(_final_values_of_column(found, arm).values())),
+        _final_values_of_column,
     ),
-    "best": PaperColumn(_with_unit("best"), _best_cell),
-    "difference": PaperColumn(_difference_heading, _difference_cell),
+    "best": PaperColumn(_column_heading_with_unit("best"), _best_cell),
+    "difference": PaperColumn(_difference_column_heading, _difference_column_cell),
     "p": PaperColumn(_fixed("p"), _p_cell),
-    "collapsed": PaperColumn(_fixed("collapsed"), _collapsed_cell),
-    "area": PaperColumn(_with_unit("over rates"), _area_cell, _area_values),
-    "worst": PaperColumn(_with_unit("worst rate"), _worst_cell),
+    "collapsed": PaperColumn(_fixed("collapsed"), _collapsed_column_cell),
+    "area": PaperColumn(_column_heading_with_unit("over rates"), _area_cell, _area_values),
+    "worst": PaperColumn(_column_heading_with_unit("worst rate"), _worst_cell),
     "hours": PaperColumn(_fixed("hours"), _cost_cell(run_values.seconds_of_run, 3600.0)),
     "tokens": PaperColumn(_fixed("tokens (M)"), _cost_cell(run_values.tokens_of_run, 1e6)),
 }

@@ -12,7 +12,7 @@ from tvo_cli.comparison.render.plot_style import (
     LineStyle,
     Plot,
     add_legend,
-    final_metric_name,
+    final_value_axis_label,
     make_canvas,
     save_plot,
 )
@@ -35,7 +35,7 @@ def performance_profile_plot(
         axes.plot(grid, profile.share, linestyle=look.line, color=look.colour, label=look.label)
         axes.fill_between(grid, profile.low, profile.high, color=look.colour, alpha=0.1, linewidth=0)
     axes.set(
-        xlabel=escaping.figure(f"{final_metric_name(found)} above"),
+        xlabel=escaping.figure(f"{final_value_axis_label(found)} above"),
         ylabel="share of runs",
         ylim=(-0.02, 1.02),
         xlim=(0, 1),

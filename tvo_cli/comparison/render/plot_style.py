@@ -152,6 +152,6 @@ def set_rate_axis(axes: Axes, rates: Sequence[float]) -> None:
     axes.set_xlabel("learning rate")
 
 
-def final_metric_name(found: BlockAnalysis) -> str:
+def final_value_axis_label(found: BlockAnalysis) -> str:
     """Return the label of an axis that shows final values."""
     return f"final {found.how.metric}"

@@ -14,7 +14,7 @@ from tvo_cli.comparison.render.plot_style import (
     LineStyle,
     Plot,
     add_legend,
-    final_metric_name,
+    final_value_axis_label,
     make_canvas,
     save_plot,
     set_rate_axis,
@@ -33,14 +33,14 @@ def rate_plot(found: BlockAnalysis, style: dict[str, LineStyle]) -> Iterator[Plo
         shift = 1.0 + min(0.035, 0.2 / arms) * (i - (arms - 1) / 2)  # side by side, and still at its rate
         _plot_rate_line(axes, [cell for cell in arm.cells if cell.rate is not None], style[arm.label], shift, found)
     set_rate_axis(axes, rates)
-    axes.set_ylabel(escaping.figure(final_metric_name(found)))
+    axes.set_ylabel(escaping.figure(final_value_axis_label(found)))
     if found.how.share:
         axes.set_ylim(-0.02, 1.02)
     add_legend(figure, [axes])
     yield save_plot(
         figure,
         "rates",
-        f"{final_metric_name(found)} against the learning rate: mean, t interval over seeds, every run a dot",
+        f"{final_value_axis_label(found)} against the learning rate: mean, t interval over seeds, every run a dot",
     )
 
 
@@ -52,7 +52,7 @@ def _plot_rate_line(
     rows = [(rate, values) for rate, values in rows if values]
     if not rows:
         return
-    means = [run_values.mean_of_known(values, found.how.confidence) for _, values in rows]
+    means = [run_values.mean_of_known_values(values, found.how.confidence) for _, values in rows]
     places = [rate * shift for rate, _ in rows]
     ends = [
         [_error_bar_length(one.mean - one.low, one.mean, found) for one in means],

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from tvo_cli.comparison.render.document import ReportDocument, ReportSection, Verdict
+from tvo_cli.comparison.render.document import DocumentVerdict, ReportDocument, ReportSection
 from tvo_cli.comparison.render.table_cells import TableCell
 
 
@@ -40,9 +40,9 @@ def _section_as_json(section: ReportSection) -> dict[str, Any]:
     }
 
 
-def _verdict_as_json(verdict: Verdict, rate: str | float) -> dict[str, Any]:
+def _verdict_as_json(verdict: DocumentVerdict, rate: str | float) -> dict[str, Any]:
     one = verdict.contrast
-    said = strict_json(one.over_seeds._asdict())
+    said = report_json_value(one.over_seeds._asdict())
     return {
         "a": one.a.arm,
         "b": one.b.arm,
@@ -51,7 +51,7 @@ def _verdict_as_json(verdict: Verdict, rate: str | float) -> dict[str, Any]:
         "beside": list(verdict.beside),
         **said,
         "paired": one.paired,
-        "p_holm": strict_json(one.adjusted),
+        "p_holm": report_json_value(one.adjusted),
         "separated": one.separated,
         "seeds_needed": one.needed,
     }
@@ -59,15 +59,15 @@ def _verdict_as_json(verdict: Verdict, rate: str | float) -> dict[str, Any]:
 
 def cell_as_json(datum: TableCell) -> Any:
     """Return a table's cell as JSON."""
-    return strict_json(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
+    return report_json_value(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
 
 
-def strict_json(found: Any) -> Any:
+def report_json_value(found: Any) -> Any:
     """Return a value for strict JSON: ten digits, so that no machine's last bit matters; null for not finite."""
     if isinstance(found, dict):
-        return {name: strict_json(inner) for name, inner in found.items()}
+        return {name: report_json_value(inner) for name, inner in found.items()}
     if isinstance(found, list | tuple):
-        return [strict_json(inner) for inner in found]
+        return [report_json_value(inner) for inner in found]
     if isinstance(found, float):
         return float(f"{found:.10g}") if math.isfinite(found) else None
     return found

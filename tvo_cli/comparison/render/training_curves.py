@@ -118,7 +118,7 @@ def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) ->
         one.set(
             title=f"rate {formatting.format_rate(rate)}",
             xlabel=AXES[x],
-            **({"ylim": (-0.02, 1.02)} if metric_choice.is_share(name) else {}),
+            **({"ylim": (-0.02, 1.02)} if metric_choice.is_share_metric(name) else {}),
         )
     axes[0].set_ylabel(escaping.figure(_curve_label(name)))
     add_legend(figure, axes)
@@ -130,7 +130,7 @@ def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) ->
 
 def _plot_arm_curves(axes: Axes, cell: ArmAtRate, metric: str, look: LineStyle, x: str) -> None:
     """Plot the curves of an arm's seeds, their mean and its band."""
-    curves = [curve for trial in cell.trials if (curve := read_curve(trial, metric, x)).xs]
+    curves = [curve for trial in cell.trials if (curve := read_training_curve(trial, metric, x)).xs]
     for curve in curves:
         axes.plot(curve.xs, curve.ys, color=look.colour, linewidth=0.5, alpha=0.35)
         if curve.state != FINISHED:
@@ -143,7 +143,7 @@ def _plot_arm_curves(axes: Axes, cell: ArmAtRate, metric: str, look: LineStyle, 
                 fillstyle="none",
             )
     whole = [curve for curve in curves if curve.state == FINISHED]
-    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=metric_choice.is_share(metric))
+    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=metric_choice.is_share_metric(metric))
     if metric == CUT_OFF and whole:  # half of the readings stand at the cut-off: a mean would say nothing
         middle = [median(row) for row in zip(*(_curve_at_places(curve, xs) for curve in whole), strict=True)]
     every = max(1, len(xs) // 7)
@@ -161,7 +161,7 @@ def _plot_arm_curves(axes: Axes, cell: ArmAtRate, metric: str, look: LineStyle, 
         axes.fill_between(xs, low, high, color=look.colour, alpha=0.13, linewidth=0)
 
 
-def read_curve(trial: Trial, metric: str, x: str) -> TrainingCurve:
+def read_training_curve(trial: Trial, metric: str, x: str) -> TrainingCurve:
     """Read a run's metric along an axis, where both are finite."""
     places = dict(zip([int(row["step"]) for row in trial.run.steps], _curve_axis(trial, x), strict=True))
     pairs = [(places.get(step, math.nan), value) for step, value in zip(*trial.curve(metric), strict=True)]

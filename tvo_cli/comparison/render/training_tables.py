@@ -40,11 +40,14 @@ def gradients_table(found: BlockAnalysis) -> Table:
     rows = []
     for cell in arms_shown_in_tables(found):
         against = base_own if cell.rate is None or not found.swept else base.get(cell.rate)
-        jumps = run_values.mean_of_known(
+        jumps = run_values.mean_of_known_values(
             [_log_fluctuation_of_gradient(trial) for trial in cell.trials], found.how.confidence
         )
-        norms = [run_values.mean_over_steps("gradient/log_fluctuation")(trial) for trial in cell.trials]
-        fluctuations = [interval_cell(jumps), interval_cell(run_values.mean_of_known(norms, found.how.confidence))]
+        norms = [run_values.metric_mean_over_steps("gradient/log_fluctuation")(trial) for trial in cell.trials]
+        fluctuations = [
+            interval_cell(jumps),
+            interval_cell(run_values.mean_of_known_values(norms, found.how.confidence)),
+        ]
         rows.append(
             [*arm_and_rate_cells(cell), *_gradient_ratio_cells(cell, against, found.how.confidence), *fluctuations]
         )
@@ -97,12 +100,12 @@ def _log_fluctuation_of_gradient(trial: Trial) -> float | None:
 def training_accuracy_thresholds(trials: Sequence[Trial]) -> tuple[float, ...]:
     """Return the accuracies of the sample-efficiency table: tenths above the start that some run reached."""
     starts = [
-        values[0] for trial in trials if (values := run_values.finite_values(trial.run.curve(run_values.FRESH)[1]))
+        values[0] for trial in trials if (values := run_values.finite_run_values(trial.run.curve(run_values.FRESH)[1]))
     ]
     tops = [
         value
         for trial in trials
-        for value in run_values.finite_values(run_values.running_means(trial.run.curve(run_values.FRESH)[1]))
+        for value in run_values.finite_run_values(run_values.running_means(trial.run.curve(run_values.FRESH)[1]))
     ]
     if not starts or not tops:
         return ()
@@ -167,7 +170,9 @@ def entropy_table(found: BlockAnalysis) -> Table:
     rows = []
     for cell in arms_shown_in_tables(found):
         shares = [
-            run_values.mean_of_known([run_values.share_left_at_end(trial, name) for trial in cell.trials], confidence)
+            run_values.mean_of_known_values(
+                [run_values.share_left_at_end(trial, name) for trial in cell.trials], confidence
+            )
             for name in kept
         ]
         rows.append(
@@ -190,7 +195,8 @@ def cost_table(found: BlockAnalysis) -> Table:
     rows = []
     for cell in arms_shown_in_tables(found):
         seen = [
-            run_values.mean_of_known([read(trial) for trial in cell.trials], found.how.confidence) for read in readings
+            run_values.mean_of_known_values([read(trial) for trial in cell.trials], found.how.confidence)
+            for read in readings
         ]
         rows.append([*arm_and_rate_cells(cell), *(_training_cost_cell(one) for one in seen)])
     note = (
@@ -215,7 +221,7 @@ def entropy_law_table(found: BlockAnalysis) -> Table:
     for cell in arms_shown_in_tables(found):
         fits = [one for trial in cell.trials if (one := fit_entropy_law_of_run(trial))]
         values = [[getattr(one, name) for one in fits] for name in ("a", "b", "rmse", "r2", "ceiling")]
-        means = [run_values.mean_of_known(one, found.how.confidence) for one in values]
+        means = [run_values.mean_of_known_values(one, found.how.confidence) for one in values]
         above = any(one.ceiling > 1 for one in fits)
         remark = "above the possible 1 in some runs: the law does not reach there" if above else ""
         count = TableCell(f"{len(fits)} of {len(cell.trials)}", [len(fits), len(cell.trials)], float(len(fits)))

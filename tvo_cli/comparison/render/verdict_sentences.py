@@ -26,7 +26,7 @@ def verdict_sentence(found: SeedContrast, how: MetricChoice) -> str:
     said = found.over_seeds
     if math.isnan(said.difference):
         return f"{names}: {_sentence_without_values(found)}"
-    return f"{names} = {difference_in_words(said, how)}, {_seeds_in_words(found)}: {_outcome_in_words(found)}"
+    return f"{names} = {difference_text(said, how)}, {_seeds_in_words(found)}: {_verdict_outcome_in_words(found)}"
 
 
 def _arm_title_in_verdict(cell: ArmAtRate, found: SeedContrast) -> str:
@@ -40,7 +40,7 @@ def _sentence_without_values(found: SeedContrast) -> str:
     return f"no run of {' and of '.join(empty) or 'one arm'} has a final value yet"
 
 
-def difference_in_words(said: Difference, how: MetricChoice) -> str:
+def difference_text(said: Difference, how: MetricChoice) -> str:
     """Return a difference with its interval: `+2.1 points, 95% CI [−0.4, +4.6]`."""
     scale, unit, decimals = (100.0, " points", 1) if how.share else (1.0, "", _decimals_of_difference(said))
     text = f"{formatting.format_signed(scale * said.difference, decimals)}{unit}"
@@ -61,7 +61,7 @@ def _seeds_in_words(found: SeedContrast) -> str:
     return f"{formatting.count_of(len(found.a.trials), 'seed')} against {len(found.b.trials)}, unpaired"
 
 
-def _outcome_in_words(found: SeedContrast) -> str:
+def _verdict_outcome_in_words(found: SeedContrast) -> str:
     said = found.over_seeds
     if said.n < 2:
         return "one seed has no spread, so nothing can be said; at least 2 are needed, 5 or more are useful"
@@ -111,7 +111,7 @@ def sentences_beside_verdict(
             yield f"provisional: {formatting.count_of(waiting, 'run')} of {name} not finished, no final value yet"
     if isinstance(problem, ProblemContrast):
         size = f"{problem.problems} problems × {problem.samples} samples"
-        yield f"by problem, for these very policies: {difference_in_words(problem.over_problems, how)}, {size}, paired"
+        yield f"by problem, for these very policies: {difference_text(problem.over_problems, how)}, {size}, paired"
 
 
 def _final_value_in_verdict(cell: ArmAtRate, seed: str, how: MetricChoice) -> str:

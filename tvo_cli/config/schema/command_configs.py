@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tvo_cli.config.schema.data_and_model_groups import Curriculum, Dataset, Model
-from tvo_cli.config.schema.evaluation_groups import Decoding, Defaults, Grader, Protocol, Schedule, Suites
+from tvo_cli.config.schema.data_and_model_groups import Curriculum, Dataset, ModelConfig
+from tvo_cli.config.schema.evaluation_groups import (
+    DecodingConfig,
+    EvaluationDefaultsConfig,
+    EvaluationScheduleConfig,
+    GraderConfig,
+    ProtocolConfig,
+    SuitesConfig,
+)
 from tvo_cli.config.schema.training_groups import (
     Adapter,
-    Algorithm,
-    Logger,
-    Optimizer,
-    Parallel,
-    Recorder,
-    Resume,
-    Reward,
-    Rollout,
-    Stability,
-    Trainer,
+    AlgorithmConfig,
+    LoggerConfig,
+    OptimizerConfig,
+    ParallelConfig,
+    RecorderConfig,
+    ResumeConfig,
+    RewardConfig,
+    RolloutConfig,
+    StabilityConfig,
+    TrainerConfig,
 )
 from tvo_cli.config.schema.value_types import (
     Betas,
     Count,
+    DeclaredKeys,
     Device,
-    Keys,
     Name,
     NotNegative,
     PathLabel,
@@ -53,7 +60,7 @@ ONE_PROCESS = {
 Auto = Literal["auto"]
 
 
-class CommandConfig(Keys):
+class CommandConfig(DeclaredKeys):
     """What every command has."""
 
     seed: Seed = key("of everything that is drawn")
@@ -67,56 +74,56 @@ class CommandConfig(Keys):
 class TrainConfig(CommandConfig):
     """conf/train.yaml."""
 
-    model: Model = key("which network")
+    model: ModelConfig = key("which network")
     adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
     dataset: Dataset = key("which problems")
     curriculum: Curriculum = key("in which order and how often they are drawn", before={"kind": "none"})
-    rollout: Rollout = key("how responses are sampled")
-    reward: Reward = key("how a response becomes a number")
-    optimizer: Optimizer = key("how a gradient becomes a step")
-    trainer: Trainer = key("how long, where, what is kept")
-    parallel: Parallel = key("how the work is shared out among processes", before=ONE_PROCESS)
-    resume: Resume = key("whether a run folder is gone on with", before={"mode": "auto", "allow": []})
-    recorder: Recorder = key(
+    rollout: RolloutConfig = key("how responses are sampled")
+    reward: RewardConfig = key("how a response becomes a number")
+    optimizer: OptimizerConfig = key("how a gradient becomes a step")
+    trainer: TrainerConfig = key("how long, where, what is kept")
+    parallel: ParallelConfig = key("how the work is shared out among processes", before=ONE_PROCESS)
+    resume: ResumeConfig = key("whether a run folder is gone on with", before={"mode": "auto", "allow": []})
+    recorder: RecorderConfig = key(
         "the flight recorder", before={"steps": [], "on_collapse": False, "on_nonfinite": False, "keep": 0}
     )
-    stability: Stability = key("what is watched")
-    evaluation: Schedule = key("when a run evaluates itself")
-    logger: Logger = key("console and mirrors")
-    algorithm: Algorithm = key("the pieces of the equation")
+    stability: StabilityConfig = key("what is watched")
+    evaluation: EvaluationScheduleConfig = key("when a run evaluates itself")
+    logger: LoggerConfig = key("console and mirrors")
+    algorithm: AlgorithmConfig = key("the pieces of the equation")
     sweep_objective: Name | None = key("the metric that an optimising sweeper is told", before="eval/pass@1")
 
 
 class EvalConfig(CommandConfig):
     """conf/eval.yaml."""
 
-    model: Model = key("which network")
-    protocol: Protocol = key("how problems are asked")
-    rollout: Rollout = key("how responses are sampled")
-    reward: Reward = key("how answers are judged")
-    logger: Logger = key("console and mirrors")
-    evaluation: Suites = key("which suites")
+    model: ModelConfig = key("which network")
+    protocol: ProtocolConfig = key("how problems are asked")
+    rollout: RolloutConfig = key("how responses are sampled")
+    reward: RewardConfig = key("how answers are judged")
+    logger: LoggerConfig = key("console and mirrors")
+    evaluation: SuitesConfig = key("which suites")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
     threads: Threads = key("CPU threads; 0: torch's choice")
     path: PathName | None = key("the file of evaluation=jsonl")
     data_dir: PathName | None = key("a folder of local copies, SUITE.jsonl, read instead of the hub")
-    grader: Grader = key("who judges besides")
-    decoding: Decoding = key("how completions are drawn")
-    dataset: Defaults = key("what interpolations refer to; each suite has its own")
+    grader: GraderConfig = key("who judges besides")
+    decoding: DecodingConfig = key("how completions are drawn")
+    dataset: EvaluationDefaultsConfig = key("what interpolations refer to; each suite has its own")
     sweep_objective: Name | None = key("of summary.json: suites.math500.avg.mean")
 
 
 class SftConfig(CommandConfig):
     """conf/sft.yaml."""
 
-    model: Model = key("which network to start from")
+    model: ModelConfig = key("which network to start from")
     adapter: Adapter = key("what trains: all weights or an adapter", before={"kind": "none", "lr_scale": 1.0})
     dataset: Dataset = key("what is learned: solutions, conversations, or the teacher of an embedded task")
-    reward: Reward = key("how answers are judged")
-    rollout: Rollout = key("how responses are sampled")
+    reward: RewardConfig = key("how answers are judged")
+    rollout: RolloutConfig = key("how responses are sampled")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
     threads: Threads = key("CPU threads; 0: torch's choice")
-    resume: Resume = key("whether a folder is gone on with", before={"mode": "auto", "allow": []})
+    resume: ResumeConfig = key("whether a folder is gone on with", before={"mode": "auto", "allow": []})
     steps: Count | Auto = key("updates; auto: as many as the epochs take, 900 of problems without end")
     epochs: Count = key("passes over data that are read, where steps is auto", before=1)
     rows: Rows | Auto = key("rows an update; auto: 32 of data that are read, 128 of generated ones")
@@ -143,7 +150,7 @@ class SftConfig(CommandConfig):
 class VarianceConfig(CommandConfig):
     """conf/variance.yaml."""
 
-    model: Model = key("which network")
+    model: ModelConfig = key("which network")
     estimators: list[Name] = key(
         "algorithms; the first is the one the others are compared with, overrides of its own stand behind a name"
     )

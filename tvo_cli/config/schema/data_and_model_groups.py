@@ -9,8 +9,8 @@ from pydantic import Field
 from tvo_cli.config.schema.value_types import (
     Built,
     Count,
+    DeclaredKeys,
     Free,
-    Keys,
     Label,
     Name,
     OwnCode,
@@ -34,7 +34,7 @@ Term = Annotated[int, Field(ge=0, le=999)]
 Summand = Term | Annotated[list[Term], Field(min_length=2, max_length=2)]
 
 
-class Problems(Keys):
+class ProblemsConfig(DeclaredKeys):
     """What every data set has."""
 
     name: Label = key("the data set's name")
@@ -48,7 +48,7 @@ class Problems(Keys):
     suffix: Words = key("after the question")
 
 
-class Generated(Problems):
+class GeneratedProblemsConfig(ProblemsConfig):
     """A task of which the embedded model knows a noisy teacher."""
 
     hard_share: Share = key("of the table: entries on which the teacher errs often", optional=True)
@@ -57,7 +57,7 @@ class Generated(Problems):
     table_seed: Seed = key("of the teacher's misconceptions", optional=True)
 
 
-class Arithmetic(Generated):
+class ArithmeticConfig(GeneratedProblemsConfig):
     """Operations modulo a number, without end."""
 
     kind: Literal["arithmetic"] = key("arithmetic")
@@ -65,7 +65,7 @@ class Arithmetic(Generated):
     operations: Span | None = key("a number, or [fewest, most]", optional=True)
 
 
-class Addition(Generated):
+class AdditionConfig(GeneratedProblemsConfig):
     """Addition from right to left with carry words, without end."""
 
     kind: Literal["addition"] = key("addition")
@@ -75,7 +75,7 @@ class Addition(Generated):
     carry_easy_error: Share = key("the same for the carry", optional=True)
 
 
-class ChainSums(Problems):
+class ChainSumsConfig(ProblemsConfig):
     """Few-shot sums for pretrained models, without end."""
 
     kind: Literal["chain_sums"] = key("chain_sums")
@@ -85,7 +85,7 @@ class ChainSums(Problems):
     shots: Annotated[int, Field(ge=0, le=100)] = key("solved lines before the asked one", optional=True)
 
 
-class Columns(Keys):
+class ColumnsConfig(DeclaredKeys):
     """Which column holds what; null: guessed. A path into the row is a column: reward_model.ground_truth."""
 
     question: Name | None = key("the question's column", optional=True)
@@ -96,11 +96,11 @@ class Columns(Keys):
     subject: Name | None = key("the subject's column", optional=True)
 
 
-class Read(Problems):
+class ReadProblemsConfig(ProblemsConfig):
     """Problems that are read from somewhere."""
 
     holdout: Whole | None = key("rows of the training split that are held out; null: a tenth", optional=True)
-    columns: Columns | None = key("which column holds what", optional=True)
+    columns: ColumnsConfig | None = key("which column holds what", optional=True)
     unanswered: Literal["error", "skip"] | None = key("rows without an answer", optional=True)
     answer_marker: SomeWords | None = key("the gold follows it in the answer column", optional=True)
     strip: list[SomeWords] | None = key("instructions around the question that are taken off", optional=True)
@@ -111,7 +111,7 @@ class Read(Problems):
     subjects: Chosen = key("only these", optional=True)
 
 
-class Jsonl(Read):
+class FileProblemsConfig(ReadProblemsConfig):
     """A file of one JSON object a line."""
 
     kind: Literal["jsonl"] = key("jsonl")
@@ -119,25 +119,25 @@ class Jsonl(Read):
     test_path: PathName | None = key("the file of the held-out problems; null: rows of `path`", optional=True)
 
 
-class Splits(Keys):
+class SplitsConfig(DeclaredKeys):
     """The hub's splits that serve as ours."""
 
     train: Name | None = key("the training split", optional=True)
     test: Name | None = key("the test split; null: rows of train are held out", optional=True)
 
 
-class Hub(Read):
+class HubProblemsConfig(ReadProblemsConfig):
     """A data set of the Hugging Face hub, or a local folder in its layout."""
 
     kind: Literal["hub"] = key("hub")
     id: PathName | None = key("OWNER/NAME, or a folder")
     revision: Name | None = key("a commit, tag or branch", optional=True)
     configurations: list[Name] | None = key("null: the default one", optional=True)
-    splits: Splits = key("the hub's splits that serve as ours")
+    splits: SplitsConfig = key("the hub's splits that serve as ours")
     deduplicate: bool = key("keep the first of rows with the same question", optional=True)
 
 
-class ReasoningGym(Problems):
+class ReasoningGymConfig(ProblemsConfig):
     """Any task of reasoning_gym."""
 
     kind: Literal["reasoning_gym"] = key("reasoning_gym")
@@ -146,7 +146,7 @@ class ReasoningGym(Problems):
     options: Free | None = key("the task's own settings", optional=True)
 
 
-class Own(Problems):
+class OwnProblemsConfig(ProblemsConfig):
     """Problems that a function of the user's makes."""
 
     kind: Literal["own"] = key("own")
@@ -154,11 +154,18 @@ class Own(Problems):
 
 
 SourceDataset = Annotated[
-    Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym | Own, Field(discriminator="kind")
+    ArithmeticConfig
+    | AdditionConfig
+    | ChainSumsConfig
+    | FileProblemsConfig
+    | HubProblemsConfig
+    | ReasoningGymConfig
+    | OwnProblemsConfig,
+    Field(discriminator="kind"),
 ]
 
 
-class Mixture(Keys):
+class MixtureConfig(DeclaredKeys):
     """Several data sets, each with a weight."""
 
     name: Label = key("the data set's name")
@@ -174,33 +181,41 @@ class Mixture(Keys):
 
 
 Dataset = Annotated[
-    Arithmetic | Addition | ChainSums | Jsonl | Hub | ReasoningGym | Own | Mixture, Field(discriminator="kind")
+    ArithmeticConfig
+    | AdditionConfig
+    | ChainSumsConfig
+    | FileProblemsConfig
+    | HubProblemsConfig
+    | ReasoningGymConfig
+    | OwnProblemsConfig
+    | MixtureConfig,
+    Field(discriminator="kind"),
 ]
 
 
-class NoCurriculum(Keys):
+class NoCurriculumConfig(DeclaredKeys):
     """Every problem once an epoch, in an order that is new in each."""
 
     kind: Literal["none"] = key("none")
 
 
-class LevelStage(Keys):
+class LevelStageConfig(DeclaredKeys):
     """Which levels are drawn from a step on."""
 
     step: Whole = key("rollout batches done when it begins; the first stage's is 0")
     levels: Annotated[list[Label], Field(min_length=1)] = key("the levels that are drawn")
 
 
-class LevelCurriculum(Keys):
+class LevelCurriculumConfig(DeclaredKeys):
     """A schedule over levels."""
 
     kind: Literal["levels"] = key("levels")
-    stages: Annotated[list[LevelStage], Field(min_length=1)] = key(
+    stages: Annotated[list[LevelStageConfig], Field(min_length=1)] = key(
         "curriculum.stages=[{step: 0, levels: [1, 2]}, {step: 100, levels: [3, 4, 5]}]"
     )
 
 
-class PassRateCurriculum(Keys):
+class PassRateCurriculumConfig(DeclaredKeys):
     """Problems in proportion to the variance of their rewards."""
 
     kind: Literal["pass_rate"] = key("pass_rate")
@@ -210,10 +225,12 @@ class PassRateCurriculum(Keys):
     memory: Share = key("what a problem's counts are multiplied by when it is drawn again")
 
 
-Curriculum = Annotated[NoCurriculum | LevelCurriculum | PassRateCurriculum, Field(discriminator="kind")]
+Curriculum = Annotated[
+    NoCurriculumConfig | LevelCurriculumConfig | PassRateCurriculumConfig, Field(discriminator="kind")
+]
 
 
-class Prompt(Keys):
+class PromptConfig(DeclaredKeys):
     """From a problem to the text that a model continues."""
 
     template: Literal["plain", "chat", "auto"] | None = key(
@@ -226,7 +243,7 @@ class Prompt(Keys):
     )
 
 
-class Model(Keys):
+class ModelConfig(DeclaredKeys):
     """Which network, from where."""
 
     name: Label = key("the model's name")
@@ -234,7 +251,7 @@ class Model(Keys):
     checkpoint: Name = key("of a run folder given as model.path: last, best or step-000030", optional=True)
     base: PathName | None = key("of an adapter given as model.path: where its base is now", optional=True)
     revision: Name | None = key("a commit, tag or branch of a hub model")
-    prompt: Prompt = key("how it is asked")
+    prompt: PromptConfig = key("how it is asked")
     dtype: Literal["auto", "float32", "bfloat16"] = key("of the weights; auto: bfloat16 for evaluation on a GPU")
     quantise: Literal["4bit"] | None = key("of the frozen weights under an adapter; null: not", before=None)
     attention: Literal["sdpa", "eager"] = key("whose attention")

@@ -23,7 +23,7 @@ def check_engine(rollout: Mapping[str, Any], root: str) -> None:
     _check_command(engine, root)
     _check_keys(rollout, engine)
     if engine == "server":
-        _check_weights(str(rollout["weights"]), root)
+        _check_engine_weights(str(rollout["weights"]), root)
         _check_logprobs(rollout, root)
 
 
@@ -49,7 +49,7 @@ def _check_keys(rollout: Mapping[str, Any], engine: str | None) -> None:
         raise UserError("rollout.engine", engine, f"needs rollout.{missing[0]}.", "Take rollout=server, which has all.")
 
 
-def _check_weights(weights: str, root: str) -> None:
+def _check_engine_weights(weights: str, root: str) -> None:
     remedy = "Take rollout.weights=disk; on one machine rollout.folder=/dev/shm/NAME makes that a copy in memory."
     if weights in NOT_THERE:
         raise UserError("rollout.weights", weights, f"is not there: it {NOT_THERE[weights]}", remedy)

@@ -8,8 +8,8 @@ from tvo_cli.config.schema.data_and_model_groups import Profile, SourceDataset
 from tvo_cli.config.schema.value_types import (
     Confidence,
     Count,
+    DeclaredKeys,
     Free,
-    Keys,
     Label,
     Name,
     NotNegative,
@@ -27,7 +27,7 @@ from tvo_cli.config.schema.value_types import (
 )
 
 
-class TestSet(Keys):
+class TestSetConfig(DeclaredKeys):
     """Other problems that a run is evaluated on; null: as its own."""
 
     __test__ = False
@@ -40,7 +40,7 @@ class TestSet(Keys):
     max_tokens: Tokens | None = key("most tokens of a response; null: the data set's own", optional=True)
 
 
-class Schedule(Keys):
+class EvaluationScheduleConfig(DeclaredKeys):
     """When a run evaluates itself, and how."""
 
     every: Whole = key("batches between evaluations; 0: only at the start and the end")
@@ -51,11 +51,11 @@ class Schedule(Keys):
     max_tokens: Tokens = key("most tokens of a response")
     confidence: Confidence = key("of the intervals: 0.95")
     seed: Seed = key("of problems and samples")
-    test_sets: dict[str, TestSet] | None = key("further test sets, by name", before=None)
+    test_sets: dict[str, TestSetConfig] | None = key("further test sets, by name", before=None)
     best: Name | None = key("the test set by which a checkpoint is the best; null: the run's own", before=None)
 
 
-class Decoding(Keys):
+class DecodingConfig(DeclaredKeys):
     """How completions are drawn; null: what the suite or its protocol says."""
 
     samples: Rows | None = key("completions a problem", optional=True)
@@ -65,7 +65,7 @@ class Decoding(Keys):
     greedy: bool | None = key("one greedy completion besides the samples", optional=True)
 
 
-class Shots(Keys):
+class FewShotConfig(DeclaredKeys):
     """Worked examples before the prompt."""
 
     dataset: Name = key("of conf/dataset")
@@ -74,7 +74,7 @@ class Shots(Keys):
     form: SomeWords = key("how an example is written")
 
 
-class Protocol(Keys):
+class ProtocolConfig(DeclaredKeys):
     """Everything that decides a score besides the model and the problems."""
 
     name: Label | None = key("the protocol's name")
@@ -85,27 +85,27 @@ class Protocol(Keys):
     prompt: SomeWords | None = key("with {question} in it; {level} and {subject} may stand there too")
     suffix: Words | None = key("after the prompt; null: the data set's own")
     chat_template_kwargs: Free | None = key("of the chat template; null: the model's", optional=True)
-    shots: Shots | None = key("worked examples before the prompt")
+    shots: FewShotConfig | None = key("worked examples before the prompt")
     answer: Literal["boxed", "minerva", "tagged"] | None = key("where the answer stands")
     unfinished: Literal["wrong", "graded"] | None = key("a response cut off by the limit")
     stop: Stops | None = key("texts that end a response")
     max_tokens: Tokens | None = key("of a response; null: the data set's own")
-    decoding: Decoding = key("recommended by the protocol's authors")
+    decoding: DecodingConfig = key("recommended by the protocol's authors")
 
 
-class Suite(Keys):
+class SuiteConfig(DeclaredKeys):
     """Problems under a protocol."""
 
     dataset: SourceDataset = key("the problems")
-    protocol: Protocol = key("how they are asked")
+    protocol: ProtocolConfig = key("how they are asked")
     problems: Count | None = key("how many; null: all", optional=True)
-    decoding: Decoding | None = key("of this suite", optional=True)
+    decoding: DecodingConfig | None = key("of this suite", optional=True)
 
 
-class Suites(Keys):
+class SuitesConfig(DeclaredKeys):
     """What `tvo eval` asks."""
 
-    suites: dict[str, Suite] = key("the chosen suites, by name")
+    suites: dict[str, SuiteConfig] = key("the chosen suites, by name")
     seed: Seed = key("of problems and samples")
     confidence: Confidence = key("of the intervals: 0.95")
     pass_at: list[Count] | None = key("the k of pass@k; null: 1, 2, 4 … up to the number of samples")
@@ -115,13 +115,13 @@ class Suites(Keys):
     base: PathName | None = key("the evaluation folder of a base model")
 
 
-class Grader(Keys):
+class GraderConfig(DeclaredKeys):
     """Who judges besides."""
 
     audit: bool = key("ask a second grader too")
 
 
-class Defaults(Keys):
+class EvaluationDefaultsConfig(DeclaredKeys):
     """What interpolations of the other groups refer to; each suite has its own."""
 
     suffix: Words | None = key("after the question; null: each suite's own")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from pydantic.fields import FieldInfo
 
-from tvo_cli.config.schema.value_types import BUILT, Keys, Mark
+from tvo_cli.config.schema.value_types import BUILT, DeclaredKeys, Mark
 
 Path = tuple[str | int, ...]
 
@@ -51,7 +51,7 @@ def field_alternatives(field: FieldInfo) -> Iterator[tuple[Any, tuple[Any, ...]]
     return type_alternatives(field.annotation, tuple(field.metadata))
 
 
-def declared_fields(model: type[Keys], prefix: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
+def declared_fields(model: type[DeclaredKeys], prefix: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
     """Yield every field of a declaration with its path; `*` stands for the names of a map."""
     for name, field in model.model_fields.items():
         yield (*prefix, name), field
@@ -67,7 +67,7 @@ def _fields_below(annotation: Any, path: Path) -> Iterator[tuple[Path, FieldInfo
             yield from _fields_below(inner, (*path, "*"))
 
 
-def field_entries(model: type[Keys], tree: Mapping[str, Any], prefix: Path = ()) -> Iterator[FieldEntry]:
+def field_entries(model: type[DeclaredKeys], tree: Mapping[str, Any], prefix: Path = ()) -> Iterator[FieldEntry]:
     """Yield every declared field that a config has, with its value."""
     for name, field in model.model_fields.items():
         if name in tree:
@@ -85,7 +85,7 @@ def _field_entries_below(annotation: Any, value: Any, path: Path) -> Iterator[Fi
                 yield from _field_entries_below(inner, one, (*path, str(name)))
 
 
-def marked_fields(model: type[Keys], tree: Mapping[str, Any], prefix: Path = ()) -> Iterator[MarkedField]:
+def marked_fields(model: type[DeclaredKeys], tree: Mapping[str, Any], prefix: Path = ()) -> Iterator[MarkedField]:
     """Yield every marked field of a config."""
     for name, field in model.model_fields.items():
         if name in tree:
@@ -112,7 +112,7 @@ def _marked_fields_inside(annotation: Any, value: Any, path: Path) -> Iterator[M
         yield from _marked_fields_below(inner, marks, value, path)
 
 
-def fits_declaration(model: type[Keys], value: Any) -> bool:
+def fits_declaration(model: type[DeclaredKeys], value: Any) -> bool:
     """Return whether a mapping is of this declaration: of several it is the one of its `kind`."""
     if not isinstance(value, Mapping):
         return False
@@ -120,7 +120,7 @@ def fits_declaration(model: type[Keys], value: Any) -> bool:
     return kind is None or get_origin(kind.annotation) is not Literal or value.get("kind") in get_args(kind.annotation)
 
 
-def field_at(model: type[Keys], tree: Any, path: Path) -> tuple[Path, FieldInfo] | None:
+def field_at(model: type[DeclaredKeys], tree: Any, path: Path) -> tuple[Path, FieldInfo] | None:
     """Return the declared field at a path, or the last one on the way to it."""
     field = model.model_fields.get(str(path[0])) if path else None
     if field is None:
@@ -155,4 +155,4 @@ def _marks_of_map_values(annotation: Any) -> list[Any]:
 
 
 def _is_declaration(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Keys)
+    return isinstance(annotation, type) and issubclass(annotation, DeclaredKeys)

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from tvo_cli.config.schema import data_and_model_groups, evaluation_groups, training_groups
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, WHOLE
 from tvo_cli.config.schema.own_suggestions import add_own_suggestions
-from tvo_cli.config.schema.value_types import Keys, Name, key
+from tvo_cli.config.schema.value_types import DeclaredKeys, Name, key
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names
 
@@ -28,7 +28,7 @@ HEAD: dict[str, Any] = {
 REFERENCE = "#/definitions/"
 
 
-class DatasetWithPlugins(Keys):
+class DatasetWithPlugins(DeclaredKeys):
     """A data set made by own code, and the plugin that has the code."""
 
     plugins: list[Name] = key("files and modules of own code: ./mine.py, my_package")
@@ -37,21 +37,24 @@ class DatasetWithPlugins(Keys):
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 DECLARATIONS: dict[str, tuple[Any, ...]] = {
-    "model": (data_and_model_groups.Model,),
+    "model": (data_and_model_groups.ModelConfig,),
     "adapter": (training_groups.Adapter,),
     "dataset": (data_and_model_groups.Dataset, DatasetWithPlugins),  # the latter by `# @package _global_`
     "curriculum": (data_and_model_groups.Curriculum,),
-    "rollout": (training_groups.Rollout,),
-    "reward": (training_groups.Reward,),
-    "optimizer": (training_groups.Optimizer,),
-    "trainer": (training_groups.Trainer,),
-    "parallel": (training_groups.Parallel,),
-    "resume": (training_groups.Resume,),
-    "recorder": (training_groups.Recorder,),
-    "stability": (training_groups.Stability,),
-    "logger": (training_groups.Logger,),
-    "protocol": (evaluation_groups.Protocol,),
-    "evaluation": (evaluation_groups.Schedule, evaluation_groups.Suite),  # of a run; of `tvo eval`, by its @package
+    "rollout": (training_groups.RolloutConfig,),
+    "reward": (training_groups.RewardConfig,),
+    "optimizer": (training_groups.OptimizerConfig,),
+    "trainer": (training_groups.TrainerConfig,),
+    "parallel": (training_groups.ParallelConfig,),
+    "resume": (training_groups.ResumeConfig,),
+    "recorder": (training_groups.RecorderConfig,),
+    "stability": (training_groups.StabilityConfig,),
+    "logger": (training_groups.LoggerConfig,),
+    "protocol": (evaluation_groups.ProtocolConfig,),
+    "evaluation": (
+        evaluation_groups.EvaluationScheduleConfig,
+        evaluation_groups.SuiteConfig,
+    ),  # of a run; of `tvo eval`, by its @package
     "algorithm": (CONFIG_OF_COMMAND["train"],),  # both by `# @package _global_`
     "experiment": (*CONFIG_OF_COMMAND.values(),),
 }

@@ -16,7 +16,7 @@ from tvo_cli.config.schema.field_traversal import (
     fits_declaration,
     is_built_field,
 )
-from tvo_cli.config.schema.value_types import FREE, Keys
+from tvo_cli.config.schema.value_types import FREE, DeclaredKeys
 from tvo_cli.config.signatures import callable_keywords
 from tvo_cli.errors import UserError
 
@@ -26,7 +26,7 @@ def declared_keys(root: str) -> list[str]:
     return [dotted(path) for path, _ in declared_fields(CONFIG_OF_COMMAND[root])] if root in CONFIG_OF_COMMAND else []
 
 
-def free_maps(root: str) -> list[str]:
+def undeclared_key_maps(root: str) -> list[str]:
     """Return the maps of a command's config whose keys are not declared by this program."""
     fields = declared_fields(CONFIG_OF_COMMAND[root]) if root in CONFIG_OF_COMMAND else ()
     return [dotted(path) for path, field in fields if any(FREE in marks for _, marks in field_alternatives(field))]
@@ -54,7 +54,7 @@ def meaning_of_key(key: str) -> str:
     return next((field.description or "" for field in fields), "")
 
 
-def keys_of_config(model: type[Keys], tree: Mapping[str, Any]) -> list[str]:
+def keys_of_config(model: type[DeclaredKeys], tree: Mapping[str, Any]) -> list[str]:
     """Return the keys that a config may have: its own declared ones, and the optional ones beside them."""
     return sorted(
         {*_keys_of_declaration(model, tree), *(key for key in dotted_keys(tree) if _is_declared_in(model, tree, key))}
@@ -79,24 +79,28 @@ def _omitted_keywords(tree: Any, prefix: str = "") -> Iterator[str]:
         yield from _omitted_keywords(node, f"{prefix}{name}.")
 
 
-def _is_declared_in(model: type[Keys], tree: Mapping[str, Any], key: str) -> bool:
+def _is_declared_in(model: type[DeclaredKeys], tree: Mapping[str, Any], key: str) -> bool:
     """Return whether a key of this config is declared."""
     path = tuple(key.split("."))
     found = field_at(model, tree, path)
     return found is not None and (found[0] == path or is_built_field(found[1]))
 
 
-def _keys_of_declaration(model: type[Keys], tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _keys_of_declaration(model: type[DeclaredKeys], tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the keys of a declaration, as far as the config's branches go."""
     for name, field in model.model_fields.items():
         yield f"{prefix}{name}"
         for annotation, _ in field_alternatives(field):
             value = tree.get(name)
-            if isinstance(annotation, type) and issubclass(annotation, Keys) and fits_declaration(annotation, value):
+            if (
+                isinstance(annotation, type)
+                and issubclass(annotation, DeclaredKeys)
+                and fits_declaration(annotation, value)
+            ):
                 yield from _keys_of_declaration(annotation, value or {}, f"{prefix}{name}.")
 
 
-def keys_of_same_group(model: type[Keys], tree: Mapping[str, Any], path: Sequence[str | int]) -> str:
+def keys_of_same_group(model: type[DeclaredKeys], tree: Mapping[str, Any], path: Sequence[str | int]) -> str:
     """Return the keys of the same group, as a sentence for an error."""
     group = dotted(path[:-1])
     prefix = f"{group}." if group else ""

@@ -6,14 +6,14 @@ from typing import Any
 
 from tvo_cli.config.groups_and_choices import choices_of_group
 from tvo_cli.config.search_path import origin_of_choice, users_config_folders
-from tvo_cli.plugins.references import targets_of_tree
+from tvo_cli.plugins.references import referenced_targets
 
 
 def add_own_suggestions(schema: dict[str, Any], group: str) -> None:
     """Add examples to a group's JSON schema, in place: where nothing is the user's own, nothing changes."""
     names = [name for name in choices_of_group(group) if origin_of_choice(group, name)]
     targets = _own_targets()
-    for node in _nodes(schema):
+    for node in _schema_nodes(schema):
         properties = node.get("properties")
         if not isinstance(properties, dict):
             continue
@@ -28,14 +28,14 @@ def _own_targets() -> list[str]:
     from tvo_cli.config.plugins_in_effect import read_yaml
 
     paths = [path for one in users_config_folders() for path in sorted(one.path.glob("*/*.yaml"))]
-    found = {target for path in paths for target in targets_of_tree(read_yaml(path))}
+    found = {target for path in paths for target in referenced_targets(read_yaml(path))}
     return sorted(target for target in found if not target.startswith(("tvo_cli.", "torch.")))
 
 
-def _nodes(tree: Any) -> list[dict[str, Any]]:
+def _schema_nodes(tree: Any) -> list[dict[str, Any]]:
     """Return every mapping of a schema."""
     if isinstance(tree, list):
-        return [node for one in tree for node in _nodes(one)]
+        return [node for one in tree for node in _schema_nodes(one)]
     if not isinstance(tree, dict):
         return []
-    return [tree, *(node for one in tree.values() for node in _nodes(one))]
+    return [tree, *(node for one in tree.values() for node in _schema_nodes(one))]

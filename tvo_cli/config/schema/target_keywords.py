@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from tvo_cli.config.instantiation import check_target_name
 from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
-from tvo_cli.config.schema.training_groups import Reads
+from tvo_cli.config.schema.training_groups import ObjectiveReadsConfig
 from tvo_cli.config.schema.value_descriptions import describe_value, describe_value_as_override, how_to_write_value
 from tvo_cli.config.schema.value_types import (
     AtLeastOne,
@@ -72,7 +72,7 @@ RANGES: dict[str, Any] = {
     "form": Literal["sampled", "exact"],
     "mode": Literal["exponential", "linear"],
     "length": Positive,
-    "reads": Reads,
+    "reads": ObjectiveReadsConfig,
     # step rules, set-points, schedules
     "exponent": NotNegative,
     "initial": Positive,

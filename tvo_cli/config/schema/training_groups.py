@@ -13,9 +13,9 @@ from tvo_cli.config.schema.value_types import (
     AtLeastOne,
     Built,
     Count,
+    DeclaredKeys,
     Device,
     Free,
-    Keys,
     Label,
     Name,
     NotNegative,
@@ -39,7 +39,7 @@ from tvo_cli.config.schema.value_types import (
 )
 
 
-class Critic(Keys):
+class CriticConfig(DeclaredKeys):
     """The value network of an algorithm that has one."""
 
     lr: Positive = key("learning rate of the critic's own optimiser")
@@ -47,7 +47,7 @@ class Critic(Keys):
     clip_norm: Positive = key("largest norm of the critic's gradient")
 
 
-class Algorithm(Keys):
+class AlgorithmConfig(DeclaredKeys):
     """The pieces of the equation (docs/algorithms.md)."""
 
     name: Label = key("the algorithm's name")
@@ -60,11 +60,11 @@ class Algorithm(Keys):
     thinking_end: Name = key("text that ends the thinking phase of a response", optional=True)
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
-    critic: Critic | None = key("the value network, or null")
+    critic: CriticConfig | None = key("the value network, or null")
     sampling: Built = key("which groups of responses make a batch", before={"_target_": "tvo_cli.rollout.EveryGroup"})
 
 
-class Rollout(Keys):
+class RolloutConfig(DeclaredKeys):
     """How responses are sampled, and how often they are used."""
 
     prompts: Rows = key("prompts of a batch")
@@ -90,7 +90,7 @@ class Rollout(Keys):
     mismatch_limit: PositiveOrInf = key("nats a token between server and trainer", optional=True)
 
 
-class Length(Keys):
+class LengthRewardConfig(DeclaredKeys):
     """The overlong term of a reward."""
 
     weight: NotNegative = key("of the term; 0 is off")
@@ -98,14 +98,14 @@ class Length(Keys):
     buffer: SomeShare = key("share of the maximum over which the term falls")
 
 
-class Hypervolume(Keys):
+class HypervolumeConfig(DeclaredKeys):
     """The weighting by hypervolume: M = base + scale·tanh(ΔHV)."""
 
     base: Positive = key("M where an evaluation adds no volume")
     scale: NotNegative = key("what a large gain adds to it")
 
 
-class GradientWeights(Keys):
+class GradientWeightsConfig(DeclaredKeys):
     """The weighting by gradients: w ← softmax(log w + rate·I)."""
 
     rate: NotNegative = key("of the mirror ascent; the paper's lr/μ")
@@ -114,7 +114,7 @@ class GradientWeights(Keys):
     floor: Annotated[float, Field(gt=0, lt=0.5)] = key("least share of the weights' sum")
 
 
-class Reward(Keys):
+class RewardConfig(DeclaredKeys):
     """How a response becomes a number."""
 
     profile: Literal["math", "aime", "digits"] = key("how an answer is judged where its problem does not say")
@@ -124,11 +124,13 @@ class Reward(Keys):
     scorer: OwnCode | None = key("own function that judges instead: FILE.py:NAME", before=None)
     correct: Real = key("weight of 1[correct]", before=1.0)
     format: NotNegative = key("weight of 1[exactly one box]")
-    length: Length = key("the overlong term")
+    length: LengthRewardConfig = key("the overlong term")
     functions: list[RewardFunction] = key("own reward functions (docs/own-reward.md)", before=[])
     weighting: Literal["fixed", "hypervolume", "gradient"] = key("how weights follow the run", before="fixed")
-    hypervolume: Hypervolume = key("its settings", before={"base": 0.5, "scale": 1.5})
-    gradient: GradientWeights = key("its settings", before={"rate": 0.1, "every": 1, "normalise": False, "floor": 1e-3})
+    hypervolume: HypervolumeConfig = key("its settings", before={"base": 0.5, "scale": 1.5})
+    gradient: GradientWeightsConfig = key(
+        "its settings", before={"rate": 0.1, "every": 1, "normalise": False, "floor": 1e-3}
+    )
     isolated: bool = key("own functions run in processes of their own, with a deadline", before=True)
     on_error: Literal["stop", "count"] = key("a failing own function: stop, or no opinion", before="stop")
     workers: Threads = key("child processes for math-verify; 0: one a processor, at most 8")
@@ -137,7 +139,7 @@ class Reward(Keys):
     memory_mb: Annotated[int, Field(ge=256, le=MOST)] = key("of each child")
 
 
-class Optimizer(Keys):
+class OptimizerConfig(DeclaredKeys):
     """How a gradient becomes a step."""
 
     lr: Positive = key("learning rate")
@@ -147,14 +149,14 @@ class Optimizer(Keys):
     make: Built = key("the optimiser, of torch.optim")
 
 
-class NoAdapterSettings(Keys):
+class NoAdapterConfig(DeclaredKeys):
     """Every weight trains."""
 
     kind: Literal["none"] = key("none")
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
 
 
-class LowRankAdapter(Keys):
+class LowRankAdapterConfig(DeclaredKeys):
     """Low-rank products beside frozen matrices train; the model's own weights do not."""
 
     kind: Literal["lora", "dora"] = key("lora or dora")
@@ -167,10 +169,10 @@ class LowRankAdapter(Keys):
     lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
 
 
-Adapter = Annotated[NoAdapterSettings | LowRankAdapter, Field(discriminator="kind")]
+Adapter = Annotated[NoAdapterConfig | LowRankAdapterConfig, Field(discriminator="kind")]
 
 
-class Trainer(Keys):
+class TrainerConfig(DeclaredKeys):
     """How long a run is, where it computes, and what it keeps."""
 
     steps: Count = key("rollout batches")
@@ -195,7 +197,7 @@ class Trainer(Keys):
     nonfinite_limit: Count = key("skipped updates in a row after which the run stops")
 
 
-class Parallel(Keys):
+class ParallelConfig(DeclaredKeys):
     """How the work is shared out among processes (docs/scale.md)."""
 
     strategy: Literal["single", "replicate", "shard"] = key("one process, copies of the weights, or shares of them")
@@ -207,14 +209,14 @@ class Parallel(Keys):
     check_every: Whole = key("batches between two comparisons of all ranks' states; 0: never")
 
 
-class Resume(Keys):
+class ResumeConfig(DeclaredKeys):
     """Whether a run folder is gone on with."""
 
     mode: Literal["auto", "must", "never"] = key("go on, refuse to start anew, or start anew")
     allow: list[Name] = key("keys that may differ from the run in the folder")
 
 
-class Recorder(Keys):
+class RecorderConfig(DeclaredKeys):
     """The flight recorder."""
 
     steps: list[Count] = key("steps to keep whatever happens, counted from 1")
@@ -223,7 +225,7 @@ class Recorder(Keys):
     keep: Whole = key("newest of those that nobody asked for")
 
 
-class Stability(Keys):
+class StabilityConfig(DeclaredKeys):
     """What is watched, and what a collapse leads to."""
 
     on_collapse: Literal["warn", "stop", "rollback"] = key("what a rule of severity `collapse` leads to")
@@ -237,7 +239,7 @@ class Stability(Keys):
     rules: dict[str, Built | None] = key("one rule a name; null switches it off")
 
 
-class Alerts(Keys):
+class AlertsConfig(DeclaredKeys):
     """Who is told of what happens to a run, besides its log, its console and its mirrors."""
 
     webhook: Name | None = key("the environment variable that holds the address")
@@ -248,20 +250,20 @@ class Alerts(Keys):
     deadline: Annotated[float, Field(gt=0, le=DAY)] = key("seconds for one message")
 
 
-class Logger(Keys):
+class LoggerConfig(DeclaredKeys):
     """What stands on the console, and who mirrors the metrics."""
 
     name: Literal["none", "wandb", "tensorboard", "trackio", "mlflow"] = key("the mirror, or the last of several")
     mirrors: dict[Literal["wandb", "tensorboard", "trackio", "mlflow"], bool] = key("all of them", before={})
     console: Literal["auto", "live", "plain", "off"] = key("a panel, lines, or nothing", before="auto")
     every_seconds: NotNegative = key("plain lines: at most one in so many seconds; 0: every step", before=0)
-    alerts: Alerts = key("who is told of what happens", before={})
+    alerts: AlertsConfig = key("who is told of what happens", before={})
     project: Name = key("under which W&B, trackio or MLflow keep the run", optional=True)
     mode: Literal["auto", "online", "offline", "disabled"] = key("of W&B", optional=True)
     system_charts: bool = key("whether W&B, trackio or MLflow chart CPU, memory and GPU", optional=True)
 
 
-class Reads(Keys):
+class ObjectiveReadsConfig(DeclaredKeys):
     """What the pieces of an objective look at besides a token's own scores."""
 
     minibatch: bool = key("statistics over the whole minibatch, whatever the micro-batches", optional=True)

@@ -10,7 +10,7 @@ from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_tree
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
-from tvo_cli.config.schema.value_types import Keys
+from tvo_cli.config.schema.value_types import DeclaredKeys
 
 PRECISION = "trainer.precision"
 GONE = ("trainer.resume",)  # became the group `resume`
@@ -30,7 +30,7 @@ def upgrade_recorded_config(tree: Mapping[str, Any], root: str = "train") -> dic
     return found
 
 
-def _fill_later_keys(model: type[Keys], tree: dict[str, Any]) -> None:
+def _fill_later_keys(model: type[DeclaredKeys], tree: dict[str, Any]) -> None:
     """Set the keys declared since to what the program did before, in place."""
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
@@ -38,7 +38,11 @@ def _fill_later_keys(model: type[Keys], tree: dict[str, Any]) -> None:
             tree[name] = copy.deepcopy(extra["before"])
         for annotation, _ in field_alternatives(field):
             below = tree.get(name)
-            if isinstance(annotation, type) and issubclass(annotation, Keys) and fits_declaration(annotation, below):
+            if (
+                isinstance(annotation, type)
+                and issubclass(annotation, DeclaredKeys)
+                and fits_declaration(annotation, below)
+            ):
                 _fill_later_keys(annotation, tree[name])
 
 
@@ -63,14 +67,14 @@ def _upgraded_recorded_setting(key: str, value: Any) -> Any:
     return current_target(value) if named else with_targets(value, current_target)
 
 
-def _settings_of_later_keys(model: type[Keys], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def _settings_of_later_keys(model: type[DeclaredKeys], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Yield the dotted keys declared since, with what earlier versions did."""
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "before" in extra:
             yield from _dotted_settings(extra["before"], dotted((*prefix, name)))
         for annotation, _ in field_alternatives(field):
-            if isinstance(annotation, type) and issubclass(annotation, Keys):
+            if isinstance(annotation, type) and issubclass(annotation, DeclaredKeys):
                 yield from _settings_of_later_keys(annotation, (*prefix, name))
 
 

@@ -24,10 +24,10 @@ from tvo_cli.config.schema.validation_errors import (
     misplaced_target_error,
     validation_error,
 )
-from tvo_cli.config.schema.value_types import BUILT, Keys
+from tvo_cli.config.schema.value_types import BUILT, DeclaredKeys
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
-from tvo_cli.plugins.references import plugins_of_config
+from tvo_cli.plugins.references import referenced_plugins
 
 
 def validate_config(
@@ -39,8 +39,8 @@ def validate_config(
     """
     model = CONFIG_OF_COMMAND[root]
     tree = resolved_tree_of_command(config, root, given.overrides) if tree is None else tree
-    allow_plugins(plugins_of_config(tree))
-    check_plugins_of_config(targets_in_tree(tree), plugins_of_config(tree))
+    allow_plugins(referenced_plugins(tree))
+    check_plugins_of_config(targets_in_tree(tree), referenced_plugins(tree))
     _check_groups_of_command(tree, root)
     _check_nothing_is_left_to_give(tree)
     found = list(marked_fields(model, tree))
@@ -72,7 +72,7 @@ def _check_nothing_is_left_to_give(tree: Mapping[str, Any], path: str = "") -> N
             raise key_not_given_error(f"{path}{name}")
 
 
-def _validate_keys(model: type[Keys], tree: Mapping[str, Any], given: ConfigSources) -> None:
+def _validate_keys(model: type[DeclaredKeys], tree: Mapping[str, Any], given: ConfigSources) -> None:
     """Validate every key by pydantic, and raise the first error as a UserError."""
     try:
         model.model_validate(tree)

@@ -22,7 +22,7 @@ from tvo_cli.config.schema.value_descriptions import (
     describe_value_as_override,
     how_to_write_value,
 )
-from tvo_cli.config.schema.value_types import Keys
+from tvo_cli.config.schema.value_types import DeclaredKeys
 from tvo_cli.config.users_yaml import remedy_for_yaml_in_place_of_ours
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names
@@ -57,7 +57,7 @@ def error_rank(error: Mapping[str, Any], tree: Mapping[str, Any], given: ConfigS
 
 
 def validation_error(
-    model: type[Keys], tree: Mapping[str, Any], error: Mapping[str, Any], given: ConfigSources
+    model: type[DeclaredKeys], tree: Mapping[str, Any], error: Mapping[str, Any], given: ConfigSources
 ) -> UserError:
     """Return the UserError of a pydantic error."""
     path = tuple(_path_of_error(tree, error["loc"], absent=error["type"] == ABSENT))
@@ -96,7 +96,7 @@ def _wrong_value_error(key: str, value: Any, schema: dict[str, Any], given: Conf
 
 
 def _unknown_key_error(
-    model: type[Keys], tree: Mapping[str, Any], path: Sequence[str | int], given: ConfigSources
+    model: type[DeclaredKeys], tree: Mapping[str, Any], path: Sequence[str | int], given: ConfigSources
 ) -> UserError:
     """Return the error for a key that is not declared."""
     key, value = dotted(path), _value_at_path(tree, path)
@@ -109,7 +109,7 @@ def _unknown_key_error(
     return UserError(key, describe_value_as_override(hidden), f"there is no such key{where}.", advice)
 
 
-def misplaced_target_error(key: str, target: object, model: type[Keys], given: ConfigSources) -> UserError:
+def misplaced_target_error(key: str, target: object, model: type[DeclaredKeys], given: ConfigSources) -> UserError:
     """Return the error for a `_target_` where no key of the config takes one."""
     where = key_location(key, given)
     problem = f"nothing is built there, so it would have no effect{where}."

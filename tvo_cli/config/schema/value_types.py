@@ -16,7 +16,7 @@ def _path_value_as_text(value: object) -> object:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
 
 
-class Keys(BaseModel):
+class DeclaredKeys(BaseModel):
     """A mapping of conf/ whose every key is declared."""
 
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), defer_build=True)

@@ -19,14 +19,21 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
 from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_below
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, trend_below_since
 from tvo_cli.stability.collapse_rules import Drop
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, USUAL_ERROR, heldout_error, share_noise
+from tvo_cli.stability.solved_task import (
+    ACCURACY,
+    HELDOUT,
+    REWARD,
+    USUAL_ERROR,
+    heldout_standard_error,
+    share_standard_error,
+)
 
 
 @dataclass(kw_only=True)
-class PeakDrop(TrendRule, Drop):
+class AccuracyPeakDrop(TrendRule, Drop):
     """A live rule `…_drop` that also says since when: since its metric was nearer to where it is than to its peak."""
 
     curve: Curve = field(default_factory=Curve, init=False)
@@ -36,12 +43,12 @@ class PeakDrop(TrendRule, Drop):
         append_metric(self.curve, metrics, self.metric)
         found = Drop.breach(self, metrics)
         if found is not None:
-            self.since = first_step_below(self.curve, (self.peak + found.value) / 2.0)
+            self.since = trend_below_since(self.curve, (self.peak + found.value) / 2.0)
         return found
 
 
 @dataclass(kw_only=True)
-class SignificantFall(TrendRule):
+class SignificantAccuracyFall(TrendRule):
     """The mean of the last `window` values lies below `share` of the best such mean, by `errors` standard errors.
 
     Where a metric has negative values there is no share of it: then all that was gained must be lost, below the start.
@@ -73,17 +80,17 @@ class SignificantFall(TrendRule):
         threshold = self.share * self.best if self.lowest >= 0.0 else self.curve.mean(0, self.window)
         if now >= threshold:
             return None
-        noise = max(self.curve.noise(0, len(self.curve)), share_noise(self.best, self.responses))
+        noise = max(self.curve.noise(0, len(self.curve)), share_standard_error(self.best, self.responses))
         error = noise * math.sqrt(2.0 / self.window)
         if self.best - now < self.errors * error or self.best == now:
             return None
-        self.since = first_step_below(self.curve, (self.best + now) / 2.0)
+        self.since = trend_below_since(self.curve, (self.best + now) / 2.0)
         reason = f"has fallen from {self.best:.3g} by {(self.best - now) / max(error, 1e-12):.1f} standard errors"
         return RuleBreach(self.metric, now, threshold, reason)
 
 
 @dataclass(kw_only=True)
-class StartLost(TrendRule):
+class StartAccuracyLost(TrendRule):
     """The last `window` values all lie below `share` of the first, which the start earned, from `least` on."""
 
     share: float
@@ -100,13 +107,13 @@ class StartLost(TrendRule):
         last = self.curve.values[-self.window :]
         if max(last) >= self.share * start:
             return None
-        self.since = first_step_below(self.curve, self.share * start)
+        self.since = trend_below_since(self.curve, self.share * start)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         return RuleBreach(metric, value, self.share * start, f"the start's {start:.3g} is lost")
 
 
 @dataclass(kw_only=True)
-class HeldOutFall(TrendRule):
+class HeldOutAccuracyFall(TrendRule):
     """The held-out accuracy lies below `share` of its best, by `errors` standard errors of the difference."""
 
     reads_refused: ClassVar[bool] = True
@@ -120,7 +127,7 @@ class HeldOutFall(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen at the latest evaluation."""
         value = append_metric(self.curve, metrics, HELDOUT)
-        error = heldout_error(metrics)
+        error = heldout_standard_error(metrics)
         if value is not None:
             limit = self.errors * math.hypot(error, self.best_error)
             self.fallen = value < self.share * self.best and self.best - value > limit
@@ -137,15 +144,17 @@ class HeldOutFall(TrendRule):
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     return (
-        live_rule("accuracy_drop", PeakDrop),
-        live_rule("reward_drop", PeakDrop),
+        live_rule("accuracy_drop", AccuracyPeakDrop),
+        live_rule("reward_drop", AccuracyPeakDrop),
         *live_rules("evaluation_drop"),
-        *(SignificantFall(metric=ACCURACY, responses=facts.responses, **how) for how in FALLS),
-        *(SignificantFall(metric=REWARD, instead_of=ACCURACY, **how) for how in FALLS),
+        *(SignificantAccuracyFall(metric=ACCURACY, responses=facts.responses, **how) for how in FALLS),
+        *(SignificantAccuracyFall(metric=REWARD, instead_of=ACCURACY, **how) for how in FALLS),
         # Five steps on end below a quarter: at a true 0.05 of 16 answers that is 1 in 60, and a first 0.1 is 1 in 5.
-        StartLost(severity="collapse", share=0.25, window=5, least=0.1, patience=1),
-        HeldOutFall(severity="collapse", share=0.5, errors=3.0, patience=1),  # half lost: as for the training accuracy
-        HeldOutFall(severity="warning", share=0.8, errors=3.0, patience=1),  # three errors: 1 in 700 by chance
+        StartAccuracyLost(severity="collapse", share=0.25, window=5, least=0.1, patience=1),
+        HeldOutAccuracyFall(
+            severity="collapse", share=0.5, errors=3.0, patience=1
+        ),  # half lost: as for the training accuracy
+        HeldOutAccuracyFall(severity="warning", share=0.8, errors=3.0, patience=1),  # three errors: 1 in 700 by chance
     )
 
 

@@ -18,7 +18,7 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import append_metric, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, DOUBT, REWARD, SOLVED
 
@@ -40,7 +40,7 @@ class AllRight(EqualGroupsRule):
         if not self.follow(metrics):
             return None
         equal, right = self.level(self.equal), self.level(self.right)
-        self.since = first_step_above(self.equal, self.limit - 1e-9)
+        self.since = trend_above_since(self.equal, self.limit - 1e-9)
         why = self._unearned(self.success.mean(len(self.success) - self.window, len(self.success)))
         if right < equal - right or not why:
             return None
@@ -65,7 +65,7 @@ class AllRight(EqualGroupsRule):
 
 
 @dataclass(kw_only=True)
-class AllAtOnce(AllRight):
+class AllRightAtOnce(AllRight):
     """Right from one step to the next: by `leap` more than in the steps before, which is not how a policy learns."""
 
     leap: float
@@ -88,7 +88,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
             at_once=0.97,  # a start that is right so often has nothing to learn here
             prompts=facts.prompts,
         ),
-        AllAtOnce(
+        AllRightAtOnce(
             severity="warning",
             least=1.0,
             window=5,  # half as long: what is seen is not a trend

@@ -15,7 +15,7 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import append_metric, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
@@ -41,7 +41,7 @@ class AllWrong(EqualGroupsRule):
         equal, right = self.level(self.equal), self.level(self.right)
         if right >= equal - right:
             return None
-        self.since = first_step_above(self.equal, self.limit - 1e-9)
+        self.since = trend_above_since(self.equal, self.limit - 1e-9)
         reason = f"groups teach nothing: {equal - right:.0%} are all wrong, {right:.0%} all right"
         return RuleBreach(ZERO, equal, self.limit, reason)
 

@@ -20,7 +20,7 @@ CLIPPED, DAMPED, MASKED = "policy/clipped", "policy/damped", "policy/masked"
 
 
 @dataclass(kw_only=True)
-class Saturation(CollapseRule):
+class ClipSaturation(CollapseRule):
     """A smoothed share of tokens without, or with a damped, gradient above a limit."""
 
     metric: str
@@ -43,9 +43,9 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
     # A quarter of the tokens: runs of PPO and GRPO here clip 0.05 to 0.2. Damping counts a token by its factor, so that
     # a half of 1 − w is what a quarter clipped and the rest slowed comes to; healthy TVO shows 0.04 to 0.34.
     return (
-        Saturation(severity="warning", metric=CLIPPED, limit=0.25, smoothing=0.5, patience=3),
-        Saturation(severity="warning", metric=MASKED, limit=0.25, smoothing=0.5, patience=3),
-        Saturation(severity="warning", metric=DAMPED, limit=0.5, smoothing=0.5, patience=3),
+        ClipSaturation(severity="warning", metric=CLIPPED, limit=0.25, smoothing=0.5, patience=3),
+        ClipSaturation(severity="warning", metric=MASKED, limit=0.25, smoothing=0.5, patience=3),
+        ClipSaturation(severity="warning", metric=DAMPED, limit=0.5, smoothing=0.5, patience=3),
     )
 
 

@@ -15,7 +15,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rules
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, first_step_above
+from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
@@ -45,7 +45,7 @@ class EntropyRise(TrendRule):
         lost = self._lost(self.accuracy if len(self.accuracy) else self.reward)
         if now <= threshold or not lost:
             return None
-        self.since = first_step_above(self.curve, threshold)
+        self.since = trend_above_since(self.curve, threshold)
         return RuleBreach(ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}")
 
     def _lost(self, success: Curve) -> str:

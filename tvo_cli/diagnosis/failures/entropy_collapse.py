@@ -18,7 +18,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
+from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 
 ENTROPY = "policy/entropy"
@@ -26,7 +26,7 @@ RESOLVED = 1e-6  # nats: a smaller fall of log H is rounding
 
 
 @dataclass(kw_only=True)
-class EntropyArrival(UnsolvedRule):
+class EntropyArrival(UnsolvedTrendRule):
     """Entropy falls so fast that it is at `share` of its start before the run ends, and has lost `lost` already.
 
     Excused where accuracy rises fast enough to be solved by then.
@@ -55,7 +55,7 @@ class EntropyArrival(UnsolvedRule):
         """Breached where the falls of the windows to come add up to what is left above the floor, in time."""
         step, floor, every = self.curve.steps[-1], self.share * start, self.window * self.curve.spacing()
         left = (self.planned - step) if self.planned else step  # as long again as it has run
-        windows = windows_until(math.log(max(now / floor, 1.0)), fall, before)
+        windows = windows_until_entropy_collapse(math.log(max(now / floor, 1.0)), fall, before)
         if windows * every >= left or self._solved_by(windows * every):
             return None
         reason = f"has fallen from {start:.3g} and is at the floor in {windows * every:.0f} of {left} steps"
@@ -70,7 +70,7 @@ class EntropyArrival(UnsolvedRule):
         return now + rise * steps >= self.solved
 
 
-def windows_until(need: float, fall: float, before: float) -> float:
+def windows_until_entropy_collapse(need: float, fall: float, before: float) -> float:
     """Return the windows until falls of log H add up to `need`, each `fall`/`before` of the one before it, at most 1.
 
     Σ_{i=1..k} fall·q^i = need, q = min(fall/before, 1): k = log(1 − need·(1 − q)/(fall·q))/log q; infinite where a fall

@@ -18,15 +18,15 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
+from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
 
 SCALE = "gradient/noise_scale"
 
 
 @dataclass(kw_only=True)
-class NoisyGradient(UnsolvedRule):
+class NoisyGradient(UnsolvedTrendRule):
     """The noise scale has been above `factor` batches over `window` steps in which the reward gained nothing."""
 
     factor: float
@@ -55,7 +55,7 @@ class NoisyGradient(UnsolvedRule):
     def _gains(self) -> bool:
         half, end = self.window // 2, len(self.reward)
         level = self.reward.mean(end - half, end)
-        change, error = self.reward.change(half, share_noise(level, self.responses), first=end - self.window)
+        change, error = self.reward.change(half, share_standard_error(level, self.responses), first=end - self.window)
         return change > error or error > self.gain  # or too noisy to say
 
 

@@ -15,13 +15,13 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import UnsolvedRule, append_metric
+from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
 
 
 @dataclass(kw_only=True)
-class Plateau(UnsolvedRule):
+class Plateau(UnsolvedTrendRule):
     """The second half of the last `share` of the steps is no better than its first half."""
 
     steps: int
@@ -40,7 +40,7 @@ class Plateau(UnsolvedRule):
             return None
         half = max(int(end * self.share) // 2, 4)
         first, now = end - 2 * half, self.curve.mean(end - half, end)
-        noise = share_noise(now, self.responses) if metric == ACCURACY else 0.0
+        noise = share_standard_error(now, self.responses) if metric == ACCURACY else 0.0
         change, error = self.curve.change(half, noise, first=first)
         if change > error or change < -3.0 * error or self._could_gain(change, error, half):
             return None

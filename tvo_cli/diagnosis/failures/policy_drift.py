@@ -23,7 +23,7 @@ TV, KL, KL_OLD = "policy/tv", "policy/kl_ref", "policy/kl_old_k1"
 
 
 @dataclass(kw_only=True)
-class BatchKL(Ceiling):
+class BatchKLDrift(Ceiling):
     """The KL of a batch to the policy that sampled it, where no total variation is logged."""
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
@@ -61,7 +61,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
         live_rule("tv_ceiling"),
         live_rule("kl_ceiling"),
         # Pinsker: TV ≤ √(KL/2), so that a KL of 0.1 nats allows a TV of 0.22, thrice what collapsing runs show
-        BatchKL(severity="warning", metric=KL_OLD, limit=0.1, patience=2),
+        BatchKLDrift(severity="warning", metric=KL_OLD, limit=0.1, patience=2),
     )
 
 

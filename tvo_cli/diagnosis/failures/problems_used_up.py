@@ -19,7 +19,7 @@ from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_error
+from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
 
 
 @dataclass(kw_only=True)
@@ -43,7 +43,7 @@ class LearntByHeart(TrendRule):
         """Above it, at the latest evaluation."""
         append_metric(self.success, metrics, ACCURACY)
         if append_metric(self.heldout, metrics, HELDOUT) is not None:
-            self.error = heldout_error(metrics)
+            self.error = heldout_standard_error(metrics)
         passes = passes_over_data(metrics, self.limit, self.prompts)
         end = len(self.success)
         if passes < REPEATED or not self.heldout.values or end < 2 * self.window:

@@ -25,7 +25,7 @@ SHARE_WHEN_GROWN = 0.4
 
 
 @dataclass(kw_only=True)
-class Mismatch(CollapseRule):
+class SamplerMismatch(CollapseRule):
     """A reading of the mismatch above its limit: as at the start, or, where `grown`, many times more."""
 
     metric: str
@@ -52,7 +52,7 @@ class Mismatch(CollapseRule):
 def mismatch_rules(*, grown: bool) -> list[CollapseRule]:
     """Return a rule for each reading of the mismatch."""
     return [
-        Mismatch(
+        SamplerMismatch(
             severity="warning",
             metric=metric,
             limit=limit * SHARE_WHEN_GROWN if grown else limit,

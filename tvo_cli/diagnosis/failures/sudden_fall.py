@@ -18,7 +18,7 @@ from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, share_noise
+from tvo_cli.stability.solved_task import ACCURACY, share_standard_error
 
 
 @dataclass(kw_only=True)
@@ -37,7 +37,7 @@ class SuddenFall(TrendRule):
             return None
         before = self.curve.mean(end - 2 - self.window, end - 2)
         seen = self.curve.noise(0, end - 2)
-        noise = math.hypot(max(share_noise(before, self.responses), seen), seen / math.sqrt(self.window))
+        noise = math.hypot(max(share_standard_error(before, self.responses), seen), seen / math.sqrt(self.window))
         threshold = before - self.errors * noise
         if noise <= 0.0 or max(self.curve.values[-2:]) >= threshold:
             return None

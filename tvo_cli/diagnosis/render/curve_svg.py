@@ -14,7 +14,7 @@ COLUMNS = 350  # stretches of steps of which the least and the largest value are
 TICKS = 3
 
 
-class MarkedStep(NamedTuple):
+class SvgStepMark(NamedTuple):
     """A step that is marked, with its label and style."""
 
     step: int
@@ -22,7 +22,7 @@ class MarkedStep(NamedTuple):
     kind: str  # "first" or "alarm"
 
 
-class DrawnCurve(NamedTuple):
+class SvgCurve(NamedTuple):
     """A curve by name, with the class that colours it."""
 
     name: str
@@ -49,9 +49,7 @@ class Frame(NamedTuple):
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
-def curves_as_svg(
-    curves: Sequence[DrawnCurve], marks: Sequence[MarkedStep] = (), threshold: float | None = None
-) -> str:
+def curves_as_svg(curves: Sequence[SvgCurve], marks: Sequence[SvgStepMark] = (), threshold: float | None = None) -> str:
     """Return the picture; empty where no value is finite."""
     finite = [(step, value) for one in curves for step, value in zip(one.steps, one.values) if math.isfinite(value)]
     if not finite:
@@ -83,7 +81,7 @@ def _axes(frame: Frame) -> Iterator[str]:
         yield f'<text class="tick" {place}>step {step:.0f}</text>'
 
 
-def _polyline(frame: Frame, curve: DrawnCurve) -> str:
+def _polyline(frame: Frame, curve: SvgCurve) -> str:
     points = " ".join(f"{frame.x(step):.1f},{frame.y(value):.1f}" for step, value in _thinned(curve))
     dots = "".join(
         f'<circle class="{curve.style}" cx="{frame.x(step):.1f}" cy="{frame.y(value):.1f}" r="3"/>'
@@ -93,7 +91,7 @@ def _polyline(frame: Frame, curve: DrawnCurve) -> str:
     return f'<polyline class="{curve.style}" points="{points}"><title>{html(curve.name)}</title></polyline>{dots}'
 
 
-def _thinned(curve: DrawnCurve) -> Iterator[tuple[int, float]]:
+def _thinned(curve: SvgCurve) -> Iterator[tuple[int, float]]:
     """Yield the finite points; of a long curve the least and the largest of each stretch, in order."""
     points = [(step, value) for step, value in zip(curve.steps, curve.values) if math.isfinite(value)]
     length = math.ceil(len(points) / COLUMNS)
@@ -113,7 +111,7 @@ def _threshold(frame: Frame, threshold: float | None) -> Iterator[str]:
         yield f'<text class="tick" {place}>threshold {threshold:.3g}</text>'
 
 
-def _mark(frame: Frame, mark: MarkedStep) -> Iterator[str]:
+def _mark(frame: Frame, mark: SvgStepMark) -> Iterator[str]:
     x = frame.x(mark.step)
     late = x > WIDTH * 0.75
     place = f'x="{x + (-5 if late else 5):.1f}" y="{TOP + (10 if mark.kind == "first" else 24)}"'

@@ -9,7 +9,7 @@ from tvo_cli.diagnosis.diagnosis import Diagnosis
 from tvo_cli.diagnosis.finding import Finding
 from tvo_cli.diagnosis.registry import BY_NAME
 from tvo_cli.diagnosis.render import wording
-from tvo_cli.diagnosis.render.curve_svg import DrawnCurve, MarkedStep, curves_as_svg
+from tvo_cli.diagnosis.render.curve_svg import SvgCurve, SvgStepMark, curves_as_svg
 from tvo_cli.escaping import html
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -31,22 +31,22 @@ def diagnoses_as_html(diagnoses: Sequence[Diagnosis]) -> str:
 
 def _run(diagnosis: Diagnosis) -> Iterator[str]:
     yield f'<h2 class="{diagnosis.verdict}">{html(wording.headline(diagnosis))}</h2>'
-    if wording.summary(diagnosis):
-        yield f"<p>{html(wording.summary(diagnosis))}</p>"
-    yield from _overview(diagnosis)
+    if wording.verdict_summary(diagnosis):
+        yield f"<p>{html(wording.verdict_summary(diagnosis))}</p>"
+    yield from _overview_curves(diagnosis)
     for finding in diagnosis.findings:
         yield from _finding(diagnosis, finding)
     notes = [note for note in (wording.unexamined(diagnosis), *diagnosis.notes) if note]
     yield from (f'<p class="quiet">{html(note)}</p>' for note in notes)
 
 
-def _overview(diagnosis: Diagnosis) -> Iterator[str]:
+def _overview_curves(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield reward, accuracy and held-out accuracy, with the first step of every finding that is active."""
-    curves = [DrawnCurve(name, *diagnosis.log.column(name), style) for name, style in OVERVIEW]
+    curves = [SvgCurve(name, *diagnosis.log.column(name), style) for name, style in OVERVIEW]
     curves = [one for one in curves if one.steps]
     if len(curves) > 1 and curves[0].values == curves[1].values:
         curves = curves[1:]  # the reward is the accuracy
-    marks = [MarkedStep(one.first_step, one.failure, "first") for one in diagnosis.findings[:1]]
+    marks = [SvgStepMark(one.first_step, one.failure, "first") for one in diagnosis.findings[:1]]
     picture = curves_as_svg(curves, marks)
     if picture:
         keys = "".join(f'<span class="key {one.style}"></span>{html(one.name)}' for one in curves)
@@ -57,10 +57,10 @@ def _finding(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
     yield f'<section class="{finding.severity}">'
     yield f'<h3 class="{finding.severity}">{html(wording.title(finding))}</h3>'
     yield f"<p>{html(wording.meaning(finding))}</p>\n<p>{html(finding.message)}</p>"
-    marks = [MarkedStep(finding.first_step, f"since step {finding.first_step}", "first")]
+    marks = [SvgStepMark(finding.first_step, f"since step {finding.first_step}", "first")]
     if finding.alarm_step > finding.first_step:
-        marks.append(MarkedStep(finding.alarm_step, f"seen at step {finding.alarm_step}", "alarm"))
-    curve = DrawnCurve(finding.metric, *diagnosis.log.column(finding.metric), "a")
+        marks.append(SvgStepMark(finding.alarm_step, f"seen at step {finding.alarm_step}", "alarm"))
+    curve = SvgCurve(finding.metric, *diagnosis.log.column(finding.metric), "a")
     picture = curves_as_svg([curve], marks, finding.evidence.get("threshold"))
     yield f"<figure>{picture}<figcaption>{html(finding.metric)}</figcaption></figure>" if picture else ""
     yield f"<p>Cost since then: {html(wording.cost_text(finding.cost))}.</p>\n<ol>"

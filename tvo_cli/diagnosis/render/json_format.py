@@ -39,15 +39,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "failure": finding.failure,
         "severity": finding.severity,
         "first_step": finding.first_step,
-        "evidence": _finite(evidence),
-        "cost": _finite(asdict(finding.cost)) if finding.cost else None,
+        "evidence": _finite_json_numbers(evidence),
+        "cost": _finite_json_numbers(asdict(finding.cost)) if finding.cost else None,
         "remedies": [
             {"text": one.text, "overrides": list(one.overrides), "command": one.command} for one in finding.remedies
         ],
     }
 
 
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+def _finite_json_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
     }

@@ -13,13 +13,13 @@ from tvo_cli.escaping import markdown, terminal
 
 def diagnoses_as_markdown(diagnoses: Sequence[Diagnosis]) -> str:
     """Return the diagnoses under each other."""
-    return "\n".join(line for one in diagnoses for line in _lines(one)) + "\n"
+    return "\n".join(line for one in diagnoses for line in _markdown_lines(one)) + "\n"
 
 
-def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+def _markdown_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"## {markdown(wording.headline(diagnosis))}\n"
-    if wording.summary(diagnosis):
-        yield f"{wording.summary(diagnosis)}\n"
+    if wording.verdict_summary(diagnosis):
+        yield f"{wording.verdict_summary(diagnosis)}\n"
     for finding in diagnosis.findings:
         yield from _finding_lines(finding)
     for note in (wording.unexamined(diagnosis), *diagnosis.notes):

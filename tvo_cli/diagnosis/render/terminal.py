@@ -17,15 +17,15 @@ PASTE = "cyan"  # the style of what is to be pasted
 STYLES = {"critical": "bold red", "warning": "yellow", "healthy": "bold green", "unknown": "yellow"}
 
 
-class StyledLine(tuple[str, str]):
+class TerminalLine(tuple[str, str]):
     """A line and its style for rich."""
 
 
-def diagnosis_lines(diagnosis: Diagnosis, width: int = WIDTH) -> list[StyledLine]:
+def diagnosis_lines(diagnosis: Diagnosis, width: int = WIDTH) -> list[TerminalLine]:
     """Return the lines of one run's diagnosis, each with its style, escaped for a terminal."""
-    found = [(escaping.terminal(text), style, indent) for text, style, indent in _lines(diagnosis)]
+    found = [(escaping.terminal(text), style, indent) for text, style, indent in _terminal_lines(diagnosis)]
     return [
-        StyledLine((part, style))
+        TerminalLine((part, style))
         for text, style, indent in found
         for part in ([" " * indent + text] if style == PASTE else _wrapped(text, width, indent))
     ]
@@ -44,10 +44,10 @@ def _wrapped(text: str, width: int, indent: int) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False) or [""]
 
 
-def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str, int]]:
+def _terminal_lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str, int]]:
     yield wording.headline(diagnosis), STYLES[diagnosis.verdict], 0
-    if wording.summary(diagnosis):
-        yield wording.summary(diagnosis), "", 0
+    if wording.verdict_summary(diagnosis):
+        yield wording.verdict_summary(diagnosis), "", 0
     for rank, finding in enumerate(diagnosis.findings[:FULL]):
         yield "", "", 0
         yield from _finding_lines(diagnosis, finding, None if rank == 0 else REMEDIES)
@@ -66,7 +66,7 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, most: int | None) -> 
     yield finding.message, "", 2
     _, values = diagnosis.log.column(finding.metric)
     if len(values) > 1:
-        yield f"{finding.metric} {sparkline(_thinned(values, CURVE), CURVE)}", "", 2
+        yield f"{finding.metric} {sparkline(_thinned_sparkline(values, CURVE), CURVE)}", "", 2
     yield f"cost since then: {wording.cost_text(finding.cost)}", "", 2
     for number, remedy in enumerate(finding.remedies[:most], start=1):
         yield from _remedy_lines(number, remedy)
@@ -82,7 +82,7 @@ def _remedy_lines(number: int, remedy: Remedy) -> Iterator[tuple[str, str, int]]
     yield paste, PASTE, 5
 
 
-def _thinned(values: Sequence[float], most: int) -> list[float]:
+def _thinned_sparkline(values: Sequence[float], most: int) -> list[float]:
     """Return at most so many values over the whole length, the last included."""
     if len(values) <= most:
         return list(values)

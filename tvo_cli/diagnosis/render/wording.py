@@ -19,7 +19,7 @@ def headline(diagnosis: Diagnosis) -> str:
     return f"{facts.name} ({trainer}, {log.last_step}{planned} steps): {diagnosis.verdict}"
 
 
-def summary(diagnosis: Diagnosis) -> str:
+def verdict_summary(diagnosis: Diagnosis) -> str:
     """Return one sentence for a verdict without a finding."""
     if diagnosis.verdict == UNKNOWN:
         return "Nothing can be said: the log is too short, or the columns that a diagnosis reads are missing."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from tvo_cli.reward.answers.latex_macros import words_of_table
+from tvo_cli.reward.answers.latex_macros import words_of_macro_table
 
 # unit: how it is written, symbols first (case counts), then words in lower case and the singular
 WRITTEN = {
@@ -83,7 +83,7 @@ WRITTEN = {
     "psi": "psi",
     "hp": "hp horsepower",
 }
-PREFIXABLE = words_of_table("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
+PREFIXABLE = words_of_macro_table("m g s L J W eV V A Hz Pa N mol cal pc K C T F Ω yr B bit M bar Da rad")
 PREFIXES = {"k": "kilo", "c": "centi", "m": "milli", "n": "nano", "µ": "micro", "M": "mega", "G": "giga", "T": "tera"}
 PREFIXES |= {"p": "pico", "f": "femto", "d": "deci", "h": "hecto"}
 COMPOSITE = {
@@ -141,7 +141,7 @@ TAIL = re.compile(
     r"[, ]*\b(?:left|remaining|needed|each|in total|in all|altogether|total|overall|exactly|in length|of area|long|old"
     r"|tall)$"
 )
-UNCOUNTED = words_of_table(
+UNCOUNTED = words_of_macro_table(
     """thousand million billion trillion hundred dozen ten half third quarter fourth fifth sixth seventh eighth ninth
     tenth hundredth thousandth lakh crore score gross or and nor not no to in from at by than about around less more
     least most over under remainder with without per each because if when where so is are was this that it than
@@ -150,8 +150,10 @@ UNCOUNTED = words_of_table(
     five six seven eight nine zero millionth billionth trillionth eleventh twelfth thirteenth sixteenth twentieth
     thirtieth sixtieth ratio odds halve grosse negative double triple"""
 )
-PLURALS = words_of_table("people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci")
-COUNTABLE = words_of_table("time inche foot point way day")
+PLURALS = words_of_macro_table(
+    "people children men women teeth geese mice fish sheep deer data dice oxen criteria loci foci"
+)
+COUNTABLE = words_of_macro_table("time inche foot point way day")
 CHINESE = re.compile(r"[\u4e00-\u9fff]{1,5}(?: ?/ ?[\u4e00-\u9fff]{1,3})?")
 BELOW = re.compile(r"/ ?\(([^()]*)\)")
 CHINESE_NUMBERS = re.compile(r"[零一二三四五六七八九十百千万亿半双倍分约或至多少打成折以余足左右不超近]")

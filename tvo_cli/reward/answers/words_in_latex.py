@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tvo_cli.reward.answers.latex_macros import BARE_FUNCTIONS, FUNCTIONS, MATH_LETTERS, words_of_table
+from tvo_cli.reward.answers.latex_macros import BARE_FUNCTIONS, FUNCTIONS, MATH_LETTERS, words_of_macro_table
 
 GAP = "\ue001"  # a space inside \text{}, kept from the removal of spaces
 MATHEMATICS = re.compile(r"(\$[^$]*\$|\\\(.*?\\\))", re.DOTALL)
@@ -28,7 +28,7 @@ VALUE_BEFORE = re.compile(r"[\d})/]$|\\(?:cdot|mu)$")
 UNIT_LETTERS = frozenset("mgsLlJWVAKNhCTFd")
 VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 SAYING = frozenset(("is", "answer"))  # outside \\text they make a sentence, which is no answer
-CLOSED = words_of_table(
+CLOSED = words_of_macro_table(
     """and or to in from remainder per base by for all if when where with not at of the an mod because so about
     cm mm km nm kg mg lb lbs oz ft yd mi mph kph hr hrs min mins sec secs ml dollars dollar cents cent inch inches
     feet foot degrees degree radians units unit percent noon only none yes no true false option choice
