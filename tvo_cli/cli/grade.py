@@ -30,7 +30,7 @@ class GradeFormat(StrEnum):
     table = "table"
 
 
-class GradeProfileOption(StrEnum):
+class GradeProfile(StrEnum):
     """The choices of `tvo grade --profile`: how answers are compared."""
 
     math = "math"
@@ -38,7 +38,7 @@ class GradeProfileOption(StrEnum):
     digits = "digits"
 
 
-class GradeUnboxedOption(StrEnum):
+class GradeUnboxed(StrEnum):
     """The choices of `tvo grade --unboxed`: what a prediction without a box answers."""
 
     wrong = "wrong"
@@ -59,16 +59,14 @@ def grade(
     format: Annotated[
         GradeFormat, typer.Option(help="A JSON line or a line of a table for each row.")
     ] = GradeFormat.json,
-    profile: Annotated[
-        GradeProfileOption, typer.Option(help="aime: integers from 0 to 999.")
-    ] = GradeProfileOption.math,
+    profile: Annotated[GradeProfile, typer.Option(help="aime: integers from 0 to 999.")] = GradeProfile.math,
     scorer: Annotated[
         str | None, typer.Option(metavar="FILE.py:NAME", help="A function of your own that judges instead.")
     ] = None,
     unboxed: Annotated[
-        GradeUnboxedOption,
+        GradeUnboxed,
         typer.Option(help="A prediction without a box: wrong; stated: what follows “answer is”, ####; whole."),
-    ] = GradeUnboxedOption.wrong,
+    ] = GradeUnboxed.wrong,
     bare: Annotated[bool, typer.Option("--bare", help="Short for --unboxed whole: predictions are answers.")] = False,
     gold: Annotated[str, typer.Option(help="The field that holds the gold, or the path to it (a.b).")] = "gold",
     prediction: Annotated[str, typer.Option(help="The field that holds the prediction.")] = "prediction",
@@ -86,7 +84,7 @@ def grade(
     from tvo_cli.reward.rows_to_grade import RowSource
 
     source = RowSource("standard input" if file == "-" else file, gold, prediction, profile.value)
-    mode = GradeUnboxedOption.whole if bare else unboxed
+    mode = GradeUnboxed.whole if bare else unboxed
     node = {"profile": profile.value, "unboxed": mode.value, "audit": audit, "workers": workers, "deadline": deadline}
     node |= {} if scorer is None else {"scorer": checked_own_scorer("--scorer", scorer)}
     grader = Grader(node, scorer_key="--scorer")

@@ -1,4 +1,4 @@
-"""The folders that configs are read from: the user's own, those of plugins, then conf/ of the package.
+"""The folders that configs are read from (the user's own, plugins', then conf/), and which has a group or a choice.
 
 The user's are ./conf beside the working folder, --config-dir, and TVO_CONF. A name is looked up in this order. An empty
 TVO_CONF leaves ./conf alone.
