@@ -24,7 +24,7 @@ def page() -> str:
 
 
 def _room(room: Path) -> Iterator[str]:
-    modules = sorted(path for path in room.glob("*.py") if path.name != "__init__.py")
+    modules = sorted(path for path in room.glob("*.py") if path.name != "__init__.py" or _defines(path))
     if not modules:
         return
     yield f"## {room.relative_to(ROOT.parent)}/\n"
@@ -32,6 +32,12 @@ def _room(room: Path) -> Iterator[str]:
     yield "|---|---|"
     yield from (f"| {path.name} | {first_sentence(path)} |" for path in modules)
     yield ""
+
+
+def _defines(path: Path) -> bool:
+    """Whether a file defines a function or a class, besides what it gives on from other files."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[:2] != "__" for node in body)
 
 
 def first_sentence(path: Path) -> str:

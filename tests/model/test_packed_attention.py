@@ -162,7 +162,11 @@ def test_a_network_that_computes_in_two_precisions_is_asked_for_each(
 
 def test_tf32_is_off_while_masked_pieces_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """With it products err by more than the comparison allows; a run in bfloat16 has it on."""
-    network, found, real = as_on_a_gpu(without_dropout(packing_families()["llama"])), [], packed_attention.masked_sdpa
+    network, found, real = (
+        as_on_a_gpu(without_dropout(packing_families()["llama"])),
+        [],
+        packed_attention.masked_sdpa,
+    )
 
     def noted(*given: Any) -> Tensor:
         found.append(torch.get_float32_matmul_precision())

@@ -26,7 +26,8 @@ from tvo_cli.training.stop_signals import handle_stop_signals
 
 with standard_streams.guarded_streams():
     standard_streams.treat_stdout_as_view()
-    progress, live = ConsoleRunProgress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {})), LiveConsoleDisplay()
+    live = LiveConsoleDisplay()
+    progress = ConsoleRunProgress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {}))
     progress.start()
     live.start(progress)
     with handle_stop_signals(live.announce) as asked:

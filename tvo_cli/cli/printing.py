@@ -1,4 +1,4 @@
-"""Printing of tables, configs and sizes: fitted to a terminal, never cut in a pipe."""
+"""Printing of tables, configs, sizes, messages and summaries: fitted to a terminal, never cut in a pipe."""
 
 from __future__ import annotations
 

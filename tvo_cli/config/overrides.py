@@ -1,4 +1,4 @@
-"""Overrides of a command line: quoting, splitting, and the dotted keys they name."""
+"""Overrides of a command line: quoting, splitting, the keys they name, and the command that makes a run again."""
 
 from __future__ import annotations
 

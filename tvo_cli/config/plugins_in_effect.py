@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
 from tvo_cli.config.overrides import split_override
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.loading import (
@@ -121,6 +122,8 @@ def choices_taken(
     words: Sequence[str], root: str, folders: Sequence[ConfigFolder]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Return group and name of each choice of a command, and of those that its yamls start from, with their yamls."""
+    from tvo_cli.config.search_path import yaml_of_choice
+
     if not folders:
         return {}
     chosen = {**_choices_of_root(root), **_choices_of_words(words)}
@@ -133,11 +136,6 @@ def choices_taken(
             found[choice] = read_yaml(path) if path else {}
             waiting += choices_of_defaults(found[choice].get("defaults"), choice[0])
     return found
-
-
-def yaml_of_choice(folders: Sequence[ConfigFolder], group: str, name: str) -> Path | None:
-    """Return the yaml of a choice: the first of the folders that has it."""
-    return next((path for one in folders if (path := one.path / group / f"{name}.yaml").is_file()), None)
 
 
 def _choices_of_root(root: str) -> dict[str, list[str]]:
@@ -156,28 +154,3 @@ def _choices_of_words(words: Sequence[str]) -> dict[str, list[str]]:
         if key and "." not in key and value:
             found.setdefault(key, []).extend(one.strip(" '\"") for one in value.strip("[]").split(","))
     return found
-
-
-def choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
-    """Return group and choice of each entry of a defaults list."""
-    found: list[tuple[str, str]] = []
-    for entry in defaults if isinstance(defaults, list) else ():
-        if isinstance(entry, str) and entry != "_self_":
-            found.append((group, entry))
-        elif isinstance(entry, dict):
-            for key, value in entry.items():
-                place = str(key).removeprefix("override ").strip().partition("@")[0]
-                names = value if isinstance(value, list) else [value]
-                found += [(place.lstrip("/"), str(name)) for name in names if name is not None]
-    return found
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a yaml as a mapping; nothing of one that cannot be read, which whoever composes says."""
-    import yaml
-
-    try:
-        found = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return found if isinstance(found, dict) else {}

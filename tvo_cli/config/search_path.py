@@ -1,4 +1,4 @@
-"""The folders that configs are read from: the user's own, those of plugins, then conf/ of the package.
+"""The folders that configs are read from (the user's own, plugins', then conf/), and which has a group or a choice.
 
 The user's are ./conf beside the working folder, --config-dir, and TVO_CONF. A name is looked up in this order. An empty
 TVO_CONF leaves ./conf alone.
@@ -7,11 +7,12 @@ TVO_CONF leaves ./conf alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
 from tvo_cli.errors import UserError
 
 VARIABLE, OPTION, HERE = "TVO_CONF", "--config-dir", "conf"
@@ -118,8 +119,6 @@ def is_ignored_folder_of_ours() -> bool:
 
 def _starts_another_program(path: Path) -> bool:
     """Return whether a yaml has a defaults list, under a name that is no command of ours or with groups not ours."""
-    from tvo_cli.config.plugins_in_effect import choices_of_defaults, read_yaml
-
     defaults = read_yaml(path).get("defaults")
     known = {*groups_of_package(), ""}
     named = (group for group, _ in choices_of_defaults(defaults, "") if not group.startswith("hydra/"))
@@ -138,8 +137,6 @@ def _named_folders() -> Iterator[ConfigFolder]:
 
 def choice_file(group: str, name: str) -> Path | None:
     """Return the yaml of a choice: the first of the folders that has it."""
-    from tvo_cli.config.plugins_in_effect import yaml_of_choice
-
     return yaml_of_choice(config_folders(), group, name)
 
 
@@ -147,3 +144,8 @@ def origin_of_choice(group: str, name: str) -> str:
     """Return whose the yaml of a choice is: `./conf`, `plugin ./mine.py`; "" for the package's own."""
     found = next((one for one in users_config_folders() if (one.path / group / f"{name}.yaml").is_file()), None)
     return found.origin if found else ""
+
+
+def yaml_of_choice(folders: Sequence[ConfigFolder], group: str, name: str) -> Path | None:
+    """Return the yaml of a choice: the first of the folders that has it."""
+    return next((path for one in folders if (path := one.path / group / f"{name}.yaml").is_file()), None)

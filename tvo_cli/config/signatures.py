@@ -1,4 +1,4 @@
-"""Signatures and docstrings of the callables that `_target_`s name, read from source.
+"""Signatures, keywords and docstrings of the callables that `_target_`s name, read from source.
 
 Importing the callable would import torch, which takes seconds; a mistyped keyword is told before that.
 """

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tvo_cli.config.plugins_in_effect import choices_taken, yaml_of_choice
+from tvo_cli.config.plugins_in_effect import choices_taken
 from tvo_cli.config.search_path import (
     HERE,
     ROOTS,
@@ -21,6 +21,7 @@ from tvo_cli.config.search_path import (
     groups_of_package,
     is_ignored_folder_of_ours,
     users_config_folders,
+    yaml_of_choice,
 )
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names

@@ -1,4 +1,4 @@
-"""Problems with verifiable answers: embedded tasks, MATH, AIME24, GSM8K, any JSONL or hub data set, mixtures."""
+"""Loading of problems by the kind of a dataset node: embedded tasks, MATH, GSM8K, JSONL or hub data sets, mixtures."""
 
 from __future__ import annotations
 

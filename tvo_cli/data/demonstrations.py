@@ -1,4 +1,4 @@
-r"""Demonstrations: a conversation whose assistant's turns are learned by supervised fine-tuning.
+r"""Demonstrations: a row as a conversation whose assistant's turns are learned by supervised fine-tuning.
 
 A row states one as a worked solution, as a completion of its prompt, or as a conversation (messages, ShareGPT). Its
 last reply answers a problem as reinforcement learning would ask it, so a demonstration is a `Problem` too: held out,

@@ -1,4 +1,4 @@
-"""The policy under training with its algorithm, optimiser, reference and critic, as a config describes them."""
+"""The policy in training with its adapter, algorithm, optimiser, reference and critic, as a config describes them."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ def build_rewards(config: DictConfig, resources: ExitStack) -> RewardParts:
     rewards = Rewards(node)
     functions = resources.enter_context(RewardFunctions.of(node, int(config.seed)))
     weights = rewards.weights | {name: weight for name, weight in functions.weights.items() if weight}
-    return RewardParts(rewards, functions, reward_weighting(node, weights))
+    return RewardParts(rewards, functions, build_reward_weighting(node, weights))
 
 
-def reward_weighting(node: Mapping[str, Any], weights: Mapping[str, float]) -> RewardWeighting:
+def build_reward_weighting(node: Mapping[str, Any], weights: Mapping[str, float]) -> RewardWeighting:
     """The weighting of a reward node. `weights`: of every term that counts, by name, in their order."""
     kind = str(node.get("weighting") or "fixed")
     if kind == "hypervolume":

@@ -1,4 +1,4 @@
-"""The suite `heldout` of `tvo eval`: the problems that a run held out, asked, sampled and judged as the run did."""
+"""The suite `heldout` of `tvo eval`: a run's held-out problems, asked and judged as it did; notes where data differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins: the files and modules of own code that a user names, loaded, with what each has registered.
+"""Plugins: the files and modules that a user, TVO_PLUGINS or an entry point names, loaded, with what each registers.
 
 Named by the key `plugins`, by the environment variable TVO_PLUGINS, or by a package's entry point `tvo.plugins`.
 """

@@ -1,4 +1,4 @@
-"""Loading of a run folder: its config, metrics, summary and collapse verdict."""
+"""Loading of a run folder: its config, metrics, summary, collapse verdict, stored policies and recorded steps."""
 
 from __future__ import annotations
 

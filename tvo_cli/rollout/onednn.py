@@ -1,4 +1,4 @@
-"""Faster fp32 matrix products on CPUs, where they keep fp32's accuracy; and the attention of packed rows.
+"""oneDNN on CPUs: faster fp32 matrix products, where they keep fp32's accuracy; and attention written as such products.
 
 The attention stands on its own: packed rows and fused decoding work with PyTorch's default products as with oneDNN's.
 

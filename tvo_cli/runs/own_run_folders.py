@@ -1,4 +1,4 @@
-"""Run folders of our own, read in whatever state they are: what cannot be read is noted, not raised."""
+"""Run folders of our own, config and metrics.jsonl read in whatever state they are: faults are noted, not raised."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ def page_as_html() -> bytes:
 def content_security_policy() -> str:
     """Return the page's policy: its own style and script by their digests, and answers of this server."""
     return (
-        f"default-src 'none'; script-src '{_csp_digest(_script())}'; style-src '{_csp_digest(_page_style())}'; connect-src 'self'; "
+        f"default-src 'none'; script-src '{_csp_digest(_script())}'; style-src '{_csp_digest(_page_style())}'; "
+        "connect-src 'self'; "
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 

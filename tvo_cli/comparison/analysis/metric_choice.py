@@ -1,4 +1,4 @@
-"""The choice of the metric that is compared, and of what a failed run counts for in it."""
+"""The choice of the metric that is compared: is it a share, is less better, what does a failed run count for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems and models: where they come from and how they are asked."""
+"""Declarations of the groups of data and model: data sets, mixtures, curricula, prompts, models."""
 
 from __future__ import annotations
 

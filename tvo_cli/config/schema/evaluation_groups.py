@@ -1,4 +1,4 @@
-"""Evaluation: of a run on its own held-out problems, and of any model on suites."""
+"""Declarations of evaluation's groups: protocols and suites, and a run's own evaluation with its test sets."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def add_own_suggestions(schema: dict[str, Any], group: str) -> None:
 
 def _own_targets() -> list[str]:
     """Return the `_target_`s in yamls of the user's and of plugins that are not of this program."""
-    from tvo_cli.config.plugins_in_effect import read_yaml
+    from tvo_cli.config.defaults_list import read_yaml
 
     paths = [path for one in users_config_folders() for path in sorted(one.path.glob("*/*.yaml"))]
     found = {target for path in paths for target in referenced_targets(read_yaml(path))}

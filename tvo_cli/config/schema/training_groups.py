@@ -1,4 +1,4 @@
-"""The groups of a training run: algorithm, rollout, reward, optimizer, trainer, stability and what keeps it."""
+"""Declarations of a run's groups: algorithm, rollout, reward, optimizer, adapter, trainer, stability, logger."""
 
 from __future__ import annotations
 

@@ -1,0 +1,31 @@
+"""The defaults list of a yaml, read without composing: which choice of which group it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
+    """Return group and choice of each entry of a defaults list."""
+    found: list[tuple[str, str]] = []
+    for entry in defaults if isinstance(defaults, list) else ():
+        if isinstance(entry, str) and entry != "_self_":
+            found.append((group, entry))
+        elif isinstance(entry, dict):
+            for key, value in entry.items():
+                place = str(key).removeprefix("override ").strip().partition("@")[0]
+                names = value if isinstance(value, list) else [value]
+                found += [(place.lstrip("/"), str(name)) for name in names if name is not None]
+    return found
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a yaml as a mapping; nothing of one that cannot be read, which whoever composes says."""
+    import yaml
+
+    try:
+        found = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
