@@ -110,7 +110,7 @@ def simulated_rows(kind: str, steps: int, seed: int) -> list[dict[str, Any]]:
 
 def autocorrelated(rng: np.random.Generator, steps: int, rho: float, sd: float) -> Array:
     """An AR(1) process: x_t = ρ·x_{t−1} + √(1 − ρ²)·sd·ε, stationary from the start."""
-    noise = rng.standard_normal(steps) * sd * np.sqrt(1.0 - rho**2)
+    noise: Array = rng.standard_normal(steps) * sd * np.sqrt(1.0 - rho**2)
     noise[0] = rng.standard_normal() * sd
     for at in range(1, steps):
         noise[at] += rho * noise[at - 1]
