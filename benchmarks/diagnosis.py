@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.diagnosis_faults import FAULTS
+from benchmarks.diagnosis_kept import kept_log
 from benchmarks.diagnosis_logs import OURS, THEIRS, LabelledLog, log_of_fault, logs_below
 from benchmarks.diagnosis_names import is_right
-from benchmarks.diagnosis_runs import runs, trained
+from benchmarks.diagnosis_runs import FaultRun, runs, trained
 from benchmarks.diagnosis_simulated import LENGTHS, PROMPTS, SAMPLES, case_of, kinds_of, simulated_rows
 from benchmarks.diagnosis_tables import table
 from benchmarks.diagnosis_tools import SIDES, TOOLS, Said, examine
@@ -58,6 +59,7 @@ class Chosen(Settings):
     parts: tuple[Part, ...] = option(("faults", "runs", "scenarios", "simulated"), "which logs")
     seeds: tuple[int, ...] = option(tuple(range(10)), "of the runs with faults, and of the scenarios", min_length=1)
     folder: Path = option(Path("outputs/diagnosis"), "where the runs with faults lie")
+    kept: str = option("", "a folder that keeps their logs, 10 KB each, for another machine to go on; none: not kept")
     runs: tuple[Path, ...] = option((), "folders of finished runs, or of the console logs of a sweep's jobs")
     untouched: tuple[Path, ...] = option((), "the same, of which no seed was looked at for a threshold")
     lengths: tuple[int, ...] = option(LENGTHS, "steps of the logs that we simulate", min_length=1)
@@ -125,7 +127,11 @@ def _counts(tool: str, found: Sequence[tuple[LabelledLog, Said]]) -> Row:
 def _logs_of_faults(settings: Chosen, group: str) -> list[LabelledLog]:
     """Those of a seed, after training where they are not there."""
     chosen = [run for run in runs((int(group),)) if not settings.only or run.fault.name in settings.only]
-    return [log_of_fault(trained(run, settings.folder)) for run in chosen]
+
+    def make(run: FaultRun) -> LabelledLog:
+        return log_of_fault(trained(run, settings.folder))
+
+    return [kept_log(run, Path(settings.kept), make) if settings.kept else make(run) for run in chosen]
 
 
 def _logs_of_runs(settings: Chosen, group: str) -> list[LabelledLog]:

@@ -65,3 +65,10 @@ def test_a_defect_is_called_one() -> None:
         "internal error (please report):  ZeroDivisionError: division by zero",
         failure.INTERNAL_ERROR,
     )
+
+
+def test_an_installation_for_diagnoses_alone_says_what_another_command_needs() -> None:
+    text, code = failure.describe_failure(ModuleNotFoundError("No module named 'hydra.core'", name="hydra.core"))
+    assert text.startswith("hydra is not installed") and "pip install tvo-cli" in text and code == failure.USER_ERROR
+    _, code = failure.describe_failure(ModuleNotFoundError("No module named 'tvo_cli.lost'", name="tvo_cli.lost"))
+    assert code == failure.INTERNAL_ERROR

@@ -19,6 +19,11 @@ DEVICE_ERRORS = (
 )  # a drive, or the network behind it
 NO_MEMORY = (errno.ENOMEM,)
 TOO_MANY_FILES = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files"}
+DEPENDENCIES = {  # as they are imported; what diagnoses need is not among them
+    *("hydra", "omegaconf", "torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "accelerate"),
+    *("datasets", "pyarrow", "pandas", "numpy", "scipy", "matplotlib", "wandb", "jinja2", "httpx"),
+    *("math_verify", "latex2sympy2_extended", "sympy"),
+}
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PATH = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
 
@@ -28,6 +33,7 @@ def describe_failure(error: BaseException, overrides: Sequence[str] = (), root: 
     for cause in causes_of_failure(error):
         for say in (
             _describe_user_error,
+            _describe_missing_dependency,
             _describe_interruption,
             _describe_usage_error,
             _describe_lost_output,
@@ -53,6 +59,15 @@ def causes_of_failure(error: BaseException) -> Iterator[BaseException]:
         yield found
         seen.add(id(found))
         found = found.__cause__
+
+
+def _describe_missing_dependency(error: BaseException) -> tuple[str, int]:
+    """Return the line of an installation without a package of ours, as one for diagnoses alone is (docs/trl.md)."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if package not in DEPENDENCIES:
+        return "", 0
+    remedy = "pip install tvo-cli (without --no-deps) installs it."
+    return f"{package} is not installed; this command needs it, `tvo diagnose` does not. {remedy}", USER_ERROR
 
 
 def _describe_user_error(error: BaseException) -> tuple[str, int]:
