@@ -17,7 +17,6 @@ BAD = [
     ("evaluation.temperature=-1", r"evaluation\.temperature=-1"),
     ("stability.on_collapse=panic", r"stability\.on_collapse=panic: not a choice\. Choose warn, stop, rollback"),
     ("rollout.minibatches=3", r"rollout\.minibatches=3: does not divide rollout\.prompts=16"),
-    ("rollout=vllm", r"rollout=vllm: is an engine of `tvo eval`"),
     ("rollout.samples=1", r"rollout\.samples=1: the advantage of algorithm=grpo needs at least 2"),
     (
         "stability.refuse=6",

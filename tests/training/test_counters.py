@@ -15,7 +15,9 @@ def test_a_refused_batch_is_no_best_one(refused: bool, best: float) -> None:
     counters = RunCounters(step=3, best_accuracy=0.5, best_step=2)
     report = SimpleNamespace(skipped=0, norms=[1.0], skipped_last=0, nonfinite=0)
     drawn = SimpleNamespace(responses=8, tokens=40)
-    work: Any = SimpleNamespace(report=report, refused=refused, batch=SimpleNamespace(drawn=drawn))
+    work: Any = SimpleNamespace(
+        report=report, refused=refused, replay_report=report, batch=SimpleNamespace(drawn=drawn)
+    )
     session: Any = SimpleNamespace(counters=counters, limits=SimpleNamespace(scored_by_evaluation=False))
     advance_counters(session, work, {"accuracy/fresh": 0.9})
     assert (counters.best_accuracy, counters.best_step) == (best, 2 if refused else 4)

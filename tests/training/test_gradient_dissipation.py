@@ -73,7 +73,9 @@ def test_it_is_in_units_of_reward_and_of_the_unclipped_gradient(
         algorithm=SimpleNamespace(objective=SimpleNamespace(reduce=reduce)),
         clip_norm=1.0,
     )
-    batch: Any = SimpleNamespace(experience=SimpleNamespace(mask=mask), advantage=SimpleNamespace(scale=2.0))
+    batch: Any = SimpleNamespace(
+        experience=SimpleNamespace(mask=mask, internal=False), advantage=SimpleNamespace(scale=2.0)
+    )
     report = UpdateReport(norms=[4.0])
     _report_descent(learner, batch, SimpleNamespace(rows=torch.arange(2)), report)  # type: ignore[arg-type]
     assert report.descent == pytest.approx(29.25 * 4.0 / per_reward, rel=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tvo_cli.config.schema.adapter_groups import Adapter
 from tvo_cli.config.schema.data_and_model_groups import Curriculum, Dataset, ModelConfig
 from tvo_cli.config.schema.evaluation_groups import (
     DecodingConfig,
@@ -14,7 +15,6 @@ from tvo_cli.config.schema.evaluation_groups import (
     SuitesConfig,
 )
 from tvo_cli.config.schema.training_groups import (
-    Adapter,
     AlgorithmConfig,
     LoggerConfig,
     OptimizerConfig,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tvo_cli.config.schema import data_and_model_groups, evaluation_groups, training_groups
+from tvo_cli.config.schema import adapter_groups, data_and_model_groups, evaluation_groups, training_groups
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, WHOLE
 from tvo_cli.config.schema.own_suggestions import add_own_suggestions
 from tvo_cli.config.schema.value_types import DeclaredKeys, Name, key
@@ -38,7 +38,7 @@ class DatasetWithPlugins(DeclaredKeys):
 DIALECT = "http://json-schema.org/draft-07/schema#"
 DECLARATIONS: dict[str, tuple[Any, ...]] = {
     "model": (data_and_model_groups.ModelConfig,),
-    "adapter": (training_groups.Adapter,),
+    "adapter": (adapter_groups.Adapter,),
     "dataset": (data_and_model_groups.Dataset, DatasetWithPlugins),  # the latter by `# @package _global_`
     "curriculum": (data_and_model_groups.Curriculum,),
     "rollout": (training_groups.RolloutConfig,),

@@ -1,4 +1,4 @@
-"""Declarations of a run's groups: algorithm, rollout, reward, optimizer, adapter, trainer, stability, logger."""
+"""Declarations of a run's groups: algorithm, rollout, reward, optimizer, trainer, stability, logger."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ from tvo_cli.config.schema.value_types import (
     Rows,
     RowsOrNone,
     Seconds,
-    Seed,
-    Share,
     SomeShare,
     Stops,
     Threads,
@@ -153,39 +151,6 @@ class OptimizerConfig(DeclaredKeys):
     make: Built = key("the optimiser, of torch.optim")
 
 
-class NoAdapterConfig(DeclaredKeys):
-    """Every weight trains."""
-
-    kind: Literal["none"] = key("none")
-    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
-
-
-class LowRankAdapterConfig(DeclaredKeys):
-    """Low-rank products beside frozen matrices train; the model's own weights do not."""
-
-    kind: Literal["lora", "dora"] = key("lora or dora")
-    rank: Annotated[int, Field(ge=1, le=65_536)] = key("r, the inner width of the product")
-    alpha: Positive = key("α; the product is scaled by α/r")
-    target_modules: list[Name] | Name = key("auto: every linear layer but the output head; or names of layers")
-    dropout: Share = key("only 0: importance ratios would carry its noise")
-    rslora: bool = key("scale by α/√r instead")
-    seed: Seed = key("of the start of A")
-    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
-
-
-class SharedBlocksAdapter(DeclaredKeys):
-    """Blocks of a layer's input share one trained matrix beside frozen ones; the model's own weights do not train."""
-
-    kind: Literal["miss"] = key("miss")
-    rank: Annotated[int, Field(ge=1, le=65_536)] = key("r, the width of a block of the input")
-    target_modules: list[Name] | Name = key("auto: every linear layer but the output head; or names of layers")
-    dropout: Share = key("only 0: importance ratios would carry its noise")
-    lr_scale: Positive = key("factor on every algorithm's recommended learning rate, besides model.lr_scale")
-
-
-Adapter = Annotated[NoAdapterConfig | LowRankAdapterConfig | SharedBlocksAdapter, Field(discriminator="kind")]
-
-
 class TrainerConfig(DeclaredKeys):
     """How long a run is, where it computes, and what it keeps."""
 
@@ -239,7 +204,7 @@ class RecorderConfig(DeclaredKeys):
     keep: Whole = key("newest of those that nobody asked for")
 
 
-class Readings(DeclaredKeys):
+class ReadingsConfig(DeclaredKeys):
     """Readings of a step that are off by default, and what they look at."""
 
     policy_cliff: bool = key("ties among a group's best responses, and what breaks them")
@@ -265,7 +230,7 @@ class StabilityConfig(DeclaredKeys):
     viscosity_factor: AtLeastOne = key("factor on the viscosity at a rollback, and at a refusal")
     refuse: NotNegative = key("standard errors F may rise by in an update; more is taken back; 0: off", before=0.0)
     refuse_drift: NotNegative = key("limit of the CUSUM of slow rises of F; 0: none", before=6.0)
-    readings: Readings = key("readings that are off by default", optional=True)
+    readings: ReadingsConfig = key("readings that are off by default", optional=True)
     cooldown: Whole = key("steps after a rollback in which there is no other")
     max_rollbacks: Whole = key("then the run stops")
     rules: dict[str, Built | None] = key("one rule a name; null switches it off")
