@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 
 import pytest
@@ -51,10 +52,43 @@ def test_a_single_value_above_does_not_end_a_stretch_below() -> None:
     ],
 )
 def test_a_fall_that_slows_down_is_extrapolated_as_one(need: float, fall: float, before: float, windows: float) -> None:
-    assert windows_until_entropy_collapse(need, fall, before) == pytest.approx(
-        windows
-    )  # 0.1 + 0.05 = 0.15; it never adds up to 0.2
+    # 0.1 + 0.05 = 0.15; it never adds up to 0.2
+    assert windows_until_entropy_collapse(need, fall, before) == pytest.approx(windows)
 
 
 def test_the_error_of_a_share_is_bernoullis() -> None:
     assert share_standard_error(0.5, 100) == pytest.approx(0.05) and share_standard_error(0.5, None) == 0.0
+
+
+def alike(steps: int, correlation: float, seed: int = 0) -> list[float]:
+    """An AR(1) process of variance 1."""
+    rng, values = random.Random(seed), [0.0]
+    for _ in range(steps):
+        values.append(correlation * values[-1] + rng.gauss(0.0, math.sqrt(1.0 - correlation**2)))
+    return values[1:]
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
+def test_the_lasting_noise_is_that_of_a_mean_over_neighbours_that_go_together(correlation: float) -> None:
+    true = math.sqrt((1 + correlation) / (1 - correlation))
+    found = [curve(alike(2000, correlation, seed)).lasting_noise() for seed in range(10)]
+    assert statistics.fmean(found) == pytest.approx(true, rel=0.15)
+
+
+def test_a_trend_is_no_lasting_noise_and_few_values_tell_none() -> None:
+    assert curve(line(0.0, 5.0, 500)).lasting_noise() == pytest.approx(0.0, abs=1e-9)
+    assert curve(noisy([0.0] * 99)).lasting_noise() == 0.0
+
+
+def test_the_lasting_noise_of_a_restored_curve_is_the_same() -> None:
+    grown = curve(alike(150, 0.5))
+    grown.lasting_noise()
+    for at, value in enumerate(alike(7, 0.5, 1)):
+        grown.append(151 + at, value)
+    assert Curve.of(**grown.state_dict()).lasting_noise() == grown.lasting_noise() > 0.0
+
+
+def test_the_last_window_may_be_longer_than_the_first() -> None:
+    change, error = curve([0.0, 0.2, 0.0, 0.2, *([1.0, 1.2] * 8)]).change(4, last=16)
+    sd = 0.2 * math.sqrt(math.pi) / 2
+    assert (change, error) == (pytest.approx(1.0), pytest.approx(sd * math.sqrt(1 / 4 + 1 / 16)))
