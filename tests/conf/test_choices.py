@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slow_cases import mostly_slow
 from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation.suite import suite_names
@@ -26,6 +27,11 @@ NEEDED = {
 }
 ROWS = range(max(len(CHOICES[group]) for group in GROUPS))
 SLOW = ("addition", "none", "shared_rate", "sparse")
+OPTIMIZERS = config.choices_of_group("optimizer")
+PROTOCOLS = config.choices_of_group("protocol")
+FAST_PRESETS = ("addition", "math_7b", "quick", "real_model", "second_edition_refuse", "zoo_real")
+FAST_OF_EVALUATION = [("evaluation", "heldout"), ("evaluation", "math500"), ("protocol", "entropy_adaptive")]
+FAST_OF_EVALUATION += [("protocol", "plain"), ("protocol", "model")]
 EMBEDDED = ["quick", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
@@ -45,7 +51,7 @@ def test_every_choice_composes_resolves_and_passes_the_checks(row: int) -> None:
     assert_sound(*((group, CHOICES[group][row % len(CHOICES[group])]) for group in GROUPS))
 
 
-@pytest.mark.parametrize("name", CHOICES["experiment"])
+@pytest.mark.parametrize("name", mostly_slow(CHOICES["experiment"], FAST_PRESETS))
 def test_every_experiment_composes_resolves_and_passes_the_checks(name: str) -> None:
     assert_sound(("experiment", name))
 
@@ -58,7 +64,7 @@ def test_every_choice_is_sound_by_itself(group: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("group", "name"),
-    [("evaluation", name) for name in SUITES] + [("protocol", n) for n in config.choices_of_group("protocol")],
+    mostly_slow([*(("evaluation", n) for n in SUITES), *(("protocol", n) for n in PROTOCOLS)], FAST_OF_EVALUATION),
 )
 def test_every_suite_and_protocol_of_tvo_eval_says_what_it_is(group: str, name: str) -> None:
     value = f"[{name}]" if group == "evaluation" else name
@@ -71,7 +77,9 @@ def test_every_group_has_more_than_one_choice(group: str) -> None:
     assert len(config.choices_of_group(group)) > 1
 
 
-@pytest.mark.parametrize("name", config.choices_of_group("optimizer"))
+@pytest.mark.parametrize(
+    "name", mostly_slow(config.choices_of_group("optimizer"), ("adamw", "adamw_stable_decay", "lion"))
+)
 def test_every_optimiser_and_schedule_builds(name: str) -> None:
     import torch
 

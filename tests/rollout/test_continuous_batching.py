@@ -12,6 +12,7 @@ from packaging import version
 
 from tests.rollout.conftest import SAMPLING
 from tests.rollout.families import FAMILIES, network_of, policy_of, sampled, sums
+from tests.slow_cases import mostly_slow
 from tvo_cli.model import Policy
 from tvo_cli.rollout import SamplingParams, continuous_batching
 from tvo_cli.rollout.cache_slots import has_slots
@@ -29,7 +30,7 @@ def assert_same_responses(found: Rollout, expected: Rollout, tolerance: float = 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_slow(FAMILIES, 4))
 def test_every_family_gives_the_responses_of_one_large_batch(
     policy: Policy, quick_anywhere: None, at_once: Any, admitted: list[int], name: str, quick: bool
 ) -> None:

@@ -14,6 +14,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from tests.model.conftest import SMALL
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tests.rollout.naive_forward import scored_alone
+from tests.slow_cases import mostly_slow
 from tvo_cli.model import Policy, sequence_packing, shared_prefix
 from tvo_cli.rollout import decoding_network, fused_decode, generate, onednn
 from tvo_cli.rollout.onednn import onednn_matmul
@@ -43,7 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
-@pytest.mark.parametrize(("packing", "fused", "products"), EVERY)
+@pytest.mark.parametrize(("packing", "fused", "products"), mostly_slow(EVERY, 4))
 def test_each_stands_on_its_own_and_gives_the_naive_forwards_numbers(
     fresh: Policy,
     calls: Counter[str],

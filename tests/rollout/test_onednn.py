@@ -22,6 +22,7 @@ from transformers import (
 from tests.gradients import gradient, gradients
 from tests.model.conftest import SMALL, architectures
 from tests.rollout.conftest import PROMPTS, SAMPLING
+from tests.slow_cases import mostly_slow
 from tvo_cli.model import Policy, sequence_packing
 from tvo_cli.rollout import fused_decode as rollout_joined
 from tvo_cli.rollout import generate, onednn
@@ -48,7 +49,7 @@ def test_what_is_said_stays_and_settings_come_back(policy: Policy, quick_anywher
     assert policy.network.config._attn_implementation == "sdpa"
 
 
-@pytest.mark.parametrize("name", list(architectures()))
+@pytest.mark.parametrize("name", mostly_slow(architectures(), 2))
 @pytest.mark.parametrize("padded", [True, False])
 def test_every_architecture_says_the_same_over_even_rooms(
     policy: Policy, quick_anywhere: None, name: str, padded: bool

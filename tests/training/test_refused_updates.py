@@ -176,6 +176,7 @@ def test_a_recorded_step_of_such_a_run_is_replayed_to_the_bit_and_a_refused_one_
     assert replayed.weights_after == record["weights_after"] != record["weights_before"]
 
 
+@pytest.mark.slow
 def test_a_rollback_cannot_bring_back_what_a_slow_decline_has_taken_back() -> None:
     """The last state that a rule confirmed is of step 5, and the updates since step 3 are taken back."""
     before, confirmed = (StateSnapshot({"policy": {}}, {"counters": {"step": step}}) for step in (3, 5))
