@@ -46,7 +46,7 @@ def by_loop(tokens: Tokens, scale: float, most: float) -> list[list[float]]:
 @pytest.mark.parametrize(("scale", "most"), [(10.0, 5.0), (10.0, 3.4), (2.0, 5.0)])
 def test_the_bonus_is_that_of_a_loop(on_f0: Callable[..., Result], scale: float, most: float) -> None:
     tokens = on_f0("light_if").tokens
-    assert light_if(tokens, scale=scale, most=most).detach().tolist() == [
+    assert light_if(tokens, scale=scale, maximum=most).detach().tolist() == [
         pytest.approx(row, rel=1e-6) for row in by_loop(tokens, scale, most)
     ]
 
@@ -54,7 +54,7 @@ def test_the_bonus_is_that_of_a_loop(on_f0: Callable[..., Result], scale: float,
 def test_the_weights_of_a_response_sum_to_the_scale_and_carry_no_gradient(on_f0: Callable[..., Result]) -> None:
     tokens = on_f0("light_if").tokens
     given = replace(tokens, entropy=torch.ones_like(tokens.logp).detach().requires_grad_())
-    found = light_if(given, scale=4.0, most=5.0)
+    found = light_if(given, scale=4.0, maximum=5.0)
     assert (-found).sum(1).tolist() == pytest.approx([4.0] * len(found))
     by_entropy, by_logp = torch.autograd.grad(found.sum(), [given.entropy, given.logp], allow_unused=True)
     assert by_logp is None and torch.equal(by_entropy, found.detach())

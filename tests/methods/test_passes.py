@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from omegaconf import OmegaConf
 
 from tvo_cli import config
+from tvo_cli.config.schema.target_keywords import check_target_keywords
 
 from .conftest import composed
 
@@ -56,3 +60,21 @@ def test_the_rivals_keep_theirs_and_the_second_table_gives_all_four() -> None:
     assert of("rivals_small", "grpo") == (1, 1) and of("rivals_small", "ppo") == (4, 4)
     assert of("rivals_small_four_passes", "dapo") == of("rivals_small_four_passes", "grpo_kl_adaptive") == (4, 4)
     assert of("stability_small", "grpo") == (4, 4)
+
+
+def built_nodes(path: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """What has a `_target_`, outermost first."""
+    if isinstance(node, dict) and "_target_" in node:
+        yield path, node
+    elif isinstance(node, dict):
+        for name, one in node.items():
+            yield from built_nodes(f"{path}.{name}", one)
+
+
+@pytest.mark.parametrize("name", config.choices_of_group("algorithm"))
+def test_its_keywords_have_values_that_are_taken(name: str) -> None:
+    """What a keyword's name takes is declared for all methods: two that mean different things by one name collide."""
+    nodes = list(built_nodes("algorithm", config.resolved_tree(composed(name).algorithm)))
+    assert nodes
+    for path, node in nodes:
+        check_target_keywords(path, node)

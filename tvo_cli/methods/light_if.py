@@ -13,11 +13,11 @@ from tvo_cli.maths import masked
 from tvo_cli.types import Tokens
 
 
-def light_if(tokens: Tokens, *, scale: float, most: float) -> Tensor:
-    """−a_it·H_it, [B, T], nats: a_it = min(scale·softmax_t C_it, most), no gradient through a.
+def light_if(tokens: Tokens, *, scale: float, maximum: float) -> Tensor:
+    """−a_it·H_it, [B, T], nats: a_it = min(scale·softmax_t C_it, maximum), no gradient through a.
 
     C = (Â − mean Â)(log π − mean log π), means over the tokens of the minibatch, the softmax over the tokens of the
-    response: its a sum to `scale` where none meets `most`. Where Â is above the mean, likely tokens get the bonus;
+    response: its a sum to `scale` where none meets `maximum`. Where Â is above the mean, likely tokens get the bonus;
     below it, unlikely ones.
 
     Fidelity: official code (Qihoo360/Light-IF, verl's core_algos; theirs lets a gradient through log π into a, and
@@ -28,9 +28,9 @@ def light_if(tokens: Tokens, *, scale: float, most: float) -> Tensor:
     Args:
         tokens: the minibatch, or a slice of one.
         scale: α; 10. 0 recovers the base.
-        most: the largest a of a token; 5.
+        maximum: the largest a of a token; 5.
     """
     everything = tokens.minibatch
     cost = masked.centred_product(everything.advantage, everything.logp.detach(), everything.mask)
     share = torch.where(everything.mask, cost, -torch.inf).softmax(-1).nan_to_num(0.0)
-    return -tokens.own(scale * share).clamp(max=most) * tokens.entropy
+    return -tokens.own(scale * share).clamp(max=maximum) * tokens.entropy
