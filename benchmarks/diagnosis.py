@@ -12,6 +12,7 @@ the tables have odd ones; of the simulated scenarios, on which no threshold was 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from benchmarks.diagnosis_tools import SIDES, TOOLS, Said, examine
 from benchmarks.harness import child_process
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.child_process import FOLDER
-from benchmarks.harness.record import Row, number, numbers, text
+from benchmarks.harness.record import Row, by_name, number, numbers, text
 from benchmarks.harness.settings import Settings, option
 from benchmarks.peers.environment import interpreter
 
@@ -46,6 +47,8 @@ TABLES = {
         "logs": number("logs", "1"),
         "found": number("logs in which the tool finds anything, at any step", "1"),
         "critical": number("logs in which it finds something critical", "1"),
+        "verdicts": number("logs whose end it judges by something found: ours forgets a warning that is over", "1"),
+        "failures": by_name("logs in which it finds this, by its name for it", "1"),
         "named": number("logs with an alarm at or after the onset; of unknown onset, with a finding", "1"),
         "right": number("logs whose first finding has a right name (benchmarks/diagnosis_names.py)", "1"),
         "delays": numbers("steps from the onset to the alarm; null: none", "steps"),
@@ -118,6 +121,8 @@ def _counts(tool: str, found: Sequence[tuple[LabelledLog, Said]]) -> Row:
         "logs": len(found),
         "found": sum(bool(said.found) for _, said in found),
         "critical": sum(any(severity == "critical" for _, severity in said.found) for _, said in found),
+        "verdicts": sum(said.verdict and bool(said.found) for _, said in found),
+        "failures": Counter(name for _, said in found for name in dict.fromkeys(name for name, _ in said.found)),
         "named": sum(named),
         "right": sum(right),
         "delays": [None if alarm is None else alarm - onset for onset, alarm in known],

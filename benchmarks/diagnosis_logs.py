@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tvo_cli.report.run_loading import parse_run_config
+
 Rows = list[dict[str, Any]]
 Source = Literal["faults", "runs", "scenarios", "simulated"]
 OURS, THEIRS = "ours", "trl"
@@ -106,24 +108,33 @@ def logs_below(folder: Path) -> Iterator[LabelledLog]:
     """The finished runs of a folder, labelled by their end: run folders, and the console logs of a sweep's jobs."""
     for file in sorted(folder.rglob("metrics.jsonl")):
         if (file.parent / "summary.json").is_file():
-            yield from _labelled(rows_of_folder(file.parent), file.parent.name)
+            yield from _labelled(rows_of_folder(file.parent), file.parent.name, _sizes_of_run(file.parent))
     for file in sorted(one for one in folder.rglob("*.log") if not (one.parent / "metrics.jsonl").is_file()):
         yield from _labelled(rows_of_console(file.read_text(encoding="utf-8", errors="replace")), file.stem)
 
 
-def _labelled(rows: Rows, name: str) -> Iterator[LabelledLog]:
+def _labelled(rows: Rows, name: str, sizes: dict[str, int] | None = None) -> Iterator[LabelledLog]:
     seed = SEED.search(name)
     scored = [row["step"] for row in rows if "eval/pass@1" in row]
     if len(rows) > SMOOTHED and scored and scored[0] == 0 and scored[-1] == rows[-1]["step"]:
         end = end_of(rows)
         onset = onset_of_fall(rows) if end in ("collapsed", "fell") else None
         arm = SEED.sub("", name)
-        yield LabelledLog("runs", end, arm, int(seed[1]) if seed else 0, onset, end, rows, OURS, _sizes(128))
+        yield LabelledLog("runs", end, arm, int(seed[1]) if seed else 0, onset, end, rows, OURS, sizes or _sizes(128))
 
 
-def _sizes(responses: int) -> dict[str, int]:
-    """Responses a step, in groups of eight: those of the faults, and of the experiments on the embedded tasks."""
-    return {"num_generations": 8, "train_batch_size": responses, "max_completion_length": 20}
+def _sizes_of_run(folder: Path) -> dict[str, int] | None:
+    """What a run's own settings say; None: they are not there."""
+    file = folder / "config.yaml"
+    if not file.is_file():
+        return None
+    asked = parse_run_config(file.read_text(encoding="utf-8"))["rollout"]
+    return _sizes(asked["prompts"] * asked["samples"], asked["samples"])
+
+
+def _sizes(responses: int, samples: int = 8) -> dict[str, int]:
+    """Responses a step and a prompt: those of the faults, and of the experiments on the embedded tasks."""
+    return {"num_generations": samples, "train_batch_size": responses, "max_completion_length": 20}
 
 
 def rows_of_folder(folder: Path) -> Rows:

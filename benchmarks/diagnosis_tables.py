@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.harness import markdown
@@ -37,7 +38,21 @@ def table(record: Record) -> str:
 def _table_of_ends(rows: Sequence[Row]) -> str:
     """A line an end and tool, folders apart."""
     head = ("folder", "end", "tool", "runs", "any finding", "critical", "alarm after the onset", "delay")
-    return markdown.table(head, _ends(rows))
+    made = markdown.table(head, _ends(rows))
+    sound = [row for row in rows if row["case"] == "healthy" and "failures" in row]
+    return f"{made}\n\nOf the healthy ones:\n\n{_table_of_alarms(sound)}" if sound else made
+
+
+def _table_of_alarms(rows: Sequence[Row]) -> str:
+    """Which failures are found in healthy runs, and how many runs are judged by them at their end."""
+    head = ("folder", "tool", "runs", "any finding", "in the verdict at the end", "what, in how many runs")
+    lines = []
+    for (folder, tool), mine in group(rows, "group", "tool").items():
+        n = _sum(mine, "logs")
+        names = sum((Counter(row["failures"]) for row in mine), Counter[str]()).most_common()
+        shares = [share(_sum(mine, name), n) for name in ("found", "verdicts")]
+        lines.append([folder, tool, str(n), *shares, ", ".join(f"{name} {count}" for name, count in names)])
+    return markdown.table(head, lines)
 
 
 def _ends(rows: Sequence[Row]) -> Iterator[list[str]]:

@@ -26,6 +26,7 @@ class Said(NamedTuple):
 
     found: list[tuple[str, str]]  # name and severity (warning, critical), the worst first
     alarm: int | None  # the first step from the onset on at which it says anything
+    verdict: bool = True  # whether what it found counts in its verdict on the whole log; a peer has no such rule
 
     def without_plateau(self, tool: str) -> Said:
         """The same without what is rightly said of a run that learns nothing."""
@@ -43,6 +44,7 @@ def examine(tool: str, logs: Sequence[LabelledLog], python: str = "") -> list[Sa
 
 def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
     """Our rules, live, as `StabilityMonitor` in somebody's loop."""
+    from tvo_cli.diagnosis.finding import SEVERITIES
     from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
 
     rows = log.as_trl_logs_it() if renamed else log.rows
@@ -54,7 +56,9 @@ def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
         begun = monitor.log(row["step"], {name: value for name, value in row.items() if name != "step"})
         alarms += [int(row["step"])] * bool(begun)
     from_onset = [step for step in alarms if log.onset is not None and step >= log.onset]
-    return Said([(one.failure, one.severity) for one in monitor.findings], min(from_onset, default=None))
+    found = [(one.failure, one.severity) for one in monitor.findings]
+    counts = bool(found) and monitor.diagnosis().verdict in SEVERITIES
+    return Said(found, min(from_onset, default=None), counts)
 
 
 def _by_peer(tool: str, logs: Sequence[LabelledLog], python: str) -> list[Said]:

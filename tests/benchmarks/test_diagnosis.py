@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks.diagnosis_logs import LabelledLog, end_of, logs_below, onset_of_
 from benchmarks.diagnosis_names import RIGHT
 from benchmarks.diagnosis_runs import runs
 from benchmarks.diagnosis_tables import delay
-from benchmarks.diagnosis_tools import TOOLS, Said
+from benchmarks.diagnosis_tools import TOOLS, Said, examine
 from tvo_cli.diagnosis.registry import BY_NAME
 from tvo_cli.types import Problem, Verdict
 
@@ -94,7 +95,30 @@ def test_a_finding_before_the_onset_is_no_alarm_and_a_wrong_name_is_not_right() 
         Said([("plateau", "x")], None),
     ]
     counts = diagnosis._counts("tvo", list(zip(logs, said)))
-    assert counts == {"logs": 3, "found": 3, "critical": 1, "named": 2, "right": 1, "delays": [2, 7, None]}
+    names = {"stale_weights": 1, "plateau": 2}
+    expected = {"logs": 3, "found": 3, "critical": 1, "verdicts": 3, "named": 2, "right": 1}
+    assert counts == {**expected, "failures": names, "delays": [2, 7, None]}
+
+
+def test_a_warning_that_is_over_is_an_alarm_but_not_the_verdict() -> None:
+    norms = [0.5] * 15 + [50.0] + [0.5] * 30
+    rows_ = [{"step": at + 1, "gradient/norm": norm, "accuracy/fresh": 0.5} for at, norm in enumerate(norms)]
+    log = LabelledLog("runs", "healthy", "grpo", 1, None, "healthy", rows_)
+    early, late = (examine("tvo", [one])[0] for one in (replace(log, rows=rows_[:20]), log))
+    assert early == Said([("gradient_spike", "warning")], None, True)
+    assert late == Said([("gradient_spike", "warning")], None, False)
+    assert diagnosis._counts("tvo", [(log, early), (log, late)])["verdicts"] == 1
+
+
+def test_a_run_folder_says_its_own_sizes(tmp_path: Path) -> None:
+    folder = tmp_path / "grpo+s1"
+    folder.mkdir()
+    (folder / "summary.json").write_text("{}")
+    (folder / "config.yaml").write_text("rollout:\n  prompts: 64\n  samples: 2\n")
+    lines = rows([0.4, 0.4, 0.4, 0.7, 0.7, 0.7], 0.4, 0.7)
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (log,) = logs_below(tmp_path)
+    assert (log.end, log.samples, log.prompts) == ("healthy", 2, 64)
 
 
 def test_an_alarm_that_never_came_counts_as_endless() -> None:

@@ -21,6 +21,11 @@ def live_rule(name: str, kind: type[CollapseRule] | None = None, **changed: Any)
     return built
 
 
+def live_rule_setting(name: str, field: str) -> Any:
+    """Return one setting of a rule of conf/stability/default.yaml, for another rule that goes by it."""
+    return _settings_of_live_rules()[name][field]
+
+
 def live_rules(*names: str) -> list[CollapseRule]:
     """Build those of the rules that conf/stability/default.yaml has."""
     return [live_rule(name) for name in names if name in _settings_of_live_rules()]

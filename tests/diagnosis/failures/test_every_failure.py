@@ -194,6 +194,12 @@ def test_a_trainer_that_logs_every_tenth_step_gets_the_same(name: str) -> None:
     assert (tenth.severity, tenth.alarm_step) == (once.severity, 10 * once.alarm_step)
 
 
+@pytest.mark.parametrize("end, severity", [(1.2, None), (0.9, "warning"), (0.25, "warning"), (0.15, "critical")])
+def test_neutral_words_are_lost_at_half_and_collapsed_at_a_tenth(end: float, severity: str | None) -> None:
+    found = found_in("mode_collapse", {"neutral/entropy": [2.0] * 10 + [end] * 20, "accuracy/fresh": [0.95] * 30})
+    assert (found and found.severity) == severity
+
+
 def test_every_failure_has_a_case_and_a_source() -> None:
     assert set(CASES) == {failure.name for failure in FAILURES}
     assert all(failure.sources and failure.meaning.endswith(".") for failure in FAILURES)

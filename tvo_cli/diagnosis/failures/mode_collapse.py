@@ -1,7 +1,8 @@
-"""Mode collapse of answers: the responses of a group become one answer, or words that no reward touches become one.
+"""Mode collapse of answers: the responses of a group become one answer, or words that no reward touches become few.
 
 The live rules `neutral_floor` and `answer_floor`. Entropy of a token cannot tell drift from success; entropy of the
-answers falls as problems get solved, and is excused there; the neutral words can only be lost by drift.
+answers falls as problems get solved, and is excused there; the neutral words can only be lost by drift. Half of their
+entropy is drift to be told, e^1 words of e^2; they have collapsed at a tenth, as any entropy has (`entropy_floor`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.live_rules import live_rule
+from tvo_cli.diagnosis.live_rules import live_rule, live_rule_setting
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
@@ -19,7 +20,11 @@ ANSWERS, NEUTRAL = "answer/entropy", "neutral/entropy"
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    return live_rule("neutral_floor"), live_rule("answer_floor", responses=facts.responses)
+    return (
+        live_rule("neutral_floor", severity="warning"),
+        live_rule("neutral_floor", share=live_rule_setting("entropy_floor", "share")),
+        live_rule("answer_floor", responses=facts.responses),
+    )
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
@@ -32,7 +37,7 @@ def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
 
 MODE_COLLAPSE = Failure(
     name="mode_collapse",
-    meaning="The answers of a group become one, or words that no reward touches do.",
+    meaning="The answers of a group become one, or words that no reward touches become few.",
     needs=((ANSWERS, NEUTRAL),),
     rules=_rules,
     remedies=_remedies,
