@@ -71,3 +71,10 @@ def test_a_run_stopped_at_every_update_over_the_switch_ends_in_the_same_bits(
 def test_it_goes_with(run: Runs, steps: MetricRows, extra: str) -> None:
     rows = steps(run("bupo", *EVERY, "algorithm.internal_policy.steps=2", extra))
     assert [row["optimizer/steps"] for row in rows] == [4.0] * 3
+
+
+def test_a_run_in_which_the_whole_network_never_learns_says_so(run: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    run("short", "algorithm=bupo", "trainer.steps=1", "algorithm.internal_policy.steps=1")
+    assert "for all 1 steps: the whole network's never does" in caplog.text
+    run("long", "algorithm=bupo", "trainer.steps=2", "algorithm.internal_policy.steps=1")
+    assert "1 steps, then the whole network's" in caplog.text
