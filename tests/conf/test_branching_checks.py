@@ -25,7 +25,7 @@ def refusal(*words: str) -> str:
     ("words", "parts"),
     [
         (["algorithm=cure", "rollout.temperature=0"], ["algorithm.branching=EntropyForks", "every response"]),
-        (["algorithm=tvo_one_response", f"+algorithm.branching={FORKS}"], ["rollout.samples=1", "one response to each"]),
+        (["algorithm=tvo_one_response", f"+algorithm.branching={FORKS}"], ["samples=1", "one response to each"]),
         (["algorithm=hapo", *SERVED], ["rollout.engine=server", "at one temperature"]),
         *(
             pytest.param(words, parts, marks=pytest.mark.slow)

@@ -125,5 +125,5 @@ def _named(made: SelfImitation, name: str) -> Tensor:
 
 
 def test_a_weight_that_is_no_function_is_refused_before_the_first_batch() -> None:
-    with pytest.raises(UserError, match="algorithm.self_imitation.weight=None: is no function of tokens"):
+    with pytest.raises(UserError, match=r"algorithm\.self_imitation\.weight=None: is no function of tokens"):
         SelfImitation(size=2, tolerance=5, baselines=10, strength=1.0, rise=10.0, weight=None)  # type: ignore[arg-type]
