@@ -11,6 +11,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 
 SERVED = ("rollout=server", "rollout.url=http://127.0.0.1:1")
+FORKS = "{_target_: tvo_cli.rollout.EntropyForks, forks: 1, children: 1, candidates: 1, shortest: 0}"
 SECOND = "algorithm.sampling={_target_: tvo_cli.rollout.TemperedBranch, target: 0.5, low: 0.8, high: 1.2, share: 0.1}"
 
 
@@ -24,6 +25,7 @@ def refusal(*words: str) -> str:
     ("words", "parts"),
     [
         (["algorithm=cure", "rollout.temperature=0"], ["algorithm.branching=EntropyForks", "every response"]),
+        (["algorithm=tvo_one_response", f"+algorithm.branching={FORKS}"], ["samples=1", "one response to each"]),
         (["algorithm=hapo", *SERVED], ["rollout.engine=server", "at one temperature"]),
         *(
             pytest.param(words, parts, marks=pytest.mark.slow)
@@ -34,7 +36,7 @@ def refusal(*words: str) -> str:
             )
         ),
     ],
-    ids=["greedy branches", "served tokens", "greedy tokens", "served stops", "second sampling"],
+    ids=["greedy branches", "one response", "served tokens", "greedy tokens", "served stops", "second sampling"],
 )
 def test_what_would_not_do_what_it_is_for_is_refused(words: Sequence[str], parts: Sequence[str]) -> None:
     told = refusal(*words)
@@ -43,8 +45,7 @@ def test_what_would_not_do_what_it_is_for_is_refused(words: Sequence[str], parts
 
 @pytest.mark.slow
 def test_a_critic_is_refused() -> None:
-    branching = "{_target_: tvo_cli.rollout.EntropyForks, forks: 1, children: 1, candidates: 1, shortest: 0}"
-    told = refusal("algorithm=ppo", f"+algorithm.branching={branching}")
+    told = refusal("algorithm=ppo", f"+algorithm.branching={FORKS}")
     assert "algorithm.branching=EntropyForks" in told and "a critic's advantages go from token to token" in told
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.rollout.self_imitation import KeptResponses, SelfImitation
 
 
@@ -121,3 +122,8 @@ def test_all_that_it_carries_comes_back() -> None:
 
 def _named(made: SelfImitation, name: str) -> Tensor:
     return made.tensors()[name]
+
+
+def test_a_weight_that_is_no_function_is_refused_before_the_first_batch() -> None:
+    with pytest.raises(UserError, match=r"algorithm\.self_imitation\.weight=None: is no function of tokens"):
+        SelfImitation(size=2, tolerance=5, baselines=10, strength=1.0, rise=10.0, weight=None)  # type: ignore[arg-type]

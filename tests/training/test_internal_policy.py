@@ -17,6 +17,7 @@ GRPO = (
     *("algorithm.objective.surrogate.dual=inf", "rollout.epochs=1"),
     "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
 )
+PIECE = "_target_: tvo_cli.objective.InternalPolicy, depth: 0.5, steps: 2"
 EVERY = ("algorithm=bupo", "trainer.checkpoint_every=1", "trainer.keep=9", "trainer.steps=3")
 
 
@@ -71,3 +72,30 @@ def test_a_run_stopped_at_every_update_over_the_switch_ends_in_the_same_bits(
 def test_it_goes_with(run: Runs, steps: MetricRows, extra: str) -> None:
     rows = steps(run("bupo", *EVERY, "algorithm.internal_policy.steps=2", extra))
     assert [row["optimizer/steps"] for row in rows] == [4.0] * 3
+
+
+def test_a_run_in_which_the_whole_network_never_learns_says_so(run: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    run("short", "algorithm=bupo", "trainer.steps=1", "algorithm.internal_policy.steps=1")
+    assert "for all 1 steps: the whole network's never does" in caplog.text
+    run("long", "algorithm=bupo", "trainer.steps=2", "algorithm.internal_policy.steps=1")
+    assert "1 steps, then the whole network's" in caplog.text
+
+
+REFUSING = ("stability.refuse=0.01", "rollout.prompts=4", "rollout.samples=4", "rollout.minibatches=1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("algorithm=bupo", "algorithm.internal_policy.steps=2", *REFUSING),
+        ("algorithm=scope", "+algorithm.internal_policy={" + PIECE + "}"),
+    ],
+    ids=["refused batch", "tempered branch"],
+)
+def test_the_entropy_is_of_what_the_whole_network_sampled(words: tuple[str, ...], run: Runs, steps: MetricRows) -> None:
+    rows = steps(run("entropy", *words, "rollout.epochs=1", "trainer.steps=2"))
+    if REFUSING[0] in words:
+        assert rows[1]["stability/refused"] == 1
+    for row in rows:
+        surprise = row["thermo/entropy"] / row["response/length"]
+        assert row["policy/entropy_sampled"] == pytest.approx(surprise, rel=1e-5)

@@ -45,6 +45,9 @@ def _check_apart(algorithm: Any, key: str, name: str) -> None:
 
 
 def _check_branching(config: Any, name: str) -> None:
+    if int(config.rollout.samples) == 1:
+        problem = f"{name} lets responses to one prompt share their first tokens, and there is one response to each."
+        raise UserError("rollout.samples", 1, problem, f"Take more rollout.samples, or {BRANCHING}=null.")
     if config.algorithm.critic:
         problem = "a critic's advantages go from token to token, and those that a branch took over are not learnt from."
         raise UserError(BRANCHING, name, problem, "Take an algorithm without algorithm.critic.")

@@ -45,17 +45,17 @@ def build_networks(config: DictConfig, policy: Policy, *, with_reference: bool) 
     critic = Critic(policy, adapter) if config.algorithm.critic else None
     if adapter is not None:
         build_adapter(policy, adapter, config.model)
-    _give_internal_body(config.algorithm, [one for one in (policy, reference) if one is not None])
+    _give_internal_body(config, [one for one in (policy, reference) if one is not None])
     return LearnerNetworks(policy, reference, critic)
 
 
-def _give_internal_body(node: DictConfig, policies: Sequence[Policy]) -> None:
+def _give_internal_body(config: DictConfig, policies: Sequence[Policy]) -> None:
     """The first blocks as a backbone of their own, where an inner block's policy learns at first.
 
     Raises:
         UserError: the network cannot be cut there.
     """
-    chosen: InternalPolicy | None = configuration.build(node.get("internal_policy"))
+    chosen: InternalPolicy | None = configuration.build(config.algorithm.get("internal_policy"))
     if chosen is None or not chosen.steps:
         return
     for policy in policies:
@@ -68,8 +68,12 @@ def _give_internal_body(node: DictConfig, policies: Sequence[Policy]) -> None:
             problem = f"this model {error}, so that no inner block of it speaks a policy."
             remedy = "Take another model, or algorithm.internal_policy.steps=0."
             raise UserError("algorithm.internal_policy", type(policy.network).__name__, problem, remedy) from error
-    told = f"the policy of block {chosen.block_of(blocks)} of {blocks} learns for {chosen.steps} steps, then the whole"
-    log.info("algorithm.internal_policy: %s", told)
+    told = f"the policy of block {chosen.block_of(blocks)} of {blocks} learns for"
+    if chosen.steps < config.trainer.steps:
+        log.info("algorithm.internal_policy: %s %d steps, then the whole network's", told, chosen.steps)
+    else:
+        never = f"all {config.trainer.steps} steps: the whole network's never does (algorithm.internal_policy.steps)"
+        log.warning("algorithm.internal_policy: %s %s", told, never)
 
 
 def build_learner(config: DictConfig, networks: LearnerNetworks, runtime: Runtime) -> Learner:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 import torch
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.types import Tokens
 
 FULL = 1.5  # times `size`: so many responses above the median, and the buffer is used
@@ -76,6 +77,13 @@ class SelfImitation:
     kept: KeptResponses = field(default_factory=KeptResponses.none)
     means: Tensor = field(default_factory=lambda: torch.zeros(0))  # float32, of groups, oldest first
     mean_steps: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))  # the batch of each
+
+    def __post_init__(self) -> None:
+        """Found when it is built, not once the buffer is full."""
+        if not callable(self.weight):
+            problem = "is no function of tokens. Kept responses are weighed by it."
+            remedy = "Take tvo_cli.methods.spear.spear, as algorithm=spear does, or algorithm.self_imitation=null."
+            raise UserError("algorithm.self_imitation.weight", self.weight, problem, remedy)
 
     @property
     def baseline(self) -> float:

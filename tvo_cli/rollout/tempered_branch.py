@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tvo_cli.errors import UserError
+
 
 @dataclass(slots=True)
 class TemperedBranch:
@@ -30,6 +32,14 @@ class TemperedBranch:
     high: float
     share: float  # of the prompts
     entropy: float = 0.0  # H
+
+    def __post_init__(self) -> None:
+        """Temperatures are above 0, and the bounds are in order."""
+        if not self.low > 0.0:
+            raise UserError("algorithm.sampling.low", self.low, "must be above 0: a branch at 0 is greedy.")
+        if self.low > self.high:
+            problem = f"is above algorithm.sampling.high={self.high}."
+            raise UserError("algorithm.sampling.low", self.low, problem, "Exchange them.")
 
     def fit(self, right: Sequence[bool | None], group: Sequence[int]) -> list[bool]:
         """True for every prompt, [P]."""

@@ -143,7 +143,7 @@ def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, 
     if experience.ref_logp is not None:
         found |= readings.kl_readings(experience.old_logp, experience.ref_logp, own, "kl_ref")
     if not report.last_epoch:
-        return found | readings.entropy_readings(experience.old_logp, None, own)
+        return found | readings.entropy_readings(batch.sampled_logp, None, own)
     last = _tokens_of_last_epoch(batch, report)
     return (
         found
@@ -158,5 +158,5 @@ def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, 
 def _entropy_metrics(batch: RolloutBatch, last: _TokensOfLastEpoch) -> dict[str, float]:
     """Of the whole network's policy: while an inner block's learns, as it was when it sampled."""
     if batch.experience.internal:
-        return readings.entropy_readings(batch.rollout.logp, None, batch.experience.mask)
+        return readings.entropy_readings(batch.sampled_logp, None, batch.own_tokens)
     return readings.entropy_readings(last.logp, last.entropy, last.mask)
