@@ -191,3 +191,12 @@ def test_the_vote_decides_what_is_learnt_and_labels_do_not(run: Runs) -> None:
     assert largest_difference(trained_policy(base), trained_policy(other)) == 0.0
     acting = run("c", *words, "~algorithm.reward_shaping.majority_vote")
     assert largest_difference(trained_policy(base), trained_policy(acting)) > 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("another_precision")
+@pytest.mark.parametrize("name", ["cure", "ettrl", "aepo_branching"])
+def test_branches_are_sampled_in_bfloat16(name: str, run: Runs, steps: MetricRows) -> None:
+    words = (*ONE_STEP, "algorithm.sampling.most=1") if name == "cure" else ONE_STEP
+    rows = steps(run(name, f"algorithm={name}", *words, "rollout.samples=4", "trainer.precision=bfloat16"))
+    assert rows[0]["sampling/branched"] > 0
