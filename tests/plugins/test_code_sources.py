@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
+from tvo_cli.plugins import code_sources
 from tvo_cli.plugins.code_sources import code_fingerprint, find_source, source_files
 
 
@@ -52,3 +53,21 @@ def test_a_package_counts_whole_and_a_built_in_module_has_no_file(mine: Path, mo
 def test_a_file_in_no_home_is_no_file(name: str) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         find_source("k", name)
+
+
+def test_in_a_checkout_this_program_is_nobodys_own_code_and_a_package_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    whole = code_sources._files_of_package
+    monkeypatch.setattr(
+        code_sources, "_files_of_package", lambda folder: (listed.append(folder.name), whole(folder))[1]
+    )
+    for package in ("tvo_cli", "helpers"):
+        (tmp_path / package).mkdir()
+        for name in ("__init__.py", "one.py", "two.py"):
+            (tmp_path / package / name).write_text("import helpers\nimport tvo_cli\n", encoding="utf-8")
+    mine = tmp_path / "mine.py"
+    mine.write_text("import helpers\nfrom tvo_cli.types import Experience\n", encoding="utf-8")
+    assert [path.name for path in source_files(mine)] == ["__init__.py", "one.py", "two.py", "mine.py"]
+    assert listed == ["helpers"]

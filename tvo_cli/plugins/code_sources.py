@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tvo_cli.errors import UserError
 
+PROGRAM = __name__.partition(".")[0]
 INSTALLED = ("site-packages", "dist-packages")  # folders of packages that pip has installed
 REMEDY = "Name a file (./mine.py) or a module that Python can import (my_package.module)."
 
@@ -78,12 +79,15 @@ def _files_of_package(folder: Path) -> list[Path]:
 
 
 def _with_imported_neighbours(start: Path) -> set[Path]:
-    found, waiting = set[Path](), [start]
+    """A file and what it imports from beside it, each name looked up once; this program, in a checkout of it, is none."""
+    found, waiting, known = set[Path](), [start], {PROGRAM}
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += [one for name in _imported_names(path) for one in _neighbours(start.parent, name)]
+            names = set(_imported_names(path)) - known
+            known |= names
+            waiting += [one for name in sorted(names) for one in _neighbours(start.parent, name)]
     return found
 
 
