@@ -30,9 +30,19 @@ def check_pair(config: DictConfig) -> None:
 def pair_engine(config: DictConfig, large: Policy, runtime: Runtime) -> Engine:
     """The evaluated model with the small one, on the same device and in the same precision."""
     switch = config.protocol.switch
-    small = load_policy(_node_of_small(config), device=runtime.device)
+    small = _small_policy(config, runtime)
     settings = SwitchSettings(float(switch.threshold), int(switch.window), int(switch.least))
     return EntropyAdaptiveEngine(small, large, settings)
+
+
+def _small_policy(config: DictConfig, runtime: Runtime) -> Policy:
+    """The small model; what is wrong with its path is said of the key that named it."""
+    try:
+        return load_policy(_node_of_small(config), device=runtime.device)
+    except UserError as error:
+        if error.key != "model.path":
+            raise
+        raise UserError("protocol.switch.small", error.value, error.problem, error.remedy) from error
 
 
 def pair_of_models(config: DictConfig, engine: Any) -> dict[str, Any]:

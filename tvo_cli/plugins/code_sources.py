@@ -79,7 +79,7 @@ def _files_of_package(folder: Path) -> list[Path]:
 
 
 def _with_imported_neighbours(start: Path) -> set[Path]:
-    """A file and what it imports from beside it, each name looked up once; this program, in a checkout of it, is none."""
+    """A file and what it imports from beside it, each name looked up once; in a checkout this program is none of it."""
     found, waiting, known = set[Path](), [start], {PROGRAM}
     while waiting:
         path = waiting.pop()
