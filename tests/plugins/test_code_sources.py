@@ -60,9 +60,12 @@ def test_in_a_checkout_this_program_is_nobodys_own_code_and_a_package_is_listed_
 ) -> None:
     listed: list[str] = []
     whole = code_sources._files_of_package
-    monkeypatch.setattr(
-        code_sources, "_files_of_package", lambda folder: (listed.append(folder.name), whole(folder))[1]
-    )
+
+    def counted(folder: Path) -> list[Path]:
+        listed.append(folder.name)
+        return whole(folder)
+
+    monkeypatch.setattr(code_sources, "_files_of_package", counted)
     for package in ("tvo_cli", "helpers"):
         (tmp_path / package).mkdir()
         for name in ("__init__.py", "one.py", "two.py"):

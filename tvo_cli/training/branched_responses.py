@@ -96,14 +96,8 @@ def entropies_of_responses(session: Session, rollout: Rollout) -> Tensor:
         rows = (rollout.group == p).nonzero().flatten()
         columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
         ids, seen, responses, mask = (column[rows] for column in columns)
-<<<<<<< HEAD
-        found[rows] = session.learner.policy.score(
-            ids, seen, responses, mask, session.passes.temperature
-        ).entropy.float()
-=======
         scores = session.learner.policy.score(ids, seen, responses, mask, session.passes.temperature)
         found[rows] = scores.entropy.float()
->>>>>>> weights
     return found.cpu()
 
 
