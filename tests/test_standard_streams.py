@@ -20,6 +20,7 @@ SPACE = "No space left on device"
 VIEW = """
 import logging, subprocess, sys, warnings
 from pathlib import Path
+from tests.slow_cases import mostly_slow
 from tvo_cli import standard_streams
 from tvo_cli.tracking import run_log
 
@@ -66,7 +67,7 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "more", "noted"), STATES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("line", "more", "noted"), mostly_slow(STATES, 5), ids=lambda value: str(value)[:40])
 def test_no_state_of_the_streams_ends_a_run_and_the_log_says_what_became_of_them(
     view: Callable[..., subprocess.CompletedProcess[bytes]],
     tmp_path: Path,

@@ -25,6 +25,7 @@ from transformers import (
 from tests.grown_adapters import grow, settings
 from tests.memory.test_memory_plan import kept_for_backward_by
 from tests.model.conftest import SMALL, architectures, batch, both, packing_families, without_dropout
+from tests.slow_cases import mostly_slow
 from tvo_cli.model import sequence_packing, shared_prefix
 from tvo_cli.model.adapter import attach_adapter
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
@@ -67,7 +68,7 @@ def counted_layers(network: Any) -> Iterator[list[torch.Size]]:
     hook.remove()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_slow(FAMILIES, 3))
 @pytest.mark.parametrize("whole", [False, True], ids=["backbone", "logits"])
 def test_recomputed_layers_of_a_packed_row_give_the_plain_states_and_gradients(
     name: str, whole: bool, sharing_always: None, quick_anywhere: None, monkeypatch: pytest.MonkeyPatch

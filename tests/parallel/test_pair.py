@@ -24,6 +24,7 @@ def test_copies_give_the_bits_of_one_process(pair: Pair) -> None:
     assert rows_of(alone) == rows_of(both)
 
 
+@pytest.mark.slow
 def test_shards_give_the_bits_of_one_process_while_gradients_are_clipped(pair: Pair) -> None:
     words = (*EXACT, "optimizer.clip_norm=0.05")
     alone, both = pair.alone(*words), pair.finished("shard", *words, SHARD)

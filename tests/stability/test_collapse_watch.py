@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from tests.slow_cases import mostly_slow
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.stability import CollapseAction, CollapseWatch
@@ -221,7 +222,7 @@ def verdict_of(watch: CollapseWatch, metrics: Iterator[Metrics]) -> dict[str, An
     return watch.verdict()
 
 
-@pytest.mark.parametrize("choice", ["default", "strict", "act"])
+@pytest.mark.parametrize("choice", mostly_slow(["default", "strict", "act"], 1))
 @pytest.mark.parametrize("end", [0.45, 0.8, 1.0])
 @pytest.mark.parametrize("steps", [30, 300, pytest.param(1000, marks=pytest.mark.slow)])
 def test_healthy_runs_are_left_alone(choice: str, end: float, steps: int) -> None:
