@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.consoles import LIMIT, ROOT, TVO, environment, full, on_a_terminal, read_until, shell
+from tests.slow_cases import mostly_slow
 
 SPACE = "No space left on device"
 # a run without a model: it prints, warns, draws a bar, writes its folder, and says what became of its console
 VIEW = """
 import logging, subprocess, sys, warnings
 from pathlib import Path
-from tests.slow_cases import mostly_slow
 from tvo_cli import standard_streams
 from tvo_cli.tracking import run_log
 
