@@ -1,6 +1,6 @@
 """The stranger's test of the names: functions and classes drawn at random, placed by whoever has not seen the code.
 
-    python -m tests.placement_draw SEED FOLDER            FOLDER: tree.txt, questions.txt, the pages, key.tsv
+    python -m tests.placement_draw SEED FOLDER [COUNT]    FOLDER: tree.txt, questions.txt, the pages, key.tsv
     python -m tests.placement_draw --score KEY ANSWERS    answers are lines `number path`
 
 A question is the first fourteen lines of a function or class, without the module that holds it. The reader is given
@@ -27,13 +27,13 @@ def main(words: list[str]) -> None:
     if words[0] == "--score":
         print(scored(*(Path(word).read_text(encoding="utf-8") for word in words[1:])))
     else:
-        write_round(drawn(int(words[0])), Path(words[1]))
+        write_round(drawn(int(words[0]), *map(int, words[2:])), Path(words[1]))
 
 
-def drawn(seed: int) -> list[tuple[str, str]]:
-    """Return COUNT pairs of a module's path and the first lines of one of its functions or classes."""
+def drawn(seed: int, count: int = COUNT) -> list[tuple[str, str]]:
+    """Return pairs of a module's path and the first lines of one of its functions or classes."""
     found = [(str(path.relative_to(PACKAGE)), text) for path in _files() for text in _definitions(path)]
-    return random.Random(seed).sample(found, COUNT)
+    return random.Random(seed).sample(found, count)
 
 
 def _files() -> list[Path]:
