@@ -1,0 +1,24 @@
+"""The modules that a sweep's fork server imports before it forks jobs: what every training run imports, none of a user's."""
+
+from __future__ import annotations
+
+PRELOADED_MODULES = (
+    "tvo_cli.cli.main",
+    "tvo_cli.cli.launch",
+    "tvo_cli.cli.startup_message",
+    "tvo_cli.cli.progress_bars",
+    "hydra",
+    "hydra.core.hydra_config",
+    "tvo_cli.config.schema",
+    "tvo_cli.experiment",
+    "tvo_cli.job.training",
+    "tvo_cli.stability.collapse_rules",
+    "tvo_cli.stability.start_rules",
+    "tvo_cli.environment.fast_paths",
+    "tvo_cli.diagnosis.record",
+    "tvo_cli.report.run_end",
+    "tvo_cli.report.run_card",
+    "tvo_cli.report.run_plot",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+)
