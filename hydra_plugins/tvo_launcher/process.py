@@ -52,7 +52,10 @@ class ProcessLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's hook."""
-        self._loader, self._config = hydra_context.config_loader, config
+        from tvo_cli.sweep.sweep_config_loader import SweepConfigLoader
+
+        self._config, self._loader = config, SweepConfigLoader(hydra_context.config_loader)
+        hydra_context.config_loader = self._loader  # the sweeper composes every job too, to check it
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
@@ -105,7 +108,7 @@ class ProcessLauncher(Launcher):
         from tvo_cli.config.rank_checks import check_ranks
         from tvo_cli.sweep.torchrun import processes_of_job
 
-        found: DictConfig = self._loader.load_sweep_config(self._config, words)
+        found = self._loader.take_job_config(self._config, words)
         with open_dict(found):
             found.hydra.job.id, found.hydra.job.num = number, number
         if _program()[0] == "tvo":
@@ -162,7 +165,7 @@ class ProcessLauncher(Launcher):
         return [*(self._program or [sys.executable]), *program]
 
     def _starts_warm(self, jobs: Sequence[SweepJob], on_cpu: bool) -> bool:
-        """Whether jobs are forked from a process that has loaded the program: where several of one process are to run."""
+        """Whether jobs are forked from a process that has loaded the program; several of one process must be to run."""
         from tvo_cli.errors import UserError
         from tvo_cli.sweep.fork_server import can_fork_jobs
         from tvo_cli.sweep.slots import visible_gpus

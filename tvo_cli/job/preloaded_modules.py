@@ -1,4 +1,4 @@
-"""The modules that a sweep's fork server imports before it forks jobs: what every training run imports, none of a user's."""
+"""The modules that a sweep's fork server imports: what every training run imports, and none of a user's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ PRELOADED_MODULES = (
     "tvo_cli.cli.progress_bars",
     "hydra",
     "hydra.core.hydra_config",
+    "hydra._internal.core_plugins.basic_launcher",
+    "hydra._internal.core_plugins.basic_sweeper",
+    "hydra._internal.core_plugins.file_config_source",
+    "hydra.experimental.callback",
+    "hydra_plugins.tvo_launcher.folder",
+    "hydra_plugins.tvo_launcher.own_configs",
+    "hydra_plugins.tvo_launcher.process",
     "tvo_cli.config.schema",
     "tvo_cli.experiment",
     "tvo_cli.job.training",
@@ -19,6 +26,7 @@ PRELOADED_MODULES = (
     "tvo_cli.report.run_end",
     "tvo_cli.report.run_card",
     "tvo_cli.report.run_plot",
+    "tvo_cli.tracking.wandb_mirror",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
 )

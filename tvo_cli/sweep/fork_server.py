@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import socket
@@ -38,7 +37,7 @@ class ForkServer:
 
     def __init__(self, modules: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self._modules, self._environment, self._log = list(modules), shared_environment(environment), folder / LOG
-        self._cwd = os.getcwd()
+        self._cwd = Path.cwd()
         self._notes: list[str] = []
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         self._launch()
@@ -141,7 +140,7 @@ class ForkServer:
 
     def _is_startable(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Return whether a cold start by these words would have loaded the same, in the same surroundings."""
-        same = shared_environment(environment) == self._environment and os.getcwd() == self._cwd
+        same = shared_environment(environment) == self._environment and Path.cwd() == self._cwd
         return same and list(words[:2]) == [sys.executable, "-m"] and len(words) > 2
 
     def _how_it_ended(self) -> str:

@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.sweep import supervisor_process
@@ -88,7 +89,7 @@ def preload(sweep: socket.socket, modules: Sequence[str]) -> str:
         return f"{type(error).__name__}: {error}"
     poisoned = _trial_fork()
     gc.freeze()
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     opened = [place for number, place in open_descriptors().items() if number not in (0, 1, 2, sweep.fileno())]
     if threads > 1:
         return f"an import has started {threads - 1} more threads"
@@ -100,9 +101,9 @@ def preload(sweep: socket.socket, modules: Sequence[str]) -> str:
 def open_descriptors() -> dict[int, str]:
     """Return the open descriptors of this process, and what each stands for."""
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # that of the listing itself
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+            found[int(link.name)] = str(link.readlink())
     return found
 
 

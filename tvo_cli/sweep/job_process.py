@@ -130,7 +130,11 @@ class JobProcess:
 
 
 def _start_supervisor(
-    words: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int], grace: float, timeout: float | None
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+    grace: float,
+    timeout: float | None,
 ) -> subprocess.Popen[bytes]:
     """Start a job cold: a supervisor of its own, which starts it by its words."""
     return subprocess.Popen(

@@ -1,11 +1,11 @@
 """The supervisor of one job: a process between the sweep and the job, of the standard library alone.
 
 Run as a file: `python supervisor_process.py GRACE TIMEOUT WORDS…`, in a session of its own, its standard input one
-end of a socket whose other end the sweep holds; or forked with its job by fork_server_process.py. It says the job's process number there. When the other end closes
-(the sweep asks for a stop, or is dead, by kill -9 too), or a signal arrives, or TIMEOUT seconds are over (0:
-never), the job gets SIGTERM (the next of ASK where that is ignored), GRACE seconds to save, then SIGKILL with
-everything it has started. A job that ends by itself leaves nothing behind either. Exit code: the job's, 128 + n for
-signal n, 124 after TIMEOUT.
+end of a socket whose other end the sweep holds; or forked, with its job, by fork_server_process.py. It says the job's
+process number there. When the other end closes (the sweep asks for a stop, or is dead, by kill -9 too), or a signal
+arrives, or TIMEOUT seconds are over (0: never), the job gets SIGTERM (the next of ASK where that is ignored), GRACE
+seconds to save, then SIGKILL with everything it has started. A job that ends by itself leaves nothing behind either.
+Exit code: the job's, 128 + n for signal n, 124 after TIMEOUT.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TIMED_OUT = 124
@@ -32,7 +32,10 @@ class SupervisedJob(Protocol):
     """A job as its supervisor knows it: a `subprocess.Popen`, or a forked process."""
 
     pid: int
-    returncode: int
+
+    @property
+    def returncode(self) -> Any:
+        """Its exit code once it has ended, -n for signal n."""
 
     def poll(self) -> int | None:
         """Return its exit code, -n for signal n; None while it runs."""
@@ -77,9 +80,7 @@ def listen_for_stop_requests() -> StopRequests:
     return StopRequests(heard, asked, told)
 
 
-def supervise_job(
-    job: SupervisedJob, sweep: socket.socket, stops: StopRequests, grace: float, timeout: float
-) -> int:
+def supervise_job(job: SupervisedJob, sweep: socket.socket, stops: StopRequests, grace: float, timeout: float) -> int:
     """Run a started job to its end; return the supervisor's exit code."""
     _send_to_sweep(sweep, f"{job.pid}\n")
     ask = next((number for number in ASK if number in stops.heard), signal.SIGTERM)
@@ -91,7 +92,8 @@ def supervise_job(
     _kill_what_job_left(job)
     if stopped == "timeout":
         return TIMED_OUT
-    return 128 - job.returncode if job.returncode < 0 else job.returncode
+    code: int = job.returncode
+    return 128 - code if code < 0 else code
 
 
 def _wait_for_job(job: SupervisedJob, watched: list[socket.socket], end: float | None) -> str:
