@@ -52,7 +52,7 @@ class ProcessLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's hook."""
-        from tvo_cli.sweep.sweep_config_loader import SweepConfigLoader
+        from hydra_plugins.tvo_launcher.sweep_config_loader import SweepConfigLoader
 
         self._config, self._loader = config, SweepConfigLoader(hydra_context.config_loader)
         hydra_context.config_loader = self._loader  # the sweeper composes every job too, to check it

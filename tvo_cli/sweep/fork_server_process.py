@@ -190,9 +190,16 @@ def _become_job(request: JobRequest, stops: supervisor_process.StopRequests, sup
     os.close(nothing)
     os.environ.clear()
     os.environ.update(request.environment)
-    if "numpy.random" in sys.modules:  # Python's own generator is seeded anew by each fork; torch's begins the same
-        sys.modules["numpy.random"].seed()
+    _draw_apart()
     gc.enable()
+
+
+def _draw_apart() -> None:
+    """Seed the generators of numpy and torch anew, as each process begins with its own; Python's does so itself."""
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.seed()
 
 
 def run_job(request: JobRequest) -> None:

@@ -1,4 +1,7 @@
-"""The composition of a sweep's jobs: each yaml is read once for all of them, and each job is composed once."""
+"""The composition of a sweep's jobs: each yaml is read once for all of them, and each job is composed once.
+
+Hydra imports this module to look for plugins whenever it starts, so it imports nothing but Hydra at its head.
+"""
 
 from __future__ import annotations
 
