@@ -96,8 +96,12 @@ def slow(folder: Path) -> None:
 
 def start_jobs_warm() -> None:
     """Have the sweep fork its jobs, which are this program, from a fork server."""
-    from hydra_plugins.tvo_launcher.process import ProcessLauncher
+    from hydra.core.plugins import Plugins
+
     from tvo_cli.job import preloaded_modules
+
+    Plugins.instance()  # which loads every plugin's module, whether it is there or not
+    from hydra_plugins.tvo_launcher.process import ProcessLauncher
 
     preloaded_modules.PRELOADED_MODULES = ("tvo_cli.cli.main", "tvo_cli.cli.launch", "hydra")  # type: ignore[assignment]
     ProcessLauncher._command = lambda self, processes: [sys.executable, "-m", "tests.sweep.program", "train"]  # type: ignore[method-assign]

@@ -20,7 +20,7 @@ from .conftest import ROOT
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="jobs are forked on Linux alone")
 SMALL = (
     *("experiment=quick", "trainer.steps=2", "trainer.checkpoint_every=0", "logger=none", "trainer.device=cpu"),
-    *("rollout.prompts=4", "evaluation.problems=8", "evaluation.samples=2", "seed=0,1", "algorithm=tvo"),
+    *("rollout.prompts=4", "evaluation.problems=8", "evaluation.samples=2", "seed=0,1", "algorithm=tvo", "run_name=r"),
 )
 
 
