@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
+    from tvo_cli.sweep.fork_server import ForkServer
     from tvo_cli.sweep.slots import Slot
     from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
 
@@ -41,15 +42,20 @@ class ProcessLauncher(Launcher):
         grace: float,
         program: Sequence[str] | None,
         gpus_per_job: int = 1,
+        warm_starts: bool | str = "auto",
     ) -> None:
         from tvo_cli.sweep.runner import RunnerSettings
 
+        self._warm_starts = warm_starts
         self._n_jobs, self._gpus, self._program, self._gpus_per_job = n_jobs, gpus, program, gpus_per_job
         self._settings = RunnerSettings(int(retries), None if timeout is None else float(timeout), float(grace))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's hook."""
-        self._loader, self._config = hydra_context.config_loader, config
+        from hydra_plugins.tvo_launcher.sweep_config_loader import SweepConfigLoader
+
+        self._config, self._loader = config, SweepConfigLoader(hydra_context.config_loader)
+        hydra_context.config_loader = self._loader  # the sweeper composes every job too, to check it
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
@@ -72,11 +78,13 @@ class ProcessLauncher(Launcher):
             slots = divide_into_slots(
                 len(mine), self._n_jobs, self._gpus, gpus_per_job=self._gpus_per_job, on_cpu=on_cpu
             )
+            warm = self._starts_warm(mine, on_cpu)
             index.save()  # from here on the sweep has a folder: nothing of it is refused as a whole any more
             with ProgressTable(folder, mine, len(slots)) as table:
-                table.say(_opening(mine, len(jobs), slots, self._gpus_per_job))
-                runner = SweepRunner(index, mine, slots, self._settings, table)
-                runner.run()
+                table.say(_opening(mine, len(jobs), slots, self._gpus_per_job, warm=warm))
+                with _fork_server(folder, slots[0]) if warm else nullcontext() as server:
+                    runner = SweepRunner(index, mine, slots, self._settings, table, server)
+                    runner.run()
         shown = Path(os.path.relpath(folder))
         print("\n".join(sweep_summary.sweep_summary_lines(shown, mine, asked=len(jobs))), flush=True)
         code = sweep_summary.exit_code_of_sweep(mine, stopped=runner.stopped)
@@ -100,7 +108,7 @@ class ProcessLauncher(Launcher):
         from tvo_cli.config.rank_checks import check_ranks
         from tvo_cli.sweep.torchrun import processes_of_job
 
-        found: DictConfig = self._loader.load_sweep_config(self._config, words)
+        found = self._loader.take_job_config(self._config, words)
         with open_dict(found):
             found.hydra.job.id, found.hydra.job.num = number, number
         if _program()[0] == "tvo":
@@ -156,6 +164,23 @@ class ProcessLauncher(Launcher):
             return [*starts, *program[1:]]
         return [*(self._program or [sys.executable]), *program]
 
+    def _starts_warm(self, jobs: Sequence[SweepJob], on_cpu: bool) -> bool:
+        """Whether jobs are forked from a process that has loaded the program; several of one process must be to run."""
+        from tvo_cli.errors import UserError
+        from tvo_cli.sweep.fork_server import can_fork_jobs
+        from tvo_cli.sweep.slots import visible_gpus
+        from tvo_cli.tracking import run_status
+
+        if self._warm_starts not in (True, False, "auto"):
+            raise UserError("hydra.launcher.warm_starts", self._warm_starts, "must be auto, true or false.")
+        possible = not self._program and _program()[0] == "tvo" and can_fork_jobs()
+        if self._warm_starts is True and not possible:
+            why = "jobs are forked on Linux alone, and not where hydra.launcher.program starts them."
+            raise UserError("hydra.launcher.warm_starts", True, why, "Leave it out, or take false.")
+        several = sum(job.processes == 1 and job.state != run_status.FINISHED for job in jobs) > 1
+        wanted = self._warm_starts is True or (self._warm_starts == "auto" and (on_cpu or not visible_gpus(os.environ)))
+        return possible and several and wanted
+
     def _flags(self) -> list[str]:
         """`--config-name` and `--config-dir` of the command."""
         from hydra._internal.utils import get_args_parser
@@ -201,7 +226,15 @@ def _returned(folder: Path, job: SweepJob, composed: DictConfig, code: int) -> J
     return found
 
 
-def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus_per_job: int) -> str:
+def _fork_server(folder: Path, slot: Slot) -> ForkServer:
+    """The process that jobs are forked from; every slot has the same threads."""
+    from tvo_cli.job.preloaded_modules import PRELOADED_MODULES
+    from tvo_cli.sweep.fork_server import ForkServer
+
+    return ForkServer(PRELOADED_MODULES, slot.environment(os.environ), folder)
+
+
+def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus_per_job: int, *, warm: bool) -> str:
     from tvo_cli.sweep.sweep_summary import repeated_jobs_note
 
     gpus = [slot.gpus.replace(",", "+") for slot in slots if slot.gpus is not None]
@@ -213,7 +246,7 @@ def _opening(jobs: Sequence[SweepJob], asked: int, slots: Sequence[Slot], gpus_p
     ]
     parts += [f"{len(slots)} at a time", f"GPUs {', '.join(dict.fromkeys(gpus))}" if gpus else ""]
     parts += [f"{single} of the jobs one process, for all GPUs of its slot" if single else ""]
-    parts += [f"{slots[0].threads} threads each"]
+    parts += [f"{slots[0].threads} threads each", "warm starts" if warm else ""]
     return ", ".join(part for part in parts if part)
 
 

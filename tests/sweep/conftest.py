@@ -22,15 +22,17 @@ STARTS = f"hydra.launcher.program=['{sys.executable}','{PROGRAM}']"
 class Sweep:
     """`tvo train -m …` of the stand-in, its folder, and what it left there."""
 
-    def __init__(self, place: Path) -> None:
-        self.place, self.folder = place, place / "sweep"
+    def __init__(self, place: Path, *, warm: bool = False) -> None:
+        self.place, self.folder, self.warm = place, place / "sweep", warm
         self.began: list[subprocess.Popen[str]] = []
 
     def start(self, *words: str, multirun: bool = True) -> subprocess.Popen[str]:
         """Begin the command."""
         flag = ["-m"] if multirun else []
-        line = [sys.executable, str(PROGRAM), "train", *flag, *words, "logger=none", "output_dir=sweep", STARTS]
+        line = [sys.executable, str(PROGRAM), "train", *flag, *words, "logger=none", "output_dir=sweep"]
+        line += [] if self.warm else [STARTS]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment["JOBS_OF_STAND_IN"] = "warm" if self.warm else "cold"
         began = subprocess.Popen(
             line, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -60,7 +62,16 @@ class Sweep:
 @pytest.fixture
 def sweep(tmp_path: Path) -> Iterator[Sweep]:
     """A sweep whose processes are gone after the test, whatever it did."""
-    made = Sweep(tmp_path)
+    yield from _sweep_and_its_end(Sweep(tmp_path))
+
+
+@pytest.fixture(params=[False, True], ids=["cold", "warm"])
+def either_sweep(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sweep]:
+    """The same, with jobs that start cold, and with forked ones."""
+    yield from _sweep_and_its_end(Sweep(tmp_path, warm=request.param))
+
+
+def _sweep_and_its_end(made: Sweep) -> Iterator[Sweep]:
     yield made
     for began in made.began:
         if began.poll() is None:

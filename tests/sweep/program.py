@@ -94,6 +94,19 @@ def slow(folder: Path) -> None:
         time.sleep(0.1)
 
 
+def start_jobs_warm() -> None:
+    """Have the sweep fork its jobs, which are this program, from a fork server."""
+    from hydra.core.plugins import Plugins
+
+    from tvo_cli.job import preloaded_modules
+
+    Plugins.instance()  # which loads every plugin's module, whether it is there or not
+    from hydra_plugins.tvo_launcher.process import ProcessLauncher
+
+    preloaded_modules.PRELOADED_MODULES = ("tvo_cli.cli.main", "tvo_cli.cli.launch", "hydra")  # type: ignore[assignment]
+    ProcessLauncher._command = lambda self, processes: [sys.executable, "-m", "tests.sweep.program", "train"]  # type: ignore[method-assign]
+
+
 experiment = ModuleType("tvo_cli.experiment")
 experiment.train = train  # type: ignore[attr-defined]
 sys.modules["tvo_cli.experiment"] = experiment
@@ -104,6 +117,8 @@ if __name__ == "__main__":
     from tvo_cli.cli.main import main
     from tvo_cli.report import run_end
 
+    if os.environ.get("JOBS_OF_STAND_IN") == "warm":
+        start_jobs_warm()
     progress_bars.hide_transformers_progress_bars = lambda: None
     run_end.write_figure_and_card = lambda folder: "closed"
     sys.exit(main())

@@ -21,6 +21,12 @@ MATRIX = "+act=raise,exit,kill,hang,ok,brood"
 QUICK = ("hydra.launcher.timeout=10", "hydra.launcher.grace=0.5", "hydra.launcher.n_jobs=3")
 
 
+@pytest.fixture
+def sweep(either_sweep: Sweep) -> Sweep:
+    """Every failure of this page both ways."""
+    return either_sweep
+
+
 @pytest.mark.slow
 def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep: Sweep) -> None:
     assert_each_failure_is_told_and_the_rest_finish(sweep)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.processes import is_running, until
+from tvo_cli.sweep.fork_server import ForkServer
+from tvo_cli.sweep.forked_process import ForkedProcess
 from tvo_cli.sweep.job_process import JobOutcome, JobProcess
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
@@ -24,19 +26,32 @@ SAVES = (
 BROOD = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_session=True).pid, flush=True)"
 
 
-@pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[..., JobProcess]]:
+WARM = [sys.executable, "-m", "tests.sweep.run_text"]
+
+
+@pytest.fixture(params=["cold", pytest.param("warm", marks=pytest.mark.slow)])
+def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., JobProcess]]:
     made: list[JobProcess] = []
+    servers: list[ForkServer] = []
 
     def start(program: str, grace: float = 5.0, timeout: float | None = None, by_torchrun: bool = False) -> JobProcess:
         words = [sys.executable, "-I", "-S", "-c", program]
-        log, how = tmp_path / "job.log", {"grace": grace, "timeout": timeout}
+        if request.param == "warm":
+            words = [*WARM, program]
+            if not servers:
+                servers.append(ForkServer(["json"], os.environ, tmp_path))
+            until(lambda: not servers[0].is_loading())
+        log, how = tmp_path / "job.log", {"grace": grace, "timeout": timeout, "server": next(iter(servers), None)}
         made.append(JobProcess(words, log, os.environ, title="t", by_torchrun=by_torchrun, **how))  # type: ignore[arg-type]
+        assert (request.param == "warm") == isinstance(made[-1]._supervisor, ForkedProcess)
         return made[-1]
 
     yield start
     for child in made:
         child.kill()
+    for server in servers:
+        server.close()
+        assert server.take_notes() == []
 
 
 def ended(child: JobProcess, seconds: float = 60.0) -> JobOutcome:
@@ -146,6 +161,8 @@ def test_a_job_that_cannot_start_is_a_failure_with_its_reason(tmp_path: Path) ->
 PARENT = """
 import os, sys, time
 from pathlib import Path
+from tvo_cli.sweep.fork_server import ForkServer
+from tvo_cli.sweep.forked_process import ForkedProcess
 from tvo_cli.sweep.job_process import JobProcess
 child = JobProcess([sys.executable, "-c", {job!r}], Path({log!r}), os.environ, title="t", grace=0.5, timeout=None)
 print(child.pid, flush=True)

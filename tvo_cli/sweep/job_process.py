@@ -11,9 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tvo_cli.sweep import supervisor_process
+from tvo_cli.sweep.fork_server import ForkServer
+from tvo_cli.sweep.fork_server_process import GO
 from tvo_cli.sweep.torchrun import exit_code_behind_torchrun
 from tvo_cli.tracking import run_status
 
@@ -31,8 +33,22 @@ class JobOutcome(NamedTuple):
     retryable: bool  # whether another attempt may succeed
 
 
+class Supervisor(Protocol):
+    """A job's supervisor as the sweep knows it: a `subprocess.Popen`, or a forked process."""
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, -n for signal n; None while it runs."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
 class JobProcess:
-    """The process of a running job attempt."""
+    """The process of a running job attempt: forked by a server that has loaded the program, else started cold."""
 
     def __init__(
         self,
@@ -44,25 +60,23 @@ class JobProcess:
         grace: float,
         timeout: float | None,
         by_torchrun: bool = False,
+        server: ForkServer | None = None,
     ) -> None:
         self.log, self.begun, self._grace, self._timeout = log, time.monotonic(), grace, timeout
         self._by_torchrun, self._began = by_torchrun, run_status.utc_now()
         self._asked: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
-        line = [sys.executable, "-I", "-S", supervisor_process.__file__, str(grace), str(timeout or 0.0), *words]
+        environment = {**environment, "PYTHONUNBUFFERED": "1"}
         ours, theirs = socket.socketpair()
         with log.open("ab") as output, theirs:
             output.write(f"$ {title}\n".encode())
             output.flush()
             self._start = output.tell()
-            self._supervisor = subprocess.Popen(
-                line,
-                stdin=theirs.fileno(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**environment, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-            )
+            descriptors = [theirs.fileno(), output.fileno()]
+            forked = server and server.fork_job(words, environment, descriptors, grace, timeout)
+            if forked:
+                ours.sendall(GO)
+            self._supervisor: Supervisor = forked or _start_supervisor(words, environment, descriptors, grace, timeout)
         self._held: socket.socket | None = ours
         self.pid = _receive_job_pid(ours)
 
@@ -113,6 +127,24 @@ class JobProcess:
     def timeout(self) -> float | None:
         """Seconds it was given."""
         return self._timeout
+
+
+def _start_supervisor(
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+    grace: float,
+    timeout: float | None,
+) -> subprocess.Popen[bytes]:
+    """Start a job cold: a supervisor of its own, which starts it by its words."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", supervisor_process.__file__, str(grace), str(timeout or 0.0), *words],
+        stdin=descriptors[0],
+        stdout=descriptors[1],
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def outcome_of_exit_code(code: int, child: JobProcess, stopped: bool) -> JobOutcome:

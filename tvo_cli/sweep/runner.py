@@ -13,6 +13,7 @@ from types import FrameType
 
 from tvo_cli.redaction import without_secrets
 from tvo_cli.signals import signals_not_ignored
+from tvo_cli.sweep.fork_server import ForkServer
 from tvo_cli.sweep.job_process import JobOutcome, JobProcess
 from tvo_cli.sweep.progress_table import ProgressTable
 from tvo_cli.sweep.slots import Slot
@@ -43,8 +44,9 @@ class SweepRunner:
         slots: Sequence[Slot],
         settings: RunnerSettings,
         table: ProgressTable,
+        server: ForkServer | None = None,
     ) -> None:
-        self._index, self._settings, self._table = index, settings, table
+        self._index, self._settings, self._table, self._server = index, settings, table, server
         self._waiting = deque(job for job in jobs if job.state == WAITING)
         self._free = list(slots)
         self._running: dict[str, tuple[SweepJob, Slot, JobProcess]] = {}
@@ -76,6 +78,8 @@ class SweepRunner:
         if self._unsaid:
             text, self._unsaid = self._unsaid, ""
             self._table.say(text)
+        for note in self._server.take_notes() if self._server is not None else ():
+            self._table.say(note)
 
     def _start(self) -> None:
         """Fill the free slots; a job whose folder somebody else is running in waits for its end."""
@@ -85,6 +89,9 @@ class SweepRunner:
             job = self._waiting.popleft()
             if run_status.is_running(self._index.folder / job.folder):
                 self._hold(job)
+            elif self._server is not None and job.processes == 1 and self._server.is_loading():
+                self._waiting.appendleft(job)
+                return
             else:
                 self._launch(job, self._free.pop(0))
 
@@ -110,6 +117,7 @@ class SweepRunner:
             grace=self._settings.grace,
             timeout=self._settings.timeout,
             by_torchrun=job.processes > 1,
+            server=self._server if job.processes == 1 else None,
         )
         job.attempts += 1
         job.state, job.pid, job.slot, job.reason, job.code = run_status.RUNNING, child.pid, slot.number, "", None

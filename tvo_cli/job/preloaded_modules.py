@@ -1,0 +1,26 @@
+"""The modules that a sweep's fork server imports: what every training run imports, and none of a user's own."""
+
+from __future__ import annotations
+
+PRELOADED_MODULES = (
+    "tvo_cli.cli.main",
+    "tvo_cli.cli.launch",
+    "tvo_cli.cli.startup_message",
+    "tvo_cli.cli.progress_bars",
+    "hydra",
+    "hydra.core.hydra_config",
+    "hydra.experimental.callback",
+    "tvo_cli.config.schema",
+    "tvo_cli.experiment",
+    "tvo_cli.job.training",
+    "tvo_cli.stability.collapse_rules",
+    "tvo_cli.stability.start_rules",
+    "tvo_cli.environment.fast_paths",
+    "tvo_cli.diagnosis.record",
+    "tvo_cli.report.run_end",
+    "tvo_cli.report.run_card",
+    "tvo_cli.report.run_plot",
+    "tvo_cli.tracking.wandb_mirror",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+)
