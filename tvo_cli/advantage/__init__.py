@@ -6,7 +6,7 @@ from tvo_cli.advantage.estimator import Estimator
 from tvo_cli.advantage.gae import GeneralisedAdvantage
 from tvo_cli.advantage.group_baseline import BatchScaledGroup, GroupCentred, GroupNormalised, LeaveOneOut
 from tvo_cli.advantage.reweighted_sources import ReweightedSources
-from tvo_cli.advantage.shaping import ShapedEstimator, shaped_estimator, shaping_readings
+from tvo_cli.advantage.shaping import ShapedEstimator, shaped_estimator, shaping_readings, weight_of_objective
 from tvo_cli.advantage.shrinkage_baseline import ShrunkLeaveOneOut
 from tvo_cli.advantage.token_group_average import TokenGroupAverage
 from tvo_cli.advantage.virtual_samples import VirtualSamples
@@ -30,4 +30,5 @@ __all__ = [
     "WhitenedReturn",
     "shaped_estimator",
     "shaping_readings",
+    "weight_of_objective",
 ]
