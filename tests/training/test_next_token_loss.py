@@ -123,7 +123,7 @@ def test_the_loss_is_an_objective_beside_the_source_and_a_stop_changes_nothing(
     run: Runs, in_pieces: Callable[..., tuple[Path, int]], weights: Checksum, steps: MetricRows
 ) -> None:
     words = (*RECAP, LOUD, "rollout.minibatches=2", "trainer.steps=4")
-    whole, (cut, stops) = run("whole", *words), in_pieces("cut", *words, most=9)
+    whole, (cut, stops) = run("whole", *words), in_pieces("cut", *words, most=12)
     rows = steps(whole)
     told = [(row["objective/weight/arithmetic"], row["objective/weight/next_token"]) for row in rows[1:]]
     assert told[0] == (1.0, 1.0) and all(sum(pair) == pytest.approx(2.0) for pair in told)

@@ -86,7 +86,7 @@ def test_rewards_move_with_the_weights_and_a_stop_changes_nothing(
 
 @pytest.mark.slow
 def test_at_an_infinite_temperature_the_weights_of_the_config_stay_bit_for_bit(run: Runs, brevity: str) -> None:
-    still = run("still", *SHORT, *RECAP, "reward.recap.temperature=.inf", brevity)
+    still = run("still", *SHORT, *RECAP, "reward.recap.temperature=inf", brevity)
     fixed, moved = run("fixed", *SHORT, brevity), run("moved", *SHORT, *RECAP, "reward.recap.temperature=0.2", brevity)
     mine, its, others = (trained_policy(folder, 4) for folder in (still, fixed, moved))
     assert all(torch.equal(mine[name], its[name]) for name in its)
