@@ -14,6 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import few_shot_question_fingerprint, load_suites
 from tvo_cli.experiment.build_strategies import FACTS, check_adaptive_engine
 from tvo_cli.experiment.run_evaluation import evaluate
+from tvo_cli.experiment.strategy_labels import training_problems
 from tvo_cli.model.difficulty_probe import NAME
 
 BARE = ("protocol.suffix=", "protocol.adapt.easy.suffix=", "protocol.adapt.hard.suffix=")  # words it does not know
@@ -60,6 +61,17 @@ def test_a_probe_is_trained_on_other_problems_and_decides_how_each_is_asked(tmp_
     assert sum(found[name]["problems"] for name in set(given.values())) == len(evaluated)
     assert found["probe_tokens"] == sum({row["id"]: row["strategy"]["read"] for row in rows}.values()) > 0
     assert summary["probe"]["label_tokens"] == facts["label_tokens"] and "questions" not in summary["probe"]
+
+
+@pytest.mark.slow
+def test_a_training_problem_that_is_asked_is_not_labelled(tmp_path: Path) -> None:
+    chosen = composed(tmp_path, "protocol.adapt.problems=6")
+    (suite,) = load_suites(chosen)
+    first = training_problems(chosen, suite, set())
+    asked = {few_shot_question_fingerprint(problem.asked) for problem in first[:4]}
+    left = training_problems(chosen, suite, asked)
+    assert len(first) == len(left) == 6
+    assert asked.isdisjoint(few_shot_question_fingerprint(problem.asked) for problem in left)
 
 
 @pytest.mark.slow

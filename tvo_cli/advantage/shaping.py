@@ -66,20 +66,21 @@ class ShapedEstimator:
 
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""
-        rewarded = self._with_shaped_rewards(experience)
+        rewarded = self.with_shaped_rewards(experience)
         advantage = self.estimator(rewarded)
         for shaping in self.advantages.values():
             advantage = shaping(rewarded, advantage)
         return advantage
 
-    def _with_shaped_rewards(self, experience: Experience) -> Experience:
+    def with_shaped_rewards(self, experience: Experience) -> Experience:
+        """The experience with the rewards that the estimator is given."""
         for shaping in self.rewards.values():
             experience = replace(experience, rewards=shaping(experience))
         return experience
 
     def end_batch(self, experience: Experience) -> None:
         """Let the estimator, and the shapings that remember, learn from this batch, for the next."""
-        rewarded = self._with_shaped_rewards(experience)
+        rewarded = self.with_shaped_rewards(experience)
         self.estimator.end_batch(rewarded)
         for name, shaping in self._remembering():
             shaping.end_batch(experience if name in self.rewards else rewarded)
@@ -107,6 +108,13 @@ class ShapedEstimator:
             prefix = f"{name}."
             own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
             shaping.load_state_dict(own)
+
+
+def shaped_rewards(estimator: Estimator, experience: Experience) -> Tensor | None:
+    """The rewards that the estimator is given, [B], where shapings change them."""
+    if not isinstance(estimator, ShapedEstimator) or not estimator.rewards:
+        return None
+    return estimator.with_shaped_rewards(experience).rewards
 
 
 def shaping_readings(estimator: Estimator) -> dict[str, float]:

@@ -67,7 +67,7 @@ def label_training_questions(config: DictConfig, policy: Policy, suites: Sequenc
 
 def _label(config: DictConfig, policy: Policy, suite: Suite, asked: set[str], grader: Grader) -> LabelledQuestions:
     adapt, rows = config.protocol.adapt, int(config.rollout.batch_size)
-    problems = _training_problems(config, suite, asked)
+    problems = training_problems(config, suite, asked)
     protocol = strategy_protocol(suite.protocol, "normal")
     protocol = replace(protocol, decoding=replace(protocol.decoding, samples=int(adapt.samples), greedy=False))
     prompts = [str(protocol.render(problem, policy.tokenizer)) for problem in problems]
@@ -87,7 +87,7 @@ def _batches(count: int, size: int) -> Iterator[range]:
     return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def _training_problems(config: DictConfig, suite: Suite, asked: set[str]) -> list[Problem]:
+def training_problems(config: DictConfig, suite: Suite, asked: set[str]) -> list[Problem]:
     """Questions of the training split that no suite asks, in an order of the seed, each once."""
     adapt, seed = config.protocol.adapt, int(config.evaluation.seed)
     if adapt.dataset:
